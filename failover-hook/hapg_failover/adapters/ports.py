@@ -1,0 +1,157 @@
+"""What the agent asks of the world outside: one protocol for each adapter, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..core.lsn import Position
+from ..core.model import LeaseObject, LeaseState, Pod, PodPatch
+
+
+class ApiError(Exception):
+    """The Kubernetes API refused a call, for a reason that a repetition won't change (403, 422 …)."""
+
+
+class ApiUnavailable(ApiError):
+    """No answer within the limit, no connection, 429 or 5xx. A write may or may not have been carried out, now or later."""
+
+
+class Conflict(ApiError):
+    """409: the object has another version, or exists already."""
+
+
+class NotFound(ApiError):
+    """404: the object isn't there."""
+
+
+class KubeApi(Protocol):
+    """The calls the agent makes. Every call has a total limit of `timeout` seconds and is never repeated by the adapter."""
+
+    def get_lease(self, timeout: float) -> LeaseObject:
+        """Raise NotFound, ApiUnavailable."""
+
+    def create_lease(self, state: LeaseState, timeout: float) -> LeaseObject:
+        """Raise Conflict if there is one, ApiUnavailable."""
+
+    def update_lease(self, state: LeaseState, version: str, timeout: float) -> LeaseObject:
+        """PUT on `version`; renewTime always changes. Raise Conflict, NotFound, ApiUnavailable."""
+
+    def list_pods(self, timeout: float) -> tuple[Pod, ...]:
+        """Return the pods of the release by ordinal. Raise ApiUnavailable."""
+
+    def patch_pod(self, patch: PodPatch, timeout: float) -> Pod:
+        """Raise Conflict (another UID or version), NotFound, ApiUnavailable."""
+
+    def record_event(self, kind: str, reason: str, message: str, timeout: float) -> None:
+        """Record an Event about this pod. kind: 'Normal' or 'Warning'; reason in UpperCamelCase; message in words."""
+
+    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bool:
+        """Create the Secret if it isn't there; True if this call made it. Raise ApiError if it is there without the key."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A row of pg_stat_replication. Positions in bytes, None where PostgreSQL says NULL."""
+
+    application_name: str
+    address: str
+    state: str
+    sent: int | None
+    flushed: int | None
+    sync_state: str
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """What the local server says over its Unix socket.
+
+    in_recovery; timeline (of the last checkpoint or of the WAL being written); lsn: current end of WAL, or what was replayed.
+    """
+
+    in_recovery: bool
+    position: Position
+    senders: tuple[Sender, ...]
+    system_identifier: str
+
+
+class SqlError(Exception):
+    """The server could not be reached or refused, with its message."""
+
+
+class Sql(Protocol):
+    """SQL to the local server (Unix socket) and, for rejoining, to the primary. Every call has a total limit."""
+
+    def status(self, timeout: float) -> ServerStatus:
+        """Raise SqlError."""
+
+    def write_probe(self, timeout: float) -> None:
+        """Force a WAL record to disk on the local primary. Raise SqlError."""
+
+    def checkpoint(self, timeout: float) -> None:
+        """CHECKPOINT on the local server. Raise SqlError."""
+
+    def remote_history(self, host: str, port: int, timeline: int, timeout: float) -> str:
+        """Return the text of the timeline history file of `timeline` on the primary ('' for timeline 1). Raise SqlError."""
+
+    def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
+        """CHECKPOINT on the primary; return the timeline of its last checkpoint (pg_control_checkpoint). Raise SqlError."""
+
+    def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
+        """Tell whether the primary still has the WAL segment `name`. Raise SqlError."""
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The supervisor's last sign of life. uptime: boot time in seconds when it was written; pid: the postmaster's or 0."""
+
+    uptime: float
+    state: str
+    pid: int
+    terminating: bool
+    job: str | None
+
+
+@dataclass(frozen=True)
+class Hello:
+    """One incarnation of the supervisor."""
+
+    nonce: str
+    boot_id: str
+    uptime: float
+
+
+@dataclass(frozen=True)
+class SupervisorEvent:
+    """A line from the supervisor. verb_id: of the verb it answers, or None; result: ok, error, refused, hello, died, fenced, terminating; text: the rest."""
+
+    nonce: str
+    verb_id: str | None
+    result: str
+    text: str
+
+
+class Supervisor(Protocol):
+    """The supervisor of the postgres container: verbs and events over FIFOs, files in memory (docs/contract.md)."""
+
+    def hello(self) -> Hello | None:
+        """Return the supervisor's last hello, None if there is none."""
+
+    def heartbeat(self) -> Heartbeat | None:
+        """Return its last heartbeat, None if there is none or it is unreadable."""
+
+    def send(self, nonce: str, term: int, verb: str, *args: str) -> str:
+        """Write a verb; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if it is gone."""
+
+    def read_events(self, timeout: float) -> list[SupervisorEvent]:
+        """Wait at most `timeout` seconds for events; return all that are there, in order."""
+
+    def output(self, verb_id: str) -> str:
+        """Return what the job `verb_id` printed ('' if nothing)."""
+
+    def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
+        """Write the deadline file by atomic rename. deadline: boot time in seconds, None for no fence."""
+
+    def wait_container_dead(self) -> Callable[[], None]:
+        """Block until no process of the postgres container is alive; return a function that gives the lock back."""

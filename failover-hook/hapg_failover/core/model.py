@@ -1,0 +1,134 @@
+"""What the members of a release say to each other: the Lease's state, publications, pods.
+
+Everything here is a frozen value. `core.lease` and `core.publication` encode them; the rules are in docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from .lsn import Position
+
+
+class VolumeState(Enum):
+    """What the data volume of a pod holds."""
+
+    EMPTY = "empty"
+    DATA = "data"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the right to write. A pod's name is inherited by its replacement, its UID is not."""
+
+    pod: str
+    uid: str
+
+    @property
+    def identity(self) -> str:
+        """The Lease's holderIdentity."""
+        return f"{self.pod}/{self.uid}"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A replica that may claim: its pod's name and the UUID of its volume."""
+
+    pod: str
+    volume: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """The holder's word, with proof, that its server runs no more.
+
+    reason: in words; clean: the server was shut down and `position` is the end of its shutdown checkpoint;
+    successor: the pod that is to claim at once, or None; hold_s: how long others wait for the last holder to publish
+    (it may be ahead of them), in seconds.
+    """
+
+    reason: str
+    clean: bool
+    position: Position | None = None
+    successor: str | None = None
+    hold_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class LeaseState:
+    """The content of the Lease.
+
+    term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
+    address the holder's IP; ttl_s the TTL in force, in seconds; protocol the version of the protocol.
+    """
+
+    holder: Holder
+    term: int
+    ttl_s: float
+    system_identifier: str | None = None
+    volume: str | None = None
+    address: str | None = None
+    timeline: int = 0
+    members: tuple[Member, ...] = ()
+    release: Release | None = None
+    protocol: int = 1
+
+
+@dataclass(frozen=True)
+class LeaseObject:
+    """A Lease as it was read or written: its resourceVersion (opaque) and its state."""
+
+    version: str
+    state: LeaseState
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A member's statement, made while sealed, under one version of the Lease.
+
+    lease_version: the Lease's resourceVersion it was made under (NO_LEASE: none was there); nonce: of the supervisor it speaks for;
+    volume: UUID or None; running: the server runs (sealed); max_term: the highest term this volume knows;
+    failed: it could not be promoted a short while ago and asks to be left out.
+    """
+
+    lease_version: str
+    nonce: str
+    state: VolumeState
+    volume: str | None = None
+    system_identifier: str | None = None
+    position: Position | None = None
+    running: bool = False
+    max_term: int = 0
+    failed: bool = False
+
+
+NO_LEASE = "none"
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name."""
+
+    name: str
+    uid: str
+    version: str
+    ordinal: int
+    ip: str | None = None
+    node: str | None = None
+    role: str | None = None
+    deleting: bool = False
+    ready: bool = False
+    publication: Publication | None = None
+
+
+@dataclass(frozen=True)
+class PodPatch:
+    """A change of one pod's metadata, valid only for that UID (and that resourceVersion, if given). None as a label's value removes it."""
+
+    pod: str
+    uid: str
+    version: str | None = None
+    labels: dict[str, str | None] = field(default_factory=dict)
+    annotations: dict[str, str | None] = field(default_factory=dict)
