@@ -1,0 +1,109 @@
+# Every command of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# Where the tests and the demo run: local (three nodes in network namespaces, made by cluster-up), kind, or
+# current (the cluster of the current kubeconfig).
+CLUSTER ?= local
+export CLUSTER
+
+# Arguments for pytest: make e2e ARGS="-k handover"
+ARGS ?=
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+PY := $(VENV)/bin/python
+HAPG := $(VENV)/bin/hapg
+CLUSTER_CLI := $(PY) -m tests.cluster
+SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.PHONY: venv
+venv: $(STAMP) ## the Python environment of the checkout, .venv
+
+# --- what a newcomer needs -----------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: tools images cluster-up ## a release on a cluster, rows, a live failover; ends with 'demo ok'
+	$(PY) -m tests.demo
+
+.PHONY: test
+test: lint tools images cluster-up ## everything: lint, then all tests, those on the real cluster too
+	$(PY) -m pytest tests $(ARGS)
+
+# --- parts of it ---------------------------------------------------------------------------------------------
+
+.PHONY: test-fast
+test-fast: lint tools ## lint, unit and chart tests; no cluster, under two minutes
+	$(PY) -m pytest tests/unit tests/chart -m "not cluster and not slow" $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/shellcheck $(SCRIPTS)
+
+.PHONY: format
+format: $(STAMP) ## let ruff format the Python sources and sort their imports
+	$(VENV)/bin/ruff check --select I --fix .
+	$(VENV)/bin/ruff format .
+
+.PHONY: e2e
+e2e: tools images cluster-up ## the tests on the cluster: make e2e ARGS="-k NAME"
+	$(PY) -m pytest tests/e2e $(ARGS)
+
+.PHONY: bench
+bench: tools images cluster-up ## the faults of the tutorial, with the gap that a writing client sees
+	$(PY) -m tests.bench $(ARGS)
+
+# --- generated files -----------------------------------------------------------------------------------------
+
+.PHONY: charts
+charts: $(STAMP) ## write what is generated: charts/, the picture
+	$(HAPG) generate --all -o charts
+	$(PY) docs/make_picture.py
+
+.PHONY: check
+check: $(STAMP) ## fail if a generated file differs from what its source would give
+	$(HAPG) generate --all --check -o charts
+	$(PY) docs/make_picture.py --check
+
+.PHONY: lock
+lock: ## resolve requirements-dev.lock anew (needs uv)
+	uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--extra failover --extra dev pyproject.toml -o requirements-dev.lock
+
+# --- the cluster ---------------------------------------------------------------------------------------------
+
+.PHONY: tools
+tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cache
+	$(CLUSTER_CLI) tools
+
+.PHONY: images
+images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
+	$(CLUSTER_CLI) images
+
+.PHONY: cluster-up
+cluster-up: $(STAMP) ## start the cluster, or find it running
+	$(CLUSTER_CLI) up
+
+.PHONY: cluster-down
+cluster-down: $(STAMP) ## stop the cluster and leave nothing of it
+	$(CLUSTER_CLI) down
+
+.PHONY: cluster-status
+cluster-status: $(STAMP) ## components, nodes, pods, restarts
+	$(CLUSTER_CLI) status
