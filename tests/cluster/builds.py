@@ -1,0 +1,107 @@
+"""The programs that are built from Go modules, each from a pinned module of its own under tests/cluster/go/."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import files
+from tests.cluster.commands import run, succeeds
+from tests.cluster.errors import ClusterError
+from tests.cluster.output import step
+from tests.cluster.paths import BIN, CACHE, GO_BUILDS, GO_MODULES
+
+_KUBERNETES = "1.34.4"
+_ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off"}
+
+
+@dataclass(frozen=True)
+class Build:
+    """One Go module and what is built from it: name of the program to its package."""
+
+    module: str
+    programs: dict[str, str]
+    definitions: tuple[str, ...] = ()
+
+    def key(self) -> str:
+        """Changes with every file that the programs are built from."""
+        sources = [path for path in (GO_MODULES / self.module).iterdir() if path.is_file()]
+        return files.digest(sources, repr(self.programs), repr(self.definitions))
+
+    def folder(self) -> Path:
+        """Where the finished programs lie."""
+        return GO_BUILDS / f"{self.module}-{self.key()}"
+
+
+def _kubernetes_version() -> tuple[str, ...]:
+    major, minor, _ = _KUBERNETES.split(".")
+    values = {"gitVersion": f"v{_KUBERNETES}", "gitMajor": major, "gitMinor": minor}
+    return tuple(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
+
+
+_KUBERNETES_PROGRAMS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+)
+CLUSTER_BUILDS = (
+    Build(
+        "kubernetes",
+        {name: f"k8s.io/kubernetes/cmd/{name}" for name in _KUBERNETES_PROGRAMS},
+        _kubernetes_version(),
+    ),
+    Build("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
+    Build("pause", {"pause": "."}),
+    Build("coredns", {"coredns": "."}),
+    Build("local-path-provisioner", {"local-path-provisioner": "github.com/rancher/local-path-provisioner"}),
+)
+TOOL_BUILDS = (
+    CLUSTER_BUILDS[0],
+    Build("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}),
+    Build("helm4", {"helm4": "helm.sh/helm/v4/cmd/helm"}),
+    Build("ct", {"ct": "github.com/helm/chart-testing/v3/ct"}),
+    Build("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
+)
+
+
+def _fetch(build: Build) -> None:
+    run(["go", "mod", "download"], env=_ENVIRONMENT, cwd=GO_MODULES / build.module)
+
+
+def _build(build: Build) -> None:
+    with files.workspace(GO_BUILDS) as folder, step(f"building {build.module}"):
+        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={' '.join(('-s -w', *build.definitions))}"]
+        packages = list(build.programs.values())
+        target = folder / "bin"
+        target.mkdir()
+        output = f"{target}/" if len(packages) > 1 else str(target / next(iter(build.programs)))
+        run(["go", "build", *flags, "-o", output, *packages], env=_ENVIRONMENT, cwd=GO_MODULES / build.module)
+        missing = [name for name in build.programs if not (target / name).is_file()]
+        if missing:
+            raise ClusterError(f"building {build.module} did not give {', '.join(missing)}")
+        target.rename(build.folder())
+
+
+def ensure(builds: tuple[Build, ...]) -> dict[str, Path]:
+    """Builds what is not in the cache, links it into the cache's bin/, and returns each program's path by name.
+
+    Raises ClusterError when Go is missing or a build fails; nothing half-made is left then.
+    """
+    with files.lock(CACHE / "go.lock"):
+        missing = [build for build in builds if not build.folder().is_dir()]
+        if missing:
+            if not succeeds(["go", "version"]):
+                raise ClusterError("Go is not installed; it is needed to build Kubernetes and the tools")
+            with step("fetching Go modules"), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+                list(pool.map(_fetch, missing))
+            for build in missing:
+                _build(build)
+        found = {name: build.folder() / name for build in builds for name in build.programs}
+        for name, path in found.items():
+            files.link(path, BIN / name)
+        if "helm3" in found:
+            files.link(found["helm3"], BIN / "helm")
+    return found

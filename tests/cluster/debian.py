@@ -1,0 +1,59 @@
+"""Debian packages of this machine, and root file systems of images, both by Debian's own tools."""
+
+import os
+from pathlib import Path
+
+from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError
+from tests.cluster.output import step
+
+_SUITE = "bookworm"
+_PACKAGES = {
+    "buildah": "/usr/bin/buildah",
+    "conntrack": "/usr/sbin/conntrack",
+    "containerd": "/usr/bin/containerd",
+    "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "iproute2": "/usr/bin/ip",
+    "iptables": "/usr/sbin/iptables",
+    "mmdebstrap": "/usr/bin/mmdebstrap",
+    "openssl": "/usr/bin/openssl",
+    "runc": "/usr/sbin/runc",
+}
+_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
+
+
+def ensure_packages() -> None:
+    """Installs the packages that this machine lacks, without their recommendations and without starting daemons.
+
+    Raises ClusterError when this program is not root or apt-get fails.
+    """
+    if os.geteuid() != 0:
+        raise ClusterError("the local cluster needs root (namespaces, mounts, control groups)")
+    missing = sorted(name for name, path in _PACKAGES.items() if not Path(path).exists())
+    if not missing:
+        return
+    environment = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    with step(f"installing Debian packages: {' '.join(missing)}"):
+        run(["apt-get", "update", "-q"], env=environment)
+        run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], env=environment)
+
+
+def root_file_system(
+    target: Path,
+    packages: tuple[str, ...],
+    *,
+    left_out: tuple[str, ...] = (),
+    essential_hooks: tuple[str, ...] = (),
+    customize_hooks: tuple[str, ...] = (),
+) -> None:
+    """Writes a tar file with a minimal Debian and the packages (without recommendations).
+
+    `left_out` are dpkg path patterns beside documentation and translations. Hooks are shell commands that find the
+    new root in "$1": after the essential packages, and at the end. Raises ClusterError when mmdebstrap fails.
+    """
+    argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=essential", "--format=tar"]
+    argv += [f"--include={','.join(packages)}", "--aptopt=APT::Install-Recommends \"false\""]
+    argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEFT_OUT, *left_out)]
+    argv += [f"--essential-hook={hook}" for hook in essential_hooks]
+    argv += [f"--customize-hook={hook}" for hook in customize_hooks]
+    run([*argv, _SUITE, str(target)])

@@ -1,0 +1,3 @@
+module ha-postgres/tests/pause
+
+go 1.24.0

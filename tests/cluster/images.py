@@ -1,0 +1,239 @@
+"""The images of the cluster: built without a container engine, kept as archives in the cache."""
+
+import json
+import os
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import builds, debian, files, oci
+from tests.cluster.commands import run
+from tests.cluster.configuration import PAUSE_IMAGE
+from tests.cluster.errors import ClusterError
+from tests.cluster.output import say, step
+from tests.cluster.paths import BUILDAH, CACHE, FAILOVER_SOURCE, IMAGES
+
+POSTGRES_IMAGE = "localhost/postgres:15"
+FAILOVER_IMAGE = "localhost/ha-postgres-failover:0.1.0"
+COREDNS_IMAGE = "localhost/coredns:1"
+_BASE_IMAGE = "localhost/ha-postgres-base"
+_BUILD_IMAGE = "localhost/ha-postgres-build"
+_LARGEST_FAILOVER_IMAGE = 200_000_000
+_UID = 999
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An image in the cache: `size` is that of its unpacked layers in bytes, `key` changes with its contents."""
+
+    reference: str
+    key: str
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True)
+class _Root:
+    """A root file system made of Debian packages, and the image's configuration."""
+
+    packages: tuple[str, ...]
+    configuration: dict[str, Any]
+    left_out: tuple[str, ...] = ()
+    essential_hooks: tuple[str, ...] = ()
+    customize_hooks: tuple[str, ...] = ()
+
+    def write(self, target: Path) -> None:
+        """Writes the layer."""
+        debian.root_file_system(
+            target,
+            self.packages,
+            left_out=self.left_out,
+            essential_hooks=self.essential_hooks,
+            customize_hooks=self.customize_hooks,
+        )
+
+
+_NO_PERL = 'rm -rf "$1"/usr/share/perl "$1"/usr/share/perl5 "$1"/usr/lib/*-linux-gnu/perl "$1"/var/cache/debconf'
+_POSTGRES = _Root(
+    packages=("postgresql-15", "locales"),
+    configuration={
+        "Env": [f"PATH={_PATH}:/usr/lib/postgresql/15/bin", "LANG=en_US.utf8", "PGDATA=/var/lib/postgresql/data"],
+        "Cmd": ["postgres"],
+    },
+    left_out=(
+        "/usr/lib/*-linux-gnu/libLLVM*",
+        "/usr/lib/postgresql/*/lib/bitcode/*",
+        "/usr/lib/postgresql/*/lib/llvmjit*",
+    ),
+    essential_hooks=(
+        f'echo "postgres:x:{_UID}:" >>"$1/etc/group"',
+        f'echo "postgres:x:{_UID}:{_UID}::/var/lib/postgresql:/bin/bash" >>"$1/etc/passwd"',
+        'mkdir "$1/etc/postgresql-common"',
+        'echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"',
+    ),
+    customize_hooks=(
+        'chroot "$1" localedef -i en_US -f UTF-8 en_US.UTF-8',
+        # psql and its like in /usr/bin are a wrapper in Perl: the programs themselves take its place
+        'for program in "$1"/usr/lib/postgresql/15/bin/*; do'
+        ' ln -sf "../lib/postgresql/15/bin/$(basename "$program")" "$1/usr/bin/"; done',
+        f'install -d -m 3777 -o {_UID} -g {_UID} "$1/var/run/postgresql"',
+        f'install -d -m 1777 -o {_UID} -g {_UID} "$1/var/lib/postgresql/data"',
+        f'{_NO_PERL} "$1"/usr/share/i18n "$1"/usr/share/zoneinfo/right',
+    ),
+)
+_PYTHON_CONFIGURATION: dict[str, Any] = {"Env": [f"PATH={_PATH}", "LANG=C.UTF-8"], "Cmd": ["python3"]}
+_BASE = _Root(
+    packages=("python3",),
+    configuration=_PYTHON_CONFIGURATION,
+    left_out=("/usr/lib/python3.11/lib2to3/*", "/usr/lib/python3.11/pydoc_data/*", "/usr/share/python-wheels/*"),
+    customize_hooks=(f'{_NO_PERL} "$1"/usr/lib/*-linux-gnu/gconv "$1"/usr/share/zoneinfo',),
+)
+_BUILD = _Root(packages=("python3", "python3-pip", "ca-certificates"), configuration=_PYTHON_CONFIGURATION)
+
+
+def _cached(reference: str, key: str, make: Callable[[Path, Path], None]) -> Archive:
+    """The archive with this key, made by `make(archive, folder for temporary files)` if it is not there."""
+    path = IMAGES / f"{reference.rpartition('/')[2].replace(':', '_')}-{key}.tar"
+    note = path.with_suffix(".json")
+    if not path.exists() or files.read_json(note) is None:
+        with files.workspace(IMAGES) as folder, step(f"making image {reference}"):
+            archive = folder / path.name
+            make(archive, folder)
+            size = _unpacked_size(archive)
+            _forget_others(reference, path)
+            files.write_json(note, {"size": size})
+            archive.rename(path)
+    return Archive(reference, key, path, int(files.read_json(note)["size"]))
+
+
+def _forget_others(reference: str, path: Path) -> None:
+    """Drops earlier archives of an image; what a running cluster needs has been imported."""
+    name = reference.rpartition("/")[2].replace(":", "_")
+    for old in IMAGES.glob(f"{name}-*"):
+        if old.stem != path.stem:
+            old.unlink()
+
+
+def _unpacked_size(archive: Path) -> int:
+    """Bytes of the uncompressed layers of an archive (OCI layout or `docker save`)."""
+    with tarfile.open(archive) as tar:
+
+        def read(name: str) -> Any:
+            member = tar.extractfile(name)
+            assert member is not None
+            return json.load(member)
+
+        if "manifest.json" in tar.getnames():
+            layers = {layer for image in read("manifest.json") for layer in image["Layers"]}
+            return sum(tar.getmember(layer).size for layer in layers)
+        digest = read("index.json")["manifests"][0]["digest"].replace(":", "/")
+        return sum(int(layer["size"]) for layer in read(f"blobs/{digest}")["layers"])
+
+
+def _of_program(reference: str, program: Path, configuration: dict[str, Any]) -> Archive:
+    def make(archive: Path, folder: Path) -> None:
+        layer = folder / "layer.tar"
+        oci.layer_of_files(layer, {program.name: program})
+        oci.write_image(layer, archive, reference, configuration)
+
+    return _cached(reference, files.digest([program], json.dumps(configuration)), make)
+
+
+def _of_root(reference: str, root: _Root) -> Archive:
+    def make(archive: Path, folder: Path) -> None:
+        layer = folder / "layer.tar"
+        root.write(layer)
+        oci.write_image(layer, archive, reference, root.configuration)
+
+    return _cached(reference, files.digest([], repr(root)), make)
+
+
+def _buildah(*words: str) -> str:
+    """Runs buildah in a mount namespace of its own, so that its storage leaves no mount on the host."""
+    storage = ["--root", str(BUILDAH / "root"), "--runroot", str(BUILDAH / "run"), "--storage-driver", "overlay"]
+    return run(["unshare", "--mount", "buildah", *storage, *words])
+
+
+def _in_storage(archive: Archive) -> str:
+    """Puts an archive into buildah's storage; returns the name there."""
+    name = f"{archive.reference.rpartition(':')[0]}:{archive.key}"
+    listed = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
+    if name not in listed:
+        _buildah("pull", "--quiet", f"oci-archive:{archive.path}")
+        _buildah("tag", archive.reference, name)
+    return name
+
+
+def _pip_options(folder: Path) -> list[str]:
+    """What pip needs of this machine's settings (certificates, index), mounted for the build and not in the image."""
+    options = []
+    lines = ["[global]", "disable-pip-version-check = true", "root-user-action = ignore"]
+    for name in ("index-url", "extra-index-url", "timeout", "retries"):
+        value = os.environ.get(f"PIP_{name.upper().replace('-', '_')}")
+        lines += [f"{name} = {value}"] if value else []
+    certificates = Path(os.environ.get("PIP_CERT") or _CERTIFICATES)
+    if certificates.exists():
+        lines.append("cert = /etc/pip-certificates.crt")
+        options += ["--volume", f"{certificates.resolve()}:/etc/pip-certificates.crt:ro"]
+    configuration = folder / "pip.conf"
+    configuration.write_text("\n".join(lines) + "\n")
+    return [*options, "--volume", f"{configuration}:/etc/pip.conf:ro"]
+
+
+def _failover_sources() -> list[Path]:
+    package = FAILOVER_SOURCE / "hapg_failover"
+    sources = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return [FAILOVER_SOURCE / "Containerfile", FAILOVER_SOURCE / "requirements.lock", *sources]
+
+
+def _failover() -> Archive:
+    missing = [path for path in _failover_sources() if not path.exists()]
+    if missing:
+        raise ClusterError(f"the failover image can't be built: {missing[0]} is missing")
+    base, build = _of_root(f"{_BASE_IMAGE}:1", _BASE), _of_root(f"{_BUILD_IMAGE}:1", _BUILD)
+
+    def make(archive: Path, folder: Path) -> None:
+        arguments = {"BASE_IMAGE": _in_storage(base), "BUILD_IMAGE": _in_storage(build)}
+        options = ["--isolation", "chroot", "--layers", "--pull-never", "--tag", FAILOVER_IMAGE]
+        for name, value in arguments.items():
+            options += ["--build-arg", f"{name}={value}"]
+        options += _pip_options(folder)
+        _buildah("bud", *options, "--file", str(FAILOVER_SOURCE / "Containerfile"), str(FAILOVER_SOURCE))
+        _buildah("push", "--quiet", FAILOVER_IMAGE, f"docker-archive:{archive}:{FAILOVER_IMAGE}")
+        size = _unpacked_size(archive)
+        if size > _LARGEST_FAILOVER_IMAGE:
+            limit = _LARGEST_FAILOVER_IMAGE / 1e6
+            raise ClusterError(f"{FAILOVER_IMAGE} has {size / 1e6:.0f} MB unpacked; at most {limit:.0f} MB are allowed")
+
+    # paths relative to the source, since a file that moves changes the image as well
+    names = [str(path.relative_to(FAILOVER_SOURCE)) for path in sorted(_failover_sources())]
+    return _cached(FAILOVER_IMAGE, files.digest(_failover_sources(), *names, base.key, build.key), make)
+
+
+
+
+def ensure_debian() -> list[Archive]:
+    """PostgreSQL and the failover container: the images that need no Go build."""
+    debian.ensure_packages()
+    with files.lock(CACHE / "images.lock"):
+        return [_of_root(POSTGRES_IMAGE, _POSTGRES)]
+
+
+def ensure_programs() -> list[Archive]:
+    """pause and CoreDNS, each a single program that is built from a Go module."""
+    binaries = builds.ensure(builds.CLUSTER_BUILDS)
+    with files.lock(CACHE / "programs.lock"):
+        return [
+            _of_program(PAUSE_IMAGE, binaries["pause"], {"Entrypoint": ["/pause"], "User": "65535:65535"}),
+            _of_program(COREDNS_IMAGE, binaries["coredns"], {"Entrypoint": ["/coredns"]}),
+        ]
+
+
+def report(archives: list[Archive]) -> None:
+    """Prints the unpacked size of each image."""
+    for archive in archives:
+        say(f"image {archive.reference}: {archive.size / 1e6:.1f} MB unpacked")

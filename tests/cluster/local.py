@@ -1,0 +1,221 @@
+"""The local cluster: start, stop, state. Every change is made under one lock of this machine."""
+
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster import builds, cgroups, configuration, debian, files, images, network, pki, process, supervise
+from tests.cluster.commands import run, succeeds
+from tests.cluster.errors import ClusterError
+from tests.cluster.images import Archive
+from tests.cluster.output import say, step
+from tests.cluster.paths import BIN, CLUSTER, KUBECONFIG, MANIFESTS, PHASE, STATE_LOCK, node_directory
+from tests.cluster.topology import NODES, Node
+
+_API_SECONDS = 60.0
+_READY_SECONDS = 120.0
+_RUNTIME_SECONDS = 60.0
+_POLL_SECONDS = 0.2
+
+
+def kubectl(*words: str, stdin: str | None = None) -> str:
+    """Runs kubectl against the local cluster and returns its stdout."""
+    return run([str(BIN / "kubectl"), f"--kubeconfig={KUBECONFIG}", *words], stdin=stdin)
+
+
+def is_up() -> bool:
+    """Whether the local cluster was started in full and its supervisor still answers."""
+    return files.read_json(PHASE) == "up" and supervise.running()
+
+
+def up() -> Path:
+    """Starts the cluster unless it runs, loads images that changed, and returns the path of its kubeconfig.
+
+    Raises ClusterError when it can't be started; what was started is stopped again then.
+    """
+    debian.ensure_packages()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        programs = pool.submit(images.ensure_programs)
+        systems = pool.submit(images.ensure_debian)
+        archives = [*programs.result(), *systems.result()]
+    binaries = builds.ensure(builds.CLUSTER_BUILDS)
+    with files.lock(STATE_LOCK):
+        if is_up():
+            _load_everywhere(archives)
+            return KUBECONFIG
+        _clean_up()
+        try:
+            with step("starting the cluster"):
+                _start(binaries, archives)
+        except BaseException:
+            _keep_logs()
+            _clean_up()
+            raise
+    return KUBECONFIG
+
+
+def load(archives: list[Archive]) -> None:
+    """Imports images into every node that runs and does not have them yet."""
+    with files.lock(STATE_LOCK):
+        if not is_up():
+            raise ClusterError("the local cluster is not up")
+        _load_everywhere(archives)
+
+
+def down() -> None:
+    """Stops the cluster and leaves nothing of it: processes, mounts, links, routes, control groups, volumes."""
+    with files.lock(STATE_LOCK), step("stopping the cluster"):
+        _clean_up()
+
+
+def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
+    for point in supervise.MOUNT_POINTS:
+        point.mkdir(parents=True, exist_ok=True)
+    files.write_json(PHASE, "starting")
+    pki.make()
+    configuration.write()
+    network.make_host()
+    supervise.launch()
+    supervise.start(configuration.first_components(binaries))
+    for node in NODES:
+        supervise.request("node-up", node=node.name)
+    network.route_services(NODES)
+    supervise.start([configuration.containerd(node) for node in NODES])
+    _load_everywhere(archives)
+    with step("waiting for the API server"):
+        _wait("the API server", _api_answers, _API_SECONDS)
+    supervise.start(configuration.second_components(binaries))
+    for node in NODES:
+        supervise.start(configuration.node_components(node, binaries))
+    manifests = [path.read_text() for path in sorted(MANIFESTS.glob("*.yaml"))]
+    kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(manifests))
+    with step("waiting for the nodes and their DNS"):
+        _wait("the nodes", nodes_ready, _READY_SECONDS)
+        _wait("CoreDNS", _dns_ready, _READY_SECONDS)
+    files.write_json(PHASE, "up")
+
+
+def _wait(what: str, ready: Callable[[], bool], seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > limit:
+            raise ClusterError(f"{what} not ready after {seconds:.0f} s; logs of the attempt: {_kept_logs()}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _api_answers() -> bool:
+    return succeeds([str(BIN / "kubectl"), f"--kubeconfig={KUBECONFIG}", "get", "--raw", "/readyz"], timeout=10)
+
+
+def nodes_ready() -> bool:
+    """Whether every node is registered and Ready."""
+    return sorted(name for name, ready in node_conditions().items() if ready) == [node.name for node in NODES]
+
+
+def node_conditions() -> dict[str, bool]:
+    """Each node that is registered, and whether it is Ready in the API server's eyes."""
+    found = yaml.safe_load(kubectl("get", "nodes", "-o", "json"))
+    return {item["metadata"]["name"]: _is_ready(item) for item in found["items"]}
+
+
+def _is_ready(item: dict[str, Any]) -> bool:
+    conditions = item["status"].get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _dns_ready() -> bool:
+    words = ["get", "daemonset", "coredns", "-n", "kube-system", "-o", "jsonpath={.status.numberReady}"]
+    return kubectl(*words) == str(len(NODES))
+
+
+def _load_everywhere(archives: list[Archive]) -> None:
+    running = [node for node in NODES if node.name in supervise.status()["nodes"]]
+    with ThreadPoolExecutor(max_workers=len(NODES)) as pool:
+        list(pool.map(lambda node: _load(node, archives), running))
+
+
+def _load(node: Node, archives: list[Archive]) -> None:
+    note = node_directory(node.name) / "images.json"
+    known = files.read_json(note) or {}
+    wanted = [archive for archive in archives if known.get(archive.reference) != archive.key]
+    if not wanted:
+        return
+    ctr = [*supervise.inside(node.name), "ctr", "--namespace", "k8s.io"]
+    _wait(f"containerd on {node.name}", lambda: succeeds([*ctr, "images", "list", "-q"]), _RUNTIME_SECONDS)
+    for archive in wanted:
+        with step(f"importing {archive.reference} into {node.name}"):
+            run([*ctr, "images", "import", str(archive.path)])
+        known[archive.reference] = archive.key
+        files.write_json(note, known)
+
+
+def _kept_logs() -> Path:
+    return CLUSTER.with_name("failed-start-logs")
+
+
+def _keep_logs() -> None:
+    shutil.rmtree(_kept_logs(), ignore_errors=True)
+    if supervise.LOGS.is_dir():
+        shutil.copytree(supervise.LOGS, _kept_logs())
+        say(f"the start failed; the logs are in {_kept_logs()}")
+
+
+def _clean_up() -> None:
+    """Removes everything that any start may have left, whatever of it is still alive or readable."""
+    supervisor = supervise.recorded()
+    if supervisor:
+        process.kill([supervisor])
+    while processes := process.marked(f"{process.MARK}={CLUSTER}"):
+        process.kill(processes)
+    cgroups.remove()
+    network.remove_host()
+    for point in supervise.MOUNT_POINTS:
+        _remove_if_empty(point)
+    if CLUSTER.exists():
+        shutil.rmtree(CLUSTER)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+@dataclass(frozen=True)
+class Status:
+    """`components` as supervise.status gives them; `nodes`: name to `powered`, `connected`, `ready` (None: unknown)."""
+
+    supervisor: bool
+    components: dict[str, dict[str, Any]]
+    nodes: dict[str, dict[str, bool | None]]
+
+
+def status() -> Status:
+    """What runs; never raises for a cluster that is down."""
+    if not supervise.running():
+        return Status(False, {}, {})
+    answer = supervise.status()
+    connected = {node.name for node in network.connected()}
+    try:
+        ready = node_conditions()
+    except ClusterError:
+        ready = {}
+    nodes: dict[str, dict[str, bool | None]] = {
+        node.name: {
+            "powered": node.name in answer["nodes"],
+            "connected": node.name in connected,
+            "ready": ready.get(node.name),
+        }
+        for node in NODES
+    }
+    return Status(True, answer["components"], nodes)
+
+
+def status_json() -> dict[str, Any]:
+    """The status as plain values."""
+    return asdict(status())
