@@ -1,0 +1,196 @@
+"""The failover protocol of one member as a pure function.
+
+`decide(observation, memory)` returns what to do, why, and what to remember. It is called whenever something has happened, and
+at least every quarter of a second; calling it more often changes nothing. Invariants it keeps, whatever the order of events:
+
+- a server becomes writable by one way only: sealed, published, claimed by compare-and-swap, promoted within the usable lease;
+- nothing but the answer to an own write of the Lease ever moves the deadline, counted from that write's send;
+- a publication stands until the version it names is gone: no streaming and no second claim under it;
+- the Lease is given back only when the own server is known not to be able to write.
+
+The state table is in docs/protocol.md; `standby` and `primary` hold the rules by phase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import primary, standby
+from .model import Release, VolumeState
+from .state import (
+    Decision,
+    LetGo,
+    Memory,
+    Observation,
+    Op,
+    Outcome,
+    Phase,
+    PutKind,
+    PutOutcome,
+    PutResult,
+    ReadLease,
+)
+from .step import Step
+
+WRITING = (Phase.PROMOTING, Phase.PRIMARY)
+
+
+def decide(observation: Observation, memory: Memory) -> Decision:
+    """Decide on what is seen and remembered. Never raises for any observation."""
+    step = Step(observation, memory)
+    if memory.first_version is None and observation.lease is not None:
+        step.remember(first_version=observation.lease.version)
+    if observation.put is not None:
+        _put_answered(step, observation.put)
+    if observation.container_dead:
+        _container_dead(step)
+        return step.done()
+    _supervisor_changed(step)
+    if step.m.nonce is None:
+        step.because("waiting for the supervisor of the postgres container")
+        if step.m.phase is Phase.DOWN:
+            primary.tell_what_is_left(step)
+        step.read()
+        return step.done()
+    if observation.op is not None and step.m.op is not None and observation.op.number == step.m.op_number:
+        step.remember(op=None)
+        _op_answered(step)
+    if not step.actions:
+        _by_phase(step)
+    step.read()
+    return step.done()
+
+
+def _by_phase(step: Step) -> None:
+    match step.m.phase:
+        case Phase.BOOT:
+            standby.boot(step)
+        case Phase.EMPTY:
+            standby.empty(step)
+        case Phase.DAMAGED:
+            standby.damaged(step)
+        case Phase.SEALED:
+            standby.sealed(step)
+        case Phase.FOLLOW:
+            standby.follow(step)
+        case Phase.CLAIMING:
+            step.because("the claim is under way")
+            if step.m.put is None:
+                step.go(Phase.SEALED, "the claim came to nothing")
+        case Phase.PROMOTING | Phase.PRIMARY:
+            primary.writing(step)
+        case Phase.STOPPING:
+            primary.stopping(step)
+        case Phase.DOWN:
+            primary.down(step)
+
+
+def _supervisor_changed(step: Step) -> None:
+    """Notice a new incarnation of the supervisor: it holds both locks, so nothing of the earlier one lives."""
+    o, m = step.o, step.m
+    if o.nonce is None or o.nonce == m.nonce:
+        return
+    if m.nonce is not None and (m.phase in WRITING or m.held_term is not None):
+        step.remember(dead_reason=m.dead_reason or "the postgres container was restarted", hold_s=o.timing.restart)
+    step.forget_server()
+    step.remember(nonce=o.nonce, held_term=None, tries=0, retry_at=0.0)
+    step.go(Phase.BOOT, "a new supervisor")
+
+
+def _container_dead(step: Step) -> None:
+    """No process of the postgres container lives, and none can start while we keep its locks: release, then let go."""
+    o, s = step.o, step.state
+    if step.m.phase is not Phase.DOWN or step.m.nonce is not None:
+        step.remember(
+            nonce=None, held_term=None, gave_back=False, dead_reason="every process of the postgres container is dead",
+            hold_s=0.0 if o.deleting else o.timing.restart,
+        )
+        step.forget_server()
+        step.go(Phase.DOWN, "the postgres container is dead")
+    ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
+    if step.m.put is not None:
+        step.because("the postgres container is dead; a write of the Lease is under way")
+    elif ours and not step.m.gave_back:
+        step.remember(gave_back=True)
+        step.release(
+            "the postgres container is dead: the Lease is given back with proof",
+            Release(step.m.dead_reason or "", clean=False, hold_s=step.m.hold_s),
+        )
+    else:
+        step.actions.append(LetGo())
+        step.because("the postgres container is dead and may start again")
+
+
+def _put_answered(step: Step, put: PutResult) -> None:
+    o = step.o
+    step.remember(put=None)
+    if put.outcome is not PutOutcome.OK:
+        _put_failed(step, put)
+        return
+    lease = o.timing.usable_lease(put.state.ttl_s)
+    match put.kind:
+        case PutKind.RENEW if step.m.phase in WRITING or step.m.phase is Phase.STOPPING:
+            step.remember(renewed_at=put.sent_at, recorded_ttl=put.state.ttl_s, held_term=put.state.term)
+            step.fence(bool(put.state.members))
+            step.because("the Lease is renewed")
+        case PutKind.CLAIM:
+            if step.m.phase is Phase.CLAIMING and o.now < put.sent_at + lease and o.server == "standby" and step.supervised:
+                step.remember(held_term=put.state.term, renewed_at=put.sent_at, recorded_ttl=put.state.ttl_s)
+                step.fence(bool(put.state.members))
+                primary.promote(step, put.state)
+            else:
+                step.go(Phase.SEALED, "the claim succeeded too late to be used")
+        case PutKind.BOOTSTRAP:
+            step.because("the Lease is ours to make the first server")
+        case PutKind.RELEASE:
+            step.remember(held_term=None)
+            step.because("the Lease is given back")
+
+
+def _put_failed(step: Step, put: PutResult) -> None:
+    """No answer counts as no: the Lease is read again, and only what is read then is acted on."""
+    step.remember(read_at=step.o.now)
+    if put.kind is PutKind.CLAIM and step.m.phase is Phase.CLAIMING:
+        step.go(Phase.SEALED, f"the claim: {put.outcome.value}")
+    if put.kind is PutKind.RENEW and put.outcome is PutOutcome.NOT_FOUND and step.m.phase is Phase.PRIMARY:
+        state = replace(put.state, term=put.state.term + 1)
+        step.put(PutKind.RENEW, state, "the Lease is gone: made again under the next term", create=True)
+        return
+    step.do(ReadLease(), f"{put.kind.value}: {put.outcome.value}, so the Lease is read again")
+
+
+def _op_answered(step: Step) -> None:
+    result = step.o.op
+    assert result is not None
+    ok = result.outcome is Outcome.OK
+    if ok:
+        step.remember(tries=0, retry_at=0.0)
+    else:
+        step.remember(tries=step.m.tries + 1, retry_at=step.o.now + min(30.0, 0.25 * 2 ** min(step.m.tries, 7)))
+    match result.op:
+        case Op.START | Op.SEAL if ok:
+            at_start = result.op is Op.START or step.m.phase is Phase.BOOT
+            step.remember(
+                position=result.position, follow_term=None, promised=None, started=at_start,
+                start_version=step.version if at_start else None,
+            )
+            if result.op is Op.START:
+                step.remember(mode=step.o.standby_mode)
+            step.go(Phase.SEALED, f"sealed at {result.position}")
+        case Op.START | Op.SEAL:
+            failed = result.op is Op.START and step.m.tries >= standby.START_TRIES
+            step.go(Phase.DAMAGED if failed else Phase.BOOT, f"{result.op.value} failed: {result.text}")
+        case Op.FOLLOW:
+            standby.follow_answered(step, result)
+        case Op.REWIND | Op.CLONE | Op.INITDB:
+            step.forget_server()
+            damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
+            empty = step.o.volume_state is VolumeState.EMPTY
+            step.go(
+                Phase.DAMAGED if damaged else Phase.EMPTY if empty else Phase.BOOT,
+                f"{result.op.value}: {result.outcome.value} {result.text}".rstrip(),
+            )
+        case Op.PROMOTE:
+            primary.promoted(step, result)
+        case Op.HAND_OVER | Op.STOP:
+            primary.stopped(step, result)

@@ -1,0 +1,189 @@
+"""Who may claim the Lease, and when (docs/protocol.md, rule 4). Pure; the caller's claim is a compare-and-swap on the same version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .lsn import Position, format_lsn
+from .model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, VolumeState
+
+PUBLISH_WAIT_S = 1.0
+COLD_WAIT_S = 30.0
+RANK_STEP_S = 1.0
+SUCCESSOR_HEADSTART_S = 1.0
+NO_LEASE_WAIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to claim now, and the reason in words. complete: nobody's position is missing."""
+
+    claim: bool
+    reason: str
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The member that asks: its pod, its volume's UUID, the end of its WAL, the supervisor it speaks for."""
+
+    pod: str
+    uid: str
+    ordinal: int
+    volume: str
+    position: Position
+    nonce: str
+
+
+def publications(pods: tuple[Pod, ...], version: str) -> dict[str, tuple[Pod, Publication]]:
+    """Return what was published under `version`, by pod name."""
+    return {p.name: (p, p.publication) for p in pods if p.publication and p.publication.lease_version == version}
+
+
+def is_expired(ttl: float, lease_ttl: float, age: float) -> bool:
+    """Tell whether a Lease unchanged for `age` seconds on our clock has run out (rule 4C)."""
+    return age >= max(ttl, lease_ttl)
+
+
+def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, bool, int]:
+    position = publication.position or Position(0, 0)
+    return (-position.timeline, -position.lsn, not publication.running, pod.ordinal)
+
+
+def judge(
+    me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], *,
+    age: float, ttl: float, waited: float, cold: bool, max_lag: int,
+) -> Verdict:
+    """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
+
+    age: seconds since this version was first seen; waited: seconds since it was first seen to be released or run out;
+    cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes.
+    """
+    if lease.system_identifier is None:
+        return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
+    volumes = {m.volume for m in lease.members} | ({lease.volume} if lease.volume else set())
+    if me.volume not in volumes:
+        return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's")
+    if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
+        return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago")
+    published = publications(pods, version)
+    mine = published.get(me.pod)
+    if mine is None or mine[0].uid != me.uid or mine[1].nonce != me.nonce or not mine[1].running:
+        return Verdict(False, "our own position isn't published under this version of the Lease yet")
+    relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes and q.state is VolumeState.DATA}
+    missing = volumes - {q.volume for _, q in relevant.values()}
+    limit = COLD_WAIT_S if cold else PUBLISH_WAIT_S
+    if lease.release is not None:
+        covered = lease.release.clean and lease.release.position is not None and me.position >= lease.release.position
+        if covered:
+            missing = set()
+        elif lease.volume in missing:
+            limit = max(limit, lease.release.hold_s)
+    if missing and waited < limit:
+        return Verdict(False, f"waiting for the positions of {len(missing)} volume(s), {waited:.1f} of {limit:g} s")
+    best = max((q.position for _, q in relevant.values() if q.position is not None), default=me.position)
+    if lease.release is not None and lease.release.position is not None:
+        best = max(best, lease.release.position)
+    if me.position.timeline < best.timeline:
+        return Verdict(False, f"our timeline {me.position.timeline} is older than {best.timeline}")
+    lag = best.lsn - me.position.lsn
+    if lag > max_lag:
+        return Verdict(False, f"we lack {lag} bytes of {format_lsn(best.lsn)}, more than maxLagBytes {max_lag}")
+    order = sorted(
+        (_rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not q.failed and not p.deleting
+    )
+    names = [n for _, n in order]
+    rank = names.index(me.pod) if me.pod in names else len(names)
+    successor = lease.release.successor if lease.release is not None else None
+    if successor is not None and successor != me.pod:
+        chosen = next((p for p in pods if p.name == successor), None)
+        wait = 0.0 if chosen is None or chosen.deleting else SUCCESSOR_HEADSTART_S
+        if waited < wait:
+            return Verdict(False, f"{successor} is the chosen successor")
+    if successor == me.pod and me.position >= best:
+        return Verdict(True, f"chosen successor at {me.position}", complete=not missing)
+    if waited < limit_of_rank(rank, missing, limit):
+        return Verdict(False, f"rank {rank} of {len(names)}: a better member goes first")
+    why = "released: " + lease.release.reason if lease.release is not None else f"run out, {age:.1f} s old"
+    text = f"best of {len(names)} at {me.position}" if rank == 0 else f"rank {rank} of {len(names)} at {me.position}"
+    return Verdict(True, f"{text}; the Lease is {why}", complete=not missing)
+
+
+def limit_of_rank(rank: int, missing: set[str], limit: float) -> float:
+    """Return how long after the Lease came free the member of this rank claims, in seconds."""
+    return rank * RANK_STEP_S + (limit if missing and rank else 0.0)
+
+
+def claim(
+    me: Candidate, address: str, lease: LeaseState, pods: tuple[Pod, ...], max_term: int, ttl: float,
+) -> LeaseState:
+    """Return the Lease's state as our claim writes it: term and timeline reserved, members less ourselves.
+
+    ttl: ours, in seconds; a lower one than recorded takes force at once since our own usable lease is the shorter too.
+    """
+    terms = [max_term] + [p.publication.max_term for p in pods if p.publication is not None]
+    return replace(
+        lease,
+        holder=Holder(me.pod, me.uid),
+        term=max(lease.term, *terms) + 1,
+        ttl_s=ttl,
+        volume=me.volume,
+        address=address,
+        timeline=max(lease.timeline, me.position.timeline) + 1,
+        members=tuple(m for m in lease.members if m.volume != me.volume),
+        release=None,
+    )
+
+
+def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, ...]) -> Verdict:
+    """Decide whether this empty member may make the very first server (rule: every ordinal has published 'empty')."""
+    if ordinal != 0:
+        return Verdict(False, "an empty member waits for the first server, which ordinal 0 makes")
+    by_ordinal = {p.ordinal: p for p in pods if p.publication is not None and p.publication.lease_version == version}
+    for number in range(replicas):
+        pod = by_ordinal.get(number)
+        if pod is None or pod.publication is None:
+            return Verdict(False, f"the pod of ordinal {number} hasn't said yet that its volume is empty")
+        if pod.publication.state is not VolumeState.EMPTY:
+            return Verdict(False, f"{pod.name} has data: the first server isn't made anew")
+    return Verdict(True, f"all {replicas} volumes are empty")
+
+
+def judge_resume(
+    me: Candidate, system_identifier: str, replicas: int, pods: tuple[Pod, ...], waited: float
+) -> Verdict:
+    """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
+
+    All ordinals below `replicas` have published, or a majority has and 60 s have passed; the best volume must know the highest term.
+    """
+    published = publications(pods, NO_LEASE)
+    known = [(p, q) for p, q in published.values() if p.ordinal < replicas]
+    if me.pod not in published:
+        return Verdict(False, "our own position isn't published yet")
+    if len(known) < replicas and not (len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S):
+        return Verdict(False, f"there is no Lease: {len(known)} of {replicas} members have published")
+    with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running]
+    strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
+    if strangers:
+        return Verdict(False, f"volumes of different clusters meet: {system_identifier} and {', '.join(strangers)}")
+    damaged = sorted(p.name for p, q in known if q.state is VolumeState.DAMAGED)
+    if damaged and waited < NO_LEASE_WAIT_S:
+        return Verdict(False, f"the volume of {', '.join(damaged)} is damaged")
+    best_pod, best = min(with_data, key=lambda pq: _rank_key(*pq))
+    if best.max_term < max(q.max_term for _, q in known):
+        return Verdict(False, f"{best_pod.name} has the most WAL but not the highest term")
+    if best_pod.name != me.pod:
+        return Verdict(False, f"{best_pod.name} has more WAL")
+    return Verdict(True, f"best of {len(with_data)} volumes at {me.position}, no Lease to go by")
+
+
+def resume_state(
+    me: Candidate, address: str, system_identifier: str, pods: tuple[Pod, ...], max_term: int, ttl: float
+) -> LeaseState:
+    """Return the Lease that `me` creates over existing volumes."""
+    others = [
+        Member(p.name, q.volume) for p, q in publications(pods, NO_LEASE).values()
+        if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA
+    ]
+    base = LeaseState(Holder(me.pod, me.uid), 0, ttl, system_identifier, members=tuple(others))
+    return claim(me, address, base, pods, max_term, ttl)

@@ -1,0 +1,38 @@
+"""The list of members in the Lease: who may claim (docs/protocol.md, rule 7)."""
+
+from __future__ import annotations
+
+from .model import Member, Pod
+from .state import Streaming
+
+DROP_AFTER_S = 30.0
+
+
+def next_members(
+    current: tuple[Member, ...], streaming: tuple[Streaming, ...], pods: tuple[Pod, ...], flushed: int | None,
+    max_lag: int, now: float, held_for: float,
+) -> tuple[Member, ...]:
+    """Return the members as the holder should record them now.
+
+    A replica is added when it streams within `max_lag` bytes of `flushed` and its volume's UUID is known from its publication;
+    one that hasn't streamed for 30 s is dropped (counted from our own promotion at the earliest: held_for, in seconds).
+    """
+    volumes = {p.name: p.publication.volume for p in pods if p.publication is not None}
+    live = {s.pod: s for s in streaming}
+    kept = []
+    for member in current:
+        sender = live.get(member.pod)
+        silent = held_for if sender is None else min(held_for, now - sender.seen)
+        volume = volumes.get(member.pod)
+        replaced = sender is not None and sender.since is not None and volume not in (None, member.volume)
+        if silent < DROP_AFTER_S and not replaced:
+            kept.append(member)
+    known = {m.volume for m in kept}
+    for sender in streaming:
+        volume = volumes.get(sender.pod)
+        if sender.since is None or volume is None or volume in known or sender.flushed is None or flushed is None:
+            continue
+        if flushed - sender.flushed <= max_lag:
+            kept.append(Member(sender.pod, volume))
+            known.add(volume)
+    return tuple(sorted(kept, key=lambda m: (m.pod, m.volume)))

@@ -1,0 +1,211 @@
+"""The rules of the member that writes, stops writing, or has just lost its server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .lsn import Position
+from .members import next_members
+from .model import LeaseState, Pod, PodPatch, Release
+from .state import (
+    Announce,
+    CheckRecord,
+    Exit,
+    Label,
+    Op,
+    OpResult,
+    Outcome,
+    Phase,
+    PutKind,
+)
+from .step import PROBE_FRESH_S, Step, busy
+
+FAILED_S = 60.0
+RETRY_PUT_S = 0.3
+
+
+def promote(step: Step, claimed: LeaseState) -> None:
+    """Our claim has succeeded in time: promote onto the reserved timeline."""
+    step.go(Phase.PROMOTING, f"term {claimed.term} is ours")
+    step.run(
+        Op.PROMOTE, f"term {claimed.term} is ours: promote onto timeline {claimed.timeline}",
+        timeline=claimed.timeline, term=claimed.term, own=step.m.position,
+    )
+
+
+def promoted(step: Step, result: OpResult) -> None:
+    """The promotion ended: the server writes, or it is killed and the Lease given back."""
+    if step.m.phase is not Phase.PROMOTING:
+        return
+    if result.outcome is Outcome.OK:
+        step.remember(position=None, promised=None, started=False, label_at=0.0)
+        step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
+        step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
+        _labels(step)
+        return
+    step.remember(failed_until=step.o.now + FAILED_S)
+    step.actions.append(Announce("Warning", "PromotionFailed", result.text))
+    step.kill(f"promotion failed: {result.text}", 0.0)
+
+
+def writing(step: Step) -> None:
+    """Promoting or primary: see that the Lease is ours, renew it, keep members and labels right."""
+    o, m, s = step.o, step.m, step.state
+    if s is not None and (s.holder != o.me or (not step.holds and m.put is None)):
+        step.kill(f"the Lease is {s.holder.identity}'s under term {s.term}" + (", released" if s.release else ""), 0.0)
+        return
+    lost = m.phase is Phase.PRIMARY and o.server != "primary"
+    if step.supervised and lost:
+        step.forget_server()
+        step.remember(dead_reason="the server died", hold_s=o.timing.restart, held_term=None)
+        step.go(Phase.DOWN, "the server is dead: every process of its container has been killed")
+        step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
+        down(step)
+        return
+    if m.phase is Phase.PRIMARY and o.deleting and not busy(step):
+        successor = choose_successor(step)
+        step.remember(successor=successor.name if successor else None)
+        step.go(Phase.STOPPING, "the pod is going away")
+        step.run(
+            Op.HAND_OVER, f"the pod is going away: hand over to {successor.name if successor else 'nobody, none streams'}"
+        )
+        return
+    _renew(step)
+    if m.phase is Phase.PRIMARY:
+        _labels(step)
+
+
+def _healthy(step: Step) -> str | None:
+    """Return what is wrong with our server, None if nothing is."""
+    o = step.o
+    if not step.supervised:
+        return "the supervisor gives no sign of life"
+    if o.now - o.probe_at > PROBE_FRESH_S and step.m.phase is Phase.PRIMARY:
+        return f"nothing could be written to the data volume for {o.now - o.probe_at:.1f} s"
+    return None
+
+
+def _renew(step: Step) -> None:
+    o, m, s = step.o, step.m, step.state
+    if s is None or m.put is not None or not step.holds:
+        return
+    members = s.members
+    if m.phase is Phase.PRIMARY and o.now - m.renewed_at < o.timing.renew:
+        members = next_members(s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag,
+                               o.now, o.now - m.phase_since)
+    changed = members != s.members and o.now - m.put_at >= RETRY_PUT_S
+    due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
+        o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
+    )
+    if not due and not changed:
+        return
+    trouble = _healthy(step)
+    if trouble is not None:
+        step.because(f"not renewed: {trouble}")
+        return
+    if members and not s.members:
+        step.fence(True)
+    names = ", ".join(x.pod for x in members) or "none"
+    step.put(
+        PutKind.RENEW, replace(s, members=members, ttl_s=o.timing.ttl, address=o.address),
+        f"members are {names}" if changed else "renew the Lease",
+    )
+
+
+def choose_successor(step: Step) -> Pod | None:
+    """Return the pod that streams, isn't going away and has the most WAL; the lowest ordinal of equals."""
+    o = step.o
+    flushed = {x.pod: x.flushed or 0 for x in o.streaming if x.since is not None}
+    pods = [p for p in o.pods if p.name in flushed and not p.deleting]
+    return min(pods, key=lambda p: (-flushed[p.name], p.ordinal), default=None)
+
+
+def _labels(step: Step) -> None:
+    """Label ourselves primary first, then strip every other primary label (rule 12)."""
+    o, m = step.o, step.m
+    own = next((p for p in o.pods if p.uid == o.me.uid), None)
+    if own is None or o.now - m.label_at < 0.5:
+        return
+    others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
+    if own.role != "primary":
+        step.actions.append(Label(PodPatch(own.name, own.uid, labels={"role": "primary"})))
+    for pod in others:
+        step.actions.append(Label(PodPatch(pod.name, pod.uid, labels={"role": "replica"})))
+    if own.role != "primary" or others:
+        step.remember(label_at=o.now)
+
+
+def stopping(step: Step) -> None:
+    """The pod is going away: keep the Lease while the server stops, then give it back and end."""
+    o, m, s = step.o, step.m, step.state
+    if busy(step):
+        if m.held_term is not None:
+            _renew(step)
+        return
+    if o.server not in ("down", None) and step.supervised:
+        if o.now >= m.retry_at:
+            step.run(Op.STOP, "the pod is going away: stop the server")
+        return
+    if s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None and o.server == "down":
+        if m.put is None and o.now - m.put_at >= RETRY_PUT_S:
+            clean = m.position is not None
+            step.release(
+                "the server is down: the Lease is given back",
+                Release("the pod is going away", clean, m.position, m.successor),
+            )
+        return
+    if m.put is None:
+        step.do(Exit(), "the server is down and the Lease isn't ours: the container may end")
+
+
+def stopped(step: Step, result: OpResult) -> None:
+    """The server was stopped for good; a clean end of WAL goes into the release."""
+    step.remember(position=result.position if result.outcome is Outcome.OK else None)
+    step.because(f"{result.op.value}: {result.outcome.value} {result.text}".rstrip())
+    if step.m.phase is not Phase.STOPPING:
+        step.forget_server()
+        step.go(Phase.BOOT, step.reason)
+        return
+    stopping(step)
+
+
+def down(step: Step) -> None:
+    """Our server, which could write, is dead: give the Lease back, tell what the volume has, start it again sealed."""
+    o, m, s = step.o, step.m, step.state
+    if o.deleting:
+        step.remember(position=None)
+        step.go(Phase.STOPPING, "the pod is going away")
+        return
+    if not step.supervised or o.server != "down":
+        step.because("waiting for the supervisor's word that the server is dead")
+        return
+    if s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None:
+        if m.put is None and (m.put_at <= m.phase_since or o.now - m.put_at >= RETRY_PUT_S):
+            step.release(
+                "the server is dead: the Lease is given back with proof",
+                Release(m.dead_reason or "the server died", clean=False, hold_s=m.hold_s),
+            )
+    if not busy(step) and o.now >= m.retry_at:
+        step.run(Op.START, "start the server again, sealed", mode=o.standby_mode)
+    tell_what_is_left(step)
+
+
+def tell_what_is_left(step: Step) -> None:
+    """If a member has published all that our volume may hold, say so at once: nobody need wait for our restart (rule 9)."""
+    o, m, s = step.o, step.m, step.state
+    if s is None or s.release is None or s.volume != o.volume or m.position is not None:
+        return
+    best: Position | None = max(
+        (p.publication.position for p in o.pods
+         if p.publication and p.publication.lease_version == step.version and p.publication.position and p.publication.running),
+        default=None,
+    )
+    if best is None:
+        return
+    if o.checked is not None and o.checked.position == best and not o.checked.exists:
+        step.remember(position=best)
+        step.publish(False, f"our volume holds nothing beyond {best}")
+        step.remember(position=None)
+    elif m.checked != best:
+        step.remember(checked=best)
+        step.actions.append(CheckRecord(best))

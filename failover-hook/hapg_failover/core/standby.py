@@ -1,0 +1,293 @@
+"""The rules of a member that isn't the primary, by phase."""
+
+from __future__ import annotations
+
+from . import election
+from .model import LeaseState, PodPatch, Release, VolumeState
+from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
+from .step import Step, busy
+
+START_TRIES = 5
+RECHECK_S = 15.0
+FOLLOW_RETRY_S = 0.25
+
+
+def boot(step: Step) -> None:
+    """A supervisor is there: find out what its server and its volume are."""
+    o, m = step.o, step.m
+    label_replica(step)
+    if busy(step) or o.now < m.retry_at or not step.supervised:
+        step.because("waiting" if busy(step) else "waiting for the supervisor, or before the next try")
+        return
+    if o.server == "primary":
+        _resume_primary(step)
+    elif o.deleting:
+        step.go(Phase.STOPPING, "the pod is going away")
+    elif o.volume_state is VolumeState.EMPTY:
+        step.go(Phase.EMPTY, "the data volume is empty")
+    elif o.volume_state is VolumeState.DAMAGED:
+        step.go(Phase.DAMAGED, "the data volume is damaged")
+    elif o.server == "standby":
+        step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
+    else:
+        step.run(Op.START, "start the server, sealed", mode=o.standby_mode)
+
+
+def _resume_primary(step: Step) -> None:
+    """Our agent is new, the server writes: renew if the Lease is ours under the term in force, else kill (section 5)."""
+    o, s = step.o, step.state
+    if o.lease is None:
+        step.because("a primary runs; the Lease hasn't been read yet, so nothing is extended")
+    elif s is not None and s.holder == o.me and s.release is None and s.term == o.term_in_force:
+        step.remember(held_term=s.term, recorded_ttl=s.ttl_s, mode=o.standby_mode)
+        step.go(Phase.PRIMARY, "our server is the primary and the Lease is ours: renew it")
+    else:
+        step.kill("our server writes, but the Lease isn't ours under the term in force", o.timing.restart)
+
+
+def empty(step: Step) -> None:
+    """Nothing on the volume: the first server is made by ordinal 0, any other is a clone."""
+    o, m, s = step.o, step.m, step.state
+    label_replica(step)
+    if o.deleting:
+        step.go(Phase.STOPPING, "the pod is going away")
+        return
+    if o.volume_state is not VolumeState.EMPTY:
+        step.go(Phase.BOOT, "the data volume isn't empty any more")
+        return
+    if busy(step) or o.lease is None:
+        step.because("waiting for " + (m.op.value if m.op else "the first read of the Lease"))
+        return
+    if s is not None and s.system_identifier is not None:
+        _clone(step, s, "the volume is empty")
+        return
+    if s is not None and s.holder == o.me:
+        if o.now >= m.retry_at:
+            step.run(Op.INITDB, "all volumes are empty and the Lease is ours: make the first server")
+        return
+    step.publish(False, "our volume is empty")
+    verdict = election.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
+    if not verdict.claim:
+        if not step.actions:
+            step.because(verdict.reason)
+        return
+    if m.put is None:
+        term = (s.term if s is not None else 0) + 1
+        state = LeaseState(o.me, term, o.timing.ttl, address=o.address)
+        step.put(PutKind.BOOTSTRAP, state, verdict.reason)
+
+
+def _clone(step: Step, s: LeaseState, why: str) -> None:
+    o, m = step.o, step.m
+    if not step.live_holder or s.address is None:
+        step.publish(False, f"{why}, and there is no primary to clone")
+        if not step.actions:
+            step.because(f"{why}; waiting for a primary to clone")
+    elif o.now < m.retry_at:
+        step.because(f"{why}; waiting before the next try to clone")
+    else:
+        if o.volume_state is not VolumeState.EMPTY:
+            step.actions.append(Announce("Warning", "Clone", f"{why}: cloning {s.holder.pod}"))
+        step.run(Op.CLONE, f"{why}: clone {s.holder.pod}", host=s.address)
+
+
+def damaged(step: Step) -> None:
+    """The volume can't be started: only a clone helps; without a primary to clone, starting is tried again."""
+    o, m, s = step.o, step.m, step.state
+    label_replica(step)
+    if busy(step) or o.lease is None:
+        step.because("waiting")
+    elif o.deleting:
+        step.go(Phase.STOPPING, "the pod is going away")
+    elif s is not None and s.system_identifier is not None and s.holder != o.me:
+        _clone(step, s, "the volume is damaged")
+    elif o.volume_state is VolumeState.DATA and o.now >= m.retry_at:
+        step.go(Phase.BOOT, "no primary to clone: try to start once more")
+    else:
+        step.publish(False, "our volume is damaged")
+
+
+def sealed(step: Step) -> None:
+    """The server runs without an upstream and its position is known: publish, claim, or follow somebody else."""
+    o, m, s = step.o, step.m, step.state
+    if busy(step):
+        step.because(f"{m.op.value if m.op else ''} is under way")
+        return
+    if o.deleting:
+        step.run(Op.STOP, "the pod is going away: stop the standby")
+        step.go(Phase.STOPPING, step.reason)
+        return
+    if o.server != "standby" and step.supervised:
+        step.forget_server()
+        step.go(Phase.BOOT, "the standby isn't running any more")
+        return
+    if o.lease is None:
+        step.because("the Lease hasn't been read yet")
+        return
+    if s is None:
+        _resume(step)
+        return
+    if s.system_identifier is not None and s.system_identifier != o.system_identifier:
+        step.because(f"our cluster is {o.system_identifier}, the Lease's {s.system_identifier}: this volume belongs elsewhere")
+        return
+    if s.system_identifier is None:
+        if s.holder.pod == o.me.pod:
+            step.release("the first server is made", Release("the first server is made", clean=False))
+        else:
+            step.because("the first server is being made elsewhere")
+        return
+    if s.holder == o.me and s.release is None:
+        step.release(
+            "the Lease is ours but our server can't write: give it back and stand as a candidate",
+            Release(m.dead_reason or "the failover container was restarted", clean=False, hold_s=m.hold_s),
+        )
+        return
+    fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)
+    if step.live_holder and fresh and s.address is not None:
+        _follow(step, s)
+        return
+    if s.release is None and step.age < o.timing.overdue and m.promised is not None and m.promised[0] == step.version:
+        step.because("published; waiting for the Lease to change")
+        return
+    step.publish(True, f"sealed at {m.position}: our position for the election")
+    if not step.actions:
+        _stand(step, s)
+
+
+def _follow(step: Step, s: LeaseState) -> None:
+    o, m = step.o, step.m
+    if o.now < m.retry_at:
+        step.because(f"waiting before the next try to follow {s.holder.pod}")
+        return
+    assert s.address is not None
+    step.remember(follow_term=s.term)
+    step.run(
+        Op.FOLLOW, f"{s.holder.pod} holds the Lease under term {s.term}: follow it",
+        host=s.address, timeline=s.timeline, own=m.position,
+    )
+
+
+def _stand(step: Step, s: LeaseState) -> None:
+    o, m = step.o, step.m
+    me = step.candidate()
+    if me is None or m.put is not None:
+        step.because("no position to stand with" if me is None else "a write of the Lease is under way")
+        return
+    if o.now < m.failed_until:
+        step.because(f"a promotion failed here; standing again in {m.failed_until - o.now:.0f} s")
+        return
+    assert o.lease is not None
+    free_since = o.lease.first_seen + (0.0 if s.release is not None else max(o.timing.ttl, s.ttl_s))
+    verdict = election.judge(
+        me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl, waited=o.now - free_since,
+        cold=m.first_version == step.version, max_lag=o.max_lag,
+    )
+    if not verdict.claim:
+        step.because(verdict.reason)
+        if s.release is not None or step.age >= o.timing.ttl - 1.0:
+            step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
+        return
+    if s.release is None and o.lease.last_read < o.lease.first_seen + max(o.timing.ttl, s.ttl_s):
+        if o.now - m.read_at >= 0.3:
+            step.remember(read_at=o.now)
+            step.do(ReadLease(), "the Lease has run out: read it once more before the claim")
+        return
+    if not verdict.complete and o.pods_listed_at < free_since:
+        step.list_pods()
+        step.because("the Lease is free: read the pods once more before the claim")
+        return
+    state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
+    step.go(Phase.CLAIMING, verdict.reason)
+    step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
+
+
+def _resume(step: Step) -> None:
+    o, m = step.o, step.m
+    step.publish(True, f"there is no Lease; our volume is at {m.position}")
+    me = step.candidate()
+    if step.actions or me is None or m.put is not None or o.lease is None or o.system_identifier is None:
+        return
+    waited = o.now - o.lease.first_seen
+    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited)
+    if not verdict.claim:
+        step.because(verdict.reason)
+        return
+    state = election.resume_state(me, o.address, o.system_identifier, o.pods, o.max_term, o.timing.ttl)
+    step.go(Phase.CLAIMING, verdict.reason)
+    step.put(PutKind.CLAIM, state, f"make the Lease anew: {verdict.reason}", create=True)
+
+
+def follow(step: Step) -> None:
+    """The server streams from the primary: seal when the Lease is released, overdue, or somebody else's."""
+    o, m, s = step.o, step.m, step.state
+    label_replica(step)
+    if busy(step):
+        step.because(f"{m.op.value if m.op else ''} is under way")
+    elif o.deleting:
+        step.run(Op.STOP, "the pod is going away: stop the standby")
+        step.go(Phase.STOPPING, step.reason)
+    elif o.server != "standby" and step.supervised:
+        step.forget_server()
+        step.go(Phase.BOOT, "the standby isn't running any more")
+    elif s is None or o.lease is None:
+        step.because("the Lease can't be found: it counts as unchanged")
+    elif s.release is not None:
+        step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal")
+    elif s.holder == o.me:
+        step.run(Op.SEAL, "the Lease is ours but our server follows: seal")
+    elif s.term != m.follow_term:
+        _refollow(step, s)
+    elif step.age >= o.timing.overdue:
+        if o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
+            step.run(Op.SEAL, f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal", slow=True)
+        elif o.now - m.read_at >= 0.4:
+            step.remember(read_at=o.now)
+            step.do(ReadLease(), "the Lease is overdue: read it afresh before suspecting anybody")
+    elif m.mode is not None and m.mode != o.standby_mode:
+        step.run(Op.START, f"standbyMode is {o.standby_mode} now: restart the standby", mode=o.standby_mode)
+    elif _left_out(step, s):
+        _refollow(step, s)
+    else:
+        step.because(f"following {s.holder.pod}")
+
+
+def _refollow(step: Step, s: LeaseState) -> None:
+    if step.o.now >= step.m.retry_at and s.address is not None:
+        step.remember(follow_term=s.term, phase_since=step.o.now)
+        step.run(
+            Op.FOLLOW, f"follow {s.holder.pod}, which holds term {s.term}", host=s.address, timeline=s.timeline
+        )
+
+
+def _left_out(step: Step, s: LeaseState) -> bool:
+    """The primary hasn't made us a member though we follow: we may not be streaming."""
+    return step.o.now - step.m.phase_since > RECHECK_S and all(x.volume != step.o.volume for x in s.members)
+
+
+def follow_answered(step: Step, result: OpResult) -> None:
+    """Go the way that comparing our WAL with the primary's history has shown."""
+    s = step.state
+    host = s.address if s is not None else None
+    if result.outcome is Outcome.OK:
+        step.remember(position=None, started=False, mode=step.m.mode or step.o.standby_mode)
+        step.go(Phase.FOLLOW, f"following: {result.text}")
+    elif result.outcome is Outcome.FAILED or host is None or not step.live_holder:
+        step.remember(retry_at=step.o.now + FOLLOW_RETRY_S, position=result.position, follow_term=None)
+        step.go(Phase.SEALED if result.position is not None else Phase.BOOT, f"can't follow yet: {result.text}")
+    elif result.outcome is Outcome.FORKED:
+        step.actions.append(Announce("Normal", "Rewind", result.text))
+        step.run(Op.REWIND, f"rewind: {result.text}", host=host, timeline=s.timeline if s is not None else 0)
+    else:
+        step.actions.append(Announce("Warning", "Clone", result.text))
+        step.run(Op.CLONE, f"clone: {result.text}", host=host)
+
+
+def label_replica(step: Step) -> None:
+    """See to it that our own pod's role says replica."""
+    o, m = step.o, step.m
+    own = next((p for p in o.pods if p.uid == o.me.uid), None)
+    if own is None or own.role == "replica" or o.now - m.label_at < 1.0:
+        return
+    if own.role is None or m.phase in (Phase.FOLLOW, Phase.EMPTY, Phase.DAMAGED):
+        step.remember(label_at=o.now)
+        step.actions.append(Label(PodPatch(own.name, own.uid, labels={"role": "replica"})))

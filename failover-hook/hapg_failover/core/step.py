@@ -1,0 +1,194 @@
+"""Builds one decision: collects the actions, the changes of memory and the reason while the rules are gone through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .election import Candidate
+from .model import NO_LEASE, LeaseState, Publication, Release, VolumeState
+from .state import (
+    Action,
+    Decision,
+    Kill,
+    ListPods,
+    Memory,
+    Observation,
+    Op,
+    Phase,
+    Publish,
+    PutKind,
+    PutLease,
+    ReadLease,
+    Run,
+    WriteDeadline,
+)
+
+READ_EVERY_S = 1.0
+LEASE_GONE_S = 60.0
+HEARTBEAT_FRESH_S = 0.7
+PROBE_FRESH_S = 2.5
+
+
+class Step:
+    """One decision in the making. `o` is what is seen, `m` what is remembered so far."""
+
+    def __init__(self, observation: Observation, memory: Memory) -> None:
+        """Start from what is seen and remembered."""
+        self.o = observation
+        self.m = memory
+        self.actions: list[Action] = []
+        self.reason = "nothing to do"
+
+    def remember(self, **changes: Any) -> None:
+        """Change the memory."""
+        self.m = replace(self.m, **changes)
+
+    def because(self, reason: str) -> None:
+        """State the reason of this decision."""
+        self.reason = reason
+
+    def do(self, action: Action, reason: str) -> None:
+        """Order an action."""
+        self.actions.append(action)
+        self.reason = reason
+
+    def go(self, phase: Phase, reason: str) -> None:
+        """Change the phase."""
+        self.remember(phase=phase, phase_since=self.o.now)
+        self.reason = reason
+
+    def run(self, op: Op, reason: str, **args: Any) -> None:
+        """Begin an operation; one at a time. args: as in Run; the term is the highest known unless given."""
+        number = self.m.op_number + 1
+        self.remember(op=op, op_number=number)
+        self.do(Run(number, op, **({"term": self.term} | args)), reason)
+
+    def kill(self, reason: str, hold_s: float) -> None:
+        """Fence ourselves: every process of the server's container dies."""
+        self.remember(dead_reason=reason, hold_s=hold_s, held_term=None)
+        self.forget_server()
+        self.go(Phase.DOWN, reason)
+        self.do(Kill(), reason)
+
+    def done(self) -> Decision:
+        """Return the decision."""
+        return Decision(self.m, self.reason, tuple(self.actions))
+
+    @property
+    def state(self) -> LeaseState | None:
+        """The Lease's state as last read; None if it was never read, isn't there, or has been gone for a minute (rule 14)."""
+        lease = self.o.lease
+        if lease is None or (lease.missing_since is not None and self.o.now - lease.missing_since >= LEASE_GONE_S):
+            return None
+        return lease.state
+
+    @property
+    def version(self) -> str:
+        """The version publications are bound to: the Lease's, or NO_LEASE."""
+        return self.o.lease.version if self.o.lease is not None and self.state is not None else NO_LEASE
+
+    @property
+    def age(self) -> float:
+        """Seconds since this version of the Lease was seen first."""
+        return self.o.now - self.o.lease.first_seen if self.o.lease is not None else 0.0
+
+    @property
+    def term(self) -> int:
+        """The highest term known here."""
+        return max(self.o.max_term, self.o.term_in_force, self.state.term if self.state is not None else 0)
+
+    @property
+    def supervised(self) -> bool:
+        """The supervisor we speak to is alive and its word is fresh."""
+        o = self.o
+        return o.nonce is not None and o.nonce == self.m.nonce and o.now - o.heartbeat_at < HEARTBEAT_FRESH_S
+
+    @property
+    def holds(self) -> bool:
+        """The Lease, as read, is ours under the term we hold."""
+        s = self.state
+        return (
+            s is not None and s.release is None and s.holder == self.o.me and self.m.held_term is not None
+            and s.term == self.m.held_term
+        )
+
+    @property
+    def live_holder(self) -> bool:
+        """Somebody else holds the Lease and renews it."""
+        s = self.state
+        return (
+            s is not None and s.release is None and s.holder != self.o.me and s.system_identifier is not None
+            and self.age < self.o.timing.overdue
+        )
+
+    def candidate(self) -> Candidate | None:
+        """Return ourselves as a candidate, None while we are not sealed with a known position."""
+        o, m = self.o, self.m
+        if m.position is None or o.volume is None or m.nonce is None:
+            return None
+        return Candidate(o.me.pod, o.me.uid, o.ordinal, o.volume, m.position, m.nonce)
+
+    def read(self) -> None:
+        """Read the Lease afresh when the watch has been silent, at most once a second."""
+        o, m = self.o, self.m
+        quiet = o.lease is None or o.now - o.lease.last_read > o.timing.renew + 0.4
+        if quiet and o.now - m.read_at >= READ_EVERY_S:
+            self.remember(read_at=o.now)
+            self.actions.append(ReadLease())
+
+    def list_pods(self) -> None:
+        """Read the pods afresh, at most three times a second."""
+        if self.o.now - self.m.list_at >= 0.3:
+            self.remember(list_at=self.o.now)
+            self.actions.append(ListPods())
+
+    def publish(self, running: bool, reason: str) -> None:
+        """State our position under the Lease's present version, once for each version."""
+        o, m = self.o, self.m
+        if m.promised == (self.version, running):
+            return
+        position = m.position if o.volume_state is VolumeState.DATA else None
+        self.remember(promised=(self.version, running))
+        self.do(
+            Publish(
+                Publication(
+                    self.version, m.nonce or "", o.volume_state, o.volume, o.system_identifier, position, running, o.max_term,
+                    o.now < m.failed_until,
+                )
+            ),
+            reason,
+        )
+
+    def put(self, kind: PutKind, state: LeaseState, reason: str, create: bool = False) -> None:
+        """Write the Lease on the version last read; one write at a time."""
+        version = None if create or self.o.lease is None or self.state is None else self.o.lease.version
+        self.remember(put=kind, put_at=self.o.now)
+        self.do(PutLease(kind, state, version), reason)
+
+    def release(self, why: str, release: Release) -> None:
+        """Give the Lease back. Only for a server that is known not to be able to write."""
+        s = self.state
+        if s is None or self.m.put is not None:
+            return
+        state = replace(
+            s, release=release, volume=self.o.volume or s.volume,
+            system_identifier=s.system_identifier or self.o.system_identifier,
+        )
+        self.put(PutKind.RELEASE, state, why)
+
+    def fence(self, members: bool) -> None:
+        """Write the deadline that follows from the last acknowledged write; none if nobody else may claim."""
+        m = self.m
+        assert m.held_term is not None
+        deadline = m.renewed_at + self.o.timing.usable_lease(m.recorded_ttl) if members else None
+        self.actions.append(WriteDeadline(deadline, m.held_term))
+
+    def forget_server(self) -> None:
+        """The server's process is gone or new: nothing that was known of it holds any more."""
+        self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None)
+
+
+def busy(step: Step, *ops: Op) -> bool:
+    """Tell whether one of `ops` (any, if none is named) is under way."""
+    return step.m.op in ops if ops else step.m.op is not None
