@@ -1,0 +1,239 @@
+"""The house is in order: what the documents promise exists, and no file ties the project to one machine or registry."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/*/README.md"), *ROOT.glob("values-examples/**/*.md")]
+)
+DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+CONTRACT = {
+    *("demo", "test", "test-fast", "lint", "e2e", "check", "bench", "charts"),
+    *("tools", "images", "cluster-up", "cluster-down", "cluster-status"),
+}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def targets() -> dict[str, str]:
+    """Every target of the Makefile with its line of help."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+):.*?## (.+)$", makefile, re.MULTILINE))
+
+
+def committed() -> Iterator[Path]:
+    """Files that are in Git, or would be with the next commit. Outside of a checkout: every file."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    names = listed.stdout.split("\0") if listed.returncode == 0 else [relative(path) for path in ROOT.rglob("*")]
+    return (ROOT / name for name in names if name and (ROOT / name).is_file())
+
+
+def code_blocks(text: str) -> str:
+    return "\n".join(re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+
+
+class TestMakefile:
+    def test_has_every_command_of_the_contract_with_a_line_of_help(self) -> None:
+        assert CONTRACT - set(targets()) == set()
+
+    def test_help_lists_every_target(self) -> None:
+        printed = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert re.findall(r"^  make ([a-z0-9-]+)", printed, re.MULTILINE) == list(targets())
+
+    def test_every_target_is_phony(self) -> None:
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        assert set(re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE)) == set(targets())
+
+    def test_the_readmes_first_commands_are_the_demo_and_the_tests(self) -> None:
+        first = code_blocks((ROOT / "README.md").read_text(encoding="utf-8")).splitlines()[:2]
+        assert [line.split("#")[0].strip() for line in first] == ["make demo", "make test"]
+
+    @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+    def test_every_make_command_in_a_document_exists(self, document: Path) -> None:
+        text = document.read_text(encoding="utf-8")
+        named = re.findall(r"`make ([a-z0-9-]+)", text) + re.findall(r"^make ([a-z0-9-]+)", code_blocks(text), re.MULTILINE)
+        assert [name for name in named if name not in targets()] == []
+
+    def test_ci_runs_the_readmes_test_command(self) -> None:
+        script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+        assert re.search(r"^\s*make test\b", script, re.MULTILINE)
+        assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+class TestDocuments:
+    @pytest.mark.parametrize("decision", DECISIONS, ids=relative)
+    def test_a_decision_has_its_sections(self, decision: Path) -> None:
+        text = decision.read_text(encoding="utf-8")
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences", "Violated when"]
+        assert text.startswith(f"# {decision.name[:4]}: ")
+
+    def test_decisions_are_numbered_without_a_gap_and_listed(self) -> None:
+        assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+        index = (ROOT / "docs" / "adr" / "README.md").read_text(encoding="utf-8")
+        assert [path.name for path in DECISIONS if f"({path.name})" not in index] == []
+
+    @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+    def test_links_lead_somewhere(self, document: Path) -> None:
+        broken = []
+        for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+            if "://" in target:
+                continue
+            name, _, anchor = target.partition("#")
+            path = (document.parent / name).resolve() if name else document
+            if not path.exists() or (anchor and anchor not in anchors(path)):
+                broken.append(target)
+        assert broken == []
+
+    def test_picture_is_current(self) -> None:
+        spec = importlib.util.spec_from_file_location("make_picture", ROOT / "docs" / "make_picture.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert module.picture() == (ROOT / "docs" / "release.svg").read_text(encoding="utf-8")
+
+    def test_changelog_opens_with_the_version(self) -> None:
+        changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+        newest = re.search(r"^## (\S+)", changelog, re.MULTILINE)
+        assert newest is not None
+        assert newest[1] == PROJECT["version"]
+
+    def test_licence_is_apache_2(self) -> None:
+        text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+        assert "Apache License" in text
+        assert "Version 2.0, January 2004" in text
+        assert "END OF TERMS AND CONDITIONS" in text
+
+
+def anchors(document: Path) -> set[str]:
+    """What a heading is called in a link."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# Written in two halves, so that this file passes its own test.
+REGISTRIES = [
+    "docker" + ".io",
+    "ghcr" + ".io",
+    "quay" + ".io",
+    "gcr" + ".io",
+    "registry" + ".k8s.io",
+    "mcr.microsoft" + ".com",
+    "public.ecr" + ".aws",
+    "pypi" + ".org",
+    "pythonhosted" + ".org",
+    "proxy.golang" + ".org",
+    "sum.golang" + ".org",
+    "registry.npmjs" + ".org",
+    "repo1.maven" + ".org",
+]
+MACHINE_PATHS = ["/" + "work/", "/" + "home/", "/" + "opt/wheels"]
+
+
+class TestPortability:
+    def test_no_file_names_a_registry_or_a_path_of_one_machine(self) -> None:
+        found = []
+        for path in committed():
+            text = path.read_bytes().decode("utf-8", errors="replace")
+            found += [f"{relative(path)}: {word}" for word in REGISTRIES + MACHINE_PATHS if word in text]
+        assert found == []
+
+    @pytest.mark.parametrize("lock", ["requirements-dev.lock", "failover-hook/requirements.lock"])
+    def test_a_lock_pins_every_package_by_hash_and_names_no_index(self, lock: str) -> None:
+        text = (ROOT / lock).read_text(encoding="utf-8")
+        entries = re.split(r"\n(?=[a-z0-9])", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).strip(), flags=re.IGNORECASE)
+        assert [entry.split()[0] for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
+        assert not re.search(r"index-url|find-links|://", text)
+
+    def test_both_locks_have_the_same_kubernetes_client(self) -> None:
+        locks = [(ROOT / name).read_text(encoding="utf-8") for name in ("requirements-dev.lock", "failover-hook/requirements.lock")]
+        pins = {re.findall(r"^kubernetes==\S+", text, re.MULTILINE)[0] for text in locks}
+        assert len(pins) == 1
+
+
+SPEC = """
+apiVersion: kubedb.com/v1alpha1
+kind: Postgres
+metadata:
+  name: orders
+  namespace: demo
+spec:
+  version: "15"
+  replicas: 3
+  storage:
+    storageClassName: "standard"
+    accessModes:
+    - ReadWriteOnce
+    resources:
+      requests:
+        storage: 50Mi
+"""
+
+
+@pytest.mark.slow
+class TestWheel:
+    """`pip install .` gives a `hapg` that works away from the checkout."""
+
+    @pytest.fixture(scope="class")
+    def installed(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A virtual environment with the wheel; its dependencies are those of the environment that runs the tests."""
+        folder = tmp_path_factory.mktemp("wheel")
+        source = folder / "source"
+        for path in committed():
+            if path.relative_to(ROOT).parts[0] in {"generator", "failover-hook", "pyproject.toml", "README.md", "LICENSE"}:
+                target = source / path.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+        options = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
+        build = [sys.executable, "-m", "pip", "wheel", *options, "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+        subprocess.run(build, check=True, capture_output=True, text=True)
+        [wheel] = folder.glob("hapg-*.whl")
+        venv.create(folder / "venv", with_pip=True)
+        python = folder / "venv" / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", *options, wheel], check=True, capture_output=True, text=True)
+        [site] = folder.glob("venv/lib/python*/site-packages")
+        # A folder on the path; its own .pth files, which lead to the checkout, are not read.
+        (site / "dependencies.pth").write_text(str(Path(pytest.__file__).parents[1]) + "\n")
+        return folder / "venv" / "bin"
+
+    def run(self, command: list[str | Path], cwd: Path) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        return subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False, timeout=120)
+
+    def test_generates_a_chart_from_a_spec(self, installed: Path, tmp_path: Path) -> None:
+        (tmp_path / "spec.yaml").write_text(SPEC)
+        done = self.run([installed / "hapg", "generate", "spec.yaml", "-o", "out"], tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "out" / "orders" / "Chart.yaml").is_file()
+
+    def test_generates_the_charts_that_are_committed(self, installed: Path, tmp_path: Path) -> None:
+        done = self.run([installed / "hapg", "generate", "--all", "-o", "charts"], tmp_path)
+        assert done.returncode == 0, done.stderr
+
+        def tree(folder: Path) -> dict[str, bytes]:
+            return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+        assert tree(tmp_path / "charts") == tree(ROOT / "charts")
+
+    def test_imports_nothing_from_the_checkout(self, installed: Path, tmp_path: Path) -> None:
+        script = "import hapg, hapg_failover; print(hapg.__file__); print(hapg_failover.__file__)"
+        done = self.run([installed / "python", "-c", script], tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert all(Path(line).is_relative_to(installed.parent) for line in done.stdout.split())
