@@ -1,0 +1,67 @@
+"""The log: one line of JSON for each event, on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+_STDOUT = 1
+_PENDING_LINES = 1000
+
+
+class Log:
+    """Writes from a thread of its own: a container runtime that doesn't empty the pipe must not stop the agent.
+
+    Lines that find the queue full are dropped and counted; the next line that gets through says how many.
+    """
+
+    def __init__(self, pod: str, secrets: Iterable[str] = (), descriptor: int = _STDOUT) -> None:
+        """pod: named in every line; secrets: strings that never leave; descriptor: where lines go."""
+        self._pod = pod
+        self._secrets = tuple(json.dumps(secret)[1:-1] for secret in secrets if secret)
+        self._descriptor = descriptor
+        self._lines: queue.Queue[str] = queue.Queue(_PENDING_LINES)
+        self._dropped = 0
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def __call__(self, level: str, event: str, reason: str = "", **fields: object) -> None:
+        """Log `event`. level: debug, info, warning or error; reason: why, in words; fields: what else there is to say."""
+        entry: dict[str, object] = {
+            "ts": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": level,
+            "pod": self._pod,
+            "event": event,
+        }
+        if reason:
+            entry["reason"] = reason
+        if self._dropped:
+            entry["dropped"] = self._dropped
+        line = json.dumps(entry | fields, default=str)
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        try:
+            self._lines.put_nowait(line + "\n")
+            self._dropped = 0
+        except queue.Full:
+            self._dropped += 1
+
+    def flush(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds until everything is written, before the process ends."""
+        waiter = threading.Thread(target=self._lines.join, daemon=True)
+        waiter.start()
+        waiter.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            data = self._lines.get().encode()
+            try:
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+            except OSError:
+                pass  # nobody reads the log any more: there is nowhere to say so
+            finally:
+                self._lines.task_done()

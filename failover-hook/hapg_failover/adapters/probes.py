@@ -1,0 +1,95 @@
+"""The container's HTTP server: /livez and /readyz for kubelet, /metrics for Prometheus."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+_CLIENT_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is answered. live: the agent's loop turns; ready: whether, and why or why not; metrics: Prometheus' text format."""
+
+    live: Callable[[], bool]
+    ready: Callable[[], tuple[bool, str]]
+    metrics: Callable[[], str]
+
+
+class Probes:
+    """Serves in one thread, one request after the other: a client that says nothing is dropped after half a second."""
+
+    def __init__(self, port: int, answers: Answers) -> None:
+        """port: 0 for any. Raise OSError if it is taken."""
+        self._server = _Server(port, answers)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_port
+
+    def start(self) -> None:
+        """Begin to serve."""
+        threading.Thread(target=self._server.serve_forever, name="probes", daemon=True).start()
+
+    def stop(self) -> None:
+        """End, and give the port back."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(HTTPServer):
+    def __init__(self, port: int, answers: Answers) -> None:
+        super().__init__(("", port), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = _listen(port)
+        self.server_port = self.socket.getsockname()[1]
+        self.answers = answers
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no event."""
+
+
+def _listen(port: int) -> socket.socket:
+    """Listen on IPv6 and IPv4, or on IPv4 alone where the node has no IPv6."""
+    try:
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    except (OSError, ValueError):
+        return socket.create_server(("", port))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = _CLIENT_SECONDS
+
+    def do_GET(self) -> None:
+        """Answer."""
+        answers = self.server.answers
+        if self.path == "/livez":
+            live = answers.live()
+            self._answer(live, "the loop turns" if live else "the loop does not turn")
+        elif self.path == "/readyz":
+            self._answer(*answers.ready())
+        elif self.path == "/metrics":
+            self._send(HTTPStatus.OK, answers.metrics(), "text/plain; version=0.0.4; charset=utf-8")
+        else:
+            self._send(HTTPStatus.NOT_FOUND, "/livez, /readyz or /metrics\n", "text/plain; charset=utf-8")
+
+    def _answer(self, good: bool, reason: str) -> None:
+        self._send(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, reason + "\n", "text/plain; charset=utf-8")
+
+    def _send(self, status: HTTPStatus, text: str, content_type: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Probes come every second: nothing is logged."""

@@ -1,0 +1,226 @@
+"""SQL to the server of this pod and to the primary. The only module that imports `psycopg2`.
+
+All connections are asynchronous ones, driven by `select`, because that alone bounds a call: libpq's connect_timeout begins
+at two seconds, and statement_timeout is enforced by a server that may be frozen.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from ..core.lsn import Position, parse_lsn
+from .ports import Sender, ServerStatus, SqlError
+
+_APPLICATION_NAME = "ha-postgres-failover"
+_SOCKET_DIRECTORY = "/run/hapg/socket"
+_FIRST_WITH_WAL_NAMES = 100000
+
+_STATUS = """
+SELECT pg_is_in_recovery(),
+       CASE WHEN pg_is_in_recovery()
+            THEN greatest((SELECT timeline_id FROM pg_control_checkpoint()),
+                          (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+                          (SELECT received_tli FROM pg_stat_wal_receiver))
+            ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
+       END,
+       CASE WHEN pg_is_in_recovery()
+            THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text
+            ELSE pg_current_wal_flush_lsn()::text
+       END,
+       (SELECT system_identifier::text FROM pg_control_system()),
+       (SELECT coalesce(json_agg(json_build_array(application_name, host(client_addr), state, sent_lsn::text,
+                                                  flush_lsn::text, sync_state)), '[]')::text
+          FROM pg_stat_replication)
+"""
+
+# Until 9.6 the functions and columns had other names.
+_OLD_NAMES = (
+    ("pg_walfile_name", "pg_xlogfile_name"),
+    ("pg_current_wal_lsn", "pg_current_xlog_location"),
+    ("pg_current_wal_flush_lsn", "pg_current_xlog_flush_location"),
+    ("pg_last_wal_receive_lsn", "pg_last_xlog_receive_location"),
+    ("pg_last_wal_replay_lsn", "pg_last_xlog_replay_location"),
+    ("sent_lsn", "sent_location"),
+    ("flush_lsn", "flush_location"),
+    ("pg_wal/", "pg_xlog/"),
+)
+
+
+def _spelled_for(version: int, statement: str) -> str:
+    if version < _FIRST_WITH_WAL_NAMES:
+        for new, old in _OLD_NAMES:
+            statement = statement.replace(new, old)
+    return statement
+
+
+class _Session:
+    """One connection, opened when needed and kept. Calls from several threads take turns.
+
+    A call that runs out of time leaves its statement running and the connection open: the next call first waits for that
+    statement. So a server that hangs has one backend of ours and not one more every two seconds.
+    """
+
+    def __init__(self, **parameters: str | int) -> None:
+        """parameters: libpq's."""
+        self._parameters: dict[str, Any] = {
+            "user": "postgres",
+            "dbname": "postgres",
+            "application_name": _APPLICATION_NAME,
+            "gssencmode": "disable",
+            **parameters,
+        }
+        self._lock = threading.Lock()
+        self._connection: Any = None
+
+    def query(self, statement: str, arguments: Sequence[object], timeout: float) -> tuple[Any, ...]:
+        """Run `statement`; return its first row, () if it returns none. Raise SqlError."""
+        end = time.monotonic() + timeout
+        if not self._lock.acquire(timeout=timeout):
+            raise SqlError(f"an earlier call still runs after {timeout:g} s")
+        try:
+            kept = self._connection is not None
+            try:
+                return self._query(statement, arguments, end)
+            except psycopg2.Error as error:
+                lost = self._close_if_lost()
+                if not (kept and lost):
+                    raise SqlError(_message(error)) from error
+            try:  # the connection of an earlier call had gone
+                return self._query(statement, arguments, end)
+            except psycopg2.Error as error:
+                self._close_if_lost()
+                raise SqlError(_message(error)) from error
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Close the connection, whatever runs on it."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _query(self, statement: str, arguments: Sequence[object], end: float) -> tuple[Any, ...]:
+        if self._connection is None:
+            self._connection = psycopg2.connect(async_=1, **self._parameters)
+        self._wait(end)
+        cursor = self._connection.cursor()
+        cursor.execute(_spelled_for(self._connection.server_version, statement), arguments)
+        self._wait(end)
+        return () if cursor.description is None else tuple(cursor.fetchone() or ())
+
+    def _wait(self, end: float) -> None:
+        while (state := self._connection.poll()) != psycopg2.extensions.POLL_OK:
+            left = end - time.monotonic()
+            reads = [self._connection] if state == psycopg2.extensions.POLL_READ else []
+            writes = [self._connection] if state == psycopg2.extensions.POLL_WRITE else []
+            if left <= 0 or select.select(reads, writes, [], left) == ([], [], []):
+                raise SqlError("no answer in time")
+
+    def _close_if_lost(self) -> bool:
+        """Close the connection unless the error was the statement's alone; True if it was closed."""
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            try:
+                usable = connection.poll() == psycopg2.extensions.POLL_OK
+            except psycopg2.Error:
+                usable = False
+            if usable:
+                return False
+        self.close()
+        return True
+
+
+def _message(error: psycopg2.Error) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class PostgresSql:
+    """The calls of ports.Sql."""
+
+    def __init__(self, password: str, port: int = 5432, socket_directory: str = _SOCKET_DIRECTORY) -> None:
+        """password: of postgres on the primary; over the socket none is needed. port: of the local server."""
+        self._password = password
+        self._local: dict[str, str | int] = {"host": socket_directory, "port": port}
+        self._status = _Session(**self._local, options=_options())
+        # The probe must not wait for a standby, and while it hangs on a disk the status has to be readable.
+        self._probe = _Session(**self._local, options=_options("-c synchronous_commit=local"))
+
+    def status(self, timeout: float) -> ServerStatus:
+        """See ports.Sql."""
+        in_recovery, timeline, lsn, system_identifier, senders = self._status.query(_STATUS, (), timeout)
+        if lsn is None:
+            raise SqlError("the server knows no position yet")
+        return ServerStatus(
+            in_recovery=in_recovery,
+            position=Position(timeline, parse_lsn(lsn)),
+            senders=tuple(_sender(row) for row in json.loads(senders)),
+            system_identifier=system_identifier,
+        )
+
+    def write_probe(self, timeout: float) -> None:
+        """See ports.Sql. A transactional message forces its commit record to disk, and no object is touched."""
+        self._probe.query("SELECT pg_logical_emit_message(true, 'hapg', '')", (), timeout)
+
+    def checkpoint(self, timeout: float) -> None:
+        """See ports.Sql."""
+        self._once(self._local, timeout, "CHECKPOINT")
+
+    def remote_history(self, host: str, port: int, timeline: int, timeout: float) -> str:
+        """See ports.Sql."""
+        if timeline == 1:
+            return ""
+        name = f"pg_wal/{timeline:08X}.history"
+        (text,) = self._once(self._remote(host, port), timeout, f"SELECT pg_read_file('{name}')")
+        return str(text)
+
+    def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
+        """See ports.Sql."""
+        (timeline,) = self._once(self._remote(host, port), timeout, "CHECKPOINT", "SELECT timeline_id FROM pg_control_checkpoint()")
+        return int(timeline)
+
+    def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
+        """See ports.Sql."""
+        statement = "SELECT (pg_stat_file('pg_wal/' || %s, true)).size IS NOT NULL"
+        (there,) = self._once(self._remote(host, port), timeout, (statement, (name,)))
+        return bool(there)
+
+    def _remote(self, host: str, port: int) -> dict[str, str | int]:
+        return {"host": host, "port": port, "password": self._password}
+
+    def _once(self, server: dict[str, str | int], timeout: float, *statements: str | tuple[str, Sequence[object]]) -> tuple[Any, ...]:
+        """Run statements over a connection of their own; return the first row of the last."""
+        end = time.monotonic() + timeout
+        session = _Session(**server, options=_options(f"-c statement_timeout={max(1, int(timeout * 1000))}"))
+        row: tuple[Any, ...] = ()
+        try:
+            for statement in statements:
+                text, arguments = statement if isinstance(statement, tuple) else (statement, ())
+                row = session.query(text, arguments, max(0.0, end - time.monotonic()))
+        finally:
+            session.close()
+        return row
+
+
+def _options(*more: str) -> str:
+    """Return the settings of a session; the search path keeps functions that users made from being called as ours."""
+    return " ".join(("-c search_path=pg_catalog", *more))
+
+
+def _sender(row: Sequence[Any]) -> Sender:
+    name, address, state, sent, flushed, sync_state = row
+    return Sender(
+        application_name=name or "",
+        address=address or "",
+        state=state or "",
+        sent=None if sent is None else parse_lsn(sent),
+        flushed=None if flushed is None else parse_lsn(flushed),
+        sync_state=sync_state or "",
+    )

@@ -1,0 +1,129 @@
+"""The data volume: its markers (docs/contract.md, 'Data volume') and the WAL files of a server that is down."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.fields import Fields, dump
+from ..core.model import VolumeState
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What says that the volume is initialised. uuid: its identity, a new one after every clone."""
+
+    uuid: str
+    system_identifier: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The volume's state, and in words what it rests on."""
+
+    state: VolumeState
+    reason: str
+
+
+class Volume:
+    """The markers below `base`. Every write is on disk when the call returns."""
+
+    def __init__(self, base: Path, wal_directory: str = "pg_wal") -> None:
+        """base: where the claim is mounted; wal_directory: the name of WAL's directory in PGDATA."""
+        self._base = base
+        self._pgdata = base / "pgdata"
+        self._wal = self._pgdata / wal_directory
+
+    def assess(self) -> Assessment:
+        """Say what the volume holds. Only a directory that was finished and marked counts as data."""
+        if self.dirty():
+            return Assessment(VolumeState.DAMAGED, "a rewind or clone was begun and not finished")
+        has_data = self._pgdata.exists()
+        try:
+            marker = self.marker()
+        except ValueError as error:
+            return Assessment(VolumeState.DAMAGED, str(error))
+        if marker is None:
+            if has_data:
+                return Assessment(VolumeState.DAMAGED, "pgdata is there without a volume marker: interrupted or foreign")
+            return Assessment(VolumeState.EMPTY, "neither pgdata nor a volume marker is there")
+        if not (self._pgdata / "PG_VERSION").exists():
+            return Assessment(VolumeState.DAMAGED, "the volume is marked as initialised but holds no data directory")
+        return Assessment(VolumeState.DATA, f"volume {marker.uuid} of system {marker.system_identifier}")
+
+    def marker(self) -> Marker | None:
+        """Return the marker, None if there is none. Raise ValueError if it is unreadable."""
+        try:
+            text = (self._base / "volume").read_text()
+        except FileNotFoundError:
+            return None
+        fields = Fields.parse(text, "volume")
+        return Marker(fields.text("uuid"), fields.text("systemIdentifier"))
+
+    def write_marker(self, marker: Marker) -> None:
+        """Mark the volume as initialised, the last step of an initialisation or a clone."""
+        self._write("volume", dump({"uuid": marker.uuid, "systemIdentifier": marker.system_identifier}))
+
+    def remove_marker(self) -> None:
+        """Take the marker away: from now on the volume isn't initialised."""
+        self._remove("volume")
+
+    def term(self) -> int:
+        """Return the highest term the volume was started or promoted under; 0 without a file. Raise ValueError."""
+        try:
+            return int((self._base / "term").read_text())
+        except FileNotFoundError:
+            return 0
+
+    def write_term(self, term: int) -> None:
+        """Record `term` unless a higher one is recorded."""
+        if term > self.term():
+            self._write("term", f"{term}")
+
+    def dirty(self) -> bool:
+        """Tell whether a rewind or clone was begun and not finished."""
+        return (self._base / "dirty").exists()
+
+    def set_dirty(self) -> None:
+        """Say so, before it begins."""
+        self._write("dirty", "")
+
+    def clear_dirty(self) -> None:
+        """Take that back, once everything else is on disk."""
+        self._remove("dirty")
+
+    def wal_segments(self) -> list[str]:
+        """Return the names in the WAL directory, [] if it isn't there."""
+        try:
+            return sorted(os.listdir(self._wal))
+        except FileNotFoundError:
+            return []
+
+    def read_wal(self, segment: str, offset: int, length: int) -> bytes | None:
+        """Return bytes of a segment file, fewer at its end, None if there is no such file. Raise OSError."""
+        try:
+            with (self._wal / segment).open("rb", buffering=0) as file:
+                return os.pread(file.fileno(), length, offset)
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self._base / f".{name}.new"
+        with temporary.open("w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._base / name)
+        self._sync_directory()
+
+    def _remove(self, name: str) -> None:
+        (self._base / name).unlink(missing_ok=True)
+        self._sync_directory()
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

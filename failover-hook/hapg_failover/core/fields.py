@@ -1,0 +1,94 @@
+"""Reading JSON objects that others wrote: every field is checked for its type, every error names the field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .lsn import Position, format_lsn, parse_lsn
+
+
+class Fields:
+    """A JSON object whose fields are read one by one. Unknown fields are ignored: a newer version may have written them."""
+
+    def __init__(self, value: object, where: str) -> None:
+        """value: what JSON gave; where: its name in errors. Raise ValueError if it isn't an object."""
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{where}: expected an object, found {type(value).__name__}")
+        self._value: Mapping[str, Any] = value
+        self._where = where
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> Fields:
+        """Return the object that `text` holds. Raise ValueError if it holds none."""
+        try:
+            return cls(json.loads(text), where)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{where}: {error}") from error
+
+    def text(self, key: str) -> str:
+        """Return a string that must be there."""
+        value = self.optional_text(key)
+        if value is None:
+            raise ValueError(f"{self._where}.{key}: missing")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """Return a string, or None."""
+        value = self._value.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        raise ValueError(f"{self._where}.{key}: expected a string, found {value!r}")
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        """Return a whole number that isn't negative; without a default it must be there."""
+        value = self._value.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ValueError(f"{self._where}.{key}: expected a whole number from 0, found {value!r}")
+        return value
+
+    def seconds(self, key: str, default: float | None = None) -> float:
+        """Return a number of seconds that isn't negative; without a default it must be there."""
+        value = self._value.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise ValueError(f"{self._where}.{key}: expected a number of seconds, found {value!r}")
+        return float(value)
+
+    def flag(self, key: str) -> bool:
+        """Return a boolean; False if it isn't there."""
+        value = self._value.get(key, False)
+        if not isinstance(value, bool):
+            raise ValueError(f"{self._where}.{key}: expected true or false, found {value!r}")
+        return value
+
+    def object(self, key: str) -> Fields | None:
+        """Return an object, or None."""
+        value = self._value.get(key)
+        return None if value is None else Fields(value, f"{self._where}.{key}")
+
+    def objects(self, key: str) -> tuple[Fields, ...]:
+        """Return the objects of a list; none if it isn't there."""
+        value = self._value.get(key, [])
+        if not isinstance(value, list):
+            raise ValueError(f"{self._where}.{key}: expected a list, found {value!r}")
+        return tuple(Fields(item, f"{self._where}.{key}[{index}]") for index, item in enumerate(value))
+
+    def position(self, key: str) -> Position | None:
+        """Return a position in the write-ahead log, or None."""
+        inner = self.object(key)
+        if inner is None:
+            return None
+        return Position(inner.integer("timeline"), parse_lsn(inner.text("lsn")))
+
+
+def position_json(position: Position | None) -> dict[str, object] | None:
+    """Return what `Fields.position` reads."""
+    if position is None:
+        return None
+    return {"timeline": position.timeline, "lsn": format_lsn(position.lsn)}
+
+
+def dump(value: Mapping[str, object]) -> str:
+    """Return `value` as one line of JSON, without the fields that are None."""
+    return json.dumps({key: item for key, item in value.items() if item is not None}, separators=(",", ":"))

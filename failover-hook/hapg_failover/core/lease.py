@@ -1,0 +1,116 @@
+"""The Lease as JSON: the annotation holds the whole state, the spec repeats what Kubernetes has fields for.
+
+Only the annotation is read back: spec is for people and tools. A Lease whose annotation can't be read is an error and not
+an empty state, for an empty member list would mean 'no fence'.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from .fields import Fields, dump, position_json
+from .model import Holder, LeaseObject, LeaseState, Member, Release
+
+ANNOTATION = "ha-postgres/state"
+
+
+def encode(state: LeaseState) -> str:
+    """Return the annotation's value."""
+    release = state.release
+    return dump(
+        {
+            "protocol": state.protocol,
+            "holder": {"pod": state.holder.pod, "uid": state.holder.uid},
+            "term": state.term,
+            "ttlSeconds": state.ttl_s,
+            "systemIdentifier": state.system_identifier,
+            "volume": state.volume,
+            "address": state.address,
+            "timeline": state.timeline,
+            "members": [{"pod": member.pod, "volume": member.volume} for member in state.members],
+            "release": None if release is None else _release_json(release),
+        }
+    )
+
+
+def _release_json(release: Release) -> dict[str, object]:
+    return {
+        "reason": release.reason,
+        "clean": release.clean,
+        "position": position_json(release.position),
+        "successor": release.successor,
+        "holdSeconds": release.hold_s,
+    }
+
+
+def decode(text: str) -> LeaseState:
+    """Return the state that the annotation's value holds. Raise ValueError, with the field's name, if it is unreadable."""
+    fields = Fields.parse(text, ANNOTATION)
+    holder = fields.object("holder")
+    if holder is None:
+        raise ValueError(f"{ANNOTATION}.holder: missing")
+    release = fields.object("release")
+    return LeaseState(
+        holder=Holder(holder.text("pod"), holder.text("uid")),
+        term=fields.integer("term"),
+        ttl_s=fields.seconds("ttlSeconds"),
+        system_identifier=fields.optional_text("systemIdentifier"),
+        volume=fields.optional_text("volume"),
+        address=fields.optional_text("address"),
+        timeline=fields.integer("timeline", 0),
+        members=tuple(Member(item.text("pod"), item.text("volume")) for item in fields.objects("members")),
+        release=None if release is None else _decode_release(release),
+        protocol=fields.integer("protocol"),
+    )
+
+
+def _decode_release(fields: Fields) -> Release:
+    return Release(
+        reason=fields.text("reason"),
+        clean=fields.flag("clean"),
+        position=fields.position("position"),
+        successor=fields.optional_text("successor"),
+        hold_s=fields.seconds("holdSeconds", 0.0),
+    )
+
+
+def from_object(lease: Mapping[str, Any]) -> LeaseObject:
+    """Return what a Lease of the API says. Raise ValueError if its annotation is missing or unreadable."""
+    metadata = lease.get("metadata") or {}
+    text = (metadata.get("annotations") or {}).get(ANNOTATION)
+    if not isinstance(text, str):
+        raise ValueError(f"Lease {metadata.get('name')} has no annotation {ANNOTATION}")
+    return LeaseObject(str(metadata.get("resourceVersion", "")), decode(text))
+
+
+def to_object(state: LeaseState, name: str, labels: Mapping[str, str], now: datetime, previous: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the Lease to write.
+
+    labels: those it carries; now: becomes renewTime, and acquireTime if the term is new; previous: the Lease as it was
+    last read, whose other labels and annotations are kept.
+    """
+    old = previous or {}
+    metadata = {key: value for key, value in (old.get("metadata") or {}).items() if key != "managedFields"}
+    spec = dict(old.get("spec") or {})
+    time = _micro_time(now)
+    if spec.get("leaseTransitions") != state.term or "acquireTime" not in spec:
+        spec["acquireTime"] = time
+    spec |= {
+        "holderIdentity": state.holder.identity,
+        "leaseDurationSeconds": max(1, math.ceil(state.ttl_s)),
+        "leaseTransitions": state.term,
+        "renewTime": time,
+    }
+    metadata |= {
+        "name": name,
+        "labels": (metadata.get("labels") or {}) | dict(labels),
+        "annotations": (metadata.get("annotations") or {}) | {ANNOTATION: encode(state)},
+    }
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+def _micro_time(now: datetime) -> str:
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,55 @@
+"""Pods as the API shows them, and changes to their metadata as merge patches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from . import publication
+from .model import Pod, PodPatch, Publication
+
+
+def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
+    """Return what a pod of the API says, None if it isn't one of the StatefulSet `name`.
+
+    An unreadable publication counts as none.
+    """
+    metadata = pod.get("metadata") or {}
+    match = re.fullmatch(re.escape(name) + r"-([0-9]+)", str(metadata.get("name")))
+    if match is None:
+        return None
+    status = pod.get("status") or {}
+    return Pod(
+        name=match[0],
+        uid=str(metadata.get("uid", "")),
+        version=str(metadata.get("resourceVersion", "")),
+        ordinal=int(match[1]),
+        ip=status.get("podIP") or None,
+        node=(pod.get("spec") or {}).get("nodeName") or None,
+        role=(metadata.get("labels") or {}).get(role_label),
+        deleting=metadata.get("deletionTimestamp") is not None,
+        ready=any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in status.get("conditions") or ()),
+        publication=_publication((metadata.get("annotations") or {}).get(publication.ANNOTATION)),
+    )
+
+
+def _publication(text: str | None) -> Publication | None:
+    if text is None:
+        return None
+    try:
+        return publication.decode(text)
+    except ValueError:
+        return None
+
+
+def merge_patch(patch: PodPatch) -> dict[str, Any]:
+    """Return `patch` as a JSON merge patch. The UID and the version in it are preconditions to the API server."""
+    metadata: dict[str, Any] = {"uid": patch.uid}
+    if patch.version is not None:
+        metadata["resourceVersion"] = patch.version
+    if patch.labels:
+        metadata["labels"] = patch.labels
+    if patch.annotations:
+        metadata["annotations"] = patch.annotations
+    return {"metadata": metadata}
