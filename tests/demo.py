@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import paths
+from tests.cluster import cli, paths
+from tests.cluster.errors import ClusterError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CHART = "charts/ha-postgres-15"
@@ -57,8 +58,8 @@ def environment() -> dict[str, str]:
     """The tools of the cache first, and the cluster that `make cluster-up` made unless it is the current one."""
     found = dict(os.environ)
     found["PATH"] = f"{paths.BIN}:{found['PATH']}"
-    if found.get("CLUSTER", "local") == "local":
-        found["KUBECONFIG"] = str(paths.KUBECONFIG)
+    if cli.chosen() != "current":
+        found["KUBECONFIG"] = str(cli.kubeconfig())
     return found
 
 
@@ -135,7 +136,7 @@ def install() -> None:
     status = run("helm", "status", RELEASE, "--namespace", NAMESPACE, "--output", "json", check=False)
     if status and str(json.loads(status)["info"]["status"]).startswith(("pending", "uninstalling")):
         run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
-    registry = [] if os.environ.get("CLUSTER") == "current" else ["--set", "global.imageRegistry=localhost"]
+    registry = [] if cli.chosen() == "current" else ["--set", "global.imageRegistry=localhost"]
     run("helm", "upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--values", VALUES, *registry, show=True)
 
 
@@ -268,7 +269,7 @@ def main() -> int:
     """Run the demo; say 'demo ok' if it went well."""
     try:
         demo()
-    except (DemoError, subprocess.TimeoutExpired) as error:
+    except (DemoError, ClusterError, subprocess.TimeoutExpired) as error:
         print(f"\ndemo failed: {error}", file=sys.stderr)
         return 1
     print("demo ok")
