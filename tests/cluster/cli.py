@@ -1,24 +1,201 @@
 """The command line: ``python -m tests.cluster``."""
 
 import argparse
+import os
+import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
-from tests.cluster import local
+from tests.cluster import builds, debian, images, kind, local, nodes
+from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
+from tests.cluster.paths import BIN, KUBECONFIG
+
+_KINDS = ("local", "kind", "current")
+_EPILOG = """\
+The environment variable CLUSTER chooses the cluster: local (the default), kind (needs Docker and kind), or current
+(the cluster of the current kubeconfig, which has to have the images). Faults exist for the local cluster only.
+"""
+
+
+def chosen() -> str:
+    """Which cluster the environment variable CLUSTER asks for: local, kind or current."""
+    name = os.environ.get("CLUSTER") or "local"
+    if name not in _KINDS:
+        raise ClusterError(f"CLUSTER={name} is unknown; it may be {', '.join(_KINDS)}")
+    return name
+
+
+def kubeconfig() -> Path:
+    """The path of the chosen cluster's kubeconfig, whether it is up or not."""
+    match chosen():
+        case "kind":
+            return kind.KUBECONFIG
+        case "current":
+            named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+            return Path(named) if named else Path.home() / ".kube" / "config"
+        case _:
+            return KUBECONFIG
+
+
+def tools() -> Path:
+    """Builds helm 3 and 4, kubectl, ct and kubeconform unless they are there; returns the folder that has them."""
+    builds.ensure(builds.TOOL_BUILDS)
+    return BIN
+
+
+def up() -> Path:
+    """Starts or finds the chosen cluster, with the images loaded; returns the path of its kubeconfig."""
+    match chosen():
+        case "kind":
+            debian.ensure_packages()
+            return kind.up(images.ensure_debian())
+        case "current":
+            tools()
+            run([str(BIN / "kubectl"), f"--kubeconfig={kubeconfig()}", "get", "--raw", "/readyz"], timeout=30)
+            return kubeconfig()
+        case _:
+            return local.up()
+
+
+def _down() -> None:
+    match chosen():
+        case "kind":
+            kind.down()
+        case "current":
+            raise ClusterError("CLUSTER=current: this cluster was not started from here and is not stopped from here")
+        case _:
+            local.down()
+
+
+def _status() -> int:
+    if chosen() != "local":
+        print(run([str(BIN / "kubectl"), f"--kubeconfig={kubeconfig()}", "get", "nodes", "-o", "wide"]), end="")
+        return 0
+    found = local.status()
+    if not found.supervisor:
+        print("the local cluster is down")
+        return 1
+    words = {True: "yes", False: "no", None: "unknown"}
+    print(f"{'NODE':<10}{'POWERED':<10}{'CONNECTED':<12}READY")
+    for name, node in found.nodes.items():
+        print(f"{name:<10}{words[node.powered]:<10}{words[node.connected]:<12}{words[node.ready]}")
+    print(f"\n{'COMPONENT':<28}{'STATE':<10}{'PID':<9}{'RESTARTS':<10}LAST EXIT")
+    for name, component in found.components.items():
+        pid, last = component["pid"] or "-", component["last_exit"]
+        last_exit = "-" if last is None else last
+        print(f"{name:<28}{component['state']:<10}{pid:<9}{component['restarts']:<10}{last_exit}")
+    if not found.complete:
+        print("\nthe start of this cluster was not finished; 'up' cleans up and starts anew")
+    print()
+    print(local.kubectl("get", "pods", "--all-namespaces", "-o", "wide"), end="")
+    return 0 if found.healthy else 1
+
+
+def _images() -> None:
+    archives = [*images.ensure_programs(), *images.ensure_debian()]
+    images.report(archives)
+    if chosen() == "kind":
+        return
+    if chosen() == "local" and local.is_up():
+        local.load(archives)
+
+
+def _signal(text: str) -> int:
+    try:
+        return int(text) if text.isdigit() else signal.Signals[f"SIG{text.upper().removeprefix('SIG')}"]
+    except KeyError as error:
+        raise argparse.ArgumentTypeError(f"{text}: no such signal") from error
+
+
+def _kill(arguments: argparse.Namespace) -> None:
+    where = (arguments.namespace, arguments.pod, arguments.container)
+    if arguments.process:
+        print(*nodes.kill_process(*where, arguments.process, arguments.signal))
+    else:
+        nodes.kill_container(*where, arguments.signal)
+
+
+Action = Callable[[argparse.Namespace], int | None]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.cluster",
+        description="A three-node Kubernetes on this machine, its tools and images, and faults for tests.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def add(name: str, text: str, action: Action) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=text, description=text)
+        verb.set_defaults(action=action)
+        return verb
+
+    def add_pod(name: str, text: str, action: Action, container: bool) -> argparse.ArgumentParser:
+        verb = add(name, text, action)
+        verb.add_argument("pod", metavar="POD")
+        if container:
+            verb.add_argument("container", metavar="CONTAINER")
+        verb.add_argument("-n", "--namespace", default="default")
+        return verb
+
+    add("up", "start the cluster, or find it running; prints the path of its kubeconfig", lambda _: print(up()))
+    add("down", "stop the cluster and leave nothing of it", lambda _: _down())
+    add("status", "show nodes, components and pods; exit code 1 unless all is well", lambda _: _status())
+    add("kubeconfig", "print the path of the cluster's kubeconfig", lambda _: print(kubeconfig()))
+    add("tools", "build helm3, helm4, kubectl, ct, kubeconform; prints their folder", lambda _: print(tools()))
+    for name in ("images", "load"):
+        add(name, "build the images that changed and import them into a running cluster", lambda _: _images())
+    for name, text, function in (
+        ("partition", "cut a node off from everything; it runs on", nodes.partition),
+        ("heal", "end a node's partition", nodes.heal),
+        ("power-off", "kill everything on a node; its disk stays", nodes.power_off),
+        ("boot", "start a node that was powered off", nodes.boot),
+    ):
+        verb = add(name, text, lambda arguments, call=function: call(arguments.node))  # type: ignore[misc]
+        verb.add_argument("node", metavar="NODE", choices=nodes.names())
+    verb = add_pod(
+        "cut",
+        "drop a pod's packets to and from the API server or the other pods",
+        lambda arguments: nodes.cut(arguments.namespace, arguments.pod, arguments.peer),
+        container=False,
+    )
+    verb.add_argument("--from", dest="peer", choices=("api", "peers"), required=True)
+    add_pod(
+        "restore",
+        "undo every cut of a pod",
+        lambda arguments: nodes.restore(arguments.namespace, arguments.pod),
+        container=False,
+    )
+    add_pod(
+        "freeze",
+        "stop all processes of a container",
+        lambda arguments: nodes.freeze(arguments.namespace, arguments.pod, arguments.container),
+        container=True,
+    )
+    add_pod(
+        "thaw",
+        "let a frozen container run on",
+        lambda arguments: nodes.thaw(arguments.namespace, arguments.pod, arguments.container),
+        container=True,
+    )
+    verb = add_pod("kill", "send a signal to all processes of a container", _kill, container=True)
+    verb.add_argument("--process", metavar="PATTERN", help="only those whose command line matches this expression")
+    verb.add_argument("--signal", type=_signal, default=signal.SIGKILL, help="name or number (default: KILL)")
+    return parser
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("verb")
-    args = parser.parse_args()
+    """Runs one verb; exit code 0, 1 for an error that is explained on stderr, 2 for wrong arguments."""
+    arguments = _parser().parse_args()
     try:
-        if args.verb == "up":
-            print(local.up())
-        elif args.verb == "down":
-            local.down()
-        elif args.verb == "status":
-            print(local.status_json())
+        return arguments.action(arguments) or 0
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

@@ -63,7 +63,7 @@ def first_components(binaries: dict[str, Path]) -> list[Component]:
 
 
 def second_components(binaries: dict[str, Path]) -> list[Component]:
-    """What needs an API server that answers: controller manager, scheduler, volume provisioner.
+    """What needs the API server with the manifests: controller manager, scheduler, volume provisioner.
 
     The provisioner runs beside the control plane, so that the loss of a node never takes it along.
     """

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Archive
 from tests.cluster.output import say, step
-from tests.cluster.paths import BIN, CLUSTER, KUBECONFIG, MANIFESTS, PHASE, STATE_LOCK, node_directory
+from tests.cluster.paths import BIN, CLUSTER, KUBECONFIG, LOGS, MANIFESTS, PHASE, STATE_LOCK, node_directory
 from tests.cluster.topology import NODES, Node
 
 _API_SECONDS = 60.0
@@ -90,11 +90,11 @@ def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
     _load_everywhere(archives)
     with step("waiting for the API server"):
         _wait("the API server", _api_answers, _API_SECONDS)
-    supervise.start(configuration.second_components(binaries))
     for node in NODES:
         supervise.start(configuration.node_components(node, binaries))
     manifests = [path.read_text() for path in sorted(MANIFESTS.glob("*.yaml"))]
     kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(manifests))
+    supervise.start(configuration.second_components(binaries))
     with step("waiting for the nodes and their DNS"):
         _wait("the nodes", nodes_ready, _READY_SECONDS)
         _wait("CoreDNS", _dns_ready, _READY_SECONDS)
@@ -161,8 +161,8 @@ def _kept_logs() -> Path:
 
 def _keep_logs() -> None:
     shutil.rmtree(_kept_logs(), ignore_errors=True)
-    if supervise.LOGS.is_dir():
-        shutil.copytree(supervise.LOGS, _kept_logs())
+    if LOGS.is_dir():
+        shutil.copytree(LOGS, _kept_logs())
         say(f"the start failed; the logs are in {_kept_logs()}")
 
 
@@ -187,35 +187,43 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
+class NodeStatus:
+    """Whether a node is powered on, has its cable plugged in, and is Ready (None: the API server doesn't know it)."""
+
+    powered: bool
+    connected: bool
+    ready: bool | None
+
+
+@dataclass(frozen=True)
 class Status:
-    """`components` as supervise.status gives them; `nodes`: name to `powered`, `connected`, `ready` (None: unknown)."""
+    """`components` is as supervise.status gives it; `complete` is False for a start that was not finished."""
 
     supervisor: bool
+    complete: bool
     components: dict[str, dict[str, Any]]
-    nodes: dict[str, dict[str, bool | None]]
+    nodes: dict[str, NodeStatus]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every component runs and every node is powered, connected and Ready."""
+        running = all(component["state"] == "running" for component in self.components.values())
+        nodes = all(node.powered and node.connected and node.ready for node in self.nodes.values())
+        return self.supervisor and self.complete and running and nodes
 
 
 def status() -> Status:
     """What runs; never raises for a cluster that is down."""
     if not supervise.running():
-        return Status(False, {}, {})
+        return Status(False, False, {}, {})
     answer = supervise.status()
-    connected = {node.name for node in network.connected()}
+    connected = network.connected()
     try:
         ready = node_conditions()
     except ClusterError:
         ready = {}
-    nodes: dict[str, dict[str, bool | None]] = {
-        node.name: {
-            "powered": node.name in answer["nodes"],
-            "connected": node.name in connected,
-            "ready": ready.get(node.name),
-        }
+    nodes = {
+        node.name: NodeStatus(node.name in answer["nodes"], node in connected, ready.get(node.name))
         for node in NODES
     }
-    return Status(True, answer["components"], nodes)
-
-
-def status_json() -> dict[str, Any]:
-    """The status as plain values."""
-    return asdict(status())
+    return Status(True, files.read_json(PHASE) == "up", answer["components"], nodes)

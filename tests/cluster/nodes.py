@@ -1,0 +1,199 @@
+"""Faults of nodes, pods and containers of the local cluster, for tests and for the command line.
+
+A node is named `node1`, `node2` or `node3`; a container by namespace, pod and container name. Everything raises
+ClusterError when the local cluster is not up or what is named does not exist.
+"""
+
+import json
+import re
+import shlex
+import signal
+import time
+from typing import Any, Literal
+
+from tests.cluster import cgroups, configuration, files, local, network, process, supervise
+from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError
+from tests.cluster.paths import BIN, STATE_LOCK
+from tests.cluster.topology import HOST_ADDRESS, NODES, POD_RANGE, Node
+from tests.cluster.topology import node as _find_node
+
+From = Literal["api", "peers"]
+
+_STOP_SECONDS = 5.0
+_API_PORT = "6443"
+_DNS_PORT = "53"
+
+
+def _node(name: str) -> Node:
+    try:
+        return _find_node(name)
+    except ValueError as error:
+        raise ClusterError(str(error)) from error
+
+
+def _route_services() -> None:
+    powered = supervise.status()["nodes"]
+    network.route_services(node for node in network.connected() if node.name in powered)
+
+
+def partition(node: str) -> None:
+    """Cuts a node off from the API server, from the other nodes and from the host; everything on it runs on."""
+    supervise.inside(node)
+    network.plug(_node(node), connected=False)
+    _route_services()
+
+
+def heal(node: str) -> None:
+    """Ends a node's partition."""
+    supervise.inside(node)
+    network.plug(_node(node), connected=True)
+    _route_services()
+
+
+def power_off(node: str) -> None:
+    """Kills everything on a node at once and takes its cable and memory away; its disk stays."""
+    with files.lock(STATE_LOCK):
+        supervise.request("node-down", node=_node(node).name)
+        _route_services()
+
+
+def boot(node: str) -> None:
+    """Starts a node that was powered off, with the disk that it had; returns before it is Ready."""
+    found = _node(node)
+    with files.lock(STATE_LOCK):
+        supervise.request("node-up", node=node)
+        binaries = {name: (BIN / name).resolve() for name in ("kubelet", "kube-proxy")}
+        supervise.start([configuration.containerd(found), *configuration.node_components(found, binaries)])
+        _route_services()
+
+
+def wait_ready(seconds: float = 120.0) -> None:
+    """Waits until the API server calls every node Ready; ClusterError after `seconds`."""
+    limit = time.monotonic() + seconds
+    while not local.nodes_ready():
+        if time.monotonic() > limit:
+            raise ClusterError(f"not all nodes Ready after {seconds:.0f} s: {local.node_conditions()}")
+        time.sleep(0.2)
+
+
+def _pod(namespace: str, pod: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(local.kubectl("get", "pod", pod, "--namespace", namespace, "-o", "json"))
+    return found
+
+
+def node_of(namespace: str, pod: str) -> str:
+    """The name of the node that a pod was scheduled to."""
+    name = _pod(namespace, pod)["spec"].get("nodeName")
+    if not name:
+        raise ClusterError(f"pod {namespace}/{pod} is on no node yet")
+    return str(name)
+
+
+def processes(namespace: str, pod: str, container: str) -> list[process.Process]:
+    """The processes of a running container (or native sidecar), lowest pid first: the first one is its PID 1."""
+    found = _pod(namespace, pod)
+    status = found["status"]
+    statuses = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
+    for each in statuses:
+        if each["name"] == container:
+            identifier = str(each.get("containerID", "")).rpartition("/")[2]
+            node = _node(found["spec"]["nodeName"])
+            running = cgroups.container(node.cgroup, identifier) if identifier else []
+            if running:
+                return running
+            raise ClusterError(f"container {container} of pod {namespace}/{pod} has no process")
+    names = ", ".join(each["name"] for each in statuses)
+    raise ClusterError(f"pod {namespace}/{pod} has no container {container!r}; it has: {names or 'none yet'}")
+
+
+def freeze(namespace: str, pod: str, container: str) -> None:
+    """Stops all processes of a container (SIGSTOP), as if it hung; returns when all of them stand still."""
+    limit = time.monotonic() + _STOP_SECONDS
+    while moving := [each for each in processes(namespace, pod, container) if process.state(each.pid) not in "TtXZ"]:
+        for each in moving:
+            process.send(each, signal.SIGSTOP)
+        if time.monotonic() > limit:
+            raise ClusterError(f"container {container} of {namespace}/{pod} still moves {_STOP_SECONDS} s after SIGSTOP")
+
+
+def thaw(namespace: str, pod: str, container: str) -> None:
+    """Lets a frozen container run on (SIGCONT)."""
+    for each in processes(namespace, pod, container):
+        process.send(each, signal.SIGCONT)
+
+
+def kill_container(namespace: str, pod: str, container: str, number: int = signal.SIGKILL) -> None:
+    """Sends a signal, SIGKILL if no other is given, to all processes of a container; does not wait for their end."""
+    for each in processes(namespace, pod, container):
+        process.send(each, number)
+
+
+def kill_process(
+    namespace: str, pod: str, container: str, pattern: str, number: int = signal.SIGKILL
+) -> list[int]:
+    """Sends a signal to the container's processes whose command line a regular expression matches (re.search).
+
+    Returns their pids (the machine's); raises ClusterError when no process matches.
+    """
+    expression = re.compile(pattern)
+    matching = [
+        each for each in processes(namespace, pod, container) if expression.search(process.command_line(each.pid))
+    ]
+    if not matching:
+        raise ClusterError(f"no process of container {container} of {namespace}/{pod} matches {pattern!r}")
+    return [each.pid for each in matching if process.send(each, number)]
+
+
+def _cut_name(namespace: str, pod: str) -> str:
+    return f"ha-postgres-cut:{namespace}/{pod}"
+
+
+def _forward_rules(node: str) -> list[list[str]]:
+    listing = run([*supervise.inside(node), "iptables", "-w", "-t", "mangle", "-S", "FORWARD"])
+    return [shlex.split(line) for line in listing.splitlines()]
+
+
+def cut(namespace: str, pod: str, peer: From) -> None:
+    """Drops a pod's packets to and from the API server (`api`), or all other pods but for DNS (`peers`).
+
+    It holds for the pod's present address, until `restore`; kubelet's own probes go on.
+    """
+    found = _pod(namespace, pod)
+    address, node = found["status"].get("podIP"), found["spec"].get("nodeName")
+    if not address or not node:
+        raise ClusterError(f"pod {namespace}/{pod} has no address yet")
+    chain = [*supervise.inside(node), "iptables", "-w", "-t", "mangle", "-I", "FORWARD"]
+    comment = ["-m", "comment", "--comment", _cut_name(namespace, pod)]
+    rules = {
+        "api": [
+            ["-s", address, "-d", HOST_ADDRESS, "-p", "tcp", "--dport", _API_PORT],
+            ["-d", address, "-s", HOST_ADDRESS, "-p", "tcp", "--sport", _API_PORT],
+        ],
+        "peers": [["-s", address, "-d", POD_RANGE], ["-d", address, "-s", POD_RANGE]],
+    }
+    for rule in rules[peer]:
+        run([*chain, *rule, *comment, "-j", "DROP"])
+    if peer == "peers":
+        for protocol in ("udp", "tcp"):
+            run([*chain, "-s", address, "-p", protocol, "--dport", _DNS_PORT, *comment, "-j", "ACCEPT"])
+            run([*chain, "-d", address, "-p", protocol, "--sport", _DNS_PORT, *comment, "-j", "ACCEPT"])
+
+
+def restore(namespace: str, pod: str) -> None:
+    """Undoes every `cut` of a pod of this name, wherever it was; does nothing when there is none."""
+    name = _cut_name(namespace, pod)
+    for node in supervise.status()["nodes"]:
+        for rule in _forward_rules(node):
+            if name in rule:
+                run([*supervise.inside(node), "iptables", "-w", "-t", "mangle", "-D", *rule[1:]])
+
+
+def powered(node: str) -> bool:
+    """Whether a node is powered on."""
+    return _node(node).name in supervise.status()["nodes"]
+
+
+def names() -> list[str]:
+    """The names of all nodes."""
+    return [node.name for node in NODES]
