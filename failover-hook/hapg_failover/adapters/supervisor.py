@@ -1,0 +1,177 @@
+"""The supervisor of the postgres container, reached over the FIFOs and files of the shared memory volume.
+
+docs/contract.md describes every file. Nothing here has a thread of its own; the caller judges nonces and events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import math
+import os
+import re
+import secrets
+import select
+import stat
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from .ports import Heartbeat, Hello, SupervisorEvent
+
+# A write of at most this many bytes to a FIFO is atomic (PIPE_BUF on Linux), which is also the longest verb.
+_LONGEST_LINE = 4096
+_RESULTS = frozenset({"ok", "error", "refused", "hello", "died", "fenced", "terminating"})
+_HEARTBEAT = re.compile(r"(\d+\.\d\d) (down|standby|primary) (\d+) ([01]) (-|[a-z0-9-]{1,40}) *\n")
+_HELLO = re.compile(r"(\S+) (\S+) (\d+\.\d\d)\n")
+_EVENT = re.compile(r"(\S+) (-|[a-z0-9-]{1,40}) ([a-z]+)(?: (.*))?")
+_ARGUMENT = re.compile(r"[!-~]+")
+
+
+def boot_time() -> float:
+    """Return the seconds since the boot, the time in deadlines and heartbeats; it goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _hundredths(seconds: float) -> str:
+    """Return `seconds` with two decimals, rounded down: a deadline must not move into the future by being written."""
+    whole = math.floor(seconds * 100)
+    return f"{whole // 100}.{whole % 100:02d}"
+
+
+class SupervisorFiles:
+    """Implements `ports.Supervisor` on the directory that both containers mount.
+
+    Methods may be called from several threads; `read_events` from one at a time.
+    """
+
+    def __init__(self, run: Path = Path("/run/hapg")) -> None:
+        """Make the FIFOs if the supervisor hasn't yet, and open the one of the events."""
+        self._run = run
+        for name in ("verbs", "events"):
+            self._make_fifo(run / name)
+        # Opened for writing too, so that the end of a supervisor isn't an end of file that wakes every poll.
+        self._events = os.open(run / "events", os.O_RDWR | os.O_NONBLOCK)
+        self._pending = b""
+        self._prefix = secrets.token_hex(4)
+        self._numbers = count(1)
+        self._deadline_lock = threading.Lock()
+
+    @staticmethod
+    def _make_fifo(path: Path) -> None:
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(path, 0o600)
+        if not stat.S_ISFIFO(path.stat().st_mode):
+            raise FileExistsError(f"{path} is no FIFO")
+
+    def close(self) -> None:
+        """Close the event FIFO; the object is of no use afterwards."""
+        os.close(self._events)
+
+    def hello(self) -> Hello | None:
+        """Return the supervisor's last hello, None if there is none."""
+        match = _HELLO.fullmatch(self._text("hello"))
+        return Hello(match[1], match[2], float(match[3])) if match else None
+
+    def heartbeat(self) -> Heartbeat | None:
+        """Return its last heartbeat, None if there is none or it is unreadable."""
+        # It is rewritten in place, so a read may meet a half-written line: look again.
+        for _ in range(3):
+            match = _HEARTBEAT.fullmatch(self._text("heartbeat"))
+            if match:
+                job = None if match[5] == "-" else match[5]
+                return Heartbeat(float(match[1]), match[2], int(match[3]), match[4] == "1", job)
+        return None
+
+    def send(self, nonce: str, term: int, verb: str, *args: str) -> str:
+        """Write a verb; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if it is gone.
+
+        Raises ValueError for a word that is empty or holds a blank.
+        """
+        verb_id = f"{self._prefix}-{next(self._numbers)}"
+        words = [nonce, str(term), _hundredths(boot_time()), verb_id, verb, *args]
+        for word in words:
+            if not _ARGUMENT.fullmatch(word):
+                raise ValueError(f"not one printable word: {word!r}")
+        line = (" ".join(words) + "\n").encode("ascii")
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(f"longer than {_LONGEST_LINE} bytes: {verb}")
+        # Without a reader, that is without a supervisor, this open fails; verbs don't wait for the next one.
+        fifo = os.open(self._run / "verbs", os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(fifo, line)
+        finally:
+            os.close(fifo)
+        return verb_id
+
+    def read_events(self, timeout: float) -> list[SupervisorEvent]:
+        """Wait at most `timeout` seconds for events; return all that are there, in order."""
+        end = time.monotonic() + timeout
+        while True:
+            events = self._drain()
+            left = end - time.monotonic()
+            if events or left <= 0:
+                return events
+            poll = select.poll()
+            poll.register(self._events, select.POLLIN)
+            poll.poll(math.ceil(left * 1000))
+
+    def _drain(self) -> list[SupervisorEvent]:
+        """Return the complete events in the FIFO; keep the beginning of an incomplete one."""
+        data = self._pending
+        while True:
+            try:
+                data += os.read(self._events, 65536)
+            except BlockingIOError:
+                break
+        *lines, self._pending = data.split(b"\n")
+        found = []
+        for line in lines:
+            match = _EVENT.fullmatch(line.decode("utf-8", "replace"))
+            if match and match[3] in _RESULTS:
+                found.append(SupervisorEvent(match[1], None if match[2] == "-" else match[2], match[3], match[4] or ""))
+        return found
+
+    def output(self, verb_id: str) -> str:
+        """Return what the job `verb_id` printed ('' if nothing)."""
+        return self._text(f"out/{verb_id}")
+
+    def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
+        """Write the deadline file by atomic rename. deadline: boot time in seconds, None for no fence."""
+        until = "none" if deadline is None else _hundredths(deadline)
+        # One writer at a time: the temporary file has one name, so that a killed agent leaves no litter in memory.
+        with self._deadline_lock:
+            new = self._run / "deadline.new"
+            file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                os.write(file, f"{until} {_hundredths(boot_time())} {hello.boot_id} {hello.nonce} {term}\n".encode("ascii"))
+            finally:
+                os.close(file)
+            os.rename(new, self._run / "deadline")
+
+    def wait_container_dead(self) -> Callable[[], None]:
+        """Block until no process of the postgres container is alive; return a function that gives the lock back.
+
+        While the lock is kept, a supervisor that kubelet starts anew waits for it.
+        """
+        file = os.open(self._run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(file)
+            raise
+        held = [file]
+
+        def give_back() -> None:
+            while held:
+                os.close(held.pop())
+
+        return give_back
+
+    def _text(self, name: str) -> str:
+        try:
+            return (self._run / name).read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return ""

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .harness import BIN, Container, server_user
+
+Make = Callable[..., Container]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prerequisites() -> None:
+    if not (BIN / "postgres").exists():
+        pytest.fail(f"PostgreSQL 15 is not in {BIN}: run tests/supervisor/ensure-postgres.sh", pytrace=False)
+    if os.geteuid() != 0:
+        pytest.fail("these tests make PID namespaces and run servers under another user: they need root", pytrace=False)
+
+
+def _directory() -> Path:
+    """Return a new directory in memory, as the pods' shared volume is; its path is short enough for a Unix socket."""
+    root = Path(tempfile.mkdtemp(prefix="hapg-", dir="/dev/shm"))
+    root.chmod(0o755)
+    return root
+
+
+@pytest.fixture(scope="session")
+def template(prerequisites: None) -> Iterator[Path]:
+    """An initialised server directory of a server that has never run."""
+    root = _directory()
+    container = Container(root, "template")
+    try:
+        container.start()
+        container.ok("initdb")
+        container.end()
+        yield container.pgdata
+    finally:
+        container.close()
+        shutil.rmtree(root)
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Make containers; what they leave behind is removed."""
+    root = _directory()
+    os.chown(root, *server_user())
+    made: list[Container] = []
+
+    def make(name: str, volume: Path | None = None, **environment: str) -> Container:
+        made.append(Container(root, name, volume, **environment))
+        return made[-1]
+
+    yield make
+    for container in made:
+        container.close()
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def standby(make: Make, template: Path) -> Container:
+    """A hot standby that has started sealed."""
+    container = make("pod-0")
+    container.take_data_of(template)
+    container.start()
+    container.ok("start", "hot")
+    return container
+
+
+@pytest.fixture
+def primary(standby: Container) -> Container:
+    """A primary of term 1 on timeline 2, without a fence."""
+    standby.promote(2, 1)
+    return standby
+
+
+@pytest.fixture
+def clone(make: Make, primary: Container) -> Callable[[str, str], Container]:
+    """Make a replica of the primary that follows it."""
+
+    def clone(name: str, mode: str) -> Container:
+        replica = make(name)
+        replica.start()
+        replica.ok("clone", *primary.address())
+        replica.ok("start", mode)
+        replica.ok("follow", *primary.address())
+        return replica
+
+    return clone

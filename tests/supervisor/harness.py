@@ -1,0 +1,296 @@
+"""A container without Kubernetes: the supervisor as PID 1 of a PID namespace, with real PostgreSQL below it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hapg_failover.adapters.ports import Hello, SupervisorEvent
+from hapg_failover.adapters.supervisor import SupervisorFiles, boot_time
+
+BIN = Path("/usr/lib/postgresql/15/bin")
+SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
+PASSWORD = "it's secret"
+TIMEOUT = 30.0
+
+POSTGRESQL_CONF = """
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{run}/socket'
+hba_file = '{config}/pg_hba.conf'
+logging_collector = off
+shared_buffers = 16MB
+max_connections = 20
+wal_level = replica
+max_wal_senders = 10
+max_replication_slots = 10
+wal_keep_size = 64MB
+wal_log_hints = on
+wal_retrieve_retry_interval = 100ms
+wal_receiver_timeout = 5s
+wal_receiver_status_interval = 1s
+password_encryption = scram-sha-256
+include_if_exists = '{run}/conf/instance.conf'
+"""
+
+PG_HBA_CONF = """
+local all all trust
+host all all 0.0.0.0/0 scram-sha-256
+host replication all 0.0.0.0/0 scram-sha-256
+"""
+
+
+def server_user() -> tuple[int, int]:
+    """Return uid and gid the servers run under: PostgreSQL refuses to be root."""
+    try:
+        entry = pwd.getpwnam("postgres")
+    except KeyError:
+        return 999, 999
+    return entry.pw_uid, entry.pw_gid
+
+
+def wait_for(condition: Callable[[], object], what: str, timeout: float = TIMEOUT) -> None:
+    """Return as soon as `condition()` is true."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"not within {timeout} s: {what}"
+        time.sleep(0.005)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def as_server_user() -> Iterator[None]:
+    """Write files as the user that the containers of a pod share."""
+    uid, gid = server_user()
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+class Agent(SupervisorFiles):
+    """The failover container's side, run by root here, writing as the user of the pod."""
+
+    def __init__(self, run: Path) -> None:
+        with as_server_user():
+            super().__init__(run)
+
+    def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
+        with as_server_user():
+            super().write_deadline(deadline, term, hello)
+
+
+class Container:
+    """A postgres container with the volumes of its pod; `start` may be called again after `end`."""
+
+    def __init__(self, root: Path, name: str, volume: Path | None = None, **environment: str) -> None:
+        self.name = name
+        self.run, self.config = root / name / "run", root / name / "config"
+        self.volume = volume or root / name / "volume"
+        self.pgdata = self.volume / "pgdata"
+        self.port = free_port()
+        self.environment = environment
+        self.log = root / name / "log"
+        self.term = 1
+        self.events: list[SupervisorEvent] = []
+        self.pid1 = 0
+        self._unshare: subprocess.Popen[bytes] | None = None
+        for directory in (self.run, self.config, self.volume):
+            directory.mkdir(parents=True, exist_ok=True)
+        conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config)
+        (self.config / "postgresql.conf").write_text(conf)
+        (self.config / "pg_hba.conf").write_text(PG_HBA_CONF)
+        for file, text in (("pwfile", PASSWORD), ("pgpass", f"*:*:*:postgres:{PASSWORD}\n")):
+            (self.run / file).write_text(text)
+            (self.run / file).chmod(0o600)
+        for path in (self.run, self.volume, self.run / "pwfile", self.run / "pgpass"):
+            os.chown(path, *server_user())
+        self.agent = Agent(self.run)
+
+    # ---- life ----
+
+    def launch(self) -> None:
+        """Start PID 1 without waiting for its hello."""
+        assert self._unshare is None
+        uid, gid = server_user()
+        environment = {
+            "PATH": os.environ["PATH"], "POD_NAME": self.name, "HAPG_BINDIR": str(BIN), "HAPG_RUN": str(self.run),
+            "HAPG_VOLUME": str(self.volume), "HAPG_CONFIG": str(self.config), "HAPG_INITDB_ARGS": "--no-sync --wal-segsize=1",
+            **self.environment,
+        }
+        command = [
+            "setpriv", "--pdeathsig", "KILL",
+            "unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+            "setpriv", "--pdeathsig", "KILL", "--reuid", str(uid), "--regid", str(gid), "--clear-groups", "--no-new-privs",
+            "/bin/bash", str(SCRIPT),
+        ]  # fmt: skip
+        with self.log.open("ab") as log:
+            self._unshare = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+        children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
+        wait_for(lambda: children.read_text().strip(), "PID 1 is there")
+        self.pid1 = int(children.read_text().split()[0])
+
+    def start(self) -> Hello:
+        """Start PID 1 and wait until it greets."""
+        old = self.agent.hello()
+        self.launch()
+        wait_for(lambda: self.agent.hello() not in (old, None), f"{self.name} says hello: {self.log.read_text()[-500:]}")
+        return self.hello
+
+    def end(self) -> None:
+        """Kill PID 1, and so all its container, and wait for it."""
+        if self._unshare is not None:
+            if self._unshare.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid1, signal.SIGKILL)
+            self._unshare.wait(TIMEOUT)
+            self._unshare = None
+
+    def exit_code(self, timeout: float = TIMEOUT) -> int:
+        """Wait for the end of PID 1; return its exit code."""
+        assert self._unshare is not None
+        return self._unshare.wait(timeout)
+
+    def close(self) -> None:
+        self.end()
+        self.agent.close()
+
+    def pids(self) -> list[int]:
+        """Return the pids, as this namespace numbers them, of the container's processes but PID 1 and its children in bash."""
+        found = []
+        try:
+            namespace = os.readlink(f"/proc/{self.pid1}/ns/pid")
+        except FileNotFoundError:
+            return []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != self.pid1:
+                with contextlib.suppress(OSError):
+                    same = os.readlink(entry / "ns/pid") == namespace
+                    if same and (entry / "cmdline").read_bytes() and not self.is_bash(int(entry.name)):
+                        found.append(int(entry.name))
+        return found
+
+    @staticmethod
+    def is_bash(pid: int) -> bool:
+        return Path(f"/proc/{pid}/exe").resolve().name == "bash"
+
+    def postmaster(self) -> int:
+        """Return the postmaster's pid as this namespace numbers it."""
+        inside = self.heartbeat().pid
+        for pid in self.pids():
+            status = Path(f"/proc/{pid}/status").read_text()
+            numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
+            if int(numbers[-1]) == inside:
+                return pid
+        raise AssertionError(f"{self.name} has no postmaster")
+
+    # ---- talk ----
+
+    @property
+    def hello(self) -> Hello:
+        hello = self.agent.hello()
+        assert hello is not None
+        return hello
+
+    def heartbeat(self):  # type: ignore[no-untyped-def]
+        beat = self.agent.heartbeat()
+        assert beat is not None
+        return beat
+
+    @property
+    def state(self) -> str:
+        return str(self.heartbeat().state)
+
+    def event(self, wanted: Callable[[SupervisorEvent], bool], what: str, timeout: float = TIMEOUT) -> SupervisorEvent:
+        """Return the first event, of all that have come, for which `wanted` is true."""
+        end = time.monotonic() + timeout
+        while True:
+            for event in self.events:
+                if wanted(event):
+                    return event
+            left = end - time.monotonic()
+            assert left > 0, f"no event in {timeout} s: {what}; there were {self.events}; log: {self.log.read_text()[-2000:]}"
+            self.events += self.agent.read_events(left)
+
+    def unasked(self, result: str, timeout: float = TIMEOUT) -> SupervisorEvent:
+        nonce = self.hello.nonce
+        return self.event(lambda e: e.nonce == nonce and e.verb_id is None and e.result == result, result, timeout)
+
+    def answer(self, verb_id: str, timeout: float = TIMEOUT) -> SupervisorEvent:
+        return self.event(lambda e: e.verb_id == verb_id, f"answer to {verb_id}", timeout)
+
+    def tell(self, verb: str, *args: str, term: int | None = None) -> str:
+        return self.agent.send(self.hello.nonce, self.term if term is None else term, verb, *args)
+
+    def ask(self, verb: str, *args: str, term: int | None = None) -> SupervisorEvent:
+        return self.answer(self.tell(verb, *args, term=term))
+
+    def ok(self, verb: str, *args: str, term: int | None = None) -> str:
+        event = self.ask(verb, *args, term=term)
+        assert event.result == "ok", (verb, event, self.log.read_text()[-3000:])
+        return event.text
+
+    def output(self, verb: str, *args: str) -> str:
+        """Run a job and return what it printed."""
+        verb_id = self.tell(verb, *args)
+        assert self.answer(verb_id).result == "ok"
+        return self.agent.output(verb_id)
+
+    def deadline(self, seconds: float | None, term: int | None = None) -> None:
+        """Let the deadline be `seconds` from now."""
+        self.agent.write_deadline(None if seconds is None else boot_time() + seconds, self.term if term is None else term, self.hello)
+
+    def raw(self, line: bytes) -> None:
+        """Write to the FIFO of the verbs as it is."""
+        fifo = os.open(self.run / "verbs", os.O_WRONLY | os.O_NONBLOCK)
+        os.write(fifo, line)
+        os.close(fifo)
+
+    # ---- the server ----
+
+    def psql(self, *commands: str) -> list[str]:
+        """Return the command line of psql for this server."""
+        words = ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-h", str(self.run / "socket"), "-p", str(self.port), "-U", "postgres"]
+        for command in commands:
+            words += ["-c", command]
+        return words
+
+    def sql(self, *commands: str) -> str:
+        done = subprocess.run(self.psql(*commands), capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        assert done.returncode == 0, (self.name, commands, done.stderr, self.log.read_text()[-2000:])
+        return done.stdout.strip()
+
+    def answers(self, command: str = "select 1") -> str | None:
+        """Return the server's answer, or None if it doesn't answer."""
+        done = subprocess.run(self.psql(command), capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def promote(self, timeline: int, own: int, seconds: float | None = None) -> None:
+        """Promote with a deadline and wait until the server accepts writes."""
+        self.deadline(seconds)
+        self.ok("promote", str(timeline), str(own))
+        wait_for(lambda: self.answers("select pg_is_in_recovery()") == "f", f"{self.name} is writable")
+
+    def address(self) -> tuple[str, str]:
+        return "127.0.0.1", str(self.port)
+
+    def take_data_of(self, other: Path) -> None:
+        """Put a copy of a server's directory onto the volume."""
+        shutil.copytree(other, self.pgdata, symlinks=True)
+        subprocess.run(["chown", "-R", "{}:{}".format(*server_user()), self.pgdata], check=True)
