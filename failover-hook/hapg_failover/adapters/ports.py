@@ -153,5 +153,11 @@ class Supervisor(Protocol):
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
         """Write the deadline file by atomic rename. deadline: boot time in seconds, None for no fence."""
 
+    def term_in_force(self, hello: Hello) -> int:
+        """Return the term of the deadline file of this incarnation, 0 if there is none."""
+
+    def forget_hello(self) -> None:
+        """Remove the hello of a supervisor that is known to be dead."""
+
     def wait_container_dead(self) -> Callable[[], None]:
         """Block until no process of the postgres container is alive; return a function that gives the lock back."""

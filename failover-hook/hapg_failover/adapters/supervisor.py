@@ -19,6 +19,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+from .clock import boottime
 from .ports import Heartbeat, Hello, SupervisorEvent
 
 # A write of at most this many bytes to a FIFO is atomic (PIPE_BUF on Linux), which is also the longest verb.
@@ -26,13 +27,9 @@ _LONGEST_LINE = 4096
 _RESULTS = frozenset({"ok", "error", "refused", "hello", "died", "fenced", "terminating"})
 _HEARTBEAT = re.compile(r"(\d+\.\d\d) (down|standby|primary) (\d+) ([01]) (-|[a-z0-9-]{1,40}) *\n")
 _HELLO = re.compile(r"(\S+) (\S+) (\d+\.\d\d)\n")
+_DEADLINE = re.compile(r"\S+ \S+ \S+ (\S+) (\d+)\n")
 _EVENT = re.compile(r"(\S+) (-|[a-z0-9-]{1,40}) ([a-z]+)(?: (.*))?")
 _ARGUMENT = re.compile(r"[!-~]+")
-
-
-def boot_time() -> float:
-    """Return the seconds since the boot, the time in deadlines and heartbeats; it goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _hundredths(seconds: float) -> str:
@@ -91,7 +88,7 @@ class SupervisorFiles:
         Raises ValueError for a word that is empty or holds a blank.
         """
         verb_id = f"{self._prefix}-{next(self._numbers)}"
-        words = [nonce, str(term), _hundredths(boot_time()), verb_id, verb, *args]
+        words = [nonce, str(term), _hundredths(boottime()), verb_id, verb, *args]
         for word in words:
             if not _ARGUMENT.fullmatch(word):
                 raise ValueError(f"not one printable word: {word!r}")
@@ -146,10 +143,19 @@ class SupervisorFiles:
             new = self._run / "deadline.new"
             file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
-                os.write(file, f"{until} {_hundredths(boot_time())} {hello.boot_id} {hello.nonce} {term}\n".encode("ascii"))
+                os.write(file, f"{until} {_hundredths(boottime())} {hello.boot_id} {hello.nonce} {term}\n".encode("ascii"))
             finally:
                 os.close(file)
             os.rename(new, self._run / "deadline")
+
+    def term_in_force(self, hello: Hello) -> int:
+        """Return the term of the deadline file of this incarnation, 0 if there is none."""
+        match = _DEADLINE.fullmatch(self._text("deadline"))
+        return int(match[2]) if match and match[1] == hello.nonce else 0
+
+    def forget_hello(self) -> None:
+        """Remove the hello of a supervisor that is known to be dead."""
+        (self._run / "hello").unlink(missing_ok=True)
 
     def wait_container_dead(self) -> Callable[[], None]:
         """Block until no process of the postgres container is alive; return a function that gives the lock back.

@@ -93,6 +93,15 @@ class Volume:
         """Take that back, once everything else is on disk."""
         self._remove("dirty")
 
+    def probe(self) -> None:
+        """Write a few bytes to the volume and wait until they are on disk. Raise OSError."""
+        file = os.open(self._base / "probe", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(file, b"probe\n", 0)
+            os.fsync(file)
+        finally:
+            os.close(file)
+
     def wal_segments(self) -> list[str]:
         """Return the names in the WAL directory, [] if it isn't there."""
         try:

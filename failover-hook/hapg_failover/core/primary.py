@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .lsn import Position
 from .members import next_members
-from .model import LeaseState, Pod, PodPatch, Release
+from .model import LeaseState, Pod, Release
 from .state import (
     Announce,
     CheckRecord,
@@ -128,9 +128,9 @@ def _labels(step: Step) -> None:
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
     if own.role != "primary":
-        step.actions.append(Label(PodPatch(own.name, own.uid, labels={"role": "primary"})))
+        step.actions.append(Label(own.name, own.uid, "primary"))
     for pod in others:
-        step.actions.append(Label(PodPatch(pod.name, pod.uid, labels={"role": "replica"})))
+        step.actions.append(Label(pod.name, pod.uid, "replica"))
     if own.role != "primary" or others:
         step.remember(label_at=o.now)
 

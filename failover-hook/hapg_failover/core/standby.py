@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import election
-from .model import LeaseState, PodPatch, Release, VolumeState
+from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
 
@@ -290,4 +290,4 @@ def label_replica(step: Step) -> None:
         return
     if own.role is None or m.phase in (Phase.FOLLOW, Phase.EMPTY, Phase.DAMAGED):
         step.remember(label_at=o.now)
-        step.actions.append(Label(PodPatch(own.name, own.uid, labels={"role": "replica"})))
+        step.actions.append(Label(own.name, own.uid, "replica"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .lsn import Position
-from .model import Holder, LeaseState, Pod, PodPatch, Publication, VolumeState
+from .model import Holder, LeaseState, Pod, Publication, VolumeState
 from .timing import Timing
 
 
@@ -262,9 +262,11 @@ class Publish:
 
 @dataclass(frozen=True)
 class Label:
-    """Change a pod's role."""
+    """Change a pod's role to 'primary' or 'replica'."""
 
-    patch: PodPatch
+    pod: str
+    uid: str
+    role: str
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,12 @@ SEGMENT_SIZE = 16 * 1024 * 1024
 _PAGE = 8192
 _SHORT_HEADER = 24
 _LONG_HEADER = 40
-_PAGE_HEADER = struct.Struct("=HHIQ")  # magic, info, timeline, address
+_PAGE_HEADER = struct.Struct("=HHIQI")  # magic, info, timeline, address, what is left of a record begun before
 _FIRST_IS_CONTINUED = 1
+_RECORD_HEADER = struct.Struct("=I12xBB")  # the beginning of it: length, info, resource manager
+_RECORD_LENGTH_MIN = 24
+_INFO_MASK = 0xF0
+_SWITCH = (0, 0x40)  # resource manager XLOG, XLOG_SWITCH
 _LSN = r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}"
 _SEGMENT_NAME = re.compile(r"[0-9A-F]{24}")
 
@@ -87,8 +91,8 @@ def fork_point(history: History, timeline: int) -> int | None:
 class WalEnd:
     """How pg_waldump ended.
 
-    last_record: where the last good record begins, None if none was read; end: where valid WAL ends, None if the message doesn't say:
-    then it is the end of `last_record`; missing_segment: the file whose absence ended it (then the record isn't named either);
+    last_record: where the last good record begins, None if none was read or named; end: where valid WAL ends, None if the message doesn't
+    say: then `record_end` of the last record says it, or `end_before_segment` of `missing_segment`, the file whose absence was the end;
     reason: the message.
     """
 
@@ -99,7 +103,8 @@ class WalEnd:
 
 
 _ERROR = re.compile(rf"error in WAL record at ({_LSN}): (.*)")
-_MISSING = re.compile(r'could not (?:find|open) file "(?:[^"]*/)?([0-9A-F]{24})"')
+_NOTHING = re.compile(rf"could not find a valid record after ({_LSN}).*")
+_MISSING = re.compile(r'could not (?:find|open) file "(?:[^"]*/)?([0-9A-F]{24})".*')
 # Messages that name the place at which the record after the last good one would begin.
 _AT_NEXT_RECORD = re.compile(
     "(?:"
@@ -118,28 +123,25 @@ _AT_NEXT_RECORD = re.compile(
 
 
 def parse_waldump_end(text: str, segment_size: int = SEGMENT_SIZE) -> WalEnd:
-    """Read what `pg_waldump -q` wrote to stderr. Raise ValueError if it isn't a known way to end."""
-    error = _ERROR.search(text)
-    if error is not None:
+    """Read what `pg_waldump -q`, begun at the start of a record or the end of one, wrote to stderr.
+
+    Raise ValueError if it isn't a known way to end.
+    """
+    if error := _ERROR.search(text):
         reason = error[2].strip()
         place = _AT_NEXT_RECORD.match(reason)
         end = None if place is None else _without_header(parse_lsn(place[1]), segment_size)
-        last = parse_lsn(error[1])
-        return WalEnd(last or None, end, None, reason)
-    missing = _MISSING.search(text)
-    if missing is not None:
+        return WalEnd(parse_lsn(error[1]) or None, end, None, reason)
+    if nothing := _NOTHING.search(text):
+        return WalEnd(None, _without_header(parse_lsn(nothing[1]), segment_size), None, nothing[0])
+    if missing := _MISSING.search(text):
         return WalEnd(None, None, missing[1], missing[0])
     raise ValueError(f"not the end of a pg_waldump: {text.strip()[-200:]!r}")
 
 
-def _without_header(lsn: int, segment_size: int) -> int:
-    """Return the page's start if `lsn` is right after its header: that is where the record before it ends."""
-    return lsn - lsn % _PAGE if lsn % _PAGE == _header_size(lsn, segment_size) else lsn
-
-
 @dataclass(frozen=True)
 class Record:
-    """A record as pg_waldump prints it. length: in bytes, images included; switch: it fills the rest of its segment."""
+    """Where a record begins and how long it is, images included; switch: it fills the rest of its segment."""
 
     start: int
     length: int
@@ -162,17 +164,107 @@ def record_end(record: Record, segment_size: int = SEGMENT_SIZE) -> int:
     """Return the end of `record`, aligned: the position PostgreSQL gives once it has written or replayed it."""
     if record.switch:
         return record.start - record.start % segment_size + segment_size
-    place, left = record.start, record.length
-    while True:
-        room = _PAGE - place % _PAGE
-        if left <= room:
-            return -(-(place + left) // 8) * 8
-        place, left = place + room, left - room
+    return _advance(record.start, record.length, segment_size)
+
+
+def _advance(place: int, length: int, segment_size: int) -> int:
+    """Return the aligned end of `length` bytes that begin at `place`, the headers of the pages between them not counted."""
+    while length > (room := _PAGE - place % _PAGE):
+        place, length = place + room, length - room
         place += _header_size(place, segment_size)
+    return -(-(place + length) // 8) * 8
 
 
 def _header_size(lsn: int, segment_size: int) -> int:
     return _LONG_HEADER if lsn % segment_size < _PAGE else _SHORT_HEADER
+
+
+def _with_header(lsn: int, segment_size: int) -> int:
+    """Return where the record after the one that ends at `lsn` begins."""
+    return lsn + _header_size(lsn, segment_size) if lsn % _PAGE == 0 else lsn
+
+
+def _without_header(lsn: int, segment_size: int) -> int:
+    """Return where the record before the one that begins at `lsn` ends."""
+    return lsn - lsn % _PAGE if lsn % _PAGE == _header_size(lsn, segment_size) else lsn
+
+
+def end_before_segment(read: ReadSegment, missing: str, segment_size: int = SEGMENT_SIZE) -> int | None:
+    """Return the end of the last complete record before the segment `missing`, None if that can't be found out.
+
+    For WAL that pg_waldump has read without an error until it asked for that file: its records are valid, only the last one may go on
+    in the file that isn't there. Raise OSError.
+    """
+    timeline, high, low = (int(missing[place : place + 8], 16) for place in (0, 8, 16))
+    boundary = (high << 32) + low * segment_size
+    wal = _Wal(read, timeline, segment_size)
+    for segment in range(boundary - segment_size, 0, -segment_size):
+        place = wal.first_record(segment)
+        if place is None:
+            return None
+        if place < boundary:
+            return wal.last_end(place, boundary)
+    return None
+
+
+class _Wal:
+    """Walks through the records of one timeline, a page at a time."""
+
+    def __init__(self, read: ReadSegment, timeline: int, segment_size: int) -> None:
+        self._read = read
+        self._timeline = timeline
+        self._segment_size = segment_size
+        self._page = (-1, b"")
+
+    def first_record(self, segment: int) -> int | None:
+        """Return where the first record after the segment's start begins, None if there is no such file."""
+        page = self._page_at(segment)
+        if page is None:
+            return None
+        _, info, _, _, left = _PAGE_HEADER.unpack_from(page)
+        place = segment + _LONG_HEADER
+        if info & _FIRST_IS_CONTINUED:
+            place = _with_header(_advance(place, left, self._segment_size), self._segment_size)
+        return place
+
+    def last_end(self, place: int, boundary: int) -> int | None:
+        """Return the end of the last record that is complete before `boundary`, beginning with the one at `place`."""
+        end = _without_header(place, self._segment_size)
+        while end < boundary:
+            header = self._bytes_at(place, _RECORD_HEADER.size)
+            if header is None:
+                break
+            length, info, manager = _RECORD_HEADER.unpack(header)
+            if length < _RECORD_LENGTH_MIN:
+                return None
+            switch = (manager, info & _INFO_MASK) == _SWITCH
+            next_end = record_end(Record(place, length, switch), self._segment_size)
+            if next_end > boundary:
+                break
+            end, place = next_end, _with_header(next_end, self._segment_size)
+        return end
+
+    def _bytes_at(self, place: int, length: int) -> bytes | None:
+        """Return bytes of a record, which may go on on the next page; None if that one isn't there."""
+        data = b""
+        while len(data) < length:
+            page = self._page_at(place)
+            if page is None:
+                return None
+            data += page[place % _PAGE :][: length - len(data)]
+            place = place - place % _PAGE + _PAGE
+            place += _header_size(place, self._segment_size)
+        return data
+
+    def _page_at(self, lsn: int) -> bytes | None:
+        start = lsn - lsn % _PAGE
+        if self._page[0] != start:
+            name = segment_name(self._timeline, start, self._segment_size)
+            data = self._read(name, start % self._segment_size, _PAGE)
+            if data is None or len(data) < _PAGE:
+                return None
+            self._page = (start, data)
+        return self._page[1]
 
 
 def segment_name(timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> str:
@@ -180,6 +272,15 @@ def segment_name(timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> s
     segments_per_id = 0x100000000 // segment_size
     number = lsn // segment_size
     return f"{timeline:08X}{number // segments_per_id:08X}{number % segments_per_id:08X}"
+
+
+def first_lsn(timeline: int, names: Iterable[str], segment_size: int = SEGMENT_SIZE) -> int | None:
+    """Return the first byte of the oldest segment of `timeline` among `names`, None if there is none."""
+    segments = [name for name in names if _SEGMENT_NAME.fullmatch(name) and int(name[:8], 16) == timeline]
+    if not segments:
+        return None
+    name = min(segments)
+    return (int(name[8:16], 16) << 32) + int(name[16:], 16) * segment_size
 
 
 def newest_segment_timeline(names: Iterable[str]) -> int | None:
@@ -202,7 +303,7 @@ def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: i
         return False
     if len(page) < _PAGE:
         return True  # cut short: no file of PostgreSQL's is
-    magic, info, _, address = _PAGE_HEADER.unpack_from(page)
+    magic, info, _, address, _ = _PAGE_HEADER.unpack_from(page)
     if magic == 0 or address != page_start:
         return False
     if lsn % 8 != 0:

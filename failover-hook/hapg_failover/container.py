@@ -1,0 +1,138 @@
+"""Puts the agent together with the adapters of a pod."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from .adapters.kube import Kube, Scope, Watcher, in_cluster
+from .adapters.log import Log
+from .adapters.ports import ApiError, ApiUnavailable
+from .adapters.probes import Answers, Probes
+from .adapters.sql import PostgresSql
+from .adapters.supervisor import SupervisorFiles
+from .adapters.volume import Volume
+from .agent import Agent
+from .settings import Identity, Settings, SettingsError, parse
+
+CONFIG = Path("/etc/hapg/config/failover.json")
+RUN = Path("/run/hapg")
+VOLUME = Path("/var/lib/postgresql/data")
+SECRET_KEY = "POSTGRES_PASSWORD"
+SECRET_TRIES = 60
+EX_SOFTWARE = 70
+EX_CONFIG = 78
+
+
+class SettingsFile:
+    """The settings, read again when the file changes; a file that can't be used leaves the last good ones in force."""
+
+    def __init__(self, path: Path, log: Log) -> None:
+        """Read them. Raise SettingsError, OSError."""
+        self._path = path
+        self._log = log
+        self._stamp = self._look()
+        self._settings = parse(path.read_text())
+
+    def __call__(self) -> Settings:
+        """Return the settings as they are now."""
+        try:
+            stamp = self._look()
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._settings = parse(self._path.read_text())
+                self._log("info", "settings", "the settings have changed")
+        except (OSError, SettingsError) as error:
+            self._log("error", "settings", str(error))
+        return self._settings
+
+    def _look(self) -> tuple[int, int]:
+        found = self._path.stat()
+        return found.st_ino, found.st_mtime_ns
+
+
+def act(environment: Mapping[str, str]) -> int:
+    """Be the agent of this pod; ends only by a signal or an error."""
+    try:
+        identity = Identity.from_environment(environment)
+        log = Log(identity.pod, (identity.password,))
+        settings = SettingsFile(CONFIG, log)
+    except (OSError, SettingsError) as error:
+        print(f"hapg_failover: {error}", file=sys.stderr)
+        return EX_CONFIG
+    lock = os.open(RUN / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    _end_with_any_thread(log)
+    now = settings()
+    _write_private(RUN / "pgpass", f"*:*:*:postgres:{_escape(identity.password)}\n")
+    _write_private(RUN / "pwfile", identity.password + "\n")
+    scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
+    configuration = in_cluster()
+    agent = Agent(
+        settings, identity, Kube(scope, configuration), PostgresSql(identity.password, port=now.port), SupervisorFiles(RUN),
+        Volume(VOLUME, now.wal_directory), log,
+    )
+    watcher = Watcher(scope, configuration, threading.Event())
+    watcher.watch_lease(agent.lease_seen)
+    watcher.watch_pods(agent.pod_seen)
+    Probes(now.http_port, Answers(agent.is_live, agent.readiness, agent.metrics)).start()
+    log("info", "start", f"the agent of {identity.pod} begins")
+    agent.run()
+    return EX_SOFTWARE
+
+
+def ensure_secret(environment: Mapping[str, str]) -> int:
+    """Create the Secret unless it is there; try for a minute while the API is away."""
+    try:
+        settings = parse(CONFIG.read_text())
+        namespace = environment["POD_NAMESPACE"]
+    except (OSError, KeyError, SettingsError) as error:
+        print(f"hapg_failover ensure-secret: {error}", file=sys.stderr)
+        return EX_CONFIG
+    log = Log("ensure-secret")
+    kube = Kube(Scope(namespace, settings.name, settings.selector, settings.label_role), in_cluster())
+    pause = threading.Event()
+    for _ in range(SECRET_TRIES):
+        try:
+            made = kube.ensure_secret(settings.secret, SECRET_KEY, lambda: secrets.token_urlsafe(24), 5.0)
+            log("info", "secret", "created with a random password" if made else "is there already", name=settings.secret)
+            log.flush(2.0)
+            return 0
+        except ApiUnavailable as error:
+            log("warning", "secret", str(error))
+            pause.wait(1.0)
+        except ApiError as error:
+            log("error", "secret", str(error))
+            break
+    log.flush(2.0)
+    return EX_SOFTWARE
+
+
+def _end_with_any_thread(log: Log) -> None:
+    """An agent with a dead thread is worse than none: end, and be started again."""
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        name = arguments.thread.name if arguments.thread else "?"
+        log("error", "crash", f"{arguments.exc_type.__name__}: {arguments.exc_value}", thread=name)
+        threading.__excepthook__(arguments)
+        log.flush(2.0)
+        os._exit(EX_SOFTWARE)
+
+    threading.excepthook = hook
+
+
+def _write_private(path: Path, text: str) -> None:
+    new = path.with_name(path.name + ".new")
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(file, "w") as stream:
+        stream.write(text)
+    new.replace(path)
+
+
+def _escape(password: str) -> str:
+    return password.replace("\\", "\\\\").replace(":", "\\:")

@@ -1,0 +1,321 @@
+"""The operations on the local server, each a short sequence of verbs, SQL and files; carried out one at a time.
+
+What an operation does is decided in `core`; here stands only how. A kill makes a running operation fail at its next verb.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import uuid4
+
+from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor, SupervisorEvent
+from .adapters.volume import Marker, Volume
+from .core import rejoin
+from .core.lsn import Position, format_lsn, parse_lsn
+from .core.rejoin import Way
+from .core.state import Op, OpResult, Outcome, Run
+from .core.wal import (
+    SEGMENT_SIZE,
+    ControlData,
+    first_lsn,
+    newest_segment_timeline,
+    parse_controldata,
+    parse_history,
+    parse_lastrecord,
+    parse_waldump_end,
+    record_end,
+    segment_name,
+)
+
+PAGE = 8192
+NEAR = 8 * PAGE
+QUICK_S = 10.0
+START_S = 600.0
+COPY_S = 12 * 3600.0
+PROMOTE_S = 10.0
+CHECKPOINT_S = 30.0
+REMOTE_S = 5.0
+
+
+class OperationFailed(Exception):
+    """An operation can't be completed; the message says why. position: our end of WAL, if it was found before."""
+
+    def __init__(self, text: str, position: Position | None = None) -> None:
+        """Keep the position beside the message."""
+        super().__init__(text)
+        self.position = position
+
+
+class Verbs:
+    """Sends verbs to one incarnation of the supervisor and waits for their answers."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        """supervisor: whose events somebody else reads and hands to `answered`."""
+        self._supervisor = supervisor
+        self._answers: dict[str, SupervisorEvent] = {}
+        self._waiting: set[str] = set()
+        self._changed = threading.Condition()
+
+    def answered(self, event: SupervisorEvent) -> None:
+        """Take an event that answers a verb."""
+        with self._changed:
+            if event.verb_id in self._waiting:
+                self._answers[event.verb_id] = event
+                self._changed.notify_all()
+
+    def call(self, nonce: str, term: int, verb: str, *args: str, timeout: float) -> tuple[str, str]:
+        """Send a verb and wait for its answer; return its text and the verb's ID. Raise OperationFailed."""
+        with self._changed:
+            try:
+                verb_id = self._supervisor.send(nonce, term, verb, *args)
+            except OSError as error:
+                raise OperationFailed(f"{verb}: the supervisor can't be reached: {error}") from error
+            self._waiting.add(verb_id)
+            end = time.monotonic() + timeout
+            while verb_id not in self._answers and (left := end - time.monotonic()) > 0 and self._same(nonce):
+                self._changed.wait(min(left, 0.5))
+            self._waiting.discard(verb_id)
+            event = self._answers.pop(verb_id, None)
+        if event is None:
+            raise OperationFailed(f"{verb}: no answer within {timeout:g} s")
+        if event.result != "ok":
+            raise OperationFailed(f"{verb}: {event.result} {event.text}".rstrip())
+        return event.text, verb_id
+
+    def _same(self, nonce: str) -> bool:
+        hello = self._supervisor.hello()
+        return hello is not None and hello.nonce == nonce
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds."""
+
+    verbs: Verbs
+    supervisor: Supervisor
+    sql: Sql
+    volume: Volume
+    port: int
+    grace: int
+
+
+class Operation:
+    """One operation for one incarnation of the supervisor."""
+
+    def __init__(self, tools: Tools, run: Run, nonce: str) -> None:
+        """run: what to do."""
+        self._tools = tools
+        self._run = run
+        self._nonce = nonce
+
+    def perform(self) -> OpResult:
+        """Do it; every failure becomes a result."""
+        actions: dict[Op, Callable[[], OpResult]] = {
+            Op.START: self._start,
+            Op.SEAL: self._seal,
+            Op.FOLLOW: self._follow,
+            Op.REWIND: self._rewind,
+            Op.CLONE: self._clone,
+            Op.INITDB: self._initdb,
+            Op.PROMOTE: self._promote,
+            Op.HAND_OVER: self._hand_over,
+            Op.STOP: self._stop,
+        }
+        try:
+            return actions[self._run.op]()
+        except OperationFailed as failure:
+            return self._result(Outcome.FAILED, str(failure), failure.position)
+        except (OSError, ValueError, SqlError) as error:
+            return self._result(Outcome.FAILED, f"{type(error).__name__}: {error}")
+
+    def _result(self, outcome: Outcome, text: str = "", position: Position | None = None) -> OpResult:
+        return OpResult(self._run.number, self._run.op, outcome, self._nonce, text, position)
+
+    def _verb(self, verb: str, *args: str, timeout: float = QUICK_S) -> str:
+        return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout)[0]
+
+    def _output(self, verb: str, *args: str, timeout: float = START_S) -> str:
+        _, verb_id = self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout)
+        return self._tools.supervisor.output(verb_id)
+
+    def _heartbeat(self) -> Heartbeat:
+        heartbeat = self._tools.supervisor.heartbeat()
+        if heartbeat is None:
+            raise OperationFailed("the supervisor gives no sign of life")
+        return heartbeat
+
+    def _wait_for_down(self) -> None:
+        end = time.monotonic() + QUICK_S
+        while self._heartbeat().state != "down":
+            if time.monotonic() > end:
+                raise OperationFailed("the server was stopped but the supervisor doesn't say so")
+            time.sleep(0.01)
+
+    def _ensure_down(self, timeout: float) -> None:
+        if self._heartbeat().state != "down":
+            self._verb("stop", "fast", timeout=timeout)
+            self._wait_for_down()
+
+    def _start(self) -> OpResult:
+        if self._tools.volume.dirty():
+            raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
+        self._ensure_down(START_S)
+        self._tools.volume.write_term(self._run.term)
+        self._verb("start", self._run.mode or "warm", timeout=START_S)
+        return self._result(Outcome.OK, "", self._end_of_wal(None))
+
+    def _seal(self) -> OpResult:
+        return self._result(Outcome.OK, "", self._sealed_position(self._run.slow))
+
+    def _sealed_position(self, slow: bool) -> Position | None:
+        title = self._verb("seal", "slow" if slow else "fast")
+        return self._end_of_wal(None if title == "-" else parse_lsn(title))
+
+    def _control(self) -> ControlData:
+        return parse_controldata(self._output("controldata"))
+
+    def _end_of_wal(self, hint: int | None) -> Position | None:
+        """Return the end of the last valid record on our volume; None if the server isn't consistent there.
+
+        hint: an LSN that is known to have been flushed. Without one, the search begins at the last checkpoint's redo point.
+        """
+        names = self._tools.volume.wal_segments()
+        newest = newest_segment_timeline(names)
+        if newest is None:
+            raise OperationFailed("there is no WAL segment")
+        control = self._control()
+        for timeline in sorted({newest, control.checkpoint.timeline}, reverse=True):
+            for start in self._search_starts(timeline, hint, control, names):
+                end = self._search_end(timeline, start, control.segment_size)
+                if end is not None:
+                    position = Position(timeline, end)
+                    return position if position >= control.min_recovery and control.backup_start == 0 else None
+        raise OperationFailed("no valid WAL record was found")
+
+    def _search_starts(self, timeline: int, hint: int | None, control: ControlData, names: list[str]) -> list[int]:
+        """Return where to begin to look for the end, the nearest guess first."""
+        lowest = first_lsn(timeline, names, control.segment_size)
+        if lowest is None:
+            return []
+        starts = [] if hint is None else [hint - hint % PAGE - NEAR, hint - hint % control.segment_size]
+        starts.append(control.redo if control.checkpoint.timeline == timeline else lowest)
+        return [start for start in starts if start >= lowest]
+
+    def _search_end(self, timeline: int, start: int, segment_size: int) -> int | None:
+        """Return the end of valid WAL on `timeline` as pg_waldump finds it; None if it finds no record from `start` on."""
+        text = self._output("waldump", str(timeline), format_lsn(start))
+        try:
+            found = parse_waldump_end(text, segment_size)
+        except ValueError:
+            return None
+        if found.end is not None:
+            return found.end
+        if found.missing_segment is not None:
+            return first_lsn(timeline, [found.missing_segment], segment_size)
+        if found.last_record is None:
+            return None
+        record = parse_lastrecord(self._output("lastrecord", str(timeline), format_lsn(found.last_record)))
+        return record_end(record, segment_size)
+
+    def _follow(self) -> OpResult:
+        run, tools = self._run, self._tools
+        position = run.own if run.own is not None else self._sealed_position(slow=False)
+        host = run.host or ""
+        try:
+            text = tools.sql.remote_history(host, tools.port, run.timeline, REMOTE_S)
+            own = position or self._least_position()
+            plan = rejoin.plan(own, run.timeline, parse_history(text))
+            if plan.way is Way.WAIT:
+                raise OperationFailed(plan.reason, position)
+            if plan.way is Way.REWIND:
+                return self._result(Outcome.FORKED, plan.reason, position)
+            names = [segment_name(t, own.lsn, SEGMENT_SIZE) for t in sorted({own.timeline, run.timeline})]
+            if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
+                return self._result(Outcome.LOST, f"the primary has removed {names[0]}, which we need", position)
+        except SqlError as error:
+            raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
+        self._verb("follow", host, str(tools.port))
+        return self._result(Outcome.OK, plan.reason)
+
+    def _least_position(self) -> Position:
+        return self._control().min_recovery
+
+    def _rewind(self) -> OpResult:
+        run, tools = self._run, self._tools
+        host = run.host or ""
+        timeline = tools.sql.remote_checkpoint(host, tools.port, CHECKPOINT_S)
+        if timeline != run.timeline:
+            raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {run.timeline}")
+        self._ensure_down(START_S)
+        tools.volume.set_dirty()
+        self._verb("rewind", host, str(tools.port), timeout=COPY_S)
+        tools.volume.clear_dirty()
+        return self._result(Outcome.OK, f"rewound to {host}")
+
+    def _clone(self) -> OpResult:
+        run, tools = self._run, self._tools
+        was_dirty = tools.volume.dirty()
+        had_data = tools.volume.marker() is not None
+        self._ensure_down(START_S)
+        tools.volume.set_dirty()
+        try:
+            self._verb("clone", run.host or "", str(tools.port), timeout=COPY_S)
+        except OperationFailed:
+            if not was_dirty:
+                tools.volume.clear_dirty()
+            raise
+        self._mark(str(uuid4()))
+        tools.volume.clear_dirty()
+        return self._result(Outcome.OK, "the clone has replaced the old data" if had_data else "cloned")
+
+    def _mark(self, uuid: str) -> None:
+        self._tools.volume.write_marker(Marker(uuid, self._control().system_identifier))
+
+    def _initdb(self) -> OpResult:
+        self._verb("initdb", timeout=START_S)
+        self._mark(str(uuid4()))
+        return self._result(Outcome.OK, "the first server's directory is made")
+
+    def _promote(self) -> OpResult:
+        run, tools = self._run, self._tools
+        if run.own is None:
+            raise OperationFailed("no position is known to promote from")
+        end = time.monotonic() + PROMOTE_S
+        tools.volume.write_term(run.term)
+        self._verb("promote", str(run.timeline), str(run.own.timeline))
+        while True:
+            try:
+                status = tools.sql.status(1.0)
+                if not status.in_recovery:
+                    break
+                problem = "it is still in recovery"
+            except SqlError as error:
+                problem = str(error)
+            if time.monotonic() > end:
+                raise OperationFailed(f"not writable within {PROMOTE_S:g} s: {problem}")
+            time.sleep(0.01)
+        if status.position.timeline != run.timeline:
+            raise OperationFailed(f"promoted onto timeline {status.position.timeline}, {run.timeline} was reserved")
+        return self._result(Outcome.OK, f"term {run.term}, timeline {run.timeline}", status.position)
+
+    def _hand_over(self) -> OpResult:
+        tools = self._tools
+        with suppress(SqlError):  # the shutdown makes a checkpoint of its own; one before makes that one short
+            tools.sql.checkpoint(CHECKPOINT_S)
+        self._verb("stop", "fast", timeout=max(10.0, tools.grace - 20.0))
+        self._wait_for_down()
+        control = self._control()
+        if control.cluster_state != "shut down":
+            raise OperationFailed(f"the server wasn't shut down cleanly: {control.cluster_state}")
+        end = self._search_end(control.checkpoint.timeline, control.checkpoint.lsn, control.segment_size)
+        if end is None:
+            raise OperationFailed("the shutdown checkpoint can't be read")
+        return self._result(Outcome.OK, "shut down", Position(control.checkpoint.timeline, end))
+
+    def _stop(self) -> OpResult:
+        self._ensure_down(max(10.0, self._tools.grace - 20.0))
+        return self._result(Outcome.OK, "stopped")

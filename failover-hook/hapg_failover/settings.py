@@ -1,0 +1,146 @@
+"""The settings that the chart writes to `failover.json` (docs/contract.md) and the pod's own identity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from .core.timing import Timing
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, missing or unusable; the message names its path, its value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels."""
+
+    name: str
+    replicas: int
+    standby_mode: str
+    port: int
+    http_port: int
+    label_name: str
+    label_kind: str
+    label_role: str
+    selector: Mapping[str, str]
+    secret: str
+    database: str
+    major: str
+    wal_directory: str
+    timing: Timing
+    max_lag: int
+    grace: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this pod is, from its environment."""
+
+    pod: str
+    namespace: str
+    uid: str
+    ip: str
+    password: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Identity:
+        """Read POD_NAME, POD_NAMESPACE, POD_UID, POD_IP, POSTGRES_PASSWORD. Raise SettingsError if one is missing."""
+        names = ("POD_NAME", "POD_NAMESPACE", "POD_UID", "POD_IP", "POSTGRES_PASSWORD")
+        missing = [name for name in names if not environment.get(name)]
+        if missing:
+            raise SettingsError(f"environment: {', '.join(missing)} must be set")
+        return cls(*(environment[name] for name in names))
+
+    @property
+    def ordinal(self) -> int:
+        """The number at the end of the pod's name."""
+        return int(self.pod.rsplit("-", 1)[1])
+
+
+_TIMING = {
+    "ttlSeconds": "ttl",
+    "leaseSeconds": "lease",
+    "renewSeconds": "renew",
+    "callTimeoutSeconds": "call",
+    "overdueSeconds": "overdue",
+    "fenceSeconds": "fence",
+    "clockRatio": "clock_ratio",
+    "restartInPlaceSeconds": "restart",
+}
+
+
+class _Reader:
+    def __init__(self, value: Any, path: str) -> None:
+        if not isinstance(value, dict):
+            raise SettingsError(f"{path}: expected an object, found {value!r}")
+        self._left = dict(value)
+        self._path = path
+        self._known: list[str] = []
+
+    def get(self, key: str, kind: type, allowed: str) -> Any:
+        self._known.append(key)
+        where = f"{self._path}.{key}"
+        if key not in self._left:
+            raise SettingsError(f"{where}: missing; {allowed}")
+        value = self._left.pop(key)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise SettingsError(f"{where}: {value!r} is not allowed; {allowed}")
+        return value
+
+    def end(self) -> None:
+        for key in self._left:
+            near = get_close_matches(key, self._known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{self._path}.{key}: unknown key{hint}")
+
+
+def parse(text: str) -> Settings:
+    """Return the settings in `text`, the content of failover.json. Raise SettingsError."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"failover.json: not JSON: {error}") from error
+    root = _Reader(document, "failover.json")
+    labels = _Reader(root.get("labels", dict, "an object"), "failover.json.labels")
+    major = _Reader(root.get("postgresMajor", dict, "an object"), "failover.json.postgresMajor")
+    failover = _Reader(root.get("failover", dict, "an object"), "failover.json.failover")
+    mode = root.get("standbyMode", str, "warm or hot")
+    if mode not in ("warm", "hot"):
+        raise SettingsError(f"failover.json.standbyMode: {mode!r} is not allowed; warm or hot")
+    replicas = root.get("replicas", int, "a number from 1")
+    if replicas < 1:
+        raise SettingsError(f"failover.json.replicas: {replicas} is not allowed; a number from 1")
+    timing = Timing(**{field: failover.get(key, float, "a number of seconds") for key, field in _TIMING.items()})
+    violations = timing.violations()
+    if violations:
+        raise SettingsError("failover.json.failover: " + "; ".join(violations))
+    selector = root.get("selector", dict, "an object of labels")
+    settings = Settings(
+        name=root.get("name", str, "the release's name"),
+        replicas=replicas,
+        standby_mode=mode,
+        port=root.get("port", int, "a port"),
+        http_port=root.get("httpPort", int, "a port"),
+        label_name=labels.get("name", str, "a label key"),
+        label_kind=labels.get("kind", str, "a label key"),
+        label_role=labels.get("role", str, "a label key"),
+        selector={str(k): str(v) for k, v in selector.items()},
+        secret=root.get("secret", str, "the name of the Secret"),
+        database=root.get("database", str, "the name of a database"),
+        major=major.get("major", str, "a PostgreSQL major version"),
+        wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
+        timing=timing,
+        max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
+        grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),
+    )
+    root.end()
+    labels.end()
+    failover.end()
+    return settings

@@ -1,0 +1,37 @@
+"""Threads for what can take long."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+
+class Worker:
+    """Does one piece of work after the other, in the order given."""
+
+    def __init__(self, name: str) -> None:
+        """name: the thread's."""
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Have `work` done; it reports for itself."""
+        self._work.put(work)
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
+
+
+def every(seconds: float, name: str, work: Callable[[], None]) -> None:
+    """Do `work` every so many seconds, in a thread of its own; what takes longer delays the next time."""
+
+    def run() -> None:
+        while True:
+            begun = time.monotonic()
+            work()
+            time.sleep(max(0.01, seconds - (time.monotonic() - begun)))
+
+    threading.Thread(target=run, name=name, daemon=True).start()
