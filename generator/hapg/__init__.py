@@ -1,0 +1,1 @@
+"""hapg: from a short Postgres spec to a Helm chart."""

@@ -1,0 +1,60 @@
+"""A chart, from its name, major and defaults: a pure function to the bytes of its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import jinja2
+
+from hapg import resources, values
+from hapg.majors import Major
+from hapg.postgresql import HTTP_PORT, PORT, RESERVED_PARAMETERS
+
+GENERATED = "ha-postgres/generated"
+"""Annotation in Chart.yaml by which hapg knows a chart of its own."""
+
+MOST_REPLICAS = 9
+
+
+def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, bytes]:
+    """Return the files of the chart `name` by path: the same bytes for the same arguments.
+
+    defaults: values by dotted path that differ from the shipped ones.
+    """
+    schema = values.source(defaults, major.name)
+    environment = _environment()
+    context = {
+        "chart": name,
+        "major": major,
+        "port": PORT,
+        "http_port": HTTP_PORT,
+        "most_replicas": MOST_REPLICAS,
+        "reserved_parameters": RESERVED_PARAMETERS,
+        "generated_annotation": GENERATED,
+        "values_table": values.as_table(schema),
+    }
+    files = {path: environment.from_string(text).render(context).encode() for path, text in resources.templates().items()}
+    files["values.yaml"] = values.as_yaml(schema).encode()
+    files["values.schema.json"] = values.as_json_schema(schema, f"Values of the chart {name}").encode()
+    files["files/supervisor.sh"] = resources.supervisor()
+    return dict(sorted(files.items()))
+
+
+def _environment() -> jinja2.Environment:
+    """Delimiters that Helm's don't collide with; an unknown name is an error."""
+    environment = jinja2.Environment(
+        variable_start_string="[[",
+        variable_end_string="]]",
+        block_start_string="[%",
+        block_end_string="%]",
+        comment_start_string="[#",
+        comment_end_string="#]",
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - YAML, not HTML
+    )
+    environment.filters["json"] = json.dumps
+    return environment

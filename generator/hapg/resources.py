@@ -1,0 +1,36 @@
+"""The files that come with the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import yaml
+
+TEMPLATES = "templates/chart"
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return the schema `name` ("values" or "spec") as it is written in its file; a new object each time."""
+    text = resources.files("hapg").joinpath("schema", f"{name}.schema.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def templates() -> dict[str, str]:
+    """Return the texts of the chart's templates by their path in the chart, sorted."""
+    return dict(sorted(_texts(resources.files("hapg").joinpath(TEMPLATES), "")))
+
+
+def supervisor() -> bytes:
+    """Return the script that is PID 1 of the PostgreSQL container. It belongs to the failover container's package."""
+    return resources.files("hapg_failover").joinpath("supervisor.sh").read_bytes()
+
+
+def _texts(folder: Traversable, prefix: str) -> list[tuple[str, str]]:
+    found = []
+    for entry in folder.iterdir():
+        path = prefix + entry.name
+        found += _texts(entry, path + "/") if entry.is_dir() else [(path, entry.read_text(encoding="utf-8"))]
+    return found

@@ -1,0 +1,34 @@
+{{/* What values.schema.json can't say. All that is wrong is told at once. */}}
+{{- define "[[ chart ]].requirements" -}}
+{{- $wrong := list -}}
+
+{{- with .Values.failover -}}
+{{- $fenced := addf (mulf .leaseSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
+{{- if ge $fenced (float64 .ttlSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: leaseSeconds * (1 + clockRatio) + fenceSeconds must be less than ttlSeconds, or two servers could write: %v * %v + %v = %v is not less than %v" .leaseSeconds (addf 1 .clockRatio) .fenceSeconds $fenced .ttlSeconds) -}}
+{{- end -}}
+{{- $renewed := addf .renewSeconds (mulf 2 .callTimeoutSeconds) -}}
+{{- if gt $renewed (float64 .leaseSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call is survived: %v + 2 * %v = %v exceeds %v" .renewSeconds .callTimeoutSeconds $renewed .leaseSeconds) -}}
+{{- end -}}
+{{- if or (ge (float64 .renewSeconds) (float64 .overdueSeconds)) (ge (float64 .overdueSeconds) (float64 .ttlSeconds)) -}}
+{{- $wrong = append $wrong (printf "failover: overdueSeconds must lie between renewSeconds and ttlSeconds: %v is not between %v and %v" .overdueSeconds .renewSeconds .ttlSeconds) -}}
+{{- end -}}
+{{- end -}}
+
+{{- $reserved := list [% for name in reserved_parameters %]"[[ name ]]" [% endfor %] -}}
+{{- range $name, $_ := .Values.postgresql.parameters -}}
+{{- if or (has $name $reserved) (hasPrefix "recovery_target" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because failover depends on the chart's own" $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- $role := printf "%s/role" .Values.labelDomain -}}
+{{- if hasKey .Values.podLabels $role -}}
+{{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container does" $role) -}}
+{{- end -}}
+
+{{- if $wrong -}}
+{{- fail (printf "\n%s" (join "\n" $wrong)) -}}
+{{- end -}}
+{{- end }}
