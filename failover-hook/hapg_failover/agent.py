@@ -78,8 +78,11 @@ def read_volume(volume: Volume) -> VolumeFacts:
     assessment = volume.assess()
     marker = volume.marker() if assessment.state is not VolumeState.EMPTY else None
     return VolumeFacts(
-        assessment.state, assessment.reason, marker.uuid if marker else None,
-        marker.system_identifier if marker else None, volume.term(),
+        assessment.state,
+        assessment.reason,
+        marker.uuid if marker else None,
+        marker.system_identifier if marker else None,
+        volume.term(),
     )
 
 
@@ -111,7 +114,13 @@ class Agent:
     """One acting agent of a pod."""
 
     def __init__(
-        self, settings: Callable[[], Settings], identity: Identity, kube: KubeApi, sql: Sql, supervisor: Supervisor, volume: Volume,
+        self,
+        settings: Callable[[], Settings],
+        identity: Identity,
+        kube: KubeApi,
+        sql: Sql,
+        supervisor: Supervisor,
+        volume: Volume,
         log: Log,
     ) -> None:
         """settings: called at each turn."""
@@ -182,11 +191,14 @@ class Agent:
         memory, lease, now = self._memory, self._world.lease, boottime()
         state = lease.state if lease else None
         lines = [
-            "# HELP ha_postgres_phase The member's phase: 1 for the present one.", "# TYPE ha_postgres_phase gauge",
+            "# HELP ha_postgres_phase The member's phase: 1 for the present one.",
+            "# TYPE ha_postgres_phase gauge",
             *(f'ha_postgres_phase{{phase="{p.value}"}} {int(p is memory.phase)}' for p in Phase),
-            "# HELP ha_postgres_term The term of the Lease as last read.", "# TYPE ha_postgres_term gauge",
+            "# HELP ha_postgres_term The term of the Lease as last read.",
+            "# TYPE ha_postgres_term gauge",
             f"ha_postgres_term {state.term if state else 0}",
-            "# HELP ha_postgres_members Replicas recorded in the Lease.", "# TYPE ha_postgres_members gauge",
+            "# HELP ha_postgres_members Replicas recorded in the Lease.",
+            "# TYPE ha_postgres_members gauge",
             f"ha_postgres_members {len(state.members) if state else 0}",
             "# HELP ha_postgres_lease_age_seconds Time since the Lease was seen to change.",
             "# TYPE ha_postgres_lease_age_seconds gauge",
@@ -283,16 +295,33 @@ class Agent:
         if heartbeat is not None and heartbeat.uptime < w.down_at:
             server = "down"
         return Observation(
-            now=now, me=self._me, ordinal=self._identity.ordinal, address=self._identity.ip, replicas=settings.replicas,
-            standby_mode=settings.standby_mode, max_lag=settings.max_lag, timing=settings.timing,
-            nonce=w.hello.nonce if w.hello is not None else None, server=server,
+            now=now,
+            me=self._me,
+            ordinal=self._identity.ordinal,
+            address=self._identity.ip,
+            replicas=settings.replicas,
+            standby_mode=settings.standby_mode,
+            max_lag=settings.max_lag,
+            timing=settings.timing,
+            nonce=w.hello.nonce if w.hello is not None else None,
+            server=server,
             heartbeat_at=heartbeat.uptime if heartbeat is not None else 0.0,
             terminating=w.terminating or (heartbeat is not None and heartbeat.terminating and fresh),
-            term_in_force=w.term_in_force, container_dead=w.give_back is not None,
-            volume_state=w.volume.state, volume=w.volume.uuid, system_identifier=w.volume.system_identifier,
-            max_term=w.volume.max_term, lease=w.lease, pods=tuple(w.pods.values()), pods_listed_at=w.pods_listed_at,
-            streaming=w.streaming, position=w.position, probe_at=w.probe_at,
-            put=w.puts.pop(0) if w.puts else None, op=w.ops.pop(0) if w.ops else None, checked=w.checked,
+            term_in_force=w.term_in_force,
+            container_dead=w.give_back is not None,
+            volume_state=w.volume.state,
+            volume=w.volume.uuid,
+            system_identifier=w.volume.system_identifier,
+            max_term=w.volume.max_term,
+            lease=w.lease,
+            pods=tuple(w.pods.values()),
+            pods_listed_at=w.pods_listed_at,
+            streaming=w.streaming,
+            position=w.position,
+            probe_at=w.probe_at,
+            put=w.puts.pop(0) if w.puts else None,
+            op=w.ops.pop(0) if w.ops else None,
+            checked=w.checked,
         )
 
     def _tell(self, before: Memory, decision: Decision) -> None:
@@ -376,8 +405,12 @@ class Agent:
             result = Operation(tools, run, hello.nonce).perform()
             facts = read_volume(self._volume)
             self._log(
-                "info" if result.outcome.value == "ok" else "warning", "operation", result.text, op=run.op.value,
-                outcome=result.outcome.value, position=str(result.position) if result.position else None,
+                "info" if result.outcome.value == "ok" else "warning",
+                "operation",
+                result.text,
+                op=run.op.value,
+                outcome=result.outcome.value,
+                position=str(result.position) if result.position else None,
                 seconds=round(time.monotonic() - begun, 3),
             )
 
@@ -457,7 +490,7 @@ class Agent:
             except ApiError as error:
                 self._log("warning", "patch", str(error), pod_patched=patch.pod)
                 return
-            self._changes.put(lambda w: _keep_pod(w, pod, False))
+            self._changes.put(partial(_keep_pod, pod=pod, deleted=False))
             return
 
     def _announce(self, kind: str, reason: str, message: str) -> None:

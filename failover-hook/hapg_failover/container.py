@@ -23,7 +23,7 @@ from .settings import Identity, Settings, SettingsError, parse
 CONFIG = Path("/etc/hapg/config/failover.json")
 RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
-SECRET_KEY = "POSTGRES_PASSWORD"
+PASSWORD_ENTRY = "POSTGRES_PASSWORD"  # noqa: S105
 SECRET_TRIES = 60
 EX_SOFTWARE = 70
 EX_CONFIG = 78
@@ -74,8 +74,13 @@ def act(environment: Mapping[str, str]) -> int:
     scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
     configuration = in_cluster()
     agent = Agent(
-        settings, identity, Kube(scope, configuration), PostgresSql(identity.password, port=now.port), SupervisorFiles(RUN),
-        Volume(VOLUME, now.wal_directory), log,
+        settings,
+        identity,
+        Kube(scope, configuration),
+        PostgresSql(identity.password, port=now.port),
+        SupervisorFiles(RUN),
+        Volume(VOLUME, now.wal_directory),
+        log,
     )
     watcher = Watcher(scope, configuration, threading.Event())
     watcher.watch_lease(agent.lease_seen)
@@ -99,7 +104,7 @@ def ensure_secret(environment: Mapping[str, str]) -> int:
     pause = threading.Event()
     for _ in range(SECRET_TRIES):
         try:
-            made = kube.ensure_secret(settings.secret, SECRET_KEY, lambda: secrets.token_urlsafe(24), 5.0)
+            made = kube.ensure_secret(settings.secret, PASSWORD_ENTRY, lambda: secrets.token_urlsafe(24), 5.0)
             log("info", "secret", "created with a random password" if made else "is there already", name=settings.secret)
             log.flush(2.0)
             return 0

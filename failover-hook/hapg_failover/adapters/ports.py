@@ -124,7 +124,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class SupervisorEvent:
-    """A line from the supervisor. verb_id: of the verb it answers, or None; result: ok, error, refused, hello, died, fenced, terminating; text: the rest."""
+    """A line from the supervisor.
+
+    verb_id: of the verb it answers, or None; result: ok, error, refused, hello, died, fenced, terminating; text: the rest.
+    """
 
     nonce: str
     verb_id: str | None

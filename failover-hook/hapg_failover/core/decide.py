@@ -102,7 +102,10 @@ def _container_dead(step: Step) -> None:
     o, s = step.o, step.state
     if step.m.phase is not Phase.DOWN or step.m.nonce is not None:
         step.remember(
-            nonce=None, held_term=None, gave_back=False, dead_reason="every process of the postgres container is dead",
+            nonce=None,
+            held_term=None,
+            gave_back=False,
+            dead_reason="every process of the postgres container is dead",
             hold_s=0.0 if o.deleting else o.timing.restart,
         )
         step.forget_server()
@@ -171,7 +174,10 @@ def _op_answered(step: Step) -> None:
         case Op.START | Op.SEAL if ok:
             at_start = result.op is Op.START or step.m.phase is Phase.BOOT
             step.remember(
-                position=result.position, follow_term=None, promised=None, started=at_start,
+                position=result.position,
+                follow_term=None,
+                promised=None,
+                started=at_start,
                 start_version=step.version if at_start else None,
             )
             if result.op is Op.START:

@@ -51,8 +51,16 @@ def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, bool, int]:
 
 
 def judge(
-    me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], *,
-    age: float, ttl: float, waited: float, cold: bool, max_lag: int,
+    me: Candidate,
+    lease: LeaseState,
+    version: str,
+    pods: tuple[Pod, ...],
+    *,
+    age: float,
+    ttl: float,
+    waited: float,
+    cold: bool,
+    max_lag: int,
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
@@ -89,9 +97,7 @@ def judge(
     lag = best.lsn - me.position.lsn
     if lag > max_lag:
         return Verdict(False, f"we lack {lag} bytes of {format_lsn(best.lsn)}, more than maxLagBytes {max_lag}")
-    order = sorted(
-        (_rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not q.failed and not p.deleting
-    )
+    order = sorted((_rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not q.failed and not p.deleting)
     names = [n for _, n in order]
     rank = names.index(me.pod) if me.pod in names else len(names)
     successor = lease.release.successor if lease.release is not None else None
@@ -115,7 +121,12 @@ def limit_of_rank(rank: int, missing: set[str], limit: float) -> float:
 
 
 def claim(
-    me: Candidate, address: str, lease: LeaseState, pods: tuple[Pod, ...], max_term: int, ttl: float,
+    me: Candidate,
+    address: str,
+    lease: LeaseState,
+    pods: tuple[Pod, ...],
+    max_term: int,
+    ttl: float,
 ) -> LeaseState:
     """Return the Lease's state as our claim writes it: term and timeline reserved, members less ourselves.
 
@@ -149,9 +160,7 @@ def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, 
     return Verdict(True, f"all {replicas} volumes are empty")
 
 
-def judge_resume(
-    me: Candidate, system_identifier: str, replicas: int, pods: tuple[Pod, ...], waited: float
-) -> Verdict:
+def judge_resume(me: Candidate, system_identifier: str, replicas: int, pods: tuple[Pod, ...], waited: float) -> Verdict:
     """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
 
     All ordinals below `replicas` have published, or a majority has and 60 s have passed; the best volume must know the highest term.
@@ -177,12 +186,11 @@ def judge_resume(
     return Verdict(True, f"best of {len(with_data)} volumes at {me.position}, no Lease to go by")
 
 
-def resume_state(
-    me: Candidate, address: str, system_identifier: str, pods: tuple[Pod, ...], max_term: int, ttl: float
-) -> LeaseState:
+def resume_state(me: Candidate, address: str, system_identifier: str, pods: tuple[Pod, ...], max_term: int, ttl: float) -> LeaseState:
     """Return the Lease that `me` creates over existing volumes."""
     others = [
-        Member(p.name, q.volume) for p, q in publications(pods, NO_LEASE).values()
+        Member(p.name, q.volume)
+        for p, q in publications(pods, NO_LEASE).values()
         if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA
     ]
     base = LeaseState(Holder(me.pod, me.uid), 0, ttl, system_identifier, members=tuple(others))

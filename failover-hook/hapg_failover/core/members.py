@@ -9,8 +9,13 @@ DROP_AFTER_S = 30.0
 
 
 def next_members(
-    current: tuple[Member, ...], streaming: tuple[Streaming, ...], pods: tuple[Pod, ...], flushed: int | None,
-    max_lag: int, now: float, held_for: float,
+    current: tuple[Member, ...],
+    streaming: tuple[Streaming, ...],
+    pods: tuple[Pod, ...],
+    flushed: int | None,
+    max_lag: int,
+    now: float,
+    held_for: float,
 ) -> tuple[Member, ...]:
     """Return the members as the holder should record them now.
 

@@ -28,8 +28,11 @@ def promote(step: Step, claimed: LeaseState) -> None:
     """Our claim has succeeded in time: promote onto the reserved timeline."""
     step.go(Phase.PROMOTING, f"term {claimed.term} is ours")
     step.run(
-        Op.PROMOTE, f"term {claimed.term} is ours: promote onto timeline {claimed.timeline}",
-        timeline=claimed.timeline, term=claimed.term, own=step.m.position,
+        Op.PROMOTE,
+        f"term {claimed.term} is ours: promote onto timeline {claimed.timeline}",
+        timeline=claimed.timeline,
+        term=claimed.term,
+        own=step.m.position,
     )
 
 
@@ -66,9 +69,7 @@ def writing(step: Step) -> None:
         successor = choose_successor(step)
         step.remember(successor=successor.name if successor else None)
         step.go(Phase.STOPPING, "the pod is going away")
-        step.run(
-            Op.HAND_OVER, f"the pod is going away: hand over to {successor.name if successor else 'nobody, none streams'}"
-        )
+        step.run(Op.HAND_OVER, f"the pod is going away: hand over to {successor.name if successor else 'nobody, none streams'}")
         return
     _renew(step)
     if m.phase is Phase.PRIMARY:
@@ -91,8 +92,9 @@ def _renew(step: Step) -> None:
         return
     members = s.members
     if m.phase is Phase.PRIMARY and o.now - m.renewed_at < o.timing.renew:
-        members = next_members(s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag,
-                               o.now, o.now - m.phase_since)
+        members = next_members(
+            s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag, o.now, o.now - m.phase_since
+        )
     changed = members != s.members and o.now - m.put_at >= RETRY_PUT_S
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
@@ -107,7 +109,8 @@ def _renew(step: Step) -> None:
         step.fence(True)
     names = ", ".join(x.pod for x in members) or "none"
     step.put(
-        PutKind.RENEW, replace(s, members=members, ttl_s=o.timing.ttl, address=o.address),
+        PutKind.RENEW,
+        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address),
         f"members are {names}" if changed else "renew the Lease",
     )
 
@@ -179,12 +182,12 @@ def down(step: Step) -> None:
     if not step.supervised or o.server != "down":
         step.because("waiting for the supervisor's word that the server is dead")
         return
-    if s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None:
-        if m.put is None and (m.put_at <= m.phase_since or o.now - m.put_at >= RETRY_PUT_S):
-            step.release(
-                "the server is dead: the Lease is given back with proof",
-                Release(m.dead_reason or "the server died", clean=False, hold_s=m.hold_s),
-            )
+    ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
+    if ours and m.put is None and (m.put_at <= m.phase_since or o.now - m.put_at >= RETRY_PUT_S):
+        step.release(
+            "the server is dead: the Lease is given back with proof",
+            Release(m.dead_reason or "the server died", clean=False, hold_s=m.hold_s),
+        )
     if not busy(step) and o.now >= m.retry_at:
         step.run(Op.START, "start the server again, sealed", mode=o.standby_mode)
     tell_what_is_left(step)
@@ -196,8 +199,11 @@ def tell_what_is_left(step: Step) -> None:
     if s is None or s.release is None or s.volume != o.volume or m.position is not None:
         return
     best: Position | None = max(
-        (p.publication.position for p in o.pods
-         if p.publication and p.publication.lease_version == step.version and p.publication.position and p.publication.running),
+        (
+            p.publication.position
+            for p in o.pods
+            if p.publication and p.publication.lease_version == step.version and p.publication.position and p.publication.running
+        ),
         default=None,
     )
     if best is None:

@@ -162,8 +162,11 @@ def _follow(step: Step, s: LeaseState) -> None:
     assert s.address is not None
     step.remember(follow_term=s.term)
     step.run(
-        Op.FOLLOW, f"{s.holder.pod} holds the Lease under term {s.term}: follow it",
-        host=s.address, timeline=s.timeline, own=m.position,
+        Op.FOLLOW,
+        f"{s.holder.pod} holds the Lease under term {s.term}: follow it",
+        host=s.address,
+        timeline=s.timeline,
+        own=m.position,
     )
 
 
@@ -179,8 +182,15 @@ def _stand(step: Step, s: LeaseState) -> None:
     assert o.lease is not None
     free_since = o.lease.first_seen + (0.0 if s.release is not None else max(o.timing.ttl, s.ttl_s))
     verdict = election.judge(
-        me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl, waited=o.now - free_since,
-        cold=m.first_version == step.version, max_lag=o.max_lag,
+        me,
+        s,
+        step.version,
+        o.pods,
+        age=step.age,
+        ttl=o.timing.ttl,
+        waited=o.now - free_since,
+        cold=m.first_version == step.version,
+        max_lag=o.max_lag,
     )
     if not verdict.claim:
         step.because(verdict.reason)
@@ -254,9 +264,7 @@ def follow(step: Step) -> None:
 def _refollow(step: Step, s: LeaseState) -> None:
     if step.o.now >= step.m.retry_at and s.address is not None:
         step.remember(follow_term=s.term, phase_since=step.o.now)
-        step.run(
-            Op.FOLLOW, f"follow {s.holder.pod}, which holds term {s.term}", host=s.address, timeline=s.timeline
-        )
+        step.run(Op.FOLLOW, f"follow {s.holder.pod}, which holds term {s.term}", host=s.address, timeline=s.timeline)
 
 
 def _left_out(step: Step, s: LeaseState) -> bool:

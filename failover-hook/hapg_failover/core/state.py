@@ -50,7 +50,10 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class OpResult:
-    """The answer to the operation of that number. nonce: of the supervisor it spoke to; position: the end of WAL where the operation tells it."""
+    """The answer to the operation of that number.
+
+    nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it.
+    """
 
     number: int
     op: Op
@@ -177,8 +180,9 @@ class Memory:
     recorded_ttl: that write's TTL. position: end of WAL, known while sealed. promised: the version of the last publication
     that was sent, and its running flag; start_version: the one first read after this server's start (rule 3).
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
-    which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait for it. first_version: the one this agent read
-    first; while it stands, nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed.
+    which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
+    for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
+    start). tries, retry_at: of what failed.
     """
 
     phase: Phase = Phase.BOOT

@@ -108,17 +108,17 @@ class Step:
     def holds(self) -> bool:
         """The Lease, as read, is ours under the term we hold."""
         s = self.state
-        return (
-            s is not None and s.release is None and s.holder == self.o.me and self.m.held_term is not None
-            and s.term == self.m.held_term
-        )
+        return s is not None and s.release is None and s.holder == self.o.me and self.m.held_term is not None and s.term == self.m.held_term
 
     @property
     def live_holder(self) -> bool:
         """Somebody else holds the Lease and renews it."""
         s = self.state
         return (
-            s is not None and s.release is None and s.holder != self.o.me and s.system_identifier is not None
+            s is not None
+            and s.release is None
+            and s.holder != self.o.me
+            and s.system_identifier is not None
             and self.age < self.o.timing.overdue
         )
 
@@ -153,7 +153,14 @@ class Step:
         self.do(
             Publish(
                 Publication(
-                    self.version, m.nonce or "", o.volume_state, o.volume, o.system_identifier, position, running, o.max_term,
+                    self.version,
+                    m.nonce or "",
+                    o.volume_state,
+                    o.volume,
+                    o.system_identifier,
+                    position,
+                    running,
+                    o.max_term,
                     o.now < m.failed_until,
                 )
             ),
@@ -172,7 +179,9 @@ class Step:
         if s is None or self.m.put is not None:
             return
         state = replace(
-            s, release=release, volume=self.o.volume or s.volume,
+            s,
+            release=release,
+            volume=self.o.volume or s.volume,
             system_identifier=s.system_identifier or self.o.system_identifier,
         )
         self.put(PutKind.RELEASE, state, why)
