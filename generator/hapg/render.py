@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import jinja2
 
-from hapg import resources, values
+from hapg import resources, schema, values
 from hapg.majors import Major
 from hapg.postgresql import HTTP_PORT, PORT, RESERVED_PARAMETERS
 
@@ -22,7 +22,7 @@ def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, 
 
     defaults: values by dotted path that differ from the shipped ones.
     """
-    schema = values.source(defaults, major.name)
+    source = values.source(defaults, major.name)
     environment = _environment()
     context = {
         "chart": name,
@@ -32,11 +32,11 @@ def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, 
         "most_replicas": MOST_REPLICAS,
         "reserved_parameters": RESERVED_PARAMETERS,
         "generated_annotation": GENERATED,
-        "values_table": values.as_table(schema),
+        "values_table": values.as_table(source),
     }
     files = {path: environment.from_string(text).render(context).encode() for path, text in resources.templates().items()}
-    files["values.yaml"] = values.as_yaml(schema).encode()
-    files["values.schema.json"] = values.as_json_schema(schema, f"Values of the chart {name}").encode()
+    files["values.yaml"] = values.as_yaml(source).encode()
+    files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
     files["files/supervisor.sh"] = resources.supervisor()
     return dict(sorted(files.items()))
 

@@ -647,7 +647,7 @@ problem() {
 }
 
 trap 'SIGTERM=1' TERM
-trap : HUP INT QUIT USR1 USR2 # bash would end on them
+trap : HUP INT QUIT PIPE USR1 USR2 # bash would end on them
 umask 077
 shopt -s nullglob
 unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS

@@ -25,7 +25,7 @@ A pod's label controller-revision-hash is NAME plus eleven characters, and label
 {{/* The recommended labels that stay the same from one chart release to the next. */}}
 {{- define "[[ chart ]].standardLabels" -}}
 app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
@@ -34,13 +34,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "[[ chart ]].standardLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/component: database
 {{- end }}
 
 {{/* Labels of the objects that belong to the database as its users see it. */}}
 {{- define "[[ chart ]].labels" -}}
 {{ include "[[ chart ]].selector" . }}
 {{ include "[[ chart ]].objectLabels" . }}
+app.kubernetes.io/component: database
 {{- end }}
 
 {{/* Labels of the pods. */}}
