@@ -39,14 +39,14 @@ demo: tools images cluster-up ## a release on a cluster, rows, a live failover; 
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images cluster-up ## everything: lint, then all tests, those on the real cluster too
+test: lint tools images postgres cluster-up ## everything: lint, then all tests, those on the real cluster too
 	$(PY) -m pytest tests $(ARGS)
 
 # --- parts of it ---------------------------------------------------------------------------------------------
 
 .PHONY: test-fast
-test-fast: lint tools ## lint, unit and chart tests; no cluster, under two minutes
-	$(PY) -m pytest tests/unit tests/chart -m "not cluster and not slow" $(ARGS)
+test-fast: lint tools ## lint, unit tests, simulations, chart tests; no cluster, under two minutes
+	$(PY) -m pytest tests/unit tests/simulation tests/chart -m "not cluster and not slow" $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
@@ -95,6 +95,10 @@ tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cach
 .PHONY: images
 images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
 	$(CLUSTER_CLI) images
+
+.PHONY: postgres
+postgres: ## the programs of PostgreSQL 15 on this machine, for tests/supervisor
+	bash tests/supervisor/ensure-postgres.sh
 
 .PHONY: cluster-up
 cluster-up: $(STAMP) ## start the cluster, or find it running

@@ -1,10 +1,17 @@
-"""What holds for every test: hypothesis judges what a function returns, not how busy the machine is."""
+"""What holds for every test."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+# From the quick to the slow. The tests of the cluster itself come last: they take it down.
+ORDER = ("unit", "simulation", "chart", "supervisor", "contract", "e2e", "cluster")
+
+# Hypothesis judges what a function returns, not how busy the machine is.
 
 settings.register_profile(
     "house",
@@ -14,3 +21,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests by their folder, and leave the order within a folder as it is."""
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+    items.sort(key=rank)
