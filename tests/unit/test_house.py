@@ -187,31 +187,32 @@ spec:
 """
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel; its dependencies are those of the environment that runs the tests."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for path in committed():
+        if path.relative_to(ROOT).parts[0] in {"generator", "failover-hook", "pyproject.toml", "README.md", "LICENSE"}:
+            target = source / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    options = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
+    build = [sys.executable, "-m", "pip", "wheel", *options, "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    subprocess.run(build, check=True, capture_output=True, text=True)
+    [wheel] = folder.glob("hapg-*.whl")
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", *options, wheel], check=True, capture_output=True, text=True)
+    [site] = folder.glob("venv/lib/python*/site-packages")
+    # A folder on the path; its own .pth files, which lead to the checkout, are not read.
+    (site / "dependencies.pth").write_text(str(Path(pytest.__file__).parents[1]) + "\n")
+    return folder / "venv" / "bin"
+
+
 @pytest.mark.slow
 class TestWheel:
     """`pip install .` gives a `hapg` that works away from the checkout."""
-
-    @pytest.fixture(scope="class")
-    def installed(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """A virtual environment with the wheel; its dependencies are those of the environment that runs the tests."""
-        folder = tmp_path_factory.mktemp("wheel")
-        source = folder / "source"
-        for path in committed():
-            if path.relative_to(ROOT).parts[0] in {"generator", "failover-hook", "pyproject.toml", "README.md", "LICENSE"}:
-                target = source / path.relative_to(ROOT)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(path.read_bytes())
-        options = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
-        build = [sys.executable, "-m", "pip", "wheel", *options, "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
-        subprocess.run(build, check=True, capture_output=True, text=True)
-        [wheel] = folder.glob("hapg-*.whl")
-        venv.create(folder / "venv", with_pip=True)
-        python = folder / "venv" / "bin" / "python"
-        subprocess.run([python, "-m", "pip", "install", *options, wheel], check=True, capture_output=True, text=True)
-        [site] = folder.glob("venv/lib/python*/site-packages")
-        # A folder on the path; its own .pth files, which lead to the checkout, are not read.
-        (site / "dependencies.pth").write_text(str(Path(pytest.__file__).parents[1]) + "\n")
-        return folder / "venv" / "bin"
 
     def run(self, command: list[str | Path], cwd: Path) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
