@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hapg_failover.adapters.ports import Hello, SupervisorEvent
-from hapg_failover.adapters.supervisor import SupervisorFiles, boot_time
+from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
+from hapg_failover.adapters.clock import boottime
+from hapg_failover.adapters.supervisor import SupervisorFiles
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
 PASSWORD = "it's secret"
-TIMEOUT = 30.0
+TIMEOUT = 10.0
 
 POSTGRESQL_CONF = """
 listen_addresses = '127.0.0.1'
@@ -55,6 +56,10 @@ def server_user() -> tuple[int, int]:
     except KeyError:
         return 999, 999
     return entry.pw_uid, entry.pw_gid
+
+
+def boot_time() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout: float = TIMEOUT) -> None:
@@ -208,14 +213,14 @@ class Container:
         assert hello is not None
         return hello
 
-    def heartbeat(self):  # type: ignore[no-untyped-def]
+    def heartbeat(self) -> Heartbeat:
         beat = self.agent.heartbeat()
         assert beat is not None
         return beat
 
     @property
     def state(self) -> str:
-        return str(self.heartbeat().state)
+        return self.heartbeat().state
 
     def event(self, wanted: Callable[[SupervisorEvent], bool], what: str, timeout: float = TIMEOUT) -> SupervisorEvent:
         """Return the first event, of all that have come, for which `wanted` is true."""
@@ -254,7 +259,7 @@ class Container:
 
     def deadline(self, seconds: float | None, term: int | None = None) -> None:
         """Let the deadline be `seconds` from now."""
-        self.agent.write_deadline(None if seconds is None else boot_time() + seconds, self.term if term is None else term, self.hello)
+        self.agent.write_deadline(None if seconds is None else boottime() + seconds, self.term if term is None else term, self.hello)
 
     def raw(self, line: bytes) -> None:
         """Write to the FIFO of the verbs as it is."""
