@@ -26,7 +26,7 @@ def problems(schema: Schema, document: object) -> list[str]:
     """Return a sentence for each thing in `document` that `schema` (strict, conventions included) refuses, sorted by path."""
     found: dict[str, str] = {}
     for error in jsonschema.Draft7Validator(schema).iter_errors(document):
-        for path, sentence in _sentences(error):
+        for path, sentence in _sentences(error, schema):
             found.setdefault(path, f"{path}: {sentence}" if path else sentence)
     return [found[path] for path in sorted(found)]
 
@@ -37,7 +37,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _sentences(error: jsonschema.ValidationError) -> Iterator[tuple[str, str]]:
+def _sentences(error: jsonschema.ValidationError, whole: Schema) -> Iterator[tuple[str, str]]:
     path = list(error.absolute_path)
     node: Schema = error.schema  # type: ignore[assignment] # a mapping; True and False aren't used as schemas
     instance: Any = error.instance
@@ -48,13 +48,19 @@ def _sentences(error: jsonschema.ValidationError) -> Iterator[tuple[str, str]]:
     elif error.validator == "required":
         for key in node["required"]:
             if key not in instance:
-                yield _text([*path, key]), f"missing; {_expected(node['properties'][key])}"
+                yield _text([*path, key]), f"missing; {_expected(_resolved(node['properties'][key], whole))}"
     elif "unsupported" in node:
         yield _text(path), node["unsupported"]
     elif "complaint" in node:
         yield _text(path), f"{shown(instance)} {node['complaint']}"
     else:
         yield _text(path), f"{shown(instance)} is not allowed; {_expected(node)}"
+
+
+def _resolved(node: Schema, whole: Schema) -> Schema:
+    """Return the definition that `node` refers to, or `node`."""
+    found: Schema = whole["definitions"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else node
+    return found
 
 
 def _unknown(key: str, known: Sequence[str]) -> str:
@@ -67,8 +73,6 @@ def _expected(node: Schema) -> str:
         return str(node["const"])
     if "enum" in node:
         return " or ".join(node["enum"])
-    if "type" not in node:
-        return str(node.get("description", "it is needed"))
     types = [node["type"]] if isinstance(node["type"], str) else node["type"]
     text = " or ".join(_KINDS[name] for name in types)
     if "minimum" in node and "maximum" in node:

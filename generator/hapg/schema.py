@@ -69,6 +69,6 @@ def _each(key: str, value: Any, change: Any) -> Any:
     """Apply `change` to the schemas that the keyword `key` holds."""
     if key in _OF_SCHEMAS:
         return {name: change(child) for name, child in value.items()}
-    if key in ("items", "additionalProperties", "propertyNames") and isinstance(value, dict):
+    if key in ("items", "additionalProperties") and isinstance(value, dict):
         return change(value)
     return value

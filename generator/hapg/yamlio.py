@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
-from typing import ClassVar
 
 import yaml
 
@@ -61,7 +60,7 @@ def _words(error: yaml.MarkedYAMLError) -> str:
 class _Loader(yaml.SafeLoader):
     """Refuses keys that occur twice, and leaves dates as text."""
 
-    yaml_implicit_resolvers: ClassVar = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as in the base class
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -29,7 +29,7 @@ readonly HISTORY_SPAN=1000  # how many timelines a promotion may skip
 readonly OUTPUTS=8          # how many outputs of jobs are kept
 
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
-readonly TIMELINE='^[1-9][0-9]{0,8}$'
+readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
 readonly UNWANTED='^[[:space:]]*(primary_conninfo|restore_command|promote_trigger_file|recovery_target[a-z_]*)([[:space:]=]|$)'
 
 STATE=down    # down, standby or primary
@@ -47,7 +47,7 @@ SEAL_ID='' SEAL_GAP=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
 JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
 SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
 NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
-STOPPED=0 given=0
+STOPPED=0 HALF='' given=0 words=()
 
 # ---- clock, deadline, heartbeat, events ----
 
@@ -193,6 +193,7 @@ strip_auto_conf() {
 # postmaster.pid is a dead one's, though its number may live again in this PID namespace.
 prepare() {
     local file
+    set +f
     [[ -f $DATA/PG_VERSION ]] || {
         echo "there is no server directory at $DATA"
         return 1
@@ -307,16 +308,18 @@ look_for_receiver() {
         fi
     fi
     RECEIVER=0
+    set +f
     for directory in /proc/[0-9]*; do
         title=''
         IFS= read -r -d '' title <"$directory/cmdline"
         if [[ $title =~ $RECEIVER_TITLE ]]; then
             TITLE_LSN=${BASH_REMATCH[4]:-$TITLE_LSN} RECEIVER=${directory#/proc/}
-            return
+            break
         elif [[ $title == "$BIN/postgres" && $directory != "/proc/$PM" ]]; then
             RECEIVER=${directory#/proc/}
         fi
     done
+    set -f
 }
 
 look_at_seal() {
@@ -484,14 +487,21 @@ job_clone() { # HOST PORT
 }
 
 job_rewind() { # HOST PORT
-    local out rc
+    local out rc state recovered='' keep=wal_keep_size
     conninfo "$1" "$2" postgres
-    # standby.signal would keep the single-user server, which pg_rewind uses for crash recovery, from starting
-    rm -f "$DATA/postmaster.pid" "$DATA/standby.signal" "$DATA/recovery.signal" || return
+    state=$("$BIN/pg_controldata" -D "$DATA") || return
+    if [[ ! $state =~ 'Database cluster state:'\ +'shut down'( in recovery)?$'\n' ]]; then
+        # pg_rewind would run crash recovery by itself, but without our configuration, and the checkpoint at its end would
+        # remove the log that the rewind needs. A single-user server refuses to be a standby.
+        if ((MAJOR < 13)); then keep=wal_keep_segments; fi
+        rm -f "$DATA/postmaster.pid" "$DATA/standby.signal" "$DATA/recovery.signal" &&
+            "$BIN/postgres" --single -F -D "$DATA" -c config_file="$CONFIG/postgresql.conf" -c "$keep=1000000" template1 || return
+        recovered=1
+    fi
     out=$("$BIN/pg_rewind" --target-pgdata="$DATA" --source-server="$INFO" 2>&1)
     rc=$?
     printf '%s\n' "$out"
-    if [[ $out == *'complete crash recovery'* && $out == *'no rewind required'* ]]; then
+    if [[ $recovered && $out == *'no rewind required'* ]]; then
         echo 'error: crash recovery has written to a directory that has not been rewound'
         return 1
     fi
@@ -502,13 +512,14 @@ job_controldata() {
     "$BIN/pg_controldata" -D "$DATA"
 }
 
-job_waldump() { # TIMELINE LSN
+# END is the end of the last segment file: without it pg_waldump waits five seconds for the file after that.
+job_waldump() { # TIMELINE LSN END
     if ((MAJOR < 10)); then
-        "$BIN/pg_xlogdump" -t "$1" -s "$2" -p "$DATA/$WAL" >/dev/null
+        "$BIN/pg_xlogdump" -t "$1" -s "$2" -e "$3" -p "$DATA/$WAL" >/dev/null
     elif ((MAJOR < 13)); then
-        "$BIN/pg_waldump" -t "$1" -s "$2" -p "$DATA/$WAL" >/dev/null
+        "$BIN/pg_waldump" -t "$1" -s "$2" -e "$3" -p "$DATA/$WAL" >/dev/null
     else
-        "$BIN/pg_waldump" -q -t "$1" -s "$2" -p "$DATA/$WAL"
+        "$BIN/pg_waldump" -q -t "$1" -s "$2" -e "$3" -p "$DATA/$WAL"
     fi
 }
 
@@ -538,6 +549,22 @@ internal() { # WHAT GENERATION [ARG…]
                 START_ID=
                 ;;
         esac
+    fi
+}
+
+# Wait for a line for `pause`. Set given to 1 and words to its words, or given to 0; to 2 if a line's end is missing.
+listen() {
+    local part
+    given=0
+    if IFS='' read -r -t "$pause" -n 4096 -u 6 part; then
+        # shellcheck disable=SC2206 # splitting is what is wanted; there is no globbing here
+        words=($HALF$part)
+        given=1 HALF=''
+    elif [[ $part ]]; then
+        # the time was over while a line was being read, byte by byte: its rest is there already
+        HALF+=$part
+    elif [[ $HALF ]]; then
+        given=2 HALF=''
     fi
 }
 
@@ -577,8 +604,8 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
         clone:2:* | rewind:2:*)
             if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
             ;;
-        waldump:2:* | lastrecord:2:*)
-            if [[ $1 =~ $TIMELINE && $2 =~ ^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$ ]]; then
+        waldump:3:* | lastrecord:2:*)
+            if [[ $1 =~ $TIMELINE && $2 =~ $LSN && ${3-0/0} =~ $LSN ]]; then
                 start_job "$id" "$verb" "$@"
             else
                 refuse "$id" 'malformed timeline or LSN'
@@ -649,7 +676,8 @@ problem() {
 trap 'SIGTERM=1' TERM
 trap : HUP INT QUIT PIPE USR1 USR2 # bash would end on them
 umask 077
-shopt -s nullglob
+set -f # words of a line are split, never expanded; whoever looks for files says set +f
+IFS=' '
 unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS
 export LC_ALL=C PGPASSFILE=$RUN/pgpass
 NAME=${POD_NAME-}
@@ -711,11 +739,14 @@ while :; do
     if [[ $START_ID ]]; then pause=1; fi
     printf -v pause '0.%02d' "$pause"
     if [[ $SEAL_ID ]] || ((MISSED)); then pause=0.005; fi
-    words=()
-    if IFS=' ' read -r -t "$pause" -n 4096 -u 6 -a words; then given=1; else given=0; fi
+    listen
     clock
     enforce
-    if ((given)); then handle "${words[@]}"; elif ((${#words[@]})); then refuse - 'incomplete line'; fi
+    if ((given == 1)); then
+        handle "${words[@]}"
+    elif ((given == 2)); then
+        refuse - 'incomplete line'
+    fi
     if [[ $START_ID ]]; then look_at_start; fi
     if [[ $SEAL_ID ]]; then look_at_seal; fi
     if ((SIGTERM)); then terminate; fi

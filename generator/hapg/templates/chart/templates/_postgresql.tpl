@@ -48,7 +48,6 @@ include_if_exists = '/run/hapg/conf/instance.conf'
 {{- define "[[ chart ]].pg_hba.conf" -}}
 # The socket's directory belongs to the pod's two containers alone.
 local all         all                trust
-local replication all                trust
 host  all         all      0.0.0.0/0 scram-sha-256
 host  all         all      ::/0      scram-sha-256
 host  replication all      0.0.0.0/0 scram-sha-256

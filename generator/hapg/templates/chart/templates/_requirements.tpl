@@ -18,7 +18,9 @@
 
 {{- $reserved := list [% for name in reserved_parameters %]"[[ name ]]" [% endfor %] -}}
 {{- range $name, $_ := .Values.postgresql.parameters -}}
-{{- if or (has $name $reserved) (hasPrefix "recovery_target" $name) -}}
+{{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
+{{- else if or (has $name $reserved) (hasPrefix "recovery_target" $name) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because failover depends on the chart's own" $name) -}}
 {{- end -}}
 {{- end -}}

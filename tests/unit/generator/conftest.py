@@ -1,0 +1,52 @@
+"""What the tests of the generator share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+# The page's two objects as they stand there, but for the version.
+WARM = """\
+apiVersion: kubedb.com/v1alpha1
+kind: Postgres
+metadata:
+  name: ha-postgres
+  namespace: demo
+spec:
+  version: "15"
+  replicas: 3
+  storage:
+    storageClassName: "standard"
+    accessModes:
+    - ReadWriteOnce
+    resources:
+      requests:
+        storage: 50Mi
+"""
+
+HOT = """\
+apiVersion: kubedb.com/v1alpha1
+kind: Postgres
+metadata:
+  name: hot-postgres
+  namespace: demo
+spec:
+  version: "15"
+  replicas: 3
+  standbyMode: hot
+  storage:
+    storageClassName: "standard"
+    accessModes:
+    - ReadWriteOnce
+    resources:
+      requests:
+        storage: 50Mi
+"""
+
+
+@pytest.fixture
+def warm_file(tmp_path: Path) -> Path:
+    path = tmp_path / "warm.yaml"
+    path.write_text(WARM)
+    return path

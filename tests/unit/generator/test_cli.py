@@ -1,0 +1,188 @@
+"""The command line: what is written, what is refused, and that nothing is half-written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from hapg import render, write
+from hapg.cli import main
+from hapg.errors import OutputError
+from hapg.majors import MAJORS
+from tests.unit.generator.conftest import HOT, WARM
+
+CHARTS = Path(__file__).parents[3] / "charts"
+
+Written = dict[str, bytes]
+
+
+def tree(directory: Path) -> Written:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_spec_becomes_a_chart_with_its_values_as_the_defaults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hot.yaml").write_text(HOT)
+    assert main(["generate", str(tmp_path / "hot.yaml"), "-o", str(tmp_path / "out")]) == 0
+    chart = tmp_path / "out" / "hot-postgres"
+    head = yaml.safe_load((chart / "Chart.yaml").read_text())
+    assert (head["name"], head["version"], head["appVersion"]) == ("hot-postgres", "15.0.0", "15")
+    values = yaml.safe_load((chart / "values.yaml").read_text())
+    assert (values["replicas"], values["standbyMode"]) == (3, "hot")
+    assert values["storage"] == yaml.safe_load(HOT)["spec"]["storage"]
+    captured = capsys.readouterr()
+    assert captured.out == f"{chart}: written\n"
+    assert captured.err.startswith("warning: spec.storage.resources.requests.storage: 50Mi is less than")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["hot-postgres"]
+
+
+def test_the_committed_charts_are_what_hapg_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--all", "--check", "-o", str(CHARTS)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_the_shipped_defaults() -> None:
+    values = yaml.safe_load((CHARTS / "ha-postgres-15" / "values.yaml").read_text())
+    assert (values["version"], values["replicas"], values["standbyMode"]) == ("15", 3, "warm")
+    assert values["storage"] == {
+        "storageClassName": None,
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "8Gi"}},
+    }
+
+
+def test_the_same_spec_gives_the_same_bytes(warm_file: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert main(["generate", str(warm_file), "-o", str(tmp_path / name)]) == 0
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_check_prints_a_diff_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--all", "-o", str(tmp_path)]) == 0
+    chart = tmp_path / "ha-postgres-15"
+    values = chart / "values.yaml"
+    values.write_text(values.read_text().replace("replicas: 3", "replicas: 5"))
+    (chart / "extra.yaml").write_text("a: 1\n")
+    (chart / "README.md").unlink()
+    before = tree(tmp_path)
+    capsys.readouterr()
+    assert main(["generate", "--all", "--check", "-o", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert f"--- {values}\n+++ {values}\n" in captured.out
+    assert "-replicas: 5\n+replicas: 3\n" in captured.out
+    assert f"--- {chart / 'extra.yaml'}\n+++ /dev/null\n" in captured.out
+    assert f"--- /dev/null\n+++ {chart / 'README.md'}\n" in captured.out
+    assert captured.err == f"{chart}: differs from what hapg would write\n"
+    assert tree(tmp_path) == before
+
+
+def test_check_of_nothing_is_drift(tmp_path: Path) -> None:
+    assert main(["generate", "--all", "--check", "-o", str(tmp_path / "none")]) == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_refused_spec_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.yaml").write_text(WARM.replace("replicas: 3", "replicas: 0").replace('"15"', '"9.6"'))
+    assert main(["generate", str(tmp_path / "bad.yaml"), "-o", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        "error: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
+        'error: spec.version: "9.6" is planned and not available yet; use "15"\n'
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_spec_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", str(tmp_path / "none.yaml"), "-o", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}/none.yaml: can't be read: No such file or directory\n"
+
+
+def test_a_chart_of_its_own_is_replaced(warm_file: Path, tmp_path: Path) -> None:
+    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 0
+    (tmp_path / "out" / "ha-postgres" / "templates" / "of-an-older-hapg.yaml").write_text("a: 1\n")
+    warm_file.write_text(WARM.replace("replicas: 3", "replicas: 5"))
+    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 0
+    found = tree(tmp_path / "out" / "ha-postgres")
+    assert "templates/of-an-older-hapg.yaml" not in found
+    assert b"\nreplicas: 5\n" in found["values.yaml"]
+
+
+def _with_a_file(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    (directory / "precious.txt").write_text("mine")
+
+
+def _with_another_chart(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    (directory / "Chart.yaml").write_text("apiVersion: v2\nname: ha-postgres\nversion: 1.0.0\n")
+
+
+@pytest.mark.parametrize("fill", [_with_a_file, _with_another_chart])
+def test_what_hapg_did_not_write_is_left_alone(
+    fill: Callable[[Path], None], warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out" / "ha-postgres"
+    fill(target)
+    before = tree(target)
+    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 1
+    assert (
+        f"error: {target}: is not empty and not a chart that hapg wrote; choose another directory or empty it\n" in capsys.readouterr().err
+    )
+    assert tree(target) == before
+
+
+def test_an_empty_directory_and_a_file_in_the_way(warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out" / "ha-postgres").mkdir(parents=True)
+    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 0
+    (tmp_path / "in-the-way").mkdir()
+    (tmp_path / "in-the-way" / "ha-postgres").write_text("a file")
+    assert main(["generate", str(warm_file), "-o", str(tmp_path / "in-the-way")]) == 1
+    assert "is there and is not a directory; choose another one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("failing", ["write_bytes", "rename"])
+def test_a_failure_leaves_the_old_chart_whole(failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = render.chart("ha-postgres", MAJORS["15"], {})
+    write.write(tmp_path / "chart", files)
+    original = getattr(Path, failing)
+
+    def fail(path: Path, *arguments: object) -> object:
+        """The fifth file, and the rename of the new directory."""
+        if path.name in ("values.yaml", "new"):
+            raise OSError(28, "No space left on device")
+        return original(path, *arguments)
+
+    monkeypatch.setattr(Path, failing, fail)
+    with pytest.raises(OutputError, match="chart: can't be written: No space left on device"):
+        write.write(tmp_path / "chart", {**files, "values.yaml": b"other: 1\n"})
+    monkeypatch.undo()
+    assert tree(tmp_path / "chart") == files
+    assert [path.name for path in tmp_path.iterdir()] == ["chart"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["generate"], ["generate", "x.yaml"], ["generate", "x.yaml", "--all", "-o", "out"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("which", ["spec", "values"])
+def test_the_schemas_are_valid_and_printed(which: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", which]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft7Validator.check_schema(schema)
+    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-15" / "values.yaml").read_text())
+    jsonschema.Draft7Validator(schema).validate(document)
+    assert not {"unit", "complaint", "unsupported"} & set(_keywords(schema))
+
+
+def _keywords(node: object) -> list[str]:
+    if isinstance(node, list):
+        return [key for item in node for key in _keywords(item)]
+    if not isinstance(node, dict):
+        return []
+    return [key for key in node if not isinstance(node[key], dict)] + [key for value in node.values() for key in _keywords(value)]
