@@ -91,5 +91,6 @@ def remove(group: str = CGROUP) -> None:
 
 def container(group: str, identifier: str) -> list[Process]:
     """The processes of the container with this id, below a node's group; empty when there is none."""
-    folders = [folder for folder in _groups(group) if identifier in folder.name]
+    hierarchy = _hierarchies()[0]
+    folders = [Path(folder) for folder, _, _ in os.walk(hierarchy / group) if Path(folder).name == identifier]
     return sorted({p for folder in folders for p in _processes(folder)}, key=lambda p: p.pid)

@@ -96,10 +96,12 @@ def _status() -> int:
 def _images() -> None:
     archives = [*images.ensure_programs(), *images.ensure_debian()]
     images.report(archives)
-    if chosen() == "kind":
-        return
-    if chosen() == "local" and local.is_up():
-        local.load(archives)
+    match chosen():
+        case "kind":
+            kind.load(archives)
+        case "local":
+            if local.is_up():
+                local.load(archives)
 
 
 def _signal(text: str) -> int:
@@ -118,6 +120,10 @@ def _kill(arguments: argparse.Namespace) -> None:
 
 
 Action = Callable[[argparse.Namespace], int | None]
+
+
+def _on_node(function: Callable[[str], None]) -> Action:
+    return lambda arguments: function(arguments.node)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -155,8 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         ("power-off", "kill everything on a node; its disk stays", nodes.power_off),
         ("boot", "start a node that was powered off", nodes.boot),
     ):
-        verb = add(name, text, lambda arguments, call=function: call(arguments.node))  # type: ignore[misc]
-        verb.add_argument("node", metavar="NODE", choices=nodes.names())
+        add(name, text, _on_node(function)).add_argument("node", metavar="NODE", choices=nodes.names())
     verb = add_pod(
         "cut",
         "drop a pod's packets to and from the API server or the other pods",
@@ -195,6 +200,9 @@ def main() -> int:
         return arguments.action(arguments) or 0
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -1,23 +1,25 @@
 """Debian packages of this machine, and root file systems of images, both by Debian's own tools."""
 
 import os
+import shutil
 from pathlib import Path
 
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
 from tests.cluster.output import step
+from tests.cluster.paths import SEARCH_PATH
 
 _SUITE = "bookworm"
 _PACKAGES = {
-    "buildah": "/usr/bin/buildah",
-    "conntrack": "/usr/sbin/conntrack",
-    "containerd": "/usr/bin/containerd",
+    "buildah": "buildah",
+    "conntrack": "conntrack",
+    "containerd": "containerd",
     "containernetworking-plugins": "/usr/lib/cni/ptp",
-    "iproute2": "/usr/bin/ip",
-    "iptables": "/usr/sbin/iptables",
-    "mmdebstrap": "/usr/bin/mmdebstrap",
-    "openssl": "/usr/bin/openssl",
-    "runc": "/usr/sbin/runc",
+    "iproute2": "ip",
+    "iptables": "iptables",
+    "mmdebstrap": "mmdebstrap",
+    "openssl": "openssl",
+    "runc": "runc",
 }
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 
@@ -29,7 +31,7 @@ def ensure_packages() -> None:
     """
     if os.geteuid() != 0:
         raise ClusterError("the local cluster needs root (namespaces, mounts, control groups)")
-    missing = sorted(name for name, path in _PACKAGES.items() if not Path(path).exists())
+    missing = sorted(name for name, program in _PACKAGES.items() if not shutil.which(program, path=SEARCH_PATH))
     if not missing:
         return
     environment = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -51,8 +53,8 @@ def root_file_system(
     `left_out` are dpkg path patterns beside documentation and translations. Hooks are shell commands that find the
     new root in "$1": after the essential packages, and at the end. Raises ClusterError when mmdebstrap fails.
     """
-    argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=essential", "--format=tar"]
-    argv += [f"--include={','.join(packages)}", "--aptopt=APT::Install-Recommends \"false\""]
+    argv = ["mmdebstrap", "--mode=root", "--variant=essential", "--format=tar"]
+    argv += [f"--include={','.join(packages)}", '--aptopt=APT::Install-Recommends "false"']
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEFT_OUT, *left_out)]
     argv += [f"--essential-hook={hook}" for hook in essential_hooks]
     argv += [f"--customize-hook={hook}" for hook in customize_hooks]

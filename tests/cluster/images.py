@@ -13,7 +13,7 @@ from tests.cluster.commands import run
 from tests.cluster.configuration import PAUSE_IMAGE
 from tests.cluster.errors import ClusterError
 from tests.cluster.output import say, step
-from tests.cluster.paths import BUILDAH, CACHE, FAILOVER_SOURCE, IMAGES
+from tests.cluster.paths import BUILDAH, CACHE, FAILOVER_SOURCE, IMAGES, SEARCH_PATH
 
 POSTGRES_IMAGE = "localhost/postgres:15"
 FAILOVER_IMAGE = "localhost/ha-postgres-failover:0.1.0"
@@ -22,7 +22,8 @@ _BASE_IMAGE = "localhost/ha-postgres-base"
 _BUILD_IMAGE = "localhost/ha-postgres-build"
 _LARGEST_FAILOVER_IMAGE = 200_000_000
 _UID = 999
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ARCHIVES_KEPT = 3
+_OCI = Path(oci.__file__)
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -61,7 +62,7 @@ _NO_PERL = 'rm -rf "$1"/usr/share/perl "$1"/usr/share/perl5 "$1"/usr/lib/*-linux
 _POSTGRES = _Root(
     packages=("postgresql-15", "locales"),
     configuration={
-        "Env": [f"PATH={_PATH}:/usr/lib/postgresql/15/bin", "LANG=en_US.utf8", "PGDATA=/var/lib/postgresql/data"],
+        "Env": [f"PATH={SEARCH_PATH}:/usr/lib/postgresql/15/bin", "LANG=en_US.utf8", "PGDATA=/var/lib/postgresql/data"],
         "Cmd": ["postgres"],
     },
     left_out=(
@@ -78,19 +79,17 @@ _POSTGRES = _Root(
     customize_hooks=(
         'chroot "$1" localedef -i en_US -f UTF-8 en_US.UTF-8',
         # psql and its like in /usr/bin are a wrapper in Perl: the programs themselves take its place
-        'for program in "$1"/usr/lib/postgresql/15/bin/*; do'
-        ' ln -sf "../lib/postgresql/15/bin/$(basename "$program")" "$1/usr/bin/"; done',
+        'for program in "$1"/usr/lib/postgresql/15/bin/*; do ln -sf "../lib/postgresql/15/bin/$(basename "$program")" "$1/usr/bin/"; done',
         f'install -d -m 3777 -o {_UID} -g {_UID} "$1/var/run/postgresql"',
         f'install -d -m 1777 -o {_UID} -g {_UID} "$1/var/lib/postgresql/data"',
         f'{_NO_PERL} "$1"/usr/share/i18n "$1"/usr/share/zoneinfo/right',
     ),
 )
-_PYTHON_CONFIGURATION: dict[str, Any] = {"Env": [f"PATH={_PATH}", "LANG=C.UTF-8"], "Cmd": ["python3"]}
+_PYTHON_CONFIGURATION: dict[str, Any] = {"Env": [f"PATH={SEARCH_PATH}", "LANG=C.UTF-8"], "Cmd": ["python3"]}
 _BASE = _Root(
     packages=("python3",),
     configuration=_PYTHON_CONFIGURATION,
-    left_out=("/usr/lib/python3.11/lib2to3/*", "/usr/lib/python3.11/pydoc_data/*", "/usr/share/python-wheels/*"),
-    customize_hooks=(f'{_NO_PERL} "$1"/usr/lib/*-linux-gnu/gconv "$1"/usr/share/zoneinfo',),
+    customize_hooks=(f'{_NO_PERL} "$1"/usr/lib/*-linux-gnu/gconv "$1"/usr/share/zoneinfo "$1"/usr/lib/python3.11/pydoc_data',),
 )
 _BUILD = _Root(packages=("python3", "python3-pip", "ca-certificates"), configuration=_PYTHON_CONFIGURATION)
 
@@ -104,18 +103,19 @@ def _cached(reference: str, key: str, make: Callable[[Path, Path], None]) -> Arc
             archive = folder / path.name
             make(archive, folder)
             size = _unpacked_size(archive)
-            _forget_others(reference, path)
             files.write_json(note, {"size": size})
             archive.rename(path)
+            _forget_old(path)
     return Archive(reference, key, path, int(files.read_json(note)["size"]))
 
 
-def _forget_others(reference: str, path: Path) -> None:
-    """Drops earlier archives of an image; what a running cluster needs has been imported."""
-    name = reference.rpartition("/")[2].replace(":", "_")
-    for old in IMAGES.glob(f"{name}-*"):
-        if old.stem != path.stem:
-            old.unlink()
+def _forget_old(path: Path) -> None:
+    """Drops all but the latest archives of an image; another program may still be importing the last but one."""
+    name = path.stem.rpartition("-")[0]
+    archives = sorted(IMAGES.glob(f"{name}-*.tar"), key=lambda each: each.stat().st_mtime)
+    for old in archives[:-_ARCHIVES_KEPT]:
+        old.unlink()
+        old.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _unpacked_size(archive: Path) -> int:
@@ -140,7 +140,7 @@ def _of_program(reference: str, program: Path, configuration: dict[str, Any]) ->
         oci.layer_of_files(layer, {program.name: program})
         oci.write_image(layer, archive, reference, configuration)
 
-    return _cached(reference, files.digest([program], json.dumps(configuration)), make)
+    return _cached(reference, files.digest([program, _OCI], json.dumps(configuration)), make)
 
 
 def _of_root(reference: str, root: _Root) -> Archive:
@@ -149,7 +149,7 @@ def _of_root(reference: str, root: _Root) -> Archive:
         root.write(layer)
         oci.write_image(layer, archive, reference, root.configuration)
 
-    return _cached(reference, files.digest([], repr(root)), make)
+    return _cached(reference, files.digest([_OCI], repr(root)), make)
 
 
 def _buildah(*words: str) -> str:
@@ -214,13 +214,11 @@ def _failover() -> Archive:
     return _cached(FAILOVER_IMAGE, files.digest(_failover_sources(), *names, base.key, build.key), make)
 
 
-
-
 def ensure_debian() -> list[Archive]:
     """PostgreSQL and the failover container: the images that need no Go build."""
     debian.ensure_packages()
     with files.lock(CACHE / "images.lock"):
-        return [_of_root(POSTGRES_IMAGE, _POSTGRES)]
+        return [_of_root(POSTGRES_IMAGE, _POSTGRES), _failover()]
 
 
 def ensure_programs() -> list[Archive]:

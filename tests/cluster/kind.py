@@ -25,18 +25,28 @@ def _require() -> None:
         raise ClusterError("CLUSTER=kind needs a Docker engine that answers and the program kind")
 
 
+def _exists() -> bool:
+    return _NAME in run(["kind", "get", "clusters"]).split()
+
+
 def up(archives: list[Archive]) -> Path:
     """Makes the cluster unless it exists, loads the images and returns the path of its kubeconfig."""
     _require()
     STATE.mkdir(parents=True, exist_ok=True)
-    if _NAME not in run(["kind", "get", "clusters"]).split():
+    if not _exists():
         with step("making a kind cluster"):
             options = ["--name", _NAME, "--kubeconfig", str(KUBECONFIG), "--wait", "180s", "--config", "-"]
             run(["kind", "create", "cluster", *options], stdin=_CONFIGURATION)
-    for archive in archives:
+    load(archives)
+    return KUBECONFIG
+
+
+def load(archives: list[Archive]) -> None:
+    """Loads images into the cluster, if there is one."""
+    _require()
+    for archive in archives if _exists() else []:
         with step(f"loading {archive.reference}"):
             run(["kind", "load", "image-archive", str(archive.path), "--name", _NAME])
-    return KUBECONFIG
 
 
 def down() -> None:

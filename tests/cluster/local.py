@@ -89,7 +89,7 @@ def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
     supervise.start([configuration.containerd(node) for node in NODES])
     _load_everywhere(archives)
     with step("waiting for the API server"):
-        _wait("the API server", _api_answers, _API_SECONDS)
+        wait_for_api()
     for node in NODES:
         supervise.start(configuration.node_components(node, binaries))
     manifests = [path.read_text() for path in sorted(MANIFESTS.glob("*.yaml"))]
@@ -101,11 +101,16 @@ def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
     files.write_json(PHASE, "up")
 
 
+def wait_for_api() -> None:
+    """Waits until the API server says that it is ready; ClusterError after a minute."""
+    _wait("the API server", _api_answers, _API_SECONDS)
+
+
 def _wait(what: str, ready: Callable[[], bool], seconds: float) -> None:
     limit = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > limit:
-            raise ClusterError(f"{what} not ready after {seconds:.0f} s; logs of the attempt: {_kept_logs()}")
+            raise ClusterError(f"{what} not ready after {seconds:.0f} s")
         time.sleep(_POLL_SECONDS)
 
 
@@ -222,8 +227,5 @@ def status() -> Status:
         ready = node_conditions()
     except ClusterError:
         ready = {}
-    nodes = {
-        node.name: NodeStatus(node.name in answer["nodes"], node in connected, ready.get(node.name))
-        for node in NODES
-    }
+    nodes = {node.name: NodeStatus(node.name in answer["nodes"], node in connected, ready.get(node.name)) for node in NODES}
     return Status(True, files.read_json(PHASE) == "up", answer["components"], nodes)

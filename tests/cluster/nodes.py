@@ -77,6 +77,17 @@ def wait_ready(seconds: float = 120.0) -> None:
         time.sleep(0.2)
 
 
+def stop_api() -> None:
+    """Kills the API server and keeps it down until `start_api`; the nodes and their pods run on."""
+    supervise.request("stop", names=["kube-apiserver"])
+
+
+def start_api() -> None:
+    """Starts the API server again; returns when it answers."""
+    supervise.request("resume", names=["kube-apiserver"])
+    local.wait_for_api()
+
+
 def _pod(namespace: str, pod: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(local.kubectl("get", "pod", pod, "--namespace", namespace, "-o", "json"))
     return found
@@ -90,56 +101,65 @@ def node_of(namespace: str, pod: str) -> str:
     return str(name)
 
 
-def processes(namespace: str, pod: str, container: str) -> list[process.Process]:
-    """The processes of a running container (or native sidecar), lowest pid first: the first one is its PID 1."""
-    found = _pod(namespace, pod)
-    status = found["status"]
-    statuses = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
-    for each in statuses:
-        if each["name"] == container:
-            identifier = str(each.get("containerID", "")).rpartition("/")[2]
-            node = _node(found["spec"]["nodeName"])
-            running = cgroups.container(node.cgroup, identifier) if identifier else []
-            if running:
-                return running
-            raise ClusterError(f"container {container} of pod {namespace}/{pod} has no process")
-    names = ", ".join(each["name"] for each in statuses)
-    raise ClusterError(f"pod {namespace}/{pod} has no container {container!r}; it has: {names or 'none yet'}")
+def _processes_on(node: str, namespace: str, pod: str, container: str) -> list[process.Process]:
+    labels = {"pod.namespace": namespace, "pod.name": pod, "container.name": container}
+    wanted = ",".join(f'labels."io.kubernetes.{name}"=={value}' for name, value in labels.items())
+    ctr = [*supervise.inside(node), "ctr", "--namespace", "k8s.io", "containers", "list", "--quiet", wanted]
+    return [each for identifier in run(ctr).split() for each in cgroups.container(_node(node).cgroup, identifier)]
 
 
-def freeze(namespace: str, pod: str, container: str) -> None:
+def processes(namespace: str, pod: str, container: str, node: str | None = None) -> list[process.Process]:
+    """The processes of a running container (or native sidecar), lowest pid first.
+
+    It asks the nodes, not the API server, so it works also while the latter or a node is cut off. `node` is needed
+    only when two nodes run a pod of this name, as after the replacement of a pod whose node is partitioned.
+    """
+    candidates = [node] if node else list(supervise.status()["nodes"])
+    found = {name: running for name in candidates if (running := _processes_on(name, namespace, pod, container))}
+    if len(found) > 1:
+        raise ClusterError(f"pod {namespace}/{pod} runs on {' and '.join(found)}: name the node that is meant")
+    if not found:
+        raise ClusterError(f"no process of container {container} of pod {namespace}/{pod} on {', '.join(candidates)}")
+    return next(iter(found.values()))
+
+
+def freeze(namespace: str, pod: str, container: str, node: str | None = None) -> None:
     """Stops all processes of a container (SIGSTOP), as if it hung; returns when all of them stand still."""
     limit = time.monotonic() + _STOP_SECONDS
-    while moving := [each for each in processes(namespace, pod, container) if process.state(each.pid) not in "TtXZ"]:
+    while moving := [each for each in processes(namespace, pod, container, node) if process.state(each.pid) not in "TtXZ"]:
         for each in moving:
             process.send(each, signal.SIGSTOP)
         if time.monotonic() > limit:
             raise ClusterError(f"container {container} of {namespace}/{pod} still moves {_STOP_SECONDS} s after SIGSTOP")
 
 
-def thaw(namespace: str, pod: str, container: str) -> None:
+def thaw(namespace: str, pod: str, container: str, node: str | None = None) -> None:
     """Lets a frozen container run on (SIGCONT)."""
-    for each in processes(namespace, pod, container):
+    for each in processes(namespace, pod, container, node):
         process.send(each, signal.SIGCONT)
 
 
-def kill_container(namespace: str, pod: str, container: str, number: int = signal.SIGKILL) -> None:
+def kill_container(namespace: str, pod: str, container: str, number: int = signal.SIGKILL, node: str | None = None) -> None:
     """Sends a signal, SIGKILL if no other is given, to all processes of a container; does not wait for their end."""
-    for each in processes(namespace, pod, container):
+    for each in processes(namespace, pod, container, node):
         process.send(each, number)
 
 
 def kill_process(
-    namespace: str, pod: str, container: str, pattern: str, number: int = signal.SIGKILL
+    namespace: str,
+    pod: str,
+    container: str,
+    pattern: str,
+    number: int = signal.SIGKILL,
+    node: str | None = None,
 ) -> list[int]:
     """Sends a signal to the container's processes whose command line a regular expression matches (re.search).
 
     Returns their pids (the machine's); raises ClusterError when no process matches.
     """
     expression = re.compile(pattern)
-    matching = [
-        each for each in processes(namespace, pod, container) if expression.search(process.command_line(each.pid))
-    ]
+    running = processes(namespace, pod, container, node)
+    matching = [each for each in running if expression.search(process.command_line(each.pid))]
     if not matching:
         raise ClusterError(f"no process of container {container} of {namespace}/{pod} matches {pattern!r}")
     return [each.pid for each in matching if process.send(each, number)]

@@ -46,6 +46,8 @@ def write_image(layer: Path, target: Path, reference: str, configuration: Mappin
         "os": "linux",
         "config": dict(configuration),
         "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
+        # buildah refuses to build on an image whose history does not account for its layers
+        "history": [{"created_by": "tests.cluster"}],
     }
     image_content = json.dumps(image).encode()
     layer_size = layer.stat().st_size
@@ -53,9 +55,7 @@ def write_image(layer: Path, target: Path, reference: str, configuration: Mappin
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": _descriptor("config.v1", image_content),
-        "layers": [
-            {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer_digest, "size": layer_size}
-        ],
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer_digest, "size": layer_size}],
     }
     manifest_content = json.dumps(manifest).encode()
     names = {

@@ -12,7 +12,8 @@ _HEARTBEAT_SECONDS = 20.0
 
 def say(text: str) -> None:
     """Prints one progress line with the seconds since the program started."""
-    print(f"[{time.monotonic() - _STARTED:6.1f}s] {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"[{time.monotonic() - _STARTED:6.1f}s] {text}\n")
+    sys.stderr.flush()
 
 
 @contextmanager

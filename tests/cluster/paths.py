@@ -13,6 +13,9 @@ GO_MODULES = Path(__file__).resolve().parent / "go"
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 FAILOVER_SOURCE = REPOSITORY / "failover-hook"
 
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where the programs of Debian packages are looked for, whatever PATH this program was started with."""
+
 CACHE = _base("XDG_CACHE_HOME", ".cache")
 BIN = CACHE / "bin"
 GO_BUILDS = CACHE / "go"

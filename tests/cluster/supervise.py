@@ -1,8 +1,13 @@
 """The daemon that starts the cluster's programs, restarts those that die, and holds the nodes' namespaces.
 
-Run as ``python -m tests.cluster.supervise``; it listens on a Unix socket, one JSON object per connection:
-``{"verb": "start", "components": [...]}``, ``{"verb": "stop", "names": [...]}``, ``{"verb": "node-up", "node": "node1"}``,
-``{"verb": "node-down", "node": "node1"}``, ``{"verb": "status"}``. The answer is ``{"ok": …}`` or ``{"error": "…"}``.
+Run as ``python -m tests.cluster.supervise``; it listens on a Unix socket and takes one JSON object per connection:
+
+- ``{"verb": "start", "components": [...]}``
+- ``{"verb": "stop" or "resume", "names": [...]}``
+- ``{"verb": "node-up" or "node-down", "node": "node1"}``
+- ``{"verb": "status"}``
+
+The answer is ``{"ok": …}`` or ``{"error": "…"}``.
 
 A node's namespaces live as long as this daemon holds them open or a process is in them. So they need neither
 mounts nor names on the host, and nothing of them is left when every process is dead.
@@ -20,17 +25,18 @@ from typing import IO, Any
 
 from tests.cluster import cgroups, files, network, process
 from tests.cluster.errors import ClusterError
-from tests.cluster.paths import CLUSTER, LOGS, SOCKET, SUPERVISOR, node_directory
+from tests.cluster.paths import CLUSTER, LOGS, SEARCH_PATH, SOCKET, SUPERVISOR, node_directory
 from tests.cluster.topology import node as topology_node
 
 _LOOP_SECONDS = 0.1
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 10.0
 _STABLE_SECONDS = 30.0
+_QUESTION_SECONDS = 2.0
 _ANSWER_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PATH": SEARCH_PATH,
     "HOME": "/root",
     process.MARK: str(CLUSTER),
 }
@@ -104,7 +110,7 @@ class Supervisor:
                 self._look_after(slot)
 
     def _answer(self, connection: socket.socket) -> None:
-        connection.settimeout(_ANSWER_SECONDS)
+        connection.settimeout(_QUESTION_SECONDS)
         try:
             with connection.makefile("rw") as stream:
                 stream.write(json.dumps(self._reply(json.loads(stream.readline()))) + "\n")
@@ -119,6 +125,8 @@ class Supervisor:
                         self._start(_component(values))
                 case "stop":
                     self._stop(request["names"])
+                case "resume":
+                    self._resume(request["names"])
                 case "node-up":
                     self._node_up(request["node"])
                 case "node-down":
@@ -139,6 +147,10 @@ class Supervisor:
         slot.wanted, slot.next_start, slot.backoff = True, 0.0, _FIRST_BACKOFF_SECONDS
         self._look_after(slot)
 
+    def _resume(self, names: list[str]) -> None:
+        for name in names:
+            self._start(self.slots[name].component)
+
     def _stop(self, names: list[str]) -> None:
         slots = [self.slots[name] for name in names if name in self.slots]
         for slot in slots:
@@ -154,16 +166,22 @@ class Supervisor:
         if slot.popen and slot.popen.poll() is not None:
             self._note_exit(slot, slot.popen)
         if slot.wanted and slot.popen is None and time.monotonic() >= slot.next_start and self._may_start(slot):
-            slot.popen = self._spawn(slot.component)
             slot.started = time.monotonic()
+            try:
+                slot.popen = self._spawn(slot.component)
+            except OSError as error:
+                self._try_later(slot, f"can't be started: {error}")
 
     def _note_exit(self, slot: _Slot, popen: subprocess.Popen[bytes]) -> None:
-        now = time.monotonic()
-        if now - slot.started >= _STABLE_SECONDS:
+        if time.monotonic() - slot.started >= _STABLE_SECONDS:
             slot.backoff = _FIRST_BACKOFF_SECONDS
-        slot.popen, slot.last_exit, slot.next_start = None, popen.returncode, now + slot.backoff
+        slot.popen, slot.last_exit = None, popen.returncode
+        self._try_later(slot, f"ended with {popen.returncode}")
+
+    def _try_later(self, slot: _Slot, what: str) -> None:
         slot.restarts += 1
-        _log(f"{slot.component.name} ended with {popen.returncode}; again in {slot.backoff} s")
+        slot.next_start = time.monotonic() + slot.backoff
+        _log(f"{slot.component.name} {what}; again in {slot.backoff} s")
         slot.backoff = min(slot.backoff * 2, _LONGEST_BACKOFF_SECONDS)
 
     def _may_start(self, slot: _Slot) -> bool:
@@ -174,7 +192,7 @@ class Supervisor:
             return True
         other, text = component.after
         before = self.slots.get(other)
-        return bool(before and before.popen) and text in log(other).read_text(errors="replace")
+        return bool(before and before.popen) and text in log(other).read_text(encoding="utf-8", errors="replace")
 
     def _spawn(self, component: Component) -> subprocess.Popen[bytes]:
         argv, environment = list(component.argv), dict(_ENVIRONMENT)
@@ -197,9 +215,7 @@ class Supervisor:
         cgroups.make(node.cgroup)
         argv = ["unshare", "--net", "--mount", "--propagation", "slave"]
         argv += ["sh", "-c", _NODE_SCRIPT, "node", str(node_directory(name))]
-        with subprocess.Popen(
-            argv, env=_ENVIRONMENT | {_NODE_MARK: name}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as holder:
+        with subprocess.Popen(argv, env=_ENVIRONMENT | {_NODE_MARK: name}, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
             assert holder.stdout is not None
             if holder.stdout.readline() != b"ready\n":
                 raise ClusterError(f"{name}: its namespaces could not be made; see {log('supervisor')}")
