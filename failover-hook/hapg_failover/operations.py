@@ -19,9 +19,9 @@ from .core.lsn import Position, format_lsn, parse_lsn
 from .core.rejoin import Way
 from .core.state import Op, OpResult, Outcome, Run
 from .core.wal import (
-    SEGMENT_SIZE,
     ControlData,
     first_lsn,
+    last_lsn,
     newest_segment_timeline,
     parse_controldata,
     parse_history,
@@ -190,7 +190,7 @@ class Operation:
         control = self._control()
         for timeline in sorted({newest, control.checkpoint.timeline}, reverse=True):
             for start in self._search_starts(timeline, hint, control, names):
-                end = self._search_end(timeline, start, control.segment_size)
+                end = self._search_end(timeline, start, names, control.segment_size)
                 if end is not None:
                     position = Position(timeline, end)
                     return position if position >= control.min_recovery and control.backup_start == 0 else None
@@ -205,17 +205,18 @@ class Operation:
         starts.append(control.redo if control.checkpoint.timeline == timeline else lowest)
         return [start for start in starts if start >= lowest]
 
-    def _search_end(self, timeline: int, start: int, segment_size: int) -> int | None:
+    def _search_end(self, timeline: int, start: int, names: list[str], segment_size: int) -> int | None:
         """Return the end of valid WAL on `timeline` as pg_waldump finds it; None if it finds no record from `start` on."""
-        text = self._output("waldump", str(timeline), format_lsn(start))
+        last = last_lsn(timeline, start, names, segment_size)
+        text = self._output("waldump", str(timeline), format_lsn(start), format_lsn(last))
+        if "error:" not in text and "fatal:" not in text:
+            return last
         try:
             found = parse_waldump_end(text, segment_size)
         except ValueError:
             return None
         if found.end is not None:
             return found.end
-        if found.missing_segment is not None:
-            return first_lsn(timeline, [found.missing_segment], segment_size)
         if found.last_record is None:
             return None
         record = parse_lastrecord(self._output("lastrecord", str(timeline), format_lsn(found.last_record)))
@@ -233,7 +234,9 @@ class Operation:
                 raise OperationFailed(plan.reason, position)
             if plan.way is Way.REWIND:
                 return self._result(Outcome.FORKED, plan.reason, position)
-            names = [segment_name(t, own.lsn, SEGMENT_SIZE) for t in sorted({own.timeline, run.timeline})]
+            # At a segment's very start the primary may not have begun it either; then the one before tells.
+            places = [(t, lsn) for t in sorted({own.timeline, run.timeline}) for lsn in (own.lsn, own.lsn - 1)]
+            names = [segment_name(timeline, lsn) for timeline, lsn in places]
             if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
                 return self._result(Outcome.LOST, f"the primary has removed {names[0]}, which we need", position)
         except SqlError as error:
@@ -311,7 +314,8 @@ class Operation:
         control = self._control()
         if control.cluster_state != "shut down":
             raise OperationFailed(f"the server wasn't shut down cleanly: {control.cluster_state}")
-        end = self._search_end(control.checkpoint.timeline, control.checkpoint.lsn, control.segment_size)
+        names = tools.volume.wal_segments()
+        end = self._search_end(control.checkpoint.timeline, control.checkpoint.lsn, names, control.segment_size)
         if end is None:
             raise OperationFailed("the shutdown checkpoint can't be read")
         return self._result(Outcome.OK, "shut down", Position(control.checkpoint.timeline, end))

@@ -23,7 +23,7 @@ readonly TURN=20            # longest turn of the loop
 readonly WATCHDOG_TURN=0.15 # of the watchdog, in seconds; it acts at the second turn that finds the deadline passed
 readonly LATER=50 EARLIER=500
 readonly SLOW_SEAL=25      # between the two looks of a slow seal
-readonly START_PATIENCE=200 # a hot standby that isn't consistent yet stays 'starting' until it may follow
+readonly START_PATIENCE=50 # a hot standby that isn't consistent yet stays 'starting' until it may follow
 readonly AGENT_PATIENCE=300 # with the server down, how long a SIGTERM waits for the failover container to show up
 readonly HISTORY_SPAN=1000  # how many timelines a promotion may skip
 readonly OUTPUTS=8          # how many outputs of jobs are kept
@@ -487,14 +487,21 @@ job_clone() { # HOST PORT
 }
 
 job_rewind() { # HOST PORT
-    local out rc
+    local out rc state recovered='' keep=wal_keep_size
     conninfo "$1" "$2" postgres
-    # standby.signal would keep the single-user server, which pg_rewind uses for crash recovery, from starting
-    rm -f "$DATA/postmaster.pid" "$DATA/standby.signal" "$DATA/recovery.signal" || return
+    state=$("$BIN/pg_controldata" -D "$DATA") || return
+    if [[ ! $state =~ 'Database cluster state:'\ +'shut down'( in recovery)?$'\n' ]]; then
+        # pg_rewind would run crash recovery by itself, but without our configuration, and the checkpoint at its end would
+        # remove the log that the rewind needs. A single-user server refuses to be a standby.
+        if ((MAJOR < 13)); then keep=wal_keep_segments; fi
+        rm -f "$DATA/postmaster.pid" "$DATA/standby.signal" "$DATA/recovery.signal" &&
+            "$BIN/postgres" --single -F -D "$DATA" -c config_file="$CONFIG/postgresql.conf" -c "$keep=1000000" template1 || return
+        recovered=1
+    fi
     out=$("$BIN/pg_rewind" --target-pgdata="$DATA" --source-server="$INFO" 2>&1)
     rc=$?
     printf '%s\n' "$out"
-    if [[ $out == *'complete crash recovery'* && $out == *'no rewind required'* ]]; then
+    if [[ $recovered && $out == *'no rewind required'* ]]; then
         echo 'error: crash recovery has written to a directory that has not been rewound'
         return 1
     fi

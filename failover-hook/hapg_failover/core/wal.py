@@ -283,6 +283,15 @@ def first_lsn(timeline: int, names: Iterable[str], segment_size: int = SEGMENT_S
     return (int(name[8:16], 16) << 32) + int(name[16:], 16) * segment_size
 
 
+def last_lsn(timeline: int, start: int, names: Iterable[str], segment_size: int = SEGMENT_SIZE) -> int:
+    """Return the end of the last segment of `timeline` that follows without a gap on the one that holds `start`."""
+    there = {name for name in names if _SEGMENT_NAME.fullmatch(name)}
+    end = start - start % segment_size
+    while segment_name(timeline, end, segment_size) in there:
+        end += segment_size
+    return end
+
+
 def newest_segment_timeline(names: Iterable[str]) -> int | None:
     """Return the highest timeline among the names that are segments', None if there is none."""
     return max((int(name[:8], 16) for name in names if _SEGMENT_NAME.fullmatch(name)), default=None)
