@@ -238,9 +238,11 @@ def fail_over(first: int) -> Writes:
 def demo() -> None:
     """Do it all."""
     say("install")
+    begin = time.monotonic()
     install()
-    took = until("one primary and two replicas are ready", 300, at_full_strength)
-    print(f"one primary and two replicas after {took:.0f} s")
+    kubectl("rollout", "status", f"statefulset/{RELEASE}", "--timeout=300s")
+    until("one primary and two replicas are ready", 300, at_full_strength)
+    print(f"one primary and two replicas after {time.monotonic() - begin:.0f} s")
     show_status()
 
     say("write rows")
