@@ -58,6 +58,10 @@ def server_user() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
+def chown(directory: Path) -> None:
+    subprocess.run(["chown", "-R", "{}:{}".format(*server_user()), directory], check=True)
+
+
 def boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -254,7 +258,8 @@ class Container:
     def output(self, verb: str, *args: str) -> str:
         """Run a job and return what it printed."""
         verb_id = self.tell(verb, *args)
-        assert self.answer(verb_id).result == "ok"
+        answer = self.answer(verb_id)
+        assert answer.result == "ok", answer
         return self.agent.output(verb_id)
 
     def deadline(self, seconds: float | None, term: int | None = None) -> None:
@@ -298,4 +303,4 @@ class Container:
     def take_data_of(self, other: Path) -> None:
         """Put a copy of a server's directory onto the volume."""
         shutil.copytree(other, self.pgdata, symlinks=True)
-        subprocess.run(["chown", "-R", "{}:{}".format(*server_user()), self.pgdata], check=True)
+        chown(self.pgdata)

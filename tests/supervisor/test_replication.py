@@ -1,0 +1,260 @@
+"""Primaries and standbys: seal, follow, clone, rewind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.core.lsn import format_lsn, parse_lsn
+
+from .conftest import Make
+from .harness import PASSWORD, Container, chown, free_port, wait_for
+
+SEGMENT = 1024 * 1024  # --wal-segsize=1
+Clone = Callable[[str, str], Container]
+
+
+def flush_lsn(primary: Container) -> str:
+    return primary.sql("select pg_current_wal_flush_lsn()")
+
+
+def streams(primary: Container, replica: Container) -> bool:
+    """Has the replica, which may be warm, written to disk what the primary has?"""
+    query = f"select flush_lsn = pg_current_wal_flush_lsn() from pg_stat_replication where application_name = '{replica.name}'"
+    return primary.sql(query) == "t"
+
+
+def write(primary: Container, word: str, rows: int = 5) -> None:
+    primary.sql("create table if not exists t (w text)", f"insert into t select '{word}' from generate_series(1, {rows})")
+
+
+def rows(server: Container) -> str:
+    return server.sql("select w, count(*) from t group by 1 order by 1").replace("\n", " ")
+
+
+def catches_up(replica: Container, primary: Container) -> None:
+    wait_for(lambda: streams(primary, replica), f"{replica.name} streams")
+    wait_for(lambda: replica.answers("select count(*) from t") == primary.sql("select count(*) from t"), "the rows are there")
+
+
+@pytest.mark.parametrize("mode", ["hot", "warm"])
+@pytest.mark.parametrize("speed", ["fast", "slow"])
+def test_seal_and_follow(primary: Container, clone: Clone, mode: str, speed: str) -> None:
+    replica = clone("pod-1", mode)
+    start = flush_lsn(primary)
+    write(primary, "first")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    title = replica.ok("seal", speed)
+    end = flush_lsn(primary)
+    assert title == end
+    assert primary.sql("select count(*) from pg_stat_replication") == "0"
+    # what a server that takes no connection has is read from its log: where the valid records end
+    segment_end = parse_lsn(end) // SEGMENT * SEGMENT + SEGMENT
+    output = replica.output("waldump", "2", start, format_lsn(segment_end))
+    found = re.search(r"invalid record length at ([0-9A-F]+/[0-9A-F]+)", output)
+    assert found, output
+    assert parse_lsn(found[1]) == parse_lsn(end)
+    assert "rmgr" in replica.output("lastrecord", "2", start)
+    # sealed means sealed
+    write(primary, "second")
+    assert replica.ok("seal", "fast") == "-"
+    assert primary.sql("select count(*) from pg_stat_replication") == "0"
+    replica.ok("follow", *primary.address())
+    wait_for(lambda: streams(primary, replica), "it streams again")
+    instance = (replica.run / "conf/instance.conf").read_text()
+    assert f"hot_standby = {'on' if mode == 'hot' else 'off'}\n" in instance
+    assert "application_name=pod-1 " in instance
+    assert PASSWORD not in instance
+
+
+def test_a_seal_waits_for_the_receiver(primary: Container, clone: Clone) -> None:
+    """A seal is verified: a receiver that is still there isn't called gone, and the loop goes on meanwhile."""
+    replica = clone("pod-1", "hot")
+    write(primary, "first")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    receiver = next(pid for pid in replica.pids() if b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(receiver, signal.SIGSTOP)
+    seal = replica.tell("seal", "fast")
+    beat = replica.heartbeat().uptime
+    wait_for(lambda: replica.heartbeat().uptime > beat + 0.5, "the loop goes on")
+    replica.ok("hello")
+    assert not [event for event in replica.events if event.verb_id == seal]
+    assert replica.ask("promote", "3", "2").result == "refused"
+    os.kill(receiver, signal.SIGCONT)
+    assert replica.answer(seal).text == flush_lsn(primary)
+
+
+def test_a_new_order_supersedes_a_seal(primary: Container, clone: Clone) -> None:
+    replica = clone("pod-1", "hot")
+    write(primary, "first")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    receiver = next(pid for pid in replica.pids() if b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(receiver, signal.SIGSTOP)
+    seal = replica.tell("seal", "fast")
+    replica.ok("follow", *primary.address())
+    assert (replica.answer(seal).result, replica.answer(seal).text) == ("error", "superseded")
+    os.kill(receiver, signal.SIGCONT)
+    catches_up(replica, primary)
+
+
+def test_a_failed_clone_keeps_what_was_there(primary: Container, clone: Clone) -> None:
+    replica = clone("pod-1", "hot")
+    write(primary, "first")
+    catches_up(replica, primary)
+    assert replica.ask("clone", *primary.address()).text == "the server is not down"
+    replica.ok("stop", "fast")
+    answer = replica.ask("clone", "127.0.0.1", str(free_port()))
+    assert answer.result == "error"
+    assert not (replica.volume / "pgdata.new").exists()
+    replica.ok("start", "hot")
+    assert rows(replica) == "first|5"
+    replica.ok("stop", "immediate")
+    inode = replica.pgdata.stat().st_ino
+    replica.ok("clone", *primary.address())
+    assert replica.pgdata.stat().st_ino != inode
+    assert sorted(path.name for path in replica.volume.iterdir()) == ["lock", "pgdata"]
+
+
+def test_a_clone_cut_off_between_its_renames_is_undone(standby: Container) -> None:
+    standby.end()
+    old = standby.volume / "pgdata.old"
+    standby.pgdata.rename(old)
+    (standby.volume / "pgdata.new").mkdir()
+    standby.start()
+    assert not old.exists()
+    standby.ok("start", "hot")
+    # a later one: what it replaced is still there
+    standby.end()
+    shutil.copytree(standby.pgdata, old)
+    chown(old)
+    standby.start()
+    wait_for(lambda: not old.exists(), "the old directory is removed")
+    standby.ok("start", "hot")
+
+
+def crashed_primary(primary: Container, replica: Container) -> None:
+    """Let the primary crash with rows that its replica, promoted on timeline 3, doesn't have."""
+    write(primary, "both")
+    catches_up(replica, primary)
+    replica.ok("seal", "fast")
+    write(primary, "lost", 300)
+    primary.end()
+    replica.promote(3, 2)
+    write(replica, "after", 200)
+    replica.sql("checkpoint")
+    primary.start()
+
+
+def rejoin(old: Container, new: Container) -> None:
+    """Rewind and follow; the result has what the new primary has and nothing else."""
+    verb_id = old.tell("rewind", *new.address())
+    assert old.answer(verb_id).result == "ok", (old.answer(verb_id), old.agent.output(verb_id))
+    assert "no rewind required" not in old.agent.output(verb_id)
+    assert old.ok("start", "hot") in ("starting", "standby", "ready")
+    old.ok("follow", *new.address())
+    catches_up(old, new)
+    assert rows(old) == rows(new)
+    write(new, "later")
+    catches_up(old, new)
+
+
+def test_a_crashed_primary_is_rewound(primary: Container, clone: Clone) -> None:
+    replica = clone("pod-1", "hot")
+    crashed_primary(primary, replica)
+    assert primary.ask("rewind", "127.0.0.1", str(free_port())).result == "error"
+    rejoin(primary, replica)
+    assert rows(primary) == "after|200 both|5 later|5"
+
+
+def test_a_crashed_primary_that_crashed_again_as_a_standby_is_rewound(primary: Container, clone: Clone) -> None:
+    replica = clone("pod-1", "hot")
+    crashed_primary(primary, replica)
+    primary.ok("start", "hot")
+    assert primary.ask("rewind", *replica.address()).text == "the server is not down"
+    primary.ok("kill")
+    rejoin(primary, replica)
+
+
+def test_a_crashed_standby_of_the_same_timeline_is_not_called_rewound(primary: Container, clone: Clone) -> None:
+    """pg_rewind would let crash recovery write to it and then say that nothing is to be done."""
+    replica = clone("pod-1", "hot")
+    write(primary, "first")
+    catches_up(replica, primary)
+    replica.ok("kill")
+    answer = replica.ask("rewind", *primary.address())
+    assert answer.result == "error"
+    assert "crash recovery has written" in answer.text
+
+
+def test_a_follower_gets_the_history_of_skipped_timelines(primary: Container, clone: Clone) -> None:
+    """A standby asks its primary for the history file of every number between their timelines."""
+    first, second = clone("pod-1", "hot"), clone("pod-2", "warm")
+    write(primary, "first")
+    catches_up(first, primary)
+    wait_for(lambda: streams(primary, second), "the second streams")
+    first.ok("seal", "fast")
+    second.ok("seal", "fast")
+    primary.end()
+    first.promote(6, 2)
+    write(first, "second")
+    second.ok("follow", *first.address())
+    wait_for(lambda: streams(first, second), "it follows across the gap")
+    # and once more after a restart of the primary in place, whose start has removed the empty files
+    second.ok("seal", "fast")
+    second.ok("kill")
+    first.sql("checkpoint")
+    first.ok("kill")
+    first.ok("start", "hot")
+    first.promote(7, 6)
+    second.ok("start", "hot")
+    second.ok("follow", *first.address())
+    catches_up(second, first)
+    assert rows(second) == "first|5 second|5"
+
+
+def two_promotions(make: Make, primary: Container, clone: Clone, timeline: int) -> tuple[Container, Container]:
+    """Let pod-1 be promoted to timeline 3 and be lost before pod-2, which knows nothing of it, is promoted to `timeline`."""
+    first, second = clone("pod-1", "hot"), clone("pod-2", "hot")
+    write(primary, "everywhere")
+    catches_up(first, primary)
+    catches_up(second, primary)
+    second.ok("seal", "fast")
+    first.ok("seal", "fast")
+    primary.end()
+    first.promote(3, 2)
+    write(first, "lost", 3)
+    first.sql("checkpoint")
+    first.ok("stop", "fast")
+    second.promote(timeline, 2)
+    write(second, "kept", 2000)
+    second.sql("checkpoint")
+    return first, second
+
+
+def test_a_timeline_is_not_used_twice(make: Make, primary: Container, clone: Clone) -> None:
+    first, second = two_promotions(make, primary, clone, 4)
+    assert second.sql("select timeline_id from pg_control_checkpoint()") == "4"
+    rejoin(first, second)
+    assert rows(first) == "everywhere|5 kept|2000 later|5"
+
+
+def test_control_postgresql_does_not_notice_a_timeline_used_twice(make: Make, primary: Container, clone: Clone) -> None:
+    """Why numbers are reserved: without, both take 3, their history files are equal, and pg_rewind sees nothing to do."""
+    first, second = two_promotions(make, primary, clone, 3)
+    assert second.sql("select timeline_id from pg_control_checkpoint()") == "3"
+    histories = [(server.pgdata / "pg_wal/00000003.history").read_bytes() for server in (first, second)]
+    assert histories[0] == histories[1]
+    verb_id = first.tell("rewind", *second.address())
+    assert first.answer(verb_id).result == "ok"
+    assert "no rewind required" in first.agent.output(verb_id)
+    first.ok("start", "hot")
+    first.ok("follow", *second.address())
+    write(second, "later")
+    assert "lost" in rows(first)
+    assert "lost" not in rows(second)
