@@ -1,0 +1,37 @@
+"""What is kept of a namespace when a test fails: objects, events and logs as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.programs import REPOSITORY, Namespace, ProgramError
+
+FOLDER = REPOSITORY / "build" / "e2e-artifacts"
+OBJECTS = "pods,statefulsets,services,endpointslices,configmaps,persistentvolumeclaims,leases,serviceaccounts,poddisruptionbudgets"
+LIMIT_SECONDS = 30.0
+
+
+def save(namespace: Namespace, folder: Path) -> None:
+    """Write them below `folder`. Secrets are left out; what can't be had is left out as well."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(name: str, *arguments: str) -> str:
+        try:
+            found = namespace.try_kubectl(*arguments, limit=LIMIT_SECONDS).text
+        except ProgramError as error:
+            found = str(error)
+        (folder / name).write_text(found + "\n", encoding="utf-8")
+        return found
+
+    keep("pods.txt", "get", "pods", "--output", "wide", "--show-labels")
+    keep("objects.yaml", "get", OBJECTS, "--output", "yaml")
+    keep("events.txt", "get", "events", "--sort-by", ".lastTimestamp")
+    keep("describe.txt", "describe", "pods")
+    containers = (
+        "{range .items[*]}{range .spec.initContainers[*]}{.name} {end}{range .spec.containers[*]}{.name} {end}{.metadata.name}{'\\n'}{end}"
+    )
+    for line in keep("containers.txt", "get", "pods", "--output", f"jsonpath={containers}").splitlines():
+        *names, pod = line.split()
+        for name in names:
+            keep(f"{pod}.{name}.log", "logs", pod, "--container", name, "--timestamps")
+            keep(f"{pod}.{name}.previous.log", "logs", pod, "--container", name, "--timestamps", "--previous")

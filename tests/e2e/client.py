@@ -1,0 +1,65 @@
+"""The pod that talks to a release as an application does: from the network, with the password of the Secret."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from tests.e2e.programs import Done, Namespace, ProgramError
+
+CONTAINER = "client"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client pod: the namespace, its own name, the node it is on, and the Service it asks by default."""
+
+    namespace: Namespace
+    name: str
+    node: str
+    host: str
+
+    def command(self, *command: str) -> tuple[str, ...]:
+        """The arguments of kubectl that run a command in the pod."""
+        return ("exec", self.name, "--container", CONTAINER, "--", *command)
+
+    def try_psql(self, statement: str, *, host: str | None = None, setup: str = "", options: str = "") -> Done:
+        """Run a statement; return what came of it.
+
+        host: instead of the Service; setup: shell commands before, to change the environment; options: further ones of psql.
+        """
+        psql = f"exec psql -X -v ON_ERROR_STOP=1 -h {shlex.quote(host or self.host)} {options} -c {shlex.quote(statement)}"
+        return self.namespace.try_kubectl(*self.command("bash", "-c", f"{setup}\n{psql}"), limit=60)
+
+    def sql(self, statement: str, *, host: str | None = None) -> list[list[str]]:
+        """Return the rows of a statement's result. Raise ProgramError if it fails."""
+        done = self.try_psql(statement, host=host, options=r"-qAt -F $'\t'")
+        if done.code:
+            raise ProgramError(f"{statement} at {host or self.host}: {done.text}")
+        return [line.split("\t") for line in done.out.splitlines()]
+
+
+def manifest(name: str, node: str, release: str, namespace: str, image: str) -> dict[str, object]:
+    """The client's pod: on one node, allowed nothing, with the Secret's password in its environment."""
+    password = {"secretKeyRef": {"name": f"{release}-auth", "key": "POSTGRES_PASSWORD"}}
+    settings = {"PGHOST": f"{release}.{namespace}", "PGUSER": "postgres", "PGDATABASE": "postgres", "PGCONNECT_TIMEOUT": "5"}
+    container = {
+        "name": CONTAINER,
+        "image": image,
+        "command": ["bash", "-c", "trap 'exit 0' TERM; sleep infinity & wait"],
+        "env": [{"name": "PGPASSWORD", "valueFrom": password}, *({"name": key, "value": value} for key, value in settings.items())],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "nodeSelector": {"kubernetes.io/hostname": node},
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 2,
+            "securityContext": {"runAsNonRoot": True, "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [container],
+        },
+    }

@@ -1,0 +1,67 @@
+"""The cluster, the release of the tutorial, and what a failed test leaves behind."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.fixtures import Cluster, cluster
+from tests.e2e import artifacts, programs
+from tests.e2e.history import History
+from tests.e2e.release import CHART, VALUES, Release
+
+MEASURED = pytest.StashKey[list[str]]()
+
+
+__all__ = ["cluster"]
+
+
+@pytest.fixture(scope="session")
+def tutorial(cluster: Cluster) -> Iterator[Release]:
+    """The page's release, at full strength, in a namespace of its own; all tests of the tutorial go on with it, in the page's order."""
+    with programs.namespace("e2e-tutorial") as namespace:
+        release = Release(namespace)
+        release.install(CHART, "--values", str(VALUES))
+        release.wait_serving()
+        release.add_clients()
+        release.wait_full_strength()
+        yield release
+
+
+@pytest.fixture(scope="session")
+def history_of_lease(tutorial: Release) -> Iterator[History]:
+    """Every version of the tutorial's Lease since the fixture was first asked for."""
+    with History(tutorial) as watched:
+        yield watched
+
+
+@pytest.fixture(scope="session")
+def measured(pytestconfig: pytest.Config) -> list[str]:
+    """Lines that are printed when all tests are done."""
+    return pytestconfig.stash.setdefault(MEASURED, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was measured."""
+    lines = config.stash.get(MEASURED, [])
+    if lines:
+        terminalreporter.section("measured")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Save what there is to know about the namespaces that are in use when a test fails."""
+    report = yield
+    if report.failed and programs.OPEN:
+        folder = artifacts.FOLDER / re.sub(r"[^\w.-]+", "-", item.nodeid.rpartition("/")[2])
+        shutil.rmtree(folder, ignore_errors=True)
+        for namespace in list(programs.OPEN):
+            artifacts.save(namespace, folder / namespace.name)
+        report.sections.append(("artifacts", str(Path(folder).relative_to(programs.REPOSITORY))))
+    return report

@@ -1,0 +1,97 @@
+"""Every version of a release's Lease, and what must hold for their sequence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.programs import environment
+from tests.e2e.release import Release
+
+FORMAT = r'jsonpath={.metadata.annotations.ha-postgres/state}{"\n"}'
+RETRY_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A term: its holder and the highest timeline that is reserved under it."""
+
+    term: int
+    pod: str
+    uid: str
+    timeline: int
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> Reign:
+        """Read it from a Lease's state."""
+        return cls(state["term"], state["holder"]["pod"], state["holder"]["uid"], state["timeline"])
+
+
+def reigns(versions: Iterable[Reign]) -> list[Reign]:
+    """The sequence without repetitions."""
+    found: list[Reign] = []
+    for version in versions:
+        if not found or found[-1] != version:
+            found.append(version)
+    return found
+
+
+def violations(sequence: Iterable[Reign]) -> list[str]:
+    """What is wrong with a sequence: a term with two holders, a term or a timeline that isn't higher than all before."""
+    wrong = []
+    before: Reign | None = None
+    for reign in sequence:
+        if before is not None:
+            if reign.term < before.term:
+                wrong.append(f"term {reign.term} after {before.term}")
+            elif reign.term == before.term and (reign.pod, reign.uid) != (before.pod, before.uid):
+                wrong.append(f"term {reign.term} has two holders: {before.pod} and {reign.pod}")
+            elif reign.term == before.term and reign.timeline < before.timeline:
+                wrong.append(f"timeline {reign.timeline} after {before.timeline} in term {reign.term}")
+            elif reign.term > before.term and reign.timeline <= before.timeline:
+                wrong.append(f"term {reign.term} reserves timeline {reign.timeline}, which isn't above {before.timeline}")
+        before = reign
+    return wrong
+
+
+class History:
+    """Watches the Lease from `with` to the end of it."""
+
+    def __init__(self, release: Release) -> None:
+        self._release = release
+        self._versions: list[Reign] = []
+        self._stopped = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
+
+    def __enter__(self) -> History:
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        names = ["--namespace", self._release.namespace.name, "get", "lease", self._release.name]
+        command = ["kubectl", *names, "--watch", "--output", FORMAT]
+        while not self._stopped.wait(RETRY_SECONDS):
+            with subprocess.Popen(
+                command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            ) as process:
+                self._process = process
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if line.strip():
+                        self._versions.append(Reign.of(json.loads(line)))
+
+    @property
+    def reigns(self) -> list[Reign]:
+        """Terms, holders and timelines until now, in order."""
+        return reigns(list(self._versions))
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        if self._process is not None:
+            self._process.terminate()
+        self._thread.join(10)

@@ -1,0 +1,113 @@
+"""The programs that a user of a release has, run against the chosen cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import cli, paths
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HAPG = Path(sys.executable).with_name("hapg")
+LIMIT_SECONDS = 180.0
+
+
+class ProgramError(Exception):
+    """A program ended with another exit code than 0, or not at all."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a program."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """Everything that it printed."""
+        return f"{self.out}\n{self.err}".strip()
+
+
+def environment() -> dict[str, str]:
+    """The pinned tools first, and the cluster that the tests run on."""
+    return {**os.environ, "PATH": f"{paths.BIN}:{os.environ['PATH']}", "KUBECONFIG": str(cli.kubeconfig())}
+
+
+def attempt(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> Done:
+    """Run a program; return what came of it, whatever that is. Raise ProgramError if it doesn't end."""
+    try:
+        done = subprocess.run(
+            command, env=environment(), cwd=REPOSITORY, input=stdin, capture_output=True, text=True, check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProgramError(f"{shlex.join(command)}: no end after {limit:.0f} s") from error
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def run(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
+    """Run a program and return what it prints. Raise ProgramError unless it ends with 0."""
+    done = attempt(*command, stdin=stdin, limit=limit)
+    if done.code:
+        raise ProgramError(f"{shlex.join(command)[:2000]}: exit code {done.code}\n{done.text[-4000:]}")
+    return done.out
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace, and kubectl and helm in it."""
+
+    name: str
+
+    def try_kubectl(self, *arguments: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> Done:
+        """Run kubectl; return what came of it."""
+        return attempt("kubectl", "--namespace", self.name, *arguments, stdin=stdin, limit=limit)
+
+    def kubectl(self, *arguments: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
+        """Run kubectl and return what it prints."""
+        return run("kubectl", "--namespace", self.name, *arguments, stdin=stdin, limit=limit)
+
+    def get(self, *arguments: str) -> Any:
+        """Return what `kubectl get` finds, as JSON: the object, or the list of a selection's items."""
+        found = json.loads(self.kubectl("get", *arguments, "--output", "json"))
+        return found["items"] if found["kind"].endswith("List") else found
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Apply objects."""
+        self.kubectl("apply", "--filename", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    def try_helm(self, *arguments: str, program: str = "helm3") -> Done:
+        """Run Helm; return what came of it."""
+        return attempt(program, "--namespace", self.name, *arguments)
+
+    def helm(self, *arguments: str, program: str = "helm3") -> str:
+        """Run Helm and return what it prints."""
+        return run(program, "--namespace", self.name, *arguments)
+
+
+OPEN: list[Namespace] = []
+"""The namespaces of the tests that are running: what is looked at when one fails."""
+
+
+@contextmanager
+def namespace(prefix: str) -> Iterator[Namespace]:
+    """A namespace of its own that enforces the restricted Pod Security Standard; deleted afterwards, without waiting for the end of it."""
+    made = Namespace(f"{prefix}-{secrets.token_hex(2)}")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.name, "labels": labels}})
+    OPEN.append(made)
+    try:
+        yield made
+    finally:
+        OPEN.remove(made)
+        made.try_kubectl("delete", "namespace", made.name, "--wait=false")

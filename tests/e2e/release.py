@@ -1,0 +1,226 @@
+"""A release on the cluster: what it is made of, who is primary, and whether it is at full strength."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import cli
+from tests.e2e import client
+from tests.e2e.client import Client
+from tests.e2e.programs import REPOSITORY, Namespace, ProgramError
+from tests.e2e.waiting import T, wait_for
+
+NAME = "ha-postgres"
+CHART = REPOSITORY / "charts" / "ha-postgres-15"
+VALUES = REPOSITORY / "values-examples" / "tutorial-warm.yaml"
+ROLE = "kubedb.com/role"
+STATE = "ha-postgres/state"
+LOCAL_IMAGES = ("--set", "global.imageRegistry=localhost")
+
+START_SECONDS = 240.0
+FULL_STRENGTH_SECONDS = 180.0
+LOG_LINES = "12"
+
+TITLES = r"""for file in /proc/[0-9]*/cmdline; do
+  title=$(tr '\0' ' ' <"$file" 2>/dev/null)
+  [[ $title =~ \ recovering\ ([0-9A-F]{8}) ]] && echo "${BASH_REMATCH[1]}"
+done; true"""
+"""Prints the timeline on which the startup process of a pod replays WAL."""
+
+
+def registry() -> tuple[str, ...]:
+    """Where the images are: in the nodes already, unless the cluster is somebody else's."""
+    return () if cli.chosen() == "current" else LOCAL_IMAGES
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod as the API sees it."""
+
+    name: str
+    uid: str
+    node: str
+    ip: str
+    role: str
+    phase: str
+    ready: bool
+    deleting: bool
+    restarts: int
+    labels: dict[str, str]
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Pod:
+        """Read one from what the API returns."""
+        metadata, status = found["metadata"], found["status"]
+        conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
+        containers = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            node=found["spec"].get("nodeName", ""),
+            ip=status.get("podIP", ""),
+            role=metadata["labels"].get(ROLE, ""),
+            phase=status.get("phase", ""),
+            ready=conditions.get("Ready") == "True",
+            deleting="deletionTimestamp" in metadata,
+            restarts=sum(container["restartCount"] for container in containers),
+            labels=metadata["labels"],
+        )
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A row of pg_stat_replication."""
+
+    name: str
+    address: str
+    state: str
+    sync_state: str
+
+
+@dataclass
+class Release:
+    """An installed release and the clients in its namespace, one on each node."""
+
+    namespace: Namespace
+    name: str = NAME
+    replicas: int = 3
+    clients: list[Client] = field(default_factory=list)
+    acknowledged: dict[str, set[int]] = field(default_factory=dict)
+    """What writers have been told is there, for all of the release's life: ids by the writer's name."""
+
+    # --- life ---
+
+    def install(self, chart: Path = CHART, *options: str, program: str = "helm3") -> str:
+        """Install the chart and return what Helm says; doesn't wait for the pods."""
+        return self.namespace.helm("install", self.name, str(chart), *registry(), *options, program=program)
+
+    def uninstall(self, program: str = "helm3") -> None:
+        """Uninstall it and wait for the end of its pods."""
+        self.namespace.helm("uninstall", self.name, program=program)
+        self.wait("the pods are gone", lambda: not self.pods(), 180)
+
+    def upgrade(self, *options: str) -> None:
+        """Upgrade it with the values it has and further options."""
+        self.namespace.helm("upgrade", self.name, str(CHART), "--reuse-values", *options)
+
+    def wait(self, what: str, condition: Callable[[], T], seconds: float) -> T:
+        """Wait for a condition; a failure describes the release."""
+        return wait_for(f"{what} ({self.namespace.name})", condition, seconds, self.describe)
+
+    # --- pods ---
+
+    @property
+    def selector(self) -> str:
+        """The selector of the page."""
+        return f"kubedb.com/name={self.name}"
+
+    def pods(self) -> list[Pod]:
+        """Its pods by name."""
+        return [Pod.of(found) for found in self.namespace.get("pods", "--selector", self.selector)]
+
+    def pod(self, name: str) -> Pod:
+        """One pod. Raise ProgramError if it isn't there."""
+        return Pod.of(self.namespace.get("pod", name))
+
+    def primary(self) -> Pod:
+        """The pod that is labelled primary. Raise ProgramError unless it is exactly one."""
+        found = [pod for pod in self.pods() if pod.role == "primary"]
+        if len(found) != 1:
+            raise ProgramError(f"{len(found)} pods are labelled primary: {[pod.name for pod in found]}")
+        return found[0]
+
+    def standbys(self) -> list[Pod]:
+        """The pods that are labelled replica."""
+        return [pod for pod in self.pods() if pod.role == "replica"]
+
+    def serving(self) -> list[Pod]:
+        """The pods, if all are there, running and ready, one of them primary and the others replicas; else an empty list."""
+        pods = self.pods()
+        roles = sorted(pod.role for pod in pods)
+        well = all(pod.ready and pod.phase == "Running" and not pod.deleting for pod in pods)
+        return pods if well and roles == ["primary", *["replica"] * (self.replicas - 1)] else []
+
+    def wait_serving(self, seconds: float = START_SECONDS) -> list[Pod]:
+        """Wait until all pods are there, running and ready, one of them primary and the others replicas."""
+        return self.wait(f"{self.replicas} ready pods, one primary", self.serving, seconds)
+
+    # --- the Lease ---
+
+    def lease(self) -> dict[str, Any]:
+        """The state that the Lease carries."""
+        state: dict[str, Any] = json.loads(self.namespace.get("lease", self.name)["metadata"]["annotations"][STATE])
+        return state
+
+    # --- SQL ---
+
+    def add_clients(self) -> None:
+        """Make a client on every node that is ready, at most three, and wait for them."""
+        image = self.image("postgres")
+        found = self.namespace.get("nodes")
+        nodes = [node["metadata"]["name"] for node in found if not node["spec"].get("unschedulable") and not node["spec"].get("taints")][:3]
+        pods = {f"client-{number}": node for number, node in enumerate(nodes)}
+        self.namespace.apply(*(client.manifest(name, node, self.name, self.namespace.name, image) for name, node in pods.items()))
+        self.namespace.kubectl("wait", "--for=condition=Ready", "--timeout=120s", *(f"pod/{name}" for name in pods))
+        host = f"{self.name}.{self.namespace.name}"
+        self.clients = [Client(self.namespace, name, node, host) for name, node in pods.items()]
+
+    def image(self, container: str) -> str:
+        """The image of a container of its pods."""
+        containers = self.namespace.get("statefulset", self.name)["spec"]["template"]["spec"]["containers"]
+        return str(next(each["image"] for each in containers if each["name"] == container))
+
+    @property
+    def client(self) -> Client:
+        """Any client."""
+        return self.clients[0]
+
+    def client_apart_from(self, node: str) -> Client:
+        """A client on another node than this one, if there is one."""
+        return next((each for each in self.clients if each.node != node), self.client)
+
+    def replication(self, asker: Client | None = None) -> list[Replica]:
+        """pg_stat_replication of the primary, by name; without the clones that are under way."""
+        rows = (asker or self.client).sql(
+            "SELECT application_name, host(client_addr), state, sync_state FROM pg_stat_replication WHERE state <> 'backup' ORDER BY 1"
+        )
+        return [Replica(*row) for row in rows]
+
+    def at_full_strength(self, asker: Client | None = None) -> list[Pod]:
+        """The pods, if all serve and every replica streams from the primary; else an empty list."""
+        pods = self.serving()
+        standbys = sorted(pod.name for pod in pods if pod.role == "replica")
+        streaming = [each.name for each in self.replication(asker) if each.state == "streaming"] if pods else []
+        return pods if pods and streaming == standbys else []
+
+    def wait_full_strength(self, seconds: float = FULL_STRENGTH_SECONDS, asker: Client | None = None) -> float:
+        """Wait until all serve and all replicas stream; return how long that took, in seconds."""
+        begun = time.monotonic()
+        self.wait("all ready, all replicas streaming", lambda: self.at_full_strength(asker), seconds)
+        return time.monotonic() - begun
+
+    def timelines(self) -> dict[str, int]:
+        """The timeline on which each standby replays WAL, by pod: its startup process says so in its title."""
+        found = {}
+        for pod in self.standbys():
+            titles = self.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", "bash", "-c", TITLES).split()
+            found[pod.name] = int(titles[0], 16) if titles else 0
+        return found
+
+    # --- for the reader of a failure ---
+
+    def describe(self) -> str:
+        """What there is to say about it in a few lines."""
+        kubectl = self.namespace.try_kubectl
+        parts = [kubectl("get", "pods", "--output", "wide", "--label-columns", ROLE).text]
+        parts.append("Lease: " + kubectl("get", "lease", self.name, "--output", r"jsonpath={.metadata.annotations.ha-postgres/state}").text)
+        for number in range(self.replicas):
+            pod = f"{self.name}-{number}"
+            parts.append(f"--- {pod}, failover")
+            parts.append(kubectl("logs", pod, "--container", "failover", "--tail", LOG_LINES).text)
+        return "\n".join(parts)

@@ -1,0 +1,80 @@
+"""The checks themselves find what they are there to find."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e import history, writes
+from tests.e2e.history import Reign
+from tests.e2e.writes import Append, Log
+
+
+def log(*appends: tuple[int, float, int], refused: tuple[int, ...] = ()) -> Log:
+    """A log of (id, moment, timeline); the server's name goes with the timeline."""
+    acknowledged = [Append(id, moment, moment, f"server-{timeline}", timeline) for id, moment, timeline in appends]
+    return Log("w", acknowledged=acknowledged, refused=list(refused))
+
+
+def test_lines_of_the_writer_are_understood() -> None:
+    found = Log("w")
+    for line in ("ok 1 10.0 10.5 10.0.0.1 0000000A", "no 2 11.0 11.1 25006", "maybe 3 12.0 13.0", "down 13.0 13.1", "end"):
+        found.note(line)
+    assert found.acknowledged == [Append(1, 10.0, 10.5, "10.0.0.1", 10)]
+    assert (found.refused, found.uncertain, found.no_session, found.complete) == ([2], [3], 1, True)
+    with pytest.raises(ValueError, match="not a line"):
+        found.note("command terminated with exit code 137")
+
+
+def test_gap_is_the_longest_time_between_two_acknowledgements() -> None:
+    assert log((1, 0.0, 1), (2, 0.5, 1), (3, 4.0, 2), (4, 4.5, 2)).gap == 3.5
+    assert log().gap == 0
+
+
+def test_lost_rows_are_told_in_their_order() -> None:
+    assert writes.lost(log((1, 0.0, 1), (2, 1.0, 1), (3, 2.0, 1)), [1]) == [2, 3]
+
+
+@pytest.mark.parametrize(("missing", "one_tail"), [([], True), ([2, 3], True), ([3], True), ([2], False), ([4], False), ([3, 4], False)])
+def test_a_loss_is_a_tail_if_nothing_after_it_was_kept(missing: list[int], one_tail: bool) -> None:
+    found = log((1, 0.0, 1), (2, 1.0, 1), (3, 2.0, 1), (4, 9.0, 2))
+    assert writes.is_one_tail(found, missing, 1) is one_tail
+
+
+def test_rows_that_were_refused_or_are_there_twice_are_found() -> None:
+    assert writes.unexpected(log((1, 0.0, 1), refused=(2,)), [1, 2, 1]) == [2, 1]
+    assert writes.unexpected(log((1, 0.0, 1)), [1, 7]) == []
+
+
+def test_an_acknowledgement_by_the_old_server_after_the_new_ones_first_is_found() -> None:
+    service, pinned = log((1, 0.0, 1), (2, 5.0, 2)), log((1, 4.0, 1), (2, 5.5, 1))
+    [found] = writes.overlaps([service, pinned])
+    assert found.startswith("server-1 acknowledged on timeline 1 0.500 s after server-2")
+    assert writes.overlaps([service, log((1, 4.0, 1))]) == []
+
+
+def test_two_servers_on_a_timeline_are_found() -> None:
+    two = Log("v", acknowledged=[Append(1, 0.0, 0.0, "another", 1)])
+    assert writes.servers([log((1, 0.0, 1)), two]) == {1: {"server-1", "another"}}
+
+
+@pytest.mark.parametrize(
+    ("second", "wrong"),
+    [
+        (Reign(2, "b", "y", 2), None),
+        (Reign(1, "a", "x", 1), None),
+        (Reign(1, "a", "x", 2), None),
+        (Reign(0, "b", "y", 2), "term 0 after 1"),
+        (Reign(1, "b", "y", 1), "two holders"),
+        (Reign(1, "a", "y", 1), "two holders"),
+        (Reign(2, "b", "y", 1), "isn't above"),
+        (Reign(1, "a", "x", 0), "timeline 0 after 1"),
+    ],
+)
+def test_terms_and_timelines_only_grow(second: Reign, wrong: str | None) -> None:
+    found = history.violations([Reign(1, "a", "x", 1), second])
+    assert [wrong in text for text in found] == [True] if wrong else found == []
+
+
+def test_repetitions_of_the_lease_are_one_reign() -> None:
+    first, second = Reign(1, "a", "x", 1), Reign(2, "b", "y", 2)
+    assert history.reigns([first, first, second, second]) == [first, second]

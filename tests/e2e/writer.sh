@@ -1,0 +1,83 @@
+#!/bin/bash
+# Appends rows through one long-lived session, one row a statement, and says what became of each. No id is tried twice.
+#   writer.sh NAME FIRST PER_SECOND PAUSE
+# NAME names the writer, FIRST is its first id, PAUSE the least time in ms between two attempts to connect. Server and password
+# come from the environment (PGHOST, PGPASSWORD). It ends when the file /tmp/stop-NAME is there. Its lines:
+#   ok ID BEGIN END SERVER TIMELINE   acknowledged, by this server on this timeline
+#   no ID BEGIN END SQLSTATE          refused: the row isn't there
+#   maybe ID BEGIN END                no answer: the session broke, or a second has passed
+#   down BEGIN END                    no session
+#   end                               the last line
+# BEGIN and END are seconds since the epoch. The loop forks for nothing but the session itself.
+set -u
+export LC_ALL=C
+trap '' PIPE
+
+readonly NAME=$1 PERIOD=$((1000000 / $3)) PAUSE=$(($4 * 1000)) STOP=/tmp/stop-$1
+readonly CONNECT_SECONDS=0.5 ANSWER_SECONDS=1
+id=$2 session='' from='' to='' due=0
+
+exec {never}<> <(:)
+
+now() { NOW=${EPOCHREALTIME/./}; }
+
+pause_until() { # microseconds since the epoch
+    now
+    (($1 > NOW)) || return 0
+    local left
+    printf -v left '%d.%06d' $((($1 - NOW) / 1000000)) $((($1 - NOW) % 1000000))
+    read -r -t "$left" -u "$never"
+}
+
+disconnect() {
+    [[ -z $session ]] || kill -9 "$session" 2>/dev/null
+    [[ -z $from ]] || exec {from}<&-
+    [[ -z $to ]] || exec {to}>&-
+    [[ -z $session ]] || wait "$session" 2>/dev/null
+    session='' from='' to=''
+}
+
+connect() {
+    local pipes
+    coproc PSQL { exec psql -qAtX 2>/dev/null; }
+    session=$!
+    pipes=("${PSQL[@]-}") # it may have ended by now
+    ((${#pipes[@]} == 2)) || return 1
+    exec {from}<&"${pipes[0]}" {to}>&"${pipes[1]}" || return 1
+    printf '\\echo connected\n' >&"$to" || return 1
+    read -r -t "$CONNECT_SECONDS" -u "$from" && [[ $REPLY == connected ]]
+} 2>/dev/null
+
+append() { # id
+    printf '%s\n' "INSERT INTO appends VALUES ('$NAME', $1) RETURNING host(inet_server_addr()) AS server," \
+        'left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline \gset' '\echo :SQLSTATE :server :timeline' >&"$to" || return 1
+    read -r -t "$ANSWER_SECONDS" -u "$from" state server timeline
+} 2>/dev/null
+
+while [[ ! -e $STOP ]]; do
+    pause_until "$due"
+    begin=$EPOCHREALTIME
+    if [[ -z $session ]]; then
+        due=$((${begin/./} + PAUSE))
+        if connect; then
+            due=0
+        else
+            disconnect
+            echo "down $begin $EPOCHREALTIME"
+        fi
+        continue
+    fi
+    due=$((${begin/./} + PERIOD))
+    if ! append "$id"; then
+        disconnect
+        echo "maybe $id $begin $EPOCHREALTIME"
+    elif [[ $state == 00000 ]]; then
+        echo "ok $id $begin $EPOCHREALTIME $server $timeline"
+    else
+        echo "no $id $begin $EPOCHREALTIME $state"
+        disconnect
+    fi
+    id=$((id + 1))
+done
+disconnect
+echo end

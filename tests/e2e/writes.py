@@ -1,0 +1,178 @@
+"""What a writing client was told, and what follows from it."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.e2e.client import Client
+from tests.e2e.programs import environment
+
+SCRIPT = Path(__file__).with_name("writer.sh").read_text(encoding="utf-8")
+TABLE = "CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)"
+END_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Append:
+    """An acknowledged row: when its statement was sent and answered (the client's clock), by whom, on which timeline."""
+
+    id: int
+    begin: float
+    end: float
+    server: str
+    timeline: int
+
+
+@dataclass
+class Log:
+    """Everything that one writer was told, in order."""
+
+    writer: str
+    acknowledged: list[Append] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    uncertain: list[int] = field(default_factory=list)
+    no_session: int = 0
+    complete: bool = False
+
+    def note(self, line: str) -> None:
+        """Take a line of writer.sh."""
+        match line.split():
+            case ["ok", id, begin, end, server, timeline]:
+                self.acknowledged.append(Append(int(id), float(begin), float(end), server, int(timeline, 16)))
+            case ["no", id, _, _, _]:
+                self.refused.append(int(id))
+            case ["maybe", id, _, _]:
+                self.uncertain.append(int(id))
+            case ["down", _, _]:
+                self.no_session += 1
+            case ["end"]:
+                self.complete = True
+            case _:
+                raise ValueError(f"not a line of writer.sh: {line!r}")
+
+    @property
+    def gap(self) -> float:
+        """The longest time between two acknowledgements, in seconds."""
+        times = [append.end for append in self.acknowledged]
+        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
+
+    @property
+    def per_second(self) -> float:
+        """Acknowledged rows a second, the gap left out."""
+        if len(self.acknowledged) < 2:
+            return 0.0
+        return (len(self.acknowledged) - 1) / max(self.acknowledged[-1].end - self.acknowledged[0].end - self.gap, 1e-6)
+
+
+def lost(log: Log, present: Iterable[int]) -> list[int]:
+    """Acknowledged ids that aren't there, in the order of their acknowledgement."""
+    there = set(present)
+    return [append.id for append in log.acknowledged if append.id not in there]
+
+
+def is_one_tail(log: Log, missing: list[int], timeline: int) -> bool:
+    """Whether the lost ids are the very last ones that were acknowledged on a timeline: nothing is missing before what is there."""
+    on_timeline = [append.id for append in log.acknowledged if append.timeline == timeline]
+    return not missing or on_timeline[-len(missing) :] == missing
+
+
+def unexpected(log: Log, present: Iterable[int]) -> list[int]:
+    """Ids that are there though they were refused, or more than once."""
+    seen: set[int] = set()
+    refused = set(log.refused)
+    wrong = []
+    for id in present:
+        if id in refused or id in seen:
+            wrong.append(id)
+        seen.add(id)
+    return wrong
+
+
+def overlaps(logs: Iterable[Log]) -> list[str]:
+    """Acknowledgements on an older timeline after the first one on a newer: two servers took writes."""
+    appends = sorted((append for log in logs for append in log.acknowledged), key=lambda append: append.end)
+    newest: Append | None = None
+    wrong = []
+    for append in appends:
+        if newest is None or append.timeline > newest.timeline:
+            newest = append
+        elif append.timeline < newest.timeline:
+            wrong.append(
+                f"{append.server} acknowledged on timeline {append.timeline} {append.end - newest.end:.3f} s after {newest.server} "
+                f"had begun with {newest.timeline}"
+            )
+    return wrong
+
+
+def servers(logs: Iterable[Log]) -> dict[int, set[str]]:
+    """Which servers acknowledged on each timeline."""
+    found: dict[int, set[str]] = {}
+    for log in logs:
+        for append in log.acknowledged:
+            found.setdefault(append.timeline, set()).add(append.server)
+    return found
+
+
+class Writer:
+    """A writer in a client pod, from `with` to the end of it; `log` grows as it goes."""
+
+    def __init__(self, client: Client, name: str, *, host: str | None = None, per_second: int = 100, pause_ms: int = 50) -> None:
+        """host: instead of the Service; per_second: rows; pause_ms: the least time between two attempts to connect."""
+        self._client = client
+        self._stop_file = f"/tmp/stop-{name}"
+        self.log = Log(name)
+        setup = f"export PGHOST={host}\n" if host else ""
+        self._command = client.command("bash", "-c", setup + SCRIPT, "writer", name, "1", str(per_second), str(pause_ms))
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._said = ""
+
+    def __enter__(self) -> Writer:
+        command = ["kubectl", "--namespace", self._client.namespace.name, *self._command]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self._process = subprocess.Popen(command, env=environment(), text=True, **pipes)  # type: ignore[call-overload]
+        self._reader = threading.Thread(target=self._read, name=self.log.writer, daemon=True)
+        self._reader.start()
+        return self
+
+    def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            try:
+                self.log.note(line.strip())
+            except ValueError:
+                self._said += line
+
+    @property
+    def rows(self) -> int:
+        """How many rows have been acknowledged so far."""
+        return len(self.log.acknowledged)
+
+    def rows_after(self, timeline: int) -> int:
+        """How many rows have been acknowledged so far on a later timeline than this one."""
+        return sum(append.timeline > timeline for append in self.log.acknowledged)
+
+    def stop(self) -> Log:
+        """End it and return its complete log. Raise AssertionError if a part of the log is missing."""
+        assert self._reader is not None
+        self._client.namespace.kubectl(*self._client.command("touch", self._stop_file))
+        self._reader.join(END_SECONDS)
+        assert self.log.complete, f"writer {self.log.writer}: its log breaks off after {self.rows} rows\n{self._said[-2000:]}"
+        return self.log
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        if not self.log.complete:
+            self._client.namespace.try_kubectl(*self._client.command("touch", self._stop_file), limit=10)
+        self._process.terminate()
+        self._process.wait()
+        assert self._process.stdout is not None
+        assert self._reader is not None
+        self._reader.join(END_SECONDS)
+        self._process.stdout.close()
