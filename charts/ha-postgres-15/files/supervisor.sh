@@ -23,7 +23,7 @@ readonly TURN=20            # longest turn of the loop
 readonly WATCHDOG_TURN=0.15 # of the watchdog, in seconds; it acts at the second turn that finds the deadline passed
 readonly LATER=50 EARLIER=500
 readonly SLOW_SEAL=25      # between the two looks of a slow seal
-readonly START_PATIENCE=200 # a hot standby that isn't consistent yet stays 'starting' until it may follow
+readonly START_PATIENCE=50 # a hot standby that isn't consistent yet stays 'starting' until it may follow
 readonly AGENT_PATIENCE=300 # with the server down, how long a SIGTERM waits for the failover container to show up
 readonly HISTORY_SPAN=1000  # how many timelines a promotion may skip
 readonly OUTPUTS=8          # how many outputs of jobs are kept

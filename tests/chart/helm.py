@@ -1,0 +1,76 @@
+"""helm 3 and 4 as the tests run them: without a cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.paths import BIN
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "ha-postgres-15"
+EXAMPLES = ROOT / "values-examples"
+VERSIONS = ("helm3", "helm4")
+KUBERNETES = "1.34.4"
+
+Object = dict[str, Any]
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the tools; needs `make tools`."""
+    return subprocess.run([str(BIN / program), *arguments], capture_output=True, text=True, check=False)
+
+
+@cache
+def template(*options: str, version: str = "helm3", release: str = "ha-postgres", chart: Path = CHART) -> subprocess.CompletedProcess[str]:
+    return run(version, "template", release, str(chart), "--namespace", "demo", "--kube-version", KUBERNETES, *options)
+
+
+def text(*options: str, **how: Any) -> str:
+    """What helm renders."""
+    done = template(*options, **how)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def objects(*options: str, **how: Any) -> dict[tuple[str, str], Object]:
+    """The rendered objects by kind and name."""
+    documents = [document for document in yaml.safe_load_all(text(*options, **how)) if document]
+    found = {(document["kind"], document["metadata"]["name"]): document for document in documents}
+    assert len(found) == len(documents), "two objects of the same kind and name"
+    return found
+
+
+def refusal(*options: str, **how: Any) -> str:
+    """What helm says of values that it refuses."""
+    done = template(*options, **how)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    return done.stderr
+
+
+def values(document: Object) -> tuple[str, ...]:
+    """Options that give helm the values `document`; unlike --set it keeps every type."""
+    return tuple(option for key, value in document.items() for option in ("--set-json", f"{key}={json.dumps(value)}"))
+
+
+def example(name: str) -> tuple[str, str]:
+    """Options for a file of values-examples/."""
+    return "--values", str(EXAMPLES / f"{name}.yaml")
+
+
+def pod(*options: str, **how: Any) -> Object:
+    """The pod template of the StatefulSet."""
+    (found,) = [document for (kind, _), document in objects(*options, **how).items() if kind == "StatefulSet"]
+    template: Object = found["spec"]["template"]
+    return template
+
+
+def containers(spec: Object) -> dict[str, Object]:
+    """All containers of a pod by name."""
+    return {container["name"]: container for container in [*spec.get("initContainers", []), *spec["containers"]]}

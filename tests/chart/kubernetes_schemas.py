@@ -1,0 +1,42 @@
+"""Kubernetes' own schemas for kubeconform, made from the API description in the pinned Go module: no network needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.paths import GO_MODULES
+
+LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
+
+
+def write(directory: Path) -> str:
+    """Write a strict schema of every kind into `directory`; return kubeconform's schema location."""
+    command = ["go", "mod", "download", "-json", "k8s.io/kubernetes"]
+    found = subprocess.run(command, cwd=GO_MODULES / "kubernetes", capture_output=True, text=True, check=True)
+    module = Path(json.loads(found.stdout)["Dir"])
+    description = json.loads((module / "api" / "openapi-spec" / "swagger.json").read_text(encoding="utf-8"))
+    definitions = {name: _strict(node) for name, node in description["definitions"].items()}
+    (directory / "all.json").write_text(json.dumps({"definitions": definitions}), encoding="utf-8")
+    for name, node in description["definitions"].items():
+        for kind in node.get("x-kubernetes-group-version-kind", ()):
+            group = kind["group"].split(".")[0]
+            file = "-".join(part for part in (kind["kind"].lower(), group, kind["version"]) if part)
+            (directory / f"{file}.json").write_text(json.dumps({"$ref": f"all.json#/definitions/{name}"}), encoding="utf-8")
+    return f"{directory}/{LOCATION}"
+
+
+def _strict(node: Any) -> Any:
+    """Other keys refused, and what may be a number said so."""
+    if isinstance(node, list):
+        return [_strict(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    out = {key: _strict(value) for key, value in node.items() if key != "description" or not isinstance(value, str)}
+    if isinstance(out.get("properties"), dict) and out.get("type") == "object":
+        out.setdefault("additionalProperties", False)
+    if out.get("format") == "int-or-string":
+        return {"type": ["string", "integer"]}
+    return out

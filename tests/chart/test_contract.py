@@ -1,0 +1,136 @@
+"""What the chart renders is what the failover container and the supervisor read (docs/contract.md)."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from hapg_failover import settings
+from tests.chart import golden, helm
+
+SUPERVISOR = (helm.CHART / "files" / "supervisor.sh").read_text()
+CONTRACT = (helm.ROOT / "docs" / "contract.md").read_text()
+
+
+def config(*options: str) -> dict[str, str]:
+    (found,) = [document for (_, name), document in helm.objects(*options).items() if name.endswith("-config")]
+    data: dict[str, str] = found["data"]
+    return data
+
+
+def mounts(container: str) -> dict[str, str]:
+    spec = helm.pod()["spec"]
+    found = helm.containers(spec)[container]["volumeMounts"]
+    assert not [mount for mount in found if "subPath" in mount]
+    return {mount["mountPath"]: mount["name"] for mount in found}
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+@pytest.mark.parametrize("example", golden.NAMES)
+def test_the_container_reads_its_settings(example: str, version: str) -> None:
+    found = helm.objects(*helm.example(example), version=version)
+    (name,) = [name for kind, name in found if kind == "StatefulSet"]
+    read = settings.parse(found["ConfigMap", f"{name}-config"]["data"]["failover.json"])
+    stateful_set = found["StatefulSet", name]
+    assert read.name == name
+    assert read.replicas == stateful_set["spec"]["replicas"]
+    assert read.selector == stateful_set["spec"]["selector"]["matchLabels"]
+    assert read.grace == stateful_set["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    containers = helm.containers(stateful_set["spec"]["template"]["spec"])
+    assert read.http_port == containers["failover"]["ports"][0]["containerPort"]
+    assert read.port == containers["postgres"]["ports"][0]["containerPort"]
+    assert {read.label_role: "primary"}.items() <= found["Service", name]["spec"]["selector"].items()
+    (password,) = [entry["valueFrom"] for entry in containers["failover"]["env"] if entry["name"] == "POSTGRES_PASSWORD"]
+    assert password["secretKeyRef"] == {"name": read.secret, "key": "POSTGRES_PASSWORD"}
+
+
+def test_the_values_reach_the_container() -> None:
+    given = {"replicas": 5, "standbyMode": "hot", "failover": {"ttlSeconds": 20, "maxLagBytes": 3}, "terminationGracePeriodSeconds": 60}
+    read = settings.parse(config(*helm.values(given))["failover.json"])
+    assert (read.replicas, read.standby_mode, read.timing.ttl, read.max_lag, read.grace) == (5, "hot", 20.0, 3, 60)
+
+
+def test_the_environment_makes_an_identity() -> None:
+    env = {entry["name"]: "x-0" for entry in helm.containers(helm.pod()["spec"])["failover"]["env"]}
+    assert settings.Identity.from_environment(env).ordinal == 0
+
+
+def test_the_order_of_the_containers() -> None:
+    spec = helm.pod()["spec"]
+    assert [container["name"] for container in spec["initContainers"]] == ["ensure-secret", "failover"]
+    assert spec["initContainers"][1]["restartPolicy"] == "Always"
+    assert [container["name"] for container in spec["containers"]] == ["postgres"]
+
+
+def test_mounts() -> None:
+    token = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert mounts("postgres") == {
+        "/var/lib/postgresql/data": "data",
+        "/run/hapg": "run",
+        "/etc/hapg/config": "config",
+        "/etc/hapg/supervisor": "supervisor",
+        "/dev/shm": "shm",
+        "/tmp": "tmp",
+    }
+    assert mounts("failover") == {
+        "/var/lib/postgresql/data": "data",
+        "/run/hapg": "run",
+        "/etc/hapg/config": "config",
+        "/tmp": "tmp",
+        token: "token",
+    }
+    assert mounts("ensure-secret") == {"/etc/hapg/config": "config", token: "token"}
+
+
+def test_what_lies_in_memory() -> None:
+    volumes = {volume["name"]: volume for volume in helm.pod()["spec"]["volumes"]}
+    assert {name for name, volume in volumes.items() if volume.get("emptyDir", {}).get("medium") == "Memory"} == {"run", "shm"}
+
+
+def test_commands() -> None:
+    containers = helm.containers(helm.pod()["spec"])
+    assert containers["postgres"]["command"] == ["/bin/bash", "/etc/hapg/supervisor/supervisor.sh"]
+    assert containers["failover"]["args"] == ["run"]
+    assert containers["ensure-secret"]["args"] == ["ensure-secret"]
+    assert "command" not in containers["failover"]
+
+
+def test_the_supervisors_environment() -> None:
+    options = ("--set", "initdb.args={--wal-segsize=64,--locale=C}", "--set", "terminationGracePeriodSeconds=60")
+    entries = helm.containers(helm.pod(*options)["spec"])["postgres"]["env"]
+    env = {entry["name"]: entry.get("value") for entry in entries}
+    assert env == {
+        "POD_NAME": None,
+        "HAPG_BINDIR": "/usr/lib/postgresql/15/bin",
+        "HAPG_GRACE": "60",
+        "HAPG_INITDB_ARGS": "--wal-segsize=64 --locale=C",
+    }
+    for name in env:
+        assert name in SUPERVISOR
+
+
+def test_the_probes() -> None:
+    container = helm.containers(helm.pod()["spec"])["failover"]
+    ready, live = container["readinessProbe"], container["livenessProbe"]
+    assert (ready["httpGet"]["path"], ready["periodSeconds"]) == ("/readyz", 1)
+    assert (live["httpGet"]["path"], live["periodSeconds"], live["failureThreshold"]) == ("/livez", 10, 6)
+    assert not [key for key in helm.containers(helm.pod()["spec"])["postgres"] if key.endswith("Probe")]
+
+
+def test_access_rules() -> None:
+    rules = [line.split() for line in config()["pg_hba.conf"].splitlines() if not line.startswith("#")]
+    assert rules == [
+        ["local", "all", "all", "trust"],
+        ["host", "all", "all", "0.0.0.0/0", "scram-sha-256"],
+        ["host", "all", "all", "::/0", "scram-sha-256"],
+        ["host", "replication", "all", "0.0.0.0/0", "scram-sha-256"],
+        ["host", "replication", "all", "::/0", "scram-sha-256"],
+    ]
+
+
+def test_the_times_are_those_of_the_contract() -> None:
+    (listed,) = re.findall(r"`failover` \{(.*?)\}", CONTRACT)
+    expected = {name: float(value) for name, value in re.findall(r"`(\w+)` ([0-9.]+)", listed)}
+    assert json.loads(config()["failover.json"])["failover"] == expected

@@ -1,0 +1,309 @@
+"""What the rendered objects have to be, one property at a time."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from tests.chart import golden, helm
+
+PAIR = {"kubedb.com/kind": "Postgres", "kubedb.com/name": "ha-postgres"}
+VOLUMES_OF_RESTRICTED = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+
+
+def test_the_objects_of_a_release() -> None:
+    assert sorted(helm.objects()) == [
+        ("ConfigMap", "ha-postgres-config"),
+        ("ConfigMap", "ha-postgres-supervisor"),
+        ("Pod", "ha-postgres-test-primary"),
+        ("PodDisruptionBudget", "ha-postgres"),
+        ("Role", "ha-postgres"),
+        ("RoleBinding", "ha-postgres"),
+        ("Service", "ha-postgres"),
+        ("Service", "ha-postgres-pods"),
+        ("Service", "ha-postgres-replicas"),
+        ("ServiceAccount", "ha-postgres"),
+        ("StatefulSet", "ha-postgres"),
+    ]
+
+
+def test_all_objects_are_in_the_releases_namespace() -> None:
+    assert {document["metadata"]["namespace"] for document in helm.objects().values()} == {"demo"}
+
+
+# --- as the tutorial prints them ---
+
+
+def test_the_services_that_the_databases_label_lists() -> None:
+    found = {
+        name: (document["spec"].get("type", "ClusterIP"), document["spec"]["selector"])
+        for (kind, name), document in helm.objects().items()
+        if kind == "Service" and document["metadata"]["labels"].get("kubedb.com/name") == "ha-postgres"
+    }
+    assert found == {
+        "ha-postgres": ("ClusterIP", {**PAIR, "kubedb.com/role": "primary"}),
+        "ha-postgres-replicas": ("ClusterIP", PAIR),
+    }
+
+
+def test_the_ports_that_clients_see() -> None:
+    for name in ("ha-postgres", "ha-postgres-replicas"):
+        (port,) = helm.objects()["Service", name]["spec"]["ports"]
+        assert (port["port"], port["targetPort"]) == (5432, "postgresql")
+
+
+def test_pods_carry_the_databases_labels_and_no_role() -> None:
+    labels = helm.pod()["metadata"]["labels"]
+    assert labels.items() >= PAIR.items()
+    assert "role" not in yaml.safe_dump(labels)
+
+
+def test_only_database_pods_match_the_services() -> None:
+    assert not PAIR.items() <= helm.objects()["Pod", "ha-postgres-test-primary"]["metadata"]["labels"].items()
+
+
+def test_settings_of_the_tutorial() -> None:
+    conf = helm.objects()["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"].splitlines()
+    for line in ("wal_level = replica", "max_wal_senders = 99", "wal_keep_size = '512MB'", "recovery_target_timeline = 'latest'"):
+        assert line in conf
+    assert conf[-1] == "include_if_exists = '/run/hapg/conf/instance.conf'"
+
+
+def test_the_password_is_not_rendered() -> None:
+    assert "Secret" not in {kind for kind, _ in helm.objects()}
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize(
+    ("release", "options", "name"),
+    [
+        ("ha-postgres", (), "ha-postgres"),
+        ("orders-ha-postgres", (), "orders-ha-postgres"),
+        ("orders", (), "orders-ha-postgres"),
+        ("orders", ("--set", "nameOverride=pg"), "orders-pg"),
+        ("orders", ("--set", "fullnameOverride=hot-postgres"), "hot-postgres"),
+    ],
+)
+def test_names(release: str, options: tuple[str, ...], name: str) -> None:
+    assert ("StatefulSet", name) in helm.objects(*options, release=release)
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_a_name_that_is_too_long_is_refused_and_not_cut(version: str) -> None:
+    name = "a" * 53
+    assert f'the name "{name}" has 53 characters; at most 52 are possible' in helm.refusal(
+        "--set", f"fullnameOverride={name}", version=version
+    )
+    assert ("StatefulSet", "a" * 52) in helm.objects("--set", f"fullnameOverride={'a' * 52}", version=version)
+
+
+def test_a_name_that_no_service_can_have_is_refused() -> None:
+    assert 'the name "1db-ha-postgres" is not possible' in helm.refusal(release="1db")
+
+
+def test_another_label_domain() -> None:
+    found = helm.objects("--set", "labelDomain=example.org")
+    assert "kubedb.com" not in yaml.safe_dump(list(found.values())).replace(
+        found["ConfigMap", "ha-postgres-supervisor"]["data"]["supervisor.sh"], ""
+    )
+    assert found["Service", "ha-postgres"]["spec"]["selector"] == {
+        "example.org/kind": "Postgres",
+        "example.org/name": "ha-postgres",
+        "example.org/role": "primary",
+    }
+
+
+# --- what must not change by itself ---
+
+
+@pytest.mark.parametrize("options", [("--set", "replicas=5"), ("--set", "standbyMode=hot"), ("--set", "failover.maxLagBytes=1")])
+def test_the_pods_do_not_depend_on(options: tuple[str, str]) -> None:
+    assert helm.pod(*options) == helm.pod()
+
+
+def test_the_pods_depend_on_the_servers_settings() -> None:
+    changed = helm.pod("--set", "postgresql.parameters.work_mem=16MB")
+    assert changed["spec"] == helm.pod()["spec"]
+    assert changed["metadata"]["annotations"] != helm.pod()["metadata"]["annotations"]
+
+
+def test_nothing_that_a_chart_release_changes_is_in_pods_or_claims() -> None:
+    stateful_set = helm.objects()["StatefulSet", "ha-postgres"]
+    text = yaml.safe_dump([stateful_set["spec"]["template"], stateful_set["spec"]["volumeClaimTemplates"]])
+    assert "helm.sh/chart" not in text
+    assert "app.kubernetes.io/version" not in text
+    assert "15.0.0" not in text
+
+
+def test_volumes_are_kept() -> None:
+    spec = helm.objects()["StatefulSet", "ha-postgres"]["spec"]
+    assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+
+
+# --- storage ---
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, None), ({"storageClassName": None}, None), ({"storageClassName": ""}, ""), ({"storageClassName": "standard"}, "standard")],
+)
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_the_class_of_the_claims(given: dict[str, str | None], expected: str | None, version: str) -> None:
+    options = helm.values({"storage": given}) if given else ()
+    (claim,) = helm.objects(*options, version=version)["StatefulSet", "ha-postgres"]["spec"]["volumeClaimTemplates"]
+    assert claim["spec"].get("storageClassName") == expected
+    assert claim["metadata"]["name"] == "data"
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_without_storage_the_data_is_in_an_empty_dir(version: str) -> None:
+    spec = helm.objects("--set", "storage=null", version=version)["StatefulSet", "ha-postgres"]["spec"]
+    assert "volumeClaimTemplates" not in spec
+    assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
+
+
+# --- rights ---
+
+
+@pytest.mark.parametrize("example", golden.NAMES)
+def test_pods_satisfy_pod_security_restricted(example: str) -> None:
+    found = helm.objects(*helm.example(example))
+    pods = [document["spec"]["template"]["spec"] for (kind, _), document in found.items() if kind == "StatefulSet"]
+    pods += [document["spec"] for (kind, _), document in found.items() if kind == "Pod"]
+    assert len(pods) == 2
+    for spec in pods:
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["automountServiceAccountToken"] is False
+        for volume in spec.get("volumes", []):
+            assert set(volume) - {"name"} <= VOLUMES_OF_RESTRICTED
+        for container in helm.containers(spec).values():
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert not [port for port in container.get("ports", []) if "hostPort" in port]
+
+
+def test_the_rights_of_the_pods() -> None:
+    rules = helm.objects()["Role", "ha-postgres"]["rules"]
+    assert [(rule["resources"], rule.get("resourceNames"), rule["verbs"]) for rule in rules] == [
+        (["leases"], None, ["create"]),
+        (["leases"], ["ha-postgres"], ["get", "update", "watch"]),
+        (["pods"], None, ["list", "watch"]),
+        (["pods"], [f"ha-postgres-{ordinal}" for ordinal in range(9)], ["patch"]),
+        (["events"], None, ["create"]),
+        (["secrets"], None, ["create"]),
+        (["secrets"], ["ha-postgres-auth"], ["get"]),
+    ]
+
+
+def test_with_a_secret_of_ones_own_the_pods_have_no_right_to_any() -> None:
+    options = ("--set", "databaseSecret.secretName=own")
+    assert not [rule for rule in helm.objects(*options)["Role", "ha-postgres"]["rules"] if "secrets" in rule["resources"]]
+    containers = helm.containers(helm.pod(*options)["spec"])
+    assert list(containers) == ["failover", "postgres"]
+    (password,) = [entry for entry in containers["failover"]["env"] if entry["name"] == "POSTGRES_PASSWORD"]
+    assert password["valueFrom"]["secretKeyRef"] == {"name": "own", "key": "POSTGRES_PASSWORD"}
+
+
+def test_nothing_is_cluster_wide() -> None:
+    assert not [kind for kind, _ in helm.objects() if kind.startswith("Cluster") or kind == "CustomResourceDefinition"]
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "made"),
+    [
+        ((), "ha-postgres", True),
+        (("--set", "serviceAccount.name=own"), "own", True),
+        (("--set", "serviceAccount.create=false"), "default", False),
+        (("--set", "serviceAccount.create=false,serviceAccount.name=own"), "own", False),
+    ],
+)
+def test_the_service_account(options: tuple[str, ...], name: str, made: bool) -> None:
+    found = helm.objects(*options)
+    assert (("ServiceAccount", name) in found) is made
+    assert helm.pod(*options)["spec"]["serviceAccountName"] == name
+    assert found["RoleBinding", "ha-postgres"]["subjects"][0]["name"] == name
+
+
+# --- images ---
+
+
+@pytest.mark.parametrize(
+    ("options", "images"),
+    [
+        ((), {"postgres:15", "ha-postgres-failover:0.1.0"}),
+        (("--set", "global.imageRegistry=r.example"), {"r.example/postgres:15", "r.example/ha-postgres-failover:0.1.0"}),
+        (("--set", "image.registry=r.example"), {"r.example/postgres:15", "ha-postgres-failover:0.1.0"}),
+        (("--set-string", "image.tag=15.14"), {"postgres:15.14", "ha-postgres-failover:0.1.0"}),
+        (("--set", f"failoverImage.digest=sha256:{'0' * 64}"), {"postgres:15", f"ha-postgres-failover@sha256:{'0' * 64}"}),
+    ],
+)
+def test_images(options: tuple[str, ...], images: set[str]) -> None:
+    found = helm.objects(*options)
+    assert {container["image"] for container in helm.containers(helm.pod(*options)["spec"]).values()} == images
+    assert helm.containers(found["Pod", "ha-postgres-test-primary"]["spec"])["psql"]["image"] in images
+
+
+# --- scheduling ---
+
+
+def test_pods_prefer_different_nodes_unless_told_otherwise() -> None:
+    (term,) = helm.pod()["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["podAffinityTerm"] == {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": PAIR}}
+    own: helm.Object = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}}
+    assert helm.pod(*helm.values({"affinity": own}))["spec"]["affinity"] == own
+
+
+def test_a_spread_without_a_selector_counts_the_releases_pods() -> None:
+    spread = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    own = {**spread, "labelSelector": {"matchLabels": {"a": "b"}}}
+    assert helm.pod(*helm.values({"topologySpreadConstraints": [spread, own]}))["spec"]["topologySpreadConstraints"] == [
+        {**spread, "labelSelector": {"matchLabels": PAIR}},
+        own,
+    ]
+
+
+# --- postgresql.conf ---
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_parameters_are_written_as_postgresql_reads_them(version: str) -> None:
+    given = {
+        "jit": False,
+        "max_connections": 2000000,
+        "random_page_cost": 1.1,
+        "log_line_prefix": r"%m it's \t",
+        "pg_stat_statements.max": 10000,
+        "search_path": "",
+    }
+    options = helm.values({"postgresql": {"parameters": given}})
+    conf = helm.objects(*options, version=version)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
+    added = conf.split("# postgresql.parameters\n")[1].split("\n\n")[0].splitlines()
+    assert added == [
+        "jit = off",
+        r"log_line_prefix = '%m it''s \\t'",
+        "max_connections = 2000000",
+        "pg_stat_statements.max = 10000",
+        "random_page_cost = '1.1'",
+        "search_path = ''",
+        "shared_buffers = '128MB'",
+    ]
+
+
+def test_a_parameter_of_the_users_comes_after_the_charts() -> None:
+    conf = helm.objects("--set", "postgresql.parameters.wal_keep_size=4GB")["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
+    assert re.findall(r"^wal_keep_size = (.*)$", conf, re.MULTILINE) == ["'512MB'", "'4GB'"]
+
+
+def test_the_script_is_byte_for_byte_the_packages() -> None:
+    rendered = helm.objects()["ConfigMap", "ha-postgres-supervisor"]["data"]["supervisor.sh"]
+    assert rendered == (helm.CHART / "files" / "supervisor.sh").read_text()

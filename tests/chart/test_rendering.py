@@ -1,0 +1,76 @@
+"""Rendering is a pure function, the same in helm 3 and 4, and gives what Kubernetes accepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chart import golden, helm, kubernetes_schemas
+
+EXAMPLES = golden.NAMES
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_helm_3_and_4_render_the_same(example: str) -> None:
+    three, four = (helm.text(*helm.example(example), version=version) for version in helm.VERSIONS)
+    assert [line for line in three.splitlines() if line.strip()] == [line for line in four.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_rendering_depends_on_nothing_else(example: str) -> None:
+    once = helm.text(*helm.example(example))
+    helm.template.cache_clear()
+    assert helm.text(*helm.example(example)) == once
+    assert helm.text(*helm.example(example), "--is-upgrade") == once
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_rendered_examples_are_current(example: str) -> None:
+    assert golden.path(example).read_text() == golden.render(example), "if it is meant: python -m tests.chart.golden"
+
+
+def test_no_rendered_example_is_left_over() -> None:
+    assert sorted(path.stem for path in golden.RENDERED.iterdir()) == list(EXAMPLES)
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_lint(version: str) -> None:
+    for example in EXAMPLES:
+        done = helm.run(version, "lint", str(helm.CHART), "--strict", "--kube-version", helm.KUBERNETES, *helm.example(example))
+        assert done.returncode == 0, done.stdout
+
+
+def test_kubeconform(tmp_path: Path) -> None:
+    location = kubernetes_schemas.write(tmp_path)
+    rendered = []
+    for example in EXAMPLES:
+        rendered.append(tmp_path / f"{example}.yaml")
+        rendered[-1].write_text(helm.text(*helm.example(example)))
+    done = helm.run("kubeconform", "-strict", "-summary", "-schema-location", location, *map(str, rendered))
+    assert done.returncode == 0, done.stdout
+    assert "Invalid: 0, Errors: 0, Skipped: 0" in done.stdout
+    assert not done.stdout.startswith("Summary: 0 ")
+
+
+def test_kubeconform_would_find_a_misspelt_field(tmp_path: Path) -> None:
+    location = kubernetes_schemas.write(tmp_path)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(helm.text(*helm.example("tutorial-warm")).replace("readOnlyRootFilesystem:", "readOnlyRootFileSystem:"))
+    done = helm.run("kubeconform", "-strict", "-schema-location", location, str(wrong))
+    assert done.returncode == 1
+    assert "readOnlyRootFileSystem" in done.stdout
+
+
+def test_the_only_hook_is_the_test() -> None:
+    hooks = {
+        name: document["metadata"]["annotations"]["helm.sh/hook"]
+        for name, document in helm.objects().items()
+        if "helm.sh/hook" in document["metadata"].get("annotations", {})
+    }
+    assert hooks == {("Pod", "ha-postgres-test-primary"): "test"}
+
+
+def test_a_cluster_that_is_too_old_is_refused() -> None:
+    done = helm.run("helm3", "template", "ha-postgres", str(helm.CHART), "--kube-version", "1.28.9")
+    assert "chart requires kubeVersion: >=1.29.0-0 which is incompatible with Kubernetes v1.28.9" in done.stderr
