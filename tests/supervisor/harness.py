@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.clock import boottime
+from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
 
 BIN = Path("/usr/lib/postgresql/15/bin")
@@ -139,8 +139,13 @@ class Container:
         assert self._unshare is None
         uid, gid = server_user()
         environment = {
-            "PATH": os.environ["PATH"], "POD_NAME": self.name, "HAPG_BINDIR": str(BIN), "HAPG_RUN": str(self.run),
-            "HAPG_VOLUME": str(self.volume), "HAPG_CONFIG": str(self.config), "HAPG_INITDB_ARGS": "--no-sync --wal-segsize=1",
+            "PATH": os.environ["PATH"],
+            "POD_NAME": self.name,
+            "HAPG_BINDIR": str(BIN),
+            "HAPG_RUN": str(self.run),
+            "HAPG_VOLUME": str(self.volume),
+            "HAPG_CONFIG": str(self.config),
+            "HAPG_INITDB_ARGS": "--no-sync --wal-segsize=1",
             **self.environment,
         }
         command = [
