@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.chart import golden, helm, kubernetes_schemas
+from tests.cluster.paths import BIN
 
 EXAMPLES = golden.NAMES
 
@@ -39,6 +43,14 @@ def test_lint(version: str) -> None:
     for example in EXAMPLES:
         done = helm.run(version, "lint", str(helm.CHART), "--strict", "--kube-version", helm.KUBERNETES, *helm.example(example))
         assert done.returncode == 0, done.stdout
+
+
+def test_chart_testing() -> None:
+    without = ("--validate-maintainers=false", "--check-version-increment=false", "--validate-chart-schema=false", "--validate-yaml=false")
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    command = [str(BIN / "ct"), "lint", "--charts", str(helm.CHART), *without]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=helm.ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_kubeconform(tmp_path: Path) -> None:
@@ -74,3 +86,35 @@ def test_the_only_hook_is_the_test() -> None:
 def test_a_cluster_that_is_too_old_is_refused() -> None:
     done = helm.run("helm3", "template", "ha-postgres", str(helm.CHART), "--kube-version", "1.28.9")
     assert "chart requires kubeVersion: >=1.29.0-0 which is incompatible with Kubernetes v1.28.9" in done.stderr
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_as_a_part_of_another_chart(version: str, tmp_path: Path) -> None:
+    shutil.copytree(helm.CHART, tmp_path / "charts" / "ha-postgres")
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\n")
+    (tmp_path / "values.yaml").write_text("global: {storage: x}\nha-postgres: {replicas: 2}\n")
+    found = helm.objects(chart=tmp_path, release="shop", version=version)
+    assert found["StatefulSet", "shop-ha-postgres"]["spec"]["replicas"] == 2
+
+
+def notes(*options: str) -> str:
+    """What helm says after an installation. helm 3 can't say it without a cluster."""
+    done = helm.run("helm4", "install", "ha-postgres", str(helm.CHART), "--namespace", "demo", "--dry-run=client", *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\nNOTES:\n")[1]
+
+
+def test_the_notes_say_how_to_connect() -> None:
+    said = notes()
+    assert "host ha-postgres.demo, port 5432, database postgres, user postgres" in said
+    assert "kubectl get secrets -n demo ha-postgres-auth -o jsonpath='{.data.POSTGRES_PASSWORD}' | base64 -d" in said
+    assert "kubectl get pods -n demo --selector=kubedb.com/name=ha-postgres -L kubedb.com/role" in said
+    assert "ha-postgres-replicas.demo" not in said
+    assert "WARNING" not in said
+    assert "host ha-postgres-replicas.demo" in notes("--set", "standbyMode=hot")
+
+
+def test_the_notes_warn() -> None:
+    said = notes("--set", "storage=null,replicas=1")
+    assert "WARNING: storage is null. Data lives in an emptyDir and is lost with its pod" in said
+    assert "One server alone: there is no replica to fail over to." in said

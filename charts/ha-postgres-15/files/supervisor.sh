@@ -461,10 +461,30 @@ end_job() { # WHY
     fi
 }
 
+# initdb and a single-user server want a name for their user id. Where the image has none, libnss_wrapper gives one, as in
+# the image's own entry point.
+name_user() {
+    local id library
+    while IFS=: read -r _ _ id _; do
+        if [[ $id == "$EUID" ]]; then return; fi
+    done </etc/passwd
+    set +f
+    for library in {/usr,}/lib{/*,}/libnss_wrapper.so; do
+        if [[ -s $library ]]; then
+            printf 'postgres:x:%s:%s::/:/bin/false\n' "$EUID" "$(id -g)" >"$RUN/conf/passwd"
+            printf 'postgres:x:%s:\n' "$(id -g)" >"$RUN/conf/group"
+            export LD_PRELOAD=$library NSS_WRAPPER_PASSWD=$RUN/conf/passwd NSS_WRAPPER_GROUP=$RUN/conf/group
+            break
+        fi
+    done
+    set -f
+}
+
 job_initdb() {
     local new=$VOLUME/pgdata.new more=() authentication=scram-sha-256
     if ((MAJOR < 10)); then authentication=md5; fi
     read -r -a more <<<"${HAPG_INITDB_ARGS-}"
+    name_user
     rm -rf "$new" &&
         "$BIN/initdb" -D "$new" -U postgres --pwfile="$RUN/pwfile" -A "$authentication" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
         # A hot standby refuses to start with, say, a lower max_connections than the control file has: record ours.
@@ -494,6 +514,7 @@ job_rewind() { # HOST PORT
         # pg_rewind would run crash recovery by itself, but without our configuration, and the checkpoint at its end would
         # remove the log that the rewind needs. A single-user server refuses to be a standby.
         if ((MAJOR < 13)); then keep=wal_keep_segments; fi
+        name_user
         rm -f "$DATA/postmaster.pid" "$DATA/standby.signal" "$DATA/recovery.signal" &&
             "$BIN/postgres" --single -F -D "$DATA" -c config_file="$CONFIG/postgresql.conf" -c "$keep=1000000" template1 || return
         recovered=1
