@@ -58,7 +58,7 @@ def writing(step: Step) -> None:
         step.kill(f"the Lease is {s.holder.identity}'s under term {s.term}" + (", released" if s.release else ""), 0.0)
         return
     lost = m.phase is Phase.PRIMARY and o.server != "primary"
-    if step.supervised and lost:
+    if step.server_known and lost:
         step.forget_server()
         step.remember(dead_reason="the server died", hold_s=o.timing.restart, held_term=None)
         step.go(Phase.DOWN, "the server is dead: every process of its container has been killed")
@@ -145,11 +145,14 @@ def stopping(step: Step) -> None:
         if m.held_term is not None:
             _renew(step)
         return
-    if o.server not in ("down", None) and step.supervised:
+    if not step.server_known:
+        step.because("waiting for the supervisor's word on the server")
+        return
+    if o.server != "down":
         if o.now >= m.retry_at:
             step.run(Op.STOP, "the pod is going away: stop the server")
         return
-    if s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None and o.server == "down":
+    if s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None:
         if m.put is None and o.now - m.put_at >= RETRY_PUT_S:
             clean = m.position is not None
             step.release(
@@ -179,7 +182,7 @@ def down(step: Step) -> None:
         step.remember(position=None)
         step.go(Phase.STOPPING, "the pod is going away")
         return
-    if not step.supervised or o.server != "down":
+    if not step.server_known or o.server != "down":
         step.because("waiting for the supervisor's word that the server is dead")
         return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None

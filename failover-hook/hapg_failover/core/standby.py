@@ -16,7 +16,7 @@ def boot(step: Step) -> None:
     """A supervisor is there: find out what its server and its volume are."""
     o, m = step.o, step.m
     label_replica(step)
-    if busy(step) or o.now < m.retry_at or not step.supervised:
+    if busy(step) or o.now < m.retry_at or not step.server_known:
         step.because("waiting" if busy(step) else "waiting for the supervisor, or before the next try")
         return
     if o.server == "primary":
@@ -117,7 +117,7 @@ def sealed(step: Step) -> None:
         step.run(Op.STOP, "the pod is going away: stop the standby")
         step.go(Phase.STOPPING, step.reason)
         return
-    if o.server != "standby" and step.supervised:
+    if o.server != "standby" and step.server_known:
         step.forget_server()
         step.go(Phase.BOOT, "the standby isn't running any more")
         return
@@ -236,7 +236,7 @@ def follow(step: Step) -> None:
     elif o.deleting:
         step.run(Op.STOP, "the pod is going away: stop the standby")
         step.go(Phase.STOPPING, step.reason)
-    elif o.server != "standby" and step.supervised:
+    elif o.server != "standby" and step.server_known:
         step.forget_server()
         step.go(Phase.BOOT, "the standby isn't running any more")
     elif s is None or o.lease is None:

@@ -175,7 +175,8 @@ class Observation:
 class Memory:
     """What a member carries from one decision to the next. Times are boot times in seconds.
 
-    phase, phase_since. nonce: of the supervisor whose server the phase speaks of. op, put: under way, since when.
+    phase, phase_since. nonce: of the supervisor whose server the phase speaks of. op, put: under way, since when; op_ended: when
+    the last operation was answered.
     held_term: the term this member holds, None if it holds none; renewed_at: send of the last acknowledged write under it;
     recorded_ttl: that write's TTL. position: end of WAL, known while sealed. promised: the version of the last publication
     that was sent, and its running flag; start_version: the one first read after this server's start (rule 3).
@@ -190,6 +191,7 @@ class Memory:
     nonce: str | None = None
     op: Op | None = None
     op_number: int = 0
+    op_ended: float = 0.0
     put: PutKind | None = None
     put_at: float = 0.0
     held_term: int | None = None

@@ -105,6 +105,11 @@ class Step:
         return o.nonce is not None and o.nonce == self.m.nonce and o.now - o.heartbeat_at < HEARTBEAT_FRESH_S
 
     @property
+    def server_known(self) -> bool:
+        """The supervisor's word is fresh, and given since our last operation ended: it tells what that has brought about."""
+        return self.supervised and self.o.heartbeat_at >= self.m.op_ended
+
+    @property
     def holds(self) -> bool:
         """The Lease, as read, is ours under the term we hold."""
         s = self.state
