@@ -14,8 +14,6 @@ from hapg.postgresql import HTTP_PORT, PORT, RESERVED_PARAMETERS
 GENERATED = "ha-postgres/generated"
 """Annotation in Chart.yaml by which hapg knows a chart of its own."""
 
-MOST_REPLICAS = 9
-
 
 def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, bytes]:
     """Return the files of the chart `name` by path: the same bytes for the same arguments.
@@ -29,7 +27,7 @@ def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, 
         "major": major,
         "port": PORT,
         "http_port": HTTP_PORT,
-        "most_replicas": MOST_REPLICAS,
+        "most_replicas": source["properties"]["replicas"]["maximum"],
         "reserved_parameters": RESERVED_PARAMETERS,
         "generated_annotation": GENERATED,
         "values_table": values.as_table(source),
