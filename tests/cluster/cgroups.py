@@ -65,8 +65,8 @@ def _processes(folder: Path) -> list[Process]:
 
 
 def processes(group: str = CGROUP) -> list[Process]:
-    """All processes in a group and below it."""
-    return sorted({p for folder in _groups(group) for p in _processes(folder)}, key=lambda p: p.pid)
+    """All processes in a group and below it, the eldest first."""
+    return sorted({p for folder in _groups(group) for p in _processes(folder)}, key=lambda p: (p.start, p.pid))
 
 
 def remove(group: str = CGROUP) -> None:
@@ -90,7 +90,7 @@ def remove(group: str = CGROUP) -> None:
 
 
 def container(group: str, identifier: str) -> list[Process]:
-    """The processes of the container with this id, below a node's group; empty when there is none."""
+    """The processes of the container with this id, below a node's group, its PID 1 first; empty when there is none."""
     hierarchy = _hierarchies()[0]
     folders = [Path(folder) for folder, _, _ in os.walk(hierarchy / group) if Path(folder).name == identifier]
-    return sorted({p for folder in folders for p in _processes(folder)}, key=lambda p: p.pid)
+    return sorted({p for folder in folders for p in _processes(folder)}, key=lambda p: (p.start, p.pid))

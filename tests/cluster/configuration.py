@@ -124,7 +124,7 @@ def write() -> None:
     files.write_json(_LOCAL_PATH_CONFIGURATION, {"nodePathMap": volumes})
     for node in NODES:
         folder = node_directory(node.name)
-        for name in ("kubelet", "cni-results", "log", "volumes", "containerd"):
+        for name in ("kubelet", "cni-results", "log", "volumes"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         files.write_json(folder / "cni" / "10-pods.conflist", _cni(node))
         files.write(folder / "containerd.toml", _containerd_toml(folder))

@@ -58,7 +58,10 @@ class _Root:
         )
 
 
-_NO_PERL = 'rm -rf "$1"/usr/share/perl "$1"/usr/share/perl5 "$1"/usr/lib/*-linux-gnu/perl "$1"/var/cache/debconf'
+_NO_PERL = (
+    'rm -rf "$1"/usr/share/perl "$1"/usr/share/perl5 "$1"/usr/lib/*-linux-gnu/perl "$1"/usr/lib/*-linux-gnu/perl-base'
+    ' "$1"/usr/bin/perl* "$1"/var/cache/debconf'
+)
 _POSTGRES = _Root(
     packages=("postgresql-15", "locales"),
     configuration={

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import builds, cgroups, configuration, debian, files, images, network, pki, process, supervise
+from tests.cluster import builds, cgroups, configuration, debian, files, images, network, pki, process, runtime, supervise
 from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Archive
@@ -20,7 +20,6 @@ from tests.cluster.topology import NODES, Node
 
 _API_SECONDS = 60.0
 _READY_SECONDS = 120.0
-_RUNTIME_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 
 
@@ -86,8 +85,8 @@ def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
     for node in NODES:
         supervise.request("node-up", node=node.name)
     network.route_services(NODES)
+    _give_images(archives)
     supervise.start([configuration.containerd(node) for node in NODES])
-    _load_everywhere(archives)
     with step("waiting for the API server"):
         wait_for_api()
     for node in NODES:
@@ -139,6 +138,20 @@ def _dns_ready() -> bool:
     return kubectl(*words) == str(len(NODES))
 
 
+def _give_images(archives: list[Archive]) -> None:
+    """Gives every node the images before its containerd starts."""
+    stable = [archive for archive in archives if archive.reference != images.FAILOVER_IMAGE]
+    changing = [archive for archive in archives if archive not in stable]
+    runtime.populate([node_directory(node.name) / "containerd" for node in NODES], stable, changing)
+    for node in NODES:
+        files.write_json(_image_note(node), {archive.reference: archive.key for archive in archives})
+
+
+def _image_note(node: Node) -> Path:
+    """The file that says which version of each image a node has."""
+    return node_directory(node.name) / "images.json"
+
+
 def _load_everywhere(archives: list[Archive]) -> None:
     running = [node for node in NODES if node.name in supervise.status()["nodes"]]
     with ThreadPoolExecutor(max_workers=len(NODES)) as pool:
@@ -146,16 +159,15 @@ def _load_everywhere(archives: list[Archive]) -> None:
 
 
 def _load(node: Node, archives: list[Archive]) -> None:
-    note = node_directory(node.name) / "images.json"
+    note = _image_note(node)
     known = files.read_json(note) or {}
     wanted = [archive for archive in archives if known.get(archive.reference) != archive.key]
     if not wanted:
         return
-    ctr = [*supervise.inside(node.name), "ctr", "--namespace", "k8s.io"]
-    _wait(f"containerd on {node.name}", lambda: succeeds([*ctr, "images", "list", "-q"]), _RUNTIME_SECONDS)
+    ctr = [*supervise.inside(node.name), "ctr", "--namespace", runtime.NAMESPACE]
     for archive in wanted:
         with step(f"importing {archive.reference} into {node.name}"):
-            run([*ctr, "images", "import", str(archive.path)])
+            runtime.import_image(ctr, archive)
         known[archive.reference] = archive.key
         files.write_json(note, known)
 

@@ -11,7 +11,7 @@ import signal
 import time
 from typing import Any, Literal
 
-from tests.cluster import cgroups, configuration, files, local, network, process, supervise
+from tests.cluster import cgroups, configuration, files, local, network, process, runtime, supervise
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import BIN, STATE_LOCK
@@ -104,12 +104,12 @@ def node_of(namespace: str, pod: str) -> str:
 def _processes_on(node: str, namespace: str, pod: str, container: str) -> list[process.Process]:
     labels = {"pod.namespace": namespace, "pod.name": pod, "container.name": container}
     wanted = ",".join(f'labels."io.kubernetes.{name}"=={value}' for name, value in labels.items())
-    ctr = [*supervise.inside(node), "ctr", "--namespace", "k8s.io", "containers", "list", "--quiet", wanted]
+    ctr = [*supervise.inside(node), "ctr", "--namespace", runtime.NAMESPACE, "containers", "list", "--quiet", wanted]
     return [each for identifier in run(ctr).split() for each in cgroups.container(_node(node).cgroup, identifier)]
 
 
 def processes(namespace: str, pod: str, container: str, node: str | None = None) -> list[process.Process]:
-    """The processes of a running container (or native sidecar), lowest pid first.
+    """The processes of a running container (or native sidecar), its PID 1 first.
 
     It asks the nodes, not the API server, so it works also while the latter or a node is cut off. `node` is needed
     only when two nodes run a pod of this name, as after the replacement of a pod whose node is partitioned.

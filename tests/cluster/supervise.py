@@ -237,6 +237,8 @@ class Supervisor:
             os.close(namespaces.mount)
 
     def _status(self) -> dict[str, Any]:
+        for slot in self.slots.values():
+            self._look_after(slot)
         return {
             "components": {name: _slot_status(slot) for name, slot in self.slots.items()},
             "nodes": {name: asdict(namespaces) for name, namespaces in self.nodes.items()},
