@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from . import harness
 from .conftest import Make
-from .harness import BIN, TIMEOUT, Container, boot_time, server_user, wait_for
+from .harness import BIN, TIMEOUT, Container, boot_time, free_port, server_user, wait_for
 
 # F of docs/protocol.md: the supervisor's turn and the kill.
 FENCE_SECONDS = 0.7
@@ -74,6 +75,19 @@ def test_from_nothing_to_a_primary(make: Make) -> None:
     assert container.sql("select timeline_id from pg_control_checkpoint()") == "2"
     assert container.ok("stop", "fast") == "0"
     assert container.state == "down"
+    assert control(container, "Database cluster state") == "shut down"
+
+
+def test_a_user_id_without_a_name(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As OpenShift gives them."""
+    monkeypatch.setattr(harness, "server_user", lambda: (31337, 31337))
+    container = make("pod-0")
+    container.start()
+    container.ok("initdb")
+    container.ok("start", "hot")
+    container.promote(2, 1)
+    container.ok("kill")
+    assert container.ask("rewind", "127.0.0.1", str(free_port())).text.startswith("exit code 1: pg_rewind: error: ")
     assert control(container, "Database cluster state") == "shut down"
 
 
