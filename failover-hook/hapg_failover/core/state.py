@@ -179,7 +179,7 @@ class Memory:
     the last operation was answered.
     held_term: the term this member holds, None if it holds none; renewed_at: send of the last acknowledged write under it;
     recorded_ttl: that write's TTL. position: end of WAL, known while sealed. promised: the version of the last publication
-    that was sent, and its running flag; start_version: the one first read after this server's start (rule 3).
+    that was sent, and its running flag, published_at: when; start_version: the one first read after this server's start (rule 3).
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
     for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
@@ -199,6 +199,7 @@ class Memory:
     recorded_ttl: float = 0.0
     position: Position | None = None
     promised: tuple[str, bool] | None = None
+    published_at: float = 0.0
     start_version: str | None = None
     started: bool = False
     follow_term: int | None = None

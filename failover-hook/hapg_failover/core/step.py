@@ -28,6 +28,7 @@ READ_EVERY_S = 1.0
 LEASE_GONE_S = 60.0
 HEARTBEAT_FRESH_S = 0.7
 PROBE_FRESH_S = 2.5
+PUBLISH_AGAIN_S = 1.5
 
 
 class Step:
@@ -149,12 +150,14 @@ class Step:
             self.actions.append(ListPods())
 
     def publish(self, running: bool, reason: str) -> None:
-        """State our position under the Lease's present version, once for each version."""
+        """State our position under the Lease's present version; again if our pod doesn't show it after a while."""
         o, m = self.o, self.m
-        if m.promised == (self.version, running):
+        own = next((p.publication for p in o.pods if p.uid == o.me.uid), None)
+        shown = own is not None and (own.lease_version, own.running, own.nonce) == (self.version, running, m.nonce or "")
+        if m.promised == (self.version, running) and (shown or o.now - m.published_at < PUBLISH_AGAIN_S):
             return
         position = m.position if o.volume_state is VolumeState.DATA else None
-        self.remember(promised=(self.version, running))
+        self.remember(promised=(self.version, running), published_at=o.now)
         self.do(
             Publish(
                 Publication(
