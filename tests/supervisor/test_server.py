@@ -116,6 +116,18 @@ def test_a_start_that_fails_tells_why(make: Make, template: Path) -> None:
     assert container.ask("start", "hot").text == "the server is not down"
 
 
+def test_a_lowered_max_connections_keeps_a_hot_standby_from_starting_not_a_warm_one(primary: Container) -> None:
+    """PostgreSQL's rule for hot standbys; and as every start is one, also that of the former primary."""
+    primary.ok("stop", "fast")
+    conf = primary.config / "postgresql.conf"
+    conf.write_text(conf.read_text() + "max_connections = 15\n")
+    assert primary.ask("start", "hot").result == "error"
+    assert primary.ok("start", "warm") == "standby"
+    primary.promote(3, 2)
+    primary.ok("stop", "fast")
+    assert primary.ok("start", "hot") == "ready"
+
+
 def test_files_of_a_dead_server_do_not_hinder_the_next(make: Make, template: Path) -> None:
     """Pids repeat in every container: a stale postmaster.pid may name a process that lives, here PID 1 itself."""
     container = make("pod-0")
