@@ -28,6 +28,7 @@ port = {port}
 unix_socket_directories = '{run}/socket'
 hba_file = '{config}/pg_hba.conf'
 logging_collector = off
+dynamic_shared_memory_type = mmap
 shared_buffers = 16MB
 max_connections = 20
 wal_level = replica
@@ -120,7 +121,8 @@ class Container:
         self.events: list[SupervisorEvent] = []
         self.pid1 = 0
         self._unshare: subprocess.Popen[bytes] | None = None
-        for directory in (self.run, self.config, self.volume):
+        self.shm = root / name / "shm"
+        for directory in (self.run, self.config, self.volume, self.shm):
             directory.mkdir(parents=True, exist_ok=True)
         conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config)
         (self.config / "postgresql.conf").write_text(conf)
@@ -128,7 +130,7 @@ class Container:
         for file, text in (("pwfile", PASSWORD), ("pgpass", f"*:*:*:postgres:{PASSWORD}\n")):
             (self.run / file).write_text(text)
             (self.run / file).chmod(0o600)
-        for path in (self.run, self.volume, self.run / "pwfile", self.run / "pgpass"):
+        for path in (self.run, self.volume, self.shm, self.run / "pwfile", self.run / "pgpass"):
             os.chown(path, *server_user())
         self.agent = Agent(self.run)
 
@@ -145,12 +147,13 @@ class Container:
             "HAPG_RUN": str(self.run),
             "HAPG_VOLUME": str(self.volume),
             "HAPG_CONFIG": str(self.config),
+            "HAPG_SHM": str(self.shm),
             "HAPG_INITDB_ARGS": "--no-sync --wal-segsize=1",
             **self.environment,
         }
         command = [
             "setpriv", "--pdeathsig", "KILL",
-            "unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+            "unshare", "--pid", "--ipc", "--fork", "--mount-proc", "--kill-child",
             "setpriv", "--pdeathsig", "KILL", "--reuid", str(uid), "--regid", str(gid), "--clear-groups", "--no-new-privs",
             "/bin/bash", str(SCRIPT),
         ]  # fmt: skip

@@ -139,9 +139,11 @@ def test_files_of_a_dead_server_do_not_hinder_the_next(make: Make, template: Pat
     write_as_server(Path(f"{socket}.lock"), lock)
     write_as_server(container.pgdata / "recovery.signal", "")
     write_as_server(container.pgdata / "promote", "")
+    write_as_server(container.shm / "PostgreSQL.123", "shared memory of a server that was killed")
     container.pgdata.chmod(0o2770)
     container.ok("start", "hot")
     assert container.sql("select pg_is_in_recovery()") == "t"
+    assert list(container.shm.iterdir()) == []
 
 
 def test_auto_conf_is_stripped_of_what_would_end_recovery(make: Make, template: Path) -> None:
