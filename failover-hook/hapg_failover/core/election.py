@@ -80,7 +80,8 @@ def judge(
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
     relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes and q.state is VolumeState.DATA}
     missing = volumes - {q.volume for _, q in relevant.values()}
-    limit = COLD_WAIT_S if cold else PUBLISH_WAIT_S
+    # Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
+    limit = COLD_WAIT_S if cold and lease.volume in missing else PUBLISH_WAIT_S
     if lease.release is not None:
         covered = lease.release.clean and lease.release.position is not None and me.position >= lease.release.position
         if covered:
@@ -108,16 +109,25 @@ def judge(
             return Verdict(False, f"{successor} is the chosen successor")
     if successor == me.pod and me.position >= best:
         return Verdict(True, f"chosen successor at {me.position}", complete=not missing)
-    if waited < limit_of_rank(rank, missing, limit):
+    if rank and waited < _rank_wait(rank, cold, lease, ttl, me.position < best):
         return Verdict(False, f"rank {rank} of {len(names)}: a better member goes first")
     why = "released: " + lease.release.reason if lease.release is not None else f"run out, {age:.1f} s old"
     text = f"best of {len(names)} at {me.position}" if rank == 0 else f"rank {rank} of {len(names)} at {me.position}"
     return Verdict(True, f"{text}; the Lease is {why}", complete=not missing)
 
 
-def limit_of_rank(rank: int, missing: set[str], limit: float) -> float:
-    """Return how long after the Lease came free the member of this rank claims, in seconds."""
-    return rank * RANK_STEP_S + (limit if missing and rank else 0.0)
+def _rank_wait(rank: int, cold: bool, lease: LeaseState, ttl: float, behind: bool) -> float:
+    """Return how long after the Lease came free a member that isn't the best claims, in seconds.
+
+    The best may have published at the last moment of the wait for it. behind: it has more WAL than we; then we wait a TTL more
+    for a Lease that has run out, because one that has just started counts the Lease's age from then on.
+    """
+    wait = COLD_WAIT_S if cold else PUBLISH_WAIT_S
+    if lease.release is not None:
+        wait = max(wait, lease.release.hold_s)
+    elif behind:
+        wait += max(ttl, lease.ttl_s)
+    return wait + rank * RANK_STEP_S
 
 
 def claim(
