@@ -293,7 +293,9 @@ def launch() -> None:
         if name in os.environ:
             environment[name] = os.environ[name]
     with log("supervisor").open("ab") as output:
-        _popen([sys.executable, "-m", "tests.cluster.supervise"], environment, output)
+        # setsid makes it a child of init: this program neither waits for it nor ends it
+        argv = ["setsid", "--fork", sys.executable, "-m", "tests.cluster.supervise"]
+        subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", check=True)
     limit = time.monotonic() + 10
     while time.monotonic() < limit:
         if running():
