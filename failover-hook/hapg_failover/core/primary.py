@@ -21,6 +21,7 @@ from .state import (
 from .step import PROBE_FRESH_S, Step, busy
 
 FAILED_S = 60.0
+UNPROVEN_S = 20.0
 RETRY_PUT_S = 0.3
 
 
@@ -70,6 +71,10 @@ def writing(step: Step) -> None:
         step.remember(successor=successor.name if successor else None)
         step.go(Phase.STOPPING, "the pod is going away")
         step.run(Op.HAND_OVER, f"the pod is going away: hand over to {successor.name if successor else 'nobody, none streams'}")
+        return
+    if m.phase is Phase.PRIMARY and o.position is None and o.now - m.phase_since > UNPROVEN_S:
+        step.remember(failed_until=o.now + FAILED_S)
+        step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
         return
     _renew(step)
     if m.phase is Phase.PRIMARY:
