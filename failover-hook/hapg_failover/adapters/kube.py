@@ -161,10 +161,17 @@ class Kube:
         return self._lease(self._call("POST", self._scope.leases, timeout, body))
 
     def update_lease(self, state: LeaseState, version: str, timeout: float) -> LeaseObject:
-        """See ports.KubeApi; what others have written beside our fields is kept as it was last read."""
+        """See ports.KubeApi; what others have written beside our fields is kept as it was last read.
+
+        The UID of what was read goes with it: without one the API server answers a PUT on a deleted Lease by creating it anew, whatever
+        the version, and a late renewal would bring an old term back.
+        """
+        end = time.monotonic() + timeout
+        if self._last_lease is None:
+            self.get_lease(timeout)
         body = lease_codec.to_object(state, self._scope.name, self._scope.selector, datetime.now(UTC), self._last_lease)
         body["metadata"]["resourceVersion"] = version
-        return self._lease(self._call("PUT", f"{self._scope.leases}/{self._scope.name}", timeout, body))
+        return self._lease(self._call("PUT", f"{self._scope.leases}/{self._scope.name}", _left(end), body))
 
     def _lease(self, answer: Mapping[str, Any]) -> LeaseObject:
         try:
@@ -230,9 +237,9 @@ class Kube:
             "data": {key: b64encode(make_value().encode()).decode()},
         }
         try:
-            self._call("POST", self._scope.core("secrets"), max(0.0, end - time.monotonic()), body)
+            self._call("POST", self._scope.core("secrets"), _left(end), body)
         except Conflict:
-            return not self._secret_has(name, key, max(0.0, end - time.monotonic()))
+            return not self._secret_has(name, key, _left(end))
         return True
 
     def _secret_has(self, name: str, key: str, timeout: float) -> bool:
@@ -262,6 +269,11 @@ class Kube:
         if 200 <= status <= 299 and isinstance(answer, dict):
             return answer
         raise _error(status, answer if isinstance(answer, dict) else {}, f"{method} {path}")
+
+
+def _left(end: float) -> float:
+    """Return the seconds until `end`; never none, for that would mean 'without a limit'."""
+    return max(0.001, end - time.monotonic())
 
 
 def _error(status: int, answer: Mapping[str, Any], call: str) -> ApiError:

@@ -123,17 +123,14 @@ _AT_NEXT_RECORD = re.compile(
 
 
 def parse_waldump_end(text: str, segment_size: int = SEGMENT_SIZE) -> WalEnd:
-    """Read what `pg_waldump -q`, begun at the start of a record or the end of one, wrote to stderr.
-
-    Raise ValueError if it isn't a known way to end.
-    """
+    """Read what `pg_waldump -q` wrote to stderr. Raise ValueError if it isn't a known way to end."""
     if error := _ERROR.search(text):
         reason = error[2].strip()
         place = _AT_NEXT_RECORD.match(reason)
         end = None if place is None else _without_header(parse_lsn(place[1]), segment_size)
         return WalEnd(parse_lsn(error[1]) or None, end, None, reason)
     if nothing := _NOTHING.search(text):
-        return WalEnd(None, _without_header(parse_lsn(nothing[1]), segment_size), None, nothing[0])
+        return WalEnd(None, None, None, nothing[0])
     if missing := _MISSING.search(text):
         return WalEnd(None, None, missing[1], missing[0])
     raise ValueError(f"not the end of a pg_waldump: {text.strip()[-200:]!r}")
