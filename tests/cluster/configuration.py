@@ -94,6 +94,11 @@ def second_components(binaries: dict[str, Path]) -> list[Component]:
     ]
 
 
+def names(node: Node) -> list[str]:
+    """The names of the components of a node, in the order in which they start."""
+    return [f"{program}-{node.name}" for program in ("containerd", "kubelet", "kube-proxy")]
+
+
 def containerd(node: Node) -> Component:
     """The node's container runtime."""
     argv = ("containerd", "--config", str(node_directory(node.name) / "containerd.toml"))

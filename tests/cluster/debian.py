@@ -58,4 +58,5 @@ def root_file_system(
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEFT_OUT, *left_out)]
     argv += [f"--essential-hook={hook}" for hook in essential_hooks]
     argv += [f"--customize-hook={hook}" for hook in customize_hooks]
-    run([*argv, _SUITE, str(target)])
+    # in a mount namespace of its own, and with its temporary files beside the target: killing it leaves nothing behind
+    run(["unshare", "--mount", *argv, _SUITE, str(target)], env={"TMPDIR": str(target.parent)})

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import process
 from tests.cluster.output import say
+
+_WORKSPACE = ".work-"
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -61,9 +64,17 @@ def digest(paths: Iterable[Path], *texts: str) -> str:
 
 @contextmanager
 def workspace(folder: Path) -> Iterator[Path]:
-    """A temporary folder inside `folder` (so that results can be renamed into place), removed at the end."""
+    """A temporary folder inside `folder` (so that results can be renamed into place), removed at the end.
+
+    Those of programs that were killed in the middle of their work are removed first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=folder, prefix=".work-"))
+    for left in folder.glob(f"{_WORKSPACE}*"):
+        pid, start = left.name.removeprefix(_WORKSPACE).split("-")[:2]
+        if not process.alive(process.Process(int(pid), int(start))):
+            shutil.rmtree(left, ignore_errors=True)
+    own = process.own()
+    path = Path(tempfile.mkdtemp(dir=folder, prefix=f"{_WORKSPACE}{own.pid}-{own.start}-"))
     path.chmod(0o755)
     try:
         yield path

@@ -15,7 +15,7 @@ from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Archive
 from tests.cluster.output import say, step
-from tests.cluster.paths import BIN, CLUSTER, KUBECONFIG, LOGS, MANIFESTS, PHASE, STATE_LOCK, node_directory
+from tests.cluster.paths import BIN, CACHE, CLUSTER, KUBECONFIG, LOGS, MANIFESTS, PHASE, STATE, STATE_LOCK, node_directory
 from tests.cluster.topology import NODES, Node
 
 _API_SECONDS = 60.0
@@ -47,6 +47,7 @@ def up() -> Path:
     with files.lock(STATE_LOCK):
         if is_up():
             _load_everywhere(archives)
+            _warn_of_faults()
             return KUBECONFIG
         _clean_up()
         try:
@@ -74,6 +75,9 @@ def down() -> None:
 
 
 def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
+    for folder in (CACHE, STATE):
+        if any(folder.is_relative_to(hidden) for hidden in supervise.HIDDEN):
+            raise ClusterError(f"{folder} is hidden from the nodes by folders of their own; choose another place")
     for point in supervise.MOUNT_POINTS:
         point.mkdir(parents=True, exist_ok=True)
     files.write_json(PHASE, "starting")
@@ -103,6 +107,16 @@ def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
 def wait_for_api() -> None:
     """Waits until the API server says that it is ready; ClusterError after a minute."""
     _wait("the API server", _api_answers, _API_SECONDS)
+
+
+def _warn_of_faults() -> None:
+    """Says which nodes are still broken, say by a test that was killed; a test that is running may want them so."""
+    connected = network.connected()
+    for node in NODES:
+        if node.name not in supervise.status()["nodes"]:
+            say(f"warning: {node.name} is powered off; 'boot {node.name}' starts it")
+        elif node not in connected:
+            say(f"warning: {node.name} is partitioned; 'heal {node.name}' ends that")
 
 
 def _wait(what: str, ready: Callable[[], bool], seconds: float) -> None:

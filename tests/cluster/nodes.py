@@ -14,7 +14,7 @@ from typing import Any, Literal
 from tests.cluster import cgroups, configuration, files, local, network, process, runtime, supervise
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
-from tests.cluster.paths import BIN, STATE_LOCK
+from tests.cluster.paths import STATE_LOCK
 from tests.cluster.topology import HOST_ADDRESS, NODES, POD_RANGE, Node
 from tests.cluster.topology import node as _find_node
 
@@ -60,11 +60,9 @@ def power_off(node: str) -> None:
 
 def boot(node: str) -> None:
     """Starts a node that was powered off, with the disk that it had; returns before it is Ready."""
-    found = _node(node)
     with files.lock(STATE_LOCK):
-        supervise.request("node-up", node=node)
-        binaries = {name: (BIN / name).resolve() for name in ("kubelet", "kube-proxy")}
-        supervise.start([configuration.containerd(found), *configuration.node_components(found, binaries)])
+        supervise.request("node-up", node=_node(node).name)
+        supervise.request("resume", names=configuration.names(_node(node)))
         _route_services()
 
 

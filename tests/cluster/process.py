@@ -32,6 +32,13 @@ def find(pid: int) -> Process | None:
     return None if fields[0] in "ZX" else Process(pid, int(fields[19]))
 
 
+def own() -> Process:
+    """This process."""
+    found = find(os.getpid())
+    assert found is not None
+    return found
+
+
 def state(pid: int) -> str:
     """The letter of the process's state in /proc/PID/stat (`T` is stopped); `X` when it is gone."""
     try:

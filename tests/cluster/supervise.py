@@ -54,6 +54,8 @@ read -r _ || true
 """
 MOUNT_POINTS = (Path("/var/lib/kubelet"), Path("/var/lib/cni"))
 """Folders of the host that a node's own folders are mounted on, in the node's mount namespace only."""
+HIDDEN = (*MOUNT_POINTS, Path("/run"), Path("/var/run"), Path("/var/log"))
+"""What a node does not see of the host's files."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ class Supervisor:
         try:
             with connection.makefile("rw") as stream:
                 stream.write(json.dumps(self._reply(json.loads(stream.readline()))) + "\n")
-        except (OSError, ValueError) as error:
-            _log(f"a request failed: {error}")
+        except Exception as error:  # whoever asked gets no answer, but the cluster needs its supervisor
+            _log(f"a request failed: {type(error).__name__}: {error}")
 
     def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -135,7 +137,9 @@ class Supervisor:
                     return {"ok": self._status()}
                 case verb:
                     return {"error": f"no verb {verb!r}"}
-        except (ClusterError, OSError, KeyError, ValueError) as error:
+        except ClusterError as error:
+            return {"error": str(error)}
+        except (OSError, LookupError, ValueError, subprocess.SubprocessError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
         return {"ok": True}
 
@@ -165,12 +169,14 @@ class Supervisor:
     def _look_after(self, slot: _Slot) -> None:
         if slot.popen and slot.popen.poll() is not None:
             self._note_exit(slot, slot.popen)
-        if slot.wanted and slot.popen is None and time.monotonic() >= slot.next_start and self._may_start(slot):
-            slot.started = time.monotonic()
-            try:
+        if not slot.wanted or slot.popen or time.monotonic() < slot.next_start:
+            return
+        try:
+            if self._may_start(slot):
+                slot.started = time.monotonic()
                 slot.popen = self._spawn(slot.component)
-            except OSError as error:
-                self._try_later(slot, f"can't be started: {error}")
+        except OSError as error:
+            self._try_later(slot, f"can't be started: {error}")
 
     def _note_exit(self, slot: _Slot, popen: subprocess.Popen[bytes]) -> None:
         if time.monotonic() - slot.started >= _STABLE_SECONDS:
@@ -371,9 +377,7 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(SOCKET))
         server.listen()
-        own = process.find(os.getpid())
-        assert own is not None
-        files.write_json(SUPERVISOR, asdict(own))
+        files.write_json(SUPERVISOR, asdict(process.own()))
         Supervisor().run(server)
 
 
