@@ -197,8 +197,10 @@ def test_a_lease_that_has_gone_can_be_created_anew_and_not_replaced(side: Side) 
     kube = side.client()
     created = kube.create_lease(STATE, LIMIT)
     side.delete_lease()
-    with pytest.raises(Conflict):
+    with pytest.raises(NotFound):
         kube.update_lease(STATE, created.version, LIMIT)
+    with pytest.raises(NotFound):
+        side.client().update_lease(STATE, created.version, LIMIT)
     again = kube.create_lease(STATE, LIMIT)
     with pytest.raises(Conflict):
         kube.update_lease(STATE, created.version, LIMIT)

@@ -100,7 +100,7 @@ class FakeCluster:
         if version is None and self.lease is not None:
             raise Conflict("the Lease exists already")
         if version is not None and self.lease is None:
-            raise Conflict("there is no Lease any more")
+            raise NotFound("there is no Lease any more")
         if version is not None and self.lease is not None and version != self.lease["metadata"]["resourceVersion"]:
             raise Conflict(f"the Lease has another version than {version}")
         self.lease = lease_codec.to_object(state, self.name, {}, datetime.now(UTC), self.lease)

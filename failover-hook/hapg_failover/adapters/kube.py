@@ -164,14 +164,24 @@ class Kube:
         """See ports.KubeApi; what others have written beside our fields is kept as it was last read.
 
         The UID of what was read goes with it: without one the API server answers a PUT on a deleted Lease by creating it anew, whatever
-        the version, and a late renewal would bring an old term back.
+        the version, and a late renewal would bring an old term back. With it the answer is 409, so a look has to tell 'gone' from
+        'changed'.
         """
         end = time.monotonic() + timeout
         if self._last_lease is None:
             self.get_lease(timeout)
         body = lease_codec.to_object(state, self._scope.name, self._scope.selector, datetime.now(UTC), self._last_lease)
         body["metadata"]["resourceVersion"] = version
-        return self._lease(self._call("PUT", f"{self._scope.leases}/{self._scope.name}", _left(end), body))
+        try:
+            return self._lease(self._call("PUT", f"{self._scope.leases}/{self._scope.name}", _left(end), body))
+        except Conflict as conflict:
+            try:
+                self.get_lease(_left(end))
+            except NotFound:
+                raise
+            except ApiError:
+                raise conflict from None
+            raise
 
     def _lease(self, answer: Mapping[str, Any]) -> LeaseObject:
         try:

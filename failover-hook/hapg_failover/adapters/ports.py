@@ -36,7 +36,7 @@ class KubeApi(Protocol):
         """Raise Conflict if there is one, ApiUnavailable."""
 
     def update_lease(self, state: LeaseState, version: str, timeout: float) -> LeaseObject:
-        """PUT on `version`; renewTime always changes. Raise Conflict (another version, or none any more), ApiUnavailable."""
+        """PUT on `version`; renewTime always changes. Raise Conflict, NotFound (there is none any more), ApiUnavailable."""
 
     def list_pods(self, timeout: float) -> tuple[Pod, ...]:
         """Return the pods of the release by ordinal. Raise ApiUnavailable."""
