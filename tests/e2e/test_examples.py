@@ -26,7 +26,7 @@ def namespace(cluster: Cluster) -> Iterator[Namespace]:
 
 def dry_run(namespace: Namespace, chart: Path, *options: str) -> list[str]:
     """Have the server check what a chart renders to; return the kinds. A warning, such as one about Pod Security, is a failure."""
-    rendered = namespace.helm("template", "ha-postgres", str(chart), *options)
+    rendered = namespace.helm("template", "--validate", "ha-postgres", str(chart), *options)
     done = namespace.try_kubectl("apply", "--dry-run=server", "--output", "name", "--filename", "-", stdin=rendered)
     assert done.code == 0, done.text
     assert done.err == ""

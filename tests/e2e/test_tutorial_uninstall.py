@@ -20,7 +20,7 @@ def test_data_is_there_after_uninstall_and_install(tutorial: Release, history_of
     claims = {claim["metadata"]["name"]: claim["spec"]["volumeName"] for claim in tutorial.namespace.get("persistentvolumeclaims")}
 
     tutorial.uninstall()
-    assert tutorial.namespace.helm("list", "--all", "--short").split() == []
+    assert tutorial.namespace.helm("list", "--short").split() == []
     tutorial.install(CHART, "--values", str(VALUES))
     tutorial.wait_serving()
     tutorial.wait_full_strength()
