@@ -111,12 +111,16 @@ def _signal(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text}: no such signal") from error
 
 
+def _container(arguments: argparse.Namespace) -> tuple[str, str, str]:
+    return arguments.namespace, arguments.pod, arguments.container
+
+
 def _kill(arguments: argparse.Namespace) -> None:
-    where = (arguments.namespace, arguments.pod, arguments.container)
+    where = _container(arguments)
     if arguments.process:
-        print(*nodes.kill_process(*where, arguments.process, arguments.signal))
+        print(*nodes.kill_process(*where, arguments.process, arguments.signal, arguments.node))
     else:
-        nodes.kill_container(*where, arguments.signal)
+        nodes.kill_container(*where, arguments.signal, arguments.node)
 
 
 Action = Callable[[argparse.Namespace], int | None]
@@ -145,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("pod", metavar="POD")
         if container:
             verb.add_argument("container", metavar="CONTAINER")
+            verb.add_argument("--node", choices=nodes.names(), help="needed when two nodes run a pod of this name")
         verb.add_argument("-n", "--namespace", default="default")
         return verb
 
@@ -178,13 +183,13 @@ def _parser() -> argparse.ArgumentParser:
     add_pod(
         "freeze",
         "stop all processes of a container",
-        lambda arguments: nodes.freeze(arguments.namespace, arguments.pod, arguments.container),
+        lambda arguments: nodes.freeze(*_container(arguments), node=arguments.node),
         container=True,
     )
     add_pod(
         "thaw",
         "let a frozen container run on",
-        lambda arguments: nodes.thaw(arguments.namespace, arguments.pod, arguments.container),
+        lambda arguments: nodes.thaw(*_container(arguments), node=arguments.node),
         container=True,
     )
     verb = add_pod("kill", "send a signal to all processes of a container", _kill, container=True)
