@@ -14,6 +14,7 @@ if [[ $$ -ne 1 ]]; then
 fi
 
 readonly RUN=${HAPG_RUN:-/run/hapg} VOLUME=${HAPG_VOLUME:-/var/lib/postgresql/data} CONFIG=${HAPG_CONFIG:-/etc/hapg/config}
+readonly SHM=${HAPG_SHM:-/dev/shm}
 readonly DATA=$VOLUME/pgdata
 readonly BIN=${HAPG_BINDIR:-/usr/lib/postgresql/15/bin}
 readonly INSTANCE=$RUN/conf/instance.conf
@@ -190,7 +191,8 @@ strip_auto_conf() {
 }
 
 # Make sure that what starts is a standby without an upstream. The locks say that no other server runs here, so a
-# postmaster.pid is a dead one's, though its number may live again in this PID namespace.
+# postmaster.pid is a dead one's, though its number may live again in this PID namespace; and so is shared memory, which
+# PostgreSQL itself finds again only if a server was killed and started again on the very same directory.
 prepare() {
     local file
     set +f
@@ -199,7 +201,7 @@ prepare() {
         return 1
     }
     chmod 0700 "$DATA" &&
-        rm -f "$DATA/postmaster.pid" "$DATA/promote" "$DATA/recovery.signal" "$RUN"/socket/.s.PGSQL.* &&
+        rm -f "$DATA/postmaster.pid" "$DATA/promote" "$DATA/recovery.signal" "$RUN"/socket/.s.PGSQL.* "$SHM"/PostgreSQL.* &&
         : >"$DATA/standby.signal" || return 1
     for file in "$DATA/$WAL"/*.history; do
         [[ -s $file ]] || rm -f "$file" || return 1
