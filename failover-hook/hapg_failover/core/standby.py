@@ -143,6 +143,12 @@ def sealed(step: Step) -> None:
         )
         return
     fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)
+    told = step.own_publication
+    if step.live_holder and fresh and (told is None or told.volume != o.volume):
+        step.publish(True, "our volume isn't known to the primary yet")
+        if not step.actions:
+            step.because("waiting until our pod shows which volume it has")
+        return
     if step.live_holder and fresh and s.address is not None:
         _follow(step, s)
         return

@@ -128,6 +128,11 @@ class Step:
             and self.age < self.o.timing.overdue
         )
 
+    @property
+    def own_publication(self) -> Publication | None:
+        """What our own pod shows as published."""
+        return next((p.publication for p in self.o.pods if p.uid == self.o.me.uid), None)
+
     def candidate(self) -> Candidate | None:
         """Return ourselves as a candidate, None while we are not sealed with a known position."""
         o, m = self.o, self.m
@@ -152,8 +157,9 @@ class Step:
     def publish(self, running: bool, reason: str) -> None:
         """State our position under the Lease's present version; again if our pod doesn't show it after a while."""
         o, m = self.o, self.m
-        own = next((p.publication for p in o.pods if p.uid == o.me.uid), None)
-        shown = own is not None and (own.lease_version, own.running, own.nonce) == (self.version, running, m.nonce or "")
+        own = self.own_publication
+        said = (self.version, running, m.nonce or "", o.volume)
+        shown = own is not None and (own.lease_version, own.running, own.nonce, own.volume) == said
         if m.promised == (self.version, running) and (shown or o.now - m.published_at < PUBLISH_AGAIN_S):
             return
         position = m.position if o.volume_state is VolumeState.DATA else None
