@@ -262,7 +262,11 @@ def follow(step: Step) -> None:
     elif m.mode is not None and m.mode != o.standby_mode:
         step.run(Op.START, f"standbyMode is {o.standby_mode} now: restart the standby", mode=o.standby_mode)
     elif _left_out(step, s):
-        _refollow(step, s)
+        told = step.own_publication
+        if told is None or told.volume != o.volume:
+            step.run(Op.SEAL, "our pod doesn't show which volume we have: seal, to publish it")
+        else:
+            _refollow(step, s)
     else:
         step.because(f"following {s.holder.pod}")
 
