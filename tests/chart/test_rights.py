@@ -41,15 +41,18 @@ def right(method: str, target: str) -> Right:
 
 @pytest.fixture
 def requests() -> Iterator[tuple[Configuration, set[Right]]]:
-    """An API server that has nothing, and what was asked of it."""
+    """An API server that has nothing but the Lease that is given to it, and what was asked of it."""
     asked: set[Right] = set()
 
-    class Nothing(BaseHTTPRequestHandler):
+    class Server(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.add(right(self.command, self.path))
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.dumps({"kind": "Status", "code": 404, "message": "not found"}).encode()
-            self.send_response(404)
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            taken = "/leases" in self.path and sent
+            document = json.loads(sent) if taken else {"kind": "Status", "code": 404, "message": "not found"}
+            document.setdefault("metadata", {}).update(uid="lease", resourceVersion="1")
+            body = json.dumps(document).encode()
+            self.send_response(200 if taken else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -59,7 +62,7 @@ def requests() -> Iterator[tuple[Configuration, set[Right]]]:
         def log_message(self, format: str, *arguments: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     configuration = Configuration()
