@@ -49,7 +49,7 @@ def requests() -> Iterator[tuple[Configuration, set[Right]]]:
             asked.add(right(self.command, self.path))
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             taken = "/leases" in self.path and sent
-            document = json.loads(sent) if taken else {"kind": "Status", "code": 404, "message": "not found"}
+            document: helm.Object = json.loads(sent) if taken else {"kind": "Status", "code": 404, "message": "not found"}
             document.setdefault("metadata", {}).update(uid="lease", resourceVersion="1")
             body = json.dumps(document).encode()
             self.send_response(200 if taken else 404)
