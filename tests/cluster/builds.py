@@ -39,6 +39,14 @@ def _kubernetes_version() -> tuple[str, ...]:
     return tuple(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
 
 
+def _helm3_version() -> tuple[str, ...]:
+    """The Kubernetes that `helm template` takes for granted; unset it is v1.20."""
+    major, minor, _ = _KUBERNETES.split(".")
+    values = {"k8sVersionMajor": major, "k8sVersionMinor": minor}
+    packages = ("chartutil", "lint/rules")
+    return tuple(f"-X helm.sh/helm/v3/pkg/{package}.{name}={value}" for package in packages for name, value in values.items())
+
+
 _KUBERNETES_PROGRAMS = (
     "kube-apiserver",
     "kube-controller-manager",
@@ -60,7 +68,7 @@ CLUSTER_BUILDS = (
 )
 TOOL_BUILDS = (
     CLUSTER_BUILDS[0],
-    Build("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}),
+    Build("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}, _helm3_version()),
     Build("helm4", {"helm4": "helm.sh/helm/v4/cmd/helm"}),
     Build("ct", {"ct": "github.com/helm/chart-testing/v3/ct"}),
     Build("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
