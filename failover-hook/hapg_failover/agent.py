@@ -144,6 +144,7 @@ class Agent:
         self._reads = Worker("read")
         self._patches = Worker("patch")
         self._events = Worker("event")
+        self._disk = Worker("disk")
         self._operator = Worker("operator")
 
     def run(self) -> None:
@@ -152,7 +153,7 @@ class Agent:
         for target, name in ((self._read_events, "supervisor"), (self._await_death, "death")):
             threading.Thread(target=target, name=name, daemon=True).start()
         every(STATUS_S, "status", self._look_at_server)
-        every(PROBE_S, "disk", self._probe_disk)
+        every(PROBE_S, "probe", self._probe_disk)
         self._reads.do(lambda: self._list_pods(timing.call))
         while True:
             self._wait()
@@ -372,7 +373,7 @@ class Agent:
             case Announce(kind, reason, message):
                 self._events.do(lambda: self._announce(kind, reason, message))
             case CheckRecord(position):
-                self._reads.do(lambda: self._check_record(position))
+                self._disk.do(lambda: self._check_record(position))
 
     def _send(self, verb: str) -> None:
         w = self._world
