@@ -79,6 +79,7 @@ class _Session:
         }
         self._lock = threading.Lock()
         self._connection: Any = None
+        self._cursor: Any = None  # kept, for psycopg2 fails if a running statement's cursor has been freed
 
     def query(self, statement: str, arguments: Sequence[object], timeout: float) -> tuple[Any, ...]:
         """Run `statement`; return its first row, () if it returns none. Raise SqlError."""
@@ -111,10 +112,10 @@ class _Session:
         if self._connection is None:
             self._connection = psycopg2.connect(async_=1, **self._parameters)
         self._wait(end)
-        cursor = self._connection.cursor()
-        cursor.execute(_spelled_for(self._connection.server_version, statement), arguments)
+        self._cursor = self._connection.cursor()
+        self._cursor.execute(_spelled_for(self._connection.server_version, statement), arguments)
         self._wait(end)
-        return () if cursor.description is None else tuple(cursor.fetchone() or ())
+        return () if self._cursor.description is None else tuple(self._cursor.fetchone() or ())
 
     def _wait(self, end: float) -> None:
         while (state := self._connection.poll()) != psycopg2.extensions.POLL_OK:

@@ -61,7 +61,7 @@ class Server:
         self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop", check=False)
 
     def connect(self) -> Any:
-        connection = psycopg2.connect(host=str(self.base), user="postgres", dbname="postgres")
+        connection = psycopg2.connect(host=str(self.base), port=self.settings.get("port", "5432"), user="postgres", dbname="postgres")
         connection.autocommit = True
         return connection
 

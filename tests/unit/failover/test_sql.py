@@ -1,0 +1,183 @@
+"""SQL to a real PostgreSQL 15: what is read, and that no call takes longer than it may."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hapg_failover.adapters.ports import SqlError
+from hapg_failover.adapters.sql import PostgresSql
+from hapg_failover.core.lsn import parse_lsn
+from hapg_failover.core.wal import fork_point, parse_history, segment_name
+
+from .conftest import SEGMENT_SIZE, Server
+
+pytestmark = pytest.mark.slow
+LIMIT = 5.0
+OURS = "application_name = 'ha-postgres-failover'"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def primary(server: Server) -> Server:
+    server.settings = {"listen_addresses": "127.0.0.1", "port": str(_free_port()), "wal_keep_size": "64MB"}
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="module")
+def standby(primary: Server) -> Iterator[Server]:
+    standby = Server(primary.base, {**primary.settings, "port": str(_free_port()), "cluster_name": "db-1"}, "standby")
+    standby.run(
+        "pg_basebackup", "-D", standby.data, "-R", "-c", "fast", "-h", primary.base, "-p", primary.settings["port"], "-U", "postgres"
+    )
+    standby.start()
+    yield standby
+    standby.stop()
+
+
+def sql_to(server: Server) -> PostgresSql:
+    return PostgresSql("secret", int(server.settings["port"]), str(server.base))
+
+
+@contextmanager
+def frozen(pids: list[int]) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
+
+
+def test_the_status_of_a_primary(primary: Server) -> None:
+    status = sql_to(primary).status(LIMIT)
+    assert not status.in_recovery
+    assert status.position.timeline == 1
+    assert status.position.lsn <= parse_lsn(primary.ask("SELECT pg_current_wal_flush_lsn()::text"))
+    assert status.system_identifier == primary.ask("SELECT system_identifier::text FROM pg_control_system()")
+    assert status.senders == ()
+
+
+def test_the_status_of_a_standby_and_of_its_sender(primary: Server, standby: Server) -> None:
+    primary.ask("CREATE TABLE streamed ()")
+    flushed = parse_lsn(primary.ask("SELECT pg_current_wal_flush_lsn()::text"))
+    end = time.monotonic() + LIMIT
+    sql = sql_to(standby)
+    while (status := sql.status(LIMIT)).position.lsn < flushed:
+        assert time.monotonic() < end
+    assert status.in_recovery
+    assert status.position.timeline == 1
+    (sender,) = sql_to(primary).status(LIMIT).senders
+    assert (sender.application_name, sender.state, sender.sync_state, sender.address) == ("db-1", "streaming", "async", "")
+    assert sender.sent is not None
+    assert sender.sent >= flushed
+
+
+def test_a_write_probe_flushes_wal_and_waits_for_no_standby(primary: Server) -> None:
+    primary.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    primary.ask("SELECT pg_reload_conf()")
+    try:
+        sql = sql_to(primary)
+        sql.write_probe(LIMIT)
+        before = parse_lsn(primary.ask("SELECT pg_current_wal_flush_lsn()::text"))
+        with at_most(1.0):
+            sql.write_probe(1.0)
+        assert parse_lsn(primary.ask("SELECT pg_current_wal_flush_lsn()::text")) > before
+    finally:
+        primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
+        primary.ask("SELECT pg_reload_conf()")
+
+
+def test_a_write_probe_fails_on_a_standby_and_leaves_the_session_usable(standby: Server) -> None:
+    sql = sql_to(standby)
+    for _ in range(2):
+        with pytest.raises(SqlError, match="recovery"):
+            sql.write_probe(LIMIT)
+
+
+def test_a_checkpoint(primary: Server) -> None:
+    before = primary.ask("SELECT checkpoint_lsn::text FROM pg_control_checkpoint()")
+    sql_to(primary).checkpoint(LIMIT)
+    assert primary.ask("SELECT checkpoint_lsn::text FROM pg_control_checkpoint()") != before
+
+
+def test_a_frozen_backend_costs_no_more_than_the_limit_and_no_second_backend(primary: Server) -> None:
+    sql = sql_to(primary)
+    sql.write_probe(LIMIT)
+    pid = primary.ask(f"SELECT max(pid) FROM pg_stat_activity WHERE {OURS}")
+    with frozen([pid]):
+        for _ in range(3):
+            with at_most(0.4), pytest.raises(SqlError, match="no answer in time"):
+                sql.write_probe(0.2)
+        assert primary.ask(f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND pid >= {pid}") == 1
+    sql.write_probe(LIMIT)
+
+
+def test_a_frozen_postmaster_costs_no_more_than_the_limit(primary: Server) -> None:
+    pid = int((primary.data / "postmaster.pid").read_text().split()[0])
+    sql = sql_to(primary)
+    with frozen([pid]):
+        for _ in range(2):
+            with at_most(0.5), pytest.raises(SqlError, match="no answer in time"):
+                sql.status(0.3)
+            with at_most(0.5), pytest.raises(SqlError, match="no answer in time"):
+                sql.remote_checkpoint("127.0.0.1", int(primary.settings["port"]), 0.3)
+    assert not sql.status(LIMIT).in_recovery
+
+
+def test_a_server_that_was_restarted_is_found_again_at_once(primary: Server) -> None:
+    sql = sql_to(primary)
+    sql.status(LIMIT)
+    primary.stop("fast")
+    with at_most(1.0), pytest.raises(SqlError):
+        sql.status(LIMIT)
+    with at_most(1.0), pytest.raises(SqlError):
+        sql.status(LIMIT)
+    primary.start()
+    sql.status(LIMIT)
+    primary.stop("fast")
+    primary.start()
+    sql.status(LIMIT)
+
+
+def test_the_primary_is_asked_over_tcp(primary: Server) -> None:
+    sql, port = sql_to(primary), int(primary.settings["port"])
+    assert sql.remote_history("127.0.0.1", port, 1, LIMIT) == ""
+    assert sql.remote_checkpoint("127.0.0.1", port, LIMIT) == 1
+    lsn = parse_lsn(primary.ask("SELECT pg_current_wal_flush_lsn()::text"))
+    assert sql.remote_has_segment("127.0.0.1", port, segment_name(1, lsn, SEGMENT_SIZE), LIMIT)
+    assert not sql.remote_has_segment("127.0.0.1", port, segment_name(7, lsn, SEGMENT_SIZE), LIMIT)
+    with pytest.raises(SqlError, match=r"00000002\.history"):
+        sql.remote_history("127.0.0.1", port, 2, LIMIT)
+    with at_most(1.0), pytest.raises(SqlError, match="refused"):
+        sql.remote_checkpoint("127.0.0.1", _free_port(), LIMIT)
+
+
+def test_the_history_of_a_promoted_server(primary: Server, standby: Server) -> None:
+    """The last test: it promotes the standby."""
+    standby.run("pg_ctl", "-D", standby.data, "-w", "promote")
+    sql, port = sql_to(standby), int(standby.settings["port"])
+    assert sql.status(LIMIT).position.timeline == 2
+    fork = fork_point(parse_history(sql.remote_history("127.0.0.1", port, 2, LIMIT)), 1)
+    assert fork is not None
+    assert fork <= sql.status(LIMIT).position.lsn
+    assert sql.remote_checkpoint("127.0.0.1", port, LIMIT) == 2
