@@ -1,0 +1,429 @@
+"""The Kubernetes adapter against a small HTTP server that answers as badly as it is told to."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from kubernetes.client import Configuration
+
+from hapg_failover.adapters import kube as adapter
+from hapg_failover.adapters.kube import Kube, Scope, Watcher, in_cluster
+from hapg_failover.adapters.ports import ApiError, ApiUnavailable, Conflict, NotFound
+from hapg_failover.core import lease as lease_codec
+from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, PodPatch
+
+SCOPE = Scope("ns", "db", {"app": "db", "tier": "x"}, "role", "db-0", "uid-0")
+STATE = LeaseState(Holder("db-0", "uid-0"), 3, 5.5)
+LEASE: dict[str, Any] = {
+    "metadata": {
+        "name": "db",
+        "uid": "lease-uid",
+        "resourceVersion": "7",
+        "managedFields": [{}],
+        "labels": {"theirs": "kept"},
+        "annotations": {"theirs": "kept", lease_codec.ANNOTATION: lease_codec.encode(STATE)},
+    },
+    "spec": {"leaseTransitions": 3, "acquireTime": "2026-01-01T00:00:00.000000Z", "renewTime": "2026-01-01T00:00:00.000000Z"},
+}
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Api:
+    """answers: one for each request; the last goes on answering."""
+
+    server: ThreadingHTTPServer
+    requests: list[Request] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def configuration(self) -> Any:
+        return Configuration(host=f"http://127.0.0.1:{self.server.server_port}")
+
+    def kube(self) -> Kube:
+        return Kube(SCOPE, self.configuration)
+
+
+def says(status: int, body: Any, *, raw: bytes | None = None) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        data = json.dumps(body).encode() if raw is None else raw
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    return answer
+
+
+def refuses(status: int, message: str = "no", **details: Any) -> Answer:
+    return says(status, {"kind": "Status", "message": message, "details": details})
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline()
+            if not self.raw_requestline or not self.parse_request():
+                self.close_connection = True
+                return
+            text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            known.requests.append(Request(self.command, self.path, dict(self.headers), json.loads(text) if text else None))
+            answer = known.answers.pop(0) if len(known.answers) > 1 else known.answers[0]
+            try:
+                answer(self)
+            except OSError:
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def handle_error(self, request: object, client_address: object) -> None: ...
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        known = Api(server)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield known
+        server.shutdown()
+
+
+@contextmanager
+def between(low: float, high: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert low <= time.monotonic() - began <= high
+
+
+def dribbles(before: bytes, pause: float = 0.05) -> Answer:
+    """Answer with `before` and then a byte every now and then, for ever."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(before)
+        while True:
+            handler.wfile.write(b"x")
+            time.sleep(pause)
+
+    return answer
+
+
+# ---- the limit ----
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda handler: time.sleep(3), id="silence"),
+        pytest.param(dribbles(b"HTTP/1.1 200 OK\r\nX-"), id="a header that never ends"),
+        pytest.param(dribbles(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), id="a body that trickles in"),
+    ],
+)
+def test_no_call_takes_longer_than_its_limit(api: Api, answer: Answer) -> None:
+    api.answers = [answer]
+    with between(0.29, 0.45), pytest.raises(ApiUnavailable, match=r"no answer within 0\.3 s"):
+        api.kube().get_lease(0.3)
+    assert len(api.requests) == 1
+
+
+def test_the_thread_of_an_abandoned_call_ends(api: Api) -> None:
+    before = set(threading.enumerate())
+    api.answers = [dribbles(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")]
+    with pytest.raises(ApiUnavailable):
+        api.kube().get_lease(0.2)
+    end = time.monotonic() + 1
+    while any(thread.name == "api-call" for thread in set(threading.enumerate()) - before):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(ApiUnavailable, match="refused"):
+        Kube(SCOPE, Configuration(host=f"http://127.0.0.1:{port}")).get_lease(1.0)
+
+
+def test_a_server_that_accepts_and_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        kube = Kube(SCOPE, Configuration(host=f"https://127.0.0.1:{mute.getsockname()[1]}"))
+        with between(0.29, 0.45), pytest.raises(ApiUnavailable):
+            kube.get_lease(0.3)
+
+
+def test_a_call_that_failed_leaves_no_connection_to_the_next(api: Api) -> None:
+    """The others of the pool may lead to the same dead server."""
+
+    def dies(handler: BaseHTTPRequestHandler) -> None:
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    api.answers = [says(200, LEASE), dies, says(200, LEASE)]
+    kube = api.kube()
+    kube.get_lease(1.0)
+    with pytest.raises(ApiUnavailable):
+        kube.get_lease(1.0)
+    assert kube.get_lease(1.0).version == "7"
+
+
+# ---- what answers mean ----
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (refuses(404), NotFound),
+        (refuses(409), Conflict),
+        (refuses(422, causes=[{"field": "metadata.uid"}]), Conflict),
+        (refuses(422, causes=[{"field": "spec"}]), ApiError),
+        (refuses(403), ApiError),
+        (refuses(429), ApiUnavailable),
+        (refuses(500), ApiUnavailable),
+        (refuses(503), ApiUnavailable),
+        (says(200, None, raw=b"<html>"), ApiUnavailable),
+        (says(200, [1]), ApiUnavailable),
+        (says(502, None, raw=b"bad gateway"), ApiUnavailable),
+    ],
+)
+def test_refusals_are_told_apart_and_nothing_is_repeated(api: Api, answer: Answer, error: type[Exception]) -> None:
+    api.answers = [answer]
+    with pytest.raises(ApiError) as caught:
+        api.kube().patch_pod(PodPatch("db-0", "uid"), 1.0)
+    assert type(caught.value) is error
+    assert len(api.requests) == 1
+
+
+def test_the_message_names_the_call_and_the_servers_reason(api: Api) -> None:
+    api.answers = [refuses(403, "leases is forbidden")]
+    with pytest.raises(ApiError, match="/namespaces/ns/leases/db: 403 leases is forbidden"):
+        api.kube().get_lease(1.0)
+
+
+def test_a_lease_without_a_readable_annotation_is_an_error_and_not_an_empty_state(api: Api) -> None:
+    api.answers = [says(200, {"metadata": {"name": "db", "resourceVersion": "8"}, "spec": {}})]
+    with pytest.raises(ApiError, match="no annotation ha-postgres/state"):
+        api.kube().get_lease(1.0)
+
+
+# ---- what is sent ----
+
+
+def test_a_put_keeps_what_others_wrote(api: Api) -> None:
+    api.answers = [says(200, LEASE)]
+    kube = api.kube()
+    kube.get_lease(1.0)
+    kube.update_lease(STATE, "9", 1.0)
+    put = api.requests[1]
+    assert (put.method, put.path) == ("PUT", "/apis/coordination.k8s.io/v1/namespaces/ns/leases/db")
+    metadata, spec = put.body["metadata"], put.body["spec"]
+    assert metadata["resourceVersion"] == "9"
+    assert metadata["uid"] == "lease-uid"
+    assert metadata["labels"] == {"theirs": "kept", "app": "db", "tier": "x"}
+    assert metadata["annotations"]["theirs"] == "kept"
+    assert "managedFields" not in metadata
+    assert spec["holderIdentity"] == "db-0/uid-0"
+    assert spec["leaseDurationSeconds"] == 6
+    assert spec["acquireTime"] == "2026-01-01T00:00:00.000000Z"
+    assert spec["renewTime"] > spec["acquireTime"]
+
+
+def test_a_put_by_a_client_that_has_read_nothing_reads_first_for_the_uid(api: Api) -> None:
+    api.answers = [says(200, LEASE)]
+    api.kube().update_lease(STATE, "7", 1.0)
+    assert [request.method for request in api.requests] == ["GET", "PUT"]
+    assert api.requests[1].body["metadata"]["uid"] == "lease-uid"
+
+
+@pytest.mark.parametrize(
+    ("look", "error"),
+    [(refuses(404), NotFound), (says(200, LEASE), Conflict), (refuses(503), Conflict)],
+    ids=["gone", "changed", "unknown"],
+)
+def test_a_conflict_is_looked_into(api: Api, look: Answer, error: type[Exception]) -> None:
+    api.answers = [says(200, LEASE), refuses(409), look]
+    kube = api.kube()
+    kube.get_lease(1.0)
+    with pytest.raises(ApiError) as caught:
+        kube.update_lease(STATE, "7", 1.0)
+    assert type(caught.value) is error
+
+
+def test_a_patch_carries_its_preconditions(api: Api) -> None:
+    api.answers = [says(200, {"metadata": {"name": "db-1", "uid": "u", "resourceVersion": "5"}})]
+    api.kube().patch_pod(PodPatch("db-1", "u", "4", {"role": None}, {"a": "b"}), 1.0)
+    (request,) = api.requests
+    assert request.headers["Content-Type"] == "application/merge-patch+json"
+    assert request.body == {"metadata": {"uid": "u", "resourceVersion": "4", "labels": {"role": None}, "annotations": {"a": "b"}}}
+
+
+def test_pods_are_asked_for_by_label_and_strangers_are_left_out(api: Api) -> None:
+    names = ["db-10", "db-2", "db-copy", "db-x-1", "other-0"]
+    api.answers = [says(200, {"items": [{"metadata": {"name": name}} for name in names]})]
+    pods = api.kube().list_pods(1.0)
+    assert [pod.name for pod in pods] == ["db-2", "db-10"]
+    assert api.requests[0].path == "/api/v1/namespaces/ns/pods?labelSelector=app%3Ddb%2Ctier%3Dx"
+
+
+def test_an_event_is_about_this_pod(api: Api) -> None:
+    api.answers = [says(201, {})]
+    kube = api.kube()
+    kube.record_event("Normal", "Promoted", "words " * 1000, 1.0)
+    kube.record_event("Normal", "Promoted", "words", 1.0)
+    one, two = (request.body for request in api.requests)
+    assert one["involvedObject"] == {"apiVersion": "v1", "kind": "Pod", "namespace": "ns", "name": "db-0", "uid": "uid-0"}
+    assert one["metadata"]["name"] != two["metadata"]["name"]
+    assert len(one["message"]) == 1024
+
+
+def test_a_secret_that_was_lost_in_a_race_is_taken_as_it_is(api: Api) -> None:
+    there = {"data": {"PASSWORD": "eA=="}}
+    api.answers = [refuses(404), refuses(409), says(200, there)]
+    assert api.kube().ensure_secret("s", "PASSWORD", lambda: "mine", 1.0) is False
+
+
+def test_the_token_of_the_pod_is_sent(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    (tmp_path / "token").write_text("first")
+    (tmp_path / "ca.crt").write_text("irrelevant for http")
+    module = "kubernetes.config.incluster_config"
+    monkeypatch.setattr(f"{module}.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(f"{module}.SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.server.server_port))
+    configuration = in_cluster()
+    assert configuration.host == f"https://127.0.0.1:{api.server.server_port}"
+    assert [setting["value"].lower() for setting in configuration.auth_settings().values()] == ["bearer first"]
+
+
+# ---- watches ----
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def streams(*events: Any, then: Answer | None = None, pieces: int = 1) -> Answer:
+    """Answer a watch with events, then end it, or go on as `then` says. pieces: into how many writes a line is cut."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for event in events:
+            line = json.dumps(event).encode() + b"\n"
+            size = -(-len(line) // pieces)
+            for start in range(0, len(line), size):
+                part = line[start : start + size]
+                handler.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        if then is None:
+            handler.wfile.write(b"0\r\n\r\n")
+        else:
+            then(handler)
+
+    return answer
+
+
+def stays_open(handler: BaseHTTPRequestHandler) -> None:
+    time.sleep(30)
+
+
+def lease_event(kind: str, version: str) -> dict[str, Any]:
+    return {"type": kind, "object": {**LEASE, "metadata": {**LEASE["metadata"], "resourceVersion": version}}}
+
+
+def collect(api: Api, stop: threading.Event) -> queue.SimpleQueue[LeaseObject | None]:
+    seen: queue.SimpleQueue[LeaseObject | None] = queue.SimpleQueue()
+    Watcher(SCOPE, api.configuration, stop).watch_lease(seen.put)
+    return seen
+
+
+def test_a_watch_delivers_events_and_goes_on_where_it_ended(api: Api, stop: threading.Event) -> None:
+    bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "12"}}}
+    api.answers = [
+        streams(lease_event("ADDED", "10"), lease_event("MODIFIED", "11"), bookmark, pieces=3),
+        streams(lease_event("DELETED", "13"), then=stays_open),
+    ]
+    seen = collect(api, stop)
+    assert [seen.get(timeout=2), seen.get(timeout=2), seen.get(timeout=2)] == [LeaseObject("10", STATE), LeaseObject("11", STATE), None]
+    first, second = api.requests
+    assert "fieldSelector=metadata.name%3Ddb" in first.path
+    assert "resourceVersion" not in first.path
+    assert "resourceVersion=12" in second.path
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        pytest.param(refuses(410), id="at once"),
+        pytest.param(streams({"type": "ERROR", "object": {"code": 410, "message": "too old"}}), id="later"),
+    ],
+)
+def test_a_version_that_is_too_old_begins_anew(api: Api, stop: threading.Event, gone: Answer) -> None:
+    api.answers = [streams(lease_event("ADDED", "10")), gone, streams(lease_event("ADDED", "50"), then=stays_open)]
+    seen = collect(api, stop)
+    assert seen.get(timeout=2) == LeaseObject("10", STATE)
+    assert seen.get(timeout=2) == LeaseObject("50", STATE)
+    assert ["resourceVersion" in request.path for request in api.requests] == [False, True, False]
+
+
+def test_a_silent_watch_is_opened_anew(api: Api, stop: threading.Event) -> None:
+    seen: list[LeaseObject] = []
+    answers = [streams(lease_event("ADDED", "10"), then=stays_open), streams(lease_event("MODIFIED", "11"), then=stays_open)]
+    api.answers = answers
+    connections = adapter._Connections(api.configuration)
+    watch = adapter._Watch(connections, "/watch", {}, 0.2, lambda kind, item: seen.append(lease_codec.from_object(item)), stop)
+    threading.Thread(target=watch.run, daemon=True).start()
+    end = time.monotonic() + 2
+    while [item.version for item in seen] != ["10", "11"]:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_errors_slow_a_watch_down(api: Api, stop: threading.Event) -> None:
+    api.answers = [refuses(500)]
+    thread = Watcher(SCOPE, api.configuration, stop).watch_lease(lambda state: None)
+    time.sleep(0.9)  # attempts after 0, 0.1, 0.2 and 0.4 s
+    assert 3 <= len(api.requests) <= 5
+    stop.set()
+    thread.join(2)
+    assert not thread.is_alive()
+
+
+def test_an_unreadable_event_does_not_end_a_watch(api: Api, stop: threading.Event) -> None:
+    broken = {"type": "MODIFIED", "object": {"metadata": {"name": "db", "resourceVersion": "11"}}}
+    api.answers = [streams(broken), streams(lease_event("MODIFIED", "12"), then=stays_open)]
+    assert collect(api, stop).get(timeout=2) == LeaseObject("12", STATE)
+
+
+def test_pods_are_watched_by_label(api: Api, stop: threading.Event) -> None:
+    def event(kind: str, name: str) -> dict[str, Any]:
+        return {"type": kind, "object": {"metadata": {"name": name, "uid": "u", "resourceVersion": "5"}}}
+
+    api.answers = [streams(event("ADDED", "db-1"), event("ADDED", "stranger"), event("DELETED", "db-1"), then=stays_open)]
+    seen: queue.SimpleQueue[tuple[Pod, bool]] = queue.SimpleQueue()
+    Watcher(SCOPE, api.configuration, stop).watch_pods(lambda pod, deleted: seen.put((pod, deleted)))
+    pod = Pod("db-1", "u", "5", 1)
+    assert [seen.get(timeout=2), seen.get(timeout=2)] == [(pod, False), (pod, True)]
+    assert "labelSelector=app%3Ddb%2Ctier%3Dx" in api.requests[0].path
