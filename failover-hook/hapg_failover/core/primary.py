@@ -11,6 +11,7 @@ from .state import (
     Announce,
     CheckRecord,
     Exit,
+    Kill,
     Label,
     Op,
     OpResult,
@@ -22,6 +23,7 @@ from .step import PROBE_FRESH_S, Step, busy
 
 FAILED_S = 60.0
 UNPROVEN_S = 20.0
+KILL_AGAIN_S = 1.0
 RETRY_PUT_S = 0.3
 
 
@@ -189,6 +191,9 @@ def down(step: Step) -> None:
         return
     if not step.server_known or o.server != "down":
         step.because("waiting for the supervisor's word that the server is dead")
+        if step.server_known and not busy(step) and o.now - m.phase_since >= KILL_AGAIN_S:
+            step.remember(phase_since=o.now)
+            step.do(Kill(), "the server still runs: kill it again")
         return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
     if ours and m.put is None and (m.put_at <= m.phase_since or o.now - m.put_at >= RETRY_PUT_S):
