@@ -10,6 +10,7 @@ from .step import Step, busy
 START_TRIES = 5
 RECHECK_S = 15.0
 FOLLOW_RETRY_S = 0.25
+PODS_FRESH_S = 1.5
 
 
 def boot(step: Step) -> None:
@@ -208,7 +209,7 @@ def _stand(step: Step, s: LeaseState) -> None:
             step.remember(read_at=o.now)
             step.do(ReadLease(), "the Lease has run out: read it once more before the claim")
         return
-    if not verdict.complete and o.pods_listed_at < free_since:
+    if not verdict.complete and o.pods_listed_at < max(free_since, o.now - PODS_FRESH_S):
         step.list_pods()
         step.because("the Lease is free: read the pods once more before the claim")
         return
