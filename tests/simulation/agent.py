@@ -1,0 +1,353 @@
+"""The shell around `decide`: what it observes, how it carries out actions. One Agent is one run of the failover container."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from hapg_failover.core import decide as core
+from hapg_failover.core import view
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import Holder, LeaseObject, Pod, Publication
+from hapg_failover.core.state import (
+    Action,
+    Announce,
+    CheckRecord,
+    Exit,
+    Kill,
+    Label,
+    LeaseView,
+    LetGo,
+    ListPods,
+    Memory,
+    Observation,
+    OpResult,
+    Outcome,
+    Publish,
+    PutLease,
+    PutOutcome,
+    PutResult,
+    ReadLease,
+    RecordCheck,
+    Run,
+    Streaming,
+    WriteDeadline,
+)
+from hapg_failover.core.streaming import update
+
+from . import operations
+from .server import Deadline, Server
+
+if TYPE_CHECKING:
+    from .world import World
+
+TICK_S = 0.25
+TURNS = 20
+FRESH_S = 0.7
+POLL_S = 0.7
+RELIST_S = 5.0
+
+Operation = Generator[float, None, tuple[Outcome, Position | None, str]]
+
+
+class Agent:
+    """One run of a member's agent. It ends by `running = False`; what it had under way is then dropped."""
+
+    def __init__(self, world: World, member: int) -> None:
+        self.world = world
+        self.member = member
+        self.pod = world.pod_name(member)
+        self.uid = world.uids[member]
+        self.address = world.address(member)
+        self.running = True
+        self.frozen = False
+        self.freeze_before_action = 0.0
+        self.memory = Memory()
+        self.view: LeaseView | None = None
+        self.pods: dict[str, Pod] = {}
+        self.listed_at = 0.0
+        self.streaming: tuple[Streaming, ...] = ()
+        self.position: Position | None = None
+        self.polled_at = 0.0
+        self.probe_at = 0.0
+        self.locks = False
+        self.dead_nonce: str | None = None
+        self.put_result: PutResult | None = None
+        self.op_result: OpResult | None = None
+        self.checked: RecordCheck | None = None
+        self.op_serial = 0
+        self.reasons: deque[str] = deque(maxlen=40)
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._relisted_at = world.engine.now
+        self.later(world.uniform(0.0, 0.3), self.read_lease)
+        self.later(world.uniform(0.0, 0.3), self.list_pods)
+        self.later(0.05, self._tick)
+
+    # --- running, frozen, dead ---
+
+    @property
+    def now(self) -> float:
+        """Boot time."""
+        return self.world.clock(self.member).now
+
+    @property
+    def server(self) -> Server:
+        """The supervisor beside this agent."""
+        return self.world.server[self.member]
+
+    def later(self, delay: float, do: Callable[[], None]) -> None:
+        """Go on after `delay`, or when thawed."""
+        self.world.engine.after(delay, lambda: self.resume(do))
+
+    def resume(self, do: Callable[[], None]) -> None:
+        """Go on now, or when thawed; never once the process is dead."""
+        if not self.running:
+            return
+        if self.frozen or self._waiting:
+            self._waiting.append(do)
+            return
+        do()
+
+    def freeze(self) -> None:
+        """Stop the process where it is."""
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """Let the process go on."""
+        self.frozen = False
+        while self._waiting and self.running and not self.frozen:
+            self._waiting.popleft()()
+
+    # --- decisions ---
+
+    def _tick(self) -> None:
+        self.later(TICK_S * self.world.uniform(0.8, 1.1), self._tick)
+        self._poll()
+        self.turn()
+
+    def _poll(self) -> None:
+        now, server = self.now, self.server
+        if now - self.polled_at >= POLL_S:
+            self.polled_at = now
+            if server.alive and not self.world.disk_hung[self.member]:
+                self.probe_at = now
+            writable = server.alive and server.writable and server.volume.wal is not None
+            if writable and server.volume.wal is not None:
+                self.position = server.volume.wal.position
+                rows = [(self.world.pod_name(f.member), f.volume.wal.end) for f in server.followers() if f.volume.wal is not None]
+                self.streaming = update(self.streaming, rows, now)
+            elif server.state != "primary":
+                self.streaming, self.position = (), None
+        if not server.alive and not self.locks and self.world.chance(0.5):
+            self.locks = True
+            self.dead_nonce = server.nonce
+        elif server.alive and self.locks:
+            self.locks = False
+        if self.world.engine.now - self._relisted_at > RELIST_S:
+            self._relisted_at = self.world.engine.now
+            self.list_pods()
+
+    def observe(self) -> Observation:
+        """Collect what `decide` may know."""
+        world, server = self.world, self.server
+        volume = server.volume
+        nonce = None if server.nonce == self.dead_nonce else server.nonce
+        fresh = nonce is not None and self.now - server.heartbeat_at < FRESH_S
+        deadline = server.deadline
+        return Observation(
+            now=self.now,
+            me=Holder(self.pod, self.uid),
+            ordinal=self.member,
+            address=self.address,
+            replicas=world.replicas,
+            standby_mode=world.standby_mode,
+            max_lag=world.max_lag,
+            timing=world.timing,
+            nonce=nonce,
+            server=server.heartbeat_state if fresh else None,
+            heartbeat_at=server.heartbeat_at,
+            terminating=server.terminating and fresh,
+            term_in_force=deadline.term if deadline is not None and deadline.nonce == nonce else 0,
+            container_dead=self.locks,
+            volume_state=volume.state,
+            volume=volume.uuid,
+            system_identifier=volume.system_identifier,
+            max_term=volume.max_term,
+            lease=self.view,
+            pods=tuple(sorted(self.pods.values(), key=lambda p: p.ordinal)),
+            pods_listed_at=self.listed_at,
+            streaming=self.streaming,
+            position=self.position,
+            probe_at=self.probe_at,
+            put=self.put_result,
+            op=self.op_result,
+            checked=self.checked,
+        )
+
+    def turn(self) -> None:
+        """Decide until there is nothing to do."""
+        for _ in range(TURNS):
+            seen = self.observe()
+            self.put_result = self.op_result = self.checked = None
+            decision = core.decide(seen, self.memory)
+            self.memory = decision.memory
+            if not self.reasons or self.reasons[-1] != decision.reason:
+                self.reasons.append(decision.reason)
+                self.world.note(self.member, f"{decision.memory.phase.value}: {decision.reason}")
+            if not decision.actions or any(isinstance(a, Exit) for a in decision.actions):
+                for action in decision.actions:
+                    self.resume(lambda a=action, n=seen.nonce: self.carry_out(a, n))  # type: ignore[misc]
+                return
+            if self.freeze_before_action:
+                self.world.freeze_now(self.member, self.freeze_before_action)
+                self.freeze_before_action = 0.0
+            if self.frozen:
+                for action in decision.actions:
+                    self.resume(lambda a=action, n=seen.nonce: self.carry_out(a, n))  # type: ignore[misc]
+                return
+            for action in decision.actions:
+                self.carry_out(action, seen.nonce)
+        self.world.violation(f"member {self.member}: decide never settles: {list(self.reasons)[-3:]}")
+
+    def carry_out(self, action: Action, nonce: str | None) -> None:
+        """Do what was decided on while the supervisor was `nonce`."""
+        match action:
+            case Run():
+                self._begin(action, nonce)
+            case PutLease():
+                self._put(action)
+            case ReadLease():
+                self.read_lease()
+            case ListPods():
+                self.list_pods()
+            case CheckRecord():
+                self._check(action.position)
+            case Publish():
+                self._publish(action.publication, 3)
+            case Label():
+                self.world.call(self, lambda: self._label(action), lambda _: None)
+            case WriteDeadline():
+                self.world.deadlines.append((self.member, action.deadline, action.term))
+                if nonce is not None:
+                    self.server.deadline = Deadline(action.deadline, action.term, nonce)
+            case Kill():
+                self._kill(nonce)
+            case LetGo():
+                self.locks = False
+                self.world.container_may_start(self.member)
+            case Exit():
+                self.world.container_exit(self.member)
+            case Announce():
+                self.world.announced.append((self.member, action.reason))
+
+    def _kill(self, nonce: str | None) -> None:
+        self.op_serial += 1
+        server = self.server
+        if nonce is not None:
+            known = self.view.state.term if self.view is not None and self.view.state is not None else 0
+            server.send(nonce, max(known, server.volume.max_term), server.kill, lambda _: None)
+
+    # --- the API ---
+
+    def see(self, lease: LeaseObject | None, asked: float) -> None:
+        """Take a read of the Lease into the view."""
+        self.view = view.see(self.view, lease, asked, self.now, self.world.timing.read_gap)
+
+    def see_pod(self, pod: Pod | None, gone: str | None) -> None:
+        """Take a watch event of a pod into the cache."""
+        if gone is not None:
+            self.pods.pop(gone, None)
+        if pod is not None:
+            old = self.pods.get(pod.name)
+            if old is None or int(old.version) < int(pod.version):
+                self.pods[pod.name] = pod
+
+    def read_lease(self) -> None:
+        """GET the Lease."""
+        asked = self.now
+
+        def answered(answer: tuple[LeaseObject | None] | None) -> None:
+            if answer is not None:
+                self.see(answer[0], asked)
+                self.turn()
+
+        self.world.call(self, lambda: (self.world.api.lease,), answered)
+
+    def list_pods(self) -> None:
+        """LIST the pods."""
+        asked = self.now
+
+        def answered(pods: tuple[Pod, ...] | None) -> None:
+            if pods is None or asked < self.listed_at:
+                return
+            self.listed_at = asked
+            known = self.pods
+            self.pods = {p.name: p if p.name not in known or int(known[p.name].version) <= int(p.version) else known[p.name] for p in pods}
+            self.turn()
+
+        self.world.call(self, lambda: tuple(self.world.api.pods.values()), answered)
+
+    def _put(self, action: PutLease) -> None:
+        sent = self.now
+
+        def apply() -> tuple[PutOutcome, LeaseObject | None]:
+            return self.world.put(self, action)
+
+        def answered(answer: tuple[PutOutcome, LeaseObject | None] | None) -> None:
+            outcome, lease = answer if answer is not None else (PutOutcome.UNKNOWN, None)
+            if lease is not None:
+                self.see(lease, sent)
+            self.put_result = PutResult(action.kind, outcome, sent, action.state, lease.version if lease else None)
+            self.turn()
+
+        self.world.call(self, apply, answered)
+
+    def _label(self, action: Label) -> str:
+        return self.world.api.patch_pod(action.pod, action.uid, role=action.role)
+
+    def _publish(self, publication: Publication, tries: int) -> None:
+        """PATCH our own pod; a few tries, then it is the next decision's matter."""
+
+        def answered(answer: str | None) -> None:
+            if answer is None and tries > 1:
+                self._publish(publication, tries - 1)
+            elif answer == "ok":
+                self.see_pod(self.world.api.pods.get(self.pod), None)
+                self.turn()
+
+        self.world.call(self, lambda: self.world.publish(self, publication), answered)
+
+    # --- operations ---
+
+    def _check(self, position: Position) -> None:
+        def answer() -> None:
+            wal = self.server.volume.wal
+            self.checked = RecordCheck(position, wal is not None and wal.position > position)
+            self.turn()
+
+        self.later(self.world.uniform(0.02, 0.3), answer)
+
+    def _begin(self, run: Run, nonce: str | None) -> None:
+        self.op_serial += 1
+        serial = self.op_serial
+        operation = operations.begin(self, run, nonce)
+
+        def step() -> None:
+            if serial != self.op_serial:
+                return
+            try:
+                delay = next(operation)
+            except StopIteration as end:
+                outcome, position, text = end.value
+                volume = self.server.volume
+                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position, volume.system_identifier)
+                self.turn()
+                return
+            self.later(delay, step)
+
+        self.later(0.0, step)
+
+    def clone_uuid(self) -> str:
+        """Return a UUID for a fresh volume."""
+        return f"v{self.member}-{self.world.next_serial()}"

@@ -1,0 +1,73 @@
+"""The Kubernetes API: one Lease and the pods, compare-and-swap by resource version, watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from hapg_failover.core.model import LeaseObject, LeaseState, Pod, Publication
+from hapg_failover.core.state import PutOutcome
+
+Watcher = Callable[[LeaseObject | None, Pod | None, str | None], None]
+
+
+class Api:
+    """What etcd holds. Watchers get (Lease, None, None), (None, pod, None) or (None, None, name of a pod that has gone)."""
+
+    def __init__(self) -> None:
+        self.lease: LeaseObject | None = None
+        self.pods: dict[str, Pod] = {}
+        self.published_at: dict[str, float] = {}
+        self.watchers: list[Watcher] = []
+        self._version = 100
+
+    def next_version(self) -> str:
+        """Return a resource version that was never given before."""
+        self._version += 1
+        return str(self._version)
+
+    def put(self, state: LeaseState, version: str | None) -> tuple[PutOutcome, LeaseObject | None]:
+        """Create the Lease (version None) or replace exactly that version."""
+        if version is None:
+            if self.lease is not None:
+                return PutOutcome.CONFLICT, None
+        elif self.lease is None:
+            return PutOutcome.NOT_FOUND, None
+        elif self.lease.version != version:
+            return PutOutcome.CONFLICT, None
+        self.lease = LeaseObject(self.next_version(), state)
+        for watcher in self.watchers:
+            watcher(self.lease, None, None)
+        return PutOutcome.OK, self.lease
+
+    def delete_lease(self) -> None:
+        """Take the Lease away, as an operator might."""
+        self.lease = None
+
+    def put_pod(self, pod: Pod) -> None:
+        """Create or replace a pod."""
+        pod = replace(pod, version=self.next_version())
+        self.pods[pod.name] = pod
+        for watcher in self.watchers:
+            watcher(None, pod, None)
+
+    def patch_pod(
+        self, name: str, uid: str, *, role: str | None = None, publication: Publication | None = None, now: float = 0.0
+    ) -> Literal["ok", "conflict", "not-found"]:
+        """Change the role or the publication of exactly that pod."""
+        pod = self.pods.get(name)
+        if pod is None:
+            return "not-found"
+        if pod.uid != uid:
+            return "conflict"
+        if publication is not None and publication != pod.publication:
+            self.published_at[name] = now
+        self.put_pod(replace(pod, role=role or pod.role, publication=publication or pod.publication))
+        return "ok"
+
+    def remove_pod(self, name: str) -> None:
+        """Take a pod away."""
+        if self.pods.pop(name, None) is not None:
+            for watcher in self.watchers:
+                watcher(None, None, name)

@@ -1,0 +1,44 @@
+"""Virtual time: events in order, and clocks that run at different rates."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+
+class Engine:
+    """A queue of events. `now` is the true time in seconds, which nobody in the world can read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.events = 0
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+
+    def after(self, delay: float, do: Callable[[], None]) -> None:
+        """Let `do` happen `delay` seconds from now."""
+        self.events += 1
+        heapq.heappush(self._queue, (self.now + max(0.0, delay), self.events, do))
+
+    def run(self, seconds: float, after_each: Callable[[], None]) -> None:
+        """Let `seconds` pass; `after_each` is called after every event."""
+        end = self.now + seconds
+        while self._queue and self._queue[0][0] <= end:
+            self.now, _, do = heapq.heappop(self._queue)
+            do()
+            after_each()
+        self.now = end
+
+
+class Clock:
+    """The boot clock of one node. rate: its seconds in a true second."""
+
+    def __init__(self, engine: Engine, rate: float, start: float) -> None:
+        self._engine = engine
+        self._zero = engine.now
+        self._start = start
+        self.rate = rate
+
+    @property
+    def now(self) -> float:
+        """Boot time in seconds."""
+        return self._start + (self._engine.now - self._zero) * self.rate

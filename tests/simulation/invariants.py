@@ -1,0 +1,127 @@
+"""What must hold at every instant, whatever goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import NO_LEASE, LeaseObject, LeaseState, VolumeState
+
+from .wal import Wal
+
+if TYPE_CHECKING:
+    from .agent import Agent
+    from .server import Server
+    from .world import World
+
+SETTLED_S = 2.5
+QUIET_S = 20.0
+DROPPED_S = 40.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim that the API carried out. position: what the claimer had published."""
+
+    member: int
+    version: str
+    position: Position | None
+
+
+class Invariants:
+    """Looks at the world after every event; a broken rule is recorded once in `World.violations`."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.claims: dict[int, Claim] = {}
+        self.terms: set[int] = set()
+        self.timelines: set[int] = {1}
+        self.latest: Wal | None = None
+        self.began = 0.0
+        self.wrote_for = 0.0
+
+    def check(self) -> None:
+        """Check what holds at every instant."""
+        world = self.world
+        if len(world.violations) > 5:
+            return
+        writable = [s.member for s in world.server if s.writable]
+        if len(writable) > 1:
+            world.violation(f"servers {writable} are writable at once")
+        lease = world.api.lease
+        if lease is not None and lease.state.release is not None:
+            for server in world.server:
+                if server.uid == lease.state.holder.uid and server.state == "primary":
+                    world.violation(f"member {server.member} has released the Lease though its server may write")
+        self._sealed(NO_LEASE if lease is None else lease.version)
+
+    def _sealed(self, version: str) -> None:
+        for pod in self.world.api.pods.values():
+            said = pod.publication
+            if said is None or said.lease_version != version or said.state is not VolumeState.DATA:
+                continue
+            server = self.world.server[pod.ordinal]
+            wal = server.volume.wal
+            if server.volume.uuid != said.volume or wal is None:
+                continue
+            if server.upstream is not None and server.state == "standby":
+                self.world.violation(f"{pod.name} streams under version {version}, under which it has published")
+            if said.position is not None and wal.position > said.position:
+                self.world.violation(f"{pod.name} has {wal.position} but has published {said.position} under version {version}")
+
+    def claimed(self, agent: Agent, previous: LeaseObject | None, state: LeaseState) -> None:
+        """A claim was carried out: nobody who has published, and could have claimed, was ahead."""
+        world = self.world
+        if state.term in self.claims:
+            world.violation(f"term {state.term} was claimed twice")
+        version = previous.version if previous is not None else NO_LEASE
+        own = world.volumes[agent.member].wal
+        self.claims[state.term] = Claim(agent.member, version, own.position if own is not None else None)
+        if previous is None or own is None:
+            return
+        volumes = {m.volume for m in previous.state.members} | {previous.state.volume}
+        if world.volumes[agent.member].uuid not in volumes:
+            world.violation(f"member {agent.member} claimed though it is no member")
+        said_here = [p.publication for p in world.api.pods.values() if p.publication and p.publication.lease_version == version]
+        best = max((q.position for q in said_here if q.position is not None and q.volume in volumes), default=own.position)
+        for pod in world.api.pods.values():
+            said = pod.publication
+            late = world.engine.now - world.api.published_at.get(pod.name, 0.0) < SETTLED_S
+            if said is None or said.lease_version != version or said.volume not in volumes or said.position is None or late:
+                continue
+            other = pod.ordinal
+            calm = world.engine.now - max(world.faulted_at[other], world.faulted_at[agent.member]) > QUIET_S and world.loss == 0.0
+            able = said.running and not said.failed and not pod.deleting and world.reachable(other) and calm
+            if able and said.position == best > own.position:
+                world.violation(f"member {agent.member} at {own.position} claimed before {pod.name} at {said.position}")
+            if said.position.timeline > own.position.timeline or said.position.lsn - own.position.lsn > world.max_lag:
+                world.violation(f"member {agent.member} at {own.position} claimed over {pod.name} at {said.position}: too far behind")
+
+    def promoted(self, server: Server, before: Wal) -> None:
+        """A server became writable: once for its term, on a timeline of its own, from where it was counted."""
+        world, term = self.world, server.promised_term
+        after = server.volume.wal
+        assert after is not None
+        claim = self.claims.get(term)
+        if claim is None or claim.member != server.member:
+            world.violation(f"member {server.member} was promoted under term {term}, which it hasn't claimed")
+        elif claim.position != before.position:
+            world.violation(f"member {server.member} was counted at {claim.position} and promoted at {before.position}")
+        if term in self.terms:
+            world.violation(f"two promotions in term {term}")
+        self.terms.add(term)
+        timeline = after.position.timeline
+        if timeline in self.timelines:
+            world.violation(f"timeline {timeline} was used before")
+        self.timelines.add(timeline)
+        if self.latest is not None and self.wrote_for > DROPPED_S and not before.is_prefix_of(self.latest):
+            world.violation(f"member {server.member} was promoted with {before}, which isn't part of {self.latest}")
+        self.latest = after
+        self.began = world.engine.now
+        self.wrote_for = 0.0
+
+    def writing(self, server: Server) -> None:
+        """Remember the log of the server that writes."""
+        self.latest = server.volume.wal
+        self.wrote_for = self.world.engine.now - self.began

@@ -1,0 +1,113 @@
+"""The protocol with one rule left out at a time: what the simulation must find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hapg_failover.core import decide as core
+from hapg_failover.core import election, primary, view
+from hapg_failover.core.model import LeaseObject, LeaseState
+from hapg_failover.core.state import Decision, Memory, Observation, Phase
+from hapg_failover.core.timing import Timing
+
+from .agent import Agent
+from .server import Deadline, Server
+
+
+def whole_ttl(patch: pytest.MonkeyPatch) -> None:
+    """The holder writes on for the whole TTL, which its claimers wait."""
+    patch.setattr(Timing, "usable_lease", lambda self, recorded_ttl: self.ttl)
+
+
+def no_waiting(patch: pytest.MonkeyPatch) -> None:
+    """A Lease counts as run out once it is overdue."""
+    observe = Agent.observe
+
+    def impatient(self: Agent) -> Observation:
+        seen = observe(self)
+        if self.memory.phase is not Phase.SEALED or seen.lease is None or seen.lease.state is None:
+            return seen
+        ttl = seen.timing.overdue + 0.1
+        lease = replace(seen.lease, state=replace(seen.lease.state, ttl_s=ttl))
+        return replace(seen, timing=replace(seen.timing, ttl=ttl), lease=lease)
+
+    patch.setattr(Agent, "observe", impatient)
+
+
+def timelines_again(patch: pytest.MonkeyPatch) -> None:
+    """A claim takes the timeline after its own, whatever has been reserved."""
+    claim = election.claim
+
+    def reusing(me: election.Candidate, *args: Any) -> LeaseState:
+        return replace(claim(me, *args), timeline=me.position.timeline + 1)
+
+    patch.setattr(election, "claim", reusing)
+
+
+def reads_extend(patch: pytest.MonkeyPatch) -> None:
+    """Whoever reads that the Lease is its own goes on for L from then on."""
+    see = Agent.see
+
+    def extending(self: Agent, lease: LeaseObject | None, asked: float) -> None:
+        see(self, lease, asked)
+        old = self.server.deadline
+        if lease is not None and lease.state.holder.uid == self.uid and lease.state.release is None and old is not None and old.at:
+            self.server.deadline = Deadline(self.now + self.world.timing.lease, old.term, old.nonce)
+
+    patch.setattr(Agent, "see", extending)
+
+
+def promoted_late(patch: pytest.MonkeyPatch) -> None:
+    """The supervisor promotes without a look at the deadline."""
+    promote = Server.promote
+
+    def anyway(self: Server, timeline: int, term: int) -> str | None:
+        real = self.deadline
+        self.deadline = Deadline(None, term, self.nonce)
+        answer = promote(self, timeline, term)
+        self.deadline = real
+        return answer
+
+    patch.setattr(Server, "promote", anyway)
+
+
+def unsealed_early(patch: pytest.MonkeyPatch) -> None:
+    """Who has published follows again under the same version."""
+    decide = core.decide
+
+    def forgetful(o: Observation, m: Memory) -> Decision:
+        if m.phase is Phase.SEALED and o.lease is not None and m.promised is not None and o.now - m.phase_since > 1.0:
+            m = replace(m, promised=None, started=False)
+        return decide(o, m)
+
+    patch.setattr(core, "decide", forgetful)
+
+
+def no_proof(patch: pytest.MonkeyPatch) -> None:
+    """A server that was ordered to be killed counts as dead."""
+    observe = Agent.observe
+
+    def hopeful(self: Agent) -> Observation:
+        seen = observe(self)
+        return replace(seen, server="down") if self.memory.phase is Phase.DOWN else seen
+
+    patch.setattr(Agent, "observe", hopeful)
+
+
+def ranks_from_release(patch: pytest.MonkeyPatch) -> None:
+    """Lower ranks count their seconds from the release, not from the end of the wait for the best."""
+    patch.setattr(election, "_rank_wait", lambda rank, cold, lease, ttl, behind: rank * 1.0)
+
+
+def sick_renewals(patch: pytest.MonkeyPatch) -> None:
+    """The Lease is renewed although nothing can be written."""
+    patch.setattr(primary, "_healthy", lambda step: None)
+
+
+def age_goes_on(patch: pytest.MonkeyPatch) -> None:
+    """The Lease's age counts through the time in which nobody could read it."""
+    see = view.see
+    patch.setattr(view, "see", lambda old, lease, asked, now, gap: see(old, lease, asked, now, 1e9))

@@ -1,0 +1,226 @@
+"""The operations on the local server, as the shell carries them out: generators that yield how long each part takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from hapg_failover.core import rejoin
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.state import Op, Outcome, Run
+
+from .server import Server
+from .wal import Branch, Wal
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+Result = tuple[Outcome, Position | None, str]
+Operation = Generator[float, None, Result]
+FIRST_LSN = 1000
+VERB_LIMIT_S = 5.0
+WRITABLE_LIMIT_S = 10.0
+SHUTDOWN_LIMIT_S = 20.0
+
+
+class Driver:
+    """One operation: the agent, the server it speaks to, and what was ordered."""
+
+    def __init__(self, agent: Agent, run: Run, nonce: str | None) -> None:
+        self.agent = agent
+        self.world = agent.world
+        self.server: Server = agent.server
+        self.volume = agent.server.volume
+        self.run = run
+        self.nonce = nonce or ""
+
+    def verb(self, do: Callable[[], str | None]) -> Generator[float, None, str]:
+        """Send a verb and wait for its answer; 'no answer' after a while."""
+        answers: list[str] = []
+        self.server.send(self.nonce, self.run.term, do, answers.append)
+        for _ in range(int(VERB_LIMIT_S / 0.05)):
+            if answers:
+                return answers[0]
+            yield 0.05
+        return answers[0] if answers else "no answer"
+
+    def stop(self) -> Generator[float, None, bool]:
+        """Shut the server down, if it runs."""
+        done: list[bool] = []
+
+        def do() -> None:
+            self.server.stop_fast(lambda: done.append(True))
+
+        if (yield from self.verb(do)) != "ok":
+            return False
+        for _ in range(int(SHUTDOWN_LIMIT_S / 0.1)):
+            if done:
+                break
+            yield 0.1
+        return bool(done) and self.server.alive and self.server.state == "down"
+
+    def source(self) -> Server | None:
+        """Return the primary to rejoin, if it can be reached and writes."""
+        if self.run.host is None:
+            return None
+        server = self.world.server_at(self.run.host, self.agent.member)
+        return server if server is not None and server.writable and not server.stopping else None
+
+    def fails(self) -> bool:
+        """Tell whether this operation fails for a reason of its own."""
+        return self.world.chance(self.world.op_failure)
+
+    def remember_term(self) -> None:
+        """Write the highest term to the volume."""
+        self.volume.max_term = max(self.volume.max_term, self.run.term)
+
+
+def begin(agent: Agent, run: Run, nonce: str | None) -> Operation:
+    """Return the operation that `run` orders of the supervisor `nonce`."""
+    table: dict[Op, Callable[[Driver], Operation]] = {
+        Op.START: start,
+        Op.SEAL: seal,
+        Op.FOLLOW: follow,
+        Op.REWIND: rewind,
+        Op.CLONE: clone,
+        Op.INITDB: initdb,
+        Op.PROMOTE: promote,
+        Op.HAND_OVER: hand_over,
+        Op.STOP: stop,
+    }
+    return table[run.op](Driver(agent, run, nonce))
+
+
+def start(d: Driver) -> Operation:
+    """Start sealed, wait for the end of crash recovery, find the end of WAL."""
+    d.remember_term()
+    if d.server.state != "down" and not (yield from d.stop()):
+        return Outcome.FAILED, None, "the server doesn't stop"
+    answer = yield from d.verb(d.server.start)
+    if answer != "ok":
+        return Outcome.FAILED, None, answer
+    yield d.world.uniform(0.2, 2.0)
+    if d.fails() or d.world.disk_hung[d.agent.member]:
+        yield from d.verb(d.server.kill)
+        return Outcome.FAILED, None, "the server didn't come up"
+    return sealed_at(d)
+
+
+def sealed_at(d: Driver) -> Result:
+    """Return the end of WAL of a server that is known to be sealed."""
+    if d.server.state != "standby" or d.server.upstream is not None or d.volume.wal is None:
+        return Outcome.FAILED, None, f"the server is {d.server.state}"
+    return Outcome.OK, d.volume.wal.position, ""
+
+
+def seal(d: Driver) -> Operation:
+    """Stop the WAL receiver, find the end of WAL."""
+    answer = yield from d.verb(d.server.seal)
+    if answer != "ok":
+        return Outcome.FAILED, None, answer
+    yield 0.5 if d.run.slow else 0.05
+    if d.fails():
+        return Outcome.FAILED, None, "the end of WAL can't be read"
+    return sealed_at(d)
+
+
+def follow(d: Driver) -> Operation:
+    """Seal, compare with the primary, follow."""
+    position = d.run.own
+    if d.server.upstream is not None or position is None:
+        answer = yield from d.verb(d.server.seal)
+        if answer != "ok" or d.volume.wal is None:
+            return Outcome.FAILED, None, answer
+        position = d.volume.wal.position
+    yield d.world.uniform(0.02, 0.6)
+    source = d.source()
+    if source is None or source.volume.wal is None or d.fails():
+        return Outcome.FAILED, position, "the primary can't be reached"
+    plan = rejoin.plan(position, source.volume.wal.position.timeline, source.volume.wal.history)
+    if plan.way is rejoin.Way.WAIT:
+        return Outcome.FAILED, position, plan.reason
+    if plan.way is rejoin.Way.REWIND:
+        return Outcome.FORKED, position, plan.reason
+    if plan.way is rejoin.Way.CLONE or d.world.chance(d.world.wal_gone):
+        return Outcome.LOST, position, "the primary has no such WAL any more"
+    host = d.run.host or ""
+    answer = yield from d.verb(lambda: d.server.follow(host))
+    if answer != "ok" or d.fails():
+        return Outcome.FAILED, None, "nothing is known of the verb follow"
+    return Outcome.OK, None, plan.reason
+
+
+def rewind(d: Driver) -> Operation:
+    """Put the volume back to the fork, and on to where the primary is."""
+    if not (yield from d.stop()):
+        return Outcome.FAILED, None, "the server doesn't stop"
+    if d.source() is None:
+        return Outcome.FAILED, None, "the primary can't be reached"
+    d.volume.dirty = True
+    yield d.world.uniform(0.5, 3.0)
+    source = d.source()
+    if source is None or d.fails() or not d.server.alive:
+        return Outcome.FAILED, None, "the rewind broke off"
+    d.volume.wal = source.volume.wal
+    d.volume.dirty = False
+    return Outcome.OK, None, ""
+
+
+def clone(d: Driver) -> Operation:
+    """Copy the primary's data in place of ours."""
+    if not (yield from d.stop()):
+        return Outcome.FAILED, None, "the server doesn't stop"
+    if d.source() is None:
+        return Outcome.FAILED, None, "the primary can't be reached"
+    yield d.world.uniform(1.0, 5.0)
+    source = d.source()
+    if source is None or d.fails() or not d.server.alive:
+        return Outcome.FAILED, None, "the copy broke off"
+    d.volume.wal = source.volume.wal
+    d.volume.system_identifier = source.volume.system_identifier
+    d.volume.uuid = d.agent.clone_uuid()
+    d.volume.dirty = False
+    return Outcome.OK, None, ""
+
+
+def initdb(d: Driver) -> Operation:
+    """Make the first server's data."""
+    yield d.world.uniform(0.5, 2.0)
+    if d.fails() or not d.server.alive or d.volume.wal is not None:
+        return Outcome.FAILED, None, "initdb broke off"
+    d.volume.wal = Wal((Branch(d.world.next_serial(), 1, 0),), FIRST_LSN)
+    d.volume.system_identifier = f"system-{d.world.next_serial()}"
+    d.volume.uuid = d.agent.clone_uuid()
+    return Outcome.OK, None, ""
+
+
+def promote(d: Driver) -> Operation:
+    """Send the verb, wait until the server writes."""
+    d.remember_term()
+    yield 0.02
+    answer = yield from d.verb(lambda: d.server.promote(d.run.timeline, d.run.term))
+    if answer != "ok":
+        return Outcome.FAILED, None, answer
+    for _ in range(int(WRITABLE_LIMIT_S / 0.1)):
+        if d.server.writable and d.volume.wal is not None:
+            return Outcome.OK, d.volume.wal.position, ""
+        if d.server.state != "primary":
+            return Outcome.FAILED, None, "the server died"
+        yield 0.1
+    return Outcome.FAILED, None, "not writable in 10 s"
+
+
+def hand_over(d: Driver) -> Operation:
+    """Checkpoint, then shut down so that every follower has the end."""
+    yield d.world.uniform(0.05, 0.5)
+    return (yield from stop(d))
+
+
+def stop(d: Driver) -> Operation:
+    """Shut the server down; a clean end of WAL if it was the primary's."""
+    if d.server.state == "down":
+        return Outcome.OK, None, "it was down already"
+    wrote = d.server.writable
+    if not (yield from d.stop()):
+        return Outcome.FAILED, None, "the server doesn't stop"
+    return Outcome.OK, d.volume.wal.position if wrote and d.server.clean and d.volume.wal is not None else None, ""

@@ -1,0 +1,122 @@
+"""Directed scenarios: each takes a seed, which varies the clocks and delays, and returns the world at its end."""
+
+from __future__ import annotations
+
+from hapg_failover.core.state import Phase
+
+from .engine import Clock
+from .world import World
+
+
+def running(replicas: int = 3, seed: int = 0) -> World:
+    """A release in which all is well."""
+    world = World(replicas, seed)
+    world.settle(60.0)
+    return world
+
+
+def primary_of(world: World) -> int:
+    """Return the member that writes."""
+    member = world.primary()
+    assert member is not None, world.log[-20:]
+    return member
+
+
+def cut_from_the_api(seed: int) -> World:
+    """The primary, on the slowest clock, loses the API; the others' clocks are the fastest."""
+    world = running(3, seed)
+    old = primary_of(world)
+    for member in range(3):
+        rate = 1.0 if member == old else 1.05
+        world.clocks[member] = Clock(world.engine, rate, world.clock(member).now)
+    world.run(world.uniform(5.0, 8.0))
+    world.cut_api(old, 30.0)
+    world.run(20.0)
+    return world
+
+
+def writes_refused(seed: int) -> World:
+    """The primary can read the Lease but not write it."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.put_refused[old] = True
+    world.run(20.0)
+    return world
+
+
+def promoting(world: World) -> int:
+    """Let time pass until a member is about to be promoted; return it."""
+    for _ in range(10_000):
+        world.run(0.002)
+        for agent in world.agent:
+            if agent.running and agent.memory.phase is Phase.PROMOTING:
+                return agent.member
+    raise AssertionError(world.log[-20:])
+
+
+def frozen_before_promotion(seed: int) -> World:
+    """The winner's agent freezes between its claim's success and the promotion, until another has taken over."""
+    world = running(3, seed)
+    world.power_off(primary_of(world))
+    world.freeze_now(promoting(world), 20.0)
+    world.run(40.0)
+    return world
+
+
+def follower_agents_crash(seed: int) -> World:
+    """The followers' agents are started again and again."""
+    world = running(3, seed)
+    old = primary_of(world)
+    for _ in range(12):
+        world.agent_crash((old + world.randint(1, 2)) % 3)
+        world.run(world.uniform(2.0, 6.0))
+    return world
+
+
+def promotion_fails(seed: int) -> World:
+    """The winner's server never becomes writable."""
+    world = running(3, seed)
+    world.power_off(primary_of(world))
+    promoting(world)
+    world.op_failure = 1.0
+    world.run(14.0)
+    return world
+
+
+def server_dies(seed: int) -> World:
+    """The primary's server is killed while no replica has all of its rows."""
+    world = running(4, seed)
+    old = primary_of(world)
+    for member in range(4):
+        world.stall_stream(member, 1.0)
+    world.run(1.0)
+    for member in range(4):
+        world.stall_stream(member, 0.0 if member == old else 0.97)
+    world.postmaster_kill(old)
+    world.run(8.0)
+    return world
+
+
+def disk_hangs(seed: int) -> World:
+    """Nothing can be written to the primary's volume any more."""
+    world = running(3, seed)
+    world.hang_disk(primary_of(world), 60.0)
+    world.run(25.0)
+    return world
+
+
+def short_outage(seed: int) -> World:
+    """The API is away for so short a time that the primary survives."""
+    world = running(3, seed)
+    world.log.clear()
+    world.api_outage(2.6)
+    world.run(20.0)
+    return world
+
+
+def handed_over(seed: int) -> World:
+    """The primary's pod is deleted, with time to shut down."""
+    world = running(3, seed)
+    world.pod_delete(primary_of(world))
+    world.run(15.0)
+    return world

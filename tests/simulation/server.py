@@ -1,0 +1,257 @@
+"""A data volume, and the supervisor with its PostgreSQL server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hapg_failover.core.model import VolumeState
+
+from .wal import Branch, Wal
+
+if TYPE_CHECKING:
+    from .world import World
+
+LOOP_S = 0.2
+KILL_S = 0.5
+SENDER_TIMEOUT_S = 5.0
+
+
+@dataclass
+class Volume:
+    """What is on a member's disk. dirty: a rewind was begun and not ended."""
+
+    uuid: str | None = None
+    system_identifier: str | None = None
+    wal: Wal | None = None
+    max_term: int = 0
+    dirty: bool = False
+
+    @property
+    def state(self) -> VolumeState:
+        """The volume's state as the agent reads it."""
+        if self.wal is None:
+            return VolumeState.EMPTY
+        return VolumeState.DAMAGED if self.dirty else VolumeState.DATA
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The deadline file. at: boot time, None for no fence."""
+
+    at: float | None
+    term: int
+    nonce: str
+
+
+class Server:
+    """One run of the postgres container: its supervisor, and the server it keeps.
+
+    state: the supervisor's word (down, standby, primary); writable: transactions can commit; upstream: the address that is followed.
+    """
+
+    def __init__(self, world: World, member: int, uid: str, nonce: str, volume: Volume) -> None:
+        self.world = world
+        self.member = member
+        self.uid = uid
+        self.nonce = nonce
+        self.volume = volume
+        self.alive = True
+        self.state = "down"
+        self.writable = False
+        self.stopping = False
+        self.clean = False
+        self.upstream: str | None = None
+        self.deadline: Deadline | None = None
+        self.terminating = False
+        self.term = 0
+        self.run = 0
+        self.promised_term = 0
+        self.heartbeat_at = world.clock(member).now
+        self.heartbeat_state = "down"
+        self._fifo_free = 0.0
+        self._loop()
+
+    @property
+    def now(self) -> float:
+        """Boot time."""
+        return self.world.clock(self.member).now
+
+    # --- the supervisor's loop ---
+
+    def _loop(self) -> None:
+        if not self.alive:
+            return
+        self.heartbeat_at = self.now
+        self.heartbeat_state = self.state
+        self._fence()
+        self._replicate()
+        self.world.engine.after(self.world.uniform(0.1, LOOP_S), self._loop)
+
+    def _fence(self) -> None:
+        if self.state != "primary":
+            return
+        deadline = self.deadline
+        valid = deadline is not None and deadline.nonce == self.nonce
+        if valid and deadline is not None and (deadline.at is None or self.now <= deadline.at):
+            return
+        run = self.run
+        delay = self.world.uniform(0.0, KILL_S) if self.world.chance(0.5) else KILL_S
+        self.world.engine.after(delay, lambda: self._fenced(run))
+
+    def _fenced(self, run: int) -> None:
+        if self.alive and self.state == "primary" and self.run == run:
+            self.world.note(self.member, "fenced at the deadline")
+            self.kill()
+
+    def _replicate(self) -> None:
+        if self.writable and not self.stopping:
+            self.commit()
+        if self.upstream is not None and self.state == "standby" and not self.world.chance(self.world.stream_stall[self.member]):
+            source = self.source()
+            if source is not None:
+                self.receive(source, self.world.chance(0.8))
+
+    def commit(self) -> None:
+        """Commit and acknowledge something."""
+        if self.volume.wal is None or self.world.disk_hung[self.member]:
+            return
+        self.volume.wal = self.volume.wal.grown(self.world.randint(1, 20))
+        self.world.acknowledged(self)
+
+    def source(self) -> Server | None:
+        """Return the server that is followed, if it can be reached and sends."""
+        if self.upstream is None:
+            return None
+        server = self.world.server_at(self.upstream, self.member)
+        if server is None or server.state == "down" or server.volume.wal is None or self.volume.wal is None:
+            return None
+        return server if self.volume.wal.seems_prefix_of(server.volume.wal) else None
+
+    def receive(self, source: Server, everything: bool) -> None:
+        """Take over what the upstream server has."""
+        assert self.volume.wal is not None
+        assert source.volume.wal is not None
+        own, theirs = self.volume.wal, source.volume.wal
+        if not own.is_prefix_of(theirs):
+            self.world.violation(f"member {self.member} streams onto a history that isn't its own: {own} from {theirs}")
+            return
+        missing = theirs.end - own.end
+        self.volume.wal = theirs.up_to(own.end + (missing if everything else self.world.randint(0, missing)))
+
+    # --- verbs ---
+
+    def send(self, nonce: str, term: int, verb: Callable[[], str | None], answer: Callable[[str], None]) -> None:
+        """Put a verb into the FIFO. verb: returns an error or None; answer: gets 'ok' or the error."""
+        start = max(self.world.engine.now, self._fifo_free)
+        self._fifo_free = start + self.world.uniform(0.0, LOOP_S)
+
+        def process() -> None:
+            if not self.alive or nonce != self.nonce:
+                return
+            if term < self.term:
+                answer(f"term {term} is below {self.term}")
+                return
+            self.term = term
+            answer(verb() or "ok")
+
+        self.world.engine.after(self._fifo_free - self.world.engine.now, process)
+
+    def start(self) -> str | None:
+        """Start the server, sealed."""
+        if self.state != "down":
+            self._down()
+        if self.volume.wal is None:
+            return "there is no data"
+        self.state = "standby"
+        self.clean = False
+        self.upstream = None
+        self.run += 1
+        return None
+
+    def seal(self) -> str | None:
+        """Stop the WAL receiver."""
+        if self.state != "standby":
+            return f"the server is {self.state}"
+        self.upstream = None
+        return None
+
+    def follow(self, address: str) -> str | None:
+        """Stream from `address`."""
+        if self.state != "standby":
+            return f"the server is {self.state}"
+        self.upstream = address
+        return None
+
+    def promote(self, timeline: int, term: int) -> str | None:
+        """Promote; the server becomes writable a while later by itself."""
+        d = self.deadline
+        if self.state != "standby":
+            return f"the server is {self.state}"
+        if d is None or d.nonce != self.nonce or d.term != term or (d.at is not None and d.at <= self.now):
+            return f"no unexpired deadline of term {term}"
+        self.state = "primary"
+        self.upstream = None
+        self.promised_term = term
+        run = self.run
+        if not self.world.chance(self.world.op_failure):
+            self.world.engine.after(self.world.uniform(0.05, 1.5), lambda: self._writable(run, timeline))
+        return None
+
+    def _writable(self, run: int, timeline: int) -> None:
+        if not self.alive or self.state != "primary" or self.run != run or self.volume.wal is None:
+            return
+        before = self.volume.wal
+        self.volume.wal = before.promoted(Branch(self.world.next_serial(), timeline, before.end)).grown(1)
+        self.writable = True
+        self.world.promoted(self, before)
+
+    def stop_fast(self, done: Callable[[], None]) -> None:
+        """Shut down: the end of WAL is a checkpoint that every follower gets which is there."""
+        if self.state == "down" or self.volume.wal is None:
+            done()
+            return
+        if self.writable:
+            self.volume.wal = self.volume.wal.grown(3)
+            self.world.invariants.writing(self)
+        self.stopping = True
+        run, limit = self.run, self.world.engine.now + SENDER_TIMEOUT_S
+
+        def wait() -> None:
+            if not self.alive or self.run != run or self.state == "down":
+                done()
+                return
+            behind = [f for f in self.followers() if f.volume.wal != self.volume.wal]
+            if behind and self.writable and self.world.engine.now < limit:
+                self.world.engine.after(0.2, wait)
+                return
+            self._down()
+            self.clean = True
+            done()
+
+        self.world.engine.after(self.world.uniform(0.05, 0.4), wait)
+
+    def followers(self) -> list[Server]:
+        """Return the servers that stream from this one at present."""
+        others = [s for s in self.world.servers() if s.alive and s.state == "standby" and s.upstream is not None]
+        return [s for s in others if s.source() is self]
+
+    def _down(self) -> None:
+        self.clean = False
+        self.state = "down"
+        self.writable = False
+        self.stopping = False
+        self.upstream = None
+        self.run += 1
+
+    def kill(self) -> None:
+        """Every process but the supervisor dies."""
+        if self.writable and self.world.chance(0.5):
+            self.commit()
+        self._down()
+
+    def die(self) -> None:
+        """The whole container dies."""
+        self.kill()
+        self.alive = False

@@ -1,0 +1,107 @@
+"""Named scenarios: what must come of each fault, whatever the clocks and delays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from . import scenarios
+from .scenarios import primary_of, running
+from .world import World
+
+SEEDS = range(4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("replicas", [1, 2, 3, 5])
+def test_empty_volumes_become_a_release(replicas: int, seed: int) -> None:
+    world = World(replicas, seed, fresh=True)
+    world.settle(60.0)
+    assert world.violations == []
+    assert world.primary() == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_happens_when_nothing_happens(seed: int) -> None:
+    world = running(3, seed)
+    promotions, lines = len(world.promotions), len(world.log)
+    world.run(120.0)
+    assert world.violations == []
+    assert len(world.promotions) == promotions
+    assert [line for line in world.log[lines:] if "seal" in line] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_deleted_pod_hands_over_without_a_loss(seed: int) -> None:
+    world = scenarios.handed_over(seed)
+    assert world.lost[-1] == []
+    assert len(world.promotions) == 2
+    assert world.settle(60.0) < 60.0
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
+    world = scenarios.server_dies(seed)
+    assert world.lost[-1] == []
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_container_killed_without_lag_loses_nothing(seed: int) -> None:
+    world = running(3, seed)
+    world.container_kill(primary_of(world))
+    world.run(15.0)
+    assert world.lost[-1] == []
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_lost_node_is_replaced_and_comes_back_as_a_replica(seed: int) -> None:
+    world = running(3, seed)
+    old, began = primary_of(world), world.engine.now
+    world.power_off(old)
+    world.run(15.0)
+    new = primary_of(world)
+    assert new != old
+    assert world.promotions[-1][0] - began < 12.0
+    world.settle()
+    assert world.violations == []
+    assert world.primary() == new
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "scenario",
+    [scenarios.cut_from_the_api, scenarios.writes_refused, scenarios.disk_hangs],
+)
+def test_a_primary_that_cannot_go_on_is_replaced(scenario: Callable[[int], World], seed: int) -> None:
+    world = scenario(seed)
+    assert len(world.promotions) == 2
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_agent_frozen_before_it_promotes_wakes_up_harmless(seed: int) -> None:
+    world = scenarios.frozen_before_promotion(seed)
+    assert world.violations == []
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_short_outage_of_the_api_seals_nobody(seed: int) -> None:
+    world = scenarios.short_outage(seed)
+    assert [line for line in world.log if "old: seal" in line] == []
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_failed_promotion_is_given_up(seed: int) -> None:
+    world = scenarios.promotion_fails(seed)
+    world.settle()
+    assert world.violations == []

@@ -1,0 +1,65 @@
+"""Write-ahead logs as chains of branches, each written by one promotion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hapg_failover.core.lsn import Position
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What one promotion began. PostgreSQL knows `timeline` alone; `serial` is what makes it unique. start: LSN where it begins."""
+
+    serial: int
+    timeline: int
+    start: int
+
+
+@dataclass(frozen=True)
+class Wal:
+    """The log on one volume, up to LSN `end`."""
+
+    branches: tuple[Branch, ...]
+    end: int
+
+    @property
+    def position(self) -> Position:
+        """Timeline and end."""
+        return Position(self.branches[-1].timeline, self.end)
+
+    @property
+    def history(self) -> tuple[tuple[int, int], ...]:
+        """The timeline history file: (timeline, LSN at which it was left)."""
+        return tuple((old.timeline, new.start) for old, new in zip(self.branches, self.branches[1:], strict=False))
+
+    def end_of(self, index: int) -> int:
+        """LSN at which the branch of this index ends."""
+        return self.branches[index + 1].start if index + 1 < len(self.branches) else self.end
+
+    def contains(self, serial: int, lsn: int) -> bool:
+        """Tell whether the record that ends at `lsn` of branch `serial` is here."""
+        return any(b.serial == serial and lsn <= self.end_of(i) for i, b in enumerate(self.branches))
+
+    def is_prefix_of(self, other: Wal) -> bool:
+        """Tell whether `other` continues this log."""
+        count = len(self.branches)
+        return self.branches == other.branches[:count] and self.end <= other.end_of(count - 1)
+
+    def seems_prefix_of(self, other: Wal) -> bool:
+        """Tell the same as PostgreSQL does, which knows timelines by their numbers alone."""
+        last = self.branches[-1].timeline
+        return any(b.timeline == last and self.end <= other.end_of(i) for i, b in enumerate(other.branches))
+
+    def up_to(self, lsn: int) -> Wal:
+        """Return the log cut at `lsn`."""
+        kept = tuple(b for b in self.branches if b.start <= lsn)
+        return Wal(kept, min(lsn, self.end))
+
+    def grown(self, size: int) -> Wal:
+        """Return the log with `size` bytes more."""
+        return replace(self, end=self.end + size)
+
+    def promoted(self, branch: Branch) -> Wal:
+        """Return the log with a new branch at its end."""
+        return Wal((*self.branches, branch), self.end)

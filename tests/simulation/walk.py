@@ -1,0 +1,70 @@
+"""A random walk: faults of all kinds at random instants, then a fair end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .world import World
+
+Fault = Callable[[World, int], None]
+
+
+def _lossy(world: World, _: int) -> None:
+    world.loss = world.uniform(0.05, 0.6)
+    world.latency = world.uniform(0.01, 0.3)
+
+
+def _clean(world: World, _: int) -> None:
+    world.loss, world.latency = 0.0, 0.02
+
+
+def _failing(world: World, _: int) -> None:
+    world.op_failure = world.uniform(0.0, 0.4)
+    world.wal_gone = world.uniform(0.0, 0.3)
+
+
+FAULTS: dict[str, tuple[int, Fault]] = {
+    "nothing": (4, lambda w, m: None),
+    "agent crash": (3, lambda w, m: w.agent_crash(m)),
+    "agent freeze": (3, lambda w, m: w.freeze_now(m, w.uniform(0.2, 15.0))),
+    "agent freeze before it acts": (3, lambda w, m: w.freeze_before_action(m, w.uniform(0.2, 12.0))),
+    "postmaster kill": (2, lambda w, m: w.postmaster_kill(m)),
+    "container kill": (2, lambda w, m: w.container_kill(m)),
+    "cut from the API": (3, lambda w, m: w.cut_api(m, w.uniform(0.5, 20.0))),
+    "cut from the peers": (2, lambda w, m: w.cut_peers(m, w.uniform(0.5, 20.0))),
+    "power off": (1, lambda w, m: w.power_off(m)),
+    "power on": (2, lambda w, m: w.power_on(m)),
+    "API outage": (1, lambda w, m: w.api_outage(w.uniform(0.5, 15.0))),
+    "pod delete": (2, lambda w, m: w.pod_delete(m)),
+    "pod replace": (1, lambda w, m: w.pod_replace(m)),
+    "disk hang": (1, lambda w, m: w.hang_disk(m, w.uniform(0.5, 12.0))),
+    "silent watch": (2, lambda w, m: w.break_watch(m, w.uniform(1.0, 30.0))),
+    "slow stream": (2, lambda w, m: w.stall_stream(m, w.uniform(0.0, 1.0))),
+    "lossy API": (2, _lossy),
+    "sound API": (2, _clean),
+    "failing operations": (1, _failing),
+}
+
+
+def apply(world: World, name: str, member: int) -> None:
+    """Let the fault `name` happen to a member."""
+    FAULTS[name][1](world, member)
+
+
+def walk(seed: int, steps: int = 40, *, settle: float = 120.0) -> World:
+    """Walk for so many faults, heal, and see that all is well within `settle` seconds; return the world."""
+    world = World(2 + seed % 4, seed, fresh=seed % 7 == 3)
+    world.run(world.uniform(0.0, 20.0))
+    names = list(FAULTS)
+    weights = [weight for weight, _ in FAULTS.values()]
+    for _ in range(steps):
+        if world.violations:
+            return world
+        [name] = world.random.choices(names, weights)
+        favourite = world.primary()
+        member = favourite if favourite is not None and world.chance(0.5) else world.randint(0, world.replicas - 1)
+        apply(world, name, member)
+        world.run(world.uniform(0.0, 1.0) if world.chance(0.5) else world.uniform(0.0, 12.0))
+    if not world.violations:
+        world.settle(settle)
+    return world
