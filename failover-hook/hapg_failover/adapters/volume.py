@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.fields import Fields, dump
+from ..core.lsn import Position
 from ..core.model import VolumeState
+from ..core.wal import newest_segment_timeline, record_may_exist
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,6 @@ class Volume:
         """Mark the volume as initialised, the last step of an initialisation or a clone."""
         self._write("volume", dump({"uuid": marker.uuid, "systemIdentifier": marker.system_identifier}))
 
-    def remove_marker(self) -> None:
-        """Take the marker away: from now on the volume isn't initialised."""
-        self._remove("volume")
-
     def term(self) -> int:
         """Return the highest term the volume was started or promoted under; 0 without a file. Raise ValueError."""
         try:
@@ -115,7 +113,18 @@ class Volume:
             with (self._wal / segment).open("rb", buffering=0) as file:
                 return os.pread(file.fileno(), length, offset)
         except FileNotFoundError:
+            self._wal.stat()  # a directory that isn't there proves nothing of its files
             return None
+
+    def may_hold_record(self, position: Position) -> bool:
+        """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""
+        try:
+            sizes = {(self._wal / name).stat().st_size for name in self.wal_segments() if newest_segment_timeline([name])}
+        except OSError:
+            return True
+        if len(sizes) != 1:
+            return True  # the files of one server are of one size
+        return record_may_exist(self.read_wal, position.timeline, position.lsn, sizes.pop())
 
     def _write(self, name: str, text: str) -> None:
         temporary = self._base / f".{name}.new"

@@ -1,0 +1,82 @@
+"""The container's HTTP server."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+
+from hapg_failover.adapters.probes import Answers, Probes
+
+
+class Agent:
+    alive = True
+    readiness = (True, "primary")
+
+    def live(self) -> bool:
+        return self.alive
+
+    def ready(self) -> tuple[bool, str]:
+        return self.readiness
+
+    def metrics(self) -> str:
+        return "hapg_term 4\n"
+
+
+@pytest.fixture
+def agent() -> Agent:
+    return Agent()
+
+
+@pytest.fixture
+def port(agent: Agent) -> Iterator[int]:
+    probes = Probes(0, Answers(agent.live, agent.ready, agent.metrics))
+    probes.start()
+    yield probes.port
+    probes.stop()
+
+
+def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
+    connection = HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_the_answers(port: int, agent: Agent) -> None:
+    assert get(port, "/livez") == (200, "the loop turns\n")
+    assert get(port, "/readyz") == (200, "primary\n")
+    assert get(port, "/metrics") == (200, "hapg_term 4\n")
+    assert get(port, "/")[0] == 404
+    agent.alive, agent.readiness = False, (False, "the server isn't initialised")
+    assert get(port, "/livez") == (503, "the loop does not turn\n")
+    assert get(port, "/readyz") == (503, "the server isn't initialised\n")
+
+
+def test_both_families_are_served_where_there_are_both(port: int) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    try:
+        assert get(port, "/livez", "::1")[0] == 200
+    except OSError:
+        pytest.skip("no IPv6 loopback here")
+
+
+def test_a_client_that_says_nothing_holds_the_others_up_for_half_a_second(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)):
+        began = time.monotonic()
+        assert get(port, "/readyz")[0] == 200
+        assert time.monotonic() - began < 0.9
+
+
+def test_other_methods_are_refused(port: int) -> None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    connection.request("POST", "/livez")
+    assert connection.getresponse().status == 501
+    connection.close()

@@ -1,0 +1,116 @@
+"""The markers on the data volume."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import VolumeState
+
+MARKER = Marker("11111111-2222-3333-4444-555555555555", "7711467995189675420")
+SIZE = 1024 * 1024
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path)
+
+
+def make_data(base: Path) -> Path:
+    wal = base / "pgdata" / "pg_wal"
+    wal.mkdir(parents=True)
+    (base / "pgdata" / "PG_VERSION").write_text("15\n")
+    return wal
+
+
+def test_a_new_volume_is_empty(volume: Volume) -> None:
+    assert volume.assess().state is VolumeState.EMPTY
+    assert (volume.marker(), volume.term(), volume.dirty(), volume.wal_segments()) == (None, 0, False, [])
+
+
+def test_a_directory_in_progress_is_still_empty(volume: Volume, tmp_path: Path) -> None:
+    (tmp_path / "pgdata.new").mkdir()
+    assert volume.assess().state is VolumeState.EMPTY
+
+
+def test_data_without_a_marker_is_damaged(volume: Volume, tmp_path: Path) -> None:
+    make_data(tmp_path)
+    assert volume.assess().state is VolumeState.DAMAGED
+    assert "without a volume marker" in volume.assess().reason
+
+
+def test_a_marker_makes_data(volume: Volume, tmp_path: Path) -> None:
+    make_data(tmp_path)
+    volume.write_marker(MARKER)
+    assert volume.marker() == MARKER
+    assert volume.assess().state is VolumeState.DATA
+
+
+def test_a_marker_without_data_is_damaged(volume: Volume) -> None:
+    volume.write_marker(MARKER)
+    assert volume.assess().state is VolumeState.DAMAGED
+
+
+def test_a_begun_rewind_is_damaged_until_it_is_finished(volume: Volume, tmp_path: Path) -> None:
+    make_data(tmp_path)
+    volume.write_marker(MARKER)
+    volume.set_dirty()
+    volume.set_dirty()
+    assert volume.assess().state is VolumeState.DAMAGED
+    volume.clear_dirty()
+    volume.clear_dirty()
+    assert volume.assess().state is VolumeState.DATA
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"uuid": 7}'])
+def test_an_unreadable_marker_is_damaged(volume: Volume, tmp_path: Path, text: str) -> None:
+    make_data(tmp_path)
+    (tmp_path / "volume").write_text(text)
+    assert volume.assess().state is VolumeState.DAMAGED
+    assert "volume" in volume.assess().reason
+
+
+def test_the_term_never_falls(volume: Volume) -> None:
+    for term in (3, 2, 3, 7):
+        volume.write_term(term)
+    assert volume.term() == 7
+
+
+def test_no_temporary_file_is_left(volume: Volume, tmp_path: Path) -> None:
+    volume.write_marker(MARKER)
+    volume.write_term(1)
+    volume.set_dirty()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dirty", "term", "volume"]
+
+
+def test_a_file_that_isnt_there_is_no_file_of_a_directory_that_is(volume: Volume, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="pg_wal"):
+        volume.read_wal("000000010000000000000001", 0, 8)
+    wal = make_data(tmp_path)
+    assert volume.read_wal("000000010000000000000001", 0, 8) is None
+    (wal / "000000010000000000000001").write_bytes(b"0123456789")
+    assert volume.read_wal("000000010000000000000001", 4, 4) == b"4567"
+    assert volume.read_wal("000000010000000000000001", 8, 4) == b"89"
+
+
+def test_a_volume_may_hold_more_unless_it_is_certain_that_it_does_not(volume: Volume, tmp_path: Path) -> None:
+    place = Position(1, 3 * SIZE + 8192 + 512)
+    assert volume.may_hold_record(place)  # no directory
+    wal = make_data(tmp_path)
+    assert volume.may_hold_record(place)  # no file says how large a file is
+    page = bytearray(SIZE)
+    struct.pack_into("=HHIQ", page, 8192, 0xD110, 0, 1, 3 * SIZE + 8192)
+    segment = wal / "000000010000000000000003"
+    segment.write_bytes(page)
+    (wal / "00000002.history").write_text("1\t0/300000\treason\n")
+    assert not volume.may_hold_record(place)
+    struct.pack_into("=I", page, 8192 + 512, 64)
+    segment.write_bytes(page)
+    assert volume.may_hold_record(place)
+    assert not volume.may_hold_record(Position(1, 4 * SIZE))
+    (wal / "000000010000000000000004").write_bytes(b"cut short")
+    assert volume.may_hold_record(Position(1, 5 * SIZE))
