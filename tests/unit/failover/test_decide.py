@@ -1,0 +1,359 @@
+"""One decision at a time: what is ordered, and the sentence that says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hapg_failover.core.decide import decide
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
+from hapg_failover.core.state import (
+    Action,
+    Exit,
+    Kill,
+    LeaseView,
+    LetGo,
+    Memory,
+    Observation,
+    Op,
+    OpResult,
+    Outcome,
+    Phase,
+    Publish,
+    PutKind,
+    PutLease,
+    PutOutcome,
+    PutResult,
+    ReadLease,
+    Run,
+    WriteDeadline,
+)
+from hapg_failover.core.timing import Timing
+
+NOW = 1000.0
+ME, OTHER = Holder("pg-1", "u1"), Holder("pg-0", "u0")
+END = Position(3, 0x500)
+HELD = LeaseState(OTHER, 5, 6.0, "system", "v0", "10.0.0.1", 3, (Member("pg-1", "v1"),))
+MINE = replace(HELD, holder=ME, volume="v1", members=(Member("pg-0", "v0"),))
+SAID = Publication("40", "n1", VolumeState.DATA, "v1", "system", END, True, 5)
+POD = Pod("pg-1", "u1", "1", 1, "10.0.0.2", role="replica", publication=SAID)
+
+
+def lease(state: LeaseState | None, age: float = 1.0, read: float = 0.1, version: str = "40") -> LeaseView:
+    return LeaseView(version, state, NOW - age, NOW - read)
+
+
+def seen(**changes: object) -> Observation:
+    base = Observation(
+        now=NOW,
+        me=ME,
+        ordinal=1,
+        address="10.0.0.2",
+        replicas=2,
+        standby_mode="hot",
+        max_lag=1000,
+        timing=Timing(),
+        nonce="n1",
+        server="standby",
+        heartbeat_at=NOW - 0.1,
+        volume_state=VolumeState.DATA,
+        volume="v1",
+        system_identifier="system",
+        max_term=5,
+        lease=lease(HELD),
+        pods=(POD,),
+        pods_listed_at=NOW - 0.5,
+        probe_at=NOW - 0.5,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def remembered(phase: Phase, **changes: object) -> Memory:
+    base = Memory(phase, NOW - 10, "n1", first_version="1", read_at=NOW - 10, published_at=NOW - 0.1)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+FOLLOWING = remembered(Phase.FOLLOW, follow_term=5, mode="hot")
+SEALED = remembered(Phase.SEALED, position=END, promised=("40", True))
+PRIMARY = remembered(Phase.PRIMARY, held_term=5, renewed_at=NOW - 1, recorded_ttl=6.0, put_at=NOW - 1, label_at=NOW)
+CLAIMED = replace(MINE, term=6, timeline=4)
+CLAIMING = remembered(Phase.CLAIMING, position=END, promised=("40", True), put=PutKind.CLAIM, put_at=NOW - 0.2)
+RELEASED = replace(HELD, release=Release("the server died", clean=False))
+
+
+def claimed(outcome: PutOutcome = PutOutcome.OK, ago: float = 0.2) -> PutResult:
+    return PutResult(PutKind.CLAIM, outcome, NOW - ago, CLAIMED, "41" if outcome is PutOutcome.OK else None)
+
+
+def answered(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = None) -> OpResult:
+    return OpResult(1, op, outcome, "n1", "because", position)
+
+
+def kinds(actions: tuple[Action, ...]) -> list[str]:
+    """Name the actions: an operation and a write of the Lease by their kind."""
+    return [a.op.value if isinstance(a, Run) else a.kind.value if isinstance(a, PutLease) else type(a).__name__ for a in actions]
+
+
+@pytest.mark.parametrize(
+    ("why", "o", "m", "phase", "ordered", "words"),
+    [
+        ("no supervisor", seen(nonce=None), Memory(), Phase.BOOT, [], "waiting for the supervisor"),
+        ("a start is always sealed", seen(server="down"), remembered(Phase.BOOT), Phase.BOOT, ["start"], "sealed"),
+        ("a standby is found", seen(), remembered(Phase.BOOT), Phase.BOOT, ["seal"], "seal it"),
+        ("a stranger writes", seen(server="primary"), remembered(Phase.BOOT), Phase.DOWN, ["Kill"], "isn't ours"),
+        (
+            "our primary, another term in force",
+            seen(server="primary", lease=lease(MINE), term_in_force=4),
+            remembered(Phase.BOOT),
+            Phase.DOWN,
+            ["Kill"],
+            "isn't ours under the term in force",
+        ),
+        (
+            "our primary",
+            seen(server="primary", lease=lease(MINE), term_in_force=5),
+            remembered(Phase.BOOT),
+            Phase.PRIMARY,
+            [],
+            "renew it",
+        ),
+        (
+            "our primary, the Lease unread",
+            seen(server="primary", lease=None),
+            remembered(Phase.BOOT, read_at=NOW),
+            Phase.BOOT,
+            [],
+            "nothing is extended",
+        ),
+        ("a healthy primary is followed", seen(), FOLLOWING, Phase.FOLLOW, [], "following pg-0"),
+        ("overdue, not read since", seen(lease=lease(HELD, 3.6, 0.2)), FOLLOWING, Phase.FOLLOW, ["ReadLease"], "afresh before suspecting"),
+        ("overdue and read", seen(lease=lease(HELD, 3.6, 0.05)), FOLLOWING, Phase.FOLLOW, ["seal"], "3.6 s old: seal"),
+        ("released", seen(lease=lease(RELEASED)), FOLLOWING, Phase.FOLLOW, ["seal"], "given the Lease back"),
+        ("another holder", seen(lease=lease(replace(HELD, term=6))), FOLLOWING, Phase.FOLLOW, ["follow"], "holds term 6"),
+        ("published under this version", seen(), SEALED, Phase.SEALED, [], "waiting for the Lease to change"),
+        ("another version", seen(lease=lease(HELD, version="41")), SEALED, Phase.SEALED, ["follow"], "follow it"),
+        (
+            "started under this version",
+            seen(),
+            replace(SEALED, promised=None, started=True, start_version="40"),
+            Phase.SEALED,
+            ["Publish"],
+            "our position",
+        ),
+        ("released to us", seen(lease=lease(RELEASED, 4.0)), SEALED, Phase.CLAIMING, ["claim"], "claim term 6: best of 1"),
+        ("a promotion failed here", seen(lease=lease(RELEASED)), replace(SEALED, failed_until=NOW + 9), Phase.SEALED, [], "again in 9 s"),
+        ("ours though sealed", seen(lease=lease(MINE)), SEALED, Phase.SEALED, ["release"], "our server can't write"),
+        (
+            "the claim succeeded",
+            seen(lease=lease(CLAIMED, version="41"), put=claimed()),
+            CLAIMING,
+            Phase.PROMOTING,
+            ["WriteDeadline", "promote"],
+            "onto timeline 4",
+        ),
+        ("the claim succeeded too late", seen(put=claimed(ago=4.8)), CLAIMING, Phase.SEALED, [], "waiting for the Lease"),
+        ("the claim met another's", seen(put=claimed(PutOutcome.CONFLICT)), CLAIMING, Phase.SEALED, ["ReadLease"], "conflict"),
+        ("no answer to the claim", seen(put=claimed(PutOutcome.UNKNOWN)), CLAIMING, Phase.SEALED, ["ReadLease"], "unknown"),
+        ("nothing is due", seen(server="primary", lease=lease(MINE)), PRIMARY, Phase.PRIMARY, [], ""),
+        (
+            "a renewal is due",
+            seen(server="primary", lease=lease(MINE), position=END),
+            replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
+            Phase.PRIMARY,
+            ["renew"],
+            "renew the Lease",
+        ),
+        (
+            "the disk hangs",
+            seen(server="primary", lease=lease(MINE), probe_at=NOW - 3),
+            replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
+            Phase.PRIMARY,
+            [],
+            "nothing could be written to the data volume for 3.0 s",
+        ),
+        (
+            "the supervisor is silent",
+            seen(server=None, heartbeat_at=NOW - 1, lease=lease(MINE)),
+            replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
+            Phase.PRIMARY,
+            [],
+            "no sign of life",
+        ),
+        ("another holds the Lease", seen(server="primary"), PRIMARY, Phase.DOWN, ["Kill"], "pg-0/u0's"),
+        ("the server died", seen(server="down", lease=lease(MINE)), PRIMARY, Phase.DOWN, ["Announce", "release", "start"], "start"),
+        ("an old word", seen(server="standby", lease=lease(MINE)), replace(PRIMARY, op_ended=NOW), Phase.PRIMARY, [], ""),
+        (
+            "the pod is going away",
+            seen(server="primary", lease=lease(MINE), terminating=True),
+            PRIMARY,
+            Phase.STOPPING,
+            ["hand-over"],
+            "hand over to nobody",
+        ),
+        (
+            "never writable",
+            seen(server="primary", lease=lease(MINE)),
+            replace(PRIMARY, phase_since=NOW - 21),
+            Phase.DOWN,
+            ["Kill"],
+            "hasn't said so",
+        ),
+        ("not dead yet", seen(server="primary"), remembered(Phase.DOWN, phase_since=NOW - 0.5), Phase.DOWN, [], "waiting for"),
+        ("still not dead", seen(server="primary"), remembered(Phase.DOWN), Phase.DOWN, ["Kill"], "kill it again"),
+        ("stopped", seen(server="down"), remembered(Phase.STOPPING), Phase.STOPPING, ["Exit"], "may end"),
+        ("stopped, says an old word", seen(), remembered(Phase.STOPPING, op_ended=NOW), Phase.STOPPING, [], "word on the server"),
+        (
+            "the container is dead",
+            seen(container_dead=True, lease=lease(MINE)),
+            PRIMARY,
+            Phase.DOWN,
+            ["release"],
+            "with proof",
+        ),
+        ("dead, and not the holder", seen(container_dead=True), FOLLOWING, Phase.DOWN, ["LetGo"], "may start again"),
+        (
+            "a rewind is needed",
+            seen(op=answered(Op.FOLLOW, Outcome.FORKED, END)),
+            replace(SEALED, op=Op.FOLLOW, op_number=1),
+            Phase.SEALED,
+            ["Announce", "rewind"],
+            "rewind",
+        ),
+        (
+            "only a clone helps",
+            seen(op=answered(Op.FOLLOW, Outcome.LOST, END)),
+            replace(SEALED, op=Op.FOLLOW, op_number=1),
+            Phase.SEALED,
+            ["Announce", "clone"],
+            "clone",
+        ),
+        (
+            "following can't be known to have failed",
+            seen(op=answered(Op.FOLLOW, Outcome.FAILED)),
+            replace(SEALED, op=Op.FOLLOW, op_number=1),
+            Phase.BOOT,
+            [],
+            "",
+        ),
+        (
+            "empty, with a primary",
+            seen(volume_state=VolumeState.EMPTY, volume=None),
+            remembered(Phase.EMPTY),
+            Phase.EMPTY,
+            ["clone"],
+            "empty",
+        ),
+        ("damaged", seen(volume_state=VolumeState.DAMAGED), remembered(Phase.DAMAGED), Phase.DAMAGED, ["Announce", "clone"], "damaged"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_decision(why: str, o: Observation, m: Memory, phase: Phase, ordered: list[str], words: str) -> None:
+    decision = decide(o, m)
+    assert (decision.memory.phase, kinds(decision.actions)) == (phase, ordered), decision.reason
+    assert words in decision.reason
+
+
+def test_a_renewal_moves_the_deadline_by_its_sending() -> None:
+    renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.4, MINE, "41")
+    decision = decide(seen(server="primary", lease=lease(MINE, version="41"), put=renewed), replace(PRIMARY, put=PutKind.RENEW))
+    assert decision.actions[0] == WriteDeadline(NOW - 0.4 + 4.7, 5)
+
+
+def test_a_holder_without_members_has_no_fence() -> None:
+    alone = replace(MINE, members=())
+    renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.4, alone, "41")
+    decision = decide(seen(server="primary", lease=lease(alone, version="41"), put=renewed), replace(PRIMARY, put=PutKind.RENEW))
+    assert decision.actions[0] == WriteDeadline(None, 5)
+
+
+def test_a_deleted_lease_is_made_again_under_the_next_term() -> None:
+    gone = PutResult(PutKind.RENEW, PutOutcome.NOT_FOUND, NOW - 0.4, MINE)
+    decision = decide(seen(server="primary", lease=lease(MINE), put=gone), replace(PRIMARY, put=PutKind.RENEW))
+    assert decision.actions[0] == PutLease(PutKind.RENEW, replace(MINE, term=6), None)
+
+
+def test_a_publication_that_is_not_shown_is_repeated() -> None:
+    hidden = seen(lease=lease(RELEASED, 0.2), pods=(replace(POD, publication=None),))
+    assert not any(isinstance(a, Publish) for a in decide(hidden, SEALED).actions)
+    assert [type(a) for a in decide(hidden, replace(SEALED, published_at=NOW - 2)).actions] == [Publish]
+
+
+def test_a_new_supervisor_makes_everything_of_the_old_one_void() -> None:
+    decision = decide(seen(nonce="n2", server="down", lease=lease(MINE)), PRIMARY)
+    m = decision.memory
+    assert (m.phase, m.nonce, m.held_term, m.position, m.hold_s) == (Phase.BOOT, "n2", None, None, 3.0)
+
+
+def test_the_first_server_is_made_by_ordinal_0_once_all_are_empty() -> None:
+    pods = tuple(Pod(f"pg-{n}", f"u{n}", "1", n, publication=Publication(NO_LEASE, f"n{n}", VolumeState.EMPTY)) for n in range(2))
+    empty = {"volume_state": VolumeState.EMPTY, "volume": None, "system_identifier": None, "server": "down"}
+    o = seen(me=OTHER, ordinal=0, nonce="n0", lease=LeaseView(NO_LEASE, None, NOW - 5, NOW), pods=pods, **empty)
+    m = remembered(Phase.EMPTY, nonce="n0", promised=(NO_LEASE, False), label_at=NOW)
+    assert kinds(decide(o, m).actions) == ["bootstrap"]
+    mine = LeaseState(OTHER, 1, 6.0)
+    assert kinds(decide(replace(o, lease=lease(mine)), m).actions) == ["initdb"]
+
+
+STATES = [None, HELD, MINE, CLAIMED, RELEASED, replace(MINE, release=Release("x", clean=True, position=END)), LeaseState(ME, 1, 6.0)]
+OPS = [None] + [answered(op, outcome, position) for op in Op for outcome in Outcome for position in (None, END)]
+PUTS = [None] + [PutResult(kind, outcome, NOW - 0.2, CLAIMED) for kind in PutKind for outcome in PutOutcome]
+OBSERVED = st.builds(
+    seen,
+    lease=st.sampled_from([None, LeaseView(NO_LEASE, None, NOW - 70, NOW)])
+    | st.builds(lease, st.sampled_from(STATES), st.sampled_from([0.1, 3.6, 9.0, 99.0]), st.sampled_from([0.05, 2.0]), st.just("40")),
+    server=st.sampled_from([None, "down", "standby", "primary"]),
+    nonce=st.sampled_from([None, "n1", "n2"]),
+    heartbeat_at=st.sampled_from([NOW - 0.1, NOW - 5]),
+    terminating=st.booleans(),
+    container_dead=st.booleans(),
+    volume_state=st.sampled_from(VolumeState),
+    volume=st.sampled_from([None, "v1", "v9"]),
+    pods=st.sampled_from([(), (POD,), (replace(POD, publication=None, deleting=True),)]),
+    term_in_force=st.integers(0, 6),
+    op=st.sampled_from(OPS),
+    put=st.sampled_from(PUTS),
+)
+MEMORIES = st.builds(
+    remembered,
+    st.sampled_from(Phase),
+    op=st.sampled_from([None, *Op]),
+    op_number=st.just(1),
+    put=st.sampled_from([None, *PutKind]),
+    held_term=st.sampled_from([None, 5, 6]),
+    position=st.sampled_from([None, END]),
+    promised=st.sampled_from([None, ("40", True), ("39", True)]),
+    renewed_at=st.sampled_from([0.0, NOW - 1, NOW - 3]),
+    started=st.booleans(),
+    start_version=st.sampled_from([None, "40"]),
+    follow_term=st.sampled_from([None, 5]),
+)
+
+
+@given(OBSERVED, MEMORIES)
+def test_it_never_raises_and_keeps_the_rules(o: Observation, m: Memory) -> None:
+    decision = decide(o, m)
+    assert decision.reason
+    runs = [a for a in decision.actions if isinstance(a, Run)]
+    assert len(runs) <= 1
+    for action in decision.actions:
+        if isinstance(action, WriteDeadline):
+            assert o.put is not None or (action.deadline is not None and action.deadline <= m.renewed_at + 4.7)
+        if isinstance(action, PutLease) and action.kind is PutKind.RELEASE:
+            assert o.container_dead or o.server != "primary"
+        if isinstance(action, (LetGo, Exit)):
+            assert o.container_dead or o.server == "down"
+    if any(run.op is Op.PROMOTE for run in runs):
+        assert o.put is not None
+        assert (o.put.kind, o.put.outcome, o.server) == (PutKind.CLAIM, PutOutcome.OK, "standby")
+
+
+@given(OBSERVED, MEMORIES)
+def test_what_was_killed_is_not_held(o: Observation, m: Memory) -> None:
+    decision = decide(o, m)
+    if any(isinstance(a, Kill) for a in decision.actions) and m.phase is not Phase.DOWN:
+        assert (decision.memory.phase, decision.memory.held_term) == (Phase.DOWN, None)
+    assert sum(isinstance(a, ReadLease) for a in decision.actions) <= 2

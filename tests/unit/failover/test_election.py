@@ -1,0 +1,177 @@
+"""Who may claim the Lease, when, and what the claim says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hapg_failover.core.election import Candidate, claim, judge, judge_bootstrap, judge_resume
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
+
+LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"), Member("pg-2", "v2")))
+DIED = replace(LEASE, release=Release("the server died", clean=False, hold_s=3.0))
+
+
+def pod(number: int, lsn: int, timeline: int = 4, version: str = "50", **changes: object) -> Pod:
+    said = Publication(version, f"n{number}", VolumeState.DATA, f"v{number}", "system", Position(timeline, lsn), True, 7)
+    deleting = bool(changes.pop("deleting", False))
+    return Pod(f"pg-{number}", f"u{number}", "1", number, deleting=deleting, publication=replace(said, **changes))  # type: ignore[arg-type]
+
+
+def me(number: int, lsn: int, timeline: int = 4) -> Candidate:
+    return Candidate(f"pg-{number}", f"u{number}", number, f"v{number}", Position(timeline, lsn), f"n{number}")
+
+
+CLEAN = replace(LEASE, release=Release("the pod is going away", True, Position(4, 100), "pg-2"))
+BOTH = (pod(1, 100), pod(2, 90))
+ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
+
+
+@pytest.mark.parametrize(
+    ("why", "who", "lease", "pods", "age", "waited", "cold", "claims", "words"),
+    [
+        ("the Lease is held", me(1, 100), LEASE, ALL, 5.9, -0.1, False, False, "pg-0 holds the Lease, last changed 5.9 s ago"),
+        (
+            "run out, and all have published",
+            me(1, 100),
+            LEASE,
+            (pod(1, 100), pod(2, 90), pod(0, 95)),
+            6.1,
+            0.1,
+            False,
+            True,
+            "best of 3",
+        ),
+        (
+            "the last holder's position is missing",
+            me(1, 100),
+            LEASE,
+            BOTH,
+            6.1,
+            0.1,
+            False,
+            False,
+            "positions of 1 volume(s)",
+        ),
+        ("it was waited for long enough", me(1, 100), LEASE, BOTH, 7.1, 1.1, False, True, "best of 2"),
+        ("a cold start waits longer", me(1, 100), LEASE, BOTH, 7.1, 1.1, True, False, "1.1 of 30 s"),
+        ("a cold start with the last holder's position", me(0, 100), LEASE, (pod(0, 100), pod(1, 90)), 7.1, 1.1, True, True, "best of 2"),
+        ("no member", me(3, 999), LEASE, (*BOTH, pod(3, 999)), 9.0, 3.0, False, False, "volume v3 is neither a member"),
+        (
+            "another version",
+            me(1, 100),
+            LEASE,
+            (pod(1, 100, version="49"),),
+            9.0,
+            3.0,
+            False,
+            False,
+            "isn't published under",
+        ),
+        ("published by another run", me(1, 100), LEASE, (pod(1, 100, nonce="x"),), 9.0, 3.0, False, False, "isn't published"),
+        ("a newer timeline is there", me(1, 100), LEASE, (pod(1, 100), pod(2, 50, 5)), 9.0, 3.0, False, False, "older than 5"),
+        ("too far behind", me(2, 10), LEASE, (pod(1, 100), pod(2, 10)), 30.0, 24.0, False, False, "more than maxLagBytes 60"),
+        ("a better one goes first", me(2, 90), LEASE, BOTH, 10.0, 4.0, False, False, "rank 1 of 2"),
+        ("the better one has had its time", me(2, 90), LEASE, BOTH, 14.1, 8.1, False, True, "rank 1 of 2"),
+        ("an equal one goes by its ordinal", me(2, 90), LEASE, (pod(1, 90), pod(2, 90)), 7.5, 1.5, False, False, "rank 1"),
+        ("one that failed is passed over", me(2, 90), LEASE, (pod(1, 100, failed=True), pod(2, 90)), 7.1, 1.1, False, True, "best of 1"),
+        (
+            "one going away is passed over",
+            me(2, 90),
+            LEASE,
+            (pod(1, 100, deleting=True), pod(2, 90)),
+            7.1,
+            1.1,
+            False,
+            True,
+            "best of 1",
+        ),
+        ("a dead server may hold more", me(1, 100), DIED, BOTH, 2.9, 2.9, False, False, "2.9 of 3 s"),
+        ("the dead server's time is over", me(1, 100), DIED, BOTH, 3.0, 3.0, False, True, "the server died"),
+        ("it says that it holds no more", me(1, 100), DIED, (*BOTH, pod(0, 100, running=False)), 0.1, 0.1, False, True, "best of 2"),
+        ("it came back at the last moment", me(1, 100), DIED, (*BOTH, pod(0, 120)), 2.9, 2.9, False, False, "rank 1 of 3"),
+        ("a chosen successor claims at once", me(2, 100), CLEAN, (pod(2, 100),), 0.1, 0.1, False, True, "chosen successor"),
+        ("the others let it go first", me(1, 100), CLEAN, (pod(1, 100),), 0.9, 0.9, False, False, "pg-2 is the chosen successor"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_judge(
+    why: str,
+    who: Candidate,
+    lease: LeaseState,
+    pods: tuple[Pod, ...],
+    age: float,
+    waited: float,
+    cold: bool,
+    claims: bool,
+    words: str,
+) -> None:
+    if "chosen successor" in words and not claims:
+        pods = (*pods, Pod("pg-2", "u2", "1", 2))
+    verdict = judge(who, lease, "50", pods, age=age, ttl=6.0, waited=waited, cold=cold, max_lag=60)
+    assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
+
+
+def test_a_claimer_waits_for_the_longer_ttl() -> None:
+    longer = replace(LEASE, ttl_s=9.0)
+    verdict = judge(me(1, 100), longer, "50", ALL, age=8.0, ttl=6.0, waited=0.0, cold=False, max_lag=60)
+    assert verdict.reason == "pg-0 holds the Lease, last changed 8.0 s ago"
+
+
+def test_a_verdict_says_whether_somebody_is_missing() -> None:
+    whole = judge(me(1, 100), LEASE, "50", ALL, age=8.0, ttl=6.0, waited=2.0, cold=False, max_lag=60)
+    part = judge(me(1, 100), LEASE, "50", BOTH, age=8.0, ttl=6.0, waited=2.0, cold=False, max_lag=60)
+    assert (part.claim, part.complete) == (True, False)
+    assert whole.complete
+
+
+def test_a_claim_reserves_a_term_and_a_timeline() -> None:
+    claimed = claim(me(1, 100), "10.0.0.2", DIED, (pod(1, 100), pod(2, 90, max_term=11)), 9, 6.0)
+    assert (claimed.holder, claimed.term, claimed.timeline) == (Holder("pg-1", "u1"), 12, 5)
+    assert (claimed.volume, claimed.address, claimed.release) == ("v1", "10.0.0.2", None)
+    assert claimed.members == (Member("pg-2", "v2"),)
+
+
+def test_a_claim_never_takes_a_timeline_that_is_ours_already() -> None:
+    assert claim(me(1, 100, 9), "a", LEASE, (), 0, 6.0).timeline == 10
+
+
+def empty(number: int) -> Pod:
+    return Pod(f"pg-{number}", f"u{number}", "1", number, publication=Publication(NO_LEASE, "n", VolumeState.EMPTY))
+
+
+@pytest.mark.parametrize(
+    ("ordinal", "pods", "claims", "words"),
+    [
+        (0, (empty(0), empty(1)), True, "all 2 volumes are empty"),
+        (1, (empty(0), empty(1)), False, "which ordinal 0 makes"),
+        (0, (empty(0),), False, "the pod of ordinal 1 hasn't said yet"),
+        (0, (empty(0), pod(1, 5, version=NO_LEASE)), False, "pg-1 has data"),
+    ],
+)
+def test_the_first_server_is_made_once(ordinal: int, pods: tuple[Pod, ...], claims: bool, words: str) -> None:
+    verdict = judge_bootstrap(ordinal, 2, NO_LEASE, pods)
+    assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
+
+
+def kept(number: int, lsn: int, **changes: object) -> Pod:
+    return pod(number, lsn, 4, NO_LEASE, **changes)
+
+
+@pytest.mark.parametrize(
+    ("pods", "waited", "claims", "words"),
+    [
+        ((kept(0, 9), kept(1, 8), kept(2, 7)), 0.0, True, "best of 3 volumes"),
+        ((kept(0, 9), kept(1, 8)), 59.0, False, "2 of 3 members have published"),
+        ((kept(0, 9), kept(1, 8)), 60.0, True, "best of 2 volumes"),
+        ((kept(0, 9),), 99.0, False, "1 of 3 members"),
+        ((kept(0, 9), kept(1, 10), kept(2, 7)), 0.0, False, "pg-1 has more WAL"),
+        ((kept(0, 9), kept(1, 8, max_term=8), kept(2, 7)), 0.0, False, "not the highest term"),
+        ((kept(0, 9), kept(1, 8, system_identifier="x"), kept(2, 7)), 0.0, False, "different clusters meet: system and x"),
+    ],
+)
+def test_resuming_without_a_lease(pods: tuple[Pod, ...], waited: float, claims: bool, words: str) -> None:
+    verdict = judge_resume(me(0, 9), "system", 3, pods, waited)
+    assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason

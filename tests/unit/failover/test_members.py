@@ -1,0 +1,60 @@
+"""Who is recorded as a member."""
+
+from __future__ import annotations
+
+import pytest
+
+from hapg_failover.core.members import next_members
+from hapg_failover.core.model import Member, Pod, Publication, VolumeState
+from hapg_failover.core.state import Streaming
+
+NOW = 1000.0
+ONE, TWO = Member("pg-1", "v1"), Member("pg-2", "v2")
+
+
+def pod(number: int, volume: str | None) -> Pod:
+    said = None if volume is None else Publication("1", "n", VolumeState.DATA, volume)
+    return Pod(f"pg-{number}", f"u{number}", "1", number, publication=said)
+
+
+def live(number: int, flushed: int | None = 100) -> Streaming:
+    return Streaming(f"pg-{number}", NOW - 5, NOW, flushed)
+
+
+def gone(number: int, seconds: float) -> Streaming:
+    return Streaming(f"pg-{number}", None, NOW - seconds, 100)
+
+
+PODS = (pod(1, "v1"), pod(2, "v2"))
+
+
+@pytest.mark.parametrize(
+    ("why", "current", "streaming", "pods", "held_for", "expected"),
+    [
+        ("one that streams is added", (), (live(1),), PODS, 5.0, (ONE,)),
+        ("one too far behind isn't", (), (live(1, 10),), PODS, 5.0, ()),
+        ("one of unknown position isn't", (), (live(1, None),), PODS, 5.0, ()),
+        ("one of unknown volume isn't", (), (live(1),), (pod(1, None),), 5.0, ()),
+        ("one that lags later stays", (ONE,), (live(1, 10),), PODS, 500.0, (ONE,)),
+        ("one that was silent for 29 s stays", (ONE,), (gone(1, 29.0),), PODS, 500.0, (ONE,)),
+        ("one that was silent for 30 s goes", (ONE, TWO), (gone(1, 30.0), live(2)), PODS, 500.0, (TWO,)),
+        ("silence counts from our own promotion at the earliest", (ONE,), (gone(1, 300.0),), PODS, 29.0, (ONE,)),
+        ("one never seen goes after 30 s", (ONE,), (), PODS, 30.0, ()),
+        ("a new volume takes its pod's place", (ONE,), (live(1),), (pod(1, "new"),), 5.0, (Member("pg-1", "new"),)),
+        ("the list is sorted", (TWO,), (live(1), live(2)), PODS, 5.0, (ONE, TWO)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_members(
+    why: str,
+    current: tuple[Member, ...],
+    streaming: tuple[Streaming, ...],
+    pods: tuple[Pod, ...],
+    held_for: float,
+    expected: tuple[Member, ...],
+) -> None:
+    assert next_members(current, streaming, pods, 150, 60, NOW, held_for) == expected
+
+
+def test_nobody_is_added_while_our_own_position_is_unknown() -> None:
+    assert next_members((), (live(1),), PODS, None, 60, NOW, 5.0) == ()

@@ -1,0 +1,38 @@
+"""The inequalities between the protocol's times, and how much of a TTL the holder uses."""
+
+from __future__ import annotations
+
+import pytest
+
+from hapg_failover.core.timing import Timing
+
+
+def test_the_defaults_hold_together() -> None:
+    assert Timing().violations() == []
+
+
+@pytest.mark.parametrize(
+    ("timing", "words"),
+    [
+        (Timing(lease=5.05), "5.05 * 1.05 + 0.7 is not less than 6"),
+        (Timing(ttl=10.0, lease=9.3, fence=0.7, clock_ratio=0.0), "9.3 * 1 + 0.7 is not less than 10"),
+        (Timing(call=1.5), "2 + 2 * 1.5 exceeds 4.7"),
+        (Timing(overdue=2.0), "2 is not between 2 and 6"),
+        (Timing(overdue=6.0), "6 is not between 2 and 6"),
+    ],
+)
+def test_a_broken_inequality_is_said_in_words(timing: Timing, words: str) -> None:
+    [found] = timing.violations()
+    assert words in found
+
+
+@pytest.mark.parametrize("recorded", [6.0, 8.0])
+def test_the_lease_is_used_in_full_once_the_ttl_is_recorded(recorded: float) -> None:
+    assert Timing().usable_lease(recorded) == 4.7
+
+
+@pytest.mark.parametrize("recorded", [2.0, 4.0, 5.5, 5.9])
+def test_a_longer_ttl_is_not_used_before_it_is_recorded(recorded: float) -> None:
+    timing = Timing()
+    usable = timing.usable_lease(recorded)
+    assert usable * (1 + timing.clock_ratio) + timing.fence < recorded
