@@ -157,11 +157,13 @@ def test_the_api_goes_and_comes_while_containers_can_still_be_found(node_faults:
 
 def test_what_is_left_broken_is_undone() -> None:
     faults = NodeFaults()
-    faults.power_off("node3")
-    faults.partition("node2")
-    faults.cut(probe.NAMESPACE, "probe-0", "peers")
-    faults.freeze(probe.NAMESPACE, "probe-0", probe.CONTAINER)
-    faults.undo()
+    try:
+        faults.power_off(_node("probe-2"))
+        faults.partition(_node("probe-1"))
+        faults.cut(probe.NAMESPACE, "probe-0", "peers")
+        faults.freeze(probe.NAMESPACE, "probe-0", probe.CONTAINER)
+    finally:
+        faults.undo()
     assert local.status().healthy
     for pod in probe.PODS:
         assert probe.eventually("probe-0", f"{pod}.probe", "SELECT 1") == "1"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import cgroups, local, probe, process, supervise
+from tests.cluster import cgroups, local, nodes, probe, process, supervise
 from tests.cluster.fixtures import NodeFaults
 from tests.cluster.paths import CLUSTER, PHASE, STATE, SUPERVISOR
 from tests.cluster.topology import CGROUP
@@ -87,8 +87,8 @@ def test_a_stop_leaves_nothing_behind(node_faults: NodeFaults) -> None:
     assert before["cgroups"] == set()
     local.up()
     probe.start()
-    node_faults.partition("node2")
-    node_faults.power_off("node3")
+    node_faults.partition(nodes.node_of(probe.NAMESPACE, "probe-1"))
+    node_faults.power_off(nodes.node_of(probe.NAMESPACE, "probe-2"))
     node_faults.freeze(probe.NAMESPACE, "probe-0", probe.CONTAINER)
     local.down()
     assert _settled_snapshot(before) == before
