@@ -49,7 +49,6 @@ from .core.state import (
 )
 from .core.streaming import update
 from .core.view import see
-from .core.wal import record_may_exist
 from .operations import Operation, Tools, Verbs
 from .settings import Identity, Settings
 from .workers import Worker, every
@@ -76,7 +75,7 @@ class VolumeFacts:
 def read_volume(volume: Volume) -> VolumeFacts:
     """Read the markers. Raise OSError, ValueError."""
     assessment = volume.assess()
-    marker = volume.marker() if assessment.state is not VolumeState.EMPTY else None
+    marker = volume.marker() if assessment.state is VolumeState.DATA else None
     return VolumeFacts(
         assessment.state,
         assessment.reason,
@@ -501,7 +500,7 @@ class Agent:
             self._log("warning", "event", str(error))
 
     def _check_record(self, position: Position) -> None:
-        exists = record_may_exist(self._volume.read_wal, position.timeline, position.lsn)
+        exists = self._volume.may_hold_record(position)
         self._changes.put(lambda w: setattr(w, "checked", RecordCheck(position, exists)))
 
 

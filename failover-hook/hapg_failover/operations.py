@@ -16,10 +16,12 @@ from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor, SupervisorEven
 from .adapters.volume import Marker, Volume
 from .core import rejoin
 from .core.lsn import Position, format_lsn, parse_lsn
+from .core.model import VolumeState
 from .core.rejoin import Way
 from .core.state import Op, OpResult, Outcome, Run
 from .core.wal import (
     ControlData,
+    end_before_segment,
     first_lsn,
     last_lsn,
     newest_segment_timeline,
@@ -210,7 +212,7 @@ class Operation:
         last = last_lsn(timeline, start, names, segment_size)
         text = self._output("waldump", str(timeline), format_lsn(start), format_lsn(last))
         if "error:" not in text and "fatal:" not in text:
-            return last
+            return end_before_segment(self._tools.volume.read_wal, segment_name(timeline, last, segment_size), segment_size)
         try:
             found = parse_waldump_end(text, segment_size)
         except ValueError:
@@ -262,7 +264,7 @@ class Operation:
     def _clone(self) -> OpResult:
         run, tools = self._run, self._tools
         was_dirty = tools.volume.dirty()
-        had_data = tools.volume.marker() is not None
+        had_data = tools.volume.assess().state is not VolumeState.EMPTY
         self._ensure_down(START_S)
         tools.volume.set_dirty()
         try:

@@ -86,9 +86,6 @@ class Sql(Protocol):
     def status(self, timeout: float) -> ServerStatus:
         """Raise SqlError."""
 
-    def write_probe(self, timeout: float) -> None:
-        """Force a WAL record to disk on the local primary. Raise SqlError."""
-
     def checkpoint(self, timeout: float) -> None:
         """CHECKPOINT on the local server. Raise SqlError."""
 

@@ -151,8 +151,6 @@ class PostgresSql:
         self._password = password
         self._local: dict[str, str | int] = {"host": socket_directory, "port": port}
         self._status = _Session(**self._local, options=_options())
-        # The probe must not wait for a standby, and while it hangs on a disk the status has to be readable.
-        self._probe = _Session(**self._local, options=_options("-c synchronous_commit=local"))
 
     def status(self, timeout: float) -> ServerStatus:
         """See ports.Sql."""
@@ -165,10 +163,6 @@ class PostgresSql:
             senders=tuple(_sender(row) for row in json.loads(senders)),
             system_identifier=system_identifier,
         )
-
-    def write_probe(self, timeout: float) -> None:
-        """See ports.Sql. A transactional message forces its commit record to disk, and no object is touched."""
-        self._probe.query("SELECT pg_logical_emit_message(true, 'hapg', '')", (), timeout)
 
     def checkpoint(self, timeout: float) -> None:
         """See ports.Sql."""

@@ -92,28 +92,6 @@ def test_the_status_of_a_standby_and_of_its_sender(primary: Server, standby: Ser
     assert sender.sent >= flushed
 
 
-def test_a_write_probe_flushes_wal_and_waits_for_no_standby(primary: Server) -> None:
-    primary.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-    primary.ask("SELECT pg_reload_conf()")
-    try:
-        sql = sql_to(primary)
-        sql.write_probe(LIMIT)
-        before = parse_lsn(primary.ask("SELECT pg_current_wal_flush_lsn()::text"))
-        with at_most(1.0):
-            sql.write_probe(1.0)
-        assert parse_lsn(primary.ask("SELECT pg_current_wal_flush_lsn()::text")) > before
-    finally:
-        primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
-        primary.ask("SELECT pg_reload_conf()")
-
-
-def test_a_write_probe_fails_on_a_standby_and_leaves_the_session_usable(standby: Server) -> None:
-    sql = sql_to(standby)
-    for _ in range(2):
-        with pytest.raises(SqlError, match="recovery"):
-            sql.write_probe(LIMIT)
-
-
 def test_a_checkpoint(primary: Server) -> None:
     before = primary.ask("SELECT checkpoint_lsn::text FROM pg_control_checkpoint()")
     sql_to(primary).checkpoint(LIMIT)
@@ -122,14 +100,14 @@ def test_a_checkpoint(primary: Server) -> None:
 
 def test_a_frozen_backend_costs_no_more_than_the_limit_and_no_second_backend(primary: Server) -> None:
     sql = sql_to(primary)
-    sql.write_probe(LIMIT)
+    sql.status(LIMIT)
     pid = primary.ask(f"SELECT max(pid) FROM pg_stat_activity WHERE {OURS}")
     with frozen([pid]):
         for _ in range(3):
             with at_most(0.4), pytest.raises(SqlError, match="no answer in time"):
-                sql.write_probe(0.2)
+                sql.status(0.2)
         assert primary.ask(f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND pid >= {pid}") == 1
-    sql.write_probe(LIMIT)
+    sql.status(LIMIT)
 
 
 def test_a_frozen_postmaster_costs_no_more_than_the_limit(primary: Server) -> None:
