@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hapg_failover.core import decide as core
@@ -196,19 +197,20 @@ class Agent:
                 self.reasons.append(decision.reason)
                 self.world.note(self.member, f"{decision.memory.phase.value}: {decision.reason}")
             if not decision.actions or any(isinstance(a, Exit) for a in decision.actions):
-                for action in decision.actions:
-                    self.resume(lambda a=action, n=seen.nonce: self.carry_out(a, n))  # type: ignore[misc]
+                self._carry_out_all(decision.actions, seen.nonce)
                 return
             if self.freeze_before_action:
                 self.world.freeze_now(self.member, self.freeze_before_action)
                 self.freeze_before_action = 0.0
             if self.frozen:
-                for action in decision.actions:
-                    self.resume(lambda a=action, n=seen.nonce: self.carry_out(a, n))  # type: ignore[misc]
+                self._waiting.appendleft(partial(self._carry_out_all, decision.actions, seen.nonce))
                 return
-            for action in decision.actions:
-                self.carry_out(action, seen.nonce)
+            self._carry_out_all(decision.actions, seen.nonce)
         self.world.violation(f"member {self.member}: decide never settles: {list(self.reasons)[-3:]}")
+
+    def _carry_out_all(self, actions: tuple[Action, ...], nonce: str | None) -> None:
+        for action in actions:
+            self.carry_out(action, nonce)
 
     def carry_out(self, action: Action, nonce: str | None) -> None:
         """Do what was decided on while the supervisor was `nonce`."""

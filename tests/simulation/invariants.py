@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SETTLED_S = 2.5
 QUIET_S = 20.0
+TURN_S = 9.0
 DROPPED_S = 40.0
 
 
@@ -87,13 +88,13 @@ class Invariants:
         best = max((q.position for q in said_here if q.position is not None and q.volume in volumes), default=own.position)
         for pod in world.api.pods.values():
             said = pod.publication
-            late = world.engine.now - world.api.published_at.get(pod.name, 0.0) < SETTLED_S
-            if said is None or said.lease_version != version or said.volume not in volumes or said.position is None or late:
+            shown = world.engine.now - world.api.published_at.get(pod.name, 0.0)
+            if said is None or said.lease_version != version or said.volume not in volumes or said.position is None or shown < SETTLED_S:
                 continue
             other = pod.ordinal
             calm = world.engine.now - max(world.faulted_at[other], world.faulted_at[agent.member]) > QUIET_S and world.loss == 0.0
             able = said.running and not said.failed and not pod.deleting and world.reachable(other) and calm
-            if able and said.position == best > own.position:
+            if able and shown > TURN_S and said.position == best > own.position:
                 world.violation(f"member {agent.member} at {own.position} claimed before {pod.name} at {said.position}")
             if said.position.timeline > own.position.timeline or said.position.lsn - own.position.lsn > world.max_lag:
                 world.violation(f"member {agent.member} at {own.position} claimed over {pod.name} at {said.position}: too far behind")

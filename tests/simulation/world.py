@@ -387,6 +387,7 @@ class World:
             return
         server = self.server[member]
         server.terminating = True
+        self.engine.after(GRACE_S + 5.0, lambda: self._kubelet_stops(member, uid))
         if not server.alive:
             self.engine.after(0.5, lambda: self._pod_ends(member, uid))
             return
