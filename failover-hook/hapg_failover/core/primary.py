@@ -159,7 +159,9 @@ def stopping(step: Step) -> None:
         if o.now >= m.retry_at:
             step.run(Op.STOP, "the pod is going away: stop the server")
         return
-    if s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None:
+    ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
+    # After TTL anybody may claim: a release has no use any more, and may be refused for ever, as when the release was uninstalled.
+    if ours and o.now - max(m.renewed_at, m.op_ended, m.phase_since) <= o.timing.ttl:
         if m.put is None and o.now - m.put_at >= RETRY_PUT_S:
             clean = m.position is not None
             step.release(
@@ -168,7 +170,7 @@ def stopping(step: Step) -> None:
             )
         return
     if m.put is None:
-        step.do(Exit(), "the server is down and the Lease isn't ours: the container may end")
+        step.do(Exit(), "the server is down and the Lease " + ("has run out" if ours else "isn't ours") + ": the container may end")
 
 
 def stopped(step: Step, result: OpResult) -> None:

@@ -205,6 +205,22 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         ("not dead yet", seen(server="primary"), remembered(Phase.DOWN, phase_since=NOW - 0.5), Phase.DOWN, [], "waiting for"),
         ("still not dead", seen(server="primary"), remembered(Phase.DOWN), Phase.DOWN, ["Kill"], "kill it again"),
         ("stopped", seen(server="down"), remembered(Phase.STOPPING), Phase.STOPPING, ["Exit"], "may end"),
+        (
+            "stopped, and the Lease is ours",
+            seen(server="down", lease=lease(MINE)),
+            remembered(Phase.STOPPING, phase_since=NOW - 5),
+            Phase.STOPPING,
+            ["release"],
+            "given back",
+        ),
+        (
+            "stopped, and the Lease that can't be given back has run out",
+            seen(server="down", lease=lease(MINE)),
+            remembered(Phase.STOPPING, phase_since=NOW - 7),
+            Phase.STOPPING,
+            ["Exit"],
+            "has run out",
+        ),
         ("stopped, says an old word", seen(), remembered(Phase.STOPPING, op_ended=NOW), Phase.STOPPING, [], "word on the server"),
         (
             "the container is dead",
