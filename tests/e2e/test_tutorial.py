@@ -202,17 +202,21 @@ def received(release: Release, statement: str, standby: Pod) -> bool:
     return release.client.sql(statement, host=standby.ip) == [["t", "1000"]]
 
 
+@pytest.fixture(scope="module")
+def before(tutorial: Release) -> dict[str, tuple[str, int]]:
+    """The pods' identities before the mode is changed."""
+    tutorial.wait_full_strength()
+    return identities(tutorial.pods())
+
+
+@pytest.fixture(scope="module")
+def primary(tutorial: Release, before: dict[str, tuple[str, int]]) -> str:
+    """The primary before the mode is changed."""
+    return tutorial.primary().name
+
+
 class TestHotStandby:
     """Streaming replication with hot standbys."""
-
-    @pytest.fixture(scope="class")
-    def before(self, tutorial: Release) -> dict[str, tuple[str, int]]:
-        tutorial.wait_full_strength()
-        return identities(tutorial.pods())
-
-    @pytest.fixture(scope="class")
-    def primary(self, tutorial: Release, before: dict[str, tuple[str, int]]) -> str:
-        return tutorial.primary().name
 
     def test_upgrade_makes_standbys_hot(self, tutorial: Release, primary: str) -> None:
         tutorial.upgrade("--set", "standbyMode=hot")

@@ -66,13 +66,14 @@ class TestRights:
             assert holders == {"failover", "ensure-secret"}
 
 
-class TestPassword:
-    @pytest.fixture(scope="class")
-    def secrets(self, tutorial: Release) -> tuple[str, str]:
-        """The password, and as the Secret holds it."""
-        encoded = tutorial.namespace.get("secret", "ha-postgres-auth")["data"]["POSTGRES_PASSWORD"]
-        return base64.b64decode(encoded).decode(), encoded
+@pytest.fixture(scope="module")
+def secrets(tutorial: Release) -> tuple[str, str]:
+    """The password, and as the Secret holds it."""
+    encoded = tutorial.namespace.get("secret", "ha-postgres-auth")["data"]["POSTGRES_PASSWORD"]
+    return base64.b64decode(encoded).decode(), encoded
 
+
+class TestPassword:
     @pytest.mark.parametrize(
         "what", ["pods", "events", "statefulsets", "controllerrevisions", "configmaps", "leases", "services", "persistentvolumeclaims"]
     )
