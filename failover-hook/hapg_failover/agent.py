@@ -279,7 +279,8 @@ class Agent:
         for action in decision.actions:
             self._carry_out(action)
         changed = before.phase is not decision.memory.phase or before.nonce != decision.memory.nonce
-        return bool(decision.actions) or changed or bool(self._world.puts or self._world.ops)
+        ordered = any(not isinstance(a, Exit) for a in decision.actions)
+        return ordered or changed or bool(self._world.puts or self._world.ops)
 
     def _observe(self) -> Observation:
         w, settings, now = self._world, self._settings(), boottime()
@@ -326,7 +327,7 @@ class Agent:
 
     def _tell(self, before: Memory, decision: Decision) -> None:
         memory = decision.memory
-        names = [_name(a) for a in decision.actions if not isinstance(a, (ReadLease, ListPods, WriteDeadline))]
+        names = [_name(a) for a in decision.actions if not isinstance(a, (ReadLease, ListPods, WriteDeadline, Exit))]
         routine = names == ["renew"] and not decision.reason.startswith("members")
         if before.phase is not memory.phase or (names and not routine):
             fields: dict[str, Any] = {"phase": memory.phase.value, "term": memory.held_term}

@@ -342,8 +342,7 @@ class Agent:
                 delay = next(operation)
             except StopIteration as end:
                 outcome, position, text = end.value
-                volume = self.server.volume
-                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position, volume.system_identifier)
+                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position)
                 self.turn()
                 return
             self.later(delay, step)

@@ -53,7 +53,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         step.read()
         return step.done()
     if observation.op is not None and step.m.op is not None and observation.op.number == step.m.op_number:
-        step.remember(op=None, op_ended=observation.now)
+        step.remember(op=None, op_ended=observation.op.ended or observation.now)
         _op_answered(step)
     if not step.actions:
         _by_phase(step)

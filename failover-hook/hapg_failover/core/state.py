@@ -52,7 +52,8 @@ class Outcome(Enum):
 class OpResult:
     """The answer to the operation of that number.
 
-    nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it.
+    nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; ended: boot time from which on
+    the supervisor's word knows of what the operation did, None: the time of the answer.
     """
 
     number: int
@@ -61,7 +62,7 @@ class OpResult:
     nonce: str
     text: str = ""
     position: Position | None = None
-    system_identifier: str | None = None
+    ended: float | None = None
 
 
 class PutKind(Enum):
