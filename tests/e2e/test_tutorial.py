@@ -13,6 +13,7 @@ import pytest
 from tests.e2e import faults, history, trial
 from tests.e2e.faults import Fault
 from tests.e2e.history import History
+from tests.e2e.programs import ProgramError
 from tests.e2e.release import Pod, Release
 from tests.e2e.trial import Trial
 
@@ -197,9 +198,13 @@ def answers(release: Release) -> list[bool]:
     return [release.client.try_psql("SELECT 1", host=pod.ip).code == 0 for pod in release.standbys()]
 
 
-def received(release: Release, statement: str, standby: Pod) -> bool:
-    """Whether a standby answers `t` and the thousand rows."""
-    return release.client.sql(statement, host=standby.ip) == [["t", "1000"]]
+def received(release: Release, standby: Pod, written: str) -> bool:
+    """Whether a standby has received what the primary had written. Raise ProgramError, with what it says, if it hasn't."""
+    statement = f"SELECT pg_last_wal_receive_lsn(), pg_last_wal_receive_lsn() >= '{written}', (SELECT count(*) FROM tutorial)"
+    [row] = release.client.sql(statement, host=standby.ip)
+    if row[1:] != ["t", "1000"]:
+        raise ProgramError(f"{standby.name} says {row}")
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -234,12 +239,7 @@ class TestHotStandby:
         tutorial.wait_full_strength()
         [[written]] = tutorial.client.sql("SELECT pg_current_wal_lsn()")
         for standby in tutorial.standbys():
-            statement = f"SELECT pg_last_wal_receive_lsn() >= '{written}', (SELECT count(*) FROM tutorial)"
-            tutorial.wait(
-                f"{standby.name} has received {written}",
-                partial(received, tutorial, statement, standby),
-                30,
-            )
+            tutorial.wait(f"{standby.name} has received {written}", partial(received, tutorial, standby, written), 30)
 
     def test_nothing_was_restarted_and_the_data_stays(self, tutorial: Release, before: dict[str, tuple[str, int]], primary: str) -> None:
         assert identities(tutorial.pods()) == before

@@ -8,6 +8,7 @@ from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadL
 from .step import Step, busy
 
 START_TRIES = 5
+BOOTSTRAP_PATIENCE_S = 30.0
 RECHECK_S = 15.0
 FOLLOW_RETRY_S = 0.25
 PODS_FRESH_S = 1.5
@@ -69,6 +70,8 @@ def empty(step: Step) -> None:
     step.publish(False, "our volume is empty")
     verdict = election.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
     if not verdict.claim:
+        if o.ordinal == 0 and o.now - m.phase_since >= BOOTSTRAP_PATIENCE_S:
+            step.tell("WaitingForVolumes", verdict.reason)
         if not step.actions:
             step.because(verdict.reason)
         return
@@ -129,7 +132,9 @@ def sealed(step: Step) -> None:
         _resume(step)
         return
     if s.system_identifier is not None and s.system_identifier != o.system_identifier:
-        step.because(f"our cluster is {o.system_identifier}, the Lease's {s.system_identifier}: this volume belongs elsewhere")
+        stranger = f"our cluster is {o.system_identifier}, the Lease's {s.system_identifier}: this volume belongs elsewhere"
+        step.tell("ForeignVolume", stranger)
+        step.because(stranger)
         return
     if s.system_identifier is None:
         if s.holder.pod == o.me.pod:

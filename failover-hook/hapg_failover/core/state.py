@@ -184,7 +184,8 @@ class Memory:
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
     for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
-    start). tries, retry_at: of what failed.
+    start). tries, retry_at: of what failed. told_at: when a lasting
+    trouble was announced last.
     """
 
     phase: Phase = Phase.BOOT
@@ -217,6 +218,7 @@ class Memory:
     label_at: float = 0.0
     first_version: str | None = None
     checked: Position | None = None
+    told_at: float = -1e9
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from .election import Candidate
 from .model import NO_LEASE, LeaseState, Publication, Release, VolumeState
 from .state import (
     Action,
+    Announce,
     Decision,
     Kill,
     ListPods,
@@ -29,6 +30,7 @@ LEASE_GONE_S = 60.0
 HEARTBEAT_FRESH_S = 0.7
 PROBE_FRESH_S = 2.5
 PUBLISH_AGAIN_S = 1.5
+TELL_AGAIN_S = 300.0
 
 
 class Step:
@@ -64,6 +66,12 @@ class Step:
         number = self.m.op_number + 1
         self.remember(op=op, op_number=number)
         self.do(Run(number, op, **({"term": self.term} | args)), reason)
+
+    def tell(self, reason: str, message: str) -> None:
+        """Warn by an Event, every five minutes at most."""
+        if self.o.now - self.m.told_at >= TELL_AGAIN_S:
+            self.remember(told_at=self.o.now)
+            self.actions.append(Announce("Warning", reason, message))
 
     def kill(self, reason: str, hold_s: float) -> None:
         """Fence ourselves: every process of the server's container dies."""

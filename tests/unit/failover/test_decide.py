@@ -13,6 +13,7 @@ from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
 from hapg_failover.core.state import (
     Action,
+    Announce,
     Exit,
     Kill,
     LeaseView,
@@ -373,3 +374,24 @@ def test_what_was_killed_is_not_held(o: Observation, m: Memory) -> None:
     if any(isinstance(a, Kill) for a in decision.actions) and m.phase is not Phase.DOWN:
         assert (decision.memory.phase, decision.memory.held_term) == (Phase.DOWN, None)
     assert sum(isinstance(a, ReadLease) for a in decision.actions) <= 2
+
+
+@pytest.mark.parametrize(
+    ("o", "m", "reason", "words"),
+    [
+        (
+            seen(ordinal=0, server="down", volume_state=VolumeState.EMPTY, volume=None, lease=lease(None, version=NO_LEASE), pods=()),
+            remembered(Phase.EMPTY, phase_since=NOW - 60, promised=(NO_LEASE, False)),
+            "WaitingForVolumes",
+            "the pod of ordinal 0 hasn't said yet that its volume is empty",
+        ),
+        (seen(system_identifier="another"), SEALED, "ForeignVolume", "this volume belongs elsewhere"),
+    ],
+)
+def test_a_lasting_trouble_is_announced_once_in_five_minutes(o: Observation, m: Memory, reason: str, words: str) -> None:
+    first = decide(o, m)
+    told = [action for action in first.actions if isinstance(action, Announce)]
+    assert [(event.kind, event.reason) for event in told] == [("Warning", reason)]
+    assert words in told[0].message
+    again = decide(replace(o, now=NOW + 200, heartbeat_at=NOW + 199.9), first.memory)
+    assert not [action for action in again.actions if isinstance(action, Announce)]
