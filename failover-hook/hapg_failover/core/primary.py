@@ -25,6 +25,7 @@ FAILED_S = 60.0
 UNPROVEN_S = 20.0
 KILL_AGAIN_S = 1.0
 RETRY_PUT_S = 0.3
+LINGER_S = 2.0
 
 
 def promote(step: Step, claimed: LeaseState) -> None:
@@ -168,6 +169,9 @@ def stopping(step: Step) -> None:
                 "the server is down: the Lease is given back",
                 Release("the pod is going away", clean, m.position, m.successor),
             )
+        return
+    if m.successor is not None and o.now - m.put_at < LINGER_S:
+        step.because(f"the Lease is given back to {m.successor}; our address refuses clients until they are routed there")
         return
     if m.put is None:
         step.do(Exit(), "the server is down and the Lease " + ("has run out" if ours else "isn't ours") + ": the container may end")
