@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.bench.summary import Measurement, Summary
 from tests.cluster import cli
 from tests.cluster.errors import ClusterError
 from tests.e2e import artifacts, programs, trial
-from tests.e2e.faults import FAULTS, Fault
+from tests.e2e.faults import CONTAINER, FAULTS, Fault
 from tests.e2e.programs import REPOSITORY, ProgramError
 from tests.e2e.release import CHART, VALUES, Release
 
@@ -29,23 +30,32 @@ def measure(release: Release, fault: Fault, times: int) -> Summary:
         wrong = result.violations()
         assert not wrong, "\n".join(wrong)
         found.append(Measurement(result.service.gap, len(result.lost), result.recovery))
+        if fault is CONTAINER:
+            # kubelet makes a container wait that has died before, longer each time; a new pod begins anew
+            release.namespace.kubectl("delete", "pod", result.old.name)
     return summary.summarize(fault.name, found)
+
+
+def write(summaries: Sequence[Summary], output: Path) -> None:
+    """Write the lines at once: whoever reads the file finds those of one bench."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    new = output.with_name(f"{output.name}.{os.getpid()}")
+    new.write_text("".join(json.dumps(each.line()) + "\n" for each in summaries), encoding="utf-8")
+    new.replace(output)
 
 
 def bench(chosen: Sequence[Fault], times: int, output: Path) -> None:
     """Install a release, do the faults to it, write the lines and print the table."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with programs.namespace("bench") as namespace, output.open("w", encoding="utf-8") as lines:
+    summaries: list[Summary] = []
+    with programs.namespace("bench") as namespace:
         release = Release(namespace)
         try:
             release.install(CHART, "--values", str(VALUES))
             release.wait_serving()
             release.add_clients()
-            summaries = []
             for fault in chosen:
                 summaries.append(measure(release, fault, times))
-                lines.write(json.dumps(summaries[-1].line()) + "\n")
-                lines.flush()
+                write(summaries, output)
         except BaseException:
             artifacts.save(namespace, artifacts.FOLDER / namespace.name)
             raise
