@@ -10,18 +10,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from .adapters.clock import boottime
 from .adapters.log import Log
-from .adapters.ports import ApiError, ApiUnavailable, Conflict, Hello, KubeApi, NotFound, Sql, SqlError, Supervisor
+from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
 from .adapters.volume import Volume
-from .core import publication as publication_codec
+from .calls import Calls
 from .core.decide import decide
 from .core.lsn import Position
-from .core.model import Holder, LeaseObject, Pod, PodPatch, VolumeState
+from .core.model import Holder, LeaseObject, Pod
 from .core.state import (
     Action,
     Announce,
@@ -30,28 +29,24 @@ from .core.state import (
     Exit,
     Kill,
     Label,
-    LeaseView,
     LetGo,
     ListPods,
     Memory,
     Observation,
-    OpResult,
     Phase,
     Publish,
     PutLease,
-    PutOutcome,
-    PutResult,
     ReadLease,
     RecordCheck,
     Run,
-    Streaming,
     WriteDeadline,
 )
 from .core.streaming import update
-from .core.view import see
+from .metrics import render
 from .operations import Operation, Tools, Verbs
 from .settings import Identity, Settings
 from .workers import Worker, every
+from .world import Change, World, read_volume
 
 TURN_S = 0.25
 STATUS_S = 0.5
@@ -59,54 +54,6 @@ PROBE_S = 1.0
 FRESH_S = 0.7
 AGAIN = 20
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
-
-
-@dataclass(frozen=True)
-class VolumeFacts:
-    """What the data volume says, as read after the last operation."""
-
-    state: VolumeState
-    reason: str
-    uuid: str | None
-    system_identifier: str | None
-    max_term: int
-
-
-def read_volume(volume: Volume) -> VolumeFacts:
-    """Read the markers. Raise OSError, ValueError."""
-    assessment = volume.assess()
-    marker = volume.marker() if assessment.state is VolumeState.DATA else None
-    return VolumeFacts(
-        assessment.state,
-        assessment.reason,
-        marker.uuid if marker else None,
-        marker.system_identifier if marker else None,
-        volume.term(),
-    )
-
-
-@dataclass
-class World:
-    """What the threads have last seen. Only the deciding thread changes it."""
-
-    volume: VolumeFacts
-    lease: LeaseView | None = None
-    pods: dict[str, Pod] = field(default_factory=dict)
-    pods_listed_at: float = 0.0
-    streaming: tuple[Streaming, ...] = ()
-    position: Position | None = None
-    probe_at: float = 0.0
-    puts: list[PutResult] = field(default_factory=list)
-    ops: list[OpResult] = field(default_factory=list)
-    checked: RecordCheck | None = None
-    hello: Hello | None = None
-    down_at: float = 0.0
-    terminating: bool = False
-    term_in_force: int = 0
-    give_back: Callable[[], None] | None = None
-
-
-Change = Callable[[World], None]
 
 
 class Agent:
@@ -126,7 +73,6 @@ class Agent:
         self._settings = settings
         self._identity = identity
         self._me = Holder(identity.pod, identity.uid)
-        self._kube = kube
         self._sql = sql
         self._supervisor = supervisor
         self._volume = volume
@@ -139,21 +85,17 @@ class Agent:
         self._turned_at = time.monotonic()
         self._exit_at = 0.0
         self._hello_known = threading.Event()
-        self._puts = Worker("put")
-        self._reads = Worker("read")
-        self._patches = Worker("patch")
-        self._events = Worker("event")
+        self._calls = Calls(kube, settings, self._changes.put, log)
         self._disk = Worker("disk")
         self._operator = Worker("operator")
 
     def run(self) -> None:
         """Turn for ever."""
-        timing = self._settings().timing
         for target, name in ((self._read_events, "supervisor"), (self._await_death, "death")):
             threading.Thread(target=target, name=name, daemon=True).start()
         every(STATUS_S, "status", self._look_at_server)
         every(PROBE_S, "probe", self._probe_disk)
-        self._reads.do(lambda: self._list_pods(timing.call))
+        self._calls.list_pods()
         while True:
             self._wait()
             for _ in range(AGAIN):
@@ -166,13 +108,13 @@ class Agent:
         """Take a watch event of the Lease; its deletion is only a reason to read."""
         now = boottime()
         if lease is None:
-            self._reads.do(self._read_lease)
+            self._calls.read_lease()
         else:
-            self._changes.put(lambda w: self._see(w, lease, now, now))
+            self._changes.put(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap))
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
-        self._changes.put(lambda w: _keep_pod(w, pod, deleted))
+        self._changes.put(lambda w: w.keep_pod(pod, deleted))
 
     def is_live(self) -> bool:
         """The deciding thread turns."""
@@ -188,26 +130,7 @@ class Agent:
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        memory, lease, now = self._memory, self._world.lease, boottime()
-        state = lease.state if lease else None
-        lines = [
-            "# HELP ha_postgres_phase The member's phase: 1 for the present one.",
-            "# TYPE ha_postgres_phase gauge",
-            *(f'ha_postgres_phase{{phase="{p.value}"}} {int(p is memory.phase)}' for p in Phase),
-            "# HELP ha_postgres_term The term of the Lease as last read.",
-            "# TYPE ha_postgres_term gauge",
-            f"ha_postgres_term {state.term if state else 0}",
-            "# HELP ha_postgres_members Replicas recorded in the Lease.",
-            "# TYPE ha_postgres_members gauge",
-            f"ha_postgres_members {len(state.members) if state else 0}",
-            "# HELP ha_postgres_lease_age_seconds Time since the Lease was seen to change.",
-            "# TYPE ha_postgres_lease_age_seconds gauge",
-            f"ha_postgres_lease_age_seconds {now - lease.first_seen if lease else 0:.3f}",
-        ]
-        return "\n".join(lines) + "\n"
-
-    def _see(self, w: World, lease: LeaseObject | None, asked: float, now: float) -> None:
-        w.lease = see(w.lease, lease, asked, now, self._settings().timing.read_gap)
+        return render(self._memory.phase, self._world.lease, boottime())
 
     def _read_events(self) -> None:
         while True:
@@ -217,7 +140,7 @@ class Agent:
                     continue
                 now = boottime()
                 self._log("info", "supervisor", event.text, result=event.result)
-                self._changes.put(partial(_take_event, result=event.result, nonce=event.nonce, at=now))
+                self._changes.put(partial(World.take_event, result=event.result, nonce=event.nonce, at=now))
 
     def _await_death(self) -> None:
         while True:
@@ -341,23 +264,19 @@ class Agent:
     # ---- carrying out ----
 
     def _carry_out(self, action: Action) -> None:
-        timing = self._settings().timing
         match action:
             case Run():
                 self._run_operation(action)
             case PutLease():
-                self._put(action)
+                self._calls.put(action)
             case ReadLease():
-                self._reads.do(self._read_lease)
+                self._calls.read_lease()
             case ListPods():
-                self._reads.do(lambda: self._list_pods(timing.call))
+                self._calls.list_pods()
             case Publish(publication):
-                text = publication_codec.encode(publication)
-                patch = PodPatch(self._me.pod, self._me.uid, annotations={publication_codec.ANNOTATION: text})
-                self._patches.do(lambda: self._patch(patch, 3))
+                self._calls.publish(self._me, publication)
             case Label(pod, uid, role):
-                label = PodPatch(pod, uid, labels={self._settings().label_role: role})
-                self._patches.do(lambda: self._patch(label, 1))
+                self._calls.label(pod, uid, role)
             case WriteDeadline(deadline, term):
                 if self._world.hello is not None:
                     self._supervisor.write_deadline(deadline, term, self._world.hello)
@@ -371,7 +290,7 @@ class Agent:
             case LetGo():
                 self._let_go()
             case Announce(kind, reason, message):
-                self._events.do(lambda: self._announce(kind, reason, message))
+                self._calls.announce(kind, reason, message)
             case CheckRecord(position):
                 self._disk.do(lambda: self._check_record(position))
 
@@ -423,104 +342,9 @@ class Agent:
 
         self._operator.do(work)
 
-    def _put(self, put: PutLease) -> None:
-        timeout = self._settings().timing.call
-        sent_at = boottime()
-
-        def work() -> None:
-            lease = None
-            try:
-                if put.version is None:
-                    lease = self._kube.create_lease(put.state, timeout)
-                else:
-                    lease = self._kube.update_lease(put.state, put.version, timeout)
-                outcome = PutOutcome.OK
-            except Conflict:
-                outcome = PutOutcome.CONFLICT
-            except NotFound:
-                outcome = PutOutcome.NOT_FOUND
-            except ApiError as error:
-                outcome = PutOutcome.UNKNOWN
-                self._log("warning", "put", str(error), kind=put.kind.value)
-            now = boottime()
-
-            def change(w: World) -> None:
-                if lease is not None:
-                    self._see(w, lease, sent_at, now)
-                w.puts.append(PutResult(put.kind, outcome, sent_at, put.state, lease.version if lease else None))
-
-            self._changes.put(change)
-
-        self._puts.do(work)
-
-    def _read_lease(self) -> None:
-        asked = boottime()
-        try:
-            lease = self._kube.get_lease(self._settings().timing.call)
-        except NotFound:
-            lease = None
-        except ApiError as error:
-            self._log("warning", "read", str(error))
-            return
-        now = boottime()
-        self._changes.put(lambda w: self._see(w, lease, asked, now))
-
-    def _list_pods(self, timeout: float) -> None:
-        asked = boottime()
-        try:
-            pods = self._kube.list_pods(timeout)
-        except ApiError as error:
-            self._log("warning", "list", str(error))
-            return
-
-        def change(w: World) -> None:
-            w.pods = {p.name: p for p in pods}
-            w.pods_listed_at = asked
-
-        self._changes.put(change)
-
-    def _patch(self, patch: PodPatch, tries: int) -> None:
-        for left in reversed(range(tries)):
-            try:
-                pod = self._kube.patch_pod(patch, self._settings().timing.call)
-            except ApiUnavailable as error:
-                self._log("warning", "patch", str(error), pod_patched=patch.pod)
-                if left:
-                    continue
-                return
-            except ApiError as error:
-                self._log("warning", "patch", str(error), pod_patched=patch.pod)
-                return
-            self._changes.put(partial(_keep_pod, pod=pod, deleted=False))
-            return
-
-    def _announce(self, kind: str, reason: str, message: str) -> None:
-        try:
-            self._kube.record_event(kind, reason, message, self._settings().timing.call)
-        except ApiError as error:
-            self._log("warning", "event", str(error))
-
     def _check_record(self, position: Position) -> None:
         exists = self._volume.may_hold_record(position)
         self._changes.put(lambda w: setattr(w, "checked", RecordCheck(position, exists)))
-
-
-def _keep_pod(w: World, pod: Pod, deleted: bool) -> None:
-    known = w.pods.get(pod.name)
-    if deleted:
-        if known is not None and known.uid == pod.uid:
-            del w.pods[pod.name]
-    elif known is None or known.uid != pod.uid or int(pod.version) >= int(known.version):
-        w.pods = {**w.pods, pod.name: pod}
-
-
-def _take_event(w: World, result: str, nonce: str, at: float) -> None:
-    if w.hello is None or nonce != w.hello.nonce:
-        return
-    if result in ("died", "fenced"):
-        w.down_at = at
-    elif result == "terminating":
-        w.terminating = True
 
 
 def _name(action: Action) -> str:

@@ -1,0 +1,131 @@
+"""The agent's calls to the Kubernetes API, each in a thread that may wait; answers come back as changes of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from .adapters.clock import boottime
+from .adapters.log import Log
+from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, NotFound
+from .core import publication as publication_codec
+from .core.model import Holder, PodPatch, Publication
+from .core.state import PutLease, PutOutcome, PutResult
+from .settings import Settings
+from .workers import Worker
+from .world import Change, World
+
+PUBLISH_TRIES = 3
+
+
+class Calls:
+    """Writes of the Lease, reads, patches and Events don't wait for each other."""
+
+    def __init__(self, kube: KubeApi, settings: Callable[[], Settings], report: Callable[[Change], None], log: Log) -> None:
+        """report: takes the answers; may be called from any thread."""
+        self._kube = kube
+        self._settings = settings
+        self._report = report
+        self._log = log
+        self._puts = Worker("put")
+        self._reads = Worker("read")
+        self._patches = Worker("patch")
+        self._events = Worker("event")
+
+    @property
+    def _timeout(self) -> float:
+        return self._settings().timing.call
+
+    def put(self, put: PutLease) -> None:
+        """Write the Lease. The time of sending is taken here, before anything is sent."""
+        timeout, sent_at = self._timeout, boottime()
+
+        def work() -> None:
+            lease = None
+            try:
+                if put.version is None:
+                    lease = self._kube.create_lease(put.state, timeout)
+                else:
+                    lease = self._kube.update_lease(put.state, put.version, timeout)
+                outcome = PutOutcome.OK
+            except Conflict:
+                outcome = PutOutcome.CONFLICT
+            except NotFound:
+                outcome = PutOutcome.NOT_FOUND
+            except ApiError as error:
+                outcome = PutOutcome.UNKNOWN
+                self._log("warning", "put", str(error), kind=put.kind.value)
+            now = boottime()
+
+            def change(w: World) -> None:
+                if lease is not None:
+                    w.see_lease(lease, sent_at, now, self._settings().timing.read_gap)
+                w.puts.append(PutResult(put.kind, outcome, sent_at, put.state, lease.version if lease else None))
+
+            self._report(change)
+
+        self._puts.do(work)
+
+    def read_lease(self) -> None:
+        """Read the Lease afresh."""
+
+        def work() -> None:
+            asked = boottime()
+            try:
+                lease = self._kube.get_lease(self._timeout)
+            except NotFound:
+                lease = None
+            except ApiError as error:
+                self._log("warning", "read", str(error))
+                return
+            now = boottime()
+            self._report(lambda w: w.see_lease(lease, asked, now, self._settings().timing.read_gap))
+
+        self._reads.do(work)
+
+    def list_pods(self) -> None:
+        """Read the pods afresh."""
+
+        def work() -> None:
+            asked = boottime()
+            try:
+                pods = self._kube.list_pods(self._timeout)
+            except ApiError as error:
+                self._log("warning", "list", str(error))
+                return
+            self._report(lambda w: w.keep_pods(pods, asked))
+
+        self._reads.do(work)
+
+    def publish(self, me: Holder, publication: Publication) -> None:
+        """Put a publication on our own pod."""
+        annotations: dict[str, str | None] = {publication_codec.ANNOTATION: publication_codec.encode(publication)}
+        self._patches.do(lambda: self._patch(PodPatch(me.pod, me.uid, annotations=annotations), PUBLISH_TRIES))
+
+    def label(self, pod: str, uid: str, role: str) -> None:
+        """Set a pod's role."""
+        labels: dict[str, str | None] = {self._settings().label_role: role}
+        self._patches.do(lambda: self._patch(PodPatch(pod, uid, labels=labels), 1))
+
+    def _patch(self, patch: PodPatch, tries: int) -> None:
+        for left in reversed(range(tries)):
+            try:
+                pod = self._kube.patch_pod(patch, self._timeout)
+            except ApiError as error:
+                self._log("warning", "patch", str(error), pod_patched=patch.pod)
+                if left and isinstance(error, ApiUnavailable):
+                    continue
+                return
+            self._report(partial(World.keep_pod, pod=pod))
+            return
+
+    def announce(self, kind: str, reason: str, message: str) -> None:
+        """Record an Event about our pod."""
+
+        def work() -> None:
+            try:
+                self._kube.record_event(kind, reason, message, self._timeout)
+            except ApiError as error:
+                self._log("warning", "event", str(error))
+
+        self._events.do(work)

@@ -1,0 +1,95 @@
+"""What the agent's threads have last seen, and how it changes. Only the deciding thread changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .adapters.ports import Hello
+from .adapters.volume import Volume
+from .core.lsn import Position
+from .core.model import LeaseObject, Pod, VolumeState
+from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Streaming
+from .core.view import see
+
+
+@dataclass(frozen=True)
+class VolumeFacts:
+    """What the data volume says, as read after the last operation."""
+
+    state: VolumeState
+    reason: str
+    uuid: str | None
+    system_identifier: str | None
+    max_term: int
+
+
+def read_volume(volume: Volume) -> VolumeFacts:
+    """Read the markers. Raise OSError, ValueError."""
+    assessment = volume.assess()
+    marker = volume.marker() if assessment.state is VolumeState.DATA else None
+    return VolumeFacts(
+        assessment.state,
+        assessment.reason,
+        marker.uuid if marker else None,
+        marker.system_identifier if marker else None,
+        volume.term(),
+    )
+
+
+@dataclass
+class World:
+    """The last word of every thread. down_at: boot time at which the supervisor said that the server is dead; give_back: the dead
+    container's locks, while we keep them; puts, ops: answers that `decide` hasn't seen yet.
+    """
+
+    volume: VolumeFacts
+    lease: LeaseView | None = None
+    pods: dict[str, Pod] = field(default_factory=dict)
+    pods_listed_at: float = 0.0
+    streaming: tuple[Streaming, ...] = ()
+    position: Position | None = None
+    probe_at: float = 0.0
+    puts: list[PutResult] = field(default_factory=list)
+    ops: list[OpResult] = field(default_factory=list)
+    checked: RecordCheck | None = None
+    hello: Hello | None = None
+    down_at: float = 0.0
+    terminating: bool = False
+    term_in_force: int = 0
+    give_back: Callable[[], None] | None = None
+
+    def see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float) -> None:
+        """Take a read of the Lease; the arguments are those of core.view.see."""
+        self.lease = see(self.lease, lease, asked, now, gap)
+
+    def keep_pod(self, pod: Pod, deleted: bool = False) -> None:
+        """Take one pod, unless something newer is known of it."""
+        known = self.pods.get(pod.name)
+        if deleted:
+            if known is not None and known.uid == pod.uid:
+                self.pods = {name: p for name, p in self.pods.items() if name != pod.name}
+        elif known is None or known.uid != pod.uid or int(pod.version) >= int(known.version):
+            self.pods = {**self.pods, pod.name: pod}
+
+    def keep_pods(self, pods: Iterable[Pod], asked: float) -> None:
+        """Take a list of all pods that was asked for at `asked` (boot time); what is newer than the list stays."""
+        before, self.pods = self.pods, {}
+        for pod in pods:
+            self.keep_pod(pod)
+            known = before.get(pod.name)
+            if known is not None and known.uid == pod.uid:
+                self.keep_pod(known)
+        self.pods_listed_at = asked
+
+    def take_event(self, result: str, nonce: str, at: float) -> None:
+        """Take what the supervisor says unasked; another incarnation's word counts for nothing."""
+        if self.hello is None or nonce != self.hello.nonce:
+            return
+        if result in ("died", "fenced"):
+            self.down_at = at
+        elif result == "terminating":
+            self.terminating = True
+
+
+Change = Callable[[World], None]
