@@ -164,7 +164,10 @@ def test_what_is_left_broken_is_undone() -> None:
         faults.freeze(probe.NAMESPACE, "probe-0", probe.CONTAINER)
     finally:
         faults.undo()
-    assert local.status().healthy
+    limit = time.monotonic() + 60
+    while not (found := local.status()).healthy:
+        assert time.monotonic() < limit, found
+        time.sleep(0.3)
     for pod in probe.PODS:
         assert probe.eventually("probe-0", f"{pod}.probe", "SELECT 1") == "1"
 
