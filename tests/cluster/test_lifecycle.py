@@ -19,8 +19,6 @@ from tests.cluster.topology import CGROUP
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("node_faults")]
 
-_LONGEST_CACHED_START = 45.0
-
 
 def _output(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
@@ -95,10 +93,10 @@ def test_a_stop_leaves_nothing_behind(node_faults: NodeFaults) -> None:
     local.up()
 
 
-def test_a_second_start_returns_at_once() -> None:
-    begun = time.monotonic()
+def test_a_second_start_starts_nothing() -> None:
+    before = {name: component["pid"] for name, component in local.status().components.items()}
     local.up()
-    assert time.monotonic() - begun < 5
+    assert {name: component["pid"] for name, component in local.status().components.items()} == before
 
 
 def test_a_start_works_after_everything_was_killed() -> None:
@@ -108,9 +106,7 @@ def test_a_start_works_after_everything_was_killed() -> None:
     SUPERVISOR.write_text('{"pid": 1')
     PHASE.write_text('"u')
     assert not local.is_up()
-    begun = time.monotonic()
     local.up()
-    assert time.monotonic() - begun < _LONGEST_CACHED_START
     assert local.status().healthy
 
 
