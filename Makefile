@@ -12,6 +12,11 @@ export CLUSTER
 # Arguments for pytest: make e2e ARGS="-k handover"
 ARGS ?=
 
+# Arguments for helm in the demo; with CLUSTER=current it has to be told where the images are:
+# make demo CLUSTER=current HELM_ARGS="--set global.imageRegistry=REGISTRY"
+HELM_ARGS ?=
+export HELM_ARGS
+
 VENV := .venv
 STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python

@@ -136,8 +136,9 @@ def install() -> None:
     status = run("helm", "status", RELEASE, "--namespace", NAMESPACE, "--output", "json", check=False)
     if status and str(json.loads(status)["info"]["status"]).startswith(("pending", "uninstalling")):
         run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
-    registry = [] if cli.chosen() == "current" else ["--set", "global.imageRegistry=localhost"]
-    run("helm", "upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--values", VALUES, *registry, show=True)
+    own = shlex.split(os.environ.get("HELM_ARGS", ""))
+    images = own if cli.chosen() == "current" else ["--set", "global.imageRegistry=localhost", *own]
+    run("helm", "upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--values", VALUES, *images, show=True)
 
 
 def start_client() -> None:
