@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +75,8 @@ def test_the_lock_keeps_a_second_program_out_until_it_is_free(tmp_path: Path) ->
     path = tmp_path / "lock"
     script = f"from pathlib import Path\nfrom tests.cluster import files\nwith files.lock(Path({str(path)!r})): print('in')"
     with files.lock(path):
-        other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=REPOSITORY)
-        time.sleep(0.7)
+        other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY)
+        assert other.stderr is not None
+        assert b"waiting for another program" in other.stderr.readline()
         assert other.poll() is None
     assert other.communicate(timeout=10)[0] == b"in\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .lsn import Position, format_lsn
+from .wal import History, fork_point
 
 
 class Way(Enum):
@@ -25,7 +26,7 @@ class Plan:
     reason: str
 
 
-def plan(own: Position, timeline: int, history: tuple[tuple[int, int], ...]) -> Plan:
+def plan(own: Position, timeline: int, history: History) -> Plan:
     """Compare our end of WAL with where the primary's history left our timeline.
 
     timeline: the primary's; history: (timeline, LSN at which it was left), in order, of the primary's history file
@@ -35,7 +36,7 @@ def plan(own: Position, timeline: int, history: tuple[tuple[int, int], ...]) -> 
         return Plan(Way.WAIT, f"the primary is still on timeline {timeline}, we are on {own.timeline}")
     if own.timeline == timeline:
         return Plan(Way.FOLLOW, f"on the primary's timeline {timeline}")
-    fork = next((lsn for tli, lsn in history if tli == own.timeline), None)
+    fork = fork_point(history, own.timeline)
     if fork is None:
         return Plan(Way.REWIND, f"our timeline {own.timeline} isn't in the history of {timeline}")
     if own.lsn <= fork:

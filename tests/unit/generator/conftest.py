@@ -6,24 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.page import HA_POSTGRES
+
 # The page's two objects as they stand there, but for the version.
-WARM = """\
-apiVersion: kubedb.com/v1alpha1
-kind: Postgres
-metadata:
-  name: ha-postgres
-  namespace: demo
-spec:
-  version: "15"
-  replicas: 3
-  storage:
-    storageClassName: "standard"
-    accessModes:
-    - ReadWriteOnce
-    resources:
-      requests:
-        storage: 50Mi
-"""
+WARM = HA_POSTGRES
 
 HOT = """\
 apiVersion: kubedb.com/v1alpha1
