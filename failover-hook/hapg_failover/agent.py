@@ -23,6 +23,7 @@ from .core.lsn import Position
 from .core.model import Holder, LeaseObject, Pod
 from .core.state import (
     Action,
+    Annotate,
     Announce,
     CheckRecord,
     Decision,
@@ -275,6 +276,8 @@ class Agent:
                 self._calls.list_pods()
             case Publish(publication):
                 self._calls.publish(self._me, publication)
+            case Annotate(annotations):
+                self._calls.annotate(self._me, dict(annotations))
             case Label(pod, uid, role):
                 self._calls.label(pod, uid, role)
             case WriteDeadline(deadline, term):

@@ -43,6 +43,8 @@ COPY_S = 12 * 3600.0
 PROMOTE_S = 10.0
 CHECKPOINT_S = 30.0
 REMOTE_S = 5.0
+DRAIN_S = 10.0
+LONG_CHECKPOINT_S = 1.0
 FRESH_S = 0.5
 
 
@@ -136,6 +138,7 @@ class Operation:
             Op.CLONE: self._clone,
             Op.INITDB: self._initdb,
             Op.PROMOTE: self._promote,
+            Op.PREPARE: self._prepare,
             Op.HAND_OVER: self._hand_over,
             Op.STOP: self._stop,
         }
@@ -183,10 +186,11 @@ class Operation:
         return self._result(Outcome.OK, "", self._end_of_wal(None))
 
     def _seal(self) -> OpResult:
-        return self._result(Outcome.OK, "", self._sealed_position(self._run.slow))
+        run = self._run
+        return self._result(Outcome.OK, "", self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
 
-    def _sealed_position(self, slow: bool) -> Position | None:
-        title = self._verb("seal", "slow" if slow else "fast")
+    def _sealed_position(self, how: str) -> Position | None:
+        title = self._verb("seal", how, timeout=DRAIN_S if how == "drain" else QUICK_S)
         return self._end_of_wal(None if title == "-" else parse_lsn(title))
 
     def _control(self) -> ControlData:
@@ -238,7 +242,7 @@ class Operation:
 
     def _follow(self) -> OpResult:
         run, tools = self._run, self._tools
-        position = run.own if run.own is not None else self._sealed_position(slow=False)
+        position = run.own if run.own is not None else self._sealed_position("fast")
         host = run.host or ""
         try:
             text = tools.sql.remote_history(host, tools.port, run.timeline, REMOTE_S)
@@ -319,10 +323,16 @@ class Operation:
             raise OperationFailed(f"promoted onto timeline {status.position.timeline}, {run.timeline} was reserved")
         return self._result(Outcome.OK, f"term {run.term}, timeline {run.timeline}", status.position)
 
+    def _prepare(self) -> OpResult:
+        """Checkpoint while serving, so that the shutdown's own is short; once more for what was written during a long one."""
+        begun = time.monotonic()
+        self._tools.sql.checkpoint(self._run.seconds)
+        if time.monotonic() - begun > LONG_CHECKPOINT_S:
+            self._tools.sql.checkpoint(self._run.seconds)
+        return self._result(Outcome.OK, "a checkpoint is made")
+
     def _hand_over(self) -> OpResult:
         tools = self._tools
-        with suppress(SqlError):  # the shutdown makes a checkpoint of its own; one before makes that one short
-            tools.sql.checkpoint(CHECKPOINT_S)
         self._verb("stop", "fast", timeout=max(10.0, tools.grace - 20.0))
         self._wait_for_down()
         control = self._control()

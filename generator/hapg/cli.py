@@ -10,6 +10,7 @@ from pathlib import Path
 from hapg import render, schema, spec, values, write
 from hapg.errors import HapgError, InputError
 from hapg.majors import MAJORS
+from hapg.operate import commands as commands_of_operators
 
 _DONE = 0
 _FAILED = 1
@@ -19,7 +20,7 @@ _Chart = tuple[Path, Mapping[str, bytes]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run hapg and return its exit code: 0 done, 1 drift or output that can't be written, 2 input refused."""
+    """Run hapg and return its exit code: 0 done, 1 drift, output that can't be written or a release that can't do it, 2 input refused."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hapg", description="From a short Postgres spec to a Helm chart.")
+    parser = argparse.ArgumentParser(prog="hapg", description="From a short Postgres spec to a Helm chart; and commands for its releases.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     generate = commands.add_parser("generate", help="write a chart from a spec, or all that are shipped")
@@ -45,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     schemas = commands.add_parser("schema", help="print the JSON schema of a spec or of a chart's values")
     schemas.add_argument("which", choices=("spec", "values"))
     schemas.set_defaults(run=_schema)
+
+    commands_of_operators.add(commands)
     return parser
 
 

@@ -53,9 +53,16 @@ class Api:
             watcher(None, pod, None)
 
     def patch_pod(
-        self, name: str, uid: str, *, role: str | None = None, publication: Publication | None = None, now: float = 0.0
+        self,
+        name: str,
+        uid: str,
+        *,
+        role: str | None = None,
+        publication: Publication | None = None,
+        switchover: str | None = "",
+        now: float = 0.0,
     ) -> Literal["ok", "conflict", "not-found"]:
-        """Change the role or the publication of exactly that pod."""
+        """Change the role, the publication or the request of exactly that pod."""
         pod = self.pods.get(name)
         if pod is None:
             return "not-found"
@@ -63,7 +70,8 @@ class Api:
             return "conflict"
         if publication is not None and publication != pod.publication:
             self.published_at[name] = now
-        self.put_pod(replace(pod, role=role or pod.role, publication=publication or pod.publication))
+        asked = pod.switchover if switchover == "" else switchover
+        self.put_pod(replace(pod, role=role or pod.role, publication=publication or pod.publication, switchover=asked))
         return "ok"
 
     def remove_pod(self, name: str) -> None:

@@ -114,6 +114,15 @@ def short_outage(seed: int) -> World:
     return world
 
 
+def switched_over(seed: int) -> World:
+    """An operator has the primary hand over; no pod is deleted."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.switchover(old, (old + 2) % 3)
+    world.run(15.0)
+    return world
+
+
 def handed_over(seed: int) -> World:
     """The primary's pod is deleted, with time to shut down."""
     world = running(3, seed)

@@ -42,6 +42,31 @@ def test_a_deleted_pod_hands_over_without_a_loss(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_switchover_goes_to_the_named_member_without_a_loss_and_keeps_every_pod(seed: int) -> None:
+    world = scenarios.switched_over(seed)
+    assert world.lost[-1] == []
+    assert [member for _, member, _ in world.promotions] == [0, 2]
+    assert world.generation == [0, 0, 0]
+    assert [member for member, answer in world.answers if '"taken"' in answer] == [0]
+    assert world.settle(60.0) < 60.0
+    assert world.primary() == 2
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stale_switchover_is_refused_and_changes_nothing(seed: int) -> None:
+    world = running(3, seed)
+    world.switchover(0, 1, term=0)
+    world.switchover(1, 2)
+    world.run(15.0)
+    assert world.primary() == 0
+    assert len(world.promotions) == 1
+    assert {member: answer.count('"refused"') for member, answer in world.answers} == {0: 1, 1: 1}
+    assert [pod.switchover for pod in world.api.pods.values()] == [None] * 3
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
     world = scenarios.server_dies(seed)
     assert world.lost[-1] == []

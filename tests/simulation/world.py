@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -69,6 +70,7 @@ class World:
         self.violations: list[str] = []
         self.deadlines: list[tuple[int, float | None, int]] = []
         self.announced: list[tuple[int, str]] = []
+        self.answers: list[tuple[int, str]] = []
         self.commits: list[Acknowledged] = []
         self.promotions: list[tuple[float, int, int]] = []
         self.lost: list[list[Acknowledged]] = []
@@ -376,7 +378,7 @@ class World:
         if pod is None or pod.uid != self.uids[member] or pod.deleting:
             return
         self.fault(member, "the pod is deleted")
-        self.api.put_pod(replace(pod, deleting=True))
+        self.api.put_pod(replace(pod, deleting=True, grace=int(GRACE_S)))
         self.engine.after(self.uniform(0.05, 1.0), lambda: self._kubelet_stops(member, pod.uid))
 
     def _kubelet_stops(self, member: int, uid: str) -> None:
@@ -431,6 +433,14 @@ class World:
         self.agent[member].running = False
         self.server[member] = Server(self, member, self.uids[member], self._nonce(member), self.volumes[member])
         self.agent[member] = Agent(self, member)
+
+    def switchover(self, member: int, to: int | None = None, term: int | None = None) -> None:
+        """An operator asks a pod to hand over. term: the Lease's unless given."""
+        self.fault(member, "a switchover is asked for")
+        known = self.api.lease.state.term if self.api.lease is not None else 0
+        request = {"id": f"s{self.next_serial()}", "term": known if term is None else term}
+        text = json.dumps(request if to is None else {**request, "to": self.pod_name(to)})
+        self.api.patch_pod(self.pod_name(member), self.uids[member], switchover=text)
 
     def pod_replace(self, member: int) -> None:
         """The pod is deleted by force: its object is another's at once, its processes live on for a moment."""

@@ -44,7 +44,7 @@ TERM_OF_WRITES=0 # the term of the promotion
 MISSED=0      # for how many turns a process has been missing that hasn't told its exit code
 START_ID='' START_AT=0
 STOP_IDS=() STOPPING=0
-SEAL_ID='' SEAL_GAP=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
+SEAL_ID='' SEAL_GAP=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
 JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
 SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
 NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
@@ -292,7 +292,13 @@ verb_seal() { # ID SPEED
     steerable "$1" || return
     RECEIVER=0 TITLE_LSN=- CLEAR_SINCE=''
     look_for_receiver
-    reconfigure "$1" || return
+    DRAIN=0
+    if [[ $2 == drain ]] && ((RECEIVER)); then
+        if [[ $SEAL_ID ]]; then event "$SEAL_ID" error superseded; fi
+        DRAIN=1
+    else
+        reconfigure "$1" || return
+    fi
     SEAL_ID=$1 SEAL_GAP=0
     if [[ $2 == slow ]]; then SEAL_GAP=$SLOW_SEAL; fi
 }
@@ -325,7 +331,13 @@ look_for_receiver() {
 }
 
 look_at_seal() {
+    local id=$SEAL_ID
     look_for_receiver
+    if ((DRAIN && !RECEIVER)); then
+        DRAIN=0 SEAL_ID=''
+        reconfigure "$id" || return
+        SEAL_ID=$id
+    fi
     if ((RECEIVER)); then
         CLEAR_SINCE=''
     elif [[ ! $CLEAR_SINCE ]]; then
@@ -636,7 +648,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
             ;;
         start:1:hot | start:1:warm) verb_start "$id" "$1" ;;
         follow:2:*) if valid_address "$id" "$@"; then verb_follow "$id" "$@"; fi ;;
-        seal:1:fast | seal:1:slow) verb_seal "$id" "$1" ;;
+        seal:1:fast | seal:1:slow | seal:1:drain) verb_seal "$id" "$1" ;;
         promote:2:*)
             if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]]; then
                 verb_promote "$id" "$term" "$1" "$2"

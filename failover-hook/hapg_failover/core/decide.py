@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import primary, standby
+from . import primary, standby, switchover
 from .model import Release, VolumeState
 from .state import (
     Decision,
@@ -71,8 +71,10 @@ def _by_phase(step: Step) -> None:
             standby.damaged(step)
         case Phase.SEALED:
             standby.sealed(step)
+            switchover.refuse_elsewhere(step)
         case Phase.FOLLOW:
             standby.follow(step)
+            switchover.refuse_elsewhere(step)
         case Phase.CLAIMING:
             step.because("the claim is under way")
             if step.m.put is None:
@@ -198,5 +200,7 @@ def _op_answered(step: Step) -> None:
             )
         case Op.PROMOTE:
             primary.promoted(step, result)
+        case Op.PREPARE:
+            switchover.prepared(step, result)
         case Op.HAND_OVER | Op.STOP:
             primary.stopped(step, result)

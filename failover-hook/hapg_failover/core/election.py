@@ -45,6 +45,17 @@ def is_expired(ttl: float, lease_ttl: float, age: float) -> bool:
     return age >= max(ttl, lease_ttl)
 
 
+def has_clean_end(me: Candidate, lease: LeaseState) -> bool:
+    """Tell whether `me` has all that the last holder had when it was shut down."""
+    release = lease.release
+    return release is not None and release.clean and release.position is not None and me.position >= release.position
+
+
+def is_successor(me: Candidate, lease: LeaseState) -> bool:
+    """Tell whether `me` is the release's chosen successor and has everything: it need not publish, for nobody can be better."""
+    return lease.release is not None and lease.release.successor == me.pod and has_clean_end(me, lease)
+
+
 def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, bool, int]:
     position = publication.position or Position(0, 0)
     return (-position.timeline, -position.lsn, not publication.running, pod.ordinal)
@@ -76,6 +87,8 @@ def judge(
         return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago")
     published = publications(pods, version)
     mine = published.get(me.pod)
+    if is_successor(me, lease):
+        return Verdict(True, f"chosen successor at {me.position}")
     if mine is None or mine[0].uid != me.uid or mine[1].nonce != me.nonce or not mine[1].running:
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
     relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes and q.state is VolumeState.DATA}
@@ -83,8 +96,7 @@ def judge(
     # Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
     limit = COLD_WAIT_S if cold and lease.volume in missing else PUBLISH_WAIT_S
     if lease.release is not None:
-        covered = lease.release.clean and lease.release.position is not None and me.position >= lease.release.position
-        if covered:
+        if has_clean_end(me, lease):
             missing = set()
         elif lease.volume in missing:
             limit = max(limit, lease.release.hold_s)
@@ -107,8 +119,6 @@ def judge(
         wait = 0.0 if chosen is None or chosen.deleting else SUCCESSOR_HEADSTART_S
         if waited < wait:
             return Verdict(False, f"{successor} is the chosen successor")
-    if successor == me.pod and me.position >= best:
-        return Verdict(True, f"chosen successor at {me.position}", complete=not missing)
     if rank and waited < _rank_wait(rank, cold, lease, ttl, me.position < best):
         return Verdict(False, f"rank {rank} of {len(names)}: a better member goes first")
     why = "released: " + lease.release.reason if lease.release is not None else f"run out, {age:.1f} s old"
@@ -153,6 +163,7 @@ def claim(
         timeline=max(lease.timeline, me.position.timeline) + 1,
         members=tuple(m for m in lease.members if m.volume != me.volume),
         release=None,
+        successor=None,
     )
 
 

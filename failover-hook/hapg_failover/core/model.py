@@ -61,7 +61,8 @@ class LeaseState:
     """The content of the Lease.
 
     term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
-    address the holder's IP; ttl_s the TTL in force, in seconds; protocol the version of the protocol.
+    address the holder's IP; ttl_s the TTL in force, in seconds; successor: the pod to which the holder is about to hand over;
+    protocol the version of the protocol.
     """
 
     holder: Holder
@@ -73,6 +74,7 @@ class LeaseState:
     timeline: int = 0
     members: tuple[Member, ...] = ()
     release: Release | None = None
+    successor: str | None = None
     protocol: int = 1
 
 
@@ -109,7 +111,11 @@ NO_LEASE = "none"
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name."""
+    """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name.
+
+    grace: the seconds that a deletion gives it, None if it isn't being deleted; switchover: what an operator has asked
+    of it, as it was written.
+    """
 
     name: str
     uid: str
@@ -121,6 +127,8 @@ class Pod:
     deleting: bool = False
     ready: bool = False
     publication: Publication | None = None
+    grace: int | None = None
+    switchover: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import switchover
 from .lsn import Position
 from .members import next_members
-from .model import LeaseState, Pod, Release
+from .model import LeaseState, Release
 from .state import (
     Announce,
     CheckRecord,
@@ -45,7 +46,7 @@ def promoted(step: Step, result: OpResult) -> None:
     if step.m.phase is not Phase.PROMOTING:
         return
     if result.outcome is Outcome.OK:
-        step.remember(position=None, promised=None, started=False, label_at=0.0)
+        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
         _labels(step)
@@ -69,12 +70,10 @@ def writing(step: Step) -> None:
         step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
         down(step)
         return
-    if m.phase is Phase.PRIMARY and o.deleting and not busy(step):
-        successor = choose_successor(step)
-        step.remember(successor=successor.name if successor else None)
-        step.go(Phase.STOPPING, "the pod is going away")
-        step.run(Op.HAND_OVER, f"the pod is going away: hand over to {successor.name if successor else 'nobody, none streams'}")
-        return
+    if m.phase is Phase.PRIMARY:
+        switchover.attend(step)
+        if step.m.phase is not Phase.PRIMARY:
+            return
     if m.phase is Phase.PRIMARY and o.position is None and o.now - m.phase_since > UNPROVEN_S:
         step.remember(failed_until=o.now + FAILED_S)
         step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
@@ -103,7 +102,8 @@ def _renew(step: Step) -> None:
         members = next_members(
             s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag, o.now, o.now - m.phase_since
         )
-    changed = members != s.members and o.now - m.put_at >= RETRY_PUT_S
+    successor = m.successor if m.handover is not None else None
+    changed = (members != s.members or successor != s.successor) and o.now - m.put_at >= RETRY_PUT_S
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
@@ -118,23 +118,15 @@ def _renew(step: Step) -> None:
     names = ", ".join(x.pod for x in members) or "none"
     step.put(
         PutKind.RENEW,
-        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address),
-        f"members are {names}" if changed else "renew the Lease",
+        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address, successor=successor),
+        f"members are {names}" if members != s.members else "renew the Lease",
     )
-
-
-def choose_successor(step: Step) -> Pod | None:
-    """Return the pod that streams, isn't going away and has the most WAL; the lowest ordinal of equals."""
-    o = step.o
-    flushed = {x.pod: x.flushed or 0 for x in o.streaming if x.since is not None}
-    pods = [p for p in o.pods if p.name in flushed and not p.deleting]
-    return min(pods, key=lambda p: (-flushed[p.name], p.ordinal), default=None)
 
 
 def _labels(step: Step) -> None:
     """Label ourselves primary first, then strip every other primary label (rule 12)."""
     o, m = step.o, step.m
-    own = next((p for p in o.pods if p.uid == o.me.uid), None)
+    own = step.own_pod
     if own is None or o.now - m.label_at < 0.5:
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
@@ -147,7 +139,7 @@ def _labels(step: Step) -> None:
 
 
 def stopping(step: Step) -> None:
-    """The pod is going away: keep the Lease while the server stops, then give it back and end."""
+    """We hand over, or end: keep the Lease while the server stops, then give it back, and end or start again as a replica."""
     o, m, s = step.o, step.m, step.state
     if busy(step):
         if m.held_term is not None:
@@ -158,17 +150,16 @@ def stopping(step: Step) -> None:
         return
     if o.server != "down":
         if o.now >= m.retry_at:
-            step.run(Op.STOP, "the pod is going away: stop the server")
+            step.run(Op.STOP, "stop the server")
         return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
     # After TTL anybody may claim: a release has no use any more, and may be refused for ever, as when the release was uninstalled.
     if ours and o.now - max(m.renewed_at, m.op_ended, m.phase_since) <= o.timing.ttl:
-        if m.put is None and o.now - m.put_at >= RETRY_PUT_S:
-            clean = m.position is not None
-            step.release(
-                "the server is down: the Lease is given back",
-                Release("the pod is going away", clean, m.position, m.successor),
-            )
+        if m.put is None and (m.put_at <= m.op_ended or o.now - m.put_at >= RETRY_PUT_S):
+            step.release("the server is down: the Lease is given back", switchover.release(step))
+        return
+    if m.put is None and switchover.stays(step):
+        switchover.start_again(step)
         return
     if m.successor is not None and o.now - m.put_at < LINGER_S:
         step.because(f"the Lease is given back to {m.successor}; our address refuses clients until they are routed there")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import election
+from . import election, switchover
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
@@ -12,6 +12,7 @@ BOOTSTRAP_PATIENCE_S = 30.0
 RECHECK_S = 15.0
 FOLLOW_RETRY_S = 0.25
 PODS_FRESH_S = 1.5
+SUCCESSION_S = 10.0
 
 
 def boot(step: Step) -> None:
@@ -148,6 +149,9 @@ def sealed(step: Step) -> None:
             Release(m.dead_reason or "the failover container was restarted", clean=False, hold_s=m.hold_s),
         )
         return
+    if step.live_holder and switchover.is_chosen(step) and o.now - m.phase_since < SUCCESSION_S:
+        step.because(f"sealed at {m.position}; {s.holder.pod} is about to hand over to us")
+        return
     fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)
     told = step.own_publication
     if step.live_holder and fresh and (told is None or told.volume != o.volume):
@@ -161,7 +165,9 @@ def sealed(step: Step) -> None:
     if s.release is None and step.age < o.timing.overdue and m.promised is not None and m.promised[0] == step.version:
         step.because("published; waiting for the Lease to change")
         return
-    step.publish(True, f"sealed at {m.position}: our position for the election")
+    me = step.candidate()
+    if me is None or not election.is_successor(me, s):
+        step.publish(True, f"sealed at {m.position}: our position for the election")
     if not step.actions:
         _stand(step, s)
 
@@ -259,6 +265,8 @@ def follow(step: Step) -> None:
         step.run(Op.SEAL, "the Lease is ours but our server follows: seal")
     elif s.term != m.follow_term:
         _refollow(step, s)
+    elif switchover.is_chosen(step):
+        step.run(Op.SEAL, f"{s.holder.pod} hands over to us: seal when it ends the stream", drain=True)
     elif step.age >= o.timing.overdue:
         if o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
             step.run(Op.SEAL, f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal", slow=True)
@@ -309,8 +317,8 @@ def follow_answered(step: Step, result: OpResult) -> None:
 def label_replica(step: Step) -> None:
     """See to it that our own pod's role says replica."""
     o, m = step.o, step.m
-    own = next((p for p in o.pods if p.uid == o.me.uid), None)
-    if own is None or own.role == "replica" or o.now - m.label_at < 1.0:
+    own = step.own_pod
+    if own is None or own.role == "replica" or o.now - m.label_at < 1.0 or switchover.is_chosen(step):
         return
     if own.role is None or m.phase in (Phase.FOLLOW, Phase.EMPTY, Phase.DAMAGED):
         step.remember(label_at=o.now)

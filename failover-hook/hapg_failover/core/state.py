@@ -35,6 +35,7 @@ class Op(Enum):
     CLONE = "clone"
     INITDB = "initdb"
     PROMOTE = "promote"
+    PREPARE = "prepare"
     HAND_OVER = "hand-over"
     STOP = "stop"
 
@@ -129,6 +130,23 @@ class Streaming:
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """A hand-over that the primary has begun while it still serves.
+
+    why: in words; since: boot time; request: the ID of the operator's switchover, None if the pod is going away; to: the successor that
+    was asked for, or None for any; prepared: boot time from which on the server may be stopped, None while it checkpoints;
+    asked: boot time at which the Lease was last written to name the successor.
+    """
+
+    why: str
+    since: float
+    request: str | None = None
+    to: str | None = None
+    prepared: float | None = None
+    asked: float = 0.0
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything `decide` may know, at one instant.
 
@@ -183,9 +201,9 @@ class Memory:
     that was sent, and its running flag, published_at: when; start_version: the one first read after this server's start (rule 3).
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
-    for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
-    start). tries, retry_at: of what failed. told_at: when a lasting
-    trouble was announced last.
+    for it. handover: under way; successor: the pod that is to take over. first_version: the one this agent read first; while it stands,
+    nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed. told_at: when a lasting
+    trouble was announced last; answered: the request that was answered last, as it was written, answered_at: when.
     """
 
     phase: Phase = Phase.BOOT
@@ -209,6 +227,7 @@ class Memory:
     dead_reason: str | None = None
     gave_back: bool = False
     hold_s: float = 0.0
+    handover: HandOver | None = None
     successor: str | None = None
     failed_until: float = 0.0
     retry_at: float = 0.0
@@ -219,12 +238,15 @@ class Memory:
     first_version: str | None = None
     checked: Position | None = None
     told_at: float = -1e9
+    answered: str | None = None
+    answered_at: float = 0.0
 
 
 @dataclass(frozen=True)
 class Run:
     """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; mode: warm or hot;
-    timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the longer check.
+    timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the longer check; drain: seal only once
+    the primary has ended the stream; seconds: how long a checkpoint may take.
     """
 
     number: int
@@ -235,6 +257,8 @@ class Run:
     term: int = 0
     own: Position | None = None
     slow: bool = False
+    drain: bool = False
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -268,6 +292,13 @@ class Publish:
     """Put the publication on our own pod."""
 
     publication: Publication
+
+
+@dataclass(frozen=True)
+class Annotate:
+    """Change annotations of our own pod; None removes one."""
+
+    annotations: tuple[tuple[str, str | None], ...]
 
 
 @dataclass(frozen=True)
@@ -311,7 +342,7 @@ class Announce:
     message: str
 
 
-Action = Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Label | WriteDeadline | Kill | LetGo | Exit | Announce
+Action = Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Annotate | Label | WriteDeadline | Kill | LetGo | Exit | Announce
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from .election import Candidate
-from .model import NO_LEASE, LeaseState, Publication, Release, VolumeState
+from .model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
 from .state import (
     Action,
     Announce,
@@ -139,7 +139,13 @@ class Step:
     @property
     def own_publication(self) -> Publication | None:
         """What our own pod shows as published."""
-        return next((p.publication for p in self.o.pods if p.uid == self.o.me.uid), None)
+        own = self.own_pod
+        return own.publication if own is not None else None
+
+    @property
+    def own_pod(self) -> Pod | None:
+        """Our own pod as the API shows it."""
+        return next((p for p in self.o.pods if p.uid == self.o.me.uid), None)
 
     def candidate(self) -> Candidate | None:
         """Return ourselves as a candidate, None while we are not sealed with a known position."""
@@ -217,7 +223,7 @@ class Step:
 
     def forget_server(self) -> None:
         """The server's process is gone or new: nothing that was known of it holds any more."""
-        self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None)
+        self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None, handover=None)
 
 
 def busy(step: Step, *ops: Op) -> bool:
