@@ -59,9 +59,10 @@ def picture() -> str:
         out += [label(x + BOX_W // 2, y + 27, name, 15, INK, "middle", "bold"), label(x + BOX_W // 2, y + 48, text, 12, SOFT, "middle")]
     for points, (x, y, anchor), texts in EDGES:
         out += [arrow(points, INK, width=1.5), *lines(x, y, texts, anchor=anchor)]
-    out += lines(
-        40,
-        400,
-        ("Only the success of an own claim leads to", "PROMOTING, only PROMOTING to PRIMARY:", "there is no other way to become writable."),
+    remark = (
+        "Only the success of an own claim leads to",
+        "PROMOTING, only PROMOTING to PRIMARY:",
+        "there is no other way to become writable.",
     )
+    out += lines(40, 400, remark)
     return "\n".join([*out, "</svg>", ""])
