@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import switchover
+from . import failsafe, switchover
 from .lsn import Position
 from .members import next_members
 from .model import LeaseState, Release
@@ -80,6 +80,7 @@ def writing(step: Step) -> None:
         return
     _renew(step)
     if m.phase is Phase.PRIMARY:
+        _ask_for_grants(step)
         _labels(step)
 
 
@@ -103,24 +104,37 @@ def _renew(step: Step) -> None:
             s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag, o.now, o.now - m.phase_since
         )
     successor = m.successor if m.handover is not None else None
-    changed = (members != s.members or successor != s.successor) and o.now - m.put_at >= RETRY_PUT_S
+    named = successor != s.successor and switchover.may_ask(step)
+    changed = (members != s.members and o.now - m.put_at >= RETRY_PUT_S) or named
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
     if not due and not changed:
         return
+    why = "renew the Lease"
+    if members != s.members:
+        why = f"members are {', '.join(x.pod for x in members) or 'none'}"
+    elif named:
+        why = f"the Lease names {successor or 'nobody'} as the successor"
     trouble = _healthy(step)
     if trouble is not None:
         step.because(f"not renewed: {trouble}")
         return
     if members and not s.members:
         step.fence(True)
-    names = ", ".join(x.pod for x in members) or "none"
+    failsafe.remember_written(step, members)
     step.put(
         PutKind.RENEW,
-        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address, successor=successor),
-        f"members are {names}" if members != s.members else "renew the Lease",
+        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address, position=o.position or s.position, successor=successor),
+        why,
     )
+    if named:
+        switchover.asked(step)
+
+
+def _ask_for_grants(step: Step) -> None:
+    if step.holds and step.o.server == "primary" and _healthy(step) is None:
+        failsafe.ask(step)
 
 
 def _labels(step: Step) -> None:
@@ -144,6 +158,7 @@ def stopping(step: Step) -> None:
     if busy(step):
         if m.held_term is not None:
             _renew(step)
+            _ask_for_grants(step)
         return
     if not step.server_known:
         step.because("waiting for the supervisor's word on the server")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import requests
-from .model import LeaseState, Pod, Release
-from .state import Action, Annotate, Announce, HandOver, Label, Op, OpResult, Outcome, Phase, PutKind
+from .model import Pod, Release
+from .state import Action, Annotate, Announce, HandOver, Label, Op, OpResult, Outcome, Phase
 from .step import Step, busy
 
 CHECKPOINT_S = 120.0
@@ -134,18 +134,21 @@ def _announce(step: Step, h: HandOver) -> None:
         refuse(step, m.answered or "", h.request, "the Lease can't be written")
     elif chosen is None or named or late:
         _stop(step, h, chosen)
-    elif m.put is not None or s is None or not step.holds or o.now - h.asked < ASK_AGAIN_S:
-        step.because(f"{h.why}: waiting for the Lease to name {chosen.name}")
     else:
-        _name(step, h, s, chosen)
+        step.remember(successor=chosen.name)
+        step.because(f"{h.why}: the Lease is to name {chosen.name}")
 
 
-def _name(step: Step, h: HandOver, s: LeaseState, chosen: Pod) -> None:
-    o = step.o
-    step.remember(handover=replace(h, asked=o.now), successor=chosen.name)
-    step.put(
-        PutKind.RENEW, replace(s, successor=chosen.name, ttl_s=o.timing.ttl, address=o.address), f"{h.why}: {chosen.name} is to follow"
-    )
+def may_ask(step: Step) -> bool:
+    """Tell whether it is time to write the Lease only because of the successor that it names, or names no more."""
+    o, m = step.o, step.m
+    return o.now - (m.handover.asked if m.handover is not None else m.put_at) >= ASK_AGAIN_S
+
+
+def asked(step: Step) -> None:
+    """The Lease is being written with our successor in it."""
+    if step.m.handover is not None:
+        step.remember(handover=replace(step.m.handover, asked=step.o.now))
 
 
 def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
