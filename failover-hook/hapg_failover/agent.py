@@ -18,12 +18,14 @@ from .adapters.log import Log
 from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
+from .core import slots
 from .core.decide import decide
 from .core.lsn import Position
 from .core.model import Holder, LeaseObject, Pod
 from .core.state import (
     Action,
     Announce,
+    ChangeSlots,
     CheckRecord,
     Decision,
     Exit,
@@ -52,6 +54,7 @@ TURN_S = 0.25
 STATUS_S = 0.5
 PROBE_S = 1.0
 FRESH_S = 0.7
+SLOTS_S = 5.0
 AGAIN = 20
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
 
@@ -88,6 +91,7 @@ class Agent:
         self._calls = Calls(kube, settings, self._changes.put, log)
         self._disk = Worker("disk")
         self._operator = Worker("operator")
+        self._slots = Worker("slots")
 
     def run(self) -> None:
         """Turn for ever."""
@@ -158,6 +162,7 @@ class Agent:
             return
         try:
             status = self._sql.status(2.0)
+            kept = self._sql.slots(2.0) if self._settings().slots and not status.in_recovery else None
         except SqlError:
             return
         if status.in_recovery:
@@ -168,6 +173,7 @@ class Agent:
         def change(w: World) -> None:
             w.streaming = update(w.streaming, rows, now)
             w.position = status.position
+            w.slots = kept
 
         self._changes.put(change)
 
@@ -242,6 +248,7 @@ class Agent:
             pods_listed_at=w.pods_listed_at,
             streaming=w.streaming,
             position=w.position,
+            slots=w.slots,
             probe_at=w.probe_at,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
@@ -291,6 +298,8 @@ class Agent:
                 self._let_go()
             case Announce(kind, reason, message):
                 self._calls.announce(kind, reason, message)
+            case ChangeSlots(make, drop):
+                self._slots.do(lambda: self._change_slots(make, drop))
             case CheckRecord(position):
                 self._disk.do(lambda: self._check_record(position))
 
@@ -318,7 +327,8 @@ class Agent:
         if hello is None:
             return
         settings = self._settings()
-        tools = Tools(self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace)
+        slot = slots.name_of(self._me.pod) if settings.slots else None
+        tools = Tools(self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace, slot)
 
         def work() -> None:
             begun = time.monotonic()
@@ -341,6 +351,13 @@ class Agent:
             self._changes.put(change)
 
         self._operator.do(work)
+
+    def _change_slots(self, make: tuple[str, ...], drop: tuple[str, ...]) -> None:
+        try:
+            self._sql.change_slots(make, drop, SLOTS_S)
+            self._log("info", "slots", "the members' replication slots have been changed", made=make, dropped=drop)
+        except SqlError as error:
+            self._log("warning", "slots", str(error), made=make, dropped=drop)
 
     def _check_record(self, position: Position) -> None:
         exists = self._volume.may_hold_record(position)

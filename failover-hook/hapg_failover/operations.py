@@ -98,7 +98,7 @@ class Verbs:
 
 @dataclass(frozen=True)
 class Tools:
-    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds."""
+    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; slot: our replication slot on a primary, None: no slots."""
 
     verbs: Verbs
     supervisor: Supervisor
@@ -106,6 +106,7 @@ class Tools:
     volume: Volume
     port: int
     grace: int
+    slot: str | None = None
 
 
 class Operation:
@@ -255,8 +256,19 @@ class Operation:
                 return self._result(Outcome.LOST, f"the primary has removed {names[0]}, which we need", position)
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
-        self._verb("follow", host, str(tools.port))
-        return self._result(Outcome.OK, plan.reason)
+        slot = self._own_slot(host)
+        self._verb("follow", host, str(tools.port), *slot)
+        return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
+
+    def _own_slot(self, host: str) -> tuple[str, ...]:
+        """Return the name of our slot on the primary, made if need be; nothing if there is none: streaming does without."""
+        tools = self._tools
+        if tools.slot is None:
+            return ()
+        with suppress(SqlError):
+            if tools.sql.remote_slot(host, tools.port, tools.slot, REMOTE_S):
+                return (tools.slot,)
+        return ()
 
     def _least_position(self) -> Position:
         return self._control().min_recovery

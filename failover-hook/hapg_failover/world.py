@@ -9,7 +9,7 @@ from .adapters.ports import Hello
 from .adapters.volume import Volume
 from .core.lsn import Position
 from .core.model import LeaseObject, Pod, VolumeState
-from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Streaming
+from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Slot, Streaming
 from .core.view import see
 
 
@@ -47,6 +47,7 @@ class World:
     pods_listed_at: float = 0.0
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
+    slots: tuple[Slot, ...] | None = None
     probe_at: float = 0.0
     puts: list[PutResult] = field(default_factory=list)
     ops: list[OpResult] = field(default_factory=list)

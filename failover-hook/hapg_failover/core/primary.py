@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import slots
 from .lsn import Position
 from .members import next_members
 from .model import LeaseState, Pod, Release
 from .state import (
     Announce,
+    ChangeSlots,
     CheckRecord,
     Exit,
     Kill,
@@ -23,6 +25,7 @@ from .step import PROBE_FRESH_S, Step, busy
 
 FAILED_S = 60.0
 UNPROVEN_S = 20.0
+SLOTS_AGAIN_S = 2.0
 KILL_AGAIN_S = 1.0
 RETRY_PUT_S = 0.3
 LINGER_S = 2.0
@@ -82,6 +85,7 @@ def writing(step: Step) -> None:
     _renew(step)
     if m.phase is Phase.PRIMARY:
         _labels(step)
+        _slots(step)
 
 
 def _healthy(step: Step) -> str | None:
@@ -144,6 +148,17 @@ def _labels(step: Step) -> None:
         step.actions.append(Label(pod.name, pod.uid, "replica"))
     if own.role != "primary" or others:
         step.remember(label_at=o.now)
+
+
+def _slots(step: Step) -> None:
+    """Keep a replication slot for each other member."""
+    o, m, s = step.o, step.m, step.state
+    if o.slots is None or s is None or o.now - m.slots_at < SLOTS_AGAIN_S:
+        return
+    change = slots.plan(o.me.pod, o.replicas, s.members, o.streaming, o.slots)
+    if change.make or change.drop:
+        step.remember(slots_at=o.now)
+        step.actions.append(ChangeSlots(change.make, change.drop))
 
 
 def stopping(step: Step) -> None:

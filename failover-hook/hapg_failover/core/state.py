@@ -129,12 +129,21 @@ class Streaming:
 
 
 @dataclass(frozen=True)
+class Slot:
+    """A physical replication slot of our server. active: somebody streams from it."""
+
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything `decide` may know, at one instant.
 
     now: boot time in seconds. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
     term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
-    probe_at: boot time of the last successful write to the data volume. streaming, position: from SQL while primary.
+    probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary; slots
+    None: not known, or not used.
     pods_listed_at: boot time before the last LIST of the pods. put, op, checked: answers, each shown once.
     """
 
@@ -161,6 +170,7 @@ class Observation:
     pods_listed_at: float = 0.0
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
+    slots: tuple[Slot, ...] | None = None
     probe_at: float = 0.0
     put: PutResult | None = None
     op: OpResult | None = None
@@ -184,7 +194,7 @@ class Memory:
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
     for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
-    start). tries, retry_at: of what failed. told_at: when a lasting
+    start). tries, retry_at: of what failed. slots_at: when slots were changed last. told_at: when a lasting
     trouble was announced last.
     """
 
@@ -218,6 +228,7 @@ class Memory:
     label_at: float = 0.0
     first_version: str | None = None
     checked: Position | None = None
+    slots_at: float = 0.0
     told_at: float = -1e9
 
 
@@ -303,6 +314,14 @@ class Exit:
 
 
 @dataclass(frozen=True)
+class ChangeSlots:
+    """Make and drop physical replication slots of our server, by name."""
+
+    make: tuple[str, ...]
+    drop: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Announce:
     """Record an Event. kind: Normal or Warning."""
 
@@ -311,7 +330,7 @@ class Announce:
     message: str
 
 
-Action = Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Label | WriteDeadline | Kill | LetGo | Exit | Announce
+Action = Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Label | WriteDeadline | Kill | LetGo | Exit | ChangeSlots | Announce
 
 
 @dataclass(frozen=True)
