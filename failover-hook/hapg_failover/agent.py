@@ -87,6 +87,7 @@ class Agent:
         self._last_reason = ""
         self._turned_at = time.monotonic()
         self._exit_at = 0.0
+        self._disk_trouble = ""
         self._hello_known = threading.Event()
         self._calls = Calls(kube, settings, self._changes.put, log)
         self._disk = Worker("disk")
@@ -178,15 +179,25 @@ class Agent:
         self._changes.put(change)
 
     def _probe_disk(self) -> None:
-        if self._memory.phase not in (Phase.PRIMARY, Phase.PROMOTING):
-            return
         now = boottime()
         try:
-            self._volume.probe()
+            room, segment = self._volume.room(), self._volume.segment_size()
+            probed = self._memory.phase in (Phase.PRIMARY, Phase.PROMOTING)
+            if probed:
+                self._volume.probe()
         except OSError as error:
-            self._log("error", "disk", str(error))
+            if str(error) != self._disk_trouble:
+                self._disk_trouble = str(error)
+                self._log("error", "disk", str(error))
             return
-        self._changes.put(lambda w: setattr(w, "probe_at", now))
+        self._disk_trouble = ""
+
+        def change(w: World) -> None:
+            w.room, w.segment = room, segment
+            if probed:
+                w.probe_at = now
+
+        self._changes.put(change)
 
     # ---- a turn ----
 
@@ -240,6 +251,7 @@ class Agent:
             term_in_force=w.term_in_force,
             container_dead=w.give_back is not None,
             volume_state=w.volume.state,
+            volume_reason=w.volume.reason,
             volume=w.volume.uuid,
             system_identifier=w.volume.system_identifier,
             max_term=w.volume.max_term,
@@ -250,6 +262,8 @@ class Agent:
             position=w.position,
             slots=w.slots,
             probe_at=w.probe_at,
+            room=w.room,
+            segment=w.segment,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,

@@ -18,7 +18,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart says. max_lag in bytes, grace in seconds; slots: replication slots are used; labels are the keys of the name, kind and role labels."""
+    """What the chart says.
+
+    max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels; slots: replication slots are used.
+    """
 
     name: str
     replicas: int

@@ -214,10 +214,22 @@ prepare() {
     strip_auto_conf && write_instance && sync "$DATA" "$DATA/standby.signal" "$DATA/$WAL"
 }
 
+# A killed process that is stuck in the kernel, as on a hanging disk, may still finish the write it is in: wait for its end.
+await_killed() {
+    local file line
+    set +f
+    for file in /proc/[0-9]*/stat; do
+        while IFS= read -r line <"$file" && [[ $line == *' (postgres) '[!ZX]' '* ]]; do
+            sleep 0.1 6>&- 7>&-
+        done
+    done
+}
+
 # In the child: prepare, start the server, wait for its end. Its lines wake the loop.
 wrapper() {
     local problem
     trap - TERM
+    await_killed
     if ! problem=$(prepare 2>&1 6>&- 7>&-); then
         printf '%s unprepared %s %s\n' "$TOKEN" "$GENERATION" "${problem:0:900}" >&6
         return
@@ -536,6 +548,15 @@ job_rewind() { # HOST PORT
     return "$rc"
 }
 
+# Does the server take its configuration? It is read up to where the value of a parameter would be printed.
+job_checkconfig() {
+    local said
+    said=$("$BIN/postgres" -D "$DATA" -C data_directory -c config_file="$CONFIG/postgresql.conf" 2>&1) && return
+    said=${said%%$'\n'*} # names the parameter, the last line only the file
+    printf 'error: %s\n' "${said#*] }"
+    return 1
+}
+
 job_controldata() {
     "$BIN/pg_controldata" -D "$DATA"
 }
@@ -628,7 +649,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
     shift 5
     case $verb:$#:$* in
         hello:0:) event "$id" ok ;;
-        initdb:0: | controldata:0:) start_job "$id" "$verb" ;;
+        initdb:0: | controldata:0: | checkconfig:0:) start_job "$id" "$verb" ;;
         clone:2:* | rewind:2:*)
             if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
             ;;

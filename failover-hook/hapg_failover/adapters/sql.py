@@ -53,6 +53,10 @@ _DROP_LOST_SLOT = """
 SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active AND wal_status = 'lost'
 """
 _HAS_SLOT = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND wal_status <> 'lost'"
+_SIZE = "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint + pg_tablespace_size('pg_global')"
+_STREAMS = """
+SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = %s)
+"""
 
 # Until 9.6 the functions and columns had other names.
 _OLD_NAMES = (
@@ -209,6 +213,16 @@ class PostgresSql:
         """See ports.Sql."""
         (timeline,) = self._once(self._remote(host, port), timeout, "CHECKPOINT", "SELECT timeline_id FROM pg_control_checkpoint()")
         return int(timeline)
+
+    def remote_size(self, host: str, port: int, timeout: float) -> int:
+        """See ports.Sql."""
+        (size,) = self._once(self._remote(host, port), timeout, _SIZE)
+        return int(size)
+
+    def remote_streams(self, host: str, port: int, timeline: int, timeout: float) -> bool:
+        """See ports.Sql."""
+        (streams,) = self._once(self._remote(host, port), timeout, (_STREAMS, (timeline,)))
+        return bool(streams)
 
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
         """See ports.Sql."""

@@ -8,6 +8,7 @@ from enum import Enum
 from .lsn import Position
 from .model import Holder, LeaseState, Pod, Publication, VolumeState
 from .timing import Timing
+from .wal import SEGMENT_SIZE
 
 
 class Phase(Enum):
@@ -40,12 +41,18 @@ class Op(Enum):
 
 
 class Outcome(Enum):
-    """How an operation ended. FORKED: only a rewind helps; LOST: only a clone helps."""
+    """How an operation ended.
+
+    FORKED: only a rewind helps; LOST: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
+    configuration.
+    """
 
     OK = "ok"
     FAILED = "failed"
     FORKED = "forked"
     LOST = "lost"
+    ROOM = "room"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,8 @@ class Observation:
     now: boot time in seconds. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
     term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
     probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary; slots
-    None: not known, or not used.
+    None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not known;
+    segment: size of a WAL segment in bytes.
     pods_listed_at: boot time before the last LIST of the pods. put, op, checked: answers, each shown once.
     """
 
@@ -162,6 +170,7 @@ class Observation:
     term_in_force: int = 0
     container_dead: bool = False
     volume_state: VolumeState = VolumeState.EMPTY
+    volume_reason: str = ""
     volume: str | None = None
     system_identifier: str | None = None
     max_term: int = 0
@@ -172,6 +181,8 @@ class Observation:
     position: Position | None = None
     slots: tuple[Slot, ...] | None = None
     probe_at: float = 0.0
+    room: int | None = None
+    segment: int = SEGMENT_SIZE
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
@@ -194,8 +205,9 @@ class Memory:
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
     for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
-    start). tries, retry_at: of what failed. slots_at: when slots were changed last. told_at: when a lasting
-    trouble was announced last.
+    start). tries, retry_at: of what failed; copies: rewinds and clones since we last streamed, copy_at: the next one not before
+    that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data
+    volume was first seen to take no writes. slots_at: when slots were changed last. told_at: when a lasting trouble was announced last.
     """
 
     phase: Phase = Phase.BOOT
@@ -223,6 +235,11 @@ class Memory:
     failed_until: float = 0.0
     retry_at: float = 0.0
     tries: int = 0
+    copies: int = 0
+    copy_at: float = 0.0
+    cloned: bool = False
+    warm_until: float = 0.0
+    stuck_since: float | None = None
     read_at: float = 0.0
     list_at: float = 0.0
     label_at: float = 0.0
@@ -234,13 +251,15 @@ class Memory:
 
 @dataclass(frozen=True)
 class Run:
-    """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; mode: warm or hot;
-    timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the longer check.
+    """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; source: of a standby that may
+    be cloned instead; mode: warm or hot; timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the
+    longer check.
     """
 
     number: int
     op: Op
     host: str | None = None
+    source: str | None = None
     mode: str | None = None
     timeline: int = 0
     term: int = 0
@@ -330,7 +349,9 @@ class Announce:
     message: str
 
 
-Action = Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Label | WriteDeadline | Kill | LetGo | Exit | ChangeSlots | Announce
+Action = (
+    Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Label | WriteDeadline | Kill | LetGo | Exit | ChangeSlots | Announce
+)
 
 
 @dataclass(frozen=True)

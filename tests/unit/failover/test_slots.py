@@ -40,8 +40,6 @@ def test_slots_are_used_where_their_wal_is_bounded(major: str, bounded: bool) ->
         ("others' slots aren't ours", 2, [], [], [ONE, Slot("backup", False), Slot("pg_1_copy", False), Slot("xpg_7", False)], Change()),
     ],
 )
-def test_plan(
-    why: str, replicas: int, members: list[str], streaming: list[Streaming], existing: list[Slot], change: Change
-) -> None:
+def test_plan(why: str, replicas: int, members: list[str], streaming: list[Streaming], existing: list[Slot], change: Change) -> None:
     listed = [Member(pod, f"volume of {pod}") for pod in members]
     assert slots.plan("pg-0", replicas, listed, streaming, existing) == change, why
