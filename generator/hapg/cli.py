@@ -12,6 +12,8 @@ from hapg.exits import FAILED, REFUSED
 
 COMMANDS = {
     "generate": "write a chart from a spec, or all that are shipped",
+    "hooks": "list the hooks that are found, in the order in which they run",
+    "post-render": "run hooks on what helm has rendered, from standard input to standard output",
     "schema": "print the JSON schema of a spec or of a chart's values",
 }
 """Each command with its line of help; it lies in the module of its name in hapg.commands."""

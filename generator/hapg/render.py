@@ -20,7 +20,11 @@ def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, 
 
     defaults: values by dotted path that differ from the shipped ones.
     """
-    source = values.source(defaults, major.name)
+    return from_source(name, major, values.source(defaults, major.name))
+
+
+def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, bytes]:
+    """Return the files of the chart `name` whose values are those of `source`, a schema as values.source returns it."""
     environment = _environment()
     context = {
         "chart": name,

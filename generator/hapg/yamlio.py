@@ -117,6 +117,25 @@ class _Loader(yaml.SafeLoader):
     }
 
 
+class Dumper(yaml.SafeDumper):
+    """Writes what every reader takes for the same: text that any of them would take for something else is quoted.
+
+    Lists are indented below their key, and there are no anchors.
+    """
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        """Indent, lists too."""
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, _data: object) -> bool:
+        """Write out what occurs twice."""
+        return True
+
+
+for _name, _pattern, _firsts in (*_RESOLVERS, ("bool", "[yYnN]", list("yYnN"))):
+    Dumper.add_implicit_resolver(_tag(_name), re.compile(rf"(?:{_pattern})\Z"), _firsts)
+
+
 class _Reader:
     """Turns nodes into values: new ones where an alias refers to what was there before, and not too many."""
 

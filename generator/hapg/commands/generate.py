@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hapg import advice, files, render, spec, write
+from hapg import advice, files, generation, render, spec, write
+from hapg.errors import InputError
 from hapg.exits import DONE, FAILED
+from hapg.hooks.load import load
 from hapg.majors import MAJORS
 
 _Chart = tuple[Path, Mapping[str, bytes]]
@@ -22,6 +24,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="where the chart's directory is written")
     parser.add_argument("--check", action="store_true", help="write nothing; print the differences and exit with 1 if there are any")
     parser.add_argument(
+        "--hooks",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a Python file with hooks, beside those of the folder hooks/",
+    )
+    parser.add_argument(
         "--silence", action="append", default=[], metavar="ID", help="leave out the advice with this id; it stands in brackets behind it"
     )
     parser.set_defaults(run=run)
@@ -30,6 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the charts, or compare them with what is there."""
     advice.check_ids(options.silence)
+    if options.all and options.hooks:
+        raise InputError(["--hooks: the shipped charts know no hooks; give a spec"])
     charts = list(_shipped(options.output) if options.all else _from_spec(options))
     if options.check:
         return _check(charts)
@@ -45,11 +57,13 @@ def _shipped(output: Path) -> Iterator[_Chart]:
 
 
 def _from_spec(options: argparse.Namespace) -> Iterator[_Chart]:
-    wanted = spec.parse(files.read(options.spec, spec.LARGEST), str(options.spec))
+    data = files.read(options.spec, spec.LARGEST)
+    hooks = load(options.hooks, options.spec)
+    wanted = generation.parse(data, str(options.spec), hooks)
     for piece in wanted.advice:
         if piece.id not in options.silence:
             print(f"warning: {piece}", file=sys.stderr)
-    yield options.output / wanted.name, render.chart(wanted.name, wanted.major, wanted.defaults)
+    yield options.output / wanted.name, generation.chart(wanted, hooks)
 
 
 def _check(charts: Sequence[_Chart]) -> int:
