@@ -11,8 +11,10 @@ from hapg.errors import HapgError, InputError
 from hapg.exits import FAILED, REFUSED
 
 COMMANDS = {
+    "diff": "say what an upgrade from one chart to another would change, and what that does to a release",
     "generate": "write a chart from a spec, or all that are shipped",
     "hooks": "list the hooks that are found, in the order in which they run",
+    "package": "make packages (.tgz) of charts, and the index of a repository of them",
     "post-render": "run hooks on what helm has rendered, from standard input to standard output",
     "schema": "print the JSON schema of a spec or of a chart's values",
 }
