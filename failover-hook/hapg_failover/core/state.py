@@ -206,7 +206,8 @@ class Memory:
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
     for it. handover: under way; successor: the pod that is to take over. first_version: the one this agent read first; while it stands,
     nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed. told_at: when a lasting
-    trouble was announced last; answered: the request that was answered last, as it was written, answered_at: when.
+    trouble was announced last; answered: requests of operators that were answered, as they were written, and when.
+    blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.Verdict.
     grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
     the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
     are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
@@ -245,8 +246,8 @@ class Memory:
     first_version: str | None = None
     checked: Position | None = None
     told_at: float = -1e9
-    answered: str | None = None
-    answered_at: float = 0.0
+    answered: tuple[tuple[str, float], ...] = ()
+    blocked: str = ""
     grants: tuple[tuple[str, float], ...] = ()
     claimants: tuple[str, ...] = ()
     asked_at: float = 0.0
