@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .lsn import Position
-from .model import Holder, LeaseState, Pod, Publication, VolumeState
+from .model import GrantAnswer, GrantRequest, Holder, LeaseState, Pod, Publication, VolumeState
 from .timing import Timing
 from .wal import SEGMENT_SIZE
 
@@ -152,7 +152,8 @@ class Observation:
     probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary; slots
     None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not known;
     segment: size of a WAL segment in bytes.
-    pods_listed_at: boot time before the last LIST of the pods. put, op, checked: answers, each shown once.
+    pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted: answers, asked: requests of a holder; each
+    shown once.
     """
 
     now: float
@@ -186,6 +187,8 @@ class Observation:
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
+    asked: tuple[GrantRequest, ...] = ()
+    granted: tuple[GrantAnswer, ...] = ()
 
     @property
     def deleting(self) -> bool:
@@ -208,6 +211,10 @@ class Memory:
     start). tries, retry_at: of what failed; copies: rewinds and clones since we last streamed, copy_at: the next one not before
     that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data
     volume was first seen to take no writes. slots_at: when slots were changed last. told_at: when a lasting trouble was announced last.
+    grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
+    the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
+    are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
+    heard: (term, serial) of the last request that was granted.
     """
 
     phase: Phase = Phase.BOOT
@@ -247,6 +254,13 @@ class Memory:
     checked: Position | None = None
     slots_at: float = 0.0
     told_at: float = -1e9
+    grants: tuple[tuple[str, float], ...] = ()
+    claimants: tuple[str, ...] = ()
+    asked_at: float = 0.0
+    serial: int = 0
+    by_grants: bool = False
+    promised_until: float | None = None
+    heard: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -341,6 +355,23 @@ class ChangeSlots:
 
 
 @dataclass(frozen=True)
+class AskGrants:
+    """Ask members for grants. targets: (volume, address)."""
+
+    request: GrantRequest
+    targets: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class AnswerGrant:
+    """Answer a holder's request, with the reason in words."""
+
+    request: GrantRequest
+    granted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
 class Announce:
     """Record an Event. kind: Normal or Warning."""
 
@@ -350,7 +381,21 @@ class Announce:
 
 
 Action = (
-    Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Label | WriteDeadline | Kill | LetGo | Exit | ChangeSlots | Announce
+    Run
+    | PutLease
+    | ReadLease
+    | ListPods
+    | CheckRecord
+    | Publish
+    | Label
+    | WriteDeadline
+    | Kill
+    | LetGo
+    | Exit
+    | AskGrants
+    | AnswerGrant
+    | ChangeSlots
+    | Announce
 )
 
 
