@@ -347,7 +347,8 @@ class Agent:
     def _annotate(self, action: Annotate) -> None:
         annotations = dict(action.annotations)
         self.world.answers.append((self.member, annotations.get(requests.ANSWER) or ""))
-        self.world.api.patch_pod(self.pod, self.uid, switchover=annotations.get(requests.SWITCHOVER, ""))
+        switchover, force = annotations.get(requests.SWITCHOVER, ""), annotations.get(requests.FORCE, "")
+        self.world.api.patch_pod(self.pod, self.uid, switchover=switchover, force=force)
 
     def _publish(self, publication: Publication, tries: int) -> None:
         """PATCH our own pod; a few tries, then it is the next decision's matter."""

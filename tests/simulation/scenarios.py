@@ -126,6 +126,19 @@ def switched_over(seed: int) -> World:
     return world
 
 
+def too_far_behind(seed: int) -> World:
+    """The primary's node is lost while every replica lacks more than maxLagBytes."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.max_lag = 200
+    for member in range(3):
+        world.stall_stream(member, 1.0)
+    world.run(25.0)
+    world.power_off(old)
+    world.run(30.0)
+    return world
+
+
 def handed_over(seed: int) -> World:
     """The primary's pod is deleted, with time to shut down."""
     world = running(3, seed)

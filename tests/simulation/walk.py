@@ -43,6 +43,7 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "API outage": (1, lambda w, m: w.api_outage(w.uniform(0.5, 15.0))),
     "pod delete": (2, lambda w, m: w.pod_delete(m)),
     "switchover": (2, _switchover),
+    "forced promotion": (1, lambda w, m: w.force(m)),
     "pod replace": (1, lambda w, m: w.pod_replace(m)),
     "disk hang": (1, lambda w, m: w.hang_disk(m, w.uniform(0.5, 12.0))),
     "silent watch": (2, lambda w, m: w.break_watch(m, w.uniform(1.0, 30.0))),

@@ -72,6 +72,7 @@ class World:
         self.deadlines: list[tuple[int, float | None, int]] = []
         self.announced: list[tuple[int, str]] = []
         self.answers: list[tuple[int, str]] = []
+        self.written_at = 0.0
         self.commits: list[Acknowledged] = []
         self.promotions: list[tuple[float, int, int]] = []
         self.lost: list[list[Acknowledged]] = []
@@ -252,6 +253,7 @@ class World:
             self.note(agent.member, f"PUT {action.kind.value} applied: {lease.version if lease else ''}")
             if action.kind is PutKind.CLAIM:
                 self.invariants.claimed(agent, previous, action.state)
+            self.written_at = self.engine.now
         return outcome, lease
 
     def publish(self, agent: Agent, publication: Publication) -> str:
@@ -466,6 +468,15 @@ class World:
         request = {"id": f"s{self.next_serial()}", "term": known if term is None else term}
         text = json.dumps(request if to is None else {**request, "to": self.pod_name(to)})
         self.api.patch_pod(self.pod_name(member), self.uids[member], switchover=text)
+
+    def force(self, member: int, version: str | None = None) -> None:
+        """An operator has a pod promoted by force. version: the Lease's unless given."""
+        lease = self.api.lease
+        if lease is None:
+            return
+        self.fault(member, "a promotion is forced")
+        request = {"id": f"f{self.next_serial()}", "term": lease.state.term, "leaseVersion": version or lease.version}
+        self.api.patch_pod(self.pod_name(member), self.uids[member], force=json.dumps(request))
 
     def pod_replace(self, member: int) -> None:
         """The pod is deleted by force: its object is another's at once, its processes live on for a moment."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, primary, standby, switchover
+from . import failsafe, force, primary, standby, switchover
 from .model import Release, VolumeState
 from .state import (
     Decision,
@@ -63,6 +63,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         failsafe.take(step, observation.granted)
     if not step.actions:
         _by_phase(step)
+    force.attend(step)
     for request in observation.asked:
         failsafe.answer(step, request)
     step.read()

@@ -16,11 +16,15 @@ NO_LEASE_WAIT_S = 60.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to claim now, and the reason in words. complete: nobody's position is missing."""
+    """Whether to claim now, and the reason in words. complete: nobody's position is missing.
+
+    blocked: waiting won't help, in a word for the figures: member (4A), timeline or lag (4D); '' if it may.
+    """
 
     claim: bool
     reason: str
     complete: bool = True
+    blocked: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class Candidate:
 def publications(pods: tuple[Pod, ...], version: str) -> dict[str, tuple[Pod, Publication]]:
     """Return what was published under `version`, by pod name."""
     return {p.name: (p, p.publication) for p in pods if p.publication and p.publication.lease_version == version}
+
+
+def is_published(me: Candidate, version: str, pods: tuple[Pod, ...]) -> bool:
+    """Tell whether our own pod shows our position under `version`, with this supervisor's nonce (rule 4B)."""
+    mine = publications(pods, version).get(me.pod)
+    return mine is not None and mine[0].uid == me.uid and mine[1].nonce == me.nonce and mine[1].running
 
 
 def is_expired(ttl: float, lease_ttl: float, age: float) -> bool:
@@ -84,14 +94,13 @@ def judge(
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
     volumes = {m.volume for m in lease.members} | ({lease.volume} if lease.volume else set())
     if me.volume not in volumes:
-        return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's")
+        return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked="member")
     if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
         return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago")
     published = publications(pods, version)
-    mine = published.get(me.pod)
     if is_successor(me, lease):
         return Verdict(True, f"chosen successor at {me.position}")
-    if mine is None or mine[0].uid != me.uid or mine[1].nonce != me.nonce or not mine[1].running:
+    if not is_published(me, version, pods):
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
     relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes and q.state is VolumeState.DATA}
     missing = volumes - {q.volume for _, q in relevant.values()}
@@ -109,11 +118,12 @@ def judge(
     if lease.release is not None and lease.release.position is not None:
         best = max(best, lease.release.position)
     if me.position.timeline < best.timeline:
-        return Verdict(False, f"our timeline {me.position.timeline} is older than {best.timeline}")
+        return Verdict(False, f"our timeline {me.position.timeline} is older than {best.timeline}", blocked="timeline")
     # The holder's own word, from its last renewal, holds whatever the timeline: whoever follows late has its records or lacks them.
     lag = max(best.lsn, lease.position.lsn if lease.position is not None else 0) - me.position.lsn
     if lag > max_lag:
-        return Verdict(False, f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {max_lag}")
+        reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {max_lag}"
+        return Verdict(False, reason, blocked="lag")
     order = sorted((_rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not q.failed and not p.deleting)
     names = [n for _, n in order]
     rank = names.index(me.pod) if me.pod in names else len(names)

@@ -140,7 +140,7 @@ class GrantAnswer:
 class Pod:
     """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name.
 
-    grace: the seconds that a deletion gives it, None if it isn't being deleted; switchover: what an operator has asked
+    grace: the seconds that a deletion gives it, None if it isn't being deleted; switchover, force: what an operator has asked
     of it, as it was written.
     """
 
@@ -156,6 +156,7 @@ class Pod:
     publication: Publication | None = None
     grace: int | None = None
     switchover: str | None = None
+    force: str | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         publication=_publication(annotations.get(publication.ANNOTATION)),
         grace=metadata.get("deletionGracePeriodSeconds"),
         switchover=annotations.get(requests.SWITCHOVER),
+        force=annotations.get(requests.FORCE),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import election, failsafe, rejoin, storage, switchover
+from . import election, failsafe, force, rejoin, storage, switchover
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
@@ -17,6 +17,7 @@ RECHECK_S = 15.0
 FOLLOW_RETRY_S = 0.25
 PODS_FRESH_S = 1.5
 SUCCESSION_S = 10.0
+BLOCKED_PATIENCE_S = 10.0
 
 
 def boot(step: Step) -> None:
@@ -265,20 +266,27 @@ def _stand(step: Step, s: LeaseState) -> None:
         return
     assert o.lease is not None
     free_since = o.lease.first_seen + (0.0 if s.release is not None else max(o.timing.ttl, s.ttl_s))
-    verdict = election.judge(
-        me,
-        s,
-        step.version,
-        o.pods,
-        age=step.age,
-        ttl=o.timing.ttl,
-        waited=o.now - free_since,
-        published_for=o.now - m.published_at,
-        cold=m.first_version == step.version,
-        max_lag=o.max_lag,
-    )
+    forced = force.request(step)
+    if forced is not None:
+        verdict = force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl)
+    else:
+        verdict = election.judge(
+            me,
+            s,
+            step.version,
+            o.pods,
+            age=step.age,
+            ttl=o.timing.ttl,
+            waited=o.now - free_since,
+            published_for=o.now - m.published_at,
+            cold=m.first_version == step.version,
+            max_lag=o.max_lag,
+        )
+    step.remember(blocked=verdict.blocked if o.now >= free_since else "")
     if not verdict.claim:
         step.because(verdict.reason)
+        if step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
+            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod)}")
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return
@@ -294,6 +302,8 @@ def _stand(step: Step, s: LeaseState) -> None:
     state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
+    if forced is not None:
+        force.taken(step, forced, verdict.reason)
 
 
 def _too_full(step: Step) -> bool:

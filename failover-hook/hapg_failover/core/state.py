@@ -229,7 +229,8 @@ class Memory:
     nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed; copies: rewinds and clones since we last
     streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't
     tried before that. stuck_since: when the data volume was first seen to take no writes. slots_at: when slots were changed last.
-    told_at: when a lasting trouble was announced last; answered: the request that was answered last, as it was written, answered_at: when.
+    told_at: when a lasting trouble was announced last; answered: requests of operators that were answered, as they were written, and
+    when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.Verdict.
     grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
     the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
     are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
@@ -274,8 +275,8 @@ class Memory:
     checked: Position | None = None
     slots_at: float = 0.0
     told_at: float = -1e9
-    answered: str | None = None
-    answered_at: float = 0.0
+    answered: tuple[tuple[str, float], ...] = ()
+    blocked: str = ""
     grants: tuple[tuple[str, float], ...] = ()
     claimants: tuple[str, ...] = ()
     asked_at: float = 0.0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from . import rejoin, storage
+from . import rejoin, requests, storage
 from .election import Candidate
 from .model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
 from .state import (
     Action,
+    Annotate,
     Announce,
     Decision,
     Kill,
@@ -31,6 +32,8 @@ LEASE_GONE_S = 60.0
 HEARTBEAT_FRESH_S = 0.7
 PUBLISH_AGAIN_S = 1.5
 TELL_AGAIN_S = 300.0
+ANSWER_AGAIN_S = 1.5
+ANSWERS = 4
 
 
 class Step:
@@ -58,7 +61,7 @@ class Step:
 
     def go(self, phase: Phase, reason: str) -> None:
         """Change the phase."""
-        self.remember(phase=phase, phase_since=self.o.now)
+        self.remember(phase=phase, phase_since=self.o.now, blocked="")
         self.reason = reason
 
     def run(self, op: Op, reason: str, **args: Any) -> None:
@@ -87,6 +90,18 @@ class Step:
         if self.o.now - self.m.told_at >= TELL_AGAIN_S:
             self.remember(told_at=self.o.now)
             self.actions.append(Announce("Warning", reason, message))
+
+    def asks(self, text: str | None) -> bool:
+        """Tell whether this request of an operator waits for an answer; one that is still shown after a while is answered again."""
+        return text is not None and self.o.now - dict(self.m.answered).get(text, -1e9) >= ANSWER_AGAIN_S
+
+    def answer(self, annotation: str, text: str, id: str, outcome: str, reason: str) -> bool:
+        """Take the request `text` off our pod and put the answer there; False if it was answered before."""
+        others = tuple(pair for pair in self.m.answered if pair[0] != text)
+        first = len(others) == len(self.m.answered)
+        self.remember(answered=((text, self.o.now), *others)[:ANSWERS])
+        self.actions.append(Annotate(((annotation, None), (requests.ANSWER, requests.answer(id, outcome, reason)))))
+        return first
 
     def kill(self, reason: str, hold_s: float) -> None:
         """Fence ourselves: every process of the server's container dies."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from . import requests
 from .model import Pod, Release
-from .state import Action, Annotate, Announce, HandOver, Label, Op, OpResult, Outcome, Phase
+from .state import Announce, HandOver, Label, Op, OpResult, Outcome, Phase
 from .step import Step, busy
 
 CHECKPOINT_S = 120.0
@@ -23,7 +23,6 @@ LEAST_GRACE_S = 15
 ANNOUNCE_S = 1.5
 ASK_AGAIN_S = 0.3
 NEAR_BYTES = 16 * 1024 * 1024
-ANSWER_AGAIN_S = 1.5
 START_AGAIN_S = 0.5
 
 
@@ -41,7 +40,7 @@ def attend(step: Step) -> None:
 
 
 def _begin(step: Step) -> None:
-    o, m = step.o, step.m
+    o = step.o
     own = step.own_pod
     if o.deleting:
         if not busy(step):
@@ -50,7 +49,7 @@ def _begin(step: Step) -> None:
             step.run(Op.PREPARE, "the pod is going away: checkpoint", seconds=min(LAST_CHECKPOINT_S, grace / 4))
         return
     text = own.switchover if own is not None else None
-    if text is None or (text == m.answered and o.now - m.answered_at < ANSWER_AGAIN_S):
+    if text is None or not step.asks(text):
         return
     try:
         request = requests.switchover(text)
@@ -63,8 +62,8 @@ def _begin(step: Step) -> None:
     elif not busy(step):
         chosen = choose_successor(step, request.to)
         assert chosen is not None
-        step.remember(handover=HandOver("switchover", o.now, request.id, request.to), answered=text, answered_at=o.now)
-        step.actions.append(_answer(request.id, "taken", f"handing over to {chosen.name}"))
+        step.remember(handover=HandOver("switchover", o.now, request.id, request.to))
+        step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
         step.run(Op.PREPARE, f"switchover to {chosen.name}: checkpoint", seconds=CHECKPOINT_S)
 
 
@@ -114,7 +113,7 @@ def prepared(step: Step, result: OpResult) -> None:
     if h is None:
         return
     if result.outcome is not Outcome.OK and h.request is not None:
-        refuse(step, step.m.answered or "", h.request, f"the checkpoint failed: {result.text}")
+        refuse(step, h.request, h.request, f"the checkpoint failed: {result.text}")
         return
     own = step.own_pod
     patient = h.request is None and own is not None and own.grace is not None and own.grace >= LEAST_GRACE_S
@@ -123,15 +122,15 @@ def prepared(step: Step, result: OpResult) -> None:
 
 def _announce(step: Step, h: HandOver) -> None:
     """Have the Lease name the successor, then stop."""
-    o, m, s = step.o, step.m, step.state
+    o, s = step.o, step.state
     chosen = choose_successor(step, h.to)
     if chosen is None and h.request is not None:
-        refuse(step, m.answered or "", h.request, f"{h.to or 'every member'} has stopped streaming from the primary")
+        refuse(step, h.request, h.request, f"{h.to or 'every member'} has stopped streaming from the primary")
         return
     named = chosen is not None and s is not None and s.successor == chosen.name
     late = h.prepared is not None and o.now - h.prepared > ANNOUNCE_S
     if late and not named and h.request is not None:
-        refuse(step, m.answered or "", h.request, "the Lease can't be written")
+        refuse(step, h.request, h.request, "the Lease can't be written")
     elif chosen is None or named or late:
         _stop(step, h, chosen)
     else:
@@ -200,18 +199,17 @@ def start_again(step: Step) -> None:
 
 def refuse(step: Step, text: str, request: str, reason: str) -> None:
     """Don't switch over, and say why: to the one who asked, and in an Event."""
-    repeated = step.m.answered == text and step.m.handover is None
-    step.remember(handover=None, successor=None, answered=text, answered_at=step.o.now)
-    step.do(_answer(request, "refused", reason), f"switchover refused: {reason}")
-    if not repeated:
+    step.remember(handover=None, successor=None)
+    step.because(f"switchover refused: {reason}")
+    if step.answer(requests.SWITCHOVER, text, request, "refused", reason):
         step.actions.append(Announce("Warning", "SwitchoverRefused", reason))
 
 
 def refuse_elsewhere(step: Step) -> None:
     """As a replica: a switchover is the primary's matter; what was asked of us came too late, or went astray."""
-    own, m = step.own_pod, step.m
+    own = step.own_pod
     text = own.switchover if own is not None else None
-    if text is None or (text == m.answered and step.o.now - m.answered_at < ANSWER_AGAIN_S):
+    if text is None or not step.asks(text):
         return
     try:
         request = requests.switchover(text).id
@@ -220,7 +218,3 @@ def refuse_elsewhere(step: Step) -> None:
     reason = step.reason
     refuse(step, text, request, "this pod isn't the primary")
     step.because(reason)
-
-
-def _answer(request: str, outcome: str, reason: str) -> Action:
-    return Annotate(((requests.SWITCHOVER, None), (requests.ANSWER, requests.answer(request, outcome, reason))))
