@@ -168,6 +168,7 @@ class Agent:
         def change(w: World) -> None:
             w.streaming = update(w.streaming, rows, now)
             w.position = status.position
+            w.standby_names = status.standby_names
 
         self._changes.put(change)
 
@@ -243,6 +244,8 @@ class Agent:
             streaming=w.streaming,
             position=w.position,
             probe_at=w.probe_at,
+            policy=settings.policy,
+            standby_names=w.standby_names,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,

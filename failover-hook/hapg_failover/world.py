@@ -47,6 +47,7 @@ class World:
     pods_listed_at: float = 0.0
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
+    standby_names: str = ""
     probe_at: float = 0.0
     puts: list[PutResult] = field(default_factory=list)
     ops: list[OpResult] = field(default_factory=list)

@@ -43,6 +43,8 @@ def parse(data: bytes, source: str) -> Spec:
     content = document.get("spec") if is_object else document
     if isinstance(content, dict) and isinstance(content.get("version"), (str, int, float)):
         found += _version_problems(str(content["version"]), f"{path}version")
+    if isinstance(content, dict):
+        found += _streaming_problems(content, f"{path}streamingMode")
     if found or not isinstance(content, dict):
         raise InputError(found)
     name = document["metadata"]["name"] if is_object else document.get("name", DEFAULT_NAME)
@@ -65,6 +67,12 @@ def _version_problems(version: str, path: str) -> list[str]:
     return [f"{path}: {explain.shown(version)} is not a major version that hapg knows; available: {available}; planned: {planned}"]
 
 
+def _streaming_problems(content: Mapping[str, Any], path: str) -> list[str]:
+    if str(content.get("streamingMode")).lower() != "synchronous" or content.get("replicas", 1) != 1:
+        return []
+    return [f"{path}: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out"]
+
+
 def _defaults(content: Mapping[str, Any]) -> dict[str, object]:
     defaults: dict[str, object] = {"replicas": content.get("replicas", 1), "standbyMode": content.get("standbyMode", "warm")}
     storage = content.get("storage")
@@ -73,6 +81,8 @@ def _defaults(content: Mapping[str, Any]) -> dict[str, object]:
     else:
         defaults |= {f"storage.{key}": storage[key] for key in ("storageClassName", "accessModes") if key in storage}
         defaults["storage.resources.requests.storage"] = storage["resources"]["requests"]["storage"]
+    if "streamingMode" in content:
+        defaults["replication.mode"] = content["streamingMode"].lower()
     if "databaseSecret" in content:
         defaults["databaseSecret.secretName"] = content["databaseSecret"]["secretName"]
     return defaults | {key: content[key] for key in _SAME_AS_VALUE if key in content}

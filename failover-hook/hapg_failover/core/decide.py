@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import primary, standby
+from . import primary, standby, synchronous
 from .model import Release, VolumeState
 from .state import (
     Decision,
@@ -134,6 +134,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
     match put.kind:
         case PutKind.RENEW if step.m.phase in WRITING or step.m.phase is Phase.STOPPING:
             step.remember(renewed_at=put.sent_at, recorded_ttl=put.state.ttl_s, held_term=put.state.term)
+            synchronous.record_answered(step)
             step.fence(bool(put.state.members))
             step.because("the Lease is renewed")
         case PutKind.CLAIM:
@@ -198,5 +199,7 @@ def _op_answered(step: Step) -> None:
             )
         case Op.PROMOTE:
             primary.promoted(step, result)
+        case Op.STANDBYS:
+            synchronous.answered(step, result)
         case Op.HAND_OVER | Op.STOP:
             primary.stopped(step, result)

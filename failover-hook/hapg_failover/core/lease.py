@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .fields import Fields, dump, position_json
-from .model import Holder, LeaseObject, LeaseState, Member, Release
+from .model import Holder, LeaseObject, LeaseState, Member, Release, SyncRecord
 
 ANNOTATION = "ha-postgres/state"
 
@@ -32,6 +32,7 @@ def encode(state: LeaseState) -> str:
             "timeline": state.timeline,
             "members": [{"pod": member.pod, "volume": member.volume} for member in state.members],
             "release": None if release is None else _release_json(release),
+            "sync": None if state.sync is None else {"k": state.sync.k, "volumes": list(state.sync.volumes)},
         }
     )
 
@@ -53,6 +54,7 @@ def decode(text: str) -> LeaseState:
     if holder is None:
         raise ValueError(f"{ANNOTATION}.holder: missing")
     release = fields.object("release")
+    sync = fields.object("sync")
     return LeaseState(
         holder=Holder(holder.text("pod"), holder.text("uid")),
         term=fields.integer("term"),
@@ -63,6 +65,7 @@ def decode(text: str) -> LeaseState:
         timeline=fields.integer("timeline", 0),
         members=tuple(Member(item.text("pod"), item.text("volume")) for item in fields.objects("members")),
         release=None if release is None else _decode_release(release),
+        sync=None if sync is None else _decode_sync(sync),
         protocol=fields.integer("protocol"),
     )
 
@@ -75,6 +78,13 @@ def _decode_release(fields: Fields) -> Release:
         successor=fields.optional_text("successor"),
         hold_s=fields.seconds("holdSeconds", 0.0),
     )
+
+
+def _decode_sync(fields: Fields) -> SyncRecord:
+    record = SyncRecord(fields.integer("k"), fields.texts("volumes"))
+    if not 1 <= record.k <= len(record.volumes):
+        raise ValueError(f"{ANNOTATION}.sync: {len(record.volumes)} volumes can't hold {record.k} copies")
+    return record
 
 
 def from_object(lease: Mapping[str, Any]) -> LeaseObject:

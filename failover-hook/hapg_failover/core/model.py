@@ -57,11 +57,20 @@ class Release:
 
 
 @dataclass(frozen=True)
+class SyncRecord:
+    """The synchronous set as the Lease knows it: what was acknowledged is on k of the volumes, or more (rule 11)."""
+
+    k: int
+    volumes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LeaseState:
     """The content of the Lease.
 
     term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
-    address the holder's IP; ttl_s the TTL in force, in seconds; protocol the version of the protocol.
+    address the holder's IP; ttl_s the TTL in force, in seconds; sync the synchronous set, None while replication is
+    asynchronous; protocol the version of the protocol.
     """
 
     holder: Holder
@@ -73,6 +82,7 @@ class LeaseState:
     timeline: int = 0
     members: tuple[Member, ...] = ()
     release: Release | None = None
+    sync: SyncRecord | None = None
     protocol: int = 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import synchronous
 from .lsn import Position
 from .members import next_members
 from .model import LeaseState, Pod, Release
@@ -31,12 +32,15 @@ LINGER_S = 2.0
 def promote(step: Step, claimed: LeaseState) -> None:
     """Our claim has succeeded in time: promote onto the reserved timeline."""
     step.go(Phase.PROMOTING, f"term {claimed.term} is ours")
+    setting = synchronous.at_promotion(step, claimed)
+    step.remember(ordered=setting)
     step.run(
         Op.PROMOTE,
         f"term {claimed.term} is ours: promote onto timeline {claimed.timeline}",
         timeline=claimed.timeline,
         term=claimed.term,
         own=step.m.position,
+        setting=setting,
     )
 
 
@@ -46,6 +50,7 @@ def promoted(step: Step, result: OpResult) -> None:
         return
     if result.outcome is Outcome.OK:
         step.remember(position=None, promised=None, started=False, label_at=0.0)
+        synchronous.promoted(step, result)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
         _labels(step)
@@ -98,12 +103,15 @@ def _renew(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     if s is None or m.put is not None or not step.holds:
         return
-    members = s.members
+    members, record = s.members, s.sync
     if m.phase is Phase.PRIMARY and o.now - m.renewed_at < o.timing.renew:
         members = next_members(
             s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag, o.now, o.now - m.phase_since
         )
-    changed = members != s.members and o.now - m.put_at >= RETRY_PUT_S
+        members = synchronous.keep_recorded(s.members, members, s.sync)
+    if m.phase is Phase.PRIMARY:
+        record = synchronous.next_record(step, members)
+    changed = (members != s.members or record != s.sync) and o.now - m.put_at >= RETRY_PUT_S
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
@@ -116,11 +124,16 @@ def _renew(step: Step) -> None:
     if members and not s.members:
         step.fence(True)
     names = ", ".join(x.pod for x in members) or "none"
-    step.put(
-        PutKind.RENEW,
-        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address),
-        f"members are {names}" if changed else "renew the Lease",
-    )
+    state = replace(s, members=members, sync=record, ttl_s=o.timing.ttl, address=o.address)
+    synchronous.record_sent(step, state)
+    step.put(PutKind.RENEW, state, _what_changes(s, state, names))
+
+
+def _what_changes(before: LeaseState, after: LeaseState, names: str) -> str:
+    if before.sync != after.sync:
+        listed = ", ".join(after.sync.volumes) if after.sync is not None else "none"
+        return f"members are {names}; synchronous volumes are {listed}"
+    return f"members are {names}" if before.members != after.members else "renew the Lease"
 
 
 def choose_successor(step: Step) -> Pod | None:
@@ -208,7 +221,7 @@ def down(step: Step) -> None:
             Release(m.dead_reason or "the server died", clean=False, hold_s=m.hold_s),
         )
     if not busy(step) and o.now >= m.retry_at:
-        step.run(Op.START, "start the server again, sealed", mode=o.standby_mode)
+        synchronous.start(step, "start the server again, sealed")
     tell_what_is_left(step)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import election
+from . import election, synchronous
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
@@ -12,6 +12,8 @@ BOOTSTRAP_PATIENCE_S = 30.0
 RECHECK_S = 15.0
 FOLLOW_RETRY_S = 0.25
 PODS_FRESH_S = 1.5
+SHORT_PATIENCE_S = 5.0
+UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges nothing by itself if it is promoted"
 
 
 def boot(step: Step) -> None:
@@ -29,10 +31,10 @@ def boot(step: Step) -> None:
         step.go(Phase.EMPTY, "the data volume is empty")
     elif o.volume_state is VolumeState.DAMAGED:
         step.go(Phase.DAMAGED, "the data volume is damaged")
-    elif o.server == "standby":
+    elif o.server == "standby" and not synchronous.unguarded(step):
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:
-        step.run(Op.START, "start the server, sealed", mode=o.standby_mode)
+        synchronous.start(step, "start the server, sealed")
 
 
 def _resume_primary(step: Step) -> None:
@@ -148,6 +150,9 @@ def sealed(step: Step) -> None:
             Release(m.dead_reason or "the failover container was restarted", clean=False, hold_s=m.hold_s),
         )
         return
+    if synchronous.unguarded(step):
+        synchronous.start(step, UNGUARDED)
+        return
     fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)
     told = step.own_publication
     if step.live_holder and fresh and (told is None or told.volume != o.volume):
@@ -206,6 +211,8 @@ def _stand(step: Step, s: LeaseState) -> None:
     )
     if not verdict.claim:
         step.because(verdict.reason)
+        if verdict.short and o.now - free_since >= SHORT_PATIENCE_S:
+            step.tell("SynchronousVolumesMissing", verdict.reason)
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return
@@ -230,8 +237,10 @@ def _resume(step: Step) -> None:
     if step.actions or me is None or m.put is not None or o.lease is None or o.system_identifier is None:
         return
     waited = o.now - o.lease.first_seen
-    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited)
+    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited, o.policy.k > 0)
     if not verdict.claim:
+        if verdict.short and waited >= election.NO_LEASE_WAIT_S:
+            step.tell("SynchronousVolumesMissing", verdict.reason)
         step.because(verdict.reason)
         return
     state = election.resume_state(me, o.address, o.system_identifier, o.pods, o.max_term, o.timing.ttl)
@@ -266,7 +275,9 @@ def follow(step: Step) -> None:
             step.remember(read_at=o.now)
             step.do(ReadLease(), "the Lease is overdue: read it afresh before suspecting anybody")
     elif m.mode is not None and m.mode != o.standby_mode:
-        step.run(Op.START, f"standbyMode is {o.standby_mode} now: restart the standby", mode=o.standby_mode)
+        synchronous.start(step, f"standbyMode is {o.standby_mode} now: restart the standby")
+    elif synchronous.unguarded(step):
+        synchronous.start(step, UNGUARDED)
     elif _left_out(step, s):
         told = step.own_publication
         if told is None or told.volume != o.volume:

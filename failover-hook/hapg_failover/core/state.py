@@ -7,6 +7,7 @@ from enum import Enum
 
 from .lsn import Position
 from .model import Holder, LeaseState, Pod, Publication, VolumeState
+from .syncset import ASYNCHRONOUS, Policy, Setting
 from .timing import Timing
 
 
@@ -37,6 +38,7 @@ class Op(Enum):
     PROMOTE = "promote"
     HAND_OVER = "hand-over"
     STOP = "stop"
+    STANDBYS = "standbys"
 
 
 class Outcome(Enum):
@@ -135,7 +137,8 @@ class Observation:
     now: boot time in seconds. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
     term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
     probe_at: boot time of the last successful write to the data volume. streaming, position: from SQL while primary.
-    pods_listed_at: boot time before the last LIST of the pods. put, op, checked: answers, each shown once.
+    pods_listed_at: boot time before the last LIST of the pods. policy: what the chart asks of synchronous replication; standby_names:
+    what the server says of synchronous_standby_names while primary. put, op, checked: answers, each shown once.
     """
 
     now: float
@@ -162,6 +165,8 @@ class Observation:
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
     probe_at: float = 0.0
+    policy: Policy = ASYNCHRONOUS
+    standby_names: str = ""
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
@@ -186,6 +191,9 @@ class Memory:
     for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
     start). tries, retry_at: of what failed. told_at: when a lasting
     trouble was announced last.
+    guarded: the server was started to acknowledge nothing by itself; recorded: the synchronous set in the Lease is what was last
+    written and answered; setting: found in force, at LSN base; None: not known; ordered: the last one that was ordered; sync_told: the
+    last Event about it.
     """
 
     phase: Phase = Phase.BOOT
@@ -219,12 +227,19 @@ class Memory:
     first_version: str | None = None
     checked: Position | None = None
     told_at: float = -1e9
+    guarded: bool = False
+    recorded: bool = False
+    setting: Setting | None = None
+    ordered: Setting | None = None
+    base: int = 0
+    sync_told: str | None = None
 
 
 @dataclass(frozen=True)
 class Run:
     """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; mode: warm or hot;
-    timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the longer check.
+    timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the longer check. guard: start a server that
+    acknowledges nothing without so many standbys; setting: of synchronous_standby_names; waited: the one before made commits wait.
     """
 
     number: int
@@ -235,6 +250,9 @@ class Run:
     term: int = 0
     own: Position | None = None
     slow: bool = False
+    guard: int = 0
+    setting: Setting | None = None
+    waited: bool = True
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,7 @@ class Step:
     def forget_server(self) -> None:
         """The server's process is gone or new: nothing that was known of it holds any more."""
         self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None)
+        self.remember(guarded=False, recorded=False, setting=None, ordered=None, sync_told=None)
 
 
 def busy(step: Step, *ops: Op) -> bool:

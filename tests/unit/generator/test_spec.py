@@ -53,6 +53,11 @@ def test_the_pages_hot_object() -> None:
     assert found.defaults["standbyMode"] == "hot"
 
 
+@pytest.mark.parametrize("mode", ["synchronous", "asynchronous", "Synchronous"])
+def test_the_mode_of_streaming_is_that_of_replication(mode: str) -> None:
+    assert parse(changed(streamingMode=mode)).defaults["replication.mode"] == mode.lower()
+
+
 @pytest.mark.parametrize(("name", "text"), [("ha-postgres", WARM), ("hot-postgres", HOT)])
 def test_the_shipped_specs_are_the_pages(name: str, text: str) -> None:
     assert (EXAMPLES / f"{name}.yaml").read_text() == text
@@ -118,7 +123,11 @@ def test_all_that_is_mapped() -> None:
         (changed(version=None), "spec.version: missing; a string or a number"),
         (changed(version=[15]), "spec.version: [15] is not allowed; a string or a number"),
         (changed(archiver={"storage": {}}), "spec.archiver: archiving of WAL is not supported yet; leave it out"),
-        (changed(streamingMode="synchronous"), "spec.streamingMode: only asynchronous streaming is supported yet; leave it out"),
+        (
+            changed(streamingMode="sync"),
+            'spec.streamingMode: "sync" is not allowed; asynchronous or synchronous or Asynchronous or Synchronous',
+        ),
+        (changed(streamingMode="synchronous", replicas=1), "spec.streamingMode: synchronous needs a standby to wait for"),
         (
             changed(doNotPause=True),
             "spec.doNotPause: there is no operator that could pause the database, and `helm uninstall` keeps the volumes; leave it out",
