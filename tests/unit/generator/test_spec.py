@@ -127,7 +127,10 @@ def test_all_that_is_mapped() -> None:
             changed(streamingMode="sync"),
             'spec.streamingMode: "sync" is not allowed; asynchronous or synchronous or Asynchronous or Synchronous',
         ),
-        (changed(streamingMode="synchronous", replicas=1), "spec.streamingMode: synchronous needs a standby to wait for"),
+        (
+            changed(streamingMode="synchronous", replicas=1),
+            "spec.streamingMode: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out",
+        ),
         (
             changed(doNotPause=True),
             "spec.doNotPause: there is no operator that could pause the database, and `helm uninstall` keeps the volumes; leave it out",
