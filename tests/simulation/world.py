@@ -530,6 +530,8 @@ class World:
         expected = {v.uuid for m, v in enumerate(self.volumes) if m != primary.member}
         if lease is not None and {m.volume for m in lease.members} != expected:
             found.append(f"the members are {lease.members}")
+        if self.policy.k and lease is not None and (lease.sync is None or set(lease.sync.volumes) != expected):
+            found.append(f"the synchronous set is {lease.sync}")
         labelled = [p.uid for p in self.api.pods.values() if p.role == "primary"]
         if labelled != [self.uids[primary.member]]:
             found.append(f"role=primary is on {labelled}")
