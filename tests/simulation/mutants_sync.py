@@ -9,6 +9,7 @@ import pytest
 
 from hapg_failover.core import election, synchronous, syncset
 from hapg_failover.core.model import LeaseState
+from hapg_failover.core.step import Step
 from hapg_failover.core.syncset import OFF, Move, Record, Set, Setting, Situation
 
 from .server import Server
@@ -30,7 +31,7 @@ def behind(patch: pytest.MonkeyPatch) -> None:
 
     def lax(me: election.Candidate, lease: LeaseState, *args: Any, **named: Any) -> election.Verdict:
         verdict = judge(me, lease, *args, **named)
-        return verdict if verdict.claim or verdict.short else judge(me, replace(lease, sync=None), *args, **named)
+        return verdict if verdict.claim or verdict.blocked else judge(me, replace(lease, sync=None), *args, **named)
 
     patch.setattr(election, "judge", lax)
     patch.setattr(election, "_rank_wait", lambda rank, cold, lease, ttl, behind: 0.0)
@@ -78,5 +79,5 @@ def no_guard(patch: pytest.MonkeyPatch) -> None:
         self.guard = 1
         return promote(self, timeline, term, setting)
 
-    patch.setattr(synchronous, "guard", lambda o, s: 0)
+    patch.setattr(Step, "guard", 0)
     patch.setattr(Server, "promote", anyway)

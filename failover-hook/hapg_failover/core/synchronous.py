@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from .model import LeaseState, Member, SyncRecord
-from .state import Announce, Observation, Op, OpResult, Outcome
+from .state import Announce, Op, OpResult, Outcome
 from .step import Step, busy
 from .syncset import LET_GO_AFTER_S, OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
 
 
-def guard(o: Observation, s: LeaseState | None) -> int:
-    """Return how many standbys' acknowledgement a server must be started to wait for, 0: replication is asynchronous.
-
-    The server of a member that may become primary of a synchronous set is started with a setting that names nobody (syncset).
-    """
-    return s.sync.k if s is not None and s.sync is not None else o.policy.k
-
-
 def unguarded(step: Step) -> bool:
     """Our server was started without a guard, and has to be started anew before it may be promoted."""
-    return not step.m.guarded and guard(step.o, step.state) > 0
-
-
-def start(step: Step, reason: str) -> None:
-    """Start the server, sealed; guarded if it may become the primary of a synchronous set."""
-    k = guard(step.o, step.state)
-    step.run(Op.START, reason, mode=step.o.standby_mode, guard=k)
-    step.remember(guarded=k > 0)
+    return not step.m.guarded and step.guard > 0
 
 
 def at_promotion(step: Step, claimed: LeaseState) -> Setting:

@@ -50,13 +50,13 @@ def me(number: int, lsn: int, timeline: int = 4) -> Candidate:
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
 def test_judge(why: str, who: Candidate, lease: LeaseState, pods: tuple[Pod, ...], claims: bool, words: str) -> None:
-    verdict = judge(who, lease, "50", pods, age=6.1, ttl=6.0, waited=0.1, cold=True, max_lag=10**9)
+    verdict = judge(who, lease, "50", pods, age=6.1, ttl=6.0, waited=0.1, published_for=0.1, cold=True, max_lag=10**9)
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
 
 
 def test_waiting_does_not_replace_a_position() -> None:
-    verdict = judge(me(1, 100), LEASE, "50", (pod(1, 100),), age=9e6, ttl=6.0, waited=9e6, cold=False, max_lag=10**9)
-    assert (verdict.claim, verdict.short) == (False, True)
+    verdict = judge(me(1, 100), LEASE, "50", (pod(1, 100),), age=9e6, ttl=6.0, waited=9e6, published_for=9e6, cold=False, max_lag=10**9)
+    assert (verdict.claim, verdict.blocked) == (False, "positions")
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_a_holder_that_claims_again_is_no_member() -> None:
 def test_resuming_without_a_lease_needs_all(synchronous: bool, claims: bool) -> None:
     kept = tuple(replace(p, publication=replace(p.publication, lease_version=NO_LEASE)) for p in (pod(0, 9), pod(1, 8)) if p.publication)
     verdict = judge_resume(me(0, 9), "system", 3, kept, 1e6, synchronous)
-    assert (verdict.claim, verdict.short) == (claims, synchronous)
+    assert (verdict.claim, bool(verdict.blocked)) == (claims, synchronous)
