@@ -187,6 +187,7 @@ class Agent:
             w.streaming = update(w.streaming, rows, now)
             w.position = status.position
             w.slots = kept
+            w.standby_names = status.standby_names
 
         self._changes.put(change)
 
@@ -276,6 +277,8 @@ class Agent:
             probe_at=w.probe_at,
             room=w.room,
             segment=w.segment,
+            policy=settings.policy,
+            standby_names=w.standby_names,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,

@@ -188,6 +188,8 @@ class Agent:
             streaming=self.streaming,
             position=self.position,
             probe_at=self.probe_at,
+            policy=world.policy,
+            standby_names=server.standbys.written.text if server.writable else "",
             put=self.put_result,
             op=self.op_result,
             checked=self.checked,

@@ -11,6 +11,7 @@ from hapg_failover.core import decide as core
 from hapg_failover.core import election, primary, view
 from hapg_failover.core.model import LeaseObject, LeaseState
 from hapg_failover.core.state import Decision, Memory, Observation, Phase
+from hapg_failover.core.syncset import Setting
 from hapg_failover.core.timing import Timing
 
 from .agent import Agent
@@ -64,10 +65,10 @@ def promoted_late(patch: pytest.MonkeyPatch) -> None:
     """The supervisor promotes without a look at the deadline."""
     promote = Server.promote
 
-    def anyway(self: Server, timeline: int, term: int) -> str | None:
+    def anyway(self: Server, timeline: int, term: int, *setting: Setting) -> str | None:
         real = self.deadline
         self.deadline = Deadline(None, term, self.nonce)
-        answer = promote(self, timeline, term)
+        answer = promote(self, timeline, term, *setting)
         self.deadline = real
         return answer
 

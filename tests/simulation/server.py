@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hapg_failover.core.model import VolumeState
+from hapg_failover.core.syncset import OFF, Setting
 
+from . import synchronous
 from .wal import Branch, Wal
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class Server:
         self.stopping = False
         self.clean = False
         self.upstream: str | None = None
+        self.guard = 0
+        self.standbys = synchronous.started(self, 0)
         self.deadline: Deadline | None = None
         self.terminating = False
         self.term = 0
@@ -118,7 +122,8 @@ class Server:
         if self.volume.wal is None or self.world.disk_hung[self.member]:
             return
         self.volume.wal = self.volume.wal.grown(self.world.randint(1, 20))
-        self.world.acknowledged(self)
+        self.world.invariants.writing(self)
+        self.standbys.release()
 
     def source(self) -> Server | None:
         """Return the server that is followed, if it can be reached and sends."""
@@ -139,6 +144,7 @@ class Server:
             return
         missing = theirs.end - own.end
         self.volume.wal = theirs.up_to(own.end + (missing if everything else self.world.randint(0, missing)))
+        source.standbys.release()
 
     # --- verbs ---
 
@@ -158,13 +164,15 @@ class Server:
 
         self.world.engine.after(self._fifo_free - self.world.engine.now, process)
 
-    def start(self) -> str | None:
+    def start(self, guard: int = 0) -> str | None:
         """Start the server, sealed."""
         if self.state != "down":
             self._down()
         if self.volume.wal is None:
             return "there is no data"
         self.state = "standby"
+        self.guard = guard
+        self.standbys = synchronous.started(self, guard)
         self.clean = False
         self.upstream = None
         self.run += 1
@@ -184,13 +192,16 @@ class Server:
         self.upstream = address
         return None
 
-    def promote(self, timeline: int, term: int) -> str | None:
+    def promote(self, timeline: int, term: int, setting: Setting = OFF) -> str | None:
         """Promote; the server becomes writable a while later by itself."""
         d = self.deadline
         if self.state != "standby":
             return f"the server is {self.state}"
         if d is None or d.nonce != self.nonce or d.term != term or (d.at is not None and d.at <= self.now):
             return f"no unexpired deadline of term {term}"
+        if setting.k and not self.guard:
+            return "the server was started without a guard"
+        self.standbys.write(setting)
         self.state = "primary"
         self.upstream = None
         self.promised_term = term
@@ -206,6 +217,13 @@ class Server:
         self.volume.wal = before.promoted(Branch(self.world.next_serial(), timeline, before.end)).grown(1)
         self.writable = True
         self.world.promoted(self, before)
+
+    def set_standbys(self, setting: Setting) -> str | None:
+        """Change whom a primary's commits wait for."""
+        if self.state != "primary":
+            return f"the server is {self.state}"
+        self.standbys.write(setting)
+        return None
 
     def stop_fast(self, done: Callable[[], None]) -> None:
         """Shut down: the end of WAL is a checkpoint that every follower gets which is there."""

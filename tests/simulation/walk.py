@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
+
 from .world import World
 
 Fault = Callable[[World, int], None]
@@ -59,9 +61,9 @@ def apply(world: World, name: str, member: int) -> None:
     FAULTS[name][1](world, member)
 
 
-def walk(seed: int, steps: int = 40, *, settle: float = 120.0) -> World:
+def walk(seed: int, steps: int = 40, *, settle: float = 120.0, policy: Policy = ASYNCHRONOUS) -> World:
     """Walk for so many faults, heal, and see that all is well within `settle` seconds; return the world."""
-    world = World(2 + seed % 4, seed, fresh=seed % 7 == 3)
+    world = World(2 + policy.k + seed % (4 - policy.k), seed, fresh=seed % 7 == 3, policy=policy)
     world.run(world.uniform(0.0, 20.0))
     names = list(FAULTS)
     weights = [weight for weight, _ in FAULTS.values()]

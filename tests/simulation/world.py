@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from hapg_failover.core.model import GrantAnswer, GrantRequest, LeaseObject, LeaseState, Member, Pod, Publication
 from hapg_failover.core.state import PutKind, PutLease, PutOutcome
+from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 from hapg_failover.core.timing import Timing
 
 from .agent import Agent
@@ -39,15 +40,23 @@ class World:
     """N members on a node each. Every random choice comes from `seed`, so that a run can be repeated."""
 
     def __init__(
-        self, replicas: int = 3, seed: int = 0, *, timing: Timing | None = None, max_lag: int = 10_000, fresh: bool = False
+        self,
+        replicas: int = 3,
+        seed: int = 0,
+        *,
+        timing: Timing | None = None,
+        max_lag: int = 10_000,
+        fresh: bool = False,
+        policy: Policy = ASYNCHRONOUS,
     ) -> None:
-        """fresh: empty volumes and no Lease; else a primary with its replicas runs already."""
+        """fresh: empty volumes and no Lease; else a primary with its replicas runs already. policy: of replication."""
         self.random = random.Random(seed)
         self.engine = Engine()
         self.api = Api()
         self.replicas = replicas
         self.timing = Timing()
         self.max_lag = max_lag
+        self.policy = policy
         self.standby_mode = "hot"
         members = range(replicas)
         self.clocks = [Clock(self.engine, self.uniform(1.0, 1.0 + self.timing.clock_ratio), self.uniform(5.0, 5000.0)) for _ in members]
@@ -166,11 +175,10 @@ class World:
         self.violations.append(f"at {self.engine.now:.3f}: {text}")
         self.log.append(f"{self.engine.now:8.3f} VIOLATION {text}")
 
-    def acknowledged(self, server: Server) -> None:
-        """A client was told that its transaction is committed."""
+    def acknowledged(self, server: Server, end: int) -> None:
+        """Clients were told that what lies before `end` is committed."""
         assert server.volume.wal is not None
-        self.commits.append(Acknowledged(self.engine.now, server.member, server.volume.wal.branches[-1].serial, server.volume.wal.end))
-        self.invariants.writing(server)
+        self.commits.append(Acknowledged(self.engine.now, server.member, server.volume.wal.branches[-1].serial, end))
 
     def promoted(self, server: Server, before: Wal) -> None:
         """A server has become writable. before: its log up to then."""
@@ -178,6 +186,8 @@ class World:
         self.promotions.append((self.engine.now, server.member, server.promised_term))
         self.lost.append([c for c in self.commits if not before.contains(c.serial, c.lsn)])
         self.commits = [c for c in self.commits if before.contains(c.serial, c.lsn)]
+        if self.policy.k and self.policy.strict and self.lost[-1]:
+            self.violation(f"member {server.member} was promoted without {len(self.lost[-1])} acknowledged commits: {self.lost[-1][-1]}")
         self.invariants.promoted(server, before)
 
     # --- calls to the API ---
@@ -566,6 +576,8 @@ class World:
         expected = {v.uuid for m, v in enumerate(self.volumes) if m != primary.member}
         if lease is not None and {m.volume for m in lease.members} != expected:
             found.append(f"the members are {lease.members}")
+        if self.policy.k and lease is not None and (lease.sync is None or set(lease.sync.volumes) != expected):
+            found.append(f"the synchronous set is {lease.sync}")
         labelled = [p.uid for p in self.api.pods.values() if p.role == "primary"]
         if labelled != [self.uids[primary.member]]:
             found.append(f"role=primary is on {labelled}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, force, primary, standby, switchover
+from . import failsafe, force, primary, standby, switchover, synchronous
 from .model import Release, VolumeState
 from .state import (
     Decision,
@@ -145,6 +145,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
     match put.kind:
         case PutKind.RENEW if step.m.phase in WRITING or step.m.phase is Phase.STOPPING:
             failsafe.ended(step)
+            synchronous.record_answered(step)
             step.remember(
                 renewed_at=put.sent_at,
                 recorded_ttl=put.state.ttl_s,
@@ -228,6 +229,8 @@ def _op_answered(step: Step) -> None:
             )
         case Op.PROMOTE:
             primary.promoted(step, result)
+        case Op.STANDBYS:
+            synchronous.answered(step, result)
         case Op.PREPARE:
             switchover.prepared(step, result)
         case Op.HAND_OVER | Op.STOP:

@@ -63,6 +63,11 @@ def test_the_pages_hot_object() -> None:
     assert found.defaults["standbyMode"] == "hot"
 
 
+@pytest.mark.parametrize("mode", ["synchronous", "Synchronous"])
+def test_the_mode_of_streaming_is_that_of_replication(mode: str) -> None:
+    assert parse(changed(streamingMode=mode)).defaults["replication.mode"] == "synchronous"
+
+
 @pytest.mark.parametrize(("name", "text"), [("ha-postgres", WARM), ("hot-postgres", HOT)])
 def test_the_shipped_specs_are_the_pages(name: str, text: str) -> None:
     assert (EXAMPLES / f"{name}.yaml").read_text() == text
@@ -182,8 +187,12 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         ),
         (changed(archiver={}), "spec.archiver.storage: missing; a mapping"),
         (
-            changed(streamingMode="synchronous"),
-            'spec.streamingMode: "synchronous" isn\'t possible yet, only asynchronous streaming is; leave it out',
+            changed(streamingMode="sync"),
+            'spec.streamingMode: "sync" is not allowed; asynchronous or synchronous or Asynchronous or Synchronous',
+        ),
+        (
+            changed(streamingMode="synchronous", replicas=1),
+            "spec.streamingMode: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out",
         ),
         (
             changed(doNotPause=True),
