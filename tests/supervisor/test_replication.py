@@ -296,3 +296,19 @@ def test_control_postgresql_does_not_notice_a_timeline_used_twice(make: Make, pr
     write(second, "later")
     assert "lost" in rows(first)
     assert "lost" not in rows(second)
+
+
+def test_a_standby_streams_by_its_slot_and_a_former_primary_drops_those_it_had(primary: Container, clone: Clone) -> None:
+    primary.sql("select pg_create_physical_replication_slot(name) from unnest(array['pod_1', 'pod_2', 'pod_2_mine', 'backup']) as name")
+    replica = clone("pod-1", "hot")
+    assert replica.ask("follow", *primary.address(), "a-slot").result == "refused"
+    replica.ok("follow", *primary.address(), "pod_1")
+    active = "select active from pg_replication_slots where slot_name = 'pod_1'"
+    wait_for(lambda: primary.sql(active) == "t", "the slot is in use")
+    assert "primary_slot_name = 'pod_1'\n" in (replica.run / "conf/instance.conf").read_text()
+    replica.ok("seal", "fast")
+    assert "primary_slot_name = ''\n" in (replica.run / "conf/instance.conf").read_text()
+    # a standby makes no use of slots, and they would keep its WAL for ever
+    primary.ok("stop", "fast")
+    primary.ok("start", "hot")
+    assert primary.sql("select string_agg(slot_name, ' ' order by slot_name) from pg_replication_slots") == "backup pod_2_mine"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, switchover
+from . import failsafe, slots, storage, switchover
 from .lsn import Position
 from .members import next_members
 from .model import LeaseState, Release
 from .state import (
     Announce,
+    ChangeSlots,
     CheckRecord,
     Exit,
     Kill,
@@ -20,10 +21,11 @@ from .state import (
     Phase,
     PutKind,
 )
-from .step import PROBE_FRESH_S, Step, busy
+from .step import Step, busy
 
 FAILED_S = 60.0
 UNPROVEN_S = 20.0
+SLOTS_AGAIN_S = 2.0
 KILL_AGAIN_S = 1.0
 RETRY_PUT_S = 0.3
 LINGER_S = 2.0
@@ -78,10 +80,31 @@ def writing(step: Step) -> None:
         step.remember(failed_until=o.now + FAILED_S)
         step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
         return
+    if m.phase is Phase.PRIMARY and _is_stuck(step):
+        step.remember(failed_until=o.now + FAILED_S)
+        message = f"nothing could be written to the data volume for {o.now - o.probe_at:.1f} s"
+        step.actions.append(Announce("Warning", "StorageStuck", f"{message}: the server is killed and the Lease given back"))
+        step.kill(message, 0.0)
+        return
     _renew(step)
     if m.phase is Phase.PRIMARY:
         _ask_for_grants(step)
+        if step.full:
+            step.tell("DiskFull", storage.full_message(o))
         _labels(step)
+        _slots(step)
+
+
+def _is_stuck(step: Step) -> bool:
+    """Tell whether the data volume takes no writes, and hasn't for a while in which we looked: one look after a freeze proves nothing."""
+    o, m = step.o, step.m
+    if not storage.is_silent(o, m.phase_since):
+        step.remember(stuck_since=None)
+        return False
+    if m.stuck_since is None:
+        step.remember(stuck_since=o.now)
+        return False
+    return o.now - m.stuck_since >= storage.STUCK_S
 
 
 def _healthy(step: Step) -> str | None:
@@ -89,7 +112,7 @@ def _healthy(step: Step) -> str | None:
     o = step.o
     if not step.supervised:
         return "the supervisor gives no sign of life"
-    if o.now - o.probe_at > PROBE_FRESH_S and step.m.phase is Phase.PRIMARY:
+    if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > storage.PROBE_FRESH_S:
         return f"nothing could be written to the data volume for {o.now - o.probe_at:.1f} s"
     return None
 
@@ -150,6 +173,17 @@ def _labels(step: Step) -> None:
         step.actions.append(Label(pod.name, pod.uid, "replica"))
     if own.role != "primary" or others:
         step.remember(label_at=o.now)
+
+
+def _slots(step: Step) -> None:
+    """Keep a replication slot for each other member."""
+    o, m, s = step.o, step.m, step.state
+    if o.slots is None or s is None or o.now - m.slots_at < SLOTS_AGAIN_S:
+        return
+    change = slots.plan(o.me.pod, o.replicas, s.members, o.streaming, o.slots)
+    if change.make or change.drop:
+        step.remember(slots_at=o.now)
+        step.actions.append(ChangeSlots(change.make, change.drop))
 
 
 def stopping(step: Step) -> None:
@@ -214,7 +248,7 @@ def down(step: Step) -> None:
             Release(m.dead_reason or "the server died", clean=False, hold_s=m.hold_s),
         )
     if not busy(step) and o.now >= m.retry_at:
-        step.run(Op.START, "start the server again, sealed", mode=o.standby_mode)
+        step.start("start the server again, sealed")
     tell_what_is_left(step)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from . import requests
+from . import rejoin, requests, storage
 from .election import Candidate
 from .model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
 from .state import (
@@ -30,7 +30,6 @@ from .state import (
 READ_EVERY_S = 1.0
 LEASE_GONE_S = 60.0
 HEARTBEAT_FRESH_S = 0.7
-PROBE_FRESH_S = 2.5
 PUBLISH_AGAIN_S = 1.5
 TELL_AGAIN_S = 300.0
 ANSWER_AGAIN_S = 1.5
@@ -70,6 +69,21 @@ class Step:
         number = self.m.op_number + 1
         self.remember(op=op, op_number=number)
         self.do(Run(number, op, **({"term": self.term} | args)), reason)
+
+    def start(self, reason: str) -> None:
+        """Start the server, sealed, in the standby mode that is due."""
+        mode = self.due_mode
+        self.run(Op.START, reason, mode=mode)
+        self.remember(mode=mode)
+
+    def copy(self, op: Op, reason: str, host: str, **args: Any) -> None:
+        """Begin a rewind or a clone of the primary at `host`; each one in a row makes the pause before the next longer."""
+        self.remember(copies=self.m.copies + 1)
+        self.run(op, reason, host=host, **args)
+
+    def copied(self) -> None:
+        """A rewind or a clone has ended."""
+        self.remember(copy_at=self.o.now + rejoin.pause(self.m.copies))
 
     def tell(self, reason: str, message: str) -> None:
         """Warn by an Event, every five minutes at most."""
@@ -141,6 +155,11 @@ class Step:
         return s is not None and s.release is None and s.holder == self.o.me and self.m.held_term is not None and s.term == self.m.held_term
 
     @property
+    def due_mode(self) -> str:
+        """The standby mode to start in: the one that is wanted, unless a hot start has failed a short while ago."""
+        return "warm" if self.o.now < self.m.warm_until else self.o.standby_mode
+
+    @property
     def live_holder(self) -> bool:
         """Somebody else holds the Lease and renews it."""
         s = self.state
@@ -151,6 +170,11 @@ class Step:
             and s.system_identifier is not None
             and self.age < self.o.timing.overdue
         )
+
+    @property
+    def full(self) -> bool:
+        """Our data volume is full."""
+        return storage.is_full(self.o.room, self.o.segment)
 
     @property
     def own_publication(self) -> Publication | None:
@@ -205,7 +229,7 @@ class Step:
                     position,
                     running,
                     o.max_term,
-                    o.now < m.failed_until,
+                    o.now < m.failed_until or self.full,
                 )
             ),
             reason,

@@ -9,47 +9,45 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from hapg.errors import HapgError
+from hapg.exits import DONE, REFUSED
 from hapg.operate import plan, release, status
 from hapg.operate.kubectl import Cluster, Kubectl
 from hapg.operate.plan import Order
 from hapg.operate.release import OperateError, Release
 
 POLL_SECONDS = 1.0
-_DONE = 0
-_REFUSED = 2
-
-Commands = Any  # argparse gives the type of add_subparsers' result no public name
 
 
-def add(commands: Commands) -> None:
-    """Add the commands to hapg's."""
-    shown = _command(commands, "status", _status, "show who is primary, who may take over, and what is wrong")
-    shown.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how it is printed (default: table)")
-
-    switched = _command(commands, "switchover", _switchover, "have the primary hand over to a replica; nothing acknowledged is lost")
-    switched.add_argument("--to", metavar="POD", help="the pod that is to become the primary (default: the primary chooses)")
-    _add_timeout(switched)
-
-    forced = _command(
-        commands, "failover", _failover, "promote a replica though it may lack acknowledged rows: the last resort when nobody may take over"
-    )
-    forced.add_argument("--force", action="store_true", help="required: rows may be lost")
-    forced.add_argument("--to", metavar="POD", help="the pod to promote (default: the one whose WAL reaches furthest)")
-    forced.add_argument("--yes", action="store_true", help="don't ask; required where there is no terminal")
-    _add_timeout(forced)
+def status_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `hapg status` takes."""
+    _add_release(parser, _status)
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how it is printed (default: table)")
 
 
-def _command(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+def switchover_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `hapg switchover` takes."""
+    _add_release(parser, _switchover)
+    parser.add_argument("--to", metavar="POD", help="the pod that is to become the primary (default: the primary chooses)")
+    _add_timeout(parser)
+
+
+def failover_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `hapg failover` takes."""
+    _add_release(parser, _failover)
+    parser.add_argument("--force", action="store_true", help="required: rows may be lost")
+    parser.add_argument("--to", metavar="POD", help="the pod to promote (default: the one whose WAL reaches furthest)")
+    parser.add_argument("--yes", action="store_true", help="don't ask; required where there is no terminal")
+    _add_timeout(parser)
+
+
+def _add_release(command: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
     command.add_argument("release", metavar="RELEASE", help="the release's full name: that of its StatefulSet and its Lease")
     command.add_argument("-n", "--namespace", help="its namespace (default: that of the context)")
     command.add_argument("--context", help="the context of the kubeconfig (default: the current one)")
     command.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig (default: kubectl's)")
     command.set_defaults(run=run)
-    return command
 
 
 def _add_timeout(command: argparse.ArgumentParser) -> None:
@@ -77,7 +75,7 @@ def _read(cluster: Cluster, options: argparse.Namespace) -> Release:
 def _status(options: argparse.Namespace) -> int:
     seen = _read(_cluster(options), options)
     print(json.dumps(status.document(seen), indent=2) if options.output == "json" else status.table(seen))
-    return _DONE
+    return DONE
 
 
 def _switchover(options: argparse.Namespace) -> int:
@@ -93,13 +91,13 @@ def _failover(options: argparse.Namespace) -> int:
             f"for a planned change use `hapg switchover {options.release}`",
             file=sys.stderr,
         )
-        return _REFUSED
+        return REFUSED
     cluster = _cluster(options)
     seen = _read(cluster, options)
     order = plan.force(seen, options.to, secrets.token_hex(4))
     _say(*plan.losses(seen, order))
     if not options.yes and not _confirmed(order):
-        return _REFUSED
+        return REFUSED
     return _carry_out(cluster, options, order)
 
 
@@ -130,7 +128,7 @@ def _carry_out(cluster: Cluster, options: argparse.Namespace, order: Order) -> i
             reached = plan.Progress(str(error))
         if reached.done:
             print(reached.text)
-            return _DONE
+            return DONE
         if reached.text != said:
             said = reached.text
             _say(said)
