@@ -147,7 +147,7 @@ class Agent:
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        return render(self._memory.phase, self._world.lease, boottime())
+        return render(self._memory, self._world.lease, self._settings().timing, boottime(), time.time())
 
     def _read_events(self) -> None:
         while True:

@@ -230,7 +230,8 @@ class Memory:
     streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't
     tried before that. stuck_since: when the data volume was first seen to take no writes. slots_at: when slots were changed last.
     told_at: when a lasting trouble was announced last; answered: requests of operators that were answered, as they were written, and when.
-    blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.Verdict.
+    blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.BLOCKS.
+    renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when.
     grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
     the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
     are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
@@ -277,6 +278,9 @@ class Memory:
     told_at: float = -1e9
     answered: tuple[tuple[str, float], ...] = ()
     blocked: str = ""
+    renewals_failed: int = 0
+    cause: str = ""
+    promoted_at: float = 0.0
     grants: tuple[tuple[str, float], ...] = ()
     claimants: tuple[str, ...] = ()
     asked_at: float = 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import requests
+from . import causes, requests
 from .model import Pod, Release
 from .state import Announce, HandOver, Label, Op, OpResult, Outcome, Phase
 from .step import Step, busy
@@ -44,9 +44,9 @@ def _begin(step: Step) -> None:
     own = step.own_pod
     if o.deleting:
         if not busy(step):
-            step.remember(handover=HandOver("the pod is going away", o.now))
+            step.remember(handover=HandOver(causes.LEAVING, o.now))
             grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
-            step.run(Op.PREPARE, "the pod is going away: checkpoint", seconds=min(LAST_CHECKPOINT_S, grace / 4))
+            step.run(Op.PREPARE, f"{causes.LEAVING}: checkpoint", seconds=min(LAST_CHECKPOINT_S, grace / 4))
         return
     text = own.switchover if own is not None else None
     if text is None or not step.asks(text):
@@ -62,7 +62,7 @@ def _begin(step: Step) -> None:
     elif not busy(step):
         chosen = choose_successor(step, request.to)
         assert chosen is not None
-        step.remember(handover=HandOver("switchover", o.now, request.id, request.to))
+        step.remember(handover=HandOver(causes.SWITCHOVER, o.now, request.id, request.to))
         step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
         step.run(Op.PREPARE, f"switchover to {chosen.name}: checkpoint", seconds=CHECKPOINT_S)
 
@@ -176,7 +176,7 @@ def is_chosen(step: Step) -> bool:
 def release(step: Step) -> Release:
     """Return the release of a server that was stopped; clean if its end of WAL is known. Who falls short of it waits for a restart here."""
     m = step.m
-    why = m.handover.why if m.handover is not None else "the pod is going away"
+    why = m.handover.why if m.handover is not None else causes.LEAVING
     hold_s = step.o.timing.restart if stays(step) else 0.0
     return Release(why, m.position is not None, m.position, m.successor, hold_s)
 
