@@ -74,7 +74,11 @@ def test_a_healthy_release_for_programs() -> None:
         (FakeCluster(lease=lease(FREE)), "waiting: pg-1 hasn't said where its WAL ends"),
         (
             FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 100))], lease(FREE)),
-            "waiting: maxLagBytes 60: pg-2 lacks 100 bytes of 4:0/C8; `hapg failover pg --namespace demo --force --to pg-2` promotes it",
+            "waiting: maxLagBytes 60: pg-2 lacks 100 bytes of WAL; `hapg failover pg --namespace demo --force --to pg-2` promotes it",
+        ),
+        (
+            FakeCluster([*pods(0), pod(1, publication=said(1, 200))], lease(replace(FREE, position=Position(5, 300)))),
+            "waiting: maxLagBytes 60: pg-1 lacks 100 bytes of WAL",
         ),
         (
             FakeCluster([*pods(0), pod(1, publication=said(1, 200, volume="new"))], lease(FREE)),
