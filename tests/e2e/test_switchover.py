@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster
 from tests.e2e import faults, programs, trial
 from tests.e2e.programs import HAPG, REPOSITORY, Done
@@ -24,11 +26,6 @@ SWITCHOVER = "ha-postgres/switchover"
 MAX_LAG = 1024 * 1024
 BEHIND = "SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000)) FROM generate_series(1, 6000)"
 """Six megabytes of WAL that change no table."""
-
-SIGNAL_RECEIVER = """for file in /proc/[0-9]*/cmdline; do
-  title=$(tr '\\0' ' ' <"$file" 2>/dev/null)
-  [[ $title == *walreceiver* ]] && pid=${{file#/proc/}} && kill -{signal} "${{pid%/cmdline}}"
-done; true"""
 
 
 @pytest.fixture(scope="module")
@@ -175,9 +172,8 @@ def test_the_documented_role_is_enough(release: Release, operator: Path) -> None
     release.wait_full_strength()
 
 
-def signal_receiver(release: Release, pod: Pod, signal: str) -> None:
-    script = SIGNAL_RECEIVER.format(signal=signal)
-    release.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", "bash", "-c", script)
+def signal_receiver(release: Release, pod: Pod, number: int) -> None:
+    nodes.kill_process(release.namespace.name, pod.name, "postgres", "walreceiver", number)
 
 
 @pytest.mark.faults
@@ -189,7 +185,7 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
     client = release.client_apart_from(old.node)
     client.sql("CREATE TABLE IF NOT EXISTS kept AS SELECT 1 AS number")
     for pod in standbys:
-        signal_receiver(release, pod, "STOP")
+        signal_receiver(release, pod, signal.SIGSTOP)
     client.sql(BEHIND)
     with faults.undone(faults.NODE, old) as undo:
 
@@ -202,7 +198,7 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
         release.wait("the Lease records the primary's position", recorded, 20)
         faults.NODE.inject(release, old)
         for pod in standbys:
-            signal_receiver(release, pod, "CONT")
+            signal_receiver(release, pod, signal.SIGCONT)
 
         def blocked() -> list[str]:
             found = [text for text in status(release)["warnings"] if "maxLagBytes" in text]
