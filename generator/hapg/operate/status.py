@@ -28,7 +28,8 @@ def _summary(release: Release) -> list[str]:
         state = f"held by {lease.holder} since term {lease.term}, renewed {lease.age:.1f} s ago (TTL {lease.ttl:g} s)"
     else:
         state = f"given back by {lease.holder} after term {lease.term}: {lease.released.reason}"
-    return [*lines, f"lease     {state}", f"members   {members}", f"timeline  {lease.timeline}"]
+    wal = f"timeline {lease.timeline}" + (f", {lease.position} when it was renewed last" if lease.position is not None else "")
+    return [*lines, f"lease     {state}", f"members   {members}", f"WAL       {wal}"]
 
 
 def _row(release: Release, pod: Pod) -> tuple[str, ...]:
@@ -63,6 +64,7 @@ def _lease_document(lease: Lease) -> dict[str, Any]:
         "renewedSecondsAgo": round(lease.age, 1),
         "members": sorted(lease.members),
         "successor": lease.successor,
+        "position": None if lease.position is None else str(lease.position),
         "release": None
         if released is None
         else {
