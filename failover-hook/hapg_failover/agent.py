@@ -56,6 +56,7 @@ from .workers import Worker, every
 from .world import Change, World, read_volume
 
 TURN_S = 0.25
+HAND_OVER_TURN_S = 0.02
 STATUS_S = 0.5
 PROBE_S = 1.0
 FRESH_S = 0.7
@@ -215,7 +216,7 @@ class Agent:
 
     def _wait(self) -> None:
         try:
-            self._changes.get(timeout=TURN_S)(self._world)
+            self._changes.get(timeout=TURN_S if self._memory.handover is None else HAND_OVER_TURN_S)(self._world)
             while True:
                 self._changes.get_nowait()(self._world)
         except queue.Empty:

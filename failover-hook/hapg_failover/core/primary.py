@@ -164,7 +164,7 @@ def _labels(step: Step) -> None:
     """Label ourselves primary first, then strip every other primary label (rule 12)."""
     o, m = step.o, step.m
     own = step.own_pod
-    if own is None or o.now - m.label_at < 0.5:
+    if own is None or o.now - m.label_at < 0.5 or (m.handover is not None and m.handover.routed is not None):
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
     if own.role != "primary":

@@ -141,16 +141,17 @@ class HandOver:
     """A hand-over that the primary has begun while it still serves.
 
     why: in words; since: boot time; request: the ID of the operator's switchover, None if the pod is going away; to: the successor that
-    was asked for, or None for any; prepared: boot time from which on the server may be stopped, None while it checkpoints;
-    asked: boot time at which the Lease was last written to name the successor.
+    was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
+    asked: boot time at which the Lease was last written to name the successor; routed: the pod that was labelled primary for it.
     """
 
     why: str
     since: float
     request: str | None = None
     to: str | None = None
-    prepared: float | None = None
+    stop_at: float | None = None
     asked: float = 0.0
+    routed: str | None = None
 
 
 @dataclass(frozen=True)

@@ -351,7 +351,7 @@ MEMORIES = st.builds(
     started=st.booleans(),
     start_version=st.sampled_from([None, "40"]),
     follow_term=st.sampled_from([None, 5]),
-    handover=st.sampled_from([None, HandOver("switchover", NOW - 1, "s"), HandOver("going", NOW - 2, prepared=NOW - 1)]),
+    handover=st.sampled_from([None, HandOver("switchover", NOW - 1, "s"), HandOver("going", NOW - 2, stop_at=NOW - 1)]),
 )
 
 

@@ -123,7 +123,7 @@ def test_what_can_not_be_is_refused_once(own: Pod, changes: dict[str, Any], word
 
 
 PREPARING = replace(PRIMARY, op=Op.PREPARE, op_number=1, handover=HandOver("switchover", NOW - 1, "s1", None))
-READY = replace(PREPARING, op=None, handover=HandOver("switchover", NOW - 1, "s1", None, prepared=NOW - 0.1))
+READY = replace(PREPARING, op=None, handover=HandOver("switchover", NOW - 1, "s1", None, stop_at=NOW - 0.1))
 
 
 def result(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = None) -> OpResult:
@@ -155,17 +155,17 @@ def test_a_checkpoint_that_fails_ends_a_switchover_but_not_a_deletion() -> None:
 
 
 def test_a_successor_that_stops_streaming_in_the_meantime_ends_a_switchover() -> None:
-    named = replace(READY, handover=HandOver("switchover", NOW - 1, "s1", "pg-2", prepared=NOW - 0.1))
+    named = replace(READY, handover=HandOver("switchover", NOW - 1, "s1", "pg-2", stop_at=NOW - 0.1))
     decision = decide(writing(streaming=(live(0),)), named)
     assert [each["reason"] for each in answers(decision)] == ["pg-2 has stopped streaming from the primary"]
     assert decision.memory.phase is Phase.PRIMARY
 
 
 def test_a_lease_that_can_not_be_written_ends_a_switchover_but_not_a_deletion() -> None:
-    late = replace(READY, handover=HandOver("switchover", NOW - 3, "s1", None, prepared=NOW - 1.6))
+    late = replace(READY, handover=HandOver("switchover", NOW - 3, "s1", None, stop_at=NOW - 1.6))
     decision = decide(writing(), late)
     assert [each["reason"] for each in answers(decision)] == ["the Lease can't be written"]
-    leaving = replace(late, handover=HandOver("the pod is going away", NOW - 3, prepared=NOW - 1.6))
+    leaving = replace(late, handover=HandOver("the pod is going away", NOW - 3, stop_at=NOW - 1.6))
     assert kinds(decide(writing(terminating=True), leaving).actions)[0] == "hand-over"
 
 
@@ -188,6 +188,18 @@ def test_a_pod_that_is_going_away_serves_on_for_most_of_a_second_if_it_has_the_t
         assert kinds(later.actions) == ["renew"]
 
 
+def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops() -> None:
+    own = replace(POD, deleting=True, grace=60)
+    leaving = replace(READY, handover=HandOver("the pod is going away", NOW - 0.6, stop_at=NOW + 0.2))
+    routed = decide(writing(own, lease=lease(NAMED)), leaving)
+    assert (routed.memory.phase, kinds(routed.actions)) == (Phase.PRIMARY, ["Label", "Label"])
+    shown = (replace(Pod("pg-0", "u0", "1", 0), role="primary"), *others()[1:])
+    serving = decide(replace(writing(replace(own, role="replica"), shown, lease=lease(NAMED)), now=NOW + 0.1), routed.memory)
+    assert serving.actions == ()
+    last = decide(writing(own, shown, lease=lease(NAMED), now=NOW + 0.2, heartbeat_at=NOW + 0.1), serving.memory)
+    assert kinds(last.actions) == ["hand-over", "Announce"]
+
+
 def test_a_long_checkpoint_is_not_followed_by_more_waiting() -> None:
     own = replace(POD, deleting=True, grace=60)
     leaving = replace(PREPARING, handover=HandOver("the pod is going away", NOW - 5))
@@ -197,7 +209,7 @@ def test_a_long_checkpoint_is_not_followed_by_more_waiting() -> None:
 def test_one_server_alone_hands_over_to_nobody() -> None:
     own = replace(POD, deleting=True, grace=60)
     alone = writing(own, pods=(), streaming=(), lease=lease(replace(OURS, members=())))
-    leaving = replace(READY, handover=HandOver("the pod is going away", NOW - 1, prepared=NOW - 0.1))
+    leaving = replace(READY, handover=HandOver("the pod is going away", NOW - 1, stop_at=NOW - 0.1))
     decision = decide(alone, leaving)
     assert (decision.memory.successor, kinds(decision.actions)) == (None, ["hand-over"])
 
