@@ -56,6 +56,7 @@ from .workers import Worker, every
 from .world import Change, World, read_volume
 
 TURN_S = 0.25
+HAND_OVER_TURN_S = 0.02
 STATUS_S = 0.5
 PROBE_S = 1.0
 FRESH_S = 0.7
@@ -147,7 +148,7 @@ class Agent:
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        return render(self._memory.phase, self._world.lease, boottime())
+        return render(self._memory, self._world.lease, self._settings().timing, boottime(), time.time())
 
     def _read_events(self) -> None:
         while True:
@@ -216,7 +217,7 @@ class Agent:
 
     def _wait(self) -> None:
         try:
-            self._changes.get(timeout=TURN_S)(self._world)
+            self._changes.get(timeout=TURN_S if self._memory.handover is None else HAND_OVER_TURN_S)(self._world)
             while True:
                 self._changes.get_nowait()(self._world)
         except queue.Empty:

@@ -126,6 +126,48 @@ def switched_over(seed: int) -> World:
     return world
 
 
+def scaled_away(seed: int) -> World:
+    """Three of five pods are deleted at once, as when a release is scaled to two; the last of them is the primary."""
+    world = running(5, seed)
+    world.switchover(primary_of(world), 4)
+    world.settle(60.0)
+    for member in (4, 3, 2):
+        world.pod_delete(member)
+    world.run(6.0)
+    return world
+
+
+def asked_again(seed: int) -> World:
+    """The request of an earlier term is on the primary's pod once more, as if taking it off had never worked."""
+    world = running(3, seed)
+    world.switchover(0, 1, term=0)
+    world.run(10.0)
+    return world
+
+
+def forced_long_ago(seed: int) -> World:
+    """A force was asked for while the primary was well; its taking off was lost. Later the primary dies while another is ahead."""
+    world = running(3, seed)
+    asked = world.api.lease
+    world.stall_stream(1, 1.0)
+    world.run(5.0)
+    world.force(1, version=asked.version if asked is not None else "")
+    world.run(1.0)
+    world.power_off(0)
+    world.run(15.0)
+    return world
+
+
+def successor_falls_short(seed: int) -> World:
+    """The only replica's stream stalls while the primary hands over to it: the shutdown doesn't wait for it for ever."""
+    world = running(2, seed)
+    world.stall_stream(1, 1.0)
+    world.run(2.0)
+    world.switchover(0)
+    world.run(25.0)
+    return world
+
+
 def too_far_behind(seed: int) -> World:
     """The primary's node is lost while every replica lacks more than maxLagBytes."""
     world = running(3, seed)

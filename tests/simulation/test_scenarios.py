@@ -54,6 +54,17 @@ def test_a_switchover_goes_to_the_named_member_without_a_loss_and_keeps_every_po
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_primary_that_is_scaled_away_hands_over_once_to_one_that_stays(seed: int) -> None:
+    world = scenarios.scaled_away(seed)
+    assert [member for _, member, _ in world.promotions[:2]] == [0, 4]
+    assert world.primary() in (0, 1)
+    assert len(world.promotions) == 3
+    assert world.lost[-1] == []
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_stale_switchover_is_refused_and_changes_nothing(seed: int) -> None:
     world = running(3, seed)
     world.switchover(0, 1, term=0)

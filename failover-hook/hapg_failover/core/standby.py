@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import election, failsafe, force, rejoin, storage, switchover, synchronous
+from . import causes, election, failsafe, force, rejoin, storage, switchover, synchronous
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
@@ -305,6 +305,7 @@ def _stand(step: Step, s: LeaseState) -> None:
         return
     state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
+    step.remember(cause=causes.cause_of(s, forced is not None))
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
         force.taken(step, forced, verdict.reason)
@@ -339,6 +340,7 @@ def _resume(step: Step) -> None:
         return
     state = election.resume_state(me, o.address, o.system_identifier, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
+    step.remember(cause="start")
     step.put(PutKind.CLAIM, state, f"make the Lease anew: {verdict.reason}", create=True)
 
 

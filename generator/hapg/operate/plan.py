@@ -98,6 +98,9 @@ def losses(release: Release, order: Order) -> list[str]:
     if best is not None and target is not None and best > target:
         amount = f"{best.lsn - target.lsn} bytes of WAL" if best.timeline == target.timeline else f"what follows timeline {target.timeline}"
         lines.append(f"LOST FOR CERTAIN: {amount} up to {best}")
+    elif lease.position is not None and target is not None and lease.position.lsn > target.lsn:
+        amount = f"{lease.position.lsn - target.lsn} bytes of WAL"
+        lines.append(f"LOST FOR CERTAIN: {amount} that {lease.holder}, the last primary, had when it renewed the Lease last")
     holder = release.pod(lease.holder)
     if (holder is None or current_position(release, holder) is None) and (lease.released is None or lease.released.position is None):
         lines.append(f"POSSIBLY LOST: whatever {lease.holder}, the last primary, has acknowledged and {order.pod.name} hasn't received")

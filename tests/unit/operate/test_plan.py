@@ -106,6 +106,12 @@ def test_what_is_lost_is_said_as_far_as_it_is_known() -> None:
     assert "POSSIBLY" not in text
 
 
+def test_the_last_primarys_own_word_counts_too() -> None:
+    renewed = replace(FREE, position=Position(4, 130))
+    text = "\n".join(lost(renewed, WAITING[0], WAITING[2]))
+    assert "LOST FOR CERTAIN: 30 bytes of WAL that pg-0, the last primary, had when it renewed the Lease last" in text
+
+
 def test_nothing_is_lost_by_promoting_one_that_has_everything() -> None:
     clean = replace(HELD, release=Released("switchover", True, Position(4, 100), None))
     assert not [line for line in lost(clean, WAITING[0], WAITING[2]) if "LOST" in line]
