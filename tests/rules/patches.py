@@ -12,9 +12,9 @@ import pytest
 from hapg_failover import operations
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import decide as deciding
-from hapg_failover.core import election, members, primary, rejoin, standby, view, wal
+from hapg_failover.core import election, failsafe, members, primary, rejoin, standby, switchover, view, wal
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod
+from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
 from hapg_failover.core.state import Decision, LeaseView, LetGo, Memory, Observation, OpResult, Phase, PutResult
 from hapg_failover.core.step import Step
 from hapg_failover.core.timing import Timing
@@ -253,6 +253,39 @@ def first_member_unfenced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Step, "fence", lambda self, members: fence(self, members) if self.o.put is not None else None)
 
 
+# --- 8 ---
+
+
+def only_recorded_members_grant(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Step, "claimants", property(lambda self: {x.volume for x in self.state.members}))
+
+
+def _granted_though(words: str) -> Mutant:
+    """Return a mutant that grants although this is said against it."""
+
+    def leave_out(patch: pytest.MonkeyPatch) -> None:
+        against = failsafe._reason_against
+
+        def generous(step: Step, request: GrantRequest) -> str | None:
+            reason = against(step, request)
+            return None if reason is not None and words in reason else reason
+
+        patch.setattr(failsafe, "_reason_against", generous)
+
+    return leave_out
+
+
+sealed_ones_grant = _granted_though("we don't follow")
+older_terms_granted = _granted_though("we know term")
+overdue_leases_granted = _granted_though("we can read the Lease")
+repeated_requests_granted = _granted_though("is not newer than")
+start_promises_nothing = _seen_as(lambda o, m: (o, replace(m, promised_until=m.promised_until or 0.0)))
+
+
+def asked_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Timing, "ask_after", property(lambda self: 0.0))
+
+
 # --- 9 ---
 
 
@@ -288,8 +321,8 @@ def _chosen_from(change: Callable[[Observation], Observation]) -> Mutant:
     """Return a mutant in which the successor is chosen from something else than what is seen."""
 
     def leave_out(patch: pytest.MonkeyPatch) -> None:
-        choose = primary.choose_successor
-        patch.setattr(primary, "choose_successor", lambda step: choose(Step(change(step.o), step.m)))
+        choose = switchover.choose_successor
+        patch.setattr(switchover, "choose_successor", lambda step, to=None: choose(Step(change(step.o), step.m), to))
 
     return leave_out
 

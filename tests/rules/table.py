@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation import mutants, scenarios
+from tests.simulation import mutants, mutants_grants, scenarios, scenarios_grants
 from tests.simulation.signs import Sign, loses, seals, stays, violated, walked
 from tests.simulation.world import World
 
@@ -50,6 +50,7 @@ UNIT = "tests/unit/failover/"
 DECIDE = UNIT + "test_decide.py::test_decision"
 JUDGE = UNIT + "test_election.py::test_judge"
 MEMBERS = UNIT + "test_members.py::test_members"
+REFUSES = UNIT + "test_failsafe.py::test_a_member_refuses"
 PRIMARY = UNIT + "test_primary.py::"
 REJOINING = UNIT + "test_rejoining.py::"
 VOLUME = UNIT + "test_volume.py::"
@@ -65,7 +66,7 @@ PARTS = (
         patches.deadline_from_the_answer,
         Witness(UNIT + "test_decide.py::test_a_renewal_moves_the_deadline_by_its_sending"),
     ),
-    Part("1", "the lease ends before the TTL", mutants.whole_ttl, Simulated(scenarios.cut_from_the_api, TWO_WRITE)),
+    Part("1", "the lease ends before the TTL", mutants.whole_ttl, Simulated(scenarios.cut_off, TWO_WRITE)),
     Part(
         "1",
         "times that break an inequality are refused",
@@ -78,7 +79,7 @@ PARTS = (
         patches.longer_ttl_used_unrecorded,
         Witness(UNIT + "test_timing.py::test_a_longer_ttl_is_not_used_before_it_is_recorded"),
     ),
-    Part("1", "the supervisor kills at the deadline", mutants.no_fence, Simulated(scenarios.cut_from_the_api, TWO_WRITE)),
+    Part("1", "the supervisor kills at the deadline", mutants.no_fence, Simulated(scenarios.cut_off, TWO_WRITE)),
     Part(
         "1",
         "the supervisor's loop kills at the deadline",
@@ -140,7 +141,7 @@ PARTS = (
         Witness(JUDGE, "published by another run"),
     ),
     Part("4C", "the TTL is waited for", patches.ttl_not_waited_for, Witness(JUDGE, "the Lease is held")),
-    Part("4C", "a claimer waits until the old server is dead", mutants.no_waiting, Simulated(scenarios.cut_from_the_api, TWO_WRITE)),
+    Part("4C", "a claimer waits until the old server is dead", mutants.no_waiting, Simulated(scenarios.cut_off, TWO_WRITE)),
     Part(
         "4C",
         "the longer TTL counts",
@@ -223,6 +224,38 @@ PARTS = (
         patches.first_member_unfenced,
         Witness(PRIMARY + "test_the_first_member_is_fenced_against_before_it_may_claim"),
     ),
+    Part(
+        "8", "every member has granted", mutants_grants.any_grant_is_enough, Simulated(scenarios_grants.one_replica_sees_the_api, TWO_WRITE)
+    ),
+    Part("8", "a promise is kept", mutants_grants.promises_are_forgotten, Simulated(scenarios_grants.blind_for_a_moment, TWO_WRITE)),
+    Part(
+        "8",
+        "a grant counts from the sending of the question",
+        mutants_grants.counted_from_the_answer,
+        Simulated(scenarios_grants.granted_and_back, TWO_WRITE),
+    ),
+    Part(
+        "8",
+        "all volumes that may be in the list have granted",
+        patches.only_recorded_members_grant,
+        Witness(UNIT + "test_failsafe.py::test_the_deadline_stays", "one more may be in the list"),
+    ),
+    Part("8", "who is sealed grants nothing", patches.sealed_ones_grant, Witness(REFUSES, "sealed")),
+    Part("8", "who knows a newer term grants nothing", patches.older_terms_granted, Witness(REFUSES, "newer term")),
+    Part("8", "who reads that the Lease is overdue grants nothing", patches.overdue_leases_granted, Witness(REFUSES, "overdue")),
+    Part("8", "a repeated request isn't granted", patches.repeated_requests_granted, Witness(REFUSES, "heard before")),
+    Part(
+        "8",
+        "an agent's start counts as a promise",
+        patches.start_promises_nothing,
+        Witness(UNIT + "test_failsafe.py::test_a_new_agent_waits_as_if_it_had_just_promised"),
+    ),
+    Part(
+        "8",
+        "nobody is asked before a renewal has failed",
+        patches.asked_at_once,
+        Witness(UNIT + "test_failsafe.py::test_nobody_is_asked", "a renewal may still succeed"),
+    ),
     Part("9", "no release without a proof", mutants.no_proof, Simulated(scenarios.promotion_fails, violated("has released the Lease"))),
     Part(
         "9",
@@ -249,13 +282,18 @@ PARTS = (
         patches.dead_server_not_waited_for,
         Witness(JUDGE, "a dead server may hold more"),
     ),
-    Part("9", "it says that it isn't ahead only after a look", patches.record_not_looked_for, Simulated(scenarios.server_dies, loses)),
-    Part("9", "the successor streams", patches.silent_pod_succeeds, Witness(PRIMARY + "test_the_successor_streams_and_has_the_most_wal")),
+    Part("9", "it says that it isn't ahead only after a look", patches.record_not_looked_for, Simulated(scenarios.container_dies, loses)),
+    Part(
+        "9",
+        "the successor streams",
+        patches.silent_pod_succeeds,
+        Witness(PRIMARY + "test_the_successor_is_a_member_that_streams_and_stays"),
+    ),
     Part(
         "9",
         "the successor isn't going away",
         patches.leaving_pod_succeeds,
-        Witness(PRIMARY + "test_the_successor_streams_and_has_the_most_wal"),
+        Witness(PRIMARY + "test_the_successor_is_a_member_that_streams_and_stays"),
     ),
     Part(
         "9",

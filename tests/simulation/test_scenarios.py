@@ -167,7 +167,7 @@ def test_a_failed_promotion_is_given_up(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("scenario", [scenarios.cut_from_the_api, scenarios.writes_refused, scenarios.frozen_before_promotion])
+@pytest.mark.parametrize("scenario", [scenarios.cut_off, scenarios.writes_refused, scenarios.frozen_before_promotion])
 def test_the_second_for_publications_is_not_what_keeps_it_safe(
     scenario: Callable[[int], World], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

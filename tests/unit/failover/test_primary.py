@@ -8,7 +8,6 @@ from typing import Any
 from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Publication, VolumeState
-from hapg_failover.core.primary import choose_successor
 from hapg_failover.core.state import (
     Announce,
     Kill,
@@ -27,6 +26,7 @@ from hapg_failover.core.state import (
     WriteDeadline,
 )
 from hapg_failover.core.step import Step
+from hapg_failover.core.switchover import choose_successor
 from hapg_failover.core.timing import Timing
 
 NOW = 1000.0
@@ -93,15 +93,16 @@ def test_we_label_ourselves_before_we_strip_the_others() -> None:
     assert decision.actions == (Label("pg-1", "u1", "primary"), Label("pg-0", "u0", "replica"))
 
 
-def test_the_successor_streams_and_has_the_most_wal() -> None:
+def test_the_successor_is_a_member_that_streams_and_stays() -> None:
     def chosen(**changes: Any) -> str | None:
         successor = choose_successor(Step(seen(**changes), WRITING))
         return successor.name if successor is not None else None
 
-    assert chosen() == "pg-2"
-    assert chosen(streaming=(live(0, 0x450), live(2, 0x450))) == "pg-0"
-    assert chosen(streaming=(live(0, 0x400), replace(live(2, 0x450), since=None))) == "pg-0"
-    assert chosen(pods=(pod(0), pod(1), pod(2, deleting=True))) == "pg-0"
+    assert chosen() == "pg-0"
+    assert chosen(streaming=(replace(live(0, 0x450), since=None), live(2, 0x400))) == "pg-2"
+    assert chosen(pods=(pod(0, deleting=True), pod(1), pod(2))) == "pg-2"
+    assert chosen(lease=replace(MINE, members=MINE.members[1:])) == "pg-2"
+    assert chosen(max_lag=0xC0) == "pg-2"
     assert chosen(streaming=()) is None
 
 

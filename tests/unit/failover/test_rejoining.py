@@ -55,9 +55,12 @@ class Release:
         self.calls.append(("checkpoint of the source", self.volume.dirty()))
         return self.timeline
 
+    def remote_size(self, host: str, port: int, timeout: float) -> int:
+        return 0
+
     def perform(self, op: Op) -> OpResult:
         tools = Tools(cast("Verbs", self), cast("Any", self), cast("Any", self), self.volume, 5432, 60)
-        return Operation(tools, Run(1, op, HOST, "hot", 3), "n1")._attempt()
+        return Operation(tools, Run(1, op, host=HOST, mode="hot", timeline=3), "n1")._attempt()
 
 
 @pytest.fixture
