@@ -86,8 +86,8 @@ def promotion_fails(seed: int) -> World:
     return world
 
 
-def server_dies(seed: int) -> World:
-    """The primary's server is killed while no replica has all of its rows."""
+def _behind(seed: int) -> tuple[World, int]:
+    """A release in which no replica has all of the primary's rows; and the primary."""
     world = running(4, seed)
     old = primary_of(world)
     for member in range(4):
@@ -95,7 +95,21 @@ def server_dies(seed: int) -> World:
     world.run(1.0)
     for member in range(4):
         world.stall_stream(member, 0.0 if member == old else 0.97)
+    return world, old
+
+
+def server_dies(seed: int) -> World:
+    """The primary's server is killed while no replica has all of its rows."""
+    world, old = _behind(seed)
     world.postmaster_kill(old)
+    world.run(8.0)
+    return world
+
+
+def container_dies(seed: int) -> World:
+    """The primary's whole container is killed while no replica has all of its rows; it is back within three seconds."""
+    world, old = _behind(seed)
+    world.container_kill(old)
     world.run(8.0)
     return world
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from hapg_failover.core import election
+
 from . import scenarios
 from .scenarios import primary_of, running
 from .world import World
@@ -173,3 +175,12 @@ def test_a_failed_promotion_is_given_up(seed: int) -> None:
     world = scenarios.promotion_fails(seed)
     world.settle()
     assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scenario", [scenarios.cut_off, scenarios.writes_refused, scenarios.frozen_before_promotion])
+def test_the_second_for_publications_is_not_what_keeps_it_safe(
+    scenario: Callable[[int], World], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(election, "PUBLISH_WAIT_S", 0.0)
+    assert [v for v in scenario(seed).violations if "writable" in v or "released" in v] == []

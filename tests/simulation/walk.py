@@ -12,12 +12,11 @@ Fault = Callable[[World, int], None]
 
 
 def _lossy(world: World, _: int) -> None:
-    world.loss = world.uniform(0.05, 0.6)
-    world.latency = world.uniform(0.01, 0.3)
+    world.lossy_api(world.uniform(0.05, 0.6), world.uniform(0.01, 0.3))
 
 
 def _clean(world: World, _: int) -> None:
-    world.loss, world.latency = 0.0, 0.02
+    world.lossy_api(0.0, 0.02)
 
 
 def _failing(world: World, _: int) -> None:

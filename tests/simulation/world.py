@@ -390,6 +390,12 @@ class World:
     def _api_back(self) -> None:
         self.api_down = False
 
+    def lossy_api(self, loss: float, latency: float) -> None:
+        """So many calls are lost from now on, and each way takes so long on average, in seconds. Who was lossy was in trouble until now."""
+        for member in range(self.replicas):
+            self.fault(member, f"the API loses {loss:.2f} of all calls")
+        self.loss, self.latency = loss, latency
+
     def power_off(self, member: int) -> None:
         """A node stops, all at once."""
         self.fault(member, "power off")

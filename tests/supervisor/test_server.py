@@ -410,8 +410,11 @@ def test_the_lock_tells_the_death_of_the_container(primary: Container) -> None:
 def test_two_servers_on_one_volume(primary: Container, make: Make) -> None:
     other = make("pod-0-again", volume=primary.volume)
     other.launch()
-    children = Path(f"/proc/{other.pid1}/task/{other.pid1}/children")
-    wait_for(lambda: children.read_text() and lock_is_held(other), "the second waits for the volume")
+    wait_for(
+        lambda: b"flock\x009\x00" in [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(other)],
+        "the second waits for the volume",
+    )
+    assert lock_is_held(other)
     assert other.agent.hello() is None
     primary.end()
     wait_for(lambda: other.agent.hello(), "the second has started")
