@@ -17,10 +17,12 @@ def log(*appends: tuple[int, float, int], refused: tuple[int, ...] = ()) -> Log:
 
 def test_lines_of_the_writer_are_understood() -> None:
     found = Log("w")
-    for line in ("ok 1 10.0 10.5 10.0.0.1 0000000A", "no 2 11.0 11.1 25006", "maybe 3 12.0 13.0", "down 13.0 13.1", "end"):
+    for line in ("ok 1 10.0 10.5 10.0.0.1 0000000A", "no 2 11.0 11.1 25006", "maybe 3 12.0 13.0", "down 13.0 13.1"):
+        found.note(line)
+    for line in ("maybe 4 13.0 13.5 warned", "end"):
         found.note(line)
     assert found.acknowledged == [Append(1, 10.0, 10.5, "10.0.0.1", 10)]
-    assert (found.refused, found.uncertain, found.no_session, found.complete) == ([2], [3], 1, True)
+    assert (found.refused, found.uncertain, found.no_session, found.warned, found.complete) == ([2], [3, 4], 1, 1, True)
     with pytest.raises(ValueError, match="not a line"):
         found.note("command terminated with exit code 137")
 
