@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.cluster import nodes, supervise
@@ -90,6 +90,15 @@ def slow(namespace: str, pod: str, seconds: float) -> Iterator[None]:
             succeeds([*inside, "iptables", "-w", "-t", "nat", "-D", *rule])
             proxy.kill()
             succeeds(forget)
+
+
+@contextmanager
+def slow_for(namespace: str, pods: list[str], seconds: float) -> Iterator[None]:
+    """As `slow`, for several pods."""
+    with ExitStack() as stack:
+        for pod in pods:
+            stack.enter_context(slow(namespace, pod, seconds))
+        yield
 
 
 if __name__ == "__main__":
