@@ -49,9 +49,10 @@ def test_rows_that_were_refused_or_are_there_twice_are_found() -> None:
 
 def test_an_acknowledgement_by_the_old_server_after_the_new_ones_first_is_found() -> None:
     service, pinned = log((1, 0.0, 1), (2, 5.0, 2)), log((1, 4.0, 1), (2, 5.5, 1))
-    [found] = writes.overlaps([service, pinned])
-    assert found.startswith("server-1 acknowledged on timeline 1 0.500 s after server-2")
-    assert writes.overlaps([service, log((1, 4.0, 1))]) == []
+    [found] = writes.late([service, pinned])
+    assert found.append.id == 2
+    assert str(found).startswith("server-1 acknowledged on timeline 1 0.500 s after server-2")
+    assert writes.late([service, log((1, 4.0, 1))]) == []
 
 
 def test_two_servers_on_a_timeline_are_found() -> None:

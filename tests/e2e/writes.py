@@ -96,20 +96,29 @@ def unexpected(log: Log, present: Iterable[int]) -> list[int]:
     return wrong
 
 
-def overlaps(logs: Iterable[Log]) -> list[str]:
+@dataclass(frozen=True)
+class Late:
+    """An acknowledgement on an older timeline after the first one on a newer."""
+
+    append: Append
+    first: Append
+
+    def __str__(self) -> str:
+        old, new, seconds = self.append, self.first, self.append.end - self.first.end
+        return f"{old.server} acknowledged on timeline {old.timeline} {seconds:.3f} s after {new.server} had begun with {new.timeline}"
+
+
+def late(logs: Iterable[Log]) -> list[Late]:
     """Acknowledgements on an older timeline after the first one on a newer: two servers took writes."""
     appends = sorted((append for log in logs for append in log.acknowledged), key=lambda append: append.end)
     newest: Append | None = None
-    wrong = []
+    found = []
     for append in appends:
         if newest is None or append.timeline > newest.timeline:
             newest = append
         elif append.timeline < newest.timeline:
-            wrong.append(
-                f"{append.server} acknowledged on timeline {append.timeline} {append.end - newest.end:.3f} s after {newest.server} "
-                f"had begun with {newest.timeline}"
-            )
-    return wrong
+            found.append(Late(append, newest))
+    return found
 
 
 def servers(logs: Iterable[Log]) -> dict[int, set[str]]:

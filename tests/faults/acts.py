@@ -44,3 +44,8 @@ def frozen(release: Release, pod: Pod, *containers: str, seconds: float) -> Iter
         for container in containers:
             nodes.thaw(release.namespace.name, pod.name, container, pod.node)
     yield
+
+
+def agent_log(release: Release, pod: Pod, lines: int = 40) -> str:
+    """The end of what a pod's agent has said."""
+    return release.namespace.kubectl("logs", pod.name, "--container", "failover", "--tail", str(lines))

@@ -85,6 +85,7 @@ def _entry(item: pytest.Item, found: pytest.TestReport) -> Entry:
         outcome="skipped" if found.skipped else "passed" if found.passed else "failed",
         why=why.removeprefix("Skipped: "),
         lost=sum(each.lost for each in results) if results else None,
+        late=sum(each.late for each in results) if results else None,
         gap_s=round(max(each.gap for each in results), 2) if results else None,
         seconds=round(found.duration, 1),
         at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -12,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 from tests.e2e import history, trial, writes
 from tests.e2e.history import History
 from tests.e2e.release import Pod, Release
-from tests.e2e.writes import Log
+from tests.e2e.writes import Late, Log
 from tests.faults.writers import LocalWriter
 
 ROWS = 30
 START_SECONDS = 60.0
 FAILOVER_SECONDS = 90.0
 FULL_STRENGTH_SECONDS = 180.0
+FENCE_SECONDS = 0.7
+"""What a server that runs on after a standstill may still acknowledge: docs/protocol.md, 'Known limits'."""
 RECENT_SECONDS = 3.0
 """A row that a healthy replica hasn't received for so long before a fault isn't 'the tail that was on the wire'."""
 
@@ -29,7 +31,8 @@ class Found:
 
     lost: acknowledged rows that are gone; gap: the longest time between two acknowledgements through the Service, seconds; claims: how
     often the Lease changed hands or terms; recovery: seconds from the end of the fault to full strength; operations: what the agents
-    did, by pod, in order ('rewind', 'clone', 'follow' …); late: acknowledgements by an old primary after its successor's first.
+    did, by pod, in order ('rewind', 'clone', 'follow' …); late: acknowledgements by a server that ran on after a standstill, after its
+    successor's first.
     """
 
     old: Pod
@@ -40,6 +43,7 @@ class Found:
     recovery: float
     refused: int
     uncertain: int
+    late: int
     operations: dict[str, list[str]]
 
     def did(self, operation: str) -> list[str]:
@@ -68,6 +72,7 @@ class Drill:
         self._history = History(release)
         self._begun = datetime.now(UTC) - timedelta(seconds=1)
         self._fault_at = 0.0
+        self._thawed_at: float | None = None
         elsewhere = [each for each in release.clients if each.node != self.old.node] or release.clients
         beside = [each for each in release.clients if each.node == self.old.node] or elsewhere
         self.asker = elsewhere[0]
@@ -101,6 +106,13 @@ class Drill:
     def fault_begins(self) -> None:
         """Say that the fault begins only now: earlier rows must not be lost."""
         self._fault_at = time.time()
+
+    def thawed(self) -> None:
+        """Say that servers have just begun to run on after a standstill."""
+        self._thawed_at = time.time()
+
+    def _is_excused(self, late: Late) -> bool:
+        return self._thawed_at is not None and late.append.end <= self._thawed_at + FENCE_SECONDS
 
     def wait_writes_on_new_timeline(self, seconds: float = FAILOVER_SECONDS) -> None:
         """Wait until rows are acknowledged through the Service by a newly promoted server."""
@@ -144,6 +156,7 @@ class Drill:
             recovery=recovery,
             refused=sum(len(log.refused) for log in logs),
             uncertain=sum(len(log.uncertain) for log in logs),
+            late=len(writes.late(logs)),
             operations=operations(self.release, self._begun),
         )
         wrong = [*self._wrong_rows(logs, present, missing), *history.violations(reigns), *self._wrong_end(reigns[-1], new, now)]
@@ -152,7 +165,7 @@ class Drill:
         assert not wrong, "\n".join(wrong)
 
     def _wrong_rows(self, logs: list[Log], present: dict[str, list[int]], missing: dict[str, list[int]]) -> list[str]:
-        wrong = writes.overlaps(logs)
+        wrong = [str(late) for late in writes.late(logs) if not self._is_excused(late)]
         wrong += [f"timeline {number} has servers {sorted(who)}" for number, who in writes.servers(logs).items() if len(who) > 1]
         for log in logs:
             gone = set(missing[log.writer])

@@ -6,7 +6,7 @@ import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tests.cluster import storage
+from tests.cluster import nodes, storage
 from tests.e2e import programs
 from tests.e2e.release import CHART, VALUES, Release
 
@@ -40,6 +40,7 @@ class Stock:
         if self._release is not None and kind == self._kind and self._is_sound(self._release):
             return self._release
         self.drop()
+        nodes.wait_ready()
         options = [*kind.options, "--set", f"replicas={kind.replicas}"]
         if kind.disks:
             self.disks = self._stack.enter_context(storage.volumes(f"disks-{secrets.token_hex(2)}"))

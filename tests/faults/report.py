@@ -23,12 +23,13 @@ THEMES = {
     "synchronous": "Synchronous replication",
     "rejoin": "Rejoin",
 }
+HEAD = "| scenario | guarantee | result | lost | late | gap | seconds |"
 GUARANTEE = "Guarantee:"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What came of a test. text: its docstring; why: of a skipped one; lost, gap_s: None without a drill; at: UTC."""
+    """What came of a test. text: its docstring; why: of a skipped one; lost, late, gap_s: None without a drill; at: UTC."""
 
     name: str
     theme: str
@@ -36,6 +37,7 @@ class Entry:
     outcome: str
     why: str
     lost: int | None
+    late: int | None
     gap_s: float | None
     seconds: float
     at: str
@@ -77,19 +79,21 @@ def page(entries: list[Entry]) -> str:
         "",
         "- what was acknowledged and is gone is one tail of a timeline, and none of it is older than the fault; where the guarantee says",
         "  *nothing is lost*, it is empty; no row is there that was refused, or twice;",
-        "- nobody acknowledges on an old timeline after the first acknowledgement on a newer one, and no timeline has two servers;",
+        "- nobody acknowledges on an old timeline after the first acknowledgement on a newer one (a server that stood still may, for",
+        "  0.7 s after it runs on), and no timeline has two servers;",
         "- terms and timelines only grow; the Lease's holder is the one that is labelled primary, and writes on the timeline it reserved;",
         "- all replicas replay that timeline, and the release is at full strength again.",
         "",
         "*gap* is the longest time in seconds between two acknowledgements through the Service: it includes what the test does before it",
-        "undoes the fault. *lost* counts acknowledged rows of all three writers. A COMMIT whose wait was cancelled counts as uncertain.",
+        "undoes the fault. *lost* counts acknowledged rows of all three writers; *late* those that a thawed server acknowledged after its",
+        "successor's first, within the [limit](protocol.md#7-known-limits). A COMMIT whose wait was cancelled counts as uncertain.",
         "",
         f"{len(entries)} tests, {passed} passed; last run {max((each.at for each in entries), default='never')}.",
     ]
     for theme, title in THEMES.items():
         chosen = [each for each in entries if each.theme == theme]
         if chosen:
-            parts += ["", f"## {title}", "", "| scenario | guarantee | result | lost | gap | seconds |", "|---|---|---|---|---|---|"]
+            parts += ["", f"## {title}", "", HEAD, "|---|---|---|---|---|---|---|"]
             parts += [_row(each) for each in chosen]
     parts += ["", "## Not tested here", "", "| scenario | why |", "|---|---|", *(f"| {name} | {why} |" for name, why in LEFT_OUT.items())]
     return "\n".join(parts) + "\n"
@@ -99,7 +103,7 @@ def _row(entry: Entry) -> str:
     result = entry.outcome + (f": {entry.why}" if entry.why else "")
     parameters = re.search(r"\[(.*)\]", entry.name)
     scenario = entry.scenario + (f" ({parameters[1]})" if parameters else "")
-    numbers = ("" if value is None else f"{value:g}" for value in (entry.lost, entry.gap_s, entry.seconds))
+    numbers = ("" if value is None else f"{value:g}" for value in (entry.lost, entry.late, entry.gap_s, entry.seconds))
     return "| " + " | ".join([scenario, entry.guarantee, result, *numbers]).replace("\n", " ") + " |"
 
 
