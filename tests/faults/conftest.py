@@ -21,6 +21,8 @@ __all__ = ["cluster", "node_faults"]
 DRILLS = pytest.StashKey[list[Drill]]()
 FAILED = pytest.StashKey[bool]()
 
+WHY_CHARACTERS = 300
+
 Drills = Callable[..., Drill]
 
 
@@ -77,13 +79,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def _entry(item: pytest.Item, found: pytest.TestReport) -> Entry:
     function = getattr(item, "function", None)
     results = [drill.found for drill in item.stash.get(DRILLS, []) if drill.found is not None]
-    why = found.longrepr[2] if found.skipped and isinstance(found.longrepr, tuple) else ""
+    why = found.longrepr[2].removeprefix("Skipped: ") if found.skipped and isinstance(found.longrepr, tuple) else ""
+    if found.failed:
+        crash = getattr(found.longrepr, "reprcrash", None)
+        why = " ".join((crash.message if crash is not None else found.longreprtext).split())[:WHY_CHARACTERS]
     return Entry(
         name=item.nodeid.partition("::")[2],
         theme=item.path.stem.removeprefix("test_"),
         text=function.__doc__ or "" if function else "",
         outcome="skipped" if found.skipped else "passed" if found.passed else "failed",
-        why=why.removeprefix("Skipped: "),
+        why=why,
         lost=sum(each.lost for each in results) if results else None,
         late=sum(each.late for each in results) if results else None,
         gap_s=round(max(each.gap for each in results), 2) if results else None,

@@ -19,6 +19,7 @@ ROWS = 30
 START_SECONDS = 60.0
 FAILOVER_SECONDS = 90.0
 FULL_STRENGTH_SECONDS = 180.0
+LOG_SECONDS = 20.0
 FENCE_SECONDS = 0.7
 """What a server that runs on after a standstill may still acknowledge: docs/protocol.md, 'Known limits'."""
 RECENT_SECONDS = 3.0
@@ -201,8 +202,13 @@ def operations(release: Release, since: datetime) -> dict[str, list[str]]:
     """What the agents of all pods did since then and said to have gone well, by pod, in order."""
     found = {}
     for pod in release.pods():
-        moment = since.strftime("%Y-%m-%dT%H:%M:%SZ")
-        text = release.namespace.kubectl("logs", pod.name, "--container", "failover", "--since-time", moment)
-        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        lines = [json.loads(line) for line in _log(release, pod, since).splitlines() if line.startswith("{")]
         found[pod.name] = [line["op"] for line in lines if "op" in line and line.get("outcome") == "ok"]
     return found
+
+
+def _log(release: Release, pod: Pod, since: datetime) -> str:
+    """The log of a pod's agent. After a node's restart the API server's first attempt may fail, on a connection of the time before."""
+    words = ("logs", pod.name, "--container", "failover", "--since-time", since.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    [text] = release.wait(f"the log of {pod.name}", lambda: [release.namespace.kubectl(*words)], LOG_SECONDS)
+    return text

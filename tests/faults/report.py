@@ -29,7 +29,7 @@ GUARANTEE = "Guarantee:"
 
 @dataclass(frozen=True)
 class Entry:
-    """What came of a test. text: its docstring; why: of a skipped one; lost, late, gap_s: None without a drill; at: UTC."""
+    """What came of a test. text: its docstring; why: it failed or was skipped; lost, late, gap_s: None without a drill; at: UTC."""
 
     name: str
     theme: str

@@ -263,7 +263,7 @@ def test_single_server_is_drained(stock: Stock, spoilt: None, drill: Drills) -> 
     kubectl = release.namespace.kubectl
     with drill(release) as trial:
         try:
-            kubectl("drain", trial.old.node, f"--pod-selector={release.selector}", "--timeout=90s")
+            kubectl("drain", trial.old.node, f"--pod-selector={release.selector}", "--delete-emptydir-data", "--timeout=90s")
         finally:
             kubectl("uncordon", trial.old.node)
         trial.wait_writes_on_new_timeline()

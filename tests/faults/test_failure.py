@@ -207,7 +207,7 @@ def test_eviction_and_drain(release: Release, drill: Drills) -> None:
     kubectl = release.namespace.kubectl
     with drill(release) as trial:
         try:
-            kubectl("drain", trial.old.node, f"--pod-selector={release.selector}", "--timeout=60s")
+            kubectl("drain", trial.old.node, f"--pod-selector={release.selector}", "--delete-emptydir-data", "--timeout=60s")
             trial.wait_writes_on_new_timeline()
         finally:
             kubectl("uncordon", trial.old.node)
