@@ -15,15 +15,18 @@ from typing import Any
 
 from .adapters.clock import boottime
 from .adapters.log import Log
+from .adapters.peers import PeerAnswer, PeerClient
 from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
 from .core.decide import decide
 from .core.lsn import Position
-from .core.model import Holder, LeaseObject, Pod
+from .core.model import GrantRequest, Holder, LeaseObject, Pod
 from .core.state import (
     Action,
     Announce,
+    AnswerGrant,
+    AskGrants,
     CheckRecord,
     Decision,
     Exit,
@@ -42,6 +45,7 @@ from .core.state import (
     WriteDeadline,
 )
 from .core.streaming import update
+from .grants import Grants
 from .metrics import render
 from .operations import Operation, Tools, Verbs
 from .settings import Identity, Settings
@@ -53,6 +57,7 @@ STATUS_S = 0.5
 PROBE_S = 1.0
 FRESH_S = 0.7
 AGAIN = 20
+QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
 
 
@@ -67,6 +72,7 @@ class Agent:
         sql: Sql,
         supervisor: Supervisor,
         volume: Volume,
+        peers: PeerClient,
         log: Log,
     ) -> None:
         """settings: called at each turn."""
@@ -78,6 +84,7 @@ class Agent:
         self._volume = volume
         self._log = log
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._grants = Grants(peers, self._changes.put, log)
         self._verbs = Verbs(supervisor)
         self._memory = Memory()
         self._world = World(read_volume(volume))
@@ -115,6 +122,10 @@ class Agent:
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
         self._changes.put(lambda w: w.keep_pod(pod, deleted))
+
+    def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
+        """Decide on a peer's request for a grant; None if that takes too long."""
+        return self._grants.asked_by_peer(request)
 
     def is_live(self) -> bool:
         """The deciding thread turns."""
@@ -246,13 +257,16 @@ class Agent:
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,
+            asked=w.take_asked(),
+            granted=w.take_granted(),
         )
 
     def _tell(self, before: Memory, decision: Decision) -> None:
         memory = decision.memory
-        names = [_name(a) for a in decision.actions if not isinstance(a, (ReadLease, ListPods, WriteDeadline, Exit))]
+        names = [_name(a) for a in decision.actions if not isinstance(a, QUIET)]
         routine = names == ["renew"] and not decision.reason.startswith("members")
-        if before.phase is not memory.phase or (names and not routine):
+        carried = before.by_grants is not memory.by_grants
+        if before.phase is not memory.phase or carried or (names and not routine):
             fields: dict[str, Any] = {"phase": memory.phase.value, "term": memory.held_term}
             if names:
                 fields["actions"] = names
@@ -291,6 +305,12 @@ class Agent:
                 self._let_go()
             case Announce(kind, reason, message):
                 self._calls.announce(kind, reason, message)
+            case AskGrants():
+                self._grants.ask(action)
+            case AnswerGrant(request, granted, reason):
+                if not granted:
+                    self._log("warning", "grant", reason, holder=request.holder.pod, term=request.term)
+                self._grants.answered(request, granted, reason, self._world.volume.uuid)
             case CheckRecord(position):
                 self._disk.do(lambda: self._check_record(position))
 

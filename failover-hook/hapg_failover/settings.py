@@ -24,6 +24,7 @@ class Settings:
     standby_mode: str
     port: int
     http_port: int
+    peer_port: int
     label_name: str
     label_kind: str
     label_role: str
@@ -71,6 +72,7 @@ _TIMING = {
     "fenceSeconds": "fence",
     "clockRatio": "clock_ratio",
     "restartInPlaceSeconds": "restart",
+    "grantSeconds": "grant",
 }
 
 
@@ -128,6 +130,7 @@ def parse(text: str) -> Settings:
         standby_mode=mode,
         port=root.get("port", int, "a port"),
         http_port=root.get("httpPort", int, "a port"),
+        peer_port=root.get("peerPort", int, "a port"),
         label_name=labels.get("name", str, "a label key"),
         label_kind=labels.get("kind", str, "a label key"),
         label_role=labels.get("role", str, "a label key"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PORT = 5432
 HTTP_PORT = 8008
+PEER_PORT = 8009
 
 RESERVED_PARAMETERS = (
     "archive_cleanup_command",

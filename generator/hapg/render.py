@@ -9,7 +9,7 @@ import jinja2
 
 from hapg import resources, schema, values
 from hapg.majors import Major
-from hapg.postgresql import HTTP_PORT, PORT, RESERVED_PARAMETERS
+from hapg.postgresql import HTTP_PORT, PEER_PORT, PORT, RESERVED_PARAMETERS
 
 GENERATED = "ha-postgres/generated"
 """Annotation in Chart.yaml by which hapg knows a chart of its own."""
@@ -27,6 +27,7 @@ def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, 
         "major": major,
         "port": PORT,
         "http_port": HTTP_PORT,
+        "peer_port": PEER_PORT,
         "most_replicas": source["properties"]["replicas"]["maximum"],
         "reserved_parameters": RESERVED_PARAMETERS,
         "generated_annotation": GENERATED,

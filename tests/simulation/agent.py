@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hapg_failover.core import decide as core
 from hapg_failover.core import view
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseObject, Pod, Publication
+from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, Publication
 from hapg_failover.core.state import (
     Action,
     Announce,
+    AnswerGrant,
+    AskGrants,
     CheckRecord,
     Exit,
     Kill,
@@ -77,6 +80,9 @@ class Agent:
         self.put_result: PutResult | None = None
         self.op_result: OpResult | None = None
         self.checked: RecordCheck | None = None
+        self.asked: list[GrantRequest] = []
+        self.granted: list[GrantAnswer] = []
+        self.waiting_for_grant: dict[GrantRequest, Callable[[GrantAnswer], None]] = {}
         self.op_serial = 0
         self.reasons: deque[str] = deque(maxlen=40)
         self._waiting: deque[Callable[[], None]] = deque()
@@ -184,6 +190,8 @@ class Agent:
             put=self.put_result,
             op=self.op_result,
             checked=self.checked,
+            asked=tuple(self.asked),
+            granted=tuple(self.granted),
         )
 
     def turn(self) -> None:
@@ -191,6 +199,7 @@ class Agent:
         for _ in range(TURNS):
             seen = self.observe()
             self.put_result = self.op_result = self.checked = None
+            self.asked, self.granted = [], []
             decision = core.decide(seen, self.memory)
             self.memory = decision.memory
             if not self.reasons or self.reasons[-1] != decision.reason:
@@ -240,6 +249,13 @@ class Agent:
                 self.world.container_may_start(self.member)
             case Exit():
                 self.world.container_exit(self.member)
+            case AskGrants():
+                for volume, address in action.targets:
+                    self._ask_for_grant(action.request, volume, address)
+            case AnswerGrant(request, granted, reason):
+                reply = self.waiting_for_grant.pop(request, None)
+                if reply is not None:
+                    reply(GrantAnswer(self.server.volume.uuid or "", request.term, request.serial, granted, reason, 0.0))
             case Announce():
                 self.world.announced.append((self.member, action.reason))
 
@@ -249,6 +265,23 @@ class Agent:
         if nonce is not None:
             known = self.view.state.term if self.view is not None and self.view.state is not None else 0
             server.send(nonce, max(known, server.volume.max_term), server.kill, lambda _: None)
+
+    # --- the peers ---
+
+    def _ask_for_grant(self, request: GrantRequest, volume: str, address: str) -> None:
+        sent = self.now
+
+        def answered(answer: GrantAnswer) -> None:
+            self.granted.append(replace(answer, sent_at=sent))
+            self.turn()
+
+        self.world.ask_peer(self, address, request, answered)
+
+    def ask(self, request: GrantRequest, reply: Callable[[GrantAnswer], None]) -> None:
+        """Take a peer's request."""
+        self.waiting_for_grant[request] = reply
+        self.asked.append(request)
+        self.turn()
 
     # --- the API ---
 

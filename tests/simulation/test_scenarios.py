@@ -76,7 +76,7 @@ def test_a_lost_node_is_replaced_and_comes_back_as_a_replica(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "scenario",
-    [scenarios.cut_from_the_api, scenarios.writes_refused, scenarios.disk_hangs],
+    [scenarios.cut_off, scenarios.writes_refused, scenarios.disk_hangs],
 )
 def test_a_primary_that_cannot_go_on_is_replaced(scenario: Callable[[int], World], seed: int) -> None:
     world = scenario(seed)

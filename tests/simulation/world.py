@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from hapg_failover.core.model import LeaseObject, LeaseState, Member, Pod, Publication
+from hapg_failover.core.model import GrantAnswer, GrantRequest, LeaseObject, LeaseState, Member, Pod, Publication
 from hapg_failover.core.state import PutKind, PutLease, PutOutcome
 from hapg_failover.core.timing import Timing
 
@@ -20,6 +20,7 @@ from .wal import Branch, Wal
 
 T = TypeVar("T")
 GRACE_S = 30.0
+GRANT_LIMIT_S = 0.4
 SUPERVISOR_RESERVE_S = 10.0
 
 
@@ -211,6 +212,30 @@ class World:
             self.engine.after(self.uniform(0.5, 14.0), lambda: carry_out(True))
         else:
             self.engine.after(there, lambda: carry_out(True))
+
+    def ask_peer(self, agent: Agent, address: str, request: GrantRequest, answered: Callable[[GrantAnswer], None]) -> None:
+        """Ask the agent at an address for a grant: question and answer take a while each, or are lost; too late is lost too."""
+        there, back, sent = self._delay(), self._delay(), self.engine.now
+        limit = GRANT_LIMIT_S / self.clock(agent.member).rate
+
+        def connected(one: int, other: int) -> bool:
+            return self.on[one] and self.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
+
+        def arrive() -> None:
+            for peer in self.agent:
+                if self.address(peer.member) == address and peer.running and connected(agent.member, peer.member):
+                    peer.resume(lambda peer=peer: peer.ask(request, lambda answer: reply(peer, answer)))  # type: ignore[misc]
+
+        def reply(peer: Agent, answer: GrantAnswer) -> None:
+            def arrive_back() -> None:
+                if connected(agent.member, peer.member) and self.engine.now - sent <= limit:
+                    answered(answer)
+
+            if not self.chance(self.loss):
+                agent.later(back, arrive_back)
+
+        if not self.chance(self.loss):
+            self.engine.after(there, arrive)
 
     def _delay(self) -> float:
         return self.random.expovariate(1.0 / self.latency)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import primary, standby
+from . import failsafe, primary, standby
 from .model import Release, VolumeState
 from .state import (
     Decision,
@@ -40,6 +40,9 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     step = Step(observation, memory)
     if memory.first_version is None and observation.lease is not None:
         step.remember(first_version=observation.lease.version)
+    if memory.promised_until is None:
+        # an agent before us may have promised something a moment ago
+        step.remember(promised_until=observation.now + observation.timing.promise(observation.timing.grant))
     if observation.put is not None:
         _put_answered(step, observation.put)
     if observation.container_dead:
@@ -55,8 +58,12 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     if observation.op is not None and step.m.op is not None and observation.op.number == step.m.op_number:
         step.remember(op=None, op_ended=observation.op.ended or observation.now)
         _op_answered(step)
+    if observation.granted:
+        failsafe.take(step, observation.granted)
     if not step.actions:
         _by_phase(step)
+    for request in observation.asked:
+        failsafe.answer(step, request)
     step.read()
     return step.done()
 
@@ -133,12 +140,25 @@ def _put_answered(step: Step, put: PutResult) -> None:
     lease = o.timing.usable_lease(put.state.ttl_s)
     match put.kind:
         case PutKind.RENEW if step.m.phase in WRITING or step.m.phase is Phase.STOPPING:
-            step.remember(renewed_at=put.sent_at, recorded_ttl=put.state.ttl_s, held_term=put.state.term)
+            failsafe.ended(step)
+            step.remember(
+                renewed_at=put.sent_at,
+                recorded_ttl=put.state.ttl_s,
+                held_term=put.state.term,
+                claimants=tuple(x.volume for x in put.state.members),
+            )
             step.fence(bool(put.state.members))
             step.because("the Lease is renewed")
         case PutKind.CLAIM:
             if step.m.phase is Phase.CLAIMING and o.now < put.sent_at + lease and o.server == "standby" and step.supervised:
-                step.remember(held_term=put.state.term, renewed_at=put.sent_at, recorded_ttl=put.state.ttl_s)
+                step.remember(
+                    held_term=put.state.term,
+                    renewed_at=put.sent_at,
+                    recorded_ttl=put.state.ttl_s,
+                    claimants=tuple(x.volume for x in put.state.members),
+                    grants=(),
+                    serial=0,
+                )
                 step.fence(bool(put.state.members))
                 primary.promote(step, put.state)
             else:

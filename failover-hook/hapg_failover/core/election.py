@@ -59,12 +59,14 @@ def judge(
     age: float,
     ttl: float,
     waited: float,
+    published_for: float,
     cold: bool,
     max_lag: int,
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
     age: seconds since this version was first seen; waited: seconds since it was first seen to be released or run out;
+    published_for: seconds since our own publication under it was sent, for as long the others have had reason to publish;
     cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes.
     """
     if lease.system_identifier is None:
@@ -88,16 +90,18 @@ def judge(
             missing = set()
         elif lease.volume in missing:
             limit = max(limit, lease.release.hold_s)
-    if missing and waited < limit:
-        return Verdict(False, f"waiting for the positions of {len(missing)} volume(s), {waited:.1f} of {limit:g} s")
+    waited_for_others = waited if lease.release is not None else published_for
+    if missing and waited_for_others < limit:
+        return Verdict(False, f"waiting for the positions of {len(missing)} volume(s), {waited_for_others:.1f} of {limit:g} s")
     best = max((q.position for _, q in relevant.values() if q.position is not None), default=me.position)
     if lease.release is not None and lease.release.position is not None:
         best = max(best, lease.release.position)
     if me.position.timeline < best.timeline:
         return Verdict(False, f"our timeline {me.position.timeline} is older than {best.timeline}")
-    lag = best.lsn - me.position.lsn
+    # The holder's own word, from its last renewal, holds whatever the timeline: whoever follows late has its records or lacks them.
+    lag = max(best.lsn, lease.position.lsn if lease.position is not None else 0) - me.position.lsn
     if lag > max_lag:
-        return Verdict(False, f"we lack {lag} bytes of {format_lsn(best.lsn)}, more than maxLagBytes {max_lag}")
+        return Verdict(False, f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {max_lag}")
     order = sorted((_rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not q.failed and not p.deleting)
     names = [n for _, n in order]
     rank = names.index(me.pod) if me.pod in names else len(names)
@@ -153,6 +157,7 @@ def claim(
         timeline=max(lease.timeline, me.position.timeline) + 1,
         members=tuple(m for m in lease.members if m.volume != me.volume),
         release=None,
+        position=me.position,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import failsafe
 from .lsn import Position
 from .members import next_members
 from .model import LeaseState, Pod, Release
@@ -81,6 +82,7 @@ def writing(step: Step) -> None:
         return
     _renew(step)
     if m.phase is Phase.PRIMARY:
+        _ask_for_grants(step)
         _labels(step)
 
 
@@ -116,11 +118,17 @@ def _renew(step: Step) -> None:
     if members and not s.members:
         step.fence(True)
     names = ", ".join(x.pod for x in members) or "none"
+    failsafe.remember_written(step, members)
     step.put(
         PutKind.RENEW,
-        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address),
+        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address, position=o.position or s.position),
         f"members are {names}" if changed else "renew the Lease",
     )
+
+
+def _ask_for_grants(step: Step) -> None:
+    if step.holds and step.o.server == "primary" and _healthy(step) is None:
+        failsafe.ask(step)
 
 
 def choose_successor(step: Step) -> Pod | None:
@@ -152,6 +160,7 @@ def stopping(step: Step) -> None:
     if busy(step):
         if m.held_term is not None:
             _renew(step)
+            _ask_for_grants(step)
         return
     if not step.server_known:
         step.because("waiting for the supervisor's word on the server")

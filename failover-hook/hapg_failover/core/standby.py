@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import election
+from . import election, failsafe
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
@@ -136,6 +136,9 @@ def sealed(step: Step) -> None:
         step.tell("ForeignVolume", stranger)
         step.because(stranger)
         return
+    if s.holder == o.me and s.release is None and not (step.server_known and o.server == "standby"):
+        step.because("the Lease is ours; waiting for the supervisor's word that the server can't write before it is given back")
+        return
     if s.system_identifier is None:
         if s.holder.pod == o.me.pod:
             step.release("the first server is made", Release("the first server is made", clean=False))
@@ -188,6 +191,10 @@ def _stand(step: Step, s: LeaseState) -> None:
     if me is None or m.put is not None:
         step.because("no position to stand with" if me is None else "a write of the Lease is under way")
         return
+    promise = failsafe.waits(step)
+    if promise is not None and s.release is None:
+        step.because(promise)
+        return
     if o.now < m.failed_until:
         step.because(f"a promotion failed here; standing again in {m.failed_until - o.now:.0f} s")
         return
@@ -201,6 +208,7 @@ def _stand(step: Step, s: LeaseState) -> None:
         age=step.age,
         ttl=o.timing.ttl,
         waited=o.now - free_since,
+        published_for=o.now - m.published_at,
         cold=m.first_version == step.version,
         max_lag=o.max_lag,
     )
@@ -230,6 +238,10 @@ def _resume(step: Step) -> None:
     if step.actions or me is None or m.put is not None or o.lease is None or o.system_identifier is None:
         return
     waited = o.now - o.lease.first_seen
+    promise = failsafe.waits(step)
+    if promise is not None:
+        step.because(promise)
+        return
     verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited)
     if not verdict.claim:
         step.because(verdict.reason)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .lsn import Position
-from .model import Holder, LeaseState, Pod, Publication, VolumeState
+from .model import GrantAnswer, GrantRequest, Holder, LeaseState, Pod, Publication, VolumeState
 from .timing import Timing
 
 
@@ -135,7 +135,8 @@ class Observation:
     now: boot time in seconds. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
     term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
     probe_at: boot time of the last successful write to the data volume. streaming, position: from SQL while primary.
-    pods_listed_at: boot time before the last LIST of the pods. put, op, checked: answers, each shown once.
+    pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted: answers, asked: requests of a holder; each
+    shown once.
     """
 
     now: float
@@ -165,6 +166,8 @@ class Observation:
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
+    asked: tuple[GrantRequest, ...] = ()
+    granted: tuple[GrantAnswer, ...] = ()
 
     @property
     def deleting(self) -> bool:
@@ -186,6 +189,10 @@ class Memory:
     for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
     start). tries, retry_at: of what failed. told_at: when a lasting
     trouble was announced last.
+    grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
+    the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
+    are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
+    heard: (term, serial) of the last request that was granted.
     """
 
     phase: Phase = Phase.BOOT
@@ -219,6 +226,13 @@ class Memory:
     first_version: str | None = None
     checked: Position | None = None
     told_at: float = -1e9
+    grants: tuple[tuple[str, float], ...] = ()
+    claimants: tuple[str, ...] = ()
+    asked_at: float = 0.0
+    serial: int = 0
+    by_grants: bool = False
+    promised_until: float | None = None
+    heard: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -303,6 +317,23 @@ class Exit:
 
 
 @dataclass(frozen=True)
+class AskGrants:
+    """Ask members for grants. targets: (volume, address)."""
+
+    request: GrantRequest
+    targets: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class AnswerGrant:
+    """Answer a holder's request, with the reason in words."""
+
+    request: GrantRequest
+    granted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
 class Announce:
     """Record an Event. kind: Normal or Warning."""
 
@@ -311,7 +342,22 @@ class Announce:
     message: str
 
 
-Action = Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Label | WriteDeadline | Kill | LetGo | Exit | Announce
+Action = (
+    Run
+    | PutLease
+    | ReadLease
+    | ListPods
+    | CheckRecord
+    | Publish
+    | Label
+    | WriteDeadline
+    | Kill
+    | LetGo
+    | Exit
+    | AskGrants
+    | AnswerGrant
+    | Announce
+)
 
 
 @dataclass(frozen=True)

@@ -208,11 +208,30 @@ class Step:
         )
         self.put(PutKind.RELEASE, state, why)
 
+    @property
+    def lease_until(self) -> float:
+        """Boot time up to which the last acknowledged write lets our server write."""
+        return self.m.renewed_at + self.o.timing.usable_lease(self.m.recorded_ttl)
+
+    @property
+    def claimants(self) -> frozenset[str]:
+        """The volumes that may be in the member list: as last read, and as last written while that outcome is unknown."""
+        s = self.state
+        return frozenset(self.m.claimants) | frozenset(x.volume for x in (s.members if s is not None else ()))
+
+    @property
+    def granted_until(self) -> float | None:
+        """Boot time up to which all that may claim have promised not to; None if one of them hasn't (rule 8)."""
+        sent, claimants = dict(self.m.grants), self.claimants
+        if not claimants or not claimants <= sent.keys():
+            return None
+        return min(sent[volume] for volume in claimants) + self.o.timing.usable_grant(self.m.recorded_ttl)
+
     def fence(self, members: bool) -> None:
-        """Write the deadline that follows from the last acknowledged write; none if nobody else may claim."""
+        """Write the deadline that follows from the last acknowledged write and from grants; none if nobody else may claim."""
         m = self.m
         assert m.held_term is not None
-        deadline = m.renewed_at + self.o.timing.usable_lease(m.recorded_ttl) if members else None
+        deadline = max(self.lease_until, self.granted_until or 0.0) if members else None
         self.actions.append(WriteDeadline(deadline, m.held_term))
 
     def forget_server(self) -> None:

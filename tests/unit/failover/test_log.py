@@ -86,3 +86,17 @@ def test_a_log_without_a_reader_is_silent() -> None:
     log("info", "unheard")
     log.flush(1.0)
     os.close(writer)
+
+
+def test_the_same_warning_is_said_once_and_counted(pipe: tuple[int, int]) -> None:
+    log = Log("db-0", descriptor=pipe[1])
+    for _ in range(4):
+        log("warning", "read", "connection refused")
+    log("warning", "put", "connection refused")
+    log("warning", "read", "no answer")
+    log.flush(1.0)
+    assert [(line["event"], line["reason"], line.get("repeated")) for line in lines(pipe[0])] == [
+        ("read", "connection refused", None),
+        ("put", "connection refused", None),
+        ("read", "no answer", 3),
+    ]
