@@ -33,7 +33,7 @@ class Found:
     lost: acknowledged rows that are gone; gap: the longest time between two acknowledgements through the Service, seconds; claims: how
     often the Lease changed hands or terms; recovery: seconds from the end of the fault to full strength; operations: what the agents
     did, by pod, in order ('rewind', 'clone', 'follow' …); late: acknowledgements by a server that ran on after a standstill, after its
-    successor's first.
+    successor's first; warned: writes whose wait for the synchronous replicas was cancelled (they count as uncertain).
     """
 
     old: Pod
@@ -45,6 +45,7 @@ class Found:
     refused: int
     uncertain: int
     late: int
+    warned: int
     operations: dict[str, list[str]]
 
     def did(self, operation: str) -> list[str]:
@@ -158,6 +159,7 @@ class Drill:
             refused=sum(len(log.refused) for log in logs),
             uncertain=sum(len(log.uncertain) for log in logs),
             late=len(writes.late(logs)),
+            warned=sum(log.warned for log in logs),
             operations=operations(self.release, self._begun),
         )
         wrong = [*self._wrong_rows(logs, present, missing), *history.violations(reigns), *self._wrong_end(reigns[-1], new, now)]

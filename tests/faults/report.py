@@ -104,7 +104,7 @@ def _row(entry: Entry) -> str:
     parameters = re.search(r"\[(.*)\]", entry.name)
     scenario = entry.scenario + (f" ({parameters[1]})" if parameters else "")
     numbers = ("" if value is None else f"{value:g}" for value in (entry.lost, entry.late, entry.gap_s, entry.seconds))
-    return "| " + " | ".join([scenario, entry.guarantee, result, *numbers]).replace("\n", " ") + " |"
+    return "| " + " | ".join(text.replace("|", "\\|") for text in (scenario, entry.guarantee, result, *numbers)) + " |"
 
 
 if __name__ == "__main__":
