@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
+from tests.e2e import programs
 from tests.e2e.programs import ProgramError
 from tests.e2e.release import Pod, Release
 from tests.faults import acts
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
 TTL = 6.0
 PRIMARY_SECONDS = 60.0
+SCALE_SECONDS = 240.0
 MANY = "CREATE TABLE IF NOT EXISTS much (text text); INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, {})"
 SMALL_LAG = Kind(("--set", "failover.maxLagBytes=1048576"))
 
@@ -283,3 +285,45 @@ def test_node_of_one_of_two_servers(stock: Stock, spoilt: None, drill: Drills, n
         node_faults.boot(trial.old.node)
         nodes.wait_ready()
     assert trial.result.new.name != trial.old.name
+
+
+def switchover(release: Release, to: Pod | None = None) -> None:
+    """Have the primary hand over by `hapg switchover`."""
+    options = ["--to", to.name] if to is not None else []
+    programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, *options)
+
+
+@pytest.mark.parametrize("times", [2, pytest.param(50, marks=[pytest.mark.faults, pytest.mark.timeout(1500)])])
+def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) -> None:
+    """The primary hands over by `hapg switchover`, again and again.
+
+    Guarantee: nothing is lost, each is one failover, and none of the former primaries needs a rewind.
+    """
+    with drill(release) as trial:
+        for _ in range(times):
+            switchover(release)
+            release.wait_full_strength(asker=trial.asker)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, times)
+    assert (found.did("rewind"), found.did("clone")) == ([], [])
+
+
+@pytest.mark.faults
+def test_scaled_up_and_down(stock: Stock, spoilt: None, drill: Drills) -> None:
+    """A release is scaled from 1 server to 3, to 5 and to 2, while the primary is the one with the highest ordinal.
+
+    Guarantee: nothing is lost; the primary hands over before its own ordinal goes.
+    """
+    release = stock.get(Kind(replicas=1, options=("--set", "podDisruptionBudget.enabled=false")))
+    with drill(release) as trial:
+        for replicas in (3, 5):
+            release.upgrade("--set", f"replicas={replicas}")
+            release.replicas = replicas
+            release.wait_full_strength(SCALE_SECONDS, trial.asker)
+        switchover(release, release.pods()[-1])
+        release.wait_full_strength(asker=trial.asker)
+        release.upgrade("--set", "replicas=2")
+        release.replicas = 2
+        release.wait_full_strength(SCALE_SECONDS, trial.asker)
+    assert trial.result.lost == 0
+    stock.drop()

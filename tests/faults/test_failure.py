@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.cluster import nodes, process
+from tests.cluster import memory, nodes, process
 from tests.cluster.fixtures import NodeFaults
 from tests.e2e.release import Release
 from tests.faults import acts
@@ -60,6 +60,20 @@ def test_backend_is_killed(release: Release, drill: Drills) -> None:
     """
     with drill(release) as trial:
         nodes.kill_process(release.namespace.name, trial.old.name, "postgres", r"postgres: postgres postgres .* INSERT|idle$")
+        trial.wait_writes()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_kernel_kills_for_want_of_memory(release: Release, drill: Drills) -> None:
+    """A query on the primary takes more memory than its container may use, and the kernel kills a process of the container.
+
+    Guarantee: nothing is lost, and writes go on.
+    """
+    greedy = "SELECT count(*) FROM (SELECT array_agg(md5(number::text)) FROM generate_series(1, 5000000) AS number) AS taken"
+    with drill(release) as trial:
+        with memory.short(release.namespace.name, trial.old.name, "postgres", trial.old.node, 64):
+            assert trial.asker.try_psql(greedy).code != 0
         trial.wait_writes()
     assert trial.result.lost == 0
 
