@@ -136,7 +136,7 @@ def test_node_is_switched_off(release: Release, drill: Drills, node_faults: Node
     [
         pytest.param(("postgres",), 1.0, id="postgres-1s", marks=pytest.mark.faults),
         pytest.param(("postgres",), TTL, id="postgres-ttl", marks=pytest.mark.faults),
-        pytest.param(("postgres",), 2 * TTL, id="postgres-2ttl"),
+        pytest.param(("postgres",), 2 * TTL, id="postgres-2ttl", marks=pytest.mark.faults),
         pytest.param(("failover",), 1.0, id="failover-1s", marks=pytest.mark.faults),
         pytest.param(("failover",), TTL, id="failover-ttl", marks=pytest.mark.faults),
         pytest.param(("failover",), 2 * TTL, id="failover-2ttl", marks=pytest.mark.faults),
@@ -161,6 +161,7 @@ def test_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFau
         trial.wait_writes()
 
 
+@pytest.mark.faults
 def test_two_faults_at_once(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """The primary's container and a replica's failover container are killed at the same moment.
 

@@ -54,6 +54,7 @@ def test_partition_heals(release: Release, drill: Drills, node_faults: NodeFault
         assert (trial.result.lost, trial.result.claims) == (0, 0)
 
 
+@pytest.mark.faults
 def test_primary_is_cut_from_the_replicas(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """The primary and its replicas can't reach each other; clients and the API server reach all of them.
 
@@ -105,7 +106,9 @@ def test_a_replica_is_cut_from_everything(release: Release, drill: Drills, node_
     assert (found.lost, found.claims) == (0, 0)
 
 
-@pytest.mark.parametrize("direction", ["both", pytest.param("to", marks=pytest.mark.faults), pytest.param("from")])
+@pytest.mark.parametrize(
+    "direction", ["both", pytest.param("to", marks=pytest.mark.faults), pytest.param("from", marks=pytest.mark.faults)]
+)
 def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_faults: NodeFaults, direction: nodes.Direction) -> None:
     """The primary's pod can't reach the API server, or isn't reached by its answers (`from`: its renewals take force, and it never
     learns that they did); everything else works.
@@ -114,7 +117,7 @@ def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_fault
     """
     with drill(release) as trial:
         node_faults.cut(release.namespace.name, trial.old.name, "api", direction)
-        time.sleep(4 * TTL)
+        time.sleep(3 * TTL)
         trial.wait_writes()
         node_faults.restore(release.namespace.name, trial.old.name)
 
@@ -159,7 +162,8 @@ def test_api_server_is_down_and_a_replica_is_cut(release: Release, drill: Drills
     assert trial.result.lost == 0
 
 
-@pytest.mark.parametrize("whom", ["primary", pytest.param("all", marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("whom", ["primary", "all"])
 def test_api_server_is_slow(release: Release, drill: Drills, whom: str) -> None:
     """Every call of the API takes a second longer, for the primary's pod or for all of them, for half a minute.
 

@@ -41,6 +41,7 @@ def write_much(release: Release, pod: Pod) -> None:
     client.namespace.kubectl(*client.command("bash", "-c", script))
 
 
+@pytest.mark.faults
 def test_former_primary_follows_after_a_clean_hand_over(release: Release, drill: Drills) -> None:
     """The primary hands over in an orderly way, while clients write.
 
@@ -213,6 +214,7 @@ def test_replica_is_behind_by_more_than_the_kept_wal(release: Release, drill: Dr
     assert found.did("clone") == [replica.name]
 
 
+@pytest.mark.faults
 def test_replica_that_was_frozen_catches_up(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """A replica stands still for longer than the primary waits for it, and then runs on.
 

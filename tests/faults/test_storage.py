@@ -71,6 +71,7 @@ def test_disk_is_slow(release: Release, drill: Drills, stock: Stock) -> None:
     assert (found.lost, found.claims) == (0, 0)
 
 
+@pytest.mark.faults
 def test_disk_is_read_only(release: Release, drill: Drills, stock: Stock) -> None:
     """The kernel makes the primary's file system read-only after an error; the disk is checked and mounted anew.
 

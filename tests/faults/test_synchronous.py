@@ -203,6 +203,7 @@ def test_strict_writes_wait_without_any_replica(release: Release, drill: Drills,
     wait_set(release, 2)
 
 
+@pytest.mark.faults
 def test_preferred_writes_go_on_without_any_replica(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
     """With the policy `preferred` both replicas stand still, and run on later.
 
