@@ -113,7 +113,7 @@ def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_fault
     """The primary's pod can't reach the API server, or isn't reached by its answers (`from`: its renewals take force, and it never
     learns that they did); everything else works.
 
-    Guarantee: nothing is lost; there is one primary all the time or one after the other.
+    Guarantee: at most one tail is lost; there is one primary all the time or one after the other.
     """
     with drill(release) as trial:
         node_faults.cut(release.namespace.name, trial.old.name, "api", direction)

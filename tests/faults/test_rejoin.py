@@ -195,9 +195,9 @@ def test_two_former_primaries(release: Release, drill: Drills, node_faults: Node
 
 @pytest.mark.faults
 def test_replica_is_behind_by_more_than_the_kept_wal(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """A replica's node is cut off while more WAL is written than the primary keeps.
+    """A replica's node is cut off while more WAL is written than the primary keeps for its slot.
 
-    Guarantee: nothing is lost; the replica is cloned anew, and follows.
+    Guarantee: nothing is lost; the slot is given up and holds no WAL any more; the replica is cloned anew, and follows.
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
@@ -207,6 +207,7 @@ def test_replica_is_behind_by_more_than_the_kept_wal(release: Release, drill: Dr
             asker.sql("SELECT pg_logical_emit_message(false, 'test', 'test'); SELECT pg_switch_wal()")
         for _ in range(2):
             asker.sql("CHECKPOINT")
+        assert asker.sql("SELECT count(*) FROM pg_replication_slots WHERE wal_status = 'lost'") == [["1"]]
         node_faults.heal(replica.node)
         nodes.wait_ready()
     found = trial.result
