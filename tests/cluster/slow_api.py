@@ -6,16 +6,17 @@ and on an old one.
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from tests.cluster import nodes, supervise
 from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
+from tests.cluster.paths import REPOSITORY
 from tests.cluster.topology import API_SERVICE, HOST_ADDRESS
 from tests.cluster.topology import node as find_node
 
@@ -76,7 +77,7 @@ def slow(namespace: str, pod: str, seconds: float) -> Iterator[None]:
     rule += ["-j", "DNAT", "--to-destination", f"{node.address}:{port}"]
     forget = [*inside, "conntrack", "-D", "-s", address, "-d", API_SERVICE]
     argv = [*inside, sys.executable, "-m", "tests.cluster.slow_api", node.address, str(port), str(seconds)]
-    with subprocess.Popen(argv, cwd=Path(__file__).resolve().parents[2], stdin=subprocess.DEVNULL) as proxy:
+    with subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stdin=subprocess.DEVNULL) as proxy:
         try:
             limit = time.monotonic() + _START_SECONDS
             while not succeeds([*inside, "bash", "-c", f"</dev/tcp/{node.address}/{port}"]):

@@ -122,7 +122,7 @@ def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_fault
         node_faults.restore(release.namespace.name, trial.old.name)
 
 
-@pytest.mark.parametrize("seconds", [45, pytest.param(600, marks=[pytest.mark.faults, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("seconds", [30, pytest.param(600, marks=[pytest.mark.faults, pytest.mark.timeout(1200)])])
 def test_api_server_is_down(release: Release, drill: Drills, node_faults: NodeFaults, seconds: int) -> None:
     """The API server is down for everyone.
 
