@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Any
 
 from tests.e2e.programs import environment
@@ -61,6 +62,10 @@ class Agents:
     def ordered(self, action: str) -> list[str]:
         """The pods that ordered an action: 'claim', 'promote', 'Publish' …, in order."""
         return [who for who, line in self.lines if action in line.get("actions", [])]
+
+    def moment(self, action: str, pod: str) -> datetime:
+        """When a pod first ordered an action, by its own clock."""
+        return next(datetime.fromisoformat(line["ts"]) for who, line in self.lines if who == pod and action in line.get("actions", []))
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
