@@ -163,35 +163,49 @@ def test_of_two_that_claim_at_once_one_is_promoted(release: Release, drill: Dril
     assert trial.result.claims == 1
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        pytest.param("seal", marks=pytest.mark.faults),
-        pytest.param("Publish", marks=pytest.mark.faults),
-        pytest.param("claim", marks=pytest.mark.faults),
-        pytest.param("promote"),
-        pytest.param("Label", marks=pytest.mark.faults),
-    ],
-)
-def test_failover_container_is_killed_in_the_middle(release: Release, drill: Drills, step: str) -> None:
-    """The primary's pod is deleted, and the first failover container that orders a step of the failover is killed at once.
-
-    Guarantee: nothing is lost, and the failover is completed.
-    """
-    killed: list[str] = []
+def kill_at(release: Release, step: str, killed: list[str], but: str = "") -> Agents:
+    """Kill the failover container of the first pod (other than `but`) that orders a step, at once; its name goes to `killed`."""
 
     def on_line(pod: str, line: dict[str, Any]) -> None:
-        if not killed and pod != old.name and step in line.get("actions", []):
+        if not killed and pod != but and step in line.get("actions", []):
             killed.append(pod)
             nodes.kill_container(release.namespace.name, pod, "failover")
 
+    return Agents(release, on_line)
+
+
+@pytest.mark.parametrize(
+    "step", ["promote", *(pytest.param(name, marks=pytest.mark.faults) for name in ("seal", "Publish", "claim", "Label"))]
+)
+def test_failover_container_is_killed_in_the_middle(release: Release, drill: Drills, node_faults: NodeFaults, step: str) -> None:
+    """The primary's node is cut off, and the first failover container that orders a step of the failover is killed at once.
+
+    Guarantee: the failover is completed; at most one tail is lost.
+    """
+    killed: list[str] = []
     with drill(release) as trial:
-        old = trial.old
-        with Agents(release, on_line):
-            acts.delete(release, old)
+        with kill_at(release, step, killed, but=trial.old.name):
+            node_faults.partition(trial.old.node)
             trial.wait_writes_on_new_timeline()
         assert killed
-    assert trial.result.lost == 0
+        node_faults.heal(trial.old.node)
+        nodes.wait_ready()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("step", ["prepare", "hand-over", "release", "seal", "claim", "promote"])
+def test_failover_container_is_killed_during_a_hand_over(release: Release, drill: Drills, step: str) -> None:
+    """The primary's pod is deleted, and the failover container of the first pod, this one or another, that orders a step of the hand-over
+    is killed at once.
+
+    Guarantee: another server takes over; at most one tail is lost.
+    """
+    killed: list[str] = []
+    with drill(release) as trial:
+        with kill_at(release, step, killed):
+            acts.delete(release, trial.old)
+            trial.wait_writes_on_new_timeline()
+        assert killed
 
 
 @pytest.mark.faults
