@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from tests.cluster import nodes
 from tests.e2e.release import Pod, Release
-
-DATA = "/var/lib/postgresql/data/pgdata"
 
 
 def delete(release: Release, *pods: Pod, grace: int | None = None) -> None:
@@ -26,24 +20,6 @@ def kill_postmaster(release: Release, pod: Pod) -> None:
 def kill_container(release: Release, pod: Pod, container: str = "postgres") -> None:
     """kill -9 of everything in a container."""
     nodes.kill_container(release.namespace.name, pod.name, container)
-
-
-def bash(release: Release, pod: Pod, script: str) -> str:
-    """Run a script in the postgres container of a pod."""
-    return release.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", "bash", "-c", script)
-
-
-@contextmanager
-def frozen(release: Release, pod: Pod, *containers: str, seconds: float) -> Iterator[None]:
-    """Containers of a pod stand still for so many seconds; the block begins when they run again."""
-    for container in containers:
-        nodes.freeze(release.namespace.name, pod.name, container, pod.node)
-    try:
-        time.sleep(seconds)
-    finally:
-        for container in containers:
-            nodes.thaw(release.namespace.name, pod.name, container, pod.node)
-    yield
 
 
 def agent_log(release: Release, pod: Pod, lines: int = 40) -> str:

@@ -16,6 +16,26 @@ from tests.e2e.release import Release
 
 Line = dict[str, Any]
 
+LOG_SECONDS = 20.0
+
+
+def log(release: Release, pod: str, since: datetime) -> list[Line]:
+    """What a pod's agent has said since then. After a node's restart the API server's first attempt may fail, on a connection of before."""
+    words = ("logs", pod, "--container", "failover", "--since-time", since.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    [text] = release.wait(f"the log of {pod}", lambda: [release.namespace.kubectl(*words)], LOG_SECONDS)
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def operations(release: Release, since: datetime) -> dict[str, list[str]]:
+    """What the agents of all pods did since then and said to have gone well, by pod, in order."""
+    found = {pod.name: log(release, pod.name, since) for pod in release.pods()}
+    return {pod: [line["op"] for line in lines if "op" in line and line.get("outcome") == "ok"] for pod, lines in found.items()}
+
+
+def moment(release: Release, pod: str, since: datetime, **fields: str) -> datetime:
+    """When a pod's agent first said something with these fields since then, by its own clock."""
+    return next(datetime.fromisoformat(line["ts"]) for line in log(release, pod, since) if fields.items() <= line.items())
+
 
 class Agents:
     """The lines of the agents' logs, from `with` to the end of it: (pod, line) in the order of their arrival.

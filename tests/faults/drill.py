@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from tests.e2e import history, trial, writes
 from tests.e2e.history import History
 from tests.e2e.release import Pod, Release
 from tests.e2e.writes import Late, Log
+from tests.faults import agents
 from tests.faults.writers import LocalWriter
 
 ROWS = 30
 START_SECONDS = 60.0
 FAILOVER_SECONDS = 90.0
 FULL_STRENGTH_SECONDS = 180.0
-LOG_SECONDS = 20.0
 FENCE_SECONDS = 0.7
 """What a server that runs on after a standstill may still acknowledge: docs/protocol.md, 'Known limits'."""
 RECENT_SECONDS = 3.0
@@ -68,11 +67,11 @@ class Drill:
         self.release = release
         self.old = release.primary()
         self.timeline = 0
+        self.begun = datetime.now(UTC) - timedelta(seconds=1)
         self.found: Found | None = None
         self._number = next(self.numbers)
         self._stack = ExitStack()
         self._history = History(release)
-        self._begun = datetime.now(UTC) - timedelta(seconds=1)
         self._fault_at = 0.0
         self._thawed_at: float | None = None
         elsewhere = [each for each in release.clients if each.node != self.old.node] or release.clients
@@ -160,7 +159,7 @@ class Drill:
             uncertain=sum(len(log.uncertain) for log in logs),
             late=len(writes.late(logs)),
             warned=sum(log.warned for log in logs),
-            operations=operations(self.release, self._begun),
+            operations=agents.operations(self.release, self.begun),
         )
         wrong = [*self._wrong_rows(logs, present, missing), *history.violations(reigns), *self._wrong_end(reigns[-1], new, now)]
         for log in logs:
@@ -198,19 +197,3 @@ class Drill:
         """What came of it, once the block has ended."""
         assert self.found is not None
         return self.found
-
-
-def operations(release: Release, since: datetime) -> dict[str, list[str]]:
-    """What the agents of all pods did since then and said to have gone well, by pod, in order."""
-    found = {}
-    for pod in release.pods():
-        lines = [json.loads(line) for line in _log(release, pod, since).splitlines() if line.startswith("{")]
-        found[pod.name] = [line["op"] for line in lines if "op" in line and line.get("outcome") == "ok"]
-    return found
-
-
-def _log(release: Release, pod: Pod, since: datetime) -> str:
-    """The log of a pod's agent. After a node's restart the API server's first attempt may fail, on a connection of the time before."""
-    words = ("logs", pod.name, "--container", "failover", "--since-time", since.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    [text] = release.wait(f"the log of {pod.name}", lambda: [release.namespace.kubectl(*words)], LOG_SECONDS)
-    return text

@@ -9,6 +9,7 @@ import pytest
 from tests.cluster import nodes, slow_api
 from tests.cluster.fixtures import NodeFaults
 from tests.e2e.release import Release
+from tests.faults import agents
 from tests.faults.conftest import Drills
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -28,6 +29,8 @@ def test_primary_node_is_cut_from_everything(release: Release, drill: Drills, no
         node_faults.heal(trial.old.node)
         nodes.wait_ready()
     assert trial.result.new.name != trial.old.name
+    fenced = agents.moment(release, trial.old.name, trial.begun, result="fenced")
+    assert fenced < agents.moment(release, trial.result.new.name, trial.begun, op="promote", outcome="ok")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +12,8 @@ import pytest
 
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
+from tests.e2e.client import Client
+from tests.e2e.programs import ProgramError
 from tests.e2e.release import Pod, Release
 from tests.faults import acts
 from tests.faults.conftest import Drills
@@ -250,4 +254,59 @@ def test_a_replica_of_the_set_is_lost_and_then_the_primary(release: Release, dri
         node_faults.heal(replica.node)
         nodes.wait_ready()
         trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+class Watch:
+    """Compares the setting with the Lease's record again and again, from `with` to the end of it."""
+
+    def __init__(self, release: Release, asker: Client) -> None:
+        self.seen: set[str] = set()
+        self.wrong: list[str] = []
+        self._release = release
+        self._asker = asker
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="synchronous", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def _run(self) -> None:
+        volumes: dict[str, str] = {}
+        while not self._ended.wait(0.1):
+            try:
+                before = self._asker.sql("SHOW synchronous_standby_names")
+                state = self._release.lease()
+                after = self._asker.sql("SHOW synchronous_standby_names")
+            except ProgramError:
+                continue
+            volumes |= {member["pod"]: member["volume"] for member in state["members"]}
+            names = re.findall(r'"(.+?)"', before[0][0])
+            if before != after or names in ([], ["-"]):
+                continue
+            self.seen.add(before[0][0])
+            recorded = state["sync"]["volumes"] if state["sync"] else []
+            self.wrong += [f"{name} is waited for, and isn't in {state}" for name in names if volumes.get(name) not in recorded]
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(10)
+
+
+@pytest.mark.faults
+def test_whoever_is_waited_for_is_recorded(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """A replica leaves the set and comes back, and the primary's pod is deleted, while the setting and the record are compared.
+
+    Guarantee: the setting never names a standby whose volume isn't in the Lease's record; nothing is lost.
+    """
+    with drill(release) as trial, Watch(release, trial.asker) as watch:
+        with frozen(release, node_faults, release.standbys()[:1]):
+            wait_set(release, 1)
+        wait_set(release, 2)
+        acts.delete(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+        wait_set(release, 2)
+    assert watch.wrong == []
+    assert len(watch.seen) > 2
     assert trial.result.lost == 0
