@@ -44,8 +44,8 @@ demo: tools images cluster-up ## a release on a cluster, rows, a live failover; 
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images postgres cluster-up ## everything: lint, then all tests, those on the real cluster too
-	$(PY) -m pytest tests $(ARGS)
+test: lint tools images postgres cluster-up ## lint, then all tests, those on the real cluster too, and a half of the faults
+	$(PY) -m pytest tests -m "not faults" $(ARGS)
 
 # --- parts of it ---------------------------------------------------------------------------------------------
 
@@ -69,6 +69,18 @@ format: $(STAMP) ## let ruff format the Python sources and sort their imports
 .PHONY: e2e
 e2e: tools images cluster-up ## the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest tests/e2e $(ARGS)
+
+.PHONY: faults
+faults: tools images cluster-up ## every fault, each under writes; goes on after failures; ends with build/faults.json and docs/faults.md
+	rm -f build/faults.json
+	rc=0; $(PY) -m pytest tests/faults $(ARGS) || rc=$$?; $(PY) -m tests.faults.report; exit $$rc
+
+# How long the soak goes on, in hours; a fraction will do.
+HOURS ?= 1
+
+.PHONY: soak
+soak: tools images cluster-up ## random faults under pgbench, and whether anything grows: make soak HOURS=0.5 ARGS="--seed 7"
+	$(PY) -m tests.faults.soak --hours $(HOURS) $(ARGS)
 
 .PHONY: bench
 bench: tools images cluster-up ## the faults of the tutorial, with the gap that a writing client sees

@@ -169,11 +169,12 @@ def _parser() -> argparse.ArgumentParser:
         add(name, text, _on_node(function)).add_argument("node", metavar="NODE", choices=nodes.names())
     verb = add_pod(
         "cut",
-        "drop a pod's packets to and from the API server or the other pods",
-        lambda arguments: nodes.cut(arguments.namespace, arguments.pod, arguments.peer),
+        "drop a pod's packets to and from the API server, the other pods, or one of them",
+        lambda arguments: nodes.cut(arguments.namespace, arguments.pod, arguments.peer, arguments.only),
         container=False,
     )
-    verb.add_argument("--from", dest="peer", choices=("api", "peers"), required=True)
+    verb.add_argument("--from", dest="peer", metavar="PEER", required=True, help="api, peers, or pod/NAME")
+    verb.add_argument("--only", choices=("to", "from"), default="both", help="only packets to the peer, or from it")
     add_pod(
         "restore",
         "undo every cut of a pod",

@@ -10,7 +10,7 @@ from tests.cluster.fixtures import Cluster
 from tests.e2e import programs
 from tests.e2e.programs import HAPG
 from tests.e2e.release import CHART, VALUES, Release
-from tests.e2e.writes import Writer, lost, overlaps
+from tests.e2e.writes import Writer, late, lost
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(540)]
 
@@ -71,7 +71,7 @@ def test_down_to_two_with_the_primary_scaled_away(release: Release) -> None:
     release.wait_full_strength()
     present = [int(row[0]) for row in client.sql("SELECT id FROM appends WHERE writer = 'shrinking'")]
     assert lost(log, present) == []
-    assert overlaps([log]) == []
+    assert late([log]) == []
     assert release.lease()["timeline"] == timeline + 1, "more than one hand-over"
     assert {pod.name for pod in release.pods()} == set(names(0, 1))
 

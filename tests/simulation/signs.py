@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from .walk import walk
 from .world import World
 
 Sign = Callable[[World], bool]
+Scenario = Callable[[int], World]
+Patch = Callable[[pytest.MonkeyPatch], None]
+SEEDS = range(25)
 
 
 def walked(seed: int) -> World:
@@ -33,3 +38,8 @@ def stays(world: World) -> bool:
 def seals(world: World) -> bool:
     """Tell whether a replica suspected the primary."""
     return any("old: seal" in line for line in world.log)
+
+
+def found(scenario: Scenario, sign: Sign) -> bool:
+    """Tell whether one of the seeds shows the sign."""
+    return any(sign(scenario(seed)) for seed in SEEDS)

@@ -8,7 +8,7 @@ import pytest
 
 from . import mutants_operate as mutants
 from . import scenarios
-from .test_teeth import SEEDS, Patch, Scenario, found, loses
+from .signs import SEEDS, Patch, Scenario, found, loses
 from .world import World
 
 

@@ -15,8 +15,8 @@ SUCCESSOR_HEADSTART_S = 1.0
 NO_LEASE_WAIT_S = 60.0
 
 
-BLOCKS = ("member", "timeline", "lag")
-"""What keeps a member from claiming for good: rule 4A, and the two sides of 4D."""
+BLOCKS = ("member", "timeline", "lag", "positions")
+"""What keeps a member from claiming for good: rule 4A, the two sides of 4D, and 4E."""
 
 
 @dataclass(frozen=True)
