@@ -42,8 +42,9 @@ def releases(cluster: Cluster) -> Iterator[tuple[Release, Release]]:
         strict, preferred = Release(namespace), Release(namespace, "preferred", replicas=2)
         synchronous = ("--set", "replication.mode=synchronous")
         strict.install(CHART, "--values", str(VALUES), *synchronous)
-        options = ("--set", "replicas=2,replication.synchronousPolicy=preferred,fullnameOverride=preferred")
-        preferred.install(CHART, "--values", str(VALUES), *synchronous, *options)
+        options = "replicas=2,replication.synchronousPolicy=preferred,fullnameOverride=preferred"
+        secret = f"databaseSecret.secretName={strict.name}-auth"  # so that the clients have the password of both
+        preferred.install(CHART, "--values", str(VALUES), *synchronous, "--set", f"{options},{secret}")
         for release in (strict, preferred):
             release.wait_serving()
         strict.add_clients()

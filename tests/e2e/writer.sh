@@ -5,7 +5,8 @@
 # come from the environment (PGHOST, PGPASSWORD). It ends when the file /tmp/stop-NAME is there. Its lines:
 #   ok ID BEGIN END SERVER TIMELINE   acknowledged, by this server on this timeline
 #   no ID BEGIN END SQLSTATE          refused: the row isn't there
-#   maybe ID BEGIN END                no answer: the session broke, or a second has passed
+#   maybe ID BEGIN END                no answer: the session broke, or a second has passed; or an answer with a warning, as when a
+#                                     wait for standbys was cancelled
 #   down BEGIN END                    no session
 #   end                               the last line
 # BEGIN and END are seconds since the epoch. The loop forks for nothing but the session itself.
@@ -15,7 +16,7 @@ trap '' PIPE
 
 readonly NAME=$1 PERIOD=$((1000000 / $3)) PAUSE=$(($4 * 1000)) STOP=/tmp/stop-$1
 readonly CONNECT_SECONDS=0.5 ANSWER_SECONDS=1
-id=$2 session='' from='' to='' due=0
+id=$2 warned='' session='' from='' to='' due=0
 
 exec {never}<> <(:)
 
@@ -39,7 +40,7 @@ disconnect() {
 
 connect() {
     local pipes
-    coproc PSQL { exec psql -qAtX 2>/dev/null; }
+    coproc PSQL { exec psql -qAtX 2>&1; }
     session=$!
     pipes=("${PSQL[@]-}") # it may have ended by now
     ((${#pipes[@]} == 2)) || return 1
@@ -51,7 +52,12 @@ connect() {
 append() { # id
     printf '%s\n' "INSERT INTO appends VALUES ('$NAME', $1) RETURNING host(inet_server_addr()) AS server," \
         'left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline \gset' '\echo :SQLSTATE :server :timeline' >&"$to" || return 1
-    read -r -t "$ANSWER_SECONDS" -u "$from" state server timeline
+    warned=''
+    while read -r -t "$ANSWER_SECONDS" -u "$from" state server timeline; do
+        if [[ $state =~ ^[0-9A-Z]{5}$ ]]; then return 0; fi
+        if [[ $state == WARNING: ]]; then warned=1; fi
+    done
+    return 1
 } 2>/dev/null
 
 while [[ ! -e $STOP ]]; do
@@ -68,7 +74,7 @@ while [[ ! -e $STOP ]]; do
         continue
     fi
     due=$((${begin/./} + PERIOD))
-    if ! append "$id"; then
+    if ! append "$id" || [[ $state == 00000 && $warned ]]; then
         disconnect
         echo "maybe $id $begin $EPOCHREALTIME"
     elif [[ $state == 00000 ]]; then
