@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 CHANGE_SECONDS = 60.0
 PUBLICATION = "ha-postgres/publication"
 RECEIVERS = r"""for file in /proc/[0-9]*/cmdline; do
-  if [[ $(tr '\0' ' ' <"$file" 2>/dev/null) == *walreceiver* ]]; then kill -%s "${file//[^0-9]/}"; fi
+  if [[ $(tr '\0' ' ' <"$file" 2>/dev/null) == postgres:*walreceiver* ]]; then kill -%s "${file//[^0-9]/}"; fi
 done; true"""
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
