@@ -153,7 +153,7 @@ def test_auto_conf_is_stripped_of_what_would_end_recovery(make: Make, template: 
     kept = "# Do not edit\nwork_mem = '8MB'\n  cluster_name = 'it''s \\\\ $(x)'\n"
     dropped = (
         "primary_conninfo = 'host=elsewhere'\nprimary_slot_name = 'x'\nRestore_Command='cp %f %p'\n  recovery_target_time = '2020-01-01'\n"
-        "synchronous_standby_names = '*'\npromote_trigger_file = '/tmp/x'\nrecovery_target='immediate'\nrecovery_target_timeline current"
+        "promote_trigger_file = '/tmp/x'\nsynchronous_standby_names = '*'\nrecovery_target='immediate'\nrecovery_target_timeline current"
     )
     write_as_server(auto, kept + dropped)
     auto.chmod(0o600)
