@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 CHANGE_SECONDS = 60.0
 PUBLICATION = "ha-postgres/publication"
 RECEIVERS = r"""for file in /proc/[0-9]*/cmdline; do
-  if [[ $(tr '\0' ' ' <"$file" 2>/dev/null) == *walreceiver* ]]; then kill -%s "${file//[^0-9]/}"; fi
+  if [[ $(tr '\0' ' ' <"$file" 2>/dev/null) == postgres:*walreceiver* ]]; then kill -%s "${file//[^0-9]/}"; fi
 done; true"""
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
@@ -42,8 +42,9 @@ def releases(cluster: Cluster) -> Iterator[tuple[Release, Release]]:
         strict, preferred = Release(namespace), Release(namespace, "preferred", replicas=2)
         synchronous = ("--set", "replication.mode=synchronous")
         strict.install(CHART, "--values", str(VALUES), *synchronous)
-        options = ("--set", "replicas=2,replication.synchronousPolicy=preferred,fullnameOverride=preferred")
-        preferred.install(CHART, "--values", str(VALUES), *synchronous, *options)
+        options = "replicas=2,replication.synchronousPolicy=preferred,fullnameOverride=preferred"
+        secret = f"databaseSecret.secretName={strict.name}-auth"  # so that the clients have the password of both
+        preferred.install(CHART, "--values", str(VALUES), *synchronous, "--set", f"{options},{secret}")
         for release in (strict, preferred):
             release.wait_serving()
         strict.add_clients()
