@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core import election, force, requests, switchover
+from hapg_failover.core.model import LeaseState, Member, Pod
 from hapg_failover.core.step import Step
 
 
@@ -29,6 +30,16 @@ def any_version_will_do(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(force, "request", anytime)
     patch.setattr(force, "attend", lambda step: None)
+
+
+def strangers_may_be_forced(patch: pytest.MonkeyPatch) -> None:
+    """A Lease that has run out is free for one that is no member, too."""
+    judge = force.judge
+
+    def anyone(me: election.Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], **rest: float) -> election.Verdict:
+        return judge(me, replace(lease, members=(*lease.members, Member(me.pod, me.volume))), version, pods, **rest)
+
+    patch.setattr(force, "judge", anyone)
 
 
 def a_short_successor_will_do(patch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,18 @@ def forced_long_ago(seed: int) -> World:
     return world
 
 
+def forced_stranger(seed: int) -> World:
+    """The primary has no member left, so no deadline, and loses the API; the replica that it dropped is forced."""
+    world = running(2, seed)
+    world.cut_peers(1, 100.0)
+    world.run(40.0)
+    world.cut_api(0, 40.0)
+    world.run(6.5)
+    world.force(1)
+    world.run(12.0)
+    return world
+
+
 def successor_falls_short(seed: int) -> World:
     """The only replica's stream stalls while the primary hands over to it: the shutdown doesn't wait for it for ever."""
     world = running(2, seed)

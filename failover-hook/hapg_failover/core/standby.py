@@ -289,8 +289,10 @@ def _stand(step: Step, s: LeaseState) -> None:
     step.remember(blocked=verdict.blocked if o.now >= free_since else "")
     if not verdict.claim:
         step.because(verdict.reason)
-        if step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
-            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod)}")
+        if forced is not None and step.m.blocked:
+            force.refuse(step, forced, verdict.reason)
+        elif step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
+            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, step.m.blocked, s)}")
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return

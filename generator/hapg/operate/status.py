@@ -138,6 +138,8 @@ def _candidates(release: Release, lease: Lease) -> list[str]:
         said, position = pod.published, current_position(release, pod)
         if said is None or position is None or best is None:
             found.append(f"waiting: {pod.name} hasn't said where its WAL ends")
+        elif said.volume not in volumes and lease.released is None:
+            found.append(f"waiting: the volume of {pod.name} is no member's, and {lease.holder} may still write: not even force helps")
         elif said.volume not in volumes:
             found.append(f"waiting: the volume of {pod.name} is no member's, so it may miss what was acknowledged; {_forced(release, pod)}")
         elif position.timeline < best.timeline:

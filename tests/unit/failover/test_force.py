@@ -12,7 +12,7 @@ from hapg_failover.core import requests
 from hapg_failover.core.decide import decide
 from hapg_failover.core.force import judge, what_is_lost
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseState, Pod, Release, VolumeState
+from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Release, VolumeState
 from hapg_failover.core.state import Annotate, Announce, Decision, Phase
 from tests.unit.failover import test_decide
 from tests.unit.failover.test_decide import (
@@ -86,14 +86,22 @@ def test_what_force_never_does(why: str, observation: Any) -> None:
 
 
 def test_a_lease_that_has_run_out_is_read_once_more_first() -> None:
-    expired = lease(replace(HELD, members=()), 7.0, read=2.0)
+    expired = lease(HELD, 7.0, read=2.0)
     assert kinds(decide(seen(lease=expired, pods=(forced(),)), SEALED).actions)[0] == "ReadLease"
-    fresh = lease(replace(HELD, members=()), 7.0, read=0.1)
+    fresh = lease(HELD, 7.0, read=0.1)
     assert kinds(decide(seen(lease=fresh, pods=(forced(),)), SEALED).actions)[0] == "claim"
 
 
+def test_a_lease_that_has_run_out_is_free_for_members_only() -> None:
+    """A holder without members has no deadline, and one whose members grant goes on: a stranger can't know that it has ended."""
+    decision = decide(seen(lease=lease(replace(HELD, members=()), 9.0), pods=(forced(),)), SEALED)
+    assert "claim" not in kinds(decision.actions)
+    assert [each["outcome"] for each in answers(decision)] == ["refused"]
+    assert "pg-0 may still write" in answers(decision)[0]["reason"]
+
+
 def test_a_promise_to_the_holder_is_kept_even_so() -> None:
-    expired = seen(lease=lease(replace(HELD, members=()), 7.0), pods=(forced(),))
+    expired = seen(lease=lease(HELD, 7.0), pods=(forced(),))
     assert "claim" not in kinds(decide(expired, replace(SEALED, promised_until=NOW + 1)).actions)
 
 
@@ -131,7 +139,7 @@ def test_the_request_is_taken_away_once_it_is_carried_out() -> None:
     assert not [a for a in decision.actions if isinstance(a, Announce)]
 
 
-LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4)
+LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"),))
 GIVEN_BACK = replace(LEASE, release=Release("the server died", clean=False))
 
 

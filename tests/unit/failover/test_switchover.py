@@ -190,7 +190,7 @@ def test_a_pod_that_is_going_away_serves_on_for_most_of_a_second_if_it_has_the_t
 
 def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops() -> None:
     own = replace(POD, deleting=True, grace=60)
-    leaving = replace(READY, handover=HandOver("the pod is going away", NOW - 0.6, stop_at=NOW + 0.2))
+    leaving = replace(READY, successor="pg-0", handover=HandOver("the pod is going away", NOW - 0.6, stop_at=NOW + 0.2))
     routed = decide(writing(own, lease=lease(NAMED)), leaving)
     assert (routed.memory.phase, kinds(routed.actions)) == (Phase.PRIMARY, ["Label", "Label"])
     shown = (replace(Pod("pg-0", "u0", "1", 0), role="primary"), *others()[1:])

@@ -82,7 +82,11 @@ def test_a_healthy_release_for_programs() -> None:
         ),
         (
             FakeCluster([*pods(0), pod(1, publication=said(1, 200, volume="new"))], lease(FREE)),
-            "waiting: the volume of pg-1 is no member's",
+            "waiting: the volume of pg-1 is no member's, so it may miss what was acknowledged; `hapg failover pg",
+        ),
+        (
+            FakeCluster([*pods(0), pod(1, publication=said(1, 200, volume="new"))], lease(age=9.0)),
+            "waiting: the volume of pg-1 is no member's, and pg-0 may still write: not even force helps",
         ),
         (
             FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 900, 3))], lease(FREE)),
