@@ -8,7 +8,7 @@ import pytest
 
 from . import mutants_operate as mutants
 from . import scenarios
-from .signs import SEEDS, Patch, Scenario, found, loses
+from .signs import SEEDS, Patch, Scenario, found, loses, violated
 from .world import World
 
 
@@ -25,6 +25,7 @@ def takes_the_worse(world: World) -> bool:
 RULES: list[tuple[Patch, Scenario, Callable[[World], bool]]] = [
     (mutants.any_term_will_do, scenarios.asked_again, switches),
     (mutants.any_version_will_do, scenarios.forced_long_ago, takes_the_worse),
+    (mutants.strangers_may_be_forced, scenarios.forced_stranger, violated("writable at once")),
     (mutants.a_short_successor_will_do, scenarios.successor_falls_short, loses),
     (mutants.nobody_waits_for_the_former_primary, scenarios.successor_falls_short, loses),
 ]
