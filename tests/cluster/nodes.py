@@ -82,9 +82,16 @@ def stop_api() -> None:
 
 
 def start_api() -> None:
-    """Starts the API server again; returns when it answers."""
+    """Starts the API server again, and the controllers anew; returns when it answers.
+
+    Controllers that take part in a leader's election end during an outage. Ours don't, and would act for a minute or more on what they
+    knew before it: they'd call nodes NotReady that aren't.
+    """
     supervise.request("resume", names=["kube-apiserver"])
     local.wait_for_api()
+    controllers = ["kube-controller-manager", "kube-scheduler"]
+    supervise.request("stop", names=controllers)
+    supervise.request("resume", names=controllers)
 
 
 def _pod(namespace: str, pod: str) -> dict[str, Any]:

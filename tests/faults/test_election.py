@@ -25,6 +25,7 @@ TTL = 6.0
 PRIMARY_SECONDS = 60.0
 SCALE_SECONDS = 240.0
 DELETIONS = 5
+RENEWAL_SECONDS = 3.0
 PUBLISH_WAIT = timedelta(seconds=1)
 MANY = "CREATE TABLE IF NOT EXISTS much (text text); INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, {})"
 SMALL_LAG = Kind(("--set", "failover.maxLagBytes=1048576"))
@@ -121,6 +122,31 @@ def test_lagging_replicas_are_not_promoted(stock: Stock, spoilt: None, drill: Dr
         assert agents.said("more than maxLagBytes")
     assert trial.result.new.name == trial.old.name
     assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_forced_failover(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
+    """Neither replica has received what the primary wrote last, more than `maxLagBytes`, and the primary's node is lost. After a while
+    somebody takes the forced way, `hapg failover --force`.
+
+    Guarantee: nobody is promoted before; at most one tail is lost, and the former primary comes back as a replica.
+    """
+    release = stock.get(SMALL_LAG)
+    with drill(release, same_node=False) as trial:
+        for standby in release.standbys():
+            node_faults.cut(release.namespace.name, standby.name, f"pod/{trial.old.name}", "from")
+        trial.asker.sql(MANY.format(8000))
+        time.sleep(RENEWAL_SECONDS)
+        node_faults.power_off(trial.old.node)
+        for standby in release.standbys():
+            node_faults.restore(release.namespace.name, standby.name)
+        time.sleep(3 * TTL)
+        assert release.lease()["holder"]["pod"] == trial.old.name
+        programs.run(str(programs.HAPG), "failover", release.name, "--namespace", release.namespace.name, "--force", "--yes")
+        trial.wait_writes_on_new_timeline()
+        node_faults.boot(trial.old.node)
+        nodes.wait_ready()
+    assert release.pod(trial.old.name).role == "replica"
 
 
 @pytest.mark.faults
