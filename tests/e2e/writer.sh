@@ -2,10 +2,11 @@
 # Appends rows through one long-lived session, one row a statement, and says what became of each. No id is tried twice.
 #   writer.sh NAME FIRST PER_SECOND PAUSE
 # NAME names the writer, FIRST is its first id, PAUSE the least time in ms between two attempts to connect. Server and password
-# come from the environment (PGHOST, PGPASSWORD). It ends when the file /tmp/stop-NAME is there. Its lines:
+# come from the environment (PGHOST, PGPASSWORD); with HOSTS, some addresses, every attempt begins with another one of them.
+# It waits ANSWER seconds for an answer, or 1, and ends when the file /tmp/stop-NAME is there. Its lines:
 #   ok ID BEGIN END SERVER TIMELINE   acknowledged, by this server on this timeline
 #   no ID BEGIN END SQLSTATE          refused: the row isn't there
-#   maybe ID BEGIN END                no answer: the session broke, or a second has passed
+#   maybe ID BEGIN END                no answer: the session broke, or the time for it has passed
 #   down BEGIN END                    no session
 #   end                               the last line
 # BEGIN and END are seconds since the epoch. The loop forks for nothing but the session itself.
@@ -14,7 +15,8 @@ export LC_ALL=C
 trap '' PIPE
 
 readonly NAME=$1 PERIOD=$((1000000 / $3)) PAUSE=$(($4 * 1000)) STOP=/tmp/stop-$1
-readonly CONNECT_SECONDS=0.5 ANSWER_SECONDS=1
+readonly CONNECT_SECONDS=0.5 ANSWER_SECONDS=${ANSWER:-1}
+read -r -a hosts <<<"${HOSTS-}"
 id=$2 session='' from='' to='' due=0
 
 exec {never}<> <(:)
@@ -37,8 +39,15 @@ disconnect() {
     session='' from='' to=''
 }
 
+next_host() {
+    local IFS=,
+    hosts=("${hosts[@]:1}" "${hosts[0]}")
+    export PGHOST="${hosts[*]}"
+}
+
 connect() {
     local pipes
+    if ((${#hosts[@]})); then next_host; fi
     coproc PSQL { exec psql -qAtX 2>/dev/null; }
     session=$!
     pipes=("${PSQL[@]-}") # it may have ended by now
