@@ -11,7 +11,7 @@ import signal
 import time
 from typing import Any, Literal
 
-from tests.cluster import cgroups, configuration, files, local, network, process, runtime, supervise
+from tests.cluster import cgroups, configuration, disks, files, local, network, process, runtime, supervise
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import STATE_LOCK
@@ -54,6 +54,7 @@ def heal(node: str) -> None:
 def power_off(node: str) -> None:
     """Kills everything on a node at once and takes its cable and memory away; its disk stays."""
     with files.lock(STATE_LOCK):
+        disks.resume_all(_node(node).name)
         supervise.request("node-down", node=_node(node).name)
         _route_services()
 
