@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -68,8 +68,9 @@ class Agent:
         supervisor: Supervisor,
         volume: Volume,
         log: Log,
+        requests: Callable[[], Mapping[str, int]],
     ) -> None:
-        """settings: called at each turn."""
+        """settings: called at each turn; requests: how many were sent to the API, by verb."""
         self._settings = settings
         self._identity = identity
         self._me = Holder(identity.pod, identity.uid)
@@ -77,6 +78,7 @@ class Agent:
         self._supervisor = supervisor
         self._volume = volume
         self._log = log
+        self._requests = requests
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._verbs = Verbs(supervisor)
         self._memory = Memory()
@@ -130,7 +132,7 @@ class Agent:
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        return render(self._memory.phase, self._world.lease, boottime())
+        return render(self._memory.phase, self._world.lease, boottime(), self._requests())
 
     def _read_events(self) -> None:
         while True:

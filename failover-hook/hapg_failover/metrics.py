@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .core.state import LeaseView, Phase
 
 
-def render(phase: Phase, lease: LeaseView | None, now: float) -> str:
-    """Return the figures. now: boot time in seconds."""
+def render(phase: Phase, lease: LeaseView | None, now: float, requests: Mapping[str, int]) -> str:
+    """Return the figures. now: boot time in seconds; requests: those sent to the API so far, by verb."""
     state = lease.state if lease else None
     lines = [
         "# HELP ha_postgres_phase The member's phase: 1 for the present one.",
@@ -21,5 +23,8 @@ def render(phase: Phase, lease: LeaseView | None, now: float) -> str:
         "# HELP ha_postgres_lease_age_seconds Time since the Lease was seen to change.",
         "# TYPE ha_postgres_lease_age_seconds gauge",
         f"ha_postgres_lease_age_seconds {now - lease.first_seen if lease else 0:.3f}",
+        "# HELP ha_postgres_api_requests_total Requests sent to the Kubernetes API.",
+        "# TYPE ha_postgres_api_requests_total counter",
+        *(f'ha_postgres_api_requests_total{{verb="{verb}"}} {count}' for verb, count in sorted(requests.items())),
     ]
     return "\n".join(lines) + "\n"

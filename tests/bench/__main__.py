@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from tests.bench import environment, idle, lines, plan, routing, summary, trial
+from tests.bench import idle, lines, machine, plan, routing, summary, trial
 from tests.bench.faults import FAULTS, Fault
-from tests.bench.patroni import PATRONI, PATRONI_FAST
-from tests.bench.plan import Share
-from tests.bench.summary import Summary
+from tests.bench.patroni import FastPatroni, Patroni
+from tests.bench.summary import Measurement, Summary
 from tests.bench.systems import HaPostgres, System
-from tests.cluster import cli
+from tests.cluster import cli, storage
 from tests.cluster.errors import ClusterError
 from tests.e2e import artifacts, programs
 from tests.e2e.programs import REPOSITORY, ProgramError
@@ -22,9 +22,12 @@ from tests.e2e.programs import REPOSITORY, ProgramError
 OUTPUT = REPOSITORY / "build" / "bench.jsonl"
 SYSTEMS: dict[str, tuple[type[System], ...]] = {
     "ha-postgres": (HaPostgres,),
-    "patroni": (PATRONI, PATRONI_FAST),
-    "all": (HaPostgres, PATRONI, PATRONI_FAST),
+    "patroni": (Patroni, FastPatroni),
+    "all": (HaPostgres, Patroni, FastPatroni),
 }
+STANDARD = "standard"
+DISKS = "bench"
+GONE_SECONDS = 180.0
 TROUBLE = (ClusterError, ProgramError, AssertionError)
 
 
@@ -45,7 +48,7 @@ class Bench:
 
     def run(self, systems: Sequence[type[System]]) -> None:
         """Measure one system after the other."""
-        lines.put(self._output, {"machine": environment.describe()})
+        lines.put(self._output, {"machine": machine.describe()})
         for number, kind in enumerate(systems):
             missing = [fault for fault in self._faults if (kind.system, fault.name) not in self._known]
             with_idle = self._idle_s > 0 and (kind.system, "idle") not in self._known
@@ -53,8 +56,28 @@ class Bench:
                 self._run_system(kind, missing, with_idle, systems[number + 1 :])
 
     def _run_system(self, kind: type[System], faults: Sequence[Fault], with_idle: bool, later: Sequence[type[System]]) -> None:
+        plain = [fault for fault in faults if not fault.on_disks]
+        ordered = [*plain, *(fault for fault in faults if fault.on_disks)]
+        weights = [fault.weight * kind.ttl_s for fault in ordered]
+        weights += [fault.weight * other.ttl_s for other in later for fault in self._faults]
+        for chosen, on_disks in ((plain, False), (ordered[len(plain) :], True)):
+            if not chosen and (on_disks or not with_idle):
+                continue
+            try:
+                with (
+                    storage.volumes(DISKS) if on_disks else nullcontext(STANDARD) as storage_class,
+                    self._installed(kind, storage_class, with_idle and not on_disks) as system,
+                ):
+                    for fault in chosen:
+                        self._do(system, fault, weights)
+                        weights = weights[1:]
+            except TROUBLE as error:
+                self._note(kind.system, error)
+
+    @contextmanager
+    def _installed(self, kind: type[System], storage_class: str, with_idle: bool) -> Iterator[System]:
         with programs.namespace("bench") as namespace:
-            system = kind(namespace)
+            system = kind(namespace, storage_class=storage_class)
             try:
                 before = idle.requests(self._idle_s) if with_idle else {}
                 system.deploy()
@@ -64,40 +87,43 @@ class Bench:
                 lines.put(self._output, {"system": kind.system, "version": system.version()})
                 if with_idle:
                     lines.put(self._output, {"system": kind.system, "idle": idle.measure(system, self._idle_s, before)})
-                if kind is HaPostgres and ("routing", "routing") not in self._known:
-                    lines.put(self._output, {"system": "routing", "routing": routing.measure(system)})
-            except TROUBLE as error:
-                self._fail(system, kind.system, error)
-                return
-            after = [Share(each.system, fault.weight * each.ttl_s) for each in later for fault in self._faults]
-            for number, fault in enumerate(faults):
-                shares = [Share(each.name, each.weight) for each in faults[number:]]
-                allowed = plan.share_s(self._end - time.monotonic(), [*shares, *after])
-                self._do(system, fault, allowed)
+                if with_idle and kind is HaPostgres:
+                    lines.put(self._output, {"system": "kubernetes", "routing": routing.measure(system.image(system.agent))})
+                yield system
+            except TROUBLE:
+                artifacts.save(namespace, artifacts.FOLDER / namespace.name)
+                raise
+            finally:
+                namespace.kubectl("delete", "namespace", namespace.name, f"--timeout={GONE_SECONDS:.0f}s", limit=2 * GONE_SECONDS)
 
-    def _do(self, system: System, fault: Fault, allowed_s: float) -> None:
-        found = []
-        begun = time.monotonic()
-        while plan.goes_on(len(found), self._times, time.monotonic() - begun, allowed_s):
-            label = f"{fault.name}-{len(found) + 1}"
-            try:
-                done = trial.run(system, fault, label)
-                wrong = done.violations()
-                if wrong:
-                    raise AssertionError("\n".join(wrong))
-                if fault.tidy is not None:
-                    fault.tidy(system, done.old)
-            except TROUBLE as error:
-                self._fail(system, f"{system.system} {label}", error)
-                break
-            found.append(done.measurement)
-            lines.put(self._output, summary.summarize(system.system, fault.name, found).line())
-            print(f"{system.system} {label} of {self._times}: {done.measurement.text}", file=sys.stderr, flush=True)
-
-    def _fail(self, system: System, what: str, error: Exception) -> None:
+    def _note(self, what: str, error: Exception) -> None:
         self.failures.append(f"{what}: {error}")
         print(f"error: {self.failures[-1]}", file=sys.stderr, flush=True)
-        artifacts.save(system.namespace, artifacts.FOLDER / f"{system.namespace.name}-{what.replace(' ', '-')}")
+
+    def _do(self, system: System, fault: Fault, weights: Sequence[float]) -> None:
+        allowed = plan.share_s(self._end - time.monotonic(), weights)
+        found: list[Measurement] = []
+        begun = time.monotonic()
+        while plan.goes_on(len(found), self._times, time.monotonic() - begun, allowed):
+            label = f"{fault.name}-{len(found) + 1}"
+            try:
+                found.append(_measure(system, fault, label))
+            except TROUBLE as error:
+                self._note(f"{system.system} {label}", error)
+                artifacts.save(system.namespace, artifacts.FOLDER / f"{system.namespace.name}-{label}")
+                return
+            lines.put(self._output, summary.summarize(system.system, fault.name, found).line())
+            print(f"{system.system} {label} of {self._times}: {found[-1].text}", file=sys.stderr, flush=True)
+
+
+def _measure(system: System, fault: Fault, label: str) -> Measurement:
+    done = trial.run(system, fault, label)
+    wrong = done.violations()
+    if wrong:
+        raise AssertionError("\n".join(wrong))
+    if fault.tidy is not None:
+        fault.tidy(system, done.old)
+    return done.measurement
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--system", choices=SYSTEMS, default="ha-postgres", help="what is measured (default: ha-postgres)")
     parser.add_argument("--times", type=int, default=10, metavar="N", help="how often each fault is done at most (default: 10)")
     parser.add_argument("--faults", default=",".join(FAULTS), metavar="LIST", help=f"some of {','.join(FAULTS)} (default: all)")
-    parser.add_argument("--minutes", type=float, default=60.0, help=f"fewer times than N, but {plan.LEAST}, if this isn't enough (default: 60)")
+    minutes = f"all in all; if they aren't enough, faults are done less often, but {plan.LEAST} times (default: 60)"
+    parser.add_argument("--minutes", type=float, default=60.0, help=minutes)
     parser.add_argument("--idle-seconds", type=float, default=60.0, help="how long the cost without a fault is measured; 0: not at all")
     parser.add_argument("--resume", action="store_true", help="keep the lines that the file has, and measure what is missing")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="for the lines of JSON (default: build/bench.jsonl)")

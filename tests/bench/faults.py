@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.bench.systems import System
-from tests.cluster import cli, nodes
+from tests.cluster import cli, disks, nodes
 from tests.e2e import faults
 from tests.e2e.release import Pod
 
@@ -19,7 +19,7 @@ class Fault:
 
     hold_ttls: it lasts at least so many TTLs; near: the writer that keeps to the old primary runs on that one's node, which nobody
     else can reach; patient: that writer waits for its answers until the fault is over; tidy: what is done after each time, so that
-    the next one finds the same.
+    the next one finds the same; on_disks: the volumes have to be disks that can hang.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Fault:
     patient: bool = False
     tidy: Deed | None = None
     local_only: bool = True
+    on_disks: bool = False
     weight: float = 1.0
     """How long one time of it takes, compared with the others."""
 
@@ -72,6 +73,14 @@ def _thaw(system: System, primary: Pod) -> None:
         nodes.thaw(system.namespace.name, primary.name, container, primary.node)
 
 
+def _hang(system: System, primary: Pod) -> None:
+    disks.hang(system.storage_class, primary.node)
+
+
+def _go_on(system: System, primary: Pod) -> None:
+    disks.resume(system.storage_class, primary.node)
+
+
 _BY_NAME = (
     Fault("graceful", faults.GRACEFUL.inject, local_only=False),
     Fault("switchover", lambda system, primary: system.switch_over(primary), local_only=False, weight=0.7),
@@ -81,6 +90,7 @@ _BY_NAME = (
     Fault("node", *_as_in_tests(faults.NODE), weight=2.0),
     Fault("partition", _partition, _heal, hold_ttls=2.0, near=True, patient=True, weight=2.0),
     Fault("frozen", _freeze, _thaw, hold_ttls=2.2, patient=True, weight=2.0),
+    Fault("storage", _hang, _go_on, patient=True, on_disks=True, weight=2.0),
 )
 
 FAULTS = {fault.name: fault for fault in _BY_NAME}

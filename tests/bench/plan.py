@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 LEAST = 3
 """So often a fault is done, whatever time that takes."""
 
 
-@dataclass(frozen=True)
-class Share:
-    """What is left to be measured of one fault. weight: how long one time of it takes, compared with the others."""
+def share_s(left_s: float, weights: Sequence[float]) -> float:
+    """How many of the seconds that are left the first fault may use; what it leaves over goes to those after it.
 
-    name: str
-    weight: float
-
-
-def share_s(left_s: float, shares: Sequence[Share]) -> float:
-    """How many of the seconds that are left the first one may use; what it leaves over goes to those after it."""
-    return left_s * shares[0].weight / sum(each.weight for each in shares)
+    weights: of all faults that are still to be done, this one first: how long one time of it takes, compared with the others.
+    """
+    return left_s * weights[0] / sum(weights)
 
 
 def goes_on(done: int, times: int, used_s: float, allowed_s: float) -> bool:

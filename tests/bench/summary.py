@@ -17,7 +17,7 @@ class Measurement:
     gap_s, direct_gap_s: the longest wait of the writer that uses the Service, and of the one that uses the pods' addresses; lost,
     lost_pinned: acknowledged rows that are gone, of the writer that uses the Service and of the one that keeps to the old primary;
     split_brain_acks: acknowledgements by the old primary after the new one's first; full_strength_s: time until all replicas
-    streamed again; phases: how long each kept the client waiting.
+    streamed again; stuck: writes didn't go on before the fault was undone; phases: how long each kept the client waiting.
     """
 
     gap_s: float
@@ -26,7 +26,18 @@ class Measurement:
     lost_pinned: int
     split_brain_acks: int
     full_strength_s: float
+    stuck: bool = False
     phases: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """In a line."""
+        spent = ", ".join(f"{name} {seconds:.2f}" for name, seconds in self.phases.items())
+        return (
+            f"gap {self.gap_s:.2f} s ({self.direct_gap_s:.2f} at the pods' addresses), lost {self.lost} and {self.lost_pinned}, "
+            f"split-brain acks {self.split_brain_acks}, full strength after {self.full_strength_s:.1f} s"
+            f"{', STUCK until undone' if self.stuck else ''}{f' ({spent})' if spent else ''}"
+        )
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,9 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class Summary:
-    """All measurements of a fault: quantiles of the gaps, sums of rows, medians of the time to full strength and of the phases."""
+    """All measurements of a fault: quantiles of the gaps, sums of rows and of how often writes went on only once the fault was undone,
+    medians of the time to full strength and of the phases.
+    """
 
     system: str
     fault: str
@@ -64,6 +77,7 @@ class Summary:
     lost_pinned: int
     split_brain_acks: int
     full_strength_s: float
+    stuck: int
     direct: Quantiles
     phases: Mapping[str, float]
     gaps_s: Sequence[float]
@@ -98,6 +112,7 @@ def summarize(system: str, fault: str, measurements: Sequence[Measurement]) -> S
         lost_pinned=sum(each.lost_pinned for each in measurements),
         split_brain_acks=sum(each.split_brain_acks for each in measurements),
         full_strength_s=round(statistics.median(each.full_strength_s for each in measurements), 1),
+        stuck=sum(each.stuck for each in measurements),
         direct=Quantiles.of([each.direct_gap_s for each in measurements]),
         phases=phases.medians(dict(each.phases) for each in measurements),
         gaps_s=[round(gap, 3) for gap in gaps],
@@ -114,6 +129,7 @@ GAPS: tuple[Column, ...] = (
     ("max s", lambda s: f"{s.max_s:.2f}"),
     ("lost", lambda s: str(s.lost)),
     ("split-brain acks", lambda s: str(s.split_brain_acks)),
+    ("stuck", lambda s: str(s.stuck)),
     ("full strength s", lambda s: f"{s.full_strength_s:.1f}"),
 )
 DIRECT: tuple[Column, ...] = (
@@ -140,8 +156,9 @@ def table(summaries: Sequence[Summary], columns: Sequence[Column]) -> str:
     widths = [max(len(row[number]) for row in rows) for number in range(len(columns))]
     lines = []
     for row in rows:
-        cells = [text.ljust(width) if number < 2 else text.rjust(width) for number, (text, width) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
+        names = [text.ljust(width) for text, width in zip(row[:2], widths[:2], strict=True)]
+        numbers = [text.rjust(width) for text, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append("  ".join([*names, *numbers]).rstrip())
     return "\n".join(lines)
 
 

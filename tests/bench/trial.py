@@ -19,8 +19,8 @@ from tests.e2e.writes import Log
 ROWS_BEFORE = 150
 ROWS_AFTER = 100
 WRITES_SECONDS = 60.0
-FAILOVER_TTLS = 6.0
-FAILOVER_SECONDS = 90.0
+FAILOVER_TTLS = 3.0
+FAILOVER_SECONDS = 45.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Trial:
 
     old, new: the primaries before and after; timeline: of the old one; service, direct, pinned: what the writer through the Service,
     the one that goes to the pods' addresses, and the one that keeps to the old primary were told; present: the ids that are there in
-    the end, by writer; recovery: seconds until all replicas streamed again, from the fault or, if it has to be undone, from then on.
+    the end, by writer; recovery: seconds until all replicas streamed again, from the fault or, if it has to be undone, from then on;
+    stuck: writes didn't go on before the fault was undone.
     """
 
     fault: str
@@ -42,6 +43,7 @@ class Trial:
     present: dict[str, list[int]]
     phases: dict[str, float]
     recovery: float
+    stuck: bool
 
     @property
     def measurement(self) -> Measurement:
@@ -53,6 +55,7 @@ class Trial:
             lost_pinned=self._lost(self.pinned),
             split_brain_acks=len(writes.overlaps((self.service, self.direct, self.pinned))),
             full_strength_s=self.recovery,
+            stuck=self.stuck,
             phases=self.phases,
         )
 
@@ -93,14 +96,23 @@ def run(system: System, fault: Fault, label: str) -> Trial:
         injected = time.time()
         failures = made.service.log.failures
         fault.inject(system, old)
-        system.wait(
-            f"writes go on after {fault.name}",
-            lambda: made.service.log.failures > failures and made.service.log.unbroken > ROWS_AFTER,
-            max(FAILOVER_SECONDS, FAILOVER_TTLS * system.ttl_s),
-        )
+        limit = max(FAILOVER_SECONDS, FAILOVER_TTLS * system.ttl_s)
+
+        def go_on() -> bool:
+            return made.service.log.failures > failures and made.service.log.unbroken > ROWS_AFTER
+
+        try:
+            system.wait(f"writes go on after {fault.name}", go_on, limit)
+            stuck = False
+        except AssertionError:
+            if fault.undo is None:
+                raise
+            stuck = True
         time.sleep(max(0.0, injected + fault.hold_ttls * system.ttl_s - time.time()))
         begun = time.time() if fault.undo is not None else injected
         undo.close()
+        if stuck:
+            system.wait(f"writes go on after the end of {fault.name}", go_on, limit)
         system.wait_full_strength(asker=client)
         recovery = time.time() - begun
         logs = {name: writer.stop() for name, writer in vars(made).items()}
@@ -118,6 +130,7 @@ def run(system: System, fault: Fault, label: str) -> Trial:
         present={log.writer: present_ids(system, log.writer) for log in logs.values()},
         phases=phases.durations(marks, begin, end) if marks else {},
         recovery=recovery,
+        stuck=stuck,
         **logs,
     )
 

@@ -57,9 +57,10 @@ def test_only_the_living_supervisor_is_heard(world: World) -> None:
 
 
 def test_figures_name_the_phase_and_the_lease() -> None:
-    text = render(Phase.FOLLOW, LeaseView("7", LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl), 10.0, 11.0), 12.5)
+    text = render(Phase.FOLLOW, LeaseView("7", LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl), 10.0, 11.0), 12.5, {"PUT": 7, "GET": 2})
     assert 'ha_postgres_phase{phase="follow"} 1\n' in text
     assert 'ha_postgres_phase{phase="primary"} 0\n' in text
     assert "ha_postgres_term 4\n" in text
     assert "ha_postgres_lease_age_seconds 2.500\n" in text
-    assert "ha_postgres_term 0\n" in render(Phase.BOOT, None, 1.0)
+    assert 'ha_postgres_api_requests_total{verb="PUT"} 7\n' in text
+    assert "ha_postgres_term 0\n" in render(Phase.BOOT, None, 1.0, {})
