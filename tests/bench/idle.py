@@ -11,11 +11,12 @@ from pathlib import Path
 
 from tests.bench.systems import System
 from tests.cluster import nodes, process
+from tests.cluster.process import Process
 from tests.e2e.client import Client
 from tests.e2e.programs import run
 from tests.e2e.release import Pod
 
-SETTLE_SECONDS = 10.0
+SETTLE_SECONDS = 20.0
 START_SECONDS = 60.0
 KINDS = ("pods", "leases", "events", "endpoints", "configmaps", "secrets", "services")
 SERVED = re.compile(r'^apiserver_request_total\{.*?resource="(?P<kind>[a-z]+)".*?verb="(?P<verb>[A-Z]+)".*\} (?P<count>[0-9.e+]+)$')
@@ -71,12 +72,17 @@ def requests(seconds: float) -> dict[str, float]:
     return per_second(before, served(run("kubectl", "get", "--raw", "/metrics")), seconds)
 
 
+def agents(system: System, pod: Pod) -> list[Process]:
+    """The processes of the agent of a pod, the eldest first."""
+    found = nodes.processes(system.namespace.name, pod.name, system.agent, pod.node)
+    return [each for each in found if system.agent_command in process.command_line(each.pid)]
+
+
 def usage(system: System, pod: Pod) -> Usage:
     """What the agent of a pod uses, or has used since it began."""
-    found = [each.pid for each in nodes.processes(system.namespace.name, pod.name, system.agent, pod.node)]
-    chosen = [pid for pid in found if system.agent_command in process.command_line(pid)]
-    memory = [_memory(Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")) for pid in chosen]
-    ticks = [_ticks(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")) for pid in chosen]
+    chosen = agents(system, pod)
+    memory = [_memory(Path(f"/proc/{each.pid}/smaps_rollup").read_text(encoding="utf-8")) for each in chosen]
+    ticks = [_ticks(Path(f"/proc/{each.pid}/stat").read_text(encoding="utf-8")) for each in chosen]
     return Usage(sum(rss for rss, _ in memory), sum(pss for _, pss in memory), sum(ticks) / os.sysconf("SC_CLK_TCK"))
 
 
@@ -126,13 +132,13 @@ def _sent(system: System, client: Client, pods: Iterable[Pod]) -> int:
 def start_up(system: System) -> float:
     """Kill the agent's container of a standby; return how many seconds its successor's first process is older than its first 'ready'."""
     pod = system.standbys()[0]
-    where = (system.namespace.name, pod.name, system.agent)
-    killed = nodes.processes(*where, node=pod.node)[0]
-    nodes.kill_container(*where, node=pod.node)
+    killed = agents(system, pod)[0]
+    nodes.kill_container(system.namespace.name, pod.name, system.agent, node=pod.node)
     client = system.client_apart_from(pod.node)
     ready = float(client.namespace.kubectl(*client.command("timeout", f"{START_SECONDS:.0f}", "bash", "-c", READY, "ready", pod.ip)))
-    started = nodes.processes(*where, node=pod.node)[0]
+    started = agents(system, pod)[0]
     assert started != killed
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - started.start / os.sysconf("SC_CLK_TCK")
+    began = time.time() - age
     system.wait_full_strength()
-    return ready - (time.time() - age)
+    return ready - began

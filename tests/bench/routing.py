@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from tests.bench.summary import Quantiles
-from tests.bench.watching import SLICES, Follower
+from tests.bench.watching import SLICES, Follower, leads_to
 from tests.e2e import programs
 from tests.e2e.programs import Namespace, environment
 from tests.e2e.waiting import wait_for
@@ -80,14 +80,15 @@ class Api:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
 
     def label(self, pod: str, role: str | None) -> float:
-        """Give a pod a role or, with None, take it away; return when that was answered (seconds since the epoch)."""
+        """Give a pod a role or, with None, take it away; return when that was sent (seconds since the epoch)."""
         body = json.dumps({"metadata": {"labels": {LABEL: role}}})
         path = f"/api/v1/namespaces/{self._namespace.name}/pods/{pod}"
+        sent = time.time()
         self._connection.request("PATCH", path, body, {"Content-Type": "application/merge-patch+json"})
         response = self._connection.getresponse()
         text = response.read()
         assert response.status == 200, text
-        return time.time()
+        return sent
 
 
 @contextmanager
@@ -105,9 +106,10 @@ def measure(image: str) -> dict[str, object]:
     """Label and unlabel pods; return quantiles in seconds.
 
     image: one with Python. `appears`: a Service that led nowhere leads to a pod; `moves`: a second pod gets the label and at once the
-    first loses it, as after a promotion; what is counted begins with the answer to the first change.
+    first loses it, as after a promotion; what is counted begins with the sending of the first change.
     """
     with programs.namespace("routing") as namespace, _api(namespace) as api:
+        wait_for("the namespace has its account", lambda: namespace.get("serviceaccount", "default"), SECONDS)
         namespace.apply(*_objects(namespace.name, image))
         namespace.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/a", "pod/b", "pod/client")
         watch = Follower(
@@ -127,7 +129,7 @@ def _once(api: Api, client: Follower, watch: Follower, addresses: dict[str, str]
     time.sleep(QUIET_SECONDS)
     labelled = api.label("a", "primary")
     appears = wait_for("the client reaches a", lambda: first_by(answers(client.lines), "a", labelled), SECONDS, pause=0.05)
-    in_slice = next(at - labelled for at, text in watch.lines if at >= labelled and f"{addresses['a']}=true" in text.split())
+    listed = wait_for("a is in the slice", lambda: leads_to(watch.lines, addresses["a"], labelled), SECONDS, pause=0.05)
     time.sleep(QUIET_SECONDS)
     moved = api.label("b", "primary")
     api.label("a", None)
@@ -136,9 +138,10 @@ def _once(api: Api, client: Follower, watch: Follower, addresses: dict[str, str]
     stays = last_by(answers(client.lines), "a", moved)
     api.label("b", None)
     wait_for("the client reaches nobody", lambda: answers(client.lines)[-1].who == "-", SECONDS)
+    assert listed is not None
     assert appears is not None
     assert moves is not None
-    return {"appears_in_slice": in_slice, "appears": appears, "moves": moves, "old_answers_until": stays}
+    return {"appears_in_slice": listed - labelled, "appears": appears, "moves": moves, "old_answers_until": stays}
 
 
 def _objects(namespace: str, image: str) -> list[dict[str, object]]:

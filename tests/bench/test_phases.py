@@ -109,3 +109,11 @@ def test_lines_of_an_agent_are_understood() -> None:
     assert line.is_put("claim")
     assert watching.parse("pg-0", "Traceback (most recent call last):") is None
     assert watching.parse("pg-0", '"text"') is None
+
+
+def test_a_slice_leads_to_the_addresses_that_are_ready() -> None:
+    lines = [(1.0, "10.0.0.1|true\n"), (2.0, "|\n"), (3.0, "10.0.0.2 10.0.0.1|false true\n"), (4.0, "10.0.0.2 10.0.0.1|true false\n")]
+    assert watching.leads_to(lines, "10.0.0.1", 0.0) == 1.0
+    assert watching.leads_to(lines, "10.0.0.1", 1.5) == 3.0
+    assert watching.leads_to(lines, "10.0.0.2", 0.0) == 4.0
+    assert watching.leads_to(lines, "10.0.0.3", 0.0) is None

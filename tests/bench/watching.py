@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 
@@ -15,7 +15,9 @@ from tests.bench.systems import System
 from tests.e2e.programs import environment
 from tests.e2e.release import Pod
 
-SLICES = r"""jsonpath={range .endpoints[*]}{.addresses[0]}={.conditions.ready} {end}{"\n"}"""
+SLICES = r"""jsonpath={.endpoints[*].addresses[0]}|{.endpoints[*].conditions.ready}{"\n"}"""
+"""Prints a slice in a line: its addresses, and whether each is ready. (kubectl's `range` prints nothing more after an empty one.)"""
+
 END_SECONDS = 5.0
 
 
@@ -80,7 +82,16 @@ class Watch:
 
     def leads_to(self, address: str, since: float) -> float | None:
         """When the Service was first seen to lead to an address, since then; None if it wasn't."""
-        return next((at for at, text in self._slices.lines if at >= since and f"{address}=true" in text.split()), None)
+        return leads_to(self._slices.lines, address, since)
+
+
+def leads_to(slices: Iterable[tuple[float, str]], address: str, since: float) -> float | None:
+    """When an address was first ready in a slice, since then; None if it wasn't."""
+    for at, text in slices:
+        addresses, _, ready = text.partition("|")
+        if at >= since and (address, "true") in zip(addresses.split(), ready.split(), strict=False):
+            return at
+    return None
 
 
 def parse(pod: str, text: str) -> Line | None:
