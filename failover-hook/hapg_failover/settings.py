@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from .core import slots
 from .core.timing import Timing
 
 
@@ -17,13 +18,17 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels."""
+    """What the chart says.
+
+    max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels; slots: replication slots are used.
+    """
 
     name: str
     replicas: int
     standby_mode: str
     port: int
     http_port: int
+    peer_port: int
     label_name: str
     label_kind: str
     label_role: str
@@ -32,6 +37,7 @@ class Settings:
     database: str
     major: str
     wal_directory: str
+    slots: bool
     timing: Timing
     max_lag: int
     grace: int
@@ -71,6 +77,7 @@ _TIMING = {
     "fenceSeconds": "fence",
     "clockRatio": "clock_ratio",
     "restartInPlaceSeconds": "restart",
+    "grantSeconds": "grant",
 }
 
 
@@ -122,20 +129,23 @@ def parse(text: str) -> Settings:
     if violations:
         raise SettingsError("failover.json.failover: " + "; ".join(violations))
     selector = root.get("selector", dict, "an object of labels")
+    version = major.get("major", str, "a PostgreSQL major version")
     settings = Settings(
         name=root.get("name", str, "the release's name"),
         replicas=replicas,
         standby_mode=mode,
         port=root.get("port", int, "a port"),
         http_port=root.get("httpPort", int, "a port"),
+        peer_port=root.get("peerPort", int, "a port"),
         label_name=labels.get("name", str, "a label key"),
         label_kind=labels.get("kind", str, "a label key"),
         label_role=labels.get("role", str, "a label key"),
         selector={str(k): str(v) for k, v in selector.items()},
         secret=root.get("secret", str, "the name of the Secret"),
         database=root.get("database", str, "the name of a database"),
-        major=major.get("major", str, "a PostgreSQL major version"),
+        major=version,
         wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
+        slots=slots.are_bounded(version),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),

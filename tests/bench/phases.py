@@ -17,6 +17,9 @@ client that uses the Service is told of its first row.
 """
 
 
+PUBLICATION = "ha-postgres/publication"
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of an agent's log: seconds since the epoch, its pod, its fields."""
@@ -107,7 +110,7 @@ def _is_detection(line: Line, old: str) -> bool:
 
 
 def _publishes(line: Line) -> bool:
-    return bool(line.fields.get("annotations"))
+    return PUBLICATION in (line.fields.get("annotations") or ())
 
 
 def _is_primary(line: Line) -> bool:

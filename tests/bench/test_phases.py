@@ -23,7 +23,7 @@ def put(at: float, pod: str, kind: str, outcome: str = "ok") -> Line:
 
 
 def publication(at: float, pod: str) -> Line:
-    return Line(at, pod, {"event": "patch", "pod_patched": pod, "annotations": ["publication"]})
+    return Line(at, pod, {"event": "patch", "pod_patched": pod, "annotations": [phases.PUBLICATION]})
 
 
 def label(at: float, by: str, pod: str, role: str) -> Line:
