@@ -80,6 +80,7 @@ class Bench:
             system = kind(namespace, storage_class=storage_class)
             try:
                 before = idle.requests(self._idle_s) if with_idle else {}
+                system.prepare()
                 system.deploy()
                 system.wait_serving()
                 system.add_clients()

@@ -27,6 +27,9 @@ class System(Release):
 
     storage_class: str = "standard"
 
+    def prepare(self) -> None:
+        """See to it that the nodes have its images."""
+
     def deploy(self) -> None:
         """Install it; doesn't wait for the pods."""
         raise NotImplementedError

@@ -6,15 +6,14 @@ import json
 import re
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from string import Template
 from typing import ClassVar
 
+from tests.bench.patroni import image
+from tests.bench.patroni.image import FOLDER, IMAGE
 from tests.bench.systems import System
+from tests.cluster import local
 from tests.e2e.release import Pod
-
-FOLDER = Path(__file__).parent
-IMAGE = "localhost/patroni:4.1.5"
 
 
 @dataclass
@@ -28,6 +27,10 @@ class Patroni(System):
     agent_command = "patroni"
     loop_wait: ClassVar[int] = 10
     retry_timeout: ClassVar[int] = 10
+
+    def prepare(self) -> None:
+        """See System."""
+        local.load([image.ensure()])
 
     def deploy(self) -> None:
         """See System."""
