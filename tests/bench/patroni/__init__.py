@@ -15,6 +15,13 @@ from tests.bench.systems import System
 from tests.cluster import local
 from tests.e2e.release import Pod
 
+SWITCHOVER = """
+import json, sys, urllib.request
+body = json.dumps({"leader": sys.argv[1]}).encode()
+urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:8008/switchover", body), timeout=120)
+"""
+"""The REST API, which patronictl uses as well."""
+
 
 @dataclass
 class Patroni(System):
@@ -44,8 +51,7 @@ class Patroni(System):
 
     def switch_over(self, primary: Pod) -> None:
         """See System."""
-        command = ["python3", "-m", "patroni.ctl", "-c", "/etc/patroni/patroni.yaml", "switchover", self.name, "--force"]
-        self.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", *command)
+        self.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "python3", "-c", SWITCHOVER, primary.name)
 
     def version(self) -> str:
         """See System."""
