@@ -96,8 +96,8 @@ class Report:
     def _faults(self) -> list[str]:
         return [fault for fault in DONE if any(each.fault == fault for each in self._summaries)]
 
-    def overview(self) -> str:
-        """Median and 95 % quantile of each fault, a column for each system."""
+    def overview(self, goals: bool) -> str:
+        """Median and 95 % quantile of each fault, a column for each system, and one for what was aimed at."""
 
         def cell(found: Summary | None) -> str:
             if found is None:
@@ -108,12 +108,18 @@ class Report:
         def losses(found: Summary | None) -> str:
             return "" if found is None else f"{found.lost} / {found.split_brain_acks}"
 
-        head = ["fault", "goal", *(f"{system} (n)" for system in self._systems), *(f"{system}: lost / split" for system in self._systems)]
+        head = [
+            "fault",
+            *(["goal"] if goals else []),
+            *(f"{system} (n)" for system in self._systems),
+            *(f"{system}: lost / split" for system in self._systems),
+        ]
         rows = []
         for fault in self._faults():
             found = [self._of(system, fault) for system in self._systems]
             times = [f"{cell(each)} ({each.n})" if each else cell(each) for each in found]
-            rows.append([DONE[fault], "{:.1f} / {:.1f}".format(*GOALS[fault]), *times, *(losses(each) for each in found)])
+            goal = ["{:.1f} / {:.1f}".format(*GOALS[fault])] if goals else []
+            rows.append([DONE[fault], *goal, *times, *(losses(each) for each in found)])
         return markdown(head, rows)
 
     def details(self, system: str) -> str:
@@ -160,7 +166,7 @@ class Report:
         return PAGE_TEXT.format(
             machine=self.machine(),
             versions=versions,
-            overview=self.overview(),
+            overview=self.overview(goals=True),
             details="\n\n".join(f"### {system}\n{self.details(system)}" for system in self._systems),
             direct=self.direct(),
             phases=self.phases(),
@@ -170,7 +176,7 @@ class Report:
 
     def short(self) -> str:
         """The README's part."""
-        return f"{self.machine()} Seconds, median / 95 %.\n\n{self.overview()}"
+        return f"{self.machine()} Seconds, median / 95 %.\n\n{self.overview(goals=False)}"
 
 
 def _seconds(found: Quantiles) -> list[str]:

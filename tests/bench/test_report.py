@@ -36,9 +36,11 @@ def test_every_fault_has_its_words_and_a_goal() -> None:
 
 
 def test_systems_stand_side_by_side(some_lines: list[lines.Line]) -> None:
-    rows = report.Report(some_lines).overview().splitlines()
+    rows = report.Report(some_lines).overview(goals=True).splitlines()
     assert rows[0] == "| fault | goal | ha-postgres (n) | patroni (n) | ha-postgres: lost / split | patroni: lost / split |"
     assert rows[2] == "| node switched off | 6.0 / 8.0 | 6.50 / 7.00 (2) | 30.00 / 30.00, 1 not before its end (1) | 2 / 6 | 1 / 3 |"
+
+    assert report.Report(some_lines).overview(goals=False).startswith("| fault | ha-postgres (n) |")
 
 
 def test_the_page_has_every_figure(some_lines: list[lines.Line]) -> None:
