@@ -56,7 +56,7 @@ from .workers import Worker, every
 from .world import Change, World, read_volume
 
 TURN_S = 0.25
-STATUS_S = 0.5
+STATUS_S = 1.0
 PROBE_S = 1.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
