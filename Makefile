@@ -12,6 +12,9 @@ export CLUSTER
 # Arguments for pytest: make e2e ARGS="-k handover"
 ARGS ?=
 
+# What the bench measures: ha-postgres, patroni, or all (both, one after the other).
+SYSTEM ?= ha-postgres
+
 # Arguments for helm in the demo; with CLUSTER=current it has to be told where the images are:
 # make demo CLUSTER=current HELM_ARGS="--set global.imageRegistry=REGISTRY"
 HELM_ARGS ?=
@@ -83,8 +86,12 @@ soak: tools images cluster-up ## random faults under pgbench, and whether anythi
 	$(PY) -m tests.faults.soak --hours $(HOURS) $(ARGS)
 
 .PHONY: bench
-bench: tools images cluster-up ## the faults of the tutorial, with the gap that a writing client sees
-	$(PY) -m tests.bench $(ARGS)
+bench: tools images cluster-up ## nine faults, and how long clients wait: make bench SYSTEM=all ARGS="--times 3"
+	$(PY) -m tests.bench --system $(SYSTEM) $(ARGS)
+
+.PHONY: bench-report
+bench-report: $(STAMP) ## docs/bench.md and the README's table from the lines of the last bench
+	$(PY) -m tests.bench.report build/bench.jsonl
 
 # --- generated files -----------------------------------------------------------------------------------------
 
@@ -99,6 +106,7 @@ check: tools ## fail if a generated file differs from what its source would give
 	$(HAPG) generate --all --check -o charts
 	$(PY) -m tests.chart.golden --check
 	$(PY) -m docs.make_pictures --check
+	$(PY) -m tests.bench.report --check
 
 .PHONY: lock
 lock: ## resolve requirements-dev.lock anew (needs uv)
@@ -114,6 +122,9 @@ tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cach
 .PHONY: images
 images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
 	$(CLUSTER_CLI) images
+ifneq ($(SYSTEM),ha-postgres)
+	$(PY) -m tests.bench.patroni
+endif
 
 .PHONY: postgres
 postgres: ## the programs of PostgreSQL 15 on this machine, for tests/supervisor

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -57,7 +57,7 @@ from .world import Change, World, read_volume
 
 TURN_S = 0.25
 HAND_OVER_TURN_S = 0.02
-STATUS_S = 0.5
+STATUS_S = 1.0
 PROBE_S = 1.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
@@ -79,8 +79,9 @@ class Agent:
         volume: Volume,
         peers: PeerClient,
         log: Log,
+        requests: Callable[[], Mapping[str, int]],
     ) -> None:
-        """settings: called at each turn."""
+        """settings: called at each turn; requests: how many were sent to the API, by verb."""
         self._settings = settings
         self._identity = identity
         self._me = Holder(identity.pod, identity.uid)
@@ -88,6 +89,7 @@ class Agent:
         self._supervisor = supervisor
         self._volume = volume
         self._log = log
+        self._requests = requests
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._grants = Grants(peers, self._changes.put, log)
         self._verbs = Verbs(supervisor)
@@ -148,7 +150,7 @@ class Agent:
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        return render(self._memory, self._world.lease, self._settings().timing, boottime(), time.time())
+        return render(self._memory, self._world.lease, self._settings().timing, boottime(), time.time(), self._requests())
 
     def _read_events(self) -> None:
         while True:

@@ -10,8 +10,11 @@ from .core.state import LeaseView, Memory, Phase
 from .core.timing import Timing
 
 
-def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, wall: float) -> str:
-    """Return the figures. now: boot time in seconds; wall: seconds since the epoch at that instant."""
+def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, wall: float, requests: Mapping[str, int]) -> str:
+    """Return the figures.
+
+    now: boot time in seconds; wall: seconds since the epoch at that instant; requests: those sent to the API so far, by verb.
+    """
     m, state = memory, lease.state if lease else None
     held = max(0.0, m.renewed_at + timing.usable_lease(m.recorded_ttl) - now) if m.held_term is not None else 0.0
     promoted = {m.cause: wall - (now - m.promoted_at)} if m.promoted_at else {}
@@ -28,6 +31,12 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
             "promoted_timestamp_seconds",
             "When this member was promoted last, and for what cause; 0 if not by this agent.",
             {f'cause="{cause}"': f"{promoted.get(cause, 0):.0f}" for cause in CAUSES},
+        ),
+        _metric(
+            "api_requests_total",
+            "Requests sent to the Kubernetes API.",
+            {f'verb="{verb}"': count for verb, count in sorted(requests.items())},
+            "counter",
         ),
     ]
     return "".join(parts)
