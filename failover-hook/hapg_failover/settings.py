@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from .core import slots
 from .core.timing import Timing
 
 
@@ -17,7 +18,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels."""
+    """What the chart says.
+
+    max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels; slots: replication slots are used.
+    """
 
     name: str
     replicas: int
@@ -33,6 +37,7 @@ class Settings:
     database: str
     major: str
     wal_directory: str
+    slots: bool
     timing: Timing
     max_lag: int
     grace: int
@@ -124,6 +129,7 @@ def parse(text: str) -> Settings:
     if violations:
         raise SettingsError("failover.json.failover: " + "; ".join(violations))
     selector = root.get("selector", dict, "an object of labels")
+    version = major.get("major", str, "a PostgreSQL major version")
     settings = Settings(
         name=root.get("name", str, "the release's name"),
         replicas=replicas,
@@ -137,8 +143,9 @@ def parse(text: str) -> Settings:
         selector={str(k): str(v) for k, v in selector.items()},
         secret=root.get("secret", str, "the name of the Secret"),
         database=root.get("database", str, "the name of a database"),
-        major=major.get("major", str, "a PostgreSQL major version"),
+        major=version,
         wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
+        slots=slots.are_bounded(version),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),

@@ -9,18 +9,20 @@ from .adapters.ports import Hello
 from .adapters.volume import Volume
 from .core.lsn import Position
 from .core.model import GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
-from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Streaming
+from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Slot, Streaming
 from .core.view import see
+from .core.wal import SEGMENT_SIZE
 
 
 @dataclass(frozen=True)
 class VolumeFacts:
-    """What the data volume says, as read after the last operation."""
+    """What the data volume says, as read after the last operation. reason: what its state rests on."""
 
     state: VolumeState
     uuid: str | None
     system_identifier: str | None
     max_term: int
+    reason: str = ""
 
 
 def read_volume(volume: Volume) -> VolumeFacts:
@@ -32,6 +34,7 @@ def read_volume(volume: Volume) -> VolumeFacts:
         marker.uuid if marker else None,
         marker.system_identifier if marker else None,
         volume.term(),
+        assessment.reason,
     )
 
 
@@ -47,7 +50,10 @@ class World:
     pods_listed_at: float = 0.0
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
+    slots: tuple[Slot, ...] | None = None
     probe_at: float = 0.0
+    room: int | None = None
+    segment: int = SEGMENT_SIZE
     puts: list[PutResult] = field(default_factory=list)
     ops: list[OpResult] = field(default_factory=list)
     checked: RecordCheck | None = None

@@ -26,6 +26,11 @@ class Major:
     wal_keep_value: str
 
     @property
+    def bounds_slots(self) -> bool:
+        """Whether the WAL that replication slots hold back can be bounded (13 and later); otherwise none are used."""
+        return int(self.name.split(".")[0]) >= 13
+
+    @property
     def facts(self) -> dict[str, str | bool]:
         """What the failover container is told about the major: `postgresMajor` of failover.json."""
         return {

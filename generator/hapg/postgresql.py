@@ -23,6 +23,7 @@ RESERVED_PARAMETERS = (
     "listen_addresses",
     "log_destination",
     "logging_collector",
+    "max_slot_wal_keep_size",
     "password_encryption",
     "port",
     "primary_conninfo",

@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hapg_failover.core import decide as core
-from hapg_failover.core import view
+from hapg_failover.core import requests, view
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, Publication
 from hapg_failover.core.state import (
     Action,
+    Annotate,
     Announce,
     AnswerGrant,
     AskGrants,
@@ -236,6 +237,8 @@ class Agent:
                 self._check(action.position)
             case Publish():
                 self._publish(action.publication, 3)
+            case Annotate():
+                self.world.call(self, lambda: self._annotate(action), lambda _: None)
             case Label():
                 self.world.call(self, lambda: self._label(action), lambda _: None)
             case WriteDeadline():
@@ -340,6 +343,12 @@ class Agent:
 
     def _label(self, action: Label) -> str:
         return self.world.api.patch_pod(action.pod, action.uid, role=action.role)
+
+    def _annotate(self, action: Annotate) -> None:
+        annotations = dict(action.annotations)
+        self.world.answers.append((self.member, annotations.get(requests.ANSWER) or ""))
+        switchover, force = annotations.get(requests.SWITCHOVER, ""), annotations.get(requests.FORCE, "")
+        self.world.api.patch_pod(self.pod, self.uid, switchover=switchover, force=force)
 
     def _publish(self, publication: Publication, tries: int) -> None:
         """PATCH our own pod; a few tries, then it is the next decision's matter."""

@@ -117,6 +117,28 @@ def short_outage(seed: int) -> World:
     return world
 
 
+def switched_over(seed: int) -> World:
+    """An operator has the primary hand over; no pod is deleted."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.switchover(old, (old + 2) % 3)
+    world.run(15.0)
+    return world
+
+
+def too_far_behind(seed: int) -> World:
+    """The primary's node is lost while every replica lacks more than maxLagBytes."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.max_lag = 200
+    for member in range(3):
+        world.stall_stream(member, 1.0)
+    world.run(25.0)
+    world.power_off(old)
+    world.run(30.0)
+    return world
+
+
 def handed_over(seed: int) -> World:
     """The primary's pod is deleted, with time to shut down."""
     world = running(3, seed)

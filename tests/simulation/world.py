@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -70,6 +71,8 @@ class World:
         self.violations: list[str] = []
         self.deadlines: list[tuple[int, float | None, int]] = []
         self.announced: list[tuple[int, str]] = []
+        self.answers: list[tuple[int, str]] = []
+        self.written_at = 0.0
         self.commits: list[Acknowledged] = []
         self.promotions: list[tuple[float, int, int]] = []
         self.lost: list[list[Acknowledged]] = []
@@ -250,6 +253,7 @@ class World:
             self.note(agent.member, f"PUT {action.kind.value} applied: {lease.version if lease else ''}")
             if action.kind is PutKind.CLAIM:
                 self.invariants.claimed(agent, previous, action.state)
+            self.written_at = self.engine.now
         return outcome, lease
 
     def publish(self, agent: Agent, publication: Publication) -> str:
@@ -401,7 +405,7 @@ class World:
         if pod is None or pod.uid != self.uids[member] or pod.deleting:
             return
         self.fault(member, "the pod is deleted")
-        self.api.put_pod(replace(pod, deleting=True))
+        self.api.put_pod(replace(pod, deleting=True, grace=int(GRACE_S)))
         self.engine.after(self.uniform(0.05, 1.0), lambda: self._kubelet_stops(member, pod.uid))
 
     def _kubelet_stops(self, member: int, uid: str) -> None:
@@ -456,6 +460,23 @@ class World:
         self.agent[member].running = False
         self.server[member] = Server(self, member, self.uids[member], self._nonce(member), self.volumes[member])
         self.agent[member] = Agent(self, member)
+
+    def switchover(self, member: int, to: int | None = None, term: int | None = None) -> None:
+        """An operator asks a pod to hand over. term: the Lease's unless given."""
+        self.fault(member, "a switchover is asked for")
+        known = self.api.lease.state.term if self.api.lease is not None else 0
+        request = {"id": f"s{self.next_serial()}", "term": known if term is None else term}
+        text = json.dumps(request if to is None else {**request, "to": self.pod_name(to)})
+        self.api.patch_pod(self.pod_name(member), self.uids[member], switchover=text)
+
+    def force(self, member: int, version: str | None = None) -> None:
+        """An operator has a pod promoted by force. version: the Lease's unless given."""
+        lease = self.api.lease
+        if lease is None:
+            return
+        self.fault(member, "a promotion is forced")
+        request = {"id": f"f{self.next_serial()}", "term": lease.state.term, "leaseVersion": version or lease.version}
+        self.api.patch_pod(self.pod_name(member), self.uids[member], force=json.dumps(request))
 
     def pod_replace(self, member: int) -> None:
         """The pod is deleted by force: its object is another's at once, its processes live on for a moment."""

@@ -31,7 +31,7 @@ readonly OUTPUTS=8          # how many outputs of jobs are kept
 
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
 readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
-readonly UNWANTED='^[[:space:]]*(primary_conninfo|restore_command|promote_trigger_file|recovery_target[a-z_]*)([[:space:]=]|$)'
+readonly UNWANTED='^[[:space:]]*(primary_conninfo|primary_slot_name|restore_command|promote_trigger_file|recovery_target[a-z_]*)([[:space:]=]|$)'
 
 STATE=down    # down, standby or primary
 PM=0          # pid of the postmaster
@@ -44,7 +44,7 @@ TERM_OF_WRITES=0 # the term of the promotion
 MISSED=0      # for how many turns a process has been missing that hasn't told its exit code
 START_ID='' START_AT=0
 STOP_IDS=() STOPPING=0
-SEAL_ID='' SEAL_GAP=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
+SEAL_ID='' SEAL_GAP=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
 JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
 SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
 NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
@@ -171,8 +171,9 @@ enforce() {
 
 # ---- the server ----
 
-write_instance() { # [PRIMARY_CONNINFO]
-    printf "hot_standby = %s\nprimary_conninfo = '%s'\n" "$HOT" "${1-}" >"$INSTANCE.new" && mv -f "$INSTANCE.new" "$INSTANCE"
+write_instance() { # [PRIMARY_CONNINFO [SLOT]]
+    printf "hot_standby = %s\nprimary_conninfo = '%s'\nprimary_slot_name = '%s'\n" "$HOT" "${1-}" "${2-}" >"$INSTANCE.new" &&
+        mv -f "$INSTANCE.new" "$INSTANCE"
 }
 
 # Drop what would override instance.conf or end recovery early from postgresql.auto.conf.
@@ -206,13 +207,29 @@ prepare() {
     for file in "$DATA/$WAL"/*.history; do
         [[ -s $file ]] || rm -f "$file" || return 1
     done
+    # The slots that a former primary had for the members: nobody will ask for them here, and they would keep WAL for ever.
+    for file in "$DATA"/pg_replslot/*; do
+        if [[ ${file##*/} =~ ^${SLOTS}_[0-9]+$ ]]; then rm -rf "$file" || return 1; fi
+    done
     strip_auto_conf && write_instance && sync "$DATA" "$DATA/standby.signal" "$DATA/$WAL"
+}
+
+# A killed process that is stuck in the kernel, as on a hanging disk, may still finish the write it is in: wait for its end.
+await_killed() {
+    local file line
+    set +f
+    for file in /proc/[0-9]*/stat; do
+        while IFS= read -r line <"$file" && [[ $line == *' (postgres) '[!ZX]' '* ]]; do
+            sleep 0.1 6>&- 7>&-
+        done
+    done
 }
 
 # In the child: prepare, start the server, wait for its end. Its lines wake the loop.
 wrapper() {
     local problem
     trap - TERM
+    await_killed
     if ! problem=$(prepare 2>&1 6>&- 7>&-); then
         printf '%s unprepared %s %s\n' "$TOKEN" "$GENERATION" "${problem:0:900}" >&6
         return
@@ -268,10 +285,10 @@ steerable() { # ID
     return 1
 }
 
-reconfigure() { # ID [PRIMARY_CONNINFO]
+reconfigure() { # ID [PRIMARY_CONNINFO [SLOT]]
     if [[ $SEAL_ID ]]; then event "$SEAL_ID" error superseded; fi
     SEAL_ID=
-    if write_instance "${2-}" && kill -HUP "$PM"; then return 0; fi
+    if write_instance "${2-}" "${3-}" && kill -HUP "$PM"; then return 0; fi
     event "$1" error 'the configuration could not be written'
     return 1
 }
@@ -282,17 +299,23 @@ conninfo() { # HOST PORT [DATABASE]
     INFO+=' keepalives_idle=5 keepalives_interval=2 keepalives_count=3'
 }
 
-verb_follow() { # ID HOST PORT
+verb_follow() { # ID HOST PORT [SLOT]
     steerable "$1" || return
     conninfo "$2" "$3"
-    if reconfigure "$1" "$INFO"; then event "$1" ok; fi
+    if reconfigure "$1" "$INFO" "${4-}"; then event "$1" ok; fi
 }
 
 verb_seal() { # ID SPEED
     steerable "$1" || return
     RECEIVER=0 TITLE_LSN=- CLEAR_SINCE=''
     look_for_receiver
-    reconfigure "$1" || return
+    DRAIN=0
+    if [[ $2 == drain ]] && ((RECEIVER)); then
+        if [[ $SEAL_ID ]]; then event "$SEAL_ID" error superseded; fi
+        DRAIN=1
+    else
+        reconfigure "$1" || return
+    fi
     SEAL_ID=$1 SEAL_GAP=0
     if [[ $2 == slow ]]; then SEAL_GAP=$SLOW_SEAL; fi
 }
@@ -325,7 +348,13 @@ look_for_receiver() {
 }
 
 look_at_seal() {
+    local id=$SEAL_ID
     look_for_receiver
+    if ((DRAIN && !RECEIVER)); then
+        DRAIN=0 SEAL_ID=''
+        reconfigure "$id" || return
+        SEAL_ID=$id
+    fi
     if ((RECEIVER)); then
         CLEAR_SINCE=''
     elif [[ ! $CLEAR_SINCE ]]; then
@@ -531,6 +560,15 @@ job_rewind() { # HOST PORT
     return "$rc"
 }
 
+# Does the server take its configuration? It is read up to where the value of a parameter would be printed.
+job_checkconfig() {
+    local said
+    said=$("$BIN/postgres" -D "$DATA" -C data_directory -c config_file="$CONFIG/postgresql.conf" 2>&1) && return
+    said=${said%%$'\n'*} # names the parameter, the last line only the file
+    printf 'error: %s\n' "${said#*] }"
+    return 1
+}
+
 job_controldata() {
     "$BIN/pg_controldata" -D "$DATA"
 }
@@ -623,7 +661,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
     shift 5
     case $verb:$#:$* in
         hello:0:) event "$id" ok ;;
-        initdb:0: | controldata:0:) start_job "$id" "$verb" ;;
+        initdb:0: | controldata:0: | checkconfig:0:) start_job "$id" "$verb" ;;
         clone:2:* | rewind:2:*)
             if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
             ;;
@@ -635,8 +673,14 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
             fi
             ;;
         start:1:hot | start:1:warm) verb_start "$id" "$1" ;;
-        follow:2:*) if valid_address "$id" "$@"; then verb_follow "$id" "$@"; fi ;;
-        seal:1:fast | seal:1:slow) verb_seal "$id" "$1" ;;
+        follow:2:* | follow:3:*)
+            if [[ ! ${3-} =~ ^[a-z0-9_]{0,63}$ ]]; then
+                refuse "$id" 'malformed slot'
+            elif valid_address "$id" "$1" "$2"; then
+                verb_follow "$id" "$@"
+            fi
+            ;;
+        seal:1:fast | seal:1:slow | seal:1:drain) verb_seal "$id" "$1" ;;
         promote:2:*)
             if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]]; then
                 verb_promote "$id" "$term" "$1" "$2"
@@ -705,9 +749,12 @@ unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGO
 export LC_ALL=C PGPASSFILE=$RUN/pgpass
 NAME=${POD_NAME-}
 [[ $NAME =~ ^[A-Za-z0-9.-]{1,63}$ ]] || NAME=standby
+SLOTS=${NAME%-*} # what the names of the members' slots begin with
+SLOTS=${SLOTS,,}
+SLOTS=${SLOTS//[!a-z0-9]/_}
 GRACE=${HAPG_GRACE:-60}
 [[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is no number: $GRACE"
-readonly NAME GRACE
+readonly NAME GRACE SLOTS
 readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE > 5 ? (GRACE - 5) * 100 : 0)) KILL_AT=$((GRACE > 2 ? (GRACE - 2) * 100 : 0))
 
 read -r self _ </proc/self/stat

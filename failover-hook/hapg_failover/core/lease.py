@@ -33,6 +33,7 @@ def encode(state: LeaseState) -> str:
             "members": [{"pod": member.pod, "volume": member.volume} for member in state.members],
             "release": None if release is None else _release_json(release),
             "position": position_json(state.position),
+            "successor": state.successor,
         }
     )
 
@@ -65,6 +66,7 @@ def decode(text: str) -> LeaseState:
         members=tuple(Member(item.text("pod"), item.text("volume")) for item in fields.objects("members")),
         release=None if release is None else _decode_release(release),
         position=fields.position("position"),
+        successor=fields.optional_text("successor"),
         protocol=fields.integer("protocol"),
     )
 

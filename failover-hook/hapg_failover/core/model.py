@@ -62,6 +62,7 @@ class LeaseState:
 
     term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
     address the holder's IP; ttl_s the TTL in force, in seconds; position: the end of the holder's WAL at its last renewal;
+    successor: the pod to which the holder is about to hand over;
     protocol the version of the protocol.
     """
 
@@ -75,6 +76,7 @@ class LeaseState:
     members: tuple[Member, ...] = ()
     release: Release | None = None
     position: Position | None = None
+    successor: str | None = None
     protocol: int = 1
 
 
@@ -136,7 +138,11 @@ class GrantAnswer:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name."""
+    """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name.
+
+    grace: the seconds that a deletion gives it, None if it isn't being deleted; switchover, force: what an operator has asked
+    of it, as it was written.
+    """
 
     name: str
     uid: str
@@ -148,6 +154,9 @@ class Pod:
     deleting: bool = False
     ready: bool = False
     publication: Publication | None = None
+    grace: int | None = None
+    switchover: str | None = None
+    force: str | None = None
 
 
 @dataclass(frozen=True)
