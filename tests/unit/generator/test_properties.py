@@ -13,7 +13,7 @@ from hapg.majors import MAJORS
 from hapg.schema import strict
 from tests.unit.generator import specs
 
-PATH = re.compile(r"(apiVersion|kind|metadata|spec|status|name|version|[A-Za-z]+)([.][^:]*|\[\d+\][^:]*)?: .+")
+PATH = re.compile(r'("(\\.|[^"])*"|[-\w.]+)(\[\d+\]|\.("(\\.|[^"])*"|[-\w./]+))*: .+', re.ASCII)
 TEMPLATES = {path for path in render.chart("db", next(iter(MAJORS.values())), {}) if path.startswith("templates/")}
 
 
