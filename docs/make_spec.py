@@ -48,8 +48,8 @@ def main() -> int:
     if not parser.parse_args().check:
         PAGE.write_text(page(), encoding="utf-8")
         return 0
-    lines = (text.splitlines(keepends=True) for text in (PAGE.read_text(encoding="utf-8"), page()))
-    diff = "".join(difflib.unified_diff(*lines, str(PAGE), "from the schema"))
+    old, new = (text.splitlines(keepends=True) for text in (PAGE.read_text(encoding="utf-8"), page()))
+    diff = "".join(difflib.unified_diff(old, new, str(PAGE), "from the schema"))
     sys.stdout.write(diff)
     return 1 if diff else 0
 
