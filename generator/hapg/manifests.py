@@ -80,8 +80,8 @@ def _problems(manifest: object) -> Iterator[str]:
     if not isinstance(metadata, dict):
         yield "metadata: a mapping is expected"
         return
-    name = metadata.get("name", metadata.get("generateName"))
-    if not isinstance(name, str) or not name:
+    called = metadata.get("name", metadata.get("generateName"))
+    if not isinstance(called, str) or not called:
         yield "metadata.name: a string that isn't empty is expected"
     for name in ("labels", "annotations"):
         yield from _strings(metadata.get(name), f"metadata.{name}", labels=name == "labels")
