@@ -100,6 +100,7 @@ charts: tools ## write what is generated: charts/ with schema and README tables,
 	$(HAPG) generate --all -o charts
 	$(PY) -m tests.chart.golden
 	$(PY) -m docs.make_pictures
+	$(PY) -m docs.make_spec
 
 .PHONY: check
 check: tools ## fail if a generated file differs from what its source would give
@@ -107,6 +108,7 @@ check: tools ## fail if a generated file differs from what its source would give
 	$(PY) -m tests.chart.golden --check
 	$(PY) -m docs.make_pictures --check
 	$(PY) -m tests.bench.report --check
+	$(PY) -m docs.make_spec --check
 
 .PHONY: lock
 lock: ## resolve requirements-dev.lock anew (needs uv)
