@@ -22,7 +22,7 @@ STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
 HAPG := $(VENV)/bin/hapg
 CLUSTER_CLI := $(PY) -m tests.cluster
-SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run ':!charts')
 
 .PHONY: help
 help: ## this list

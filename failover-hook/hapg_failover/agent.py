@@ -42,6 +42,7 @@ from .core.state import (
     WriteDeadline,
 )
 from .core.streaming import update
+from .inspection import INSTEAD
 from .metrics import render
 from .operations import Operation, Tools, Verbs
 from .settings import Identity, Settings
@@ -214,6 +215,8 @@ class Agent:
             w.hello = hello
             w.down_at, w.terminating = 0.0, False
             w.term_in_force = self._supervisor.term_in_force(hello)
+            for program in sorted(hello.missing):
+                self._log("warning", "image", f"the image has no {program}: {INSTEAD.get(program, 'unknown')}")
             self._hello_known.set()
         server = heartbeat.state if heartbeat is not None and fresh else None
         if heartbeat is not None and heartbeat.uptime < w.down_at:
@@ -234,6 +237,7 @@ class Agent:
             term_in_force=w.term_in_force,
             container_dead=w.give_back is not None,
             volume_state=w.volume.state,
+            volume_reason=w.volume.reason,
             volume=w.volume.uuid,
             system_identifier=w.volume.system_identifier,
             max_term=w.volume.max_term,
@@ -318,7 +322,7 @@ class Agent:
         if hello is None:
             return
         settings = self._settings()
-        tools = Tools(self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace)
+        tools = Tools(self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace, hello.missing)
 
         def work() -> None:
             begun = time.monotonic()

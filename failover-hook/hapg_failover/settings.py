@@ -17,7 +17,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels."""
+    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels.
+
+    sql_names: what has another name in SQL in this major, by the name of today.
+    """
 
     name: str
     replicas: int
@@ -32,6 +35,7 @@ class Settings:
     database: str
     major: str
     wal_directory: str
+    sql_names: Mapping[str, str]
     timing: Timing
     max_lag: int
     grace: int
@@ -136,6 +140,7 @@ def parse(text: str) -> Settings:
         database=root.get("database", str, "the name of a database"),
         major=major.get("major", str, "a PostgreSQL major version"),
         wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
+        sql_names=major.get("sqlNames", dict, "an object of names"),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),

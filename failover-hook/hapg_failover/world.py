@@ -18,6 +18,7 @@ class VolumeFacts:
     """What the data volume says, as read after the last operation."""
 
     state: VolumeState
+    reason: str
     uuid: str | None
     system_identifier: str | None
     max_term: int
@@ -29,6 +30,7 @@ def read_volume(volume: Volume) -> VolumeFacts:
     marker = volume.marker() if assessment.state is VolumeState.DATA else None
     return VolumeFacts(
         assessment.state,
+        assessment.reason,
         marker.uuid if marker else None,
         marker.system_identifier if marker else None,
         volume.term(),

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hapg import explain, quantity, schema, yamlio
+from hapg import explain, majors, quantity, schema, yamlio
 from hapg.errors import InputError
-from hapg.majors import MAJORS, PLANNED, SEGMENT_MEGABYTES, SEGMENTS_KEPT, Major
+from hapg.majors import MAJORS, SEGMENT_MEGABYTES, SEGMENTS_KEPT, Major
 
 DEFAULT_NAME = "ha-postgres"
 
@@ -42,11 +42,12 @@ def parse(data: bytes, source: str) -> Spec:
     found = explain.problems(schema.strict(checked), document)
     content = document.get("spec") if is_object else document
     if isinstance(content, dict) and isinstance(content.get("version"), (str, int, float)):
-        found += _version_problems(str(content["version"]), f"{path}version")
+        found += _version_problems(content["version"], f"{path}version")
     if found or not isinstance(content, dict):
         raise InputError(found)
     name = document["metadata"]["name"] if is_object else document.get("name", DEFAULT_NAME)
-    return Spec(name, MAJORS[str(content["version"])], _defaults(content), _warnings(content, path))
+    major, tag = majors.find(str(content["version"]))
+    return Spec(name, major, _defaults(content) | ({"image.tag": tag} if tag else {}), _warnings(content, path))
 
 
 def _short(whole: schema.Schema) -> schema.Schema:
@@ -55,14 +56,16 @@ def _short(whole: schema.Schema) -> schema.Schema:
     return {**content, "properties": {**name, **content["properties"]}, "definitions": whole["definitions"]}
 
 
-def _version_problems(version: str, path: str) -> list[str]:
-    if version in MAJORS:
-        return []
-    available = ", ".join(f'"{name}"' for name in MAJORS)
-    if version in PLANNED:
-        return [f'{path}: "{version}" is planned and not available yet; use {available}']
-    planned = ", ".join(f'"{name}"' for name in PLANNED)
-    return [f"{path}: {explain.shown(version)} is not a major version that hapg knows; available: {available}; planned: {planned}"]
+def _version_problems(version: str | float, path: str) -> list[str]:
+    name = str(version)
+    if isinstance(version, float) and name not in MAJORS:
+        return [f'{path}: {name} is a number, in which 16.1 and 16.10 are the same; write it in quotes, "{name}"']
+    try:
+        majors.find(name)
+    except KeyError:
+        known = ", ".join(f'"{major}"' for major in MAJORS)
+        return [f'{path}: {explain.shown(version)} is not a version that hapg knows; {known}, or a release of one, such as "15.4"']
+    return []
 
 
 def _defaults(content: Mapping[str, Any]) -> dict[str, object]:

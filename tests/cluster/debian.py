@@ -31,7 +31,15 @@ def ensure_packages() -> None:
     """
     if os.geteuid() != 0:
         raise ClusterError("the local cluster needs root (namespaces, mounts, control groups)")
-    missing = sorted(name for name, program in _PACKAGES.items() if not shutil.which(program, path=SEARCH_PATH))
+    _install(sorted(name for name, program in _PACKAGES.items() if not shutil.which(program, path=SEARCH_PATH)))
+
+
+def ensure_program(program: str, package: str) -> None:
+    """Installs the package of a program that this machine lacks, as `ensure_packages` does."""
+    _install([] if shutil.which(program) else [package])
+
+
+def _install(missing: list[str]) -> None:
     if not missing:
         return
     environment = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}

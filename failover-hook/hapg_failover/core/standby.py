@@ -29,6 +29,9 @@ def boot(step: Step) -> None:
         step.go(Phase.EMPTY, "the data volume is empty")
     elif o.volume_state is VolumeState.DAMAGED:
         step.go(Phase.DAMAGED, "the data volume is damaged")
+    elif o.volume_state is VolumeState.OTHER_MAJOR:
+        step.tell("OtherMajor", o.volume_reason)
+        step.because(o.volume_reason)
     elif o.server == "standby":
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:

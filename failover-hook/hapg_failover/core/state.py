@@ -133,7 +133,8 @@ class Observation:
     """Everything `decide` may know, at one instant.
 
     now: boot time in seconds. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
-    term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
+    term_in_force: of the deadline file of this supervisor, 0 without one.
+    volume_reason: in words. container_dead: both locks are in our hands.
     probe_at: boot time of the last successful write to the data volume. streaming, position: from SQL while primary.
     pods_listed_at: boot time before the last LIST of the pods. put, op, checked: answers, each shown once.
     """
@@ -153,6 +154,7 @@ class Observation:
     term_in_force: int = 0
     container_dead: bool = False
     volume_state: VolumeState = VolumeState.EMPTY
+    volume_reason: str = ""
     volume: str | None = None
     system_identifier: str | None = None
     max_term: int = 0
