@@ -322,7 +322,9 @@ class Agent:
         if hello is None:
             return
         settings = self._settings()
-        tools = Tools(self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace, hello.missing)
+        tools = Tools(
+            self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace, hello.missing, settings.reloads_conninfo
+        )
 
         def work() -> None:
             begun = time.monotonic()

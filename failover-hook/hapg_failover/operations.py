@@ -85,7 +85,9 @@ class Verbs:
 
 @dataclass(frozen=True)
 class Tools:
-    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; missing: programs that the image lacks."""
+    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; missing: programs that the image lacks; reloads_conninfo:
+    a standby takes another upstream without a restart.
+    """
 
     verbs: Verbs
     supervisor: Supervisor
@@ -94,6 +96,12 @@ class Tools:
     port: int
     grace: int
     missing: frozenset[str] = frozenset()
+    reloads_conninfo: bool = True
+
+    @property
+    def steer_s(self) -> float:
+        """How long a standby may take to seal or to follow somebody else."""
+        return QUICK_S if self.reloads_conninfo else START_S
 
 
 class Operation:
@@ -175,7 +183,7 @@ class Operation:
         return self._result(Outcome.OK, "", self._sealed_position(self._run.slow))
 
     def _sealed_position(self, slow: bool) -> Position | None:
-        title = self._verb("seal", "slow" if slow else "fast")
+        title = self._verb("seal", "slow" if slow else "fast", timeout=self._tools.steer_s)
         return self._inspection.end_of_wal(None if title == "-" else parse_lsn(title))
 
     def _follow(self) -> OpResult:
@@ -199,7 +207,7 @@ class Operation:
                 return self._result(Outcome.LOST, f"the primary has removed {names[0]}, which we need", position)
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
-        self._verb("follow", host, str(tools.port))
+        self._verb("follow", host, str(tools.port), timeout=tools.steer_s)
         return self._result(Outcome.OK, plan.reason)
 
     def _least_position(self) -> Position:

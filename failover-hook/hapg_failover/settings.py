@@ -19,7 +19,8 @@ class SettingsError(ValueError):
 class Settings:
     """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels.
 
-    sql_names: what has another name in SQL in this major, by the name of today.
+    sql_names: what has another name in SQL in this major, by the name of today; reloads_conninfo: a standby takes another upstream
+    without a restart.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Settings:
     major: str
     wal_directory: str
     sql_names: Mapping[str, str]
+    reloads_conninfo: bool
     timing: Timing
     max_lag: int
     grace: int
@@ -141,6 +143,7 @@ def parse(text: str) -> Settings:
         major=major.get("major", str, "a PostgreSQL major version"),
         wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
         sql_names=major.get("sqlNames", dict, "an object of names"),
+        reloads_conninfo=major.get("reloadsConninfo", bool, "true or false"),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),

