@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import embedded
+
 from .harness import BIN, Container, server_user
 
 Make = Callable[..., Container]
@@ -16,7 +18,10 @@ Make = Callable[..., Container]
 @pytest.fixture(scope="session", autouse=True)
 def prerequisites() -> None:
     if not (BIN / "postgres").exists():
-        pytest.fail(f"PostgreSQL 15 is not in {BIN}: run tests/supervisor/ensure-postgres.sh", pytrace=False)
+        pytest.fail(f"PostgreSQL 15 is not in {BIN}: run make postgres", pytrace=False)
+    for major in embedded.MAJORS:
+        if not embedded.directory(major).exists():
+            pytest.fail(f"PostgreSQL {major} is not in {embedded.directory(major)}: run make postgres", pytrace=False)
     if os.geteuid() != 0:
         pytest.fail("these tests make PID namespaces and run servers under another user: they need root", pytrace=False)
 
