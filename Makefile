@@ -80,13 +80,13 @@ bench: tools images cluster-up ## the faults of the tutorial, with the gap that 
 charts: tools ## write what is generated: charts/ with schema and README tables, the rendered examples, the picture
 	$(HAPG) generate --all -o charts
 	$(PY) -m tests.chart.golden
-	$(PY) docs/make_picture.py
+	$(PY) -m docs.make_pictures
 
 .PHONY: check
 check: tools ## fail if a generated file differs from what its source would give
 	$(HAPG) generate --all --check -o charts
 	$(PY) -m tests.chart.golden --check
-	$(PY) docs/make_picture.py --check
+	$(PY) -m docs.make_pictures --check
 
 .PHONY: lock
 lock: ## resolve requirements-dev.lock anew (needs uv)

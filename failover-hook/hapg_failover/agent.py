@@ -15,15 +15,21 @@ from typing import Any
 
 from .adapters.clock import boottime
 from .adapters.log import Log
+from .adapters.peers import PeerAnswer, PeerClient
 from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
+from .core import slots
 from .core.decide import decide
 from .core.lsn import Position
-from .core.model import Holder, LeaseObject, Pod
+from .core.model import GrantRequest, Holder, LeaseObject, Pod
 from .core.state import (
     Action,
+    Annotate,
     Announce,
+    AnswerGrant,
+    AskGrants,
+    ChangeSlots,
     CheckRecord,
     Decision,
     Exit,
@@ -42,6 +48,7 @@ from .core.state import (
     WriteDeadline,
 )
 from .core.streaming import update
+from .grants import Grants
 from .inspection import INSTEAD
 from .metrics import render
 from .operations import Operation, Tools, Verbs
@@ -53,7 +60,9 @@ TURN_S = 0.25
 STATUS_S = 0.5
 PROBE_S = 1.0
 FRESH_S = 0.7
+SLOTS_S = 5.0
 AGAIN = 20
+QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
 
 
@@ -68,6 +77,7 @@ class Agent:
         sql: Sql,
         supervisor: Supervisor,
         volume: Volume,
+        peers: PeerClient,
         log: Log,
     ) -> None:
         """settings: called at each turn."""
@@ -79,16 +89,19 @@ class Agent:
         self._volume = volume
         self._log = log
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._grants = Grants(peers, self._changes.put, log)
         self._verbs = Verbs(supervisor)
         self._memory = Memory()
         self._world = World(read_volume(volume))
         self._last_reason = ""
         self._turned_at = time.monotonic()
         self._exit_at = 0.0
+        self._disk_trouble = ""
         self._hello_known = threading.Event()
         self._calls = Calls(kube, settings, self._changes.put, log)
         self._disk = Worker("disk")
         self._operator = Worker("operator")
+        self._slots = Worker("slots")
 
     def run(self) -> None:
         """Turn for ever."""
@@ -116,6 +129,10 @@ class Agent:
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
         self._changes.put(lambda w: w.keep_pod(pod, deleted))
+
+    def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
+        """Decide on a peer's request for a grant; None if that takes too long."""
+        return self._grants.asked_by_peer(request)
 
     def is_live(self) -> bool:
         """The deciding thread turns."""
@@ -159,6 +176,7 @@ class Agent:
             return
         try:
             status = self._sql.status(2.0)
+            kept = self._sql.slots(2.0) if self._settings().slots and not status.in_recovery else None
         except SqlError:
             return
         if status.in_recovery:
@@ -169,19 +187,30 @@ class Agent:
         def change(w: World) -> None:
             w.streaming = update(w.streaming, rows, now)
             w.position = status.position
+            w.slots = kept
 
         self._changes.put(change)
 
     def _probe_disk(self) -> None:
-        if self._memory.phase not in (Phase.PRIMARY, Phase.PROMOTING):
-            return
         now = boottime()
         try:
-            self._volume.probe()
+            room, segment = self._volume.room(), self._volume.segment_size()
+            probed = self._memory.phase in (Phase.PRIMARY, Phase.PROMOTING)
+            if probed:
+                self._volume.probe()
         except OSError as error:
-            self._log("error", "disk", str(error))
+            if str(error) != self._disk_trouble:
+                self._disk_trouble = str(error)
+                self._log("error", "disk", str(error))
             return
-        self._changes.put(lambda w: setattr(w, "probe_at", now))
+        self._disk_trouble = ""
+
+        def change(w: World) -> None:
+            w.room, w.segment = room, segment
+            if probed:
+                w.probe_at = now
+
+        self._changes.put(change)
 
     # ---- a turn ----
 
@@ -246,17 +275,23 @@ class Agent:
             pods_listed_at=w.pods_listed_at,
             streaming=w.streaming,
             position=w.position,
+            slots=w.slots,
             probe_at=w.probe_at,
+            room=w.room,
+            segment=w.segment,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,
+            asked=w.take_asked(),
+            granted=w.take_granted(),
         )
 
     def _tell(self, before: Memory, decision: Decision) -> None:
         memory = decision.memory
-        names = [_name(a) for a in decision.actions if not isinstance(a, (ReadLease, ListPods, WriteDeadline, Exit))]
-        routine = names == ["renew"] and not decision.reason.startswith("members")
-        if before.phase is not memory.phase or (names and not routine):
+        names = [_name(a) for a in decision.actions if not isinstance(a, QUIET)]
+        routine = names == ["renew"] and decision.reason == "renew the Lease"
+        carried = before.by_grants is not memory.by_grants
+        if before.phase is not memory.phase or carried or (names and not routine):
             fields: dict[str, Any] = {"phase": memory.phase.value, "term": memory.held_term}
             if names:
                 fields["actions"] = names
@@ -279,6 +314,8 @@ class Agent:
                 self._calls.list_pods()
             case Publish(publication):
                 self._calls.publish(self._me, publication)
+            case Annotate(annotations):
+                self._calls.annotate(self._me, dict(annotations))
             case Label(pod, uid, role):
                 self._calls.label(pod, uid, role)
             case WriteDeadline(deadline, term):
@@ -295,6 +332,14 @@ class Agent:
                 self._let_go()
             case Announce(kind, reason, message):
                 self._calls.announce(kind, reason, message)
+            case AskGrants():
+                self._grants.ask(action)
+            case AnswerGrant(request, granted, reason):
+                if not granted:
+                    self._log("warning", "grant", reason, holder=request.holder.pod, term=request.term)
+                self._grants.answered(request, granted, reason, self._world.volume.uuid)
+            case ChangeSlots(make, drop):
+                self._slots.do(lambda: self._change_slots(make, drop))
             case CheckRecord(position):
                 self._disk.do(lambda: self._check_record(position))
 
@@ -322,8 +367,17 @@ class Agent:
         if hello is None:
             return
         settings = self._settings()
+        slot = slots.name_of(self._me.pod) if settings.slots else None
         tools = Tools(
-            self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace, hello.missing, settings.reloads_conninfo
+            self._verbs,
+            self._supervisor,
+            self._sql,
+            self._volume,
+            settings.port,
+            settings.grace,
+            slot=slot,
+            missing=hello.missing,
+            reloads_conninfo=settings.reloads_conninfo,
         )
 
         def work() -> None:
@@ -347,6 +401,13 @@ class Agent:
             self._changes.put(change)
 
         self._operator.do(work)
+
+    def _change_slots(self, make: tuple[str, ...], drop: tuple[str, ...]) -> None:
+        try:
+            self._sql.change_slots(make, drop, SLOTS_S)
+            self._log("info", "slots", "the members' replication slots have been changed", made=make, dropped=drop)
+        except SqlError as error:
+            self._log("warning", "slots", str(error), made=make, dropped=drop)
 
     def _check_record(self, position: Position) -> None:
         exists = self._volume.may_hold_record(position)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from .adapters.clock import boottime
@@ -99,8 +99,11 @@ class Calls:
 
     def publish(self, me: Holder, publication: Publication) -> None:
         """Put a publication on our own pod."""
-        annotations: dict[str, str | None] = {publication_codec.ANNOTATION: publication_codec.encode(publication)}
-        self._patches.do(lambda: self._patch(PodPatch(me.pod, me.uid, annotations=annotations), PUBLISH_TRIES))
+        self.annotate(me, {publication_codec.ANNOTATION: publication_codec.encode(publication)})
+
+    def annotate(self, me: Holder, annotations: Mapping[str, str | None]) -> None:
+        """Change annotations of our own pod; None removes one."""
+        self._patches.do(lambda: self._patch(PodPatch(me.pod, me.uid, annotations=dict(annotations)), PUBLISH_TRIES))
 
     def label(self, pod: str, uid: str, role: str) -> None:
         """Set a pod's role."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .adapters.kube import Kube, Scope, Watcher, in_cluster
 from .adapters.log import Log
+from .adapters.peers import PeerClient, PeerServer, peer_key
 from .adapters.ports import ApiError, ApiUnavailable
 from .adapters.probes import Answers, Probes
 from .adapters.sql import PostgresSql
@@ -73,6 +74,7 @@ def act(environment: Mapping[str, str]) -> int:
     _write_private(RUN / "pwfile", identity.password + "\n")
     scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
     configuration = in_cluster()
+    key = peer_key(identity.password)
     agent = Agent(
         settings,
         identity,
@@ -80,8 +82,10 @@ def act(environment: Mapping[str, str]) -> int:
         PostgresSql(identity.password, now.sql_names, now.port),
         SupervisorFiles(RUN),
         Volume(VOLUME, now.major, now.wal_directory),
+        PeerClient(key, now.peer_port),
         log,
     )
+    PeerServer(now.peer_port, key, agent.asked_by_peer).start()
     watcher = Watcher(scope, configuration, threading.Event())
     watcher.watch_lease(agent.lease_seen)
     watcher.watch_pods(agent.pod_seen)

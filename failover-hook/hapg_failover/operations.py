@@ -16,7 +16,7 @@ from uuid import uuid4
 from .adapters.clock import boottime
 from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor, SupervisorEvent
 from .adapters.volume import Marker, Volume
-from .core import rejoin
+from .core import rejoin, storage
 from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
@@ -30,6 +30,10 @@ COPY_S = 12 * 3600.0
 PROMOTE_S = 10.0
 CHECKPOINT_S = 30.0
 REMOTE_S = 5.0
+DRAIN_S = 10.0
+LONG_CHECKPOINT_S = 1.0
+SIZE_S = 60.0
+CLONE_SEGMENTS = 3
 FRESH_S = 0.5
 
 
@@ -85,8 +89,8 @@ class Verbs:
 
 @dataclass(frozen=True)
 class Tools:
-    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; missing: programs that the image lacks; reloads_conninfo:
-    a standby takes another upstream without a restart.
+    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; slot: our replication slot on a primary, None: no slots;
+    missing: programs that the image lacks; reloads_conninfo: a standby takes another upstream without a restart.
     """
 
     verbs: Verbs
@@ -95,6 +99,7 @@ class Tools:
     volume: Volume
     port: int
     grace: int
+    slot: str | None = None
     missing: frozenset[str] = frozenset()
     reloads_conninfo: bool = True
 
@@ -133,6 +138,7 @@ class Operation:
             Op.CLONE: self._clone,
             Op.INITDB: self._initdb,
             Op.PROMOTE: self._promote,
+            Op.PREPARE: self._prepare,
             Op.HAND_OVER: self._hand_over,
             Op.STOP: self._stop,
         }
@@ -175,20 +181,37 @@ class Operation:
         if self._tools.volume.dirty():
             raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
         self._ensure_down(START_S)
-        self._tools.volume.write_term(self._run.term)
-        self._verb("start", self._run.mode or "warm", timeout=START_S)
+        try:
+            self._tools.volume.write_term(self._run.term)
+            self._verb("start", self._run.mode or "warm", timeout=START_S)
+        except (OperationFailed, OSError) as error:
+            return self._start_failed(str(error))
         return self._result(Outcome.OK, "", self._inspection.end_of_wal(None))
 
-    def _seal(self) -> OpResult:
-        return self._result(Outcome.OK, "", self._sealed_position(self._run.slow))
+    def _start_failed(self, text: str) -> OpResult:
+        """Find out whether something else than the data keeps the server from starting."""
+        volume = self._tools.volume
+        if storage.is_full(volume.room(), volume.segment_size()):
+            return self._result(Outcome.ROOM, text)
+        try:
+            self._verb("checkconfig")
+        except OperationFailed as refusal:
+            if "error exit code" not in str(refusal):
+                raise
+            return self._result(Outcome.REFUSED, f"the server doesn't take its configuration: {refusal}")
+        return self._result(Outcome.FAILED, text)
 
-    def _sealed_position(self, slow: bool) -> Position | None:
-        title = self._verb("seal", "slow" if slow else "fast", timeout=self._tools.steer_s)
+    def _seal(self) -> OpResult:
+        run = self._run
+        return self._result(Outcome.OK, "", self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
+
+    def _sealed_position(self, how: str) -> Position | None:
+        title = self._verb("seal", how, timeout=DRAIN_S if how == "drain" else self._tools.steer_s)
         return self._inspection.end_of_wal(None if title == "-" else parse_lsn(title))
 
     def _follow(self) -> OpResult:
         run, tools = self._run, self._tools
-        position = run.own if run.own is not None else self._sealed_position(slow=False)
+        position = run.own if run.own is not None else self._sealed_position("fast")
         host = run.host or ""
         try:
             text = tools.sql.remote_history(host, tools.port, run.timeline, REMOTE_S)
@@ -200,15 +223,27 @@ class Operation:
                 return self._result(Outcome.LOST, f"{plan.reason}; the image has no pg_rewind", position)
             if plan.way is Way.REWIND:
                 return self._result(Outcome.FORKED, plan.reason, position)
+            size = tools.volume.segment_size()
             # At a segment's very start the primary may not have begun it either; then the one before tells.
             places = [(t, lsn) for t in sorted({own.timeline, run.timeline}) for lsn in (own.lsn, own.lsn - 1)]
-            names = [segment_name(timeline, lsn) for timeline, lsn in places]
+            names = [segment_name(timeline, lsn, size) for timeline, lsn in places]
             if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
                 return self._result(Outcome.LOST, f"the primary has removed {names[0]}, which we need", position)
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
-        self._verb("follow", host, str(tools.port), timeout=tools.steer_s)
-        return self._result(Outcome.OK, plan.reason)
+        slot = self._own_slot(host)
+        self._verb("follow", host, str(tools.port), *slot, timeout=tools.steer_s)
+        return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
+
+    def _own_slot(self, host: str) -> tuple[str, ...]:
+        """Return the name of our slot on the primary, made if need be; nothing if there is none: streaming does without."""
+        tools = self._tools
+        if tools.slot is None:
+            return ()
+        with suppress(SqlError):
+            if tools.sql.remote_slot(host, tools.port, tools.slot, REMOTE_S):
+                return (tools.slot,)
+        return ()
 
     def _least_position(self) -> Position:
         return self._inspection.control().min_recovery
@@ -219,6 +254,8 @@ class Operation:
         timeline = tools.sql.remote_checkpoint(host, tools.port, CHECKPOINT_S)
         if timeline != run.timeline:
             raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {run.timeline}")
+        if storage.is_full(tools.volume.room(), tools.volume.segment_size()):
+            return self._result(Outcome.ROOM, f"the volume has {storage.room_in_words(tools.volume.room())} left for a rewind")
         self._ensure_down(START_S)
         tools.volume.set_dirty()
         self._verb("rewind", host, str(tools.port), timeout=COPY_S)
@@ -229,17 +266,35 @@ class Operation:
         run, tools = self._run, self._tools
         was_dirty = tools.volume.dirty()
         had_data = tools.volume.assess().state is not VolumeState.EMPTY
+        primary = run.host or ""
+        source = self._clone_source(primary)
+        needed = tools.sql.remote_size(source, tools.port, SIZE_S) + CLONE_SEGMENTS * tools.volume.segment_size()
+        room = tools.volume.room_for_clone()
+        if needed > room:
+            text = f"a clone needs {storage.room_in_words(needed)} beside what is there, the volume has {storage.room_in_words(room)}"
+            return self._result(Outcome.ROOM, text)
+        self._own_slot(primary)  # keeps the WAL that is written during the copy
         self._ensure_down(START_S)
         tools.volume.set_dirty()
         try:
-            self._verb("clone", run.host or "", str(tools.port), timeout=COPY_S)
+            self._verb("clone", source, str(tools.port), timeout=COPY_S)
         except OperationFailed:
             if not was_dirty:
                 tools.volume.clear_dirty()
             raise
         self._mark(str(uuid4()))
         tools.volume.clear_dirty()
-        return self._result(Outcome.OK, "the clone has replaced the old data" if had_data else "cloned")
+        origin = "the primary" if source == primary else f"the standby at {source}"
+        return self._result(Outcome.OK, f"a clone of {origin}" + (" has replaced the old data" if had_data else ""))
+
+    def _clone_source(self, primary: str) -> str:
+        """Return the address to clone from: the proposed standby's if it streams from the primary now, else the primary's."""
+        run, tools = self._run, self._tools
+        if run.source is not None:
+            with suppress(SqlError):
+                if tools.sql.remote_streams(run.source, tools.port, run.timeline, REMOTE_S):
+                    return run.source
+        return primary
 
     def _mark(self, uuid: str) -> None:
         self._tools.volume.write_marker(Marker(uuid, self._inspection.control().system_identifier))
@@ -271,10 +326,16 @@ class Operation:
             raise OperationFailed(f"promoted onto timeline {status.position.timeline}, {run.timeline} was reserved")
         return self._result(Outcome.OK, f"term {run.term}, timeline {run.timeline}", status.position)
 
+    def _prepare(self) -> OpResult:
+        """Checkpoint while serving, so that the shutdown's own is short; once more for what was written during a long one."""
+        begun = time.monotonic()
+        self._tools.sql.checkpoint(self._run.seconds)
+        if time.monotonic() - begun > LONG_CHECKPOINT_S:
+            self._tools.sql.checkpoint(self._run.seconds)
+        return self._result(Outcome.OK, "a checkpoint is made")
+
     def _hand_over(self) -> OpResult:
         tools = self._tools
-        with suppress(SqlError):  # the shutdown makes a checkpoint of its own; one before makes that one short
-            tools.sql.checkpoint(CHECKPOINT_S)
         self._verb("stop", "fast", timeout=max(10.0, tools.grace - 20.0))
         self._wait_for_down()
         control = self._inspection.control()

@@ -20,7 +20,7 @@ class Settings:
     """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels.
 
     sql_names: what has another name in SQL in this major, by the name of today; reloads_conninfo: a standby takes another upstream
-    without a restart.
+    without a restart; slots: replication slots are used.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Settings:
     standby_mode: str
     port: int
     http_port: int
+    peer_port: int
     label_name: str
     label_kind: str
     label_role: str
@@ -38,6 +39,7 @@ class Settings:
     wal_directory: str
     sql_names: Mapping[str, str]
     reloads_conninfo: bool
+    slots: bool
     timing: Timing
     max_lag: int
     grace: int
@@ -77,6 +79,7 @@ _TIMING = {
     "fenceSeconds": "fence",
     "clockRatio": "clock_ratio",
     "restartInPlaceSeconds": "restart",
+    "grantSeconds": "grant",
 }
 
 
@@ -128,22 +131,25 @@ def parse(text: str) -> Settings:
     if violations:
         raise SettingsError("failover.json.failover: " + "; ".join(violations))
     selector = root.get("selector", dict, "an object of labels")
+    version = major.get("major", str, "a PostgreSQL major version")
     settings = Settings(
         name=root.get("name", str, "the release's name"),
         replicas=replicas,
         standby_mode=mode,
         port=root.get("port", int, "a port"),
         http_port=root.get("httpPort", int, "a port"),
+        peer_port=root.get("peerPort", int, "a port"),
         label_name=labels.get("name", str, "a label key"),
         label_kind=labels.get("kind", str, "a label key"),
         label_role=labels.get("role", str, "a label key"),
         selector={str(k): str(v) for k, v in selector.items()},
         secret=root.get("secret", str, "the name of the Secret"),
         database=root.get("database", str, "the name of a database"),
-        major=major.get("major", str, "a PostgreSQL major version"),
+        major=version,
         wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
         sql_names=major.get("sqlNames", dict, "an object of names"),
         reloads_conninfo=major.get("reloadsConninfo", bool, "true or false"),
+        slots=major.get("boundsSlots", bool, "true or false"),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 from .adapters.ports import Hello
 from .adapters.volume import Volume
 from .core.lsn import Position
-from .core.model import LeaseObject, Pod, VolumeState
-from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Streaming
+from .core.model import GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
+from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Slot, Streaming
 from .core.view import see
+from .core.wal import SEGMENT_SIZE
 
 
 @dataclass(frozen=True)
 class VolumeFacts:
-    """What the data volume says, as read after the last operation."""
+    """What the data volume says, as read after the last operation. reason: what its state rests on."""
 
     state: VolumeState
-    reason: str
     uuid: str | None
     system_identifier: str | None
     max_term: int
+    reason: str = ""
 
 
 def read_volume(volume: Volume) -> VolumeFacts:
@@ -30,17 +31,17 @@ def read_volume(volume: Volume) -> VolumeFacts:
     marker = volume.marker() if assessment.state is VolumeState.DATA else None
     return VolumeFacts(
         assessment.state,
-        assessment.reason,
         marker.uuid if marker else None,
         marker.system_identifier if marker else None,
         volume.term(),
+        assessment.reason,
     )
 
 
 @dataclass
 class World:
     """The last word of every thread. down_at: boot time at which the supervisor said that the server is dead; give_back: the dead
-    container's locks, while we keep them; puts, ops: answers that `decide` hasn't seen yet.
+    container's locks, while we keep them; puts, ops, asked, granted: answers and requests that `decide` hasn't seen yet.
     """
 
     volume: VolumeFacts
@@ -49,10 +50,15 @@ class World:
     pods_listed_at: float = 0.0
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
+    slots: tuple[Slot, ...] | None = None
     probe_at: float = 0.0
+    room: int | None = None
+    segment: int = SEGMENT_SIZE
     puts: list[PutResult] = field(default_factory=list)
     ops: list[OpResult] = field(default_factory=list)
     checked: RecordCheck | None = None
+    asked: list[GrantRequest] = field(default_factory=list)
+    granted: list[GrantAnswer] = field(default_factory=list)
     hello: Hello | None = None
     down_at: float = 0.0
     terminating: bool = False
@@ -81,6 +87,16 @@ class World:
             if known is not None and known.uid == pod.uid:
                 self.keep_pod(known)
         self.pods_listed_at = asked
+
+    def take_asked(self) -> tuple[GrantRequest, ...]:
+        """Return the requests for grants since the last call."""
+        asked, self.asked = tuple(self.asked), []
+        return asked
+
+    def take_granted(self) -> tuple[GrantAnswer, ...]:
+        """Return the answers to our own requests since the last call."""
+        granted, self.granted = tuple(self.granted), []
+        return granted
 
     def take_event(self, result: str, nonce: str, at: float) -> None:
         """Take what the supervisor says unasked; another incarnation's word counts for nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ _KINDS = {
 def problems(schema: Schema, document: object) -> list[str]:
     """Return a sentence for each thing in `document` that `schema` (strict, conventions included) refuses, sorted by path."""
     found: dict[str, str] = {}
-    for error in jsonschema.Draft7Validator(schema).iter_errors(document):
+    for error in _Validator(schema).iter_errors(document):
         for path, sentence in _sentences(error, schema):
             found.setdefault(path, f"{path}: {sentence}" if path else sentence)
     return [found[path] for path in sorted(found)]
@@ -35,6 +36,15 @@ def shown(value: object) -> str:
     """Return `value` as JSON, shortened if it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _pattern(_validator: object, pattern: str, instance: object, _node: Schema) -> Iterator[jsonschema.ValidationError]:
+    """As everywhere but in Python, $ is the end of the text and not also before a line's end there."""
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 
 
 def _sentences(error: jsonschema.ValidationError, whole: Schema) -> Iterator[tuple[str, str]]:
@@ -72,7 +82,7 @@ def _expected(node: Schema) -> str:
     if "const" in node:
         return str(node["const"])
     if "enum" in node:
-        return " or ".join(node["enum"])
+        return " or ".join(choice if isinstance(choice, str) else json.dumps(choice) for choice in node["enum"])
     types = [node["type"]] if isinstance(node["type"], str) else node["type"]
     text = " or ".join(_KINDS[name] for name in types)
     if "minimum" in node and "maximum" in node:

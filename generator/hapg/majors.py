@@ -34,8 +34,8 @@ class Major:
     name: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; end_of_life: the day after which PostgreSQL's developers
     release no more repairs.
     wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has an option --quiet (13 and later);
-    wal_keep: the parameter that keeps past WAL for replicas, wal_keep_value: its value in postgresql.conf; slot_limit: the parameter
-    that bounds what a replication slot keeps, None before 13; sql_names: what in SQL had another name.
+    wal_keep: the parameter that keeps past WAL for replicas, wal_keep_value: its value in postgresql.conf; bounds_slots: the WAL that
+    replication slots hold back can be bounded (13 and later), otherwise none are used; sql_names: what in SQL had another name.
     standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery are parameters of postgresql.conf (12 and
     later); reloads_conninfo: a running standby takes another primary_conninfo (13 and later); status_line: postmaster.pid says how far
     the server's start has come (10 and later).
@@ -51,7 +51,7 @@ class Major:
     wal_dump_quiet: bool = True
     wal_keep: str = "wal_keep_size"
     wal_keep_value: str = f"'{SEGMENTS_KEPT * SEGMENT_MEGABYTES}MB'"
-    slot_limit: str | None = "max_slot_wal_keep_size"
+    bounds_slots: bool = True
     sql_names: Mapping[str, str] = field(default_factory=dict)
     standby_file: str = "standby.signal"
     recovery_parameters: bool = True
@@ -79,6 +79,7 @@ class Major:
             "standbyFile": self.standby_file,
             "recoveryParameters": self.recovery_parameters,
             "reloadsConninfo": self.reloads_conninfo,
+            "boundsSlots": self.bounds_slots,
             "statusLine": self.status_line,
             "authentication": self.authentication,
             "sqlNames": dict(self.sql_names),
@@ -119,7 +120,7 @@ MAJORS = _named(
         wal_dump_quiet=False,
         wal_keep="wal_keep_segments",
         wal_keep_value=str(SEGMENTS_KEPT),
-        slot_limit=None,
+        bounds_slots=False,
         sql_names=_NAMES_OF_XLOG,
         standby_file="recovery.conf",
         recovery_parameters=False,
@@ -136,7 +137,7 @@ MAJORS = _named(
         wal_dump_quiet=False,
         wal_keep="wal_keep_segments",
         wal_keep_value=str(SEGMENTS_KEPT),
-        slot_limit=None,
+        bounds_slots=False,
         reloads_conninfo=False,
     ),
     Major(name="13", chart_version="13.0.0", end_of_life=date(2025, 11, 13)),

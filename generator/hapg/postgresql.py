@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PORT = 5432
 HTTP_PORT = 8008
+PEER_PORT = 8009
 
 RESERVED_PARAMETERS = (
     "archive_cleanup_command",
@@ -22,6 +23,7 @@ RESERVED_PARAMETERS = (
     "listen_addresses",
     "log_destination",
     "logging_collector",
+    "max_slot_wal_keep_size",
     "password_encryption",
     "port",
     "primary_conninfo",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import jinja2
 
 from hapg import resources, schema, values
 from hapg.majors import Major
-from hapg.postgresql import HTTP_PORT, PORT, RESERVED_PARAMETERS
+from hapg.postgresql import HTTP_PORT, PEER_PORT, PORT, RESERVED_PARAMETERS
 
 GENERATED = "ha-postgres/generated"
 """Annotation in Chart.yaml by which hapg knows a chart of its own."""
@@ -20,16 +21,22 @@ def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, 
 
     defaults: values by dotted path that differ from the shipped ones.
     """
-    source = values.source(defaults, major.name)
+    return from_source(name, major, values.source(defaults, major.name))
+
+
+def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, bytes]:
+    """Return the files of the chart `name` whose values are those of `source`, a schema as values.source returns it."""
     environment = _environment()
     context = {
         "chart": name,
         "major": major,
         "port": PORT,
         "http_port": HTTP_PORT,
+        "peer_port": PEER_PORT,
         "most_replicas": source["properties"]["replicas"]["maximum"],
         "reserved_parameters": RESERVED_PARAMETERS,
         "generated_annotation": GENERATED,
+        "images": _images(source),
         "values_table": values.as_table(source),
     }
     files = {path: environment.from_string(text).render(context).encode() for path, text in resources.templates().items()}
@@ -37,6 +44,19 @@ def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, 
     files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
     files["files/supervisor.sh"] = resources.supervisor()
     return dict(sorted(files.items()))
+
+
+def _images(source: schema.Schema) -> list[dict[str, str]]:
+    """Return the images that the chart takes by default, by container: name and reference."""
+    found = values.nested(source)
+    images = {"postgres": found["image"], "failover": found["failoverImage"]}
+    return [{"name": name, "reference": _reference(image, found)} for name, image in images.items()]
+
+
+def _reference(image: Mapping[str, str], found: Mapping[str, Any]) -> str:
+    registry = found["global"]["imageRegistry"] or image["registry"]
+    tail = f"@{image['digest']}" if image["digest"] else f":{image['tag'] or found['version']}"
+    return "/".join(filter(None, (registry, image["repository"]))) + tail
 
 
 def _environment() -> jinja2.Environment:

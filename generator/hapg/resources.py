@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -26,6 +27,11 @@ def templates() -> dict[str, str]:
 def supervisor() -> bytes:
     """Return the script that is PID 1 of the PostgreSQL container. It belongs to the failover container's package."""
     return resources.files("hapg_failover").joinpath("supervisor.sh").read_bytes()
+
+
+def helm_plugin() -> Path:
+    """Return the folder of the plugin for helm 4."""
+    return Path(str(resources.files("hapg").joinpath("helm_plugin")))
 
 
 def _texts(folder: Traversable, prefix: str) -> list[tuple[str, str]]:

@@ -2,52 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hapg import explain, majors, quantity, schema, yamlio
+from hapg import advice, documents, explain, majors, schema, yamlio
+from hapg.advice import Advice
 from hapg.errors import InputError
-from hapg.majors import MAJORS, SEGMENT_MEGABYTES, SEGMENTS_KEPT, Major
+from hapg.majors import MAJORS, Major
 
 DEFAULT_NAME = "ha-postgres"
+LARGEST = 256 * 1024
+"""Bytes that a file with a spec may have."""
 
-_OBJECT_KEYS = ("apiVersion", "kind", "metadata", "spec")
-_SAME_AS_VALUE = ("nodeSelector", "resources", "tolerations", "affinity")
-_KEPT_BYTES = SEGMENTS_KEPT * SEGMENT_MEGABYTES * 1024**2
+Content = dict[str, Any]
+
+_SAME_AS_VALUE = ("nodeSelector", "resources", "tolerations", "affinity", "schedulerName", "imagePullSecrets")
 
 
 @dataclass(frozen=True)
 class Spec:
     """What a chart is made from.
 
-    name: of the chart; defaults: the chart's values that the spec sets, by dotted path; warnings: sentences for the user.
+    name: of the chart; defaults: the chart's values that the spec sets, by dotted path; advice: for the user.
     """
 
     name: str
     major: Major
     defaults: Mapping[str, object]
-    warnings: tuple[str, ...]
+    advice: tuple[Advice, ...]
 
 
-def parse(data: bytes, source: str) -> Spec:
-    """Return the spec in the YAML text `data`; `source` is how messages call it. Raises InputError with all that is wrong."""
-    document = yamlio.load(data, source)
-    if not isinstance(document, dict):
-        raise InputError([f"{source}: {explain.shown(document)} is not a Postgres object; a mapping is"])
+def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None = None, today: dt.date | None = None) -> Spec:
+    """Return the spec in the YAML text `data`. Raises InputError with all that is wrong.
+
+    source: how messages call the file; adjust: changes what is below `spec` before it is checked; today: for advice.
+    """
+    wanted = documents.choose(yamlio.load(data, source), source)
+    document = wanted.document
+    content = document.get("spec") if wanted.is_object else document
+    if adjust is not None and isinstance(content, dict):
+        content = adjust(content)
+        document = {**document, "spec": content} if wanted.is_object else content
     whole = schema.spec()
-    is_object = any(key in document for key in _OBJECT_KEYS)
-    checked = whole if is_object else _short(whole)
-    path = "spec." if is_object else ""
-    found = explain.problems(schema.strict(checked), document)
-    content = document.get("spec") if is_object else document
-    if isinstance(content, dict) and isinstance(content.get("version"), (str, int, float)):
-        found += _version_problems(content["version"], f"{path}version")
+    prefix = "spec." if wanted.is_object else ""
+    found = explain.problems(schema.strict(whole if wanted.is_object else _short(whole)), document)
+    version = content.get("version") if isinstance(content, dict) else None
+    if isinstance(version, (str, int, float)) and not isinstance(version, bool):
+        found += _version_problems(version, f"{prefix}version")
     if found or not isinstance(content, dict):
         raise InputError(found)
-    name = document["metadata"]["name"] if is_object else document.get("name", DEFAULT_NAME)
-    major, tag = majors.find(str(content["version"]))
-    return Spec(name, major, _defaults(content) | ({"image.tag": tag} if tag else {}), _warnings(content, path))
+    major, tag = majors.find(str(version))
+    name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
+    given = advice.on_spec(content, prefix, major, today or dt.datetime.now(tz=dt.UTC).date())
+    return Spec(name, major, _defaults(content, tag), (*wanted.advice, *given))
 
 
 def _short(whole: schema.Schema) -> schema.Schema:
@@ -68,8 +77,10 @@ def _version_problems(version: str | float, path: str) -> list[str]:
     return []
 
 
-def _defaults(content: Mapping[str, Any]) -> dict[str, object]:
+def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
     defaults: dict[str, object] = {"replicas": content.get("replicas", 1), "standbyMode": content.get("standbyMode", "warm")}
+    if tag is not None:
+        defaults["image.tag"] = tag
     storage = content.get("storage")
     if storage is None:
         defaults["storage"] = None
@@ -78,17 +89,7 @@ def _defaults(content: Mapping[str, Any]) -> dict[str, object]:
         defaults["storage.resources.requests.storage"] = storage["resources"]["requests"]["storage"]
     if "databaseSecret" in content:
         defaults["databaseSecret.secretName"] = content["databaseSecret"]["secretName"]
+    if "monitor" in content:
+        defaults["monitor.agent"] = content["monitor"]["agent"]
+        defaults |= {f"monitor.prometheus.{key}": value for key, value in content["monitor"].get("prometheus", {}).items()}
     return defaults | {key: content[key] for key in _SAME_AS_VALUE if key in content}
-
-
-def _warnings(content: Mapping[str, Any], path: str) -> tuple[str, ...]:
-    storage = content.get("storage")
-    if storage is None:
-        return (f"{path}storage: not there, so data lives in an emptyDir and is lost with its pod",)
-    size = storage["resources"]["requests"]["storage"]
-    if quantity.value(size) < _KEPT_BYTES:
-        return (
-            f"{path}storage.resources.requests.storage: {size} is less than the {SEGMENTS_KEPT * SEGMENT_MEGABYTES} MB of past WAL "
-            f"that are kept for replicas; where the size is enforced the volume fills up",
-        )
-    return ()

@@ -6,11 +6,13 @@ import copy
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+import jsonschema
 import yaml
 
-from hapg import resources
-from hapg.schema import Schema, explanation
+from hapg import explain, resources, yamlio
+from hapg.schema import Schema, explanation, strict
 
 _COMMENT_WIDTH = 100
 
@@ -30,6 +32,33 @@ def source(defaults: Mapping[str, object], major: str) -> Schema:
     return schema
 
 
+def nested(schema: Schema) -> dict[str, Any]:
+    """Return the defaults in `schema` as they stand in values.yaml."""
+    return {name: child["default"] if "default" in child else nested(child) for name, child in schema["properties"].items()}
+
+
+def fill(schema: Schema, values: object) -> None:
+    """Make `values`, which `schema` has to allow, the defaults of `schema`."""
+    properties = schema.get("properties")
+    if properties and isinstance(values, dict) and values.keys() <= properties.keys():
+        schema.pop("default", None)
+        for name, child in properties.items():
+            fill(child, values.get(name))
+    else:
+        schema["default"] = values
+
+
+def problems(schema: Schema) -> Iterator[str]:
+    """Yield what is wrong with a schema of values: with itself, with an entry without default or description, with a default."""
+    try:
+        jsonschema.Draft7Validator.check_schema(strict(schema))
+    except jsonschema.SchemaError as error:
+        yield f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
+        return
+    incomplete = list(_incomplete(schema, ""))
+    yield from incomplete or explain.problems(strict(schema), nested(schema))
+
+
 def as_yaml(schema: Schema) -> str:
     """Return the text of values.yaml: every value with its default and what it is."""
     return "\n".join(["# Written by hapg. What each value may be: values.schema.json.", *_yaml_lines(schema, 0)]) + "\n"
@@ -44,6 +73,14 @@ def as_table(schema: Schema) -> str:
     return "\n".join(rows) + "\n"
 
 
+def _incomplete(node: Schema, prefix: str) -> Iterator[str]:
+    for name, child in node.get("properties", {}).items():
+        if "default" not in child:
+            yield from _incomplete(child, f"{prefix}{name}.") if child.get("properties") else [f"{prefix}{name}: has no default"]
+        elif not child.get("description"):
+            yield f"{prefix}{name}: has no description"
+
+
 def _yaml_lines(node: Schema, depth: int) -> Iterator[str]:
     margin = "  " * depth
     for name, child in node["properties"].items():
@@ -51,7 +88,7 @@ def _yaml_lines(node: Schema, depth: int) -> Iterator[str]:
             yield ""
         yield from _comment(child, margin)
         if "default" in child:
-            text = yaml.dump({name: child["default"]}, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+            text = yaml.dump({name: child["default"]}, Dumper=yamlio.Dumper, sort_keys=False, allow_unicode=True)
             yield from (margin + line for line in text.splitlines())
         else:
             yield f"{margin}{name}:"
@@ -72,13 +109,3 @@ def _leaves(node: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
             yield prefix + name, child
         else:
             yield from _leaves(child, f"{prefix}{name}.")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Indents lists below their key and knows no anchors."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        super().increase_indent(flow, False)
-
-    def ignore_aliases(self, _data: object) -> bool:
-        return True

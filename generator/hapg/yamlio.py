@@ -1,25 +1,43 @@
-"""Reading one YAML document strictly; every error is one line with the position."""
+"""YAML, read strictly and as Kubernetes reads it, within bounds; every error is one line with the position.
+
+What stands for what is decided as kubectl and helm do it: 1e3 is a number, 12:30 and 2020-01-01 are text, yes and no are true and false.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Hashable
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import yaml
 
 from hapg.errors import InputError
 
+MOST_VALUES = 20_000
+"""How many values a file may have, unless more are asked for."""
 
-def load(data: bytes, source: str) -> object:
-    """Return the one document in `data`.
+_DEEPEST = 64
 
-    source: how messages call the file. Raises InputError, "SOURCE:LINE:COLUMN: what is wrong", for bytes that aren't UTF-8,
-    YAML that isn't well-formed, a key that occurs twice in a mapping, and any other number of documents than one.
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a stream. place: SOURCE:LINE where it begins; value: mappings, lists, text, numbers, booleans and null."""
+
+    place: str
+    value: object
+
+
+def load(data: bytes, source: str, most: int = MOST_VALUES) -> list[Document]:
+    """Return the documents in `data` but for empty ones.
+
+    source: how messages call the file; most: how many values there may be once aliases are written out. Raises InputError,
+    "SOURCE:LINE:COLUMN: what is wrong", for more of them, for bytes that aren't UTF-8, YAML that isn't well-formed, keys that aren't
+    text or occur twice in a mapping, what is nested deeper than 64 levels, and values that JSON doesn't have.
     """
     text = _decoded(data, source)
     try:
-        documents = list(yaml.load_all(text, Loader=_Loader))
-        json.dumps(documents, default=str)
+        return list(_documents(text, source, most))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _problem(source, mark.line if mark else 0, mark.column if mark else 0, _words(error)) from error
@@ -29,12 +47,14 @@ def load(data: bytes, source: str) -> object:
         raise _problem(source, before.count("\n"), len(before) - before.rfind("\n") - 1, message) from error
     except RecursionError as error:
         raise InputError([f"{source}: nested too deeply"]) from error
-    except ValueError as error:
-        raise InputError([f"{source}: holds what is neither text, number, mapping nor list, or refers to itself: {error}"]) from error
-    if len(documents) != 1 or documents[0] is None:
-        held = "no document" if documents in ([], [None]) else f"{len(documents)} documents"
-        raise InputError([f"{source}: holds {held}; one Postgres object is read"])
-    return documents[0]
+
+
+def _documents(text: str, source: str, most: int) -> Iterator[Document]:
+    reader = _Reader(most)
+    for node in yaml.compose_all(text, Loader=_Loader):
+        value = reader.value(node)
+        if value is not None:
+            yield Document(f"{source}:{node.start_mark.line + 1}", value)
 
 
 def _decoded(data: bytes, source: str) -> str:
@@ -50,27 +70,143 @@ def _problem(source: str, line: int, column: int, message: str) -> InputError:
     return InputError([f"{source}:{line + 1}:{column + 1}: {message}"])
 
 
+def _refused(message: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+
+
 def _words(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "not YAML"
+    problem = " ".join((error.problem or "not YAML").split())
     if "'\\t'" in problem:
         return "a tab can't indent YAML; use blanks"
     return f"{problem} ({error.context})" if error.context else problem
 
 
+def _tag(name: str) -> str:
+    return f"tag:yaml.org,2002:{name}"
+
+
+def _whole(text: str) -> int:
+    digits = text.lstrip("-+")
+    prefixed = {"0x": 16, "0o": 8, "0b": 2}.get(digits[:2].lower())
+    return int(text, prefixed or (8 if digits.startswith("0") else 10))
+
+
+_SCALARS: Mapping[str, Callable[[str], object]] = {
+    _tag("null"): lambda _: None,
+    _tag("bool"): lambda text: text.lower() in ("true", "yes", "on"),
+    _tag("int"): _whole,
+    _tag("float"): float,
+}
+"""What the text of a scalar stands for, by its tag."""
+
+_RESOLVERS = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF", list("tTfFyYnNoO")),
+    ("int", r"[-+]?(0b[01]+|0o[0-7]+|0x[0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.0123456789")),
+    ("merge", r"<<", ["<"]),
+)
+
+
 class _Loader(yaml.SafeLoader):
-    """Refuses keys that occur twice, and leaves dates as text."""
+    """Takes plain scalars for what Kubernetes takes them for."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as in the base class
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        first: [(_tag(name), re.compile(rf"(?:{pattern})\Z")) for name, pattern, firsts in _RESOLVERS if first in firsts]
+        for first in {first for _, _, firsts in _RESOLVERS for first in firsts}
     }
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a string", key_node.start_mark)
-            if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key_node.value} is there twice", key_node.start_mark)
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
+
+class Dumper(yaml.SafeDumper):
+    """Writes what every reader takes for the same: text that any of them would take for something else is quoted.
+
+    Lists are indented below their key, and there are no anchors.
+    """
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        """Indent, lists too."""
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, _data: object) -> bool:
+        """Write out what occurs twice."""
+        return True
+
+
+for _name, _pattern, _firsts in (*_RESOLVERS, ("bool", "[yYnN]", list("yYnN"))):
+    Dumper.add_implicit_resolver(_tag(_name), re.compile(rf"(?:{_pattern})\Z"), _firsts)
+
+
+class _Reader:
+    """Turns nodes into values: new ones where an alias refers to what was there before, and not too many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._room = most
+        self._open: list[yaml.Node] = []
+
+    def value(self, node: yaml.Node) -> object:
+        """Return what `node` stands for."""
+        self._room -= 1
+        if self._room < 0:
+            raise _refused(f"more than {self._most} values once the aliases are written out", node)
+        if len(self._open) == _DEEPEST:
+            raise _refused(f"nested deeper than {_DEEPEST} levels", node)
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if any(node is outer for outer in self._open):
+            raise _refused("an alias may not refer to what it is part of", node)
+        self._open.append(node)
+        found = self._mapping(node) if isinstance(node, yaml.MappingNode) else self._list(node)
+        self._open.pop()
+        return found
+
+    def _list(self, node: yaml.Node) -> list[object]:
+        _refuse_other_tag(node, "seq")
+        return [self.value(child) for child in node.value]
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, object]:
+        _refuse_other_tag(node, "map")
+        merged: dict[str, object] = {}
+        own: dict[str, object] = {}
+        for key, child in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _refused("a key must be a string", key)
+            if key.tag == _tag("merge"):
+                for other in child.value if isinstance(child, yaml.SequenceNode) else [child]:
+                    merged = {**self._merged(other), **merged}
+            elif key.value in own:
+                raise _refused(f"the key {key.value} is there twice", key)
+            else:
+                own[_text(key)] = self.value(child)
+        return {**merged, **own}
+
+    def _merged(self, node: yaml.Node) -> dict[str, object]:
+        found = self.value(node)
+        if not isinstance(found, dict):
+            raise _refused("only mappings can be merged", node)
+        return found
+
+
+def _refuse_other_tag(node: yaml.Node, name: str) -> None:
+    if node.tag != _tag(name):
+        raise _refused(f"the tag {node.tag} is not known", node)
+
+
+def _scalar(node: yaml.ScalarNode) -> object:
+    if node.tag == _tag("str"):
+        return _text(node)
+    if node.tag not in _SCALARS:
+        raise _refused(f"the tag {node.tag} is not known", node)
+    try:
+        found = _SCALARS[node.tag](node.value)
+    except ValueError:
+        raise _refused(f"{node.value[:40]} is not a number that can be read", node) from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise _refused(f"{node.value[:40]} is not a finite number", node)
+    return found
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    if re.search("[\ud800-\udfff]", node.value):
+        raise _refused("half a surrogate pair is not a character", node)
+    return str(node.value)

@@ -1,4 +1,4 @@
-"""Kubernetes' own schemas for kubeconform, made from the API description in the pinned Go module: no network needed."""
+"""Kubernetes' own schemas for kubeconform, made from the API description in the pinned Go module: no network needed. And one by hand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ from typing import Any
 from tests.cluster.paths import GO_MODULES
 
 LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "object", "additionalProperties": _TEXT}
+
+
+def _closed(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+SERVICE_MONITOR = _closed(
+    apiVersion={"const": "monitoring.coreos.com/v1"},
+    kind={"const": "ServiceMonitor"},
+    metadata=_closed(name=_TEXT, namespace=_TEXT, labels=_TEXTS),
+    spec=_closed(
+        namespaceSelector=_closed(matchNames={"type": "array", "items": _TEXT}),
+        selector=_closed(matchLabels=_TEXTS),
+        endpoints={"type": "array", "items": _closed(port=_TEXT, path=_TEXT, interval=_TEXT)},
+    ),
+)
+"""What a chart says in a ServiceMonitor. Its own schema is not part of Kubernetes."""
 
 
 def write(directory: Path) -> str:
@@ -25,6 +45,7 @@ def write(directory: Path) -> str:
             group = kind["group"].split(".")[0]
             file = "-".join(part for part in (kind["kind"].lower(), group, kind["version"]) if part)
             (directory / f"{file}.json").write_text(json.dumps({"$ref": f"all.json#/definitions/{name}"}), encoding="utf-8")
+    (directory / "servicemonitor-monitoring-v1.json").write_text(json.dumps(SERVICE_MONITOR), encoding="utf-8")
     return f"{directory}/{LOCATION}"
 
 

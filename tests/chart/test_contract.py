@@ -40,7 +40,7 @@ def test_the_container_reads_its_settings(example: str, version: str) -> None:
     assert read.selector == stateful_set["spec"]["selector"]["matchLabels"]
     assert read.grace == stateful_set["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     containers = helm.containers(stateful_set["spec"]["template"]["spec"])
-    assert read.http_port == containers["failover"]["ports"][0]["containerPort"]
+    assert [read.http_port, read.peer_port] == [port["containerPort"] for port in containers["failover"]["ports"]]
     assert read.port == containers["postgres"]["ports"][0]["containerPort"]
     assert {read.label_role: "primary"}.items() <= found["Service", name]["spec"]["selector"].items()
     (password,) = [entry["valueFrom"] for entry in containers["failover"]["env"] if entry["name"] == "POSTGRES_PASSWORD"]

@@ -307,3 +307,21 @@ def test_a_parameter_of_the_users_comes_after_the_charts() -> None:
 def test_the_script_is_byte_for_byte_the_packages() -> None:
     rendered = helm.objects()["ConfigMap", "ha-postgres-supervisor"]["data"]["supervisor.sh"]
     assert rendered == (helm.CHART / "files" / "supervisor.sh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ((), "1638MB"),
+        (("--set", "storage.resources.requests.storage=50Mi"), "10MB"),
+        (("--set", "storage.resources.requests.storage=1Ki"), "1MB"),
+        (("--set", "storage.resources.requests.storage=1.5T"), "286102MB"),
+        (("--set", "storage.resources.requests.storage=1e10"), "1907MB"),
+        (("--set", "storage.resources.requests.storage=1073741824"), "204MB"),
+        (("--set", "storage=null"), "1GB"),
+        (("--set", "replication.maxSlotWalKeepSize=4GB"), "4GB"),
+    ],
+)
+def test_slots_keep_no_more_wal_than_a_share_of_the_volume(options: tuple[str, ...], kept: str) -> None:
+    conf = helm.objects(*options)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
+    assert re.findall(r"^max_slot_wal_keep_size = '(.*)'$", conf, re.MULTILINE) == [kept]

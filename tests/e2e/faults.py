@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.cluster import cli, nodes
+from tests.e2e import programs
 from tests.e2e.release import Pod, Release
 
 DATA = "/var/lib/postgresql/data/pgdata"
@@ -36,6 +37,10 @@ def _delete_pod(release: Release, primary: Pod) -> None:
     release.namespace.kubectl("delete", "pod", primary.name, "--wait=false")
 
 
+def _switch_over(release: Release, primary: Pod) -> None:
+    programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, limit=60)
+
+
 def _kill_postmaster(release: Release, primary: Pod) -> None:
     script = f"read -r pid <{DATA}/postmaster.pid && kill -9 $pid"
     release.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "bash", "-c", script)
@@ -55,11 +60,12 @@ def _boot(primary: Pod) -> None:
 
 
 GRACEFUL = Fault("graceful", _delete_pod)
+SWITCHOVER = Fault("switchover", _switch_over)
 POSTMASTER = Fault("postmaster", _kill_postmaster)
 CONTAINER = Fault("container", _kill_container, local_only=True)
 NODE = Fault("node", _power_off, _boot, local_only=True, may_lose=True)
 
-FAULTS = {fault.name: fault for fault in (GRACEFUL, POSTMASTER, CONTAINER, NODE)}
+FAULTS = {fault.name: fault for fault in (GRACEFUL, SWITCHOVER, POSTMASTER, CONTAINER, NODE)}
 
 
 @contextmanager

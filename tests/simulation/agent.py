@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hapg_failover.core import decide as core
-from hapg_failover.core import view
+from hapg_failover.core import requests, view
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseObject, Pod, Publication
+from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, Publication
 from hapg_failover.core.state import (
     Action,
+    Annotate,
     Announce,
+    AnswerGrant,
+    AskGrants,
     CheckRecord,
     Exit,
     Kill,
@@ -77,6 +81,9 @@ class Agent:
         self.put_result: PutResult | None = None
         self.op_result: OpResult | None = None
         self.checked: RecordCheck | None = None
+        self.asked: list[GrantRequest] = []
+        self.granted: list[GrantAnswer] = []
+        self.waiting_for_grant: dict[GrantRequest, Callable[[GrantAnswer], None]] = {}
         self.op_serial = 0
         self.reasons: deque[str] = deque(maxlen=40)
         self._waiting: deque[Callable[[], None]] = deque()
@@ -184,6 +191,8 @@ class Agent:
             put=self.put_result,
             op=self.op_result,
             checked=self.checked,
+            asked=tuple(self.asked),
+            granted=tuple(self.granted),
         )
 
     def turn(self) -> None:
@@ -191,6 +200,7 @@ class Agent:
         for _ in range(TURNS):
             seen = self.observe()
             self.put_result = self.op_result = self.checked = None
+            self.asked, self.granted = [], []
             decision = core.decide(seen, self.memory)
             self.memory = decision.memory
             if not self.reasons or self.reasons[-1] != decision.reason:
@@ -227,6 +237,8 @@ class Agent:
                 self._check(action.position)
             case Publish():
                 self._publish(action.publication, 3)
+            case Annotate():
+                self.world.call(self, lambda: self._annotate(action), lambda _: None)
             case Label():
                 self.world.call(self, lambda: self._label(action), lambda _: None)
             case WriteDeadline():
@@ -240,6 +252,13 @@ class Agent:
                 self.world.container_may_start(self.member)
             case Exit():
                 self.world.container_exit(self.member)
+            case AskGrants():
+                for volume, address in action.targets:
+                    self._ask_for_grant(action.request, volume, address)
+            case AnswerGrant(request, granted, reason):
+                reply = self.waiting_for_grant.pop(request, None)
+                if reply is not None:
+                    reply(GrantAnswer(self.server.volume.uuid or "", request.term, request.serial, granted, reason, 0.0))
             case Announce():
                 self.world.announced.append((self.member, action.reason))
 
@@ -249,6 +268,23 @@ class Agent:
         if nonce is not None:
             known = self.view.state.term if self.view is not None and self.view.state is not None else 0
             server.send(nonce, max(known, server.volume.max_term), server.kill, lambda _: None)
+
+    # --- the peers ---
+
+    def _ask_for_grant(self, request: GrantRequest, volume: str, address: str) -> None:
+        sent = self.now
+
+        def answered(answer: GrantAnswer) -> None:
+            self.granted.append(replace(answer, sent_at=sent))
+            self.turn()
+
+        self.world.ask_peer(self, address, request, answered)
+
+    def ask(self, request: GrantRequest, reply: Callable[[GrantAnswer], None]) -> None:
+        """Take a peer's request."""
+        self.waiting_for_grant[request] = reply
+        self.asked.append(request)
+        self.turn()
 
     # --- the API ---
 
@@ -307,6 +343,12 @@ class Agent:
 
     def _label(self, action: Label) -> str:
         return self.world.api.patch_pod(action.pod, action.uid, role=action.role)
+
+    def _annotate(self, action: Annotate) -> None:
+        annotations = dict(action.annotations)
+        self.world.answers.append((self.member, annotations.get(requests.ANSWER) or ""))
+        switchover, force = annotations.get(requests.SWITCHOVER, ""), annotations.get(requests.FORCE, "")
+        self.world.api.patch_pod(self.pod, self.uid, switchover=switchover, force=force)
 
     def _publish(self, publication: Publication, tries: int) -> None:
         """PATCH our own pod; a few tries, then it is the next decision's matter."""

@@ -53,9 +53,17 @@ class Api:
             watcher(None, pod, None)
 
     def patch_pod(
-        self, name: str, uid: str, *, role: str | None = None, publication: Publication | None = None, now: float = 0.0
+        self,
+        name: str,
+        uid: str,
+        *,
+        role: str | None = None,
+        publication: Publication | None = None,
+        switchover: str | None = "",
+        force: str | None = "",
+        now: float = 0.0,
     ) -> Literal["ok", "conflict", "not-found"]:
-        """Change the role or the publication of exactly that pod."""
+        """Change the role, the publication or the requests of exactly that pod; '' leaves a request as it is."""
         pod = self.pods.get(name)
         if pod is None:
             return "not-found"
@@ -63,7 +71,10 @@ class Api:
             return "conflict"
         if publication is not None and publication != pod.publication:
             self.published_at[name] = now
-        self.put_pod(replace(pod, role=role or pod.role, publication=publication or pod.publication))
+        switchover = pod.switchover if switchover == "" else switchover
+        force = pod.force if force == "" else force
+        role, publication = role or pod.role, publication or pod.publication
+        self.put_pod(replace(pod, role=role, publication=publication, switchover=switchover, force=force))
         return "ok"
 
     def remove_pod(self, name: str) -> None:

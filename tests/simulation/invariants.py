@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hapg_failover.core import requests
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import NO_LEASE, LeaseObject, LeaseState, VolumeState
 
@@ -37,6 +38,7 @@ class Invariants:
         self.world = world
         self.claims: dict[int, Claim] = {}
         self.terms: set[int] = set()
+        self.forced: set[int] = set()
         self.timelines: set[int] = {1}
         self.latest: Wal | None = None
         self.began = 0.0
@@ -81,6 +83,10 @@ class Invariants:
         self.claims[state.term] = Claim(agent.member, version, own.position if own is not None else None)
         if previous is None or own is None:
             return
+        asked = world.api.pods[agent.pod].force if agent.pod in world.api.pods else None
+        if asked is not None and requests.force(asked).version == version:
+            self._forced(agent, previous, state.term)
+            return
         volumes = {m.volume for m in previous.state.members} | {previous.state.volume}
         if world.volumes[agent.member].uuid not in volumes:
             world.violation(f"member {agent.member} claimed though it is no member")
@@ -99,6 +105,14 @@ class Invariants:
             if said.position.timeline > own.position.timeline or said.position.lsn - own.position.lsn > world.max_lag:
                 world.violation(f"member {agent.member} at {own.position} claimed over {pod.name} at {said.position}: too far behind")
 
+    def _forced(self, agent: Agent, previous: LeaseObject, term: int) -> None:
+        """An operator forced it: order and loss are his, but nobody's right is cut short."""
+        world = self.world
+        self.forced.add(term)
+        least = previous.state.ttl_s / (1 + world.timing.clock_ratio)
+        if previous.state.release is None and world.engine.now - world.written_at < least:
+            world.violation(f"member {agent.member} took the Lease by force before it had run out")
+
     def promoted(self, server: Server, before: Wal) -> None:
         """A server became writable: once for its term, on a timeline of its own, from where it was counted."""
         world, term = self.world, server.promised_term
@@ -116,7 +130,7 @@ class Invariants:
         if timeline in self.timelines:
             world.violation(f"timeline {timeline} was used before")
         self.timelines.add(timeline)
-        if self.latest is not None and self.wrote_for > DROPPED_S and not before.is_prefix_of(self.latest):
+        if term not in self.forced and self.latest is not None and self.wrote_for > DROPPED_S and not before.is_prefix_of(self.latest):
             world.violation(f"member {server.member} was promoted with {before}, which isn't part of {self.latest}")
         self.latest = after
         self.began = world.engine.now

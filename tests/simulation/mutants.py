@@ -103,8 +103,9 @@ def ranks_from_release(patch: pytest.MonkeyPatch) -> None:
 
 
 def sick_renewals(patch: pytest.MonkeyPatch) -> None:
-    """The Lease is renewed although nothing can be written."""
+    """The Lease is renewed, and the server let live, although nothing can be written."""
     patch.setattr(primary, "_healthy", lambda step: None)
+    patch.setattr(primary, "_is_stuck", lambda step: False)
 
 
 def age_goes_on(patch: pytest.MonkeyPatch) -> None:

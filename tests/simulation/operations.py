@@ -21,6 +21,7 @@ FIRST_LSN = 1000
 VERB_LIMIT_S = 5.0
 WRITABLE_LIMIT_S = 10.0
 SHUTDOWN_LIMIT_S = 20.0
+DRAIN_LIMIT_S = 10.0
 
 
 class Driver:
@@ -85,7 +86,8 @@ def begin(agent: Agent, run: Run, nonce: str | None) -> Operation:
         Op.CLONE: clone,
         Op.INITDB: initdb,
         Op.PROMOTE: promote,
-        Op.HAND_OVER: hand_over,
+        Op.PREPARE: prepare,
+        Op.HAND_OVER: stop,
         Op.STOP: stop,
     }
     return table[run.op](Driver(agent, run, nonce))
@@ -114,7 +116,11 @@ def sealed_at(d: Driver) -> Result:
 
 
 def seal(d: Driver) -> Operation:
-    """Stop the WAL receiver, find the end of WAL."""
+    """Stop the WAL receiver, find the end of WAL; when draining, once the upstream server is down."""
+    for _ in range(int(DRAIN_LIMIT_S / 0.1) if d.run.drain else 0):
+        if d.server.source() is None:
+            break
+        yield 0.1
     answer = yield from d.verb(d.server.seal)
     if answer != "ok":
         return Outcome.FAILED, None, answer
@@ -210,10 +216,12 @@ def promote(d: Driver) -> Operation:
     return Outcome.FAILED, None, "not writable in 10 s"
 
 
-def hand_over(d: Driver) -> Operation:
-    """Checkpoint, then shut down so that every follower has the end."""
+def prepare(d: Driver) -> Operation:
+    """Checkpoint."""
     yield d.world.uniform(0.05, 0.5)
-    return (yield from stop(d))
+    if d.fails() or not d.server.writable:
+        return Outcome.FAILED, None, "the checkpoint broke off"
+    return Outcome.OK, None, ""
 
 
 def stop(d: Driver) -> Operation:

@@ -22,8 +22,8 @@ def primary_of(world: World) -> int:
     return member
 
 
-def cut_from_the_api(seed: int) -> World:
-    """The primary, on the slowest clock, loses the API; the others' clocks are the fastest."""
+def cut_off(seed: int) -> World:
+    """The primary, on the slowest clock, loses the API and its peers; the others' clocks are the fastest."""
     world = running(3, seed)
     old = primary_of(world)
     for member in range(3):
@@ -31,14 +31,17 @@ def cut_from_the_api(seed: int) -> World:
         world.clocks[member] = Clock(world.engine, rate, world.clock(member).now)
     world.run(world.uniform(5.0, 8.0))
     world.cut_api(old, 30.0)
+    world.cut_peers(old, 30.0)
     world.run(20.0)
     return world
 
 
 def writes_refused(seed: int) -> World:
-    """The primary can read the Lease but not write it."""
+    """The primary can read the Lease now and then but not write it, and doesn't reach its peers."""
     world = running(3, seed)
     old = primary_of(world)
+    world.break_watch(old, 30.0)
+    world.cut_peers(old, 30.0)
     world.put_refused[old] = True
     world.run(20.0)
     return world
@@ -111,6 +114,28 @@ def short_outage(seed: int) -> World:
     world.log.clear()
     world.api_outage(2.6)
     world.run(20.0)
+    return world
+
+
+def switched_over(seed: int) -> World:
+    """An operator has the primary hand over; no pod is deleted."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.switchover(old, (old + 2) % 3)
+    world.run(15.0)
+    return world
+
+
+def too_far_behind(seed: int) -> World:
+    """The primary's node is lost while every replica lacks more than maxLagBytes."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.max_lag = 200
+    for member in range(3):
+        world.stall_stream(member, 1.0)
+    world.run(25.0)
+    world.power_off(old)
+    world.run(30.0)
     return world
 
 

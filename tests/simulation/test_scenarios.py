@@ -42,6 +42,63 @@ def test_a_deleted_pod_hands_over_without_a_loss(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_switchover_goes_to_the_named_member_without_a_loss_and_keeps_every_pod(seed: int) -> None:
+    world = scenarios.switched_over(seed)
+    assert world.lost[-1] == []
+    assert [member for _, member, _ in world.promotions] == [0, 2]
+    assert world.generation == [0, 0, 0]
+    assert [member for member, answer in world.answers if '"taken"' in answer] == [0]
+    assert world.settle(60.0) < 60.0
+    assert world.primary() == 2
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stale_switchover_is_refused_and_changes_nothing(seed: int) -> None:
+    world = running(3, seed)
+    world.switchover(0, 1, term=0)
+    world.switchover(1, 2)
+    world.run(15.0)
+    assert world.primary() == 0
+    assert len(world.promotions) == 1
+    assert {member: answer.count('"refused"') for member, answer in world.answers} == {0: 1, 1: 1}
+    assert [pod.switchover for pod in world.api.pods.values()] == [None] * 3
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nobody_is_promoted_who_is_too_far_behind_until_an_operator_forces_it(seed: int) -> None:
+    world = scenarios.too_far_behind(seed)
+    assert world.primary() is None
+    assert {reason for _, reason in world.announced} >= {"NobodyMayClaim"}
+    world.force(2)
+    world.run(5.0)
+    assert world.primary() == 2
+    assert world.lost[-1] != []
+    assert (2, "ForcedFailover") in world.announced
+    world.settle()
+    assert world.violations == []
+    assert world.primary() == 2
+    assert [pod.force for pod in world.api.pods.values()] == [None] * 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_force_takes_nothing_from_a_living_primary_nor_on_another_occasion(seed: int) -> None:
+    world = running(3, seed)
+    world.force(1)
+    world.run(10.0)
+    assert world.primary() == 0
+    assert [member for member, answer in world.answers if '"refused"' in answer] == [1]
+    world.power_off(0)
+    world.run(3.0)
+    world.force(1, version="7")
+    world.run(1.0)
+    assert [pod.force for pod in world.api.pods.values()] == [None] * 3
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
     world = scenarios.server_dies(seed)
     assert world.lost[-1] == []
@@ -76,7 +133,7 @@ def test_a_lost_node_is_replaced_and_comes_back_as_a_replica(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "scenario",
-    [scenarios.cut_from_the_api, scenarios.writes_refused, scenarios.disk_hangs],
+    [scenarios.cut_off, scenarios.writes_refused, scenarios.disk_hangs],
 )
 def test_a_primary_that_cannot_go_on_is_replaced(scenario: Callable[[int], World], seed: int) -> None:
     world = scenario(seed)

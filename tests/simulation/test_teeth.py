@@ -42,8 +42,8 @@ def seals(world: World) -> bool:
 
 
 RULES: list[tuple[Patch, Scenario, Callable[[World], bool]]] = [
-    (mutants.whole_ttl, scenarios.cut_from_the_api, violated("writable at once")),
-    (mutants.no_waiting, scenarios.cut_from_the_api, violated("writable at once")),
+    (mutants.whole_ttl, scenarios.cut_off, violated("writable at once")),
+    (mutants.no_waiting, scenarios.cut_off, violated("writable at once")),
     (mutants.reads_extend, scenarios.writes_refused, violated("writable at once")),
     (mutants.promoted_late, scenarios.frozen_before_promotion, violated("writable at once")),
     (mutants.timelines_again, walked, violated("was used before")),
@@ -71,7 +71,7 @@ def test_leaving_the_rule_out_is_found(
     assert found(scenario, sign), f"nothing found: {(leave_out.__doc__ or '').strip()}"
 
 
-@pytest.mark.parametrize("scenario", [scenarios.cut_from_the_api, scenarios.writes_refused, scenarios.frozen_before_promotion])
+@pytest.mark.parametrize("scenario", [scenarios.cut_off, scenarios.writes_refused, scenarios.frozen_before_promotion])
 def test_the_second_for_publications_is_not_what_keeps_it_safe(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(election, "PUBLISH_WAIT_S", 0.0)
     assert [v for seed in SEEDS[:6] for v in scenario(seed).violations if "writable" in v or "released" in v] == []

@@ -23,6 +23,12 @@ def _failing(world: World, _: int) -> None:
     world.wal_gone = world.uniform(0.0, 0.3)
 
 
+def _switchover(world: World, member: int) -> None:
+    to = world.randint(0, world.replicas - 1)
+    stale = world.randint(0, 3) if world.chance(0.2) else None
+    world.switchover(member, to if world.chance(0.5) else None, stale)
+
+
 FAULTS: dict[str, tuple[int, Fault]] = {
     "nothing": (4, lambda w, m: None),
     "agent crash": (3, lambda w, m: w.agent_crash(m)),
@@ -36,6 +42,8 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "power on": (2, lambda w, m: w.power_on(m)),
     "API outage": (1, lambda w, m: w.api_outage(w.uniform(0.5, 15.0))),
     "pod delete": (2, lambda w, m: w.pod_delete(m)),
+    "switchover": (2, _switchover),
+    "forced promotion": (1, lambda w, m: w.force(m)),
     "pod replace": (1, lambda w, m: w.pod_replace(m)),
     "disk hang": (1, lambda w, m: w.hang_disk(m, w.uniform(0.5, 12.0))),
     "silent watch": (2, lambda w, m: w.break_watch(m, w.uniform(1.0, 30.0))),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from hapg_failover.core.model import LeaseObject, LeaseState, Member, Pod, Publication
+from hapg_failover.core.model import GrantAnswer, GrantRequest, LeaseObject, LeaseState, Member, Pod, Publication
 from hapg_failover.core.state import PutKind, PutLease, PutOutcome
 from hapg_failover.core.timing import Timing
 
@@ -20,6 +21,7 @@ from .wal import Branch, Wal
 
 T = TypeVar("T")
 GRACE_S = 30.0
+GRANT_LIMIT_S = 0.4
 SUPERVISOR_RESERVE_S = 10.0
 
 
@@ -69,6 +71,8 @@ class World:
         self.violations: list[str] = []
         self.deadlines: list[tuple[int, float | None, int]] = []
         self.announced: list[tuple[int, str]] = []
+        self.answers: list[tuple[int, str]] = []
+        self.written_at = 0.0
         self.commits: list[Acknowledged] = []
         self.promotions: list[tuple[float, int, int]] = []
         self.lost: list[list[Acknowledged]] = []
@@ -212,6 +216,30 @@ class World:
         else:
             self.engine.after(there, lambda: carry_out(True))
 
+    def ask_peer(self, agent: Agent, address: str, request: GrantRequest, answered: Callable[[GrantAnswer], None]) -> None:
+        """Ask the agent at an address for a grant: question and answer take a while each, or are lost; too late is lost too."""
+        there, back, sent = self._delay(), self._delay(), self.engine.now
+        limit = GRANT_LIMIT_S / self.clock(agent.member).rate
+
+        def connected(one: int, other: int) -> bool:
+            return self.on[one] and self.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
+
+        def arrive() -> None:
+            for peer in self.agent:
+                if self.address(peer.member) == address and peer.running and connected(agent.member, peer.member):
+                    peer.resume(lambda peer=peer: peer.ask(request, lambda answer: reply(peer, answer)))  # type: ignore[misc]
+
+        def reply(peer: Agent, answer: GrantAnswer) -> None:
+            def arrive_back() -> None:
+                if connected(agent.member, peer.member) and self.engine.now - sent <= limit:
+                    answered(answer)
+
+            if not self.chance(self.loss):
+                agent.later(back, arrive_back)
+
+        if not self.chance(self.loss):
+            self.engine.after(there, arrive)
+
     def _delay(self) -> float:
         return self.random.expovariate(1.0 / self.latency)
 
@@ -225,6 +253,7 @@ class World:
             self.note(agent.member, f"PUT {action.kind.value} applied: {lease.version if lease else ''}")
             if action.kind is PutKind.CLAIM:
                 self.invariants.claimed(agent, previous, action.state)
+            self.written_at = self.engine.now
         return outcome, lease
 
     def publish(self, agent: Agent, publication: Publication) -> str:
@@ -376,7 +405,7 @@ class World:
         if pod is None or pod.uid != self.uids[member] or pod.deleting:
             return
         self.fault(member, "the pod is deleted")
-        self.api.put_pod(replace(pod, deleting=True))
+        self.api.put_pod(replace(pod, deleting=True, grace=int(GRACE_S)))
         self.engine.after(self.uniform(0.05, 1.0), lambda: self._kubelet_stops(member, pod.uid))
 
     def _kubelet_stops(self, member: int, uid: str) -> None:
@@ -431,6 +460,23 @@ class World:
         self.agent[member].running = False
         self.server[member] = Server(self, member, self.uids[member], self._nonce(member), self.volumes[member])
         self.agent[member] = Agent(self, member)
+
+    def switchover(self, member: int, to: int | None = None, term: int | None = None) -> None:
+        """An operator asks a pod to hand over. term: the Lease's unless given."""
+        self.fault(member, "a switchover is asked for")
+        known = self.api.lease.state.term if self.api.lease is not None else 0
+        request = {"id": f"s{self.next_serial()}", "term": known if term is None else term}
+        text = json.dumps(request if to is None else {**request, "to": self.pod_name(to)})
+        self.api.patch_pod(self.pod_name(member), self.uids[member], switchover=text)
+
+    def force(self, member: int, version: str | None = None) -> None:
+        """An operator has a pod promoted by force. version: the Lease's unless given."""
+        lease = self.api.lease
+        if lease is None:
+            return
+        self.fault(member, "a promotion is forced")
+        request = {"id": f"f{self.next_serial()}", "term": lease.state.term, "leaseVersion": version or lease.version}
+        self.api.patch_pod(self.pod_name(member), self.uids[member], force=json.dumps(request))
 
     def pod_replace(self, member: int) -> None:
         """The pod is deleted by force: its object is another's at once, its processes live on for a moment."""

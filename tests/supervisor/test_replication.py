@@ -90,6 +90,44 @@ def test_a_seal_waits_for_the_receiver(primary: Container, clone: Clone) -> None
     assert replica.answer(seal).text == flush_lsn(primary)
 
 
+@pytest.mark.parametrize("mode", ["hot", "warm"])
+def test_a_drain_lets_the_stream_end_by_itself_and_seals_then(primary: Container, clone: Clone, mode: str) -> None:
+    """A chosen successor has everything, the shutdown's checkpoint too, and is sealed by the time its primary is down."""
+    replica = clone("pod-1", mode)
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    seal = replica.tell("seal", "drain")
+    write(primary, "while it drains")
+    wait_for(lambda: streams(primary, replica), "it goes on streaming")
+    assert not [event for event in replica.events if event.verb_id == seal]
+    assert primary.ok("stop", "fast") == "0"
+    assert replica.answer(seal).result == "ok"
+    instance = (replica.run / "conf/instance.conf").read_text()
+    assert "primary_conninfo = ''" in instance
+    checkpoint = re.search(r"Latest checkpoint location: +([0-9A-F]+/[0-9A-F]+)", primary.output("controldata"))
+    assert checkpoint
+    assert "CHECKPOINT_SHUTDOWN" in replica.output("lastrecord", "2", checkpoint[1])
+
+
+def test_a_drain_without_a_stream_is_a_seal(primary: Container, clone: Clone) -> None:
+    replica = clone("pod-1", "hot")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    replica.ok("seal", "fast")
+    assert replica.ok("seal", "drain") == "-"
+
+
+def test_a_drain_is_superseded_like_a_seal(primary: Container, clone: Clone) -> None:
+    replica = clone("pod-1", "hot")
+    write(primary, "first")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    drain = replica.tell("seal", "drain")
+    seal = replica.tell("seal", "drain")
+    assert (replica.answer(drain).result, replica.answer(drain).text) == ("error", "superseded")
+    replica.ok("follow", *primary.address())
+    assert (replica.answer(seal).result, replica.answer(seal).text) == ("error", "superseded")
+    catches_up(replica, primary)
+    assert replica.ok("seal", "fast") == flush_lsn(primary)
+
+
 def test_a_new_order_supersedes_a_seal(primary: Container, clone: Clone) -> None:
     replica = clone("pod-1", "hot")
     write(primary, "first")
@@ -258,3 +296,19 @@ def test_control_postgresql_does_not_notice_a_timeline_used_twice(make: Make, pr
     write(second, "later")
     assert "lost" in rows(first)
     assert "lost" not in rows(second)
+
+
+def test_a_standby_streams_by_its_slot_and_a_former_primary_drops_those_it_had(primary: Container, clone: Clone) -> None:
+    primary.sql("select pg_create_physical_replication_slot(name) from unnest(array['pod_1', 'pod_2', 'pod_2_mine', 'backup']) as name")
+    replica = clone("pod-1", "hot")
+    assert replica.ask("follow", *primary.address(), "a-slot").result == "refused"
+    replica.ok("follow", *primary.address(), "pod_1")
+    active = "select active from pg_replication_slots where slot_name = 'pod_1'"
+    wait_for(lambda: primary.sql(active) == "t", "the slot is in use")
+    assert "primary_slot_name = 'pod_1'\n" in (replica.run / "conf/instance.conf").read_text()
+    replica.ok("seal", "fast")
+    assert "primary_slot_name = ''\n" in (replica.run / "conf/instance.conf").read_text()
+    # a standby makes no use of slots, and they would keep its WAL for ever
+    primary.ok("stop", "fast")
+    primary.ok("start", "hot")
+    assert primary.sql("select string_agg(slot_name, ' ' order by slot_name) from pg_replication_slots") == "backup pod_2_mine"

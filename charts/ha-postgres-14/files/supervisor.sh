@@ -31,7 +31,7 @@ readonly OUTPUTS=8          # how many outputs of jobs are kept
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
 readonly STARTUP_TITLE='^postgres: (.*: )?startup process +(recovering|waiting for) '
 readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
-readonly UNWANTED='^[[:space:]]*(primary_conninfo|restore_command|promote_trigger_file|recovery_target[a-z_]*)([[:space:]=]|$)'
+readonly UNWANTED='^[[:space:]]*(primary_conninfo|primary_slot_name|restore_command|promote_trigger_file|recovery_target[a-z_]*)([[:space:]=]|$)'
 
 STATE=down    # down, standby or primary
 PM=0          # pid of the postmaster
@@ -42,10 +42,10 @@ HOT=off       # hot_standby of the server that was started last
 MAX_TERM=0    # highest term accepted
 TERM_OF_WRITES=0 # the term of the promotion
 MISSED=0      # for how many turns a process has been missing that hasn't told its exit code
-START_ID='' START_AT=0 START_ANSWER='' UPSTREAM=''
+START_ID='' START_AT=0 START_ANSWER='' UPSTREAM='' SLOT=''
 RESTART_ID=''
 STOP_IDS=() STOPPING=0
-SEAL_ID='' SEAL_GAP=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
+SEAL_ID='' SEAL_GAP=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
 JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
 SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
 NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
@@ -180,16 +180,17 @@ enforce() {
 
 # ---- the server ----
 
-# What makes this server a standby, of UPSTREAM or of nobody: parameters of its own in instance.conf, and the file in its
+# What makes this server a standby, of UPSTREAM with SLOT or of nobody: parameters of its own in instance.conf, and the file in its
 # directory, which in earlier majors holds the parameters of recovery.
 write_instance() {
     local parameters=("hot_standby = $HOT") recovery=('standby_mode = on' "recovery_target_timeline = 'latest'")
     if fact recoveryParameters; then
-        parameters+=("primary_conninfo = '$UPSTREAM'")
+        parameters+=("primary_conninfo = '$UPSTREAM'" "primary_slot_name = '$SLOT'")
         [[ -e $STANDBY_FILE ]] || : >"$STANDBY_FILE" || return
     else
         # an empty one would be that of a server behind a socket of this host
         if [[ $UPSTREAM ]]; then recovery+=("primary_conninfo = '$UPSTREAM'"); fi
+        if [[ $SLOT ]]; then recovery+=("primary_slot_name = '$SLOT'"); fi
         printf '%s\n' "${recovery[@]}" >"$STANDBY_FILE.new" && mv -f "$STANDBY_FILE.new" "$STANDBY_FILE" || return
     fi
     printf '%s\n' "${parameters[@]}" >"$INSTANCE.new" && mv -f "$INSTANCE.new" "$INSTANCE"
@@ -222,6 +223,10 @@ prepare() {
     for file in "$DATA/$WAL"/*.history; do
         [[ -s $file ]] || rm -f "$file" || return 1
     done
+    # The slots that a former primary had for the members: nobody will ask for them here, and they would keep WAL for ever.
+    for file in "$DATA"/pg_replslot/*; do
+        if [[ ${file##*/} =~ ^${SLOTS}_[0-9]+$ ]]; then rm -rf "$file" || return 1; fi
+    done
     strip_auto_conf && write_instance && sync "$DATA" "$STANDBY_FILE" "$DATA/$WAL"
 }
 
@@ -237,10 +242,22 @@ of_this_major() {
     fi
 }
 
+# A killed process that is stuck in the kernel, as on a hanging disk, may still finish the write it is in: wait for its end.
+await_killed() {
+    local file line
+    set +f
+    for file in /proc/[0-9]*/stat; do
+        while IFS= read -r line <"$file" && [[ $line == *' (postgres) '[!ZX]' '* ]]; do
+            sleep 0.1 6>&- 7>&-
+        done
+    done
+}
+
 # In the child: prepare, start the server, wait for its end. Its lines wake the loop.
 wrapper() {
     local problem
     trap - TERM
+    await_killed
     if ! problem=$(prepare 2>&1 6>&- 7>&-); then
         printf '%s unprepared %s %s\n' "$TOKEN" "$GENERATION" "${problem:0:900}" >&6
         return
@@ -258,7 +275,7 @@ verb_start() { # ID MODE
         refuse "$1" busy
     else
         if [[ $2 == hot ]]; then HOT=on; else HOT=off; fi
-        UPSTREAM='' START_ANSWER=''
+        UPSTREAM='' SLOT='' START_ANSWER=''
         start_server "$1"
     fi
 }
@@ -321,10 +338,14 @@ steerable() { # ID
     return 1
 }
 
-# Let the standby follow UPSTREAM, or nobody; fails if that couldn't be written.
-reconfigure() { # ID
+supersede() {
     if [[ $SEAL_ID ]]; then event "$SEAL_ID" error superseded; fi
     SEAL_ID=
+}
+
+# Let the standby follow UPSTREAM, or nobody; fails if that couldn't be written.
+reconfigure() { # ID
+    supersede
     if write_instance && kill -HUP "$PM"; then return 0; fi
     event "$1" error 'the configuration could not be written'
     return 1
@@ -332,6 +353,7 @@ reconfigure() { # ID
 
 # The same where a running standby takes no other upstream: it is shut down and started again.
 restart() { # ID ANSWER
+    supersede
     RESTART_ID=$1 START_ANSWER=$2
     stop_server fast
 }
@@ -342,10 +364,10 @@ conninfo() { # HOST PORT [DATABASE]
     INFO+=' keepalives_idle=5 keepalives_interval=2 keepalives_count=3'
 }
 
-verb_follow() { # ID HOST PORT
+verb_follow() { # ID HOST PORT [SLOT]
     steerable "$1" || return
     conninfo "$2" "$3"
-    UPSTREAM=$INFO
+    UPSTREAM=$INFO SLOT=${4-}
     if ! fact reloadsConninfo; then
         restart "$1" following
     elif reconfigure "$1"; then
@@ -357,12 +379,16 @@ verb_seal() { # ID SPEED
     steerable "$1" || return
     RECEIVER=0 TITLE_LSN=- CLEAR_SINCE=''
     look_for_receiver
-    UPSTREAM=''
-    if ! fact reloadsConninfo; then
+    UPSTREAM='' SLOT='' DRAIN=0
+    if [[ $2 == drain ]] && ((RECEIVER)); then
+        supersede
+        DRAIN=1
+    elif ! fact reloadsConninfo; then
         restart "$1" "$TITLE_LSN"
         return
+    else
+        reconfigure "$1" || return
     fi
-    reconfigure "$1" || return
     SEAL_ID=$1 SEAL_GAP=0
     if [[ $2 == slow ]]; then SEAL_GAP=$SLOW_SEAL; fi
 }
@@ -395,7 +421,17 @@ look_for_receiver() {
 }
 
 look_at_seal() {
+    local id=$SEAL_ID
     look_for_receiver
+    if ((DRAIN && !RECEIVER)); then
+        DRAIN=0 SEAL_ID=''
+        if ! fact reloadsConninfo; then
+            restart "$id" "$TITLE_LSN"
+            return
+        fi
+        reconfigure "$id" || return
+        SEAL_ID=$id
+    fi
     if ((RECEIVER)); then
         CLEAR_SINCE=''
     elif [[ ! $CLEAR_SINCE ]]; then
@@ -601,6 +637,15 @@ job_rewind() { # HOST PORT
     return "$rc"
 }
 
+# Does the server take its configuration? It is read up to where the value of a parameter would be printed.
+job_checkconfig() {
+    local said
+    said=$("$BIN/postgres" -D "$DATA" -C data_directory -c config_file="$CONFIG/postgresql.conf" 2>&1) && return
+    said=${said%%$'\n'*} # names the parameter, the last line only the file
+    printf 'error: %s\n' "${said#*] }"
+    return 1
+}
+
 job_controldata() {
     "$BIN/pg_controldata" -D "$DATA"
 }
@@ -685,7 +730,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
     shift 5
     case $verb:$#:$* in
         hello:0:) event "$id" ok ;;
-        initdb:0: | controldata:0:) start_job "$id" "$verb" ;;
+        initdb:0: | controldata:0: | checkconfig:0:) start_job "$id" "$verb" ;;
         clone:2:* | rewind:2:*)
             if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
             ;;
@@ -697,8 +742,14 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
             fi
             ;;
         start:1:hot | start:1:warm) verb_start "$id" "$1" ;;
-        follow:2:*) if valid_address "$id" "$@"; then verb_follow "$id" "$@"; fi ;;
-        seal:1:fast | seal:1:slow) verb_seal "$id" "$1" ;;
+        follow:2:* | follow:3:*)
+            if [[ ! ${3-} =~ ^[a-z0-9_]{0,63}$ ]]; then
+                refuse "$id" 'malformed slot'
+            elif valid_address "$id" "$1" "$2"; then
+                verb_follow "$id" "$@"
+            fi
+            ;;
+        seal:1:fast | seal:1:slow | seal:1:drain) verb_seal "$id" "$1" ;;
         promote:2:*)
             if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]]; then
                 verb_promote "$id" "$term" "$1" "$2"
@@ -767,9 +818,12 @@ unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGO
 export LC_ALL=C PGPASSFILE=$RUN/pgpass
 NAME=${POD_NAME-}
 [[ $NAME =~ ^[A-Za-z0-9.-]{1,63}$ ]] || NAME=standby
+SLOTS=${NAME%-*} # what the names of the members' slots begin with
+SLOTS=${SLOTS,,}
+SLOTS=${SLOTS//[!a-z0-9]/_}
 GRACE=${HAPG_GRACE:-60}
 [[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is no number: $GRACE"
-readonly NAME GRACE
+readonly NAME GRACE SLOTS
 declare -A FACT=()
 for word in ${HAPG_FACTS-}; do FACT[${word%%=*}]=${word#*=}; done
 for word in major binDirectory walDirectory walDump walDumpQuiet walKeep standbyFile recoveryParameters reloadsConninfo statusLine authentication; do

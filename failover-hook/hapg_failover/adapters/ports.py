@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..core.lsn import Position
 from ..core.model import LeaseObject, LeaseState, Pod, PodPatch
+from ..core.state import Slot
 
 
 class ApiError(Exception):
@@ -89,11 +90,26 @@ class Sql(Protocol):
     def checkpoint(self, timeout: float) -> None:
         """CHECKPOINT on the local server. Raise SqlError."""
 
+    def slots(self, timeout: float) -> tuple[Slot, ...]:
+        """Return the physical replication slots of the local server. Raise SqlError."""
+
+    def change_slots(self, make: Sequence[str], drop: Sequence[str], timeout: float) -> None:
+        """Make and drop physical slots of the local server; new ones keep WAL from now on. Raise SqlError for the first that fails."""
+
+    def remote_slot(self, host: str, port: int, name: str, timeout: float) -> bool:
+        """Make the physical slot `name` on the primary unless it is there with its WAL; tell whether it is there then. Raise SqlError."""
+
     def remote_history(self, host: str, port: int, timeline: int, timeout: float) -> str:
         """Return the text of the timeline history file of `timeline` on the primary ('' for timeline 1). Raise SqlError."""
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
         """CHECKPOINT on the primary; return the timeline of its last checkpoint (pg_control_checkpoint). Raise SqlError."""
+
+    def remote_size(self, host: str, port: int, timeout: float) -> int:
+        """Return how many bytes the databases of a server take, without WAL. Raise SqlError."""
+
+    def remote_streams(self, host: str, port: int, timeline: int, timeout: float) -> bool:
+        """Tell whether a server is a standby that receives WAL of `timeline`. Raise SqlError."""
 
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
         """Tell whether the primary still has the WAL segment `name`. Raise SqlError."""

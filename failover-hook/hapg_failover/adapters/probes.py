@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from .sockets import listen
 
 _CLIENT_SECONDS = 0.5
 
@@ -47,20 +48,12 @@ class _Server(HTTPServer):
     def __init__(self, port: int, answers: Answers) -> None:
         super().__init__(("", port), _Handler, bind_and_activate=False)
         self.socket.close()
-        self.socket = _listen(port)
+        self.socket = listen(port)
         self.server_port = self.socket.getsockname()[1]
         self.answers = answers
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no event."""
-
-
-def _listen(port: int) -> socket.socket:
-    """Listen on IPv6 and IPv4, or on IPv4 alone where the node has no IPv6."""
-    try:
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-    except (OSError, ValueError):
-        return socket.create_server(("", port))
 
 
 class _Handler(BaseHTTPRequestHandler):

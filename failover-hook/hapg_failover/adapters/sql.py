@@ -17,6 +17,7 @@ import psycopg2
 import psycopg2.extensions
 
 from ..core.lsn import Position, parse_lsn
+from ..core.state import Slot
 from .ports import Sender, ServerStatus, SqlError
 
 _APPLICATION_NAME = "ha-postgres-failover"
@@ -38,6 +39,22 @@ SELECT pg_is_in_recovery(),
        (SELECT coalesce(json_agg(json_build_array(application_name, host(client_addr), state, sent_lsn::text,
                                                   flush_lsn::text, sync_state)), '[]')::text
           FROM pg_stat_replication)
+"""
+
+_SLOTS = """
+SELECT coalesce(json_agg(json_build_array(slot_name, active)), '[]')::text FROM pg_replication_slots WHERE slot_type = 'physical'
+"""
+_MAKE_SLOT = """
+SELECT pg_create_physical_replication_slot(name, true) FROM (SELECT %s::name) AS wanted (name)
+ WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = name)
+"""
+_DROP_LOST_SLOT = """
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active AND wal_status = 'lost'
+"""
+_HAS_SLOT = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND wal_status <> 'lost'"
+_SIZE = "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint + pg_tablespace_size('pg_global')"
+_STREAMS = """
+SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = %s)
 """
 
 
@@ -155,6 +172,22 @@ class PostgresSql:
         """See ports.Sql."""
         self._once(self._local, timeout, "CHECKPOINT")
 
+    def slots(self, timeout: float) -> tuple[Slot, ...]:
+        """See ports.Sql."""
+        (rows,) = self._status.query(_SLOTS, (), timeout)
+        return tuple(Slot(name, active) for name, active in json.loads(rows))
+
+    def change_slots(self, make: Sequence[str], drop: Sequence[str], timeout: float) -> None:
+        """See ports.Sql."""
+        makes = [(_MAKE_SLOT, (name,)) for name in make]
+        self._once(self._local, timeout, *makes, *(("SELECT pg_drop_replication_slot(%s)", (name,)) for name in drop))
+
+    def remote_slot(self, host: str, port: int, name: str, timeout: float) -> bool:
+        """See ports.Sql."""
+        statements = [(text, (name,)) for text in (_DROP_LOST_SLOT, _MAKE_SLOT, _HAS_SLOT)]
+        (found,) = self._once(self._remote(host, port), timeout, *statements)
+        return bool(found)
+
     def remote_history(self, host: str, port: int, timeline: int, timeout: float) -> str:
         """See ports.Sql."""
         if timeline == 1:
@@ -167,6 +200,16 @@ class PostgresSql:
         """See ports.Sql."""
         (timeline,) = self._once(self._remote(host, port), timeout, "CHECKPOINT", "SELECT timeline_id FROM pg_control_checkpoint()")
         return int(timeline)
+
+    def remote_size(self, host: str, port: int, timeout: float) -> int:
+        """See ports.Sql."""
+        (size,) = self._once(self._remote(host, port), timeout, _SIZE)
+        return int(size)
+
+    def remote_streams(self, host: str, port: int, timeline: int, timeout: float) -> bool:
+        """See ports.Sql."""
+        (streams,) = self._once(self._remote(host, port), timeout, (_STREAMS, (timeline,)))
+        return bool(streams)
 
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
         """See ports.Sql."""

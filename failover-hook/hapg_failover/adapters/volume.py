@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.fields import Fields, dump
 from ..core.lsn import Position
 from ..core.model import VolumeState
-from ..core.wal import newest_segment_timeline, record_may_exist
+from ..core.wal import SEGMENT_SIZE, newest_segment_timeline, record_may_exist
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,35 @@ class Volume:
         self._remove("dirty")
 
     def probe(self) -> None:
-        """Write a few bytes to the volume and wait until they are on disk. Raise OSError."""
-        file = os.open(self._base / "probe", os.O_WRONLY | os.O_CREAT, 0o600)
+        """Write a few bytes to the volume and wait until they are on disk. Raise OSError.
+
+        They are written in place, which takes no room; a volume that is full all the same has answered, and that is what is asked.
+        """
         try:
-            os.pwrite(file, b"probe\n", 0)
-            os.fsync(file)
-        finally:
-            os.close(file)
+            file = os.open(self._base / "probe", os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.pwrite(file, b"probe\n", 0)
+                os.fsync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+
+    def room(self) -> int:
+        """Return how many bytes are free for us. Raise OSError."""
+        found = os.statvfs(self._base)
+        return found.f_bavail * found.f_frsize
+
+    def room_for_clone(self) -> int:
+        """Return how many bytes a clone may take: what is free, and what a clone removes before it begins. Raise OSError."""
+        leftovers = ["pgdata.new", *(["pgdata.old"] if self._pgdata.exists() else [])]
+        return self.room() + sum(_size_below(self._base / name) for name in leftovers)
+
+    def segment_size(self) -> int:
+        """Return the size of a WAL segment in bytes, by the files that are there; the usual one if there are none. Raise OSError."""
+        sizes = self._segment_sizes()
+        return max(sizes) if sizes else SEGMENT_SIZE
 
     def wal_segments(self) -> list[str]:
         """Return the names in the WAL directory, [] if it isn't there."""
@@ -129,12 +155,15 @@ class Volume:
     def may_hold_record(self, position: Position) -> bool:
         """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""
         try:
-            sizes = {(self._wal / name).stat().st_size for name in self.wal_segments() if newest_segment_timeline([name])}
+            sizes = self._segment_sizes()
         except OSError:
             return True
         if len(sizes) != 1:
             return True  # the files of one server are of one size
         return record_may_exist(self.read_wal, position.timeline, position.lsn, sizes.pop())
+
+    def _segment_sizes(self) -> set[int]:
+        return {(self._wal / name).stat().st_size for name in self.wal_segments() if newest_segment_timeline([name])}
 
     def _write(self, name: str, text: str) -> None:
         temporary = self._base / f".{name}.new"
@@ -155,3 +184,13 @@ class Volume:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _size_below(directory: Path) -> int:
+    """Return how many bytes the files below `directory` take; 0 if it isn't there. What vanishes meanwhile counts as nothing."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+    return total

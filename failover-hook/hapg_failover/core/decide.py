@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import primary, standby
+from . import failsafe, force, primary, standby, switchover
 from .model import Release, VolumeState
 from .state import (
     Decision,
@@ -32,6 +32,7 @@ from .state import (
 )
 from .step import Step
 
+LONGEST_RETRY_S = 30.0
 WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 
 
@@ -40,6 +41,9 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     step = Step(observation, memory)
     if memory.first_version is None and observation.lease is not None:
         step.remember(first_version=observation.lease.version)
+    if memory.promised_until is None:
+        # an agent before us may have promised something a moment ago
+        step.remember(promised_until=observation.now + observation.timing.promise(observation.timing.grant))
     if observation.put is not None:
         _put_answered(step, observation.put)
     if observation.container_dead:
@@ -55,8 +59,13 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     if observation.op is not None and step.m.op is not None and observation.op.number == step.m.op_number:
         step.remember(op=None, op_ended=observation.op.ended or observation.now)
         _op_answered(step)
+    if observation.granted:
+        failsafe.take(step, observation.granted)
     if not step.actions:
         _by_phase(step)
+    force.attend(step)
+    for request in observation.asked:
+        failsafe.answer(step, request)
     step.read()
     return step.done()
 
@@ -71,8 +80,10 @@ def _by_phase(step: Step) -> None:
             standby.damaged(step)
         case Phase.SEALED:
             standby.sealed(step)
+            switchover.refuse_elsewhere(step)
         case Phase.FOLLOW:
             standby.follow(step)
+            switchover.refuse_elsewhere(step)
         case Phase.CLAIMING:
             step.because("the claim is under way")
             if step.m.put is None:
@@ -133,12 +144,25 @@ def _put_answered(step: Step, put: PutResult) -> None:
     lease = o.timing.usable_lease(put.state.ttl_s)
     match put.kind:
         case PutKind.RENEW if step.m.phase in WRITING or step.m.phase is Phase.STOPPING:
-            step.remember(renewed_at=put.sent_at, recorded_ttl=put.state.ttl_s, held_term=put.state.term)
+            failsafe.ended(step)
+            step.remember(
+                renewed_at=put.sent_at,
+                recorded_ttl=put.state.ttl_s,
+                held_term=put.state.term,
+                claimants=tuple(x.volume for x in put.state.members),
+            )
             step.fence(bool(put.state.members))
             step.because("the Lease is renewed")
         case PutKind.CLAIM:
             if step.m.phase is Phase.CLAIMING and o.now < put.sent_at + lease and o.server == "standby" and step.supervised:
-                step.remember(held_term=put.state.term, renewed_at=put.sent_at, recorded_ttl=put.state.ttl_s)
+                step.remember(
+                    held_term=put.state.term,
+                    renewed_at=put.sent_at,
+                    recorded_ttl=put.state.ttl_s,
+                    claimants=tuple(x.volume for x in put.state.members),
+                    grants=(),
+                    serial=0,
+                )
                 step.fence(bool(put.state.members))
                 primary.promote(step, put.state)
             else:
@@ -169,7 +193,7 @@ def _op_answered(step: Step) -> None:
     if ok:
         step.remember(tries=0, retry_at=0.0)
     else:
-        step.remember(tries=step.m.tries + 1, retry_at=step.o.now + min(30.0, 0.25 * 2 ** min(step.m.tries, 7)))
+        step.remember(tries=step.m.tries + 1, retry_at=step.o.now + min(LONGEST_RETRY_S, 0.25 * 2 ** min(step.m.tries, 7)))
     match result.op:
         case Op.START | Op.SEAL if ok:
             at_start = result.op is Op.START or step.m.phase is Phase.BOOT
@@ -181,15 +205,21 @@ def _op_answered(step: Step) -> None:
                 start_version=step.version if at_start else None,
             )
             if result.op is Op.START:
-                step.remember(mode=step.o.standby_mode)
+                step.remember(cloned=False)
             step.go(Phase.SEALED, f"sealed at {result.position}")
-        case Op.START | Op.SEAL:
-            failed = result.op is Op.START and step.m.tries >= standby.START_TRIES
-            step.go(Phase.DAMAGED if failed else Phase.BOOT, f"{result.op.value} failed: {result.text}")
+        case Op.START:
+            standby.start_failed(step, result)
+        case Op.SEAL:
+            step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")
         case Op.FOLLOW:
             standby.follow_answered(step, result)
         case Op.REWIND | Op.CLONE | Op.INITDB:
             step.forget_server()
+            if result.op is not Op.INITDB:
+                step.copied()
+                step.remember(cloned=ok and result.op is Op.CLONE)
+            if result.op is not Op.INITDB and not ok:
+                standby.copy_failed(step, result)
             damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
             empty = step.o.volume_state is VolumeState.EMPTY
             step.go(
@@ -198,5 +228,7 @@ def _op_answered(step: Step) -> None:
             )
         case Op.PROMOTE:
             primary.promoted(step, result)
+        case Op.PREPARE:
+            switchover.prepared(step, result)
         case Op.HAND_OVER | Op.STOP:
             primary.stopped(step, result)

@@ -16,11 +16,15 @@ NO_LEASE_WAIT_S = 60.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to claim now, and the reason in words. complete: nobody's position is missing."""
+    """Whether to claim now, and the reason in words. complete: nobody's position is missing.
+
+    blocked: waiting won't help, in a word for the figures: member (4A), timeline or lag (4D); '' if it may.
+    """
 
     claim: bool
     reason: str
     complete: bool = True
+    blocked: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,26 @@ def publications(pods: tuple[Pod, ...], version: str) -> dict[str, tuple[Pod, Pu
     return {p.name: (p, p.publication) for p in pods if p.publication and p.publication.lease_version == version}
 
 
+def is_published(me: Candidate, version: str, pods: tuple[Pod, ...]) -> bool:
+    """Tell whether our own pod shows our position under `version`, with this supervisor's nonce (rule 4B)."""
+    mine = publications(pods, version).get(me.pod)
+    return mine is not None and mine[0].uid == me.uid and mine[1].nonce == me.nonce and mine[1].running
+
+
 def is_expired(ttl: float, lease_ttl: float, age: float) -> bool:
     """Tell whether a Lease unchanged for `age` seconds on our clock has run out (rule 4C)."""
     return age >= max(ttl, lease_ttl)
+
+
+def has_clean_end(me: Candidate, lease: LeaseState) -> bool:
+    """Tell whether `me` has all that the last holder had when it was shut down."""
+    release = lease.release
+    return release is not None and release.clean and release.position is not None and me.position >= release.position
+
+
+def is_successor(me: Candidate, lease: LeaseState) -> bool:
+    """Tell whether `me` is the release's chosen successor and has everything: it need not publish, for nobody can be better."""
+    return lease.release is not None and lease.release.successor == me.pod and has_clean_end(me, lease)
 
 
 def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, bool, int]:
@@ -59,45 +80,50 @@ def judge(
     age: float,
     ttl: float,
     waited: float,
+    published_for: float,
     cold: bool,
     max_lag: int,
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
     age: seconds since this version was first seen; waited: seconds since it was first seen to be released or run out;
+    published_for: seconds since our own publication under it was sent, for as long the others have had reason to publish;
     cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes.
     """
     if lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
     volumes = {m.volume for m in lease.members} | ({lease.volume} if lease.volume else set())
     if me.volume not in volumes:
-        return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's")
+        return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked="member")
     if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
         return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago")
     published = publications(pods, version)
-    mine = published.get(me.pod)
-    if mine is None or mine[0].uid != me.uid or mine[1].nonce != me.nonce or not mine[1].running:
+    if is_successor(me, lease):
+        return Verdict(True, f"chosen successor at {me.position}")
+    if not is_published(me, version, pods):
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
     relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes and q.state is VolumeState.DATA}
     missing = volumes - {q.volume for _, q in relevant.values()}
     # Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
     limit = COLD_WAIT_S if cold and lease.volume in missing else PUBLISH_WAIT_S
     if lease.release is not None:
-        covered = lease.release.clean and lease.release.position is not None and me.position >= lease.release.position
-        if covered:
+        if has_clean_end(me, lease):
             missing = set()
         elif lease.volume in missing:
             limit = max(limit, lease.release.hold_s)
-    if missing and waited < limit:
-        return Verdict(False, f"waiting for the positions of {len(missing)} volume(s), {waited:.1f} of {limit:g} s")
+    waited_for_others = waited if lease.release is not None else published_for
+    if missing and waited_for_others < limit:
+        return Verdict(False, f"waiting for the positions of {len(missing)} volume(s), {waited_for_others:.1f} of {limit:g} s")
     best = max((q.position for _, q in relevant.values() if q.position is not None), default=me.position)
     if lease.release is not None and lease.release.position is not None:
         best = max(best, lease.release.position)
     if me.position.timeline < best.timeline:
-        return Verdict(False, f"our timeline {me.position.timeline} is older than {best.timeline}")
-    lag = best.lsn - me.position.lsn
+        return Verdict(False, f"our timeline {me.position.timeline} is older than {best.timeline}", blocked="timeline")
+    # The holder's own word, from its last renewal, holds whatever the timeline: whoever follows late has its records or lacks them.
+    lag = max(best.lsn, lease.position.lsn if lease.position is not None else 0) - me.position.lsn
     if lag > max_lag:
-        return Verdict(False, f"we lack {lag} bytes of {format_lsn(best.lsn)}, more than maxLagBytes {max_lag}")
+        reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {max_lag}"
+        return Verdict(False, reason, blocked="lag")
     order = sorted((_rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not q.failed and not p.deleting)
     names = [n for _, n in order]
     rank = names.index(me.pod) if me.pod in names else len(names)
@@ -107,8 +133,6 @@ def judge(
         wait = 0.0 if chosen is None or chosen.deleting else SUCCESSOR_HEADSTART_S
         if waited < wait:
             return Verdict(False, f"{successor} is the chosen successor")
-    if successor == me.pod and me.position >= best:
-        return Verdict(True, f"chosen successor at {me.position}", complete=not missing)
     if rank and waited < _rank_wait(rank, cold, lease, ttl, me.position < best):
         return Verdict(False, f"rank {rank} of {len(names)}: a better member goes first")
     why = "released: " + lease.release.reason if lease.release is not None else f"run out, {age:.1f} s old"
@@ -153,6 +177,8 @@ def claim(
         timeline=max(lease.timeline, me.position.timeline) + 1,
         members=tuple(m for m in lease.members if m.volume != me.volume),
         release=None,
+        position=me.position,
+        successor=None,
     )
 
 

@@ -32,6 +32,8 @@ def encode(state: LeaseState) -> str:
             "timeline": state.timeline,
             "members": [{"pod": member.pod, "volume": member.volume} for member in state.members],
             "release": None if release is None else _release_json(release),
+            "position": position_json(state.position),
+            "successor": state.successor,
         }
     )
 
@@ -63,6 +65,8 @@ def decode(text: str) -> LeaseState:
         timeline=fields.integer("timeline", 0),
         members=tuple(Member(item.text("pod"), item.text("volume")) for item in fields.objects("members")),
         release=None if release is None else _decode_release(release),
+        position=fields.position("position"),
+        successor=fields.optional_text("successor"),
         protocol=fields.integer("protocol"),
     )
 

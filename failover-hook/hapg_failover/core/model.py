@@ -62,7 +62,9 @@ class LeaseState:
     """The content of the Lease.
 
     term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
-    address the holder's IP; ttl_s the TTL in force, in seconds; protocol the version of the protocol.
+    address the holder's IP; ttl_s the TTL in force, in seconds; position: the end of the holder's WAL at its last renewal;
+    successor: the pod to which the holder is about to hand over;
+    protocol the version of the protocol.
     """
 
     holder: Holder
@@ -74,6 +76,8 @@ class LeaseState:
     timeline: int = 0
     members: tuple[Member, ...] = ()
     release: Release | None = None
+    position: Position | None = None
+    successor: str | None = None
     protocol: int = 1
 
 
@@ -109,8 +113,37 @@ NO_LEASE = "none"
 
 
 @dataclass(frozen=True)
+class GrantRequest:
+    """The holder asks a member not to claim for a while, because it can't renew (docs/protocol.md, rule 8).
+
+    serial grows with each request of a term; seconds: how long the holder goes on, from the send of this request.
+    """
+
+    holder: Holder
+    term: int
+    serial: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class GrantAnswer:
+    """What the member with that volume said to request `serial` of `term`. sent_at: boot time of the holder before it asked."""
+
+    volume: str
+    term: int
+    serial: int
+    granted: bool
+    reason: str
+    sent_at: float
+
+
+@dataclass(frozen=True)
 class Pod:
-    """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name."""
+    """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name.
+
+    grace: the seconds that a deletion gives it, None if it isn't being deleted; switchover, force: what an operator has asked
+    of it, as it was written.
+    """
 
     name: str
     uid: str
@@ -122,6 +155,9 @@ class Pod:
     deleting: bool = False
     ready: bool = False
     publication: Publication | None = None
+    grace: int | None = None
+    switchover: str | None = None
+    force: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import publication
+from . import publication, requests
 from .model import Pod, PodPatch, Publication
 
 
@@ -16,6 +16,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
     An unreadable publication counts as none.
     """
     metadata = pod.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
     match = re.fullmatch(re.escape(name) + r"-([0-9]+)", str(metadata.get("name")))
     if match is None:
         return None
@@ -30,7 +31,10 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         role=(metadata.get("labels") or {}).get(role_label),
         deleting=metadata.get("deletionTimestamp") is not None,
         ready=any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in status.get("conditions") or ()),
-        publication=_publication((metadata.get("annotations") or {}).get(publication.ANNOTATION)),
+        publication=_publication(annotations.get(publication.ANNOTATION)),
+        grace=metadata.get("deletionGracePeriodSeconds"),
+        switchover=annotations.get(requests.SWITCHOVER),
+        force=annotations.get(requests.FORCE),
     )
 
 

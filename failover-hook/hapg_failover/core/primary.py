@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import failsafe, slots, storage, switchover
 from .lsn import Position
 from .members import next_members
-from .model import LeaseState, Pod, Release
+from .model import LeaseState, Release
 from .state import (
     Announce,
+    ChangeSlots,
     CheckRecord,
     Exit,
     Kill,
@@ -19,10 +21,11 @@ from .state import (
     Phase,
     PutKind,
 )
-from .step import PROBE_FRESH_S, Step, busy
+from .step import Step, busy
 
 FAILED_S = 60.0
 UNPROVEN_S = 20.0
+SLOTS_AGAIN_S = 2.0
 KILL_AGAIN_S = 1.0
 RETRY_PUT_S = 0.3
 LINGER_S = 2.0
@@ -45,7 +48,7 @@ def promoted(step: Step, result: OpResult) -> None:
     if step.m.phase is not Phase.PROMOTING:
         return
     if result.outcome is Outcome.OK:
-        step.remember(position=None, promised=None, started=False, label_at=0.0)
+        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
         _labels(step)
@@ -69,19 +72,39 @@ def writing(step: Step) -> None:
         step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
         down(step)
         return
-    if m.phase is Phase.PRIMARY and o.deleting and not busy(step):
-        successor = choose_successor(step)
-        step.remember(successor=successor.name if successor else None)
-        step.go(Phase.STOPPING, "the pod is going away")
-        step.run(Op.HAND_OVER, f"the pod is going away: hand over to {successor.name if successor else 'nobody, none streams'}")
-        return
+    if m.phase is Phase.PRIMARY:
+        switchover.attend(step)
+        if step.m.phase is not Phase.PRIMARY:
+            return
     if m.phase is Phase.PRIMARY and o.position is None and o.now - m.phase_since > UNPROVEN_S:
         step.remember(failed_until=o.now + FAILED_S)
         step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
         return
+    if m.phase is Phase.PRIMARY and _is_stuck(step):
+        step.remember(failed_until=o.now + FAILED_S)
+        message = f"nothing could be written to the data volume for {o.now - o.probe_at:.1f} s"
+        step.actions.append(Announce("Warning", "StorageStuck", f"{message}: the server is killed and the Lease given back"))
+        step.kill(message, 0.0)
+        return
     _renew(step)
     if m.phase is Phase.PRIMARY:
+        _ask_for_grants(step)
+        if step.full:
+            step.tell("DiskFull", storage.full_message(o))
         _labels(step)
+        _slots(step)
+
+
+def _is_stuck(step: Step) -> bool:
+    """Tell whether the data volume takes no writes, and hasn't for a while in which we looked: one look after a freeze proves nothing."""
+    o, m = step.o, step.m
+    if not storage.is_silent(o, m.phase_since):
+        step.remember(stuck_since=None)
+        return False
+    if m.stuck_since is None:
+        step.remember(stuck_since=o.now)
+        return False
+    return o.now - m.stuck_since >= storage.STUCK_S
 
 
 def _healthy(step: Step) -> str | None:
@@ -89,7 +112,7 @@ def _healthy(step: Step) -> str | None:
     o = step.o
     if not step.supervised:
         return "the supervisor gives no sign of life"
-    if o.now - o.probe_at > PROBE_FRESH_S and step.m.phase is Phase.PRIMARY:
+    if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > storage.PROBE_FRESH_S:
         return f"nothing could be written to the data volume for {o.now - o.probe_at:.1f} s"
     return None
 
@@ -103,38 +126,44 @@ def _renew(step: Step) -> None:
         members = next_members(
             s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag, o.now, o.now - m.phase_since
         )
-    changed = members != s.members and o.now - m.put_at >= RETRY_PUT_S
+    successor = m.successor if m.handover is not None else None
+    named = successor != s.successor and switchover.may_ask(step)
+    changed = (members != s.members and o.now - m.put_at >= RETRY_PUT_S) or named
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
     if not due and not changed:
         return
+    why = "renew the Lease"
+    if members != s.members:
+        why = f"members are {', '.join(x.pod for x in members) or 'none'}"
+    elif named:
+        why = f"the Lease names {successor or 'nobody'} as the successor"
     trouble = _healthy(step)
     if trouble is not None:
         step.because(f"not renewed: {trouble}")
         return
     if members and not s.members:
         step.fence(True)
-    names = ", ".join(x.pod for x in members) or "none"
+    failsafe.remember_written(step, members)
     step.put(
         PutKind.RENEW,
-        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address),
-        f"members are {names}" if changed else "renew the Lease",
+        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address, position=o.position or s.position, successor=successor),
+        why,
     )
+    if named:
+        switchover.asked(step)
 
 
-def choose_successor(step: Step) -> Pod | None:
-    """Return the pod that streams, isn't going away and has the most WAL; the lowest ordinal of equals."""
-    o = step.o
-    flushed = {x.pod: x.flushed or 0 for x in o.streaming if x.since is not None}
-    pods = [p for p in o.pods if p.name in flushed and not p.deleting]
-    return min(pods, key=lambda p: (-flushed[p.name], p.ordinal), default=None)
+def _ask_for_grants(step: Step) -> None:
+    if step.holds and step.o.server == "primary" and _healthy(step) is None:
+        failsafe.ask(step)
 
 
 def _labels(step: Step) -> None:
     """Label ourselves primary first, then strip every other primary label (rule 12)."""
     o, m = step.o, step.m
-    own = next((p for p in o.pods if p.uid == o.me.uid), None)
+    own = step.own_pod
     if own is None or o.now - m.label_at < 0.5:
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
@@ -146,29 +175,40 @@ def _labels(step: Step) -> None:
         step.remember(label_at=o.now)
 
 
+def _slots(step: Step) -> None:
+    """Keep a replication slot for each other member."""
+    o, m, s = step.o, step.m, step.state
+    if o.slots is None or s is None or o.now - m.slots_at < SLOTS_AGAIN_S:
+        return
+    change = slots.plan(o.me.pod, o.replicas, s.members, o.streaming, o.slots)
+    if change.make or change.drop:
+        step.remember(slots_at=o.now)
+        step.actions.append(ChangeSlots(change.make, change.drop))
+
+
 def stopping(step: Step) -> None:
-    """The pod is going away: keep the Lease while the server stops, then give it back and end."""
+    """We hand over, or end: keep the Lease while the server stops, then give it back, and end or start again as a replica."""
     o, m, s = step.o, step.m, step.state
     if busy(step):
         if m.held_term is not None:
             _renew(step)
+            _ask_for_grants(step)
         return
     if not step.server_known:
         step.because("waiting for the supervisor's word on the server")
         return
     if o.server != "down":
         if o.now >= m.retry_at:
-            step.run(Op.STOP, "the pod is going away: stop the server")
+            step.run(Op.STOP, "stop the server")
         return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
     # After TTL anybody may claim: a release has no use any more, and may be refused for ever, as when the release was uninstalled.
     if ours and o.now - max(m.renewed_at, m.op_ended, m.phase_since) <= o.timing.ttl:
-        if m.put is None and o.now - m.put_at >= RETRY_PUT_S:
-            clean = m.position is not None
-            step.release(
-                "the server is down: the Lease is given back",
-                Release("the pod is going away", clean, m.position, m.successor),
-            )
+        if m.put is None and (m.put_at <= m.op_ended or o.now - m.put_at >= RETRY_PUT_S):
+            step.release("the server is down: the Lease is given back", switchover.release(step))
+        return
+    if m.put is None and switchover.stays(step):
+        switchover.start_again(step)
         return
     if m.successor is not None and o.now - m.put_at < LINGER_S:
         step.because(f"the Lease is given back to {m.successor}; our address refuses clients until they are routed there")
@@ -208,7 +248,7 @@ def down(step: Step) -> None:
             Release(m.dead_reason or "the server died", clean=False, hold_s=m.hold_s),
         )
     if not busy(step) and o.now >= m.retry_at:
-        step.run(Op.START, "start the server again, sealed", mode=o.standby_mode)
+        step.start("start the server again, sealed")
     tell_what_is_left(step)
 
 

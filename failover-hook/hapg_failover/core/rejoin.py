@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .lsn import Position, format_lsn
+from .model import LeaseState, Pod
 from .wal import History, fork_point
+
+REWIND_TRIES = 3
+LONGEST_PAUSE_S = 300.0
 
 
 class Way(Enum):
@@ -42,3 +46,30 @@ def plan(own: Position, timeline: int, history: History) -> Plan:
     if own.lsn <= fork:
         return Plan(Way.FOLLOW, f"our WAL ends at {own}, not past the fork at {format_lsn(fork)}")
     return Plan(Way.REWIND, f"our WAL ends at {own}, {own.lsn - fork} bytes past the fork at {format_lsn(fork)}")
+
+
+def pause(copies: int) -> float:
+    """Return how long to wait after so many rewinds and clones in a row before the next, in seconds."""
+    return min(LONGEST_PAUSE_S, 2.0 ** min(copies - 1, 9))
+
+
+def clone_source(me: str, lease: LeaseState, pods: tuple[Pod, ...], standby_mode: str, copies: int) -> Pod | None:
+    """Return the standby that `me` (a pod's name) should copy rather than the primary, None: the primary.
+
+    It has to accept connections and to be a member, that is, to stream. One is tried the first time only, and whether it is on the
+    primary's timeline is asked when it is copied.
+    """
+    if standby_mode != "hot" or copies > 1:
+        return None
+    volumes = {member.pod: member.volume for member in lease.members}
+    fit = [
+        pod
+        for pod in pods
+        if pod.name not in (me, lease.holder.pod)
+        and pod.ip is not None
+        and pod.ready
+        and not pod.deleting
+        and pod.publication is not None
+        and volumes.get(pod.name) == pod.publication.volume
+    ]
+    return min(fit, key=lambda pod: pod.ordinal, default=None)

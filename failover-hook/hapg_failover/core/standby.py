@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from . import election
+from . import election, failsafe, force, rejoin, storage, switchover
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
 
 START_TRIES = 5
+START_AGAIN_S = 10.0
+HOT_TRIES = 2
+HOT_AGAIN_S = 300.0
+HOT_AGAIN_UNDER_ANOTHER_S = 30.0
 BOOTSTRAP_PATIENCE_S = 30.0
 RECHECK_S = 15.0
 FOLLOW_RETRY_S = 0.25
 PODS_FRESH_S = 1.5
+SUCCESSION_S = 10.0
+BLOCKED_PATIENCE_S = 10.0
 
 
 def boot(step: Step) -> None:
@@ -28,14 +34,50 @@ def boot(step: Step) -> None:
     elif o.volume_state is VolumeState.EMPTY:
         step.go(Phase.EMPTY, "the data volume is empty")
     elif o.volume_state is VolumeState.DAMAGED:
-        step.go(Phase.DAMAGED, "the data volume is damaged")
+        step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
+        step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
     elif o.volume_state is VolumeState.OTHER_MAJOR:
         step.tell("OtherMajor", o.volume_reason)
         step.because(o.volume_reason)
     elif o.server == "standby":
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:
-        step.run(Op.START, "start the server, sealed", mode=o.standby_mode)
+        step.start("start the server, sealed")
+
+
+def start_failed(step: Step, result: OpResult) -> None:
+    """The server didn't start: try again, differently if that may help; only data that can't be started is given up."""
+    o, m = step.o, step.m
+    if result.outcome in (Outcome.ROOM, Outcome.REFUSED):
+        # It isn't the data: such a try doesn't count.
+        step.remember(tries=m.tries - 1, retry_at=o.now + START_AGAIN_S)
+        full = f"the server can't be started: {storage.full_message(o)}"
+        step.tell(*(("DiskFull", full) if result.outcome is Outcome.ROOM else ("ConfigurationRefused", result.text)))
+    elif m.mode == "hot" and m.tries >= HOT_TRIES:
+        step.remember(warm_until=o.now + HOT_AGAIN_S)
+        message = f"the server doesn't start as a hot standby, as when the primary has a higher max_connections: {result.text}"
+        step.actions.append(Announce("Warning", "WarmStart", f"{message}; it is started warm, and hot again in {HOT_AGAIN_S:g} s"))
+    elif m.tries >= START_TRIES and m.cloned:
+        step.tell("StartFailed", f"a fresh clone doesn't start either, so it isn't the data: {result.text}")
+    elif m.tries >= START_TRIES:
+        step.actions.append(Announce("Warning", "VolumeDamaged", f"the server hasn't started in {m.tries} tries: {result.text}"))
+        step.go(Phase.DAMAGED, f"{result.op.value} failed: {result.text}")
+        return
+    step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")
+
+
+def copy_failed(step: Step, result: OpResult) -> None:
+    """Say why a rewind or clone failed, what is kept, and when it is tried again."""
+    o = step.o
+    if o.volume_state is VolumeState.DATA:
+        kept = "the old data is kept"
+    elif o.volume_state is VolumeState.DAMAGED:
+        kept = "the old data is kept, but can't be used any more: to do without it, delete the pod's claim and the pod"
+    else:
+        kept = "the volume is empty"
+    pause = step.m.copy_at - o.now
+    reason = "ClonePending" if result.outcome is Outcome.ROOM else f"{result.op.value.capitalize()}Failed"
+    step.actions.append(Announce("Warning", reason, f"{result.text}; {kept}; next try in {pause:.0f} s"))
 
 
 def _resume_primary(step: Step) -> None:
@@ -90,12 +132,19 @@ def _clone(step: Step, s: LeaseState, why: str) -> None:
         step.publish(False, f"{why}, and there is no primary to clone")
         if not step.actions:
             step.because(f"{why}; waiting for a primary to clone")
-    elif o.now < m.retry_at:
+    elif o.now < max(m.retry_at, m.copy_at):
         step.because(f"{why}; waiting before the next try to clone")
     else:
         if o.volume_state is not VolumeState.EMPTY:
-            step.actions.append(Announce("Warning", "Clone", f"{why}: cloning {s.holder.pod}"))
-        step.run(Op.CLONE, f"{why}: clone {s.holder.pod}", host=s.address)
+            step.actions.append(Announce("Warning", "Clone", f"{why}: it is cloned anew"))
+        _copy_from(step, s, s.address, why)
+
+
+def _copy_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
+    o = step.o
+    source = rejoin.clone_source(o.me.pod, s, o.pods, o.standby_mode, step.m.copies + 1)
+    name = s.holder.pod if source is None else source.name
+    step.copy(Op.CLONE, f"{why}: clone {name}", primary, source=None if source is None else source.ip, timeline=s.timeline)
 
 
 def damaged(step: Step) -> None:
@@ -139,6 +188,9 @@ def sealed(step: Step) -> None:
         step.tell("ForeignVolume", stranger)
         step.because(stranger)
         return
+    if s.holder == o.me and s.release is None and not (step.server_known and o.server == "standby"):
+        step.because("the Lease is ours; waiting for the supervisor's word that the server can't write before it is given back")
+        return
     if s.system_identifier is None:
         if s.holder.pod == o.me.pod:
             step.release("the first server is made", Release("the first server is made", clean=False))
@@ -151,6 +203,9 @@ def sealed(step: Step) -> None:
             Release(m.dead_reason or "the failover container was restarted", clean=False, hold_s=m.hold_s),
         )
         return
+    if step.live_holder and switchover.is_chosen(step) and o.now - m.phase_since < SUCCESSION_S:
+        step.because(f"sealed at {m.position}; {s.holder.pod} is about to hand over to us")
+        return
     fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)
     told = step.own_publication
     if step.live_holder and fresh and (told is None or told.volume != o.volume):
@@ -159,14 +214,26 @@ def sealed(step: Step) -> None:
             step.because("waiting until our pod shows which volume it has")
         return
     if step.live_holder and fresh and s.address is not None:
-        _follow(step, s)
+        if storage.has_room_again(o.room, o.segment):
+            _follow(step, s)
+        else:
+            _wait_for_room(step)
         return
     if s.release is None and step.age < o.timing.overdue and m.promised is not None and m.promised[0] == step.version:
         step.because("published; waiting for the Lease to change")
         return
-    step.publish(True, f"sealed at {m.position}: our position for the election")
+    me = step.candidate()
+    if me is None or not election.is_successor(me, s):
+        step.publish(True, f"sealed at {m.position}: our position for the election")
     if not step.actions:
         _stand(step, s)
+
+
+def _wait_for_room(step: Step) -> None:
+    """Receiving WAL onto a full volume makes the server die again and again: stay sealed."""
+    message = storage.full_message(step.o)
+    step.tell("DiskFull", f"no WAL is received: {message}")
+    step.because(message)
 
 
 def _follow(step: Step, s: LeaseState) -> None:
@@ -188,27 +255,41 @@ def _follow(step: Step, s: LeaseState) -> None:
 def _stand(step: Step, s: LeaseState) -> None:
     o, m = step.o, step.m
     me = step.candidate()
+    if _too_full(step):
+        return
     if me is None or m.put is not None:
         step.because("no position to stand with" if me is None else "a write of the Lease is under way")
+        return
+    promise = failsafe.waits(step)
+    if promise is not None and s.release is None:
+        step.because(promise)
         return
     if o.now < m.failed_until:
         step.because(f"a promotion failed here; standing again in {m.failed_until - o.now:.0f} s")
         return
     assert o.lease is not None
     free_since = o.lease.first_seen + (0.0 if s.release is not None else max(o.timing.ttl, s.ttl_s))
-    verdict = election.judge(
-        me,
-        s,
-        step.version,
-        o.pods,
-        age=step.age,
-        ttl=o.timing.ttl,
-        waited=o.now - free_since,
-        cold=m.first_version == step.version,
-        max_lag=o.max_lag,
-    )
+    forced = force.request(step)
+    if forced is not None:
+        verdict = force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl)
+    else:
+        verdict = election.judge(
+            me,
+            s,
+            step.version,
+            o.pods,
+            age=step.age,
+            ttl=o.timing.ttl,
+            waited=o.now - free_since,
+            published_for=o.now - m.published_at,
+            cold=m.first_version == step.version,
+            max_lag=o.max_lag,
+        )
+    step.remember(blocked=verdict.blocked if o.now >= free_since else "")
     if not verdict.claim:
         step.because(verdict.reason)
+        if step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
+            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod)}")
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return
@@ -224,15 +305,31 @@ def _stand(step: Step, s: LeaseState) -> None:
     state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
+    if forced is not None:
+        force.taken(step, forced, verdict.reason)
+
+
+def _too_full(step: Step) -> bool:
+    """Tell whether our volume is too full for a promotion, which would fail and cost the others another election."""
+    if step.full:
+        step.tell("DiskFull", f"the server isn't promoted: {storage.full_message(step.o)}")
+        step.because("our data volume is full: we don't stand")
+    return step.full
 
 
 def _resume(step: Step) -> None:
     o, m = step.o, step.m
     step.publish(True, f"there is no Lease; our volume is at {m.position}")
     me = step.candidate()
+    if _too_full(step):
+        return
     if step.actions or me is None or m.put is not None or o.lease is None or o.system_identifier is None:
         return
     waited = o.now - o.lease.first_seen
+    promise = failsafe.waits(step)
+    if promise is not None:
+        step.because(promise)
+        return
     verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited)
     if not verdict.claim:
         step.because(verdict.reason)
@@ -262,14 +359,18 @@ def follow(step: Step) -> None:
         step.run(Op.SEAL, "the Lease is ours but our server follows: seal")
     elif s.term != m.follow_term:
         _refollow(step, s)
+    elif switchover.is_chosen(step):
+        step.run(Op.SEAL, f"{s.holder.pod} hands over to us: seal when it ends the stream", drain=True)
     elif step.age >= o.timing.overdue:
         if o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
             step.run(Op.SEAL, f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal", slow=True)
         elif o.now - m.read_at >= 0.4:
             step.remember(read_at=o.now)
             step.do(ReadLease(), "the Lease is overdue: read it afresh before suspecting anybody")
-    elif m.mode is not None and m.mode != o.standby_mode:
-        step.run(Op.START, f"standbyMode is {o.standby_mode} now: restart the standby", mode=o.standby_mode)
+    elif step.full:
+        step.run(Op.SEAL, f"{storage.full_message(o)}: seal")
+    elif m.mode is not None and m.mode != step.due_mode:
+        step.start(f"the standby is to be {step.due_mode} now: restart it")
     elif _left_out(step, s):
         told = step.own_publication
         if told is None or told.volume != o.volume:
@@ -277,6 +378,8 @@ def follow(step: Step) -> None:
         else:
             _refollow(step, s)
     else:
+        if m.copies and any(x.volume == o.volume for x in s.members):
+            step.remember(copies=0, copy_at=0.0)
         step.because(f"following {s.holder.pod}")
 
 
@@ -297,23 +400,26 @@ def follow_answered(step: Step, result: OpResult) -> None:
     host = s.address if s is not None else None
     if result.outcome is Outcome.OK:
         step.remember(position=None, started=False, mode=step.m.mode or step.o.standby_mode)
+        if step.m.warm_until > step.o.now:
+            step.remember(warm_until=min(step.m.warm_until, step.o.now + HOT_AGAIN_UNDER_ANOTHER_S))
         step.go(Phase.FOLLOW, f"following: {result.text}")
-    elif result.outcome is Outcome.FAILED or host is None or not step.live_holder:
-        step.remember(retry_at=step.o.now + FOLLOW_RETRY_S, position=result.position, follow_term=None)
+    elif result.outcome is Outcome.FAILED or s is None or host is None or not step.live_holder or step.o.now < step.m.copy_at:
+        retry_at = max(step.o.now + FOLLOW_RETRY_S, 0.0 if result.outcome is Outcome.FAILED else step.m.copy_at)
+        step.remember(retry_at=retry_at, position=result.position, follow_term=None)
         step.go(Phase.SEALED if result.position is not None else Phase.BOOT, f"can't follow yet: {result.text}")
-    elif result.outcome is Outcome.FORKED:
+    elif result.outcome is Outcome.FORKED and step.m.copies < rejoin.REWIND_TRIES:
         step.actions.append(Announce("Normal", "Rewind", result.text))
-        step.run(Op.REWIND, f"rewind: {result.text}", host=host, timeline=s.timeline if s is not None else 0)
+        step.copy(Op.REWIND, f"rewind: {result.text}", host, timeline=s.timeline)
     else:
         step.actions.append(Announce("Warning", "Clone", result.text))
-        step.run(Op.CLONE, f"clone: {result.text}", host=host)
+        _copy_from(step, s, host, result.text)
 
 
 def label_replica(step: Step) -> None:
     """See to it that our own pod's role says replica."""
     o, m = step.o, step.m
-    own = next((p for p in o.pods if p.uid == o.me.uid), None)
-    if own is None or own.role == "replica" or o.now - m.label_at < 1.0:
+    own = step.own_pod
+    if own is None or own.role == "replica" or o.now - m.label_at < 1.0 or switchover.is_chosen(step):
         return
     if own.role is None or m.phase in (Phase.FOLLOW, Phase.EMPTY, Phase.DAMAGED):
         step.remember(label_at=o.now)

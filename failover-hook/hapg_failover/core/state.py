@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .lsn import Position
-from .model import Holder, LeaseState, Pod, Publication, VolumeState
+from .model import GrantAnswer, GrantRequest, Holder, LeaseState, Pod, Publication, VolumeState
 from .timing import Timing
+from .wal import SEGMENT_SIZE
 
 
 class Phase(Enum):
@@ -35,17 +36,24 @@ class Op(Enum):
     CLONE = "clone"
     INITDB = "initdb"
     PROMOTE = "promote"
+    PREPARE = "prepare"
     HAND_OVER = "hand-over"
     STOP = "stop"
 
 
 class Outcome(Enum):
-    """How an operation ended. FORKED: only a rewind helps; LOST: only a clone helps."""
+    """How an operation ended.
+
+    FORKED: only a rewind helps; LOST: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
+    configuration.
+    """
 
     OK = "ok"
     FAILED = "failed"
     FORKED = "forked"
     LOST = "lost"
+    ROOM = "room"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -129,14 +137,41 @@ class Streaming:
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """A hand-over that the primary has begun while it still serves.
+
+    why: in words; since: boot time; request: the ID of the operator's switchover, None if the pod is going away; to: the successor that
+    was asked for, or None for any; prepared: boot time from which on the server may be stopped, None while it checkpoints;
+    asked: boot time at which the Lease was last written to name the successor.
+    """
+
+    why: str
+    since: float
+    request: str | None = None
+    to: str | None = None
+    prepared: float | None = None
+    asked: float = 0.0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A physical replication slot of our server. active: somebody streams from it."""
+
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything `decide` may know, at one instant.
 
     now: boot time in seconds. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
-    term_in_force: of the deadline file of this supervisor, 0 without one.
-    volume_reason: in words. container_dead: both locks are in our hands.
-    probe_at: boot time of the last successful write to the data volume. streaming, position: from SQL while primary.
-    pods_listed_at: boot time before the last LIST of the pods. put, op, checked: answers, each shown once.
+    term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
+    probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary; slots
+    None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not known;
+    segment: size of a WAL segment in bytes.
+    pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted: answers, asked: requests of a holder; each
+    shown once.
     """
 
     now: float
@@ -163,10 +198,15 @@ class Observation:
     pods_listed_at: float = 0.0
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
+    slots: tuple[Slot, ...] | None = None
     probe_at: float = 0.0
+    room: int | None = None
+    segment: int = SEGMENT_SIZE
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
+    asked: tuple[GrantRequest, ...] = ()
+    granted: tuple[GrantAnswer, ...] = ()
 
     @property
     def deleting(self) -> bool:
@@ -185,9 +225,16 @@ class Memory:
     that was sent, and its running flag, published_at: when; start_version: the one first read after this server's start (rule 3).
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
-    for it. first_version: the one this agent read first; while it stands, nobody has been seen to hold the Lease (a cold
-    start). tries, retry_at: of what failed. told_at: when a lasting
-    trouble was announced last.
+    for it. handover: under way; successor: the pod that is to take over. first_version: the one this agent read first; while it stands,
+    nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed; copies: rewinds and clones since we last
+    streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't
+    tried before that. stuck_since: when the data volume was first seen to take no writes. slots_at: when slots were changed last.
+    told_at: when a lasting trouble was announced last; answered: requests of operators that were answered, as they were written, and
+    when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.Verdict.
+    grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
+    the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
+    are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
+    heard: (term, serial) of the last request that was granted.
     """
 
     phase: Phase = Phase.BOOT
@@ -211,32 +258,52 @@ class Memory:
     dead_reason: str | None = None
     gave_back: bool = False
     hold_s: float = 0.0
+    handover: HandOver | None = None
     successor: str | None = None
     failed_until: float = 0.0
     retry_at: float = 0.0
     tries: int = 0
+    copies: int = 0
+    copy_at: float = 0.0
+    cloned: bool = False
+    warm_until: float = 0.0
+    stuck_since: float | None = None
     read_at: float = 0.0
     list_at: float = 0.0
     label_at: float = 0.0
     first_version: str | None = None
     checked: Position | None = None
+    slots_at: float = 0.0
     told_at: float = -1e9
+    answered: tuple[tuple[str, float], ...] = ()
+    blocked: str = ""
+    grants: tuple[tuple[str, float], ...] = ()
+    claimants: tuple[str, ...] = ()
+    asked_at: float = 0.0
+    serial: int = 0
+    by_grants: bool = False
+    promised_until: float | None = None
+    heard: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
 class Run:
-    """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; mode: warm or hot;
-    timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the longer check.
+    """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; source: of a standby that may
+    be cloned instead; mode: warm or hot; timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the
+    longer check; drain: seal only once the primary has ended the stream; seconds: how long a checkpoint may take.
     """
 
     number: int
     op: Op
     host: str | None = None
+    source: str | None = None
     mode: str | None = None
     timeline: int = 0
     term: int = 0
     own: Position | None = None
     slow: bool = False
+    drain: bool = False
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -273,6 +340,13 @@ class Publish:
 
 
 @dataclass(frozen=True)
+class Annotate:
+    """Change annotations of our own pod; None removes one."""
+
+    annotations: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True)
 class Label:
     """Change a pod's role to 'primary' or 'replica'."""
 
@@ -305,6 +379,31 @@ class Exit:
 
 
 @dataclass(frozen=True)
+class AskGrants:
+    """Ask members for grants. targets: (volume, address)."""
+
+    request: GrantRequest
+    targets: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class AnswerGrant:
+    """Answer a holder's request, with the reason in words."""
+
+    request: GrantRequest
+    granted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChangeSlots:
+    """Make and drop physical replication slots of our server, by name."""
+
+    make: tuple[str, ...]
+    drop: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Announce:
     """Record an Event. kind: Normal or Warning."""
 
@@ -313,7 +412,24 @@ class Announce:
     message: str
 
 
-Action = Run | PutLease | ReadLease | ListPods | CheckRecord | Publish | Label | WriteDeadline | Kill | LetGo | Exit | Announce
+Action = (
+    Run
+    | PutLease
+    | ReadLease
+    | ListPods
+    | CheckRecord
+    | Publish
+    | Annotate
+    | Label
+    | WriteDeadline
+    | Kill
+    | LetGo
+    | Exit
+    | AskGrants
+    | AnswerGrant
+    | ChangeSlots
+    | Announce
+)
 
 
 @dataclass(frozen=True)

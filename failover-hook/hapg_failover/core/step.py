@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from . import rejoin, requests, storage
 from .election import Candidate
-from .model import NO_LEASE, LeaseState, Publication, Release, VolumeState
+from .model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
 from .state import (
     Action,
+    Annotate,
     Announce,
     Decision,
     Kill,
@@ -28,9 +30,10 @@ from .state import (
 READ_EVERY_S = 1.0
 LEASE_GONE_S = 60.0
 HEARTBEAT_FRESH_S = 0.7
-PROBE_FRESH_S = 2.5
 PUBLISH_AGAIN_S = 1.5
 TELL_AGAIN_S = 300.0
+ANSWER_AGAIN_S = 1.5
+ANSWERS = 4
 
 
 class Step:
@@ -58,7 +61,7 @@ class Step:
 
     def go(self, phase: Phase, reason: str) -> None:
         """Change the phase."""
-        self.remember(phase=phase, phase_since=self.o.now)
+        self.remember(phase=phase, phase_since=self.o.now, blocked="")
         self.reason = reason
 
     def run(self, op: Op, reason: str, **args: Any) -> None:
@@ -67,11 +70,38 @@ class Step:
         self.remember(op=op, op_number=number)
         self.do(Run(number, op, **({"term": self.term} | args)), reason)
 
+    def start(self, reason: str) -> None:
+        """Start the server, sealed, in the standby mode that is due."""
+        mode = self.due_mode
+        self.run(Op.START, reason, mode=mode)
+        self.remember(mode=mode)
+
+    def copy(self, op: Op, reason: str, host: str, **args: Any) -> None:
+        """Begin a rewind or a clone of the primary at `host`; each one in a row makes the pause before the next longer."""
+        self.remember(copies=self.m.copies + 1)
+        self.run(op, reason, host=host, **args)
+
+    def copied(self) -> None:
+        """A rewind or a clone has ended."""
+        self.remember(copy_at=self.o.now + rejoin.pause(self.m.copies))
+
     def tell(self, reason: str, message: str) -> None:
         """Warn by an Event, every five minutes at most."""
         if self.o.now - self.m.told_at >= TELL_AGAIN_S:
             self.remember(told_at=self.o.now)
             self.actions.append(Announce("Warning", reason, message))
+
+    def asks(self, text: str | None) -> bool:
+        """Tell whether this request of an operator waits for an answer; one that is still shown after a while is answered again."""
+        return text is not None and self.o.now - dict(self.m.answered).get(text, -1e9) >= ANSWER_AGAIN_S
+
+    def answer(self, annotation: str, text: str, id: str, outcome: str, reason: str) -> bool:
+        """Take the request `text` off our pod and put the answer there; False if it was answered before."""
+        others = tuple(pair for pair in self.m.answered if pair[0] != text)
+        first = len(others) == len(self.m.answered)
+        self.remember(answered=((text, self.o.now), *others)[:ANSWERS])
+        self.actions.append(Annotate(((annotation, None), (requests.ANSWER, requests.answer(id, outcome, reason)))))
+        return first
 
     def kill(self, reason: str, hold_s: float) -> None:
         """Fence ourselves: every process of the server's container dies."""
@@ -125,6 +155,11 @@ class Step:
         return s is not None and s.release is None and s.holder == self.o.me and self.m.held_term is not None and s.term == self.m.held_term
 
     @property
+    def due_mode(self) -> str:
+        """The standby mode to start in: the one that is wanted, unless a hot start has failed a short while ago."""
+        return "warm" if self.o.now < self.m.warm_until else self.o.standby_mode
+
+    @property
     def live_holder(self) -> bool:
         """Somebody else holds the Lease and renews it."""
         s = self.state
@@ -137,9 +172,20 @@ class Step:
         )
 
     @property
+    def full(self) -> bool:
+        """Our data volume is full."""
+        return storage.is_full(self.o.room, self.o.segment)
+
+    @property
     def own_publication(self) -> Publication | None:
         """What our own pod shows as published."""
-        return next((p.publication for p in self.o.pods if p.uid == self.o.me.uid), None)
+        own = self.own_pod
+        return own.publication if own is not None else None
+
+    @property
+    def own_pod(self) -> Pod | None:
+        """Our own pod as the API shows it."""
+        return next((p for p in self.o.pods if p.uid == self.o.me.uid), None)
 
     def candidate(self) -> Candidate | None:
         """Return ourselves as a candidate, None while we are not sealed with a known position."""
@@ -183,7 +229,7 @@ class Step:
                     position,
                     running,
                     o.max_term,
-                    o.now < m.failed_until,
+                    o.now < m.failed_until or self.full,
                 )
             ),
             reason,
@@ -208,16 +254,35 @@ class Step:
         )
         self.put(PutKind.RELEASE, state, why)
 
+    @property
+    def lease_until(self) -> float:
+        """Boot time up to which the last acknowledged write lets our server write."""
+        return self.m.renewed_at + self.o.timing.usable_lease(self.m.recorded_ttl)
+
+    @property
+    def claimants(self) -> frozenset[str]:
+        """The volumes that may be in the member list: as last read, and as last written while that outcome is unknown."""
+        s = self.state
+        return frozenset(self.m.claimants) | frozenset(x.volume for x in (s.members if s is not None else ()))
+
+    @property
+    def granted_until(self) -> float | None:
+        """Boot time up to which all that may claim have promised not to; None if one of them hasn't (rule 8)."""
+        sent, claimants = dict(self.m.grants), self.claimants
+        if not claimants or not claimants <= sent.keys():
+            return None
+        return min(sent[volume] for volume in claimants) + self.o.timing.usable_grant(self.m.recorded_ttl)
+
     def fence(self, members: bool) -> None:
-        """Write the deadline that follows from the last acknowledged write; none if nobody else may claim."""
+        """Write the deadline that follows from the last acknowledged write and from grants; none if nobody else may claim."""
         m = self.m
         assert m.held_term is not None
-        deadline = m.renewed_at + self.o.timing.usable_lease(m.recorded_ttl) if members else None
+        deadline = max(self.lease_until, self.granted_until or 0.0) if members else None
         self.actions.append(WriteDeadline(deadline, m.held_term))
 
     def forget_server(self) -> None:
         """The server's process is gone or new: nothing that was known of it holds any more."""
-        self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None)
+        self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None, handover=None)
 
 
 def busy(step: Step, *ops: Op) -> bool:

@@ -11,7 +11,8 @@ class Timing:
 
     ttl: what a claimer waits since it saw the Lease change last; lease: the holder's usable part, from the send of its last
     acknowledged write; renew: from send to send; call: total limit of an API call; overdue: a Lease this old makes a replica
-    seal itself; fence: the supervisor's loop plus the kill; restart: how long a dead primary's restart in place is waited for.
+    seal itself; fence: the supervisor's loop plus the kill; restart: how long a dead primary's restart in place is waited for;
+    grant: how long a member's promise not to claim lets the holder go on, from the send of the request for it.
     """
 
     ttl: float = 6.0
@@ -22,6 +23,7 @@ class Timing:
     fence: float = 0.7
     clock_ratio: float = 0.05
     restart: float = 3.0
+    grant: float = 1.6
 
     def violations(self) -> list[str]:
         """Return each inequality that these values break, in words; empty if they're sound."""
@@ -41,6 +43,11 @@ class Timing:
                 f"overdueSeconds must lie between renewSeconds and ttlSeconds: {self.overdue:g} is not between "
                 f"{self.renew:g} and {self.ttl:g}"
             )
+        if not self.overdue + self.grant * (1 + self.clock_ratio) + self.fence <= self.ttl:
+            found.append(
+                f"overdueSeconds + grantSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise delays no "
+                f"failover: {self.overdue:g} + {self.grant:g} * {1 + self.clock_ratio:g} + {self.fence:g} exceeds {self.ttl:g}"
+            )
         return found
 
     def usable_lease(self, recorded_ttl: float) -> float:
@@ -50,6 +57,19 @@ class Timing:
         """
         bound = (recorded_ttl - self.fence) / (1 + self.clock_ratio)
         return self.lease if self.ttl <= recorded_ttl else min(self.lease, bound - 0.05)
+
+    def usable_grant(self, recorded_ttl: float) -> float:
+        """Return how long a grant is good for: an agent that forgets a promise waits for `recorded_ttl` all the same."""
+        return min(self.grant, (recorded_ttl - self.overdue - self.fence) / (1 + self.clock_ratio))
+
+    def promise(self, seconds: float) -> float:
+        """Return how long the member that grants `seconds` doesn't claim, on its own clock."""
+        return seconds * (1 + self.clock_ratio) + self.fence
+
+    @property
+    def ask_after(self) -> float:
+        """How long after the send of its last acknowledged write the holder begins to ask for grants: one renewal has failed."""
+        return self.renew + self.call
 
     @property
     def read_gap(self) -> float:

@@ -191,9 +191,9 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             "the pod is going away",
             seen(server="primary", lease=lease(MINE), terminating=True),
             PRIMARY,
-            Phase.STOPPING,
-            ["hand-over"],
-            "hand over to nobody",
+            Phase.PRIMARY,
+            ["prepare"],
+            "the pod is going away: checkpoint",
         ),
         (
             "never writable",

@@ -110,19 +110,19 @@ def test_judge(
 ) -> None:
     if "chosen successor" in words and not claims:
         pods = (*pods, Pod("pg-2", "u2", "1", 2))
-    verdict = judge(who, lease, "50", pods, age=age, ttl=6.0, waited=waited, cold=cold, max_lag=60)
+    verdict = judge(who, lease, "50", pods, age=age, ttl=6.0, waited=waited, published_for=waited, cold=cold, max_lag=60)
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
 
 
 def test_a_claimer_waits_for_the_longer_ttl() -> None:
     longer = replace(LEASE, ttl_s=9.0)
-    verdict = judge(me(1, 100), longer, "50", ALL, age=8.0, ttl=6.0, waited=0.0, cold=False, max_lag=60)
+    verdict = judge(me(1, 100), longer, "50", ALL, age=8.0, ttl=6.0, waited=0.0, published_for=0.0, cold=False, max_lag=60)
     assert verdict.reason == "pg-0 holds the Lease, last changed 8.0 s ago"
 
 
 def test_a_verdict_says_whether_somebody_is_missing() -> None:
-    whole = judge(me(1, 100), LEASE, "50", ALL, age=8.0, ttl=6.0, waited=2.0, cold=False, max_lag=60)
-    part = judge(me(1, 100), LEASE, "50", BOTH, age=8.0, ttl=6.0, waited=2.0, cold=False, max_lag=60)
+    whole = judge(me(1, 100), LEASE, "50", ALL, age=8.0, ttl=6.0, waited=2.0, published_for=2.0, cold=False, max_lag=60)
+    part = judge(me(1, 100), LEASE, "50", BOTH, age=8.0, ttl=6.0, waited=2.0, published_for=2.0, cold=False, max_lag=60)
     assert (part.claim, part.complete) == (True, False)
     assert whole.complete
 

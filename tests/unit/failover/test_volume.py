@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from pathlib import Path
 
@@ -125,3 +127,48 @@ def test_a_volume_may_hold_more_unless_it_is_certain_that_it_does_not(volume: Vo
     assert not volume.may_hold_record(Position(1, 4 * SIZE))
     (wal / "000000010000000000000004").write_bytes(b"cut short")
     assert volume.may_hold_record(Position(1, 5 * SIZE))
+
+
+def test_a_full_volume_has_answered_the_probe_and_a_broken_one_has_not(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume.probe()
+
+    def failing(code: int) -> None:
+        def fails(*_: object) -> int:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "fsync", fails)
+
+    for code in (errno.ENOSPC, errno.EDQUOT):
+        failing(code)
+        volume.probe()
+    for code in (errno.EIO, errno.EROFS):
+        failing(code)
+        with pytest.raises(OSError, match=os.strerror(code)):
+            volume.probe()
+
+
+def test_the_probe_is_written_in_place(volume: Volume, tmp_path: Path) -> None:
+    volume.probe()
+    before = (tmp_path / "probe").stat()
+    volume.probe()
+    after = (tmp_path / "probe").stat()
+    assert (before.st_ino, before.st_blocks, before.st_size) == (after.st_ino, after.st_blocks, 6)
+
+
+def test_room_for_a_clone_counts_what_a_clone_removes(volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Volume, "room", lambda _: 0)
+    for name in ("pgdata.new", "pgdata.old"):
+        (tmp_path / name / "base").mkdir(parents=True)
+        (tmp_path / name / "base" / "1").write_bytes(bytes(1 << 20))
+    one = volume.room_for_clone()
+    assert one >= 1 << 20, "pgdata.old is all there is: it is put back, not removed"
+    make_data(tmp_path)
+    assert volume.room_for_clone() == 2 * one
+
+
+def test_the_size_of_segments_is_that_of_the_files(volume: Volume, tmp_path: Path) -> None:
+    assert volume.segment_size() == 16 << 20
+    wal = make_data(tmp_path)
+    (wal / "archive_status").mkdir()
+    (wal / "000000010000000000000001").write_bytes(bytes(SIZE))
+    assert volume.segment_size() == SIZE

@@ -16,7 +16,7 @@ TIMING = Timing()
 
 @pytest.fixture
 def world() -> World:
-    return World(VolumeFacts(VolumeState.EMPTY, "", None, None, 0), hello=Hello("n1", "boot", 1.0))
+    return World(VolumeFacts(VolumeState.EMPTY, None, None, 0), hello=Hello("n1", "boot", 1.0))
 
 
 def pod(version: str, uid: str = "u1", name: str = "pg-1") -> Pod:

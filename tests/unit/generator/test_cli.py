@@ -36,7 +36,9 @@ def test_a_spec_becomes_a_chart_with_its_values_as_the_defaults(tmp_path: Path, 
     assert values["storage"] == yaml.safe_load(HOT)["spec"]["storage"]
     captured = capsys.readouterr()
     assert captured.out == f"{chart}: written\n"
-    assert captured.err.startswith("warning: spec.storage.resources.requests.storage: 50Mi is less than")
+    warnings = captured.err.splitlines()
+    assert warnings[0].startswith("warning: spec.storage.resources.requests.storage: 50Mi is less than")
+    assert [warning.rsplit(" ", 1)[1] for warning in warnings] == ["[small-volume]", "[no-resources]"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["hot-postgres"]
 
 
@@ -59,6 +61,26 @@ def test_the_same_spec_gives_the_same_bytes(warm_file: Path, tmp_path: Path) -> 
     for name in ("one", "two"):
         assert main(["generate", str(warm_file), "-o", str(tmp_path / name)]) == 0
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_advice_can_be_silenced(warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    silence = ["--silence", "small-volume", "--silence", "no-resources"]
+    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out"), *silence]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_advice_that_is_not_there_cannot_be_silenced(warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out"), "--silence", "smal-volume"]) == 2
+    assert capsys.readouterr().err == "error: --silence smal-volume: there is no such advice; did you mean small-volume?\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_too_large(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    large = tmp_path / "large.yaml"
+    with large.open("wb") as file:
+        file.truncate(50 * 1024 * 1024)
+    assert main(["generate", str(large), "-o", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == f"error: {large}: is larger than 256 KiB, which is the most that is read\n"
 
 
 def test_check_prints_a_diff_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,11 +108,12 @@ def test_check_of_nothing_is_drift(tmp_path: Path) -> None:
 
 
 def test_a_refused_spec_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "bad.yaml").write_text(WARM.replace("replicas: 3", "replicas: 0").replace('"15"', '"9.6"'))
+    (tmp_path / "bad.yaml").write_text(WARM.replace("replicas: 3", "replicas: 0").replace('"15"', '"9.5"'))
     assert main(["generate", str(tmp_path / "bad.yaml"), "-o", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == (
         "error: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
-        'error: spec.version: "9.6" is planned and not available yet; use "15"\n'
+        'error: spec.version: "9.5" is not a version that hapg knows; "9.6", "12", "13", "14", "15", "16", "17", "18", '
+        'or a release of one, such as "15.4"\n'
     )
     assert not (tmp_path / "out").exists()
 
@@ -175,7 +198,7 @@ def test_the_schemas_are_valid_and_printed(which: str, capsys: pytest.CaptureFix
     assert main(["schema", which]) == 0
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft7Validator.check_schema(schema)
-    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-15" / "values.yaml").read_text())
+    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-18" / "values.yaml").read_text())
     jsonschema.Draft7Validator(schema).validate(document)
     assert not {"unit", "complaint", "unsupported"} & set(_keywords(schema))
 

@@ -31,7 +31,7 @@ def test_what_changed_with_which_major(major: Major) -> None:
     assert (major.standby_file, major.recovery_parameters) == (("standby.signal", True) if since_12 else ("recovery.conf", False))
     assert ("recovery_target_timeline" in major.replication_settings) is since_12
     assert (major.wal_keep, major.wal_keep_value) == (("wal_keep_size", "'512MB'") if since_13 else ("wal_keep_segments", "32"))
-    assert major.slot_limit == ("max_slot_wal_keep_size" if since_13 else None)
+    assert major.bounds_slots is since_13
     assert major.reloads_conninfo is since_13
     assert major.wal_dump_quiet is since_13
     assert bool(major.sql_names) is not since_10

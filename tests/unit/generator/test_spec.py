@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,23 @@ import yaml
 
 from hapg import spec
 from hapg.errors import InputError
+from hapg.majors import MAJORS
 from tests.unit.generator.conftest import HOT, WARM
 
 VERSIONS = '"9.6", "12", "13", "14", "15", "16", "17", "18", or a release of one, such as "15.4"'
 EXAMPLES = Path(__file__).parents[3] / "values-examples" / "specs"
 
 
+TODAY = dt.date(2026, 6, 1)
+
+
 def parse(text: str | bytes) -> spec.Spec:
-    return spec.parse(text if isinstance(text, bytes) else text.encode(), "pg.yaml")
+    return spec.parse(text if isinstance(text, bytes) else text.encode(), "pg.yaml", today=TODAY)
+
+
+def advised(text: str) -> dict[str, str]:
+    """The advice on a spec: id to sentence."""
+    return {piece.id: f"{piece.place}: {piece.text}" for piece in parse(text).advice}
 
 
 def refusals(text: str | bytes) -> list[str]:
@@ -98,10 +108,47 @@ def test_all_that_is_mapped() -> None:
         "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "2Gi"}},
         "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}},
+        "schedulerName": "volcano",
+        "imagePullSecrets": [{"name": "registry"}],
     }
     found = parse(changed(databaseSecret={"secretName": "own"}, **content)).defaults
     assert found["databaseSecret.secretName"] == "own"
     assert {key: found[key] for key in content} == content
+
+
+def test_monitoring_is_mapped() -> None:
+    prometheus = {"namespace": "monitoring", "labels": {"app": "kubedb"}, "interval": "10s", "port": 56790}
+    found = parse(changed(monitor={"agent": "prometheus.io/coreos-operator", "prometheus": prometheus})).defaults
+    assert {key: value for key, value in found.items() if key.startswith("monitor.")} == {
+        "monitor.agent": "prometheus.io/coreos-operator",
+        "monitor.prometheus.namespace": "monitoring",
+        "monitor.prometheus.labels": {"app": "kubedb"},
+        "monitor.prometheus.interval": "10s",
+        "monitor.prometheus.port": 56790,
+    }
+    assert parse(changed(monitor={"agent": "prometheus.io/builtin"})).defaults["monitor.agent"] == "prometheus.io/builtin"
+
+
+def test_what_says_what_is_so_anyway_is_taken() -> None:
+    plain = parse(WARM).defaults
+    assert parse(changed(doNotPause=False, streamingMode="asynchronous", init={})).defaults == plain
+
+
+BACKENDS = {
+    "s3": {"endpoint": "s3.example.com", "bucket": "kubedb"},
+    "gcs": {"bucket": "kubedb"},
+    "azure": {"container": "kubedb"},
+    "swift": {"container": "kubedb"},
+    "local": {"mountPath": "/repo", "hostPath": {"path": "/data"}},
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> None:
+    storage = {"storageSecretName": "credentials", backend: BACKENDS[backend]}
+    (sentence,) = refusals(changed(archiver={"storage": storage}))
+    assert sentence.startswith(f"spec.archiver.storage.{backend}: ")
+    assert sentence.endswith("archive_mode and archive_command in the value postgresql.parameters")
 
 
 @pytest.mark.parametrize(
@@ -131,13 +178,56 @@ def test_all_that_is_mapped() -> None:
             changed(version=16.1),
             'spec.version: 16.1 is a number, in which 16.1 and 16.10 are the same; write it in quotes, "16.1"',
         ),
+        (changed(version=True), "spec.version: true is not allowed; a string or a number"),
         (changed(version=None), "spec.version: missing; a string or a number"),
         (changed(version=[15]), "spec.version: [15] is not allowed; a string or a number"),
-        (changed(archiver={"storage": {}}), "spec.archiver: archiving of WAL is not supported yet; leave it out"),
-        (changed(streamingMode="synchronous"), "spec.streamingMode: only asynchronous streaming is supported yet; leave it out"),
+        (
+            changed(archiver={"storage": {"storageSecretName": "x"}}),
+            'spec.archiver.storage: {"storageSecretName": "x"} names no place; s3, gcs, azure, swift or local does',
+        ),
+        (changed(archiver={}), "spec.archiver.storage: missing; a mapping"),
+        (
+            changed(streamingMode="synchronous"),
+            'spec.streamingMode: "synchronous" isn\'t possible yet, only asynchronous streaming is; leave it out',
+        ),
         (
             changed(doNotPause=True),
-            "spec.doNotPause: there is no operator that could pause the database, and `helm uninstall` keeps the volumes; leave it out",
+            "spec.doNotPause: true has no counterpart, because there is no operator that could refuse a deletion; leave it out: "
+            "`helm uninstall` keeps volumes, Secret and Lease, and an installation with the same name goes on with them",
+        ),
+        (
+            changed(init={"scriptSource": {"scriptPath": "/scripts", "configMap": {"name": "scripts"}}}),
+            "spec.init.scriptSource: no script runs inside the server's container; leave it out, install, and run the scripts once with "
+            "psql through the Service, from a Job for instance",
+        ),
+        (
+            changed(init={"snapshotSource": {"name": "snap", "namespace": "demo"}}),
+            "spec.init.snapshotSource: a Snapshot can be read by KubeDB's operator alone; leave it out, install, and restore a dump with "
+            "pg_restore through the Service",
+        ),
+        (
+            changed(init={"postgresWAL": {"storageSecretName": "x", "s3": {"bucket": "b"}}}),
+            "spec.init.postgresWAL: the stock image has no program that reads such an archive; leave it out, restore the archive into a "
+            "server of its own, and move its content with pg_dump and pg_restore through the Service",
+        ),
+        (
+            changed(backupSchedule={"cronExpression": "@every 6h", "storageSecretName": "x", "gcs": {"bucket": "b"}}),
+            "spec.backupSchedule: no operator is there to run backups; leave it out and run pg_dump or pg_basebackup against the Service "
+            "from a CronJob",
+        ),
+        (
+            changed(configSource={"configMap": {"name": "x"}}),
+            "spec.configSource: a file of settings can't be checked for those that failover depends on; leave it out and use the chart's "
+            "value postgresql.parameters",
+        ),
+        (changed(monitor={}), "spec.monitor.agent: missing; prometheus.io/builtin or prometheus.io/coreos-operator"),
+        (
+            changed(monitor={"agent": "coreos-prometheus-operator"}),
+            'spec.monitor.agent: "coreos-prometheus-operator" is not allowed; prometheus.io/builtin or prometheus.io/coreos-operator',
+        ),
+        (
+            changed(monitor={"agent": "prometheus.io/builtin", "prometheus": {"interval": "often"}}),
+            'spec.monitor.prometheus.interval: "often" is not a duration; e.g. 30s, 1m30s',
         ),
         (changed(resources={"requests": {"memory": "1 GB"}}), 'spec.resources.requests.memory: "1 GB" is not a quantity; e.g. 50Mi, 10Gi'),
         (changed(databaseSecret={"name": "x", "secretName": "x"}), "spec.databaseSecret.name: unknown key; known are secretName"),
@@ -147,6 +237,10 @@ def test_all_that_is_mapped() -> None:
         (
             WARM.replace("name: ha-postgres", "name: HA_Postgres"),
             'metadata.name: "HA_Postgres" is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters',
+        ),
+        (
+            WARM.replace("name: ha-postgres", 'name: "ha-postgres\\n"'),
+            'metadata.name: "ha-postgres\\n" is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters',
         ),
         (WARM.replace("name: ha-postgres", "nam: ha-postgres"), "metadata.name: missing; a string"),
         ('version: "15"\nname: 7', "name: 7 is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters"),
@@ -172,37 +266,29 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("version: '15'\nreplicas: 1\nversion: '15'\n", "pg.yaml:3:1: the key version is there twice"),
-        ("spec:\n\tversion: '15'\n", "pg.yaml:2:1: a tab can't indent YAML; use blanks"),
-        (b"version: '15'\nname: \xff\n", "pg.yaml:2:7: the byte 0xFF is not UTF-8"),
-        ("version: '15'\nname: \x07\n", "pg.yaml:2:7: the character U+0007 is not allowed in YAML"),
-        ("version: [15\n", "pg.yaml:2:1: expected ',' or ']', but got '<stream end>' (while parsing a flow sequence)"),
-        ("version: '15'\n---\nversion: '15'\n", "pg.yaml: holds 2 documents; one Postgres object is read"),
-        ("# nothing\n", "pg.yaml: holds no document; one Postgres object is read"),
-        ("", "pg.yaml: holds no document; one Postgres object is read"),
-        ("- version\n", 'pg.yaml: ["version"] is not a Postgres object; a mapping is'),
-        ("version: !!python/name:os.system x\n", "pg.yaml:1:10: could not determine a constructor for the tag"),
-        ("? [a]\n: 1\n", "pg.yaml:1:3: a key must be a string"),
-        ("[" * 1500, "pg.yaml: nested too deeply"),
-        ("affinity: &a {nodeAffinity: *a}\nversion: '15'\n", "pg.yaml: holds what is neither text, number, mapping nor list"),
-    ],
-)
-def test_yaml_that_is_refused_in_one_line_with_its_position(text: str | bytes, sentence: str) -> None:
-    (found,) = refusals(text)
-    assert found.startswith(sentence)
-    assert "\n" not in found
-
-
-def test_a_volume_smaller_than_the_wal_that_is_kept_is_warned_of() -> None:
-    assert parse(WARM).warnings == (
+def test_a_volume_smaller_than_the_wal_that_is_kept() -> None:
+    assert advised(WARM)["small-volume"] == (
         "spec.storage.resources.requests.storage: 50Mi is less than the 512 MB of past WAL that are kept for replicas; "
-        "where the size is enforced the volume fills up",
+        "where the size is enforced the volume fills up"
     )
-    assert parse(WARM.replace("50Mi", "8Gi")).warnings == ()
+    assert "small-volume" not in advised(WARM.replace("50Mi", "8Gi"))
 
 
-def test_no_volume_is_warned_of() -> None:
-    assert parse('version: "15"').warnings == ("storage: not there, so data lives in an emptyDir and is lost with its pod",)
+def test_no_volume() -> None:
+    assert advised('version: "15"')["ephemeral"] == "storage: not there, so data lives in an emptyDir and is lost with its pod"
+
+
+def test_no_resources() -> None:
+    assert advised(WARM)["no-resources"] == (
+        "spec.resources: not there, so the chart's small requests hold; state what the servers need of CPU and memory"
+    )
+    assert "no-resources" not in advised(changed(resources={"requests": {"memory": "2Gi"}}))
+
+
+def test_a_major_without_fixes() -> None:
+    def on(day: dt.date) -> list[str]:
+        return [str(piece) for piece in spec.parse(WARM.encode(), "pg.yaml", today=day).advice if piece.id == "end-of-life"]
+
+    last = MAJORS["15"].end_of_life
+    assert on(last - dt.timedelta(days=1)) == []
+    assert on(last) == ["spec.version: PostgreSQL 15 gets no fixes since 2027-11-11; plan the move to a newer major [end-of-life]"]

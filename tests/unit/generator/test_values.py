@@ -86,6 +86,7 @@ def test_the_shipped_times_keep_the_protocols_inequalities() -> None:
         fence=failover["fenceSeconds"],
         clock_ratio=failover["clockRatio"],
         restart=failover["restartInPlaceSeconds"],
+        grant=failover["grantSeconds"],
     )
     assert timing == Timing()
     assert timing.violations() == []

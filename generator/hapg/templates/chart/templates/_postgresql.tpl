@@ -9,6 +9,24 @@
 {{- end -}}
 {{- end }}
 
+[% if major.bounds_slots %]
+{{/* How much WAL slots may hold back, so that they never fill the volume: a fifth of it unless a value says so. */}}
+{{- define "[[ chart ]].slotWal" -}}
+{{- if .Values.replication.maxSlotWalKeepSize -}}
+{{- .Values.replication.maxSlotWalKeepSize -}}
+{{- else if .Values.storage -}}
+{{- $quantity := toString .Values.storage.resources.requests.storage -}}
+{{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" $quantity -}}
+{{- $binary := dict "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
+{{- $decimal := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "m" 1e-3 "u" 1e-6 "n" 1e-9 -}}
+{{- $megabytes := divf (mulf (float64 $number) (get (merge $binary $decimal) (trimPrefix $number $quantity))) 5242880.0 -}}
+{{- max 1 (int64 (floor $megabytes)) }}MB
+{{- else -}}
+1GB
+{{- end -}}
+{{- end }}
+
+[% endif %]
 {{/* The whole postgresql.conf. Of two settings of a parameter the server takes the last. */}}
 {{- define "[[ chart ]].postgresql.conf" -}}
 listen_addresses = '*'
@@ -25,6 +43,9 @@ update_process_title = on
 [% for name, value in major.replication_settings.items() %]
 [[ name ]] = [[ value ]]
 [% endfor %]
+[% if major.bounds_slots %]
+max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" . }}'
+[% endif %]
 
 # a failed upstream is noticed within seconds, a new one found at once
 wal_retrieve_retry_interval = 100ms

@@ -1,61 +1,10 @@
-"""Draw docs/release.svg: what a release consists of, and who writes to whom.
-
-`python docs/make_picture.py` writes the file, `--check` compares it. Same source, same bytes: no date, no random id, no dependency.
-"""
+"""docs/release.svg: what a release consists of, and who writes to whom."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
+from docs.drawing import INK, LEASE, LINE, PAPER, SOFT, STREAM, WRITE, arrow, box, frame, label, lines, tag
 
-TARGET = Path(__file__).with_name("release.svg")
 WIDTH, HEIGHT = 1120, 700
-
-INK, SOFT, LINE, PAPER = "#1f2933", "#52606d", "#9aa5b1", "#ffffff"
-WRITE, STREAM, LEASE = "#b03a2e", "#1f6f8b", "#8a6d1d"
-
-
-def tag(name: str, text: str | None = None, /, **attributes: object) -> str:
-    """One element. An underscore in an attribute's name stands for a hyphen."""
-    rendered = "".join(f" {key.rstrip('_').replace('_', '-')}={quoteattr(str(value))}" for key, value in attributes.items())
-    return f"<{name}{rendered}/>" if text is None else f"<{name}{rendered}>{escape(text)}</{name}>"
-
-
-def box(x: int, y: int, w: int, h: int, fill: str = PAPER, stroke: str = LINE, **more: object) -> str:
-    """A rounded rectangle."""
-    return tag("rect", x=x, y=y, width=w, height=h, rx=7, fill=fill, stroke=stroke, **more)
-
-
-def label(x: int, y: int, text: str, size: int = 13, fill: str = INK, anchor: str = "start", weight: str = "normal") -> str:
-    """A line of text."""
-    return tag("text", text, x=x, y=y, font_size=size, fill=fill, text_anchor=anchor, font_weight=weight)
-
-
-def lines(x: int, y: int, texts: tuple[str, ...], size: int = 12, fill: str = SOFT, anchor: str = "start") -> list[str]:
-    """Several lines of text, one under the other."""
-    return [label(x, y + n * (size + 4), text, size, fill, anchor) for n, text in enumerate(texts)]
-
-
-def arrow(points: tuple[tuple[int, int], ...], colour: str, *, both: bool = False, dashed: bool = False, width: float = 2) -> str:
-    """A line through `points` with a head at its end, or at both ends."""
-    head = f"url(#head-{colour[1:]})"
-    more: dict[str, object] = {"marker_end": head}
-    if both:
-        more["marker_start"] = head
-    if dashed:
-        more["stroke_dasharray"] = "5 4"
-    path = "M" + " L".join(f"{x} {y}" for x, y in points)
-    return tag("path", d=path, fill="none", stroke=colour, stroke_width=width, **more)
-
-
-def marker(colour: str) -> str:
-    """The arrow head in one colour."""
-    return (
-        f'<marker id="head-{colour[1:]}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
-        f'orient="auto-start-reverse"><path d="M0 0 L10 5 L0 10 z" fill="{colour}"/></marker>'
-    )
 
 
 def pod(x: int, ordinal: int, role: str) -> list[str]:
@@ -88,22 +37,13 @@ def pod(x: int, ordinal: int, role: str) -> list[str]:
 
 def picture() -> str:
     """The whole picture."""
-    frame = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        'font-family="Helvetica, Arial, sans-serif" role="img" aria-labelledby="title desc">'
+    out = frame(
+        WIDTH,
+        HEIGHT,
+        "A release of ha-postgres with three replicas",
+        "Clients write through the Service NAME, which selects the pod labelled primary, here NAME-1. It streams its WAL to NAME-0 "
+        "and NAME-2. The failover container in each pod reads the Lease NAME; the holder renews it, a replica may claim it.",
     )
-    out = [
-        frame,
-        tag("title", "A release of ha-postgres with three replicas", id="title"),
-        tag(
-            "desc",
-            "Clients write through the Service NAME, which selects the pod labelled primary, here NAME-1. It streams its WAL to NAME-0 "
-            "and NAME-2. The failover container in each pod reads the Lease NAME; the holder renews it, a replica may claim it.",
-            id="desc",
-        ),
-        "<defs>" + "".join(marker(colour) for colour in (INK, SOFT, WRITE, STREAM, LEASE)) + "</defs>",
-        box(1, 1, WIDTH - 2, HEIGHT - 2, stroke="#cbd2d9"),
-    ]
 
     # Clients and Services
     out += [box(30, 20, 310, 34), label(185, 42, "clients that read from hot standbys", 13, anchor="middle")]
@@ -150,21 +90,3 @@ def picture() -> str:
     out += lines(44, 610, pods)
     out += lines(735, 610, others)
     return "\n".join([*out, "</svg>", ""])
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write or check the picture."""
-    parser = argparse.ArgumentParser(description="Draw docs/release.svg.")
-    parser.add_argument("--check", action="store_true", help="compare instead of writing; exit 1 if it differs")
-    options = parser.parse_args(arguments)
-    if not options.check:
-        TARGET.write_text(picture(), encoding="utf-8")
-        return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == picture():
-        return 0
-    print(f"docs/{TARGET.name} differs from what docs/make_picture.py draws: run `make charts`", file=sys.stderr)
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

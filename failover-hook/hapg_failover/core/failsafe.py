@@ -1,0 +1,101 @@
+"""Grants: the primary goes on while the API is away, because every member has promised not to claim (docs/protocol.md, rule 8).
+
+Why it is safe. A grant is a promise of the very member that would claim: it won't before its own `promised_until`, which is later than
+the holder's deadline by the fence and the clocks' ratio. The holder goes on only as long as *every* volume that may be in the member
+list has granted, so whoever may claim has promised. A member that is sealed may have been counted by another's claim, and one that
+knows a newer term has seen the end of this one: both refuse. So does one that itself sees the Lease overdue, for it is about to seal.
+An agent that restarts forgets its promise; it waits as if it had just given one.
+"""
+
+from __future__ import annotations
+
+from .model import GrantAnswer, GrantRequest, Member
+from .state import Announce, AnswerGrant, AskGrants, Op, Phase
+from .step import Step, busy
+
+ASK_EVERY_S = 0.4
+LONGEST_GRANT_S = 600.0
+
+
+def remember_written(step: Step, members: tuple[Member, ...]) -> None:
+    """A write of the Lease with these members is about to be sent; until its outcome is known they may all claim."""
+    step.remember(claimants=tuple(sorted(step.claimants | {x.volume for x in members})))
+
+
+def take(step: Step, answers: tuple[GrantAnswer, ...]) -> None:
+    """Take the members' answers, and move the deadline if all of them have granted."""
+    m = step.m
+    if m.held_term is None:
+        return
+    grants = dict(m.grants)
+    for answer in answers:
+        if answer.granted and answer.term == m.held_term:
+            grants[answer.volume] = max(answer.sent_at, grants.get(answer.volume, answer.sent_at))
+    step.remember(grants=tuple(sorted(grants.items())))
+    until = step.granted_until
+    if until is not None and step.holds and step.m.phase in (Phase.PRIMARY, Phase.STOPPING) and until > step.lease_until:
+        step.remember(by_grants=True)
+        step.fence(True)
+        step.because("the API is away; all members have granted that we go on")
+    refusals = [f"{a.volume}: {a.reason}" for a in answers if not a.granted]
+    if refusals:
+        step.because(f"not granted: {'; '.join(refusals)}")
+
+
+def ask(step: Step) -> None:
+    """Ask every member, if our last write of the Lease was answered so long ago that one renewal must have failed."""
+    o, m, s = step.o, step.m, step.state
+    volumes = step.claimants
+    seconds = o.timing.usable_grant(m.recorded_ttl)
+    early = o.now - m.renewed_at < o.timing.ask_after or o.now - m.asked_at < ASK_EVERY_S
+    if s is None or m.held_term is None or not volumes or early or seconds <= 0.0:
+        return
+    by_volume = {p.publication.volume: p for p in o.pods if p.publication is not None and p.publication.volume is not None}
+    by_name = {p.name: p for p in o.pods}
+    found = {v: by_volume.get(v) or next((by_name.get(x.pod) for x in s.members if x.volume == v), None) for v in volumes}
+    targets = tuple(sorted((v, p.ip) for v, p in found.items() if p is not None and p.ip is not None))
+    step.remember(asked_at=o.now, serial=m.serial + 1)
+    step.actions.append(AskGrants(GrantRequest(o.me, m.held_term, m.serial + 1, seconds), targets))
+
+
+def ended(step: Step) -> None:
+    """The Lease was written again: say for how long grants have carried us."""
+    o, m = step.o, step.m
+    if m.by_grants:
+        step.remember(by_grants=False)
+        text = f"the Lease could not be renewed for {o.now - m.renewed_at:.1f} s; the server went on because all members had granted it"
+        step.actions.append(Announce("Warning", "WentOnByGrants", text))
+
+
+def answer(step: Step, request: GrantRequest) -> None:
+    """Promise not to claim, or say why not."""
+    trouble = _reason_against(step, request)
+    if trouble is None:
+        until = step.o.now + step.o.timing.promise(request.seconds)
+        step.remember(promised_until=max(until, step.m.promised_until or 0.0), heard=(request.term, request.serial))
+    step.actions.append(AnswerGrant(request, trouble is None, trouble or "we don't claim before that"))
+
+
+def _reason_against(step: Step, request: GrantRequest) -> str | None:
+    o, m, s = step.o, step.m, step.state
+    if not 0.0 < request.seconds <= LONGEST_GRANT_S:
+        return f"{request.seconds:g} s is no time that can be granted"
+    if m.phase is not Phase.FOLLOW or busy(step, Op.SEAL, Op.START, Op.STOP):
+        return f"we don't follow: {m.phase.value}"
+    if request.term < step.term:
+        return f"we know term {step.term}, newer than {request.term}"
+    if s is not None and s.term == request.term and (s.holder != request.holder or s.release is not None):
+        return f"term {s.term} is {s.holder.identity}'s" + (", released" if s.release is not None else "")
+    if (request.term, request.serial) <= m.heard:
+        return f"request {request.serial} is not newer than {m.heard[1]}"
+    if o.lease is not None and step.age >= o.timing.overdue and o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
+        return f"we can read the Lease, and it is {step.age:.1f} s old"
+    return None
+
+
+def waits(step: Step) -> str | None:
+    """Return why a promise keeps us from claiming, None if none does (rule 4C)."""
+    until = step.m.promised_until
+    if until is None or step.o.now >= until:
+        return None
+    return f"we have promised not to claim for another {until - step.o.now:.1f} s"

@@ -1,0 +1,83 @@
+"""The forced way: an operator names the pod to promote when no member may claim by itself (docs/protocol.md, rule 4).
+
+It sets aside membership (4A), the bound on what is missing (4D), synchronous sets (4E) and the order of candidates (4F). It never sets
+aside that the candidate is sealed and has published (4B), or that the Lease was released with proof or has run out (4C), and a
+damaged volume is never promoted. A request is bound to one version of the Lease, so it can't be carried out on another occasion.
+"""
+
+from __future__ import annotations
+
+from . import requests
+from .election import Candidate, Verdict, is_expired, is_published, publications
+from .lsn import format_lsn
+from .model import LeaseState, Pod
+from .state import Annotate, Announce, Phase
+from .step import Step
+
+
+def attend(step: Step) -> None:
+    """Refuse a request that can't be carried out any more, or never could."""
+    m = step.m
+    text = step.own_pod.force if step.own_pod is not None else None
+    if text is None or not step.asks(text):
+        return
+    try:
+        request = requests.force(text)
+    except ValueError as error:
+        _refuse(step, text, "", f"the request is unreadable: {error}")
+        return
+    if m.phase in (Phase.PROMOTING, Phase.PRIMARY) and m.held_term is not None and m.held_term > request.term:
+        step.answer(requests.FORCE, text, request.id, "taken", f"promoted under term {m.held_term}")
+    elif m.phase in (Phase.EMPTY, Phase.DAMAGED):
+        _refuse(step, text, request.id, f"the volume is {step.o.volume_state.value} and can't be promoted")
+    elif step.o.lease is not None and m.phase in (Phase.SEALED, Phase.FOLLOW, Phase.PRIMARY) and request.version != step.version:
+        _refuse(step, text, request.id, "the Lease was written after this was asked for; look at it again")
+
+
+def request(step: Step) -> requests.Force | None:
+    """Return the request to promote us that holds for the present version of the Lease."""
+    text = step.own_pod.force if step.own_pod is not None else None
+    try:
+        found = requests.force(text) if text is not None else None
+    except ValueError:
+        return None
+    return found if found is not None and found.version == step.version else None
+
+
+def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], *, age: float, ttl: float) -> Verdict:
+    """Decide whether `me` may claim because an operator has asked for it; the arguments are those of election.judge."""
+    if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
+        return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago: it can't be taken by force either")
+    if not is_published(me, version, pods):
+        return Verdict(False, "our own position isn't published under this version of the Lease yet")
+    return Verdict(True, f"forced by an operator at {me.position}: {what_is_lost(me, lease, version, pods)}")
+
+
+def what_is_lost(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...]) -> str:
+    """Say what the promotion of `me` loses, as far as positions are known."""
+    known = [said.position for _, said in publications(pods, version).values() if said.position is not None]
+    known += [lease.position] if lease.position is not None else []
+    known += [lease.release.position] if lease.release is not None and lease.release.position is not None else []
+    best = max(known, default=me.position)
+    unknown = "" if lease.release is not None and lease.release.position is not None else ", and what nobody has told of"
+    if best <= me.position:
+        return f"nothing that is known of is lost{unknown and ', but perhaps what nobody has told of'}"
+    if best.timeline == me.position.timeline:
+        return f"{best.lsn - me.position.lsn} bytes of WAL up to {format_lsn(best.lsn)} are lost{unknown}"
+    return f"what follows {me.position} up to {best} is lost{unknown}"
+
+
+def hint(pod: str) -> str:
+    """Name the forced way to a reader of Events."""
+    return f"`hapg failover {pod.rpartition('-')[0]} --force --to {pod}` promotes this pod all the same"
+
+
+def taken(step: Step, forced: requests.Force, reason: str) -> None:
+    """Say loudly that the claim is a forced one."""
+    step.actions.append(Annotate(((requests.ANSWER, requests.answer(forced.id, "taken", reason)),)))
+    step.actions.append(Announce("Warning", "ForcedFailover", reason))
+
+
+def _refuse(step: Step, text: str, id: str, reason: str) -> None:
+    if step.answer(requests.FORCE, text, id, "refused", reason):
+        step.actions.append(Announce("Warning", "ForceRefused", reason))

@@ -1,0 +1,35 @@
+"""When a data volume counts as full, and when as stuck (docs/protocol.md, 'Storage trouble')."""
+
+from __future__ import annotations
+
+from .state import Observation
+
+PROBE_FRESH_S = 2.5
+STUCK_S = 1.5
+_MIB = 1024 * 1024
+
+
+def is_full(room: int | None, segment: int) -> bool:
+    """Tell whether not even one more WAL segment fits: a server that needs one dies. room, segment: bytes; room None: not known."""
+    return room is not None and room < segment
+
+
+def has_room_again(room: int | None, segment: int) -> bool:
+    """Tell whether a standby whose volume was full may receive WAL again; two segments, so that it doesn't stop at once."""
+    return room is None or room >= 2 * segment
+
+
+def room_in_words(room: int | None) -> str:
+    """Return what to say about the free room."""
+    return "an unknown amount of room" if room is None else f"{room / _MIB:.1f} MiB"
+
+
+def full_message(o: Observation) -> str:
+    """Return what to say about a volume that is full."""
+    left, segment = room_in_words(o.room), room_in_words(o.segment)
+    return f"the data volume has {left} left, less than a WAL segment of {segment}: grow the claim, or make room"
+
+
+def is_silent(o: Observation, since: float) -> bool:
+    """Tell whether the write probe has brought nothing for too long. since: boot time from which on it has been made."""
+    return o.now - max(o.probe_at, since) > PROBE_FRESH_S

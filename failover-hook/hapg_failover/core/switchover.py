@@ -1,0 +1,220 @@
+"""The primary hands over while it still serves: because an operator asks, or because its pod is going away (docs/protocol.md, rule 9).
+
+Everything that takes time is done before the server stops: a checkpoint, the choice, and the Lease names the successor, which
+then seals itself as soon as the stream ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import requests
+from .model import Pod, Release
+from .state import Announce, HandOver, Label, Op, OpResult, Outcome, Phase
+from .step import Step, busy
+
+CHECKPOINT_S = 120.0
+LAST_CHECKPOINT_S = 30.0
+# A deletion makes the endpoint 'terminating', which kube-proxy programs at once; what comes later waits until a second is over
+# (--iptables-min-sync-period, default 1s: kubernetes.io/docs/reference/networking/virtual-ips, 'Performance mode'). Whoever
+# stops towards the end of that second is replaced within it, and has served until then.
+SERVE_ON_S = 0.8
+LEAST_GRACE_S = 15
+ANNOUNCE_S = 1.5
+ASK_AGAIN_S = 0.3
+NEAR_BYTES = 16 * 1024 * 1024
+START_AGAIN_S = 0.5
+
+
+def attend(step: Step) -> None:
+    """As the primary: begin a hand-over that is wanted, or take the next step of the one under way; the last is to stop the server."""
+    o, h = step.o, step.m.handover
+    if h is None:
+        _begin(step)
+    elif busy(step) or h.prepared is None:
+        step.because(f"{h.why}: checkpoint before the server is stopped")
+    elif o.now < h.prepared:
+        step.because(f"{h.why}: serving until its endpoint may be replaced")
+    else:
+        _announce(step, h)
+
+
+def _begin(step: Step) -> None:
+    o = step.o
+    own = step.own_pod
+    if o.deleting:
+        if not busy(step):
+            step.remember(handover=HandOver("the pod is going away", o.now))
+            grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
+            step.run(Op.PREPARE, "the pod is going away: checkpoint", seconds=min(LAST_CHECKPOINT_S, grace / 4))
+        return
+    text = own.switchover if own is not None else None
+    if text is None or not step.asks(text):
+        return
+    try:
+        request = requests.switchover(text)
+    except ValueError as error:
+        refuse(step, text, "", f"the request is unreadable: {error}")
+        return
+    trouble = _trouble(step, request)
+    if trouble is not None:
+        refuse(step, text, request.id, trouble)
+    elif not busy(step):
+        chosen = choose_successor(step, request.to)
+        assert chosen is not None
+        step.remember(handover=HandOver("switchover", o.now, request.id, request.to))
+        step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
+        step.run(Op.PREPARE, f"switchover to {chosen.name}: checkpoint", seconds=CHECKPOINT_S)
+
+
+def _trouble(step: Step, request: requests.Switchover) -> str | None:
+    """Say why the request can't be carried out, None if it can."""
+    o, m = step.o, step.m
+    if request.term != m.held_term:
+        return f"the request is for term {request.term}, but this is term {m.held_term}"
+    if request.to == o.me.pod:
+        return f"{request.to} is the primary already"
+    if choose_successor(step, request.to) is not None:
+        return None
+    if request.to is None:
+        return "no member of the Lease streams from the primary"
+    pod = next((p for p in o.pods if p.name == request.to), None)
+    if pod is None:
+        return f"there is no pod {request.to}"
+    if pod.deleting:
+        return f"{request.to} is going away"
+    return f"{request.to} isn't a member that streams from the primary within maxLagBytes"
+
+
+def choose_successor(step: Step, to: str | None = None) -> Pod | None:
+    """Return the member to hand over to: `to`, or one that stays when the release is scaled, isn't far behind, has a low ordinal.
+
+    Whatever a streaming member lacks is sent before the server is down, so a few bytes more or less decide nothing.
+    """
+    o, s = step.o, step.state
+    members = {member.pod for member in s.members} if s is not None else set()
+    flushed = {x.pod: x.flushed or 0 for x in o.streaming if x.since is not None}
+    head = o.position.lsn if o.position is not None else max(flushed.values(), default=0)
+    able = [
+        p
+        for p in o.pods
+        if p.name in members and p.uid != o.me.uid and not p.deleting and p.name in flushed and head - flushed[p.name] <= o.max_lag
+    ]
+    if to is not None:
+        return next((p for p in able if p.name == to), None)
+    most = max((flushed[p.name] for p in able), default=0)
+    return min(able, key=lambda p: (p.ordinal >= o.replicas, most - flushed[p.name] > NEAR_BYTES, p.ordinal), default=None)
+
+
+def prepared(step: Step, result: OpResult) -> None:
+    """The checkpoint has ended: now, or after the rest of the second since the pod's deletion, the server may be stopped."""
+    o, h = step.o, step.m.handover
+    step.remember(retry_at=0.0, tries=0)
+    if h is None:
+        return
+    if result.outcome is not Outcome.OK and h.request is not None:
+        refuse(step, h.request, h.request, f"the checkpoint failed: {result.text}")
+        return
+    own = step.own_pod
+    patient = h.request is None and own is not None and own.grace is not None and own.grace >= LEAST_GRACE_S
+    step.remember(handover=replace(h, prepared=max(o.now, h.since + SERVE_ON_S) if patient else o.now))
+
+
+def _announce(step: Step, h: HandOver) -> None:
+    """Have the Lease name the successor, then stop."""
+    o, s = step.o, step.state
+    chosen = choose_successor(step, h.to)
+    if chosen is None and h.request is not None:
+        refuse(step, h.request, h.request, f"{h.to or 'every member'} has stopped streaming from the primary")
+        return
+    named = chosen is not None and s is not None and s.successor == chosen.name
+    late = h.prepared is not None and o.now - h.prepared > ANNOUNCE_S
+    if late and not named and h.request is not None:
+        refuse(step, h.request, h.request, "the Lease can't be written")
+    elif chosen is None or named or late:
+        _stop(step, h, chosen)
+    else:
+        step.remember(successor=chosen.name)
+        step.because(f"{h.why}: the Lease is to name {chosen.name}")
+
+
+def may_ask(step: Step) -> bool:
+    """Tell whether it is time to write the Lease only because of the successor that it names, or names no more."""
+    o, m = step.o, step.m
+    return o.now - (m.handover.asked if m.handover is not None else m.put_at) >= ASK_AGAIN_S
+
+
+def asked(step: Step) -> None:
+    """The Lease is being written with our successor in it."""
+    if step.m.handover is not None:
+        step.remember(handover=replace(step.m.handover, asked=step.o.now))
+
+
+def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
+    """Stop the server, and route clients to the successor meanwhile: by the time they are, it writes."""
+    own = step.own_pod
+    name = chosen.name if chosen is not None else None
+    step.remember(successor=name)
+    step.go(Phase.STOPPING, h.why)
+    step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}")
+    if chosen is None:
+        return
+    step.actions.append(Label(chosen.name, chosen.uid, "primary"))
+    if own is not None:
+        step.actions.append(Label(own.name, own.uid, "replica"))
+    step.actions.append(Announce("Normal", "HandOver", f"{h.why}: hand over to {name}"))
+
+
+def is_chosen(step: Step) -> bool:
+    """Tell whether the holder is about to hand over to us, or has done so."""
+    s = step.state
+    if s is None or s.holder == step.o.me:
+        return False
+    return step.o.me.pod == (s.successor if s.release is None else s.release.successor)
+
+
+def release(step: Step) -> Release:
+    """Return the release of a server that was stopped; clean if its end of WAL is known. Who falls short of it waits for a restart here."""
+    m = step.m
+    why = m.handover.why if m.handover is not None else "the pod is going away"
+    hold_s = step.o.timing.restart if stays(step) else 0.0
+    return Release(why, m.position is not None, m.position, m.successor, hold_s)
+
+
+def stays(step: Step) -> bool:
+    """Tell whether our server is to come back as a replica, and not to end with its pod."""
+    h = step.m.handover
+    return h is not None and h.request is not None and not step.o.deleting
+
+
+def start_again(step: Step) -> None:
+    """The Lease is given back: start sealed, but leave the successor's first moments to it."""
+    o, m = step.o, step.m
+    if o.now - m.put_at < START_AGAIN_S:
+        step.because(f"the Lease is given back to {m.successor}")
+        return
+    step.forget_server()
+    step.go(Phase.BOOT, f"handed over to {m.successor}: start again as a replica")
+
+
+def refuse(step: Step, text: str, request: str, reason: str) -> None:
+    """Don't switch over, and say why: to the one who asked, and in an Event."""
+    step.remember(handover=None, successor=None)
+    step.because(f"switchover refused: {reason}")
+    if step.answer(requests.SWITCHOVER, text, request, "refused", reason):
+        step.actions.append(Announce("Warning", "SwitchoverRefused", reason))
+
+
+def refuse_elsewhere(step: Step) -> None:
+    """As a replica: a switchover is the primary's matter; what was asked of us came too late, or went astray."""
+    own = step.own_pod
+    text = own.switchover if own is not None else None
+    if text is None or not step.asks(text):
+        return
+    try:
+        request = requests.switchover(text).id
+    except ValueError:
+        request = ""
+    reason = step.reason
+    refuse(step, text, request, "this pod isn't the primary")
+    step.because(reason)

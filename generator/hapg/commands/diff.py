@@ -1,0 +1,71 @@
+"""hapg diff: what an upgrade would change in a release, and what that does to it."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+
+from hapg import explain, helm
+from hapg.exits import DONE
+from hapg.spec import DEFAULT_NAME
+from hapg.upgrade import effects, sources
+from hapg.upgrade.compare import MISSING, Change
+from hapg.upgrade.effects import Effect, Finding
+
+_MOST_LINES = 20
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.epilog = (
+        "The exit code says the worst: 0 nothing, 11 reload, 12 restart of standbys, 13 hand-over, 14 immutable (Kubernetes refuses the "
+        "upgrade), 15 data at risk."
+    )
+    parser.add_argument("old", type=Path, metavar="OLD", help="a chart's folder, a package (.tgz), or a file of rendered manifests")
+    parser.add_argument("new", type=Path, metavar="NEW", help="the same")
+    parser.add_argument("-f", "--values", action="append", default=[], type=Path, metavar="FILE", help="values for both charts")
+    parser.add_argument("--release", default=DEFAULT_NAME, metavar="NAME", help="name of the release (default: %(default)s)")
+    parser.add_argument("--namespace", default="default", metavar="NAME", help="its namespace (default: %(default)s)")
+    parser.add_argument("--helm", default=helm.DEFAULT, metavar="PROGRAM", help="helm, for charts and packages (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what changes, object by object, and return the exit code of the worst."""
+    how = sources.Rendering(options.helm, options.release, options.namespace, options.values)
+    found = effects.compare(sources.read(options.old, how), sources.read(options.new, how))
+    for each in found:
+        print(f"{each.name}: {each.worst.words}")
+        for finding in sorted(each.findings, key=lambda finding: -finding.effect):
+            for line in _lines(finding):
+                print(f"  {line}")
+    worst = effects.worst(found)
+    print(f"worst: {worst.words}" if found else "no difference")
+    return DONE if worst is Effect.NOTHING else 10 + worst
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    reason = f" ({finding.effect.words}: {finding.reason})" if finding.reason else ""
+    if finding.change is None:
+        yield finding.reason
+    elif _is_text(finding.change):
+        yield f"{finding.change.where}:{reason}"
+        yield from (f"  {line}" for line in _text_lines(finding.change))
+    else:
+        yield f"{finding.change.where}: {_shown(finding.change.old)} -> {_shown(finding.change.new)}{reason}"
+
+
+def _is_text(change: Change) -> bool:
+    return all(isinstance(value, str) for value in (change.old, change.new)) and "\n" in change.old + change.new
+
+
+def _text_lines(change: Change) -> list[str]:
+    diff = difflib.unified_diff(change.old.splitlines(), change.new.splitlines(), n=0, lineterm="")
+    lines = [line for line in diff if not line.startswith(("---", "+++", "@@"))]
+    return lines if len(lines) <= _MOST_LINES else [*lines[:_MOST_LINES], f"… {len(lines) - _MOST_LINES} lines more"]
+
+
+def _shown(value: object) -> str:
+    return repr(value) if value is MISSING else explain.shown(value)

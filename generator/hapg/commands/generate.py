@@ -1,0 +1,77 @@
+"""hapg generate: from a spec to a chart on disk."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hapg import advice, files, generation, render, spec, write
+from hapg.errors import InputError
+from hapg.exits import DONE, FAILED
+from hapg.hooks.load import load
+from hapg.majors import MAJORS
+
+_Chart = tuple[Path, Mapping[str, bytes]]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("spec", nargs="?", type=Path, metavar="SPEC", help="YAML file with a Postgres object, or with its spec's keys alone")
+    which.add_argument("--all", action="store_true", help="the shipped charts, one for each major of PostgreSQL")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="where the chart's directory is written")
+    parser.add_argument("--check", action="store_true", help="write nothing; print the differences and exit with 1 if there are any")
+    parser.add_argument(
+        "--hooks",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a Python file with hooks, beside those of the folder hooks/",
+    )
+    parser.add_argument(
+        "--silence", action="append", default=[], metavar="ID", help="leave out the advice with this id; it stands in brackets behind it"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the charts, or compare them with what is there."""
+    advice.check_ids(options.silence)
+    if options.all and options.hooks:
+        raise InputError(["--hooks: the shipped charts know no hooks; give a spec"])
+    charts = list(_shipped(options.output) if options.all else _from_spec(options))
+    if options.check:
+        return _check(charts)
+    for directory, content in charts:
+        write.write(directory, content)
+        print(f"{directory}: written")
+    return DONE
+
+
+def _shipped(output: Path) -> Iterator[_Chart]:
+    for major in MAJORS.values():
+        yield output / f"{spec.DEFAULT_NAME}-{major.name}", render.chart(spec.DEFAULT_NAME, major, {})
+
+
+def _from_spec(options: argparse.Namespace) -> Iterator[_Chart]:
+    data = files.read(options.spec, spec.LARGEST)
+    hooks = load(options.hooks, options.spec)
+    wanted = generation.parse(data, str(options.spec), hooks)
+    for piece in wanted.advice:
+        if piece.id not in options.silence:
+            print(f"warning: {piece}", file=sys.stderr)
+    yield options.output / wanted.name, generation.chart(wanted, hooks)
+
+
+def _check(charts: Sequence[_Chart]) -> int:
+    differing = 0
+    for directory, content in charts:
+        text = write.difference(directory, content)
+        if text:
+            differing += 1
+            sys.stdout.write(text)
+            print(f"{directory}: differs from what hapg would write", file=sys.stderr)
+    return FAILED if differing else DONE

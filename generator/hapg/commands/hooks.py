@@ -1,0 +1,24 @@
+"""hapg hooks: which there are, in the order in which they run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hapg.exits import DONE
+from hapg.hooks.load import load
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("spec", nargs="?", type=Path, metavar="SPEC", help="a spec, beside which the folder hooks/ may lie")
+    parser.add_argument("--hooks", action="append", default=[], type=Path, metavar="FILE", help="a Python file with hooks")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a line for each hook: its name, where it is, what it says of itself."""
+    for implementations in load(options.hooks, options.spec).by_name.values():
+        for each in implementations:
+            print("\t".join(filter(None, (each.name, each.at, each.about))))
+    return DONE

@@ -1,0 +1,57 @@
+"""hapg post-render: hooks between helm and Kubernetes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hapg import files, manifests, resources
+from hapg.errors import HapgError, InputError
+from hapg.exits import DONE
+from hapg.hooks.load import load
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("--hooks", nargs="+", action="extend", default=[], type=Path, metavar="FILE", help="Python files with hooks")
+    parser.add_argument(
+        "--helm-plugin", action="store_true", help="only print the folder of the plugin for helm 4, for `helm plugin install`"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write what the hooks make of the manifests on standard input; nothing if anything is wrong."""
+    if options.helm_plugin:
+        print(resources.helm_plugin())
+        return DONE
+    try:
+        adjusted = _adjusted(options.hooks)
+    except HapgError as error:
+        if "HELM_PLUGIN_NAME" in os.environ:
+            _tell_user_of_helm(error)
+        raise
+    sys.stdout.write(manifests.text(adjusted))
+    return DONE
+
+
+def _adjusted(paths: Sequence[Path]) -> list[manifests.Manifest]:
+    hooks = load(paths)
+    if not hooks.by_name["adjust_manifests"]:
+        raise InputError(["no hook adjust_manifests was found, so there is nothing to do; give --hooks FILE"])
+    found = manifests.read(files.read(files.STDIN, manifests.LARGEST), "standard input")
+    return hooks.run("adjust_manifests", found, manifests.problems)
+
+
+def _tell_user_of_helm(error: HapgError) -> None:
+    """Write to helm's own standard error, or to the terminal: helm 4 throws away what a plugin that fails has said."""
+    for path in (f"/proc/{os.getppid()}/fd/2", "/dev/tty"):
+        try:
+            with open(path, "a", encoding="utf-8") as out:
+                out.writelines(f"error: {line}\n" for line in str(error).splitlines())
+        except OSError:
+            continue
+        return

@@ -1,0 +1,26 @@
+"""hapg schema: the JSON schemas, for editors and other programs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hapg import schema, values
+from hapg.exits import DONE
+from hapg.majors import MAJORS
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("which", choices=("spec", "values"))
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a schema."""
+    if options.which == "spec":
+        sys.stdout.write(schema.text(schema.spec(), "Postgres"))
+    else:
+        newest = list(MAJORS.values())[-1]
+        sys.stdout.write(schema.text(values.source({}, newest.name), "Values"))
+    return DONE

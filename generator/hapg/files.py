@@ -1,0 +1,28 @@
+"""Files that a user names, read within bounds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hapg.errors import InputError
+
+STDIN = Path("-")
+
+
+def read(path: Path, largest: int) -> bytes:
+    """Return what the file `path` holds, "-" being standard input.
+
+    Raises InputError if it can't be read, or has more than `largest` bytes.
+    """
+    try:
+        if path == STDIN:
+            data = sys.stdin.buffer.read(largest + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(largest + 1)
+    except OSError as error:
+        raise InputError([f"{path}: can't be read: {error.strerror}"]) from error
+    if len(data) > largest:
+        raise InputError([f"{path}: is larger than {largest // 1024} KiB, which is the most that is read"])
+    return data

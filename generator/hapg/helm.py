@@ -1,0 +1,28 @@
+"""helm, as a program: the one adapter to it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from hapg.errors import HapgError
+
+DEFAULT = "helm"
+
+_LIMIT_SECONDS = 300
+
+
+def run(program: str, arguments: Sequence[str]) -> str:
+    """Return what helm prints. Raises HapgError if it isn't there, fails, or takes longer than five minutes."""
+    found = shutil.which(program)
+    if found is None:
+        raise HapgError(f"{program} isn't there; helm 3 or 4 is needed, and --helm says where it is")
+    try:
+        done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False, timeout=_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise HapgError(f"{program} {arguments[0]}: took longer than {_LIMIT_SECONDS} s") from error
+    if done.returncode != 0:
+        said = "\n".join(filter(None, (text.strip() for text in (done.stdout, done.stderr))))
+        raise HapgError(f"{program} {arguments[0]}: {said}")
+    return done.stdout

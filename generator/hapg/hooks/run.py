@@ -1,0 +1,80 @@
+"""Running hooks: one after the other, and whatever one does wrong is told with its file and line."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hapg.errors import HapgError, InputError
+from hapg.hooks import Refused
+
+T = TypeVar("T", dict[str, Any], list[dict[str, Any]])
+
+
+class HookError(HapgError):
+    """A hook is wrong; the text begins with its file and line."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One function. name: of the hook; place: of its file, as the user knows it; takes: names of its parameters."""
+
+    name: str
+    place: str
+    function: Callable[..., Any]
+    takes: tuple[str, ...]
+
+    @property
+    def at(self) -> str:
+        """FILE:LINE of the function."""
+        return f"{self.place}:{self.function.__code__.co_firstlineno}"
+
+    @property
+    def about(self) -> str:
+        """The first line of what it says of itself."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def call(self, arguments: Mapping[str, Any]) -> Any:
+        """Call it; what it prints goes to standard error. Raises InputError if it refuses, HookError if it fails."""
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                return self.function(**{name: arguments[name] for name in self.takes})
+        except Refused as error:
+            raise InputError([f"{self._line_of(error)}: {error}"]) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a hook that ends the program would leave half of the work
+            raise HookError(f"{self._line_of(error)}: {self.name} failed: {type(error).__name__}: {error}") from error
+
+    def _line_of(self, error: BaseException) -> str:
+        file = self.function.__code__.co_filename
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        return f"{self.place}:{lines[-1]}" if lines else self.at
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The hooks by name, in the order in which they run."""
+
+    by_name: Mapping[str, tuple[Implementation, ...]] = field(default_factory=dict)
+
+    def run(self, name: str, value: T, check: Callable[[T], Iterable[str]], **context: Any) -> T:
+        """Return what the hooks `name` make of `value`.
+
+        check: what is wrong with a value; context: further arguments. Raises HookError for a hook that fails, returns something else
+        or leaves something wrong, and InputError for one that refuses.
+        """
+        for each in self.by_name.get(name, ()):
+            returned = each.call({name.removeprefix("adjust_"): value, **context})
+            if returned is not None and not isinstance(returned, type(value)):
+                raise HookError(f"{each.at}: {name} returned a {type(returned).__name__}; a {type(value).__name__} or None is expected")
+            value = value if returned is None else returned
+            problems = list(check(value))
+            if problems:
+                raise HookError("\n".join(f"{each.at}: {name}: {problem}" for problem in problems))
+        return value

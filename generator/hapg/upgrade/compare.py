@@ -1,0 +1,70 @@
+"""Where two documents differ. Lists whose items have names are compared by these, so that a new item doesn't change all that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_NAMES = ("name", "mountPath", "containerPort", "port", "key")
+
+Path = tuple[str, ...]
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+MISSING = _Missing()
+"""Stands for what is not there."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. path: keys, an item of a list as [NAME]; old and new: MISSING where there is nothing."""
+
+    path: Path
+    old: Any
+    new: Any
+
+    @property
+    def where(self) -> str:
+        """The path as text."""
+        return ".".join(self.path).replace(".[", "[")
+
+
+def changes(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
+    """Yield what differs between two documents, in the order of the keys."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted(old.keys() | new.keys()):
+            yield from changes(old.get(key, MISSING), new.get(key, MISSING), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _in_lists(old, new, path)
+    elif _differ(old, new):
+        yield Change(path, old, new)
+
+
+def _in_lists(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[Change]:
+    name = next((name for name in _NAMES if _is_name(name, old) and _is_name(name, new)), None)
+    if name is not None:
+        before, after = ({f"[{item[name]}]": item for item in items} for items in (old, new))
+        yield from changes(before, after, path)
+        if [key for key in before if key in after] != [key for key in after if key in before]:
+            yield Change((*path, "[order]"), list(before), list(after))
+    elif len(old) == len(new) and all(isinstance(item, Mapping) for item in (*old, *new)):
+        for index, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from changes(before, after, (*path, f"[{index}]"))
+    elif _differ(old, new):
+        yield Change(path, old, new)
+
+
+def _is_name(name: str, items: Sequence[Any]) -> bool:
+    """Whether all `items` have a `name`, each another one."""
+    found = [item[name] for item in items if isinstance(item, Mapping) and name in item]
+    return len(found) == len(items) == len({str(value) for value in found})
+
+
+def _differ(old: Any, new: Any) -> bool:
+    """Python takes True for 1; documents don't."""
+    return bool(old != new) or isinstance(old, bool) != isinstance(new, bool)

@@ -1,0 +1,31 @@
+"""What is compared: a chart's directory or package, rendered by helm, or manifests that are rendered already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hapg import files, helm, manifests
+from hapg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How charts are rendered. program: helm; values: files of values."""
+
+    program: str
+    release: str
+    namespace: str
+    values: Sequence[Path]
+
+
+def read(path: Path, how: Rendering) -> list[manifests.Manifest]:
+    """Return the objects of `path`. Raises InputError for what is neither a chart nor manifests, HapgError if helm can't render."""
+    if path.is_dir() and not (path / "Chart.yaml").is_file():
+        raise InputError([f"{path}: is a folder without Chart.yaml; a chart, a package (.tgz) or a file of rendered manifests is expected"])
+    if path.is_dir() or path.suffix == ".tgz":
+        options = [option for file in how.values for option in ("--values", str(file))]
+        rendered = helm.run(how.program, ["template", how.release, str(path), "--namespace", how.namespace, *options])
+        return manifests.read(rendered.encode(), f"{path}, rendered")
+    return manifests.read(files.read(path, manifests.LARGEST), str(path))

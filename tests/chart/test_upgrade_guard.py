@@ -1,0 +1,123 @@
+"""No release of a line breaks an existing one: every shipped chart against the last released package of its line."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hapg.cli import main
+from hapg.majors import MAJORS
+from hapg.upgrade import effects, sources
+from hapg.upgrade.effects import Effect
+from tests.chart import helm
+from tests.cluster.paths import BIN
+
+RELEASED = Path(__file__).parent / "released"
+
+RELEASES: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "single": {"replicas": 1, "storage": None, "podDisruptionBudget": {"enabled": False}},
+    "much": {
+        "fullnameOverride": "orders",
+        "replicas": 4,
+        "standbyMode": "hot",
+        "storage": {"storageClassName": "fast", "accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "200Gi"}}},
+        "postgresql": {"parameters": {"work_mem": "16MB", "wal_keep_size": "4GB"}},
+        "databaseSecret": {"secretName": "own"},
+        "global": {"imageRegistry": "registry.example.com"},
+        "serviceAccount": {"create": False, "name": "own"},
+        "securityContext": {"uid": 70},
+        "labelDomain": "example.org",
+        "podLabels": {"team": "orders"},
+        "service": {"port": 6432, "type": "NodePort"},
+        "affinity": {"nodeAffinity": {}},
+        "terminationGracePeriodSeconds": 300,
+    },
+}
+"""Values of existing releases. A line goes on taking them."""
+
+
+def version(package: Path) -> str:
+    return package.stem.rpartition("-")[2]
+
+
+def line(package: Path) -> str:
+    """The major of a package's line: "15" of 15.0.0, "9.6" of 9.6.0."""
+    return next(name for name in MAJORS if version(package).startswith(f"{name}."))
+
+
+PACKAGES = {line(package): package for package in sorted(RELEASED.glob("*.tgz"))}
+
+
+@pytest.fixture(params=RELEASES)
+def values(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "values.yaml"
+    path.write_text(yaml.safe_dump(RELEASES[request.param]))
+    return path
+
+
+def rendering(values: Path) -> sources.Rendering:
+    return sources.Rendering(str(BIN / "helm3"), "ha-postgres", "demo", [values])
+
+
+@pytest.mark.parametrize("major", PACKAGES)
+def test_an_upgrade_is_possible_and_safe(major: str, values: Path) -> None:
+    old, new = (sources.read(path, rendering(values)) for path in (PACKAGES[major], helm.ROOT / "charts" / f"ha-postgres-{major}"))
+    found = effects.compare(old, new)
+    assert [f"{each.name}: {finding.change}" for each in found for finding in each.findings if finding.effect >= Effect.IMMUTABLE] == []
+
+
+@pytest.mark.parametrize("major", PACKAGES)
+def test_a_chart_is_not_older_than_its_last_release(major: str) -> None:
+    def numbers(text: str) -> list[int]:
+        return [int(part) for part in text.split(".")]
+
+    assert numbers(MAJORS[major].chart_version) >= numbers(version(PACKAGES[major]))
+
+
+def test_one_package_of_each_line() -> None:
+    assert len(PACKAGES) == len(list(RELEASED.glob("*.tgz")))
+
+
+@pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES)
+def test_packages_are_small(package: Path) -> None:
+    assert package.stat().st_size < 64 * 1024
+    with tarfile.open(package) as archive:
+        assert all(member.name.startswith("ha-postgres/") for member in archive.getmembers())
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_the_guard_sees_what_would_break_a_release(version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package = PACKAGES["15"]
+    with tarfile.open(package) as archive:
+        archive.extractall(tmp_path, filter="data")
+    template = tmp_path / "ha-postgres" / "templates" / "statefulset.yaml"
+    template.write_text(template.read_text().replace("podManagementPolicy: Parallel", "podManagementPolicy: OrderedReady"))
+    command = ["diff", str(package), str(tmp_path / "ha-postgres"), "--helm", str(BIN / version), "--namespace", "demo"]
+    assert main(command) == 14
+    assert capsys.readouterr().out == (
+        "StatefulSet/ha-postgres in demo: immutable\n"
+        '  spec.podManagementPolicy: "Parallel" -> "OrderedReady" (immutable: Kubernetes refuses to change this of a StatefulSet)\n'
+        "worst: immutable\n"
+    )
+
+
+def test_values_are_those_of_the_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hot.yaml").write_text("standbyMode: hot\n")
+    (tmp_path / "old.yaml").write_text(helm.text())
+    new = ["--helm", str(BIN / "helm3"), "--namespace", "demo", "-f", str(tmp_path / "hot.yaml")]
+    assert main(["diff", str(tmp_path / "old.yaml"), str(helm.CHART), *new]) == 12
+    assert 'data.failover.json.standbyMode: "warm" -> "hot"' in capsys.readouterr().out
+
+
+def test_what_helm_refuses_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.yaml").write_text("replicas: 0\n")
+    command = ["diff", str(helm.CHART), str(helm.CHART), "--helm", str(BIN / "helm3"), "-f", str(tmp_path / "bad.yaml")]
+    assert main(command) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "minimum: got 0, want 1" in captured.err

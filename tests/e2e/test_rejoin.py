@@ -1,0 +1,101 @@
+"""Replication slots, clones, and settings that keep a server from starting, with hot standbys. The tests go on from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.fixtures import Cluster
+from tests.e2e import programs
+from tests.e2e.release import CHART, VALUES, Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
+
+ROLL_SECONDS = 300.0
+
+
+@pytest.fixture(scope="module")
+def hot(cluster: Cluster) -> Iterator[Release]:
+    """A release with hot standbys, at full strength."""
+    with programs.namespace("e2e-rejoin") as namespace:
+        release = Release(namespace)
+        release.install(CHART, "--values", str(VALUES), "--set", "standbyMode=hot")
+        release.wait_serving()
+        release.add_clients()
+        release.wait_full_strength()
+        yield release
+
+
+def slots(release: Release, host: str | None = None) -> list[list[str]]:
+    """Name and use of each slot of the primary, or of the server at an address."""
+    return release.client.sql("SELECT slot_name, active FROM pg_replication_slots ORDER BY 1", host=host)
+
+
+def wait_slots(release: Release) -> None:
+    """Wait until every standby streams by its slot, and no standby has slots of its own."""
+    expected = [[pod.name.replace("-", "_"), "t"] for pod in release.standbys()]
+    release.wait("all stream by their slots", lambda: slots(release) == expected, 60)
+    for pod in release.standbys():
+        assert slots(release, pod.ip) == [], pod.name
+
+
+def events(release: Release, reason: str) -> dict[str, str]:
+    """The message of the latest Event with this reason, by pod."""
+    found = release.namespace.get("events", "--field-selector", f"reason={reason}")
+    return {event["involvedObject"]["name"]: event["message"] for event in found}
+
+
+def all_have(release: Release, setting: str, value: str) -> bool:
+    """Whether all servers are at full strength and answer with this value."""
+    pods = release.at_full_strength()
+    try:
+        return bool(pods) and all(release.client.sql(f"SHOW {setting}", host=pod.ip) == [[value]] for pod in pods)
+    except programs.ProgramError:
+        return False
+
+
+def test_standbys_stream_by_slots_and_a_former_primary_keeps_none(hot: Release) -> None:
+    wait_slots(hot)
+    old = hot.primary()
+    hot.namespace.kubectl("delete", "pod", old.name)
+    hot.wait("another primary", lambda: hot.at_full_strength() and hot.primary().name != old.name, 120)
+    wait_slots(hot)
+
+
+def test_a_replica_that_lost_its_volume_is_cloned_from_another_replica(hot: Release) -> None:
+    lost = hot.standbys()[-1]
+    hot.namespace.kubectl("delete", "pvc", f"data-{lost.name}", "--wait=false")
+    hot.namespace.kubectl("delete", "pod", lost.name)
+    hot.wait("the replica is back", lambda: hot.at_full_strength() and hot.pod(lost.name).uid != lost.uid, 180)
+    log = hot.namespace.kubectl("logs", lost.name, "--container", "failover")
+    assert "a clone of the standby at " in log
+    wait_slots(hot)
+
+
+def test_max_connections_is_raised_and_lowered_while_standbys_are_hot(hot: Release) -> None:
+    hot.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
+    hot.upgrade("--set", "postgresql.parameters.max_connections=130")
+    hot.wait("all have the higher value", lambda: all_have(hot, "max_connections", "130"), ROLL_SECONDS)
+    assert events(hot, "WarmStart") == {}
+    hot.upgrade("--set", "postgresql.parameters.max_connections=70")
+    hot.wait("all have the lower value, and are hot again", lambda: all_have(hot, "max_connections", "70"), ROLL_SECONDS)
+    assert events(hot, "WarmStart"), "the standbys come first, and can't be hot until the primary has the lower value"
+    assert events(hot, "VolumeDamaged") == {}
+    assert hot.client.sql("SELECT number FROM kept") == [["1"]]
+
+
+def test_a_setting_that_no_server_takes_costs_no_data(hot: Release) -> None:
+    last = hot.pods()[-1].name
+    read = ("exec", last, "--container", "failover", "--", "cat", "/var/lib/postgresql/data/volume")
+    volume = hot.namespace.kubectl(*read)
+    hot.upgrade("--set", "postgresql.parameters.work_mem=16bananas")
+    message = hot.wait(f"{last} says so", lambda: events(hot, "ConfigurationRefused").get(last), 120)
+    assert "work_mem" in (message or "")
+    assert hot.client.sql("SELECT number FROM kept") == [["1"]]
+    hot.upgrade("--set", "postgresql.parameters.work_mem=8MB")
+    # A StatefulSet goes on with an update only when the pod in question is ready, which it won't be by itself.
+    hot.namespace.kubectl("delete", "pod", last)
+    hot.wait("all have the setting", lambda: all_have(hot, "work_mem", "8MB"), ROLL_SECONDS)
+    assert hot.namespace.kubectl(*read) == volume
+    assert events(hot, "VolumeDamaged") == {}

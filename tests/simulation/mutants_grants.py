@@ -1,0 +1,35 @@
+"""The rules of grants, one left out at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hapg_failover.core import failsafe
+from hapg_failover.core.model import GrantAnswer
+from hapg_failover.core.step import Step
+
+
+def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
+    """The holder goes on if one member has granted."""
+
+    def until(self: Step) -> float | None:
+        return max((sent + self.o.timing.grant for _, sent in self.m.grants), default=None)
+
+    patch.setattr(Step, "granted_until", property(until))
+
+
+def promises_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A claimer looks at the Lease's age alone, which goes on while a member is blind and grants."""
+    patch.setattr(failsafe, "waits", lambda step: None)
+
+
+def counted_from_the_answer(patch: pytest.MonkeyPatch) -> None:
+    """A grant is counted from when its answer is taken, and the answer may be old."""
+    take = failsafe.take
+
+    def late(step: Step, answers: tuple[GrantAnswer, ...]) -> None:
+        take(step, tuple(replace(answer, sent_at=step.o.now + 1.6) for answer in answers))
+
+    patch.setattr(failsafe, "take", late)

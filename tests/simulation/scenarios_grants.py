@@ -1,0 +1,96 @@
+"""Directed scenarios of an API that is away, and of the grants that let the primary go on."""
+
+from __future__ import annotations
+
+from .engine import Clock
+from .scenarios import primary_of, running
+from .world import World
+
+OUTAGE_S = 60.0
+
+
+def slowest_primary(world: World) -> int:
+    """Give the primary the slowest clock and all others the fastest; return the primary."""
+    old = primary_of(world)
+    for member in range(world.replicas):
+        world.clocks[member] = Clock(world.engine, 1.0 if member == old else 1.05, world.clock(member).now)
+    world.run(world.uniform(5.0, 8.0))
+    return old
+
+
+def long_outage(seed: int) -> World:
+    """The API is away for a minute, the members see each other."""
+    world = running(3, seed)
+    slowest_primary(world)
+    world.log.clear()
+    world.api_outage(OUTAGE_S)
+    world.run(OUTAGE_S + 20.0)
+    return world
+
+
+def outage_and_a_replica_cut(seed: int) -> World:
+    """The API is away, and one replica doesn't see the others: it can't grant."""
+    world = running(3, seed)
+    old = slowest_primary(world)
+    world.api_outage(30.0)
+    world.cut_peers((old + 1) % 3, 30.0)
+    world.run(8.0)
+    return world
+
+
+def only_the_primary_cut(seed: int) -> World:
+    """The primary alone loses the API for good; the others see it and the API."""
+    world = running(3, seed)
+    old = slowest_primary(world)
+    world.cut_api(old, 40.0)
+    world.run(25.0)
+    return world
+
+
+def one_replica_sees_the_api(seed: int) -> World:
+    """The primary and one replica lose the API; the other replica reads on, and at the end it alone may claim."""
+    world = running(3, seed)
+    old = slowest_primary(world)
+    world.cut_api(old, 40.0)
+    world.cut_api((old + 1) % 3, 40.0)
+    world.run(25.0)
+    return world
+
+
+def flapping(seed: int) -> World:
+    """The API comes and goes; agents of replicas crash meanwhile and forget what they have promised."""
+    world = running(3, seed)
+    old = slowest_primary(world)
+    for _ in range(8):
+        world.api_outage(world.uniform(3.0, 9.0))
+        world.run(world.uniform(2.0, 5.0))
+        if world.chance(0.5):
+            world.agent_crash((old + world.randint(1, 2)) % 3)
+        world.run(world.uniform(2.0, 8.0))
+    return world
+
+
+def blind_for_a_moment(seed: int) -> World:
+    """The primary is cut off; the replicas are blind while the Lease grows overdue, grant, and see again just in time to claim."""
+    world = running(3, seed)
+    old = slowest_primary(world)
+    version = world.api.lease.version if world.api.lease is not None else ""
+    while world.api.lease is not None and world.api.lease.version == version:
+        world.run(0.01)
+    world.cut_api(old, 40.0)
+    world.run(world.uniform(2.6, 3.0))
+    for member in range(3):
+        if member != old:
+            world.cut_api(member, world.uniform(2.4, 2.9))
+    world.run(25.0)
+    return world
+
+
+def granted_and_back(seed: int) -> World:
+    """A replica grants while the API is away, then sees the API again though the primary doesn't."""
+    world = running(3, seed)
+    old = slowest_primary(world)
+    for member in range(3):
+        world.cut_api(member, 60.0 if member == old else world.uniform(6.0, 12.0))
+    world.run(30.0)
+    return world

@@ -1,0 +1,68 @@
+"""Grants (rule 8): with the API away nothing changes as long as all members see each other, and without one of them nobody writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hapg_failover.core import election
+
+from . import mutants_grants, scenarios_grants
+from .test_teeth import Patch, Scenario, violated
+from .world import World
+
+SEEDS = range(6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_primary_writes_through_an_outage_of_the_api(seed: int) -> None:
+    world = scenarios_grants.long_outage(seed)
+    assert world.violations == []
+    assert len(world.promotions) == 1
+    assert [line for line in world.log if "fenced" in line or ": seal" in line] == []
+    assert any(reason == "WentOnByGrants" for _, reason in world.announced)
+    assert world.settle(20.0) < 20.0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_the_grant_of_one_replica_the_primary_is_fenced(seed: int) -> None:
+    world = scenarios_grants.outage_and_a_replica_cut(seed)
+    assert world.primary() is None
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("scenario", [scenarios_grants.only_the_primary_cut, scenarios_grants.granted_and_back])
+def test_a_primary_that_alone_is_cut_off_is_replaced(scenario: Scenario, seed: int) -> None:
+    world = scenario(seed)
+    assert len(world.promotions) == 2
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "scenario", [scenarios_grants.one_replica_sees_the_api, scenarios_grants.flapping, scenarios_grants.blind_for_a_moment]
+)
+def test_two_never_write(scenario: Scenario, seed: int) -> None:
+    world = scenario(seed)
+    world.settle()
+    assert world.violations == []
+
+
+RULES: list[tuple[Patch, Scenario, Callable[[World], bool]]] = [
+    (mutants_grants.any_grant_is_enough, scenarios_grants.one_replica_sees_the_api, violated("writable at once")),
+    (mutants_grants.promises_are_forgotten, scenarios_grants.blind_for_a_moment, violated("writable at once")),
+    (mutants_grants.counted_from_the_answer, scenarios_grants.granted_and_back, violated("writable at once")),
+]
+
+
+@pytest.mark.parametrize(("leave_out", "scenario", "sign"), RULES, ids=[rule[0].__name__ for rule in RULES])
+def test_leaving_the_rule_out_is_found(
+    leave_out: Patch, scenario: Scenario, sign: Callable[[World], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(election, "PUBLISH_WAIT_S", 0.0)
+    leave_out(monkeypatch)
+    assert any(sign(scenario(seed)) for seed in range(25)), f"nothing found: {(leave_out.__doc__ or '').strip()}"

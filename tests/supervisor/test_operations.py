@@ -1,0 +1,182 @@
+"""The agent's operations on a real supervisor and real servers: what it does when a start, a rewind or a clone isn't possible."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.adapters.sql import PostgresSql
+from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.core.state import Op, OpResult, Outcome, Run
+from hapg_failover.operations import Operation, Tools, Verbs
+
+from .conftest import Make
+from .harness import PASSWORD, Container, as_server_user, wait_for
+from .test_replication import Clone, catches_up, rows, write
+
+NUMBERS = count(1)
+
+
+class Operator:
+    """Carries out operations on a container; nobody else may read its events meanwhile."""
+
+    def __init__(self, container: Container, primary: Container, slot: str | None = None) -> None:
+        major = container.major
+        self.volume = Volume(container.volume, major.name, major.wal_directory)
+        verbs = Verbs(container.agent)
+        missing = container.hello.missing
+        sql = PostgresSql(PASSWORD, major.sql_names, container.port, str(container.run / "socket"))
+        self.tools = Tools(verbs, container.agent, sql, self.volume, primary.port, 60, slot, missing, major.reloads_conninfo)
+        self.nonce = container.hello.nonce
+        self.ended = False
+
+        def read() -> None:
+            while not self.ended:
+                for event in container.agent.read_events(0.1):
+                    if event.verb_id is not None:
+                        verbs.answered(event)
+
+        self.reader = threading.Thread(target=read, daemon=True)
+        self.reader.start()
+
+    def run(self, op: Op, **args: object) -> OpResult:
+        with as_server_user():
+            return Operation(self.tools, Run(next(NUMBERS), op, **({"term": 1} | args)), self.nonce).perform()  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.ended = True
+        self.reader.join()
+
+
+@pytest.fixture
+def operate() -> Iterator[Callable[..., Operator]]:
+    made: list[Operator] = []
+
+    def operate(*args: object, **more: object) -> Operator:
+        made.append(Operator(*args, **more))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield operate
+    for each in made:
+        each.close()
+
+
+def test_a_configuration_that_the_server_refuses_is_told_from_data_that_is_damaged(
+    standby: Container, operate: Callable[..., Operator]
+) -> None:
+    operator = operate(standby, standby)
+    conf = standby.config / "postgresql.conf"
+    good = conf.read_text()
+    conf.write_text(good + "work_mem = '16 bananas'\n")
+    refused = operator.run(Op.START, mode="hot")
+    assert refused.outcome is Outcome.REFUSED
+    assert "work_mem" in refused.text
+    conf.write_text(good)
+    assert operator.run(Op.START, mode="hot").outcome is Outcome.OK
+    operator.run(Op.STOP)
+    control = standby.pgdata / "global" / "pg_control"
+    control.write_bytes(bytes(control.stat().st_size))
+    assert operator.run(Op.START, mode="hot").outcome is Outcome.FAILED
+
+
+def test_a_start_that_fails_on_a_full_volume_says_so(
+    standby: Container, operate: Callable[..., Operator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = operate(standby, standby)
+    operator.run(Op.STOP)
+    (standby.pgdata / "global" / "pg_control").rename(standby.volume / "control")
+    monkeypatch.setattr(Volume, "room", lambda _: 0)
+    assert operator.run(Op.START, mode="hot").outcome is Outcome.ROOM
+
+
+def test_a_clone_without_room_is_not_begun(
+    primary: Container, clone: Clone, operate: Callable[..., Operator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(primary, "first")
+    replica = clone("pod-1", "hot")
+    catches_up(replica, primary)
+    operator = operate(replica, primary)
+    monkeypatch.setattr(Volume, "room", lambda _: 4 << 20)
+    result = operator.run(Op.CLONE, host="127.0.0.1", timeline=2)
+    assert result.outcome is Outcome.ROOM
+    assert "the volume has 4.0 MiB" in result.text
+    assert not operator.volume.dirty()
+    assert rows(replica) == "first|5", "it wasn't even stopped"
+    monkeypatch.setattr(Volume, "room", lambda _: 0)
+    assert operator.run(Op.REWIND, host="127.0.0.1", timeline=2).outcome is Outcome.ROOM
+
+
+def test_a_clone_replaces_the_data_only_when_it_is_complete(
+    primary: Container, clone: Clone, operate: Callable[..., Operator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(primary, "first")
+    replica = clone("pod-1", "hot")
+    catches_up(replica, primary)
+    operator = operate(replica, primary, slot="pod_1")
+    old = Marker("old", "1")
+    operator.volume.write_marker(old)
+    hba = primary.config / "pg_hba.conf"
+    allowed = hba.read_text()
+    hba.write_text(allowed.replace("host replication all", "# host replication all"))
+    primary.sql("select pg_reload_conf()")
+    failed = operator.run(Op.CLONE, host="127.0.0.1", timeline=2)
+    assert failed.outcome is Outcome.FAILED
+    assert (operator.volume.marker(), operator.volume.dirty()) == (old, False)
+    assert operator.run(Op.START, mode="hot").outcome is Outcome.OK
+    assert rows(replica) == "first|5"
+    hba.write_text(allowed)
+    primary.sql("select pg_reload_conf()")
+    write(primary, "second")
+    assert operator.run(Op.CLONE, host="127.0.0.1", timeline=2).text == "a clone of the primary has replaced the old data"
+    assert operator.volume.marker() != old
+    assert primary.sql("select slot_name from pg_replication_slots") == "pod_1", "it keeps what is written during the copy"
+    assert operator.run(Op.START, mode="hot").outcome is Outcome.OK
+    followed = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2)
+    assert followed.outcome is Outcome.OK, followed
+    catches_up(replica, primary)
+    assert primary.sql("select active from pg_replication_slots") == "t"
+
+
+@pytest.mark.parametrize("fit", [True, False], ids=["it streams", "it is sealed"])
+def test_a_clone_is_copied_from_a_standby_that_streams_else_from_the_primary(
+    primary: Container, clone: Clone, make: Make, operate: Callable[..., Operator], fit: bool
+) -> None:
+    """All servers of a release listen on one port, at different addresses."""
+    write(primary, "first")
+    source = make("pod-1")
+    source.port = primary.port
+    conf = source.config / "postgresql.conf"
+    text = (primary.config / "postgresql.conf").read_text().replace(str(primary.run), str(source.run))
+    conf.write_text(text.replace(str(primary.config), str(source.config)).replace("'127.0.0.1'", "'127.0.0.2'"))
+    source.start()
+    source.ok("clone", *primary.address())
+    source.ok("start", "hot")
+    source.ok("follow", *primary.address())
+    catches_up(source, primary)
+    if not fit:
+        source.ok("seal", "fast")
+    new = make("pod-2")
+    new.start()
+    operator = operate(new, primary)
+    result = operator.run(Op.CLONE, host="127.0.0.1", source="127.0.0.2", timeline=2)
+    assert result.outcome is Outcome.OK, result
+    assert result.text == ("a clone of the standby at 127.0.0.2" if fit else "a clone of the primary")
+    assert Path(new.volume / "volume").exists()
+    assert operator.run(Op.START, mode="hot").outcome is Outcome.OK
+    assert operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2).outcome is Outcome.OK
+    catches_up(new, primary)
+
+
+def test_a_standby_follows_without_a_slot_if_there_can_be_none(primary: Container, clone: Clone, operate: Callable[..., Operator]) -> None:
+    replica = clone("pod-1", "hot")
+    primary.sql("select pg_create_physical_replication_slot('full_' || n) from generate_series(1, 10) as n")
+    operator = operate(replica, primary, slot="pod_1")
+    followed = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2)
+    assert followed.outcome is Outcome.OK
+    assert followed.text.endswith("; without a replication slot")
+    write(primary, "first")
+    wait_for(lambda: replica.answers("select count(*) from t") == "5", "it streams all the same")

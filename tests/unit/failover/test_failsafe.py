@@ -1,0 +1,164 @@
+"""Grants: what the holder asks and makes of the answers, what a member promises and how it keeps that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hapg_failover.core.decide import decide
+from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, Member, Pod, Release
+from hapg_failover.core.state import (
+    Announce,
+    AnswerGrant,
+    AskGrants,
+    Decision,
+    Memory,
+    Observation,
+    Op,
+    Phase,
+    PutKind,
+    PutOutcome,
+    PutResult,
+    WriteDeadline,
+)
+
+from .test_decide import FOLLOWING, HELD, MINE, NOW, OTHER, POD, PRIMARY, SAID, SEALED, lease, remembered, seen
+
+OTHERS = (Member("pg-0", "v0"), Member("pg-2", "v2"))
+OURS = replace(MINE, members=OTHERS)
+PODS = (
+    Pod("pg-0", "u0", "1", 0, "10.0.0.1", publication=replace(SAID, volume="v0")),
+    POD,
+    Pod("pg-2", "u2", "1", 2, "10.0.0.3", publication=replace(SAID, volume="v2")),
+)
+CUT = replace(PRIMARY, renewed_at=NOW - 3.3, put_at=NOW - 0.1, put=PutKind.RENEW, claimants=("v0", "v2"), promised_until=0.0)
+ALONE = seen(server="primary", lease=lease(OURS, age=3.3), pods=PODS, term_in_force=5)
+
+
+def grant(volume: str, sent: float = 0.1, term: int = 5, granted: bool = True) -> GrantAnswer:
+    return GrantAnswer(volume, term, 1, granted, "because", NOW - sent)
+
+
+def deadlines(decision: Decision) -> list[float | None]:
+    return [a.deadline for a in decision.actions if isinstance(a, WriteDeadline)]
+
+
+def asked(decision: Decision) -> list[AskGrants]:
+    return [a for a in decision.actions if isinstance(a, AskGrants)]
+
+
+def test_after_one_failed_renewal_every_member_is_asked() -> None:
+    decision = decide(ALONE, CUT)
+    [action] = asked(decision)
+    assert action.targets == (("v0", "10.0.0.1"), ("v2", "10.0.0.3"))
+    assert action.request == GrantRequest(seen().me, 5, 1, 1.6)
+    assert decision.memory.asked_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("o", "m"),
+    [
+        (ALONE, replace(CUT, renewed_at=NOW - 3.1)),
+        (ALONE, replace(CUT, asked_at=NOW - 0.3)),
+        (replace(ALONE, probe_at=NOW - 3.0), CUT),
+        (replace(ALONE, heartbeat_at=NOW - 0.8), CUT),
+        (replace(ALONE, lease=lease(replace(OURS, members=()), age=3.3)), replace(CUT, claimants=())),
+    ],
+    ids=["a renewal may still succeed", "asked a moment ago", "the disk hangs", "the supervisor is silent", "nobody else may claim"],
+)
+def test_nobody_is_asked(o: Observation, m: Memory) -> None:
+    assert asked(decide(o, m)) == []
+
+
+def test_a_volume_whose_pod_is_unknown_cannot_grant() -> None:
+    [action] = asked(decide(replace(ALONE, pods=PODS[:2]), CUT))
+    assert action.targets == (("v0", "10.0.0.1"),)
+
+
+def test_grants_of_all_move_the_deadline_from_the_earliest_question() -> None:
+    m = replace(CUT, renewed_at=NOW - 4.5, asked_at=NOW)
+    decision = decide(replace(ALONE, granted=(grant("v0", 0.3), grant("v2", 0.1))), m)
+    assert deadlines(decision) == [NOW - 0.3 + 1.6]
+    assert decision.memory.by_grants
+
+
+@pytest.mark.parametrize(
+    ("answers", "m"),
+    [
+        ((grant("v0"),), CUT),
+        ((grant("v0"), grant("v2", granted=False)), CUT),
+        ((grant("v0"), grant("v2", term=4)), CUT),
+        ((grant("v0"), grant("v2")), replace(CUT, claimants=("v0", "v2", "v3"))),
+        ((grant("v0", 1.7), grant("v2", 1.7)), replace(CUT, renewed_at=NOW - 4.0)),
+    ],
+    ids=["one is silent", "one refuses", "one speaks of another term", "one more may be in the list", "the grants are over already"],
+)
+def test_the_deadline_stays(answers: tuple[GrantAnswer, ...], m: Memory) -> None:
+    assert deadlines(decide(replace(ALONE, granted=answers), replace(m, asked_at=NOW))) == []
+
+
+def test_grants_of_an_earlier_turn_count_too() -> None:
+    m = replace(CUT, renewed_at=NOW - 4.5, asked_at=NOW, grants=(("v0", NOW - 0.5),))
+    assert deadlines(decide(replace(ALONE, granted=(grant("v2", 0.1),)), m)) == [NOW - 0.5 + 1.6]
+
+
+def test_a_renewal_ends_it_with_an_event() -> None:
+    done = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, OURS, "41")
+    decision = decide(replace(ALONE, put=done), replace(CUT, by_grants=True, asked_at=NOW, grants=(("v0", NOW), ("v2", NOW))))
+    assert not decision.memory.by_grants
+    assert [a.reason for a in decision.actions if isinstance(a, Announce)] == ["WentOnByGrants"]
+    assert deadlines(decision) == [NOW - 0.1 + 4.7]
+
+
+def test_a_claim_forgets_the_grants_of_earlier_terms() -> None:
+    from .test_decide import CLAIMING, claimed
+
+    decision = decide(seen(put=claimed()), replace(CLAIMING, grants=(("v0", NOW),), serial=7))
+    assert (decision.memory.grants, decision.memory.serial) == ((), 0)
+
+
+REQUEST = GrantRequest(OTHER, 5, 3, 1.6)
+AWAY = lease(HELD, age=9.0, read=9.0)
+
+
+def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
+    decision = decide(seen(lease=AWAY, asked=(REQUEST,)), replace(FOLLOWING, promised_until=0.0, read_at=NOW))
+    assert decision.actions[-1] == AnswerGrant(REQUEST, True, "we don't claim before that")
+    assert decision.memory.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
+    assert decision.memory.heard == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("o", "m", "request_", "words"),
+    [
+        (seen(), SEALED, REQUEST, "we don't follow: sealed"),
+        (seen(), replace(FOLLOWING, op=Op.SEAL), REQUEST, "we don't follow"),
+        (seen(lease=lease(HELD, 3.6, 0.0)), replace(FOLLOWING, op=Op.FOLLOW), REQUEST, "3.6 s old"),
+        (seen(max_term=6), FOLLOWING, REQUEST, "we know term 6"),
+        (seen(), FOLLOWING, replace(REQUEST, holder=Holder("pg-2", "u2")), "term 5 is pg-0/u0's"),
+        (seen(lease=lease(replace(HELD, release=Release("over", clean=False)))), replace(FOLLOWING, op=Op.FOLLOW), REQUEST, "released"),
+        (seen(), replace(FOLLOWING, heard=(5, 3)), REQUEST, "not newer than 3"),
+        (seen(), FOLLOWING, replace(REQUEST, seconds=601.0), "no time that can be granted"),
+    ],
+    ids=["sealed", "about to seal", "overdue", "newer term", "another holder", "released", "heard before", "for ever"],
+)
+def test_a_member_refuses(o: Observation, m: Memory, request_: GrantRequest, words: str) -> None:
+    decision = decide(replace(o, asked=(request_,)), m)
+    [answer] = [a for a in decision.actions if isinstance(a, AnswerGrant)]
+    assert not answer.granted
+    assert words in answer.reason
+
+
+def test_a_promise_is_kept_although_the_lease_has_run_out() -> None:
+    o = seen(lease=lease(HELD, age=9.0, read=0.0))
+    m = replace(SEALED, published_at=NOW - 5.0)
+    kept = decide(replace(o, pods=(POD,)), replace(m, promised_until=NOW + 0.5))
+    assert kept.reason == "we have promised not to claim for another 0.5 s"
+    free = decide(replace(o, pods=(POD,)), replace(m, promised_until=NOW - 0.1))
+    assert free.memory.phase is Phase.CLAIMING
+
+
+def test_a_new_agent_waits_as_if_it_had_just_promised() -> None:
+    decision = decide(seen(), remembered(Phase.BOOT, promised_until=None))
+    assert decision.memory.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)

@@ -1,0 +1,278 @@
+"""Decisions of a member whose data, configuration or storage makes trouble: bounded tries, said in Events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hapg_failover.core import rejoin, storage
+from hapg_failover.core.decide import decide
+from hapg_failover.core.model import Member, Pod, Publication, VolumeState
+from hapg_failover.core.state import (
+    Announce,
+    ChangeSlots,
+    Decision,
+    Kill,
+    Memory,
+    Observation,
+    Op,
+    OpResult,
+    Outcome,
+    Phase,
+    Publish,
+    PutKind,
+    PutLease,
+    Run,
+    Slot,
+)
+from hapg_failover.core.wal import SEGMENT_SIZE
+
+from .test_decide import END, FOLLOWING, HELD, MINE, NOW, PRIMARY, RELEASED, SEALED, kinds, lease, remembered, seen
+
+FULL = SEGMENT_SIZE - 1
+
+
+def told(decision: Decision) -> list[tuple[str, str]]:
+    """Return the Events: reason and message."""
+    return [(a.reason, a.message) for a in decision.actions if isinstance(a, Announce)]
+
+
+def ended(op: Op, outcome: Outcome, m: Memory, text: str = "because", **observed: object) -> Decision:
+    """Decide on the end of operation 1."""
+    return decide(seen(op=OpResult(1, op, outcome, "n1", text, None), **observed), replace(m, op=op, op_number=1))
+
+
+# --- the server doesn't start ---
+
+
+def started(m: Memory, outcome: Outcome, text: str = "exit code 1", **observed: object) -> Decision:
+    return ended(Op.START, outcome, m, text, server="down", **observed)
+
+
+def test_data_that_does_not_start_is_given_up_after_a_few_tries() -> None:
+    m = remembered(Phase.BOOT, mode="warm")
+    for number in range(1, 6):
+        decision = started(m, Outcome.FAILED)
+        m = replace(decision.memory, retry_at=0.0)
+        assert (m.phase, m.tries) == (Phase.DAMAGED if number == 5 else Phase.BOOT, number)
+    assert told(decision) == [("VolumeDamaged", "the server hasn't started in 5 tries: exit code 1")]
+
+
+@pytest.mark.parametrize(("outcome", "reason"), [(Outcome.ROOM, "DiskFull"), (Outcome.REFUSED, "ConfigurationRefused")])
+def test_what_is_not_the_datas_fault_costs_no_data(outcome: Outcome, reason: str) -> None:
+    m = remembered(Phase.BOOT, mode="warm")
+    for _ in range(20):
+        decision = started(m, outcome, room=FULL)
+        assert decision.memory.phase is Phase.BOOT
+        assert decision.memory.retry_at == NOW + 10.0
+        m = replace(decision.memory, retry_at=0.0, told_at=-1e9)
+        assert [event[0] for event in told(decision)] == [reason]
+
+
+def test_a_fresh_clone_that_does_not_start_is_not_cloned_again() -> None:
+    m = remembered(Phase.BOOT, mode="warm", cloned=True, tries=9)
+    decision = started(m, Outcome.FAILED)
+    assert decision.memory.phase is Phase.BOOT
+    assert [event[0] for event in told(decision)] == ["StartFailed"]
+
+
+def test_a_hot_standby_that_does_not_start_is_started_warm_and_tried_again_later() -> None:
+    m = remembered(Phase.BOOT, mode="hot", tries=1)
+    decision = started(m, Outcome.FAILED)
+    assert [event[0] for event in told(decision)] == ["WarmStart"]
+    m = replace(decision.memory, retry_at=0.0)
+    again = decide(seen(server="down", heartbeat_at=NOW), m)
+    assert [(a.op, a.mode) for a in again.actions if isinstance(a, Run)] == [(Op.START, "warm")]
+    assert again.memory.mode == "warm"
+    following = replace(FOLLOWING, mode="warm", warm_until=NOW + 1)
+    assert kinds(decide(seen(), following).actions) == []
+    hot = decide(seen(), replace(following, warm_until=NOW))
+    assert [(a.op, a.mode) for a in hot.actions if isinstance(a, Run)] == [(Op.START, "hot")]
+
+
+def test_under_a_primary_that_is_followed_anew_hot_is_tried_sooner() -> None:
+    m = replace(SEALED, mode="warm", warm_until=NOW + 300)
+    assert ended(Op.FOLLOW, Outcome.OK, m).memory.warm_until == NOW + 30
+
+
+def test_a_damaged_volume_says_why() -> None:
+    o = seen(server="down", volume_state=VolumeState.DAMAGED, volume_reason="the volume is marked but holds no data directory")
+    assert told(decide(o, remembered(Phase.BOOT))) == [("VolumeDamaged", "the volume is marked but holds no data directory")]
+
+
+# --- rewinds and clones ---
+
+
+def test_the_pause_between_copies_doubles_up_to_five_minutes() -> None:
+    assert [rejoin.pause(n) for n in (1, 2, 3, 9, 10, 99)] == [1, 2, 4, 256, 300, 300]
+
+
+def test_clones_that_fail_are_tried_ever_more_slowly_and_say_so() -> None:
+    m = remembered(Phase.EMPTY)
+    pauses = []
+    empty = {"volume_state": VolumeState.EMPTY, "volume": None, "system_identifier": None, "server": "down"}
+    for _ in range(11):
+        begun = decide(seen(**empty), m)
+        assert [a.op for a in begun.actions if isinstance(a, Run)] == [Op.CLONE]
+        failed = ended(Op.CLONE, Outcome.FAILED, replace(begun.memory, op_number=1), "no connection", **empty)
+        assert told(failed)[0][0] == "CloneFailed"
+        assert "no connection; the volume is empty; next try in" in told(failed)[0][1]
+        pauses.append(failed.memory.copy_at - NOW)
+        waiting = decide(seen(**empty), replace(failed.memory, retry_at=0.0))
+        assert not any(isinstance(a, Run) for a in waiting.actions)
+        m = replace(failed.memory, retry_at=0.0, copy_at=0.0, op_number=0)
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FORKED, Outcome.LOST])
+def test_a_member_that_has_to_be_copied_waits_sealed_for_the_next_try(outcome: Outcome) -> None:
+    m = replace(SEALED, op=Op.FOLLOW, op_number=1, copies=1, copy_at=NOW + 5)
+    decision = decide(seen(op=OpResult(1, Op.FOLLOW, outcome, "n1", "because", END)), m)
+    assert kinds(decision.actions) == []
+    assert (decision.memory.phase, decision.memory.retry_at, decision.memory.position) == (Phase.SEALED, NOW + 5, END)
+
+
+@pytest.mark.parametrize(("copies", "op"), [(0, Op.REWIND), (2, Op.REWIND), (3, Op.CLONE)])
+def test_rewinds_that_fail_end_in_a_clone(copies: int, op: Op) -> None:
+    m = replace(SEALED, op=Op.FOLLOW, op_number=1, copies=copies)
+    decision = decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.FORKED, "n1", "because", END)), m)
+    assert [a.op for a in decision.actions if isinstance(a, Run)] == [op]
+    assert decision.memory.copies == copies + 1
+
+
+def test_copies_are_forgotten_only_once_the_primary_sees_us_stream() -> None:
+    m = replace(FOLLOWING, copies=4, copy_at=NOW + 9)
+    assert decide(seen(lease=lease(replace(HELD, members=()))), m).memory.copies == 4
+    assert decide(seen(), m).memory.copies == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (VolumeState.DATA, "the old data is kept; next"),
+        (VolumeState.DAMAGED, "delete the pod's claim and the pod"),
+        (VolumeState.EMPTY, "the volume is empty"),
+    ],
+)
+def test_a_clone_that_has_no_room_says_what_is_kept_and_what_to_do(state: VolumeState, words: str) -> None:
+    decision = ended(Op.CLONE, Outcome.ROOM, remembered(Phase.DAMAGED), "needs 5 has 3", volume_state=state, server="down")
+    [(reason, message)] = told(decision)
+    assert reason == "ClonePending"
+    assert message.startswith("needs 5 has 3; ")
+    assert words in message
+
+
+PUBLISHED = Publication("1", "n", VolumeState.DATA, "v2")
+STANDBY = Pod("pg-2", "u2", "1", 2, "10.0.0.3", role="replica", ready=True, publication=PUBLISHED)
+FURTHER = replace(STANDBY, name="pg-3", ordinal=3, publication=replace(PUBLISHED, volume="v3"))
+TRIO = replace(HELD, members=(Member("pg-1", "v1"), Member("pg-2", "v2"), Member("pg-3", "v3")))
+
+
+@pytest.mark.parametrize(
+    ("why", "pods", "mode", "copies", "source"),
+    [
+        ("a member that streams", (STANDBY,), "hot", 1, "pg-2"),
+        ("the lowest ordinal", (FURTHER, STANDBY), "hot", 1, "pg-2"),
+        ("a warm one takes no connections", (STANDBY,), "warm", 1, None),
+        ("the second time from the primary", (STANDBY,), "hot", 2, None),
+        ("not ready", (replace(STANDBY, ready=False),), "hot", 1, None),
+        ("going away", (replace(STANDBY, deleting=True),), "hot", 1, None),
+        ("no address", (replace(STANDBY, ip=None),), "hot", 1, None),
+        ("another volume than the member's", (replace(STANDBY, publication=replace(PUBLISHED, volume="v9")),), "hot", 1, None),
+        ("no member", (replace(STANDBY, name="pg-4"),), "hot", 1, None),
+        ("ourselves", (replace(STANDBY, name="pg-1", publication=replace(PUBLISHED, volume="v1")),), "hot", 1, None),
+        ("the primary", (replace(STANDBY, name="pg-0"),), "hot", 1, None),
+    ],
+)
+def test_a_clone_is_taken_from_a_standby_where_possible(
+    why: str, pods: tuple[Pod, ...], mode: str, copies: int, source: str | None
+) -> None:
+    found = rejoin.clone_source("pg-1", TRIO, pods, mode, copies)
+    assert (found.name if found else None) == source, why
+
+
+def test_a_clone_knows_the_primary_and_the_standby() -> None:
+    o = seen(lease=lease(TRIO), pods=(STANDBY,), volume_state=VolumeState.DAMAGED, server="down")
+    [run] = [a for a in decide(o, remembered(Phase.DAMAGED)).actions if isinstance(a, Run)]
+    assert (run.op, run.host, run.source, run.timeline) == (Op.CLONE, "10.0.0.1", "10.0.0.3", 3)
+
+
+# --- full volumes ---
+
+
+@pytest.mark.parametrize(
+    ("room", "full", "again"),
+    [(None, False, True), (0, True, False), (FULL, True, False), (SEGMENT_SIZE, False, False), (2 * SEGMENT_SIZE, False, True)],
+)
+def test_a_volume_is_full_when_no_segment_fits(room: int | None, full: bool, again: bool) -> None:
+    assert (storage.is_full(room, SEGMENT_SIZE), storage.has_room_again(room, SEGMENT_SIZE)) == (full, again)
+
+
+def test_a_standby_whose_volume_is_full_stops_to_receive_until_there_is_room() -> None:
+    assert kinds(decide(seen(room=FULL), FOLLOWING).actions) == ["seal"]
+    later = seen(room=SEGMENT_SIZE, lease=lease(HELD, version="41"))
+    waiting = decide(later, SEALED)
+    assert kinds(waiting.actions) == ["Announce"]
+    assert told(waiting)[0][0] == "DiskFull"
+    assert kinds(decide(replace(later, room=2 * SEGMENT_SIZE), SEALED).actions) == ["follow"]
+
+
+def test_a_member_whose_volume_is_full_does_not_stand_and_says_so_to_the_others() -> None:
+    free = seen(lease=lease(RELEASED, 4.0))
+    assert kinds(decide(free, SEALED).actions) == ["claim"]
+    full = decide(replace(free, room=FULL), SEALED)
+    assert kinds(full.actions) == ["Announce"]
+    [published] = [a for a in decide(replace(free, room=FULL), replace(SEALED, promised=None)).actions if isinstance(a, Publish)]
+    assert published.publication.failed
+
+
+def test_a_primary_whose_volume_is_full_is_renewed() -> None:
+    o = seen(server="primary", lease=lease(MINE), position=END, room=0)
+    decision = decide(o, replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2))
+    assert kinds(decision.actions) == ["renew", "Announce"]
+    assert told(decision)[0][0] == "DiskFull"
+
+
+# --- storage that hangs ---
+
+
+def hanging(ago: float, **changes: object) -> Observation:
+    return seen(server="primary", lease=lease(MINE), position=END, probe_at=NOW - ago, **changes)
+
+
+def test_a_primary_whose_storage_hangs_is_killed_so_that_it_can_prove_its_death() -> None:
+    first = decide(hanging(2.6), PRIMARY)
+    assert (first.memory.phase, first.memory.stuck_since) == (Phase.PRIMARY, NOW)
+    later = replace(hanging(4.1), now=NOW + 1.5)
+    second = decide(later, first.memory)
+    assert second.memory.phase is Phase.DOWN
+    assert any(isinstance(a, Kill) for a in second.actions)
+    assert told(second)[0][0] == "StorageStuck"
+    dead = replace(later, server="down", heartbeat_at=NOW + 1.6, now=NOW + 1.7)
+    [put] = [a for a in decide(dead, second.memory).actions if isinstance(a, PutLease)]
+    assert put.kind is PutKind.RELEASE
+    assert put.state.release is not None
+    assert put.state.release.hold_s == 0.0
+
+
+def test_an_agent_that_was_frozen_kills_nobody_for_the_probes_it_could_not_make() -> None:
+    thawed = decide(hanging(60.0), PRIMARY)
+    assert not any(isinstance(a, Kill) for a in thawed.actions)
+    assert decide(hanging(0.1), thawed.memory).memory.stuck_since is None
+
+
+def test_a_new_agent_has_time_for_its_first_probe() -> None:
+    m = replace(PRIMARY, phase_since=NOW - 1)
+    assert decide(hanging(1e6), m).memory.stuck_since is None
+
+
+# --- slots ---
+
+
+def test_the_primary_orders_the_slots_that_are_missing() -> None:
+    o = seen(server="primary", lease=lease(MINE), position=END, slots=(Slot("pg_7", False),))
+    assert [a for a in decide(o, PRIMARY).actions if isinstance(a, ChangeSlots)] == [ChangeSlots(("pg_0",), ("pg_7",))]
+    just = replace(PRIMARY, slots_at=NOW - 1)
+    assert not any(isinstance(a, ChangeSlots) for a in decide(o, just).actions)
+    assert not any(isinstance(a, ChangeSlots) for a in decide(replace(o, slots=None), PRIMARY).actions)

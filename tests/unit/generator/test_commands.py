@@ -1,0 +1,43 @@
+"""The table of commands: every one has its module, and none pays for another's imports."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+from hapg import cli, commands
+
+HEAVY = ("jinja2", "jsonschema", "yaml", "kubernetes", "psycopg2", "pluggy", "difflib", "tempfile")
+
+
+def test_every_command_has_a_module_and_every_module_is_a_command() -> None:
+    modules = {module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__)}
+    assert modules == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_a_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    importlib.import_module(f"hapg.commands.{name.replace('-', '_')}")
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: hapg {name} ")
+
+
+def test_the_help_lists_every_command_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from hapg.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print('heavy:', [name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    wide = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=wide)
+    assert done.stdout.endswith("heavy: []\n")
+    for name in cli.COMMANDS:
+        assert f"    {name}" in done.stdout.splitlines() or f"\n    {name} " in done.stdout

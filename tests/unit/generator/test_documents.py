@@ -1,0 +1,94 @@
+"""A file with more than a Postgres object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hapg import spec
+from hapg.cli import main
+from hapg.errors import InputError
+from tests.unit.generator.conftest import HOT, WARM
+
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: demo\n"
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: own\nstringData:\n  POSTGRES_PASSWORD: hunter2\n"
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: db\nspec: {}\n"
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n"
+DORMANT = "apiVersion: kubedb.com/v1alpha1\nkind: DormantDatabase\nmetadata:\n  name: x\n"
+SNAPSHOT = "apiVersion: kubedb.com/v1alpha1\nkind: Snapshot\nmetadata:\n  name: x\n"
+
+
+def stream(*documents: str) -> bytes:
+    return "---\n".join(documents).encode()
+
+
+def advice(*documents: str) -> list[str]:
+    beside = ("ignored", "password")
+    return [str(piece) for piece in spec.parse(stream(*documents), "pg.yaml").advice if piece.id in beside]
+
+
+def refusals(*documents: str) -> tuple[str, ...]:
+    with pytest.raises(InputError) as caught:
+        spec.parse(stream(*documents), "pg.yaml")
+    return caught.value.problems
+
+
+def test_what_stands_beside_the_object_is_named_as_ignored() -> None:
+    assert advice(NAMESPACE, WARM, SECRET, SERVICE, CONFIG_MAP) == [
+        "pg.yaml:1: Namespace demo isn't part of the chart; `helm install --create-namespace` makes it [ignored]",
+        "pg.yaml:22: Secret own isn't part of the chart; apply it yourself, a chart holds no password [ignored]",
+        "pg.yaml:22: Secret own holds secrets in clear; keep the file out of Git [password]",
+        "pg.yaml:29: Service db isn't part of the chart; the chart makes Services of its own, and values service.* change them [ignored]",
+        "pg.yaml:35: ConfigMap isn't part of the chart; apply it yourself [ignored]",
+    ]
+
+
+def test_the_object_is_read_as_if_it_were_alone() -> None:
+    alone, beside = spec.parse(WARM.encode(), "pg.yaml"), spec.parse(stream(NAMESPACE, WARM), "pg.yaml")
+    assert (beside.name, beside.defaults) == (alone.name, alone.defaults)
+
+
+def test_the_short_form_may_have_company_too() -> None:
+    assert advice(NAMESPACE, 'version: "15"\n')[0].startswith("pg.yaml:1: Namespace demo isn't part of the chart")
+
+
+def test_a_password_is_not_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pg.yaml").write_bytes(stream(SECRET, WARM))
+    assert main(["generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path / "out")]) == 0
+    captured = capsys.readouterr()
+    assert "hunter2" not in captured.out + captured.err
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("documents", [(DORMANT,), (WARM, DORMANT)])
+def test_a_dormant_database(documents: tuple[str, ...]) -> None:
+    (sentence,) = refusals(*documents)
+    assert sentence.endswith(
+        "DormantDatabase: a paused database has no object of its own: `helm uninstall` pauses one, its volumes, Secret and Lease stay, and "
+        "`helm install` with the same name goes on with them; take the document out"
+    )
+
+
+def test_a_snapshot() -> None:
+    (sentence,) = refusals(WARM, SNAPSHOT)
+    assert sentence == (
+        "pg.yaml:17: Snapshot: backups aren't taken by an operator: run pg_dump or pg_basebackup against the Service, from a CronJob for "
+        "instance; take the document out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("documents", "sentence"),
+    [
+        ((WARM, HOT), "pg.yaml: holds 2 Postgres objects; one is read, so split the file"),
+        ((NAMESPACE, SECRET), "pg.yaml: holds no Postgres object"),
+        (("# nothing\n",), "pg.yaml: holds no Postgres object"),
+        (("",), "pg.yaml: holds no Postgres object"),
+        (("- version\n",), 'pg.yaml:1: ["version"] is not a Postgres object; a mapping is'),
+        ((WARM, "- x\n"), 'pg.yaml:17: ["x"] is not a Postgres object; a mapping is'),
+        ((NAMESPACE,), 'apiVersion: "v1" is not allowed; kubedb.com/v1alpha1'),
+    ],
+)
+def test_refused(documents: tuple[str, ...], sentence: str) -> None:
+    assert sentence in refusals(*documents)

@@ -1,0 +1,377 @@
+"""The upgrade guard: what differs, and what each difference does."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hapg import manifests
+from hapg.cli import main
+from hapg.upgrade import compare, effects
+from hapg.upgrade.effects import Effect
+
+Objects = dict[str, Any]
+RENDERED = Path(__file__).parents[3] / "values-examples" / "rendered" / "tutorial-warm.yaml"
+
+
+def release() -> list[manifests.Manifest]:
+    return manifests.read(RENDERED.read_bytes(), "rendered")
+
+
+def find(objects: list[manifests.Manifest], kind: str, name: str = "ha-postgres") -> Any:
+    return next(each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name)
+
+
+def judged(change: Callable[[list[manifests.Manifest]], object]) -> tuple[Effect, list[str]]:
+    """The worst effect of a change of the tutorial's release, and where the changes are."""
+    new = release()
+    change(new)
+    found = effects.compare(release(), new)
+    return effects.worst(found), [
+        f"{each.name.split(' ')[0]} {finding.change.where if finding.change else finding.reason}"
+        for each in found
+        for finding in each.findings
+    ]
+
+
+def pods(objects: list[manifests.Manifest]) -> Any:
+    return find(objects, "StatefulSet")["spec"]["template"]["spec"]
+
+
+def in_settings(objects: list[manifests.Manifest], **changed: object) -> None:
+    data = find(objects, "ConfigMap", "ha-postgres-config")["data"]
+    data["failover.json"] = json.dumps({**json.loads(data["failover.json"]), **changed})
+
+
+def without(objects: list[manifests.Manifest], kind: str, name: str = "ha-postgres") -> None:
+    objects.remove(find(objects, kind, name))
+
+
+SET = "StatefulSet/ha-postgres spec."
+CONFIG = "ConfigMap/ha-postgres-config data."
+
+CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str]] = {
+    "label": (
+        lambda found: find(found, "StatefulSet")["metadata"]["labels"].update({"helm.sh/chart": "ha-postgres-15.9.9"}),
+        Effect.NOTHING,
+        "StatefulSet/ha-postgres metadata.labels.helm.sh/chart",
+    ),
+    "more servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=5), Effect.NOTHING, SET + "replicas"),
+    "fewer servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=2), Effect.HAND_OVER, SET + "replicas"),
+    "fewer servers and volumes": (
+        lambda found: find(found, "StatefulSet")["spec"].update(replicas=2, persistentVolumeClaimRetentionPolicy={"whenScaled": "Delete"}),
+        Effect.DATA,
+        SET + "replicas",
+    ),
+    "volumes that go": (
+        lambda found: find(found, "StatefulSet")["spec"]["persistentVolumeClaimRetentionPolicy"].update(whenDeleted="Delete"),
+        Effect.DATA,
+        SET + "persistentVolumeClaimRetentionPolicy.whenDeleted",
+    ),
+    "image": (
+        lambda found: pods(found)["containers"][0].update(image="postgres:15.9"),
+        Effect.HAND_OVER,
+        SET + "template.spec.containers[postgres].image",
+    ),
+    "container": (
+        lambda found: pods(found)["containers"].insert(0, {"name": "x", "image": "x"}),
+        Effect.HAND_OVER,
+        SET + "template.spec.containers[x]",
+    ),
+    "annotation of the pods": (
+        lambda found: find(found, "StatefulSet")["spec"]["template"]["metadata"]["annotations"].update(a="b"),
+        Effect.HAND_OVER,
+        SET + "template.metadata.annotations.a",
+    ),
+    "volume of the data": (
+        lambda found: pods(found)["volumes"].append({"name": "data", "emptyDir": {}}),
+        Effect.DATA,
+        SET + "template.spec.volumes[data]",
+    ),
+    "another volume": (
+        lambda found: pods(found)["volumes"].append({"name": "x", "emptyDir": {}}),
+        Effect.HAND_OVER,
+        SET + "template.spec.volumes[x]",
+    ),
+    "user": (
+        lambda found: pods(found)["securityContext"].update(runAsUser=70),
+        Effect.DATA,
+        SET + "template.spec.securityContext.runAsUser",
+    ),
+    "selector": (
+        lambda found: find(found, "StatefulSet")["spec"]["selector"]["matchLabels"].update(x="y"),
+        Effect.IMMUTABLE,
+        SET + "selector.matchLabels.x",
+    ),
+    "service of the pods": (
+        lambda found: find(found, "StatefulSet")["spec"].update(serviceName="x"),
+        Effect.IMMUTABLE,
+        SET + "serviceName",
+    ),
+    "pod management": (
+        lambda found: find(found, "StatefulSet")["spec"].update(podManagementPolicy="OrderedReady"),
+        Effect.IMMUTABLE,
+        SET + "podManagementPolicy",
+    ),
+    "class of the claims": (
+        lambda found: find(found, "StatefulSet")["spec"]["volumeClaimTemplates"][0]["spec"].update(storageClassName="fast"),
+        Effect.IMMUTABLE,
+        SET + "volumeClaimTemplates[0].spec.storageClassName",
+    ),
+    "label of the claims": (
+        lambda found: find(found, "StatefulSet")["spec"]["volumeClaimTemplates"][0]["metadata"].update(labels={"a": "b"}),
+        Effect.IMMUTABLE,
+        SET + "volumeClaimTemplates[0].metadata.labels",
+    ),
+    "update strategy": (
+        lambda found: find(found, "StatefulSet")["spec"]["updateStrategy"].update(type="OnDelete"),
+        Effect.NOTHING,
+        SET + "updateStrategy.type",
+    ),
+    "stateful set goes": (lambda found: without(found, "StatefulSet"), Effect.DATA, "StatefulSet/ha-postgres goes: its servers stop"),
+    "renamed": (
+        lambda found: find(found, "StatefulSet")["metadata"].update(name="other"),
+        Effect.DATA,
+        "StatefulSet/ha-postgres goes: its servers stop",
+    ),
+    "another namespace": (
+        lambda found: find(found, "StatefulSet")["metadata"].update(namespace="other"),
+        Effect.DATA,
+        "StatefulSet/ha-postgres goes: its servers stop",
+    ),
+    "mode of the standbys": (lambda found: in_settings(found, standbyMode="hot"), Effect.STANDBYS, CONFIG + "failover.json.standbyMode"),
+    "times": (lambda found: in_settings(found, failover={}), Effect.RELOAD, CONFIG + "failover.json.failover.maxLagBytes"),
+    "a setting that is new": (lambda found: in_settings(found, x=1), Effect.RELOAD, CONFIG + "failover.json.x"),
+    "count in the settings": (lambda found: in_settings(found, replicas=5), Effect.NOTHING, CONFIG + "failover.json.replicas"),
+    "another major": (
+        lambda found: in_settings(found, postgresMajor={"major": "16"}),
+        Effect.DATA,
+        CONFIG + "failover.json.postgresMajor.major",
+    ),
+    "name in the settings": (lambda found: in_settings(found, name="x"), Effect.DATA, CONFIG + "failover.json.name"),
+    "settings that are none": (
+        lambda found: find(found, "ConfigMap", "ha-postgres-config")["data"].update({"failover.json": "{"}),
+        Effect.RELOAD,
+        CONFIG + "failover.json",
+    ),
+    "postgresql.conf": (
+        lambda found: find(found, "ConfigMap", "ha-postgres-config")["data"].update({"postgresql.conf": "x = 1\n"}),
+        Effect.RELOAD,
+        CONFIG + "postgresql.conf",
+    ),
+    "pg_hba.conf": (
+        lambda found: find(found, "ConfigMap", "ha-postgres-config")["data"].update({"pg_hba.conf": "local all all trust\n"}),
+        Effect.RELOAD,
+        CONFIG + "pg_hba.conf",
+    ),
+    "service's selector": (
+        lambda found: find(found, "Service")["spec"]["selector"].update(x="y"),
+        Effect.HAND_OVER,
+        "Service/ha-postgres spec.selector.x",
+    ),
+    "service's port": (
+        lambda found: find(found, "Service")["spec"]["ports"][0].update(port=6432),
+        Effect.HAND_OVER,
+        "Service/ha-postgres spec.ports[postgresql].port",
+    ),
+    "port of the pods' names": (
+        lambda found: find(found, "Service", "ha-postgres-pods")["spec"]["ports"].append({"name": "x", "port": 1}),
+        Effect.NOTHING,
+        "Service/ha-postgres-pods spec.ports[x]",
+    ),
+    "service's address": (
+        lambda found: find(found, "Service", "ha-postgres-pods")["spec"].pop("clusterIP"),
+        Effect.IMMUTABLE,
+        "Service/ha-postgres-pods spec.clusterIP",
+    ),
+    "service's type": (
+        lambda found: find(found, "Service")["spec"].update(type="LoadBalancer"),
+        Effect.NOTHING,
+        "Service/ha-postgres spec.type",
+    ),
+    "service elsewhere": (
+        lambda found: find(found, "Service")["spec"].update(type="ExternalName"),
+        Effect.HAND_OVER,
+        "Service/ha-postgres spec.type",
+    ),
+    "service goes": (
+        lambda found: without(found, "Service", "ha-postgres-replicas"),
+        Effect.HAND_OVER,
+        "Service/ha-postgres-replicas goes: clients that use its name lose their way",
+    ),
+    "more rights": (
+        lambda found: find(found, "Role")["rules"].append({"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}),
+        Effect.NOTHING,
+        "Role/ha-postgres rules",
+    ),
+    "fewer rights": (lambda found: find(found, "Role")["rules"].pop(), Effect.HAND_OVER, "Role/ha-postgres rules"),
+    "role goes": (lambda found: without(found, "Role"), Effect.HAND_OVER, "Role/ha-postgres goes: without its rights the primary stops"),
+    "another role": (
+        lambda found: find(found, "RoleBinding")["roleRef"].update(name="x"),
+        Effect.IMMUTABLE,
+        "RoleBinding/ha-postgres roleRef.name",
+    ),
+    "another account": (
+        lambda found: find(found, "RoleBinding")["subjects"][0].update(namespace="x"),
+        Effect.HAND_OVER,
+        "RoleBinding/ha-postgres subjects[ha-postgres].namespace",
+    ),
+    "budget": (
+        lambda found: find(found, "PodDisruptionBudget")["spec"].update(maxUnavailable=2),
+        Effect.NOTHING,
+        "PodDisruptionBudget/ha-postgres spec.maxUnavailable",
+    ),
+    "budget goes": (lambda found: without(found, "PodDisruptionBudget"), Effect.NOTHING, "PodDisruptionBudget/ha-postgres goes"),
+    "the test": (
+        lambda found: find(found, "Pod", "ha-postgres-test-primary")["spec"]["containers"][0].update(image="x"),
+        Effect.NOTHING,
+        "Pod/ha-postgres-test-primary spec.containers[psql].image",
+    ),
+    "something new": (
+        lambda found: found.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}),
+        Effect.NOTHING,
+        "Secret/x comes new",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_change_does(name: str) -> None:
+    change, effect, where = CASES[name]
+    worst, places = judged(change)
+    assert worst is effect
+    assert [place for place in places if place.startswith(where)], places
+
+
+def one(kind: str, **content: Any) -> list[manifests.Manifest]:
+    return [{"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}, **content}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "effect"),
+    [
+        ("Secret", {"data": {"a": "1"}}, {"data": {"a": "2"}}, Effect.RELOAD),
+        ("Secret", {"type": "Opaque"}, {"type": "kubernetes.io/tls"}, Effect.IMMUTABLE),
+        ("Secret", {"data": {"a": "1"}, "immutable": True}, {"data": {"a": "2"}, "immutable": True}, Effect.IMMUTABLE),
+        ("ConfigMap", {"data": {"a": "1"}, "immutable": True}, {"data": {"a": "2"}, "immutable": True}, Effect.IMMUTABLE),
+        ("ConfigMap", {"immutable": True}, {}, Effect.IMMUTABLE),
+        ("ConfigMap", {}, {"immutable": True}, Effect.NOTHING),
+        ("PersistentVolumeClaim", {"spec": {"storageClassName": "a"}}, {"spec": {"storageClassName": "b"}}, Effect.IMMUTABLE),
+        (
+            "PersistentVolumeClaim",
+            {"spec": {"resources": {"requests": {"storage": "1Gi"}}}},
+            {"spec": {"resources": {"requests": {"storage": "2Gi"}}}},
+            Effect.NOTHING,
+        ),
+        ("Job", {"spec": {"template": 1}}, {"spec": {"template": 2}}, Effect.IMMUTABLE),
+        ("Job", {"spec": {"suspend": True}}, {"spec": {"suspend": False}}, Effect.NOTHING),
+        ("Deployment", {"spec": {"selector": 1}}, {"spec": {"selector": 2}}, Effect.IMMUTABLE),
+        ("Deployment", {"spec": {"template": 1}}, {"spec": {"template": 2}}, Effect.NOTHING),
+        ("Widget", {"spec": 1}, {"spec": 2}, Effect.NOTHING),
+    ],
+)
+def test_other_objects(kind: str, old: Objects, new: Objects, effect: Effect) -> None:
+    assert effects.worst(effects.compare(one(kind, **old), one(kind, **new))) is effect
+
+
+@pytest.mark.parametrize(("kind", "effect"), [("PersistentVolumeClaim", Effect.DATA), ("Secret", Effect.DATA), ("Widget", Effect.NOTHING)])
+def test_other_objects_that_go(kind: str, effect: Effect) -> None:
+    assert effects.worst(effects.compare(one(kind), [])) is effect
+
+
+def test_the_only_server_is_told_of() -> None:
+    old = release()
+    find(old, "StatefulSet")["spec"]["replicas"] = 1
+    new = copy.deepcopy(old)
+    pods(new)["containers"][0]["image"] = "postgres:15.9"
+    (diff,) = effects.compare(old, new)
+    assert [finding.reason for finding in diff.findings] == ["the only server is restarted"]
+
+
+def test_an_order_that_changes_is_a_change() -> None:
+    (change,) = compare.changes([{"name": "a"}, {"name": "b"}], [{"name": "b"}, {"name": "a"}])
+    assert change.where == "[order]"
+
+
+def test_true_is_not_one() -> None:
+    assert [change.where for change in compare.changes({"a": True}, {"a": 1})] == ["a"]
+
+
+DOCUMENTS = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(0, 3), st.sampled_from("ab")),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["name", "a", "b"]), inner, max_size=3),
+        st.lists(st.fixed_dictionaries({"name": st.sampled_from("abc"), "x": inner}), max_size=3),
+    ),
+    max_leaves=12,
+)
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_there_is_a_change_if_and_only_if_the_documents_differ(old: object, new: object) -> None:
+    assert bool(list(compare.changes(old, new))) == (json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True))
+
+
+class TestCommand:
+    @pytest.fixture
+    def new(self, tmp_path: Path) -> Path:
+        objects = release()
+        find(objects, "StatefulSet")["spec"]["replicas"] = 2
+        in_settings(objects, standbyMode="hot")
+        data = find(objects, "ConfigMap", "ha-postgres-config")["data"]
+        data["pg_hba.conf"] += "host all all ::1/128 reject\n"
+        (tmp_path / "new.yaml").write_text(manifests.text(objects))
+        return tmp_path / "new.yaml"
+
+    def test_says_what_changes_and_how_bad_it_is(self, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["diff", str(RENDERED), str(new)]) == 13
+        assert capsys.readouterr().out == (
+            "ConfigMap/ha-postgres-config in demo: restart of standbys\n"
+            '  data.failover.json.standbyMode: "warm" -> "hot" (restart of standbys: standbys restart in the other mode)\n'
+            "  data.pg_hba.conf: (reload: read within the time that kubelet needs to pass it on, by servers when they reload)\n"
+            "    +host all all ::1/128 reject\n"
+            "StatefulSet/ha-postgres in demo: hand-over\n"
+            "  spec.replicas: 3 -> 2 (hand-over: the servers with the highest ordinals go; "
+            "if the primary is one of them it hands over first)\n"
+            "worst: hand-over\n"
+        )
+
+    def test_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["diff", str(RENDERED), str(RENDERED)]) == 0
+        assert capsys.readouterr().out == "no difference\n"
+
+    def test_a_secret_is_not_shown(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        for name, password in (("old", "hunter2"), ("new", "hunter3")):
+            (tmp_path / name).write_text(yaml.safe_dump(one("Secret", stringData={"password": password})[0]))
+        assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new")]) == 11
+        assert "hunter" not in capsys.readouterr().out
+
+    def test_a_long_text_is_cut(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        for name, lines in (("old", ""), ("new", "".join(f"{number}\n" for number in range(100)))):
+            (tmp_path / name).write_text(manifests.text(one("ConfigMap", data={"a": "x\n" + lines})))
+        assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new")]) == 11
+        assert "    … 80 lines more\n" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("name", "code", "sentence"),
+        [
+            ("none.yaml", 2, "none.yaml: can't be read: No such file or directory"),
+            ("folder", 2, "folder: is a folder without Chart.yaml; a chart, a package (.tgz) or a file of rendered manifests is expected"),
+            ("chart", 1, "no-helm-of-this-name isn't there; helm 3 or 4 is needed, and --helm says where it is"),
+        ],
+    )
+    def test_what_is_neither(self, name: str, code: int, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "chart").mkdir()
+        (tmp_path / "chart" / "Chart.yaml").write_text("name: x\n")
+        assert main(["diff", str(RENDERED), str(tmp_path / name), "--helm", "no-helm-of-this-name"]) == code
+        assert sentence in capsys.readouterr().err

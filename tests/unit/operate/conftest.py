@@ -1,0 +1,87 @@
+"""Releases as the API would show them; Lease and annotations are written by the failover container's own code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hapg.operate import release
+from hapg.operate.release import Release
+from hapg_failover.core import lease as lease_codec
+from hapg_failover.core import publication as publication_codec
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import Holder, LeaseState, Member, Publication, VolumeState
+from hapg_failover.core.model import Release as Released
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+VERSION = "50"
+SELECTOR = {"kubedb.com/name": "pg", "kubedb.com/kind": "Postgres"}
+SETTINGS = {
+    "name": "pg",
+    "replicas": 3,
+    "labels": {"name": "kubedb.com/name", "kind": "kubedb.com/kind", "role": "kubedb.com/role"},
+    "selector": SELECTOR,
+    "failover": {"maxLagBytes": 60},
+}
+HELD = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"), Member("pg-2", "v2")))
+GIVEN_BACK = Released("the server died", clean=False, hold_s=3.0)
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    settings = json.dumps({**SETTINGS, **changes})
+    return {"metadata": {"name": "pg-config", "namespace": "demo"}, "data": {"failover.json": settings}}
+
+
+def lease(state: LeaseState = HELD, age: float = 1.0) -> dict[str, Any]:
+    found = lease_codec.to_object(state, "pg", SELECTOR, NOW - timedelta(seconds=age), None)
+    found["metadata"]["resourceVersion"] = VERSION
+    return found
+
+
+def said(number: int, lsn: int, timeline: int = 4, **changes: Any) -> str:
+    base = {"lease_version": VERSION, "nonce": "n", "state": VolumeState.DATA, "volume": f"v{number}", "system_identifier": "system"}
+    return publication_codec.encode(Publication(**{**base, "position": Position(timeline, lsn), "running": True, **changes}))
+
+
+def pod(number: int, role: str | None = "replica", *, ready: bool = True, **annotations: str) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": f"pg-{number}",
+            "uid": f"u{number}",
+            "labels": {**SELECTOR, **({} if role is None else {"kubedb.com/role": role})},
+            "annotations": {f"ha-postgres/{key}": value for key, value in annotations.items()},
+        },
+        "spec": {"nodeName": f"node{number + 1}"},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True" if ready else "False"}]},
+    }
+
+
+def pods(*numbers: int) -> list[dict[str, Any]]:
+    return [pod(number, "primary" if number == 0 else "replica") for number in numbers or (0, 1, 2)]
+
+
+@dataclass
+class FakeCluster:
+    """What kubectl would show: a ConfigMap, perhaps a Lease, and pods. A change after each look can be scripted."""
+
+    pods: list[dict[str, Any]] = field(default_factory=pods)
+    lease: dict[str, Any] | None = field(default_factory=lease)
+    config: dict[str, Any] | None = field(default_factory=config)
+    annotated: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    namespace: str = "demo"
+
+    def find(self, kind: str, name: str) -> Mapping[str, Any] | None:
+        return {("configmap", "pg-config"): self.config, ("lease", "pg"): self.lease}.get((kind, name))
+
+    def select(self, kind: str, labels: Mapping[str, str]) -> list[Mapping[str, Any]]:
+        assert (kind, labels) == ("pods", SELECTOR)
+        return list(self.pods)
+
+    def annotate(self, name: str, uid: str, annotations: Mapping[str, str | None]) -> None:
+        self.annotated.append((name, uid, dict(annotations)))
+
+    def read(self) -> Release:
+        return release.read(self, "pg", NOW)

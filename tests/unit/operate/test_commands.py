@@ -1,0 +1,206 @@
+"""The commands: what is printed where, what is done, and the exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from hapg.cli import main
+from hapg.operate import commands
+from hapg.operate.kubectl import KubectlError
+from hapg_failover.core import requests
+from hapg_failover.core.model import Holder
+from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, lease, pod, pods, said
+
+Use = Callable[[FakeCluster], FakeCluster]
+FREE = replace(HELD, release=GIVEN_BACK)
+WAITING = [pod(0, "primary", ready=False), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 100))]
+
+
+class Clock:
+    """The commands' clocks: time passes only where they wait."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.then: list[Callable[[], None]] = []
+
+    def now(self, _: object) -> object:
+        return NOW
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.then:
+            self.then.pop(0)()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(commands, "time", clock)
+    monkeypatch.setattr(commands, "datetime", clock)
+    return clock
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Use:
+    def use(cluster: FakeCluster) -> FakeCluster:
+        monkeypatch.setattr(commands, "_cluster", lambda options: cluster)
+        return cluster
+
+    return use
+
+
+def test_status_as_a_table_and_as_json(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    use(FakeCluster())
+    assert main(["status", "pg", "-n", "demo"]) == 0
+    assert capsys.readouterr().out.startswith("release   pg in namespace demo, 3 replicas\n")
+    assert main(["status", "pg", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["primary"] == "pg-0"
+
+
+def test_a_release_that_is_not_there_is_one_sentence(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    use(FakeCluster(config=None))
+    assert main(["status", "pg"]) == 1
+    assert capsys.readouterr() == ("", "error: release pg not found in namespace demo: there is no ConfigMap pg-config\n")
+
+
+def test_a_switchover_waits_for_the_new_primary(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster())
+
+    def taken() -> None:
+        _, _, asked = cluster.annotated[0]
+        id = requests.switchover(asked[requests.SWITCHOVER]).id
+        cluster.pods = [pod(0, "primary", answer=requests.answer(id, "taken", "handing over to pg-1")), *pods(1, 2)]
+
+    def gone() -> None:
+        raise KubectlError("kubectl get pods: connection refused")
+
+    def claimed() -> None:
+        cluster.lease = lease(replace(HELD, holder=Holder("pg-1", "u1"), term=8))
+        cluster.pods = [pod(0), pod(1, "primary"), pod(2)]
+
+    clock.then = [taken, lambda: None, claimed]
+    assert main(["switchover", "pg", "--to", "pg-1"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "pg-1 is the primary under term 8; it was pg-0\n"
+    assert captured.err == "asked pg-0\npg-0: handing over to pg-1\n"
+    assert [(name, uid) for name, uid, _ in cluster.annotated] == [("pg-0", "u0")]
+
+
+def test_a_refusal_is_an_error(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster())
+
+    def refused() -> None:
+        id = requests.switchover(cluster.annotated[0][2][requests.SWITCHOVER]).id
+        cluster.pods = [pod(0, "primary", answer=requests.answer(id, "refused", "pg-1 is going away")), *pods(1, 2)]
+
+    clock.then = [refused]
+    assert main(["switchover", "pg"]) == 1
+    assert capsys.readouterr().err == "asked pg-0\nerror: pg-0 refused: pg-1 is going away\n"
+
+
+def test_a_request_that_nobody_takes_is_withdrawn(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster())
+    assert main(["switchover", "pg", "--timeout", "3"]) == 1
+    assert "error: not done after 3 s, the request is withdrawn; at the end: waiting for pg-0 to answer\n" in capsys.readouterr().err
+    assert cluster.annotated[-1] == ("pg-0", "u0", {requests.SWITCHOVER: None})
+
+
+def test_an_api_that_is_away_for_a_moment_is_waited_for(
+    use: Use, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = use(FakeCluster())
+    select = cluster.select
+
+    def fail() -> None:
+        def refuse(*_: object) -> list[object]:
+            raise KubectlError("kubectl get pods: connection refused")
+
+        monkeypatch.setattr(cluster, "select", refuse)
+
+    def back() -> None:
+        monkeypatch.setattr(cluster, "select", select)
+        cluster.lease = lease(replace(HELD, holder=Holder("pg-1", "u1"), term=8))
+        cluster.pods = [pod(0), pod(1, "primary"), pod(2)]
+
+    clock.then = [fail, back]
+    assert main(["switchover", "pg"]) == 0
+    assert "kubectl get pods: connection refused\n" in capsys.readouterr().err
+
+
+def test_failover_without_force_does_nothing(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster(WAITING, lease(FREE)))
+    assert main(["failover", "pg"]) == 2
+    assert "say --force if that is what you want" in capsys.readouterr().err
+    assert cluster.annotated == []
+
+
+def test_failover_without_a_terminal_wants_yes(use: Use, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster(WAITING, lease(FREE)))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("pg-1\n"))
+    assert main(["failover", "pg", "--force"]) == 2
+    captured = capsys.readouterr()
+    assert "pg-1 would be promoted; its WAL ends at 4:0/C8\n" in captured.err
+    assert captured.err.endswith("error: there is no terminal to ask on; --yes does it without asking\n")
+    assert cluster.annotated == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "code", "asked"), [("pg-1\n", 0, 1), ("yes\n", 2, 0), ("", 2, 0)])
+def test_failover_on_a_terminal_asks_for_the_pods_name(
+    typed: str, code: int, asked: int, use: Use, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = use(FakeCluster(WAITING, lease(FREE)))
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+
+    def promoted() -> None:
+        cluster.lease = lease(replace(HELD, holder=Holder("pg-1", "u1"), term=8))
+        cluster.pods = [pod(0), pod(1, "primary"), pod(2)]
+
+    clock.then = [promoted]
+    assert main(["failover", "pg", "--force"]) == code
+    assert len(cluster.annotated) == asked
+
+
+def test_failover_with_yes_asks_nobody(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster(WAITING, lease(FREE)))
+
+    def promoted() -> None:
+        cluster.lease = lease(replace(HELD, holder=Holder("pg-2", "u2"), term=8))
+        cluster.pods = [pod(0), pod(1), pod(2, "primary")]
+
+    clock.then = [promoted]
+    assert main(["failover", "pg", "--force", "--to", "pg-2", "--yes"]) == 0
+    captured = capsys.readouterr()
+    assert "LOST FOR CERTAIN: 100 bytes of WAL up to 4:0/C8\n" in captured.err
+    assert captured.out == "pg-2 is the primary under term 8; it was pg-0\n"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "inf", "nan"])
+def test_a_timeout_is_a_time(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["switchover", "pg", f"--timeout={text}"])
+    assert caught.value.code == 2
+    assert f"'{text}' is not a number of seconds above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "switchover", "failover"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    printed = capsys.readouterr().out
+    assert "RELEASE" in printed
+    assert "--namespace" in printed

@@ -1,0 +1,82 @@
+"""How kubectl is called, and what its failures become. The program is a script that says what it was given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hapg.operate.kubectl import Kubectl, KubectlError
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that writes its arguments to `given`, prints `out` and `err`, and ends with the code in `code`."""
+    script = f"#!/bin/bash\nprintf '%s\\n' \"$@\" >{tmp_path}/given\ncat {tmp_path}/out\ncat {tmp_path}/err >&2\nexit $(<{tmp_path}/code)\n"
+    program = tmp_path / "kubectl"
+    program.write_text(script)
+    program.chmod(0o755)
+    for name, text in (("out", ""), ("err", ""), ("code", "0")):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+def given(folder: Path) -> list[str]:
+    return (folder / "given").read_text().splitlines()
+
+
+def test_options_are_passed_on(kubectl: Path) -> None:
+    (kubectl / "out").write_text('{"kind": "Lease"}')
+    assert Kubectl("demo", "prod", "/etc/kube").find("lease", "pg") == {"kind": "Lease"}
+    assert given(kubectl) == [
+        *("--context=prod", "--kubeconfig=/etc/kube", "--namespace=demo", "--request-timeout=15s"),
+        *("get", "lease", "pg", "--ignore-not-found", "--output", "json"),
+    ]
+
+
+def test_nothing_is_none(kubectl: Path) -> None:
+    assert Kubectl().find("lease", "pg") is None
+    assert "--namespace" not in " ".join(given(kubectl))
+
+
+def test_a_selection(kubectl: Path) -> None:
+    (kubectl / "out").write_text('{"items": [{"a": 1}]}')
+    assert Kubectl("demo").select("pods", {"b": "2", "a": "1"}) == [{"a": 1}]
+    assert given(kubectl)[2:] == ["get", "pods", "--selector", "a=1,b=2", "--output", "json"]
+
+
+def test_an_annotation_is_for_one_pod_of_that_name_only(kubectl: Path) -> None:
+    Kubectl("demo").annotate("pg-0", "u0", {"x/y": "1", "x/z": None})
+    arguments = given(kubectl)
+    assert arguments[2:7] == ["patch", "pod", "pg-0", "--type", "merge"]
+    assert json.loads(arguments[8]) == {"metadata": {"uid": "u0", "annotations": {"x/y": "1", "x/z": None}}}
+
+
+def test_the_namespace_of_the_context(kubectl: Path) -> None:
+    assert Kubectl("demo").namespace == "demo"
+    assert Kubectl().namespace == "default"
+    (kubectl / "out").write_text("mine")
+    assert Kubectl().namespace == "mine"
+
+
+def test_a_failure_is_repeated_in_one_line(kubectl: Path) -> None:
+    (kubectl / "err").write_text('Error from server (Forbidden): pods is forbidden:\nUser "x" cannot list\n')
+    (kubectl / "code").write_text("1")
+    with pytest.raises(KubectlError) as caught:
+        Kubectl("demo").select("pods", {"a": "1"})
+    assert str(caught.value) == 'kubectl get pods --selector: Error from server (Forbidden): pods is forbidden: User "x" cannot list'
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[]"])
+def test_something_else_than_an_object(kubectl: Path, text: str) -> None:
+    (kubectl / "out").write_text(text)
+    with pytest.raises(KubectlError, match="kubectl printed"):
+        Kubectl("demo").find("lease", "pg")
+
+
+def test_no_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(KubectlError, match="kubectl isn't on PATH"):
+        Kubectl().find("lease", "pg")

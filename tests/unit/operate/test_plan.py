@@ -1,0 +1,167 @@
+"""What is asked of which pod, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hapg.operate import plan
+from hapg.operate.release import OperateError
+from hapg_failover.core import requests
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import Holder, LeaseState, VolumeState
+from hapg_failover.core.model import Release as Released
+from tests.unit.operate.conftest import GIVEN_BACK, HELD, VERSION, FakeCluster, lease, pod, pods, said
+
+FREE = replace(HELD, release=GIVEN_BACK)
+TAKEN = replace(HELD, holder=Holder("pg-2", "u2"), term=8)
+WAITING = [pod(0, "primary", ready=False), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 100))]
+
+
+def going(number: int) -> dict[str, Any]:
+    found = pod(number)
+    found["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+    return found
+
+
+def test_a_switchover_is_asked_of_the_primary_for_its_term() -> None:
+    order = plan.switchover(FakeCluster().read(), "pg-2", "id1")
+    assert (order.pod.name, order.pod.uid, order.annotation) == ("pg-0", "u0", requests.SWITCHOVER)
+    assert requests.switchover(order.value) == requests.Switchover("id1", 7, "pg-2")
+    anyone = plan.switchover(FakeCluster().read(), None, "id2")
+    assert requests.switchover(anyone.value) == requests.Switchover("id2", 7)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "to", "words"),
+    [
+        (FakeCluster(lease=None), None, "pg has no Lease"),
+        (FakeCluster(lease=lease(FREE)), None, "pg has no primary: its Lease is free"),
+        (FakeCluster(lease=lease(age=7.0)), None, "pg has no primary: its Lease is free"),
+        (FakeCluster(pods(1, 2)), None, "the pod that holds the Lease, pg-0, is gone"),
+        (FakeCluster(lease=lease(replace(HELD, members=()))), None, "pg has no replica to hand over to"),
+        (FakeCluster(), "pg-7", "--to pg-7: there is no such pod; those of pg are pg-0, pg-1, pg-2"),
+        (FakeCluster(), "pg-0", "--to pg-0: it is the primary already"),
+        (FakeCluster([*pods(0, 1), going(2)]), "pg-2", "--to pg-2: it is going away"),
+        (FakeCluster(lease=lease(replace(HELD, members=HELD.members[:1]))), "pg-2", "--to pg-2: it isn't streaming from the primary"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_a_switchover_that_can_not_be(cluster: FakeCluster, to: str | None, words: str) -> None:
+    with pytest.raises(OperateError) as caught:
+        plan.switchover(cluster.read(), to, "id")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_force_is_asked_of_the_most_advanced_for_this_version_of_the_lease() -> None:
+    order = plan.force(FakeCluster(WAITING, lease(FREE)).read(), None, "id1")
+    assert (order.pod.name, order.annotation, order.target) == ("pg-1", requests.FORCE, "pg-1")
+    assert requests.force(order.value) == requests.Force("id1", 7, VERSION)
+    assert plan.force(FakeCluster(WAITING, lease(FREE)).read(), "pg-2", "id1").pod.name == "pg-2"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "to", "words"),
+    [
+        (FakeCluster(), None, "pg-0 holds the Lease and renewed it 1.0 s ago: nobody may take it away"),
+        (FakeCluster(lease=None), None, "pg has no Lease"),
+        (FakeCluster(lease=lease(FREE)), None, "no pod of pg has said where its WAL ends"),
+        (FakeCluster(lease=lease(FREE)), "pg-1", "--to pg-1: it hasn't said where its WAL ends"),
+        (FakeCluster(lease=lease(FREE)), "pg-9", "--to pg-9: there is no such pod"),
+        (
+            FakeCluster([pod(0, publication=said(0, 0, state=VolumeState.DAMAGED, position=None))], lease(FREE)),
+            "pg-0",
+            "its volume is damaged and can't be promoted",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_a_force_that_can_not_be(cluster: FakeCluster, to: str | None, words: str) -> None:
+    with pytest.raises(OperateError) as caught:
+        plan.force(cluster.read(), to, "id")
+    assert words in str(caught.value)
+
+
+def lost(state: LeaseState, *shown: dict[str, Any]) -> list[str]:
+    seen = FakeCluster(list(shown), lease(state)).read()
+    return plan.losses(seen, plan.force(seen, "pg-2", "id"))
+
+
+def test_what_is_lost_is_said_as_far_as_it_is_known() -> None:
+    assert lost(FREE, *WAITING) == [
+        "pg-2 would be promoted; its WAL ends at 4:0/64",
+        "pg-0: nobody knows where its WAL ends",
+        "pg-1: its WAL ends at 4:0/C8",
+        "LOST FOR CERTAIN: 100 bytes of WAL up to 4:0/C8",
+        "POSSIBLY LOST: whatever pg-0, the last primary, has acknowledged and pg-2 hasn't received",
+    ]
+    clean = replace(HELD, release=Released("switchover", True, Position(5, 300), None))
+    text = "\n".join(lost(clean, *WAITING))
+    assert "pg-0, the last primary, was shut down at 5:0/12C" in text
+    assert "LOST FOR CERTAIN: what follows timeline 4 up to 5:0/12C" in text
+    assert "POSSIBLY" not in text
+
+
+def test_nothing_is_lost_by_promoting_one_that_has_everything() -> None:
+    clean = replace(HELD, release=Released("switchover", True, Position(4, 100), None))
+    assert not [line for line in lost(clean, WAITING[0], WAITING[2]) if "LOST" in line]
+
+
+def answer(outcome: str, reason: str = "because", id: str = "id") -> str:
+    return requests.answer(id, outcome, reason)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "words", "done"),
+    [
+        (FakeCluster(), "waiting for pg-0 to answer", False),
+        (FakeCluster([pod(0, "primary", answer=answer("refused", id="older")), *pods(1, 2)]), "waiting for pg-0 to answer", False),
+        (
+            FakeCluster([pod(0, answer=answer("taken", "handing over to pg-2")), *pods(1, 2)]),
+            "pg-0: handing over to pg-2",
+            False,
+        ),
+        (FakeCluster(lease=lease(FREE)), "pg-0 is shut down; waiting for a member to claim the Lease", False),
+        (FakeCluster(lease=lease(TAKEN)), "pg-2 holds the Lease under term 8; waiting for its label", False),
+        (FakeCluster([pod(0), pod(1), pod(2, "primary")], lease(TAKEN)), "pg-2 is the primary under term 8; it was pg-0", True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_progress_of_a_switchover(cluster: FakeCluster, words: str, done: bool) -> None:
+    order = plan.switchover(FakeCluster().read(), "pg-2", "id")
+    assert plan.progress(cluster.read(), order) == plan.Progress(words, done)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "words"),
+    [
+        (FakeCluster([pod(0, "primary", answer=answer("refused")), *pods(1, 2)]), "pg-0 refused: because"),
+        (FakeCluster(lease=lease(replace(HELD, term=8))), "the hand-over came to nothing: pg-0 has claimed the Lease again, under term 8"),
+        (
+            FakeCluster(lease=lease(replace(HELD, holder=Holder("pg-1", "u1"), term=8))),
+            "pg-1 has claimed the Lease under term 8, not pg-2",
+        ),
+        (FakeCluster(lease=None), "pg has no Lease"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_switchover_that_failed(cluster: FakeCluster, words: str) -> None:
+    order = plan.switchover(FakeCluster().read(), "pg-2", "id")
+    with pytest.raises(OperateError) as caught:
+        plan.progress(cluster.read(), order)
+    assert words in str(caught.value)
+
+
+def test_progress_of_a_forced_failover() -> None:
+    order = plan.force(FakeCluster(WAITING, lease(FREE)).read(), "pg-2", "id")
+    assert not plan.progress(FakeCluster(WAITING, lease(FREE)).read(), order).done
+    reached = plan.progress(FakeCluster([pod(0), pod(1), pod(2, "primary")], lease(TAKEN)).read(), order)
+    assert reached == plan.Progress("pg-2 is the primary under term 8; it was pg-0", True)
+
+
+def test_the_values_are_json_objects_of_the_contract() -> None:
+    assert json.loads(plan.switchover(FakeCluster().read(), None, "id").value) == {"id": "id", "term": 7}

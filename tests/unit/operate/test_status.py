@@ -1,0 +1,138 @@
+"""What `hapg status` says of a release."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hapg.operate import release, status
+from hapg.operate.release import OperateError
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import Holder, VolumeState
+from hapg_failover.core.model import Release as Released
+from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, config, lease, pod, pods, said
+
+GONE = replace(HELD, holder=Holder("pg-0", "another"))
+FREE = replace(HELD, release=GIVEN_BACK)
+SHUT_DOWN = replace(HELD, release=Released("switchover", True, Position(4, 0x1000100), "pg-1"))
+
+
+def test_a_healthy_release_as_a_table() -> None:
+    assert status.table(FakeCluster().read()) == (
+        "release   pg in namespace demo, 3 replicas\n"
+        "lease     held by pg-0 since term 7, renewed 1.0 s ago (TTL 6 s)\n"
+        "members   pg-1, pg-2\n"
+        "timeline  4\n"
+        "\n"
+        "POD   ROLE     STATE    NODE   TIMELINE  POSITION  LAG  MEMBER\n"
+        "pg-0  primary  Running  node1  -         -         -    -\n"
+        "pg-1  replica  Running  node2  -         -         -    yes\n"
+        "pg-2  replica  Running  node3  -         -         -    yes"
+    )
+
+
+def test_a_release_that_waits_shows_positions_and_what_each_lacks() -> None:
+    cluster = FakeCluster(
+        [pod(0, "primary", ready=False), pod(1, publication=said(1, 0x1000040)), pod(2, publication=said(2, 0x1000000))],
+        lease(SHUT_DOWN, 20.0),
+    )
+    text = status.table(cluster.read())
+    assert "lease     given back by pg-0 after term 7: switchover\n" in text
+    assert "pg-1  replica  Running             node2  4         4:0/1000040  192  yes\n" in text
+    assert "pg-0  primary  Running, not ready  node1  -         -            -    -\n" in text
+    document = status.document(cluster.read())
+    assert (document["primary"], document["lease"]["held"]) == (None, False)
+    assert document["lease"]["release"] == {"reason": "switchover", "position": "4:0/1000100", "successor": "pg-1"}
+    assert [each["lagBytes"] for each in document["pods"]] == [None, 192, 256]
+
+
+def test_a_healthy_release_for_programs() -> None:
+    document = status.document(FakeCluster().read())
+    assert (document["release"], document["primary"], document["warnings"]) == ("pg", "pg-0", [])
+    assert document["lease"]["renewedSecondsAgo"] == 1.0
+    assert document["pods"][1] == {
+        "name": "pg-1",
+        "role": "replica",
+        "phase": "Running",
+        "ready": True,
+        "deleting": False,
+        "node": "node2",
+        "timeline": None,
+        "position": None,
+        "lagBytes": None,
+        "member": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("cluster", "words"),
+    [
+        (FakeCluster(lease=None), "there is no Lease: nobody may write"),
+        (FakeCluster(lease=lease(age=9.0)), "no holder: pg-0 hasn't renewed the Lease for 9 s; its TTL is 6 s"),
+        (FakeCluster(lease=lease(FREE, 2.0)), "no holder: pg-0 has given the Lease back 2 s ago (the server died), nobody has claimed it"),
+        (FakeCluster(lease=lease(FREE)), "waiting: pg-1 hasn't said where its WAL ends"),
+        (
+            FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 100))], lease(FREE)),
+            "waiting: maxLagBytes 60: pg-2 lacks 100 bytes of 4:0/C8; `hapg failover pg --namespace demo --force --to pg-2` promotes it",
+        ),
+        (
+            FakeCluster([*pods(0), pod(1, publication=said(1, 200, volume="new"))], lease(FREE)),
+            "waiting: the volume of pg-1 is no member's",
+        ),
+        (
+            FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 900, 3))], lease(FREE)),
+            "waiting: pg-2 is on timeline 3, older than 4",
+        ),
+        (FakeCluster([pod(0, "primary"), pod(1, "primary"), pod(2)]), "2 pods are labelled primary: pg-0, pg-1"),
+        (FakeCluster([pod(0), pod(1), pod(2)]), "no pod is labelled primary: the Service leads nowhere"),
+        (FakeCluster([pod(0), pod(1, "primary"), pod(2)]), "pg-1 is labelled primary, but pg-0 holds the Lease"),
+        (FakeCluster(lease=lease(GONE)), "the pod that holds the Lease, pg-0, is gone"),
+        (FakeCluster(lease=lease(replace(HELD, members=()))), "the Lease has no members: nobody could take over"),
+        (FakeCluster(lease=lease(replace(HELD, members=HELD.members[:1]))), "pg-2 is no member: it doesn't stream"),
+        (FakeCluster(pods(0, 1)), "missing: pg-2"),
+        (FakeCluster([*pods(0, 1), pod(2, ready=False)]), "pg-2 isn't ready: its Events say why"),
+        (FakeCluster([*pods(0, 1), pod(2, switchover="{}")]), "pg-2 hasn't answered a request: {}"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_wrong_is_said(cluster: FakeCluster, words: str) -> None:
+    assert [text for text in status.warnings(cluster.read()) if words in text] != []
+
+
+def test_one_server_alone_is_well() -> None:
+    alone = FakeCluster(pods(0), lease(replace(HELD, members=())), config(replicas=1))
+    assert status.warnings(alone.read()) == []
+
+
+def test_a_position_holds_under_the_leases_present_version_only() -> None:
+    old = FakeCluster([*pods(0, 1), pod(2, publication=said(2, 100, lease_version="49"))]).read()
+    assert status.current_position(old, old.pods[2]) is None
+
+
+def test_an_unreadable_annotation_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = FakeCluster([pod(0, "primary"), pod(1, publication="{", answer="[]")]).read()
+    assert (seen.pods[1].published, seen.pods[1].answer) == (None, {})
+
+
+def test_other_pods_of_the_selection_are_left_out() -> None:
+    stranger = pod(1)
+    stranger["metadata"]["name"] = "pg-backup-1"
+    assert [each.name for each in FakeCluster([pod(0), stranger]).read().pods] == ["pg-0"]
+
+
+def test_a_release_that_is_not_there() -> None:
+    with pytest.raises(OperateError, match="release pg not found in namespace demo: there is no ConfigMap pg-config"):
+        FakeCluster(config=None).read()
+
+
+def test_a_lease_of_somebody_else() -> None:
+    strange = lease()
+    strange["metadata"]["annotations"] = {}
+    with pytest.raises(OperateError, match="release pg: what the cluster shows of it can't be read: KeyError"):
+        release.read(FakeCluster(lease=strange), "pg", NOW)
+
+
+def test_a_volume_without_data_is_shown_without_a_position() -> None:
+    empty = FakeCluster([*pods(0), pod(1, publication=said(1, 0, state=VolumeState.EMPTY, position=None, volume=None))]).read()
+    assert status.document_of(empty, empty.pods[1])["position"] is None

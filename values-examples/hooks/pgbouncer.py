@@ -1,0 +1,95 @@
+"""A connection pool: PgBouncer beside every server, and a Service NAME-pooler that leads to the one beside the primary.
+
+    helm install … --post-renderer hapg --post-renderer-args=post-render --post-renderer-args=--hooks=pgbouncer.py
+
+Transactions are pooled, so what lives in a session (LISTEN, advisory locks, SET without LOCAL) needs the Service NAME itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hapg.hooks import Refused, hook
+
+IMAGE = "registry.example.com/mirror/pgbouncer:1.24.1"
+PORT = 6432
+
+SETTINGS = f"""\
+[databases]
+* = host=127.0.0.1 port=5432
+
+[pgbouncer]
+listen_addr = *
+listen_port = {PORT}
+auth_type = scram-sha-256
+auth_file = /run/pgbouncer/users
+pool_mode = transaction
+default_pool_size = 20
+max_client_conn = 1000
+max_prepared_statements = 100
+ignore_startup_parameters = extra_float_digits
+"""
+
+# The password goes from the environment to a file in memory, and is never an argument of a process.
+START = """\
+umask 077
+{ printf '"postgres" "'; printf %s "$POSTGRES_PASSWORD" | sed 's/"/""/g'; printf '"\\n'; } > /run/pgbouncer/users
+exec pgbouncer /etc/pgbouncer/pgbouncer.ini
+"""
+
+
+@hook
+def adjust_manifests(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add PgBouncer to the pods, its settings, and a Service that leads to it."""
+    (stateful_set,) = (manifest for manifest in manifests if manifest["kind"] == "StatefulSet")
+    name = stateful_set["metadata"]["name"]
+    pod = stateful_set["spec"]["template"]["spec"]
+    failover = next(container for container in pod["initContainers"] if container["name"] == "failover")
+    password = next(entry for entry in failover["env"] if entry["name"] == "POSTGRES_PASSWORD")
+    if any(container["name"] == "pgbouncer" for container in pod["containers"]):
+        raise Refused(f"the pods of {name} have a pgbouncer already")
+    pod["containers"].append(
+        {
+            "name": "pgbouncer",
+            "image": IMAGE,
+            "command": ["/bin/sh", "-ec", START],
+            "env": [password],
+            "ports": [{"name": "pooler", "containerPort": PORT}],
+            "securityContext": failover["securityContext"],
+            "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}},
+            "volumeMounts": [
+                {"name": "pgbouncer", "mountPath": "/run/pgbouncer"},
+                {"name": "pgbouncer-settings", "mountPath": "/etc/pgbouncer", "readOnly": True},
+            ],
+        }
+    )
+    pod["volumes"] += [
+        {"name": "pgbouncer", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "pgbouncer-settings", "configMap": {"name": f"{name}-pgbouncer"}},
+    ]
+    primary = next(manifest for manifest in manifests if manifest["kind"] == "Service" and manifest["metadata"]["name"] == name)
+    metadata = {"namespace": stateful_set["metadata"]["namespace"], "labels": _labels(primary)}
+    return [
+        *manifests,
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": f"{name}-pgbouncer", **metadata},
+            "data": {"pgbouncer.ini": SETTINGS},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": f"{name}-pooler", **metadata},
+            "spec": {
+                "selector": primary["spec"]["selector"],
+                "ports": [{"name": "postgresql", "port": 5432, "targetPort": "pooler"}],
+            },
+        },
+    ]
+
+
+def _labels(primary: dict[str, Any]) -> dict[str, str]:
+    """The primary's labels but for those by which a database's own objects are listed."""
+    chosen = primary["spec"]["selector"]
+    return {key: value for key, value in primary["metadata"]["labels"].items() if key not in chosen}
