@@ -4,13 +4,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import embedded
 
-from .harness import BIN, Container, server_user
+from .harness import BIN, DEFAULT, Container, server_user
 
 Make = Callable[..., Container]
 
@@ -34,18 +35,29 @@ def _directory() -> Path:
 
 
 @pytest.fixture(scope="session")
-def template(prerequisites: None) -> Iterator[Path]:
-    """An initialised server directory of a server that has never run."""
+def templates(prerequisites: None) -> Iterator[Callable[[str], Path]]:
+    """An initialised server directory of a major, of a server that has never run; made once."""
     root = _directory()
-    container = Container(root, "template")
-    try:
-        container.start()
-        container.ok("initdb")
-        container.end()
-        yield container.pgdata
-    finally:
-        container.close()
-        shutil.rmtree(root)
+
+    @cache
+    def template(major: str) -> Path:
+        container = Container(root, f"template-{major}", major=major)
+        try:
+            container.start()
+            container.ok("initdb")
+            container.end()
+        finally:
+            container.close()
+        return container.pgdata
+
+    yield template
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def template(templates: Callable[[str], Path]) -> Path:
+    """The one of the tutorial's major."""
+    return templates(DEFAULT)
 
 
 @pytest.fixture

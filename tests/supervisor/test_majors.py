@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,11 +71,11 @@ def log(container: Container) -> str:
 
 
 @pytest.fixture
-def pair(make: Make, request: pytest.FixtureRequest) -> Pair:
+def pair(make: Make, templates: Callable[[str], Path], request: pytest.FixtureRequest) -> Pair:
     major = request.node.callspec.params["major"]
     primary, replica = (make(f"pod-{number}", major=major) for number in range(2))
+    primary.take_data_of(templates(major))
     primary.start()
-    primary.ok("initdb")
     primary.ok("start", "warm")
     primary.promote(2, 1)
     made = Pair(primary, replica)
