@@ -150,9 +150,9 @@ def test_auto_conf_is_stripped_of_what_would_end_recovery(make: Make, template: 
     container = make("pod-0")
     container.take_data_of(template)
     auto = container.pgdata / "postgresql.auto.conf"
-    kept = "# Do not edit\nwork_mem = '8MB'\nprimary_slot_name = 'x'\n  cluster_name = 'it''s \\\\ $(x)'\n"
+    kept = "# Do not edit\nwork_mem = '8MB'\n  cluster_name = 'it''s \\\\ $(x)'\n"
     dropped = (
-        "primary_conninfo = 'host=elsewhere'\nRestore_Command='cp %f %p'\n  recovery_target_time = '2020-01-01'\n"
+        "primary_conninfo = 'host=elsewhere'\nprimary_slot_name = 'x'\nRestore_Command='cp %f %p'\n  recovery_target_time = '2020-01-01'\n"
         "promote_trigger_file = '/tmp/x'\nrecovery_target='immediate'\nrecovery_target_timeline current"
     )
     write_as_server(auto, kept + dropped)
