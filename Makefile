@@ -104,7 +104,7 @@ images: $(STAMP) ## the images of PostgreSQL and of the failover container, into
 	$(CLUSTER_CLI) images --majors 9.6 17 18
 
 .PHONY: postgres
-postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12 and 15 on this machine, for tests/supervisor
+postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
 	$(CLUSTER_CLI) servers
 

@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("images", "load"):
         verb = add(name, "build the images that changed and import them into a running cluster", lambda a: _images(a.majors))
         verb.add_argument("--majors", nargs="+", choices=images.MAJORS, default=[], metavar="MAJOR", help="of PostgreSQL, beside 15")
-    add("servers", "fetch PostgreSQL 9.6 and 12 for tests/supervisor; prints their folders", lambda _: _servers())
+    add("servers", "fetch PostgreSQL 9.6, 12 and 13 for tests/supervisor; prints their folders", lambda _: _servers())
     for name, text, function in (
         ("partition", "cut a node off from everything; it runs on", nodes.partition),
         ("heal", "end a node's partition", nodes.heal),
