@@ -25,7 +25,7 @@ STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
 HAPG := $(VENV)/bin/hapg
 CLUSTER_CLI := $(PY) -m tests.cluster
-SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run ':!charts')
 
 .PHONY: help
 help: ## this list
@@ -123,14 +123,15 @@ tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cach
 
 .PHONY: images
 images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
-	$(CLUSTER_CLI) images
+	$(CLUSTER_CLI) images --majors 9.6 17 18
 ifneq ($(SYSTEM),ha-postgres)
 	$(PY) -m tests.bench.patroni
 endif
 
 .PHONY: postgres
-postgres: ## the programs of PostgreSQL 15 on this machine, for tests/supervisor
+postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
+	$(CLUSTER_CLI) servers
 
 .PHONY: cluster-up
 cluster-up: $(STAMP) ## start the cluster, or find it running

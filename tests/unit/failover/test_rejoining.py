@@ -30,7 +30,7 @@ class Release:
     """A supervisor that obeys, or fails at one verb, and a primary whose last checkpoint is on `timeline`."""
 
     def __init__(self, base: Path, timeline: int = 3, fails: str = "") -> None:
-        self.volume = Volume(base)
+        self.volume = Volume(base, "15", "pg_wal")
         self.timeline = timeline
         self.fails = fails
         self.calls: list[tuple[str, bool]] = []
@@ -67,7 +67,7 @@ class Release:
 def base(tmp_path: Path) -> Path:
     (tmp_path / "pgdata").mkdir()
     (tmp_path / "pgdata" / "PG_VERSION").write_text("15\n")
-    Volume(tmp_path).write_marker(Marker("old", "7000"))
+    Volume(tmp_path, "15", "pg_wal").write_marker(Marker("old", "7000"))
     return tmp_path
 
 
