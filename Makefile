@@ -22,7 +22,7 @@ STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
 HAPG := $(VENV)/bin/hapg
 CLUSTER_CLI := $(PY) -m tests.cluster
-SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run ':!charts')
 
 .PHONY: help
 help: ## this list
@@ -101,11 +101,12 @@ tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cach
 
 .PHONY: images
 images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
-	$(CLUSTER_CLI) images
+	$(CLUSTER_CLI) images --majors 9.6 17 18
 
 .PHONY: postgres
-postgres: ## the programs of PostgreSQL 15 on this machine, for tests/supervisor
+postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12 and 15 on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
+	$(CLUSTER_CLI) servers
 
 .PHONY: cluster-up
 cluster-up: $(STAMP) ## start the cluster, or find it running

@@ -49,6 +49,7 @@ from .core.state import (
 )
 from .core.streaming import update
 from .grants import Grants
+from .inspection import INSTEAD
 from .metrics import render
 from .operations import Operation, Tools, Verbs
 from .settings import Identity, Settings
@@ -243,6 +244,8 @@ class Agent:
             w.hello = hello
             w.down_at, w.terminating = 0.0, False
             w.term_in_force = self._supervisor.term_in_force(hello)
+            for program in sorted(hello.missing):
+                self._log("warning", "image", f"the image has no {program}: {INSTEAD.get(program, 'unknown')}")
             self._hello_known.set()
         server = heartbeat.state if heartbeat is not None and fresh else None
         if heartbeat is not None and heartbeat.uptime < w.down_at:
@@ -365,7 +368,17 @@ class Agent:
             return
         settings = self._settings()
         slot = slots.name_of(self._me.pod) if settings.slots else None
-        tools = Tools(self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace, slot)
+        tools = Tools(
+            self._verbs,
+            self._supervisor,
+            self._sql,
+            self._volume,
+            settings.port,
+            settings.grace,
+            slot=slot,
+            missing=hello.missing,
+            reloads_conninfo=settings.reloads_conninfo,
+        )
 
         def work() -> None:
             begun = time.monotonic()

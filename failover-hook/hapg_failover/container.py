@@ -79,9 +79,9 @@ def act(environment: Mapping[str, str]) -> int:
         settings,
         identity,
         Kube(scope, configuration),
-        PostgresSql(identity.password, port=now.port),
+        PostgresSql(identity.password, now.sql_names, now.port),
         SupervisorFiles(RUN),
-        Volume(VOLUME, now.wal_directory),
+        Volume(VOLUME, now.major, now.wal_directory),
         PeerClient(key, now.peer_port),
         log,
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from .core import slots
 from .core.timing import Timing
 
 
@@ -18,9 +17,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart says.
+    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels.
 
-    max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels; slots: replication slots are used.
+    sql_names: what has another name in SQL in this major, by the name of today; reloads_conninfo: a standby takes another upstream
+    without a restart; slots: replication slots are used.
     """
 
     name: str
@@ -37,6 +37,8 @@ class Settings:
     database: str
     major: str
     wal_directory: str
+    sql_names: Mapping[str, str]
+    reloads_conninfo: bool
     slots: bool
     timing: Timing
     max_lag: int
@@ -145,7 +147,9 @@ def parse(text: str) -> Settings:
         database=root.get("database", str, "the name of a database"),
         major=version,
         wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
-        slots=slots.are_bounded(version),
+        sql_names=major.get("sqlNames", dict, "an object of names"),
+        reloads_conninfo=major.get("reloadsConninfo", bool, "true or false"),
+        slots=major.get("boundsSlots", bool, "true or false"),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),

@@ -34,6 +34,7 @@ hba_file = '/etc/hapg/config/pg_hba.conf'
 password_encryption = 'scram-sha-256'
 logging_collector = off
 log_destination = 'stderr'
+log_line_prefix = '%m [%p] '
 update_process_title = on
 
 # replication

@@ -128,11 +128,12 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Hello:
-    """One incarnation of the supervisor."""
+    """One incarnation of the supervisor. missing: programs of PostgreSQL that its image lacks."""
 
     nonce: str
     boot_id: str
     uptime: float
+    missing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

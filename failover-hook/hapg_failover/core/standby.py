@@ -36,6 +36,9 @@ def boot(step: Step) -> None:
     elif o.volume_state is VolumeState.DAMAGED:
         step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
         step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
+    elif o.volume_state is VolumeState.OTHER_MAJOR:
+        step.tell("OtherMajor", o.volume_reason)
+        step.because(o.volume_reason)
     elif o.server == "standby":
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:

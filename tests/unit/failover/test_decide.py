@@ -265,6 +265,14 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             "empty",
         ),
         ("damaged", seen(volume_state=VolumeState.DAMAGED), remembered(Phase.DAMAGED), Phase.DAMAGED, ["Announce", "clone"], "damaged"),
+        (
+            "another major's data",
+            seen(volume_state=VolumeState.OTHER_MAJOR, volume_reason="data of 15", volume=None, server="down"),
+            remembered(Phase.BOOT),
+            Phase.BOOT,
+            ["Announce"],
+            "data of 15",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

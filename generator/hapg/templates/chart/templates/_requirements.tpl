@@ -29,6 +29,13 @@
 {{- end -}}
 {{- end -}}
 
+[% for name, least in major.least.items() %]
+{{- with get .Values.postgresql.parameters "[[ name ]]" -}}
+{{- if lt (int .) [[ least ]] -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %v is less than [[ least ]], with which PostgreSQL [[ major.name ]] doesn't start beside the chart's other settings" .) -}}
+{{- end -}}
+{{- end -}}
+[% endfor %]
 {{- $role := printf "%s/role" .Values.labelDomain -}}
 {{- if hasKey .Values.podLabels $role -}}
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container does" $role) -}}
