@@ -52,6 +52,7 @@ from .grants import Grants
 from .inspection import INSTEAD
 from .metrics import render
 from .operations import Operation, Tools, Verbs
+from .reload import Reload
 from .settings import Identity, Settings
 from .workers import Worker, every
 from .world import Change, World, read_volume
@@ -62,6 +63,7 @@ STATUS_S = 1.0
 PROBE_S = 1.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
+RELOAD_S = 2.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
@@ -105,6 +107,7 @@ class Agent:
         self._disk = Worker("disk")
         self._operator = Worker("operator")
         self._slots = Worker("slots")
+        self._reload = Reload(lambda: sql.reload(RELOAD_S), partial(log, "info", "reload"))
 
     def run(self) -> None:
         """Turn for ever."""
@@ -112,6 +115,7 @@ class Agent:
             threading.Thread(target=target, name=name, daemon=True).start()
         every(STATUS_S, "status", self._look_at_server)
         every(PROBE_S, "probe", self._probe_disk)
+        every(RELOAD_S, "reload", self._look_at_files)
         self._calls.list_pods()
         while True:
             self._wait()
@@ -194,6 +198,11 @@ class Agent:
             w.standby_names = status.standby_names
 
         self._changes.put(change)
+
+    def _look_at_files(self) -> None:
+        """A warm standby takes no connection. It reads the files when it is sealed, which comes before any promotion."""
+        phase, is_hot = self._memory.phase, self._settings().standby_mode == "hot"
+        self._reload.look(phase is Phase.PRIMARY or (phase is Phase.FOLLOW and is_hot))
 
     def _probe_disk(self) -> None:
         now = boottime()

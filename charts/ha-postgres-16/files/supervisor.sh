@@ -14,7 +14,7 @@ if [[ $$ -ne 1 ]]; then
 fi
 
 readonly RUN=${HAPG_RUN:-/run/hapg} VOLUME=${HAPG_VOLUME:-/var/lib/postgresql/data} CONFIG=${HAPG_CONFIG:-/etc/hapg/config}
-readonly SHM=${HAPG_SHM:-/dev/shm}
+readonly SHM=${HAPG_SHM:-/dev/shm} TLS=${HAPG_TLS:-/etc/hapg/tls} SSLMODE=${HAPG_SSLMODE-}
 readonly DATA=$VOLUME/pgdata
 readonly INSTANCE=$RUN/conf/instance.conf
 
@@ -389,6 +389,8 @@ restart() { # ID ANSWER
 conninfo() { # HOST PORT [DATABASE]
     INFO="host=$1 port=$2 user=postgres${3:+ dbname=$3} application_name=$NAME connect_timeout=5"
     INFO+=' keepalives_idle=5 keepalives_interval=2 keepalives_count=3'
+    if [[ $SSLMODE ]]; then INFO+=" sslmode=$SSLMODE"; fi
+    if [[ $SSLMODE == verify-ca ]]; then INFO+=" sslrootcert=$TLS/ca.crt"; fi
 }
 
 verb_follow() { # ID HOST PORT [SLOT]
@@ -878,6 +880,7 @@ SLOTS=${NAME%-*} # what the names of the members' slots begin with
 SLOTS=${SLOTS,,}
 SLOTS=${SLOTS//[!a-z0-9]/_}
 GRACE=${HAPG_GRACE:-60}
+[[ $SSLMODE =~ ^(prefer|require|verify-ca)?$ ]] || problem "HAPG_SSLMODE is none of prefer, require, verify-ca: $SSLMODE"
 [[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is no number: $GRACE"
 readonly NAME GRACE SLOTS
 declare -A FACT=()

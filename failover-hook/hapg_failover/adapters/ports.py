@@ -103,6 +103,9 @@ class Sql(Protocol):
     def checkpoint(self, timeout: float) -> None:
         """CHECKPOINT on the local server. Raise SqlError."""
 
+    def reload(self, timeout: float) -> None:
+        """Have the server of this pod read its configuration files and its certificate again. Raise SqlError."""
+
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """Return the physical replication slots of the local server. Raise SqlError."""
 

@@ -184,6 +184,10 @@ class PostgresSql:
         """See ports.Sql."""
         self._once(self._local, timeout, "CHECKPOINT")
 
+    def reload(self, timeout: float) -> None:
+        """See ports.Sql."""
+        self._once(self._local, timeout, "SELECT pg_reload_conf()")
+
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """See ports.Sql."""
         (rows,) = self._status.query(_SLOTS, (), timeout)
