@@ -17,6 +17,10 @@ ARGS ?=
 HELM_ARGS ?=
 export HELM_ARGS
 
+# The majors of PostgreSQL beside 15 that images are built of; only the tests need any.
+MAJORS ?=
+test e2e: MAJORS = 9.6 17 18
+
 VENV := .venv
 STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
@@ -101,7 +105,7 @@ tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cach
 
 .PHONY: images
 images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
-	$(CLUSTER_CLI) images --majors 9.6 17 18
+	$(CLUSTER_CLI) images $(if $(MAJORS),--majors $(MAJORS))
 
 .PHONY: postgres
 postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
