@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from .core import slots
 from .core.syncset import ASYNCHRONOUS, Policy
 from .core.timing import Timing
 
@@ -19,10 +18,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart says.
+    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels.
 
-    max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels; slots: replication slots are used;
-    policy: of replication.
+    policy: of replication; sql_names: what has another name in SQL in this major, by the name of today; reloads_conninfo: a standby takes
+    another upstream without a restart; slots: replication slots are used.
     """
 
     name: str
@@ -39,6 +38,8 @@ class Settings:
     database: str
     major: str
     wal_directory: str
+    sql_names: Mapping[str, str]
+    reloads_conninfo: bool
     slots: bool
     timing: Timing
     max_lag: int
@@ -152,7 +153,9 @@ def parse(text: str) -> Settings:
         database=root.get("database", str, "the name of a database"),
         major=version,
         wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
-        slots=slots.are_bounded(version),
+        sql_names=major.get("sqlNames", dict, "an object of names"),
+        reloads_conninfo=major.get("reloadsConninfo", bool, "true or false"),
+        slots=major.get("boundsSlots", bool, "true or false"),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),

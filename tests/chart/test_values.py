@@ -125,3 +125,13 @@ def test_a_commit_that_waits_for_a_disk_is_accepted(value: str, version: str) ->
 @BOTH
 def test_other_globals_are_none_of_this_charts_business(version: str) -> None:
     assert helm.objects("--set", "global.storageClass=x", version=version) == helm.objects(version=version)
+
+
+@BOTH
+def test_a_parameter_with_which_a_major_would_not_start_is_refused(version: str) -> None:
+    chart = helm.ROOT / "charts" / "ha-postgres-9.6"
+    few = helm.values({"postgresql.parameters.max_connections": 99})
+    sentence = "postgresql.parameters.max_connections: 99 is less than 100, with which PostgreSQL 9.6 doesn't start beside the chart's"
+    assert sentence in helm.refusal(*few, chart=chart, version=version)
+    assert helm.objects(*helm.values({"postgresql.parameters.max_connections": 100}), chart=chart, version=version)
+    assert helm.objects(*few, version=version)

@@ -21,10 +21,12 @@ def log(*appends: tuple[int, float, int], refused: tuple[int, ...] = ()) -> Log:
 
 def test_lines_of_the_writer_are_understood() -> None:
     found = Log("w")
-    for line in ("ok 1 10.0 10.5 10.0.0.1 0000000A", "no 2 11.0 11.1 25006", "maybe 3 12.0 13.0", "down 13.0 13.1", "end"):
+    for line in ("ok 1 10.0 10.5 10.0.0.1 0000000A", "no 2 11.0 11.1 25006", "maybe 3 12.0 13.0", "down 13.0 13.1"):
+        found.note(line)
+    for line in ("maybe 4 13.0 13.5 warned", "end"):
         found.note(line)
     assert found.acknowledged == [Append(1, 10.0, 10.5, "10.0.0.1", 10)]
-    assert (found.refused, found.uncertain, found.no_session, found.complete) == ([2], [3], 1, True)
+    assert (found.refused, found.uncertain, found.no_session, found.warned, found.complete) == ([2], [3, 4], 1, 1, True)
     with pytest.raises(ValueError, match="not a line"):
         found.note("command terminated with exit code 137")
 
@@ -90,9 +92,10 @@ def test_rows_that_were_refused_or_are_there_twice_are_found() -> None:
 
 def test_an_acknowledgement_by_the_old_server_after_the_new_ones_first_is_found() -> None:
     service, pinned = log((1, 0.0, 1), (2, 5.0, 2)), log((1, 4.0, 1), (2, 5.5, 1))
-    [found] = writes.overlaps([service, pinned])
-    assert found.startswith("server-1 acknowledged on timeline 1 0.500 s after server-2")
-    assert writes.overlaps([service, log((1, 4.0, 1))]) == []
+    [found] = writes.late([service, pinned])
+    assert found.append.id == 2
+    assert str(found).startswith("server-1 acknowledged on timeline 1 0.500 s after server-2")
+    assert writes.late([service, log((1, 4.0, 1))]) == []
 
 
 def test_two_servers_on_a_timeline_are_found() -> None:

@@ -61,6 +61,11 @@ def reads_extend(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Agent, "see", extending)
 
 
+def no_fence(patch: pytest.MonkeyPatch) -> None:
+    """The supervisor doesn't look at the deadline."""
+    patch.setattr(Server, "_fence", lambda self: None)
+
+
 def promoted_late(patch: pytest.MonkeyPatch) -> None:
     """The supervisor promotes without a look at the deadline."""
     promote = Server.promote

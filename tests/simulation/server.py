@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -74,6 +75,9 @@ class Server:
         self.promised_term = 0
         self.heartbeat_at = world.clock(member).now
         self.heartbeat_state = "down"
+        self.frozen = False
+        self.thawed_at = -1000.0
+        self._waiting: deque[Callable[[], None]] = deque()
         self._fifo_free = 0.0
         self._loop()
 
@@ -81,6 +85,37 @@ class Server:
     def now(self) -> float:
         """Boot time."""
         return self.world.clock(self.member).now
+
+    # --- running, frozen ---
+
+    def _later(self, delay: float, do: Callable[[], None]) -> None:
+        """Go on after `delay`, or when thawed."""
+
+        def resume() -> None:
+            if self.frozen or self._waiting:
+                self._waiting.append(do)
+            else:
+                do()
+
+        self.world.engine.after(delay, resume)
+
+    def freeze(self) -> None:
+        """Stop every process of the container where it is."""
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        if not self.frozen:
+            return
+        self.frozen = False
+        self.thawed_at = self.world.engine.now
+        while self._waiting and not self.frozen:
+            self._waiting.popleft()()
+
+    @property
+    def overdrawn(self) -> bool:
+        """Its processes were frozen past the deadline, and the supervisor has had no time yet to look (rule 15 of what is known)."""
+        return self.frozen or self.world.engine.now - self.thawed_at <= self.world.timing.fence
 
     # --- the supervisor's loop ---
 
@@ -91,7 +126,7 @@ class Server:
         self.heartbeat_state = self.state
         self._fence()
         self._replicate()
-        self.world.engine.after(self.world.uniform(0.1, LOOP_S), self._loop)
+        self._later(self.world.uniform(0.1, LOOP_S), self._loop)
 
     def _fence(self) -> None:
         if self.state != "primary":
@@ -102,7 +137,7 @@ class Server:
             return
         run = self.run
         delay = self.world.uniform(0.0, KILL_S) if self.world.chance(0.5) else KILL_S
-        self.world.engine.after(delay, lambda: self._fenced(run))
+        self._later(delay, lambda: self._fenced(run))
 
     def _fenced(self, run: int) -> None:
         if self.alive and self.state == "primary" and self.run == run:
@@ -120,6 +155,11 @@ class Server:
     def commit(self) -> None:
         """Commit and acknowledge something."""
         if self.volume.wal is None or self.world.disk_hung[self.member]:
+            return
+        if self.world.disk_full[self.member]:
+            if self.world.chance(0.1):
+                self.world.note(self.member, "the server dies for want of room")
+                self.kill()
             return
         self.volume.wal = self.volume.wal.grown(self.world.randint(1, 20))
         self.world.invariants.writing(self)
@@ -162,7 +202,7 @@ class Server:
             self.term = term
             answer(verb() or "ok")
 
-        self.world.engine.after(self._fifo_free - self.world.engine.now, process)
+        self._later(self._fifo_free - self.world.engine.now, process)
 
     def start(self, guard: int = 0) -> str | None:
         """Start the server, sealed."""
@@ -207,7 +247,7 @@ class Server:
         self.promised_term = term
         run = self.run
         if not self.world.chance(self.world.op_failure):
-            self.world.engine.after(self.world.uniform(0.05, 1.5), lambda: self._writable(run, timeline))
+            self._later(self.world.uniform(0.05, 1.5), lambda: self._writable(run, timeline))
         return None
 
     def _writable(self, run: int, timeline: int) -> None:
@@ -242,13 +282,13 @@ class Server:
                 return
             behind = [f for f in self.followers() if f.volume.wal != self.volume.wal]
             if behind and self.writable and self.world.engine.now < limit:
-                self.world.engine.after(0.2, wait)
+                self._later(0.2, wait)
                 return
             self._down()
             self.clean = True
             done()
 
-        self.world.engine.after(self.world.uniform(0.05, 0.4), wait)
+        self._later(self.world.uniform(0.05, 0.4), wait)
 
     def followers(self) -> list[Server]:
         """Return the servers that stream from this one at present."""

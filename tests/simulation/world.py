@@ -17,6 +17,7 @@ from .agent import Agent
 from .api import Api
 from .engine import Clock, Engine
 from .invariants import Invariants
+from .points import Points
 from .server import Server, Volume
 from .wal import Branch, Wal
 
@@ -66,6 +67,11 @@ class World:
         self.on = [True] * replicas
         self.api_cut = [False] * replicas
         self.peers_cut = [False] * replicas
+        self.peers_mute = [False] * replicas
+        self.peers_deaf = [False] * replicas
+        self.mute = [False] * replicas
+        self.deaf = [False] * replicas
+        self.disk_full = [False] * replicas
         self.watch_broken = [False] * replicas
         self.put_refused = [False] * replicas
         self.disk_hung = [False] * replicas
@@ -73,6 +79,7 @@ class World:
         self.faulted_at = [-1000.0] * replicas
         self.api_down = False
         self.loss = 0.0
+        self.peer_loss = 0.0
         self.latency = 0.02
         self.op_failure = 0.0
         self.wal_gone = 0.0
@@ -86,6 +93,7 @@ class World:
         self.promotions: list[tuple[float, int, int]] = []
         self.lost: list[list[Acknowledged]] = []
         self.settled_after = 0.0
+        self.points = Points(self)
         self.invariants = Invariants(self)
         self._serial = 0
         self.api.watchers.append(self._watched)
@@ -160,8 +168,10 @@ class World:
         """Return the server at an address, if it runs and the network reaches it."""
         for server in self.server:
             if self.address(server.member) == address and server.alive and self.on[server.member]:
-                reachable = server.member == seen_from or not (self.peers_cut[server.member] or self.peers_cut[seen_from])
-                return server if reachable else None
+                both = (server.member, seen_from)
+                cut = any(self.peers_cut[m] or self.peers_mute[m] or self.peers_deaf[m] for m in both)
+                reachable = server.member == seen_from or not cut
+                return server if reachable and not server.frozen else None
         return None
 
     # --- what is told ---
@@ -197,6 +207,10 @@ class World:
         """Tell whether the API answers this member."""
         return self.on[member] and not self.api_cut[member] and not self.api_down
 
+    def hears(self, member: int) -> bool:
+        """Tell whether what the API says arrives at this member."""
+        return self.reachable(member) and not self.deaf[member]
+
     def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None]) -> None:
         """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer."""
         member = agent.member
@@ -212,11 +226,11 @@ class World:
 
         def carry_out(answer_arrives: bool) -> None:
             result = apply()
-            if answer_arrives and self.reachable(member):
+            if answer_arrives and self.hears(member):
                 agent.later(back, lambda: finish(result))
 
         agent.later(limit, lambda: finish(None))
-        if not self.reachable(member):
+        if not self.reachable(member) or self.mute[member]:
             return
         if fate < self.loss / 3:
             return
@@ -233,7 +247,9 @@ class World:
         limit = GRANT_LIMIT_S / self.clock(agent.member).rate
 
         def connected(one: int, other: int) -> bool:
-            return self.on[one] and self.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
+            """Tell whether what `one` says reaches `other`."""
+            way = self.on[one] and self.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
+            return way and not self.peers_mute[one] and not self.peers_deaf[other]
 
         def arrive() -> None:
             for peer in self.agent:
@@ -242,13 +258,13 @@ class World:
 
         def reply(peer: Agent, answer: GrantAnswer) -> None:
             def arrive_back() -> None:
-                if connected(agent.member, peer.member) and self.engine.now - sent <= limit:
+                if connected(peer.member, agent.member) and self.engine.now - sent <= limit:
                     answered(answer)
 
-            if not self.chance(self.loss):
+            if not self.chance(max(self.loss, self.peer_loss)):
                 agent.later(back, arrive_back)
 
-        if not self.chance(self.loss):
+        if not self.chance(max(self.loss, self.peer_loss)):
             self.engine.after(there, arrive)
 
     def _delay(self) -> float:
@@ -273,13 +289,13 @@ class World:
 
     def _watched(self, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
         for member in range(len(self.agent)):
-            if not self.reachable(member) or self.watch_broken[member] or self.chance(self.loss / 2):
+            if not self.hears(member) or self.watch_broken[member] or self.chance(self.loss / 2):
                 continue
             self._deliver(self.agent[member], self._delay(), lease, pod, gone)
 
     def _deliver(self, agent: Agent, delay: float, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
         def arrive() -> None:
-            if not self.reachable(agent.member):
+            if not self.hears(agent.member):
                 return
             if lease is not None:
                 agent.see(lease, agent.now)
@@ -322,6 +338,13 @@ class World:
         """The agent stops between its next decision and the carrying out."""
         self.fault(member, "the agent will freeze before it acts")
         self.agent[member].freeze_before_action = seconds
+
+    def freeze_container(self, member: int, seconds: float) -> None:
+        """Every process of the postgres container stops for a while."""
+        self.fault(member, f"the postgres container freezes for {seconds:.1f} s")
+        server = self.server[member]
+        server.freeze()
+        self.engine.after(seconds, server.thaw)
 
     def postmaster_kill(self, member: int) -> None:
         """The server's main process dies; the supervisor kills the rest."""
@@ -390,6 +413,12 @@ class World:
 
     def _api_back(self) -> None:
         self.api_down = False
+
+    def lossy_api(self, loss: float, latency: float) -> None:
+        """So many calls are lost from now on, and each way takes so long on average, in seconds. Who was lossy was in trouble until now."""
+        for member in range(self.replicas):
+            self.fault(member, f"the API loses {loss:.2f} of all calls")
+        self.loss, self.latency = loss, latency
 
     def power_off(self, member: int) -> None:
         """A node stops, all at once."""
@@ -549,12 +578,15 @@ class World:
         self.log.append(f"{self.engine.now:8.3f} everything is healed")
         self.api_down = False
         self.loss = 0.0
+        self.peer_loss = 0.0
         self.latency = 0.02
         self.op_failure = 0.0
         self.wal_gone = 0.0
         for member in range(self.replicas):
             self.api_cut[member] = self.peers_cut[member] = self.watch_broken[member] = self.disk_hung[member] = False
-            self.put_refused[member] = False
+            self.put_refused[member] = self.mute[member] = self.deaf[member] = self.disk_full[member] = False
+            self.peers_mute[member] = self.peers_deaf[member] = False
+            self.server[member].thaw()
             self.stream_stall[member] = 0.0
             self.agent[member].freeze_before_action = 0.0
             if self.agent[member].frozen:

@@ -45,6 +45,47 @@
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container does" $role) -}}
 {{- end -}}
 
+{{- range $key, $_ := .Values.commonLabels -}}
+{{- if or (hasPrefix "app.kubernetes.io/" $key) (eq "helm.sh/chart" $key) (hasPrefix (printf "%s/" $.Values.labelDomain) $key) -}}
+{{- $wrong = append $wrong (printf "commonLabels: %s can't be set, because it is the chart's own" $key) -}}
+{{- end -}}
+{{- end -}}
+
+{{- if include "ha-postgres.sslMode" . -}}
+{{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
+{{- $wrong = append $wrong (printf "tls: mode %s needs a certificate; set secretName or certManager.issuerRef.name" .Values.tls.mode) -}}
+{{- else if and .Values.tls.secretName .Values.tls.certManager.issuerRef.name -}}
+{{- $wrong = append $wrong "tls: secretName and certManager.issuerRef.name exclude each other" -}}
+{{- end -}}
+{{- end -}}
+
+{{- range .Values.extraEnv -}}
+{{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
+{{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumes -}}
+{{- if has .name (list "data" "run" "config" "supervisor" "shm" "tmp" "token" "tls") -}}
+{{- $wrong = append $wrong (printf "extraVolumes: the name %s is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $given := .mountPath -}}
+{{- $path := printf "%s/" (clean $given) -}}
+{{- range list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
+{{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
+{{- $wrong = append $wrong (printf "extraVolumeMounts: %s would cover, or lie in, the chart's own %s" $given .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $value := list "initContainers" "extraContainers" -}}
+{{- range get $.Values $value -}}
+{{- if has .name (list "ensure-secret" "failover" "postgres") -}}
+{{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
 {{- end -}}

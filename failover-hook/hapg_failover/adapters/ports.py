@@ -103,6 +103,9 @@ class Sql(Protocol):
     def checkpoint(self, timeout: float) -> None:
         """CHECKPOINT on the local server. Raise SqlError."""
 
+    def reload(self, timeout: float) -> None:
+        """Have the server of this pod read its configuration files and its certificate again. Raise SqlError."""
+
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """Return the physical replication slots of the local server. Raise SqlError."""
 
@@ -141,11 +144,12 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Hello:
-    """One incarnation of the supervisor."""
+    """One incarnation of the supervisor. missing: programs of PostgreSQL that its image lacks."""
 
     nonce: str
     boot_id: str
     uptime: float
+    missing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

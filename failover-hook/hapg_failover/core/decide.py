@@ -178,6 +178,8 @@ def _put_answered(step: Step, put: PutResult) -> None:
 def _put_failed(step: Step, put: PutResult) -> None:
     """No answer counts as no: the Lease is read again, and only what is read then is acted on."""
     step.remember(read_at=step.o.now)
+    if put.kind is PutKind.RENEW:
+        step.remember(renewals_failed=step.m.renewals_failed + 1)
     if put.kind is PutKind.CLAIM and step.m.phase is Phase.CLAIMING:
         step.go(Phase.SEALED, f"the claim: {put.outcome.value}")
     if put.kind is PutKind.RENEW and put.outcome is PutOutcome.NOT_FOUND and step.m.phase is Phase.PRIMARY:

@@ -15,11 +15,15 @@ SUCCESSOR_HEADSTART_S = 1.0
 NO_LEASE_WAIT_S = 60.0
 
 
+BLOCKS = ("member", "timeline", "lag", "positions")
+"""What keeps a member from claiming for good: rule 4A, the two sides of 4D, and 4E."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether to claim now, and the reason in words. complete: nobody's position is missing.
 
-    blocked: waiting won't help, in a word for the figures: member (4A), timeline or lag (4D), positions (4E); '' if it may.
+    blocked: waiting won't help, in a word of BLOCKS; '' if it may.
     """
 
     claim: bool

@@ -12,11 +12,12 @@ from .lsn import Position
 
 
 class VolumeState(Enum):
-    """What the data volume of a pod holds."""
+    """What the data volume of a pod holds. OTHER_MAJOR: a server's directory of another major than ours; never touched."""
 
     EMPTY = "empty"
     DATA = "data"
     DAMAGED = "damaged"
+    OTHER_MAJOR = "other-major"
 
 
 @dataclass(frozen=True)

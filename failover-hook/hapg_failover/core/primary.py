@@ -51,7 +51,7 @@ def promoted(step: Step, result: OpResult) -> None:
     if step.m.phase is not Phase.PROMOTING:
         return
     if result.outcome is Outcome.OK:
-        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None)
+        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None, promoted_at=step.o.now)
         synchronous.promoted(step, result)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
@@ -172,7 +172,7 @@ def _labels(step: Step) -> None:
     """Label ourselves primary first, then strip every other primary label (rule 12)."""
     o, m = step.o, step.m
     own = step.own_pod
-    if own is None or o.now - m.label_at < 0.5:
+    if own is None or o.now - m.label_at < 0.5 or (m.handover is not None and m.handover.routed is not None):
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
     if own.role != "primary":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import election, failsafe, force, rejoin, storage, switchover, synchronous
+from . import causes, election, failsafe, force, rejoin, storage, switchover, synchronous
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
@@ -37,6 +37,9 @@ def boot(step: Step) -> None:
     elif o.volume_state is VolumeState.DAMAGED:
         step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
         step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
+    elif o.volume_state is VolumeState.OTHER_MAJOR:
+        step.tell("OtherMajor", o.volume_reason)
+        step.because(o.volume_reason)
     elif o.server == "standby" and not synchronous.unguarded(step):
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:
@@ -289,8 +292,10 @@ def _stand(step: Step, s: LeaseState) -> None:
     step.remember(blocked=verdict.blocked if o.now >= free_since else "")
     if not verdict.claim:
         step.because(verdict.reason)
-        if step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
-            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod)}")
+        if forced is not None and step.m.blocked:
+            force.refuse(step, forced, verdict.reason)
+        elif step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
+            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, step.m.blocked, s)}")
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return
@@ -305,6 +310,7 @@ def _stand(step: Step, s: LeaseState) -> None:
         return
     state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
+    step.remember(cause=causes.cause_of(s, forced is not None))
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
         force.taken(step, forced, verdict.reason)
@@ -339,6 +345,7 @@ def _resume(step: Step) -> None:
         return
     state = election.resume_state(me, o.address, o.system_identifier, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
+    step.remember(cause="start")
     step.put(PutKind.CLAIM, state, f"make the Lease anew: {verdict.reason}", create=True)
 
 

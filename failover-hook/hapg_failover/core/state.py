@@ -143,16 +143,17 @@ class HandOver:
     """A hand-over that the primary has begun while it still serves.
 
     why: in words; since: boot time; request: the ID of the operator's switchover, None if the pod is going away; to: the successor that
-    was asked for, or None for any; prepared: boot time from which on the server may be stopped, None while it checkpoints;
-    asked: boot time at which the Lease was last written to name the successor.
+    was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
+    asked: boot time at which the Lease was last written to name the successor; routed: the pod that was labelled primary for it.
     """
 
     why: str
     since: float
     request: str | None = None
     to: str | None = None
-    prepared: float | None = None
+    stop_at: float | None = None
     asked: float = 0.0
+    routed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -234,8 +235,9 @@ class Memory:
     nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed; copies: rewinds and clones since we last
     streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't
     tried before that. stuck_since: when the data volume was first seen to take no writes. slots_at: when slots were changed last.
-    told_at: when a lasting trouble was announced last; answered: requests of operators that were answered, as they were written, and
-    when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.Verdict.
+    told_at: when a lasting trouble was announced last; answered: requests of operators that were answered, as they were written, and when.
+    blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.BLOCKS.
+    renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when.
     grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
     the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
     are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
@@ -285,6 +287,9 @@ class Memory:
     told_at: float = -1e9
     answered: tuple[tuple[str, float], ...] = ()
     blocked: str = ""
+    renewals_failed: int = 0
+    cause: str = ""
+    promoted_at: float = 0.0
     grants: tuple[tuple[str, float], ...] = ()
     claimants: tuple[str, ...] = ()
     asked_at: float = 0.0
