@@ -53,7 +53,7 @@ class Trial:
             direct_gap_s=self.direct.gap,
             lost=self._lost(self.service),
             lost_pinned=self._lost(self.pinned),
-            split_brain_acks=len(writes.overlaps((self.service, self.direct, self.pinned))),
+            split_brain_acks=len(writes.late((self.service, self.direct, self.pinned))),
             full_strength_s=self.recovery,
             stuck=self.stuck,
             phases=self.phases,

@@ -30,13 +30,14 @@ class Append:
 
 @dataclass
 class Log:
-    """Everything that one writer was told, in order."""
+    """Everything that one writer was told, in order. warned: how many of the uncertain ones were acknowledged with a WARNING."""
 
     writer: str
     acknowledged: list[Append] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
     uncertain: list[int] = field(default_factory=list)
     no_session: int = 0
+    warned: int = 0
     complete: bool = False
     failures: int = 0
     unbroken: int = 0
@@ -50,8 +51,9 @@ class Log:
                 self.acknowledged.append(Append(int(id), float(begin), float(end), server, int(timeline, 16)))
             case ["no", id, _, _, _]:
                 self.refused.append(int(id))
-            case ["maybe", id, _, _]:
+            case ["maybe", id, _, _, *why]:
                 self.uncertain.append(int(id))
+                self.warned += why == ["warned"]
             case ["down", _, _]:
                 self.no_session += 1
             case ["end"]:
@@ -107,20 +109,29 @@ def unexpected(log: Log, present: Iterable[int]) -> list[int]:
     return wrong
 
 
-def overlaps(logs: Iterable[Log]) -> list[str]:
+@dataclass(frozen=True)
+class Late:
+    """An acknowledgement on an older timeline after the first one on a newer."""
+
+    append: Append
+    first: Append
+
+    def __str__(self) -> str:
+        old, new, seconds = self.append, self.first, self.append.end - self.first.end
+        return f"{old.server} acknowledged on timeline {old.timeline} {seconds:.3f} s after {new.server} had begun with {new.timeline}"
+
+
+def late(logs: Iterable[Log]) -> list[Late]:
     """Acknowledgements on an older timeline after the first one on a newer: two servers took writes."""
     appends = sorted((append for log in logs for append in log.acknowledged), key=lambda append: append.end)
     newest: Append | None = None
-    wrong = []
+    found = []
     for append in appends:
         if newest is None or append.timeline > newest.timeline:
             newest = append
         elif append.timeline < newest.timeline:
-            wrong.append(
-                f"{append.server} acknowledged on timeline {append.timeline} {append.end - newest.end:.3f} s after {newest.server} "
-                f"had begun with {newest.timeline}"
-            )
-    return wrong
+            found.append(Late(append, newest))
+    return found
 
 
 def servers(logs: Iterable[Log]) -> dict[int, set[str]]:
@@ -153,10 +164,10 @@ class Writer:
         self._stop_file = f"/tmp/stop-{name}"
         self._end_seconds = END_SECONDS + answer_seconds
         self.log = Log(name)
-        setup = f"export ANSWER={answer_seconds:g}\n"
-        setup += f"export PGHOST={host}\n" if host else ""
+        setup = f"export PGHOST={host}\n" if host else ""
         setup += f"export HOSTS='{' '.join(hosts)}' PGTARGETSESSIONATTRS=read-write\n" if hosts else ""
-        self._command = client.command("bash", "-c", setup + SCRIPT, "writer", name, "1", str(per_second), str(pause_ms))
+        numbers = ("1", str(per_second), str(pause_ms), f"{answer_seconds:g}")
+        self._command = client.command("bash", "-c", setup + SCRIPT, "writer", name, *numbers)
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._said = ""

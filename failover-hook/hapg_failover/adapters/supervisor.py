@@ -27,7 +27,7 @@ _LONGEST_LINE = 4096
 _CHUNK = 4096
 _RESULTS = frozenset({"ok", "error", "refused", "hello", "died", "fenced", "terminating"})
 _HEARTBEAT = re.compile(r"(\d+\.\d\d) (down|standby|primary) (\d+) ([01]) (-|[a-z0-9-]{1,40}) *\n")
-_HELLO = re.compile(r"(\S+) (\S+) (\d+\.\d\d)\n")
+_HELLO = re.compile(r"(\S+) (\S+) (\d+\.\d\d) (-|[a-z_,]+)\n")
 _DEADLINE = re.compile(r"\S+ \S+ \S+ (\S+) (\d+)\n")
 _EVENT = re.compile(r"(\S+) (-|[a-z0-9-]{1,40}) ([a-z]+)(?: (.*))?")
 _ARGUMENT = re.compile(r"[!-~]+")
@@ -71,7 +71,10 @@ class SupervisorFiles:
     def hello(self) -> Hello | None:
         """Return the supervisor's last hello, None if there is none."""
         match = _HELLO.fullmatch(self._text("hello"))
-        return Hello(match[1], match[2], float(match[3])) if match else None
+        if not match:
+            return None
+        missing = frozenset() if match[4] == "-" else frozenset(match[4].split(","))
+        return Hello(match[1], match[2], float(match[3]), missing)
 
     def heartbeat(self) -> Heartbeat | None:
         """Return its last heartbeat, None if there is none or it is unreadable."""
