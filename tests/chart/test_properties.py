@@ -40,7 +40,7 @@ def test_any_valid_spec(location: str, document: specs.Object) -> None:
 
 
 def rendered(chart: Path, version: str) -> str:
-    done = helm.run(version, "template", "e1", str(chart), "--namespace", "123", "--kube-version", helm.KUBERNETES)
+    done = helm.run(version, "template", chart.name, str(chart), "--namespace", "123", "--kube-version", helm.KUBERNETES)
     assert done.returncode == 0, done.stderr
     return "\n".join(line for line in done.stdout.splitlines() if line.strip())
 
