@@ -22,7 +22,7 @@ def location(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.slow
 @given(specs.SPECS)
-@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # with helm, shrinking takes minutes
+@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # with helm, shrinking takes minutes
 def test_any_valid_spec(location: str, document: specs.Object) -> None:
     wanted = spec.parse(specs.text(document), "pg.yaml")
     with tempfile.TemporaryDirectory() as folder:
