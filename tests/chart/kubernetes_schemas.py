@@ -20,10 +20,12 @@ def _closed(optional: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
+_METADATA = {**_closed(name=_TEXT, namespace=_TEXT, labels=_TEXTS, annotations=_TEXTS), "required": ["name", "namespace", "labels"]}
+
 SERVICE_MONITOR = _closed(
     apiVersion={"const": "monitoring.coreos.com/v1"},
     kind={"const": "ServiceMonitor"},
-    metadata=_closed(name=_TEXT, namespace=_TEXT, labels=_TEXTS),
+    metadata=_METADATA,
     spec=_closed(
         namespaceSelector=_closed(matchNames={"type": "array", "items": _TEXT}),
         selector=_closed(matchLabels=_TEXTS),
@@ -31,6 +33,22 @@ SERVICE_MONITOR = _closed(
     ),
 )
 """What a chart says in a ServiceMonitor. Its own schema is not part of Kubernetes."""
+
+
+CERTIFICATE = _closed(
+    apiVersion={"const": "cert-manager.io/v1"},
+    kind={"const": "Certificate"},
+    metadata=_METADATA,
+    spec=_closed(
+        secretName=_TEXT,
+        issuerRef=_closed(name=_TEXT, kind=_TEXT, group=_TEXT),
+        usages={"type": "array", "items": _TEXT},
+        dnsNames={"type": "array", "items": _TEXT},
+        duration=_TEXT,
+        renewBefore=_TEXT,
+    ),
+)
+"""The same for a Certificate of cert-manager."""
 
 
 def write(directory: Path) -> str:
@@ -47,6 +65,7 @@ def write(directory: Path) -> str:
             group = kind["group"].split(".")[0]
             file = "-".join(part for part in (kind["kind"].lower(), group, kind["version"]) if part)
             (directory / f"{file}.json").write_text(json.dumps({"$ref": f"all.json#/definitions/{name}"}), encoding="utf-8")
+    (directory / "certificate-cert-manager-v1.json").write_text(json.dumps(CERTIFICATE), encoding="utf-8")
     (directory / "servicemonitor-monitoring-v1.json").write_text(json.dumps(SERVICE_MONITOR), encoding="utf-8")
     return f"{directory}/{LOCATION}"
 

@@ -35,6 +35,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "ha-postgres.standardLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Annotations of an object: a list of the root context and those that are its own, which win. */}}
+{{- define "ha-postgres.annotations" -}}
+{{- $root := index . 0 -}}
+{{- with merge (dict) (index . 1) $root.Values.commonAnnotations }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
 {{/* Labels of the objects that belong to the database as its users see it. */}}

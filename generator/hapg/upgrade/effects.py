@@ -142,6 +142,10 @@ def _scaled(change: Change, new: Manifest) -> Finding:
 def _pods(path: Path, change: Change, new: Manifest) -> Finding:
     if path[:2] == ("spec", "volumes") and path[2:3] in ((), ("[data]",)):
         return Finding(Effect.DATA, "the servers' data would lie in another volume", change)
+    if path[-1:] == ("[HAPG_SSLMODE]",) and change.old is MISSING and change.new["value"] != "prefer":
+        return Finding(
+            Effect.DATA, "standbys, which restart first, can't follow a primary without TLS; go by way of tls.mode allow", change
+        )
     if path[:2] == ("spec", "securityContext") and path[2:] in (("runAsUser",), ("fsGroup",)):
         return Finding(Effect.DATA, "the files on the volumes belong to another user, whom PostgreSQL insists on", change)
     if new["spec"].get("replicas", 1) > 1:

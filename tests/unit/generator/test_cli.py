@@ -144,11 +144,12 @@ def test_check_of_nothing_is_drift(tmp_path: Path) -> None:
 
 
 def test_a_refused_spec_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "bad.yaml").write_text(WARM.replace("replicas: 3", "replicas: 0").replace('"15"', '"9.6"'))
+    (tmp_path / "bad.yaml").write_text(WARM.replace("replicas: 3", "replicas: 0").replace('"15"', '"9.5"'))
     assert main(["generate", str(tmp_path / "bad.yaml"), "-o", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == (
         "error: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
-        'error: spec.version: "9.6" is planned and not available yet; use "15"\n'
+        'error: spec.version: "9.5" is not a version that hapg knows; "9.6", "12", "13", "14", "15", "16", "17", "18", '
+        'or a release of one, such as "15.4"\n'
     )
     assert not (tmp_path / "out").exists()
 
@@ -233,7 +234,7 @@ def test_the_schemas_are_valid_and_printed(which: str, capsys: pytest.CaptureFix
     assert main(["schema", which]) == 0
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft7Validator.check_schema(schema)
-    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-15" / "values.yaml").read_text())
+    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-18" / "values.yaml").read_text())
     jsonschema.Draft7Validator(schema).validate(document)
     assert not {"unit", "complaint", "unsupported"} & set(_keywords(schema))
 
