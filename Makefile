@@ -12,6 +12,9 @@ export CLUSTER
 # Arguments for pytest: make e2e ARGS="-k handover"
 ARGS ?=
 
+# What the bench measures: ha-postgres, patroni, or all (both, one after the other).
+SYSTEM ?= ha-postgres
+
 # Arguments for helm in the demo; with CLUSTER=current it has to be told where the images are:
 # make demo CLUSTER=current HELM_ARGS="--set global.imageRegistry=REGISTRY"
 HELM_ARGS ?=
@@ -44,14 +47,14 @@ demo: tools images cluster-up ## a release on a cluster, rows, a live failover; 
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images postgres cluster-up ## everything: lint, then all tests, those on the real cluster too
-	$(PY) -m pytest tests $(ARGS)
+test: lint tools images postgres cluster-up ## lint, then all tests, those on the real cluster too, and a half of the faults
+	$(PY) -m pytest tests -m "not faults" $(ARGS)
 
 # --- parts of it ---------------------------------------------------------------------------------------------
 
 .PHONY: test-fast
 test-fast: lint tools ## lint, unit tests, simulations, chart tests; no cluster, under two minutes
-	$(PY) -m pytest tests/unit tests/simulation tests/chart -m "not cluster and not slow" $(ARGS)
+	$(PY) -m pytest tests/unit tests/simulation tests/model tests/rules tests/chart -m "not cluster and not slow" $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
@@ -70,9 +73,25 @@ format: $(STAMP) ## let ruff format the Python sources and sort their imports
 e2e: tools images cluster-up ## the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest tests/e2e $(ARGS)
 
+.PHONY: faults
+faults: tools images cluster-up ## every fault, each under writes, goes on after failures, rewrites docs/faults.md; or some: make faults ARGS="-k NAME"
+	$(if $(ARGS),,rm -f build/faults.json)
+	rc=0; $(PY) -m pytest tests/faults $(ARGS) || rc=$$?; $(if $(ARGS),,$(PY) -m tests.faults.report;) exit $$rc
+
+# How long the soak goes on, in hours; a fraction will do.
+HOURS ?= 1
+
+.PHONY: soak
+soak: tools images cluster-up ## random faults under pgbench, and whether anything grows: make soak HOURS=0.5 ARGS="--seed 7"
+	$(PY) -m tests.faults.soak --hours $(HOURS) $(ARGS)
+
 .PHONY: bench
-bench: tools images cluster-up ## the faults of the tutorial, with the gap that a writing client sees
-	$(PY) -m tests.bench $(ARGS)
+bench: tools images cluster-up ## nine faults, and how long clients wait: make bench SYSTEM=all ARGS="--times 3"
+	$(PY) -m tests.bench --system $(SYSTEM) $(ARGS)
+
+.PHONY: bench-report
+bench-report: $(STAMP) ## docs/bench.md and the README's table from the lines of the last bench
+	$(PY) -m tests.bench.report build/bench.jsonl
 
 # --- generated files -----------------------------------------------------------------------------------------
 
@@ -81,12 +100,15 @@ charts: tools ## write what is generated: charts/ with schema and README tables,
 	$(HAPG) generate --all -o charts
 	$(PY) -m tests.chart.golden
 	$(PY) -m docs.make_pictures
+	$(PY) -m docs.make_spec
 
 .PHONY: check
 check: tools ## fail if a generated file differs from what its source would give
 	$(HAPG) generate --all --check -o charts
 	$(PY) -m tests.chart.golden --check
 	$(PY) -m docs.make_pictures --check
+	$(PY) -m tests.bench.report --check
+	$(PY) -m docs.make_spec --check
 
 .PHONY: lock
 lock: ## resolve requirements-dev.lock anew (needs uv)
@@ -102,9 +124,12 @@ tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cach
 .PHONY: images
 images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
 	$(CLUSTER_CLI) images --majors 9.6 17 18
+ifneq ($(SYSTEM),ha-postgres)
+	$(PY) -m tests.bench.patroni
+endif
 
 .PHONY: postgres
-postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12 and 15 on this machine, for tests/supervisor
+postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
 	$(CLUSTER_CLI) servers
 

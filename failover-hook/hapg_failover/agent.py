@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -58,7 +58,8 @@ from .workers import Worker, every
 from .world import Change, World, read_volume
 
 TURN_S = 0.25
-STATUS_S = 0.5
+HAND_OVER_TURN_S = 0.02
+STATUS_S = 1.0
 PROBE_S = 1.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
@@ -81,8 +82,9 @@ class Agent:
         volume: Volume,
         peers: PeerClient,
         log: Log,
+        requests: Callable[[], Mapping[str, int]],
     ) -> None:
-        """settings: called at each turn."""
+        """settings: called at each turn; requests: how many were sent to the API, by verb."""
         self._settings = settings
         self._identity = identity
         self._me = Holder(identity.pod, identity.uid)
@@ -90,6 +92,7 @@ class Agent:
         self._supervisor = supervisor
         self._volume = volume
         self._log = log
+        self._requests = requests
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._grants = Grants(peers, self._changes.put, log)
         self._verbs = Verbs(supervisor)
@@ -152,7 +155,7 @@ class Agent:
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        return render(self._memory.phase, self._world.lease, boottime())
+        return render(self._memory, self._world.lease, self._settings().timing, boottime(), time.time(), self._requests())
 
     def _read_events(self) -> None:
         while True:
@@ -192,6 +195,7 @@ class Agent:
             w.streaming = update(w.streaming, rows, now)
             w.position = status.position
             w.slots = kept
+            w.standby_names = status.standby_names
 
         self._changes.put(change)
 
@@ -225,7 +229,7 @@ class Agent:
 
     def _wait(self) -> None:
         try:
-            self._changes.get(timeout=TURN_S)(self._world)
+            self._changes.get(timeout=TURN_S if self._memory.handover is None else HAND_OVER_TURN_S)(self._world)
             while True:
                 self._changes.get_nowait()(self._world)
         except queue.Empty:
@@ -288,6 +292,8 @@ class Agent:
             probe_at=w.probe_at,
             room=w.room,
             segment=w.segment,
+            policy=settings.policy,
+            standby_names=w.standby_names,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,

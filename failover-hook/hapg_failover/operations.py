@@ -16,7 +16,7 @@ from uuid import uuid4
 from .adapters.clock import boottime
 from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor, SupervisorEvent
 from .adapters.volume import Marker, Volume
-from .core import rejoin, storage
+from .core import rejoin, storage, syncset
 from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
@@ -35,6 +35,8 @@ LONG_CHECKPOINT_S = 1.0
 SIZE_S = 60.0
 CLONE_SEGMENTS = 3
 FRESH_S = 0.5
+STANDBYS_S = 4.0
+STATUS_S = 2.0
 
 
 class OperationFailed(Exception):
@@ -141,6 +143,7 @@ class Operation:
             Op.PREPARE: self._prepare,
             Op.HAND_OVER: self._hand_over,
             Op.STOP: self._stop,
+            Op.STANDBYS: self._standbys,
         }
         try:
             return actions[self._run.op]()
@@ -181,9 +184,10 @@ class Operation:
         if self._tools.volume.dirty():
             raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
         self._ensure_down(START_S)
+        guard = (str(self._run.guard),) if self._run.guard else ()
         try:
             self._tools.volume.write_term(self._run.term)
-            self._verb("start", self._run.mode or "warm", timeout=START_S)
+            self._verb("start", self._run.mode or "warm", *guard, timeout=START_S)
         except (OperationFailed, OSError) as error:
             return self._start_failed(str(error))
         return self._result(Outcome.OK, "", self._inspection.end_of_wal(None))
@@ -310,7 +314,7 @@ class Operation:
             raise OperationFailed("no position is known to promote from")
         end = time.monotonic() + PROMOTE_S
         tools.volume.write_term(run.term)
-        self._verb("promote", str(run.timeline), str(run.own.timeline))
+        self._verb("promote", str(run.timeline), str(run.own.timeline), *_words(run.setting or syncset.OFF))
         while True:
             try:
                 status = tools.sql.status(1.0)
@@ -347,6 +351,29 @@ class Operation:
             raise OperationFailed("the shutdown checkpoint can't be read")
         return self._result(Outcome.OK, "shut down", Position(control.checkpoint.timeline, end))
 
+    def _standbys(self) -> OpResult:
+        """Change the setting and see that every process acts by it; the position is the end of WAL after that."""
+        run, sql = self._run, self._tools.sql
+        setting = run.setting or syncset.OFF
+        self._verb("standbys", *(_words(setting) or ("0",)))
+        end = time.monotonic() + STANDBYS_S
+        while True:
+            seen = sql.standby_names(STATUS_S)
+            problem = syncset.not_in_force(setting, seen.shown, seen.priorities)
+            if problem is None:
+                break
+            if time.monotonic() > end:
+                raise OperationFailed(problem)
+            time.sleep(0.02)
+        if setting.k and not run.waited:
+            sql.checkpoint(CHECKPOINT_S)
+        return self._result(Outcome.OK, str(setting), sql.status(STATUS_S).position)
+
     def _stop(self) -> OpResult:
         self._ensure_down(max(10.0, self._tools.grace - 20.0))
         return self._result(Outcome.OK, "stopped")
+
+
+def _words(setting: syncset.Setting) -> tuple[str, ...]:
+    """Return the setting as arguments of a verb: K and the names; none if nobody is waited for."""
+    return (str(setting.k), *setting.names) if setting.k else ()

@@ -38,7 +38,7 @@ class Major:
     replication slots hold back can be bounded (13 and later), otherwise none are used; sql_names: what in SQL had another name.
     standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery are parameters of postgresql.conf (12 and
     later); reloads_conninfo: a running standby takes another primary_conninfo (13 and later); status_line: postmaster.pid says how far
-    the server's start has come (10 and later).
+    the server's start has come (10 and later); quorum: synchronous_standby_names takes ANY (10 and later).
     authentication: method of pg_hba.conf and initdb for passwords, password_encryption: the setting for it; least: the smallest
     values with which a server starts that has the chart's other settings, by parameter.
     """
@@ -57,6 +57,7 @@ class Major:
     recovery_parameters: bool = True
     reloads_conninfo: bool = True
     status_line: bool = True
+    quorum: bool = True
     authentication: str = "scram-sha-256"
     password_encryption: str = "'scram-sha-256'"  # noqa: S105
     least: Mapping[str, int] = field(default_factory=dict)
@@ -81,6 +82,7 @@ class Major:
             "reloadsConninfo": self.reloads_conninfo,
             "boundsSlots": self.bounds_slots,
             "statusLine": self.status_line,
+            "quorum": self.quorum,
             "authentication": self.authentication,
             "sqlNames": dict(self.sql_names),
         }
@@ -126,6 +128,7 @@ MAJORS = _named(
         recovery_parameters=False,
         reloads_conninfo=False,
         status_line=False,
+        quorum=False,
         authentication="md5",
         password_encryption="on",  # noqa: S106
         least={"max_connections": 100},

@@ -51,6 +51,8 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, (str, int, float)) and not isinstance(version, bool):
         found += _version_problems(version, f"{prefix}version")
+    if isinstance(content, dict):
+        found += _streaming_problems(content, f"{prefix}streamingMode")
     if found or not isinstance(content, dict):
         raise InputError(found)
     major, tag = majors.find(str(version))
@@ -77,6 +79,12 @@ def _version_problems(version: str | float, path: str) -> list[str]:
     return []
 
 
+def _streaming_problems(content: Mapping[str, Any], path: str) -> list[str]:
+    if str(content.get("streamingMode")).lower() != "synchronous" or content.get("replicas", 1) != 1:
+        return []
+    return [f"{path}: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out"]
+
+
 def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
     defaults: dict[str, object] = {"replicas": content.get("replicas", 1), "standbyMode": content.get("standbyMode", "warm")}
     if tag is not None:
@@ -87,6 +95,8 @@ def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
     else:
         defaults |= {f"storage.{key}": storage[key] for key in ("storageClassName", "accessModes") if key in storage}
         defaults["storage.resources.requests.storage"] = storage["resources"]["requests"]["storage"]
+    if content.get("streamingMode", "").lower() == "synchronous":
+        defaults["replication.mode"] = "synchronous"
     if "databaseSecret" in content:
         defaults["databaseSecret.secretName"] = content["databaseSecret"]["secretName"]
     if "monitor" in content:

@@ -57,6 +57,7 @@ def write(directory: Path) -> str:
     module = Path(json.loads(found.stdout)["Dir"])
     description = json.loads((module / "api" / "openapi-spec" / "swagger.json").read_text(encoding="utf-8"))
     definitions = {name: _strict(node) for name, node in description["definitions"].items()}
+    definitions["io.k8s.apimachinery.pkg.api.resource.Quantity"] = {"type": ["string", "number"]}
     (directory / "all.json").write_text(json.dumps({"definitions": definitions}), encoding="utf-8")
     for name, node in description["definitions"].items():
         for kind in node.get("x-kubernetes-group-version-kind", ()):

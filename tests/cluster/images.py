@@ -214,34 +214,45 @@ def _pip_options(folder: Path) -> list[str]:
     return [*options, "--volume", f"{configuration}:/etc/pip.conf:ro"]
 
 
-def _failover_sources() -> list[Path]:
-    package = FAILOVER_SOURCE / "hapg_failover"
-    sources = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return [FAILOVER_SOURCE / "Containerfile", FAILOVER_SOURCE / "requirements.lock", *sources]
+def python_roots() -> tuple[Archive, Archive]:
+    """Debian with Python, and the same with pip, for building."""
+    return _of_root(f"{_BASE_IMAGE}:1", _BASE), _of_root(f"{_BUILD_IMAGE}:1", _BUILD)
+
+
+def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], arguments: Mapping[str, Archive], largest: int) -> Archive:
+    """An image built by the Containerfile in `source`, made anew when one of the files or an image in its arguments changes.
+
+    `largest`: bytes that it may have unpacked; ClusterError if it has more, or if a file is missing.
+    """
+    sources = sorted([source / "Containerfile", *files_of_it])
+    missing = [path for path in sources if not path.exists()]
+    if missing:
+        raise ClusterError(f"{reference} can't be built: {missing[0]} is missing")
+
+    def make(archive: Path, folder: Path) -> None:
+        options = ["--isolation", "chroot", "--layers", "--pull-never", "--tag", reference]
+        for name, root in arguments.items():
+            options += ["--build-arg", f"{name}={_in_storage(root)}"]
+        options += _pip_options(folder)
+        _buildah("bud", *options, "--file", str(source / "Containerfile"), str(source))
+        _buildah("push", "--quiet", reference, f"docker-archive:{archive}:{reference}")
+        size = _unpacked_size(archive)
+        if size > largest:
+            raise ClusterError(f"{reference} has {size / 1e6:.0f} MB unpacked; at most {largest / 1e6:.0f} MB are allowed")
+
+    # paths relative to the source, since a file that moves changes the image as well
+    names = [str(path.relative_to(source)) for path in sources]
+    return _cached(reference, files.digest(sources, *names, *(root.key for root in arguments.values())), make)
 
 
 def _failover() -> Archive:
-    missing = [path for path in _failover_sources() if not path.exists()]
-    if missing:
-        raise ClusterError(f"the failover image can't be built: {missing[0]} is missing")
-    base, build = _of_root(f"{_BASE_IMAGE}:1", _BASE), _of_root(f"{_BUILD_IMAGE}:1", _BUILD)
-
-    def make(archive: Path, folder: Path) -> None:
-        arguments = {"BASE_IMAGE": _in_storage(base), "BUILD_IMAGE": _in_storage(build)}
-        options = ["--isolation", "chroot", "--layers", "--pull-never", "--tag", FAILOVER_IMAGE]
-        for name, value in arguments.items():
-            options += ["--build-arg", f"{name}={value}"]
-        options += _pip_options(folder)
-        _buildah("bud", *options, "--file", str(FAILOVER_SOURCE / "Containerfile"), str(FAILOVER_SOURCE))
-        _buildah("push", "--quiet", FAILOVER_IMAGE, f"docker-archive:{archive}:{FAILOVER_IMAGE}")
-        size = _unpacked_size(archive)
-        if size > _LARGEST_FAILOVER_IMAGE:
-            limit = _LARGEST_FAILOVER_IMAGE / 1e6
-            raise ClusterError(f"{FAILOVER_IMAGE} has {size / 1e6:.0f} MB unpacked; at most {limit:.0f} MB are allowed")
-
-    # paths relative to the source, since a file that moves changes the image as well
-    names = [str(path.relative_to(FAILOVER_SOURCE)) for path in sorted(_failover_sources())]
-    return _cached(FAILOVER_IMAGE, files.digest(_failover_sources(), *names, base.key, build.key), make)
+    package = FAILOVER_SOURCE / "hapg_failover"
+    sources = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    base, build = python_roots()
+    arguments = {"BASE_IMAGE": base, "BUILD_IMAGE": build}
+    return of_containerfile(
+        FAILOVER_IMAGE, FAILOVER_SOURCE, [FAILOVER_SOURCE / "requirements.lock", *sources], arguments, _LARGEST_FAILOVER_IMAGE
+    )
 
 
 def ensure_debian() -> list[Archive]:

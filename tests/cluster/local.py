@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import builds, cgroups, configuration, debian, files, images, network, pki, process, runtime, supervise
+from tests.cluster import builds, cgroups, configuration, debian, disks, files, images, network, pki, process, runtime, supervise
 from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Archive
@@ -200,6 +200,8 @@ def _keep_logs() -> None:
 def _clean_up() -> None:
     """Removes everything that any start may have left, whatever of it is still alive or readable."""
     supervisor = supervise.recorded()
+    if supervise.running():
+        disks.resume_everywhere()
     if supervisor:
         process.kill([supervisor])
     while processes := process.marked(f"{process.MARK}={CLUSTER}"):

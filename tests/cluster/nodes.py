@@ -11,14 +11,14 @@ import signal
 import time
 from typing import Any, Literal
 
-from tests.cluster import cgroups, configuration, files, local, network, process, runtime, supervise
+from tests.cluster import cgroups, configuration, disks, files, local, network, process, runtime, supervise
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import STATE_LOCK
 from tests.cluster.topology import HOST_ADDRESS, NODES, POD_RANGE, Node
 from tests.cluster.topology import node as _find_node
 
-From = Literal["api", "peers"]
+Direction = Literal["both", "to", "from"]
 
 _STOP_SECONDS = 5.0
 _API_PORT = "6443"
@@ -54,6 +54,7 @@ def heal(node: str) -> None:
 def power_off(node: str) -> None:
     """Kills everything on a node at once and takes its cable and memory away; its disk stays."""
     with files.lock(STATE_LOCK):
+        disks.resume_all(_node(node).name)
         supervise.request("node-down", node=_node(node).name)
         _route_services()
 
@@ -81,9 +82,16 @@ def stop_api() -> None:
 
 
 def start_api() -> None:
-    """Starts the API server again; returns when it answers."""
+    """Starts the API server again, and the controllers anew; returns when it answers.
+
+    Controllers that take part in a leader's election end during an outage. Ours don't, and would act for a minute or more on what they
+    knew before it: they'd call nodes NotReady that aren't.
+    """
     supervise.request("resume", names=["kube-apiserver"])
     local.wait_for_api()
+    controllers = ["kube-controller-manager", "kube-scheduler"]
+    supervise.request("stop", names=controllers)
+    supervise.request("resume", names=controllers)
 
 
 def _pod(namespace: str, pod: str) -> dict[str, Any]:
@@ -172,30 +180,42 @@ def _forward_rules(node: str) -> list[list[str]]:
     return [shlex.split(line) for line in listing.splitlines()]
 
 
-def cut(namespace: str, pod: str, peer: From) -> None:
-    """Drops a pod's packets to and from the API server (`api`), or all other pods but for DNS (`peers`).
-
-    It holds for the pod's present address, until `restore`; kubelet's own probes go on.
-    """
+def address(namespace: str, pod: str) -> tuple[str, str]:
+    """A pod's address and its node."""
     found = _pod(namespace, pod)
     address, node = found["status"].get("podIP"), found["spec"].get("nodeName")
     if not address or not node:
         raise ClusterError(f"pod {namespace}/{pod} has no address yet")
+    return str(address), str(node)
+
+
+def cut(namespace: str, pod: str, peer: str, direction: Direction = "both") -> None:
+    """Drops a pod's packets to and from the API server (`api`), all other pods but for DNS (`peers`), or one other pod of its
+    namespace (`pod/NAME`); or those `to` it, or `from` it, alone.
+
+    It holds for the present addresses, until `restore`; kubelet's own probes go on.
+    """
+    own, node = address(namespace, pod)
     chain = [*supervise.inside(node), "iptables", "-w", "-t", "mangle", "-I", "FORWARD"]
     comment = ["-m", "comment", "--comment", _cut_name(namespace, pod)]
-    rules = {
-        "api": [
-            ["-s", address, "-d", HOST_ADDRESS, "-p", "tcp", "--dport", _API_PORT],
-            ["-d", address, "-s", HOST_ADDRESS, "-p", "tcp", "--sport", _API_PORT],
-        ],
-        "peers": [["-s", address, "-d", POD_RANGE], ["-d", address, "-s", POD_RANGE]],
-    }
-    for rule in rules[peer]:
-        run([*chain, *rule, *comment, "-j", "DROP"])
+    if peer == "api":
+        to = ["-d", HOST_ADDRESS, "-p", "tcp", "--dport", _API_PORT]
+        back = ["-s", HOST_ADDRESS, "-p", "tcp", "--sport", _API_PORT]
+    elif peer == "peers":
+        to, back = ["-d", POD_RANGE], ["-s", POD_RANGE]
+    elif peer.startswith("pod/"):
+        other = address(namespace, peer.removeprefix("pod/"))[0]
+        to, back = ["-d", other], ["-s", other]
+    else:
+        raise ClusterError(f"{peer!r} is no peer; it may be api, peers or pod/NAME")
+    rules = {"to": ["-s", own, *to], "from": ["-d", own, *back]}
+    for name, rule in rules.items():
+        if direction in ("both", name):
+            run([*chain, *rule, *comment, "-j", "DROP"])
     if peer == "peers":
         for protocol in ("udp", "tcp"):
-            run([*chain, "-s", address, "-p", protocol, "--dport", _DNS_PORT, *comment, "-j", "ACCEPT"])
-            run([*chain, "-d", address, "-p", protocol, "--sport", _DNS_PORT, *comment, "-j", "ACCEPT"])
+            run([*chain, "-s", own, "-p", protocol, "--dport", _DNS_PORT, *comment, "-j", "ACCEPT"])
+            run([*chain, "-d", own, "-p", protocol, "--sport", _DNS_PORT, *comment, "-j", "ACCEPT"])
 
 
 def restore(namespace: str, pod: str) -> None:

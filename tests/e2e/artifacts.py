@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
+from tests.e2e import programs
 from tests.e2e.programs import REPOSITORY, Namespace, ProgramError
 
 FOLDER = REPOSITORY / "build" / "e2e-artifacts"
 OBJECTS = "pods,statefulsets,services,endpointslices,configmaps,persistentvolumeclaims,leases,serviceaccounts,poddisruptionbudgets"
 LIMIT_SECONDS = 30.0
+
+
+def save_all(test: str) -> Path:
+    """Write what there is to know about the namespaces that are in use; return the folder, which is named after the test."""
+    folder = FOLDER / re.sub(r"[^\w.-]+", "-", test.rpartition("/")[2])
+    shutil.rmtree(folder, ignore_errors=True)
+    for namespace in list(programs.OPEN):
+        save(namespace, folder / namespace.name)
+    return folder
 
 
 def save(namespace: Namespace, folder: Path) -> None:

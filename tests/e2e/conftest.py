@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -59,9 +56,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Save what there is to know about the namespaces that are in use when a test fails."""
     report = yield
     if report.failed and programs.OPEN:
-        folder = artifacts.FOLDER / re.sub(r"[^\w.-]+", "-", item.nodeid.rpartition("/")[2])
-        shutil.rmtree(folder, ignore_errors=True)
-        for namespace in list(programs.OPEN):
-            artifacts.save(namespace, folder / namespace.name)
-        report.sections.append(("artifacts", str(Path(folder).relative_to(programs.REPOSITORY))))
+        folder = artifacts.save_all(item.nodeid)
+        report.sections.append(("artifacts", str(folder.relative_to(programs.REPOSITORY))))
     return report

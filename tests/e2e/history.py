@@ -13,7 +13,7 @@ from tests.e2e.programs import environment
 from tests.e2e.release import Release
 
 FORMAT = r'jsonpath={.metadata.annotations.ha-postgres/state}{"\n"}'
-RETRY_SECONDS = 0.2
+RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class History:
     def _watch(self) -> None:
         names = ["--namespace", self._release.namespace.name, "get", "lease", self._release.name]
         command = ["kubectl", *names, "--watch", "--output", FORMAT]
-        while not self._stopped.wait(RETRY_SECONDS):
+        while not self._stopped.is_set():
             with subprocess.Popen(
                 command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             ) as process:
@@ -84,6 +84,7 @@ class History:
                 for line in process.stdout:
                     if line.strip():
                         self._versions.append(Reign.of(json.loads(line)))
+            self._stopped.wait(RETRY_SECONDS)
 
     @property
     def reigns(self) -> list[Reign]:

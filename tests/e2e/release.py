@@ -174,7 +174,8 @@ class Release:
 
     def image(self, container: str) -> str:
         """The image of a container of its pods."""
-        containers = self.namespace.get("statefulset", self.name)["spec"]["template"]["spec"]["containers"]
+        spec = self.namespace.get("statefulset", self.name)["spec"]["template"]["spec"]
+        containers = [*spec["containers"], *spec.get("initContainers", [])]
         return str(next(each["image"] for each in containers if each["name"] == container))
 
     @property

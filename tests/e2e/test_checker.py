@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from tests.e2e import history, writes
@@ -17,12 +21,53 @@ def log(*appends: tuple[int, float, int], refused: tuple[int, ...] = ()) -> Log:
 
 def test_lines_of_the_writer_are_understood() -> None:
     found = Log("w")
-    for line in ("ok 1 10.0 10.5 10.0.0.1 0000000A", "no 2 11.0 11.1 25006", "maybe 3 12.0 13.0", "down 13.0 13.1", "end"):
+    for line in ("ok 1 10.0 10.5 10.0.0.1 0000000A", "no 2 11.0 11.1 25006", "maybe 3 12.0 13.0", "down 13.0 13.1"):
+        found.note(line)
+    for line in ("maybe 4 13.0 13.5 warned", "end"):
         found.note(line)
     assert found.acknowledged == [Append(1, 10.0, 10.5, "10.0.0.1", 10)]
-    assert (found.refused, found.uncertain, found.no_session, found.complete) == ([2], [3], 1, True)
+    assert (found.refused, found.uncertain, found.no_session, found.warned, found.complete) == ([2], [3, 4], 1, 1, True)
     with pytest.raises(ValueError, match="not a line"):
         found.note("command terminated with exit code 137")
+
+
+SAYS = """#!/bin/bash
+while read -r line; do
+    case $line in
+        *connected) echo connected ;;
+        '\\echo :SQLSTATE'*) printf '%b' "$SAID" ;;
+    esac
+done
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("00000 10.0.0.1 00000002\\n", "ok 1 "),
+        ("ERROR:  cannot execute INSERT in a read-only transaction\\n25006 : \\n", "no 1 "),
+        ("WARNING:  canceling wait for synchronous replication due to user request\\nDETAIL:  x\\n00000 10.0.0.1 00000002\\n", "maybe 1 "),
+        ("", "maybe 1 "),
+    ],
+)
+def test_an_answer_with_a_warning_is_none(said: str, expected: str, tmp_path: Path) -> None:
+    """What was committed on the primary alone, because the wait for standbys was cancelled, may be lost."""
+    psql = tmp_path / "psql"
+    psql.write_text(SAYS)
+    psql.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SAID": said}
+    name = f"checker-{tmp_path.name}-{os.getpid()}"
+    command = ["bash", "-c", writes.SCRIPT, "writer", name, "1", "100", "50"]
+    stop = Path(f"/tmp/stop-{name}")
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as writer:
+        try:
+            assert writer.stdout is not None
+            line = writer.stdout.readline()
+        finally:
+            stop.touch()
+            writer.communicate(timeout=30)
+            stop.unlink()
+    assert line.startswith(expected), line
 
 
 def test_gap_is_the_longest_time_between_two_acknowledgements() -> None:
@@ -47,9 +92,10 @@ def test_rows_that_were_refused_or_are_there_twice_are_found() -> None:
 
 def test_an_acknowledgement_by_the_old_server_after_the_new_ones_first_is_found() -> None:
     service, pinned = log((1, 0.0, 1), (2, 5.0, 2)), log((1, 4.0, 1), (2, 5.5, 1))
-    [found] = writes.overlaps([service, pinned])
-    assert found.startswith("server-1 acknowledged on timeline 1 0.500 s after server-2")
-    assert writes.overlaps([service, log((1, 4.0, 1))]) == []
+    [found] = writes.late([service, pinned])
+    assert found.append.id == 2
+    assert str(found).startswith("server-1 acknowledged on timeline 1 0.500 s after server-2")
+    assert writes.late([service, log((1, 4.0, 1))]) == []
 
 
 def test_two_servers_on_a_timeline_are_found() -> None:

@@ -57,7 +57,7 @@ class Trial:
     def violations(self) -> list[str]:
         """What must not have happened, whatever the fault."""
         logs = (self.service, self.pinned)
-        wrong = writes.overlaps(logs)
+        wrong = [str(each) for each in writes.late(logs)]
         wrong += [f"timeline {number} has servers {sorted(who)}" for number, who in writes.servers(logs).items() if len(who) > 1]
         for log in logs:
             missing = writes.lost(log, self.present[log.writer])

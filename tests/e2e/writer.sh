@@ -1,11 +1,13 @@
 #!/bin/bash
 # Appends rows through one long-lived session, one row a statement, and says what became of each. No id is tried twice.
-#   writer.sh NAME FIRST PER_SECOND PAUSE
-# NAME names the writer, FIRST is its first id, PAUSE the least time in ms between two attempts to connect. Server and password
-# come from the environment (PGHOST, PGPASSWORD). It ends when the file /tmp/stop-NAME is there. Its lines:
+#   writer.sh NAME FIRST PER_SECOND PAUSE ANSWER
+# NAME names the writer, FIRST is its first id, PAUSE the least time in ms between two attempts to connect, ANSWER how many seconds
+# an answer is waited for. Server and password come from the environment (PGHOST, PGPASSWORD); with HOSTS, some addresses, every
+# attempt begins with another one of them. It ends when the file /tmp/stop-NAME is there. Its lines:
 #   ok ID BEGIN END SERVER TIMELINE   acknowledged, by this server on this timeline
 #   no ID BEGIN END SQLSTATE          refused: the row isn't there
-#   maybe ID BEGIN END                no answer: the session broke, or a second has passed
+#   maybe ID BEGIN END                no answer: the session broke, or ANSWER has passed
+#   maybe ID BEGIN END warned         acknowledged with a WARNING: the wait for the synchronous replicas was cancelled
 #   down BEGIN END                    no session
 #   end                               the last line
 # BEGIN and END are seconds since the epoch. The loop forks for nothing but the session itself.
@@ -13,8 +15,9 @@ set -u
 export LC_ALL=C
 trap '' PIPE
 
-readonly NAME=$1 PERIOD=$((1000000 / $3)) PAUSE=$(($4 * 1000)) STOP=/tmp/stop-$1
-readonly CONNECT_SECONDS=0.5 ANSWER_SECONDS=1
+readonly NAME=$1 PERIOD=$((1000000 / $3)) PAUSE=$(($4 * 1000)) ANSWER_SECONDS=$5 STOP=/tmp/stop-$1
+readonly CONNECT_SECONDS=0.5
+read -r -a hosts <<<"${HOSTS-}"
 id=$2 session='' from='' to='' due=0
 
 exec {never}<> <(:)
@@ -37,9 +40,16 @@ disconnect() {
     session='' from='' to=''
 }
 
+next_host() {
+    local IFS=,
+    hosts=("${hosts[@]:1}" "${hosts[0]}")
+    export PGHOST="${hosts[*]}"
+}
+
 connect() {
     local pipes
-    coproc PSQL { exec psql -qAtX 2>/dev/null; }
+    if ((${#hosts[@]})); then next_host; fi
+    coproc PSQL { exec psql -qAtX 2>&1; }
     session=$!
     pipes=("${PSQL[@]-}") # it may have ended by now
     ((${#pipes[@]} == 2)) || return 1
@@ -50,8 +60,13 @@ connect() {
 
 append() { # id
     printf '%s\n' "INSERT INTO appends VALUES ('$NAME', $1) RETURNING host(inet_server_addr()) AS server," \
-        'left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline \gset' '\echo :SQLSTATE :server :timeline' >&"$to" || return 1
-    read -r -t "$ANSWER_SECONDS" -u "$from" state server timeline
+        'left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline \gset' '\echo answer :SQLSTATE :server :timeline' >&"$to" || return 1
+    warned=''
+    while read -r -t "$ANSWER_SECONDS" -u "$from" word state server timeline; do
+        [[ $word != WARNING: ]] || warned=warned
+        [[ $word != answer ]] || return 0
+    done
+    return 1
 } 2>/dev/null
 
 while [[ ! -e $STOP ]]; do
@@ -71,6 +86,8 @@ while [[ ! -e $STOP ]]; do
     if ! append "$id"; then
         disconnect
         echo "maybe $id $begin $EPOCHREALTIME"
+    elif [[ $state == 00000 && $warned ]]; then
+        echo "maybe $id $begin $EPOCHREALTIME warned"
     elif [[ $state == 00000 ]]; then
         echo "ok $id $begin $EPOCHREALTIME $server $timeline"
     else

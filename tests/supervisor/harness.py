@@ -26,7 +26,7 @@ DEFAULT = "15"
 BIN = Path(MAJORS[DEFAULT].bin_directory)
 SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
 PASSWORD = "it's secret"
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 
 POSTGRESQL_CONF = """
 listen_addresses = '127.0.0.1'

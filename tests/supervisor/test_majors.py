@@ -1,11 +1,12 @@
 """What differs between majors of PostgreSQL, each with its own server.
 
 Before 13 a standby learns of another upstream by a restart only, before 12 recovery is told of in recovery.conf, before 10 postmaster.pid
-doesn't say how far a start has come. The servers of 9.6 and 12 have no pg_controldata, pg_rewind and pg_waldump.
+doesn't say how far a start has come. The servers of 9.6, 12 and 13 have no pg_controldata, pg_rewind and pg_waldump.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -19,13 +20,15 @@ from hapg_failover.adapters.ports import ServerStatus
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.lsn import Position, format_lsn
+from hapg_failover.core.state import Op, Outcome
 from hapg_failover.inspection import Inspection
 from tests.cluster import embedded
 
 from .conftest import Make
 from .harness import DEFAULT, PASSWORD, Container, wait_for
+from .test_operations import Operator
 
-RESTARTING = embedded.MAJORS
+RESTARTING = [name for name, major in MAJORS.items() if name in embedded.MAJORS and not major.reloads_conninfo]
 ALL = (*embedded.MAJORS, DEFAULT)
 
 
@@ -134,6 +137,32 @@ def test_the_end_of_a_killed_server(pair: Pair, major: str) -> None:
     assert pair.primary.ok("start", "hot") in ("standby", "ready", "starting")
     assert inspection(pair.primary).end_of_wal(None) == Position(2, end.lsn)
     wait_for(lambda: pair.primary.answers("select count(*) from t") == "10", "it answers")
+
+
+@pytest.mark.parametrize("major", embedded.MAJORS)
+def test_without_pg_rewind_a_former_primary_is_cloned(pair: Pair, major: str) -> None:
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    pair.write("both")
+    pair.wait_caught_up()
+    replica.ok("seal", "fast")
+    pair.write("lost")
+    end = status(primary).position
+    primary.end()
+    replica.promote(3, 2)
+    primary.start()
+    with contextlib.closing(Operator(primary, replica)) as operator:
+        assert operator.run(Op.START, mode="hot").position == end
+        result = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3)
+        assert result.outcome is Outcome.LOST
+        assert result.text.endswith("; the image has no pg_rewind")
+        for op, how in ((Op.CLONE, {}), (Op.START, {"mode": "warm"}), (Op.FOLLOW, {})):
+            done = operator.run(op, host="127.0.0.1", timeline=3, **how)
+            assert done.outcome is Outcome.OK, done
+    Pair(replica, primary).wait_caught_up()
+    primary.ok("seal", "fast")
+    primary.promote(4, 3)
+    assert primary.sql("select w, count(*) from t group by 1 order by 1").split() == ["both|5", "first|5"]
 
 
 @pytest.mark.parametrize("major", ALL)

@@ -21,7 +21,7 @@ DOCUMENTS = sorted(
 )
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 CONTRACT = {
-    *("demo", "test", "test-fast", "lint", "e2e", "check", "bench", "charts"),
+    *("demo", "test", "test-fast", "lint", "e2e", "check", "bench", "faults", "soak", "charts"),
     *("tools", "images", "cluster-up", "cluster-down", "cluster-status"),
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

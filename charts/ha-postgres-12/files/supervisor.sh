@@ -31,7 +31,8 @@ readonly OUTPUTS=8          # how many outputs of jobs are kept
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
 readonly STARTUP_TITLE='^postgres: (.*: )?startup process +(recovering|waiting for) '
 readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
-readonly UNWANTED='^[[:space:]]*(primary_conninfo|primary_slot_name|restore_command|promote_trigger_file|recovery_target[a-z_]*)([[:space:]=]|$)'
+readonly NUMBER='^[1-9][0-9]?$' STANDBY_NAME='^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$'
+readonly UNWANTED='^[[:space:]]*(primary_conninfo|primary_slot_name|restore_command|promote_trigger_file|synchronous_standby_names|recovery_target[a-z_]*)([[:space:]=]|$)'
 
 STATE=down    # down, standby or primary
 PM=0          # pid of the postmaster
@@ -39,6 +40,8 @@ WRAPPER=0     # pid of the child that prepares, starts and awaits the postmaster
 GENERATION=0 SERVER_GENERATION=0 JOB_GENERATION=0 # counts wrappers and jobs, so that a dead one's last words aren't taken for a living one's
 WATCHDOG=0    # pid of the watchdog
 HOT=off       # hot_standby of the server that was started last
+GUARDED=0     # whether it was started with a setting by which it can acknowledge nothing
+STANDBYS=''   # its synchronous_standby_names
 MAX_TERM=0    # highest term accepted
 TERM_OF_WRITES=0 # the term of the promotion
 MISSED=0      # for how many turns a process has been missing that hasn't told its exit code
@@ -48,7 +51,7 @@ STOP_IDS=() STOPPING=0
 SEAL_ID='' SEAL_GAP=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
 JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
 SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
-NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
+LISTED='' NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
 STOPPED=0 HALF='' given=0 words=()
 
 # Does this hold of our major of PostgreSQL? FACT is what the chart says of it.
@@ -184,16 +187,38 @@ enforce() {
 # directory, which in earlier majors holds the parameters of recovery.
 write_instance() {
     local parameters=("hot_standby = $HOT") recovery=('standby_mode = on' "recovery_target_timeline = 'latest'")
+    parameters+=("synchronous_standby_names = '$STANDBYS'")
     if fact recoveryParameters; then
         parameters+=("primary_conninfo = '$UPSTREAM'" "primary_slot_name = '$SLOT'")
-        [[ -e $STANDBY_FILE ]] || : >"$STANDBY_FILE" || return
-    else
+        [[ $STATE == primary || -e $STANDBY_FILE ]] || : >"$STANDBY_FILE" || return
+    elif [[ $STATE != primary ]]; then
         # an empty one would be that of a server behind a socket of this host
         if [[ $UPSTREAM ]]; then recovery+=("primary_conninfo = '$UPSTREAM'"); fi
         if [[ $SLOT ]]; then recovery+=("primary_slot_name = '$SLOT'"); fi
         printf '%s\n' "${recovery[@]}" >"$STANDBY_FILE.new" && mv -f "$STANDBY_FILE.new" "$STANDBY_FILE" || return
     fi
     printf '%s\n' "${parameters[@]}" >"$INSTANCE.new" && mv -f "$INSTANCE.new" "$INSTANCE"
+}
+
+# Set LISTED to the value of synchronous_standby_names: empty without K or with 0; a name that nobody has if there are none.
+list_standbys() { # [K [NAME…]]
+    local name names=''
+    LISTED=''
+    if ((${1-0} == 0)); then return; fi
+    for name in "${@:2}"; do names+="${names:+, }\"$name\""; done
+    LISTED="$1 (${names:-\"-\"})"
+    if fact quorum; then LISTED="ANY $LISTED"; fi
+}
+
+# Of a server without an upstream: sealed, or the primary.
+set_standbys() { # [K [NAME…]]
+    local former=$STANDBYS
+    list_standbys "$@"
+    if [[ $LISTED == "$former" ]]; then return 0; fi
+    STANDBYS=$LISTED
+    if write_instance && kill -HUP "$PM"; then return 0; fi
+    STANDBYS=$former
+    return 1
 }
 
 # Drop what would override instance.conf or end recovery early from postgresql.auto.conf.
@@ -268,13 +293,15 @@ wrapper() {
     printf '%s gone %s %s\n' "$TOKEN" "$GENERATION" "$?" >&6
 }
 
-verb_start() { # ID MODE
+verb_start() { # ID MODE [K]
     if [[ $STATE != down ]] || ((WRAPPER)); then
         refuse "$1" 'the server is not down'
     elif [[ $JOB_ID ]]; then
         refuse "$1" busy
     else
         if [[ $2 == hot ]]; then HOT=on; else HOT=off; fi
+        list_standbys "${3-0}"
+        STANDBYS=$LISTED GUARDED=$((${3-0} > 0))
         UPSTREAM='' SLOT='' START_ANSWER=''
         start_server "$1"
     fi
@@ -444,7 +471,17 @@ look_at_seal() {
     fi
 }
 
-verb_promote() { # ID TERM TIMELINE OWN_TIMELINE
+verb_standbys() { # ID [K [NAME…]]
+    if [[ $STATE != primary ]] || ((STOPPING)); then
+        refuse "$1" "the server is not a primary but $STATE, or is being stopped"
+    elif set_standbys "${@:2}"; then
+        event "$1" ok
+    else
+        event "$1" error 'the configuration could not be written'
+    fi
+}
+
+verb_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
     local id=$1 term=$2 timeline=$3 own=$4 number file
     steerable "$id" || return
     printf -v file '%s/%08X.history' "$DATA/$WAL" "$timeline"
@@ -460,6 +497,11 @@ verb_promote() { # ID TERM TIMELINE OWN_TIMELINE
         refuse "$id" "the deadline $DEADLINE has passed"
     elif [[ $SEAL_ID ]]; then
         refuse "$id" 'a seal is not finished'
+    elif ((${5-0} && !GUARDED)); then
+        # its checkpointer may read the setting only after a first commit, and nobody would wait for that one
+        refuse "$id" 'the server was started without a guard'
+    elif ! set_standbys "${@:5}"; then
+        refuse "$id" 'the configuration could not be written'
     else
         STATE=primary TERM_OF_WRITES=$term
         beat
@@ -743,7 +785,9 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
                 refuse "$id" 'malformed timeline or LSN'
             fi
             ;;
-        start:1:hot | start:1:warm) verb_start "$id" "$1" ;;
+        start:1:hot | start:1:warm | start:2:hot\ * | start:2:warm\ *)
+            if valid_standbys "${@:2}"; then verb_start "$id" "$@"; else refuse "$id" 'malformed guard'; fi
+            ;;
         follow:2:* | follow:3:*)
             if [[ ! ${3-} =~ ^[a-z0-9_]{0,63}$ ]]; then
                 refuse "$id" 'malformed slot'
@@ -752,12 +796,15 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
             fi
             ;;
         seal:1:fast | seal:1:slow | seal:1:drain) verb_seal "$id" "$1" ;;
-        promote:2:*)
-            if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]]; then
-                verb_promote "$id" "$term" "$1" "$2"
+        promote:*:*\ *)
+            if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]] && valid_standbys "${@:3}"; then
+                verb_promote "$id" "$term" "$@"
             else
-                refuse "$id" 'malformed timeline'
+                refuse "$id" 'malformed timeline or standbys'
             fi
+            ;;
+        standbys:[!0]*:*)
+            if valid_standbys "$@"; then verb_standbys "$id" "$@"; else refuse "$id" 'malformed standbys'; fi
             ;;
         stop:1:fast | stop:1:immediate) verb_stop "$id" "$1" ;;
         kill:0:)
@@ -773,6 +820,15 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
             ;;
         *) refuse "$id" 'unknown verb, or its arguments are malformed' ;;
     esac
+}
+
+valid_standbys() { # [K [NAME…]]
+    local name
+    if (($# == 0)) || [[ $# -eq 1 && $1 == 0 ]]; then return 0; fi
+    [[ $1 =~ $NUMBER ]] || return 1
+    for name in "${@:2}"; do
+        [[ $name =~ $STANDBY_NAME ]] || return 1
+    done
 }
 
 valid_address() { # ID HOST PORT
@@ -829,7 +885,7 @@ GRACE=${HAPG_GRACE:-60}
 readonly NAME GRACE SLOTS
 declare -A FACT=()
 for word in ${HAPG_FACTS-}; do FACT[${word%%=*}]=${word#*=}; done
-for word in major binDirectory walDirectory walDump walDumpQuiet walKeep standbyFile recoveryParameters reloadsConninfo statusLine authentication; do
+for word in major binDirectory walDirectory walDump walDumpQuiet walKeep standbyFile recoveryParameters reloadsConninfo statusLine quorum authentication; do
     [[ ${FACT[$word]-} ]] || problem "HAPG_FACTS doesn't say $word"
 done
 readonly FACT MAJOR=${FACT[major]} BIN=${FACT[binDirectory]} WAL=${FACT[walDirectory]} STANDBY_FILE=$DATA/${FACT[standbyFile]}

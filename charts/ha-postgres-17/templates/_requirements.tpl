@@ -20,6 +20,17 @@
 {{- end -}}
 {{- end -}}
 
+{{- if eq .Values.replication.mode "synchronous" -}}
+{{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
+{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
+{{- end -}}
+{{- with .Values.postgresql.parameters.synchronous_commit -}}
+{{- if not (has (toString .) (list "on" "true" "remote_apply")) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %q doesn't wait for a standby's disk; with replication.mode synchronous it is on or remote_apply" (toString .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- $reserved := list "archive_cleanup_command" "cluster_name" "config_file" "data_directory" "external_pid_file" "fsync" "full_page_writes" "hba_file" "hot_standby" "ident_file" "include" "include_dir" "include_if_exists" "listen_addresses" "log_destination" "logging_collector" "max_slot_wal_keep_size" "password_encryption" "port" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" "synchronous_standby_names" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" "update_process_title" "wal_level" "wal_log_hints"  -}}
 {{- range $name, $_ := .Values.postgresql.parameters -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}

@@ -18,7 +18,7 @@ import psycopg2.extensions
 
 from ..core.lsn import Position, parse_lsn
 from ..core.state import Slot
-from .ports import Sender, ServerStatus, SqlError
+from .ports import Sender, ServerStatus, SqlError, StandbyNames
 
 _APPLICATION_NAME = "ha-postgres-failover"
 _SOCKET_DIRECTORY = "/run/hapg/socket"
@@ -38,7 +38,13 @@ SELECT pg_is_in_recovery(),
        (SELECT system_identifier::text FROM pg_control_system()),
        (SELECT coalesce(json_agg(json_build_array(application_name, host(client_addr), state, sent_lsn::text,
                                                   flush_lsn::text, sync_state)), '[]')::text
-          FROM pg_stat_replication)
+          FROM pg_stat_replication),
+       current_setting('synchronous_standby_names')
+"""
+
+_STANDBY_NAMES = """
+SELECT current_setting('synchronous_standby_names'),
+       (SELECT coalesce(json_agg(json_build_array(application_name, sync_priority)), '[]')::text FROM pg_stat_replication)
 """
 
 _SLOTS = """
@@ -158,7 +164,7 @@ class PostgresSql:
 
     def status(self, timeout: float) -> ServerStatus:
         """See ports.Sql."""
-        in_recovery, timeline, lsn, system_identifier, senders = self._status.query(_STATUS, (), timeout)
+        in_recovery, timeline, lsn, system_identifier, senders, names = self._status.query(_STATUS, (), timeout)
         if lsn is None:
             raise SqlError("the server knows no position yet")
         return ServerStatus(
@@ -166,7 +172,13 @@ class PostgresSql:
             position=Position(timeline, parse_lsn(lsn)),
             senders=tuple(_sender(row) for row in json.loads(senders)),
             system_identifier=system_identifier,
+            standby_names=names,
         )
+
+    def standby_names(self, timeout: float) -> StandbyNames:
+        """See ports.Sql."""
+        shown, senders = self._once(self._local, timeout, _STANDBY_NAMES)
+        return StandbyNames(shown, tuple((name or "", int(priority or 0)) for name, priority in json.loads(senders)))
 
     def checkpoint(self, timeout: float) -> None:
         """See ports.Sql."""

@@ -101,7 +101,7 @@ def _changed(old: Manifest, new: Manifest) -> Iterator[Finding]:
         if _is_hook(old) and _is_hook(new):
             yield Finding(Effect.NOTHING, "it is made anew each time", change)
         elif change.path[0] in ("metadata", "apiVersion"):
-            yield Finding(Effect.NOTHING, "the object is labelled anew", change)
+            yield Finding(Effect.NOTHING, "labelled anew", change)
         elif change.path[0] in ("data", "stringData", "binaryData") and old.get("immutable"):
             yield Finding(Effect.IMMUTABLE, "the object says that its content never changes", change)
         else:

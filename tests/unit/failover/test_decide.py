@@ -15,6 +15,7 @@ from hapg_failover.core.state import (
     Action,
     Announce,
     Exit,
+    HandOver,
     Kill,
     LeaseView,
     LetGo,
@@ -31,6 +32,7 @@ from hapg_failover.core.state import (
     PutResult,
     ReadLease,
     Run,
+    Streaming,
     WriteDeadline,
 )
 from hapg_failover.core.timing import Timing
@@ -326,6 +328,7 @@ def test_the_first_server_is_made_by_ordinal_0_once_all_are_empty() -> None:
 STATES = [None, HELD, MINE, CLAIMED, RELEASED, replace(MINE, release=Release("x", clean=True, position=END)), LeaseState(ME, 1, 6.0)]
 OPS = [None] + [answered(op, outcome, position) for op in Op for outcome in Outcome for position in (None, END)]
 PUTS = [None] + [PutResult(kind, outcome, NOW - 0.2, CLAIMED) for kind in PutKind for outcome in PutOutcome]
+ASKED = replace(POD, switchover='{"id":"s","term":5}', force='{"id":"f","term":5,"leaseVersion":"40"}')
 OBSERVED = st.builds(
     seen,
     lease=st.sampled_from([None, LeaseView(NO_LEASE, None, NOW - 70, NOW)])
@@ -337,7 +340,8 @@ OBSERVED = st.builds(
     container_dead=st.booleans(),
     volume_state=st.sampled_from(VolumeState),
     volume=st.sampled_from([None, "v1", "v9"]),
-    pods=st.sampled_from([(), (POD,), (replace(POD, publication=None, deleting=True),)]),
+    pods=st.sampled_from([(), (POD,), (replace(POD, publication=None, deleting=True),), (ASKED,)]),
+    streaming=st.sampled_from([(), (Streaming("pg-0", NOW - 9, NOW, 9),)]),
     term_in_force=st.integers(0, 6),
     op=st.sampled_from(OPS),
     put=st.sampled_from(PUTS),
@@ -355,6 +359,7 @@ MEMORIES = st.builds(
     started=st.booleans(),
     start_version=st.sampled_from([None, "40"]),
     follow_term=st.sampled_from([None, 5]),
+    handover=st.sampled_from([None, HandOver("switchover", NOW - 1, "s"), HandOver("going", NOW - 2, stop_at=NOW - 1)]),
 )
 
 

@@ -17,6 +17,7 @@ VERSIONS = '"9.6", "12", "13", "14", "15", "16", "17", "18", or a release of one
 EXAMPLES = Path(__file__).parents[3] / "values-examples" / "specs"
 
 
+NAMES = "lower case letters, digits and hyphens, a letter first, at most 52 characters, and not a word such as on or null"
 TODAY = dt.date(2026, 6, 1)
 
 
@@ -62,6 +63,11 @@ def test_the_pages_hot_object() -> None:
     found = parse(HOT)
     assert found.name == "hot-postgres"
     assert found.defaults["standbyMode"] == "hot"
+
+
+@pytest.mark.parametrize("mode", ["synchronous", "Synchronous"])
+def test_the_mode_of_streaming_is_that_of_replication(mode: str) -> None:
+    assert parse(changed(streamingMode=mode)).defaults["replication.mode"] == "synchronous"
 
 
 @pytest.mark.parametrize(("name", "text"), [("ha-postgres", WARM), ("hot-postgres", HOT)])
@@ -187,8 +193,12 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         ),
         (changed(archiver={}), "spec.archiver.storage: missing; a mapping"),
         (
-            changed(streamingMode="synchronous"),
-            'spec.streamingMode: "synchronous" isn\'t possible yet, only asynchronous streaming is; leave it out',
+            changed(streamingMode="sync"),
+            'spec.streamingMode: "sync" is not allowed; asynchronous or synchronous or Asynchronous or Synchronous',
+        ),
+        (
+            changed(streamingMode="synchronous", replicas=1),
+            "spec.streamingMode: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out",
         ),
         (
             changed(doNotPause=True),
@@ -236,14 +246,30 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         (WARM.replace("kind: Postgres", "kind: MySQL"), 'kind: "MySQL" is not allowed; Postgres'),
         (
             WARM.replace("name: ha-postgres", "name: HA_Postgres"),
-            'metadata.name: "HA_Postgres" is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters',
+            'metadata.name: "HA_Postgres" is not a name; ' + NAMES,
         ),
         (
             WARM.replace("name: ha-postgres", 'name: "ha-postgres\\n"'),
-            'metadata.name: "ha-postgres\\n" is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters',
+            'metadata.name: "ha-postgres\\n" is not a name; ' + NAMES,
         ),
         (WARM.replace("name: ha-postgres", "nam: ha-postgres"), "metadata.name: missing; a string"),
-        ('version: "15"\nname: 7', "name: 7 is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters"),
+        ('version: "15"\nname: 7', "name: 7 is not a name; " + NAMES),
+        ('version: "15"\nname: "on"', 'name: "on" is not a name; ' + NAMES),
+        (
+            changed(nodeSelector={"disk": "ssd ", "zone": "a"}),
+            'spec.nodeSelector.disk: "ssd " is not the value of a label; at most 63 letters, digits and -_., '
+            "a letter or digit at both ends",
+        ),
+        (
+            changed(databaseSecret={"secretName": "My Secret"}),
+            'spec.databaseSecret.secretName: "My Secret" is not a name of Kubernetes; lower case letters, digits, hyphens and dots, '
+            "a letter or digit at both ends",
+        ),
+        (
+            changed(affinity={"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {}}]}}),
+            "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: missing; "
+            "a string that isn't empty",
+        ),
         ("replica: 3\nversion: '15'", "replica: unknown key; did you mean replicas?"),
         ("spec:\n  version: '15'", "apiVersion: missing; kubedb.com/v1alpha1"),
         ("apiVersion: kubedb.com/v1alpha1\nkind: Postgres\nmetadata: {name: x}\nspec:\n", "spec: null is not allowed; a mapping"),

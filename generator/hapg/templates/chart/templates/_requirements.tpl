@@ -20,6 +20,17 @@
 {{- end -}}
 {{- end -}}
 
+{{- if eq .Values.replication.mode "synchronous" -}}
+{{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
+{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
+{{- end -}}
+{{- with .Values.postgresql.parameters.synchronous_commit -}}
+{{- if not (has (toString .) (list "on" "true" "remote_apply")) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %q doesn't wait for a standby's disk; with replication.mode synchronous it is on or remote_apply" (toString .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- $reserved := list [% for name in reserved_parameters %]"[[ name ]]" [% endfor %] -}}
 {{- range $name, $_ := .Values.postgresql.parameters -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}

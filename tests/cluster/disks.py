@@ -1,0 +1,157 @@
+"""Small file systems in image files, one mount on a node each, that can hang, fill up and break like a real disk.
+
+A disk is known by its name and its node. Its mount lives in the node's mount namespace: it goes when the node is powered off, and
+`mount` brings it back. A process that writes to a disk that hangs can't be killed before the disk goes on (state D), as with a
+real one. Everything raises ClusterError when the node is off or the disk isn't there.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cluster import supervise
+from tests.cluster.commands import run, succeeds
+from tests.cluster.errors import ClusterError
+from tests.cluster.paths import node_directory
+from tests.cluster.topology import NODES
+
+_FILLER = ".filler"
+_BUSY_SECONDS = 150.0
+_POLL_SECONDS = 0.5
+_BREATH_SECONDS = 0.05
+
+
+def _folder(node: str) -> Path:
+    return node_directory(node) / "disks"
+
+
+def _image(name: str, node: str) -> Path:
+    return _folder(node) / f"{name}.img"
+
+
+def _mount_point(name: str, node: str) -> Path:
+    return _folder(node) / name
+
+
+def data(name: str, node: str) -> Path:
+    """The folder on a disk that a pod's volume is; it isn't there while the disk isn't mounted."""
+    return _mount_point(name, node) / "data"
+
+
+def make(name: str, node: str, mebibytes: int) -> None:
+    """Makes a disk of this size and mounts it."""
+    image, mount_point = _image(name, node), _mount_point(name, node)
+    mount_point.mkdir(parents=True)
+    run(["truncate", "--size", f"{mebibytes}M", str(image)])
+    run(["mkfs.ext4", "-q", "-m", "0", str(image)])
+    mount(name, node)
+    run([*supervise.inside(node), "mkdir", "--mode=777", str(data(name, node))])
+
+
+def mount(name: str, node: str) -> None:
+    """Mounts a disk, again after its node was off; an error makes it read-only, as is usual."""
+    run([*supervise.inside(node), "mount", "-o", "loop,errors=remount-ro", str(_image(name, node)), str(_mount_point(name, node))])
+
+
+def _device(name: str, node: str) -> str:
+    found = run([*supervise.inside(node), "findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", str(_mount_point(name, node))])
+    return Path(found.strip()).name
+
+
+def _unmount(name: str, node: str) -> None:
+    """Unmounts a disk, and waits until no pod uses it any more."""
+    run([*supervise.inside(node), "umount", str(_mount_point(name, node))])
+    limit = time.monotonic() + _BUSY_SECONDS
+    while device := run(["losetup", "--associated", str(_image(name, node))]):
+        if time.monotonic() > limit:
+            raise ClusterError(f"disk {name} of {node} is still in use after {_BUSY_SECONDS:.0f} s: {device}")
+        time.sleep(_POLL_SECONDS)
+
+
+def remove(name: str, node: str) -> None:
+    """Lets a disk go on if it hangs, and removes it once no pod uses it any more; does nothing when there is none."""
+    if mounted(name, node):
+        resume(name, node)
+        _unmount(name, node)
+    _image(name, node).unlink(missing_ok=True)
+    if _mount_point(name, node).exists():
+        _mount_point(name, node).rmdir()
+
+
+def mounted(name: str, node: str) -> bool:
+    """Whether the node is on and the disk is mounted."""
+    if node not in supervise.status()["nodes"]:
+        return False
+    return succeeds([*supervise.inside(node), "mountpoint", "--quiet", str(_mount_point(name, node))])
+
+
+def hang(name: str, node: str) -> None:
+    """Lets every write and fsync on a disk hang until `resume`; reads go on."""
+    run([*supervise.inside(node), "fsfreeze", "--freeze", str(_mount_point(name, node))])
+
+
+def resume(name: str, node: str) -> None:
+    """Lets a disk go on; does nothing when it doesn't hang."""
+    succeeds([*supervise.inside(node), "fsfreeze", "--unfreeze", str(_mount_point(name, node))])
+
+
+def resume_all(node: str) -> None:
+    """Lets every disk of a node go on, so that the processes on it can be killed; does nothing when it is off."""
+    if node in supervise.status()["nodes"]:
+        for image in _folder(node).glob("*.img"):
+            resume(image.stem, node)
+
+
+def resume_everywhere() -> None:
+    """As `resume_all`, on every node."""
+    for node in NODES:
+        resume_all(node.name)
+
+
+@contextmanager
+def slow(name: str, node: str, seconds: float) -> Iterator[None]:
+    """A disk that does nothing for so many seconds at a time, and works for a twentieth of one in between."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.is_set():
+            hang(name, node)
+            ended.wait(seconds)
+            resume(name, node)
+            ended.wait(_BREATH_SECONDS)
+
+    thread = threading.Thread(target=work, name=f"slow-{name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def fill(name: str, node: str) -> None:
+    """Takes all free space of a disk: what needs more of it fails with ENOSPC until `free`."""
+    filler = _mount_point(name, node) / _FILLER
+    script = 'fallocate --length "$(df --output=avail --block-size=1 "$0" | tail -1)" "$1"; cat /dev/zero >>"$1" 2>/dev/null || true'
+    run([*supervise.inside(node), "sh", "-c", script, str(_mount_point(name, node)), str(filler)])
+
+
+def free(name: str, node: str) -> None:
+    """Gives back what `fill` took; does nothing when it took nothing."""
+    run([*supervise.inside(node), "rm", "--force", str(_mount_point(name, node) / _FILLER)])
+
+
+def break_(name: str, node: str) -> None:
+    """Has the kernel find an error in a disk: it becomes read-only (EROFS) until `repair`."""
+    Path(f"/sys/fs/ext4/{_device(name, node)}/trigger_fs_error").write_text("1")
+
+
+def repair(name: str, node: str) -> None:
+    """Unmounts a disk once no pod uses it any more, checks it and mounts it again."""
+    _unmount(name, node)
+    image = str(_image(name, node))
+    succeeds(["e2fsck", "-p", image])  # 1: errors were corrected
+    run(["e2fsck", "-n", image])
+    mount(name, node)

@@ -1,0 +1,71 @@
+"""A StorageClass whose volumes are disks that tests can let hang, fill and break: one volume on each node, see `disks`."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.cluster import disks, local
+from tests.cluster.topology import NODES
+
+MEBIBYTES = 1024
+
+
+def _objects(name: str, mebibytes: int) -> list[object]:
+    kind = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+    volumes = [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"{name}-{node.name}", "labels": {"storage-class": name}},
+            "spec": {
+                "storageClassName": name,
+                "capacity": {"storage": f"{mebibytes}Mi"},
+                "accessModes": ["ReadWriteOnce"],
+                "persistentVolumeReclaimPolicy": "Retain",
+                "local": {"path": str(disks.data(name, node.name))},
+                "nodeAffinity": {
+                    "required": {
+                        "nodeSelectorTerms": [
+                            {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node.name]}]}
+                        ]
+                    }
+                },
+            },
+        }
+        for node in NODES
+    ]
+    return [kind, *volumes]
+
+
+def make(name: str, mebibytes: int = MEBIBYTES) -> None:
+    """Makes a StorageClass of this name and one volume of this size on each node: enough for one release with three replicas."""
+    for node in NODES:
+        disks.make(name, node.name, mebibytes)
+    local.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in _objects(name, mebibytes)))
+
+
+def remove(name: str) -> None:
+    """Removes the StorageClass, its volumes and their disks, once no pod uses them any more; does nothing when there is none.
+
+    The claims have to be deleted before.
+    """
+    local.kubectl("delete", "storageclass", name, "--ignore-not-found")
+    local.kubectl("delete", "persistentvolume", "--selector", f"storage-class={name}", "--wait=false")
+    for node in NODES:
+        disks.remove(name, node.name)
+
+
+@contextmanager
+def volumes(name: str, mebibytes: int = MEBIBYTES) -> Iterator[str]:
+    """A StorageClass of this name for as long as the context lasts; gives the name."""
+    make(name, mebibytes)
+    try:
+        yield name
+    finally:
+        remove(name)

@@ -1,0 +1,27 @@
+"""What is done to a release, in a line each."""
+
+from __future__ import annotations
+
+from tests.cluster import nodes
+from tests.e2e.release import Pod, Release
+
+
+def delete(release: Release, *pods: Pod, grace: int | None = None) -> None:
+    """Delete pods, without waiting. grace: seconds; 0: at once and by force."""
+    options = [] if grace is None else [f"--grace-period={grace}", *(["--force"] if grace == 0 else [])]
+    release.namespace.kubectl("delete", "pod", *(pod.name for pod in pods), "--wait=false", *options)
+
+
+def kill_postmaster(release: Release, pod: Pod) -> None:
+    """kill -9 of the server's first process."""
+    nodes.kill_process(release.namespace.name, pod.name, "postgres", r"^postgres -D|/postgres -D")
+
+
+def kill_container(release: Release, pod: Pod, container: str = "postgres") -> None:
+    """kill -9 of everything in a container."""
+    nodes.kill_container(release.namespace.name, pod.name, container)
+
+
+def agent_log(release: Release, pod: Pod, lines: int = 40) -> str:
+    """The end of what a pod's agent has said."""
+    return release.namespace.kubectl("logs", pod.name, "--container", "failover", "--tail", str(lines))

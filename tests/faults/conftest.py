@@ -1,0 +1,97 @@
+"""Releases, drills, and what is kept of them for the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+
+import pytest
+
+from tests.cluster import cli
+from tests.cluster.fixtures import Cluster, NodeFaults, cluster, node_faults
+from tests.e2e import artifacts, programs
+from tests.e2e.release import Release
+from tests.faults import report
+from tests.faults.drill import Drill
+from tests.faults.releases import ASYNCHRONOUS, Stock
+from tests.faults.report import Entry
+
+__all__ = ["cluster", "node_faults"]
+
+DRILLS = pytest.StashKey[list[Drill]]()
+FAILED = pytest.StashKey[bool]()
+
+WHY_CHARACTERS = 300
+
+Drills = Callable[..., Drill]
+
+
+@pytest.fixture(scope="session")
+def stock(cluster: Cluster) -> Iterator[Stock]:
+    """The releases; skips unless the cluster is the local one."""
+    if cli.chosen() != "local":
+        pytest.skip("faults need the hand of the local cluster")
+    made = Stock()
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def spoilt(request: pytest.FixtureRequest, stock: Stock) -> Iterator[None]:
+    """Drops the release when the test has failed: the next test gets a new one."""
+    yield
+    if request.node.stash.get(FAILED, False):
+        stock.drop()
+
+
+@pytest.fixture
+def release(stock: Stock, spoilt: None, node_faults: NodeFaults) -> Release:
+    """An asynchronous release with three servers, at full strength."""
+    return stock.get(ASYNCHRONOUS)
+
+
+@pytest.fixture
+def drill(request: pytest.FixtureRequest) -> Drills:
+    """Makes drills, and remembers them for the report."""
+    made = request.node.stash.setdefault(DRILLS, [])
+
+    def make(release: Release, *, same_node: bool = True, answer_s: float = 1.0) -> Drill:
+        new = Drill(release, same_node=same_node, answer_s=answer_s)
+        made.append(new)
+        return new
+
+    return make
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write what came of a test into the report at once: a run that is cut off leaves those that have ended."""
+    found = yield
+    if found.failed:
+        item.stash[FAILED] = True
+        if programs.OPEN:
+            found.sections.append(("artifacts", str(artifacts.save_all(item.nodeid).relative_to(programs.REPOSITORY))))
+    if found.when == "call" or not found.passed:
+        report.keep(_entry(item, found))
+    return found
+
+
+def _entry(item: pytest.Item, found: pytest.TestReport) -> Entry:
+    function = getattr(item, "function", None)
+    results = [drill.found for drill in item.stash.get(DRILLS, []) if drill.found is not None]
+    why = found.longrepr[2].removeprefix("Skipped: ") if found.skipped and isinstance(found.longrepr, tuple) else ""
+    if found.failed:
+        crash = getattr(found.longrepr, "reprcrash", None)
+        why = " ".join((crash.message if crash is not None else found.longreprtext).split())[:WHY_CHARACTERS]
+    return Entry(
+        name=item.nodeid.partition("::")[2],
+        theme=item.path.stem.removeprefix("test_"),
+        text=function.__doc__ or "" if function else "",
+        outcome="skipped" if found.skipped else "passed" if found.passed else "failed",
+        why=why,
+        lost=sum(each.lost for each in results) if results else None,
+        late=sum(each.late for each in results) if results else None,
+        gap_s=round(max(each.gap for each in results), 2) if results else None,
+        seconds=round(found.duration, 1),
+        at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )

@@ -1,0 +1,199 @@
+"""Writes while something is done to a release, and everything that has to hold afterwards, whatever it was."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tests.e2e import history, trial, writes
+from tests.e2e.history import History
+from tests.e2e.release import Pod, Release
+from tests.e2e.writes import Late, Log
+from tests.faults import agents
+from tests.faults.writers import LocalWriter
+
+ROWS = 30
+START_SECONDS = 60.0
+FAILOVER_SECONDS = 90.0
+FULL_STRENGTH_SECONDS = 180.0
+FENCE_SECONDS = 0.7
+"""What a server that runs on after a standstill may still acknowledge: docs/protocol.md, 'Known limits'."""
+RECENT_SECONDS = 3.0
+"""A row that a healthy replica hasn't received for so long before a fault isn't 'the tail that was on the wire'."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of it.
+
+    lost: acknowledged rows that are gone; gap: the longest time between two acknowledgements through the Service, seconds; claims: how
+    often the Lease changed hands or terms; recovery: seconds from the end of the fault to full strength; operations: what the agents
+    did, by pod, in order ('rewind', 'clone', 'follow' …); late: acknowledgements by a server that ran on after a standstill, after its
+    successor's first; warned: writes whose wait for the synchronous replicas was cancelled (they count as uncertain).
+    """
+
+    old: Pod
+    new: Pod
+    lost: int
+    gap: float
+    claims: int
+    recovery: float
+    refused: int
+    uncertain: int
+    late: int
+    warned: int
+    operations: dict[str, list[str]]
+
+    def did(self, operation: str) -> list[str]:
+        """The pods that did an operation."""
+        return [pod for pod, operations in self.operations.items() if operation in operations]
+
+
+class Drill:
+    """Three writers, from `with` to the end of it: one through the Service, one pinned to the primary's address on the primary's
+    own node, one more through the Service from the third node. When the block ends, the fault has to be undone; then the drill waits
+    for full strength, stops the writers and checks. `found` is there afterwards.
+    """
+
+    numbers = itertools.count(1)
+
+    def __init__(self, release: Release, *, same_node: bool = True, answer_s: float = 1.0) -> None:
+        """same_node: the pinned writer is on the primary's node, False if that node is to be switched off;
+        answer_s: how long the pinned writer waits for an answer.
+        """
+        self.release = release
+        self.old = release.primary()
+        self.timeline = 0
+        self.begun = datetime.now(UTC) - timedelta(seconds=1)
+        self.found: Found | None = None
+        self._number = next(self.numbers)
+        self._stack = ExitStack()
+        self._history = History(release)
+        self._fault_at = 0.0
+        self._thawed_at: float | None = None
+        elsewhere = [each for each in release.clients if each.node != self.old.node] or release.clients
+        beside = [each for each in release.clients if each.node == self.old.node] or elsewhere
+        self.asker = elsewhere[0]
+        self._service = LocalWriter(elsewhere[0], f"service-{self._number}")
+        self._third = LocalWriter(elsewhere[-1], f"third-{self._number}", per_second=20)
+        pinned = beside[0] if same_node else elsewhere[-1]
+        self._pinned = LocalWriter(pinned, f"pinned-{self._number}", host=self.old.ip, per_second=20, pause_ms=250, answer_s=answer_s)
+
+    @property
+    def _writers(self) -> tuple[LocalWriter, ...]:
+        return self._service, self._third, self._pinned
+
+    def __enter__(self) -> Drill:
+        with ExitStack() as stack:
+            stack.enter_context(self._history)
+            self.asker.sql(writes.TABLE)
+            self.timeline = self._timeline()
+            for writer in self._writers:
+                stack.enter_context(writer)
+            ready = lambda: self._history.reigns and all(writer.rows >= ROWS for writer in self._writers)  # noqa: E731
+            self.release.wait("rows are acknowledged", ready, START_SECONDS)
+            self._stack = stack.pop_all()
+        self._fault_at = time.time()
+        return self
+
+    def _timeline(self) -> int:
+        return int(self.asker.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")[0][0], 16)
+
+    # --- while it goes on ---
+
+    def fault_begins(self) -> None:
+        """Say that the fault begins only now: earlier rows must not be lost."""
+        self._fault_at = time.time()
+
+    def thawed(self) -> None:
+        """Say that servers have just begun to run on after a standstill."""
+        self._thawed_at = time.time()
+
+    def _is_excused(self, late: Late) -> bool:
+        return self._thawed_at is not None and late.append.end <= self._thawed_at + FENCE_SECONDS
+
+    def wait_writes_on_new_timeline(self, seconds: float = FAILOVER_SECONDS) -> None:
+        """Wait until rows are acknowledged through the Service by a newly promoted server."""
+        self.release.wait("writes go on on a new timeline", lambda: self._service.rows_after(self.timeline) >= ROWS, seconds)
+
+    def wait_writes(self, seconds: float = FAILOVER_SECONDS) -> None:
+        """Wait until further rows are acknowledged through the Service, by whatever server."""
+        before = self._service.rows
+        self.release.wait("writes go on", lambda: self._service.rows >= before + ROWS, seconds)
+
+    @property
+    def rows(self) -> int:
+        """How many rows have been acknowledged through the Service so far."""
+        return self._service.rows
+
+    @property
+    def rows_at_old_address(self) -> int:
+        """How many rows have been acknowledged at the old primary's address so far."""
+        return self._pinned.rows
+
+    # --- the end of it ---
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._stack:
+            if kind is not None:
+                return
+            recovery = self.release.wait_full_strength(FULL_STRENGTH_SECONDS, self.asker)
+            logs = [writer.stop() for writer in self._writers]
+            present = {log.writer: trial.present_ids(self.release, log.writer) for log in logs}
+            now = self._timeline()
+            self.release.wait(f"all replay timeline {now}", lambda: set(self.release.timelines().values()) <= {now}, FAILOVER_SECONDS)
+            reigns = self._history.reigns
+            new = self.release.primary()
+        missing = {log.writer: writes.lost(log, present[log.writer]) for log in logs}
+        self.found = Found(
+            old=self.old,
+            new=new,
+            lost=sum(map(len, missing.values())),
+            gap=logs[0].gap,
+            claims=len({reign.term for reign in reigns}) - 1,
+            recovery=recovery,
+            refused=sum(len(log.refused) for log in logs),
+            uncertain=sum(len(log.uncertain) for log in logs),
+            late=len(writes.late(logs)),
+            warned=sum(log.warned for log in logs),
+            operations=agents.operations(self.release, self.begun),
+        )
+        wrong = [*self._wrong_rows(logs, present, missing), *history.violations(reigns), *self._wrong_end(reigns[-1], new, now)]
+        for log in logs:
+            self.release.acknowledged[log.writer] = {append.id for append in log.acknowledged} - set(missing[log.writer])
+        assert not wrong, "\n".join(wrong)
+
+    def _wrong_rows(self, logs: list[Log], present: dict[str, list[int]], missing: dict[str, list[int]]) -> list[str]:
+        wrong = [str(late) for late in writes.late(logs) if not self._is_excused(late)]
+        wrong += [f"timeline {number} has servers {sorted(who)}" for number, who in writes.servers(logs).items() if len(who) > 1]
+        for log in logs:
+            gone = set(missing[log.writer])
+            lost = [append for append in log.acknowledged if append.id in gone]
+            for timeline in {append.timeline for append in lost}:
+                ids = [append.id for append in lost if append.timeline == timeline]
+                if not writes.is_one_tail(log, ids, timeline):
+                    wrong.append(f"{log.writer}: what is lost isn't one tail of timeline {timeline}: {ids[:20]}")
+            early = [append.id for append in lost if append.end < self._fault_at - RECENT_SECONDS]
+            if early:
+                wrong.append(f"{log.writer}: lost though acknowledged {RECENT_SECONDS:g} s and more before the fault: {early[:20]}")
+            unexpected = writes.unexpected(log, present[log.writer])
+            if unexpected:
+                wrong.append(f"{log.writer}: there though refused, or twice: {unexpected[:20]}")
+        return wrong
+
+    def _wrong_end(self, last: history.Reign, new: Pod, timeline: int) -> list[str]:
+        wrong = []
+        if (last.pod, last.uid) != (new.name, new.uid):
+            wrong.append(f"{new.name} is labelled primary, and {last.pod} holds the Lease")
+        if last.timeline != timeline:
+            wrong.append(f"the server writes on timeline {timeline}, and {last.timeline} is the last one that was reserved")
+        return wrong
+
+    @property
+    def result(self) -> Found:
+        """What came of it, once the block has ended."""
+        assert self.found is not None
+        return self.found

@@ -1,0 +1,12 @@
+"""Scenarios of the field that no test of this folder does, with the reason."""
+
+LEFT_OUT = {
+    "a network volume that two nodes mount at once": (
+        "the local cluster has local volumes only; the lock on the volume is tested in `tests/supervisor`, and can't see another host"
+    ),
+    "a virtual machine that is paused, migrated or has its clock changed": (
+        "nodes are network namespaces of one machine with one clock; clocks of different rates are simulated in `tests/simulation`"
+    ),
+    "a volume that is grown while it is full": "the storage class of the tests can't grow a claim; `disks` frees the room instead",
+    "named standbys of PostgreSQL 9.6": "no chart of that major",
+}

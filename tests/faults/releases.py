@@ -1,0 +1,74 @@
+"""The releases that faults are done to: one at a time, used again as long as it is sound."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from tests.cluster import nodes, storage
+from tests.e2e import programs
+from tests.e2e.programs import ProgramError
+from tests.e2e.release import CHART, VALUES, Release
+
+SOUND_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is asked of a release: options of helm, how many servers; disks: whether their disks can be made to fail."""
+
+    options: tuple[str, ...] = ()
+    replicas: int = 3
+    disks: bool = False
+
+
+ASYNCHRONOUS = Kind()
+DISKS = Kind(disks=True)
+
+
+class Stock:
+    """Makes releases when they are asked for, and keeps the last one."""
+
+    def __init__(self) -> None:
+        self._kind: Kind | None = None
+        self._release: Release | None = None
+        self._stack = ExitStack()
+        self.disks = ""
+
+    def get(self, kind: Kind) -> Release:
+        """Return a release of this kind at full strength: the one that is there, or a new one."""
+        if self._release is not None and kind == self._kind and self._is_sound(self._release):
+            return self._release
+        self.drop()
+        nodes.wait_ready()
+        options = [*kind.options, "--set", f"replicas={kind.replicas}"]
+        if kind.disks:
+            self.disks = self._stack.enter_context(storage.volumes(f"disks-{secrets.token_hex(2)}"))
+            options += ["--set", f"storage.storageClassName={self.disks}"]
+        release = Release(self._stack.enter_context(programs.namespace("faults")), replicas=kind.replicas)
+        self._kind, self._release = kind, release
+        release.install(CHART, "--values", str(VALUES), *options)
+        release.wait_serving()
+        release.add_clients()
+        release.wait_full_strength()
+        return release
+
+    @staticmethod
+    def _is_sound(release: Release) -> bool:
+        """Whether it is at full strength. Kubelet lets a container wait that has died before, longer each time: such pods are replaced."""
+        try:
+            release.wait_full_strength(SOUND_SECONDS)
+            for pod in release.pods():
+                if pod.restarts:
+                    release.namespace.kubectl("delete", "pod", pod.name)
+                    release.wait_full_strength(SOUND_SECONDS)
+        except (AssertionError, ProgramError):
+            return False
+        return True
+
+    def drop(self) -> None:
+        """Delete the release that is there, if any."""
+        self._kind = self._release = None
+        self.disks = ""
+        self._stack.close()

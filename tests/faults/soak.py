@@ -1,0 +1,185 @@
+"""Random faults for hours, under pgbench and appending writers: ``python -m tests.faults.soak --hours 0.5 --seed 7``.
+
+It alternates quiet times, in which nothing may change hands, with faults, and checks after each what a drill checks. Each round is a
+line of JSON. In the end no agent may have grown. The same seed gives the same faults in the same order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.cluster import cli
+from tests.cluster.errors import ClusterError
+from tests.cluster.fixtures import NodeFaults
+from tests.e2e import artifacts
+from tests.e2e.client import Client
+from tests.e2e.programs import ProgramError
+from tests.e2e.release import Release
+from tests.faults import acts
+from tests.faults.drill import Drill, Found
+from tests.faults.growth import Growth
+from tests.faults.releases import ASYNCHRONOUS, Stock
+
+TTL = 6.0
+SCALE = 5
+QUIET_SECONDS = (5.0, 30.0)
+PGBENCH = """export PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)
+pgbench --initialize --quiet --scale=%d && touch /tmp/pgbench-made
+while [[ ! -e /tmp/stop-pgbench ]]; do pgbench --client=4 --rate=60 --time=3600 --no-vacuum || sleep 0.5; done"""
+
+Fault = Callable[[Release, Drill, NodeFaults, random.Random], None]
+
+
+def _delete(release: Release, drill: Drill, _: NodeFaults, chance: random.Random) -> None:
+    acts.delete(release, chance.choice(release.pods()), grace=chance.choice([None, 0]))
+
+
+def _kill_server(release: Release, drill: Drill, _: NodeFaults, chance: random.Random) -> None:
+    acts.kill_postmaster(release, chance.choice(release.pods()))
+
+
+def _kill_container(release: Release, drill: Drill, _: NodeFaults, chance: random.Random) -> None:
+    acts.kill_container(release, chance.choice(release.pods()), chance.choice(["postgres", "failover"]))
+
+
+def _freeze(release: Release, drill: Drill, faults: NodeFaults, chance: random.Random) -> None:
+    pod = chance.choice(release.pods())
+    containers = chance.choice([["postgres"], ["failover"], ["postgres", "failover"]])
+    for container in containers:
+        faults.freeze(release.namespace.name, pod.name, container, pod.node)
+    time.sleep(chance.uniform(0.5, 2 * TTL))
+
+
+def _partition(release: Release, drill: Drill, faults: NodeFaults, chance: random.Random) -> None:
+    faults.partition(chance.choice(release.pods()).node)
+    time.sleep(chance.uniform(0.5, 3 * TTL))
+
+
+def _cut_api(release: Release, drill: Drill, faults: NodeFaults, chance: random.Random) -> None:
+    faults.cut(release.namespace.name, chance.choice(release.pods()).name, "api", chance.choice(["both", "to", "from"]))
+    time.sleep(chance.uniform(0.5, 3 * TTL))
+
+
+def _cut_peers(release: Release, drill: Drill, faults: NodeFaults, chance: random.Random) -> None:
+    one, other, _ = chance.sample(release.pods(), 3)
+    faults.cut(release.namespace.name, one.name, f"pod/{other.name}", chance.choice(["both", "to", "from"]))
+    time.sleep(chance.uniform(0.5, 3 * TTL))
+
+
+FAULTS: dict[str, Fault] = {
+    "delete": _delete,
+    "kill-server": _kill_server,
+    "kill-container": _kill_container,
+    "freeze": _freeze,
+    "partition": _partition,
+    "cut-api": _cut_api,
+    "cut-peers": _cut_peers,
+}
+
+
+@dataclass
+class Soak:
+    """A soak of one release. chance: where all randomness comes from; until: time.monotonic() of its end."""
+
+    release: Release
+    chance: random.Random
+    until: float
+    growth: Growth
+
+    def run(self) -> int:
+        """Go on until the end; return the number of faults. Raise AssertionError if something happened that must not."""
+        rounds = 0
+        while time.monotonic() < self.until:
+            self._quiet()
+            rounds += 1
+            self._fault(rounds)
+        wrong = self.growth.violations()
+        assert not wrong, "\n".join(wrong)
+        return rounds
+
+    def _quiet(self) -> None:
+        with Drill(self.release) as drill:
+            time.sleep(self.chance.uniform(*QUIET_SECONDS))
+            self.growth.look(self.release)
+        found = drill.result
+        assert (found.claims, found.lost) == (0, 0), f"nothing was done, and there were {found.claims} claims, {found.lost} lost rows"
+
+    def _fault(self, number: int) -> None:
+        name = self.chance.choice(sorted(FAULTS))
+        faults = NodeFaults()
+        begun = time.monotonic()
+        try:
+            with Drill(self.release) as drill:
+                FAULTS[name](self.release, drill, faults, self.chance)
+                faults.undo()
+                drill.wait_writes()
+        finally:
+            faults.undo()
+        self.growth.look(self.release)
+        print(json.dumps(_line(number, name, drill.result, time.monotonic() - begun)), flush=True)
+
+
+def _line(number: int, name: str, found: Found, seconds: float) -> dict[str, object]:
+    figures = {"claims": found.claims, "lost": found.lost, "gap_s": round(found.gap, 2), "seconds": round(seconds, 1)}
+    return {"round": number, "fault": name, "old": found.old.name, "new": found.new.name, **figures}
+
+
+@contextmanager
+def pgbench(client: Client) -> Iterator[None]:
+    """pgbench runs in a client pod, and is started again whenever a failover ends it."""
+    script = f"rm -f /tmp/stop-pgbench; setsid bash -c '{PGBENCH % SCALE}' >/tmp/pgbench.log 2>&1 </dev/null &"
+    client.namespace.kubectl(*client.command("bash", "-c", script))
+    try:
+        yield
+    finally:
+        client.namespace.try_kubectl(*client.command("bash", "-c", "touch /tmp/stop-pgbench; pkill pgbench"), limit=20)
+
+
+def soak(hours: float, seed: int) -> None:
+    """Install a release and do it. Raise AssertionError, ClusterError or ProgramError if something went wrong."""
+    stock = Stock()
+    try:
+        release = stock.get(ASYNCHRONOUS)
+        try:
+            with pgbench(release.clients[-1]):
+                made = release.clients[-1].command("test", "-e", "/tmp/pgbench-made")
+                release.wait("pgbench has begun", lambda: release.namespace.try_kubectl(*made).code == 0, 120)
+                rounds = Soak(release, random.Random(seed), time.monotonic() + 3600 * hours, growth := Growth()).run()
+        except BaseException:
+            artifacts.save(release.namespace, artifacts.FOLDER / release.namespace.name)
+            raise
+    finally:
+        stock.drop()
+    print(json.dumps({"seed": seed, "faults": rounds, "agents": growth.summary()}), flush=True)
+
+
+def main() -> int:
+    """Soak; exit code 0, or 1 for an error that is explained on stderr, or 2 for wrong arguments."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description="Random faults under pgbench and appending writers.")
+    parser.add_argument("--hours", type=float, default=1.0, metavar="N", help="how long, in hours; a fraction will do (default: 1)")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), metavar="N", help="repeats a soak's faults")
+    options = parser.parse_args()
+    if options.hours <= 0:
+        parser.error("--hours: more than 0")
+    print(json.dumps({"seed": options.seed, "hours": options.hours}), flush=True)
+    try:
+        if cli.chosen() != "local":
+            raise ClusterError("a soak needs the hand of the local cluster")
+        cli.tools()
+        cli.up()
+        soak(options.hours, options.seed)
+    except (ClusterError, ProgramError, AssertionError) as error:
+        print(f"error: {error}\nseed {options.seed} repeats it", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

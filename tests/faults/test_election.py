@@ -1,0 +1,375 @@
+"""Who is promoted, and when nobody is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.cluster import nodes
+from tests.cluster.fixtures import NodeFaults
+from tests.e2e import programs
+from tests.e2e.programs import ProgramError
+from tests.e2e.release import Pod, Release
+from tests.faults import acts
+from tests.faults.agents import Agents
+from tests.faults.conftest import Drills
+from tests.faults.releases import Kind, Stock
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+TTL = 6.0
+PRIMARY_SECONDS = 60.0
+SCALE_SECONDS = 240.0
+DELETIONS = 5
+RENEWAL_SECONDS = 3.0
+PUBLISH_WAIT = timedelta(seconds=1)
+MANY = "CREATE TABLE IF NOT EXISTS much (text text); INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, {})"
+SMALL_LAG = Kind(("--set", "failover.maxLagBytes=1048576"))
+
+
+def wait_primary(release: Release, condition: Callable[[Pod], bool]) -> Pod:
+    """Wait until a pod that satisfies a condition is the only one that is labelled primary; return it."""
+
+    def found() -> Pod:
+        primary = release.primary()
+        if not condition(primary):
+            raise ProgramError(f"{primary.name} is still the primary")
+        return primary
+
+    return release.wait("another primary", found, PRIMARY_SECONDS)
+
+
+def test_most_advanced_replica_wins_over_the_lowest_ordinal(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The replica with the lower ordinal receives no more WAL, and a moment later the primary's node is switched off.
+
+    Guarantee: the other replica, which has more WAL, is promoted; at most one tail is lost.
+    """
+    with drill(release, same_node=False) as trial:
+        low, high = release.standbys()
+        node_faults.cut(release.namespace.name, low.name, f"pod/{trial.old.name}", "from")
+        trial.wait_writes()
+        node_faults.power_off(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        assert release.primary().name == high.name
+        node_faults.restore(release.namespace.name, low.name)
+        node_faults.boot(trial.old.node)
+        nodes.wait_ready()
+
+
+@pytest.mark.faults
+def test_lowest_ordinal_wins_a_tie(release: Release, node_faults: NodeFaults) -> None:
+    """Nobody writes, both replicas have everything, and the primary's node is switched off.
+
+    Guarantee: the replica with the lower ordinal is promoted.
+    """
+    release.wait_full_strength()
+    old = release.primary()
+    [low, _] = release.standbys()
+    time.sleep(1)
+    node_faults.power_off(old.node)
+    new = wait_primary(release, lambda pod: pod.name != old.name)
+    node_faults.boot(old.node)
+    nodes.wait_ready()
+    release.wait_full_strength()
+    assert new.name == low.name
+
+
+@pytest.mark.faults
+def test_former_primary_with_more_wal_on_an_old_timeline_never_wins(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary's node is cut off while a client on it writes much; another one takes over, and its node is cut off at the moment at
+    which the first is reached again: that has more WAL than the third, on the older timeline.
+
+    Guarantee: the third is promoted; at most one tail of each timeline is lost.
+    """
+    with drill(release, same_node=False) as trial:
+        beside = next(each for each in release.clients if each.node == trial.old.node)
+        statement = MANY.format(2_000_000)
+        script = f'setsid psql -X -h {trial.old.ip} -c "{statement}" >/dev/null 2>&1 </dev/null &'
+        beside.namespace.kubectl(*beside.command("bash", "-c", script))
+        time.sleep(0.5)
+        node_faults.partition(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        second = release.primary()
+        [third] = [pod for pod in release.pods() if pod.name not in (trial.old.name, second.name)]
+        node_faults.partition(second.node)
+        node_faults.heal(trial.old.node)
+        new = wait_primary(release, lambda pod: pod.name != second.name)
+        node_faults.heal(second.node)
+        nodes.wait_ready()
+        assert new.name == third.name
+
+
+@pytest.mark.faults
+def test_lagging_replicas_are_not_promoted(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
+    """Neither replica has received what the primary wrote last, more than `maxLagBytes`, and the primary's pod is deleted.
+
+    Guarantee: none of them is promoted, nobody writes until the one that is ahead is back, and nothing is lost.
+    """
+    release = stock.get(SMALL_LAG)
+    with drill(release) as trial:
+        for standby in release.standbys():
+            node_faults.cut(release.namespace.name, standby.name, f"pod/{trial.old.name}", "from")
+        trial.asker.sql(MANY.format(8000))
+        with Agents(release) as agents:
+            acts.delete(release, trial.old)
+            trial.wait_writes_on_new_timeline()
+        for pod in release.pods():
+            node_faults.restore(release.namespace.name, pod.name)
+        assert agents.said("more than maxLagBytes")
+    assert trial.result.new.name == trial.old.name
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_forced_failover(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
+    """Neither replica has received what the primary wrote last, more than `maxLagBytes`, and the primary's node is lost. After a while
+    somebody takes the forced way, `hapg failover --force`.
+
+    Guarantee: nobody is promoted before; at most one tail is lost, and the former primary comes back as a replica.
+    """
+    release = stock.get(SMALL_LAG)
+    with drill(release, same_node=False) as trial:
+        for standby in release.standbys():
+            node_faults.cut(release.namespace.name, standby.name, f"pod/{trial.old.name}", "from")
+        trial.asker.sql(MANY.format(8000))
+        time.sleep(RENEWAL_SECONDS)
+        node_faults.power_off(trial.old.node)
+        for standby in release.standbys():
+            node_faults.restore(release.namespace.name, standby.name)
+        time.sleep(3 * TTL)
+        assert release.lease()["holder"]["pod"] == trial.old.name
+        programs.run(str(programs.HAPG), "failover", release.name, "--namespace", release.namespace.name, "--force", "--yes")
+        trial.wait_writes_on_new_timeline()
+        node_faults.boot(trial.old.node)
+        nodes.wait_ready()
+    assert release.pod(trial.old.name).role == "replica"
+
+
+@pytest.mark.faults
+def test_unknown_member_is_waited_for(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """One replica's agent stands still, so that nobody knows what that replica has, and the primary's node is switched off.
+
+    Guarantee: the other replica waits a second for its position before it claims, and then goes on without it; at most one tail is lost.
+    """
+    with drill(release, same_node=False) as trial:
+        silent, _ = release.standbys()
+        node_faults.freeze(release.namespace.name, silent.name, "failover", silent.node)
+        with Agents(release) as agents:
+            node_faults.power_off(trial.old.node)
+            trial.wait_writes_on_new_timeline()
+        node_faults.thaw(release.namespace.name, silent.name, "failover", silent.node)
+        [winner] = agents.ordered("claim")
+        assert agents.moment("claim", winner) - agents.moment("Publish", winner) >= PUBLISH_WAIT
+        node_faults.boot(trial.old.node)
+        nodes.wait_ready()
+    assert trial.result.new.name != trial.old.name
+
+
+@pytest.mark.faults
+def test_of_two_that_claim_at_once_one_is_promoted(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """Both replicas' agents stand still while the primary's node goes, and run on at the same moment, long after the Lease has run out.
+
+    Guarantee: one of them is promoted, once; at most one tail is lost.
+    """
+    with drill(release, same_node=False) as trial:
+        standbys = release.standbys()
+        for standby in standbys:
+            node_faults.freeze(release.namespace.name, standby.name, "failover", standby.node)
+        node_faults.power_off(trial.old.node)
+        time.sleep(2 * TTL)
+        for standby in standbys:
+            node_faults.thaw(release.namespace.name, standby.name, "failover", standby.node)
+        trial.wait_writes_on_new_timeline()
+        node_faults.boot(trial.old.node)
+        nodes.wait_ready()
+    assert trial.result.claims == 1
+
+
+def kill_at(release: Release, step: str, killed: list[str], but: str = "") -> Agents:
+    """Kill the failover container of the first pod (other than `but`) that orders a step, at once; its name goes to `killed`."""
+
+    def on_line(pod: str, line: dict[str, Any]) -> None:
+        if not killed and pod != but and step in line.get("actions", []):
+            killed.append(pod)
+            nodes.kill_container(release.namespace.name, pod, "failover")
+
+    return Agents(release, on_line)
+
+
+@pytest.mark.parametrize(
+    "step", ["promote", *(pytest.param(name, marks=pytest.mark.faults) for name in ("seal", "Publish", "claim", "Label"))]
+)
+def test_failover_container_is_killed_in_the_middle(release: Release, drill: Drills, node_faults: NodeFaults, step: str) -> None:
+    """The primary's node is cut off, and the first failover container that orders a step of the failover is killed at once.
+
+    Guarantee: the failover is completed; at most one tail is lost.
+    """
+    killed: list[str] = []
+    with drill(release) as trial:
+        with kill_at(release, step, killed, but=trial.old.name):
+            node_faults.partition(trial.old.node)
+            trial.wait_writes_on_new_timeline()
+        assert killed
+        node_faults.heal(trial.old.node)
+        nodes.wait_ready()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("step", ["prepare", "hand-over", "release", "seal", "claim", "promote"])
+def test_failover_container_is_killed_during_a_hand_over(release: Release, drill: Drills, step: str) -> None:
+    """The primary's pod is deleted, and the failover container of the first pod, this one or another, that orders a step of the hand-over
+    is killed at once.
+
+    Guarantee: another server takes over; at most one tail is lost.
+    """
+    killed: list[str] = []
+    with drill(release) as trial:
+        with kill_at(release, step, killed):
+            acts.delete(release, trial.old)
+            trial.wait_writes_on_new_timeline()
+        assert killed
+
+
+@pytest.mark.faults
+def test_failover_during_a_clone(release: Release, drill: Drills) -> None:
+    """A replica's claim is deleted with its pod; while it is cloned anew, the primary's container is killed.
+
+    Guarantee: nothing is lost; the clone is completed.
+    """
+    with drill(release) as trial:
+        trial.asker.sql(MANY.format(100_000))
+        replica = release.standbys()[0]
+        release.namespace.kubectl("delete", "pvc", f"data-{replica.name}", "--wait=false")
+        acts.delete(release, replica)
+        gone = lambda: release.pod(replica.name).uid != replica.uid  # noqa: E731
+        release.wait("the replica has a new pod", gone, 120)
+        release.wait("it is cloned", lambda: "clone" in acts.agent_log(release, release.pod(replica.name)), 120)
+        acts.kill_container(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+    assert trial.result.did("clone") == [replica.name]
+
+
+@pytest.mark.faults
+def test_failover_during_a_rolling_update(release: Release, drill: Drills) -> None:
+    """The pod template is changed, and while the first pod restarts, the primary's container is killed.
+
+    Guarantee: nothing is lost; the update is completed.
+    """
+    with drill(release) as trial:
+        before = {pod.uid for pod in release.pods()}
+        release.upgrade("--set-string", f"podAnnotations.rolled=at-{time.time():.0f}")
+        release.wait("a pod is replaced", lambda: any(pod.deleting or pod.uid not in before for pod in release.pods()), 60)
+        acts.kill_container(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+        release.wait("all pods are replaced", lambda: len({pod.uid for pod in release.pods()} - before) == release.replicas, 240)
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_failover_back_and_forth(release: Release, drill: Drills) -> None:
+    """The primary's pod is deleted, five times in a row.
+
+    Guarantee: nothing is lost, each deletion is one failover, and none of the former primaries needs a rewind.
+    """
+    with drill(release) as trial:
+        for _ in range(DELETIONS):
+            acts.delete(release, old := release.primary())
+            wait_primary(release, lambda pod, uid=old.uid: pod.uid != uid)  # type: ignore[misc]
+            release.wait_full_strength(asker=trial.asker)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, DELETIONS)
+    assert (found.did("rewind"), found.did("clone")) == ([], [])
+
+
+@pytest.mark.faults
+def test_single_server(stock: Stock, spoilt: None, drill: Drills) -> None:
+    """The only server of a release is killed, and then its pod is deleted.
+
+    Guarantee: nothing is lost, and it writes again.
+    """
+    release = stock.get(Kind(replicas=1))
+    with drill(release) as trial:
+        acts.kill_container(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+        acts.delete(release, release.primary())
+        trial.wait_writes()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_single_server_is_drained(stock: Stock, spoilt: None, drill: Drills) -> None:
+    """The node of the only server is drained; its volume is on that node, so it waits until the node is taken into service again.
+
+    Guarantee: nothing is lost, and it writes again.
+    """
+    release = stock.get(Kind(replicas=1))
+    kubectl = release.namespace.kubectl
+    with drill(release) as trial:
+        try:
+            kubectl("drain", trial.old.node, f"--pod-selector={release.selector}", "--delete-emptydir-data", "--timeout=90s")
+        finally:
+            kubectl("uncordon", trial.old.node)
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_node_of_one_of_two_servers(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
+    """Of a release with two servers, the primary's node is switched off.
+
+    Guarantee: the other one takes over; at most one tail is lost.
+    """
+    release = stock.get(Kind(replicas=2))
+    with drill(release, same_node=False) as trial:
+        node_faults.power_off(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        node_faults.boot(trial.old.node)
+        nodes.wait_ready()
+    assert trial.result.new.name != trial.old.name
+
+
+def switchover(release: Release, to: Pod | None = None) -> None:
+    """Have the primary hand over by `hapg switchover`."""
+    options = ["--to", to.name] if to is not None else []
+    programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, *options)
+
+
+@pytest.mark.parametrize("times", [2, pytest.param(50, marks=[pytest.mark.faults, pytest.mark.timeout(1500)])])
+def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) -> None:
+    """The primary hands over by `hapg switchover`, again and again.
+
+    Guarantee: nothing is lost, each is one failover, and none of the former primaries needs a rewind.
+    """
+    with drill(release) as trial:
+        for _ in range(times):
+            switchover(release)
+            release.wait_full_strength(asker=trial.asker)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, times)
+    assert (found.did("rewind"), found.did("clone")) == ([], [])
+
+
+@pytest.mark.faults
+def test_scaled_up_and_down(stock: Stock, spoilt: None, drill: Drills) -> None:
+    """A release is scaled from 1 server to 3, to 5 and to 2, while the primary is the one with the highest ordinal.
+
+    Guarantee: nothing is lost; the primary hands over before its own ordinal goes.
+    """
+    release = stock.get(Kind(replicas=1, options=("--set", "podDisruptionBudget.enabled=false")))
+    with drill(release) as trial:
+        for replicas in (3, 5):
+            release.upgrade("--set", f"replicas={replicas}")
+            release.replicas = replicas
+            release.wait_full_strength(SCALE_SECONDS, trial.asker)
+        switchover(release, release.pods()[-1])
+        release.wait_full_strength(asker=trial.asker)
+        release.upgrade("--set", "replicas=2")
+        release.replicas = 2
+        release.wait_full_strength(SCALE_SECONDS, trial.asker)
+    assert trial.result.lost == 0
+    stock.drop()

@@ -1,0 +1,250 @@
+"""Servers, containers, pods and nodes that fail."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cluster import memory, nodes, process
+from tests.cluster.fixtures import NodeFaults
+from tests.e2e.release import Release
+from tests.faults import acts
+from tests.faults.conftest import Drills
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+TTL = 6.0
+
+
+def test_primary_pod_is_deleted(release: Release, drill: Drills) -> None:
+    """The primary's pod is deleted, with time to stop.
+
+    Guarantee: nothing is lost; the former primary follows again without a rewind.
+    """
+    with drill(release) as trial:
+        acts.delete(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+    found = trial.result
+    assert found.lost == 0
+    assert found.new.name != found.old.name
+    assert (found.did("rewind"), found.did("clone")) == ([], [])
+    assert "follow" in found.operations[found.old.name]
+
+
+def test_primary_pod_is_deleted_by_force(release: Release, drill: Drills) -> None:
+    """The primary's pod is deleted with a grace period of 0, by force.
+
+    Guarantee: at most one tail is lost.
+    """
+    with drill(release) as trial:
+        acts.delete(release, trial.old, grace=0)
+        trial.wait_writes_on_new_timeline()
+
+
+def test_postmaster_is_killed(release: Release, drill: Drills) -> None:
+    """kill -9 of the primary's postmaster.
+
+    Guarantee: nothing is lost.
+    """
+    with drill(release) as trial:
+        acts.kill_postmaster(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+def test_backend_is_killed(release: Release, drill: Drills) -> None:
+    """kill -9 of one of the primary's backends.
+
+    Guarantee: nothing is lost, and nobody writes beside the one that takes over, if any does.
+    """
+    with drill(release) as trial:
+        nodes.kill_process(release.namespace.name, trial.old.name, "postgres", r"postgres: postgres postgres .* INSERT|idle$")
+        trial.wait_writes()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_kernel_kills_for_want_of_memory(release: Release, drill: Drills) -> None:
+    """A query on the primary takes more memory than its container may use, and the kernel kills a process of the container.
+
+    Guarantee: nothing is lost, and writes go on.
+    """
+    greedy = "SELECT length(string_agg(md5(number::text), '')) FROM generate_series(1, 5000000) AS number"
+    with drill(release) as trial:
+        with memory.short(release.namespace.name, trial.old.name, "postgres", trial.old.node, 64):
+            assert trial.asker.try_psql(greedy).code != 0
+        trial.wait_writes()
+    assert trial.result.lost == 0
+
+
+def test_postgres_container_is_killed(release: Release, drill: Drills) -> None:
+    """kill -9 of everything in the primary's postgres container, its PID 1 too.
+
+    Guarantee: nothing is lost.
+    """
+    with drill(release) as trial:
+        acts.kill_container(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+def test_failover_container_is_killed(release: Release, drill: Drills) -> None:
+    """kill -9 of everything in the primary's failover container.
+
+    Guarantee: nothing is lost, and the primary goes on: no failover.
+    """
+    with drill(release) as trial:
+        acts.kill_container(release, trial.old, "failover")
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_failover_container_crashes_again_and_again(release: Release, drill: Drills) -> None:
+    """The agent in the primary's failover container is killed every three seconds, ten times.
+
+    Guarantee: nothing is lost, and the primary goes on: no failover.
+    """
+    with drill(release) as trial:
+        for _ in range(10):
+            [_, agent, *_] = nodes.processes(release.namespace.name, trial.old.name, "failover", trial.old.node)
+            process.kill([agent])
+            time.sleep(3)
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+def test_node_is_switched_off(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary's node is switched off; it comes back once another server writes.
+
+    Guarantee: at most one tail is lost; the former primary comes back as a replica.
+    """
+    with drill(release, same_node=False) as trial:
+        node_faults.power_off(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        node_faults.boot(trial.old.node)
+        nodes.wait_ready()
+    assert trial.result.new.name != trial.old.name
+    assert release.pod(trial.old.name).role == "replica"
+
+
+@pytest.mark.parametrize(
+    ("containers", "seconds"),
+    [
+        pytest.param(("postgres",), 1.0, id="postgres-1s", marks=pytest.mark.faults),
+        pytest.param(("postgres",), TTL, id="postgres-ttl", marks=pytest.mark.faults),
+        pytest.param(("postgres",), 2 * TTL, id="postgres-2ttl", marks=pytest.mark.faults),
+        pytest.param(("failover",), 1.0, id="failover-1s", marks=pytest.mark.faults),
+        pytest.param(("failover",), TTL, id="failover-ttl", marks=pytest.mark.faults),
+        pytest.param(("failover",), 2 * TTL, id="failover-2ttl", marks=pytest.mark.faults),
+        pytest.param(("postgres", "failover"), 1.0, id="both-1s", marks=pytest.mark.faults),
+        pytest.param(("postgres", "failover"), TTL, id="both-ttl", marks=pytest.mark.faults),
+        pytest.param(("postgres", "failover"), 2 * TTL, id="both-2ttl"),
+    ],
+)
+def test_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFaults, containers: tuple[str, ...], seconds: float) -> None:
+    """Containers of the primary stand still (SIGSTOP) for a second, a TTL or two, and then run on.
+
+    Guarantee: at most one tail is lost; once another server has acknowledged, the thawed one acknowledges for at most 0.7 s what a client
+    was waiting for all the time.
+    """
+    with drill(release, answer_s=3 * TTL) as trial:
+        for container in containers:
+            node_faults.freeze(release.namespace.name, trial.old.name, container, trial.old.node)
+        time.sleep(seconds)
+        for container in containers:
+            node_faults.thaw(release.namespace.name, trial.old.name, container, trial.old.node)
+        trial.thawed()
+        trial.wait_writes()
+
+
+@pytest.mark.faults
+def test_two_faults_at_once(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary's container and a replica's failover container are killed at the same moment.
+
+    Guarantee: nothing is lost.
+    """
+    with drill(release) as trial:
+        acts.kill_container(release, release.standbys()[0], "failover")
+        acts.kill_container(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_node_is_switched_off_while_a_replica_restarts(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary's node is switched off just after a replica's container was killed.
+
+    Guarantee: at most one tail is lost.
+    """
+    with drill(release, same_node=False) as trial:
+        acts.kill_container(release, release.standbys()[0])
+        node_faults.power_off(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        node_faults.boot(trial.old.node)
+        nodes.wait_ready()
+
+
+def test_all_servers_are_killed_at_once(release: Release, drill: Drills) -> None:
+    """All postgres and failover containers are killed at once.
+
+    Guarantee: nothing is lost.
+    """
+    with drill(release) as trial:
+        for container in ("postgres", "failover"):
+            for pod in release.pods():
+                acts.kill_container(release, pod, container)
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_all_pods_are_deleted_by_force(release: Release, drill: Drills) -> None:
+    """All pods are deleted by force at once.
+
+    Guarantee: nothing is lost.
+    """
+    with drill(release) as trial:
+        acts.delete(release, *release.pods(), grace=0)
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+def test_eviction_and_drain(release: Release, drill: Drills) -> None:
+    """The primary's node is drained, and taken into service again.
+
+    Guarantee: nothing is lost, and no rewind is needed.
+    """
+    kubectl = release.namespace.kubectl
+    with drill(release) as trial:
+        try:
+            kubectl("drain", trial.old.node, f"--pod-selector={release.selector}", "--delete-emptydir-data", "--timeout=60s")
+            trial.wait_writes_on_new_timeline()
+        finally:
+            kubectl("uncordon", trial.old.node)
+    found = trial.result
+    assert found.lost == 0
+    assert (found.did("rewind"), found.did("clone")) == ([], [])
+
+
+@pytest.mark.faults
+def test_whole_cluster_is_restarted(release: Release, node_faults: NodeFaults) -> None:
+    """All nodes are switched off at once, the clients' too, and on again.
+
+    Guarantee: nothing is lost, and one primary writes again.
+    """
+    client = release.client
+    client.sql("CREATE TABLE IF NOT EXISTS restarted AS SELECT number FROM generate_series(1, 1000) AS number")
+    for name in nodes.names():
+        node_faults.power_off(name)
+    for name in nodes.names():
+        node_faults.boot(name)
+    nodes.wait_ready()
+    release.wait("the clients are back", lambda: client.try_psql("SELECT 1").code == 0, 180)
+    release.wait_full_strength()
+    assert client.sql("SELECT count(*), sum(number) FROM restarted") == [["1000", "500500"]]
+    client.sql("INSERT INTO restarted VALUES (1001)")

@@ -1,0 +1,203 @@
+"""Links that are cut, in both directions or in one, and an API server that is slow, comes and goes, or is away."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cluster import nodes, slow_api
+from tests.cluster.fixtures import NodeFaults
+from tests.e2e.release import Release
+from tests.faults import agents
+from tests.faults.conftest import Drills
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+TTL = 6.0
+
+
+def test_primary_node_is_cut_from_everything(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary's node is cut off from the API server, the other nodes and the host; a client on that node goes on writing.
+
+    Guarantee: at most one tail is lost; the old primary has no process left before another one writes, and its client gets no
+    acknowledgement after the first one by the new primary.
+    """
+    with drill(release) as trial:
+        node_faults.partition(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        node_faults.heal(trial.old.node)
+        nodes.wait_ready()
+    assert trial.result.new.name != trial.old.name
+    fenced = agents.moment(release, trial.old.name, trial.begun, result="fenced")
+    assert fenced < agents.moment(release, trial.result.new.name, trial.begun, op="promote", outcome="ok")
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(1.5, id="before-ttl"),
+        pytest.param(TTL, id="at-ttl", marks=pytest.mark.faults),
+        pytest.param(TTL + 1, id="just-after-ttl", marks=pytest.mark.faults),
+        pytest.param(2 * TTL, id="after-ttl", marks=pytest.mark.faults),
+    ],
+)
+def test_partition_heals(release: Release, drill: Drills, node_faults: NodeFaults, seconds: float) -> None:
+    """The primary's node is cut off from everything for a given time.
+
+    Guarantee: at most one tail is lost, and nothing if the partition ends before the lease does.
+    """
+    with drill(release) as trial:
+        node_faults.partition(trial.old.node)
+        time.sleep(seconds)
+        node_faults.heal(trial.old.node)
+        trial.wait_writes()
+        nodes.wait_ready()
+    if seconds < 2:
+        assert (trial.result.lost, trial.result.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_primary_is_cut_from_the_replicas(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary and its replicas can't reach each other; clients and the API server reach all of them.
+
+    Guarantee: nothing is lost; the primary goes on, the replicas catch up afterwards.
+    """
+    with drill(release) as trial:
+        for standby in release.standbys():
+            node_faults.cut(release.namespace.name, trial.old.name, f"pod/{standby.name}")
+        time.sleep(2 * TTL)
+        trial.wait_writes()
+        node_faults.restore(release.namespace.name, trial.old.name)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("direction", ["to", "from"])
+def test_primary_and_replicas_are_cut_in_one_direction(
+    release: Release, drill: Drills, node_faults: NodeFaults, direction: nodes.Direction
+) -> None:
+    """The primary's packets to its replicas are dropped, or theirs to it.
+
+    Guarantee: nothing is lost; the primary goes on, the replicas catch up afterwards.
+    """
+    with drill(release) as trial:
+        for standby in release.standbys():
+            node_faults.cut(release.namespace.name, trial.old.name, f"pod/{standby.name}", direction)
+        time.sleep(2 * TTL)
+        trial.wait_writes()
+        node_faults.restore(release.namespace.name, trial.old.name)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_a_replica_is_cut_from_everything(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The node of one replica is cut off from everything.
+
+    Guarantee: nothing is lost, and the primary goes on.
+    """
+    with drill(release) as trial:
+        standby = release.standbys()[0]
+        node_faults.partition(standby.node)
+        time.sleep(2 * TTL)
+        node_faults.heal(standby.node)
+        nodes.wait_ready()
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "direction", ["both", pytest.param("to", marks=pytest.mark.faults), pytest.param("from", marks=pytest.mark.faults)]
+)
+def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_faults: NodeFaults, direction: nodes.Direction) -> None:
+    """The primary's pod can't reach the API server, or isn't reached by its answers (`from`: its renewals take force, and it never
+    learns that they did); everything else works.
+
+    Guarantee: at most one tail is lost; there is one primary all the time or one after the other.
+    """
+    with drill(release) as trial:
+        node_faults.cut(release.namespace.name, trial.old.name, "api", direction)
+        time.sleep(3 * TTL)
+        trial.wait_writes()
+        node_faults.restore(release.namespace.name, trial.old.name)
+
+
+@pytest.mark.parametrize("seconds", [30, pytest.param(600, marks=[pytest.mark.faults, pytest.mark.timeout(1200)])])
+def test_api_server_is_down(release: Release, drill: Drills, node_faults: NodeFaults, seconds: int) -> None:
+    """The API server is down for everyone.
+
+    Guarantee: nothing is lost; writes go on all the time, and there is no failover, then or afterwards.
+    """
+    with drill(release) as trial:
+        node_faults.stop_api()
+        begun = time.monotonic()
+        while time.monotonic() < begun + seconds:
+            before = trial.rows
+            time.sleep(2)
+            assert trial.rows > before, f"no row was acknowledged {time.monotonic() - begun:.0f} s after the API server had gone"
+        node_faults.start_api()
+        nodes.wait_ready()
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims, found.refused) == (0, 0, 0)
+
+
+@pytest.mark.faults
+def test_api_server_is_down_and_a_replica_is_cut(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The API server is down, and the primary can't reach one of its replicas either.
+
+    Guarantee: nothing is lost; the primary stops within its deadline, and one primary writes once the API server is back.
+    """
+    with drill(release) as trial:
+        node_faults.cut(release.namespace.name, trial.old.name, f"pod/{release.standbys()[0].name}")
+        node_faults.stop_api()
+        time.sleep(2 * TTL)
+        before = trial.rows
+        time.sleep(TTL)
+        assert trial.rows == before
+        node_faults.restore(release.namespace.name, trial.old.name)
+        node_faults.start_api()
+        nodes.wait_ready()
+        trial.wait_writes()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("whom", ["primary", "all"])
+def test_api_server_is_slow(release: Release, drill: Drills, whom: str) -> None:
+    """Every call of the API takes a second longer, for the primary's pod or for all of them, for half a minute.
+
+    Guarantee: nothing is lost, and there is no failover.
+    """
+    with drill(release) as trial, slow_api.slow_for(release.namespace.name, _pods(release, whom), 1.0):
+        time.sleep(30)
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+def _pods(release: Release, whom: str) -> list[str]:
+    return [pod.name for pod in release.pods() if whom == "all" or pod.role == whom]
+
+
+@pytest.mark.faults
+def test_api_server_comes_and_goes(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """No pod reaches the API server for 1.5 s, ten times, with 2 s between them.
+
+    Guarantee: nothing is lost, and there is no failover.
+    """
+    with drill(release) as trial:
+        pods = [pod.name for pod in release.pods()]
+        for _ in range(10):
+            for pod in pods:
+                node_faults.cut(release.namespace.name, pod, "api")
+            time.sleep(1.5)
+            for pod in pods:
+                node_faults.restore(release.namespace.name, pod)
+            time.sleep(2)
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)

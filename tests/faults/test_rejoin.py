@@ -1,0 +1,234 @@
+"""How a server that was away, or was the primary, comes back."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import nodes, paths
+from tests.cluster.fixtures import NodeFaults
+from tests.e2e.client import Client
+from tests.e2e.release import Pod, Release
+from tests.faults import acts
+from tests.faults.agents import Agents
+from tests.faults.conftest import Drills
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+MUCH = "CREATE TABLE IF NOT EXISTS diverged (text text); INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
+SEGMENTS_KEPT = 32
+SOME_ROWS = 20
+
+
+def volume(release: Release, pod: Pod) -> Path:
+    """The folder of the machine that is a pod's data volume."""
+    [found] = (paths.node_directory(pod.node) / "volumes").glob(f"*_{release.namespace.name}_data-{pod.name}")
+    return found
+
+
+def client_on(release: Release, node: str) -> Client:
+    """The client on a node."""
+    return next(each for each in release.clients if each.node == node)
+
+
+def write_much(release: Release, pod: Pod) -> None:
+    """Begin to write much at a pod's address, from its own node."""
+    client = client_on(release, pod.node)
+    script = f'setsid psql -X -h {pod.ip} -c "{MUCH}" >/dev/null 2>&1 </dev/null &'
+    client.namespace.kubectl(*client.command("bash", "-c", script))
+
+
+@pytest.mark.faults
+def test_former_primary_follows_after_a_clean_hand_over(release: Release, drill: Drills) -> None:
+    """The primary hands over in an orderly way, while clients write.
+
+    Guarantee: nothing is lost; the former primary has all that its successor began with, and follows without rewind or clone.
+    """
+    with drill(release) as trial:
+        acts.delete(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+    found = trial.result
+    assert found.lost == 0
+    assert "follow" in found.operations[found.old.name]
+    assert (found.did("rewind"), found.did("clone")) == ([], [])
+
+
+def test_former_primary_is_rewound_after_divergence(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary's node is cut off; what it still writes, no replica has.
+
+    Guarantee: the former primary loses that by a rewind, and follows; no clone is needed.
+    """
+    with drill(release) as trial:
+        node_faults.partition(trial.old.node)
+        before = trial.rows_at_old_address
+        release.wait("it writes on its own", lambda: trial.rows_at_old_address > before + SOME_ROWS, 10)
+        trial.wait_writes_on_new_timeline()
+        node_faults.heal(trial.old.node)
+        nodes.wait_ready()
+    found = trial.result
+    assert found.did("rewind") == [found.old.name]
+    assert found.did("clone") == []
+
+
+def test_former_primary_is_cloned_when_a_rewind_is_impossible(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """A former primary has diverged, and the WAL that a rewind needs is gone from its disk.
+
+    Guarantee: it is cloned anew, and follows.
+    """
+    with drill(release) as trial:
+        write_much(release, trial.old)
+        time.sleep(0.5)
+        node_faults.partition(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        segments = sorted((volume(release, trial.old) / "pgdata" / "pg_wal").glob("0000*[0-9A-F]"))
+        for segment in segments[:-1]:
+            segment.unlink()
+        node_faults.heal(trial.old.node)
+        nodes.wait_ready()
+    assert trial.result.did("clone") == [trial.old.name]
+
+
+@pytest.mark.faults
+def test_rewind_that_is_cut_short(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The postgres container of a former primary is killed in the middle of its rewind.
+
+    Guarantee: the half rewound data is never started; it is cloned anew, and follows.
+    """
+    killed: list[str] = []
+
+    def on_line(pod: str, line: dict[str, Any]) -> None:
+        if not killed and "rewind" in line.get("actions", []):
+            killed.append(pod)
+            time.sleep(0.3)
+            nodes.kill_container(release.namespace.name, pod, "postgres")
+
+    with drill(release) as trial:
+        write_much(release, trial.old)
+        time.sleep(0.5)
+        node_faults.partition(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        node_faults.heal(trial.old.node)
+        with Agents(release, on_line):
+            nodes.wait_ready()
+            release.wait_full_strength(asker=trial.asker)
+        assert killed == [trial.old.name]
+    assert trial.result.did("clone") == [trial.old.name]
+
+
+@pytest.mark.faults
+def test_failing_clone_keeps_the_old_data(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The data of a replica can't be used, and its clones fail for half a minute because it can't reach the primary.
+
+    Guarantee: the old data stays until a clone is complete; then it follows.
+    """
+    with drill(release) as trial:
+        replica = release.standbys()[0]
+        data = volume(release, replica) / "pgdata"
+        node_faults.cut(release.namespace.name, replica.name, f"pod/{trial.old.name}")
+        mark = data / "kept"
+        mark.write_text("old data")
+        (data / "global" / "pg_control").write_bytes(b"x" * 8192)
+        acts.kill_container(release, replica)
+        time.sleep(30)
+        assert mark.exists()
+        node_faults.restore(release.namespace.name, replica.name)
+        release.wait("it is cloned", lambda: not mark.exists(), 120)
+    assert trial.result.did("clone") == [replica.name]
+
+
+@pytest.mark.faults
+def test_corrupted_replica_is_cloned(release: Release, drill: Drills) -> None:
+    """A replica's control file is overwritten with rubbish, and its container killed.
+
+    Guarantee: nothing is lost; it is cloned anew; the primary goes on.
+    """
+    with drill(release) as trial:
+        replica = release.standbys()[0]
+        (volume(release, replica) / "pgdata" / "global" / "pg_control").write_bytes(b"x" * 8192)
+        acts.kill_container(release, replica)
+        clone = lambda: '"op": "clone", "outcome": "ok"' in acts.agent_log(release, replica)  # noqa: E731
+        release.wait("it is cloned", clone, 120)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_claim_of_a_replica_is_deleted(release: Release, drill: Drills) -> None:
+    """A replica's claim is deleted, and its pod with it: it starts with an empty volume.
+
+    Guarantee: nothing is lost; it is cloned; the primary goes on.
+    """
+    with drill(release) as trial:
+        replica = release.standbys()[0]
+        release.namespace.kubectl("delete", "pvc", f"data-{replica.name}", "--wait=false")
+        acts.delete(release, replica)
+        release.wait("the replica has a new pod", lambda: release.pod(replica.name).uid != replica.uid, 120)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+    assert found.did("clone") == [replica.name]
+
+
+@pytest.mark.faults
+def test_two_former_primaries(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary's node is cut off, then its successor's: both have written what nobody else has, on two timelines.
+
+    Guarantee: the third writes on a timeline of its own; both follow it, at most one tail of each timeline is lost.
+    """
+    with drill(release, same_node=False) as trial:
+        write_much(release, trial.old)
+        time.sleep(0.5)
+        node_faults.partition(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        second = release.primary()
+        write_much(release, second)
+        time.sleep(0.5)
+        node_faults.partition(second.node)
+        release.wait("a third primary", lambda: release.primary().name not in (trial.old.name, second.name), 60)
+        node_faults.heal(trial.old.node)
+        node_faults.heal(second.node)
+        nodes.wait_ready()
+    assert trial.result.claims == 2
+
+
+@pytest.mark.faults
+def test_replica_is_behind_by_more_than_the_kept_wal(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """A replica's node is cut off while more WAL is written than the primary keeps for its slot.
+
+    Guarantee: nothing is lost; the slot is given up and holds no WAL any more; the replica is cloned anew, and follows.
+    """
+    with drill(release) as trial:
+        replica = release.standbys()[0]
+        node_faults.partition(replica.node)
+        asker = next(each for each in release.clients if each.node != replica.node)
+        for _ in range(SEGMENTS_KEPT + 16):
+            asker.sql("SELECT pg_logical_emit_message(false, 'test', 'test'); SELECT pg_switch_wal()")
+        for _ in range(2):
+            asker.sql("CHECKPOINT")
+        assert asker.sql("SELECT count(*) FROM pg_replication_slots WHERE wal_status = 'lost'") == [["1"]]
+        node_faults.heal(replica.node)
+        nodes.wait_ready()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+    assert found.did("clone") == [replica.name]
+
+
+@pytest.mark.faults
+def test_replica_that_was_frozen_catches_up(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """A replica stands still for longer than the primary waits for it, and then runs on.
+
+    Guarantee: nothing is lost, the primary goes on, and the replica follows without rewind or clone.
+    """
+    with drill(release) as trial:
+        replica = release.standbys()[0]
+        for container in ("postgres", "failover"):
+            node_faults.freeze(release.namespace.name, replica.name, container, replica.node)
+        time.sleep(12)
+        for container in ("postgres", "failover"):
+            node_faults.thaw(release.namespace.name, replica.name, container, replica.node)
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+    assert (found.did("rewind"), found.did("clone")) == ([], [])

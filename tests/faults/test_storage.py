@@ -1,0 +1,131 @@
+"""Disks that fill up, hang, slow down and break. The release's volumes are disks of tests.cluster.storage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import disks
+from tests.cluster.fixtures import NodeFaults
+from tests.e2e.release import Release
+from tests.faults import acts
+from tests.faults.conftest import Drills
+from tests.faults.releases import DISKS, Stock
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+HANG_SECONDS = 15.0
+FULL_SECONDS = 20.0
+
+
+@pytest.fixture
+def release(stock: Stock, spoilt: None, node_faults: NodeFaults) -> Iterator[Release]:
+    """A release on disks that can be made to fail, at full strength; all disks go on in the end."""
+    found = stock.get(DISKS)
+    yield found
+    disks.resume_everywhere()
+    for pod in found.pods():
+        disks.free(stock.disks, pod.node)
+
+
+def test_disk_hangs(release: Release, drill: Drills, stock: Stock) -> None:
+    """Every write and fsync on the primary's disk hangs, for longer than it takes others to notice.
+
+    Guarantee: another server takes over; at most one tail is lost; what hung in the old server is never acknowledged later.
+    """
+    with drill(release, answer_s=2 * HANG_SECONDS) as trial:
+        disks.hang(stock.disks, trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        disks.resume(stock.disks, trial.old.node)
+    assert trial.result.new.name != trial.old.name
+
+
+@pytest.mark.faults
+def test_disk_hangs_for_a_moment(release: Release, drill: Drills, stock: Stock) -> None:
+    """Every write and fsync on the primary's disk hangs for a second.
+
+    Guarantee: nothing is lost, and the primary goes on: no failover.
+    """
+    with drill(release, answer_s=HANG_SECONDS) as trial:
+        disks.hang(stock.disks, trial.old.node)
+        time.sleep(1)
+        disks.resume(stock.disks, trial.old.node)
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_disk_is_slow(release: Release, drill: Drills, stock: Stock) -> None:
+    """The primary's disk answers only every half second, for half a minute.
+
+    Guarantee: nothing is lost, and the primary goes on: no failover.
+    """
+    with drill(release, answer_s=HANG_SECONDS) as trial:
+        with disks.slow(stock.disks, trial.old.node, 0.5):
+            time.sleep(30)
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_disk_is_read_only(release: Release, drill: Drills, stock: Stock) -> None:
+    """The kernel makes the primary's file system read-only after an error; the disk is checked and mounted anew.
+
+    Guarantee: another server takes over; at most one tail is lost; the former primary comes back once its disk is repaired.
+    """
+    kubectl = release.namespace.kubectl
+    with drill(release) as trial:
+        disks.break_(stock.disks, trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        kubectl("cordon", trial.old.node)
+        try:
+            acts.delete(release, trial.old)
+            disks.repair(stock.disks, trial.old.node)
+        finally:
+            kubectl("uncordon", trial.old.node)
+    assert trial.result.new.name != trial.old.name
+
+
+def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Stock) -> None:
+    """The primary's disk is full for a while, then it has room again.
+
+    Guarantee: nothing is lost; there is no failover loop: at most one failover while it is full; afterwards all is as before.
+    """
+    with drill(release) as trial:
+        disks.fill(stock.disks, trial.old.node)
+        _write_much(release)
+        time.sleep(FULL_SECONDS)
+        disks.free(stock.disks, trial.old.node)
+        trial.wait_writes()
+    found = trial.result
+    assert found.lost == 0
+    assert found.claims <= 1
+
+
+@pytest.mark.faults
+def test_all_disks_are_full(release: Release, drill: Drills, stock: Stock) -> None:
+    """The disks of all servers are full for a while, then they have room again.
+
+    Guarantee: writes fail, nothing is lost, there is no failover loop, and writes go on when there is room.
+    """
+    with drill(release) as trial:
+        for pod in release.pods():
+            disks.fill(stock.disks, pod.node)
+        _write_much(release)
+        time.sleep(FULL_SECONDS)
+        for pod in release.pods():
+            disks.free(stock.disks, pod.node)
+        trial.wait_writes()
+    found = trial.result
+    assert found.lost == 0
+    assert found.claims <= 2
+
+
+def _write_much(release: Release) -> None:
+    """Write more than the files that are there already can take: the statement fails."""
+    statement = "CREATE TABLE IF NOT EXISTS much (text text); INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, 400000)"
+    release.client.try_psql(statement)

@@ -1,0 +1,312 @@
+"""Synchronous replication: nothing that was acknowledged is lost, whatever happens; and when writes wait."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cluster import disks, nodes
+from tests.cluster.fixtures import NodeFaults
+from tests.e2e.client import Client
+from tests.e2e.programs import ProgramError
+from tests.e2e.release import Pod, Release
+from tests.faults import acts
+from tests.faults.conftest import Drills
+from tests.faults.drill import Drill
+from tests.faults.releases import Kind, Stock
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+TTL = 6.0
+SYNCHRONOUS = Kind(("--set", "replication.mode=synchronous"))
+PREFERRED = Kind(("--set", "replication.mode=synchronous", "--set", "replication.synchronousPolicy=preferred"))
+ON_DISKS = Kind(SYNCHRONOUS.options, disks=True)
+SET_SECONDS = 60.0
+
+Act = Callable[[Release, Drill, NodeFaults], None]
+
+
+@pytest.fixture
+def release(stock: Stock, spoilt: None, node_faults: NodeFaults) -> Release:
+    """A strict synchronous release with three servers, at full strength, both replicas in the set."""
+    found = stock.get(SYNCHRONOUS)
+    wait_set(found, 2)
+    return found
+
+
+def setting(release: Release) -> str:
+    """What the primary waits for."""
+    return release.client_apart_from("").sql("SHOW synchronous_standby_names")[0][0]
+
+
+def wait_set(release: Release, size: int) -> None:
+    """Wait until so many replicas are in the set of which one has to have each commit."""
+
+    def complete() -> bool:
+        names = setting(release)
+        return names.startswith("ANY 1 (") and names.count(",") == size - 1 and len(synchronous(release)) == size
+
+    release.wait(f"{size} replicas are in the synchronous set", complete, SET_SECONDS)
+
+
+def synchronous(release: Release) -> list[str]:
+    """The replicas that take part in the quorum."""
+    return [each.name for each in release.replication() if each.sync_state == "quorum"]
+
+
+def _delete(release: Release, trial: Drill, _: NodeFaults) -> None:
+    acts.delete(release, trial.old)
+    trial.wait_writes_on_new_timeline()
+
+
+def _delete_by_force(release: Release, trial: Drill, _: NodeFaults) -> None:
+    acts.delete(release, trial.old, grace=0)
+    trial.wait_writes_on_new_timeline()
+
+
+def _kill_postmaster(release: Release, trial: Drill, _: NodeFaults) -> None:
+    acts.kill_postmaster(release, trial.old)
+    trial.wait_writes_on_new_timeline()
+
+
+def _kill_container(release: Release, trial: Drill, _: NodeFaults) -> None:
+    acts.kill_container(release, trial.old)
+    trial.wait_writes_on_new_timeline()
+
+
+def _power_off(release: Release, trial: Drill, faults: NodeFaults) -> None:
+    faults.power_off(trial.old.node)
+    trial.wait_writes_on_new_timeline()
+    faults.boot(trial.old.node)
+    nodes.wait_ready()
+
+
+def _partition(release: Release, trial: Drill, faults: NodeFaults) -> None:
+    faults.partition(trial.old.node)
+    trial.wait_writes_on_new_timeline()
+    faults.heal(trial.old.node)
+    nodes.wait_ready()
+
+
+def _freeze(release: Release, trial: Drill, faults: NodeFaults, containers: tuple[str, ...] = ("postgres", "failover")) -> None:
+    for container in containers:
+        faults.freeze(release.namespace.name, trial.old.name, container, trial.old.node)
+    time.sleep(2 * TTL)
+    for container in containers:
+        faults.thaw(release.namespace.name, trial.old.name, container, trial.old.node)
+    trial.wait_writes()
+
+
+def _freeze_agent(release: Release, trial: Drill, faults: NodeFaults) -> None:
+    _freeze(release, trial, faults, ("failover",))
+
+
+def _freeze_server(release: Release, trial: Drill, faults: NodeFaults) -> None:
+    _freeze(release, trial, faults, ("postgres",))
+
+
+def _cut_api(release: Release, trial: Drill, faults: NodeFaults) -> None:
+    faults.cut(release.namespace.name, trial.old.name, "api")
+    time.sleep(2 * TTL)
+    faults.restore(release.namespace.name, trial.old.name)
+    trial.wait_writes()
+
+
+def _kill_everything(release: Release, trial: Drill, _: NodeFaults) -> None:
+    for container in ("postgres", "failover"):
+        for pod in release.pods():
+            acts.kill_container(release, pod, container)
+    trial.wait_writes_on_new_timeline()
+
+
+def _delete_all_by_force(release: Release, trial: Drill, _: NodeFaults) -> None:
+    acts.delete(release, *release.pods(), grace=0)
+    trial.wait_writes_on_new_timeline()
+
+
+FAULTS: dict[str, tuple[Act, bool]] = {
+    "partition": (_partition, True),
+    "frozen": (_freeze, True),
+    "forced-delete": (_delete_by_force, True),
+    "delete": (_delete, False),
+    "postmaster": (_kill_postmaster, False),
+    "container": (_kill_container, False),
+    "node": (_power_off, False),
+    "frozen-agent": (_freeze_agent, False),
+    "frozen-server": (_freeze_server, False),
+    "cut-api": (_cut_api, False),
+    "all-killed": (_kill_everything, False),
+    "all-deleted": (_delete_all_by_force, False),
+}
+"""What is done, and whether `make test` does it too."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if often else [pytest.mark.faults]) for name, (_, often) in FAULTS.items()])
+def test_nothing_is_lost(release: Release, drill: Drills, node_faults: NodeFaults, name: str) -> None:
+    """A fault of the other pages is done to a synchronous release.
+
+    Guarantee: nothing is lost, and a thawed server acknowledges nothing after its successor's first acknowledgement.
+    """
+    with drill(release, same_node=name != "node", answer_s=3 * TTL if "frozen" in name else 1.0) as trial:
+        FAULTS[name][0](release, trial, node_faults)
+    assert trial.result.lost == 0
+    wait_set(release, 2)
+
+
+@pytest.mark.faults
+def test_nothing_is_lost_when_the_disk_hangs(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
+    """Every write on the primary's disk of a synchronous release hangs.
+
+    Guarantee: nothing is lost, another server takes over.
+    """
+    release = stock.get(ON_DISKS)
+    wait_set(release, 2)
+    with drill(release, answer_s=3 * TTL) as trial:
+        disks.hang(stock.disks, trial.old.node)
+        try:
+            trial.wait_writes_on_new_timeline()
+        finally:
+            disks.resume(stock.disks, trial.old.node)
+    assert trial.result.lost == 0
+
+
+@contextmanager
+def frozen(release: Release, faults: NodeFaults, pods: list[Pod]) -> Iterator[None]:
+    """The servers of some pods stand still for as long as the context lasts."""
+    for pod in pods:
+        faults.freeze(release.namespace.name, pod.name, "postgres", pod.node)
+    try:
+        yield
+    finally:
+        for pod in pods:
+            faults.thaw(release.namespace.name, pod.name, "postgres", pod.node)
+
+
+def test_strict_writes_wait_without_any_replica(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """Both replicas stand still; the waits of some writes are cancelled; then the replicas run on.
+
+    Guarantee: writes wait, and go on afterwards; nothing is lost; a cancelled wait is answered by a WARNING, and counts as uncertain.
+    """
+    with drill(release, answer_s=6 * TTL) as trial:
+        with frozen(release, node_faults, release.standbys()):
+            time.sleep(2)
+            before = trial.rows
+            cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            release.wait("a write waits", lambda: trial.asker.sql(cancel) != [["0"]], 10)
+            time.sleep(TTL)
+            assert trial.rows == before
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+    assert found.warned > 0
+    wait_set(release, 2)
+
+
+@pytest.mark.faults
+def test_preferred_writes_go_on_without_any_replica(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
+    """With the policy `preferred` both replicas stand still, and run on later.
+
+    Guarantee: after a while writes go on asynchronously, and both replicas are in the set again afterwards; nothing is lost.
+    """
+    release = stock.get(PREFERRED)
+    wait_set(release, 2)
+    with drill(release, answer_s=6 * TTL) as trial:
+        with frozen(release, node_faults, release.standbys()):
+            trial.wait_writes()
+        trial.wait_writes()
+        wait_set(release, 2)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seconds", [TTL, 40.0])
+def test_a_replica_of_the_set_is_stuck_and_back(release: Release, drill: Drills, node_faults: NodeFaults, seconds: float) -> None:
+    """One replica of the set stands still, for a while or until it has left the set, and then runs on.
+
+    Guarantee: writes go on with the other one, nothing is lost, and both are in the set again afterwards.
+    """
+    with drill(release) as trial:
+        with frozen(release, node_faults, release.standbys()[:1]):
+            time.sleep(seconds)
+            trial.wait_writes()
+        wait_set(release, 2)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_a_replica_of_the_set_is_lost_and_then_the_primary(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """One replica's node is switched off, and a moment later the primary's container is killed.
+
+    Guarantee: nothing is lost.
+    """
+    with drill(release) as trial:
+        replica = release.standbys()[-1]
+        node_faults.partition(replica.node)
+        time.sleep(TTL)
+        acts.kill_container(release, trial.old)
+        node_faults.heal(replica.node)
+        nodes.wait_ready()
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+class Watch:
+    """Compares the setting with the Lease's record again and again, from `with` to the end of it."""
+
+    def __init__(self, release: Release, asker: Client) -> None:
+        self.seen: set[str] = set()
+        self.wrong: list[str] = []
+        self._release = release
+        self._asker = asker
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="synchronous", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def _run(self) -> None:
+        volumes: dict[str, str] = {}
+        while not self._ended.wait(0.1):
+            try:
+                before = self._asker.sql("SHOW synchronous_standby_names")
+                state = self._release.lease()
+                after = self._asker.sql("SHOW synchronous_standby_names")
+            except ProgramError:
+                continue
+            volumes |= {member["pod"]: member["volume"] for member in state["members"]}
+            names = re.findall(r'"(.+?)"', before[0][0])
+            if before != after or names in ([], ["-"]):
+                continue
+            self.seen.add(before[0][0])
+            recorded = state.get("sync", {}).get("volumes", [])
+            self.wrong += [f"{name} is waited for, and isn't in {state}" for name in names if volumes.get(name) not in recorded]
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(10)
+
+
+@pytest.mark.faults
+def test_whoever_is_waited_for_is_recorded(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+    """A replica leaves the set and comes back, and the primary's pod is deleted, while the setting and the record are compared.
+
+    Guarantee: the setting never names a standby whose volume isn't in the Lease's record; nothing is lost.
+    """
+    with drill(release) as trial, Watch(release, trial.asker) as watch:
+        with frozen(release, node_faults, release.standbys()[:1]):
+            wait_set(release, 1)
+        wait_set(release, 2)
+        acts.delete(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+        wait_set(release, 2)
+    assert watch.wrong == []
+    assert len(watch.seen) > 2
+    assert trial.result.lost == 0
