@@ -12,6 +12,9 @@ export CLUSTER
 # Arguments for pytest: make e2e ARGS="-k handover"
 ARGS ?=
 
+# What the bench measures: ha-postgres, patroni, or all (both, one after the other).
+SYSTEM ?= ha-postgres
+
 # Arguments for helm in the demo; with CLUSTER=current it has to be told where the images are:
 # make demo CLUSTER=current HELM_ARGS="--set global.imageRegistry=REGISTRY"
 HELM_ARGS ?=
@@ -22,7 +25,7 @@ STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
 HAPG := $(VENV)/bin/hapg
 CLUSTER_CLI := $(PY) -m tests.cluster
-SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run ':!charts')
 
 .PHONY: help
 help: ## this list
@@ -51,7 +54,7 @@ test: lint tools images postgres cluster-up ## lint, then all tests, those on th
 
 .PHONY: test-fast
 test-fast: lint tools ## lint, unit tests, simulations, chart tests; no cluster, under two minutes
-	$(PY) -m pytest tests/unit tests/simulation tests/chart -m "not cluster and not slow" $(ARGS)
+	$(PY) -m pytest tests/unit tests/simulation tests/model tests/rules tests/chart -m "not cluster and not slow" $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
@@ -83,8 +86,12 @@ soak: tools images cluster-up ## random faults under pgbench, and whether anythi
 	$(PY) -m tests.faults.soak --hours $(HOURS) $(ARGS)
 
 .PHONY: bench
-bench: tools images cluster-up ## the faults of the tutorial, with the gap that a writing client sees
-	$(PY) -m tests.bench $(ARGS)
+bench: tools images cluster-up ## nine faults, and how long clients wait: make bench SYSTEM=all ARGS="--times 3"
+	$(PY) -m tests.bench --system $(SYSTEM) $(ARGS)
+
+.PHONY: bench-report
+bench-report: $(STAMP) ## docs/bench.md and the README's table from the lines of the last bench
+	$(PY) -m tests.bench.report build/bench.jsonl
 
 # --- generated files -----------------------------------------------------------------------------------------
 
@@ -93,12 +100,15 @@ charts: tools ## write what is generated: charts/ with schema and README tables,
 	$(HAPG) generate --all -o charts
 	$(PY) -m tests.chart.golden
 	$(PY) -m docs.make_pictures
+	$(PY) -m docs.make_spec
 
 .PHONY: check
 check: tools ## fail if a generated file differs from what its source would give
 	$(HAPG) generate --all --check -o charts
 	$(PY) -m tests.chart.golden --check
 	$(PY) -m docs.make_pictures --check
+	$(PY) -m tests.bench.report --check
+	$(PY) -m docs.make_spec --check
 
 .PHONY: lock
 lock: ## resolve requirements-dev.lock anew (needs uv)
@@ -113,11 +123,15 @@ tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cach
 
 .PHONY: images
 images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
-	$(CLUSTER_CLI) images
+	$(CLUSTER_CLI) images --majors 9.6 17 18
+ifneq ($(SYSTEM),ha-postgres)
+	$(PY) -m tests.bench.patroni
+endif
 
 .PHONY: postgres
-postgres: ## the programs of PostgreSQL 15 on this machine, for tests/supervisor
+postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
+	$(CLUSTER_CLI) servers
 
 .PHONY: cluster-up
 cluster-up: $(STAMP) ## start the cluster, or find it running

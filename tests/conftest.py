@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # From the quick to the slow. The tests of the cluster itself come last: they take it down.
-ORDER = ("unit", "simulation", "chart", "supervisor", "contract", "e2e", "faults", "cluster")
+ORDER = ("unit", "simulation", "model", "rules", "chart", "supervisor", "contract", "e2e", "faults", "cluster")
 
 # Hypothesis judges what a function returns, not how busy the machine is.
 

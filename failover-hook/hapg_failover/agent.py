@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -49,17 +49,21 @@ from .core.state import (
 )
 from .core.streaming import update
 from .grants import Grants
+from .inspection import INSTEAD
 from .metrics import render
 from .operations import Operation, Tools, Verbs
+from .reload import Reload
 from .settings import Identity, Settings
 from .workers import Worker, every
 from .world import Change, World, read_volume
 
 TURN_S = 0.25
-STATUS_S = 0.5
+HAND_OVER_TURN_S = 0.02
+STATUS_S = 1.0
 PROBE_S = 1.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
+RELOAD_S = 2.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
@@ -78,8 +82,9 @@ class Agent:
         volume: Volume,
         peers: PeerClient,
         log: Log,
+        requests: Callable[[], Mapping[str, int]],
     ) -> None:
-        """settings: called at each turn."""
+        """settings: called at each turn; requests: how many were sent to the API, by verb."""
         self._settings = settings
         self._identity = identity
         self._me = Holder(identity.pod, identity.uid)
@@ -87,6 +92,7 @@ class Agent:
         self._supervisor = supervisor
         self._volume = volume
         self._log = log
+        self._requests = requests
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._grants = Grants(peers, self._changes.put, log)
         self._verbs = Verbs(supervisor)
@@ -101,6 +107,7 @@ class Agent:
         self._disk = Worker("disk")
         self._operator = Worker("operator")
         self._slots = Worker("slots")
+        self._reload = Reload(lambda: sql.reload(RELOAD_S), partial(log, "info", "reload"))
 
     def run(self) -> None:
         """Turn for ever."""
@@ -108,6 +115,7 @@ class Agent:
             threading.Thread(target=target, name=name, daemon=True).start()
         every(STATUS_S, "status", self._look_at_server)
         every(PROBE_S, "probe", self._probe_disk)
+        every(RELOAD_S, "reload", self._look_at_files)
         self._calls.list_pods()
         while True:
             self._wait()
@@ -147,7 +155,7 @@ class Agent:
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        return render(self._memory.phase, self._world.lease, boottime())
+        return render(self._memory, self._world.lease, self._settings().timing, boottime(), time.time(), self._requests())
 
     def _read_events(self) -> None:
         while True:
@@ -187,8 +195,14 @@ class Agent:
             w.streaming = update(w.streaming, rows, now)
             w.position = status.position
             w.slots = kept
+            w.standby_names = status.standby_names
 
         self._changes.put(change)
+
+    def _look_at_files(self) -> None:
+        """A warm standby takes no connection. It reads the files when it is sealed, which comes before any promotion."""
+        phase, is_hot = self._memory.phase, self._settings().standby_mode == "hot"
+        self._reload.look(phase is Phase.PRIMARY or (phase is Phase.FOLLOW and is_hot))
 
     def _probe_disk(self) -> None:
         now = boottime()
@@ -215,7 +229,7 @@ class Agent:
 
     def _wait(self) -> None:
         try:
-            self._changes.get(timeout=TURN_S)(self._world)
+            self._changes.get(timeout=TURN_S if self._memory.handover is None else HAND_OVER_TURN_S)(self._world)
             while True:
                 self._changes.get_nowait()(self._world)
         except queue.Empty:
@@ -243,6 +257,8 @@ class Agent:
             w.hello = hello
             w.down_at, w.terminating = 0.0, False
             w.term_in_force = self._supervisor.term_in_force(hello)
+            for program in sorted(hello.missing):
+                self._log("warning", "image", f"the image has no {program}: {INSTEAD.get(program, 'unknown')}")
             self._hello_known.set()
         server = heartbeat.state if heartbeat is not None and fresh else None
         if heartbeat is not None and heartbeat.uptime < w.down_at:
@@ -276,6 +292,8 @@ class Agent:
             probe_at=w.probe_at,
             room=w.room,
             segment=w.segment,
+            policy=settings.policy,
+            standby_names=w.standby_names,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,
@@ -365,7 +383,17 @@ class Agent:
             return
         settings = self._settings()
         slot = slots.name_of(self._me.pod) if settings.slots else None
-        tools = Tools(self._verbs, self._supervisor, self._sql, self._volume, settings.port, settings.grace, slot)
+        tools = Tools(
+            self._verbs,
+            self._supervisor,
+            self._sql,
+            self._volume,
+            settings.port,
+            settings.grace,
+            slot=slot,
+            missing=hello.missing,
+            reloads_conninfo=settings.reloads_conninfo,
+        )
 
         def work() -> None:
             begun = time.monotonic()

@@ -10,7 +10,7 @@ from .adapters.log import Log
 from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, NotFound
 from .core import publication as publication_codec
 from .core.model import Holder, PodPatch, Publication
-from .core.state import PutLease, PutOutcome, PutResult
+from .core.state import PutKind, PutLease, PutOutcome, PutResult
 from .settings import Settings
 from .workers import Worker
 from .world import Change, World
@@ -56,6 +56,8 @@ class Calls:
                 outcome = PutOutcome.UNKNOWN
                 self._log("warning", "put", str(error), kind=put.kind.value)
             now = boottime()
+            if put.kind is not PutKind.RENEW:
+                self._log("info", "put", kind=put.kind.value, outcome=outcome.value, seconds=round(now - sent_at, 3))
 
             def change(w: World) -> None:
                 if lease is not None:
@@ -111,6 +113,7 @@ class Calls:
         self._patches.do(lambda: self._patch(PodPatch(pod, uid, labels=labels), 1))
 
     def _patch(self, patch: PodPatch, tries: int) -> None:
+        begun = boottime()
         for left in reversed(range(tries)):
             try:
                 pod = self._kube.patch_pod(patch, self._timeout)
@@ -120,6 +123,8 @@ class Calls:
                     continue
                 return
             self._report(partial(World.keep_pod, pod=pod))
+            changed = {"labels": patch.labels} if patch.labels else {"annotations": list(patch.annotations)}
+            self._log("info", "patch", pod_patched=patch.pod, seconds=round(boottime() - begun, 3), **changed)
             return
 
     def announce(self, kind: str, reason: str, message: str) -> None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from .adapters.kube import Kube, Scope, Watcher, in_cluster
+from .adapters.kube import Kube, Requests, Scope, Watcher, in_cluster
 from .adapters.log import Log
 from .adapters.peers import PeerClient, PeerServer, peer_key
 from .adapters.ports import ApiError, ApiUnavailable
@@ -73,20 +73,21 @@ def act(environment: Mapping[str, str]) -> int:
     _write_private(RUN / "pgpass", f"*:*:*:postgres:{_escape(identity.password)}\n")
     _write_private(RUN / "pwfile", identity.password + "\n")
     scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
-    configuration = in_cluster()
+    configuration, requests = in_cluster(), Requests()
     key = peer_key(identity.password)
     agent = Agent(
         settings,
         identity,
-        Kube(scope, configuration),
-        PostgresSql(identity.password, port=now.port),
+        Kube(scope, configuration, requests),
+        PostgresSql(identity.password, now.sql_names, now.port),
         SupervisorFiles(RUN),
-        Volume(VOLUME, now.wal_directory),
+        Volume(VOLUME, now.major, now.wal_directory),
         PeerClient(key, now.peer_port),
         log,
+        requests.counts,
     )
     PeerServer(now.peer_port, key, agent.asked_by_peer).start()
-    watcher = Watcher(scope, configuration, threading.Event())
+    watcher = Watcher(scope, configuration, threading.Event(), requests)
     watcher.watch_lease(agent.lease_seen)
     watcher.watch_pods(agent.pod_seen)
     Probes(now.http_port, Answers(agent.is_live, agent.readiness, agent.metrics)).start()

@@ -1,25 +1,52 @@
-"""The agent's figures in Prometheus' text format."""
+"""The agent's figures in Prometheus' text format; docs/operations.md lists them."""
 
 from __future__ import annotations
 
-from .core.state import LeaseView, Phase
+from collections.abc import Iterable, Mapping
+
+from .core.causes import CAUSES
+from .core.election import BLOCKS
+from .core.state import LeaseView, Memory, Phase
+from .core.timing import Timing
 
 
-def render(phase: Phase, lease: LeaseView | None, now: float) -> str:
-    """Return the figures. now: boot time in seconds."""
-    state = lease.state if lease else None
-    lines = [
-        "# HELP ha_postgres_phase The member's phase: 1 for the present one.",
-        "# TYPE ha_postgres_phase gauge",
-        *(f'ha_postgres_phase{{phase="{p.value}"}} {int(p is phase)}' for p in Phase),
-        "# HELP ha_postgres_term The term of the Lease as last read.",
-        "# TYPE ha_postgres_term gauge",
-        f"ha_postgres_term {state.term if state else 0}",
-        "# HELP ha_postgres_members Replicas recorded in the Lease.",
-        "# TYPE ha_postgres_members gauge",
-        f"ha_postgres_members {len(state.members) if state else 0}",
-        "# HELP ha_postgres_lease_age_seconds Time since the Lease was seen to change.",
-        "# TYPE ha_postgres_lease_age_seconds gauge",
-        f"ha_postgres_lease_age_seconds {now - lease.first_seen if lease else 0:.3f}",
+def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, wall: float, requests: Mapping[str, int]) -> str:
+    """Return the figures.
+
+    now: boot time in seconds; wall: seconds since the epoch at that instant; requests: those sent to the API so far, by verb.
+    """
+    m, state = memory, lease.state if lease else None
+    held = max(0.0, m.renewed_at + timing.usable_lease(m.recorded_ttl) - now) if m.held_term is not None else 0.0
+    promoted = {m.cause: wall - (now - m.promoted_at)} if m.promoted_at else {}
+    parts = [
+        _metric("phase", "The member's phase: 1 for the present one.", _one("phase", (p.value for p in Phase), m.phase.value)),
+        _metric("primary", "1 while this member's server is the primary.", {"": int(m.phase is Phase.PRIMARY)}),
+        _metric("term", "The term of the Lease as last read.", {"": state.term if state else 0}),
+        _metric("members", "Replicas recorded in the Lease.", {"": len(state.members) if state else 0}),
+        _metric("lease_age_seconds", "Time since the Lease was seen to change.", {"": f"{now - lease.first_seen if lease else 0:.3f}"}),
+        _metric("lease_remaining_seconds", "How long the Lease lets our server write; 0 if it isn't ours.", {"": f"{held:.3f}"}),
+        _metric("renewals_failed_total", "Renewals of the Lease that were refused or not answered.", {"": m.renewals_failed}, "counter"),
+        _metric("claim_blocked", "Why we may never claim the Lease though it is free: 1 for what holds.", _one("why", BLOCKS, m.blocked)),
+        _metric(
+            "promoted_timestamp_seconds",
+            "When this member was promoted last, and for what cause; 0 if not by this agent.",
+            {f'cause="{cause}"': f"{promoted.get(cause, 0):.0f}" for cause in CAUSES},
+        ),
+        _metric(
+            "api_requests_total",
+            "Requests sent to the Kubernetes API.",
+            {f'verb="{verb}"': count for verb, count in sorted(requests.items())},
+            "counter",
+        ),
     ]
-    return "\n".join(lines) + "\n"
+    return "".join(parts)
+
+
+def _one(label: str, names: Iterable[str], present: str) -> dict[str, object]:
+    return {f'{label}="{name}"': int(name == present) for name in names}
+
+
+def _metric(name: str, text: str, values: Mapping[str, object], kind: str = "gauge") -> str:
+    full = f"ha_postgres_{name}"
+    lines = [f"{full}{{{labels}}} {value}" if labels else f"{full} {value}" for labels, value in values.items()]
+    return "\n".join([f"# HELP {full} {text}", f"# TYPE {full} {kind}", *lines]) + "\n"

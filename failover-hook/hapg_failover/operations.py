@@ -16,27 +16,14 @@ from uuid import uuid4
 from .adapters.clock import boottime
 from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor, SupervisorEvent
 from .adapters.volume import Marker, Volume
-from .core import rejoin, storage
-from .core.lsn import Position, format_lsn, parse_lsn
+from .core import rejoin, storage, syncset
+from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
 from .core.state import Op, OpResult, Outcome, Run
-from .core.wal import (
-    ControlData,
-    end_before_segment,
-    first_lsn,
-    last_lsn,
-    newest_segment_timeline,
-    parse_controldata,
-    parse_history,
-    parse_lastrecord,
-    parse_waldump_end,
-    record_end,
-    segment_name,
-)
+from .core.wal import parse_history, segment_name
+from .inspection import Inspection
 
-PAGE = 8192
-NEAR = 8 * PAGE
 QUICK_S = 10.0
 START_S = 600.0
 COPY_S = 12 * 3600.0
@@ -48,6 +35,8 @@ LONG_CHECKPOINT_S = 1.0
 SIZE_S = 60.0
 CLONE_SEGMENTS = 3
 FRESH_S = 0.5
+STANDBYS_S = 4.0
+STATUS_S = 2.0
 
 
 class OperationFailed(Exception):
@@ -102,7 +91,9 @@ class Verbs:
 
 @dataclass(frozen=True)
 class Tools:
-    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; slot: our replication slot on a primary, None: no slots."""
+    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; slot: our replication slot on a primary, None: no slots;
+    missing: programs that the image lacks; reloads_conninfo: a standby takes another upstream without a restart.
+    """
 
     verbs: Verbs
     supervisor: Supervisor
@@ -111,6 +102,13 @@ class Tools:
     port: int
     grace: int
     slot: str | None = None
+    missing: frozenset[str] = frozenset()
+    reloads_conninfo: bool = True
+
+    @property
+    def steer_s(self) -> float:
+        """How long a standby may take to seal or to follow somebody else."""
+        return QUICK_S if self.reloads_conninfo else START_S
 
 
 class Operation:
@@ -121,6 +119,7 @@ class Operation:
         self._tools = tools
         self._run = run
         self._nonce = nonce
+        self._inspection = Inspection(self._output, tools.volume, tools.missing)
 
     def perform(self) -> OpResult:
         """Do it; every failure becomes a result, and the supervisor's heartbeat knows of it already."""
@@ -144,6 +143,7 @@ class Operation:
             Op.PREPARE: self._prepare,
             Op.HAND_OVER: self._hand_over,
             Op.STOP: self._stop,
+            Op.STANDBYS: self._standbys,
         }
         try:
             return actions[self._run.op]()
@@ -184,12 +184,13 @@ class Operation:
         if self._tools.volume.dirty():
             raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
         self._ensure_down(START_S)
+        guard = (str(self._run.guard),) if self._run.guard else ()
         try:
             self._tools.volume.write_term(self._run.term)
-            self._verb("start", self._run.mode or "warm", timeout=START_S)
+            self._verb("start", self._run.mode or "warm", *guard, timeout=START_S)
         except (OperationFailed, OSError) as error:
             return self._start_failed(str(error))
-        return self._result(Outcome.OK, "", self._end_of_wal(None))
+        return self._result(Outcome.OK, "", self._inspection.end_of_wal(None))
 
     def _start_failed(self, text: str) -> OpResult:
         """Find out whether something else than the data keeps the server from starting."""
@@ -209,55 +210,8 @@ class Operation:
         return self._result(Outcome.OK, "", self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
 
     def _sealed_position(self, how: str) -> Position | None:
-        title = self._verb("seal", how, timeout=DRAIN_S if how == "drain" else QUICK_S)
-        return self._end_of_wal(None if title == "-" else parse_lsn(title))
-
-    def _control(self) -> ControlData:
-        return parse_controldata(self._output("controldata"))
-
-    def _end_of_wal(self, hint: int | None) -> Position | None:
-        """Return the end of the last valid record on our volume; None if the server isn't consistent there.
-
-        hint: an LSN that is known to have been flushed. Without one, the search begins at the last checkpoint's redo point.
-        """
-        names = self._tools.volume.wal_segments()
-        newest = newest_segment_timeline(names)
-        if newest is None:
-            raise OperationFailed("there is no WAL segment")
-        control = self._control()
-        for timeline in sorted({newest, control.checkpoint.timeline}, reverse=True):
-            for start in self._search_starts(timeline, hint, control, names):
-                end = self._search_end(timeline, start, names, control.segment_size)
-                if end is not None:
-                    position = Position(timeline, end)
-                    return position if position >= control.min_recovery and control.backup_start == 0 else None
-        raise OperationFailed("no valid WAL record was found")
-
-    def _search_starts(self, timeline: int, hint: int | None, control: ControlData, names: list[str]) -> list[int]:
-        """Return where to begin to look for the end, the nearest guess first."""
-        lowest = first_lsn(timeline, names, control.segment_size)
-        if lowest is None:
-            return []
-        starts = [] if hint is None else [hint - hint % PAGE - NEAR, hint - hint % control.segment_size]
-        starts.append(control.redo if control.checkpoint.timeline == timeline else lowest)
-        return [start for start in starts if start >= lowest]
-
-    def _search_end(self, timeline: int, start: int, names: list[str], segment_size: int) -> int | None:
-        """Return the end of valid WAL on `timeline` as pg_waldump finds it; None if it finds no record from `start` on."""
-        last = last_lsn(timeline, start, names, segment_size)
-        text = self._output("waldump", str(timeline), format_lsn(start), format_lsn(last))
-        if "error:" not in text and "fatal:" not in text:
-            return end_before_segment(self._tools.volume.read_wal, segment_name(timeline, last, segment_size), segment_size)
-        try:
-            found = parse_waldump_end(text, segment_size)
-        except ValueError:
-            return None
-        if found.end is not None:
-            return found.end
-        if found.last_record is None:
-            return None
-        record = parse_lastrecord(self._output("lastrecord", str(timeline), format_lsn(found.last_record)))
-        return record_end(record, segment_size)
+        title = self._verb("seal", how, timeout=DRAIN_S if how == "drain" else self._tools.steer_s)
+        return self._inspection.end_of_wal(None if title == "-" else parse_lsn(title))
 
     def _follow(self) -> OpResult:
         run, tools = self._run, self._tools
@@ -269,6 +223,8 @@ class Operation:
             plan = rejoin.plan(own, run.timeline, parse_history(text))
             if plan.way is Way.WAIT:
                 raise OperationFailed(plan.reason, position)
+            if plan.way is Way.REWIND and "pg_rewind" in tools.missing:
+                return self._result(Outcome.LOST, f"{plan.reason}; the image has no pg_rewind", position)
             if plan.way is Way.REWIND:
                 return self._result(Outcome.FORKED, plan.reason, position)
             size = tools.volume.segment_size()
@@ -280,7 +236,7 @@ class Operation:
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
         slot = self._own_slot(host)
-        self._verb("follow", host, str(tools.port), *slot)
+        self._verb("follow", host, str(tools.port), *slot, timeout=tools.steer_s)
         return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
 
     def _own_slot(self, host: str) -> tuple[str, ...]:
@@ -294,7 +250,7 @@ class Operation:
         return ()
 
     def _least_position(self) -> Position:
-        return self._control().min_recovery
+        return self._inspection.control().min_recovery
 
     def _rewind(self) -> OpResult:
         run, tools = self._run, self._tools
@@ -345,7 +301,7 @@ class Operation:
         return primary
 
     def _mark(self, uuid: str) -> None:
-        self._tools.volume.write_marker(Marker(uuid, self._control().system_identifier))
+        self._tools.volume.write_marker(Marker(uuid, self._inspection.control().system_identifier))
 
     def _initdb(self) -> OpResult:
         self._verb("initdb", timeout=START_S)
@@ -358,7 +314,7 @@ class Operation:
             raise OperationFailed("no position is known to promote from")
         end = time.monotonic() + PROMOTE_S
         tools.volume.write_term(run.term)
-        self._verb("promote", str(run.timeline), str(run.own.timeline))
+        self._verb("promote", str(run.timeline), str(run.own.timeline), *_words(run.setting or syncset.OFF))
         while True:
             try:
                 status = tools.sql.status(1.0)
@@ -386,15 +342,38 @@ class Operation:
         tools = self._tools
         self._verb("stop", "fast", timeout=max(10.0, tools.grace - 20.0))
         self._wait_for_down()
-        control = self._control()
+        control = self._inspection.control()
         if control.cluster_state != "shut down":
             raise OperationFailed(f"the server wasn't shut down cleanly: {control.cluster_state}")
         names = tools.volume.wal_segments()
-        end = self._search_end(control.checkpoint.timeline, control.checkpoint.lsn, names, control.segment_size)
+        end = self._inspection.search_end(control.checkpoint.timeline, control.checkpoint.lsn, names, control.segment_size)
         if end is None:
             raise OperationFailed("the shutdown checkpoint can't be read")
         return self._result(Outcome.OK, "shut down", Position(control.checkpoint.timeline, end))
 
+    def _standbys(self) -> OpResult:
+        """Change the setting and see that every process acts by it; the position is the end of WAL after that."""
+        run, sql = self._run, self._tools.sql
+        setting = run.setting or syncset.OFF
+        self._verb("standbys", *(_words(setting) or ("0",)))
+        end = time.monotonic() + STANDBYS_S
+        while True:
+            seen = sql.standby_names(STATUS_S)
+            problem = syncset.not_in_force(setting, seen.shown, seen.priorities)
+            if problem is None:
+                break
+            if time.monotonic() > end:
+                raise OperationFailed(problem)
+            time.sleep(0.02)
+        if setting.k and not run.waited:
+            sql.checkpoint(CHECKPOINT_S)
+        return self._result(Outcome.OK, str(setting), sql.status(STATUS_S).position)
+
     def _stop(self) -> OpResult:
         self._ensure_down(max(10.0, self._tools.grace - 20.0))
         return self._result(Outcome.OK, "stopped")
+
+
+def _words(setting: syncset.Setting) -> tuple[str, ...]:
+    """Return the setting as arguments of a verb: K and the names; none if nobody is waited for."""
+    return (str(setting.k), *setting.names) if setting.k else ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from .core import slots
+from .core.syncset import ASYNCHRONOUS, Policy
 from .core.timing import Timing
 
 
@@ -18,9 +18,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart says.
+    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels.
 
-    max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels; slots: replication slots are used.
+    policy: of replication; sql_names: what has another name in SQL in this major, by the name of today; reloads_conninfo: a standby takes
+    another upstream without a restart; slots: replication slots are used.
     """
 
     name: str
@@ -37,10 +38,13 @@ class Settings:
     database: str
     major: str
     wal_directory: str
+    sql_names: Mapping[str, str]
+    reloads_conninfo: bool
     slots: bool
     timing: Timing
     max_lag: int
     grace: int
+    policy: Policy
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,12 @@ class _Reader:
             raise SettingsError(f"{where}: {value!r} is not allowed; {allowed}")
         return value
 
+    def choice(self, key: str, *allowed: str) -> str:
+        value: str = self.get(key, str, " or ".join(allowed))
+        if value not in allowed:
+            raise SettingsError(f"{self._path}.{key}: {value!r} is not allowed; {' or '.join(allowed)}")
+        return value
+
     def end(self) -> None:
         for key in self._left:
             near = get_close_matches(key, self._known, n=1)
@@ -118,9 +128,7 @@ def parse(text: str) -> Settings:
     labels = _Reader(root.get("labels", dict, "an object"), "failover.json.labels")
     major = _Reader(root.get("postgresMajor", dict, "an object"), "failover.json.postgresMajor")
     failover = _Reader(root.get("failover", dict, "an object"), "failover.json.failover")
-    mode = root.get("standbyMode", str, "warm or hot")
-    if mode not in ("warm", "hot"):
-        raise SettingsError(f"failover.json.standbyMode: {mode!r} is not allowed; warm or hot")
+    mode = root.choice("standbyMode", "warm", "hot")
     replicas = root.get("replicas", int, "a number from 1")
     if replicas < 1:
         raise SettingsError(f"failover.json.replicas: {replicas} is not allowed; a number from 1")
@@ -145,12 +153,28 @@ def parse(text: str) -> Settings:
         database=root.get("database", str, "the name of a database"),
         major=version,
         wal_directory=major.get("walDirectory", str, "pg_wal or pg_xlog"),
-        slots=slots.are_bounded(version),
+        sql_names=major.get("sqlNames", dict, "an object of names"),
+        reloads_conninfo=major.get("reloadsConninfo", bool, "true or false"),
+        slots=major.get("boundsSlots", bool, "true or false"),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),
+        policy=_policy(_Reader(root.get("replication", dict, "an object"), "failover.json.replication"), replicas),
     )
     root.end()
     labels.end()
     failover.end()
     return settings
+
+
+def _policy(replication: _Reader, replicas: int) -> Policy:
+    mode = replication.choice("mode", "asynchronous", "synchronous")
+    strictness = replication.choice("synchronousPolicy", "strict", "preferred")
+    k = replication.get("minSyncReplicas", int, "a number from 1")
+    replication.end()
+    if mode == "asynchronous":
+        return ASYNCHRONOUS
+    if not 1 <= k < replicas:
+        where = "failover.json.replication.minSyncReplicas"
+        raise SettingsError(f"{where}: {k} is not allowed; a number from 1 and less than replicas, {replicas}")
+    return Policy(k, strictness == "strict")

@@ -14,9 +14,8 @@ if [[ $$ -ne 1 ]]; then
 fi
 
 readonly RUN=${HAPG_RUN:-/run/hapg} VOLUME=${HAPG_VOLUME:-/var/lib/postgresql/data} CONFIG=${HAPG_CONFIG:-/etc/hapg/config}
-readonly SHM=${HAPG_SHM:-/dev/shm}
+readonly SHM=${HAPG_SHM:-/dev/shm} TLS=${HAPG_TLS:-/etc/hapg/tls} SSLMODE=${HAPG_SSLMODE-}
 readonly DATA=$VOLUME/pgdata
-readonly BIN=${HAPG_BINDIR:-/usr/lib/postgresql/15/bin}
 readonly INSTANCE=$RUN/conf/instance.conf
 
 # Times are in hundredths of a second of boot time, as /proc/uptime has them.
@@ -30,8 +29,10 @@ readonly HISTORY_SPAN=1000  # how many timelines a promotion may skip
 readonly OUTPUTS=8          # how many outputs of jobs are kept
 
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
+readonly STARTUP_TITLE='^postgres: (.*: )?startup process +(recovering|waiting for) '
 readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
-readonly UNWANTED='^[[:space:]]*(primary_conninfo|primary_slot_name|restore_command|promote_trigger_file|recovery_target[a-z_]*)([[:space:]=]|$)'
+readonly NUMBER='^[1-9][0-9]?$' STANDBY_NAME='^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$'
+readonly UNWANTED='^[[:space:]]*(primary_conninfo|primary_slot_name|restore_command|promote_trigger_file|synchronous_standby_names|recovery_target[a-z_]*)([[:space:]=]|$)'
 
 STATE=down    # down, standby or primary
 PM=0          # pid of the postmaster
@@ -39,16 +40,24 @@ WRAPPER=0     # pid of the child that prepares, starts and awaits the postmaster
 GENERATION=0 SERVER_GENERATION=0 JOB_GENERATION=0 # counts wrappers and jobs, so that a dead one's last words aren't taken for a living one's
 WATCHDOG=0    # pid of the watchdog
 HOT=off       # hot_standby of the server that was started last
+GUARDED=0     # whether it was started with a setting by which it can acknowledge nothing
+STANDBYS=''   # its synchronous_standby_names
 MAX_TERM=0    # highest term accepted
 TERM_OF_WRITES=0 # the term of the promotion
 MISSED=0      # for how many turns a process has been missing that hasn't told its exit code
-START_ID='' START_AT=0
+START_ID='' START_AT=0 START_ANSWER='' UPSTREAM='' SLOT=''
+RESTART_ID=''
 STOP_IDS=() STOPPING=0
 SEAL_ID='' SEAL_GAP=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
 JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
 SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
-NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
+LISTED='' NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
 STOPPED=0 HALF='' given=0 words=()
+
+# Does this hold of our major of PostgreSQL? FACT is what the chart says of it.
+fact() { # NAME
+    [[ ${FACT[$1]} == true ]]
+}
 
 # ---- clock, deadline, heartbeat, events ----
 
@@ -131,17 +140,20 @@ end_all() {
     STATE=down PM=0 WRAPPER=0 MISSED=0 STOPPING=0
     start_watchdog
     beat
-    if [[ $START_ID ]]; then event "$START_ID" error "$2"; fi
-    if [[ $SEAL_ID ]]; then event "$SEAL_ID" error "$2"; fi
-    if [[ $JOB_ID ]]; then event "$JOB_ID" error "$2"; fi
+    for id in $START_ID $RESTART_ID $SEAL_ID $JOB_ID; do event "$id" error "$2"; done
     for id in "${STOP_IDS[@]}"; do event "$id" "$1"; done
-    START_ID='' SEAL_ID='' JOB_ID='' JOB=0 STOP_IDS=()
+    START_ID='' RESTART_ID='' SEAL_ID='' JOB_ID='' JOB=0 STOP_IDS=()
 }
 
 postmaster_gone() { # RC
-    local asked=$STOPPING$START_ID
+    local asked=$STOPPING$START_ID again=$RESTART_ID
+    RESTART_ID=
     end_all "ok $1" "the postmaster ended with code $1"
-    if [[ $asked == 0 ]]; then event - died "$1"; fi
+    if [[ $again ]]; then
+        start_server "$again"
+    elif [[ $asked == 0 ]]; then
+        event - died "$1"
+    fi
 }
 
 # A process is gone. Its last words, if it had any, are in the FIFO: false while there may be some to read.
@@ -155,7 +167,7 @@ enforce() {
     if [[ $STATE == primary ]] && ! { read_deadline "$TERM_OF_WRITES" && ((LEFT > 0)); }; then
         end_all 'error fenced' fenced
         event - fenced "$DEADLINE"
-    elif [[ $STATE == standby && ! -e $DATA/standby.signal ]]; then
+    elif [[ $STATE == standby && ! -e $STANDBY_FILE ]]; then
         # somebody else has promoted it (pg_promote() in SQL): nobody counts on that right to write
         end_all 'error promoted by another' 'promoted by another'
         event - died promoted by another
@@ -171,9 +183,42 @@ enforce() {
 
 # ---- the server ----
 
-write_instance() { # [PRIMARY_CONNINFO [SLOT]]
-    printf "hot_standby = %s\nprimary_conninfo = '%s'\nprimary_slot_name = '%s'\n" "$HOT" "${1-}" "${2-}" >"$INSTANCE.new" &&
-        mv -f "$INSTANCE.new" "$INSTANCE"
+# What makes this server a standby, of UPSTREAM with SLOT or of nobody: parameters of its own in instance.conf, and the file in its
+# directory, which in earlier majors holds the parameters of recovery.
+write_instance() {
+    local parameters=("hot_standby = $HOT") recovery=('standby_mode = on' "recovery_target_timeline = 'latest'")
+    parameters+=("synchronous_standby_names = '$STANDBYS'")
+    if fact recoveryParameters; then
+        parameters+=("primary_conninfo = '$UPSTREAM'" "primary_slot_name = '$SLOT'")
+        [[ $STATE == primary || -e $STANDBY_FILE ]] || : >"$STANDBY_FILE" || return
+    elif [[ $STATE != primary ]]; then
+        # an empty one would be that of a server behind a socket of this host
+        if [[ $UPSTREAM ]]; then recovery+=("primary_conninfo = '$UPSTREAM'"); fi
+        if [[ $SLOT ]]; then recovery+=("primary_slot_name = '$SLOT'"); fi
+        printf '%s\n' "${recovery[@]}" >"$STANDBY_FILE.new" && mv -f "$STANDBY_FILE.new" "$STANDBY_FILE" || return
+    fi
+    printf '%s\n' "${parameters[@]}" >"$INSTANCE.new" && mv -f "$INSTANCE.new" "$INSTANCE"
+}
+
+# Set LISTED to the value of synchronous_standby_names: empty without K or with 0; a name that nobody has if there are none.
+list_standbys() { # [K [NAME…]]
+    local name names=''
+    LISTED=''
+    if ((${1-0} == 0)); then return; fi
+    for name in "${@:2}"; do names+="${names:+, }\"$name\""; done
+    LISTED="$1 (${names:-\"-\"})"
+    if fact quorum; then LISTED="ANY $LISTED"; fi
+}
+
+# Of a server without an upstream: sealed, or the primary.
+set_standbys() { # [K [NAME…]]
+    local former=$STANDBYS
+    list_standbys "$@"
+    if [[ $LISTED == "$former" ]]; then return 0; fi
+    STANDBYS=$LISTED
+    if write_instance && kill -HUP "$PM"; then return 0; fi
+    STANDBYS=$former
+    return 1
 }
 
 # Drop what would override instance.conf or end recovery early from postgresql.auto.conf.
@@ -191,19 +236,15 @@ strip_auto_conf() {
     fi
 }
 
-# Make sure that what starts is a standby without an upstream. The locks say that no other server runs here, so a
+# Make sure that what starts is a standby, of UPSTREAM or of nobody. The locks say that no other server runs here, so a
 # postmaster.pid is a dead one's, though its number may live again in this PID namespace; and so is shared memory, which
 # PostgreSQL itself finds again only if a server was killed and started again on the very same directory.
 prepare() {
     local file
     set +f
-    [[ -f $DATA/PG_VERSION ]] || {
-        echo "there is no server directory at $DATA"
-        return 1
-    }
+    of_this_major || return
     chmod 0700 "$DATA" &&
-        rm -f "$DATA/postmaster.pid" "$DATA/promote" "$DATA/recovery.signal" "$RUN"/socket/.s.PGSQL.* "$SHM"/PostgreSQL.* &&
-        : >"$DATA/standby.signal" || return 1
+        rm -f "$DATA"/{postmaster.pid,promote,recovery.signal,recovery.done} "$RUN"/socket/.s.PGSQL.* "$SHM"/PostgreSQL.* || return
     for file in "$DATA/$WAL"/*.history; do
         [[ -s $file ]] || rm -f "$file" || return 1
     done
@@ -211,7 +252,19 @@ prepare() {
     for file in "$DATA"/pg_replslot/*; do
         if [[ ${file##*/} =~ ^${SLOTS}_[0-9]+$ ]]; then rm -rf "$file" || return 1; fi
     done
-    strip_auto_conf && write_instance && sync "$DATA" "$DATA/standby.signal" "$DATA/$WAL"
+    strip_auto_conf && write_instance && sync "$DATA" "$STANDBY_FILE" "$DATA/$WAL"
+}
+
+of_this_major() {
+    local found=''
+    if [[ -f $DATA/PG_VERSION ]]; then read -r found <"$DATA/PG_VERSION"; fi
+    if [[ ! $found ]]; then
+        echo "there is no server directory at $DATA"
+        return 1
+    elif [[ $found != "$MAJOR" ]]; then
+        echo "the server directory is of PostgreSQL $found, this is PostgreSQL $MAJOR: nothing has been touched"
+        return 1
+    fi
 }
 
 # A killed process that is stuck in the kernel, as on a hanging disk, may still finish the write it is in: wait for its end.
@@ -240,35 +293,64 @@ wrapper() {
     printf '%s gone %s %s\n' "$TOKEN" "$GENERATION" "$?" >&6
 }
 
-verb_start() { # ID MODE
+verb_start() { # ID MODE [K]
     if [[ $STATE != down ]] || ((WRAPPER)); then
         refuse "$1" 'the server is not down'
     elif [[ $JOB_ID ]]; then
         refuse "$1" busy
     else
         if [[ $2 == hot ]]; then HOT=on; else HOT=off; fi
-        START_ID=$1 START_AT=$NOW STOPPING=0
-        ((GENERATION++))
-        SERVER_GENERATION=$GENERATION
-        set -m
-        wrapper &
-        set +m
-        WRAPPER=$!
+        list_standbys "${3-0}"
+        STANDBYS=$LISTED GUARDED=$((${3-0} > 0))
+        UPSTREAM='' SLOT='' START_ANSWER=''
+        start_server "$1"
     fi
 }
 
-# Has the server that is being started come up? Line 8 of postmaster.pid says so.
+# Start the server as HOT and UPSTREAM say; answer START_ANSWER once it has come up, or else how far it is.
+start_server() { # ID
+    START_ID=$1 START_AT=$NOW STOPPING=0
+    ((GENERATION++))
+    SERVER_GENERATION=$GENERATION
+    set -m
+    wrapper &
+    set +m
+    WRAPPER=$!
+}
+
+# Has the server that is being started come up? Line 8 of postmaster.pid says so. Where there is none, recovery has begun
+# when its process says what it reads; whether a hot standby answers already can't be seen.
 look_at_start() {
     local lines=() line status
     ((PM)) || return
     while IFS= read -r line; do lines+=("$line"); done <"$DATA/postmaster.pid"
+    [[ ${lines[0]-} == "$PM" ]] || return
     status=${lines[7]-}
     status=${status%% *}
-    [[ ${lines[0]-} == "$PM" ]] || return
+    if ! fact statusLine && find_process "$STARTUP_TITLE"; then
+        status=starting
+        if [[ $HOT == off || $START_ANSWER ]]; then status=standby; fi
+    fi
     if [[ $status == standby || $status == ready ]] || { [[ $status == starting ]] && ((NOW - START_AT > START_PATIENCE)); }; then
-        event "$START_ID" ok "$status"
+        event "$START_ID" ok "${START_ANSWER:-$status}"
         START_ID=
     fi
+}
+
+# Find the process whose title matches; set FOUND to its directory in /proc and BASH_REMATCH.
+find_process() { # EXPRESSION
+    local title
+    set +f
+    for FOUND in /proc/[0-9]*; do
+        title=''
+        IFS= read -r -d '' title <"$FOUND/cmdline"
+        if [[ $title =~ $1 ]]; then
+            set -f
+            return
+        fi
+    done
+    set -f
+    return 1
 }
 
 # Is this a standby that a configuration can be given to?
@@ -277,42 +359,62 @@ steerable() { # ID
         refuse "$1" "the server is not a standby that has come up but ${START_ID:+starting, }$STATE"
     elif ((STOPPING)); then
         refuse "$1" 'the server is being stopped'
-    elif ((MAJOR < 13)); then
-        refuse "$1" "PostgreSQL $MAJOR takes no primary_conninfo while it runs"
     else
         return 0
     fi
     return 1
 }
 
-reconfigure() { # ID [PRIMARY_CONNINFO [SLOT]]
+supersede() {
     if [[ $SEAL_ID ]]; then event "$SEAL_ID" error superseded; fi
     SEAL_ID=
-    if write_instance "${2-}" "${3-}" && kill -HUP "$PM"; then return 0; fi
+}
+
+# Let the standby follow UPSTREAM, or nobody; fails if that couldn't be written.
+reconfigure() { # ID
+    supersede
+    if write_instance && kill -HUP "$PM"; then return 0; fi
     event "$1" error 'the configuration could not be written'
     return 1
+}
+
+# The same where a running standby takes no other upstream: it is shut down and started again.
+restart() { # ID ANSWER
+    supersede
+    RESTART_ID=$1 START_ANSWER=$2
+    stop_server fast
 }
 
 # Set INFO to the connection string; the characters of its values need no quotes.
 conninfo() { # HOST PORT [DATABASE]
     INFO="host=$1 port=$2 user=postgres${3:+ dbname=$3} application_name=$NAME connect_timeout=5"
     INFO+=' keepalives_idle=5 keepalives_interval=2 keepalives_count=3'
+    if [[ $SSLMODE ]]; then INFO+=" sslmode=$SSLMODE"; fi
+    if [[ $SSLMODE == verify-ca ]]; then INFO+=" sslrootcert=$TLS/ca.crt"; fi
 }
 
 verb_follow() { # ID HOST PORT [SLOT]
     steerable "$1" || return
     conninfo "$2" "$3"
-    if reconfigure "$1" "$INFO" "${4-}"; then event "$1" ok; fi
+    UPSTREAM=$INFO SLOT=${4-}
+    if ! fact reloadsConninfo; then
+        restart "$1" following
+    elif reconfigure "$1"; then
+        event "$1" ok
+    fi
 }
 
 verb_seal() { # ID SPEED
     steerable "$1" || return
     RECEIVER=0 TITLE_LSN=- CLEAR_SINCE=''
     look_for_receiver
-    DRAIN=0
+    UPSTREAM='' SLOT='' DRAIN=0
     if [[ $2 == drain ]] && ((RECEIVER)); then
-        if [[ $SEAL_ID ]]; then event "$SEAL_ID" error superseded; fi
+        supersede
         DRAIN=1
+    elif ! fact reloadsConninfo; then
+        restart "$1" "$TITLE_LSN"
+        return
     else
         reconfigure "$1" || return
     fi
@@ -352,6 +454,10 @@ look_at_seal() {
     look_for_receiver
     if ((DRAIN && !RECEIVER)); then
         DRAIN=0 SEAL_ID=''
+        if ! fact reloadsConninfo; then
+            restart "$id" "$TITLE_LSN"
+            return
+        fi
         reconfigure "$id" || return
         SEAL_ID=$id
     fi
@@ -365,7 +471,17 @@ look_at_seal() {
     fi
 }
 
-verb_promote() { # ID TERM TIMELINE OWN_TIMELINE
+verb_standbys() { # ID [K [NAME…]]
+    if [[ $STATE != primary ]] || ((STOPPING)); then
+        refuse "$1" "the server is not a primary but $STATE, or is being stopped"
+    elif set_standbys "${@:2}"; then
+        event "$1" ok
+    else
+        event "$1" error 'the configuration could not be written'
+    fi
+}
+
+verb_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
     local id=$1 term=$2 timeline=$3 own=$4 number file
     steerable "$id" || return
     printf -v file '%s/%08X.history' "$DATA/$WAL" "$timeline"
@@ -381,6 +497,11 @@ verb_promote() { # ID TERM TIMELINE OWN_TIMELINE
         refuse "$id" "the deadline $DEADLINE has passed"
     elif [[ $SEAL_ID ]]; then
         refuse "$id" 'a seal is not finished'
+    elif ((${5-0} && !GUARDED)); then
+        # its checkpointer may read the setting only after a first commit, and nobody would wait for that one
+        refuse "$id" 'the server was started without a guard'
+    elif ! set_standbys "${@:5}"; then
+        refuse "$id" 'the configuration could not be written'
     else
         STATE=primary TERM_OF_WRITES=$term
         beat
@@ -403,6 +524,7 @@ verb_promote() { # ID TERM TIMELINE OWN_TIMELINE
 }
 
 verb_stop() { # ID MODE
+    local id
     if ((!PM)); then
         # nothing to shut down but, perhaps, a job or a server that is about to be started
         if ((WRAPPER || JOB)); then end_all ok stopped; fi
@@ -410,9 +532,8 @@ verb_stop() { # ID MODE
         return
     fi
     end_job stopped
-    if [[ $START_ID ]]; then event "$START_ID" error stopped; fi
-    if [[ $SEAL_ID ]]; then event "$SEAL_ID" error stopped; fi
-    START_ID='' SEAL_ID='' STOPPING=1
+    for id in $START_ID $RESTART_ID $SEAL_ID; do event "$id" error stopped; done
+    START_ID='' RESTART_ID='' SEAL_ID='' STOPPING=1
     STOP_IDS+=("$1")
     stop_server "$2"
 }
@@ -512,12 +633,11 @@ name_user() {
 }
 
 job_initdb() {
-    local new=$VOLUME/pgdata.new more=() authentication=scram-sha-256
-    if ((MAJOR < 10)); then authentication=md5; fi
+    local new=$VOLUME/pgdata.new more=()
     read -r -a more <<<"${HAPG_INITDB_ARGS-}"
     name_user
     rm -rf "$new" &&
-        "$BIN/initdb" -D "$new" -U postgres --pwfile="$RUN/pwfile" -A "$authentication" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
+        "$BIN/initdb" -D "$new" -U postgres --pwfile="$RUN/pwfile" -A "${FACT[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
         # A hot standby refuses to start with, say, a lower max_connections than the control file has: record ours.
         "$BIN/postgres" --single -D "$new" -c config_file="$CONFIG/postgresql.conf" template1 &&
         sync "$new" && mv "$new" "$DATA" && sync "$VOLUME"
@@ -538,16 +658,17 @@ job_clone() { # HOST PORT
 }
 
 job_rewind() { # HOST PORT
-    local out rc state recovered='' keep=wal_keep_size
+    local out rc state recovered=''
+    of_this_major || return
     conninfo "$1" "$2" postgres
     state=$("$BIN/pg_controldata" -D "$DATA") || return
     if [[ ! $state =~ 'Database cluster state:'\ +'shut down'( in recovery)?$'\n' ]]; then
         # pg_rewind would run crash recovery by itself, but without our configuration, and the checkpoint at its end would
         # remove the log that the rewind needs. A single-user server refuses to be a standby.
-        if ((MAJOR < 13)); then keep=wal_keep_segments; fi
         name_user
-        rm -f "$DATA/postmaster.pid" "$DATA/standby.signal" "$DATA/recovery.signal" &&
-            "$BIN/postgres" --single -F -D "$DATA" -c config_file="$CONFIG/postgresql.conf" -c "$keep=1000000" template1 || return
+        rm -f "$DATA/postmaster.pid" "$STANDBY_FILE" "$DATA/recovery.signal" &&
+            "$BIN/postgres" --single -F -D "$DATA" -c config_file="$CONFIG/postgresql.conf" -c "${FACT[walKeep]}=1000000" template1 ||
+            return
         recovered=1
     fi
     out=$("$BIN/pg_rewind" --target-pgdata="$DATA" --source-server="$INFO" 2>&1)
@@ -575,21 +696,13 @@ job_controldata() {
 
 # END is the end of the last segment file: without it pg_waldump waits five seconds for the file after that.
 job_waldump() { # TIMELINE LSN END
-    if ((MAJOR < 10)); then
-        "$BIN/pg_xlogdump" -t "$1" -s "$2" -e "$3" -p "$DATA/$WAL" >/dev/null
-    elif ((MAJOR < 13)); then
-        "$BIN/pg_waldump" -t "$1" -s "$2" -e "$3" -p "$DATA/$WAL" >/dev/null
-    else
-        "$BIN/pg_waldump" -q -t "$1" -s "$2" -e "$3" -p "$DATA/$WAL"
-    fi
+    local quiet=()
+    if fact walDumpQuiet; then quiet=(-q); fi
+    "$BIN/${FACT[walDump]}" "${quiet[@]}" -t "$1" -s "$2" -e "$3" -p "$DATA/$WAL" >/dev/null
 }
 
 job_lastrecord() { # TIMELINE LSN
-    if ((MAJOR < 10)); then
-        "$BIN/pg_xlogdump" -n 1 -t "$1" -s "$2" -p "$DATA/$WAL"
-    else
-        "$BIN/pg_waldump" -n 1 -t "$1" -s "$2" -p "$DATA/$WAL"
-    fi
+    "$BIN/${FACT[walDump]}" -n 1 -t "$1" -s "$2" -p "$DATA/$WAL"
 }
 
 # ---- verbs ----
@@ -672,7 +785,9 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
                 refuse "$id" 'malformed timeline or LSN'
             fi
             ;;
-        start:1:hot | start:1:warm) verb_start "$id" "$1" ;;
+        start:1:hot | start:1:warm | start:2:hot\ * | start:2:warm\ *)
+            if valid_standbys "${@:2}"; then verb_start "$id" "$@"; else refuse "$id" 'malformed guard'; fi
+            ;;
         follow:2:* | follow:3:*)
             if [[ ! ${3-} =~ ^[a-z0-9_]{0,63}$ ]]; then
                 refuse "$id" 'malformed slot'
@@ -681,12 +796,15 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
             fi
             ;;
         seal:1:fast | seal:1:slow | seal:1:drain) verb_seal "$id" "$1" ;;
-        promote:2:*)
-            if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]]; then
-                verb_promote "$id" "$term" "$1" "$2"
+        promote:*:*\ *)
+            if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]] && valid_standbys "${@:3}"; then
+                verb_promote "$id" "$term" "$@"
             else
-                refuse "$id" 'malformed timeline'
+                refuse "$id" 'malformed timeline or standbys'
             fi
+            ;;
+        standbys:[!0]*:*)
+            if valid_standbys "$@"; then verb_standbys "$id" "$@"; else refuse "$id" 'malformed standbys'; fi
             ;;
         stop:1:fast | stop:1:immediate) verb_stop "$id" "$1" ;;
         kill:0:)
@@ -702,6 +820,15 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
             ;;
         *) refuse "$id" 'unknown verb, or its arguments are malformed' ;;
     esac
+}
+
+valid_standbys() { # [K [NAME…]]
+    local name
+    if (($# == 0)) || [[ $# -eq 1 && $1 == 0 ]]; then return 0; fi
+    [[ $1 =~ $NUMBER ]] || return 1
+    for name in "${@:2}"; do
+        [[ $name =~ $STANDBY_NAME ]] || return 1
+    done
 }
 
 valid_address() { # ID HOST PORT
@@ -753,8 +880,15 @@ SLOTS=${NAME%-*} # what the names of the members' slots begin with
 SLOTS=${SLOTS,,}
 SLOTS=${SLOTS//[!a-z0-9]/_}
 GRACE=${HAPG_GRACE:-60}
+[[ $SSLMODE =~ ^(prefer|require|verify-ca)?$ ]] || problem "HAPG_SSLMODE is none of prefer, require, verify-ca: $SSLMODE"
 [[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is no number: $GRACE"
 readonly NAME GRACE SLOTS
+declare -A FACT=()
+for word in ${HAPG_FACTS-}; do FACT[${word%%=*}]=${word#*=}; done
+for word in major binDirectory walDirectory walDump walDumpQuiet walKeep standbyFile recoveryParameters reloadsConninfo statusLine quorum authentication; do
+    [[ ${FACT[$word]-} ]] || problem "HAPG_FACTS doesn't say $word"
+done
+readonly FACT MAJOR=${FACT[major]} BIN=${FACT[binDirectory]} WAL=${FACT[walDirectory]} STANDBY_FILE=$DATA/${FACT[standbyFile]}
 readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE > 5 ? (GRACE - 5) * 100 : 0)) KILL_AT=$((GRACE > 2 ? (GRACE - 2) * 100 : 0))
 
 read -r self _ </proc/self/stat
@@ -776,11 +910,12 @@ for fifo in verbs events; do
     [[ -p $RUN/$fifo ]] || mkfifo -m 0600 "$RUN/$fifo" || [[ -p $RUN/$fifo ]] || problem "can't make $RUN/$fifo"
 done
 version=$("$BIN/postgres" -V) || problem "can't run $BIN/postgres"
-[[ $version =~ ([0-9]+)(\.[0-9]+)? ]] || problem "no version in '$version'"
-readonly MAJOR=${BASH_REMATCH[1]}
-WAL=pg_wal
-if ((MAJOR < 10)); then WAL=pg_xlog; fi
-readonly WAL
+[[ $version =~ \ ${MAJOR/./\\.}([^0-9]|$) ]] || problem "the image has $version, this is the chart of PostgreSQL $MAJOR"
+MISSING=
+for program in pg_basebackup pg_controldata pg_rewind "${FACT[walDump]}"; do
+    [[ -x $BIN/$program ]] || MISSING+=${MISSING:+,}$program
+done
+readonly MISSING
 
 # A clone that was cut off between its two renames is undone; what it replaced is removed if it wasn't.
 if [[ ! -e $DATA && -d $VOLUME/pgdata.old ]]; then
@@ -799,7 +934,7 @@ exec 5>&2 </dev/null >/dev/null 2>&1
 clock
 beat
 start_watchdog
-printf '%s\n' "$NONCE $BOOT_ID $UPTIME" >"$RUN/hello.new"
+printf '%s\n' "$NONCE $BOOT_ID $UPTIME ${MISSING:--}" >"$RUN/hello.new"
 mv -f "$RUN/hello.new" "$RUN/hello"
 event - hello
 

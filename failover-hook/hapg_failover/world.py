@@ -51,6 +51,7 @@ class World:
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
     slots: tuple[Slot, ...] | None = None
+    standby_names: str = ""
     probe_at: float = 0.0
     room: int | None = None
     segment: int = SEGMENT_SIZE

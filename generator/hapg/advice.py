@@ -10,7 +10,7 @@ from typing import Any
 
 from hapg import quantity
 from hapg.errors import InputError
-from hapg.majors import SEGMENT_MEGABYTES, SEGMENTS_KEPT
+from hapg.majors import SEGMENT_MEGABYTES, SEGMENTS_KEPT, Major
 
 IDS = {
     "ephemeral": "there is no volume",
@@ -21,18 +21,6 @@ IDS = {
     "password": "a password stands in the file",
 }
 """Every id with what it is about."""
-
-END_OF_LIFE = {
-    "9.6": dt.date(2021, 11, 11),
-    "12": dt.date(2024, 11, 21),
-    "13": dt.date(2025, 11, 13),
-    "14": dt.date(2026, 11, 12),
-    "15": dt.date(2027, 11, 11),
-    "16": dt.date(2028, 11, 9),
-    "17": dt.date(2029, 11, 8),
-    "18": dt.date(2030, 11, 14),
-}
-"""The day of a major's last minor release."""
 
 _KEPT_BYTES = SEGMENTS_KEPT * SEGMENT_MEGABYTES * 1024**2
 
@@ -58,8 +46,8 @@ def check_ids(ids: Collection[str]) -> None:
         raise InputError([f"--silence {wrong[0]}: there is no such advice; {hint}"])
 
 
-def on_spec(content: Mapping[str, Any], prefix: str, major: str, today: dt.date) -> Iterator[Advice]:
-    """Yield advice on a valid spec. content: what is below `spec`; prefix: "spec." or "", for paths; major: its name."""
+def on_spec(content: Mapping[str, Any], prefix: str, major: Major, today: dt.date) -> Iterator[Advice]:
+    """Yield advice on a valid spec. content: what is below `spec`; prefix: "spec." or "", for paths."""
     storage = content.get("storage")
     if storage is None:
         yield Advice("ephemeral", f"{prefix}storage", "not there, so data lives in an emptyDir and is lost with its pod")
@@ -78,6 +66,6 @@ def on_spec(content: Mapping[str, Any], prefix: str, major: str, today: dt.date)
             f"{prefix}resources",
             "not there, so the chart's small requests hold; state what the servers need of CPU and memory",
         )
-    last = END_OF_LIFE.get(major)
-    if last is not None and last <= today:
-        yield Advice("end-of-life", f"{prefix}version", f"PostgreSQL {major} gets no fixes since {last}; plan the move to a newer major")
+    if major.end_of_life <= today:
+        text = f"PostgreSQL {major.name} gets no fixes since {major.end_of_life}; plan the move to a newer major"
+        yield Advice("end-of-life", f"{prefix}version", text)

@@ -63,7 +63,7 @@ def choose(documents: Sequence[Document], source: str) -> Wanted:
 
 
 def _is_refused(value: dict[str, Any]) -> bool:
-    return str(value.get("apiVersion", "")).startswith(_KUBEDB) and value.get("kind") in _REFUSED_KINDS
+    return str(value.get("apiVersion", "")).startswith(_KUBEDB) and str(value.get("kind")) in _REFUSED_KINDS
 
 
 def _is_beside(value: dict[str, Any]) -> bool:

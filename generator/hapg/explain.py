@@ -23,6 +23,9 @@ _KINDS = {
 }
 
 
+_PLAIN_KEY = re.compile(r"[-\w./]+", re.ASCII)
+
+
 def problems(schema: Schema, document: object) -> list[str]:
     """Return a sentence for each thing in `document` that `schema` (strict, conventions included) refuses, sorted by path."""
     found: dict[str, str] = {}
@@ -95,5 +98,5 @@ def _expected(node: Schema) -> str:
 def _text(path: Sequence[str | int]) -> str:
     out = ""
     for part in path:
-        out += f"[{part}]" if isinstance(part, int) else f".{part}"
+        out += f"[{part}]" if isinstance(part, int) else f".{part if _PLAIN_KEY.fullmatch(part) else shown(part)}"
     return out.removeprefix(".")

@@ -1,70 +1,164 @@
-"""The majors of PostgreSQL: what differs between them, as data."""
+"""The majors of PostgreSQL: everything that differs between them, as data.
+
+The chart's templates are filled from it, and the same facts reach the failover container (failover.json, `postgresMajor`) and the
+supervisor (its environment), so that the three can't disagree.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
 SEGMENTS_KEPT = 32
 SEGMENT_MEGABYTES = 16
 
+_VERSION = re.compile(r"(9\.6|[1-9][0-9])(\.[0-9]{1,2})?")
+_NAMES_OF_XLOG = {
+    "pg_walfile_name": "pg_xlogfile_name",
+    "pg_current_wal_lsn": "pg_current_xlog_location",
+    "pg_current_wal_flush_lsn": "pg_current_xlog_flush_location",
+    "pg_last_wal_receive_lsn": "pg_last_xlog_receive_location",
+    "pg_last_wal_replay_lsn": "pg_last_xlog_replay_location",
+    "sent_lsn": "sent_location",
+    "flush_lsn": "flush_location",
+    "pg_wal/": "pg_xlog/",
+}
+
 
 @dataclass(frozen=True)
 class Major:
-    """One supported major and its chart.
+    """One supported major and its chart; the defaults are what the newest majors have in common.
 
-    name: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; bin_directory: of the programs in the stock image;
-    wal_directory: below PGDATA; standby_signal: a standby is marked by standby.signal (12 and later); wal_keep: the name of the
-    parameter that keeps past WAL for replicas; wal_keep_value: its value in postgresql.conf.
+    name: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; end_of_life: the day after which PostgreSQL's developers
+    release no more repairs.
+    wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has an option --quiet (13 and later);
+    wal_keep: the parameter that keeps past WAL for replicas, wal_keep_value: its value in postgresql.conf; bounds_slots: the WAL that
+    replication slots hold back can be bounded (13 and later), otherwise none are used; sql_names: what in SQL had another name.
+    standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery are parameters of postgresql.conf (12 and
+    later); reloads_conninfo: a running standby takes another primary_conninfo (13 and later); status_line: postmaster.pid says how far
+    the server's start has come (10 and later); quorum: synchronous_standby_names takes ANY (10 and later).
+    authentication: method of pg_hba.conf and initdb for passwords, password_encryption: the setting for it; least: the smallest
+    values with which a server starts that has the chart's other settings, by parameter.
     """
 
     name: str
     chart_version: str
-    bin_directory: str
-    wal_directory: str
-    standby_signal: bool
-    wal_keep: str
-    wal_keep_value: str
+    end_of_life: date
+    wal_directory: str = "pg_wal"
+    wal_dump: str = "pg_waldump"
+    wal_dump_quiet: bool = True
+    wal_keep: str = "wal_keep_size"
+    wal_keep_value: str = f"'{SEGMENTS_KEPT * SEGMENT_MEGABYTES}MB'"
+    bounds_slots: bool = True
+    sql_names: Mapping[str, str] = field(default_factory=dict)
+    standby_file: str = "standby.signal"
+    recovery_parameters: bool = True
+    reloads_conninfo: bool = True
+    status_line: bool = True
+    quorum: bool = True
+    authentication: str = "scram-sha-256"
+    password_encryption: str = "'scram-sha-256'"  # noqa: S105
+    least: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def bounds_slots(self) -> bool:
-        """Whether the WAL that replication slots hold back can be bounded (13 and later); otherwise none are used."""
-        return int(self.name.split(".")[0]) >= 13
+    def bin_directory(self) -> str:
+        """Where the stock image has the programs of the server."""
+        return f"/usr/lib/postgresql/{self.name}/bin"
 
     @property
-    def facts(self) -> dict[str, str | bool]:
-        """What the failover container is told about the major: `postgresMajor` of failover.json."""
+    def facts(self) -> dict[str, object]:
+        """What the programs of a pod are told about the major: `postgresMajor` of failover.json."""
         return {
             "major": self.name,
-            "walDirectory": self.wal_directory,
             "binDirectory": self.bin_directory,
-            "standbySignal": self.standby_signal,
+            "walDirectory": self.wal_directory,
+            "walDump": self.wal_dump,
+            "walDumpQuiet": self.wal_dump_quiet,
             "walKeep": self.wal_keep,
+            "standbyFile": self.standby_file,
+            "recoveryParameters": self.recovery_parameters,
+            "reloadsConninfo": self.reloads_conninfo,
+            "boundsSlots": self.bounds_slots,
+            "statusLine": self.status_line,
+            "quorum": self.quorum,
+            "authentication": self.authentication,
+            "sqlNames": dict(self.sql_names),
         }
+
+    @property
+    def words(self) -> str:
+        """The same facts for the supervisor, which speaks no SQL: `major=15 walDump=pg_waldump …`, the value of HAPG_FACTS."""
+        return " ".join(f"{name}={_as_word(fact)}" for name, fact in self.facts.items() if name != "sqlNames")
 
     @property
     def replication_settings(self) -> dict[str, str]:
         """Settings of replication for postgresql.conf, as they are written there."""
-        return {
+        settings = {
             "wal_level": "replica",
             "max_wal_senders": "99",
             "max_replication_slots": "99",
             self.wal_keep: self.wal_keep_value,
-            "recovery_target_timeline": "'latest'",
         }
+        return settings | ({"recovery_target_timeline": "'latest'"} if self.recovery_parameters else {})
 
 
-MAJORS = {
-    "15": Major(
-        name="15",
-        chart_version="15.0.0",
-        bin_directory="/usr/lib/postgresql/15/bin",
-        wal_directory="pg_wal",
-        standby_signal=True,
-        wal_keep="wal_keep_size",
-        wal_keep_value=f"'{SEGMENTS_KEPT * SEGMENT_MEGABYTES}MB'",
+def _as_word(fact: object) -> str:
+    return str(fact).lower() if isinstance(fact, bool) else str(fact)
+
+
+def _named(*majors: Major) -> dict[str, Major]:
+    return {major.name: major for major in majors}
+
+
+MAJORS = _named(
+    Major(
+        name="9.6",
+        chart_version="9.6.0",
+        end_of_life=date(2021, 11, 11),
+        wal_directory="pg_xlog",
+        wal_dump="pg_xlogdump",
+        wal_dump_quiet=False,
+        wal_keep="wal_keep_segments",
+        wal_keep_value=str(SEGMENTS_KEPT),
+        bounds_slots=False,
+        sql_names=_NAMES_OF_XLOG,
+        standby_file="recovery.conf",
+        recovery_parameters=False,
+        reloads_conninfo=False,
+        status_line=False,
+        quorum=False,
+        authentication="md5",
+        password_encryption="on",  # noqa: S106
+        least={"max_connections": 100},
     ),
-}
-"""The supported majors by name."""
+    Major(
+        name="12",
+        chart_version="12.0.0",
+        end_of_life=date(2024, 11, 21),
+        wal_dump_quiet=False,
+        wal_keep="wal_keep_segments",
+        wal_keep_value=str(SEGMENTS_KEPT),
+        bounds_slots=False,
+        reloads_conninfo=False,
+    ),
+    Major(name="13", chart_version="13.0.0", end_of_life=date(2025, 11, 13)),
+    Major(name="14", chart_version="14.0.0", end_of_life=date(2026, 11, 12)),
+    Major(name="15", chart_version="15.0.0", end_of_life=date(2027, 11, 11)),
+    Major(name="16", chart_version="16.0.0", end_of_life=date(2028, 11, 9)),
+    Major(name="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
+    Major(name="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
+)
+"""The supported majors by name, the oldest first."""
 
-PLANNED = ("9.6", "12", "13", "14", "16", "17", "18")
-"""Majors that are going to be supported."""
+
+def find(version: str) -> tuple[Major, str | None]:
+    """Return the major of a version, and the image's tag if more than the major was given: "16" or "16.4", "9.6" or "9.6.24".
+
+    Raises KeyError for anything else.
+    """
+    match = _VERSION.fullmatch(version)
+    if match is None or match[1] not in MAJORS:
+        raise KeyError(version)
+    return MAJORS[match[1]], version if match[2] else None

@@ -13,10 +13,10 @@ from hapg.errors import InputError
 
 Manifest = dict[str, Any]
 
-LARGEST = 64 * 1024 * 1024
+LARGEST = 8 * 1024 * 1024
 """Bytes that a stream may have."""
 
-_MOST_VALUES = 5_000_000
+_MOST_VALUES = 500_000
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
 _PLAIN = re.compile(r"[A-Za-z_/][-A-Za-z0-9_./]*")
@@ -24,11 +24,19 @@ _PLAIN = re.compile(r"[A-Za-z_/][-A-Za-z0-9_./]*")
 
 def read(data: bytes, source: str) -> list[Manifest]:
     """Return the objects in the YAML text `data`. Raises InputError if it isn't YAML, or something in it isn't an object."""
-    found = [document.value for document in yamlio.load(data, source, most=_MOST_VALUES)]
+    found = [item for document in yamlio.load(data, source, most=_MOST_VALUES) for item in _items(document.value)]
     wrong = [f"{source}: {problem}" for problem in problems(found)]
     if wrong:
         raise InputError(wrong)
     return [value for value in found if isinstance(value, dict)]
+
+
+def _items(value: object) -> list[object]:
+    """Return the objects of a List, or what else there is alone."""
+    if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
+        items: list[object] = value["items"]
+        return items
+    return [value]
 
 
 def text(manifests: Sequence[Manifest]) -> str:
@@ -55,9 +63,8 @@ def problems(manifests: Sequence[object]) -> Iterator[str]:
             metadata = manifest.get("metadata")
             name = metadata.get("name") if isinstance(metadata, dict) else None
             called += f" ({manifest.get('kind')} {name})"
-        if not wrong and isinstance(manifest, dict) and key(manifest) in seen:
-            wrong = ["is there twice"]
-        if not wrong and isinstance(manifest, dict):
+        if not wrong and isinstance(manifest, dict) and manifest["metadata"].get("name"):
+            wrong = ["is there twice"] if key(manifest) in seen else []
             seen.add(key(manifest))
         yield from (f"{called}: {problem}" for problem in wrong)
 
@@ -73,7 +80,8 @@ def _problems(manifest: object) -> Iterator[str]:
     if not isinstance(metadata, dict):
         yield "metadata: a mapping is expected"
         return
-    if not isinstance(metadata.get("name"), str) or not metadata["name"]:
+    called = metadata.get("name", metadata.get("generateName"))
+    if not isinstance(called, str) or not called:
         yield "metadata.name: a string that isn't empty is expected"
     for name in ("labels", "annotations"):
         yield from _strings(metadata.get(name), f"metadata.{name}", labels=name == "labels")

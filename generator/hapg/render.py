@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -26,7 +27,6 @@ def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, 
 
 def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, bytes]:
     """Return the files of the chart `name` whose values are those of `source`, a schema as values.source returns it."""
-    environment = _environment()
     context = {
         "chart": name,
         "major": major,
@@ -39,7 +39,7 @@ def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, byt
         "images": _images(source),
         "values_table": values.as_table(source),
     }
-    files = {path: environment.from_string(text).render(context).encode() for path, text in resources.templates().items()}
+    files = {path: template.render(context).encode() for path, template in _templates().items()}
     files["values.yaml"] = values.as_yaml(source).encode()
     files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
     files["files/supervisor.sh"] = resources.supervisor()
@@ -57,6 +57,12 @@ def _reference(image: Mapping[str, str], found: Mapping[str, Any]) -> str:
     registry = found["global"]["imageRegistry"] or image["registry"]
     tail = f"@{image['digest']}" if image["digest"] else f":{image['tag'] or found['version']}"
     return "/".join(filter(None, (registry, image["repository"]))) + tail
+
+
+@cache
+def _templates() -> Mapping[str, jinja2.Template]:
+    environment = _environment()
+    return {path: environment.from_string(text) for path, text in resources.templates().items()}
 
 
 def _environment() -> jinja2.Environment:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,12 +17,18 @@ TEMPLATES = "templates/chart"
 
 def schema(name: str) -> dict[str, Any]:
     """Return the schema `name` ("values" or "spec") as it is written in its file; a new object each time."""
+    return copy.deepcopy(_schema(name))
+
+
+@cache
+def _schema(name: str) -> dict[str, Any]:
     text = resources.files("hapg").joinpath("schema", f"{name}.schema.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    loaded: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe one, or its twin in C
     return loaded
 
 
-def templates() -> dict[str, str]:
+@cache
+def templates() -> Mapping[str, str]:
     """Return the texts of the chart's templates by their path in the chart, sorted."""
     return dict(sorted(_texts(resources.files("hapg").joinpath(TEMPLATES), "")))
 

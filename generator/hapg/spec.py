@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hapg import advice, documents, explain, schema, yamlio
+from hapg import advice, documents, explain, majors, schema, yamlio
 from hapg.advice import Advice
 from hapg.errors import InputError
-from hapg.majors import MAJORS, PLANNED, Major
+from hapg.majors import MAJORS, Major
 
 DEFAULT_NAME = "ha-postgres"
 LARGEST = 256 * 1024
@@ -51,12 +51,14 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, (str, int, float)) and not isinstance(version, bool):
         found += _version_problems(version, f"{prefix}version")
+    if isinstance(content, dict):
+        found += _streaming_problems(content, f"{prefix}streamingMode")
     if found or not isinstance(content, dict):
         raise InputError(found)
-    major = MAJORS[_major_of(str(version))]
+    major, tag = majors.find(str(version))
     name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
-    given = advice.on_spec(content, prefix, major.name, today or dt.datetime.now(tz=dt.UTC).date())
-    return Spec(name, major, _defaults(content, major), (*wanted.advice, *given))
+    given = advice.on_spec(content, prefix, major, today or dt.datetime.now(tz=dt.UTC).date())
+    return Spec(name, major, _defaults(content, tag), (*wanted.advice, *given))
 
 
 def _short(whole: schema.Schema) -> schema.Schema:
@@ -65,36 +67,36 @@ def _short(whole: schema.Schema) -> schema.Schema:
     return {**content, "properties": {**name, **content["properties"]}, "definitions": whole["definitions"]}
 
 
-def _major_of(version: str) -> str:
-    """Return the major of a version: "15" of "15" and "15.4", "9.6" of "9.6" and "9.6.24", and what is no version as it is."""
-    major, dot, minor = version.rpartition(".")
-    is_minor = dot and minor.isdecimal() and minor.isascii() and (major in MAJORS or major in PLANNED)
-    return major if is_minor else version
-
-
 def _version_problems(version: str | float, path: str) -> list[str]:
     name = str(version)
-    major = _major_of(name)
-    if isinstance(version, float) and major != name:
-        return [f"{path}: {name} is read as a number, in which 15.1 and 15.10 are the same; put the version into quotes"]
-    if major in MAJORS:
+    if isinstance(version, float) and name not in MAJORS:
+        return [f'{path}: {name} is a number, in which 16.1 and 16.10 are the same; write it in quotes, "{name}"']
+    try:
+        majors.find(name)
+    except KeyError:
+        known = ", ".join(f'"{major}"' for major in MAJORS)
+        return [f'{path}: {explain.shown(version)} is not a version that hapg knows; {known}, or a release of one, such as "15.4"']
+    return []
+
+
+def _streaming_problems(content: Mapping[str, Any], path: str) -> list[str]:
+    if str(content.get("streamingMode")).lower() != "synchronous" or content.get("replicas", 1) != 1:
         return []
-    available, planned = (", ".join(f'"{known}"' for known in majors) for majors in (MAJORS, PLANNED))
-    if major in PLANNED:
-        return [f'{path}: "{name}" is planned and not available yet; use {available}']
-    return [f"{path}: {explain.shown(name)} is not a version that hapg knows; available: {available} and their minors; planned: {planned}"]
+    return [f"{path}: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out"]
 
 
-def _defaults(content: Mapping[str, Any], major: Major) -> dict[str, object]:
+def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
     defaults: dict[str, object] = {"replicas": content.get("replicas", 1), "standbyMode": content.get("standbyMode", "warm")}
-    if str(content["version"]) != major.name:
-        defaults["image.tag"] = str(content["version"])
+    if tag is not None:
+        defaults["image.tag"] = tag
     storage = content.get("storage")
     if storage is None:
         defaults["storage"] = None
     else:
         defaults |= {f"storage.{key}": storage[key] for key in ("storageClassName", "accessModes") if key in storage}
         defaults["storage.resources.requests.storage"] = storage["resources"]["requests"]["storage"]
+    if content.get("streamingMode", "").lower() == "synchronous":
+        defaults["replication.mode"] = "synchronous"
     if "databaseSecret" in content:
         defaults["databaseSecret.secretName"] = content["databaseSecret"]["secretName"]
     if "monitor" in content:

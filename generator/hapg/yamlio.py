@@ -67,7 +67,7 @@ def _decoded(data: bytes, source: str) -> str:
 
 
 def _problem(source: str, line: int, column: int, message: str) -> InputError:
-    return InputError([f"{source}:{line + 1}:{column + 1}: {message}"])
+    return InputError([f"{source}:{line + 1}:{column + 1}: {' '.join(message.split())}"])
 
 
 def _refused(message: str, node: yaml.Node) -> yaml.MarkedYAMLError:

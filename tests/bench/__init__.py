@@ -1,8 +1,11 @@
-"""How long writing clients wait when a primary fails: each fault several times, on a real cluster.
+"""How long writing clients wait when a primary fails: each fault several times, on a real cluster; and what a release costs at rest.
 
-    make bench
-    python -m tests.bench --times 10 --faults graceful,node
+    make bench                  ten times each
+    make bench SYSTEM=patroni   the same done to Patroni, with its default and with its shortest times
+    make bench SYSTEM=all ARGS="--minutes 60 --times 10"
+    make bench-report           docs/bench.md and the README's table from what was measured
 
-A writer appends about 100 rows a second through the Service, over one session, and tries to connect anew every 50 ms. The gap is the
-longest time between two acknowledgements that it sees. Nothing is asserted about times.
+The lines of JSON are in build/bench.jsonl, one for each system and fault; `--resume` keeps those that are there. Nothing is asserted
+about times: `faults` says what is done, `trial` measures one, `phases` tells where the time goes, `idle` and `routing` measure what
+has to do with no fault.
 """

@@ -1,9 +1,16 @@
-"""The numbers of the bench."""
+"""The numbers of the bench, and the lines and tables that they become."""
 
 from __future__ import annotations
 
+import json
+
 from tests.bench import summary
-from tests.bench.summary import Measurement
+from tests.bench.summary import DIRECT, GAPS, NAMES, Measurement, Summary
+
+
+def measurement(gap_s: float, lost: int = 0, full_strength_s: float = 20.0, **more: object) -> Measurement:
+    values = {"direct_gap_s": gap_s / 2, "lost_pinned": 0, "split_brain_acks": 0, **more}
+    return Measurement(gap_s=gap_s, lost=lost, full_strength_s=full_strength_s, **values)  # type: ignore[arg-type]
 
 
 def test_quantiles_are_values_that_were_measured() -> None:
@@ -14,21 +21,50 @@ def test_quantiles_are_values_that_were_measured() -> None:
 
 
 def test_a_fault_is_summed_up() -> None:
-    found = summary.summarize("node", [Measurement(7.0, 2, 30.0), Measurement(6.0, 0, 20.0), Measurement(9.0, 1, 40.0)])
+    found = summary.summarize(
+        "ha-postgres",
+        "node",
+        [
+            measurement(7.0, lost=2, full_strength_s=30.0, phases={"detect": 3.5, "promote": 0.2}),
+            measurement(6.0, split_brain_acks=3, phases={"detect": 3.7}),
+            measurement(9.0, lost=1, full_strength_s=40.0, lost_pinned=4, stuck=True),
+        ],
+    )
     assert found.line() == {
         "system": "ha-postgres",
         "fault": "node",
         "n": 3,
+        "min_s": 6.0,
         "p50_s": 7.0,
         "p95_s": 9.0,
         "max_s": 9.0,
-        "min_s": 6.0,
         "lost": 3,
+        "lost_pinned": 4,
+        "split_brain_acks": 3,
         "full_strength_s": 30.0,
+        "stuck": 1,
+        "direct": {"min_s": 3.0, "p50_s": 3.5, "p95_s": 4.5, "max_s": 4.5},
+        "phases": {"detect": 3.6, "promote": 0.2},
+        "gaps_s": [7.0, 6.0, 9.0],
     }
 
 
-def test_table_has_a_row_for_each_fault() -> None:
-    rows = summary.table([summary.summarize("node", [Measurement(7.0, 2, 30.0)])]).splitlines()
-    assert [row.split()[0] for row in rows] == ["fault", "node"]
-    assert len({len(row) for row in rows}) == 1
+def test_a_line_can_be_read_again() -> None:
+    found = summary.summarize("patroni", "node", [measurement(7.0, phases={"claim": 0.1})])
+    assert Summary.from_line(json.loads(json.dumps(found.line()))) == found
+
+
+def test_table_has_a_row_for_each_fault_of_each_system() -> None:
+    found = [summary.summarize(system, "node", [measurement(7.25, lost=2)]) for system in ("ha-postgres", "patroni")]
+    rows = summary.table(found, (*NAMES, *GAPS)).splitlines()
+    assert [row.split()[:3] for row in rows] == [["system", "fault", "n"], ["ha-postgres", "node", "1"], ["patroni", "node", "1"]]
+    assert rows[1].split()[3:] == ["7.25", "7.25", "7.25", "7.25", "2", "0", "0", "20.0"]
+    assert summary.table(found, (*NAMES, *DIRECT)).splitlines()[2].split()[3:] == ["3.62", "3.62", "3.62", "3.62", "7.25"]
+
+
+def test_phases_are_shown_where_they_are_known() -> None:
+    ours = summary.summarize("ha-postgres", "node", [measurement(7.0, phases={"detect": 3.5})])
+    others = summary.summarize("patroni", "node", [measurement(7.0)])
+    text = summary.report([ours, others])
+    assert text.splitlines()[-1].split() == ["ha-postgres", "node", "1", "3.50", *["-"] * 8]
+    assert "by phase" not in summary.report([others])

@@ -14,6 +14,7 @@ from tests.cluster.paths import BIN
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "ha-postgres-15"
+CHARTS = tuple(sorted(path for path in (ROOT / "charts").iterdir() if path.name.startswith("ha-postgres-")))
 EXAMPLES = ROOT / "values-examples"
 VERSIONS = ("helm3", "helm4")
 KUBERNETES = "1.34.4"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from hapg_failover import settings
+from hapg_failover.core.syncset import Policy
 from tests.chart import golden, helm
 
 SUPERVISOR = (helm.CHART / "files" / "supervisor.sh").read_text()
@@ -50,6 +52,19 @@ def test_the_values_reach_the_container() -> None:
     given = {"replicas": 5, "standbyMode": "hot", "failover": {"ttlSeconds": 20, "maxLagBytes": 3}, "terminationGracePeriodSeconds": 60}
     read = settings.parse(config(*helm.values(given))["failover.json"])
     assert (read.replicas, read.standby_mode, read.timing.ttl, read.max_lag, read.grace) == (5, "hot", 20.0, 3, 60)
+
+
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [
+        ({}, Policy()),
+        ({"mode": "asynchronous", "minSyncReplicas": 8}, Policy()),
+        ({"mode": "synchronous"}, Policy(1)),
+        ({"mode": "synchronous", "minSyncReplicas": 2, "synchronousPolicy": "preferred"}, Policy(2, strict=False)),
+    ],
+)
+def test_the_mode_of_replication_reaches_the_container(given: dict[str, object], policy: Policy) -> None:
+    assert settings.parse(config(*helm.values({"replication": given}))["failover.json"]).policy == policy
 
 
 def test_the_environment_makes_an_identity() -> None:
@@ -101,14 +116,32 @@ def test_the_supervisors_environment() -> None:
     options = ("--set", "initdb.args={--wal-segsize=64,--locale=C}", "--set", "terminationGracePeriodSeconds=60")
     entries = helm.containers(helm.pod(*options)["spec"])["postgres"]["env"]
     env = {entry["name"]: entry.get("value") for entry in entries}
+    facts = env["HAPG_FACTS"]
+    assert "binDirectory=/usr/lib/postgresql/15/bin" in facts.split()
     assert env == {
         "POD_NAME": None,
-        "HAPG_BINDIR": "/usr/lib/postgresql/15/bin",
+        "HAPG_FACTS": facts,
         "HAPG_GRACE": "60",
         "HAPG_INITDB_ARGS": "--wal-segsize=64 --locale=C",
     }
     for name in env:
         assert name in SUPERVISOR
+
+
+@pytest.mark.parametrize("chart", helm.CHARTS, ids=lambda chart: chart.name)
+def test_both_containers_are_told_the_same_of_the_major(chart: Path) -> None:
+    found = helm.objects(chart=chart)
+    document = found["ConfigMap", "ha-postgres-config"]["data"]["failover.json"]
+    facts = json.loads(document)["postgresMajor"]
+    entries = helm.containers(found["StatefulSet", "ha-postgres"]["spec"]["template"]["spec"])["postgres"]["env"]
+    (words,) = [entry["value"].split() for entry in entries if entry["name"] == "HAPG_FACTS"]
+    assert dict(word.split("=", 1) for word in words) == {
+        name: str(fact).lower() if isinstance(fact, bool) else fact for name, fact in facts.items() if name != "sqlNames"
+    }
+    read = settings.parse(document)
+    assert (read.major, read.wal_directory, read.sql_names) == (facts["major"], facts["walDirectory"], facts["sqlNames"])
+    assert chart.name == f"ha-postgres-{read.major}"
+    assert set(re.findall(r"(?:fact |FACT\[)(\w+)", SUPERVISOR)) - {"word"} <= {word.split("=")[0] for word in words}
 
 
 def test_the_probes() -> None:

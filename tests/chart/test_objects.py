@@ -105,6 +105,16 @@ def test_a_name_that_no_service_can_have_is_refused() -> None:
     assert 'the name "1db-ha-postgres" is not possible' in helm.refusal(release="1db")
 
 
+def test_a_name_that_yaml_takes_for_something_else_is_refused() -> None:
+    assert 'the name "null" is not possible' in helm.refusal("--set-string", "fullnameOverride=null")
+
+
+def test_a_namespace_of_digits() -> None:
+    done = helm.run("helm3", "template", "ha-postgres", str(helm.CHART), "--namespace", "123")
+    documents = [document for document in yaml.safe_load_all(done.stdout) if document]
+    assert {document["metadata"]["namespace"] for document in documents} == {"123"}
+
+
 def test_another_label_domain() -> None:
     found = helm.objects("--set", "labelDomain=example.org")
     assert "kubedb.com" not in yaml.safe_dump(list(found.values())).replace(

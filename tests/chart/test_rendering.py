@@ -45,6 +45,13 @@ def test_lint(version: str) -> None:
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("chart", helm.CHARTS, ids=lambda chart: chart.name)
+def test_the_chart_of_every_major_is_linted(chart: Path) -> None:
+    done = helm.run("helm3", "lint", str(chart), "--strict", "--kube-version", helm.KUBERNETES)
+    assert done.returncode == 0, done.stdout
+    assert "1 chart(s) linted, 0 chart(s) failed" in done.stdout
+
+
 def test_chart_testing() -> None:
     without = ("--validate-maintainers=false", "--check-version-increment=false", "--validate-chart-schema=false", "--validate-yaml=false")
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
@@ -59,6 +66,9 @@ def test_kubeconform(tmp_path: Path) -> None:
     for example in EXAMPLES:
         rendered.append(tmp_path / f"{example}.yaml")
         rendered[-1].write_text(helm.text(*helm.example(example)))
+    for chart in helm.CHARTS:
+        rendered.append(tmp_path / f"{chart.name}.yaml")
+        rendered[-1].write_text(helm.text(chart=chart))
     done = helm.run("kubeconform", "-strict", "-summary", "-schema-location", location, *map(str, rendered))
     assert done.returncode == 0, done.stdout
     assert "Invalid: 0, Errors: 0, Skipped: 0" in done.stdout

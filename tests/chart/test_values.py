@@ -20,6 +20,8 @@ BOTH = pytest.mark.parametrize("version", helm.VERSIONS)
         (("--set", "replicas=10"), "- at '/replicas': maximum: got 10, want 9"),
         (("--set", "replicas=null"), "- at '': missing property 'replicas'"),
         (("--set-string", "version=9.6"), "- at '/version': value must be '15'"),
+        (("--set", "replication.mode=sync"), "- at '/replication/mode': value must be one of 'asynchronous', 'synchronous'"),
+        (("--set", "replication.minSyncReplicas=0"), "- at '/replication/minSyncReplicas': minimum: got 0, want 1"),
         (("--set", "standbyMode=luke"), "- at '/standbyMode': value must be one of 'warm', 'hot'"),
         (
             ("--set", "storage.resources.requests.storage=50 Mb"),
@@ -73,6 +75,18 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
             {"postgresql.parameters.include_if_exists": "/tmp/x"},
             "postgresql.parameters.include_if_exists: can't be set, because failover depends on the chart's own",
         ),
+        (
+            {"replication.mode": "synchronous", "replication.minSyncReplicas": 3},
+            "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: 3 is not less than 3",
+        ),
+        (
+            {"replication.mode": "synchronous", "postgresql.parameters.synchronous_commit": "local"},
+            "postgresql.parameters.synchronous_commit: \"local\" doesn't wait for a standby's disk",
+        ),
+        (
+            {"postgresql.parameters.synchronous_standby_names": "*"},
+            "postgresql.parameters.synchronous_standby_names: can't be set, because failover depends on the chart's own",
+        ),
         ({"postgresql.parameters.WAL_LEVEL": "minimal"}, 'postgresql.parameters: "WAL_LEVEL" is not the name of a parameter in lower case'),
         ({"postgresql.parameters.work mem": "1MB"}, 'postgresql.parameters: "work mem" is not the name of a parameter in lower case'),
         ({r"podLabels.kubedb\.com/role": "primary"}, "podLabels: kubedb.com/role can't be set; the failover container does"),
@@ -97,5 +111,27 @@ def test_all_that_the_templates_refuse_is_told_at_once(version: str) -> None:
 
 
 @BOTH
+def test_a_single_server_needs_no_standby_while_replication_is_asynchronous(version: str) -> None:
+    assert helm.objects("--set", "replicas=1", version=version)
+    assert "1 is not less than 1" in helm.refusal("--set", "replicas=1,replication.mode=synchronous", version=version)
+
+
+@BOTH
+@pytest.mark.parametrize("value", ["on", "true", "remote_apply"])
+def test_a_commit_that_waits_for_a_disk_is_accepted(value: str, version: str) -> None:
+    assert helm.objects("--set", f"replication.mode=synchronous,postgresql.parameters.synchronous_commit={value}", version=version)
+
+
+@BOTH
 def test_other_globals_are_none_of_this_charts_business(version: str) -> None:
     assert helm.objects("--set", "global.storageClass=x", version=version) == helm.objects(version=version)
+
+
+@BOTH
+def test_a_parameter_with_which_a_major_would_not_start_is_refused(version: str) -> None:
+    chart = helm.ROOT / "charts" / "ha-postgres-9.6"
+    few = helm.values({"postgresql.parameters.max_connections": 99})
+    sentence = "postgresql.parameters.max_connections: 99 is less than 100, with which PostgreSQL 9.6 doesn't start beside the chart's"
+    assert sentence in helm.refusal(*few, chart=chart, version=version)
+    assert helm.objects(*helm.values({"postgresql.parameters.max_connections": 100}), chart=chart, version=version)
+    assert helm.objects(*few, version=version)

@@ -4,10 +4,10 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.cluster import builds, debian, images, kind, local, nodes
+from tests.cluster import builds, debian, embedded, images, kind, local, nodes
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import BIN, KUBECONFIG
@@ -93,15 +93,30 @@ def _status() -> int:
     return 0 if found.healthy else 1
 
 
-def _images() -> None:
-    archives = [*images.ensure_programs(), *images.ensure_debian()]
+def _images(majors: Iterable[str]) -> None:
+    archives = [*images.ensure_programs(), *images.ensure_debian(), *images.ensure_majors(majors)]
     images.report(archives)
+    _load(archives)
+
+
+def load_majors(majors: Iterable[str]) -> None:
+    """Loads the images of further majors of PostgreSQL into the chosen cluster, if it is one of ours."""
+    if chosen() != "current":
+        _load(images.ensure_majors(majors))
+
+
+def _load(archives: list[images.Archive]) -> None:
     match chosen():
         case "kind":
             kind.load(archives)
         case "local":
             if local.is_up():
                 local.load(archives)
+
+
+def _servers() -> None:
+    for major in embedded.MAJORS:
+        print(embedded.ensure(major))
 
 
 def _signal(text: str) -> int:
@@ -159,7 +174,9 @@ def _parser() -> argparse.ArgumentParser:
     add("kubeconfig", "print the path of the cluster's kubeconfig", lambda _: print(kubeconfig()))
     add("tools", "build helm3, helm4, kubectl, ct, kubeconform; prints their folder", lambda _: print(tools()))
     for name in ("images", "load"):
-        add(name, "build the images that changed and import them into a running cluster", lambda _: _images())
+        verb = add(name, "build the images that changed and import them into a running cluster", lambda a: _images(a.majors))
+        verb.add_argument("--majors", nargs="+", choices=images.MAJORS, default=[], metavar="MAJOR", help="of PostgreSQL, beside 15")
+    add("servers", "fetch PostgreSQL 9.6, 12 and 13 for tests/supervisor; prints their folders", lambda _: _servers())
     for name, text, function in (
         ("partition", "cut a node off from everything; it runs on", nodes.partition),
         ("heal", "end a node's partition", nodes.heal),

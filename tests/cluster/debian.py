@@ -9,7 +9,7 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.output import step
 from tests.cluster.paths import SEARCH_PATH
 
-_SUITE = "bookworm"
+SUITE = "bookworm"
 _PACKAGES = {
     "buildah": "buildah",
     "conntrack": "conntrack",
@@ -31,7 +31,15 @@ def ensure_packages() -> None:
     """
     if os.geteuid() != 0:
         raise ClusterError("the local cluster needs root (namespaces, mounts, control groups)")
-    missing = sorted(name for name, program in _PACKAGES.items() if not shutil.which(program, path=SEARCH_PATH))
+    _install(sorted(name for name, program in _PACKAGES.items() if not shutil.which(program, path=SEARCH_PATH)))
+
+
+def ensure_program(program: str, package: str) -> None:
+    """Installs the package of a program that this machine lacks, as `ensure_packages` does."""
+    _install([] if shutil.which(program) else [package])
+
+
+def _install(missing: list[str]) -> None:
     if not missing:
         return
     environment = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -47,6 +55,7 @@ def root_file_system(
     left_out: tuple[str, ...] = (),
     essential_hooks: tuple[str, ...] = (),
     customize_hooks: tuple[str, ...] = (),
+    suite: str = SUITE,
 ) -> None:
     """Writes a tar file with a minimal Debian and the packages (without recommendations).
 
@@ -55,8 +64,9 @@ def root_file_system(
     """
     argv = ["mmdebstrap", "--mode=root", "--variant=essential", "--format=tar"]
     argv += [f"--include={','.join(packages)}", '--aptopt=APT::Install-Recommends "false"']
+    argv += ['--aptopt=Acquire::Check-Valid-Until "false"']  # a mirror of a suite that moves may lag behind
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEFT_OUT, *left_out)]
     argv += [f"--essential-hook={hook}" for hook in essential_hooks]
     argv += [f"--customize-hook={hook}" for hook in customize_hooks]
     # in a mount namespace of its own, and with its temporary files beside the target: killing it leaves nothing behind
-    run(["unshare", "--mount", *argv, _SUITE, str(target)], env={"TMPDIR": str(target.parent)})
+    run(["unshare", "--mount", *argv, suite, str(target)], env={"TMPDIR": str(target.parent)})

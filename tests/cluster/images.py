@@ -3,24 +3,26 @@
 import json
 import os
 import tarfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import builds, debian, files, oci
+from tests.cluster import builds, debian, embedded, files, oci
 from tests.cluster.commands import run
 from tests.cluster.configuration import PAUSE_IMAGE
 from tests.cluster.errors import ClusterError
 from tests.cluster.output import say, step
 from tests.cluster.paths import BUILDAH, CACHE, FAILOVER_SOURCE, IMAGES, SEARCH_PATH
 
-POSTGRES_IMAGE = "localhost/postgres:15"
+_POSTGRES = "15"  # of the tutorial
+POSTGRES_IMAGE = f"localhost/postgres:{_POSTGRES}"
 FAILOVER_IMAGE = "localhost/ha-postgres-failover:0.1.0"
 COREDNS_IMAGE = "localhost/coredns:1"
 _BASE_IMAGE = "localhost/ha-postgres-base"
 _BUILD_IMAGE = "localhost/ha-postgres-build"
 _LARGEST_FAILOVER_IMAGE = 200_000_000
+_LARGEST_POSTGRES_IMAGE = 200_000_000
 _UID = 999
 _ARCHIVES_KEPT = 3
 _OCI = Path(oci.__file__)
@@ -46,6 +48,7 @@ class _Root:
     left_out: tuple[str, ...] = ()
     essential_hooks: tuple[str, ...] = ()
     customize_hooks: tuple[str, ...] = ()
+    suite: str = field(default=debian.SUITE, repr=False)  # the packages' names tell it too
 
     def write(self, target: Path) -> None:
         """Writes the layer."""
@@ -55,6 +58,7 @@ class _Root:
             left_out=self.left_out,
             essential_hooks=self.essential_hooks,
             customize_hooks=self.customize_hooks,
+            suite=self.suite,
         )
 
 
@@ -62,32 +66,55 @@ _NO_PERL = (
     'rm -rf "$1"/usr/share/perl "$1"/usr/share/perl5 "$1"/usr/lib/*-linux-gnu/perl "$1"/usr/lib/*-linux-gnu/perl-base'
     ' "$1"/usr/bin/perl* "$1"/var/cache/debconf'
 )
-_POSTGRES = _Root(
-    packages=("postgresql-15", "locales"),
-    configuration={
-        "Env": [f"PATH={SEARCH_PATH}:/usr/lib/postgresql/15/bin", "LANG=en_US.utf8", "PGDATA=/var/lib/postgresql/data"],
-        "Cmd": ["postgres"],
-    },
-    left_out=(
-        "/usr/lib/*-linux-gnu/libLLVM*",
-        "/usr/lib/postgresql/*/lib/bitcode/*",
-        "/usr/lib/postgresql/*/lib/llvmjit*",
-    ),
-    essential_hooks=(
-        f'echo "postgres:x:{_UID}:" >>"$1/etc/group"',
-        f'echo "postgres:x:{_UID}:{_UID}::/var/lib/postgresql:/bin/bash" >>"$1/etc/passwd"',
-        'mkdir "$1/etc/postgresql-common"',
-        'echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"',
-    ),
-    customize_hooks=(
-        'chroot "$1" localedef -i en_US -f UTF-8 en_US.UTF-8',
-        # psql and its like in /usr/bin are a wrapper in Perl: the programs themselves take its place
-        'for program in "$1"/usr/lib/postgresql/15/bin/*; do ln -sf "../lib/postgresql/15/bin/$(basename "$program")" "$1/usr/bin/"; done',
-        f'install -d -m 3777 -o {_UID} -g {_UID} "$1/var/run/postgresql"',
-        f'install -d -m 1777 -o {_UID} -g {_UID} "$1/var/lib/postgresql/data"',
-        f'{_NO_PERL} "$1"/usr/share/i18n "$1"/usr/share/zoneinfo/right',
-    ),
-)
+
+
+def _postgres(major: str, *more: str, packages: tuple[str, ...], suite: str = debian.SUITE) -> _Root:
+    """PostgreSQL as the stock image has it; `more`: hooks that bring what isn't in the packages."""
+    programs = f"lib/postgresql/{major}/bin"
+    return _Root(
+        packages=(*packages, "locales"),
+        configuration={
+            "Env": [f"PATH={SEARCH_PATH}:/usr/{programs}", "LANG=en_US.utf8", "PGDATA=/var/lib/postgresql/data"],
+            "Cmd": ["postgres"],
+        },
+        left_out=(
+            "/usr/lib/*-linux-gnu/libLLVM*",
+            "/usr/lib/postgresql/*/lib/bitcode/*",
+            "/usr/lib/postgresql/*/lib/llvmjit*",
+        ),
+        essential_hooks=(
+            f'echo "postgres:x:{_UID}:" >>"$1/etc/group"',
+            f'echo "postgres:x:{_UID}:{_UID}::/var/lib/postgresql:/bin/bash" >>"$1/etc/passwd"',
+            'mkdir "$1/etc/postgresql-common"',
+            'echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"',
+        ),
+        customize_hooks=(
+            *more,
+            'chroot "$1" localedef -i en_US -f UTF-8 en_US.UTF-8',
+            # psql and its like in /usr/bin are a wrapper in Perl: the programs themselves take its place
+            f'for program in "$1"/usr/{programs}/*; do ln -sf "../{programs}/$(basename "$program")" "$1/usr/bin/"; done',
+            f'install -d -m 3777 -o {_UID} -g {_UID} "$1/var/run/postgresql"',
+            f'install -d -m 1777 -o {_UID} -g {_UID} "$1/var/lib/postgresql/data"',
+            f'{_NO_PERL} "$1"/usr/share/i18n "$1"/usr/share/zoneinfo/right',
+        ),
+        suite=suite,
+    )
+
+
+def _embedded(major: str) -> _Root:
+    server = embedded.ensure(major)
+    copy = f'mkdir -p "$1/usr/lib/postgresql" && cp -a {server} "$1/usr/lib/postgresql/{major}"'
+    return _postgres(major, copy, packages=("postgresql-client-15",))
+
+
+_OF_MAJORS: Mapping[str, Callable[[], _Root]] = {
+    "9.6": lambda: _embedded("9.6"),
+    "15": lambda: _postgres("15", packages=("postgresql-15",)),
+    "17": lambda: _postgres("17", packages=("postgresql-17",), suite="trixie"),
+    "18": lambda: _postgres("18", packages=("postgresql-18",), suite="sid"),
+}
+MAJORS = tuple(_OF_MAJORS)
+"""The majors of PostgreSQL that there are images of."""
 _PYTHON_CONFIGURATION: dict[str, Any] = {"Env": [f"PATH={SEARCH_PATH}", "LANG=C.UTF-8"], "Cmd": ["python3"]}
 _BASE = _Root(
     packages=("python3",),
@@ -187,41 +214,67 @@ def _pip_options(folder: Path) -> list[str]:
     return [*options, "--volume", f"{configuration}:/etc/pip.conf:ro"]
 
 
-def _failover_sources() -> list[Path]:
-    package = FAILOVER_SOURCE / "hapg_failover"
-    sources = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return [FAILOVER_SOURCE / "Containerfile", FAILOVER_SOURCE / "requirements.lock", *sources]
+def python_roots() -> tuple[Archive, Archive]:
+    """Debian with Python, and the same with pip, for building."""
+    return _of_root(f"{_BASE_IMAGE}:1", _BASE), _of_root(f"{_BUILD_IMAGE}:1", _BUILD)
+
+
+def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], arguments: Mapping[str, Archive], largest: int) -> Archive:
+    """An image built by the Containerfile in `source`, made anew when one of the files or an image in its arguments changes.
+
+    `largest`: bytes that it may have unpacked; ClusterError if it has more, or if a file is missing.
+    """
+    sources = sorted([source / "Containerfile", *files_of_it])
+    missing = [path for path in sources if not path.exists()]
+    if missing:
+        raise ClusterError(f"{reference} can't be built: {missing[0]} is missing")
+
+    def make(archive: Path, folder: Path) -> None:
+        options = ["--isolation", "chroot", "--layers", "--pull-never", "--tag", reference]
+        for name, root in arguments.items():
+            options += ["--build-arg", f"{name}={_in_storage(root)}"]
+        options += _pip_options(folder)
+        _buildah("bud", *options, "--file", str(source / "Containerfile"), str(source))
+        _buildah("push", "--quiet", reference, f"docker-archive:{archive}:{reference}")
+        size = _unpacked_size(archive)
+        if size > largest:
+            raise ClusterError(f"{reference} has {size / 1e6:.0f} MB unpacked; at most {largest / 1e6:.0f} MB are allowed")
+
+    # paths relative to the source, since a file that moves changes the image as well
+    names = [str(path.relative_to(source)) for path in sources]
+    return _cached(reference, files.digest(sources, *names, *(root.key for root in arguments.values())), make)
 
 
 def _failover() -> Archive:
-    missing = [path for path in _failover_sources() if not path.exists()]
-    if missing:
-        raise ClusterError(f"the failover image can't be built: {missing[0]} is missing")
-    base, build = _of_root(f"{_BASE_IMAGE}:1", _BASE), _of_root(f"{_BUILD_IMAGE}:1", _BUILD)
-
-    def make(archive: Path, folder: Path) -> None:
-        arguments = {"BASE_IMAGE": _in_storage(base), "BUILD_IMAGE": _in_storage(build)}
-        options = ["--isolation", "chroot", "--layers", "--pull-never", "--tag", FAILOVER_IMAGE]
-        for name, value in arguments.items():
-            options += ["--build-arg", f"{name}={value}"]
-        options += _pip_options(folder)
-        _buildah("bud", *options, "--file", str(FAILOVER_SOURCE / "Containerfile"), str(FAILOVER_SOURCE))
-        _buildah("push", "--quiet", FAILOVER_IMAGE, f"docker-archive:{archive}:{FAILOVER_IMAGE}")
-        size = _unpacked_size(archive)
-        if size > _LARGEST_FAILOVER_IMAGE:
-            limit = _LARGEST_FAILOVER_IMAGE / 1e6
-            raise ClusterError(f"{FAILOVER_IMAGE} has {size / 1e6:.0f} MB unpacked; at most {limit:.0f} MB are allowed")
-
-    # paths relative to the source, since a file that moves changes the image as well
-    names = [str(path.relative_to(FAILOVER_SOURCE)) for path in sorted(_failover_sources())]
-    return _cached(FAILOVER_IMAGE, files.digest(_failover_sources(), *names, base.key, build.key), make)
+    package = FAILOVER_SOURCE / "hapg_failover"
+    sources = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    base, build = python_roots()
+    arguments = {"BASE_IMAGE": base, "BUILD_IMAGE": build}
+    return of_containerfile(
+        FAILOVER_IMAGE, FAILOVER_SOURCE, [FAILOVER_SOURCE / "requirements.lock", *sources], arguments, _LARGEST_FAILOVER_IMAGE
+    )
 
 
 def ensure_debian() -> list[Archive]:
     """PostgreSQL and the failover container: the images that need no Go build."""
     debian.ensure_packages()
     with files.lock(CACHE / "images.lock"):
-        return [_of_root(POSTGRES_IMAGE, _POSTGRES), _failover()]
+        return [_of_major(_POSTGRES), _failover()]
+
+
+def ensure_majors(majors: Iterable[str]) -> list[Archive]:
+    """PostgreSQL of these majors."""
+    debian.ensure_packages()
+    with files.lock(CACHE / "images.lock"):
+        return [_of_major(major) for major in majors]
+
+
+def _of_major(major: str) -> Archive:
+    archive = _of_root(f"localhost/postgres:{major}", _OF_MAJORS[major]())
+    if archive.size > _LARGEST_POSTGRES_IMAGE:
+        limit = _LARGEST_POSTGRES_IMAGE / 1e6
+        raise ClusterError(f"{archive.reference} has {archive.size / 1e6:.0f} MB unpacked; at most {limit:.0f} MB are wanted")
+    return archive
 
 
 def ensure_programs() -> list[Archive]:

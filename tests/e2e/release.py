@@ -90,6 +90,7 @@ class Release:
     namespace: Namespace
     name: str = NAME
     replicas: int = 3
+    chart: Path = CHART
     clients: list[Client] = field(default_factory=list)
     acknowledged: dict[str, set[int]] = field(default_factory=dict)
     """What writers have been told is there, for all of the release's life: ids by the writer's name."""
@@ -98,6 +99,7 @@ class Release:
 
     def install(self, chart: Path = CHART, *options: str, program: str = "helm3") -> str:
         """Install the chart and return what Helm says; doesn't wait for the pods."""
+        self.chart = chart
         return self.namespace.helm("install", self.name, str(chart), *registry(), *options, program=program)
 
     def uninstall(self, program: str = "helm3") -> None:
@@ -107,7 +109,7 @@ class Release:
 
     def upgrade(self, *options: str) -> None:
         """Upgrade it with the values it has and further options."""
-        self.namespace.helm("upgrade", self.name, str(CHART), "--reuse-values", *options)
+        self.namespace.helm("upgrade", self.name, str(self.chart), "--reuse-values", *options)
 
     def wait(self, what: str, condition: Callable[[], T], seconds: float) -> T:
         """Wait for a condition; a failure describes the release."""
@@ -172,7 +174,8 @@ class Release:
 
     def image(self, container: str) -> str:
         """The image of a container of its pods."""
-        containers = self.namespace.get("statefulset", self.name)["spec"]["template"]["spec"]["containers"]
+        spec = self.namespace.get("statefulset", self.name)["spec"]["template"]["spec"]
+        containers = [*spec["containers"], *spec.get("initContainers", [])]
         return str(next(each["image"] for each in containers if each["name"] == container))
 
     @property

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from tests.e2e import history, writes
@@ -25,6 +29,45 @@ def test_lines_of_the_writer_are_understood() -> None:
     assert (found.refused, found.uncertain, found.no_session, found.warned, found.complete) == ([2], [3, 4], 1, 1, True)
     with pytest.raises(ValueError, match="not a line"):
         found.note("command terminated with exit code 137")
+
+
+SAYS = """#!/bin/bash
+while read -r line; do
+    case $line in
+        *connected) echo connected ;;
+        '\\echo :SQLSTATE'*) printf '%b' "$SAID" ;;
+    esac
+done
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("00000 10.0.0.1 00000002\\n", "ok 1 "),
+        ("ERROR:  cannot execute INSERT in a read-only transaction\\n25006 : \\n", "no 1 "),
+        ("WARNING:  canceling wait for synchronous replication due to user request\\nDETAIL:  x\\n00000 10.0.0.1 00000002\\n", "maybe 1 "),
+        ("", "maybe 1 "),
+    ],
+)
+def test_an_answer_with_a_warning_is_none(said: str, expected: str, tmp_path: Path) -> None:
+    """What was committed on the primary alone, because the wait for standbys was cancelled, may be lost."""
+    psql = tmp_path / "psql"
+    psql.write_text(SAYS)
+    psql.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SAID": said}
+    name = f"checker-{tmp_path.name}-{os.getpid()}"
+    command = ["bash", "-c", writes.SCRIPT, "writer", name, "1", "100", "50"]
+    stop = Path(f"/tmp/stop-{name}")
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as writer:
+        try:
+            assert writer.stdout is not None
+            line = writer.stdout.readline()
+        finally:
+            stop.touch()
+            writer.communicate(timeout=30)
+            stop.unlink()
+    assert line.startswith(expected), line
 
 
 def test_gap_is_the_longest_time_between_two_acknowledgements() -> None:

@@ -2,8 +2,8 @@
 # Appends rows through one long-lived session, one row a statement, and says what became of each. No id is tried twice.
 #   writer.sh NAME FIRST PER_SECOND PAUSE ANSWER
 # NAME names the writer, FIRST is its first id, PAUSE the least time in ms between two attempts to connect, ANSWER how many seconds
-# an answer is waited for. Server and password come from the environment (PGHOST, PGPASSWORD). It ends when the file /tmp/stop-NAME
-# is there. Its lines:
+# an answer is waited for. Server and password come from the environment (PGHOST, PGPASSWORD); with HOSTS, some addresses, every
+# attempt begins with another one of them. It ends when the file /tmp/stop-NAME is there. Its lines:
 #   ok ID BEGIN END SERVER TIMELINE   acknowledged, by this server on this timeline
 #   no ID BEGIN END SQLSTATE          refused: the row isn't there
 #   maybe ID BEGIN END                no answer: the session broke, or ANSWER has passed
@@ -17,6 +17,7 @@ trap '' PIPE
 
 readonly NAME=$1 PERIOD=$((1000000 / $3)) PAUSE=$(($4 * 1000)) ANSWER_SECONDS=$5 STOP=/tmp/stop-$1
 readonly CONNECT_SECONDS=0.5
+read -r -a hosts <<<"${HOSTS-}"
 id=$2 session='' from='' to='' due=0
 
 exec {never}<> <(:)
@@ -39,8 +40,15 @@ disconnect() {
     session='' from='' to=''
 }
 
+next_host() {
+    local IFS=,
+    hosts=("${hosts[@]:1}" "${hosts[0]}")
+    export PGHOST="${hosts[*]}"
+}
+
 connect() {
     local pipes
+    if ((${#hosts[@]})); then next_host; fi
     coproc PSQL { exec psql -qAtX 2>&1; }
     session=$!
     pipes=("${PSQL[@]-}") # it may have ended by now

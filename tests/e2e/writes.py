@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from tests.e2e.programs import environment
 
 SCRIPT = Path(__file__).with_name("writer.sh").read_text(encoding="utf-8")
 TABLE = "CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)"
-ANSWER_SECONDS = "1"
 END_SECONDS = 20.0
 
 
@@ -40,10 +39,14 @@ class Log:
     no_session: int = 0
     warned: int = 0
     complete: bool = False
+    failures: int = 0
+    unbroken: int = 0
+    """Attempts of any kind that failed, and how many rows have been acknowledged since the last of them."""
 
     def note(self, line: str) -> None:
         """Take a line of writer.sh."""
-        match line.split():
+        words = line.split()
+        match words:
             case ["ok", id, begin, end, server, timeline]:
                 self.acknowledged.append(Append(int(id), float(begin), float(end), server, int(timeline, 16)))
             case ["no", id, _, _, _]:
@@ -57,12 +60,22 @@ class Log:
                 self.complete = True
             case _:
                 raise ValueError(f"not a line of writer.sh: {line!r}")
+        if words[0] == "ok":
+            self.unbroken += 1
+        elif words[0] != "end":
+            self.failures, self.unbroken = self.failures + 1, 0
 
     @property
     def gap(self) -> float:
         """The longest time between two acknowledgements, in seconds."""
+        begin, end = self.pause
+        return end - begin
+
+    @property
+    def pause(self) -> tuple[float, float]:
+        """When the longest time between two acknowledgements began and ended; twice 0 for less than two."""
         times = [append.end for append in self.acknowledged]
-        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
+        return max(itertools.pairwise(times), key=lambda pair: pair[1] - pair[0], default=(0.0, 0.0))
 
     @property
     def per_second(self) -> float:
@@ -133,13 +146,28 @@ def servers(logs: Iterable[Log]) -> dict[int, set[str]]:
 class Writer:
     """A writer in a client pod, from `with` to the end of it; `log` grows as it goes."""
 
-    def __init__(self, client: Client, name: str, *, host: str | None = None, per_second: int = 100, pause_ms: int = 50) -> None:
-        """host: instead of the Service; per_second: rows; pause_ms: the least time between two attempts to connect."""
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        *,
+        host: str | None = None,
+        hosts: Sequence[str] = (),
+        per_second: int = 100,
+        pause_ms: int = 50,
+        answer_seconds: float = 1.0,
+    ) -> None:
+        """host: instead of the Service; hosts: addresses instead of it, of which the one that takes writes is looked for; per_second:
+        rows; pause_ms: the least time between two attempts to connect; answer_seconds: how long an answer is waited for.
+        """
         self._client = client
         self._stop_file = f"/tmp/stop-{name}"
+        self._end_seconds = END_SECONDS + answer_seconds
         self.log = Log(name)
         setup = f"export PGHOST={host}\n" if host else ""
-        self._command = client.command("bash", "-c", setup + SCRIPT, "writer", name, "1", str(per_second), str(pause_ms), ANSWER_SECONDS)
+        setup += f"export HOSTS='{' '.join(hosts)}' PGTARGETSESSIONATTRS=read-write\n" if hosts else ""
+        numbers = ("1", str(per_second), str(pause_ms), f"{answer_seconds:g}")
+        self._command = client.command("bash", "-c", setup + SCRIPT, "writer", name, *numbers)
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._said = ""
@@ -174,7 +202,7 @@ class Writer:
         """End it and return its complete log. Raise AssertionError if a part of the log is missing."""
         assert self._reader is not None
         self._client.namespace.kubectl(*self._client.command("touch", self._stop_file))
-        self._reader.join(END_SECONDS)
+        self._reader.join(self._end_seconds)
         assert self.log.complete, f"writer {self.log.writer}: its log breaks off after {self.rows} rows\n{self._said[-2000:]}"
         return self.log
 

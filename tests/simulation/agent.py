@@ -52,6 +52,7 @@ TURNS = 20
 FRESH_S = 0.7
 POLL_S = 0.7
 RELIST_S = 5.0
+PLENTY = 1 << 40
 
 Operation = Generator[float, None, tuple[Outcome, Position | None, str]]
 
@@ -188,6 +189,9 @@ class Agent:
             streaming=self.streaming,
             position=self.position,
             probe_at=self.probe_at,
+            policy=world.policy,
+            standby_names=server.standbys.written.text if server.writable else "",
+            room=0 if world.disk_full[self.member] else PLENTY,
             put=self.put_result,
             op=self.op_result,
             checked=self.checked,
@@ -219,7 +223,12 @@ class Agent:
         self.world.violation(f"member {self.member}: decide never settles: {list(self.reasons)[-3:]}")
 
     def _carry_out_all(self, actions: tuple[Action, ...], nonce: str | None) -> None:
-        for action in actions:
+        for number, action in enumerate(actions):
+            self.world.points.reach(self, type(action).__name__)
+            if self.frozen:
+                self._waiting.appendleft(partial(self._carry_out_all, actions[number:], nonce))
+            if self.frozen or not self.running:
+                return
             self.carry_out(action, nonce)
 
     def carry_out(self, action: Action, nonce: str | None) -> None:
@@ -379,6 +388,11 @@ class Agent:
 
         def step() -> None:
             if serial != self.op_serial:
+                return
+            self.world.points.reach(self, run.op.value)
+            if self.frozen:
+                self._waiting.appendleft(step)
+            if self.frozen or not self.running:
                 return
             try:
                 delay = next(operation)

@@ -49,7 +49,7 @@ class Invariants:
         world = self.world
         if len(world.violations) > 5:
             return
-        writable = [s.member for s in world.server if s.writable]
+        writable = [s.member for s in world.server if s.writable and not s.overdrawn]
         if len(writable) > 1:
             world.violation(f"servers {writable} are writable at once")
         lease = world.api.lease

@@ -11,6 +11,7 @@ from hapg_failover.core import decide as core
 from hapg_failover.core import election, primary, view
 from hapg_failover.core.model import LeaseObject, LeaseState
 from hapg_failover.core.state import Decision, Memory, Observation, Phase
+from hapg_failover.core.syncset import Setting
 from hapg_failover.core.timing import Timing
 
 from .agent import Agent
@@ -60,14 +61,19 @@ def reads_extend(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Agent, "see", extending)
 
 
+def no_fence(patch: pytest.MonkeyPatch) -> None:
+    """The supervisor doesn't look at the deadline."""
+    patch.setattr(Server, "_fence", lambda self: None)
+
+
 def promoted_late(patch: pytest.MonkeyPatch) -> None:
     """The supervisor promotes without a look at the deadline."""
     promote = Server.promote
 
-    def anyway(self: Server, timeline: int, term: int) -> str | None:
+    def anyway(self: Server, timeline: int, term: int, *setting: Setting) -> str | None:
         real = self.deadline
         self.deadline = Deadline(None, term, self.nonce)
-        answer = promote(self, timeline, term)
+        answer = promote(self, timeline, term, *setting)
         self.deadline = real
         return answer
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hapg_failover.core import rejoin
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.state import Op, Outcome, Run
+from hapg_failover.core.syncset import OFF
 
 from .server import Server
 from .wal import Branch, Wal
@@ -22,6 +23,7 @@ VERB_LIMIT_S = 5.0
 WRITABLE_LIMIT_S = 10.0
 SHUTDOWN_LIMIT_S = 20.0
 DRAIN_LIMIT_S = 10.0
+STANDBYS_LIMIT_S = 2.0
 
 
 class Driver:
@@ -89,6 +91,7 @@ def begin(agent: Agent, run: Run, nonce: str | None) -> Operation:
         Op.PREPARE: prepare,
         Op.HAND_OVER: stop,
         Op.STOP: stop,
+        Op.STANDBYS: standbys,
     }
     return table[run.op](Driver(agent, run, nonce))
 
@@ -98,7 +101,7 @@ def start(d: Driver) -> Operation:
     d.remember_term()
     if d.server.state != "down" and not (yield from d.stop()):
         return Outcome.FAILED, None, "the server doesn't stop"
-    answer = yield from d.verb(d.server.start)
+    answer = yield from d.verb(lambda: d.server.start(d.run.guard))
     if answer != "ok":
         return Outcome.FAILED, None, answer
     yield d.world.uniform(0.2, 2.0)
@@ -204,7 +207,7 @@ def promote(d: Driver) -> Operation:
     """Send the verb, wait until the server writes."""
     d.remember_term()
     yield 0.02
-    answer = yield from d.verb(lambda: d.server.promote(d.run.timeline, d.run.term))
+    answer = yield from d.verb(lambda: d.server.promote(d.run.timeline, d.run.term, d.run.setting or OFF))
     if answer != "ok":
         return Outcome.FAILED, None, answer
     for _ in range(int(WRITABLE_LIMIT_S / 0.1)):
@@ -214,6 +217,24 @@ def promote(d: Driver) -> Operation:
             return Outcome.FAILED, None, "the server died"
         yield 0.1
     return Outcome.FAILED, None, "not writable in 10 s"
+
+
+def standbys(d: Driver) -> Operation:
+    """Change the setting, wait until every process acts by it, look how far WAL reaches."""
+    setting = d.run.setting or OFF
+    server = d.server
+    answer = yield from d.verb(lambda: server.set_standbys(setting))
+    if answer != "ok":
+        return Outcome.FAILED, None, answer
+    for _ in range(int(STANDBYS_LIMIT_S / 0.1)):
+        if server.standbys.in_force():
+            break
+        yield 0.1
+    wal = server.volume.wal
+    if not server.writable or not server.standbys.in_force() or wal is None or d.fails():
+        return Outcome.FAILED, None, "not every process has read the setting"
+    yield 0.02
+    return Outcome.OK, wal.position, str(setting)
 
 
 def prepare(d: Driver) -> Operation:

@@ -86,8 +86,8 @@ def promotion_fails(seed: int) -> World:
     return world
 
 
-def server_dies(seed: int) -> World:
-    """The primary's server is killed while no replica has all of its rows."""
+def _behind(seed: int) -> tuple[World, int]:
+    """A release in which no replica has all of the primary's rows; and the primary."""
     world = running(4, seed)
     old = primary_of(world)
     for member in range(4):
@@ -95,7 +95,21 @@ def server_dies(seed: int) -> World:
     world.run(1.0)
     for member in range(4):
         world.stall_stream(member, 0.0 if member == old else 0.97)
+    return world, old
+
+
+def server_dies(seed: int) -> World:
+    """The primary's server is killed while no replica has all of its rows."""
+    world, old = _behind(seed)
     world.postmaster_kill(old)
+    world.run(8.0)
+    return world
+
+
+def container_dies(seed: int) -> World:
+    """The primary's whole container is killed while no replica has all of its rows; it is back within three seconds."""
+    world, old = _behind(seed)
+    world.container_kill(old)
     world.run(8.0)
     return world
 
@@ -123,6 +137,60 @@ def switched_over(seed: int) -> World:
     old = primary_of(world)
     world.switchover(old, (old + 2) % 3)
     world.run(15.0)
+    return world
+
+
+def scaled_away(seed: int) -> World:
+    """Three of five pods are deleted at once, as when a release is scaled to two; the last of them is the primary."""
+    world = running(5, seed)
+    world.switchover(primary_of(world), 4)
+    world.settle(60.0)
+    for member in (4, 3, 2):
+        world.pod_delete(member)
+    world.run(6.0)
+    return world
+
+
+def asked_again(seed: int) -> World:
+    """The request of an earlier term is on the primary's pod once more, as if taking it off had never worked."""
+    world = running(3, seed)
+    world.switchover(0, 1, term=0)
+    world.run(10.0)
+    return world
+
+
+def forced_long_ago(seed: int) -> World:
+    """A force was asked for while the primary was well; its taking off was lost. Later the primary dies while another is ahead."""
+    world = running(3, seed)
+    asked = world.api.lease
+    world.stall_stream(1, 1.0)
+    world.run(5.0)
+    world.force(1, version=asked.version if asked is not None else "")
+    world.run(1.0)
+    world.power_off(0)
+    world.run(15.0)
+    return world
+
+
+def forced_stranger(seed: int) -> World:
+    """The primary has no member left, so no deadline, and loses the API; the replica that it dropped is forced."""
+    world = running(2, seed)
+    world.cut_peers(1, 100.0)
+    world.run(40.0)
+    world.cut_api(0, 40.0)
+    world.run(6.5)
+    world.force(1)
+    world.run(12.0)
+    return world
+
+
+def successor_falls_short(seed: int) -> World:
+    """The only replica's stream stalls while the primary hands over to it: the shutdown doesn't wait for it for ever."""
+    world = running(2, seed)
+    world.stall_stream(1, 1.0)
+    world.run(2.0)
+    world.switchover(0)
+    world.run(25.0)
     return world
 
 

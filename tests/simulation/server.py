@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hapg_failover.core.model import VolumeState
+from hapg_failover.core.syncset import OFF, Setting
 
+from . import synchronous
 from .wal import Branch, Wal
 
 if TYPE_CHECKING:
@@ -63,6 +66,8 @@ class Server:
         self.stopping = False
         self.clean = False
         self.upstream: str | None = None
+        self.guard = 0
+        self.standbys = synchronous.started(self, 0)
         self.deadline: Deadline | None = None
         self.terminating = False
         self.term = 0
@@ -70,6 +75,9 @@ class Server:
         self.promised_term = 0
         self.heartbeat_at = world.clock(member).now
         self.heartbeat_state = "down"
+        self.frozen = False
+        self.thawed_at = -1000.0
+        self._waiting: deque[Callable[[], None]] = deque()
         self._fifo_free = 0.0
         self._loop()
 
@@ -77,6 +85,37 @@ class Server:
     def now(self) -> float:
         """Boot time."""
         return self.world.clock(self.member).now
+
+    # --- running, frozen ---
+
+    def _later(self, delay: float, do: Callable[[], None]) -> None:
+        """Go on after `delay`, or when thawed."""
+
+        def resume() -> None:
+            if self.frozen or self._waiting:
+                self._waiting.append(do)
+            else:
+                do()
+
+        self.world.engine.after(delay, resume)
+
+    def freeze(self) -> None:
+        """Stop every process of the container where it is."""
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        if not self.frozen:
+            return
+        self.frozen = False
+        self.thawed_at = self.world.engine.now
+        while self._waiting and not self.frozen:
+            self._waiting.popleft()()
+
+    @property
+    def overdrawn(self) -> bool:
+        """Its processes were frozen past the deadline, and the supervisor has had no time yet to look (rule 15 of what is known)."""
+        return self.frozen or self.world.engine.now - self.thawed_at <= self.world.timing.fence
 
     # --- the supervisor's loop ---
 
@@ -87,7 +126,7 @@ class Server:
         self.heartbeat_state = self.state
         self._fence()
         self._replicate()
-        self.world.engine.after(self.world.uniform(0.1, LOOP_S), self._loop)
+        self._later(self.world.uniform(0.1, LOOP_S), self._loop)
 
     def _fence(self) -> None:
         if self.state != "primary":
@@ -98,7 +137,7 @@ class Server:
             return
         run = self.run
         delay = self.world.uniform(0.0, KILL_S) if self.world.chance(0.5) else KILL_S
-        self.world.engine.after(delay, lambda: self._fenced(run))
+        self._later(delay, lambda: self._fenced(run))
 
     def _fenced(self, run: int) -> None:
         if self.alive and self.state == "primary" and self.run == run:
@@ -117,8 +156,14 @@ class Server:
         """Commit and acknowledge something."""
         if self.volume.wal is None or self.world.disk_hung[self.member]:
             return
+        if self.world.disk_full[self.member]:
+            if self.world.chance(0.1):
+                self.world.note(self.member, "the server dies for want of room")
+                self.kill()
+            return
         self.volume.wal = self.volume.wal.grown(self.world.randint(1, 20))
-        self.world.acknowledged(self)
+        self.world.invariants.writing(self)
+        self.standbys.release()
 
     def source(self) -> Server | None:
         """Return the server that is followed, if it can be reached and sends."""
@@ -139,6 +184,7 @@ class Server:
             return
         missing = theirs.end - own.end
         self.volume.wal = theirs.up_to(own.end + (missing if everything else self.world.randint(0, missing)))
+        source.standbys.release()
 
     # --- verbs ---
 
@@ -156,15 +202,17 @@ class Server:
             self.term = term
             answer(verb() or "ok")
 
-        self.world.engine.after(self._fifo_free - self.world.engine.now, process)
+        self._later(self._fifo_free - self.world.engine.now, process)
 
-    def start(self) -> str | None:
+    def start(self, guard: int = 0) -> str | None:
         """Start the server, sealed."""
         if self.state != "down":
             self._down()
         if self.volume.wal is None:
             return "there is no data"
         self.state = "standby"
+        self.guard = guard
+        self.standbys = synchronous.started(self, guard)
         self.clean = False
         self.upstream = None
         self.run += 1
@@ -184,19 +232,22 @@ class Server:
         self.upstream = address
         return None
 
-    def promote(self, timeline: int, term: int) -> str | None:
+    def promote(self, timeline: int, term: int, setting: Setting = OFF) -> str | None:
         """Promote; the server becomes writable a while later by itself."""
         d = self.deadline
         if self.state != "standby":
             return f"the server is {self.state}"
         if d is None or d.nonce != self.nonce or d.term != term or (d.at is not None and d.at <= self.now):
             return f"no unexpired deadline of term {term}"
+        if setting.k and not self.guard:
+            return "the server was started without a guard"
+        self.standbys.write(setting)
         self.state = "primary"
         self.upstream = None
         self.promised_term = term
         run = self.run
         if not self.world.chance(self.world.op_failure):
-            self.world.engine.after(self.world.uniform(0.05, 1.5), lambda: self._writable(run, timeline))
+            self._later(self.world.uniform(0.05, 1.5), lambda: self._writable(run, timeline))
         return None
 
     def _writable(self, run: int, timeline: int) -> None:
@@ -206,6 +257,13 @@ class Server:
         self.volume.wal = before.promoted(Branch(self.world.next_serial(), timeline, before.end)).grown(1)
         self.writable = True
         self.world.promoted(self, before)
+
+    def set_standbys(self, setting: Setting) -> str | None:
+        """Change whom a primary's commits wait for."""
+        if self.state != "primary":
+            return f"the server is {self.state}"
+        self.standbys.write(setting)
+        return None
 
     def stop_fast(self, done: Callable[[], None]) -> None:
         """Shut down: the end of WAL is a checkpoint that every follower gets which is there."""
@@ -224,13 +282,13 @@ class Server:
                 return
             behind = [f for f in self.followers() if f.volume.wal != self.volume.wal]
             if behind and self.writable and self.world.engine.now < limit:
-                self.world.engine.after(0.2, wait)
+                self._later(0.2, wait)
                 return
             self._down()
             self.clean = True
             done()
 
-        self.world.engine.after(self.world.uniform(0.05, 0.4), wait)
+        self._later(self.world.uniform(0.05, 0.4), wait)
 
     def followers(self) -> list[Server]:
         """Return the servers that stream from this one at present."""

@@ -6,12 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from hapg_failover.core import election
-
-from . import mutants_grants, scenarios_grants
-from .test_teeth import Patch, Scenario, violated
+from . import scenarios_grants
 from .world import World
 
+Scenario = Callable[[int], World]
 SEEDS = range(6)
 
 
@@ -50,19 +48,3 @@ def test_two_never_write(scenario: Scenario, seed: int) -> None:
     world = scenario(seed)
     world.settle()
     assert world.violations == []
-
-
-RULES: list[tuple[Patch, Scenario, Callable[[World], bool]]] = [
-    (mutants_grants.any_grant_is_enough, scenarios_grants.one_replica_sees_the_api, violated("writable at once")),
-    (mutants_grants.promises_are_forgotten, scenarios_grants.blind_for_a_moment, violated("writable at once")),
-    (mutants_grants.counted_from_the_answer, scenarios_grants.granted_and_back, violated("writable at once")),
-]
-
-
-@pytest.mark.parametrize(("leave_out", "scenario", "sign"), RULES, ids=[rule[0].__name__ for rule in RULES])
-def test_leaving_the_rule_out_is_found(
-    leave_out: Patch, scenario: Scenario, sign: Callable[[World], bool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(election, "PUBLISH_WAIT_S", 0.0)
-    leave_out(monkeypatch)
-    assert any(sign(scenario(seed)) for seed in range(25)), f"nothing found: {(leave_out.__doc__ or '').strip()}"

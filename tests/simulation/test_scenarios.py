@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from hapg_failover.core import election
+
 from . import scenarios
 from .scenarios import primary_of, running
 from .world import World
@@ -50,6 +52,17 @@ def test_a_switchover_goes_to_the_named_member_without_a_loss_and_keeps_every_po
     assert [member for member, answer in world.answers if '"taken"' in answer] == [0]
     assert world.settle(60.0) < 60.0
     assert world.primary() == 2
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_primary_that_is_scaled_away_hands_over_once_to_one_that_stays(seed: int) -> None:
+    world = scenarios.scaled_away(seed)
+    assert [member for _, member, _ in world.promotions[:2]] == [0, 4]
+    assert world.primary() in (0, 1)
+    assert len(world.promotions) == 3
+    assert world.lost[-1] == []
+    world.settle()
     assert world.violations == []
 
 
@@ -162,3 +175,12 @@ def test_a_failed_promotion_is_given_up(seed: int) -> None:
     world = scenarios.promotion_fails(seed)
     world.settle()
     assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scenario", [scenarios.cut_off, scenarios.writes_refused, scenarios.frozen_before_promotion])
+def test_the_second_for_publications_is_not_what_keeps_it_safe(
+    scenario: Callable[[int], World], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(election, "PUBLISH_WAIT_S", 0.0)
+    assert [v for v in scenario(seed).violations if "writable" in v or "released" in v] == []

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
+
+from . import faults
 from .world import World
 
 Fault = Callable[[World, int], None]
 
 
 def _lossy(world: World, _: int) -> None:
-    world.loss = world.uniform(0.05, 0.6)
-    world.latency = world.uniform(0.01, 0.3)
+    world.lossy_api(world.uniform(0.05, 0.6), world.uniform(0.01, 0.3))
 
 
 def _clean(world: World, _: int) -> None:
-    world.loss, world.latency = 0.0, 0.02
+    world.lossy_api(0.0, 0.02)
+
+
+def _slow(world: World, _: int) -> None:
+    world.lossy_api(0.0, world.uniform(0.2, 0.8))
 
 
 def _failing(world: World, _: int) -> None:
@@ -51,6 +57,17 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "lossy API": (2, _lossy),
     "sound API": (2, _clean),
     "failing operations": (1, _failing),
+    "slow API": (1, _slow),
+    "flapping API": (1, lambda w, m: faults.flap(w, w.uniform(3.0, 25.0))),
+    "agent and container freeze": (2, lambda w, m: faults.freeze_pod(w, m, w.uniform(0.2, 15.0))),
+    "container freeze": (2, lambda w, m: w.freeze_container(m, w.uniform(0.2, 15.0))),
+    "calls don't arrive": (2, lambda w, m: faults.one_way(w, w.mute, m, w.uniform(0.5, 20.0), "to the API")),
+    "answers don't arrive": (2, lambda w, m: faults.one_way(w, w.deaf, m, w.uniform(0.5, 20.0), "from the API")),
+    "peers don't hear it": (1, lambda w, m: faults.one_way(w, w.peers_mute, m, w.uniform(0.5, 20.0), "to the peers")),
+    "it doesn't hear its peers": (1, lambda w, m: faults.one_way(w, w.peers_deaf, m, w.uniform(0.5, 20.0), "from the peers")),
+    "lossy peers": (1, lambda w, m: faults.lossy_peers(w, w.uniform(0.1, 0.7))),
+    "all off": (1, lambda w, m: faults.all_off(w, w.uniform(0.5, 20.0))),
+    "disk full": (1, lambda w, m: faults.fill_disk(w, m, w.uniform(1.0, 30.0))),
 }
 
 
@@ -59,9 +76,9 @@ def apply(world: World, name: str, member: int) -> None:
     FAULTS[name][1](world, member)
 
 
-def walk(seed: int, steps: int = 40, *, settle: float = 120.0) -> World:
+def walk(seed: int, steps: int = 40, *, settle: float = 120.0, policy: Policy = ASYNCHRONOUS) -> World:
     """Walk for so many faults, heal, and see that all is well within `settle` seconds; return the world."""
-    world = World(2 + seed % 4, seed, fresh=seed % 7 == 3)
+    world = World(2 + policy.k + seed % (4 - policy.k), seed, fresh=seed % 7 == 3, policy=policy)
     world.run(world.uniform(0.0, 20.0))
     names = list(FAULTS)
     weights = [weight for weight, _ in FAULTS.values()]

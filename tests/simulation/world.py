@@ -10,12 +10,14 @@ from typing import TypeVar
 
 from hapg_failover.core.model import GrantAnswer, GrantRequest, LeaseObject, LeaseState, Member, Pod, Publication
 from hapg_failover.core.state import PutKind, PutLease, PutOutcome
+from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 from hapg_failover.core.timing import Timing
 
 from .agent import Agent
 from .api import Api
 from .engine import Clock, Engine
 from .invariants import Invariants
+from .points import Points
 from .server import Server, Volume
 from .wal import Branch, Wal
 
@@ -39,15 +41,23 @@ class World:
     """N members on a node each. Every random choice comes from `seed`, so that a run can be repeated."""
 
     def __init__(
-        self, replicas: int = 3, seed: int = 0, *, timing: Timing | None = None, max_lag: int = 10_000, fresh: bool = False
+        self,
+        replicas: int = 3,
+        seed: int = 0,
+        *,
+        timing: Timing | None = None,
+        max_lag: int = 10_000,
+        fresh: bool = False,
+        policy: Policy = ASYNCHRONOUS,
     ) -> None:
-        """fresh: empty volumes and no Lease; else a primary with its replicas runs already."""
+        """fresh: empty volumes and no Lease; else a primary with its replicas runs already. policy: of replication."""
         self.random = random.Random(seed)
         self.engine = Engine()
         self.api = Api()
         self.replicas = replicas
         self.timing = Timing()
         self.max_lag = max_lag
+        self.policy = policy
         self.standby_mode = "hot"
         members = range(replicas)
         self.clocks = [Clock(self.engine, self.uniform(1.0, 1.0 + self.timing.clock_ratio), self.uniform(5.0, 5000.0)) for _ in members]
@@ -57,6 +67,11 @@ class World:
         self.on = [True] * replicas
         self.api_cut = [False] * replicas
         self.peers_cut = [False] * replicas
+        self.peers_mute = [False] * replicas
+        self.peers_deaf = [False] * replicas
+        self.mute = [False] * replicas
+        self.deaf = [False] * replicas
+        self.disk_full = [False] * replicas
         self.watch_broken = [False] * replicas
         self.put_refused = [False] * replicas
         self.disk_hung = [False] * replicas
@@ -64,6 +79,7 @@ class World:
         self.faulted_at = [-1000.0] * replicas
         self.api_down = False
         self.loss = 0.0
+        self.peer_loss = 0.0
         self.latency = 0.02
         self.op_failure = 0.0
         self.wal_gone = 0.0
@@ -77,6 +93,7 @@ class World:
         self.promotions: list[tuple[float, int, int]] = []
         self.lost: list[list[Acknowledged]] = []
         self.settled_after = 0.0
+        self.points = Points(self)
         self.invariants = Invariants(self)
         self._serial = 0
         self.api.watchers.append(self._watched)
@@ -151,8 +168,10 @@ class World:
         """Return the server at an address, if it runs and the network reaches it."""
         for server in self.server:
             if self.address(server.member) == address and server.alive and self.on[server.member]:
-                reachable = server.member == seen_from or not (self.peers_cut[server.member] or self.peers_cut[seen_from])
-                return server if reachable else None
+                both = (server.member, seen_from)
+                cut = any(self.peers_cut[m] or self.peers_mute[m] or self.peers_deaf[m] for m in both)
+                reachable = server.member == seen_from or not cut
+                return server if reachable and not server.frozen else None
         return None
 
     # --- what is told ---
@@ -166,11 +185,10 @@ class World:
         self.violations.append(f"at {self.engine.now:.3f}: {text}")
         self.log.append(f"{self.engine.now:8.3f} VIOLATION {text}")
 
-    def acknowledged(self, server: Server) -> None:
-        """A client was told that its transaction is committed."""
+    def acknowledged(self, server: Server, end: int) -> None:
+        """Clients were told that what lies before `end` is committed."""
         assert server.volume.wal is not None
-        self.commits.append(Acknowledged(self.engine.now, server.member, server.volume.wal.branches[-1].serial, server.volume.wal.end))
-        self.invariants.writing(server)
+        self.commits.append(Acknowledged(self.engine.now, server.member, server.volume.wal.branches[-1].serial, end))
 
     def promoted(self, server: Server, before: Wal) -> None:
         """A server has become writable. before: its log up to then."""
@@ -178,6 +196,8 @@ class World:
         self.promotions.append((self.engine.now, server.member, server.promised_term))
         self.lost.append([c for c in self.commits if not before.contains(c.serial, c.lsn)])
         self.commits = [c for c in self.commits if before.contains(c.serial, c.lsn)]
+        if self.policy.k and self.policy.strict and self.lost[-1]:
+            self.violation(f"member {server.member} was promoted without {len(self.lost[-1])} acknowledged commits: {self.lost[-1][-1]}")
         self.invariants.promoted(server, before)
 
     # --- calls to the API ---
@@ -185,6 +205,10 @@ class World:
     def reachable(self, member: int) -> bool:
         """Tell whether the API answers this member."""
         return self.on[member] and not self.api_cut[member] and not self.api_down
+
+    def hears(self, member: int) -> bool:
+        """Tell whether what the API says arrives at this member."""
+        return self.reachable(member) and not self.deaf[member]
 
     def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None]) -> None:
         """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer."""
@@ -201,11 +225,11 @@ class World:
 
         def carry_out(answer_arrives: bool) -> None:
             result = apply()
-            if answer_arrives and self.reachable(member):
+            if answer_arrives and self.hears(member):
                 agent.later(back, lambda: finish(result))
 
         agent.later(limit, lambda: finish(None))
-        if not self.reachable(member):
+        if not self.reachable(member) or self.mute[member]:
             return
         if fate < self.loss / 3:
             return
@@ -222,7 +246,9 @@ class World:
         limit = GRANT_LIMIT_S / self.clock(agent.member).rate
 
         def connected(one: int, other: int) -> bool:
-            return self.on[one] and self.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
+            """Tell whether what `one` says reaches `other`."""
+            way = self.on[one] and self.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
+            return way and not self.peers_mute[one] and not self.peers_deaf[other]
 
         def arrive() -> None:
             for peer in self.agent:
@@ -231,13 +257,13 @@ class World:
 
         def reply(peer: Agent, answer: GrantAnswer) -> None:
             def arrive_back() -> None:
-                if connected(agent.member, peer.member) and self.engine.now - sent <= limit:
+                if connected(peer.member, agent.member) and self.engine.now - sent <= limit:
                     answered(answer)
 
-            if not self.chance(self.loss):
+            if not self.chance(max(self.loss, self.peer_loss)):
                 agent.later(back, arrive_back)
 
-        if not self.chance(self.loss):
+        if not self.chance(max(self.loss, self.peer_loss)):
             self.engine.after(there, arrive)
 
     def _delay(self) -> float:
@@ -262,13 +288,13 @@ class World:
 
     def _watched(self, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
         for member in range(len(self.agent)):
-            if not self.reachable(member) or self.watch_broken[member] or self.chance(self.loss / 2):
+            if not self.hears(member) or self.watch_broken[member] or self.chance(self.loss / 2):
                 continue
             self._deliver(self.agent[member], self._delay(), lease, pod, gone)
 
     def _deliver(self, agent: Agent, delay: float, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
         def arrive() -> None:
-            if not self.reachable(agent.member):
+            if not self.hears(agent.member):
                 return
             if lease is not None:
                 agent.see(lease, agent.now)
@@ -311,6 +337,13 @@ class World:
         """The agent stops between its next decision and the carrying out."""
         self.fault(member, "the agent will freeze before it acts")
         self.agent[member].freeze_before_action = seconds
+
+    def freeze_container(self, member: int, seconds: float) -> None:
+        """Every process of the postgres container stops for a while."""
+        self.fault(member, f"the postgres container freezes for {seconds:.1f} s")
+        server = self.server[member]
+        server.freeze()
+        self.engine.after(seconds, server.thaw)
 
     def postmaster_kill(self, member: int) -> None:
         """The server's main process dies; the supervisor kills the rest."""
@@ -379,6 +412,12 @@ class World:
 
     def _api_back(self) -> None:
         self.api_down = False
+
+    def lossy_api(self, loss: float, latency: float) -> None:
+        """So many calls are lost from now on, and each way takes so long on average, in seconds. Who was lossy was in trouble until now."""
+        for member in range(self.replicas):
+            self.fault(member, f"the API loses {loss:.2f} of all calls")
+        self.loss, self.latency = loss, latency
 
     def power_off(self, member: int) -> None:
         """A node stops, all at once."""
@@ -538,12 +577,15 @@ class World:
         self.log.append(f"{self.engine.now:8.3f} everything is healed")
         self.api_down = False
         self.loss = 0.0
+        self.peer_loss = 0.0
         self.latency = 0.02
         self.op_failure = 0.0
         self.wal_gone = 0.0
         for member in range(self.replicas):
             self.api_cut[member] = self.peers_cut[member] = self.watch_broken[member] = self.disk_hung[member] = False
-            self.put_refused[member] = False
+            self.put_refused[member] = self.mute[member] = self.deaf[member] = self.disk_full[member] = False
+            self.peers_mute[member] = self.peers_deaf[member] = False
+            self.server[member].thaw()
             self.stream_stall[member] = 0.0
             self.agent[member].freeze_before_action = 0.0
             if self.agent[member].frozen:
@@ -566,6 +608,8 @@ class World:
         expected = {v.uuid for m, v in enumerate(self.volumes) if m != primary.member}
         if lease is not None and {m.volume for m in lease.members} != expected:
             found.append(f"the members are {lease.members}")
+        if self.policy.k and lease is not None and (lease.sync is None or set(lease.sync.volumes) != expected):
+            found.append(f"the synchronous set is {lease.sync}")
         labelled = [p.uid for p in self.api.pods.values() if p.role == "primary"]
         if labelled != [self.uids[primary.member]]:
             found.append(f"role=primary is on {labelled}")

@@ -4,11 +4,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from .harness import BIN, Container, server_user
+from tests.cluster import embedded
+
+from .harness import BIN, DEFAULT, Container, server_user
 
 Make = Callable[..., Container]
 
@@ -16,7 +19,10 @@ Make = Callable[..., Container]
 @pytest.fixture(scope="session", autouse=True)
 def prerequisites() -> None:
     if not (BIN / "postgres").exists():
-        pytest.fail(f"PostgreSQL 15 is not in {BIN}: run tests/supervisor/ensure-postgres.sh", pytrace=False)
+        pytest.fail(f"PostgreSQL 15 is not in {BIN}: run make postgres", pytrace=False)
+    for major in embedded.MAJORS:
+        if not embedded.directory(major).exists():
+            pytest.fail(f"PostgreSQL {major} is not in {embedded.directory(major)}: run make postgres", pytrace=False)
     if os.geteuid() != 0:
         pytest.fail("these tests make PID namespaces and run servers under another user: they need root", pytrace=False)
 
@@ -29,18 +35,29 @@ def _directory() -> Path:
 
 
 @pytest.fixture(scope="session")
-def template(prerequisites: None) -> Iterator[Path]:
-    """An initialised server directory of a server that has never run."""
+def templates(prerequisites: None) -> Iterator[Callable[[str], Path]]:
+    """An initialised server directory of a major, of a server that has never run; made once."""
     root = _directory()
-    container = Container(root, "template")
-    try:
-        container.start()
-        container.ok("initdb")
-        container.end()
-        yield container.pgdata
-    finally:
-        container.close()
-        shutil.rmtree(root)
+
+    @cache
+    def template(major: str) -> Path:
+        container = Container(root, f"template-{major}", major=major)
+        try:
+            container.start()
+            container.ok("initdb")
+            container.end()
+        finally:
+            container.close()
+        return container.pgdata
+
+    yield template
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def template(templates: Callable[[str], Path]) -> Path:
+    """The one of the tutorial's major."""
+    return templates(DEFAULT)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pwd
@@ -9,18 +10,23 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
+from hapg.majors import MAJORS
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
+from tests.cluster import embedded
 
-BIN = Path("/usr/lib/postgresql/15/bin")
+DEFAULT = "15"
+BIN = Path(MAJORS[DEFAULT].bin_directory)
 SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
 PASSWORD = "it's secret"
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 
 POSTGRESQL_CONF = """
 listen_addresses = '127.0.0.1'
@@ -31,22 +37,18 @@ logging_collector = off
 dynamic_shared_memory_type = mmap
 shared_buffers = 16MB
 max_connections = 20
-wal_level = replica
-max_wal_senders = 10
-max_replication_slots = 10
-wal_keep_size = 64MB
 wal_log_hints = on
 wal_retrieve_retry_interval = 100ms
 wal_receiver_timeout = 5s
 wal_receiver_status_interval = 1s
-password_encryption = scram-sha-256
+{major}
 include_if_exists = '{run}/conf/instance.conf'
 """
 
 PG_HBA_CONF = """
 local all all trust
-host all all 0.0.0.0/0 scram-sha-256
-host replication all 0.0.0.0/0 scram-sha-256
+host all all 0.0.0.0/0 {authentication}
+host replication all 0.0.0.0/0 {authentication}
 """
 
 
@@ -94,6 +96,18 @@ def as_server_user() -> Iterator[None]:
         os.setegid(0)
 
 
+@cache
+def programs(major: str) -> Path:
+    """Return the directory with the programs of a major. Those of the cache are copied to where the server's user may read."""
+    if major not in embedded.MAJORS:
+        return Path(MAJORS[major].bin_directory)
+    target = Path(tempfile.mkdtemp(prefix="hapg-postgres-"))
+    target.chmod(0o755)
+    atexit.register(shutil.rmtree, target)
+    shutil.copytree(embedded.directory(major), target / major, symlinks=True)
+    return target / major / "bin"
+
+
 class Agent(SupervisorFiles):
     """The failover container's side, run by root here, writing as the user of the pod."""
 
@@ -109,8 +123,10 @@ class Agent(SupervisorFiles):
 class Container:
     """A postgres container with the volumes of its pod; `start` may be called again after `end`."""
 
-    def __init__(self, root: Path, name: str, volume: Path | None = None, **environment: str) -> None:
+    def __init__(self, root: Path, name: str, volume: Path | None = None, major: str = DEFAULT, **environment: str) -> None:
         self.name = name
+        self.major = MAJORS[major]
+        self.bin = programs(major)
         self.run, self.config = root / name / "run", root / name / "config"
         self.volume = volume or root / name / "volume"
         self.pgdata = self.volume / "pgdata"
@@ -124,9 +140,16 @@ class Container:
         self.shm = root / name / "shm"
         for directory in (self.run, self.config, self.volume, self.shm):
             directory.mkdir(parents=True, exist_ok=True)
-        conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config)
+        settings = {
+            **self.major.replication_settings,
+            "max_wal_senders": "10",
+            "max_replication_slots": "10",
+            "password_encryption": self.major.password_encryption,
+        }
+        lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
+        conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config, major=lines)
         (self.config / "postgresql.conf").write_text(conf)
-        (self.config / "pg_hba.conf").write_text(PG_HBA_CONF)
+        (self.config / "pg_hba.conf").write_text(PG_HBA_CONF.format(authentication=self.major.authentication))
         for file, text in (("pwfile", PASSWORD), ("pgpass", f"*:*:*:postgres:{PASSWORD}\n")):
             (self.run / file).write_text(text)
             (self.run / file).chmod(0o600)
@@ -143,12 +166,12 @@ class Container:
         environment = {
             "PATH": os.environ["PATH"],
             "POD_NAME": self.name,
-            "HAPG_BINDIR": str(BIN),
+            "HAPG_FACTS": self.major.words.replace(f"={self.major.bin_directory} ", f"={self.bin} "),
             "HAPG_RUN": str(self.run),
             "HAPG_VOLUME": str(self.volume),
             "HAPG_CONFIG": str(self.config),
             "HAPG_SHM": str(self.shm),
-            "HAPG_INITDB_ARGS": "--no-sync --wal-segsize=1",
+            "HAPG_INITDB_ARGS": "-N --wal-segsize=1" if self.major.recovery_parameters else "-N",
             **self.environment,
         }
         command = [
@@ -284,7 +307,18 @@ class Container:
 
     def psql(self, *commands: str) -> list[str]:
         """Return the command line of psql for this server."""
-        words = ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-h", str(self.run / "socket"), "-p", str(self.port), "-U", "postgres"]
+        words = [
+            str(BIN / "psql"),
+            "-qAtX",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            str(self.run / "socket"),
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+        ]
         for command in commands:
             words += ["-c", command]
         return words

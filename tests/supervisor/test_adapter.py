@@ -38,8 +38,10 @@ def test_it_is_what_the_agent_asks_for(files: SupervisorFiles) -> None:
 
 
 def test_hello_and_heartbeat(files: SupervisorFiles, tmp_path: Path) -> None:
-    (tmp_path / "hello").write_text("nonce boot 12.34\n")
+    (tmp_path / "hello").write_text("nonce boot 12.34 -\n")
     assert files.hello() == Hello("nonce", "boot", 12.34)
+    (tmp_path / "hello").write_text("nonce boot 12.34 pg_controldata,pg_rewind\n")
+    assert files.hello() == Hello("nonce", "boot", 12.34, frozenset({"pg_controldata", "pg_rewind"}))
     (tmp_path / "hello").write_text("nonce boot")
     assert files.hello() is None
     (tmp_path / "heartbeat").write_text("12.34 standby 17 0 -      \n")

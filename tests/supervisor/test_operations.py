@@ -25,10 +25,12 @@ class Operator:
     """Carries out operations on a container; nobody else may read its events meanwhile."""
 
     def __init__(self, container: Container, primary: Container, slot: str | None = None) -> None:
-        self.volume = Volume(container.volume)
+        major = container.major
+        self.volume = Volume(container.volume, major.name, major.wal_directory)
         verbs = Verbs(container.agent)
-        sql = PostgresSql(PASSWORD, container.port, str(container.run / "socket"))
-        self.tools = Tools(verbs, container.agent, sql, self.volume, primary.port, 60, slot)
+        missing = container.hello.missing
+        sql = PostgresSql(PASSWORD, major.sql_names, container.port, str(container.run / "socket"))
+        self.tools = Tools(verbs, container.agent, sql, self.volume, primary.port, 60, slot, missing, major.reloads_conninfo)
         self.nonce = container.hello.nonce
         self.ended = False
 

@@ -153,7 +153,7 @@ def test_auto_conf_is_stripped_of_what_would_end_recovery(make: Make, template: 
     kept = "# Do not edit\nwork_mem = '8MB'\n  cluster_name = 'it''s \\\\ $(x)'\n"
     dropped = (
         "primary_conninfo = 'host=elsewhere'\nprimary_slot_name = 'x'\nRestore_Command='cp %f %p'\n  recovery_target_time = '2020-01-01'\n"
-        "promote_trigger_file = '/tmp/x'\nrecovery_target='immediate'\nrecovery_target_timeline current"
+        "synchronous_standby_names = '*'\npromote_trigger_file = '/tmp/x'\nrecovery_target='immediate'\nrecovery_target_timeline current"
     )
     write_as_server(auto, kept + dropped)
     auto.chmod(0o600)
@@ -410,8 +410,11 @@ def test_the_lock_tells_the_death_of_the_container(primary: Container) -> None:
 def test_two_servers_on_one_volume(primary: Container, make: Make) -> None:
     other = make("pod-0-again", volume=primary.volume)
     other.launch()
-    children = Path(f"/proc/{other.pid1}/task/{other.pid1}/children")
-    wait_for(lambda: children.read_text() and lock_is_held(other), "the second waits for the volume")
+    wait_for(
+        lambda: b"flock\x009\x00" in [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(other)],
+        "the second waits for the volume",
+    )
+    assert lock_is_held(other)
     assert other.agent.hello() is None
     primary.end()
     wait_for(lambda: other.agent.hello(), "the second has started")

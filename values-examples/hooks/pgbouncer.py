@@ -21,12 +21,12 @@ SETTINGS = f"""\
 [pgbouncer]
 listen_addr = *
 listen_port = {PORT}
+unix_socket_dir = /run/pgbouncer
 auth_type = scram-sha-256
 auth_file = /run/pgbouncer/users
 pool_mode = transaction
 default_pool_size = 20
 max_client_conn = 1000
-max_prepared_statements = 100
 ignore_startup_parameters = extra_float_digits
 """
 

@@ -34,6 +34,7 @@ hba_file = '/etc/hapg/config/pg_hba.conf'
 password_encryption = 'scram-sha-256'
 logging_collector = off
 log_destination = 'stderr'
+log_line_prefix = '%m [%p] '
 update_process_title = on
 
 # replication
@@ -54,6 +55,7 @@ wal_sender_timeout = 5s
 fsync = on
 full_page_writes = on
 wal_log_hints = on
+{{- include "ha-postgres.tlsSettings" . }}
 
 # postgresql.parameters
 {{- range $name, $value := .Values.postgresql.parameters }}
@@ -67,8 +69,23 @@ include_if_exists = '/run/hapg/conf/instance.conf'
 {{- define "ha-postgres.pg_hba.conf" -}}
 # The socket's directory belongs to the pod's two containers alone.
 local all         all                trust
-host  all         all      0.0.0.0/0 scram-sha-256
-host  all         all      ::/0      scram-sha-256
-host  replication all      0.0.0.0/0 scram-sha-256
-host  replication all      ::/0      scram-sha-256
+{{- $host := "host " -}}
+{{- if eq (toString .Values.tls.mode) "require" }}
+hostnossl all,replication all all reject
+{{- $host = "hostssl" -}}
+{{- end }}
+{{- with .Values.postgresql.pgHba }}
+# The members connect to each other as postgres.
+{{ $host }} postgres,replication postgres 0.0.0.0/0 scram-sha-256
+{{ $host }} postgres,replication postgres ::/0      scram-sha-256
+# postgresql.pgHba
+{{- range . }}
+{{ . }}
+{{- end }}
+# the chart's own
+{{- end }}
+{{ $host }} all         all      0.0.0.0/0 scram-sha-256
+{{ $host }} all         all      ::/0      scram-sha-256
+{{ $host }} replication all      0.0.0.0/0 scram-sha-256
+{{ $host }} replication all      ::/0      scram-sha-256
 {{- end }}

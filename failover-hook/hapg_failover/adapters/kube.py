@@ -74,11 +74,30 @@ def in_cluster() -> Any:
     return configuration
 
 
+class Requests:
+    """Counts what is sent, by verb; a watch is counted as 'WATCH'."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = {}
+
+    def note(self, verb: str) -> None:
+        """One more."""
+        with self._lock:
+            self._counts[verb] = self._counts.get(verb, 0) + 1
+
+    def counts(self) -> dict[str, int]:
+        """How many there have been."""
+        with self._lock:
+            return dict(self._counts)
+
+
 class _Connections:
     """Connections to the API server, without retries."""
 
-    def __init__(self, configuration: Any) -> None:
+    def __init__(self, configuration: Any, requests: Requests | None = None) -> None:
         self._configuration = configuration
+        self._requests = requests or Requests()
         configuration.retries = False
         self._rest = RESTClientObject(configuration)
 
@@ -86,6 +105,7 @@ class _Connections:
         self, method: str, path: str, query: Mapping[str, object], body: bytes | None, content_type: str, timeout: urllib3.Timeout
     ) -> urllib3.BaseHTTPResponse:
         """Send a request and return the answer, its body not read yet. timeout: of each operation on the socket."""
+        self._requests.note("WATCH" if "watch" in query else method)
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": _COMPONENT}
         for setting in self._configuration.auth_settings().values():
             headers[setting["key"]] = setting["value"]
@@ -145,10 +165,10 @@ class _Call:
 class Kube:
     """The calls of ports.KubeApi."""
 
-    def __init__(self, scope: Scope, configuration: Any) -> None:
-        """configuration: a kubernetes.client.Configuration, `in_cluster()` in a pod."""
+    def __init__(self, scope: Scope, configuration: Any, requests: Requests | None = None) -> None:
+        """configuration: a kubernetes.client.Configuration, `in_cluster()` in a pod; requests: where they are counted."""
         self._scope = scope
-        self._connections = _Connections(configuration)
+        self._connections = _Connections(configuration, requests)
         self._last_lease: Mapping[str, Any] | None = None
 
     def get_lease(self, timeout: float) -> LeaseObject:
@@ -304,10 +324,10 @@ class Watcher:
     A watch wakes the agent up; what is true it learns by reading. So a gap between two requests does no harm.
     """
 
-    def __init__(self, scope: Scope, configuration: Any, stop: threading.Event) -> None:
-        """stop: ends the watches, within the silence they allow."""
+    def __init__(self, scope: Scope, configuration: Any, stop: threading.Event, requests: Requests | None = None) -> None:
+        """stop: ends the watches, within the silence they allow; requests: where they are counted."""
         self._scope = scope
-        self._connections = _Connections(configuration)
+        self._connections = _Connections(configuration, requests)
         self._stop = stop
 
     def watch_lease(self, on_state: Callable[[LeaseObject | None], None]) -> threading.Thread:

@@ -68,13 +68,23 @@ class Sender:
 class ServerStatus:
     """What the local server says over its Unix socket.
 
-    in_recovery; timeline (of the last checkpoint or of the WAL being written); lsn: current end of WAL, or what was replayed.
+    in_recovery; timeline (of the last checkpoint or of the WAL being written); lsn: current end of WAL, or what was replayed;
+    standby_names: the value of synchronous_standby_names.
     """
 
     in_recovery: bool
     position: Position
     senders: tuple[Sender, ...]
     system_identifier: str
+    standby_names: str = ""
+
+
+@dataclass(frozen=True)
+class StandbyNames:
+    """`synchronous_standby_names` as a new connection sees it, and (application_name, sync_priority) of every walsender."""
+
+    shown: str
+    priorities: tuple[tuple[str, int], ...]
 
 
 class SqlError(Exception):
@@ -87,8 +97,14 @@ class Sql(Protocol):
     def status(self, timeout: float) -> ServerStatus:
         """Raise SqlError."""
 
+    def standby_names(self, timeout: float) -> StandbyNames:
+        """Ask over a connection of its own, so one that the postmaster has opened since the call. Raise SqlError."""
+
     def checkpoint(self, timeout: float) -> None:
         """CHECKPOINT on the local server. Raise SqlError."""
+
+    def reload(self, timeout: float) -> None:
+        """Have the server of this pod read its configuration files and its certificate again. Raise SqlError."""
 
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """Return the physical replication slots of the local server. Raise SqlError."""
@@ -128,11 +144,12 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Hello:
-    """One incarnation of the supervisor."""
+    """One incarnation of the supervisor. missing: programs of PostgreSQL that its image lacks."""
 
     nonce: str
     boot_id: str
     uptime: float
+    missing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

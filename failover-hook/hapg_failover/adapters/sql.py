@@ -10,7 +10,7 @@ import json
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg2
@@ -18,11 +18,10 @@ import psycopg2.extensions
 
 from ..core.lsn import Position, parse_lsn
 from ..core.state import Slot
-from .ports import Sender, ServerStatus, SqlError
+from .ports import Sender, ServerStatus, SqlError, StandbyNames
 
 _APPLICATION_NAME = "ha-postgres-failover"
 _SOCKET_DIRECTORY = "/run/hapg/socket"
-_FIRST_WITH_WAL_NAMES = 100000
 
 _STATUS = """
 SELECT pg_is_in_recovery(),
@@ -39,7 +38,13 @@ SELECT pg_is_in_recovery(),
        (SELECT system_identifier::text FROM pg_control_system()),
        (SELECT coalesce(json_agg(json_build_array(application_name, host(client_addr), state, sent_lsn::text,
                                                   flush_lsn::text, sync_state)), '[]')::text
-          FROM pg_stat_replication)
+          FROM pg_stat_replication),
+       current_setting('synchronous_standby_names')
+"""
+
+_STANDBY_NAMES = """
+SELECT current_setting('synchronous_standby_names'),
+       (SELECT coalesce(json_agg(json_build_array(application_name, sync_priority)), '[]')::text FROM pg_stat_replication)
 """
 
 _SLOTS = """
@@ -58,25 +63,6 @@ _STREAMS = """
 SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = %s)
 """
 
-# Until 9.6 the functions and columns had other names.
-_OLD_NAMES = (
-    ("pg_walfile_name", "pg_xlogfile_name"),
-    ("pg_current_wal_lsn", "pg_current_xlog_location"),
-    ("pg_current_wal_flush_lsn", "pg_current_xlog_flush_location"),
-    ("pg_last_wal_receive_lsn", "pg_last_xlog_receive_location"),
-    ("pg_last_wal_replay_lsn", "pg_last_xlog_replay_location"),
-    ("sent_lsn", "sent_location"),
-    ("flush_lsn", "flush_location"),
-    ("pg_wal/", "pg_xlog/"),
-)
-
-
-def _spelled_for(version: int, statement: str) -> str:
-    if version < _FIRST_WITH_WAL_NAMES:
-        for new, old in _OLD_NAMES:
-            statement = statement.replace(new, old)
-    return statement
-
 
 class _Session:
     """One connection, opened when needed and kept. Calls from several threads take turns.
@@ -85,8 +71,9 @@ class _Session:
     statement. So a server that hangs has one backend of ours and not one more every two seconds.
     """
 
-    def __init__(self, **parameters: str | int) -> None:
-        """parameters: libpq's."""
+    def __init__(self, names: Mapping[str, str], **parameters: str | int) -> None:
+        """names: as in PostgresSql; parameters: libpq's."""
+        self._names = names
         self._parameters: dict[str, Any] = {
             "user": "postgres",
             "dbname": "postgres",
@@ -130,7 +117,9 @@ class _Session:
             self._connection = psycopg2.connect(async_=1, **self._parameters)
         self._wait(end)
         self._cursor = self._connection.cursor()
-        self._cursor.execute(_spelled_for(self._connection.server_version, statement), arguments)
+        for name, spelled in self._names.items():
+            statement = statement.replace(name, spelled)
+        self._cursor.execute(statement, arguments)
         self._wait(end)
         return () if self._cursor.description is None else tuple(self._cursor.fetchone() or ())
 
@@ -163,15 +152,19 @@ def _message(error: psycopg2.Error) -> str:
 class PostgresSql:
     """The calls of ports.Sql."""
 
-    def __init__(self, password: str, port: int = 5432, socket_directory: str = _SOCKET_DIRECTORY) -> None:
-        """password: of postgres on the primary; over the socket none is needed. port: of the local server."""
+    def __init__(self, password: str, names: Mapping[str, str], port: int = 5432, socket_directory: str = _SOCKET_DIRECTORY) -> None:
+        """password: of postgres on the primary; over the socket none is needed. port: of the local server.
+
+        names: what has another name in this major of PostgreSQL than today, by the name of today.
+        """
         self._password = password
+        self._names = names
         self._local: dict[str, str | int] = {"host": socket_directory, "port": port}
-        self._status = _Session(**self._local, options=_options())
+        self._status = _Session(names, **self._local, options=_options())
 
     def status(self, timeout: float) -> ServerStatus:
         """See ports.Sql."""
-        in_recovery, timeline, lsn, system_identifier, senders = self._status.query(_STATUS, (), timeout)
+        in_recovery, timeline, lsn, system_identifier, senders, names = self._status.query(_STATUS, (), timeout)
         if lsn is None:
             raise SqlError("the server knows no position yet")
         return ServerStatus(
@@ -179,11 +172,21 @@ class PostgresSql:
             position=Position(timeline, parse_lsn(lsn)),
             senders=tuple(_sender(row) for row in json.loads(senders)),
             system_identifier=system_identifier,
+            standby_names=names,
         )
+
+    def standby_names(self, timeout: float) -> StandbyNames:
+        """See ports.Sql."""
+        shown, senders = self._once(self._local, timeout, _STANDBY_NAMES)
+        return StandbyNames(shown, tuple((name or "", int(priority or 0)) for name, priority in json.loads(senders)))
 
     def checkpoint(self, timeout: float) -> None:
         """See ports.Sql."""
         self._once(self._local, timeout, "CHECKPOINT")
+
+    def reload(self, timeout: float) -> None:
+        """See ports.Sql."""
+        self._once(self._local, timeout, "SELECT pg_reload_conf()")
 
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """See ports.Sql."""
@@ -236,7 +239,7 @@ class PostgresSql:
     def _once(self, server: dict[str, str | int], timeout: float, *statements: str | tuple[str, Sequence[object]]) -> tuple[Any, ...]:
         """Run statements over a connection of their own; return the first row of the last."""
         end = time.monotonic() + timeout
-        session = _Session(**server, options=_options(f"-c statement_timeout={max(1, int(timeout * 1000))}"))
+        session = _Session(self._names, **server, options=_options(f"-c statement_timeout={max(1, int(timeout * 1000))}"))
         row: tuple[Any, ...] = ()
         try:
             for statement in statements:

@@ -35,10 +35,11 @@ class Assessment:
 class Volume:
     """The markers below `base`. Every write is on disk when the call returns."""
 
-    def __init__(self, base: Path, wal_directory: str = "pg_wal") -> None:
-        """base: where the claim is mounted; wal_directory: the name of WAL's directory in PGDATA."""
+    def __init__(self, base: Path, major: str, wal_directory: str) -> None:
+        """base: where the claim is mounted; major: of PostgreSQL; wal_directory: the name of WAL's directory in PGDATA."""
         self._base = base
         self._pgdata = base / "pgdata"
+        self._major = major
         self._wal = self._pgdata / wal_directory
 
     def assess(self) -> Assessment:
@@ -54,8 +55,13 @@ class Volume:
             if has_data:
                 return Assessment(VolumeState.DAMAGED, "pgdata is there without a volume marker: interrupted or foreign")
             return Assessment(VolumeState.EMPTY, "neither pgdata nor a volume marker is there")
-        if not (self._pgdata / "PG_VERSION").exists():
+        try:
+            found = (self._pgdata / "PG_VERSION").read_text().strip()
+        except FileNotFoundError:
             return Assessment(VolumeState.DAMAGED, "the volume is marked as initialised but holds no data directory")
+        if found != self._major:
+            reason = f"the volume has data of PostgreSQL {found}, this is the chart of PostgreSQL {self._major}: nothing is touched"
+            return Assessment(VolumeState.OTHER_MAJOR, reason)
         return Assessment(VolumeState.DATA, f"volume {marker.uuid} of system {marker.system_identifier}")
 
     def marker(self) -> Marker | None:
@@ -132,6 +138,10 @@ class Volume:
             return sorted(os.listdir(self._wal))
         except FileNotFoundError:
             return []
+
+    def read_control(self) -> bytes:
+        """Return the control file. Raise OSError."""
+        return (self._pgdata / "global" / "pg_control").read_bytes()
 
     def read_wal(self, segment: str, offset: int, length: int) -> bytes | None:
         """Return bytes of a segment file, fewer at its end, None if there is no such file. Raise OSError."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, force, primary, standby, switchover
+from . import failsafe, force, primary, standby, switchover, synchronous
 from .model import Release, VolumeState
 from .state import (
     Decision,
@@ -145,6 +145,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
     match put.kind:
         case PutKind.RENEW if step.m.phase in WRITING or step.m.phase is Phase.STOPPING:
             failsafe.ended(step)
+            synchronous.record_answered(step)
             step.remember(
                 renewed_at=put.sent_at,
                 recorded_ttl=put.state.ttl_s,
@@ -177,6 +178,8 @@ def _put_answered(step: Step, put: PutResult) -> None:
 def _put_failed(step: Step, put: PutResult) -> None:
     """No answer counts as no: the Lease is read again, and only what is read then is acted on."""
     step.remember(read_at=step.o.now)
+    if put.kind is PutKind.RENEW:
+        step.remember(renewals_failed=step.m.renewals_failed + 1)
     if put.kind is PutKind.CLAIM and step.m.phase is Phase.CLAIMING:
         step.go(Phase.SEALED, f"the claim: {put.outcome.value}")
     if put.kind is PutKind.RENEW and put.outcome is PutOutcome.NOT_FOUND and step.m.phase is Phase.PRIMARY:
@@ -228,6 +231,8 @@ def _op_answered(step: Step) -> None:
             )
         case Op.PROMOTE:
             primary.promoted(step, result)
+        case Op.STANDBYS:
+            synchronous.answered(step, result)
         case Op.PREPARE:
             switchover.prepared(step, result)
         case Op.HAND_OVER | Op.STOP:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from .lsn import Position, format_lsn
 from .model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, VolumeState
+from .syncset import shortfall
 
 PUBLISH_WAIT_S = 1.0
 COLD_WAIT_S = 30.0
@@ -14,11 +15,15 @@ SUCCESSOR_HEADSTART_S = 1.0
 NO_LEASE_WAIT_S = 60.0
 
 
+BLOCKS = ("member", "timeline", "lag", "positions")
+"""What keeps a member from claiming for good: rule 4A, the two sides of 4D, and 4E."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether to claim now, and the reason in words. complete: nobody's position is missing.
 
-    blocked: waiting won't help, in a word for the figures: member (4A), timeline or lag (4D); '' if it may.
+    blocked: waiting won't help, in a word of BLOCKS; '' if it may.
     """
 
     claim: bool
@@ -92,6 +97,7 @@ def judge(
     """
     if lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
+    recorded = set(lease.sync.volumes) if lease.sync is not None else set()
     volumes = {m.volume for m in lease.members} | ({lease.volume} if lease.volume else set())
     if me.volume not in volumes:
         return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked="member")
@@ -102,7 +108,7 @@ def judge(
         return Verdict(True, f"chosen successor at {me.position}")
     if not is_published(me, version, pods):
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
-    relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes and q.state is VolumeState.DATA}
+    relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes | recorded and q.state is VolumeState.DATA}
     missing = volumes - {q.volume for _, q in relevant.values()}
     # Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
     limit = COLD_WAIT_S if cold and lease.volume in missing else PUBLISH_WAIT_S
@@ -111,17 +117,23 @@ def judge(
             missing = set()
         elif lease.volume in missing:
             limit = max(limit, lease.release.hold_s)
+    if lease.sync is not None and not has_clean_end(me, lease):
+        short = shortfall(lease.sync, lease.volume, {q.volume for _, q in relevant.values() if q.volume and q.position is not None})
+        if short is not None:
+            return Verdict(False, short, blocked="positions")
     waited_for_others = waited if lease.release is not None else published_for
-    if missing and waited_for_others < limit:
+    if lease.sync is None and missing and waited_for_others < limit:
         return Verdict(False, f"waiting for the positions of {len(missing)} volume(s), {waited_for_others:.1f} of {limit:g} s")
     best = max((q.position for _, q in relevant.values() if q.position is not None), default=me.position)
     if lease.release is not None and lease.release.position is not None:
         best = max(best, lease.release.position)
     if me.position.timeline < best.timeline:
         return Verdict(False, f"our timeline {me.position.timeline} is older than {best.timeline}", blocked="timeline")
+    if lease.sync is not None and me.position < best:
+        return Verdict(False, f"we lack {best.lsn - me.position.lsn} bytes of {format_lsn(best.lsn)}, which may have been acknowledged")
     # The holder's own word, from its last renewal, holds whatever the timeline: whoever follows late has its records or lacks them.
     lag = max(best.lsn, lease.position.lsn if lease.position is not None else 0) - me.position.lsn
-    if lag > max_lag:
+    if lease.sync is None and lag > max_lag:
         reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {max_lag}"
         return Verdict(False, reason, blocked="lag")
     order = sorted((_rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not q.failed and not p.deleting)
@@ -164,9 +176,14 @@ def claim(
 ) -> LeaseState:
     """Return the Lease's state as our claim writes it: term and timeline reserved, members less ourselves.
 
-    ttl: ours, in seconds; a lower one than recorded takes force at once since our own usable lease is the shorter too.
+    ttl: ours, in seconds; a lower one than recorded takes force at once since our own usable lease is the shorter too. The
+    synchronous set stays as it is, and the last holder becomes a member if it is in it: all of the set may claim.
     """
     terms = [max_term] + [p.publication.max_term for p in pods if p.publication is not None]
+    members = tuple(m for m in lease.members if m.volume != me.volume)
+    last = Member(lease.holder.pod, lease.volume or "")
+    if lease.sync is not None and last.volume in lease.sync.volumes and last.volume not in {me.volume, *(m.volume for m in members)}:
+        members = (*members, last)
     return replace(
         lease,
         holder=Holder(me.pod, me.uid),
@@ -175,7 +192,7 @@ def claim(
         volume=me.volume,
         address=address,
         timeline=max(lease.timeline, me.position.timeline) + 1,
-        members=tuple(m for m in lease.members if m.volume != me.volume),
+        members=members,
         release=None,
         position=me.position,
         successor=None,
@@ -196,17 +213,23 @@ def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, 
     return Verdict(True, f"all {replicas} volumes are empty")
 
 
-def judge_resume(me: Candidate, system_identifier: str, replicas: int, pods: tuple[Pod, ...], waited: float) -> Verdict:
+def judge_resume(
+    me: Candidate, system_identifier: str, replicas: int, pods: tuple[Pod, ...], waited: float, synchronous: bool = False
+) -> Verdict:
     """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
 
-    All ordinals below `replicas` have published, or a majority has and 60 s have passed; the best volume must know the highest term.
+    All ordinals below `replicas` have published, or a majority has, 60 s have passed and replication isn't synchronous; the best
+    volume must know the highest term.
     """
     published = publications(pods, NO_LEASE)
     known = [(p, q) for p, q in published.values() if p.ordinal < replicas]
     if me.pod not in published:
         return Verdict(False, "our own position isn't published yet")
-    if len(known) < replicas and not (len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S):
-        return Verdict(False, f"there is no Lease: {len(known)} of {replicas} members have published")
+    enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not synchronous
+    if len(known) < replicas and not enough:
+        return Verdict(
+            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked="positions" if synchronous else ""
+        )
     with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running]
     strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
     if strangers:

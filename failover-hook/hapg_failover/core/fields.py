@@ -74,6 +74,13 @@ class Fields:
             raise ValueError(f"{self._where}.{key}: expected a list, found {value!r}")
         return tuple(Fields(item, f"{self._where}.{key}[{index}]") for index, item in enumerate(value))
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings that must be there."""
+        value = self._value.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f"{self._where}.{key}: expected a list of strings, found {value!r}")
+        return tuple(value)
+
     def position(self, key: str) -> Position | None:
         """Return a position in the write-ahead log, or None."""
         inner = self.object(key)

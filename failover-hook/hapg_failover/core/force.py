@@ -1,8 +1,10 @@
 """The forced way: an operator names the pod to promote when no member may claim by itself (docs/protocol.md, rule 4).
 
-It sets aside membership (4A), the bound on what is missing (4D), synchronous sets (4E) and the order of candidates (4F). It never sets
-aside that the candidate is sealed and has published (4B), or that the Lease was released with proof or has run out (4C), and a
-damaged volume is never promoted. A request is bound to one version of the Lease, so it can't be carried out on another occasion.
+It sets aside the bound on what is missing (4D), synchronous sets (4E) and the order of candidates (4F), and, if the Lease was released
+with proof, membership (4A). It never sets aside that the candidate is sealed and has published (4B), or that the Lease was released
+or has run out (4C), and a damaged volume is never promoted. A Lease that has run out says nothing to one that is no member: a holder
+without members has no deadline, one whose members grant goes on, and who is no member was never asked. A request is bound to one
+version of the Lease, so it can't be carried out on another occasion.
 """
 
 from __future__ import annotations
@@ -48,6 +50,9 @@ def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...],
     """Decide whether `me` may claim because an operator has asked for it; the arguments are those of election.judge."""
     if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
         return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago: it can't be taken by force either")
+    if lease.release is None and me.volume not in {x.volume for x in lease.members} | {lease.volume}:
+        reason = f"volume {me.volume} is no member's, and the Lease was not given back: {lease.holder.pod} may still write"
+        return Verdict(False, reason, blocked="member")
     if not is_published(me, version, pods):
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
     return Verdict(True, f"forced by an operator at {me.position}: {what_is_lost(me, lease, version, pods)}")
@@ -67,9 +72,18 @@ def what_is_lost(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod
     return f"what follows {me.position} up to {best} is lost{unknown}"
 
 
-def hint(pod: str) -> str:
-    """Name the forced way to a reader of Events."""
+def hint(pod: str, blocked: str, lease: LeaseState) -> str:
+    """Name the forced way to a reader of Events, where there is one."""
+    if blocked == "member" and lease.release is None:
+        return f"the Lease was not given back, so {lease.holder.pod} may still write and not even force helps"
     return f"`hapg failover {pod.rpartition('-')[0]} --force --to {pod}` promotes this pod all the same"
+
+
+def refuse(step: Step, forced: requests.Force, reason: str) -> None:
+    """Answer that the promotion can't be: waiting won't help."""
+    text = step.own_pod.force if step.own_pod is not None else None
+    if text is not None and step.asks(text):
+        _refuse(step, text, forced.id, reason)
 
 
 def taken(step: Step, forced: requests.Force, reason: str) -> None:

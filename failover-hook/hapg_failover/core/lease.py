@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .fields import Fields, dump, position_json
-from .model import Holder, LeaseObject, LeaseState, Member, Release
+from .model import Holder, LeaseObject, LeaseState, Member, Release, SyncRecord
 
 ANNOTATION = "ha-postgres/state"
 
@@ -34,6 +34,7 @@ def encode(state: LeaseState) -> str:
             "release": None if release is None else _release_json(release),
             "position": position_json(state.position),
             "successor": state.successor,
+            "sync": None if state.sync is None else {"k": state.sync.k, "volumes": list(state.sync.volumes)},
         }
     )
 
@@ -55,6 +56,7 @@ def decode(text: str) -> LeaseState:
     if holder is None:
         raise ValueError(f"{ANNOTATION}.holder: missing")
     release = fields.object("release")
+    sync = fields.object("sync")
     return LeaseState(
         holder=Holder(holder.text("pod"), holder.text("uid")),
         term=fields.integer("term"),
@@ -67,6 +69,7 @@ def decode(text: str) -> LeaseState:
         release=None if release is None else _decode_release(release),
         position=fields.position("position"),
         successor=fields.optional_text("successor"),
+        sync=None if sync is None else _decode_sync(sync),
         protocol=fields.integer("protocol"),
     )
 
@@ -79,6 +82,13 @@ def _decode_release(fields: Fields) -> Release:
         successor=fields.optional_text("successor"),
         hold_s=fields.seconds("holdSeconds", 0.0),
     )
+
+
+def _decode_sync(fields: Fields) -> SyncRecord:
+    record = SyncRecord(fields.integer("k"), fields.texts("volumes"))
+    if not 1 <= record.k <= len(record.volumes):
+        raise ValueError(f"{ANNOTATION}.sync: {len(record.volumes)} volumes can't hold {record.k} copies")
+    return record
 
 
 def from_object(lease: Mapping[str, Any]) -> LeaseObject:

@@ -12,11 +12,12 @@ from .lsn import Position
 
 
 class VolumeState(Enum):
-    """What the data volume of a pod holds."""
+    """What the data volume of a pod holds. OTHER_MAJOR: a server's directory of another major than ours; never touched."""
 
     EMPTY = "empty"
     DATA = "data"
     DAMAGED = "damaged"
+    OTHER_MAJOR = "other-major"
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,20 @@ class Release:
 
 
 @dataclass(frozen=True)
+class SyncRecord:
+    """The synchronous set as the Lease knows it: what was acknowledged is on k of the volumes, or more (rule 11)."""
+
+    k: int
+    volumes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LeaseState:
     """The content of the Lease.
 
     term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
-    address the holder's IP; ttl_s the TTL in force, in seconds; position: the end of the holder's WAL at its last renewal;
-    successor: the pod to which the holder is about to hand over;
+    address the holder's IP; ttl_s the TTL in force, in seconds; sync: the synchronous set, None while replication is asynchronous;
+    position: the end of the holder's WAL at its last renewal; successor: the pod to which the holder is about to hand over;
     protocol the version of the protocol.
     """
 
@@ -77,6 +86,7 @@ class LeaseState:
     release: Release | None = None
     position: Position | None = None
     successor: str | None = None
+    sync: SyncRecord | None = None
     protocol: int = 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, slots, storage, switchover
+from . import failsafe, slots, storage, switchover, synchronous
 from .lsn import Position
 from .members import next_members
 from .model import LeaseState, Release
@@ -34,12 +34,15 @@ LINGER_S = 2.0
 def promote(step: Step, claimed: LeaseState) -> None:
     """Our claim has succeeded in time: promote onto the reserved timeline."""
     step.go(Phase.PROMOTING, f"term {claimed.term} is ours")
+    setting = synchronous.at_promotion(step, claimed)
+    step.remember(ordered=setting)
     step.run(
         Op.PROMOTE,
         f"term {claimed.term} is ours: promote onto timeline {claimed.timeline}",
         timeline=claimed.timeline,
         term=claimed.term,
         own=step.m.position,
+        setting=setting,
     )
 
 
@@ -48,7 +51,8 @@ def promoted(step: Step, result: OpResult) -> None:
     if step.m.phase is not Phase.PROMOTING:
         return
     if result.outcome is Outcome.OK:
-        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None)
+        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None, promoted_at=step.o.now)
+        synchronous.promoted(step, result)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
         _labels(step)
@@ -121,21 +125,26 @@ def _renew(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     if s is None or m.put is not None or not step.holds:
         return
-    members = s.members
+    members, record = s.members, s.sync
     if m.phase is Phase.PRIMARY and o.now - m.renewed_at < o.timing.renew:
         members = next_members(
             s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag, o.now, o.now - m.phase_since
         )
+        members = synchronous.keep_recorded(s.members, members, s.sync)
+    if m.phase is Phase.PRIMARY:
+        record = synchronous.next_record(step, members)
     successor = m.successor if m.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
-    changed = (members != s.members and o.now - m.put_at >= RETRY_PUT_S) or named
+    changed = ((members != s.members or record != s.sync) and o.now - m.put_at >= RETRY_PUT_S) or named
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
     if not due and not changed:
         return
     why = "renew the Lease"
-    if members != s.members:
+    if record != s.sync:
+        why = f"synchronous volumes are {', '.join(record.volumes) if record is not None else 'none'}"
+    elif members != s.members:
         why = f"members are {', '.join(x.pod for x in members) or 'none'}"
     elif named:
         why = f"the Lease names {successor or 'nobody'} as the successor"
@@ -146,11 +155,10 @@ def _renew(step: Step) -> None:
     if members and not s.members:
         step.fence(True)
     failsafe.remember_written(step, members)
-    step.put(
-        PutKind.RENEW,
-        replace(s, members=members, ttl_s=o.timing.ttl, address=o.address, position=o.position or s.position, successor=successor),
-        why,
-    )
+    position = o.position or s.position
+    state = replace(s, members=members, sync=record, ttl_s=o.timing.ttl, address=o.address, position=position, successor=successor)
+    synchronous.record_sent(step, state)
+    step.put(PutKind.RENEW, state, why)
     if named:
         switchover.asked(step)
 
@@ -164,7 +172,7 @@ def _labels(step: Step) -> None:
     """Label ourselves primary first, then strip every other primary label (rule 12)."""
     o, m = step.o, step.m
     own = step.own_pod
-    if own is None or o.now - m.label_at < 0.5:
+    if own is None or o.now - m.label_at < 0.5 or (m.handover is not None and m.handover.routed is not None):
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
     if own.role != "primary":

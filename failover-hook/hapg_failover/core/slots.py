@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from .model import Member
 from .state import Slot, Streaming
 
-FIRST_MAJOR = 13
 _FOREIGN = re.compile(r"[^a-z0-9]")
 
 
@@ -28,11 +27,6 @@ class Change:
 def name_of(pod: str) -> str:
     """Return the name of a pod's slot: lower-case letters, digits and underscores are allowed."""
     return _FOREIGN.sub("_", pod.lower())
-
-
-def are_bounded(major: str) -> bool:
-    """Tell whether `major` can bound what slots hold back; earlier ones would fill the volume for a member that stays away."""
-    return int(major.split(".")[0]) >= FIRST_MAJOR
 
 
 def plan(me: str, replicas: int, members: Iterable[Member], streaming: Iterable[Streaming], existing: Iterable[Slot]) -> Change:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import election, failsafe, force, rejoin, storage, switchover
+from . import causes, election, failsafe, force, rejoin, storage, switchover, synchronous
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
 from .step import Step, busy
@@ -16,6 +16,7 @@ BOOTSTRAP_PATIENCE_S = 30.0
 RECHECK_S = 15.0
 FOLLOW_RETRY_S = 0.25
 PODS_FRESH_S = 1.5
+UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges nothing by itself if it is promoted"
 SUCCESSION_S = 10.0
 BLOCKED_PATIENCE_S = 10.0
 
@@ -36,7 +37,10 @@ def boot(step: Step) -> None:
     elif o.volume_state is VolumeState.DAMAGED:
         step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
         step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
-    elif o.server == "standby":
+    elif o.volume_state is VolumeState.OTHER_MAJOR:
+        step.tell("OtherMajor", o.volume_reason)
+        step.because(o.volume_reason)
+    elif o.server == "standby" and not synchronous.unguarded(step):
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:
         step.start("start the server, sealed")
@@ -200,6 +204,9 @@ def sealed(step: Step) -> None:
             Release(m.dead_reason or "the failover container was restarted", clean=False, hold_s=m.hold_s),
         )
         return
+    if synchronous.unguarded(step):
+        step.start(UNGUARDED)
+        return
     if step.live_holder and switchover.is_chosen(step) and o.now - m.phase_since < SUCCESSION_S:
         step.because(f"sealed at {m.position}; {s.holder.pod} is about to hand over to us")
         return
@@ -285,8 +292,10 @@ def _stand(step: Step, s: LeaseState) -> None:
     step.remember(blocked=verdict.blocked if o.now >= free_since else "")
     if not verdict.claim:
         step.because(verdict.reason)
-        if step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
-            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod)}")
+        if forced is not None and step.m.blocked:
+            force.refuse(step, forced, verdict.reason)
+        elif step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
+            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, step.m.blocked, s)}")
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return
@@ -301,6 +310,7 @@ def _stand(step: Step, s: LeaseState) -> None:
         return
     state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
+    step.remember(cause=causes.cause_of(s, forced is not None))
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
         force.taken(step, forced, verdict.reason)
@@ -327,12 +337,15 @@ def _resume(step: Step) -> None:
     if promise is not None:
         step.because(promise)
         return
-    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited)
+    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited, o.policy.k > 0)
     if not verdict.claim:
+        if verdict.blocked and waited >= election.NO_LEASE_WAIT_S:
+            step.tell("NobodyMayClaim", verdict.reason)
         step.because(verdict.reason)
         return
     state = election.resume_state(me, o.address, o.system_identifier, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
+    step.remember(cause="start")
     step.put(PutKind.CLAIM, state, f"make the Lease anew: {verdict.reason}", create=True)
 
 
@@ -368,6 +381,8 @@ def follow(step: Step) -> None:
         step.run(Op.SEAL, f"{storage.full_message(o)}: seal")
     elif m.mode is not None and m.mode != step.due_mode:
         step.start(f"the standby is to be {step.due_mode} now: restart it")
+    elif synchronous.unguarded(step):
+        step.start(UNGUARDED)
     elif _left_out(step, s):
         told = step.own_publication
         if told is None or told.volume != o.volume:

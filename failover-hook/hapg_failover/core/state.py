@@ -7,6 +7,7 @@ from enum import Enum
 
 from .lsn import Position
 from .model import GrantAnswer, GrantRequest, Holder, LeaseState, Pod, Publication, VolumeState
+from .syncset import ASYNCHRONOUS, Policy, Setting
 from .timing import Timing
 from .wal import SEGMENT_SIZE
 
@@ -39,6 +40,7 @@ class Op(Enum):
     PREPARE = "prepare"
     HAND_OVER = "hand-over"
     STOP = "stop"
+    STANDBYS = "standbys"
 
 
 class Outcome(Enum):
@@ -141,16 +143,17 @@ class HandOver:
     """A hand-over that the primary has begun while it still serves.
 
     why: in words; since: boot time; request: the ID of the operator's switchover, None if the pod is going away; to: the successor that
-    was asked for, or None for any; prepared: boot time from which on the server may be stopped, None while it checkpoints;
-    asked: boot time at which the Lease was last written to name the successor.
+    was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
+    asked: boot time at which the Lease was last written to name the successor; routed: the pod that was labelled primary for it.
     """
 
     why: str
     since: float
     request: str | None = None
     to: str | None = None
-    prepared: float | None = None
+    stop_at: float | None = None
     asked: float = 0.0
+    routed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,8 @@ class Observation:
     term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
     probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary; slots
     None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not known;
-    segment: size of a WAL segment in bytes.
+    segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server says
+    of synchronous_standby_names while primary.
     pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted: answers, asked: requests of a holder; each
     shown once.
     """
@@ -202,6 +206,8 @@ class Observation:
     probe_at: float = 0.0
     room: int | None = None
     segment: int = SEGMENT_SIZE
+    policy: Policy = ASYNCHRONOUS
+    standby_names: str = ""
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
@@ -229,12 +235,16 @@ class Memory:
     nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed; copies: rewinds and clones since we last
     streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't
     tried before that. stuck_since: when the data volume was first seen to take no writes. slots_at: when slots were changed last.
-    told_at: when a lasting trouble was announced last; answered: requests of operators that were answered, as they were written, and
-    when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.Verdict.
+    told_at: when a lasting trouble was announced last; answered: requests of operators that were answered, as they were written, and when.
+    blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.BLOCKS.
+    renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when.
     grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
     the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
     are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
     heard: (term, serial) of the last request that was granted.
+    guarded: the server was started to acknowledge nothing by itself; recorded: the synchronous set in the Lease is what was last
+    written and answered; setting: found in force, at LSN base; None: not known; ordered: the last one that was ordered; sync_told: the
+    last Event about it.
     """
 
     phase: Phase = Phase.BOOT
@@ -277,6 +287,9 @@ class Memory:
     told_at: float = -1e9
     answered: tuple[tuple[str, float], ...] = ()
     blocked: str = ""
+    renewals_failed: int = 0
+    cause: str = ""
+    promoted_at: float = 0.0
     grants: tuple[tuple[str, float], ...] = ()
     claimants: tuple[str, ...] = ()
     asked_at: float = 0.0
@@ -284,13 +297,20 @@ class Memory:
     by_grants: bool = False
     promised_until: float | None = None
     heard: tuple[int, int] = (0, 0)
+    guarded: bool = False
+    recorded: bool = False
+    setting: Setting | None = None
+    ordered: Setting | None = None
+    base: int = 0
+    sync_told: str | None = None
 
 
 @dataclass(frozen=True)
 class Run:
     """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; source: of a standby that may
     be cloned instead; mode: warm or hot; timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the
-    longer check; drain: seal only once the primary has ended the stream; seconds: how long a checkpoint may take.
+    longer check; drain: seal only once the primary has ended the stream; seconds: how long a checkpoint may take. guard: start a server
+    that acknowledges nothing without so many standbys; setting: of synchronous_standby_names; waited: the one before made commits wait.
     """
 
     number: int
@@ -304,6 +324,9 @@ class Run:
     slow: bool = False
     drain: bool = False
     seconds: float = 0.0
+    guard: int = 0
+    setting: Setting | None = None
+    waited: bool = True
 
 
 @dataclass(frozen=True)

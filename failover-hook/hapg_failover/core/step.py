@@ -73,8 +73,8 @@ class Step:
     def start(self, reason: str) -> None:
         """Start the server, sealed, in the standby mode that is due."""
         mode = self.due_mode
-        self.run(Op.START, reason, mode=mode)
-        self.remember(mode=mode)
+        self.run(Op.START, reason, mode=mode, guard=self.guard)
+        self.remember(mode=mode, guarded=self.guard > 0)
 
     def copy(self, op: Op, reason: str, host: str, **args: Any) -> None:
         """Begin a rewind or a clone of the primary at `host`; each one in a row makes the pause before the next longer."""
@@ -121,6 +121,12 @@ class Step:
         if lease is None or (lease.missing_since is not None and self.o.now - lease.missing_since >= LEASE_GONE_S):
             return None
         return lease.state
+
+    @property
+    def guard(self) -> int:
+        """How many standbys a server must be started to wait for, 0: replication is asynchronous (syncset: why it names nobody)."""
+        s = self.state
+        return s.sync.k if s is not None and s.sync is not None else self.o.policy.k
 
     @property
     def version(self) -> str:
@@ -283,6 +289,7 @@ class Step:
     def forget_server(self) -> None:
         """The server's process is gone or new: nothing that was known of it holds any more."""
         self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None, handover=None)
+        self.remember(guarded=False, recorded=False, setting=None, ordered=None, sync_told=None)
 
 
 def busy(step: Step, *ops: Op) -> bool:

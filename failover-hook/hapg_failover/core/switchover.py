@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import requests
+from . import causes, requests
 from .model import Pod, Release
 from .state import Announce, HandOver, Label, Op, OpResult, Outcome, Phase
 from .step import Step, busy
@@ -17,8 +17,10 @@ CHECKPOINT_S = 120.0
 LAST_CHECKPOINT_S = 30.0
 # A deletion makes the endpoint 'terminating', which kube-proxy programs at once; what comes later waits until a second is over
 # (--iptables-min-sync-period, default 1s: kubernetes.io/docs/reference/networking/virtual-ips, 'Performance mode'). Whoever
-# stops towards the end of that second is replaced within it, and has served until then.
+# stops towards the end of that second is replaced at its end, and has served until then. The labels have to be in the
+# EndpointSlice by that time: they go ahead.
 SERVE_ON_S = 0.8
+ROUTE_AHEAD_S = 0.3
 LEAST_GRACE_S = 15
 ANNOUNCE_S = 1.5
 ASK_AGAIN_S = 0.3
@@ -31,12 +33,12 @@ def attend(step: Step) -> None:
     o, h = step.o, step.m.handover
     if h is None:
         _begin(step)
-    elif busy(step) or h.prepared is None:
+    elif busy(step) or h.stop_at is None:
         step.because(f"{h.why}: checkpoint before the server is stopped")
-    elif o.now < h.prepared:
+    elif o.now < h.stop_at - ROUTE_AHEAD_S:
         step.because(f"{h.why}: serving until its endpoint may be replaced")
     else:
-        _announce(step, h)
+        _announce(step, h, h.stop_at)
 
 
 def _begin(step: Step) -> None:
@@ -44,9 +46,9 @@ def _begin(step: Step) -> None:
     own = step.own_pod
     if o.deleting:
         if not busy(step):
-            step.remember(handover=HandOver("the pod is going away", o.now))
+            step.remember(handover=HandOver(causes.LEAVING, o.now))
             grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
-            step.run(Op.PREPARE, "the pod is going away: checkpoint", seconds=min(LAST_CHECKPOINT_S, grace / 4))
+            step.run(Op.PREPARE, f"{causes.LEAVING}: checkpoint", seconds=min(LAST_CHECKPOINT_S, grace / 4))
         return
     text = own.switchover if own is not None else None
     if text is None or not step.asks(text):
@@ -62,7 +64,7 @@ def _begin(step: Step) -> None:
     elif not busy(step):
         chosen = choose_successor(step, request.to)
         assert chosen is not None
-        step.remember(handover=HandOver("switchover", o.now, request.id, request.to))
+        step.remember(handover=HandOver(causes.SWITCHOVER, o.now, request.id, request.to))
         step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
         step.run(Op.PREPARE, f"switchover to {chosen.name}: checkpoint", seconds=CHECKPOINT_S)
 
@@ -117,23 +119,26 @@ def prepared(step: Step, result: OpResult) -> None:
         return
     own = step.own_pod
     patient = h.request is None and own is not None and own.grace is not None and own.grace >= LEAST_GRACE_S
-    step.remember(handover=replace(h, prepared=max(o.now, h.since + SERVE_ON_S) if patient else o.now))
+    step.remember(handover=replace(h, stop_at=max(o.now, h.since + SERVE_ON_S) if patient else o.now))
 
 
-def _announce(step: Step, h: HandOver) -> None:
-    """Have the Lease name the successor, then stop."""
+def _announce(step: Step, h: HandOver, stop_at: float) -> None:
+    """Have the Lease name the successor, route clients to it, then stop: by the time they are routed anew it writes."""
     o, s = step.o, step.state
     chosen = choose_successor(step, h.to)
     if chosen is None and h.request is not None:
         refuse(step, h.request, h.request, f"{h.to or 'every member'} has stopped streaming from the primary")
         return
     named = chosen is not None and s is not None and s.successor == chosen.name
-    late = h.prepared is not None and o.now - h.prepared > ANNOUNCE_S
+    late = o.now - stop_at > ANNOUNCE_S
     if late and not named and h.request is not None:
         refuse(step, h.request, h.request, "the Lease can't be written")
-    elif chosen is None or named or late:
+    elif o.now >= stop_at and (chosen is None or named or late):
         _stop(step, h, chosen)
-    else:
+    elif chosen is not None and named:
+        _route(step, h, chosen)
+        step.because(f"{h.why}: serving until its endpoint may be replaced")
+    elif chosen is not None:
         step.remember(successor=chosen.name)
         step.because(f"{h.why}: the Lease is to name {chosen.name}")
 
@@ -151,18 +156,24 @@ def asked(step: Step) -> None:
 
 
 def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
-    """Stop the server, and route clients to the successor meanwhile: by the time they are, it writes."""
-    own = step.own_pod
     name = chosen.name if chosen is not None else None
     step.remember(successor=name)
     step.go(Phase.STOPPING, h.why)
     step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}")
-    if chosen is None:
+    if chosen is not None:
+        _route(step, h, chosen)
+        step.actions.append(Announce("Normal", "HandOver", f"{h.why}: hand over to {name}"))
+
+
+def _route(step: Step, h: HandOver, chosen: Pod) -> None:
+    """Label the successor, then ourselves, unless that was done before."""
+    own = step.own_pod
+    if h.routed == chosen.name:
         return
+    step.remember(handover=replace(h, routed=chosen.name))
     step.actions.append(Label(chosen.name, chosen.uid, "primary"))
     if own is not None:
         step.actions.append(Label(own.name, own.uid, "replica"))
-    step.actions.append(Announce("Normal", "HandOver", f"{h.why}: hand over to {name}"))
 
 
 def is_chosen(step: Step) -> bool:
@@ -176,7 +187,7 @@ def is_chosen(step: Step) -> bool:
 def release(step: Step) -> Release:
     """Return the release of a server that was stopped; clean if its end of WAL is known. Who falls short of it waits for a restart here."""
     m = step.m
-    why = m.handover.why if m.handover is not None else "the pod is going away"
+    why = m.handover.why if m.handover is not None else causes.LEAVING
     hold_s = step.o.timing.restart if stays(step) else 0.0
     return Release(why, m.position is not None, m.position, m.successor, hold_s)
 

@@ -11,7 +11,8 @@ import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .lsn import Position, parse_lsn
+from .crc import crc32c
+from .lsn import parse_lsn
 
 SEGMENT_SIZE = 16 * 1024 * 1024
 _PAGE = 8192
@@ -19,7 +20,8 @@ _SHORT_HEADER = 24
 _LONG_HEADER = 40
 _PAGE_HEADER = struct.Struct("=HHIQI")  # magic, info, timeline, address, what is left of a record begun before
 _FIRST_IS_CONTINUED = 1
-_RECORD_HEADER = struct.Struct("=I12xBB")  # the beginning of it: length, info, resource manager
+_RECORD_HEADER = struct.Struct("=I4xQBB2xI")  # length, where the record before begins, info, resource manager, CRC
+_CRC_AT = 20
 _RECORD_LENGTH_MIN = 24
 _INFO_MASK = 0xF0
 _SWITCH = (0, 0x40)  # resource manager XLOG, XLOG_SWITCH
@@ -28,41 +30,6 @@ _SEGMENT_NAME = re.compile(r"[0-9A-F]{24}")
 
 ReadSegment = Callable[[str, int, int], bytes | None]
 """Reads (segment, offset, length): bytes, None if there is no such file, OSError if it can't be read."""
-
-
-@dataclass(frozen=True)
-class ControlData:
-    """What pg_controldata says of a data directory. LSNs are byte positions, 0 where there is none."""
-
-    system_identifier: str
-    cluster_state: str
-    checkpoint: Position
-    redo: int
-    min_recovery: Position
-    backup_start: int
-    segment_size: int
-
-
-def parse_controldata(text: str) -> ControlData:
-    """Read the output of pg_controldata (LC_ALL=C). Raise ValueError if a line is missing."""
-    lines = (line.partition(":") for line in text.splitlines())
-    values = {key.strip(): value.strip() for key, _, value in lines}
-
-    def value(key: str) -> str:
-        if key not in values:
-            raise ValueError(f"pg_controldata printed no line {key!r}")
-        return values[key]
-
-    timeline = int(value("Latest checkpoint's TimeLineID"))
-    return ControlData(
-        system_identifier=value("Database system identifier"),
-        cluster_state=value("Database cluster state"),
-        checkpoint=Position(timeline, parse_lsn(value("Latest checkpoint location"))),
-        redo=parse_lsn(value("Latest checkpoint's REDO location")),
-        min_recovery=Position(int(value("Min recovery ending loc's timeline")), parse_lsn(value("Minimum recovery ending location"))),
-        backup_start=parse_lsn(value("Backup start location")),
-        segment_size=int(value("Bytes per WAL segment")),
-    )
 
 
 History = tuple[tuple[int, int], ...]
@@ -127,7 +94,7 @@ def parse_waldump_end(text: str, segment_size: int = SEGMENT_SIZE) -> WalEnd:
     if error := _ERROR.search(text):
         reason = error[2].strip()
         place = _AT_NEXT_RECORD.match(reason)
-        end = None if place is None else _without_header(parse_lsn(place[1]), segment_size)
+        end = None if place is None else without_header(parse_lsn(place[1]), segment_size)
         return WalEnd(parse_lsn(error[1]) or None, end, None, reason)
     if nothing := _NOTHING.search(text):
         return WalEnd(None, None, None, nothing[0])
@@ -176,14 +143,28 @@ def _header_size(lsn: int, segment_size: int) -> int:
     return _LONG_HEADER if lsn % segment_size < _PAGE else _SHORT_HEADER
 
 
-def _with_header(lsn: int, segment_size: int) -> int:
+def with_header(lsn: int, segment_size: int) -> int:
     """Return where the record after the one that ends at `lsn` begins."""
     return lsn + _header_size(lsn, segment_size) if lsn % _PAGE == 0 else lsn
 
 
-def _without_header(lsn: int, segment_size: int) -> int:
+def without_header(lsn: int, segment_size: int) -> int:
     """Return where the record before the one that begins at `lsn` ends."""
     return lsn - lsn % _PAGE if lsn % _PAGE == _header_size(lsn, segment_size) else lsn
+
+
+def end_by_reading(read: ReadSegment, timeline: int, start: int, segment_size: int = SEGMENT_SIZE) -> int | None:
+    """Return the end of the last valid record of `timeline` from `start` on, None if there is none: what pg_waldump finds.
+
+    start: where a record or a page begins. For images without pg_waldump; checks some megabytes a second. Raise OSError.
+    """
+    wal = Wal(read, timeline, segment_size)
+    place = wal.first_record(start) if start % _PAGE == 0 else start
+    before = end = None
+    while place is not None and (record := wal.record_at(place, before)) is not None:
+        before, end = place, record_end(record, segment_size)
+        place = with_header(end, segment_size)
+    return end
 
 
 def end_before_segment(read: ReadSegment, missing: str, segment_size: int = SEGMENT_SIZE) -> int | None:
@@ -194,7 +175,7 @@ def end_before_segment(read: ReadSegment, missing: str, segment_size: int = SEGM
     """
     timeline, high, low = (int(missing[place : place + 8], 16) for place in (0, 8, 16))
     boundary = (high << 32) + low * segment_size
-    wal = _Wal(read, timeline, segment_size)
+    wal = Wal(read, timeline, segment_size)
     for segment in range(boundary - segment_size, 0, -segment_size):
         place = wal.first_record(segment)
         if place is None:
@@ -204,7 +185,12 @@ def end_before_segment(read: ReadSegment, missing: str, segment_size: int = SEGM
     return None
 
 
-class _Wal:
+def is_switch(info: int, manager: int) -> bool:
+    """Tell whether a record of this resource manager ends its segment."""
+    return (manager, info & _INFO_MASK) == _SWITCH
+
+
+class Wal:
     """Walks through the records of one timeline, a page at a time."""
 
     def __init__(self, read: ReadSegment, timeline: int, segment_size: int) -> None:
@@ -213,35 +199,47 @@ class _Wal:
         self._segment_size = segment_size
         self._page = (-1, b"")
 
-    def first_record(self, segment: int) -> int | None:
-        """Return where the first record after the segment's start begins, None if there is no such file."""
-        page = self._page_at(segment)
+    def first_record(self, start: int) -> int | None:
+        """Return where the first record after `start`, where a page begins, begins itself; None if there is no such page."""
+        page = self._page_at(start)
         if page is None:
             return None
         _, info, _, _, left = _PAGE_HEADER.unpack_from(page)
-        place = segment + _LONG_HEADER
+        place = start + _header_size(start, self._segment_size)
         if info & _FIRST_IS_CONTINUED:
-            place = _with_header(_advance(place, left, self._segment_size), self._segment_size)
+            place = with_header(_advance(place, left, self._segment_size), self._segment_size)
         return place
 
     def last_end(self, place: int, boundary: int) -> int | None:
         """Return the end of the last record that is complete before `boundary`, beginning with the one at `place`."""
-        end = _without_header(place, self._segment_size)
+        end = without_header(place, self._segment_size)
         while end < boundary:
-            header = self._bytes_at(place, _RECORD_HEADER.size)
+            header = self.bytes_at(place, _RECORD_HEADER.size)
             if header is None:
                 break
-            length, info, manager = _RECORD_HEADER.unpack(header)
+            length, _, info, manager, _ = _RECORD_HEADER.unpack(header)
             if length < _RECORD_LENGTH_MIN:
                 return None
-            switch = (manager, info & _INFO_MASK) == _SWITCH
-            next_end = record_end(Record(place, length, switch), self._segment_size)
+            next_end = record_end(Record(place, length, is_switch(info, manager)), self._segment_size)
             if next_end > boundary:
                 break
-            end, place = next_end, _with_header(next_end, self._segment_size)
+            end, place = next_end, with_header(next_end, self._segment_size)
         return end
 
-    def _bytes_at(self, place: int, length: int) -> bytes | None:
+    def record_at(self, place: int, before: int | None) -> Record | None:
+        """Return the record that begins at `place` if it is whole and follows on the one at `before` (None: on any)."""
+        header = self.bytes_at(place, _RECORD_HEADER.size)
+        if header is None:
+            return None
+        length, link, info, manager, crc = _RECORD_HEADER.unpack(header)
+        if length < _RECORD_LENGTH_MIN or (link >= place if before is None else link != before):
+            return None
+        data = self.bytes_at(place, length)
+        if data is None or crc32c(data[_RECORD_HEADER.size :] + data[:_CRC_AT]) != crc:
+            return None
+        return Record(place, length, is_switch(info, manager))
+
+    def bytes_at(self, place: int, length: int) -> bytes | None:
         """Return bytes of a record, which may go on on the next page; None if that one isn't there."""
         data = b""
         while len(data) < length:
@@ -258,8 +256,8 @@ class _Wal:
         if self._page[0] != start:
             name = segment_name(self._timeline, start, self._segment_size)
             data = self._read(name, start % self._segment_size, _PAGE)
-            if data is None or len(data) < _PAGE:
-                return None
+            if data is None or len(data) < _PAGE or _PAGE_HEADER.unpack_from(data)[3] != start:
+                return None  # no such page, or one of a file that was renamed to be written anew
             self._page = (start, data)
         return self._page[1]
 

@@ -12,7 +12,7 @@ from hapg.exits import DONE
 from hapg.spec import DEFAULT_NAME
 from hapg.upgrade import effects, sources
 from hapg.upgrade.compare import MISSING, Change
-from hapg.upgrade.effects import Effect, Finding
+from hapg.upgrade.effects import Effect, Finding, ObjectDiff
 
 _MOST_LINES = 20
 
@@ -38,12 +38,21 @@ def run(options: argparse.Namespace) -> int:
     found = effects.compare(sources.read(options.old, how), sources.read(options.new, how))
     for each in found:
         print(f"{each.name}: {each.worst.words}")
-        for finding in sorted(each.findings, key=lambda finding: -finding.effect):
-            for line in _lines(finding):
-                print(f"  {line}")
+        for line in _object_lines(each):
+            print(f"  {line}")
     worst = effects.worst(found)
     print(f"worst: {worst.words}" if found else "no difference")
     return DONE if worst is Effect.NOTHING else 10 + worst
+
+
+def _object_lines(diff: ObjectDiff) -> Iterator[str]:
+    """The worst first; what is labelled anew in one line."""
+    labelled = [finding.change.where for finding in diff.findings if finding.change is not None and finding.change.path[0] == "metadata"]
+    for finding in sorted(diff.findings, key=lambda finding: -finding.effect):
+        if finding.change is None or finding.change.path[0] != "metadata":
+            yield from _lines(finding)
+    if labelled:
+        yield f"labelled anew: {', '.join(labelled)}"
 
 
 def _lines(finding: Finding) -> Iterator[str]:

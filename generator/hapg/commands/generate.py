@@ -19,7 +19,13 @@ _Chart = tuple[Path, Mapping[str, bytes]]
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("spec", nargs="?", type=Path, metavar="SPEC", help="YAML file with a Postgres object, or with its spec's keys alone")
+    which.add_argument(
+        "spec",
+        nargs="?",
+        type=Path,
+        metavar="SPEC",
+        help="YAML file with a Postgres object, or with its spec's keys alone; - is standard input",
+    )
     which.add_argument("--all", action="store_true", help="the shipped charts, one for each major of PostgreSQL")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="where the chart's directory is written")
     parser.add_argument("--check", action="store_true", help="write nothing; print the differences and exit with 1 if there are any")

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         if "HELM_PLUGIN_NAME" in os.environ:
             _tell_user_of_helm(error)
         raise
-    sys.stdout.write(manifests.text(adjusted))
+    sys.stdout.buffer.write(manifests.text(adjusted).encode())
     return DONE
 
 

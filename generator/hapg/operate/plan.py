@@ -71,6 +71,11 @@ def force(release: Release, to: str | None, request: str) -> Order:
         raise OperateError(f"--to {to}: there is no such pod; those of {release.name} are {', '.join(p.name for p in release.pods)}")
     if pod.published is not None and pod.published.state != "data":
         raise OperateError(f"--to {pod.name}: its volume is {pod.published.state} and can't be promoted")
+    if not _may_be_forced(lease, pod):
+        raise OperateError(
+            f"--to {pod.name}: it is no member, and the Lease has run out but was not given back: {lease.holder} may still write; "
+            f"bring {lease.holder} back, or see docs/operations.md"
+        )
     if current_position(release, pod) is None:
         raise OperateError(f"--to {pod.name}: it hasn't said where its WAL ends, so it can't be promoted yet; see `hapg status`")
     value = json.dumps({"id": request, "term": lease.term, "leaseVersion": lease.version})
@@ -78,10 +83,18 @@ def force(release: Release, to: str | None, request: str) -> Order:
 
 
 def _most_advanced(release: Release) -> Pod:
-    known = [(position, -pod.ordinal, pod) for pod in release.pods if (position := current_position(release, pod)) is not None]
+    lease = _lease(release)
+    able = [pod for pod in release.pods if _may_be_forced(lease, pod)] or release.pods
+    known = [(position, -pod.ordinal, pod) for pod in able if (position := current_position(release, pod)) is not None]
     if not known:
         raise OperateError(f"no pod of {release.name} has said where its WAL ends: there is nothing to promote; see `hapg status`")
     return max(known, key=lambda each: each[:2])[2]
+
+
+def _may_be_forced(lease: Lease, pod: Pod) -> bool:
+    """Tell whether a Lease that is free is so for this pod too: one that has run out only for members (docs/protocol.md, rule 4)."""
+    volumes = {*lease.members.values(), lease.volume}
+    return lease.released is not None or pod.published is None or pod.published.volume in volumes
 
 
 def losses(release: Release, order: Order) -> list[str]:
@@ -98,6 +111,9 @@ def losses(release: Release, order: Order) -> list[str]:
     if best is not None and target is not None and best > target:
         amount = f"{best.lsn - target.lsn} bytes of WAL" if best.timeline == target.timeline else f"what follows timeline {target.timeline}"
         lines.append(f"LOST FOR CERTAIN: {amount} up to {best}")
+    elif lease.position is not None and target is not None and lease.position.lsn > target.lsn:
+        amount = f"{lease.position.lsn - target.lsn} bytes of WAL"
+        lines.append(f"LOST FOR CERTAIN: {amount} that {lease.holder}, the last primary, had when it renewed the Lease last")
     holder = release.pod(lease.holder)
     if (holder is None or current_position(release, holder) is None) and (lease.released is None or lease.released.position is None):
         lines.append(f"POSSIBLY LOST: whatever {lease.holder}, the last primary, has acknowledged and {order.pod.name} hasn't received")

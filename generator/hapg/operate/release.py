@@ -80,7 +80,9 @@ class Released:
 
 @dataclass(frozen=True)
 class Lease:
-    """The Lease. members: volume UUIDs by pod name; volume: the holder's; age: seconds since it was renewed, by this machine's clock."""
+    """The Lease. members: volume UUIDs by pod name; volume: the holder's; age: seconds since it was renewed, by this machine's clock;
+    position: the end of the holder's WAL at its last renewal.
+    """
 
     version: str
     holder: str
@@ -93,6 +95,7 @@ class Lease:
     volume: str | None
     released: Released | None
     successor: str | None
+    position: Position | None = None
 
     @property
     def held(self) -> bool:
@@ -216,4 +219,5 @@ def _lease(item: Mapping[str, Any], now: datetime) -> Lease:
         volume=state.get("volume"),
         released=Released(released["reason"], _position(released.get("position")), released.get("successor")) if released else None,
         successor=state.get("successor"),
+        position=_position(state.get("position")),
     )

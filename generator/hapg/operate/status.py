@@ -28,7 +28,8 @@ def _summary(release: Release) -> list[str]:
         state = f"held by {lease.holder} since term {lease.term}, renewed {lease.age:.1f} s ago (TTL {lease.ttl:g} s)"
     else:
         state = f"given back by {lease.holder} after term {lease.term}: {lease.released.reason}"
-    return [*lines, f"lease     {state}", f"members   {members}", f"timeline  {lease.timeline}"]
+    wal = f"timeline {lease.timeline}" + (f", {lease.position} when it was renewed last" if lease.position is not None else "")
+    return [*lines, f"lease     {state}", f"members   {members}", f"WAL       {wal}"]
 
 
 def _row(release: Release, pod: Pod) -> tuple[str, ...]:
@@ -63,6 +64,7 @@ def _lease_document(lease: Lease) -> dict[str, Any]:
         "renewedSecondsAgo": round(lease.age, 1),
         "members": sorted(lease.members),
         "successor": lease.successor,
+        "position": None if lease.position is None else str(lease.position),
         "release": None
         if released is None
         else {
@@ -77,7 +79,7 @@ def document_of(release: Release, pod: Pod) -> dict[str, Any]:
     """Return what is known of a pod. A position is published by a sealed replica, and holds under the Lease's present version only."""
     position = current_position(release, pod)
     best = best_position(release)
-    lag = best.lsn - position.lsn if best is not None and position is not None and best.timeline == position.timeline else None
+    lag = None if best is None or position is None else lacking(release, best, position)
     lease = release.lease
     return {
         "name": pod.name,
@@ -107,6 +109,12 @@ def best_position(release: Release) -> Position | None:
     return max((position for position in known if position is not None), default=None)
 
 
+def lacking(release: Release, best: Position, position: Position) -> int:
+    """Return how many bytes a pod lacks: of the furthest position, and of the holder's at its last renewal (rule 4D)."""
+    last = release.lease.position.lsn if release.lease is not None and release.lease.position is not None else 0
+    return max(0, max(best.lsn, last) - position.lsn)
+
+
 def warnings(release: Release) -> list[str]:
     """Return what is wrong, one sentence each, the gravest first."""
     lease = release.lease
@@ -130,13 +138,14 @@ def _candidates(release: Release, lease: Lease) -> list[str]:
         said, position = pod.published, current_position(release, pod)
         if said is None or position is None or best is None:
             found.append(f"waiting: {pod.name} hasn't said where its WAL ends")
+        elif said.volume not in volumes and lease.released is None:
+            found.append(f"waiting: the volume of {pod.name} is no member's, and {lease.holder} may still write: not even force helps")
         elif said.volume not in volumes:
             found.append(f"waiting: the volume of {pod.name} is no member's, so it may miss what was acknowledged; {_forced(release, pod)}")
         elif position.timeline < best.timeline:
             found.append(f"waiting: {pod.name} is on timeline {position.timeline}, older than {best.timeline}; {_forced(release, pod)}")
-        elif best.lsn - position.lsn > release.max_lag:
-            lag = best.lsn - position.lsn
-            found.append(f"waiting: maxLagBytes {release.max_lag}: {pod.name} lacks {lag} bytes of {best}; {_forced(release, pod)}")
+        elif (lag := lacking(release, best, position)) > release.max_lag:
+            found.append(f"waiting: maxLagBytes {release.max_lag}: {pod.name} lacks {lag} bytes of WAL; {_forced(release, pod)}")
     return found
 
 

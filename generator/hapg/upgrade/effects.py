@@ -101,7 +101,7 @@ def _changed(old: Manifest, new: Manifest) -> Iterator[Finding]:
         if _is_hook(old) and _is_hook(new):
             yield Finding(Effect.NOTHING, "it is made anew each time", change)
         elif change.path[0] in ("metadata", "apiVersion"):
-            yield Finding(Effect.NOTHING, "the object is labelled anew", change)
+            yield Finding(Effect.NOTHING, "labelled anew", change)
         elif change.path[0] in ("data", "stringData", "binaryData") and old.get("immutable"):
             yield Finding(Effect.IMMUTABLE, "the object says that its content never changes", change)
         else:
@@ -142,6 +142,10 @@ def _scaled(change: Change, new: Manifest) -> Finding:
 def _pods(path: Path, change: Change, new: Manifest) -> Finding:
     if path[:2] == ("spec", "volumes") and path[2:3] in ((), ("[data]",)):
         return Finding(Effect.DATA, "the servers' data would lie in another volume", change)
+    if path[-1:] == ("[HAPG_SSLMODE]",) and change.old is MISSING and change.new["value"] != "prefer":
+        return Finding(
+            Effect.DATA, "standbys, which restart first, can't follow a primary without TLS; go by way of tls.mode allow", change
+        )
     if path[:2] == ("spec", "securityContext") and path[2:] in (("runAsUser",), ("fsGroup",)):
         return Finding(Effect.DATA, "the files on the volumes belong to another user, whom PostgreSQL insists on", change)
     if new["spec"].get("replicas", 1) > 1:

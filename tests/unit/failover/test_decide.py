@@ -15,6 +15,7 @@ from hapg_failover.core.state import (
     Action,
     Announce,
     Exit,
+    HandOver,
     Kill,
     LeaseView,
     LetGo,
@@ -31,6 +32,7 @@ from hapg_failover.core.state import (
     PutResult,
     ReadLease,
     Run,
+    Streaming,
     WriteDeadline,
 )
 from hapg_failover.core.timing import Timing
@@ -265,6 +267,14 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             "empty",
         ),
         ("damaged", seen(volume_state=VolumeState.DAMAGED), remembered(Phase.DAMAGED), Phase.DAMAGED, ["Announce", "clone"], "damaged"),
+        (
+            "another major's data",
+            seen(volume_state=VolumeState.OTHER_MAJOR, volume_reason="data of 15", volume=None, server="down"),
+            remembered(Phase.BOOT),
+            Phase.BOOT,
+            ["Announce"],
+            "data of 15",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -318,6 +328,7 @@ def test_the_first_server_is_made_by_ordinal_0_once_all_are_empty() -> None:
 STATES = [None, HELD, MINE, CLAIMED, RELEASED, replace(MINE, release=Release("x", clean=True, position=END)), LeaseState(ME, 1, 6.0)]
 OPS = [None] + [answered(op, outcome, position) for op in Op for outcome in Outcome for position in (None, END)]
 PUTS = [None] + [PutResult(kind, outcome, NOW - 0.2, CLAIMED) for kind in PutKind for outcome in PutOutcome]
+ASKED = replace(POD, switchover='{"id":"s","term":5}', force='{"id":"f","term":5,"leaseVersion":"40"}')
 OBSERVED = st.builds(
     seen,
     lease=st.sampled_from([None, LeaseView(NO_LEASE, None, NOW - 70, NOW)])
@@ -329,7 +340,8 @@ OBSERVED = st.builds(
     container_dead=st.booleans(),
     volume_state=st.sampled_from(VolumeState),
     volume=st.sampled_from([None, "v1", "v9"]),
-    pods=st.sampled_from([(), (POD,), (replace(POD, publication=None, deleting=True),)]),
+    pods=st.sampled_from([(), (POD,), (replace(POD, publication=None, deleting=True),), (ASKED,)]),
+    streaming=st.sampled_from([(), (Streaming("pg-0", NOW - 9, NOW, 9),)]),
     term_in_force=st.integers(0, 6),
     op=st.sampled_from(OPS),
     put=st.sampled_from(PUTS),
@@ -347,6 +359,7 @@ MEMORIES = st.builds(
     started=st.booleans(),
     start_version=st.sampled_from([None, "40"]),
     follow_term=st.sampled_from([None, 5]),
+    handover=st.sampled_from([None, HandOver("switchover", NOW - 1, "s"), HandOver("going", NOW - 2, stop_at=NOW - 1)]),
 )
 
 

@@ -75,6 +75,7 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
         ("too far behind", me(2, 10), LEASE, (pod(1, 100), pod(2, 10)), 30.0, 24.0, False, False, "more than maxLagBytes 60"),
         ("a better one goes first", me(2, 90), LEASE, BOTH, 10.0, 4.0, False, False, "rank 1 of 2"),
         ("the better one has had its time", me(2, 90), LEASE, BOTH, 14.1, 8.1, False, True, "rank 1 of 2"),
+        ("one of more WAL and a higher ordinal", me(1, 80), LEASE, (pod(1, 80), pod(2, 90)), 7.5, 1.5, False, False, "rank 1"),
         ("an equal one goes by its ordinal", me(2, 90), LEASE, (pod(1, 90), pod(2, 90)), 7.5, 1.5, False, False, "rank 1"),
         ("one that failed is passed over", me(2, 90), LEASE, (pod(1, 100, failed=True), pod(2, 90)), 7.1, 1.1, False, True, "best of 1"),
         (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hapg_failover.core import lease, pods, publication
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseState, Member, Pod, PodPatch, Publication, Release, VolumeState
+from hapg_failover.core.model import Holder, LeaseState, Member, Pod, PodPatch, Publication, Release, SyncRecord, VolumeState
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 texts = st.text(max_size=20)
@@ -30,6 +30,7 @@ states = st.builds(
     timeline=st.integers(0, 2**32 - 1),
     members=st.lists(st.builds(Member, texts, texts), max_size=4).map(tuple),
     release=st.none() | st.builds(Release, texts, st.booleans(), positions, maybe, seconds),
+    sync=st.none() | st.lists(texts, min_size=2, max_size=4).map(lambda volumes: SyncRecord(2, tuple(volumes))),
     protocol=st.integers(1, 9),
 )
 publications = st.builds(
@@ -62,6 +63,10 @@ def test_fields_of_a_newer_version_are_passed_over() -> None:
     assert state.release == Release("r", False, Position(1, 5))
 
 
+def test_a_lease_of_an_older_version_has_no_synchronous_set() -> None:
+    assert lease.decode(json.dumps(GOOD)).sync is None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -75,6 +80,9 @@ def test_fields_of_a_newer_version_are_passed_over() -> None:
         ({"members": {}}, "ha-postgres/state.members: expected a list, found {}"),
         ({"members": [{"pod": "db-0"}]}, r"ha-postgres/state.members\[0\].volume: missing"),
         ({"address": 7}, "ha-postgres/state.address: expected a string, found 7"),
+        ({"sync": {"k": 1, "volumes": "v1"}}, "ha-postgres/state.sync.volumes: expected a list of strings, found 'v1'"),
+        ({"sync": {"k": 2, "volumes": ["v1"]}}, "ha-postgres/state.sync: 1 volumes can't hold 2 copies"),
+        ({"sync": {"k": 0, "volumes": ["v1"]}}, "ha-postgres/state.sync: 1 volumes can't hold 0 copies"),
         ({"release": {"reason": "r", "clean": 1}}, "ha-postgres/state.release.clean: expected true or false, found 1"),
         ({"release": {"reason": "r", "position": {"timeline": 1, "lsn": "5"}}}, "not an LSN: '5'"),
     ],

@@ -20,11 +20,6 @@ def test_a_slot_is_named_after_its_pod(pod: str, name: str) -> None:
     assert slots.name_of(pod) == name
 
 
-@pytest.mark.parametrize(("major", "bounded"), [("9.6", False), ("12", False), ("13", True), ("15", True), ("18", True)])
-def test_slots_are_used_where_their_wal_is_bounded(major: str, bounded: bool) -> None:
-    assert slots.are_bounded(major) is bounded
-
-
 @pytest.mark.parametrize(
     ("why", "replicas", "members", "streaming", "existing", "change"),
     [

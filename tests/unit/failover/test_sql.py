@@ -48,7 +48,7 @@ def standby(primary: Server) -> Iterator[Server]:
 
 
 def sql_to(server: Server) -> PostgresSql:
-    return PostgresSql("secret", int(server.settings["port"]), str(server.base))
+    return PostgresSql("secret", {}, int(server.settings["port"]), str(server.base))
 
 
 @contextmanager

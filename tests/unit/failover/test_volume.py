@@ -19,7 +19,7 @@ SIZE = 1024 * 1024
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Volume:
-    return Volume(tmp_path)
+    return Volume(tmp_path, "15", "pg_wal")
 
 
 def make_data(base: Path) -> Path:
@@ -50,6 +50,17 @@ def test_a_marker_makes_data(volume: Volume, tmp_path: Path) -> None:
     volume.write_marker(MARKER)
     assert volume.marker() == MARKER
     assert volume.assess().state is VolumeState.DATA
+
+
+def test_data_of_another_major_is_neither_data_nor_damaged(tmp_path: Path) -> None:
+    """What is damaged is cloned anew; this isn't touched."""
+    make_data(tmp_path)
+    volume = Volume(tmp_path, "16", "pg_wal")
+    volume.write_marker(MARKER)
+    assert volume.assess().state is VolumeState.OTHER_MAJOR
+    assert volume.assess().reason == "the volume has data of PostgreSQL 15, this is the chart of PostgreSQL 16: nothing is touched"
+    (tmp_path / "pgdata" / "PG_VERSION").write_text("9.6\n")
+    assert volume.assess().state is VolumeState.OTHER_MAJOR
 
 
 def test_a_marker_without_data_is_damaged(volume: Volume) -> None:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hapg_failover.core.control import parse_control_file, parse_controldata
+from hapg_failover.core.crc import crc32c
 from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.wal import (
     SEGMENT_SIZE,
@@ -16,7 +18,6 @@ from hapg_failover.core.wal import (
     end_before_segment,
     fork_point,
     newest_segment_timeline,
-    parse_controldata,
     parse_history,
     parse_lastrecord,
     parse_waldump_end,
@@ -54,6 +55,23 @@ def test_controldata() -> None:
     assert (control.backup_start, control.segment_size) == (0, SEGMENT_SIZE)
     with pytest.raises(ValueError, match="no line 'Backup start location'"):
         parse_controldata(CONTROLDATA.replace("Backup start", "Backup begin"))
+
+
+def test_a_control_file_that_cannot_be_trusted() -> None:
+    with pytest.raises(ValueError, match="more than 7 bytes"):
+        parse_control_file(bytes(7))
+    with pytest.raises(ValueError, match="the layout 1002, known are 960, 1201, 1300, 1700, 1800"):
+        parse_control_file(struct.pack("=QI", 7, 1002) + bytes(500))
+    for short in (100, 8192):
+        with pytest.raises(ValueError, match="the control file's checksum is wrong"):
+            parse_control_file(struct.pack("=QI", 7, 1300) + bytes(short - 12))
+
+
+def test_the_checksum() -> None:
+    """The values of RFC 3720, B.4."""
+    assert crc32c(bytes(32)) == 0x8A9136AA
+    assert crc32c(b"\xff" * 32) == 0x62A8AB43
+    assert crc32c(b"123456789") == 0xE3069283
 
 
 def test_history() -> None:

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from hapg_failover.core.control import ControlData, parse_control_file, parse_controldata
 from hapg_failover.core.lsn import format_lsn, parse_lsn
 from hapg_failover.core.wal import (
-    ControlData,
     WalEnd,
     end_before_segment,
+    end_by_reading,
     newest_segment_timeline,
-    parse_controldata,
     parse_lastrecord,
     parse_waldump_end,
     record_end,
@@ -83,6 +83,10 @@ def test_the_end_of_wal_is_where_the_killed_server_had_flushed(busy: Server) -> 
         flushed = _work(busy, chance)
         busy.stop()
         control = _control(busy)
+        assert parse_control_file((busy.data / "global" / "pg_control").read_bytes()) == control
+        assert end_by_reading(busy.read_wal, 1, control.redo, SEGMENT_SIZE) == flushed
+        begun = control.redo - control.redo % SEGMENT_SIZE
+        assert end_by_reading(busy.read_wal, 1, begun, SEGMENT_SIZE) == flushed
         assert control.segment_size == SEGMENT_SIZE
         assert newest_segment_timeline(path.name for path in (busy.data / "pg_wal").iterdir()) == 1
         found = _dump(busy, control.redo)
@@ -96,6 +100,36 @@ def test_the_end_of_wal_is_where_the_killed_server_had_flushed(busy: Server) -> 
         assert end == flushed, found
         assert record_may_exist(busy.read_wal, 1, found.last_record, SEGMENT_SIZE)
         assert not record_may_exist(busy.read_wal, 1, end, SEGMENT_SIZE)
+
+
+def test_reading_ends_where_a_byte_is_wrong(busy: Server) -> None:
+    """At the record that holds it, as pg_waldump does, whatever follows."""
+    busy.start()
+    chance = random.Random(3)
+    _work(busy, chance)
+    busy.stop()
+    start = _control(busy).redo
+    end = end_by_reading(busy.read_wal, 1, start, SEGMENT_SIZE)
+    assert end is not None
+    for _ in range(20):
+        wrong = chance.randrange(start, end)
+
+        def read(name: str, offset: int, length: int, wrong: int = wrong) -> bytes | None:
+            data = busy.read_wal(name, offset, length)
+            if data is None or name != segment_name(1, wrong, SEGMENT_SIZE):
+                return data
+            place = wrong % SEGMENT_SIZE - offset
+            return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :] if 0 <= place < len(data) else data
+
+        copy = busy.data / f"wrong{wrong}"
+        copy.mkdir()
+        for name in sorted(path.name for path in (busy.data / "pg_wal").iterdir() if len(path.name) == 24):
+            pages = [read(name, offset, 8192) or b"" for offset in range(0, SEGMENT_SIZE, 8192)]
+            (copy / name).write_bytes(b"".join(pages))
+        done = busy.run("pg_waldump", "-p", copy, "-s", format_lsn(start), check=False)
+        records = [parse_lastrecord(line) for line in done.stdout.splitlines()]
+        expected = record_end(records[-1], SEGMENT_SIZE) if records else None
+        assert end_by_reading(read, 1, start, SEGMENT_SIZE) == expected, (format_lsn(wrong), done.stderr)
 
 
 def test_a_missing_file_ends_wal_at_the_last_complete_record(busy: Server) -> None:

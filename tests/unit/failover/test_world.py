@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hapg_failover.adapters.ports import Hello
-from hapg_failover.core.model import Holder, LeaseState, Pod, VolumeState
-from hapg_failover.core.state import LeaseView, Phase
+from hapg_failover.core.causes import CAUSES, cause_of
+from hapg_failover.core.model import Holder, LeaseState, Pod, Release, VolumeState
+from hapg_failover.core.state import LeaseView, Memory, Phase
 from hapg_failover.core.timing import Timing
 from hapg_failover.metrics import render
 from hapg_failover.world import VolumeFacts, World
@@ -57,9 +58,42 @@ def test_only_the_living_supervisor_is_heard(world: World) -> None:
 
 
 def test_figures_name_the_phase_and_the_lease() -> None:
-    text = render(Phase.FOLLOW, LeaseView("7", LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl), 10.0, 11.0), 12.5)
+    view = LeaseView("7", LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl), 10.0, 11.0)
+    text = render(Memory(Phase.FOLLOW, blocked="lag"), view, TIMING, 12.5, 1_700_000_000.0, {"PUT": 7, "GET": 2})
+    assert 'ha_postgres_api_requests_total{verb="PUT"} 7\n' in text
+    assert "ha_postgres_primary 0\n" in text
+    assert "ha_postgres_lease_remaining_seconds 0.000\n" in text
+    assert 'ha_postgres_claim_blocked{why="lag"} 1\n' in text
+    assert 'ha_postgres_claim_blocked{why="member"} 0\n' in text
+    assert 'ha_postgres_promoted_timestamp_seconds{cause="expiry"} 0\n' in text
     assert 'ha_postgres_phase{phase="follow"} 1\n' in text
     assert 'ha_postgres_phase{phase="primary"} 0\n' in text
     assert "ha_postgres_term 4\n" in text
     assert "ha_postgres_lease_age_seconds 2.500\n" in text
-    assert "ha_postgres_term 0\n" in render(Phase.BOOT, None, 1.0)
+    assert "ha_postgres_term 0\n" in render(Memory(), None, TIMING, 1.0, 1_700_000_000.0, {})
+
+
+def test_figures_of_a_primary() -> None:
+    reign = Memory(Phase.PRIMARY, held_term=4, renewed_at=100.0, recorded_ttl=6.0, renewals_failed=3, cause="switchover", promoted_at=90.0)
+    text = render(reign, None, TIMING, 101.0, 1_700_000_000.0, {})
+    assert "ha_postgres_primary 1\n" in text
+    assert "ha_postgres_lease_remaining_seconds 3.700\n" in text
+    assert "# TYPE ha_postgres_renewals_failed_total counter\nha_postgres_renewals_failed_total 3\n" in text
+    assert 'ha_postgres_promoted_timestamp_seconds{cause="switchover"} 1699999989\n' in text
+
+
+@pytest.mark.parametrize(
+    ("release", "timeline", "forced", "cause"),
+    [
+        (None, 4, False, "expiry"),
+        (None, 4, True, "forced"),
+        (Release("switchover", True), 4, False, "switchover"),
+        (Release("the pod is going away", True), 4, False, "deletion"),
+        (Release("the server died", False), 4, False, "death"),
+        (Release("the first server is made", False), 0, False, "start"),
+    ],
+)
+def test_a_promotion_has_a_cause(release: Release | None, timeline: int, forced: bool, cause: str) -> None:
+    state = LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl, timeline=timeline, release=release)
+    assert cause_of(state, forced) == cause
+    assert cause in CAUSES

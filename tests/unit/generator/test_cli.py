@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -83,6 +88,37 @@ def test_a_file_that_is_too_large(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == f"error: {large}: is larger than 256 KiB, which is the most that is read\n"
 
 
+def test_nothing_of_the_machine_gets_into_a_chart(warm_file: Path, tmp_path: Path) -> None:
+    """Neither the seed of hashes, nor language, time zone, umask or folder."""
+    machines = {
+        "one": {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "UTC"},
+        "two": {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8", "TZ": "Pacific/Auckland", "PYTHONUTF8": "0"},
+    }
+    for name, machine in machines.items():
+        (tmp_path / f"at-{name}").mkdir()
+        command = [sys.executable, "-m", "hapg", "generate", str(warm_file), "-o", str(tmp_path / name)]
+        environment = {**os.environ, **machine}
+        subprocess.run(command, cwd=tmp_path / f"at-{name}", env=environment, check=True, capture_output=True, umask=0o77)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_a_spec_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(WARM.encode())))
+    assert main(["generate", "-", "-o", str(tmp_path)]) == 0
+    assert (tmp_path / "ha-postgres" / "Chart.yaml").is_file()
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"set -o pipefail; {sys.executable} -m hapg schema values | true; echo $?"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout in ("0\n", "1\n")
+    assert done.stderr == ""
+
+
 def test_check_prints_a_diff_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "--all", "-o", str(tmp_path)]) == 0
     chart = tmp_path / "ha-postgres-15"
@@ -108,11 +144,12 @@ def test_check_of_nothing_is_drift(tmp_path: Path) -> None:
 
 
 def test_a_refused_spec_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "bad.yaml").write_text(WARM.replace("replicas: 3", "replicas: 0").replace('"15"', '"9.6"'))
+    (tmp_path / "bad.yaml").write_text(WARM.replace("replicas: 3", "replicas: 0").replace('"15"', '"9.5"'))
     assert main(["generate", str(tmp_path / "bad.yaml"), "-o", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == (
         "error: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
-        'error: spec.version: "9.6" is planned and not available yet; use "15"\n'
+        'error: spec.version: "9.5" is not a version that hapg knows; "9.6", "12", "13", "14", "15", "16", "17", "18", '
+        'or a release of one, such as "15.4"\n'
     )
     assert not (tmp_path / "out").exists()
 
@@ -197,7 +234,7 @@ def test_the_schemas_are_valid_and_printed(which: str, capsys: pytest.CaptureFix
     assert main(["schema", which]) == 0
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft7Validator.check_schema(schema)
-    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-15" / "values.yaml").read_text())
+    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-18" / "values.yaml").read_text())
     jsonschema.Draft7Validator(schema).validate(document)
     assert not {"unit", "complaint", "unsupported"} & set(_keywords(schema))
 

@@ -7,10 +7,13 @@ import os
 import pkgutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+import yaml
 
-from hapg import cli, commands
+from hapg import cli, commands, resources
 
 HEAVY = ("jinja2", "jsonschema", "yaml", "kubernetes", "psycopg2", "pluggy", "difflib", "tempfile")
 
@@ -27,6 +30,11 @@ def test_a_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> No
         cli.main([name, "--help"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: hapg {name} ")
+
+
+def test_the_plugin_for_helm_4_has_the_projects_version() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert yaml.safe_load((resources.helm_plugin() / "plugin.yaml").read_text())["version"] == project["version"]
 
 
 def test_the_help_lists_every_command_and_imports_nothing_heavy() -> None:

@@ -55,3 +55,13 @@ def test_the_key_of_an_object() -> None:
         "y",
         "x",
     )
+
+
+def test_a_list_is_its_items() -> None:
+    text = manifests.text([{"apiVersion": "v1", "kind": "List", "items": [manifest(1)]}])
+    assert manifests.read(text.encode(), "f") == [manifest(1)]
+
+
+def test_names_that_kubernetes_makes_up_may_be_the_same() -> None:
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"generateName": "once-"}}
+    assert list(manifests.problems([job, job])) == []

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hapg import advice, spec
+from hapg import spec
 from hapg.errors import InputError
-from hapg.majors import MAJORS, PLANNED
+from hapg.majors import MAJORS
 from tests.unit.generator.conftest import HOT, WARM
 
+VERSIONS = '"9.6", "12", "13", "14", "15", "16", "17", "18", or a release of one, such as "15.4"'
 EXAMPLES = Path(__file__).parents[3] / "values-examples" / "specs"
 
 
+NAMES = "lower case letters, digits and hyphens, a letter first, at most 52 characters, and not a word such as on or null"
 TODAY = dt.date(2026, 6, 1)
 
 
@@ -63,6 +65,11 @@ def test_the_pages_hot_object() -> None:
     assert found.defaults["standbyMode"] == "hot"
 
 
+@pytest.mark.parametrize("mode", ["synchronous", "Synchronous"])
+def test_the_mode_of_streaming_is_that_of_replication(mode: str) -> None:
+    assert parse(changed(streamingMode=mode)).defaults["replication.mode"] == "synchronous"
+
+
 @pytest.mark.parametrize(("name", "text"), [("ha-postgres", WARM), ("hot-postgres", HOT)])
 def test_the_shipped_specs_are_the_pages(name: str, text: str) -> None:
     assert (EXAMPLES / f"{name}.yaml").read_text() == text
@@ -82,14 +89,22 @@ def test_what_is_left_out_is_what_kubedb_takes() -> None:
     assert parse('version: "15"').defaults == {"replicas": 1, "standbyMode": "warm", "storage": None}
 
 
-def test_a_version_without_quotes_is_read_too() -> None:
-    assert parse("version: 15").major.name == "15"
-
-
-def test_a_minor_is_the_images_tag() -> None:
-    found = parse('version: "15.4"')
-    assert (found.major.name, found.defaults["image.tag"]) == ("15", "15.4")
-    assert "image.tag" not in parse('version: "15"').defaults
+@pytest.mark.parametrize(
+    ("version", "major", "tag"),
+    [
+        ("15", "15", None),
+        ('"18"', "18", None),
+        ("9.6", "9.6", None),
+        ('"9.6"', "9.6", None),
+        ("9.6.24", "9.6", "9.6.24"),
+        ('"16.4"', "16", "16.4"),
+        ('"12.22"', "12", "12.22"),
+    ],
+)
+def test_a_version_is_a_major_or_a_release_of_it(version: str, major: str, tag: str | None) -> None:
+    """Without quotes too, where no digit is lost; a release is the image's tag."""
+    found = parse(f"version: {version}")
+    assert (found.major.name, found.defaults.get("image.tag")) == (major, tag)
 
 
 def test_all_that_is_mapped() -> None:
@@ -160,18 +175,14 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
             changed(storage={"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}),
             'spec.storage.accessModes[0]: "ReadOnlyMany" is not allowed; ReadWriteOnce or ReadWriteOncePod or ReadWriteMany',
         ),
-        (changed(version="9.6"), 'spec.version: "9.6" is planned and not available yet; use "15"'),
-        (changed(version=9.6), 'spec.version: "9.6" is planned and not available yet; use "15"'),
-        (changed(version="17"), 'spec.version: "17" is planned and not available yet; use "15"'),
-        (
-            changed(version="11.4"),
-            'spec.version: "11.4" is not a version that hapg knows; available: "15" and their minors; '
-            'planned: "9.6", "12", "13", "14", "16", "17", "18"',
+        *(
+            (changed(version=version), f"spec.version: {shown} is not a version that hapg knows; {VERSIONS}")
+            for version, shown in [("11", '"11"'), ("19", '"19"'), ("9.5", '"9.5"'), ("9", '"9"'), ("9.6-v2", '"9.6-v2"'), (11, "11")]
         ),
-        (changed(version="17.2"), 'spec.version: "17.2" is planned and not available yet; use "15"'),
+        (changed(version="15.4.2"), f'spec.version: "15.4.2" is not a version that hapg knows; {VERSIONS}'),
         (
-            changed(version=15.1),
-            "spec.version: 15.1 is read as a number, in which 15.1 and 15.10 are the same; put the version into quotes",
+            changed(version=16.1),
+            'spec.version: 16.1 is a number, in which 16.1 and 16.10 are the same; write it in quotes, "16.1"',
         ),
         (changed(version=True), "spec.version: true is not allowed; a string or a number"),
         (changed(version=None), "spec.version: missing; a string or a number"),
@@ -182,8 +193,12 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         ),
         (changed(archiver={}), "spec.archiver.storage: missing; a mapping"),
         (
-            changed(streamingMode="synchronous"),
-            'spec.streamingMode: "synchronous" isn\'t possible yet, only asynchronous streaming is; leave it out',
+            changed(streamingMode="sync"),
+            'spec.streamingMode: "sync" is not allowed; asynchronous or synchronous or Asynchronous or Synchronous',
+        ),
+        (
+            changed(streamingMode="synchronous", replicas=1),
+            "spec.streamingMode: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out",
         ),
         (
             changed(doNotPause=True),
@@ -231,14 +246,30 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         (WARM.replace("kind: Postgres", "kind: MySQL"), 'kind: "MySQL" is not allowed; Postgres'),
         (
             WARM.replace("name: ha-postgres", "name: HA_Postgres"),
-            'metadata.name: "HA_Postgres" is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters',
+            'metadata.name: "HA_Postgres" is not a name; ' + NAMES,
         ),
         (
             WARM.replace("name: ha-postgres", 'name: "ha-postgres\\n"'),
-            'metadata.name: "ha-postgres\\n" is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters',
+            'metadata.name: "ha-postgres\\n" is not a name; ' + NAMES,
         ),
         (WARM.replace("name: ha-postgres", "nam: ha-postgres"), "metadata.name: missing; a string"),
-        ('version: "15"\nname: 7', "name: 7 is not a name; lower case letters, digits and hyphens, a letter first, at most 52 characters"),
+        ('version: "15"\nname: 7', "name: 7 is not a name; " + NAMES),
+        ('version: "15"\nname: "on"', 'name: "on" is not a name; ' + NAMES),
+        (
+            changed(nodeSelector={"disk": "ssd ", "zone": "a"}),
+            'spec.nodeSelector.disk: "ssd " is not the value of a label; at most 63 letters, digits and -_., '
+            "a letter or digit at both ends",
+        ),
+        (
+            changed(databaseSecret={"secretName": "My Secret"}),
+            'spec.databaseSecret.secretName: "My Secret" is not a name of Kubernetes; lower case letters, digits, hyphens and dots, '
+            "a letter or digit at both ends",
+        ),
+        (
+            changed(affinity={"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {}}]}}),
+            "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: missing; "
+            "a string that isn't empty",
+        ),
         ("replica: 3\nversion: '15'", "replica: unknown key; did you mean replicas?"),
         ("spec:\n  version: '15'", "apiVersion: missing; kubedb.com/v1alpha1"),
         ("apiVersion: kubedb.com/v1alpha1\nkind: Postgres\nmetadata: {name: x}\nspec:\n", "spec: null is not allowed; a mapping"),
@@ -254,10 +285,10 @@ def test_a_key_like_no_other_is_answered_with_the_known_ones() -> None:
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    assert refusals(changed(replicas=0, standbyMod="hot", version="9.6")) == [
+    assert refusals(changed(replicas=0, standbyMod="hot", version="10")) == [
         "spec.replicas: 0 is not allowed; an integer from 1 to 9",
         "spec.standbyMod: unknown key; did you mean standbyMode?",
-        'spec.version: "9.6" is planned and not available yet; use "15"',
+        f'spec.version: "10" is not a version that hapg knows; {VERSIONS}',
     ]
 
 
@@ -284,10 +315,6 @@ def test_a_major_without_fixes() -> None:
     def on(day: dt.date) -> list[str]:
         return [str(piece) for piece in spec.parse(WARM.encode(), "pg.yaml", today=day).advice if piece.id == "end-of-life"]
 
-    last = advice.END_OF_LIFE["15"]
+    last = MAJORS["15"].end_of_life
     assert on(last - dt.timedelta(days=1)) == []
     assert on(last) == ["spec.version: PostgreSQL 15 gets no fixes since 2027-11-11; plan the move to a newer major [end-of-life]"]
-
-
-def test_every_major_has_an_end() -> None:
-    assert set(MAJORS) | set(PLANNED) == set(advice.END_OF_LIFE)

@@ -345,6 +345,17 @@ class TestCommand:
             "worst: hand-over\n"
         )
 
+    def test_labels_take_one_line(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        objects = release()
+        find(objects, "Service")["metadata"]["labels"].update({"helm.sh/chart": "ha-postgres-15.9.9", "example.com/team": "orders"})
+        (tmp_path / "new.yaml").write_text(manifests.text(objects))
+        assert main(["diff", str(RENDERED), str(tmp_path / "new.yaml")]) == 0
+        assert capsys.readouterr().out == (
+            "Service/ha-postgres in demo: nothing\n"
+            "  labelled anew: metadata.labels.example.com/team, metadata.labels.helm.sh/chart\n"
+            "worst: nothing\n"
+        )
+
     def test_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["diff", str(RENDERED), str(RENDERED)]) == 0
         assert capsys.readouterr().out == "no difference\n"

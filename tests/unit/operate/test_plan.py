@@ -64,6 +64,11 @@ def test_force_is_asked_of_the_most_advanced_for_this_version_of_the_lease() -> 
     assert plan.force(FakeCluster(WAITING, lease(FREE)).read(), "pg-2", "id1").pod.name == "pg-2"
 
 
+def test_one_that_may_be_forced_is_preferred() -> None:
+    strange = FakeCluster([pod(1, publication=said(1, 200, volume="new")), pod(2, publication=said(2, 100))], lease(age=9.0))
+    assert plan.force(strange.read(), None, "id").pod.name == "pg-2"
+
+
 @pytest.mark.parametrize(
     ("cluster", "to", "words"),
     [
@@ -72,6 +77,11 @@ def test_force_is_asked_of_the_most_advanced_for_this_version_of_the_lease() -> 
         (FakeCluster(lease=lease(FREE)), None, "no pod of pg has said where its WAL ends"),
         (FakeCluster(lease=lease(FREE)), "pg-1", "--to pg-1: it hasn't said where its WAL ends"),
         (FakeCluster(lease=lease(FREE)), "pg-9", "--to pg-9: there is no such pod"),
+        (
+            FakeCluster([pod(1, publication=said(1, 200, volume="new"))], lease(age=9.0)),
+            None,
+            "--to pg-1: it is no member, and the Lease has run out but was not given back: pg-0 may still write",
+        ),
         (
             FakeCluster([pod(0, publication=said(0, 0, state=VolumeState.DAMAGED, position=None))], lease(FREE)),
             "pg-0",
@@ -104,6 +114,12 @@ def test_what_is_lost_is_said_as_far_as_it_is_known() -> None:
     assert "pg-0, the last primary, was shut down at 5:0/12C" in text
     assert "LOST FOR CERTAIN: what follows timeline 4 up to 5:0/12C" in text
     assert "POSSIBLY" not in text
+
+
+def test_the_last_primarys_own_word_counts_too() -> None:
+    renewed = replace(FREE, position=Position(4, 130))
+    text = "\n".join(lost(renewed, WAITING[0], WAITING[2]))
+    assert "LOST FOR CERTAIN: 30 bytes of WAL that pg-0, the last primary, had when it renewed the Lease last" in text
 
 
 def test_nothing_is_lost_by_promoting_one_that_has_everything() -> None:

@@ -19,11 +19,11 @@ SHUT_DOWN = replace(HELD, release=Released("switchover", True, Position(4, 0x100
 
 
 def test_a_healthy_release_as_a_table() -> None:
-    assert status.table(FakeCluster().read()) == (
+    assert status.table(FakeCluster(lease=lease(replace(HELD, position=Position(4, 100)))).read()) == (
         "release   pg in namespace demo, 3 replicas\n"
         "lease     held by pg-0 since term 7, renewed 1.0 s ago (TTL 6 s)\n"
         "members   pg-1, pg-2\n"
-        "timeline  4\n"
+        "WAL       timeline 4, 4:0/64 when it was renewed last\n"
         "\n"
         "POD   ROLE     STATE    NODE   TIMELINE  POSITION  LAG  MEMBER\n"
         "pg-0  primary  Running  node1  -         -         -    -\n"
@@ -74,11 +74,19 @@ def test_a_healthy_release_for_programs() -> None:
         (FakeCluster(lease=lease(FREE)), "waiting: pg-1 hasn't said where its WAL ends"),
         (
             FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 100))], lease(FREE)),
-            "waiting: maxLagBytes 60: pg-2 lacks 100 bytes of 4:0/C8; `hapg failover pg --namespace demo --force --to pg-2` promotes it",
+            "waiting: maxLagBytes 60: pg-2 lacks 100 bytes of WAL; `hapg failover pg --namespace demo --force --to pg-2` promotes it",
+        ),
+        (
+            FakeCluster([*pods(0), pod(1, publication=said(1, 200))], lease(replace(FREE, position=Position(5, 300)))),
+            "waiting: maxLagBytes 60: pg-1 lacks 100 bytes of WAL",
         ),
         (
             FakeCluster([*pods(0), pod(1, publication=said(1, 200, volume="new"))], lease(FREE)),
-            "waiting: the volume of pg-1 is no member's",
+            "waiting: the volume of pg-1 is no member's, so it may miss what was acknowledged; `hapg failover pg",
+        ),
+        (
+            FakeCluster([*pods(0), pod(1, publication=said(1, 200, volume="new"))], lease(age=9.0)),
+            "waiting: the volume of pg-1 is no member's, and pg-0 may still write: not even force helps",
         ),
         (
             FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 900, 3))], lease(FREE)),

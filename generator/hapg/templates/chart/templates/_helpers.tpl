@@ -10,8 +10,9 @@ A pod's label controller-revision-hash is NAME plus eleven characters, and label
 {{- if gt (len $name) 52 -}}
 {{- fail (printf "the name %q has %d characters; at most 52 are possible: choose a shorter release name or set fullnameOverride" $name (len $name)) -}}
 {{- end -}}
-{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
-{{- fail (printf "the name %q is not possible: lower case letters, digits and hyphens, a letter first; set fullnameOverride" $name) -}}
+{{- $words := list "true" "false" "yes" "no" "on" "off" "null" "y" "n" -}}
+{{- if or (has $name $words) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name)) -}}
+{{- fail (printf "the name %q is not possible: lower case letters, digits and hyphens, a letter first, and not a word such as on or null; set fullnameOverride" $name) -}}
 {{- end -}}
 {{- $name -}}
 {{- end }}
@@ -34,6 +35,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "[[ chart ]].standardLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Annotations of an object: a list of the root context and those that are its own, which win. */}}
+{{- define "[[ chart ]].annotations" -}}
+{{- $root := index . 0 -}}
+{{- with merge (dict) (index . 1) $root.Values.commonAnnotations }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
 {{/* Labels of the objects that belong to the database as its users see it. */}}

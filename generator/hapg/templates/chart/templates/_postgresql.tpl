@@ -33,9 +33,10 @@ listen_addresses = '*'
 port = [[ port ]]
 unix_socket_directories = '/run/hapg/socket'
 hba_file = '/etc/hapg/config/pg_hba.conf'
-password_encryption = 'scram-sha-256'
+password_encryption = [[ major.password_encryption ]]
 logging_collector = off
 log_destination = 'stderr'
+log_line_prefix = '%m [[ "[%p]" ]] '
 update_process_title = on
 
 # replication
@@ -56,6 +57,7 @@ wal_sender_timeout = 5s
 fsync = on
 full_page_writes = on
 wal_log_hints = on
+{{- include "[[ chart ]].tlsSettings" . }}
 
 # postgresql.parameters
 {{- range $name, $value := .Values.postgresql.parameters }}
@@ -69,8 +71,23 @@ include_if_exists = '/run/hapg/conf/instance.conf'
 {{- define "[[ chart ]].pg_hba.conf" -}}
 # The socket's directory belongs to the pod's two containers alone.
 local all         all                trust
-host  all         all      0.0.0.0/0 scram-sha-256
-host  all         all      ::/0      scram-sha-256
-host  replication all      0.0.0.0/0 scram-sha-256
-host  replication all      ::/0      scram-sha-256
+{{- $host := "host " -}}
+{{- if eq (toString .Values.tls.mode) "require" }}
+hostnossl all,replication all all reject
+{{- $host = "hostssl" -}}
+{{- end }}
+{{- with .Values.postgresql.pgHba }}
+# The members connect to each other as postgres.
+{{ $host }} postgres,replication postgres 0.0.0.0/0 [[ major.authentication ]]
+{{ $host }} postgres,replication postgres ::/0      [[ major.authentication ]]
+# postgresql.pgHba
+{{- range . }}
+{{ . }}
+{{- end }}
+# the chart's own
+{{- end }}
+[% for database in ["all        ", "replication"] %]
+{{ $host }} [[ database ]] all      0.0.0.0/0 [[ major.authentication ]]
+{{ $host }} [[ database ]] all      ::/0      [[ major.authentication ]]
+[% endfor %]
 {{- end }}

@@ -20,6 +20,17 @@
 {{- end -}}
 {{- end -}}
 
+{{- if eq .Values.replication.mode "synchronous" -}}
+{{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
+{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
+{{- end -}}
+{{- with .Values.postgresql.parameters.synchronous_commit -}}
+{{- if not (has (toString .) (list "on" "true" "remote_apply")) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %q doesn't wait for a standby's disk; with replication.mode synchronous it is on or remote_apply" (toString .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- $reserved := list [% for name in reserved_parameters %]"[[ name ]]" [% endfor %] -}}
 {{- range $name, $_ := .Values.postgresql.parameters -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
@@ -29,9 +40,57 @@
 {{- end -}}
 {{- end -}}
 
+[% for name, least in major.least.items() %]
+{{- with get .Values.postgresql.parameters "[[ name ]]" -}}
+{{- if lt (int .) [[ least ]] -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %v is less than [[ least ]], with which PostgreSQL [[ major.name ]] doesn't start beside the chart's other settings" .) -}}
+{{- end -}}
+{{- end -}}
+[% endfor %]
 {{- $role := printf "%s/role" .Values.labelDomain -}}
 {{- if hasKey .Values.podLabels $role -}}
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container does" $role) -}}
+{{- end -}}
+
+{{- range $key, $_ := .Values.commonLabels -}}
+{{- if or (hasPrefix "app.kubernetes.io/" $key) (eq "helm.sh/chart" $key) (hasPrefix (printf "%s/" $.Values.labelDomain) $key) -}}
+{{- $wrong = append $wrong (printf "commonLabels: %s can't be set, because it is the chart's own" $key) -}}
+{{- end -}}
+{{- end -}}
+
+{{- if include "[[ chart ]].sslMode" . -}}
+{{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
+{{- $wrong = append $wrong (printf "tls: mode %s needs a certificate; set secretName or certManager.issuerRef.name" .Values.tls.mode) -}}
+{{- else if and .Values.tls.secretName .Values.tls.certManager.issuerRef.name -}}
+{{- $wrong = append $wrong "tls: secretName and certManager.issuerRef.name exclude each other" -}}
+{{- end -}}
+{{- end -}}
+
+{{- range .Values.extraEnv -}}
+{{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
+{{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumes -}}
+{{- if has .name (list "data" "run" "config" "supervisor" "shm" "tmp" "token" "tls") -}}
+{{- $wrong = append $wrong (printf "extraVolumes: the name %s is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $given := .mountPath -}}
+{{- $path := printf "%s/" (clean $given) -}}
+{{- range list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
+{{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
+{{- $wrong = append $wrong (printf "extraVolumeMounts: %s would cover, or lie in, the chart's own %s" $given .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $value := list "initContainers" "extraContainers" -}}
+{{- range get $.Values $value -}}
+{{- if has .name (list "ensure-secret" "failover" "postgres") -}}
+{{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- if $wrong -}}

@@ -1,0 +1,92 @@
+{{/* What values.schema.json can't say. All that is wrong is told at once. */}}
+{{- define "ha-postgres.requirements" -}}
+{{- $wrong := list -}}
+
+{{- with .Values.failover -}}
+{{- $fenced := addf (mulf .leaseSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
+{{- if ge $fenced (float64 .ttlSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: leaseSeconds * (1 + clockRatio) + fenceSeconds must be less than ttlSeconds, or two servers could write: %v * %v + %v = %v is not less than %v" .leaseSeconds (addf 1 .clockRatio) .fenceSeconds $fenced .ttlSeconds) -}}
+{{- end -}}
+{{- $renewed := addf .renewSeconds (mulf 2 .callTimeoutSeconds) -}}
+{{- if gt $renewed (float64 .leaseSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call is survived: %v + 2 * %v = %v exceeds %v" .renewSeconds .callTimeoutSeconds $renewed .leaseSeconds) -}}
+{{- end -}}
+{{- if or (ge (float64 .renewSeconds) (float64 .overdueSeconds)) (ge (float64 .overdueSeconds) (float64 .ttlSeconds)) -}}
+{{- $wrong = append $wrong (printf "failover: overdueSeconds must lie between renewSeconds and ttlSeconds: %v is not between %v and %v" .overdueSeconds .renewSeconds .ttlSeconds) -}}
+{{- end -}}
+{{- $granted := addf .overdueSeconds (mulf .grantSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
+{{- if gt $granted (float64 .ttlSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: overdueSeconds + grantSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise delays no failover: %v + %v * %v + %v = %v exceeds %v" .overdueSeconds .grantSeconds (addf 1 .clockRatio) .fenceSeconds $granted .ttlSeconds) -}}
+{{- end -}}
+{{- end -}}
+
+{{- if eq .Values.replication.mode "synchronous" -}}
+{{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
+{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
+{{- end -}}
+{{- with .Values.postgresql.parameters.synchronous_commit -}}
+{{- if not (has (toString .) (list "on" "true" "remote_apply")) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %q doesn't wait for a standby's disk; with replication.mode synchronous it is on or remote_apply" (toString .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- $reserved := list "archive_cleanup_command" "cluster_name" "config_file" "data_directory" "external_pid_file" "fsync" "full_page_writes" "hba_file" "hot_standby" "ident_file" "include" "include_dir" "include_if_exists" "listen_addresses" "log_destination" "logging_collector" "max_slot_wal_keep_size" "password_encryption" "port" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" "synchronous_standby_names" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" "update_process_title" "wal_level" "wal_log_hints"  -}}
+{{- range $name, $_ := .Values.postgresql.parameters -}}
+{{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
+{{- else if or (has $name $reserved) (hasPrefix "recovery_target" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because failover depends on the chart's own" $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- $role := printf "%s/role" .Values.labelDomain -}}
+{{- if hasKey .Values.podLabels $role -}}
+{{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container does" $role) -}}
+{{- end -}}
+
+{{- range $key, $_ := .Values.commonLabels -}}
+{{- if or (hasPrefix "app.kubernetes.io/" $key) (eq "helm.sh/chart" $key) (hasPrefix (printf "%s/" $.Values.labelDomain) $key) -}}
+{{- $wrong = append $wrong (printf "commonLabels: %s can't be set, because it is the chart's own" $key) -}}
+{{- end -}}
+{{- end -}}
+
+{{- if include "ha-postgres.sslMode" . -}}
+{{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
+{{- $wrong = append $wrong (printf "tls: mode %s needs a certificate; set secretName or certManager.issuerRef.name" .Values.tls.mode) -}}
+{{- else if and .Values.tls.secretName .Values.tls.certManager.issuerRef.name -}}
+{{- $wrong = append $wrong "tls: secretName and certManager.issuerRef.name exclude each other" -}}
+{{- end -}}
+{{- end -}}
+
+{{- range .Values.extraEnv -}}
+{{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
+{{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumes -}}
+{{- if has .name (list "data" "run" "config" "supervisor" "shm" "tmp" "token" "tls") -}}
+{{- $wrong = append $wrong (printf "extraVolumes: the name %s is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $given := .mountPath -}}
+{{- $path := printf "%s/" (clean $given) -}}
+{{- range list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
+{{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
+{{- $wrong = append $wrong (printf "extraVolumeMounts: %s would cover, or lie in, the chart's own %s" $given .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $value := list "initContainers" "extraContainers" -}}
+{{- range get $.Values $value -}}
+{{- if has .name (list "ensure-secret" "failover" "postgres") -}}
+{{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- if $wrong -}}
+{{- fail (printf "\n%s" (join "\n" $wrong)) -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,91 @@
+{{/* A value of postgresql.conf, quoted. Helm reads numbers as floating point: whole ones are written as such. */}}
+{{- define "ha-postgres.parameter" -}}
+{{- if kindIs "bool" . -}}
+{{- . | ternary "on" "off" -}}
+{{- else if and (kindIs "float64" .) (eq . (floor .)) -}}
+{{- int64 . -}}
+{{- else -}}
+'{{ . | toString | replace "\\" "\\\\" | replace "'" "''" }}'
+{{- end -}}
+{{- end }}
+
+{{/* How much WAL slots may hold back, so that they never fill the volume: a fifth of it unless a value says so. */}}
+{{- define "ha-postgres.slotWal" -}}
+{{- if .Values.replication.maxSlotWalKeepSize -}}
+{{- .Values.replication.maxSlotWalKeepSize -}}
+{{- else if .Values.storage -}}
+{{- $quantity := toString .Values.storage.resources.requests.storage -}}
+{{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" $quantity -}}
+{{- $binary := dict "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
+{{- $decimal := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "m" 1e-3 "u" 1e-6 "n" 1e-9 -}}
+{{- $megabytes := divf (mulf (float64 $number) (get (merge $binary $decimal) (trimPrefix $number $quantity))) 5242880.0 -}}
+{{- max 1 (int64 (floor $megabytes)) }}MB
+{{- else -}}
+1GB
+{{- end -}}
+{{- end }}
+
+{{/* The whole postgresql.conf. Of two settings of a parameter the server takes the last. */}}
+{{- define "ha-postgres.postgresql.conf" -}}
+listen_addresses = '*'
+port = 5432
+unix_socket_directories = '/run/hapg/socket'
+hba_file = '/etc/hapg/config/pg_hba.conf'
+password_encryption = 'scram-sha-256'
+logging_collector = off
+log_destination = 'stderr'
+log_line_prefix = '%m [%p] '
+update_process_title = on
+
+# replication
+wal_level = replica
+max_wal_senders = 99
+max_replication_slots = 99
+wal_keep_size = '512MB'
+recovery_target_timeline = 'latest'
+max_slot_wal_keep_size = '{{ include "ha-postgres.slotWal" . }}'
+
+# a failed upstream is noticed within seconds, a new one found at once
+wal_retrieve_retry_interval = 100ms
+wal_receiver_timeout = 5s
+wal_receiver_status_interval = 1s
+wal_sender_timeout = 5s
+
+# durability; pg_rewind needs the hints
+fsync = on
+full_page_writes = on
+wal_log_hints = on
+{{- include "ha-postgres.tlsSettings" . }}
+
+# postgresql.parameters
+{{- range $name, $value := .Values.postgresql.parameters }}
+{{ $name }} = {{ include "ha-postgres.parameter" $value }}
+{{- end }}
+
+# hot_standby and primary_conninfo of this server
+include_if_exists = '/run/hapg/conf/instance.conf'
+{{- end }}
+
+{{- define "ha-postgres.pg_hba.conf" -}}
+# The socket's directory belongs to the pod's two containers alone.
+local all         all                trust
+{{- $host := "host " -}}
+{{- if eq (toString .Values.tls.mode) "require" }}
+hostnossl all,replication all all reject
+{{- $host = "hostssl" -}}
+{{- end }}
+{{- with .Values.postgresql.pgHba }}
+# The members connect to each other as postgres.
+{{ $host }} postgres,replication postgres 0.0.0.0/0 scram-sha-256
+{{ $host }} postgres,replication postgres ::/0      scram-sha-256
+# postgresql.pgHba
+{{- range . }}
+{{ . }}
+{{- end }}
+# the chart's own
+{{- end }}
+{{ $host }} all         all      0.0.0.0/0 scram-sha-256
+{{ $host }} all         all      ::/0      scram-sha-256
+{{ $host }} replication all      0.0.0.0/0 scram-sha-256
+{{ $host }} replication all      ::/0      scram-sha-256
+{{- end }}

@@ -1,0 +1,73 @@
+{{/* A value of postgresql.conf, quoted. Helm reads numbers as floating point: whole ones are written as such. */}}
+{{- define "ha-postgres.parameter" -}}
+{{- if kindIs "bool" . -}}
+{{- . | ternary "on" "off" -}}
+{{- else if and (kindIs "float64" .) (eq . (floor .)) -}}
+{{- int64 . -}}
+{{- else -}}
+'{{ . | toString | replace "\\" "\\\\" | replace "'" "''" }}'
+{{- end -}}
+{{- end }}
+
+{{/* The whole postgresql.conf. Of two settings of a parameter the server takes the last. */}}
+{{- define "ha-postgres.postgresql.conf" -}}
+listen_addresses = '*'
+port = 5432
+unix_socket_directories = '/run/hapg/socket'
+hba_file = '/etc/hapg/config/pg_hba.conf'
+password_encryption = on
+logging_collector = off
+log_destination = 'stderr'
+log_line_prefix = '%m [%p] '
+update_process_title = on
+
+# replication
+wal_level = replica
+max_wal_senders = 99
+max_replication_slots = 99
+wal_keep_segments = 32
+
+# a failed upstream is noticed within seconds, a new one found at once
+wal_retrieve_retry_interval = 100ms
+wal_receiver_timeout = 5s
+wal_receiver_status_interval = 1s
+wal_sender_timeout = 5s
+
+# durability; pg_rewind needs the hints
+fsync = on
+full_page_writes = on
+wal_log_hints = on
+{{- include "ha-postgres.tlsSettings" . }}
+
+# postgresql.parameters
+{{- range $name, $value := .Values.postgresql.parameters }}
+{{ $name }} = {{ include "ha-postgres.parameter" $value }}
+{{- end }}
+
+# hot_standby and primary_conninfo of this server
+include_if_exists = '/run/hapg/conf/instance.conf'
+{{- end }}
+
+{{- define "ha-postgres.pg_hba.conf" -}}
+# The socket's directory belongs to the pod's two containers alone.
+local all         all                trust
+{{- $host := "host " -}}
+{{- if eq (toString .Values.tls.mode) "require" }}
+hostnossl all,replication all all reject
+{{- $host = "hostssl" -}}
+{{- end }}
+{{- with .Values.postgresql.pgHba }}
+# The members connect to each other as postgres.
+{{ $host }} postgres,replication postgres 0.0.0.0/0 md5
+{{ $host }} postgres,replication postgres ::/0      md5
+# postgresql.pgHba
+{{- range . }}
+{{ . }}
+{{- end }}
+# the chart's own
+{{- end }}
+{{ $host }} all         all      0.0.0.0/0 md5
+{{ $host }} all         all      ::/0      md5
+{{ $host }} replication all      0.0.0.0/0 md5
+{{ $host }} replication all      ::/0      md5
+{{- end }}

@@ -1,0 +1,21 @@
+"""Why a member was promoted, in one word for the figures."""
+
+from __future__ import annotations
+
+from .model import LeaseState
+
+SWITCHOVER = "switchover"
+LEAVING = "the pod is going away"
+CAUSES = ("switchover", "deletion", "death", "expiry", "forced", "start")
+
+
+def cause_of(lease: LeaseState, forced: bool) -> str:
+    """Return why the Lease, as it is before our claim, is ours to claim."""
+    if forced:
+        return "forced"
+    release = lease.release
+    if release is None:
+        return "expiry"
+    if release.clean:
+        return "switchover" if release.reason == SWITCHOVER else "deletion"
+    return "death" if lease.timeline else "start"

@@ -1,0 +1,88 @@
+"""The control file of a server's directory: from pg_controldata, or read without it (catalog/pg_control.h)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .crc import crc32c
+from .lsn import Position, parse_lsn
+
+
+@dataclass(frozen=True)
+class ControlData:
+    """What the control file says. LSNs are byte positions, 0 where there is none; cluster_state as pg_controldata prints it."""
+
+    system_identifier: str
+    cluster_state: str
+    checkpoint: Position
+    redo: int
+    min_recovery: Position
+    backup_start: int
+    segment_size: int
+
+
+def parse_controldata(text: str) -> ControlData:
+    """Read the output of pg_controldata (LC_ALL=C). Raise ValueError if a line is missing."""
+    lines = (line.partition(":") for line in text.splitlines())
+    values = {key.strip(): value.strip() for key, _, value in lines}
+
+    def value(key: str) -> str:
+        if key not in values:
+            raise ValueError(f"pg_controldata printed no line {key!r}")
+        return values[key]
+
+    timeline = int(value("Latest checkpoint's TimeLineID"))
+    return ControlData(
+        system_identifier=value("Database system identifier"),
+        cluster_state=value("Database cluster state"),
+        checkpoint=Position(timeline, parse_lsn(value("Latest checkpoint location"))),
+        redo=parse_lsn(value("Latest checkpoint's REDO location")),
+        min_recovery=Position(int(value("Min recovery ending loc's timeline")), parse_lsn(value("Minimum recovery ending location"))),
+        backup_start=parse_lsn(value("Backup start location")),
+        segment_size=int(value("Bytes per WAL segment")),
+    )
+
+
+_HEAD = struct.Struct("=QI")  # system identifier, version of the file's layout
+_CHECKPOINT = struct.Struct("=QI")  # redo point, timeline
+_PLACES: Mapping[int, tuple[int, int]] = {960: (48, 256), 1201: (40, 288), 1300: (40, 288), 1700: (40, 288), 1800: (40, 292)}
+"""By version of the layout (9.6, 12, 13 to 16, 17, 18): where the copy of the last checkpoint begins, where the CRC stands."""
+_STATE_AT, _CHECKPOINT_AT, _RECOVERY_AT, _SEGMENT_SIZE_AT = 16, 32, 136, 228
+_RECOVERY = struct.Struct("=QI4xQ")  # minimum recovery point, its timeline, start of a backup
+_STATES = (
+    "starting up",
+    "shut down",
+    "shut down in recovery",
+    "shutting down",
+    "in crash recovery",
+    "in archive recovery",
+    "in production",
+)
+
+
+def parse_control_file(data: bytes) -> ControlData:
+    """Read the control file itself, as an x86-64 or ARM64 machine writes it. Raise ValueError if it is damaged or of an unknown layout."""
+    if len(data) < _HEAD.size:
+        raise ValueError(f"a control file has more than {len(data)} bytes")
+    system_identifier, version = _HEAD.unpack_from(data)
+    if version not in _PLACES:
+        raise ValueError(f"the control file has the layout {version}, known are {', '.join(map(str, _PLACES))}")
+    copy_at, crc_at = _PLACES[version]
+    if len(data) < crc_at + 4 or struct.unpack_from("=I", data, crc_at) != (crc32c(data[:crc_at]),):
+        raise ValueError("the control file's checksum is wrong")
+    (state,) = struct.unpack_from("=I", data, _STATE_AT)
+    (checkpoint,) = struct.unpack_from("=Q", data, _CHECKPOINT_AT)
+    redo, timeline = _CHECKPOINT.unpack_from(data, copy_at)
+    min_recovery, min_timeline, backup_start = _RECOVERY.unpack_from(data, _RECOVERY_AT)
+    (segment_size,) = struct.unpack_from("=I", data, _SEGMENT_SIZE_AT)
+    return ControlData(
+        system_identifier=str(system_identifier),
+        cluster_state=_STATES[state],
+        checkpoint=Position(timeline, checkpoint),
+        redo=redo,
+        min_recovery=Position(min_timeline, min_recovery),
+        backup_start=backup_start,
+        segment_size=segment_size,
+    )

@@ -1,0 +1,134 @@
+"""The synchronous set as a part of the primary's decisions: what is seen of it, and how its steps are ordered (rule 11)."""
+
+from __future__ import annotations
+
+from .model import LeaseState, Member, SyncRecord
+from .state import Announce, Op, OpResult, Outcome
+from .step import Step, busy
+from .syncset import LET_GO_AFTER_S, OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
+
+
+def unguarded(step: Step) -> bool:
+    """Our server was started without a guard, and has to be started anew before it may be promoted."""
+    return not step.m.guarded and step.guard > 0
+
+
+def at_promotion(step: Step, claimed: LeaseState) -> Setting:
+    """Return the setting for the server that is about to be promoted: the record without itself."""
+    o = step.o
+    if claimed.sync is not None:
+        names = names_of(claimed.sync, claimed.volume or "", _standbys(step, claimed.members))
+        return Setting(claimed.sync.k, names)
+    return Setting(o.policy.k) if o.policy.k and o.policy.strict else OFF
+
+
+def promoted(step: Step, result: OpResult) -> None:
+    """The promotion has brought the setting into force; the record was copied by the claim."""
+    base = result.position.lsn if result.position is not None else 0
+    step.remember(setting=step.m.ordered, base=base, recorded=True)
+
+
+def answered(step: Step, result: OpResult) -> None:
+    """The setting is in force, or nothing is known of it."""
+    if result.outcome is Outcome.OK and result.position is not None:
+        step.remember(setting=step.m.ordered, base=result.position.lsn)
+        step.because(f"in force: {result.text}")
+    else:
+        step.remember(setting=None)
+        step.tell("SynchronousSettingFailed", result.text)
+        step.because(result.text)
+
+
+def next_record(step: Step, members: tuple[Member, ...]) -> SyncRecord | None:
+    """Return the record to write along with `members`; order a change of the setting if that is the next step."""
+    o, m, s = step.o, step.m, step.state
+    assert s is not None
+    if (o.policy.k == 0 and s.sync is None and not o.standby_names and m.setting in (None, OFF)) or o.volume is None:
+        return s.sync
+    if not m.recorded:
+        return s.sync
+    situation = _situation(step, s, members)
+    move = next_move(situation)
+    _announce(step, situation)
+    broken = check_invariants(situation, move)
+    if broken:
+        step.tell("SynchronousSetUnsound", f"{move}: {'; '.join(broken)}")
+        return s.sync
+    match move:
+        case Record(record):
+            return record
+        case Set(setting, reason) if not busy(step) and o.now >= m.retry_at:
+            order(step, setting, reason)
+    return s.sync
+
+
+def order(step: Step, setting: Setting, reason: str) -> None:
+    """Have the setting brought into force; until that is answered, the one before may be in force as well."""
+    before = step.m.setting
+    step.remember(setting=None, ordered=setting)
+    step.run(Op.STANDBYS, f"synchronous standbys: {setting}: {reason}", setting=setting, waited=before is not None and before != OFF)
+
+
+def keep_recorded(members: tuple[Member, ...], wanted: tuple[Member, ...], record: SyncRecord | None) -> tuple[Member, ...]:
+    """Return `wanted` with those of `members` that the record names: all of the set may claim, and are waited for."""
+    if record is None:
+        return wanted
+    known = {m.volume for m in wanted}
+    kept = [m for m in members if m.volume in record.volumes and m.volume not in known]
+    return tuple(sorted((*wanted, *kept), key=lambda m: (m.pod, m.volume)))
+
+
+def _situation(step: Step, s: LeaseState, members: tuple[Member, ...]) -> Situation:
+    o, m = step.o, step.m
+    return Situation(o.policy, o.volume or "", s.sync, m.setting, m.base, _standbys(step, members))
+
+
+def _standbys(step: Step, members: tuple[Member, ...]) -> tuple[Standby, ...]:
+    """Return the members as standbys, each pod with the volume that it shows; with all its recorded ones while it shows none."""
+    o, m = step.o, step.m
+    shown = {p.name: p.publication.volume for p in o.pods if p.publication is not None and p.publication.volume is not None}
+    held_for = o.now - m.phase_since
+    live = {x.pod: x for x in o.streaming}
+    found = []
+    for member in members:
+        if shown.get(member.pod, member.volume) != member.volume:
+            continue
+        x = live.get(member.pod)
+        silent = held_for if x is None else min(held_for, o.now - x.seen)
+        found.append(Standby(member.pod, member.volume, x is not None and x.since is not None, silent, x.flushed if x else None))
+    return tuple(found)
+
+
+def _announce(step: Step, situation: Situation) -> None:
+    """Say once what has become of commits: they wait for standbys, they have to wait for want of standbys, or they don't wait.
+
+    A standby that is away for a moment is no news, nor is it that none has come yet just after a promotion.
+    """
+    setting, settled = situation.setting, step.o.now - step.m.phase_since >= LET_GO_AFTER_S
+    if setting is None or not settled:
+        return
+    live = sorted(x.pod for x in situation.standbys if x.live and x.pod in setting.names)
+    lively = [x for x in situation.standbys if x.pod in setting.names and (x.live or x.silent < LET_GO_AFTER_S)]
+    if not setting.k:
+        told = Announce("Warning", "Asynchronous", "too few standbys stream: commits don't wait for any")
+    elif len(lively) < setting.k:
+        told = Announce("Warning", "WritesWait", f"commits wait: {setting.k} synchronous standbys are needed, {len(live)} stream")
+    elif situation.record is not None and len(live) >= setting.k:
+        told = Announce("Normal", "Synchronous", f"commits wait for {setting}")
+    else:
+        return
+    if told.reason != step.m.sync_told and situation.policy.k:
+        step.remember(sync_told=told.reason)
+        step.actions.append(told)
+
+
+def record_sent(step: Step, state: LeaseState) -> None:
+    """A write of the Lease is sent: until it is answered, the record isn't known, should it differ."""
+    s = step.state
+    if s is None or s.sync != state.sync:
+        step.remember(recorded=False)
+
+
+def record_answered(step: Step) -> None:
+    """A write of ours was answered: what it said is recorded, and no earlier write can come true any more."""
+    step.remember(recorded=True)

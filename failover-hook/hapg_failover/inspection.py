@@ -1,0 +1,95 @@
+"""What our own volume holds: its control file and the end of its WAL, by the image's programs or, where it has none, by reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from .adapters.volume import Volume
+from .core.control import ControlData, parse_control_file, parse_controldata
+from .core.lsn import Position, format_lsn
+from .core.wal import (
+    end_before_segment,
+    end_by_reading,
+    first_lsn,
+    last_lsn,
+    newest_segment_timeline,
+    parse_lastrecord,
+    parse_waldump_end,
+    record_end,
+    segment_name,
+)
+
+PAGE = 8192
+NEAR = 8 * PAGE
+
+INSTEAD: Mapping[str, str] = {
+    "pg_basebackup": "a replica can't be cloned",
+    "pg_controldata": "the control file is read here",
+    "pg_rewind": "a replica that has diverged is cloned",
+    "pg_waldump": "WAL is read here",
+    "pg_xlogdump": "WAL is read here",
+}
+"""What happens without a program."""
+
+
+class Inspection:
+    """Looks at the volume of one incarnation of the supervisor."""
+
+    def __init__(self, run: Callable[..., str], volume: Volume, missing: frozenset[str]) -> None:
+        """run: carries out a verb, with its arguments, and returns what it printed; missing: programs that the image lacks."""
+        self._run = run
+        self._volume = volume
+        self._missing = missing
+
+    def control(self) -> ControlData:
+        """Return what the control file says. Raise ValueError, OSError, and what `run` raises."""
+        if "pg_controldata" in self._missing:
+            return parse_control_file(self._volume.read_control())
+        return parse_controldata(self._run("controldata"))
+
+    def end_of_wal(self, hint: int | None) -> Position | None:
+        """Return the end of the last valid record; None if the server isn't consistent there. Raise ValueError if there is none.
+
+        hint: an LSN that is known to have been flushed. Without one, the search begins at the last checkpoint's redo point.
+        """
+        names = self._volume.wal_segments()
+        newest = newest_segment_timeline(names)
+        if newest is None:
+            raise ValueError("there is no WAL segment")
+        control = self.control()
+        for timeline in sorted({newest, control.checkpoint.timeline}, reverse=True):
+            for start in _search_starts(timeline, hint, control, names):
+                end = self.search_end(timeline, start, names, control.segment_size)
+                if end is not None:
+                    position = Position(timeline, end)
+                    return position if position >= control.min_recovery and control.backup_start == 0 else None
+        raise ValueError("no valid WAL record was found")
+
+    def search_end(self, timeline: int, start: int, names: list[str], segment_size: int) -> int | None:
+        """Return the end of valid WAL on `timeline`; None if no record is found from `start` on. names: of the WAL directory."""
+        if self._missing & {"pg_waldump", "pg_xlogdump"}:
+            return end_by_reading(self._volume.read_wal, timeline, start, segment_size)
+        last = last_lsn(timeline, start, names, segment_size)
+        text = self._run("waldump", str(timeline), format_lsn(start), format_lsn(last))
+        if "error:" not in text and "fatal:" not in text.lower():
+            return end_before_segment(self._volume.read_wal, segment_name(timeline, last, segment_size), segment_size)
+        try:
+            found = parse_waldump_end(text, segment_size)
+        except ValueError:
+            return None
+        if found.end is not None:
+            return found.end
+        if found.last_record is None:
+            return None
+        record = parse_lastrecord(self._run("lastrecord", str(timeline), format_lsn(found.last_record)))
+        return record_end(record, segment_size)
+
+
+def _search_starts(timeline: int, hint: int | None, control: ControlData, names: list[str]) -> list[int]:
+    """Return where to begin to look for the end, the nearest guess first."""
+    lowest = first_lsn(timeline, names, control.segment_size)
+    if lowest is None:
+        return []
+    starts = [] if hint is None else [hint - hint % PAGE - NEAR, hint - hint % control.segment_size]
+    starts.append(control.redo if control.checkpoint.timeline == timeline else lowest)
+    return [start for start in starts if start >= lowest]

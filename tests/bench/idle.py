@@ -1,0 +1,144 @@
+"""What a system costs while nothing happens: requests to the API, memory and processor of its agents; and how quickly one starts."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.systems import System
+from tests.cluster import nodes, process
+from tests.cluster.process import Process
+from tests.e2e.client import Client
+from tests.e2e.programs import run
+from tests.e2e.release import Pod
+
+SETTLE_SECONDS = 20.0
+START_SECONDS = 60.0
+KINDS = ("pods", "leases", "events", "endpoints", "configmaps", "secrets", "services")
+SERVED = re.compile(r'^apiserver_request_total\{.*?resource="(?P<kind>[a-z]+)".*?verb="(?P<verb>[A-Z]+)".*\} (?P<count>[0-9.e+]+)$')
+SENT = re.compile(r'^ha_postgres_api_requests_total\{verb="(?P<verb>[A-Z]+)"\} (?P<count>[0-9]+)$')
+READY = r"""
+exec 2>/dev/null
+while :; do
+  if exec {c}<>"/dev/tcp/$1/8008"; then
+    printf 'GET /readyz HTTP/1.0\r\n\r\n' >&"$c"
+    if read -r -t 1 -u "$c" _ code _ && [[ $code == 200 ]]; then echo "$EPOCHREALTIME"; exit; fi
+    exec {c}>&-
+  fi
+  read -r -t 0.01 <> <(:)
+done"""
+"""Prints when the agent of a pod says that it is ready; asks a hundred times a second."""
+METRICS = r"""exec {c}<>"/dev/tcp/$1/8008"; printf 'GET /metrics HTTP/1.0\r\n\r\n' >&"$c"; cat <&"$c" """
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of all processes of an agent: resident memory, the same with shared pages divided by their users (bytes), seconds of processor."""
+
+    resident: int
+    proportional: int
+    processor_s: float
+
+
+def served(metrics: str) -> dict[str, float]:
+    """From the API server's metrics: requests about what a release is made of, by kind and verb. A watch counts when it ends."""
+    found: dict[str, float] = {}
+    for line in metrics.splitlines():
+        match = SERVED.match(line)
+        if match and match["kind"] in KINDS:
+            name = f"{match['kind']} {match['verb']}"
+            found[name] = found.get(name, 0.0) + float(match["count"])
+    return found
+
+
+def sent(metrics: str) -> int:
+    """From an agent's metrics: how many requests it has sent."""
+    return sum(int(match["count"]) for line in metrics.splitlines() if (match := SENT.match(line)))
+
+
+def per_second(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:
+    """What has grown, by how much a second."""
+    return {name: (count - before.get(name, 0.0)) / seconds for name, count in after.items() if count > before.get(name, 0.0)}
+
+
+def requests(seconds: float) -> dict[str, float]:
+    """Requests a second that the API server serves now, by kind and verb."""
+    before = served(run("kubectl", "get", "--raw", "/metrics"))
+    time.sleep(seconds)
+    return per_second(before, served(run("kubectl", "get", "--raw", "/metrics")), seconds)
+
+
+def agents(system: System, pod: Pod) -> list[Process]:
+    """The processes of the agent of a pod, the eldest first."""
+    found = nodes.processes(system.namespace.name, pod.name, system.agent, pod.node)
+    return [each for each in found if system.agent_command in process.command_line(each.pid)]
+
+
+def usage(system: System, pod: Pod) -> Usage:
+    """What the agent of a pod uses, or has used since it began."""
+    chosen = agents(system, pod)
+    memory = [_memory(Path(f"/proc/{each.pid}/smaps_rollup").read_text(encoding="utf-8")) for each in chosen]
+    ticks = [_ticks(Path(f"/proc/{each.pid}/stat").read_text(encoding="utf-8")) for each in chosen]
+    return Usage(sum(rss for rss, _ in memory), sum(pss for _, pss in memory), sum(ticks) / os.sysconf("SC_CLK_TCK"))
+
+
+def _memory(rollup: str) -> tuple[int, int]:
+    values = {words[0]: int(words[1]) * 1024 for line in rollup.splitlines()[1:] if len(words := line.split()) == 3}
+    return values["Rss:"], values["Pss:"]
+
+
+def _ticks(stat: str) -> int:
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def measure(system: System, seconds: float, before: Mapping[str, float]) -> dict[str, object]:
+    """The figures of a system at rest. before: what the API server served each second before it was there."""
+    time.sleep(SETTLE_SECONDS)
+    pods, client = system.pods(), system.client
+    first, counted = [usage(system, pod) for pod in pods], _sent(system, client, pods)
+    begun = time.monotonic()
+    with_it = requests(seconds)
+    took = time.monotonic() - begun
+    last, counted_last = [usage(system, pod) for pod in pods], _sent(system, client, pods)
+    found: dict[str, object] = {
+        "seconds": round(took),
+        "api_per_s": round((counted_last - counted) / took, 2) if system.tells_phases else None,
+        "api_per_s_served": round(sum(with_it.values()) - sum(before.values()), 2),
+        "rss_mib": _mib(each.resident for each in last),
+        "pss_mib": _mib(each.proportional for each in last),
+        "growth_kib": max(after.resident - now.resident for now, after in zip(first, last, strict=True)) // 1024,
+        "millicores": round(1000 * max(after.processor_s - now.processor_s for now, after in zip(first, last, strict=True)) / took, 1),
+    }
+    if system.tells_phases:
+        found["start_s"] = round(start_up(system), 2)
+    return found
+
+
+def _mib(values: Iterable[int]) -> float:
+    return round(max(values) / 2**20, 1)
+
+
+def _sent(system: System, client: Client, pods: Iterable[Pod]) -> int:
+    if not system.tells_phases:
+        return 0
+    return sum(sent(client.namespace.kubectl(*client.command("bash", "-c", METRICS, "metrics", pod.ip))) for pod in pods)
+
+
+def start_up(system: System) -> float:
+    """Kill the agent's container of a standby; return how many seconds its successor's first process is older than its first 'ready'."""
+    pod = system.standbys()[0]
+    killed = agents(system, pod)[0]
+    nodes.kill_container(system.namespace.name, pod.name, system.agent, node=pod.node)
+    client = system.client_apart_from(pod.node)
+    ready = float(client.namespace.kubectl(*client.command("timeout", f"{START_SECONDS:.0f}", "bash", "-c", READY, "ready", pod.ip)))
+    started = agents(system, pod)[0]
+    assert started != killed
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - started.start / os.sysconf("SC_CLK_TCK")
+    began = time.time() - age
+    system.wait_full_strength()
+    return ready - began

@@ -1,0 +1,36 @@
+"""The file of the lines of JSON: one for each fault of each system, and one for each other thing that is measured."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+Line = dict[str, Any]
+
+
+def read(path: Path) -> list[Line]:
+    """The lines of a file, none if it isn't there."""
+    return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def write(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    """Write them at once: whoever reads the file finds whole lines, all of one moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.write_text("".join(json.dumps(each) + "\n" for each in lines), encoding="utf-8")
+    new.replace(path)
+
+
+def kind(line: Mapping[str, object]) -> tuple[object, object]:
+    """What a line is about: the system, and the fault or whatever else was measured."""
+    return line.get("system"), line.get("fault") or next(name for name in line if name != "system")
+
+
+def put(path: Path, line: Mapping[str, object]) -> None:
+    """Add a line, in place of one about the same."""
+    lines = read(path)
+    at = next((number for number, each in enumerate(lines) if kind(each) == kind(line)), len(lines))
+    write(path, [*lines[:at], line, *lines[at + 1 :]])

@@ -1,0 +1,70 @@
+"""Patroni in Kubernetes mode, on the same cluster, under the same writers and faults."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from string import Template
+from typing import ClassVar
+
+from tests.bench.patroni import image
+from tests.bench.patroni.image import FOLDER, IMAGE
+from tests.bench.systems import System
+from tests.cluster import local
+from tests.e2e.release import Pod
+
+SWITCHOVER = """
+import json, sys, urllib.request
+body = json.dumps({"leader": sys.argv[1]}).encode()
+urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:8008/switchover", body), timeout=120)
+"""
+"""The REST API, which patronictl uses as well."""
+
+
+@dataclass
+class Patroni(System):
+    """With the times that Patroni has by default."""
+
+    system = "patroni"
+    ttl_s = 30.0
+    containers = ("postgres",)
+    agent = "postgres"
+    agent_command = "patroni"
+    loop_wait: ClassVar[int] = 10
+    retry_timeout: ClassVar[int] = 10
+
+    def prepare(self) -> None:
+        """See System."""
+        local.load([image.ensure()])
+
+    def deploy(self) -> None:
+        """See System."""
+        facts = {"name": self.name, "namespace": self.namespace.name, "image": IMAGE, "storage_class": self.storage_class}
+        times = {"ttl": int(self.ttl_s), "loop_wait": self.loop_wait, "retry_timeout": self.retry_timeout}
+        configuration = Template((FOLDER / "patroni.yaml").read_text(encoding="utf-8")).substitute(facts, **times)
+        manifests = Template((FOLDER / "manifests.yaml").read_text(encoding="utf-8")).substitute(
+            facts, configuration=json.dumps(configuration), password=secrets.token_urlsafe(24)
+        )
+        self.namespace.kubectl("apply", "--filename", "-", stdin=manifests)
+
+    def switch_over(self, primary: Pod) -> None:
+        """See System."""
+        self.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "python3", "-c", SWITCHOVER, primary.name)
+
+    def version(self) -> str:
+        """See System."""
+        found = re.search(r"^patroni\S*==(\S+)", (FOLDER / "requirements.in").read_text(encoding="utf-8"), re.MULTILINE)
+        assert found is not None
+        return f"Patroni {found[1]}, ttl {self.ttl_s:.0f}, loop_wait {self.loop_wait}, retry_timeout {self.retry_timeout}"
+
+
+@dataclass
+class FastPatroni(Patroni):
+    """With the shortest times that Patroni accepts."""
+
+    system = "patroni-fast"
+    ttl_s = 20.0
+    loop_wait = 1
+    retry_timeout = 3

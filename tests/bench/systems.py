@@ -1,0 +1,66 @@
+"""What is measured: our release and, beside it, others that a bench installs and breaks in the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tests.e2e.programs import HAPG, REPOSITORY, run
+from tests.e2e.release import CHART, VALUES, Pod, Release
+
+
+@dataclass
+class System(Release):
+    """A release of any of them.
+
+    system: its name in the lines and tables; ttl_s: after how long a silent primary may be replaced; containers: those of a pod
+    that run the server and decide about it; agent: the one that decides, agent_command: what the command lines of its processes
+    contain; tells_phases: the agent logs what phases.py looks for, and counts its requests.
+    """
+
+    system: ClassVar[str]
+    ttl_s: ClassVar[float]
+    containers: ClassVar[tuple[str, ...]]
+    agent: ClassVar[str]
+    agent_command: ClassVar[str]
+    tells_phases: ClassVar[bool] = False
+
+    storage_class: str = "standard"
+
+    def prepare(self) -> None:
+        """See to it that the nodes have its images."""
+
+    def deploy(self) -> None:
+        """Install it; doesn't wait for the pods."""
+        raise NotImplementedError
+
+    def switch_over(self, primary: Pod) -> None:
+        """Ask for another primary, by the means that its users have."""
+        raise NotImplementedError
+
+    def version(self) -> str:
+        """What is measured, with its version."""
+        raise NotImplementedError
+
+
+class HaPostgres(System):
+    """This project, with the default values and the storage of the tutorial."""
+
+    system = "ha-postgres"
+    ttl_s = 6.0
+    containers = ("postgres", "failover")
+    agent = "failover"
+    agent_command = "hapg_failover"
+    tells_phases = True
+
+    def deploy(self) -> None:
+        """See System."""
+        self.install(CHART, "--values", str(VALUES), "--set", f"storage.storageClassName={self.storage_class}")
+
+    def switch_over(self, primary: Pod) -> None:
+        """See System."""
+        run(str(HAPG), "switchover", self.name, "-n", self.namespace.name)
+
+    def version(self) -> str:
+        """See System."""
+        return f"ha-postgres {run('git', '-C', str(REPOSITORY), 'describe', '--always', '--dirty').strip()}"

@@ -1,0 +1,76 @@
+"""The page and the README's table are what the committed lines give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.bench import faults, lines, report, summary
+from tests.bench.summary import Measurement, Quantiles
+
+MACHINE = {"day": "2026-01-02", "processors": 2, "memory_gib": 24, "kernel": "6.1.0", "kubernetes": "v1.34.4", "nodes": 3}
+QUANTILES = asdict(Quantiles(0.01, 0.02, 0.03, 0.04))
+
+
+def found(gaps: Sequence[float], stuck: bool = False) -> list[Measurement]:
+    return [Measurement(gap, gap / 4, 1, 2, 3, 9.0, stuck, {"detect": 0.25}) for gap in gaps]
+
+
+@pytest.fixture
+def some_lines() -> list[lines.Line]:
+    return [
+        {"machine": MACHINE},
+        {"system": "ha-postgres", "version": "ha-postgres 1"},
+        {"system": "ha-postgres", "idle": {"api_per_s": 0.5, "rss_mib": 51.2, "millicores": 2.5, "start_s": None}},
+        {"system": "kubernetes", "routing": {"n": 10, **{name: QUANTILES for name, _ in report.ROUTING}}},
+        summary.summarize("ha-postgres", "node", found([6.0, 7.0])).line(),
+        summary.summarize("patroni", "node", found([30.0], stuck=True)).line(),
+    ]
+
+
+def test_every_fault_has_its_words_and_a_goal() -> None:
+    assert list(report.DONE) == list(report.GOALS) == list(faults.FAULTS)
+
+
+def test_systems_stand_side_by_side(some_lines: list[lines.Line]) -> None:
+    rows = report.Report(some_lines).overview(goals=True).splitlines()
+    assert rows[0] == "| fault | goal | ha-postgres (n) | patroni (n) | ha-postgres: lost / split | patroni: lost / split |"
+    assert rows[2] == "| node switched off | 6.0 / 8.0 | 6.50 / 7.00 (2) | 30.00 / 30.00, 1 not before its end (1) | 2 / 6 | 1 / 3 |"
+
+    assert report.Report(some_lines).overview(goals=False).startswith("| fault | ha-postgres (n) |")
+
+
+def test_the_page_has_every_figure(some_lines: list[lines.Line]) -> None:
+    page = report.Report(some_lines).page()
+    assert "Kubernetes 1.34.4, 3 nodes on one machine with 2 processors and 24 GiB" in page
+    assert "| node | 2 | 6.00 | 6.50 | 7.00 | 7.00 | 2 | 4 | 6 | 9.0 |" in page
+    assert "| patroni | node | 1 | 7.50 | 7.50 | 7.50 | 7.50 | 30.00 |" in page
+    assert "| node | 0.25 |" in page
+    assert "| resident memory of an agent's processes, MiB | 60 | 51.2 |" in page
+    assert "first connection | 10 | 0.01 | 0.02 | 0.03 | 0.04 |" in page
+    assert "{" not in page
+
+
+def test_only_its_own_part_of_the_readme_is_written() -> None:
+    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    assert report.readme(text, "new") == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+    with pytest.raises(ValueError, match="no place for the table"):
+        report.readme("before\nafter\n", "new")
+
+
+def test_a_difference_is_found_and_mended(some_lines: list[lines.Line], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SOURCE", "PAGE", "README"):
+        monkeypatch.setattr(report, name, tmp_path / name.lower())
+    monkeypatch.setattr(report, "REPOSITORY", tmp_path)
+    (tmp_path / "readme").write_text(f"{report.BEGIN}\n{report.END}\n", encoding="utf-8")
+    lines.write(tmp_path / "new.jsonl", some_lines)
+    said: list[str] = []
+    assert report.main([str(tmp_path / "new.jsonl")], said.append) == 0
+    assert report.main(["--check"], said.append) == 0
+    assert said == ["page: written", "readme: written"]
+    (tmp_path / "page").write_text("another", encoding="utf-8")
+    assert report.main(["--check"], said.append) == 1
+    assert said[-1] == "page: differs from what docs/bench.jsonl gives"

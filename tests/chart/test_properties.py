@@ -1,0 +1,59 @@
+"""Any valid spec renders the same with helm 3 and 4, lints, and is what Kubernetes accepts."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+
+from hapg import render, spec, write
+from tests.chart import helm, kubernetes_schemas
+from tests.unit.generator import specs
+
+
+@pytest.fixture(scope="module")
+def location(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return kubernetes_schemas.write(tmp_path_factory.mktemp("schemas"))
+
+
+@pytest.mark.slow
+@given(specs.SPECS)
+@settings(max_examples=40)
+def test_any_valid_spec(location: str, document: specs.Object) -> None:
+    wanted = spec.parse(specs.text(document), "pg.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        chart = Path(folder, wanted.name)
+        write.write(chart, render.chart(wanted.name, wanted.major, wanted.defaults))
+        three, four = (rendered(chart, version) for version in helm.VERSIONS)
+        assert three == four
+        linted = helm.run("helm3", "lint", "--strict", str(chart), "--kube-version", helm.KUBERNETES)
+        assert linted.returncode == 0, linted.stdout
+        Path(folder, "rendered.yaml").write_text(three)
+        checked = helm.run("kubeconform", "-strict", "-summary", "-schema-location", location, str(Path(folder, "rendered.yaml")))
+        assert checked.returncode == 0, checked.stdout
+        assert "Invalid: 0, Errors: 0, Skipped: 0" in checked.stdout
+        check_against_spec(three, wanted)
+
+
+def rendered(chart: Path, version: str) -> str:
+    done = helm.run(version, "template", "e1", str(chart), "--namespace", "123", "--kube-version", helm.KUBERNETES)
+    assert done.returncode == 0, done.stderr
+    return "\n".join(line for line in done.stdout.splitlines() if line.strip())
+
+
+def check_against_spec(text: str, wanted: spec.Spec) -> None:
+    """The values of the spec arrive in the objects as they are, and no delimiter of a template does."""
+    (stateful_set,) = (document for document in yaml.safe_load_all(text) if document and document["kind"] == "StatefulSet")
+    pod = stateful_set["spec"]["template"]["spec"]
+    assert stateful_set["spec"]["replicas"] == wanted.defaults["replicas"]
+    for key in ("nodeSelector", "tolerations", "imagePullSecrets", "schedulerName"):
+        assert pod.get(key) == (wanted.defaults.get(key) or None)
+    if wanted.defaults.get("affinity"):
+        assert pod["affinity"] == wanted.defaults["affinity"]
+    if not any(delimiter in str(wanted.defaults) for delimiter in ("{{", "[[", "[%")):
+        script = re.compile(r"supervisor\.sh: \|\n.*?(?=^---|\Z)", re.DOTALL | re.MULTILINE)
+        assert not re.search(r"\{\{|\}\}|\[\[ [a-z]|\[%|<no value>", script.sub("", text))

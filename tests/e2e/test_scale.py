@@ -1,0 +1,89 @@
+"""A release is scaled up and down; the primary's own ordinal is scaled away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.fixtures import Cluster
+from tests.e2e import programs
+from tests.e2e.programs import HAPG
+from tests.e2e.release import CHART, VALUES, Release
+from tests.e2e.writes import Writer, late, lost
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(540)]
+
+ROWS = 100
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster) -> Iterator[Release]:
+    """One server alone."""
+    with programs.namespace("e2e-scale") as namespace:
+        release = Release(namespace, replicas=1)
+        release.install(CHART, "--values", str(VALUES), "--set", "replicas=1")
+        release.wait_serving()
+        release.add_clients()
+        release.client.sql("CREATE TABLE appends (writer text, id bigint)")
+        yield release
+
+
+def scale(release: Release, replicas: int) -> None:
+    release.upgrade("--set", f"replicas={replicas}")
+    release.replicas = replicas
+
+
+def members(release: Release) -> list[str]:
+    return sorted(member["pod"] for member in release.lease()["members"])
+
+
+def names(*ordinals: int) -> list[str]:
+    return [f"ha-postgres-{ordinal}" for ordinal in ordinals]
+
+
+def test_up_from_one_to_three_to_five_under_writes(release: Release) -> None:
+    primary = release.primary()
+    with Writer(release.client, "growing", per_second=20) as writer:
+        for replicas in (3, 5):
+            scale(release, replicas)
+            release.wait_full_strength()
+            expected = names(*range(1, replicas))
+            release.wait(f"{expected} are members", lambda expected=expected: members(release) == expected, 30)  # type: ignore[misc]
+        release.wait("rows are acknowledged", lambda: writer.rows > ROWS, 60)
+        log = writer.stop()
+    assert release.primary().uid == primary.uid
+    assert len(log.acknowledged) == log.acknowledged[-1].id - log.acknowledged[0].id + 1, "a write failed while nothing failed"
+
+
+def test_down_to_two_with_the_primary_scaled_away(release: Release) -> None:
+    done = programs.attempt(str(HAPG), "switchover", release.name, "--namespace", release.namespace.name, "--to", names(4)[0])
+    assert done.code == 0, done.text
+    release.wait_full_strength()
+    client = release.client
+    timeline = release.lease()["timeline"]
+    with Writer(client, "shrinking") as writer:
+        release.wait("rows are acknowledged", lambda: writer.rows > ROWS, 60)
+        scale(release, 2)
+        release.wait("a pod that stays is the primary", lambda: release.primary().name in names(0, 1), 60)
+        release.wait("writes go on", lambda: writer.rows_after(timeline) > ROWS, 60)
+        log = writer.stop()
+    release.wait_full_strength()
+    present = [int(row[0]) for row in client.sql("SELECT id FROM appends WHERE writer = 'shrinking'")]
+    assert lost(log, present) == []
+    assert late([log]) == []
+    assert release.lease()["timeline"] == timeline + 1, "more than one hand-over"
+    assert {pod.name for pod in release.pods()} == set(names(0, 1))
+
+
+def test_who_was_scaled_away_leaves_the_members(release: Release) -> None:
+    [standby] = [pod.name for pod in release.standbys()]
+    release.wait("only the other server is a member", lambda: members(release) == [standby], 60)
+
+
+def test_an_old_volume_comes_back_as_a_replica(release: Release) -> None:
+    scale(release, 3)
+    release.wait_full_strength()
+    release.wait("both others are members", lambda: len(members(release)) == 2, 30)
+    [[count]] = release.client.sql("SELECT count(*) FROM appends WHERE writer = 'growing'")
+    assert int(count) > ROWS

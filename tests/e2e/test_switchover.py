@@ -1,0 +1,223 @@
+"""The operator's commands on a real release: status, switchover, forced failover, with the rights that the documents say they need."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster import nodes
+from tests.cluster.fixtures import Cluster
+from tests.e2e import faults, programs, trial
+from tests.e2e.programs import HAPG, REPOSITORY, Done
+from tests.e2e.release import CHART, VALUES, Pod, Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+ANSWER = "ha-postgres/answer"
+SWITCHOVER = "ha-postgres/switchover"
+MAX_LAG = 1024 * 1024
+BEHIND = "SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000)) FROM generate_series(1, 6000)"
+"""Six megabytes of WAL that change no table."""
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster) -> Iterator[Release]:
+    """A release of three, at full strength."""
+    with programs.namespace("e2e-operate") as namespace:
+        release = Release(namespace)
+        release.install(CHART, "--values", str(VALUES), "--set", f"failover.maxLagBytes={MAX_LAG}")
+        release.wait_serving()
+        release.add_clients()
+        release.wait_full_strength()
+        yield release
+
+
+def hapg(release: Release, command: str, *options: str) -> Done:
+    return programs.attempt(str(HAPG), command, release.name, "--namespace", release.namespace.name, *options, limit=120)
+
+
+def status(release: Release) -> dict[str, Any]:
+    done = hapg(release, "status", "--output", "json")
+    assert done.code == 0, done.text
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+def notes(release: Release, pod: str) -> dict[str, str]:
+    found: dict[str, str] = release.namespace.get("pod", pod)["metadata"].get("annotations", {})
+    return found
+
+
+def identities(release: Release) -> dict[str, tuple[str, int]]:
+    return {pod.name: (pod.uid, pod.restarts) for pod in release.pods()}
+
+
+def test_status_says_what_the_api_shows(release: Release) -> None:
+    release.wait("nothing is wrong", lambda: status(release)["warnings"] == [], 30)
+    found, lease = status(release), release.lease()
+    assert found["primary"] == lease["holder"]["pod"] == release.primary().name
+    assert found["lease"]["term"] == lease["term"]
+    assert found["lease"]["renewedSecondsAgo"] < lease["ttlSeconds"]
+    assert found["lease"]["members"] == sorted(member["pod"] for member in lease["members"])
+    assert {pod["name"]: (pod["role"], pod["node"], pod["ready"]) for pod in found["pods"]} == {
+        pod.name: (pod.role, pod.node, True) for pod in release.pods()
+    }
+    table = hapg(release, "status").out
+    assert f"held by {found['primary']} since term {lease['term']}" in table
+    assert "warning" not in table
+
+
+def test_a_switchover_loses_nothing_and_restarts_nothing(release: Release, measured: list[str]) -> None:
+    before = identities(release)
+    found = trial.run(release, faults.SWITCHOVER, "switchover")
+    measured.append(found.summary)
+    assert found.violations() == []
+    assert found.lost == []
+    assert found.lost_pinned == []
+    assert found.new.name != found.old.name
+    assert identities(release) == before
+    answer = json.loads(notes(release, found.old.name)[ANSWER])
+    assert (answer["outcome"], answer["reason"]) == ("taken", f"handing over to {found.new.name}")
+    assert SWITCHOVER not in notes(release, found.old.name)
+    log = release.namespace.kubectl("logs", found.old.name, "--container", "failover")
+    assert '"op": "rewind"' not in log
+    assert '"op":"rewind"' not in log
+
+
+def test_a_switchover_goes_where_it_is_sent(release: Release) -> None:
+    release.wait_full_strength()
+    target = max(release.standbys(), key=lambda pod: pod.name)
+    done = hapg(release, "switchover", "--to", target.name)
+    assert done.code == 0, done.text
+    assert done.out.startswith(f"{target.name} is the primary under term ")
+    assert release.primary().name == target.name
+    assert release.client.sql("SELECT pg_is_in_recovery()") == [["f"]]
+    release.wait_full_strength()
+
+
+def test_what_can_not_be_is_one_clear_sentence_and_changes_nothing(release: Release) -> None:
+    term, primary = release.lease()["term"], release.primary()
+    for options, words in [
+        (("--to", primary.name), f"error: --to {primary.name}: it is the primary already"),
+        (("--to", "nobody"), "error: --to nobody: there is no such pod"),
+    ]:
+        done = hapg(release, "switchover", *options)
+        assert done.code == 1
+        assert len(done.err.splitlines()) == 1
+        assert words in done.err
+    forced = hapg(release, "failover", "--force", "--yes")
+    assert (forced.code, "nobody may take it away" in forced.err) == (1, True)
+    elsewhere = programs.attempt(str(HAPG), "status", "another", "--namespace", release.namespace.name)
+    assert (
+        elsewhere.err == f"error: release another not found in namespace {release.namespace.name}: there is no ConfigMap another-config\n"
+    )
+    assert release.lease()["term"] == term
+
+
+def test_a_request_of_an_earlier_term_is_refused_by_the_primary(release: Release) -> None:
+    term, primary = release.lease()["term"], release.primary()
+    request = json.dumps({"id": "stale", "term": term - 1})
+    release.namespace.kubectl("annotate", "pod", primary.name, f"{SWITCHOVER}={request}")
+
+    def answered() -> dict[str, str]:
+        found: dict[str, str] = json.loads(notes(release, primary.name).get(ANSWER, "{}"))
+        return found if found.get("id") == "stale" else {}
+
+    answer = release.wait("the request is answered", answered, 20)
+    assert answer["outcome"] == "refused"
+    assert answer["reason"] == f"the request is for term {term - 1}, but this is term {term}"
+    assert SWITCHOVER not in notes(release, primary.name)
+    assert release.lease()["term"] == term
+
+
+@pytest.fixture
+def operator(release: Release, tmp_path: Path) -> Path:
+    """A kubeconfig with the rights of the Role in docs/operations.md, and no others."""
+    [text] = re.findall(r"```yaml\n(.*?kind: Role\n.*?)```", (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8"), re.DOTALL)
+    role = yaml.safe_load(text.replace("NAME", release.name).replace("NS", release.namespace.name))
+    name = role["metadata"]["name"]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": release.namespace.name}],
+    }
+    release.namespace.apply(role, account, binding)
+    config = yaml.safe_load(release.namespace.kubectl("config", "view", "--raw", "--minify"))
+    config["users"][0]["user"] = {"token": release.namespace.kubectl("create", "token", name).strip()}
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def test_the_documented_role_is_enough(release: Release, operator: Path) -> None:
+    release.wait_full_strength()
+    old = release.primary().name
+    assert hapg(release, "status", f"--kubeconfig={operator}").code == 0
+    done = hapg(release, "switchover", f"--kubeconfig={operator}")
+    assert done.code == 0, done.text
+    assert release.primary().name != old
+    may = partial(release.namespace.try_kubectl, "auth", "can-i", f"--kubeconfig={operator}")
+    assert may("delete", "pods").code == 1
+    release.wait_full_strength()
+
+
+def signal_receiver(release: Release, pod: Pod, number: int) -> None:
+    nodes.kill_process(release.namespace.name, pod.name, "postgres", "walreceiver", number)
+
+
+@pytest.mark.faults
+def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release) -> None:
+    if not faults.NODE.possible:
+        pytest.skip("only on the local cluster: a node is switched off")
+    release.wait_full_strength()
+    old, standbys = release.primary(), release.standbys()
+    client = release.client_apart_from(old.node)
+    client.sql("CREATE TABLE IF NOT EXISTS kept AS SELECT 1 AS number")
+    for pod in standbys:
+        signal_receiver(release, pod, signal.SIGSTOP)
+    client.sql(BEHIND)
+    with faults.undone(faults.NODE, old) as undo:
+
+        def recorded() -> bool:
+            """The Lease says where the primary's WAL ends: what a lost node can't tell any more."""
+            [[end]] = client.sql("SELECT pg_current_wal_flush_lsn() - '0/0'")
+            high, low = release.lease()["position"]["lsn"].split("/")
+            return (int(high, 16) << 32) + int(low, 16) >= int(end) - MAX_LAG
+
+        release.wait("the Lease records the primary's position", recorded, 20)
+        faults.NODE.inject(release, old)
+        # What waits in its socket must not be received when it goes on.
+        for number in (signal.SIGTERM, signal.SIGCONT):
+            for pod in standbys:
+                signal_receiver(release, pod, number)
+
+        def blocked() -> list[str]:
+            found = [text for text in status(release)["warnings"] if "maxLagBytes" in text]
+            return found if len(found) == len(standbys) else []
+
+        warned = release.wait("both standbys are too far behind", blocked, 60)
+        assert all("hapg failover" in text for text in warned)
+        release.wait("an Event says so", lambda: "NobodyMayClaim" in release.namespace.kubectl("get", "events"), 60)
+        assert release.lease()["holder"]["pod"] == old.name
+        refused = hapg(release, "failover", "--force")
+        assert (refused.code, "--yes does it without asking" in refused.err) == (2, True)
+        target = standbys[-1].name
+        done = hapg(release, "failover", "--force", "--to", target, "--yes")
+        assert done.code == 0, done.text
+        assert "LOST FOR CERTAIN" in done.err
+        assert done.out.startswith(f"{target} is the primary under term ")
+        assert "ForcedFailover" in release.namespace.kubectl("get", "events")
+        undo()
+    release.wait_full_strength(asker=client)
+    assert client.sql("SELECT number FROM kept") == [["1"]]

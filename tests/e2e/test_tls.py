@@ -1,0 +1,130 @@
+"""TLS: allowed, then required, in a running release, and a certificate that is replaced. The tests go on from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.fixtures import Cluster
+from tests.e2e import programs
+from tests.e2e.certificates import Authority
+from tests.e2e.programs import Done
+from tests.e2e.release import CHART, VALUES, Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
+
+ROLL_SECONDS = 300.0
+PROJECTION_SECONDS = 180.0
+SECRET = "own-tls"
+REFUSED = "no encryption"
+OVER_TLS = "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE state = 'streaming' AND ssl"
+
+
+@dataclass(frozen=True)
+class Encrypted:
+    """A release with TLS, its name for clients, and the authority of its certificate."""
+
+    release: Release
+    authority: Authority
+    folder: Path
+
+    @property
+    def host(self) -> str:
+        """What clients connect to."""
+        return f"{self.release.name}.{self.release.namespace.name}"
+
+    def ask(self, mode: str, authority: Authority | None = None, host: str | None = None) -> Done:
+        """Connect with libpq's sslmode, trusting an authority (its own one) alone."""
+        certificate = (authority or self.authority).certificate
+        setup = f"cat > /tmp/ca.crt <<'END'\n{certificate}END\nexport PGSSLMODE={mode} PGSSLROOTCERT=/tmp/ca.crt"
+        return self.release.client.try_psql("SELECT 'connected'", host=host, setup=setup, options="-qAt")
+
+    def streams_over_tls(self) -> bool:
+        """Whether all standbys stream, and each of them over TLS."""
+        return bool(self.release.at_full_strength()) and self.release.client.sql(OVER_TLS) == [[str(self.release.replicas - 1)]]
+
+
+@pytest.fixture(scope="module")
+def encrypted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encrypted]:
+    """A release whose servers allow TLS, at full strength."""
+    folder = tmp_path_factory.mktemp("certificates")
+    with programs.namespace("e2e-tls") as namespace:
+        release = Release(namespace)
+        made = Encrypted(release, Authority(folder, "first"), folder)
+        namespace.apply(made.authority.secret(SECRET, made.host))
+        release.install(CHART, "--values", str(VALUES), "--set", f"standbyMode=hot,tls.mode=allow,tls.secretName={SECRET}")
+        release.wait_serving()
+        release.add_clients()
+        release.wait_full_strength()
+        yield made
+
+
+def test_allowed_means_with_and_without(encrypted: Encrypted) -> None:
+    assert encrypted.ask("verify-full").out == "connected\n"
+    assert encrypted.ask("disable").out == "connected\n"
+    assert encrypted.streams_over_tls()
+
+
+def test_it_becomes_required_while_the_release_runs(encrypted: Encrypted) -> None:
+    release = encrypted.release
+    release.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
+    before = {pod.uid for pod in release.pods()}
+    release.upgrade("--set", "tls.mode=require")
+
+    def all_are_new() -> bool:
+        return not before & {pod.uid for pod in release.pods()} and encrypted.streams_over_tls()
+
+    release.wait("all have restarted and stream over TLS", all_are_new, ROLL_SECONDS)
+    assert release.client.sql("SELECT number FROM kept") == [["1"]]
+
+
+def test_without_tls_every_server_refuses(encrypted: Encrypted) -> None:
+    assert encrypted.ask("verify-full").out == "connected\n"
+    for pod in encrypted.release.pods():
+        refused = encrypted.ask("disable", host=pod.ip)
+        assert refused.code != 0
+        assert REFUSED in refused.err
+        assert encrypted.ask("verify-ca", host=pod.ip).out == "connected\n"
+
+
+def test_members_check_the_certificate(encrypted: Encrypted) -> None:
+    standby = encrypted.release.standbys()[0].name
+    read = ("exec", standby, "--container", "postgres", "--", "cat", "/run/hapg/conf/instance.conf")
+    assert "sslmode=verify-ca sslrootcert=/etc/hapg/tls/ca.crt" in encrypted.release.namespace.kubectl(*read)
+
+
+def test_a_failover_works(encrypted: Encrypted) -> None:
+    release = encrypted.release
+    old = release.primary()
+    release.namespace.kubectl("delete", "pod", old.name)
+    release.wait("another primary", lambda: encrypted.streams_over_tls() and release.primary().name != old.name, 120)
+    assert release.client.sql("SELECT number FROM kept") == [["1"]]
+
+
+def test_the_volume_of_a_standby_is_cloned_over_tls(encrypted: Encrypted) -> None:
+    release = encrypted.release
+    lost = release.standbys()[-1]
+    release.namespace.kubectl("delete", "pvc", f"data-{lost.name}", "--wait=false")
+    release.namespace.kubectl("delete", "pod", lost.name)
+    release.wait("it is back, over TLS", lambda: encrypted.streams_over_tls() and release.pod(lost.name).uid != lost.uid, 180)
+
+
+def test_another_certificate_takes_force_without_a_restart(encrypted: Encrypted) -> None:
+    release = encrypted.release
+    pods = {(pod.name, pod.uid, pod.restarts) for pod in release.pods()}
+    other = Authority(encrypted.folder, "second")
+    addresses = [pod.ip for pod in release.pods()]
+    assert {encrypted.ask("verify-ca", other, host).code for host in addresses} != {0}
+    release.namespace.apply(other.secret(SECRET, encrypted.host, encrypted.authority))
+    release.wait(
+        "every server has the new certificate",
+        lambda: all(encrypted.ask("verify-ca", other, host).out == "connected\n" for host in addresses),
+        PROJECTION_SECONDS,
+    )
+    assert encrypted.ask("verify-full", other).out == "connected\n"
+    release.client.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+    release.wait("the standbys trust it too", encrypted.streams_over_tls, 60)
+    assert {(pod.name, pod.uid, pod.restarts) for pod in release.pods()} == pods

@@ -1,0 +1,118 @@
+"""Two never write, whatever happens, and somebody does again once everybody acts in time; without one of the rules two write.
+
+Complete means: every state that can be reached was visited. What is bounded says so. HYPOTHESIS_PROFILE=nightly runs what takes minutes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from .search import avoiding, search
+from .timed import Rules, Timed, Times
+
+nightly = pytest.mark.skipif(os.environ.get("HYPOTHESIS_PROFILE") != "nightly", reason="takes minutes: HYPOTHESIS_PROFILE=nightly")
+SLOW_CLOCK = replace(Times(), ttl=6)
+
+TEETH = {
+    "the supervisor kills at the deadline": Timed(rules=Rules(deadline=False), grants=False),
+    "the lease counts from the sending": Timed(rules=Rules(from_sending=False), grants=False),
+    "a read prolongs nothing": Timed(rules=Rules(reads_prolong_nothing=False), grants=False),
+    "only the answer to its own claim promotes a member": Timed(rules=Rules(only_answers_promote=False), grants=False),
+    "a claim's answer that comes too late promotes nobody": Timed(rules=Rules(promoted_in_time=False), grants=False),
+    "only a dead server's Lease is released": Timed(rules=Rules(released_when_dead=False), grants=False),
+    "the Lease is written by compare-and-swap": Timed(rules=Rules(compare_and_swap=False), grants=False),
+    "a grant is waited out before a claim": Timed(rules=Rules(grants_waited_out=False)),
+    "a grant counts from the sending of the question": Timed(rules=Rules(grants_from_asking=False)),
+    "L + F is less than the TTL": Timed(times=replace(Times(), ttl=3), grants=False),
+    "T_f + F is less than what is waited after a grant": Timed(times=replace(Times(), patience=2)),
+    "a slow clock is reckoned with": Timed(times=replace(Times(), ttl=5), grants=False, slow=(0,)),
+}
+
+
+def visit_all(model: Timed) -> dict[int, int]:
+    """Visit every state; return them, with where they were reached from."""
+    found = search(model.start, model.moves, model.two_write)
+    assert found.trace == ()
+    assert found.complete
+    return found.parents
+
+
+def two_write_in(model: Timed) -> bool:
+    """Tell whether a run comes to two servers that write: by a promotion, while another has the right or takes it."""
+    found = search(model.start, model.moves, model.two_write)
+    return bool(found.trace) and found.trace[-1].endswith("is PROMOTED")
+
+
+@pytest.mark.parametrize("model", TEETH.values(), ids=TEETH.keys())
+def test_without_the_rule_two_write(model: Timed) -> None:
+    assert two_write_in(model)
+
+
+@pytest.mark.slow
+def test_two_write_if_one_of_two_members_grants() -> None:
+    assert two_write_in(Timed(3, rules=Rules(grants_of_all=False), faults=0))
+
+
+def test_two_members_without_grants() -> None:
+    """Complete, with any number of faults; and every run in which all act in time comes to a server that writes."""
+    model = Timed(grants=False)
+    states = visit_all(model)
+    assert len(states) > 40_000
+    assert avoiding(states, model.timely, model.one_writes) == []
+
+
+@pytest.mark.slow
+def test_two_members_with_grants() -> None:
+    """Complete, with any number of faults."""
+    assert len(visit_all(Timed())) > 200_000
+
+
+@pytest.mark.slow
+def test_clocks_that_differ() -> None:
+    """Complete for agents and servers that don't die; the first holder's clock leaves out one tick in three."""
+    model = Timed(times=SLOW_CLOCK, grants=False, slow=(0,), faults=0)
+    assert avoiding(visit_all(model), model.timely, model.one_writes) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("grants", [False, True], ids=["without grants", "with grants"])
+def test_three_members_as_far_as_it_goes(grants: bool) -> None:
+    """Bounded: the shortest runs, up to 200,000 states, with faults."""
+    model = Timed(3, grants=grants)
+    found = search(model.start, model.moves, model.two_write, limit=200_000)
+    assert found.trace == ()
+    assert len(found.parents) > 200_000
+
+
+@nightly
+def test_two_members_with_grants_come_to_a_server_that_writes() -> None:
+    """Complete, with any number of faults before all begin to act in time."""
+    model = Timed()
+    assert avoiding(visit_all(model), model.timely, model.one_writes) == []
+
+
+@nightly
+@pytest.mark.parametrize("slow", [(1,), (0, 1)], ids=["the first replica's", "both"])
+def test_other_clocks_that_differ(slow: tuple[int, ...]) -> None:
+    """Complete for agents and servers that don't die."""
+    model = Timed(times=SLOW_CLOCK, grants=False, slow=slow, faults=0)
+    assert avoiding(visit_all(model), model.timely, model.one_writes) == []
+
+
+@nightly
+def test_three_members() -> None:
+    """Complete for agents and servers that don't die: late and lost calls, cuts of one or both ways and frozen agents are in it."""
+    assert len(visit_all(Timed(3, grants=False, faults=0))) > 1_000_000
+
+
+@nightly
+@pytest.mark.parametrize("slow", [(), (0,)], ids=["clocks alike", "the first holder's slow"])
+def test_three_members_with_faults_and_grants(slow: tuple[int, ...]) -> None:
+    """Bounded: the shortest runs, up to two million states."""
+    model = Timed(3, slow=slow, times=replace(SLOW_CLOCK, patience=5) if slow else Times())
+    found = search(model.start, model.moves, model.two_write, limit=2_000_000)
+    assert found.trace == ()
+    assert len(found.parents) > 2_000_000

@@ -1,0 +1,45 @@
+"""The supervisor with one rule left out: an edit of its script, which is then the one that tests/supervisor runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.supervisor import harness
+
+
+def edited(old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Return a mutant: the script with `old`, which must be there once, replaced by `new`."""
+
+    def leave_out(patch: pytest.MonkeyPatch) -> None:
+        text = harness.SCRIPT.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"supervisor.sh has {old!r} {text.count(old)} times"
+        directory = Path(tempfile.mkdtemp(prefix="hapg-mutant-"))
+        directory.chmod(0o755)
+        script = directory / "supervisor.sh"
+        script.write_text(text.replace(old, new), encoding="utf-8")
+        patch.setattr(harness, "SCRIPT", script)
+
+    return leave_out
+
+
+the_loop_does_not_fence = edited(
+    'if [[ $STATE == primary ]] && ! { read_deadline "$TERM_OF_WRITES" && ((LEFT > 0)); }; then', "if false; then"
+)
+no_watchdog = edited("elif ((++passed > 1)); then", "elif false; then")
+not_sealed = edited(': >"$DATA/standby.signal" || return 1', "true || return 1")
+seals_unverified = edited("if [[ $SEAL_ID ]]; then look_at_seal; fi", 'if [[ $SEAL_ID ]]; then event "$SEAL_ID" ok -; SEAL_ID=; fi')
+any_deadline_promotes = edited("elif ((DEADLINE_TERM != term)); then", "elif false; then")
+lower_terms_obeyed = edited("if ((term < MAX_TERM)); then", "if false; then")
+skipped_timelines_unmarked = edited('if ((number != own)) && [[ ! -e $file ]]; then : >"$file"; fi', ":")
+empty_histories_stay = edited('[[ -s $file ]] || rm -f "$file" || return 1', ":")
+existing_timeline_taken = edited("elif [[ -e $file ]]; then\n        refuse", "elif false; then\n        refuse")
+processes_outlive_the_postmaster = edited("    local id\n    kill_everything\n", "    local id\n")
+locks_not_inherited = edited(">&5 2>&5 5>&- 6>&- 7>&- &", ">&5 2>&5 5>&- 6>&- 7>&- 8>&- 9>&- &")
+sigterm_waits_for_nobody = edited("if ((TERMINATING)); then AGENT_SEEN=1; fi", ":")
+clone_destroys_first = edited('if [[ -e $DATA ]]; then rm -rf "$former" || return; fi', 'rm -rf "$DATA"')
+volume_not_locked = edited("for descriptor in 8 9; do", "for descriptor in 8; do")
+promoted_by_anybody = edited("elif [[ $STATE == standby && ! -e $DATA/standby.signal ]]; then", "elif false; then")

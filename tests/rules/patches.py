@@ -1,0 +1,412 @@
+"""The Python side with one rule left out: a patch of the real code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from hapg_failover import operations
+from hapg_failover.adapters.volume import Volume
+from hapg_failover.core import decide as deciding
+from hapg_failover.core import election, failsafe, members, primary, rejoin, standby, switchover, view, wal
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
+from hapg_failover.core.state import Decision, LeaseView, LetGo, Memory, Observation, OpResult, Phase, PutResult
+from hapg_failover.core.step import Step
+from hapg_failover.core.timing import Timing
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+def _seen_as(change: Callable[[Observation, Memory], tuple[Observation, Memory]]) -> Mutant:
+    """Return a mutant in which decisions are made on something else than what is seen and remembered."""
+
+    def leave_out(patch: pytest.MonkeyPatch) -> None:
+        decide = deciding.decide
+        patch.setattr(deciding, "decide", lambda o, m: decide(*change(o, m)))
+
+    return leave_out
+
+
+def _judged_as(change: Callable[[dict[str, Any]], None]) -> Mutant:
+    """Return a mutant in which a claim is judged on other arguments. change: alters them, by name."""
+
+    def leave_out(patch: pytest.MonkeyPatch) -> None:
+        judge = election.judge
+
+        def other(me: election.Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], **rest: Any) -> election.Verdict:
+            told: dict[str, Any] = {"me": me, "lease": lease, "version": version, "pods": pods, **rest}
+            change(told)
+            return judge(told.pop("me"), told.pop("lease"), told.pop("version"), told.pop("pods"), **told)
+
+        patch.setattr(election, "judge", other)
+
+    return leave_out
+
+
+def _constant(module: object, name: str, value: object) -> Mutant:
+    """Return a mutant in which a constant of the protocol has another value."""
+    return lambda patch: patch.setattr(module, name, value)
+
+
+# --- 1 ---
+
+
+def deadline_from_the_answer(patch: pytest.MonkeyPatch) -> None:
+    fence = Step.fence
+
+    def later(self: Step, members: bool) -> None:
+        self.remember(renewed_at=self.o.now)
+        fence(self, members)
+
+    patch.setattr(Step, "fence", later)
+
+
+def any_times(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Timing, "violations", lambda self: [])
+
+
+def longer_ttl_used_unrecorded(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Timing, "usable_lease", lambda self, recorded_ttl: self.lease)
+
+
+def holder_by_name(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Holder, "__eq__", lambda self, other: self.pod == other.pod)
+    patch.setattr(Holder, "__ne__", lambda self, other: self.pod != other.pod)
+
+
+def silent_supervisor_renewed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Step, "supervised", property(lambda self: self.o.nonce is not None))
+
+
+hung_disk_renewed = _seen_as(lambda o, m: (replace(o, probe_at=o.now), m))
+
+
+def always_fenced(patch: pytest.MonkeyPatch) -> None:
+    fence = Step.fence
+    patch.setattr(Step, "fence", lambda self, members: fence(self, True))
+
+
+# --- 2 ---
+
+
+def running_standby_left_streaming(patch: pytest.MonkeyPatch) -> None:
+    boot = standby.boot
+
+    def trusting(step: Step) -> None:
+        if step.o.server == "standby" and step.server_known:
+            step.go(Phase.FOLLOW, "it streams already")
+        else:
+            boot(step)
+
+    patch.setattr(standby, "boot", trusting)
+
+
+# --- 3 ---
+
+
+def any_version_counts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(election, "publications", lambda pods, version: {p.name: (p, p.publication) for p in pods if p.publication})
+
+
+start_forgotten = _seen_as(lambda o, m: (o, replace(m, started=False)))
+publication_forgotten = _seen_as(lambda o, m: (o, replace(m, promised=None)))
+
+
+def last_record_left_out(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(wal, "record_end", lambda record, size=wal.SEGMENT_SIZE: record.start)
+
+
+# --- 4 ---
+
+anybody_claims = _judged_as(lambda told: told.update(lease=replace(told["lease"], volume=told["me"].volume)))
+
+
+def dirty_volumes_start(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Volume, "dirty", lambda self: False)
+
+
+def _unbound(told: dict[str, Any]) -> None:
+    said = next((p.publication for p in told["pods"] if p.name == told["me"].pod and p.publication), None)
+    if said is not None:
+        told.update(me=replace(told["me"], nonce=said.nonce))
+
+
+another_run_speaks_for_us = _judged_as(_unbound)
+ttl_not_waited_for = _judged_as(lambda told: told.update(age=1e9))
+
+
+def only_our_ttl_counts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(election, "is_expired", lambda ttl, lease_ttl, age: age >= ttl)
+
+
+suspected_unread = _seen_as(lambda o, m: (replace(o, lease=replace(o.lease, last_read=o.now) if o.lease else None), m))
+
+
+def gap_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    see = view.see
+    patch.setattr(view, "see", lambda old, lease, asked, now, gap: see(old, lease, asked, now, 1e9))
+
+
+nobody_waited_for = _constant(election, "PUBLISH_WAIT_S", 0.0)
+cold_start_hurried = _constant(election, "COLD_WAIT_S", 1.0)
+any_lag = _judged_as(lambda told: told.update(max_lag=1 << 62))
+
+
+def _ignoring_timelines(told: dict[str, Any]) -> None:
+    def flat(pod: Pod) -> Pod:
+        said = pod.publication
+        if said is None or said.position is None:
+            return pod
+        return replace(pod, publication=replace(said, position=Position(told["me"].position.timeline, said.position.lsn)))
+
+    told.update(pods=tuple(flat(p) for p in told["pods"]))
+
+
+timelines_ignored = _judged_as(_ignoring_timelines)
+
+
+def by_ordinal_alone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(election, "_rank_key", lambda pod, said: (0, 0, False, pod.ordinal))
+
+
+def equal_ones_by_chance(patch: pytest.MonkeyPatch) -> None:
+    key = election._rank_key
+    patch.setattr(election, "_rank_key", lambda pod, said: (*key(pod, said)[:3], -pod.ordinal))
+
+
+lower_ranks_at_once = _constant(election, "_rank_wait", lambda rank, cold, lease, ttl, behind: 0.0)
+successor_not_let_first = _constant(election, "SUCCESSOR_HEADSTART_S", 0.0)
+
+
+def _forgetting_failures(told: dict[str, Any]) -> None:
+    pods = (replace(p, publication=replace(p.publication, failed=False)) if p.publication else p for p in told["pods"])
+    told.update(pods=tuple(pods))
+
+
+failed_ones_waited_for = _judged_as(_forgetting_failures)
+leaving_ones_waited_for = _judged_as(lambda told: told.update(pods=tuple(replace(p, deleting=False) for p in told["pods"])))
+
+
+# --- 5 ---
+
+
+def _answered_just_now(o: Observation, m: Memory) -> tuple[Observation, Memory]:
+    return (replace(o, put=replace(o.put, sent_at=o.now)) if o.put is not None else o), m
+
+
+late_claim_used = _seen_as(_answered_just_now)
+
+
+def read_claim_promotes(patch: pytest.MonkeyPatch) -> None:
+    sealed = standby.sealed
+
+    def believing(step: Step) -> None:
+        s = step.state
+        if s is not None and s.holder == step.o.me and s.release is None and s.system_identifier is not None:
+            primary.promote(step, s)
+        else:
+            sealed(step)
+
+    patch.setattr(standby, "sealed", believing)
+
+
+def failed_promotion_goes_on(patch: pytest.MonkeyPatch) -> None:
+    def hopeful(step: Step, result: OpResult) -> None:
+        step.go(Phase.PRIMARY, "it will come up")
+
+    patch.setattr(primary, "promoted", hopeful)
+
+
+failed_one_stands_at_once = _constant(primary, "FAILED_S", 0.0)
+
+
+# --- 6 ---
+
+
+def timelines_again(patch: pytest.MonkeyPatch) -> None:
+    claim = election.claim
+
+    def reusing(me: election.Candidate, *args: Any) -> LeaseState:
+        return replace(claim(me, *args), timeline=me.position.timeline + 1)
+
+    patch.setattr(election, "claim", reusing)
+
+
+# --- 7 ---
+
+silent_members_stay = _constant(members, "DROP_AFTER_S", 1e9)
+members_dropped_at_once = _constant(members, "DROP_AFTER_S", 1.0)
+
+
+def far_ones_become_members(patch: pytest.MonkeyPatch) -> None:
+    next_members = members.next_members
+    patch.setattr(members, "next_members", lambda a, b, c, d, max_lag, *rest: next_members(a, b, c, d, 1 << 62, *rest))
+
+
+def first_member_unfenced(patch: pytest.MonkeyPatch) -> None:
+    fence = Step.fence
+    patch.setattr(Step, "fence", lambda self, members: fence(self, members) if self.o.put is not None else None)
+
+
+# --- 8 ---
+
+
+def only_recorded_members_grant(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Step, "claimants", property(lambda self: {x.volume for x in self.state.members}))
+
+
+def _granted_though(words: str) -> Mutant:
+    """Return a mutant that grants although this is said against it."""
+
+    def leave_out(patch: pytest.MonkeyPatch) -> None:
+        against = failsafe._reason_against
+
+        def generous(step: Step, request: GrantRequest) -> str | None:
+            reason = against(step, request)
+            return None if reason is not None and words in reason else reason
+
+        patch.setattr(failsafe, "_reason_against", generous)
+
+    return leave_out
+
+
+sealed_ones_grant = _granted_though("we don't follow")
+older_terms_granted = _granted_though("we know term")
+overdue_leases_granted = _granted_though("we can read the Lease")
+repeated_requests_granted = _granted_though("is not newer than")
+start_promises_nothing = _seen_as(lambda o, m: (o, replace(m, promised_until=m.promised_until or 0.0)))
+
+
+def asked_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Timing, "ask_after", property(lambda self: 0.0))
+
+
+# --- 9 ---
+
+
+def death_not_waited_for(patch: pytest.MonkeyPatch) -> None:
+    decide = deciding.decide
+
+    def hopeful(o: Observation, m: Memory) -> Decision:
+        return decide(replace(o, server="down") if m.phase is Phase.DOWN else o, m)
+
+    patch.setattr(deciding, "decide", hopeful)
+
+
+def locks_let_go_at_once(patch: pytest.MonkeyPatch) -> None:
+    container_dead = deciding._container_dead
+
+    def hasty(step: Step) -> None:
+        container_dead(step)
+        if not any(isinstance(action, LetGo) for action in step.actions):
+            step.actions.append(LetGo())
+
+    patch.setattr(deciding, "_container_dead", hasty)
+
+
+dead_server_not_waited_for = _judged_as(
+    lambda told: told.update(
+        lease=replace(told["lease"], release=replace(told["lease"].release, hold_s=0.0)) if told["lease"].release else told["lease"]
+    )
+)
+record_not_looked_for = _seen_as(lambda o, m: (replace(o, checked=replace(o.checked, exists=False)) if o.checked else o, m))
+
+
+def _chosen_from(change: Callable[[Observation], Observation]) -> Mutant:
+    """Return a mutant in which the successor is chosen from something else than what is seen."""
+
+    def leave_out(patch: pytest.MonkeyPatch) -> None:
+        choose = switchover.choose_successor
+        patch.setattr(switchover, "choose_successor", lambda step, to=None: choose(Step(change(step.o), step.m), to))
+
+    return leave_out
+
+
+silent_pod_succeeds = _chosen_from(lambda o: replace(o, streaming=tuple(replace(s, since=o.now) for s in o.streaming)))
+leaving_pod_succeeds = _chosen_from(lambda o: replace(o, pods=tuple(replace(p, deleting=False) for p in o.pods)))
+
+
+# --- 10 ---
+
+
+def always_follows(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rejoin, "plan", lambda own, timeline, history: rejoin.Plan(rejoin.Way.FOLLOW, f"on the primary's timeline {timeline}"))
+
+
+def rewound_unmarked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Volume, "set_dirty", lambda self: None)
+
+
+def source_not_checkpointed(patch: pytest.MonkeyPatch) -> None:
+    rewind = operations.Operation._rewind
+
+    def trusting(self: Any) -> OpResult:
+        self._tools = replace(self._tools, sql=_Believed(self._run.timeline))
+        return rewind(self)
+
+    patch.setattr(operations.Operation, "_rewind", trusting)
+
+
+class _Believed:
+    """SQL of a source that is believed to be on the right timeline."""
+
+    def __init__(self, timeline: int) -> None:
+        self.remote_checkpoint = lambda host, port, limit: timeline
+
+
+def clone_keeps_the_uuid(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(operations, "uuid4", partial(str, "old"))
+
+
+# --- 12 ---
+
+
+def stripped_first(patch: pytest.MonkeyPatch) -> None:
+    labels = primary._labels
+
+    def reverse(step: Step) -> None:
+        before = len(step.actions)
+        labels(step)
+        step.actions[before:] = step.actions[before:][::-1]
+
+    patch.setattr(primary, "_labels", reverse)
+
+
+def others_keep_the_label(patch: pytest.MonkeyPatch) -> None:
+    labels = primary._labels
+
+    def alone(step: Step) -> None:
+        before = len(step.actions)
+        labels(step)
+        del step.actions[before + 1 :]
+
+    patch.setattr(primary, "_labels", alone)
+
+
+gone_at_once = _constant(primary, "LINGER_S", 0.0)
+
+
+# --- 14 ---
+
+
+def term_kept(patch: pytest.MonkeyPatch) -> None:
+    failed = deciding._put_failed
+
+    def same(step: Step, put: PutResult) -> None:
+        failed(step, replace(put, state=replace(put.state, term=put.state.term - 1)))
+
+    patch.setattr(deciding, "_put_failed", same)
+
+
+def missing_means_free(patch: pytest.MonkeyPatch) -> None:
+    see = view.see
+
+    def hasty(old: LeaseView | None, lease: LeaseObject | None, asked: float, now: float, gap: float) -> LeaseView:
+        return see(old, lease, asked, now, gap) if lease is not None else LeaseView(NO_LEASE, None, now, asked)
+
+    patch.setattr(view, "see", hasty)

@@ -1,0 +1,350 @@
+"""Every rule of docs/protocol.md, part by part: what leaves it out, and the test that then fails.
+
+A rule is named as the page numbers it. A part may stand more than once, where both programs hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.simulation import mutants, mutants_grants, scenarios, scenarios_grants
+from tests.simulation.signs import Sign, loses, seals, stays, violated, walked
+from tests.simulation.world import World
+
+from . import edits, patches
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+Scenario = Callable[[int], World]
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A test by its pytest node ID; row: words of the ID of the row of its table that has to fail."""
+
+    node: str
+    row: str = ""
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A scenario of tests/simulation, tried with several seeds, and the sign that shows in one of them."""
+
+    scenario: Scenario
+    sign: Sign
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a rule, in words; the mutant without it; what finds that mutant."""
+
+    rule: str
+    says: str
+    mutant: Mutant
+    found_by: Witness | Simulated
+
+
+UNIT = "tests/unit/failover/"
+DECIDE = UNIT + "test_decide.py::test_decision"
+JUDGE = UNIT + "test_election.py::test_judge"
+MEMBERS = UNIT + "test_members.py::test_members"
+REFUSES = UNIT + "test_failsafe.py::test_a_member_refuses"
+PRIMARY = UNIT + "test_primary.py::"
+REJOINING = UNIT + "test_rejoining.py::"
+VOLUME = UNIT + "test_volume.py::"
+SERVER = "tests/supervisor/test_server.py::"
+REPLICATION = "tests/supervisor/test_replication.py::"
+VERBS = "tests/supervisor/test_verbs.py::"
+TWO_WRITE = violated("writable at once")
+
+PARTS = (
+    Part(
+        "1",
+        "the deadline counts from the sending of the write",
+        patches.deadline_from_the_answer,
+        Witness(UNIT + "test_decide.py::test_a_renewal_moves_the_deadline_by_its_sending"),
+    ),
+    Part("1", "the lease ends before the TTL", mutants.whole_ttl, Simulated(scenarios.cut_off, TWO_WRITE)),
+    Part(
+        "1",
+        "times that break an inequality are refused",
+        patches.any_times,
+        Witness(UNIT + "test_timing.py::test_a_broken_inequality_is_said_in_words"),
+    ),
+    Part(
+        "1",
+        "a longer TTL is recorded before it is used",
+        patches.longer_ttl_used_unrecorded,
+        Witness(UNIT + "test_timing.py::test_a_longer_ttl_is_not_used_before_it_is_recorded"),
+    ),
+    Part("1", "the supervisor kills at the deadline", mutants.no_fence, Simulated(scenarios.cut_off, TWO_WRITE)),
+    Part(
+        "1",
+        "the supervisor's loop kills at the deadline",
+        edits.the_loop_does_not_fence,
+        Witness(SERVER + "test_the_deadline_ends_everything"),
+    ),
+    Part("1", "a watchdog kills when the loop can't", edits.no_watchdog, Witness(SERVER + "test_the_watchdog_acts_when_pid_1_is_stopped")),
+    Part("1", "a GET prolongs nothing", mutants.reads_extend, Simulated(scenarios.writes_refused, TWO_WRITE)),
+    Part(
+        "1",
+        "the holder is a name and a UID",
+        patches.holder_by_name,
+        Witness(PRIMARY + "test_a_pod_of_our_name_but_another_uid_is_somebody_else"),
+    ),
+    Part("1", "no renewal while the supervisor is silent", patches.silent_supervisor_renewed, Witness(DECIDE, "the supervisor is silent")),
+    Part("1", "no renewal while nothing can be written", patches.hung_disk_renewed, Witness(DECIDE, "the disk hangs")),
+    Part("1", "a primary whose disk hangs is replaced", mutants.sick_renewals, Simulated(scenarios.disk_hangs, stays)),
+    Part(
+        "1",
+        "without other members there is no fence",
+        patches.always_fenced,
+        Witness(UNIT + "test_decide.py::test_a_holder_without_members_has_no_fence"),
+    ),
+    Part("2", "a server starts sealed", edits.not_sealed, Witness(SERVER + "test_from_nothing_to_a_primary")),
+    Part(
+        "2",
+        "a promotion from elsewhere ends the server",
+        edits.promoted_by_anybody,
+        Witness(SERVER + "test_a_promotion_by_sql_is_the_end_of_the_server"),
+    ),
+    Part("2", "a standby that runs already is sealed first", patches.running_standby_left_streaming, Witness(DECIDE, "a standby is found")),
+    Part("3", "only publications under the Lease's version count", patches.any_version_counts, Witness(JUDGE, "another version")),
+    Part(
+        "3",
+        "no streaming under the version that was published for",
+        mutants.unsealed_early,
+        Simulated(scenarios.follower_agents_crash, violated("under which it has published")),
+    ),
+    Part("3", "what was published is remembered", patches.publication_forgotten, Witness(DECIDE, "published under this version")),
+    Part("3", "no streaming under the version found at the start", patches.start_forgotten, Witness(DECIDE, "started under this version")),
+    Part("3", "seals are verified", edits.seals_unverified, Witness(REPLICATION + "test_a_seal_waits_for_the_receiver")),
+    Part(
+        "3",
+        "the position is the end of the local WAL",
+        patches.last_record_left_out,
+        Witness(UNIT + "test_wal.py::test_the_end_of_a_record"),
+    ),
+    Part("4A", "only members and the last holder claim", patches.anybody_claims, Witness(JUDGE, "no member")),
+    Part(
+        "4A",
+        "a volume with a begun rewind doesn't stand",
+        patches.dirty_volumes_start,
+        Witness(VOLUME + "test_a_begun_rewind_is_damaged_until_it_is_finished"),
+    ),
+    Part(
+        "4B",
+        "our own position is published by this very run",
+        patches.another_run_speaks_for_us,
+        Witness(JUDGE, "published by another run"),
+    ),
+    Part("4C", "the TTL is waited for", patches.ttl_not_waited_for, Witness(JUDGE, "the Lease is held")),
+    Part("4C", "a claimer waits until the old server is dead", mutants.no_waiting, Simulated(scenarios.cut_off, TWO_WRITE)),
+    Part(
+        "4C",
+        "the longer TTL counts",
+        patches.only_our_ttl_counts,
+        Witness(UNIT + "test_election.py::test_a_claimer_waits_for_the_longer_ttl"),
+    ),
+    Part("4C", "nobody suspects without a fresh read", patches.suspected_unread, Witness(DECIDE, "overdue, not read since")),
+    Part(
+        "4C",
+        "the age begins anew after a gap",
+        patches.gap_not_noticed,
+        Witness(UNIT + "test_view.py::test_a_read", "the first read after a gap begins anew"),
+    ),
+    Part("4C", "the first to reach the API takes over from nobody", mutants.age_goes_on, Simulated(scenarios.short_outage, seals)),
+    Part("4D", "the others' positions are waited for", patches.nobody_waited_for, Witness(JUDGE, "the last holder's position is missing")),
+    Part("4D", "a cold start waits longer", patches.cold_start_hurried, Witness(JUDGE, "a cold start waits longer")),
+    Part("4D", "no more than maxLagBytes are lacking", patches.any_lag, Witness(JUDGE, "too far behind")),
+    Part("4F", "the higher timeline goes first", patches.timelines_ignored, Witness(JUDGE, "a newer timeline is there")),
+    Part("4F", "more WAL goes first", patches.by_ordinal_alone, Witness(JUDGE, "one of more WAL and a higher ordinal")),
+    Part("4F", "the lower ordinal of equals goes first", patches.equal_ones_by_chance, Witness(JUDGE, "an equal one goes by its ordinal")),
+    Part("4F", "the next best waits", patches.lower_ranks_at_once, Witness(JUDGE, "a better one goes first")),
+    Part("4F", "ranks count from the end of the wait for the best", mutants.ranks_from_release, Simulated(scenarios.server_dies, loses)),
+    Part("4F", "a named successor goes first", patches.successor_not_let_first, Witness(JUDGE, "the others let it go first")),
+    Part(
+        "4F",
+        "one whose promotion failed isn't waited for",
+        patches.failed_ones_waited_for,
+        Witness(JUDGE, "one that failed is passed over"),
+    ),
+    Part("4F", "one that goes away isn't waited for", patches.leaving_ones_waited_for, Witness(JUDGE, "one going away is passed over")),
+    Part("5", "the claim's answer is used within the lease only", patches.late_claim_used, Witness(DECIDE, "the claim succeeded too late")),
+    Part("5", "reading that we hold the Lease promotes nobody", patches.read_claim_promotes, Witness(DECIDE, "ours though sealed")),
+    Part("5", "no promotion past the deadline", mutants.promoted_late, Simulated(scenarios.frozen_before_promotion, TWO_WRITE)),
+    Part(
+        "5", "no promotion under another term's deadline", edits.any_deadline_promotes, Witness(SERVER + "test_promotion_needs_a_deadline")
+    ),
+    Part("5", "a lower term is refused", edits.lower_terms_obeyed, Witness(VERBS + "test_a_lower_term_is_refused")),
+    Part(
+        "5",
+        "a promotion that fails is killed",
+        patches.failed_promotion_goes_on,
+        Witness(PRIMARY + "test_a_promotion_that_fails_is_killed_and_stands_back_for_a_minute"),
+    ),
+    Part(
+        "5",
+        "who failed stands back",
+        patches.failed_one_stands_at_once,
+        Witness(PRIMARY + "test_a_promotion_that_fails_is_killed_and_stands_back_for_a_minute"),
+    ),
+    Part("6", "a claim reserves a timeline never used", mutants.timelines_again, Simulated(walked, violated("was used before"))),
+    Part(
+        "6",
+        "every skipped number gets a history file",
+        edits.skipped_timelines_unmarked,
+        Witness(SERVER + "test_empty_histories_are_removed_at_a_start_and_kept_after_a_promotion"),
+    ),
+    Part(
+        "6",
+        "empty history files are removed before a start",
+        edits.empty_histories_stay,
+        Witness(SERVER + "test_empty_histories_are_removed_at_a_start_and_kept_after_a_promotion"),
+    ),
+    Part(
+        "6",
+        "a timeline that exists isn't taken",
+        edits.existing_timeline_taken,
+        Witness(SERVER + "test_a_timeline_that_exists_is_not_taken_again"),
+    ),
+    Part(
+        "7",
+        "a member that is silent for 30 s is dropped",
+        patches.silent_members_stay,
+        Witness(MEMBERS, "one that was silent for 30 s goes"),
+    ),
+    Part("7", "not before", patches.members_dropped_at_once, Witness(MEMBERS, "one that was silent for 29 s stays")),
+    Part("7", "a member streams within the lag bound", patches.far_ones_become_members, Witness(MEMBERS, "one too far behind isn't")),
+    Part(
+        "7",
+        "the first member is fenced against before it may claim",
+        patches.first_member_unfenced,
+        Witness(PRIMARY + "test_the_first_member_is_fenced_against_before_it_may_claim"),
+    ),
+    Part(
+        "8", "every member has granted", mutants_grants.any_grant_is_enough, Simulated(scenarios_grants.one_replica_sees_the_api, TWO_WRITE)
+    ),
+    Part("8", "a promise is kept", mutants_grants.promises_are_forgotten, Simulated(scenarios_grants.blind_for_a_moment, TWO_WRITE)),
+    Part(
+        "8",
+        "a grant counts from the sending of the question",
+        mutants_grants.counted_from_the_answer,
+        Simulated(scenarios_grants.granted_and_back, TWO_WRITE),
+    ),
+    Part(
+        "8",
+        "all volumes that may be in the list have granted",
+        patches.only_recorded_members_grant,
+        Witness(UNIT + "test_failsafe.py::test_the_deadline_stays", "one more may be in the list"),
+    ),
+    Part("8", "who is sealed grants nothing", patches.sealed_ones_grant, Witness(REFUSES, "sealed")),
+    Part("8", "who knows a newer term grants nothing", patches.older_terms_granted, Witness(REFUSES, "newer term")),
+    Part("8", "who reads that the Lease is overdue grants nothing", patches.overdue_leases_granted, Witness(REFUSES, "overdue")),
+    Part("8", "a repeated request isn't granted", patches.repeated_requests_granted, Witness(REFUSES, "heard before")),
+    Part(
+        "8",
+        "an agent's start counts as a promise",
+        patches.start_promises_nothing,
+        Witness(UNIT + "test_failsafe.py::test_a_new_agent_waits_as_if_it_had_just_promised"),
+    ),
+    Part(
+        "8",
+        "nobody is asked before a renewal has failed",
+        patches.asked_at_once,
+        Witness(UNIT + "test_failsafe.py::test_nobody_is_asked", "a renewal may still succeed"),
+    ),
+    Part("9", "no release without a proof", mutants.no_proof, Simulated(scenarios.promotion_fails, violated("has released the Lease"))),
+    Part(
+        "9",
+        "no release before the supervisor's word",
+        patches.death_not_waited_for,
+        Witness(PRIMARY + "test_the_dead_is_not_given_back_before_the_supervisor_says_so"),
+    ),
+    Part("9", "the locks are kept through the release", patches.locks_let_go_at_once, Witness(DECIDE, "the container is dead")),
+    Part(
+        "9",
+        "no process outlives the postmaster",
+        edits.processes_outlive_the_postmaster,
+        Witness(SERVER + "test_no_process_outlives_the_postmaster"),
+    ),
+    Part(
+        "9",
+        "every process holds the locks",
+        edits.locks_not_inherited,
+        Witness(SERVER + "test_every_process_holds_the_locks_and_no_server_the_fifos"),
+    ),
+    Part(
+        "9",
+        "a dead server that may be ahead is waited for",
+        patches.dead_server_not_waited_for,
+        Witness(JUDGE, "a dead server may hold more"),
+    ),
+    Part("9", "it says that it isn't ahead only after a look", patches.record_not_looked_for, Simulated(scenarios.container_dies, loses)),
+    Part(
+        "9",
+        "the successor streams",
+        patches.silent_pod_succeeds,
+        Witness(PRIMARY + "test_the_successor_is_a_member_that_streams_and_stays"),
+    ),
+    Part(
+        "9",
+        "the successor isn't going away",
+        patches.leaving_pod_succeeds,
+        Witness(PRIMARY + "test_the_successor_is_a_member_that_streams_and_stays"),
+    ),
+    Part(
+        "9",
+        "the supervisor waits for the agent's stop",
+        edits.sigterm_waits_for_nobody,
+        Witness(SERVER + "test_sigterm_waits_for_the_agent"),
+    ),
+    Part("10", "past the fork only a rewind helps", patches.always_follows, Witness(UNIT + "test_rejoin.py::test_the_way")),
+    Part(
+        "10", "a rewind is marked before it begins", patches.rewound_unmarked, Witness(REJOINING + "test_a_rewind_is_marked_while_it_lasts")
+    ),
+    Part(
+        "10",
+        "the source's checkpoint is on its timeline",
+        patches.source_not_checkpointed,
+        Witness(REJOINING + "test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline"),
+    ),
+    Part("10", "a clone has a new UUID", patches.clone_keeps_the_uuid, Witness(REJOINING + "test_a_clone_is_another_volume")),
+    Part(
+        "10",
+        "old data is kept until a clone is complete",
+        edits.clone_destroys_first,
+        Witness(REPLICATION + "test_a_failed_clone_keeps_what_was_there"),
+    ),
+    Part(
+        "12", "the own label comes first", patches.stripped_first, Witness(PRIMARY + "test_we_label_ourselves_before_we_strip_the_others")
+    ),
+    Part(
+        "12",
+        "every other label is stripped",
+        patches.others_keep_the_label,
+        Witness(PRIMARY + "test_we_label_ourselves_before_we_strip_the_others"),
+    ),
+    Part(
+        "12",
+        "who has handed over stays for two seconds",
+        patches.gone_at_once,
+        Witness(PRIMARY + "test_a_pod_that_has_handed_over_refuses_clients_for_two_seconds"),
+    ),
+    Part("13", "the supervisor locks the volume", edits.volume_not_locked, Witness(SERVER + "test_two_servers_on_one_volume")),
+    Part(
+        "14",
+        "the holder makes a deleted Lease again under a higher term",
+        patches.term_kept,
+        Witness(UNIT + "test_decide.py::test_a_deleted_lease_is_made_again_under_the_next_term"),
+    ),
+    Part(
+        "14",
+        "to the others it is unchanged",
+        patches.missing_means_free,
+        Witness(UNIT + "test_view.py::test_a_read", "a Lease that is gone counts as unchanged"),
+    ),
+)
+MUTANTS: dict[str, Mutant] = {part.says: part.mutant for part in PARTS}

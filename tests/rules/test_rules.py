@@ -1,0 +1,72 @@
+"""No rule of docs/protocol.md stands without a test that fails when the rule is left out of the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.core import election
+from tests.simulation.signs import loses
+
+from .table import PARTS, Part, Simulated, Witness
+from .trial import Trials
+
+PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
+SEEDS = range(25)
+WITNESSED = [(part, part.found_by) for part in PARTS if isinstance(part.found_by, Witness)]
+SIMULATED = [(part, part.found_by) for part in PARTS if isinstance(part.found_by, Simulated)]
+
+
+def named(part: Part) -> str:
+    return f"{part.rule}: {part.says}"
+
+
+@pytest.fixture(scope="module")
+def trials() -> Iterator[Trials]:
+    trials = Trials()
+    yield trials
+    trials.close()
+
+
+def test_every_rule_of_the_page_is_in_the_table() -> None:
+    """A rule is a bold number, or a letter below it; one marked as planned isn't held yet."""
+    rules = re.search(r"^## 2\. Rules\n(.*?)^## ", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert rules is not None
+    stated = set()
+    number = ""
+    for line in rules[1].splitlines():
+        if found := re.match(r"\*\*(\d+)\.", line):
+            number = found[1]
+            stated.add(number if "*Planned" not in line else "")
+        elif found := re.match(r"- \(([A-Z])\) ", line):
+            stated.add(number + found[1] if "*planned*" not in line else "")
+            stated.discard(number)
+    assert stated - {""} == {part.rule for part in PARTS}
+
+
+def test_every_part_is_told_apart() -> None:
+    assert len({part.says for part in PARTS}) == len(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("part", "witness"),
+    [
+        pytest.param(part, test, id=named(part), marks=[pytest.mark.slow] if test.node.startswith("tests/supervisor/") else [])
+        for part, test in WITNESSED
+    ],
+)
+def test_a_test_fails_without_the_rule(part: Part, witness: Witness, trials: Trials) -> None:
+    trial = trials.run(part.says, witness.node)
+    assert trial.errors == (), trial.output
+    assert [test for test in trial.failed if witness.row in test], f"{part.mutant.__name__} isn't found:\n{trial.output}"
+
+
+@pytest.mark.parametrize(("part", "witness"), [pytest.param(part, simulated, id=named(part)) for part, simulated in SIMULATED])
+def test_the_simulation_finds_that_the_rule_is_missing(part: Part, witness: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second that is waited for publications hides a fence that comes too late: safety must not hang on it.
+    monkeypatch.setattr(election, "PUBLISH_WAIT_S", election.PUBLISH_WAIT_S if witness.sign is loses else 0.0)
+    part.mutant(monkeypatch)
+    assert any(witness.sign(witness.scenario(seed)) for seed in SEEDS), f"{part.mutant.__name__} isn't found"

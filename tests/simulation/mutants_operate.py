@@ -1,0 +1,53 @@
+"""The rules of what operators ask for, one left out at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hapg_failover.core import election, force, requests, switchover
+from hapg_failover.core.model import LeaseState, Member, Pod
+from hapg_failover.core.step import Step
+
+
+def any_term_will_do(patch: pytest.MonkeyPatch) -> None:
+    """A switchover is carried out whatever term it was asked for."""
+    trouble = switchover._trouble
+
+    def forgiving(step: Step, request: requests.Switchover) -> str | None:
+        return trouble(step, replace(request, term=step.m.held_term or 0))
+
+    patch.setattr(switchover, "_trouble", forgiving)
+
+
+def any_version_will_do(patch: pytest.MonkeyPatch) -> None:
+    """A forced promotion stays wanted after the Lease has been written."""
+
+    def anytime(step: Step) -> requests.Force | None:
+        text = step.own_pod.force if step.own_pod is not None else None
+        return requests.force(text) if text is not None else None
+
+    patch.setattr(force, "request", anytime)
+    patch.setattr(force, "attend", lambda step: None)
+
+
+def strangers_may_be_forced(patch: pytest.MonkeyPatch) -> None:
+    """A Lease that has run out is free for one that is no member, too."""
+    judge = force.judge
+
+    def anyone(me: election.Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], **rest: float) -> election.Verdict:
+        return judge(me, replace(lease, members=(*lease.members, Member(me.pod, me.volume))), version, pods, **rest)
+
+    patch.setattr(force, "judge", anyone)
+
+
+def a_short_successor_will_do(patch: pytest.MonkeyPatch) -> None:
+    """The named successor claims at once, whether or not it has the end of the release."""
+    patch.setattr(election, "has_clean_end", lambda me, lease: lease.release is not None and lease.release.clean)
+
+
+def nobody_waits_for_the_former_primary(patch: pytest.MonkeyPatch) -> None:
+    """After a switchover whose successor falls short the others wait for it no longer than for anybody."""
+    release = switchover.release
+    patch.setattr(switchover, "release", lambda step: replace(release(step), hold_s=0.0))

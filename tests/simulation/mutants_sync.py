@@ -1,0 +1,83 @@
+"""Synchronous sets with one rule left out at a time: what the simulation must find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hapg_failover.core import election, synchronous, syncset
+from hapg_failover.core.model import LeaseState
+from hapg_failover.core.step import Step
+from hapg_failover.core.syncset import OFF, Move, Record, Set, Setting, Situation
+
+from .server import Server
+
+
+def nobody_counts(patch: pytest.MonkeyPatch) -> None:
+    """A claimer doesn't ask whose positions are known."""
+    patch.setattr(election, "shortfall", lambda record, holder, published: None)
+
+
+def one_is_enough(patch: pytest.MonkeyPatch) -> None:
+    """A claimer counts one recorded volume for enough."""
+    patch.setattr(election, "shortfall", lambda record, holder, published: None if {holder, *record.volumes} & set(published) else "none")
+
+
+def behind(patch: pytest.MonkeyPatch) -> None:
+    """Once enough positions are known, anybody within maxLagBytes may claim, and a rank later is soon enough."""
+    judge = election.judge
+
+    def lax(me: election.Candidate, lease: LeaseState, *args: Any, **named: Any) -> election.Verdict:
+        verdict = judge(me, lease, *args, **named)
+        return verdict if verdict.claim or verdict.blocked else judge(me, replace(lease, sync=None), *args, **named)
+
+    patch.setattr(election, "judge", lax)
+    patch.setattr(election, "_rank_wait", lambda rank, cold, lease, ttl, behind: 0.0)
+
+
+def no_barrier(patch: pytest.MonkeyPatch) -> None:
+    """A volume leaves the record as soon as its pod has left the setting."""
+    next_move = syncset.next_move
+    patch.setattr(synchronous, "next_move", lambda s: next_move(replace(s, base=0)))
+
+
+def setting_before_record(patch: pytest.MonkeyPatch) -> None:
+    """A standby may acknowledge before its volume is recorded."""
+    next_move = syncset.next_move
+
+    def eager(s: Situation) -> Move:
+        move = next_move(s)
+        live = {x.pod for x in s.standbys if x.live}
+        if isinstance(move, Record) and s.record is not None and s.setting is not None and s.setting.names and live - set(s.setting.names):
+            return Set(Setting(s.record.k, tuple(sorted({*s.setting.names, *live}))), "")
+        return move
+
+    patch.setattr(synchronous, "next_move", eager)
+    patch.setattr(synchronous, "check_invariants", lambda situation, move: [])
+
+
+def record_in_claim(patch: pytest.MonkeyPatch) -> None:
+    """A claim takes itself off the record."""
+    claim = election.claim
+
+    def changing(me: election.Candidate, *args: Any) -> LeaseState:
+        state = claim(me, *args)
+        if state.sync is None or len(state.sync.volumes) <= state.sync.k:
+            return state
+        return replace(state, sync=replace(state.sync, volumes=tuple(v for v in state.sync.volumes if v != me.volume)))
+
+    patch.setattr(election, "claim", changing)
+
+
+def no_guard(patch: pytest.MonkeyPatch) -> None:
+    """A server is started as if nobody were ever waited for."""
+    promote = Server.promote
+
+    def anyway(self: Server, timeline: int, term: int, setting: Setting = OFF) -> str | None:
+        self.guard = 1
+        return promote(self, timeline, term, setting)
+
+    patch.setattr(Step, "guard", 0)
+    patch.setattr(Server, "promote", anyway)

@@ -1,0 +1,51 @@
+"""The points at which an agent may be interrupted: before each action that it carries out, and at each step of an operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .agent import Agent
+    from .world import World
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """At the point of this number, counted from the beginning of the fault, the agent crashes (seconds None) or freezes for so long.
+
+    whole: the postgres container freezes with it.
+    """
+
+    point: int
+    seconds: float | None = None
+    whole: bool = False
+
+
+class Points:
+    """Counts the points; at one of them the interruption happens, if there is to be one."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.counted = 0
+        self.interruption: Interruption | None = None
+
+    def begin(self, interruption: Interruption | None) -> None:
+        """Count from here."""
+        self.counted = 0
+        self.interruption = interruption
+
+    def reach(self, agent: Agent, what: str) -> None:
+        """An agent has come to a point."""
+        self.counted += 1
+        wanted = self.interruption
+        if wanted is None or wanted.point != self.counted:
+            return
+        self.interruption = None
+        self.world.note(agent.member, f"INTERRUPTED before {what}")
+        if wanted.seconds is None:
+            self.world.agent_crash(agent.member)
+            return
+        self.world.freeze_now(agent.member, wanted.seconds)
+        if wanted.whole:
+            self.world.freeze_container(agent.member, wanted.seconds)

@@ -1,0 +1,45 @@
+"""What shows in a simulated world that a rule is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from .walk import walk
+from .world import World
+
+Sign = Callable[[World], bool]
+Scenario = Callable[[int], World]
+Patch = Callable[[pytest.MonkeyPatch], None]
+SEEDS = range(25)
+
+
+def walked(seed: int) -> World:
+    """A short walk."""
+    return walk(seed, 30)
+
+
+def violated(words: str) -> Sign:
+    """Return a test for a violation with these words."""
+    return lambda world: any(words in violation for violation in world.violations)
+
+
+def loses(world: World) -> bool:
+    """Tell whether the last promotion lost acknowledged rows."""
+    return bool(world.lost[-1])
+
+
+def stays(world: World) -> bool:
+    """Tell whether nobody took over."""
+    return len(world.promotions) == 1
+
+
+def seals(world: World) -> bool:
+    """Tell whether a replica suspected the primary."""
+    return any("old: seal" in line for line in world.log)
+
+
+def found(scenario: Scenario, sign: Sign) -> bool:
+    """Tell whether one of the seeds shows the sign."""
+    return any(sign(scenario(seed)) for seed in SEEDS)

@@ -1,0 +1,254 @@
+"""A model of synchronous sets without clocks: every order of writing, streaming, sealing, claiming and changing the set.
+
+Three members, one of which writes and waits for one standby (k = 1). Nothing is known of time: an old primary may live for ever,
+anybody may seal and claim whenever it likes, so safety has to come from what is counted and promised alone. A log is a tuple of
+the terms in which its entries were written. What was acknowledged must be a prefix of the newest primary's log.
+
+`Rules` are those of docs/protocol.md, rules 3, 4 and 11; each can be left out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Log = tuple[int, ...]
+MEMBERS = range(3)
+ALL = 0b111
+
+
+class Member(NamedTuple):
+    """role: P writes, S streams, Z is sealed. published: (last term, length) under the Lease's present version; claiming: it has
+    decided to claim that version; setting: the members that may acknowledge, as bits; base: length of the log when the setting
+    took force; volume: it is still the one that was recorded; bound: it may not unseal under the present version.
+    """
+
+    role: str
+    term: int
+    log: Log
+    published: tuple[int, int] | None = None
+    claiming: bool = False
+    setting: int = 0
+    base: int = 0
+    volume: bool = True
+    bound: bool = False
+
+
+class State(NamedTuple):
+    """holder, term, record: the Lease's; acknowledged: the longest log a client was told of; newest: (term, member) that was promoted last.
+
+    The last four are how many renewals, restarts, lost volumes and changes of the set may still happen.
+    """
+
+    holder: int
+    term: int
+    record: int
+    members: tuple[Member, ...]
+    acknowledged: Log = ()
+    newest: tuple[int, int] | None = None
+    renewals: int = 1
+    restarts: int = 1
+    losses: int = 0
+    changes: int = 2
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Each of them kept (True) or left out.
+
+    record_first: a volume is recorded before it may acknowledge. setting_first: it may acknowledge no more before it leaves the
+    record. barrier: another has all that was acknowledged before it leaves the record. copied: a claim copies the record.
+    all_read: a claim needs every recorded volume's position. exact: the position is the end of the log. bound: who has published
+    doesn't stream under the same version. sealed_start: who starts is sealed. by_volume: a volume that was replaced isn't counted
+    by its pod's name.
+    """
+
+    record_first: bool = True
+    setting_first: bool = True
+    barrier: bool = True
+    copied: bool = True
+    all_read: bool = True
+    exact: bool = True
+    bound: bool = True
+    sealed_start: bool = True
+    by_volume: bool = True
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How long logs get, and how high the term."""
+
+    length: int = 2
+    term: int = 3
+
+
+def is_prefix(short: Log, long: Log) -> bool:
+    """Tell whether `long` begins with `short`."""
+    return long[: len(short)] == short
+
+
+def common(one: Log, other: Log) -> int:
+    """Return how many entries two logs have in common."""
+    count = 0
+    while count < min(len(one), len(other)) and one[count] == other[count]:
+        count += 1
+    return count
+
+
+def key(log: Log) -> tuple[int, int]:
+    """Return a position: the last entry's term, then the length."""
+    return (log[-1] if log else 0, len(log))
+
+
+class Model:
+    """The steps from a state, by the rules."""
+
+    def __init__(self, rules: Rules, bounds: Bounds) -> None:
+        self.rules = rules
+        self.bounds = bounds
+
+    def steps(self, s: State) -> Iterator[tuple[str, State]]:
+        """Return every step with what to call it."""
+        for i, m in enumerate(s.members):
+            match m.role:
+                case "P":
+                    yield from self._writes(s, i, m)
+                    if s.holder == i and s.term == m.term:
+                        yield from self._holds(s, i, m)
+                case "S":
+                    said = key(m.log) if self.rules.exact or not m.log else (m.log[-1], len(m.log) - 1)
+                    yield f"{i} seals and publishes", _with(s, i, m._replace(role="Z", published=said, claiming=False, bound=True))
+                case _:
+                    yield from self._sealed(s, i, m)
+            yield from self._faults(s, i, m)
+
+    def _writes(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
+        if len(m.log) < self.bounds.length:
+            yield f"{i} writes", _with(s, i, m._replace(log=(*m.log, m.term)))
+        for j, other in enumerate(s.members):
+            if j == i or other.role != "S" or other.term != m.term:
+                continue
+            same = common(other.log, m.log)
+            if same < max(len(m.log), len(other.log)):
+                yield f"{j} receives from {i}", _with(s, j, other._replace(log=m.log[: same + 1]))
+            told = m.log[:same]
+            news = len(told) > len(s.acknowledged) or not is_prefix(told, s.acknowledged)
+            if m.setting >> j & 1 and told and told[-1] == m.term and news:
+                yield f"{i} acknowledges {same}, which {j} has", s._replace(acknowledged=told)
+
+    def _holds(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
+        if s.renewals:
+            yield f"{i} renews", _new_version(s)._replace(renewals=s.renewals - 1)
+        if not s.changes:
+            return
+        left = s._replace(changes=s.changes - 1)
+        for j in MEMBERS:
+            bit = 1 << j
+            if j != i:
+                if not s.record & bit:
+                    yield f"{i} records {j}", _new_version(left)._replace(record=s.record | bit)
+                if not m.setting & bit and (s.record & bit or not self.rules.record_first):
+                    yield f"{i} lets {j} acknowledge", _with(left, i, m._replace(setting=m.setting | bit))
+                if m.setting & bit and m.setting != bit and (not s.record & bit or self.rules.setting_first):
+                    yield f"{i} lets {j} acknowledge no more", _with(left, i, m._replace(setting=m.setting & ~bit, base=len(m.log)))
+            still = m.setting & bit and self.rules.setting_first
+            if s.record & bit and s.record != bit and not still and (not self.rules.barrier or self._passed(s, i, m, bit)):
+                yield f"{i} takes {j} off the record", _new_version(left)._replace(record=s.record & ~bit)
+
+    def _passed(self, s: State, i: int, m: Member, leaving: int) -> bool:
+        """Tell whether one that stays and may acknowledge has everything that was acknowledged under earlier settings."""
+        for q, other in enumerate(s.members):
+            counted = m.setting >> q & 1 and not leaving >> q & 1 and q != i
+            if counted and other.role == "S" and other.term == m.term and is_prefix(m.log[: m.base], other.log):
+                return True
+        return False
+
+    def _sealed(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
+        if m.published is None:
+            yield f"{i} publishes", _with(s, i, m._replace(published=key(m.log), claiming=False, bound=True))
+        if s.holder != i and (not m.bound or not self.rules.bound):
+            kept = None if self.rules.bound else m.published
+            yield f"{i} follows term {s.term}", _with(s, i, Member("S", s.term, m.log, kept, volume=m.volume))
+        undecided = m.published is not None and not m.claiming and s.term < self.bounds.term and s.holder != i
+        if undecided and self._may_claim(s, m):
+            yield f"{i} decides to claim", _with(s, i, m._replace(claiming=True))
+        if m.claiming:
+            yield f"{i} claims term {s.term + 1} with {len(m.log)} entries", self._claimed(s, i, m)
+
+    def _may_claim(self, s: State, m: Member) -> bool:
+        seen = [other.published if other.volume or not self.rules.by_volume else None for other in s.members]
+        recorded = [seen[j] for j in MEMBERS if s.record >> j & 1]
+        enough = all(recorded) if self.rules.all_read else any(recorded)
+        return enough and all(said is None or key(m.log) >= said for said in seen)
+
+    def _claimed(self, s: State, i: int, m: Member) -> State:
+        setting = s.record & ~(1 << i)
+        record = s.record if self.rules.copied else setting
+        if not setting:
+            # The record held ourselves alone: the others are recorded before anything is written.
+            setting = ALL & ~(1 << i)
+            record = s.record | setting
+        after = _new_version(s)._replace(holder=i, term=s.term + 1, record=record, newest=(s.term + 1, i))
+        return _with(after, i, Member("P", s.term + 1, m.log, None, False, setting, len(m.log), m.volume))
+
+    def _faults(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
+        if s.restarts:
+            left = s._replace(restarts=s.restarts - 1)
+            said = None if m.role == "P" else m.published
+            if m.role == "P" or self.rules.sealed_start or s.holder == i:
+                yield f"{i} restarts", _with(left, i, Member("Z", m.term, m.log, said, volume=m.volume, bound=True))
+            else:
+                yield f"{i} restarts and follows", _with(left, i, Member("S", s.term, m.log, said, volume=m.volume))
+        if s.losses:
+            left = s._replace(losses=s.losses - 1)
+            yield f"{i} loses its volume", _with(left, i, Member("Z", m.term, (), volume=False, bound=True))
+
+
+def _with(s: State, i: int, m: Member) -> State:
+    return s._replace(members=(*s.members[:i], m, *s.members[i + 1 :]))
+
+
+def _new_version(s: State) -> State:
+    """The Lease has changed: publications and claims of the version before count no more."""
+    return s._replace(members=tuple(m._replace(published=None, claiming=False, bound=False) for m in s.members))
+
+
+def lost(s: State) -> bool:
+    """Tell whether the newest primary lacks what was acknowledged."""
+    if s.newest is None:
+        return False
+    term, member = s.newest
+    m = s.members[member]
+    return m.role == "P" and m.term == term and not is_prefix(s.acknowledged, m.log)
+
+
+def begin(losses: int = 0, record: int = 0b110) -> State:
+    """Member 0 writes in term 1; the record's members stream and may acknowledge."""
+    return State(0, 1, record, (Member("P", 1, (), setting=record), Member("S", 1, ()), Member("S", 1, ())), losses=losses)
+
+
+def search(rules: Rules, bounds: Bounds, start: State) -> tuple[int, list[str] | None]:
+    """Search all; return the number of states and, if something acknowledged is lost in one, how that came about."""
+    model = Model(rules, bounds)
+    came: dict[State, tuple[State, str] | None] = {start: None}
+    left = deque([start])
+    while left:
+        s = left.popleft()
+        for label, after in model.steps(s):
+            if after in came:
+                continue
+            came[after] = (s, label)
+            if lost(after):
+                return len(came), _trace(came, after)
+            left.append(after)
+    return len(came), None
+
+
+def _trace(came: dict[State, tuple[State, str] | None], s: State) -> list[str]:
+    steps = []
+    while (before := came[s]) is not None:
+        s, label = before
+        steps.append(label)
+    return steps[::-1]

@@ -1,0 +1,80 @@
+"""Commits that wait for standbys: the parameter, the processes that read it each in its own time, and who is told of what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hapg_failover.core.syncset import OFF, Setting
+
+if TYPE_CHECKING:
+    from .server import Server
+
+
+class Standbys:
+    """`synchronous_standby_names` of one run of a server.
+
+    written: what the file says; waiting: whether commits wait at all, as the checkpointer has read it; read: what the walsender of each
+    member acts by; acknowledged: LSN up to which clients were told that their commits are done.
+    """
+
+    def __init__(self, server: Server, setting: Setting) -> None:
+        self.server = server
+        self.written = setting
+        self.waiting = setting.k > 0
+        self.read: dict[int, Setting] = {}
+        self.acknowledged = 0
+        self._serial = 0
+
+    def write(self, setting: Setting) -> None:
+        """Change the file and signal everybody: each process reads it a while later, sometimes a long one."""
+        if setting == self.written:
+            return
+        self.written = setting
+        self._serial += 1
+        serial, world = self._serial, self.server.world
+        for member in list(self.read):
+            world.engine.after(self._delay(), lambda member=member: self._reread(member, setting, serial))  # type: ignore[misc]
+        world.engine.after(self._delay(), lambda: self._checkpointer(setting, serial))
+
+    def _delay(self) -> float:
+        world = self.server.world
+        return world.uniform(0.0, 2.5) if world.chance(0.2) else world.uniform(0.0, 0.2)
+
+    def _reread(self, member: int, setting: Setting, serial: int) -> None:
+        if serial == self._serial and member in self.read:
+            self.read[member] = setting
+
+    def _checkpointer(self, setting: Setting, serial: int) -> None:
+        if serial == self._serial:
+            self.waiting = setting.k > 0
+            self.release()
+
+    def in_force(self) -> bool:
+        """Tell whether every process acts by what was written."""
+        late = [m for m, setting in self.read.items() if self._name(m) in setting.names and self._name(m) not in self.written.names]
+        return not late and self.waiting == (self.written.k > 0)
+
+    def _name(self, member: int) -> str:
+        return self.server.world.pod_name(member)
+
+    def release(self) -> None:
+        """Tell clients of the commits that need not wait any more."""
+        server = self.server
+        wal = server.volume.wal
+        if wal is None or not server.writable:
+            return
+        followers = {f.member: f for f in server.followers()}
+        self.read = {m: self.read.get(m, self.written) for m in followers}
+        end = wal.end
+        if self.waiting:
+            counted = [f.volume.wal.end for m, f in followers.items() if f.volume.wal is not None and self._name(m) in self.read[m].names]
+            k = max(1, self.written.k)
+            end = sorted(counted, reverse=True)[k - 1] if len(counted) >= k else 0
+        if end > self.acknowledged and end > wal.branches[-1].start:
+            self.acknowledged = end
+            server.world.acknowledged(server, end)
+
+
+def started(server: Server, guard: int) -> Standbys:
+    """Return the parameter of a server that starts: nobody can acknowledge for it, or nobody is waited for."""
+    return Standbys(server, Setting(guard) if guard else OFF)

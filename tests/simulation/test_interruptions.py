@@ -1,0 +1,86 @@
+"""Each failover, interrupted at every point in turn: the agent that acts crashes there, or freezes, alone or with its container.
+
+A point is an action that is about to be carried out, by whichever member, or a step of an operation. What holds at every instant
+holds then too, and in the end all is well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from . import faults
+from .points import Interruption
+from .scenarios import primary_of, running
+from .world import World
+
+Fault = Callable[[World], None]
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+WINDOW_S = 12.0
+AFTERWARDS_S = 12.0
+
+
+def _cut_off(world: World) -> None:
+    world.cut_api(primary_of(world), 30.0)
+    world.cut_peers(primary_of(world), 30.0)
+
+
+FAILOVERS: dict[str, Fault] = {
+    "the pod is deleted": lambda w: w.pod_delete(primary_of(w)),
+    "the pod is deleted by force": lambda w: w.pod_replace(primary_of(w)),
+    "an operator switches over": lambda w: w.switchover(primary_of(w), (primary_of(w) + 1) % 3),
+    "the postmaster is killed": lambda w: w.postmaster_kill(primary_of(w)),
+    "the container is killed": lambda w: w.container_kill(primary_of(w)),
+    "the node is off": lambda w: w.power_off(primary_of(w)),
+    "the primary is cut off": _cut_off,
+    "the disk hangs": lambda w: w.hang_disk(primary_of(w), 30.0),
+    "the pod freezes": lambda w: faults.freeze_pod(w, primary_of(w), 15.0),
+    "the API is away": lambda w: w.api_outage(8.0),
+    "everything is off": lambda w: faults.all_off(w, 2.0),
+}
+HOW: dict[str, Callable[[int], Interruption]] = {
+    "a crash": lambda point: Interruption(point),
+    "a short freeze": lambda point: Interruption(point, 1.0),
+    "a freeze beyond the TTL": lambda point: Interruption(point, 9.0),
+    "a freeze of the pod": lambda point: Interruption(point, 9.0, whole=True),
+}
+
+
+def play(fault: Fault, seed: int, interruption: Interruption | None) -> World:
+    """Let a failover happen, with one interruption; end well or with a violation. The points are those of the first seconds."""
+    world = running(3, seed)
+    world.points.begin(interruption)
+    fault(world)
+    world.run(WINDOW_S)
+    counted = world.points.counted
+    world.run(AFTERWARDS_S)
+    world.settle()
+    world.points.counted = counted
+    return world
+
+
+def interrupted(fault: Fault, how: str, seed: int, every: int) -> list[str]:
+    """Interrupt at every so manieth point; return what was violated, with the point."""
+    whole = play(fault, seed, None)
+    assert whole.violations == []
+    assert whole.points.counted > 10
+    return [
+        f"point {point}: {violation}"
+        for point in range(1 + seed % every, whole.points.counted + 1, every)
+        for violation in play(fault, seed, HOW[how](point)).violations
+    ]
+
+
+@pytest.mark.parametrize("fault", FAILOVERS.values(), ids=FAILOVERS.keys())
+def test_an_interrupted_failover_ends_well(fault: Fault) -> None:
+    assert [v for seed, how in enumerate(HOW) for v in interrupted(fault, how, seed, 24)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("fault", FAILOVERS.values(), ids=FAILOVERS.keys())
+def test_a_failover_interrupted_at_every_point_ends_well(fault: Fault, how: str) -> None:
+    """Crashes at every point; freezes at every fifth, and HYPOTHESIS_PROFILE=nightly at every one."""
+    assert interrupted(fault, how, 0, 1 if NIGHTLY or how == "a crash" else 5) == []

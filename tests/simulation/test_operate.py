@@ -1,0 +1,40 @@
+"""What operators ask for is carried out once and on its own occasion, and a hand-over waits for who has everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from . import mutants_operate as mutants
+from . import scenarios
+from .signs import SEEDS, Patch, Scenario, found, loses, violated
+from .world import World
+
+
+def switches(world: World) -> bool:
+    """Tell whether anybody was promoted after the first primary."""
+    return len(world.promotions) > 1
+
+
+def takes_the_worse(world: World) -> bool:
+    """Tell whether the member that was behind was promoted though the other had everything."""
+    return world.promotions[-1][1] == 1
+
+
+RULES: list[tuple[Patch, Scenario, Callable[[World], bool]]] = [
+    (mutants.any_term_will_do, scenarios.asked_again, switches),
+    (mutants.any_version_will_do, scenarios.forced_long_ago, takes_the_worse),
+    (mutants.strangers_may_be_forced, scenarios.forced_stranger, violated("writable at once")),
+    (mutants.a_short_successor_will_do, scenarios.successor_falls_short, loses),
+    (mutants.nobody_waits_for_the_former_primary, scenarios.successor_falls_short, loses),
+]
+
+
+@pytest.mark.parametrize(("leave_out", "scenario", "sign"), RULES, ids=[rule[0].__name__ for rule in RULES])
+def test_leaving_the_rule_out_is_found(
+    leave_out: Patch, scenario: Scenario, sign: Callable[[World], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not any(sign(scenario(seed)) for seed in SEEDS), "found although the rule is there"
+    leave_out(monkeypatch)
+    assert found(scenario, sign), f"nothing found: {(leave_out.__doc__ or '').strip()}"

@@ -1,0 +1,247 @@
+"""What differs between majors of PostgreSQL, each with its own server.
+
+Before 13 a standby learns of another upstream by a restart only, before 12 recovery is told of in recovery.conf, before 10 postmaster.pid
+doesn't say how far a start has come. The servers of 9.6, 12 and 13 have no pg_controldata, pg_rewind and pg_waldump.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hapg.majors import MAJORS
+from hapg_failover.adapters.ports import ServerStatus
+from hapg_failover.adapters.sql import PostgresSql
+from hapg_failover.adapters.volume import Volume
+from hapg_failover.core.lsn import Position, format_lsn
+from hapg_failover.core.state import Op, Outcome
+from hapg_failover.inspection import Inspection
+from tests.cluster import embedded
+
+from .conftest import Make
+from .harness import DEFAULT, PASSWORD, Container, wait_for
+from .test_operations import Operator
+
+RESTARTING = [name for name, major in MAJORS.items() if name in embedded.MAJORS and not major.reloads_conninfo]
+ALL = (*embedded.MAJORS, DEFAULT)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A primary on timeline 2 and a clone of it that hasn't been started."""
+
+    primary: Container
+    replica: Container
+
+    def follow(self, mode: str) -> None:
+        self.replica.ok("start", mode)
+        self.replica.ok("follow", *self.primary.address())
+        self.wait_caught_up()
+
+    def write(self, word: str) -> None:
+        self.primary.sql("create table if not exists t (w text)", f"insert into t select '{word}' from generate_series(1, 5)")
+
+    def wait_caught_up(self) -> None:
+        def streams() -> bool:
+            senders = status(self.primary).senders
+            return bool(senders) and senders[0].flushed == status(self.primary).position.lsn
+
+        wait_for(streams, "the replica has what the primary has")
+
+
+def sql(container: Container) -> PostgresSql:
+    return PostgresSql(PASSWORD, container.major.sql_names, container.port, str(container.run / "socket"))
+
+
+def status(container: Container) -> ServerStatus:
+    return sql(container).status(5.0)
+
+
+def inspection(container: Container) -> Inspection:
+    """Look at the volume of a container as the agent does."""
+    volume = Volume(container.volume, container.major.name, container.major.wal_directory)
+    return Inspection(container.output, volume, container.hello.missing)
+
+
+def log(container: Container) -> str:
+    return container.log.read_text()
+
+
+@pytest.fixture
+def pair(make: Make, templates: Callable[[str], Path], request: pytest.FixtureRequest) -> Pair:
+    major = request.node.callspec.params["major"]
+    primary, replica = (make(f"pod-{number}", major=major) for number in range(2))
+    primary.take_data_of(templates(major))
+    primary.start()
+    primary.ok("start", "warm")
+    primary.promote(2, 1)
+    made = Pair(primary, replica)
+    made.write("first")
+    replica.start()
+    replica.ok("clone", *primary.address())
+    return made
+
+
+@pytest.mark.parametrize("major", ALL)
+@pytest.mark.parametrize("mode", ["warm", "hot"])
+def test_follow_seal_and_promote(pair: Pair, major: str, mode: str) -> None:
+    primary, replica = pair.primary, pair.replica
+    assert status(primary).system_identifier == inspection(primary).control().system_identifier
+    pair.follow(mode)
+    pair.write("second")
+    pair.wait_caught_up()
+    end = status(primary).position
+    assert replica.ok("seal", "fast") == format_lsn(end.lsn)
+    assert inspection(replica).end_of_wal(end.lsn) == end
+    assert inspection(replica).end_of_wal(None) == end
+    # sealed means sealed
+    assert status(primary).senders == ()
+    pair.write("third")
+    assert replica.ok("seal", "slow") == "-"
+    assert inspection(replica).end_of_wal(None) == end
+    # and back
+    replica.ok("follow", *primary.address())
+    pair.wait_caught_up()
+    assert PASSWORD not in "".join(path.read_text() for path in (replica.run / "conf/instance.conf", standby_file(replica)))
+    title = replica.ok("seal", "fast")
+    assert title == format_lsn(status(primary).position.lsn)
+    primary.end()
+    replica.promote(7, 2)
+    assert status(replica).position.timeline == 7
+    assert replica.sql("select count(*) from t") == "15"
+    assert not standby_file(replica).exists()
+    # the former primary has nothing in excess, and follows over the gap in the timelines
+    primary.start()
+    primary.ok("start", mode)
+    primary.ok("follow", *replica.address())
+    Pair(replica, primary).wait_caught_up()
+
+
+def standby_file(container: Container) -> Path:
+    return container.pgdata / container.major.standby_file
+
+
+@pytest.mark.parametrize("major", ALL)
+def test_the_end_of_a_killed_server(pair: Pair, major: str) -> None:
+    """What a crashed primary has is found on its volume, with the image's programs or without."""
+    pair.write("second")
+    end = status(pair.primary).position
+    pair.primary.ok("kill")
+    assert inspection(pair.primary).end_of_wal(None) == Position(2, end.lsn)
+    assert pair.primary.ok("start", "hot") in ("standby", "ready", "starting")
+    assert inspection(pair.primary).end_of_wal(None) == Position(2, end.lsn)
+    wait_for(lambda: pair.primary.answers("select count(*) from t") == "10", "it answers")
+
+
+@pytest.mark.parametrize("major", embedded.MAJORS)
+def test_without_pg_rewind_a_former_primary_is_cloned(pair: Pair, major: str) -> None:
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    pair.write("both")
+    pair.wait_caught_up()
+    replica.ok("seal", "fast")
+    pair.write("lost")
+    end = status(primary).position
+    primary.end()
+    replica.promote(3, 2)
+    primary.start()
+    with contextlib.closing(Operator(primary, replica)) as operator:
+        assert operator.run(Op.START, mode="hot").position == end
+        result = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3)
+        assert result.outcome is Outcome.LOST
+        assert result.text.endswith("; the image has no pg_rewind")
+        for op, how in ((Op.CLONE, {}), (Op.START, {"mode": "warm"}), (Op.FOLLOW, {})):
+            done = operator.run(op, host="127.0.0.1", timeline=3, **how)
+            assert done.outcome is Outcome.OK, done
+    Pair(replica, primary).wait_caught_up()
+    primary.ok("seal", "fast")
+    primary.promote(4, 3)
+    assert primary.sql("select w, count(*) from t group by 1 order by 1").split() == ["both|5", "first|5"]
+
+
+@pytest.mark.parametrize("major", ALL)
+def test_a_standby_that_somebody_else_promotes_is_ended(pair: Pair, major: str) -> None:
+    pair.follow("hot")
+    (pair.replica.pgdata / "promote").touch()
+    os.kill(pair.replica.postmaster(), signal.SIGUSR1)
+    assert pair.replica.unasked("died").text == "promoted by another"
+    assert pair.replica.state == "down"
+
+
+def startup_process(container: Container) -> int:
+    return next(pid for pid in container.pids() if b"postgres: startup " in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+@pytest.mark.parametrize("major", RESTARTING)
+def test_a_restart_to_seal_gives_way_to_a_stop(pair: Pair, major: str) -> None:
+    pair.follow("warm")
+    startup = startup_process(pair.replica)
+    os.kill(startup, signal.SIGSTOP)  # the shutdown waits for it
+    seal = pair.replica.tell("seal", "fast")
+    assert pair.replica.ask("follow", *pair.primary.address()).text == "the server is being stopped"
+    assert pair.replica.ask("promote", "3", "2").text == "the server is being stopped"
+    stop = pair.replica.tell("stop", "fast")
+    assert (pair.replica.answer(seal).result, pair.replica.answer(seal).text) == ("error", "stopped")
+    os.kill(startup, signal.SIGCONT)
+    assert pair.replica.answer(stop).result == "ok"
+    assert pair.replica.state == "down"
+    pair.follow("warm")
+
+
+@pytest.mark.parametrize("major", RESTARTING)
+def test_a_restart_to_seal_ends_with_a_kill(pair: Pair, major: str) -> None:
+    pair.follow("warm")
+    os.kill(startup_process(pair.replica), signal.SIGSTOP)
+    seal = pair.replica.tell("seal", "fast")
+    pair.replica.ok("kill")
+    assert (pair.replica.answer(seal).result, pair.replica.answer(seal).text) == ("error", "killed")
+    assert pair.replica.state == "down"
+    assert not [event for event in pair.replica.events if event.result == "died"]
+
+
+@pytest.mark.parametrize("major", ["9.6"])
+def test_a_sealed_standby_of_9_6_asks_nobody(pair: Pair, major: str) -> None:
+    """An empty primary_conninfo in recovery.conf is that of whoever listens behind libpq's own socket."""
+    pair.replica.ok("start", "hot")
+    assert "primary_conninfo" not in standby_file(pair.replica).read_text()
+    wait_for(lambda: pair.replica.answers() == "1", "it answers")
+    assert "could not connect" not in log(pair.replica)
+
+
+@pytest.mark.parametrize("major", ALL)
+def test_data_of_another_major_is_not_touched(pair: Pair, make: Make, major: str) -> None:
+    other = next(name for name in ALL if name != major)
+    pair.primary.ok("stop", "fast")
+    pair.primary.end()
+    before = sorted((path, path.stat().st_mtime_ns) for path in pair.primary.pgdata.rglob("*"))
+    stranger = make("stranger", pair.primary.volume, major=other)
+    stranger.start()
+    said = f"the server directory is of PostgreSQL {major}, this is PostgreSQL {other}: nothing has been touched"
+    for verb in (("start", "hot"), ("start", "warm")):
+        assert (stranger.ask(*verb).text, stranger.state) == (said, "down")
+    assert stranger.ask("rewind", *pair.replica.address()).text == f"exit code 1: {said}"
+    assert sorted((path, path.stat().st_mtime_ns) for path in pair.primary.pgdata.rglob("*")) == before
+    stranger.end()
+    pair.primary.start()
+    pair.primary.ok("start", "hot")
+
+
+def test_an_image_of_another_major_ends_with_a_message(make: Make) -> None:
+    container = make("pod-0")
+    container.environment["HAPG_FACTS"] = MAJORS["16"].words.replace(MAJORS["16"].bin_directory, str(container.bin))
+    container.launch()
+    assert container.exit_code() == 1
+    assert "this is the chart of PostgreSQL 16" in log(container)
+
+
+def test_a_fact_that_is_missing_ends_with_a_message(make: Make) -> None:
+    container = make("pod-0", HAPG_FACTS="major=15")
+    container.launch()
+    assert container.exit_code() == 1
+    assert "HAPG_FACTS doesn't say binDirectory" in log(container)

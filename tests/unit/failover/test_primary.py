@@ -1,0 +1,131 @@
+"""What the member that writes does besides renewing: members, labels, the choice of a successor, giving up, going away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hapg_failover.core.decide import decide
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Publication, VolumeState
+from hapg_failover.core.state import (
+    Announce,
+    Kill,
+    Label,
+    LeaseView,
+    Memory,
+    Observation,
+    Op,
+    OpResult,
+    Outcome,
+    Phase,
+    PutKind,
+    PutLease,
+    Run,
+    Streaming,
+    WriteDeadline,
+)
+from hapg_failover.core.step import Step
+from hapg_failover.core.switchover import choose_successor
+from hapg_failover.core.timing import Timing
+
+NOW = 1000.0
+ME = Holder("pg-1", "u1")
+END = Position(3, 0x500)
+MINE = LeaseState(ME, 5, 6.0, "system", "v1", "10.0.0.2", 3, (Member("pg-0", "v0"), Member("pg-2", "v2")))
+
+
+def pod(number: int, role: str = "replica", deleting: bool = False) -> Pod:
+    said = Publication("39", f"n{number}", VolumeState.DATA, f"v{number}", "system", END, True, 5)
+    return Pod(f"pg-{number}", f"u{number}", "1", number, f"10.0.0.{number}", role=role, deleting=deleting, publication=said)
+
+
+def live(number: int, flushed: int) -> Streaming:
+    return Streaming(f"pg-{number}", NOW - 5, NOW, flushed)
+
+
+def seen(lease: LeaseState = MINE, **changes: object) -> Observation:
+    base = Observation(
+        now=NOW,
+        me=ME,
+        ordinal=1,
+        address="10.0.0.2",
+        replicas=3,
+        standby_mode="hot",
+        max_lag=1000,
+        timing=Timing(),
+        nonce="n1",
+        server="primary",
+        heartbeat_at=NOW - 0.1,
+        volume_state=VolumeState.DATA,
+        volume="v1",
+        system_identifier="system",
+        max_term=5,
+        lease=LeaseView("40", lease, NOW - 1, NOW - 0.1),
+        pods=(pod(0), pod(1, "primary"), pod(2)),
+        streaming=(live(0, 0x400), live(2, 0x450)),
+        position=END,
+        probe_at=NOW - 0.5,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+WRITING = Memory(Phase.PRIMARY, NOW - 100, "n1", held_term=5, renewed_at=NOW - 1, recorded_ttl=6.0, put_at=NOW - 1, first_version="1")
+
+
+def test_a_pod_of_our_name_but_another_uid_is_somebody_else() -> None:
+    others = replace(MINE, holder=Holder("pg-1", "an earlier pod"))
+    decision = decide(seen(others, term_in_force=5), Memory(Phase.BOOT, NOW - 1, "n1"))
+    assert decision.memory.phase is Phase.DOWN
+    assert Kill() in decision.actions
+
+
+def test_the_first_member_is_fenced_against_before_it_may_claim() -> None:
+    decision = decide(seen(replace(MINE, members=())), WRITING)
+    deadline, put = decision.actions
+    assert deadline == WriteDeadline(NOW - 1 + 4.7, 5)
+    assert isinstance(put, PutLease)
+    assert put.state.members == MINE.members
+
+
+def test_we_label_ourselves_before_we_strip_the_others() -> None:
+    decision = decide(seen(pods=(pod(0, "primary"), pod(1), pod(2))), WRITING)
+    assert decision.actions == (Label("pg-1", "u1", "primary"), Label("pg-0", "u0", "replica"))
+
+
+def test_the_successor_is_a_member_that_streams_and_stays() -> None:
+    def chosen(**changes: Any) -> str | None:
+        successor = choose_successor(Step(seen(**changes), WRITING))
+        return successor.name if successor is not None else None
+
+    assert chosen() == "pg-0"
+    assert chosen(streaming=(replace(live(0, 0x450), since=None), live(2, 0x400))) == "pg-2"
+    assert chosen(pods=(pod(0, deleting=True), pod(1), pod(2))) == "pg-2"
+    assert chosen(lease=replace(MINE, members=MINE.members[1:])) == "pg-2"
+    assert chosen(max_lag=0xC0) == "pg-2"
+    assert chosen(streaming=()) is None
+
+
+def test_a_promotion_that_fails_is_killed_and_stands_back_for_a_minute() -> None:
+    result = OpResult(7, Op.PROMOTE, Outcome.FAILED, "n1", "not writable within 10 s")
+    promoting = replace(WRITING, phase=Phase.PROMOTING, op=Op.PROMOTE, op_number=7)
+    decision = decide(seen(op=result), promoting)
+    assert [type(action) for action in decision.actions] == [Announce, Kill]
+    assert (decision.memory.phase, decision.memory.held_term, decision.memory.failed_until) == (Phase.DOWN, None, NOW + 60)
+
+
+def test_the_dead_is_not_given_back_before_the_supervisor_says_so() -> None:
+    down = Memory(Phase.DOWN, NOW - 0.5, "n1", dead_reason="the promotion failed")
+    assert decide(seen(), down).actions == ()
+    given_back, start = decide(seen(server="down"), down).actions
+    assert isinstance(given_back, PutLease)
+    assert given_back.kind is PutKind.RELEASE
+    assert isinstance(start, Run)
+    assert start.op is Op.START
+
+
+def test_a_pod_that_has_handed_over_refuses_clients_for_two_seconds() -> None:
+    handed_over = Memory(Phase.STOPPING, NOW - 5, "n1", successor="pg-2", put_at=NOW - 1.9, first_version="1")
+    others = replace(MINE, holder=Holder("pg-2", "u2"), term=6)
+    assert decide(seen(others, server="down"), handed_over).actions == ()
+    assert len(decide(seen(others, server="down"), replace(handed_over, put_at=NOW - 2)).actions) == 1

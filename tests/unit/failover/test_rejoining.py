@@ -1,0 +1,113 @@
+"""The order in which a rewind and a clone mark the volume, on real files; the supervisor and the primary are stand-ins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.core.model import VolumeState
+from hapg_failover.core.state import Op, OpResult, Outcome, Run
+from hapg_failover.operations import Operation, OperationFailed, Tools, Verbs
+
+HOST = "10.0.0.1"
+CONTROLDATA = """\
+Database system identifier:           7000
+Database cluster state:               shut down in recovery
+Latest checkpoint location:           0/3000060
+Latest checkpoint's REDO location:    0/3000028
+Latest checkpoint's TimeLineID:       3
+Minimum recovery ending location:     0/3000100
+Min recovery ending loc's timeline:   3
+Backup start location:                0/0
+Bytes per WAL segment:                16777216
+"""
+
+
+class Release:
+    """A supervisor that obeys, or fails at one verb, and a primary whose last checkpoint is on `timeline`."""
+
+    def __init__(self, base: Path, timeline: int = 3, fails: str = "") -> None:
+        self.volume = Volume(base, "15", "pg_wal")
+        self.timeline = timeline
+        self.fails = fails
+        self.calls: list[tuple[str, bool]] = []
+
+    def call(self, nonce: str, term: int, verb: str, *args: str, timeout: float) -> tuple[str, str]:
+        self.calls.append((verb, self.volume.dirty()))
+        if verb == self.fails:
+            raise OperationFailed(f"{verb}: error")
+        return "0", "id"
+
+    def heartbeat(self) -> Any:
+        class Down:
+            state = "down"
+            uptime = 1e12
+
+        return Down()
+
+    def output(self, verb_id: str) -> str:
+        return CONTROLDATA
+
+    def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
+        self.calls.append(("checkpoint of the source", self.volume.dirty()))
+        return self.timeline
+
+    def remote_size(self, host: str, port: int, timeout: float) -> int:
+        return 0
+
+    def perform(self, op: Op) -> OpResult:
+        tools = Tools(cast("Verbs", self), cast("Any", self), cast("Any", self), self.volume, 5432, 60)
+        return Operation(tools, Run(1, op, host=HOST, mode="hot", timeline=3), "n1")._attempt()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    (tmp_path / "pgdata").mkdir()
+    (tmp_path / "pgdata" / "PG_VERSION").write_text("15\n")
+    Volume(tmp_path, "15", "pg_wal").write_marker(Marker("old", "7000"))
+    return tmp_path
+
+
+def test_a_rewind_is_marked_while_it_lasts(base: Path) -> None:
+    release = Release(base)
+    assert release.perform(Op.REWIND).outcome is Outcome.OK
+    assert release.calls == [("checkpoint of the source", False), ("rewind", True)]
+    assert release.volume.assess().state is VolumeState.DATA
+
+
+def test_a_rewind_that_breaks_off_leaves_a_volume_that_is_never_started(base: Path) -> None:
+    release = Release(base, fails="rewind")
+    assert release.perform(Op.REWIND).outcome is Outcome.FAILED
+    assert release.volume.assess().state is VolumeState.DAMAGED
+    release.calls.clear()
+    assert release.perform(Op.START).outcome is Outcome.FAILED
+    assert release.calls == []
+
+
+def test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline(base: Path) -> None:
+    release = Release(base, timeline=2)
+    assert release.perform(Op.REWIND).text == "the primary's last checkpoint is on timeline 2, not yet on 3"
+    assert [call for call, _ in release.calls] == ["checkpoint of the source"]
+
+
+def test_a_clone_is_another_volume(base: Path) -> None:
+    release = Release(base)
+    assert release.perform(Op.CLONE).outcome is Outcome.OK
+    marker = release.volume.marker()
+    assert marker is not None
+    assert marker.uuid != "old"
+    assert ("clone", True) in release.calls
+    assert release.volume.assess().state is VolumeState.DATA
+
+
+def test_a_clone_that_fails_leaves_a_sound_volume_sound_and_a_dirty_one_dirty(base: Path) -> None:
+    release = Release(base, fails="clone")
+    assert release.perform(Op.CLONE).outcome is Outcome.FAILED
+    assert release.volume.marker() == Marker("old", "7000")
+    assert release.volume.assess().state is VolumeState.DATA
+    release.volume.set_dirty()
+    release.perform(Op.CLONE)
+    assert release.volume.assess().state is VolumeState.DAMAGED

@@ -1,0 +1,310 @@
+"""A hand-over while the primary serves: what is asked, in which order it happens, what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hapg_failover.core import requests, switchover
+from hapg_failover.core.decide import decide
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import LeaseState, Member, Pod, Release
+from hapg_failover.core.state import (
+    Annotate,
+    Announce,
+    Decision,
+    HandOver,
+    Label,
+    LeaseView,
+    Memory,
+    Observation,
+    Op,
+    OpResult,
+    Outcome,
+    Phase,
+    PutLease,
+    Run,
+    Streaming,
+)
+from hapg_failover.core.step import Step
+from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SEALED, kinds, lease, remembered, seen
+
+MEMBERS = (Member("pg-0", "v0"), Member("pg-2", "v2"), Member("pg-3", "v3"))
+OURS = replace(MINE, members=MEMBERS)
+NAMED = replace(OURS, successor="pg-0")
+
+
+def text(to: str | None = None, term: int = 5) -> str:
+    return json.dumps({"id": "s1", "term": term} | ({"to": to} if to else {}))
+
+
+def others(**changes: Any) -> tuple[Pod, ...]:
+    return tuple(replace(Pod(f"pg-{n}", f"u{n}", "1", n, role="replica"), **changes) for n in (0, 2, 3))
+
+
+def live(number: int, flushed: int = END.lsn) -> Streaming:
+    return Streaming(f"pg-{number}", NOW - 60, NOW, flushed)
+
+
+def writing(own: Pod = POD, pods: tuple[Pod, ...] = others(), **changes: Any) -> Observation:
+    base: dict[str, Any] = {
+        "server": "primary",
+        "lease": lease(OURS),
+        "position": END,
+        "pods": (replace(own, role="primary"), *pods),
+        "streaming": (live(0), live(2), live(3)),
+        "replicas": 4,
+    }
+    return seen(**{**base, **changes})
+
+
+def asked(to: str | None = None, term: int = 5) -> Pod:
+    return replace(POD, switchover=text(to, term))
+
+
+def answers(decision: Decision) -> list[dict[str, Any]]:
+    found = [dict(a.annotations) for a in decision.actions if isinstance(a, Annotate)]
+    assert all(each.get(requests.SWITCHOVER, "") is None for each in found)
+    return [json.loads(each[requests.ANSWER] or "") for each in found]
+
+
+def test_a_request_is_taken_and_the_server_goes_on_serving() -> None:
+    decision = decide(writing(asked()), PRIMARY)
+    assert (decision.memory.phase, kinds(decision.actions)) == (Phase.PRIMARY, ["Annotate", "prepare"])
+    assert answers(decision) == [{"id": "s1", "outcome": "taken", "reason": "handing over to pg-0"}]
+    again = decide(replace(writing(asked()), now=NOW + 0.1), decision.memory)
+    assert again.actions == ()
+
+
+def test_a_request_that_is_still_shown_is_not_carried_out_twice() -> None:
+    """The switchover has happened, the patch that takes the request away is late, and we are the primary again."""
+    decision = decide(writing(asked(term=5), lease=lease(replace(OURS, term=9))), replace(PRIMARY, held_term=9))
+    assert [each["outcome"] for each in answers(decision)] == ["refused"]
+    assert "prepare" not in kinds(decision.actions)
+
+
+@pytest.mark.parametrize(
+    ("own", "changes", "words"),
+    [
+        (asked(term=4), {}, "the request is for term 4, but this is term 5"),
+        (asked(term=6), {}, "the request is for term 6, but this is term 5"),
+        (asked("pg-1"), {}, "pg-1 is the primary already"),
+        (asked("pg-9"), {}, "there is no pod pg-9"),
+        (asked("pg-2"), {"pods": (POD, *others(deleting=True))}, "pg-2 is going away"),
+        (asked("pg-2"), {"streaming": (live(0),)}, "pg-2 isn't a member that streams"),
+        (asked("pg-2"), {"streaming": (live(0), Streaming("pg-2", None, NOW - 5, 1))}, "pg-2 isn't a member that streams"),
+        (asked("pg-2"), {"lease": lease(replace(OURS, members=MEMBERS[:1]))}, "pg-2 isn't a member that streams"),
+        (asked("pg-2"), {"streaming": (live(2, 0x10),), "max_lag": 0x100}, "within maxLagBytes"),
+        (asked(), {"streaming": ()}, "no member of the Lease streams from the primary"),
+        (replace(POD, switchover="{"), {}, "the request is unreadable: ha-postgres/switchover"),
+        (replace(POD, switchover='{"id":"x"}'), {}, "ha-postgres/switchover.term"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_can_not_be_is_refused_once(own: Pod, changes: dict[str, Any], words: str) -> None:
+    observation = writing(own, **changes)
+    if "pods" in changes:
+        observation = replace(observation, pods=(replace(own, role="primary"), *changes["pods"][1:]))
+    decision = decide(observation, PRIMARY)
+    assert decision.memory.phase is Phase.PRIMARY
+    [answer] = answers(decision)
+    assert answer["outcome"] == "refused"
+    assert words in answer["reason"]
+    assert [a.reason for a in decision.actions if isinstance(a, Announce)] == ["SwitchoverRefused"]
+    assert not [a for a in decision.actions if isinstance(a, Run)]
+    again = decide(replace(observation, now=NOW + 0.1), decision.memory)
+    assert again.actions == ()
+    later = decide(replace(observation, now=NOW + 2, heartbeat_at=NOW + 1.9, probe_at=NOW + 1.9), decision.memory)
+    assert not [a for a in later.actions if isinstance(a, Announce)]
+    assert answers(later) == [answer]
+
+
+PREPARING = replace(PRIMARY, op=Op.PREPARE, op_number=1, handover=HandOver("switchover", NOW - 1, "s1", None))
+READY = replace(PREPARING, op=None, handover=HandOver("switchover", NOW - 1, "s1", None, stop_at=NOW - 0.1))
+
+
+def result(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = None) -> OpResult:
+    return OpResult(1, op, outcome, "n1", "because", position, ended=NOW - 0.2)
+
+
+def test_the_lease_names_the_successor_before_the_server_is_stopped() -> None:
+    decision = decide(writing(op=result(Op.PREPARE)), PREPARING)
+    assert (decision.memory.phase, kinds(decision.actions)) == (Phase.PRIMARY, ["renew"])
+    [put] = [a for a in decision.actions if isinstance(a, PutLease)]
+    assert put.state.successor == "pg-0"
+
+
+def test_then_the_server_stops_and_clients_are_routed_to_the_successor() -> None:
+    decision = decide(writing(lease=lease(NAMED)), READY)
+    assert (decision.memory.phase, decision.memory.successor) == (Phase.STOPPING, "pg-0")
+    assert kinds(decision.actions) == ["hand-over", "Label", "Label", "Announce"]
+    labels = [(a.pod, a.role) for a in decision.actions if isinstance(a, Label)]
+    assert labels == [("pg-0", "primary"), ("pg-1", "replica")]
+
+
+def test_a_checkpoint_that_fails_ends_a_switchover_but_not_a_deletion() -> None:
+    decision = decide(writing(op=result(Op.PREPARE, Outcome.FAILED)), PREPARING)
+    assert [each["reason"] for each in answers(decision)] == ["the checkpoint failed: because"]
+    assert (decision.memory.phase, decision.memory.handover) == (Phase.PRIMARY, None)
+    leaving = replace(PREPARING, handover=HandOver("the pod is going away", NOW - 1))
+    decision = decide(writing(op=result(Op.PREPARE, Outcome.FAILED), terminating=True), leaving)
+    assert kinds(decision.actions) == ["renew"]
+
+
+def test_a_successor_that_stops_streaming_in_the_meantime_ends_a_switchover() -> None:
+    named = replace(READY, handover=HandOver("switchover", NOW - 1, "s1", "pg-2", stop_at=NOW - 0.1))
+    decision = decide(writing(streaming=(live(0),)), named)
+    assert [each["reason"] for each in answers(decision)] == ["pg-2 has stopped streaming from the primary"]
+    assert decision.memory.phase is Phase.PRIMARY
+
+
+def test_a_lease_that_can_not_be_written_ends_a_switchover_but_not_a_deletion() -> None:
+    late = replace(READY, handover=HandOver("switchover", NOW - 3, "s1", None, stop_at=NOW - 1.6))
+    decision = decide(writing(), late)
+    assert [each["reason"] for each in answers(decision)] == ["the Lease can't be written"]
+    leaving = replace(late, handover=HandOver("the pod is going away", NOW - 3, stop_at=NOW - 1.6))
+    assert kinds(decide(writing(terminating=True), leaving).actions)[0] == "hand-over"
+
+
+def test_a_successor_that_is_named_no_more_is_taken_out_of_the_lease() -> None:
+    decision = decide(writing(lease=lease(NAMED)), replace(PRIMARY, put_at=NOW - 0.5))
+    [put] = [a for a in decision.actions if isinstance(a, PutLease)]
+    assert put.state.successor is None
+
+
+@pytest.mark.parametrize(("grace", "waits"), [(60, True), (15, True), (14, False), (None, False)])
+def test_a_pod_that_is_going_away_serves_on_for_most_of_a_second_if_it_has_the_time(grace: int | None, waits: bool) -> None:
+    own = replace(POD, deleting=True, grace=grace)
+    begun = decide(writing(own), PRIMARY)
+    assert kinds(begun.actions) == ["prepare"]
+    done = decide(writing(own, now=NOW + 0.1, op=result(Op.PREPARE)), begun.memory)
+    assert ("renew" not in kinds(done.actions)) is waits
+    if waits:
+        assert done.memory.phase is Phase.PRIMARY
+        later = decide(writing(own, now=NOW + 0.81, heartbeat_at=NOW + 0.8, probe_at=NOW + 0.8), done.memory)
+        assert kinds(later.actions) == ["renew"]
+
+
+def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops() -> None:
+    own = replace(POD, deleting=True, grace=60)
+    leaving = replace(READY, successor="pg-0", handover=HandOver("the pod is going away", NOW - 0.6, stop_at=NOW + 0.2))
+    routed = decide(writing(own, lease=lease(NAMED)), leaving)
+    assert (routed.memory.phase, kinds(routed.actions)) == (Phase.PRIMARY, ["Label", "Label"])
+    shown = (replace(Pod("pg-0", "u0", "1", 0), role="primary"), *others()[1:])
+    serving = decide(replace(writing(replace(own, role="replica"), shown, lease=lease(NAMED)), now=NOW + 0.1), routed.memory)
+    assert serving.actions == ()
+    last = decide(writing(own, shown, lease=lease(NAMED), now=NOW + 0.2, heartbeat_at=NOW + 0.1), serving.memory)
+    assert kinds(last.actions) == ["hand-over", "Announce"]
+
+
+def test_a_long_checkpoint_is_not_followed_by_more_waiting() -> None:
+    own = replace(POD, deleting=True, grace=60)
+    leaving = replace(PREPARING, handover=HandOver("the pod is going away", NOW - 5))
+    assert kinds(decide(writing(own, op=result(Op.PREPARE)), leaving).actions) == ["renew"]
+
+
+def test_one_server_alone_hands_over_to_nobody() -> None:
+    own = replace(POD, deleting=True, grace=60)
+    alone = writing(own, pods=(), streaming=(), lease=lease(replace(OURS, members=())))
+    leaving = replace(READY, handover=HandOver("the pod is going away", NOW - 1, stop_at=NOW - 0.1))
+    decision = decide(alone, leaving)
+    assert (decision.memory.successor, kinds(decision.actions)) == (None, ["hand-over"])
+
+
+STOPPED = replace(READY, phase=Phase.STOPPING, successor="pg-0", op=Op.HAND_OVER)
+
+
+def test_a_switched_over_server_gives_the_lease_back_and_starts_again_sealed() -> None:
+    down = writing(server="down", lease=lease(NAMED), op=result(Op.HAND_OVER, position=END))
+    decision = decide(down, STOPPED)
+    [put] = [a for a in decision.actions if isinstance(a, PutLease)]
+    # who falls short of the end waits for our restart
+    assert put.state.release == Release("switchover", True, END, "pg-0", hold_s=3.0)
+    claimed = writing(server="down", lease=lease(replace(NAMED, release=put.state.release), version="41"))
+    waiting = decide(claimed, replace(decision.memory, put=None))
+    assert (waiting.memory.phase, waiting.actions) == (Phase.STOPPING, ())
+    again = decide(replace(claimed, now=NOW + 0.6, heartbeat_at=NOW + 0.5), replace(decision.memory, put=None))
+    assert again.memory.phase is Phase.BOOT
+
+
+def test_a_pod_deleted_during_its_switchover_ends() -> None:
+    released = replace(NAMED, release=Release("switchover", True, END, "pg-0"))
+    own = replace(POD, deleting=True, grace=60)
+    late = writing(own, server="down", lease=lease(released), now=NOW + 9, heartbeat_at=NOW + 8.9)
+    assert "Exit" in kinds(decide(late, replace(STOPPED, op=None)).actions)
+
+
+def test_the_release_follows_the_naming_at_once() -> None:
+    """The write that named the successor was sent a moment ago: that alone is no reason to wait with the release."""
+    down = writing(server="down", lease=lease(NAMED), op=result(Op.HAND_OVER, position=END))
+    assert kinds(decide(down, replace(STOPPED, put_at=NOW - 0.25)).actions) == ["release"]
+
+
+# ---- the successor ----
+
+TO_US = replace(HELD, successor="pg-1")
+FOR_US = replace(TO_US, release=Release("switchover", True, END, "pg-1", 3.0))
+
+
+def test_the_successor_seals_itself_when_the_stream_ends() -> None:
+    decision = decide(seen(lease=lease(TO_US)), FOLLOWING)
+    [run] = [a for a in decision.actions if isinstance(a, Run)]
+    assert (run.op, run.drain) == (Op.SEAL, True)
+
+
+def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
+    labelled = seen(lease=lease(TO_US), pods=(replace(POD, role="primary"),))
+    assert not [a for a in decide(labelled, FOLLOWING).actions if isinstance(a, Label)]
+    strange = seen(pods=(replace(POD, role="primary"),))
+    assert [a.role for a in decide(strange, FOLLOWING).actions if isinstance(a, Label)] == ["replica"]
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "memory", "ordered", "words"),
+    [
+        (TO_US, 0.1, replace(SEALED, promised=None, phase_since=NOW - 1), [], "is about to hand over to us"),
+        (TO_US, 0.1, replace(SEALED, promised=None, phase_since=NOW - 11), ["follow"], "follow it"),
+        (TO_US, 4.0, replace(SEALED, promised=None, phase_since=NOW - 1), ["Publish"], "our position for the election"),
+        (FOR_US, 0.1, replace(SEALED, promised=None), ["claim"], "claim term 6: chosen successor at"),
+        (FOR_US, 0.1, replace(SEALED, promised=None, position=Position(3, 0x400)), ["Publish"], "our position for the election"),
+        (replace(FOR_US, successor="pg-2"), 0.1, replace(SEALED, promised=None), ["claim"], "chosen successor"),
+    ],
+    ids=["waits", "not for ever", "the primary is silent", "claims without publishing", "falls short", "the release counts"],
+)
+def test_the_sealed_successor(state: LeaseState, age: float, memory: Memory, ordered: list[str], words: str) -> None:
+    decision = decide(seen(lease=LeaseView("41", state, NOW - age, NOW)), memory)
+    assert kinds(decision.actions) == ordered, decision.reason
+    assert words in decision.reason
+
+
+def test_what_is_asked_of_a_replica_is_refused() -> None:
+    decision = decide(seen(pods=(asked(),)), FOLLOWING)
+    assert [each["reason"] for each in answers(decision)] == ["this pod isn't the primary"]
+    assert decision.reason == "following pg-0"
+
+
+# ---- whom to choose ----
+
+
+@pytest.mark.parametrize(
+    ("why", "changes", "chosen"),
+    [
+        ("the lowest ordinal of equals", {}, "pg-0"),
+        ("a few bytes decide nothing", {"streaming": (live(0, 0x480), live(2), live(3))}, "pg-0"),
+        ("one far behind is passed over", {"streaming": (live(0, END.lsn), live(2, END.lsn + (32 << 20)))}, "pg-2"),
+        ("one that stays when the release shrinks", {"replicas": 2, "streaming": (live(2), live(3), live(0, 0x480))}, "pg-0"),
+        ("one that goes when none stays", {"replicas": 2, "streaming": (live(3),)}, "pg-3"),
+        ("nobody who is going away", {"pods": (POD, *others(deleting=True))}, None),
+        ("nobody who is no member", {"lease": lease(replace(OURS, members=()))}, None),
+        ("nobody who doesn't stream", {"streaming": ()}, None),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_choice(why: str, changes: dict[str, Any], chosen: str | None) -> None:
+    observation = replace(writing(), **({"max_lag": 1 << 30} | changes))
+    found = switchover.choose_successor(Step(observation, remembered(Phase.PRIMARY)))
+    assert (found.name if found else None) == chosen
+    assert found is None or found.uid != ME.uid

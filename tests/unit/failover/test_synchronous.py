@@ -1,0 +1,266 @@
+"""The synchronous set in the decisions of a member: what is started, promoted, recorded and told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hapg_failover.core.decide import decide
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Publication, SyncRecord, VolumeState
+from hapg_failover.core.state import (
+    Announce,
+    Decision,
+    LeaseView,
+    Memory,
+    Observation,
+    Op,
+    OpResult,
+    Outcome,
+    Phase,
+    PutKind,
+    PutLease,
+    PutOutcome,
+    PutResult,
+    Run,
+    Streaming,
+)
+from hapg_failover.core.syncset import OFF, Policy, Setting
+from hapg_failover.core.timing import Timing
+
+NOW = 1000.0
+ME = Holder("pg-0", "u0")
+END = Position(3, 0x500)
+ONE, TWO = Member("pg-1", "v1"), Member("pg-2", "v2")
+MINE = LeaseState(ME, 5, 6.0, "system", "v0", "10.0.0.1", 3, (ONE, TWO), sync=SyncRecord(1, ("v1", "v2")))
+BOTH = Setting(1, ("pg-1", "pg-2"))
+
+
+def pod(number: int, volume: str | None = None) -> Pod:
+    said = Publication("40", f"n{number}", VolumeState.DATA, volume or f"v{number}", "system", END, True, 5)
+    return Pod(f"pg-{number}", f"u{number}", "1", number, role="primary" if number == 0 else "replica", publication=said)
+
+
+def live(number: int, silent: float | None = None) -> Streaming:
+    return Streaming(f"pg-{number}", None if silent else NOW - 50, NOW - (silent or 0.0), END.lsn)
+
+
+def seen(state: LeaseState = MINE, **changes: object) -> Observation:
+    base = Observation(
+        now=NOW,
+        me=ME,
+        ordinal=0,
+        address="10.0.0.1",
+        replicas=3,
+        standby_mode="hot",
+        max_lag=1000,
+        timing=Timing(),
+        nonce="n0",
+        server="primary",
+        heartbeat_at=NOW - 0.1,
+        term_in_force=5,
+        volume_state=VolumeState.DATA,
+        volume="v0",
+        system_identifier="system",
+        max_term=5,
+        lease=LeaseView("40", state, NOW - 1.0, NOW - 0.1),
+        pods=(pod(0), pod(1), pod(2)),
+        pods_listed_at=NOW - 0.5,
+        streaming=(live(1), live(2)),
+        position=END,
+        probe_at=NOW - 0.5,
+        policy=Policy(1),
+        standby_names=BOTH.text,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def primary(setting: Setting | None = BOTH, **changes: object) -> Memory:
+    base = Memory(
+        Phase.PRIMARY,
+        NOW - 100,
+        "n0",
+        held_term=5,
+        renewed_at=NOW - 1.0,
+        put_at=NOW - 1.0,
+        recorded_ttl=6.0,
+        first_version="1",
+        guarded=True,
+        recorded=True,
+        setting=setting,
+        ordered=setting,
+        base=END.lsn,
+        sync_told="Synchronous",
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def sealed(**changes: object) -> Memory:
+    return replace(Memory(Phase.SEALED, NOW - 10, "n0", position=END, first_version="1"), **changes)  # type: ignore[arg-type]
+
+
+def ordered(decision: Decision, kind: type) -> list:
+    return [action for action in decision.actions if isinstance(action, kind)]
+
+
+def run_of(decision: Decision) -> Run:
+    [run] = ordered(decision, Run)
+    assert isinstance(run, Run)
+    return run
+
+
+def put_of(decision: Decision) -> PutLease:
+    [put] = ordered(decision, PutLease)
+    assert isinstance(put, PutLease)
+    return put
+
+
+def test_nothing_is_changed_in_a_set_that_is_as_it_should_be() -> None:
+    assert decide(seen(), primary()).actions == ()
+
+
+def test_a_server_is_started_with_a_guard() -> None:
+    boot = Memory(Phase.BOOT, NOW - 1, "n0")
+    assert run_of(decide(seen(server="down"), boot)).guard == 1
+    assert run_of(decide(seen(replace(MINE, sync=None), server="down", policy=Policy(2)), boot)).guard == 2
+    assert run_of(decide(seen(replace(MINE, sync=None), server="down", policy=Policy()), boot)).guard == 0
+
+
+@pytest.mark.parametrize("phase", [Phase.SEALED, Phase.FOLLOW])
+def test_a_server_without_a_guard_is_started_anew(phase: Phase) -> None:
+    held = replace(MINE, holder=Holder("pg-1", "u1"), members=(Member("pg-0", "v0"),))
+    memory = sealed(phase=phase, follow_term=5, mode="hot")
+    run = run_of(decide(seen(held, server="standby"), memory))
+    assert (run.op, run.guard) == (Op.START, 1)
+    assert "acknowledges nothing by itself" in decide(seen(held, server="standby"), memory).reason
+    guarded = decide(seen(held, server="standby"), replace(memory, guarded=True))
+    assert [run.op for run in ordered(guarded, Run)] != [Op.START]
+
+
+@pytest.mark.parametrize(
+    ("sync", "policy", "setting"),
+    [
+        (SyncRecord(1, ("v0", "v1")), Policy(1), Setting(1, ("pg-1",))),
+        (SyncRecord(2, ("v0", "v1", "v2")), Policy(), Setting(2, ("pg-1", "pg-2"))),
+        (SyncRecord(1, ("v0",)), Policy(1), Setting(1)),
+        (None, Policy(2), Setting(2)),
+        (None, Policy(2, strict=False), OFF),
+        (None, Policy(), OFF),
+    ],
+)
+def test_the_setting_at_promotion_is_the_record_without_ourselves(sync: SyncRecord | None, policy: Policy, setting: Setting) -> None:
+    claimed = replace(MINE, sync=sync, term=6)
+    put = PutResult(PutKind.CLAIM, PutOutcome.OK, NOW - 0.1, claimed, "41")
+    memory = sealed(phase=Phase.CLAIMING, put=PutKind.CLAIM, guarded=True)
+    run = run_of(decide(seen(claimed, server="standby", policy=policy, put=put), memory))
+    assert (run.op, run.setting) == (Op.PROMOTE, setting)
+
+
+def test_a_new_agent_does_nothing_to_the_set_before_its_first_renewal() -> None:
+    fresh = primary(None, recorded=False)
+    assert ordered(decide(seen(), fresh), Run) == []
+    renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, MINE, "41")
+    memory = decide(seen(put=renewed), replace(fresh, put=PutKind.RENEW)).memory
+    assert memory.recorded
+    assert run_of(decide(seen(), memory)).setting == BOTH
+
+
+def test_growth_is_recorded_before_it_takes_force() -> None:
+    small = replace(MINE, sync=SyncRecord(1, ("v1",)))
+    decision = decide(seen(small), primary(Setting(1, ("pg-1",))))
+    assert ordered(decision, Run) == []
+    assert put_of(decision).state.sync == MINE.sync
+    assert not decision.memory.recorded
+    waiting = decide(seen(small, now=NOW + 0.1), decision.memory)
+    assert waiting.actions == ()
+
+
+@pytest.mark.parametrize("outcome", [PutOutcome.UNKNOWN, PutOutcome.CONFLICT])
+def test_a_record_without_an_answer_is_not_relied_on(outcome: PutOutcome) -> None:
+    """The write may come true later: pg-2 has left the record then, and must not be let back in by what is read meanwhile."""
+    without = replace(MINE, sync=SyncRecord(1, ("v1",)))
+    memory = primary(Setting(1, ("pg-1",)), recorded=False, put=PutKind.RENEW)
+    after = decide(seen(put=PutResult(PutKind.RENEW, outcome, NOW - 0.1, without)), memory).memory
+    assert ordered(decide(seen(), after), Run) == []
+    answered = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, MINE, "41")
+    after = decide(seen(put=answered), replace(after, put=PutKind.RENEW)).memory
+    assert run_of(decide(seen(), after)).setting == BOTH
+
+
+def test_a_change_of_the_setting_is_relied_on_once_it_is_in_force() -> None:
+    silent = seen(streaming=(live(1), live(2, 11.0)))
+    decision = decide(silent, primary())
+    run = run_of(decision)
+    assert (run.op, run.setting, run.waited) == (Op.STANDBYS, Setting(1, ("pg-1",)), True)
+    assert decision.memory.setting is None
+    result = OpResult(run.number, Op.STANDBYS, Outcome.OK, "n0", "", Position(3, END.lsn + 50))
+    later = decide(replace(silent, op=result), decision.memory)
+    assert (later.memory.setting, later.memory.base) == (Setting(1, ("pg-1",)), END.lsn + 50)
+    assert put_of_none(decide(silent, later.memory)), "pg-1 hasn't flushed past the barrier yet"
+    passed = replace(silent, streaming=(replace(live(1), flushed=END.lsn + 50), live(2, 11.0)))
+    assert put_of(decide(passed, later.memory)).state.sync == SyncRecord(1, ("v1",))
+
+
+def put_of_none(decision: Decision) -> bool:
+    return ordered(decision, PutLease) == []
+
+
+def test_a_setting_that_does_not_take_force_is_tried_again() -> None:
+    decision = decide(seen(streaming=(live(1), live(2, 11.0))), primary())
+    run = run_of(decision)
+    result = OpResult(run.number, Op.STANDBYS, Outcome.FAILED, "n0", "the walsender of pg-2 hasn't read the new setting yet")
+    later = decide(seen(op=result), decision.memory)
+    assert later.memory.setting is None
+    assert Announce("Warning", "SynchronousSettingFailed", result.text) in later.actions
+    again = decide(seen(now=NOW + 1.0), replace(later.memory, renewed_at=NOW, put_at=NOW))
+    assert run_of(again).setting == BOTH
+
+
+def test_a_recorded_volume_stays_a_member_though_it_is_silent() -> None:
+    alone = replace(MINE, members=(ONE,), sync=SyncRecord(1, ("v1",)))
+    decision = decide(seen(alone, streaming=(live(1, 99.0),)), primary(Setting(1, ("pg-1",)), renewed_at=NOW - 1.9))
+    assert ordered(decision, PutLease) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "setting", "streaming", "sync", "reason"),
+    [
+        (Policy(1), BOTH, (live(1), live(2)), MINE.sync, "Synchronous"),
+        (Policy(1), BOTH, (live(1, 5.0), live(2, 5.0)), MINE.sync, "WritesWait"),
+        (Policy(1, strict=False), OFF, (), None, "Asynchronous"),
+    ],
+)
+def test_what_becomes_of_commits_is_told_once(
+    policy: Policy, setting: Setting, streaming: tuple[Streaming, ...], sync: SyncRecord | None, reason: str
+) -> None:
+    observation = seen(replace(MINE, sync=sync), policy=policy, streaming=streaming, standby_names=setting.text)
+    decision = decide(observation, primary(setting, sync_told=None))
+    assert [said.reason for said in ordered(decision, Announce)] == [reason]
+    assert ordered(decide(observation, decision.memory), Announce) == []
+
+
+def test_a_break_of_a_moment_is_not_told() -> None:
+    assert ordered(decide(seen(streaming=(live(1, 2.0), live(2, 2.0))), primary()), Announce) == []
+
+
+def test_asynchronous_again() -> None:
+    asynchronous = seen(policy=Policy())
+    run = run_of(decide(asynchronous, primary()))
+    assert run.setting == OFF
+    decision = decide(asynchronous, primary(OFF))
+    assert put_of(decision).state.sync is None
+
+
+def test_a_new_agent_of_an_asynchronous_primary_ends_a_wait_that_is_left_over() -> None:
+    none = replace(MINE, sync=None)
+    left = seen(none, policy=Policy(), standby_names=Setting(1).text)
+    assert run_of(decide(left, primary(None))).setting == OFF
+    assert ordered(decide(seen(none, policy=Policy(), standby_names=""), primary(None)), Run) == []
+
+
+def test_a_pod_with_a_new_volume_joins_under_its_name() -> None:
+    cloned = (pod(0), pod(1, "w1"), pod(2))
+    members = (Member("pg-1", "v1"), Member("pg-1", "w1"), TWO)
+    decision = decide(seen(replace(MINE, members=members), pods=cloned), primary())
+    assert put_of(decision).state.sync == SyncRecord(1, ("v1", "v2", "w1"))
