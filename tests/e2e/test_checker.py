@@ -35,7 +35,7 @@ SAYS = """#!/bin/bash
 while read -r line; do
     case $line in
         *connected) echo connected ;;
-        '\\echo :SQLSTATE'*) printf '%b' "$SAID" ;;
+        '\\echo answer'*) printf '%b' "$SAID" ;;
     esac
 done
 """
@@ -44,9 +44,9 @@ done
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("00000 10.0.0.1 00000002\\n", "ok 1 "),
-        ("ERROR:  cannot execute INSERT in a read-only transaction\\n25006 : \\n", "no 1 "),
-        ("WARNING:  canceling wait for synchronous replication due to user request\\nDETAIL:  x\\n00000 10.0.0.1 00000002\\n", "maybe 1 "),
+        ("answer 00000 10.0.0.1 00000002\\n", "ok 1 "),
+        ("ERROR:  cannot execute INSERT in a read-only transaction\\nanswer 25006 : \\n", "no 1 "),
+        ("WARNING:  canceling wait for synchronous replication\\nDETAIL:  x\\nanswer 00000 10.0.0.1 00000002\\n", "maybe 1 "),
         ("", "maybe 1 "),
     ],
 )
@@ -57,7 +57,7 @@ def test_an_answer_with_a_warning_is_none(said: str, expected: str, tmp_path: Pa
     psql.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SAID": said}
     name = f"checker-{tmp_path.name}-{os.getpid()}"
-    command = ["bash", "-c", writes.SCRIPT, "writer", name, "1", "100", "50"]
+    command = ["bash", "-c", writes.SCRIPT, "writer", name, "1", "100", "50", "1"]
     stop = Path(f"/tmp/stop-{name}")
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as writer:
         try:
