@@ -52,6 +52,11 @@
 {{- end -}}
 
 {{- if include "ha-postgres.sslMode" . -}}
+{{- range list "ssl" "ssl_cert_file" "ssl_key_file" -}}
+{{- if hasKey $.Values.postgresql.parameters . -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set beside tls.mode %s, which sets it" . $.Values.tls.mode) -}}
+{{- end -}}
+{{- end -}}
 {{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
 {{- $wrong = append $wrong (printf "tls: mode %s needs a certificate; set secretName or certManager.issuerRef.name" .Values.tls.mode) -}}
 {{- else if and .Values.tls.secretName .Values.tls.certManager.issuerRef.name -}}

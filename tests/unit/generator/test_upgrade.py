@@ -101,6 +101,16 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         Effect.HAND_OVER,
         SET + "template.spec.volumes[x]",
     ),
+    "TLS that is required at once": (
+        lambda found: pods(found)["containers"][0]["env"].append({"name": "HAPG_SSLMODE", "value": "verify-ca"}),
+        Effect.DATA,
+        SET + "template.spec.containers[postgres].env[HAPG_SSLMODE]",
+    ),
+    "TLS that is allowed": (
+        lambda found: pods(found)["containers"][0]["env"].append({"name": "HAPG_SSLMODE", "value": "prefer"}),
+        Effect.HAND_OVER,
+        SET + "template.spec.containers[postgres].env[HAPG_SSLMODE]",
+    ),
     "user": (
         lambda found: pods(found)["securityContext"].update(runAsUser=70),
         Effect.DATA,
