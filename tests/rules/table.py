@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation import mutants, mutants_grants, scenarios, scenarios_grants
+from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, test_synchronous
 from tests.simulation.signs import Sign, loses, seals, stays, violated, walked
 from tests.simulation.world import World
 
@@ -58,6 +58,13 @@ SERVER = "tests/supervisor/test_server.py::"
 REPLICATION = "tests/supervisor/test_replication.py::"
 VERBS = "tests/supervisor/test_verbs.py::"
 TWO_WRITE = violated("writable at once")
+ACKNOWLEDGED_LOST = violated("acknowledged commits")
+
+
+def synchronous_walk(seed: int) -> World:
+    """A walk through all faults, with one synchronous standby."""
+    return test_synchronous.walked(1, seed)
+
 
 PARTS = (
     Part(
@@ -317,6 +324,28 @@ PARTS = (
         "old data is kept until a clone is complete",
         edits.clone_destroys_first,
         Witness(REPLICATION + "test_a_failed_clone_keeps_what_was_there"),
+    ),
+    Part("4E", "enough recorded volumes are known", mutants_sync.nobody_counts, Simulated(synchronous_walk, ACKNOWLEDGED_LOST)),
+    Part("4E", "one of several recorded volumes isn't enough", mutants_sync.one_is_enough, Simulated(synchronous_walk, ACKNOWLEDGED_LOST)),
+    Part("4E", "the claimer lacks nothing of what is known", mutants_sync.behind, Simulated(synchronous_walk, ACKNOWLEDGED_LOST)),
+    Part("11", "a claim copies the record", mutants_sync.record_in_claim, Simulated(synchronous_walk, ACKNOWLEDGED_LOST)),
+    Part(
+        "11",
+        "a standby leaves the record behind a barrier",
+        mutants_sync.no_barrier,
+        Simulated(test_synchronous.twice_lost, ACKNOWLEDGED_LOST),
+    ),
+    Part(
+        "11",
+        "a standby is recorded before it may acknowledge",
+        mutants_sync.setting_before_record,
+        Simulated(test_synchronous.joins_unrecorded, ACKNOWLEDGED_LOST),
+    ),
+    Part(
+        "11",
+        "a server that may be promoted is started guarded",
+        mutants_sync.no_guard,
+        Simulated(test_synchronous.lost_after_a_restart, ACKNOWLEDGED_LOST),
     ),
     Part(
         "12", "the own label comes first", patches.stripped_first, Witness(PRIMARY + "test_we_label_ourselves_before_we_strip_the_others")
