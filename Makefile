@@ -20,6 +20,10 @@ SYSTEM ?= ha-postgres
 HELM_ARGS ?=
 export HELM_ARGS
 
+# The majors of PostgreSQL beside 15 that images are built of; only the tests need any.
+MAJORS ?=
+test e2e: MAJORS = 9.6 17 18
+
 VENV := .venv
 STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
@@ -123,7 +127,7 @@ tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cach
 
 .PHONY: images
 images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
-	$(CLUSTER_CLI) images --majors 9.6 17 18
+	$(CLUSTER_CLI) images $(if $(MAJORS),--majors $(MAJORS))
 ifneq ($(SYSTEM),ha-postgres)
 	$(PY) -m tests.bench.patroni
 endif

@@ -59,7 +59,8 @@ from .world import Change, World, read_volume
 
 TURN_S = 0.25
 HAND_OVER_TURN_S = 0.02
-STATUS_S = 1.0
+STATUS_S = 0.5
+SLOTS_EVERY_S = 1.0
 PROBE_S = 1.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
@@ -102,6 +103,7 @@ class Agent:
         self._turned_at = time.monotonic()
         self._exit_at = 0.0
         self._disk_trouble = ""
+        self._slots_seen_at = 0.0
         self._hello_known = threading.Event()
         self._calls = Calls(kube, settings, self._changes.put, log)
         self._disk = Worker("disk")
@@ -183,19 +185,23 @@ class Agent:
             return
         try:
             status = self._sql.status(2.0)
-            kept = self._sql.slots(2.0) if self._settings().slots and not status.in_recovery else None
+            due = time.monotonic() - self._slots_seen_at >= SLOTS_EVERY_S
+            kept = self._sql.slots(2.0) if due and self._settings().slots and not status.in_recovery else None
         except SqlError:
             return
         if status.in_recovery:
             return
         now = boottime()
+        if due:
+            self._slots_seen_at = time.monotonic()
         rows = [(s.application_name, s.flushed) for s in status.senders if s.state == "streaming"]
 
         def change(w: World) -> None:
             w.streaming = update(w.streaming, rows, now)
             w.position = status.position
-            w.slots = kept
             w.standby_names = status.standby_names
+            if due:
+                w.slots = kept
 
         self._changes.put(change)
 

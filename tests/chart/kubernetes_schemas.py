@@ -15,8 +15,9 @@ _TEXT = {"type": "string"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 
 
-def _closed(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+def _closed(optional: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 _METADATA = {**_closed(name=_TEXT, namespace=_TEXT, labels=_TEXTS, annotations=_TEXTS), "required": ["name", "namespace", "labels"]}
@@ -28,7 +29,7 @@ SERVICE_MONITOR = _closed(
     spec=_closed(
         namespaceSelector=_closed(matchNames={"type": "array", "items": _TEXT}),
         selector=_closed(matchLabels=_TEXTS),
-        endpoints={"type": "array", "items": _closed(port=_TEXT, path=_TEXT, interval=_TEXT)},
+        endpoints={"type": "array", "items": _closed(("interval",), port=_TEXT, path=_TEXT, interval=_TEXT)},
     ),
 )
 """What a chart says in a ServiceMonitor. Its own schema is not part of Kubernetes."""

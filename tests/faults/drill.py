@@ -30,9 +30,10 @@ class Found:
     """What came of it.
 
     lost: acknowledged rows that are gone; gap: the longest time between two acknowledgements through the Service, seconds; claims: how
-    often the Lease changed hands or terms; recovery: seconds from the end of the fault to full strength; operations: what the agents
-    did, by pod, in order ('rewind', 'clone', 'follow' …); late: acknowledgements by a server that ran on after a standstill, after its
-    successor's first; warned: writes whose wait for the synchronous replicas was cancelled (they count as uncertain).
+    often the Lease changed hands or terms; recovery: seconds from the end of the fault to full strength; no_session: failed attempts
+    to connect; late: acknowledgements by a server that ran on after a standstill, after its successor's first; warned: writes whose
+    wait for the synchronous replicas was cancelled (they count as uncertain); operations: what the agents did, by pod, in order
+    ('rewind', 'clone', 'follow' …).
     """
 
     old: Pod
@@ -43,6 +44,7 @@ class Found:
     recovery: float
     refused: int
     uncertain: int
+    no_session: int
     late: int
     warned: int
     operations: dict[str, list[str]]
@@ -157,6 +159,7 @@ class Drill:
             recovery=recovery,
             refused=sum(len(log.refused) for log in logs),
             uncertain=sum(len(log.uncertain) for log in logs),
+            no_session=sum(log.no_session for log in logs),
             late=len(writes.late(logs)),
             warned=sum(log.warned for log in logs),
             operations=agents.operations(self.release, self.begun),

@@ -129,20 +129,17 @@ def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_fault
 def test_api_server_is_down(release: Release, drill: Drills, node_faults: NodeFaults, seconds: int) -> None:
     """The API server is down for everyone.
 
-    Guarantee: nothing is lost; writes go on all the time, and there is no failover, then or afterwards.
+    Guarantee: nothing is lost; no write is refused or unanswered, no connection breaks, and there is no failover, then or afterwards.
     """
     with drill(release) as trial:
         node_faults.stop_api()
-        begun = time.monotonic()
-        while time.monotonic() < begun + seconds:
-            before = trial.rows
-            time.sleep(2)
-            assert trial.rows > before, f"no row was acknowledged {time.monotonic() - begun:.0f} s after the API server had gone"
+        time.sleep(seconds)
         node_faults.start_api()
         nodes.wait_ready()
         trial.wait_writes()
     found = trial.result
-    assert (found.lost, found.claims, found.refused) == (0, 0, 0)
+    assert (found.lost, found.claims) == (0, 0)
+    assert (found.refused, found.uncertain, found.no_session) == (0, 0, 0)
 
 
 @pytest.mark.faults

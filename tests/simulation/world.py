@@ -196,7 +196,8 @@ class World:
         self.promotions.append((self.engine.now, server.member, server.promised_term))
         self.lost.append([c for c in self.commits if not before.contains(c.serial, c.lsn)])
         self.commits = [c for c in self.commits if before.contains(c.serial, c.lsn)]
-        if self.policy.k and self.policy.strict and self.lost[-1]:
+        forced = server.promised_term in self.invariants.forced
+        if self.policy.k and self.policy.strict and self.lost[-1] and not forced:
             self.violation(f"member {server.member} was promoted without {len(self.lost[-1])} acknowledged commits: {self.lost[-1][-1]}")
         self.invariants.promoted(server, before)
 

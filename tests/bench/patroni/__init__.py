@@ -41,13 +41,15 @@ class Patroni(System):
 
     def deploy(self) -> None:
         """See System."""
+        self.namespace.kubectl("apply", "--filename", "-", stdin=self.manifests(secrets.token_urlsafe(24)))
+
+    def manifests(self, password: str) -> str:
+        """Everything that it consists of, as YAML."""
         facts = {"name": self.name, "namespace": self.namespace.name, "image": IMAGE, "storage_class": self.storage_class}
         times = {"ttl": int(self.ttl_s), "loop_wait": self.loop_wait, "retry_timeout": self.retry_timeout}
         configuration = Template((FOLDER / "patroni.yaml").read_text(encoding="utf-8")).substitute(facts, **times)
-        manifests = Template((FOLDER / "manifests.yaml").read_text(encoding="utf-8")).substitute(
-            facts, configuration=json.dumps(configuration), password=secrets.token_urlsafe(24)
-        )
-        self.namespace.kubectl("apply", "--filename", "-", stdin=manifests)
+        text = (FOLDER / "manifests.yaml").read_text(encoding="utf-8")
+        return Template(text).substitute(facts, configuration=json.dumps(configuration), password=password)
 
     def switch_over(self, primary: Pod) -> None:
         """See System."""

@@ -1,0 +1,35 @@
+"""The manifests of Patroni are in the shape that the bench's releases have."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.bench.patroni import FastPatroni, Patroni
+from tests.e2e.programs import Namespace
+from tests.e2e.release import NAME
+
+
+@pytest.mark.parametrize(("kind", "times"), [(Patroni, (30, 10, 10)), (FastPatroni, (20, 1, 3))])
+def test_times_are_those_of_the_system(kind: type[Patroni], times: tuple[int, int, int]) -> None:
+    system = kind(Namespace("somewhere"), storage_class="disks")
+    documents = {each["kind"]: each for each in yaml.safe_load_all(system.manifests("secret")) if each["kind"] != "Service"}
+    configuration = yaml.safe_load(documents["ConfigMap"]["data"]["patroni.yaml"])
+    assert configuration["scope"] == NAME
+    assert configuration["kubernetes"]["namespace"] == "somewhere"
+    dcs = configuration["bootstrap"]["dcs"]
+    assert (dcs["ttl"], dcs["loop_wait"], dcs["retry_timeout"]) == times
+    assert documents["Secret"] == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": f"{NAME}-auth"},
+        "stringData": {"POSTGRES_PASSWORD": "secret"},
+    }
+    [claim] = documents["StatefulSet"]["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["storageClassName"] == "disks"
+    [container] = documents["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    assert {"name": "PATRONI_RESTAPI_CONNECT_ADDRESS", "value": "$(PATRONI_KUBERNETES_POD_IP):8008"} in container["env"]
+
+
+def test_its_version_is_the_pinned_one() -> None:
+    assert Patroni(Namespace("somewhere")).version() == "Patroni 4.1.5, ttl 30, loop_wait 10, retry_timeout 10"
