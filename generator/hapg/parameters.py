@@ -1,7 +1,7 @@
 """The parameters of postgresql.conf that each major knows, and whether a change takes a reload or a restart.
 
-parameters.txt has a line `NAME CONTEXT MAJOR,MAJOR…` for each, by `SELECT name, context FROM pg_settings` on servers of 9.6.24, 12.22, 13.23,
-14.20, 15.20, 16.10, 17.6 and 18.0. tests/supervisor/test_parameters.py holds it against those that are at hand.
+parameters.txt has a line `NAME CONTEXT MAJOR,MAJOR…` for each, by `SELECT name, context FROM pg_settings` on servers of 9.6.24, 12.22,
+13.23, 14.20, 15.20, 16.10, 17.6 and 18.0. tests/supervisor/test_parameters.py holds it against those that are at hand.
 """
 
 from __future__ import annotations
