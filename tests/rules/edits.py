@@ -43,3 +43,4 @@ sigterm_waits_for_nobody = edited("if ((TERMINATING)); then AGENT_SEEN=1; fi", "
 clone_destroys_first = edited('if [[ -e $DATA ]]; then rm -rf "$former" || return; fi', 'rm -rf "$DATA"')
 volume_not_locked = edited("for descriptor in 8 9; do", "for descriptor in 8; do")
 promoted_by_anybody = edited("elif [[ $STATE == standby && ! -e $DATA/standby.signal ]]; then", "elif false; then")
+guard_not_asked_for = edited("elif ((${5-0} && !GUARDED)); then", "elif false; then")
