@@ -15,6 +15,7 @@ from hapg.majors import SEGMENT_MEGABYTES, SEGMENTS_KEPT, Major
 IDS = {
     "ephemeral": "there is no volume",
     "small-volume": "the volume is smaller than the past WAL that it keeps",
+    "synchronous-pair": "with two servers in strict synchronous mode writes wait whenever the standby is away",
     "no-resources": "the servers' CPU and memory aren't stated",
     "end-of-life": "the PostgreSQL community doesn't maintain the major any more",
     "ignored": "a document beside the Postgres object isn't part of the chart",
@@ -60,6 +61,13 @@ def on_spec(content: Mapping[str, Any], prefix: str, major: Major, today: dt.dat
                 f"{size} is less than the {SEGMENTS_KEPT * SEGMENT_MEGABYTES} MB of past WAL that are kept for replicas; "
                 f"where the size is enforced the volume fills up",
             )
+    if str(content.get("streamingMode")).lower() == "synchronous" and content.get("replicas") == 2:
+        yield Advice(
+            "synchronous-pair",
+            f"{prefix}replicas",
+            "2 in synchronous mode: writes wait whenever the only standby is away; take 3, or the value "
+            "replication.synchronousPolicy=preferred",
+        )
     if not content.get("resources"):
         yield Advice(
             "no-resources",

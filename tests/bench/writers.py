@@ -26,9 +26,8 @@ class NearWriter:
         self._client = client
         self._name = name
         self._stop_file, self._log_file = f"/tmp/stop-{name}", f"/tmp/log-{name}"
-        words = shlex.join(["bash", "-c", SCRIPT, "writer", name, "1", str(PINNED_PER_SECOND), "250"])
-        variables = f"ANSWER={answer_seconds:g} PGHOST={host}"
-        self._start = f"{variables} setsid {words} </dev/null >{self._log_file} 2>&1 &"
+        words = shlex.join(["bash", "-c", SCRIPT, "writer", name, "1", str(PINNED_PER_SECOND), "250", f"{answer_seconds:g}"])
+        self._start = f"PGHOST={host} setsid {words} </dev/null >{self._log_file} 2>&1 &"
 
     def __enter__(self) -> NearWriter:
         self._run(self._start)

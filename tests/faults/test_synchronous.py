@@ -286,7 +286,7 @@ class Watch:
             if before != after or names in ([], ["-"]):
                 continue
             self.seen.add(before[0][0])
-            recorded = state.get("sync", {}).get("volumes", [])
+            recorded = (state.get("sync") or {}).get("volumes", [])
             self.wrong += [f"{name} is waited for, and isn't in {state}" for name in names if volumes.get(name) not in recorded]
 
     def __exit__(self, *_: object) -> None:

@@ -137,7 +137,7 @@ class _Call:
         threading.Thread(target=self._work, args=(*request, limits), name="api-call", daemon=True).start()
         try:
             return self._answer.result(timeout)
-        except TimeoutError as error:
+        except (TimeoutError, urllib3.exceptions.ReadTimeoutError) as error:
             self._abandon()
             raise ApiUnavailable(f"no answer within {timeout:g} s") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:

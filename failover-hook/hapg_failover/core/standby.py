@@ -38,8 +38,9 @@ def boot(step: Step) -> None:
         step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
         step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
     elif o.volume_state is VolumeState.OTHER_MAJOR:
-        step.tell("OtherMajor", o.volume_reason)
-        step.because(o.volume_reason)
+        why = o.volume_reason or "the data is of another major of PostgreSQL"
+        step.tell("OtherMajor", why)
+        step.because(why)
     elif o.server == "standby" and not synchronous.unguarded(step):
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:

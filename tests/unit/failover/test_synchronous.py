@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
@@ -264,3 +266,42 @@ def test_a_pod_with_a_new_volume_joins_under_its_name() -> None:
     members = (Member("pg-1", "v1"), Member("pg-1", "w1"), TWO)
     decision = decide(seen(replace(MINE, members=members), pods=cloned), primary())
     assert put_of(decision).state.sync == SyncRecord(1, ("v1", "v2", "w1"))
+
+
+@given(
+    policy=st.sampled_from([Policy(), Policy(1), Policy(2), Policy(1, strict=False)]),
+    sync=st.sampled_from([None, SyncRecord(1, ("v1",)), MINE.sync, SyncRecord(1, ("v0", "v9")), SyncRecord(2, ("v0", "v1", "v2"))]),
+    setting=st.sampled_from([None, OFF, Setting(1), Setting(1, ("pg-1",)), BOTH, Setting(2, ("pg-1", "pg-9"))]),
+    members=st.sampled_from([(), (ONE,), (ONE, TWO), (Member("pg-1", "w1"), ONE, TWO)]),
+    streaming=st.sampled_from([(), (live(1),), (live(1), live(2, 11.0)), (live(2), live(9))]),
+    pods=st.sampled_from([(), (pod(0),), (pod(0), pod(1, "w1"), pod(2))]),
+    recorded=st.booleans(),
+    base=st.integers(0, 2 * END.lsn),
+)
+def test_whatever_is_seen_no_step_is_unsound(
+    policy: Policy,
+    sync: SyncRecord | None,
+    setting: Setting | None,
+    members: tuple[Member, ...],
+    streaming: tuple[Streaming, ...],
+    pods: tuple[Pod, ...],
+    recorded: bool,
+    base: int,
+) -> None:
+    state = replace(MINE, sync=sync, members=members)
+    observation = seen(state, policy=policy, streaming=streaming, pods=pods)
+    decision = decide(observation, primary(setting, recorded=recorded, base=base))
+    for put in ordered(decision, PutLease):
+        assert put.state.sync == sync or recorded
+        assert put.state.sync is None or len(put.state.sync.volumes) >= put.state.sync.k
+        kept = {member.volume for member in members if sync is not None and member.volume in sync.volumes}
+        assert kept <= {member.volume for member in put.state.members}
+    for run in ordered(decision, Run):
+        known = set(setting.names) if setting is not None else set()
+        assert run.op is Op.STANDBYS
+        assert recorded
+        assert run.setting is not None
+        shown = {each.name: each.publication.volume for each in pods if each.publication is not None}
+        for name in set(run.setting.names) - known:
+            assert sync is not None
+            assert shown.get(name, f"v{name[-1]}") in sync.volumes

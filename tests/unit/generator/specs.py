@@ -121,12 +121,19 @@ MONITORS = st.fixed_dictionaries(
 )
 VERSIONS = st.sampled_from([version for name in MAJORS for version in (name, f"{name}.4")])
 
+
+def _with_a_standby_to_wait_for(content: Object) -> Object:
+    """Synchronous streaming needs two servers."""
+    is_synchronous = content.get("streamingMode", "").lower() == "synchronous"
+    return {**content, "replicas": max(2, content.get("replicas", 1))} if is_synchronous else content
+
+
 CONTENTS: st.SearchStrategy[Object] = st.fixed_dictionaries(
     {"version": VERSIONS},
     optional={
         "replicas": st.integers(1, 9),
         "standbyMode": st.sampled_from(["warm", "hot"]),
-        "streamingMode": st.just("asynchronous"),
+        "streamingMode": st.sampled_from(["asynchronous", "synchronous", "Synchronous"]),
         "storage": st.one_of(st.none(), CLAIMS),
         "databaseSecret": st.fixed_dictionaries({"secretName": NAMES}),
         "nodeSelector": LABELS,
@@ -139,7 +146,7 @@ CONTENTS: st.SearchStrategy[Object] = st.fixed_dictionaries(
         "doNotPause": st.just(False),
         "init": st.just({}),
     },
-)
+).map(_with_a_standby_to_wait_for)
 """What may be below `spec`."""
 
 OBJECTS: st.SearchStrategy[Object] = st.fixed_dictionaries(

@@ -304,6 +304,15 @@ def test_no_volume() -> None:
     assert advised('version: "15"')["ephemeral"] == "storage: not there, so data lives in an emptyDir and is lost with its pod"
 
 
+def test_two_servers_of_which_one_waits_for_the_other() -> None:
+    assert advised(changed(replicas=2, streamingMode="synchronous"))["synchronous-pair"] == (
+        "spec.replicas: 2 in synchronous mode: writes wait whenever the only standby is away; take 3, or the value "
+        "replication.synchronousPolicy=preferred"
+    )
+    assert "synchronous-pair" not in advised(changed(replicas=2))
+    assert "synchronous-pair" not in advised(changed(replicas=3, streamingMode="synchronous"))
+
+
 def test_no_resources() -> None:
     assert advised(WARM)["no-resources"] == (
         "spec.resources: not there, so the chart's small requests hold; state what the servers need of CPU and memory"
