@@ -162,6 +162,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
                     recorded_ttl=put.state.ttl_s,
                     claimants=tuple(x.volume for x in put.state.members),
                     grants=(),
+                    by_grants=False,
                     serial=0,
                 )
                 step.fence(bool(put.state.members))
