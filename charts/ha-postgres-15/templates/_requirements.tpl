@@ -73,6 +73,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- range .Values.initdb.args -}}
+{{- if regexMatch "^(-[DXU]|--(pgdata|waldir|xlogdir|username|pwfile)(=|$))" . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the directory and its owner are the chart's own" .) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name, $_ := .Values.initdb.scripts -}}
 {{- if not (regexMatch "^[A-Za-z0-9][-_.A-Za-z0-9]*[.]sql$" $name) -}}
 {{- $wrong = append $wrong (printf "initdb.scripts: %q is not the name of a script; letters, digits and -_. with .sql at the end" $name) -}}
