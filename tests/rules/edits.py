@@ -30,7 +30,7 @@ the_loop_does_not_fence = edited(
     'if [[ $STATE == primary ]] && ! { read_deadline "$TERM_OF_WRITES" && ((LEFT > 0)); }; then', "if false; then"
 )
 no_watchdog = edited("elif ((++passed > 1)); then", "elif false; then")
-not_sealed = edited(': >"$DATA/standby.signal" || return 1', "true || return 1")
+not_sealed = edited('&& sync "$DATA" "$STANDBY_FILE" "$DATA/$WAL"\n', '&& rm -f "$STANDBY_FILE"\n')
 seals_unverified = edited("if [[ $SEAL_ID ]]; then look_at_seal; fi", 'if [[ $SEAL_ID ]]; then event "$SEAL_ID" ok -; SEAL_ID=; fi')
 any_deadline_promotes = edited("elif ((DEADLINE_TERM != term)); then", "elif false; then")
 lower_terms_obeyed = edited("if ((term < MAX_TERM)); then", "if false; then")
@@ -42,4 +42,5 @@ locks_not_inherited = edited(">&5 2>&5 5>&- 6>&- 7>&- &", ">&5 2>&5 5>&- 6>&- 7>
 sigterm_waits_for_nobody = edited("if ((TERMINATING)); then AGENT_SEEN=1; fi", ":")
 clone_destroys_first = edited('if [[ -e $DATA ]]; then rm -rf "$former" || return; fi', 'rm -rf "$DATA"')
 volume_not_locked = edited("for descriptor in 8 9; do", "for descriptor in 8; do")
-promoted_by_anybody = edited("elif [[ $STATE == standby && ! -e $DATA/standby.signal ]]; then", "elif false; then")
+promoted_by_anybody = edited("elif [[ $STATE == standby && ! -e $STANDBY_FILE ]]; then", "elif false; then")
+guard_not_asked_for = edited("elif ((${5-0} && !GUARDED)); then", "elif false; then")

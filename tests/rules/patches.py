@@ -12,7 +12,7 @@ import pytest
 from hapg_failover import operations
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import decide as deciding
-from hapg_failover.core import election, failsafe, members, primary, rejoin, standby, switchover, view, wal
+from hapg_failover.core import election, failsafe, members, primary, rejoin, standby, switchover, synchronous, view, wal
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
 from hapg_failover.core.state import Decision, LeaseView, LetGo, Memory, Observation, OpResult, Phase, PutResult
@@ -253,6 +253,18 @@ def first_member_unfenced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Step, "fence", lambda self, members: fence(self, members) if self.o.put is not None else None)
 
 
+def former_holder_left_out(patch: pytest.MonkeyPatch) -> None:
+    claim = election.claim
+
+    def without(me: election.Candidate, address: str, lease: LeaseState, *rest: Any) -> LeaseState:
+        return replace(claim(me, address, lease, *rest), members=tuple(m for m in lease.members if m.volume != me.volume))
+
+    patch.setattr(election, "claim", without)
+
+
+former_holder_stays = _seen_as(lambda o, m: (o, replace(m, former=None)))
+
+
 # --- 8 ---
 
 
@@ -361,6 +373,13 @@ class _Believed:
 
 def clone_keeps_the_uuid(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(operations, "uuid4", partial(str, "old"))
+
+
+# --- 11 ---
+
+
+def silent_volumes_leave(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(synchronous, "keep_recorded", lambda current, wanted, record: wanted)
 
 
 # --- 12 ---

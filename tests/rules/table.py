@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, test_synchronous
+from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_sync
 from tests.simulation.signs import Sign, loses, seals, stays, violated, walked
 from tests.simulation.world import World
 
@@ -54,17 +54,14 @@ REFUSES = UNIT + "test_failsafe.py::test_a_member_refuses"
 PRIMARY = UNIT + "test_primary.py::"
 REJOINING = UNIT + "test_rejoining.py::"
 VOLUME = UNIT + "test_volume.py::"
+FORMER = "tests/simulation/test_former_holder.py::"
 SERVER = "tests/supervisor/test_server.py::"
 REPLICATION = "tests/supervisor/test_replication.py::"
 VERBS = "tests/supervisor/test_verbs.py::"
+STANDBYS = "tests/supervisor/test_standbys.py::"
+SYNCHRONOUS = UNIT + "test_synchronous.py::"
+ACKNOWLEDGED = violated("acknowledged commits")
 TWO_WRITE = violated("writable at once")
-ACKNOWLEDGED_LOST = violated("acknowledged commits")
-
-
-def synchronous_walk(seed: int) -> World:
-    """A walk through all faults, with one synchronous standby."""
-    return test_synchronous.walked(1, seed)
-
 
 PARTS = (
     Part(
@@ -166,6 +163,15 @@ PARTS = (
     Part("4D", "the others' positions are waited for", patches.nobody_waited_for, Witness(JUDGE, "the last holder's position is missing")),
     Part("4D", "a cold start waits longer", patches.cold_start_hurried, Witness(JUDGE, "a cold start waits longer")),
     Part("4D", "no more than maxLagBytes are lacking", patches.any_lag, Witness(JUDGE, "too far behind")),
+    Part("4E", "a set's positions are known", mutants_sync.nobody_counts, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
+    Part("4E", "all but k - 1 of them", mutants_sync.one_is_enough, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
+    Part("4E", "nothing is lacking of what they say", mutants_sync.behind, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
+    Part(
+        "4E",
+        "waiting doesn't replace a position",
+        mutants_sync.nobody_counts,
+        Witness(UNIT + "test_election_synchronous.py::test_waiting_does_not_replace_a_position"),
+    ),
     Part("4F", "the higher timeline goes first", patches.timelines_ignored, Witness(JUDGE, "a newer timeline is there")),
     Part("4F", "more WAL goes first", patches.by_ordinal_alone, Witness(JUDGE, "one of more WAL and a higher ordinal")),
     Part("4F", "the lower ordinal of equals goes first", patches.equal_ones_by_chance, Witness(JUDGE, "an equal one goes by its ordinal")),
@@ -230,6 +236,18 @@ PARTS = (
         "the first member is fenced against before it may claim",
         patches.first_member_unfenced,
         Witness(PRIMARY + "test_the_first_member_is_fenced_against_before_it_may_claim"),
+    ),
+    Part(
+        "7",
+        "a claim makes the former holder a member",
+        patches.former_holder_left_out,
+        Witness(FORMER + "test_the_former_primary_takes_over_again_if_its_successor_never_wrote"),
+    ),
+    Part(
+        "7",
+        "until its successor has written",
+        patches.former_holder_stays,
+        Witness(FORMER + "test_it_does_not_once_its_successor_has_written"),
     ),
     Part(
         "8", "every member has granted", mutants_grants.any_grant_is_enough, Simulated(scenarios_grants.one_replica_sees_the_api, TWO_WRITE)
@@ -325,27 +343,26 @@ PARTS = (
         edits.clone_destroys_first,
         Witness(REPLICATION + "test_a_failed_clone_keeps_what_was_there"),
     ),
-    Part("4E", "enough recorded volumes are known", mutants_sync.nobody_counts, Simulated(synchronous_walk, ACKNOWLEDGED_LOST)),
-    Part("4E", "one of several recorded volumes isn't enough", mutants_sync.one_is_enough, Simulated(synchronous_walk, ACKNOWLEDGED_LOST)),
-    Part("4E", "the claimer lacks nothing of what is known", mutants_sync.behind, Simulated(synchronous_walk, ACKNOWLEDGED_LOST)),
-    Part("11", "a claim copies the record", mutants_sync.record_in_claim, Simulated(synchronous_walk, ACKNOWLEDGED_LOST)),
     Part(
         "11",
-        "a standby leaves the record behind a barrier",
-        mutants_sync.no_barrier,
-        Simulated(test_synchronous.twice_lost, ACKNOWLEDGED_LOST),
-    ),
-    Part(
-        "11",
-        "a standby is recorded before it may acknowledge",
+        "who may acknowledge is recorded first",
         mutants_sync.setting_before_record,
-        Simulated(test_synchronous.joins_unrecorded, ACKNOWLEDGED_LOST),
+        Simulated(scenarios_sync.joins_unrecorded, ACKNOWLEDGED),
+    ),
+    Part("11", "a volume leaves the record behind a barrier", mutants_sync.no_barrier, Simulated(scenarios_sync.twice_lost, ACKNOWLEDGED)),
+    Part("11", "a claim copies the record", mutants_sync.record_in_claim, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
+    Part("11", "a server is started with a guard", mutants_sync.no_guard, Simulated(scenarios_sync.lost_after_a_restart, ACKNOWLEDGED)),
+    Part(
+        "11",
+        "the supervisor promotes nobody into a set without a guard",
+        edits.guard_not_asked_for,
+        Witness(STANDBYS + "test_a_server_without_a_guard_is_not_promoted_into_a_set"),
     ),
     Part(
         "11",
-        "a server that may be promoted is started guarded",
-        mutants_sync.no_guard,
-        Simulated(test_synchronous.lost_after_a_restart, ACKNOWLEDGED_LOST),
+        "all of the record are members",
+        patches.silent_volumes_leave,
+        Witness(SYNCHRONOUS + "test_a_recorded_volume_stays_a_member_though_it_is_silent"),
     ),
     Part(
         "12", "the own label comes first", patches.stripped_first, Witness(PRIMARY + "test_we_label_ourselves_before_we_strip_the_others")

@@ -83,7 +83,11 @@ def _try(mutant: str, test: str, answer: TextIO) -> None:
             pytest.main([test, "-q", "-p", "no:cacheprovider", "--durations=0", "--hypothesis-seed=0"], [listener])
         output.seek(0)
         said = output.read()[-3000:]
-    json.dump({"failed": listener.failed, "errors": listener.errors, "output": said}, answer)
+    _answer(answer, listener.failed, listener.errors, said)
+
+
+def _answer(answer: TextIO, failed: list[str], errors: list[str], output: str) -> None:
+    json.dump({"failed": failed, "errors": errors, "output": output}, answer)
     answer.write("\n")
     answer.flush()
 
@@ -96,13 +100,13 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             mutant, _, test = line.rstrip("\n").partition("\t")
-            with contextlib.suppress(BaseException):
+            try:
                 _try(mutant, test, sys.stdout)
+            except BaseException as error:
+                _answer(sys.stdout, [], [f"the trial itself failed: {error!r}"], "")
+            finally:
                 os._exit(0)
-            os._exit(1)
-        if os.waitpid(child, 0)[1]:
-            sys.stdout.write('{"failed": [], "errors": ["the trial itself failed"], "output": ""}\n')
-            sys.stdout.flush()
+        os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,21 @@ def primary_of(world: World) -> int:
     return member
 
 
+def successor_lost(seed: int, wrote_for: float | None = None) -> World:
+    """The primary of two is cut off and comes back as its only successor is lost: before that could write, or so long after it began to."""
+    world = running(2, seed)
+    old = primary_of(world)
+    world.cut_api(old, 40.0)
+    world.cut_peers(old, 40.0)
+    new = promoting(world)
+    while wrote_for is not None and not world.server[new].writable:
+        world.run(0.01)
+    world.run(wrote_for or 0.0)
+    world.power_off(new)
+    world.run(60.0)
+    return world
+
+
 def cut_off(seed: int) -> World:
     """The primary, on the slowest clock, loses the API and its peers; the others' clocks are the fastest."""
     world = running(3, seed)

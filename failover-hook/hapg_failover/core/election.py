@@ -177,13 +177,12 @@ def claim(
     """Return the Lease's state as our claim writes it: term and timeline reserved, members less ourselves.
 
     ttl: ours, in seconds; a lower one than recorded takes force at once since our own usable lease is the shorter too. The
-    synchronous set stays as it is, and the last holder becomes a member if it is in it: all of the set may claim.
+    synchronous set stays as it is. The last holder becomes a member: until our server can write, its volume is as good as ours.
     """
     terms = [max_term] + [p.publication.max_term for p in pods if p.publication is not None]
     members = tuple(m for m in lease.members if m.volume != me.volume)
-    last = Member(lease.holder.pod, lease.volume or "")
-    if lease.sync is not None and last.volume in lease.sync.volumes and last.volume not in {me.volume, *(m.volume for m in members)}:
-        members = (*members, last)
+    if lease.volume is not None and lease.volume not in {me.volume, *(m.volume for m in members)}:
+        members = (*members, Member(lease.holder.pod, lease.volume))
     return replace(
         lease,
         holder=Holder(me.pod, me.uid),

@@ -16,11 +16,13 @@ def next_members(
     max_lag: int,
     now: float,
     held_for: float,
+    former: str | None = None,
 ) -> tuple[Member, ...]:
     """Return the members as the holder should record them now.
 
     A replica is added when it streams within `max_lag` bytes of `flushed` and its volume's UUID is known from its publication;
-    one that hasn't streamed for 30 s is dropped (counted from our own promotion at the earliest: held_for, in seconds).
+    one that hasn't streamed for 30 s is dropped (counted from our own promotion at the earliest: held_for, in seconds), the volume
+    `former`, of the holder before us, as soon as it lacks what we have written since.
     """
     volumes = {p.name: p.publication.volume for p in pods if p.publication is not None}
     live = {s.pod: s for s in streaming}
@@ -30,7 +32,8 @@ def next_members(
         silent = held_for if sender is None else min(held_for, now - sender.seen)
         volume = volumes.get(member.pod)
         replaced = sender is not None and sender.since is not None and volume not in (None, member.volume)
-        if silent < DROP_AFTER_S and not replaced:
+        gone = member.volume == former and (sender is None or sender.since is None)
+        if silent < DROP_AFTER_S and not replaced and not gone:
             kept.append(member)
     known = {m.volume for m in kept}
     for sender in streaming:

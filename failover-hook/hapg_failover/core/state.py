@@ -231,7 +231,8 @@ class Memory:
     that was sent, and its running flag, published_at: when; start_version: the one first read after this server's start (rule 3).
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
-    for it. handover: under way; successor: the pod that is to take over. first_version: the one this agent read first; while it stands,
+    for it. handover: under way; successor: the pod that is to take over. former: volume of the holder before us.
+    first_version: the one this agent read first; while it stands,
     nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed; copies: rewinds and clones since we last
     streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't
     tried before that. stuck_since: when the data volume was first seen to take no writes. slots_at: when slots were changed last.
@@ -281,6 +282,7 @@ class Memory:
     read_at: float = 0.0
     list_at: float = 0.0
     label_at: float = 0.0
+    former: str | None = None
     first_version: str | None = None
     checked: Position | None = None
     slots_at: float = 0.0

@@ -132,7 +132,7 @@ def test_a_claim_reserves_a_term_and_a_timeline() -> None:
     claimed = claim(me(1, 100), "10.0.0.2", DIED, (pod(1, 100), pod(2, 90, max_term=11)), 9, 6.0)
     assert (claimed.holder, claimed.term, claimed.timeline) == (Holder("pg-1", "u1"), 12, 5)
     assert (claimed.volume, claimed.address, claimed.release) == ("v1", "10.0.0.2", None)
-    assert claimed.members == (Member("pg-2", "v2"),)
+    assert claimed.members == (Member("pg-2", "v2"), Member("pg-0", "v0"))
 
 
 def test_a_claim_never_takes_a_timeline_that_is_ours_already() -> None:

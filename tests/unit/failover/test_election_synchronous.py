@@ -62,7 +62,7 @@ def test_waiting_does_not_replace_a_position() -> None:
 @pytest.mark.parametrize(
     ("recorded", "members"),
     [
-        (("v1", "v2"), (Member("pg-2", "v2"), Member("pg-3", "v3"))),
+        (("v1", "v2"), (Member("pg-2", "v2"), Member("pg-3", "v3"), Member("pg-0", "v0"))),
         (("v0", "v1", "v2"), (Member("pg-2", "v2"), Member("pg-3", "v3"), Member("pg-0", "v0"))),
     ],
 )

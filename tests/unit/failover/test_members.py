@@ -56,5 +56,10 @@ def test_members(
     assert next_members(current, streaming, pods, 150, 60, NOW, held_for) == expected
 
 
+@pytest.mark.parametrize(("streaming", "expected"), [((), (TWO,)), ((live(1, 10),), (ONE, TWO)), ((gone(1, 1.0),), (TWO,))])
+def test_the_holder_before_us_goes_at_once_unless_it_streams(streaming: tuple[Streaming, ...], expected: tuple[Member, ...]) -> None:
+    assert next_members((ONE, TWO), streaming, PODS, 150, 60, NOW, 0.1, "v1") == expected
+
+
 def test_nobody_is_added_while_our_own_position_is_unknown() -> None:
     assert next_members((), (live(1),), PODS, None, 60, NOW, 5.0) == ()

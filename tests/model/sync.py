@@ -1,6 +1,6 @@
 """A model of synchronous sets without clocks: every order of writing, streaming, sealing, claiming and changing the set.
 
-Three members, one of which writes and waits for one standby (k = 1). Nothing is known of time: an old primary may live for ever,
+Three members or four, one of which writes and waits for k standbys. Nothing is known of time: an old primary may live for ever,
 anybody may seal and claim whenever it likes, so safety has to come from what is counted and promised alone. A log is a tuple of
 the terms in which its entries were written. What was acknowledged must be a prefix of the newest primary's log.
 
@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 Log = tuple[int, ...]
-MEMBERS = range(3)
-ALL = 0b111
 
 
 class Member(NamedTuple):
@@ -60,7 +58,8 @@ class Rules:
 
     record_first: a volume is recorded before it may acknowledge. setting_first: it may acknowledge no more before it leaves the
     record. barrier: another has all that was acknowledged before it leaves the record. copied: a claim copies the record.
-    all_read: a claim needs every recorded volume's position. exact: the position is the end of the log. bound: who has published
+    all_read: a claim needs the positions of n - k + 1 of the n recorded volumes, or the last holder's; if left out, one less.
+    exact: the position is the end of the log. bound: who has published
     doesn't stream under the same version. sealed_start: who starts is sealed. by_volume: a volume that was replaced isn't counted
     by its pod's name.
     """
@@ -78,10 +77,11 @@ class Rules:
 
 @dataclass(frozen=True)
 class Bounds:
-    """How long logs get, and how high the term."""
+    """How long logs get, how high the term, and how many standbys a commit waits for."""
 
     length: int = 2
     term: int = 3
+    k: int = 1
 
 
 def is_prefix(short: Log, long: Log) -> bool:
@@ -133,10 +133,15 @@ class Model:
             same = common(other.log, m.log)
             if same < max(len(m.log), len(other.log)):
                 yield f"{j} receives from {i}", _with(s, j, other._replace(log=m.log[: same + 1]))
-            told = m.log[:same]
+        for told in (m.log[:length] for length in range(1, len(m.log) + 1)):
+            having = sum(self._counts(m, j, other) and is_prefix(told, other.log) for j, other in enumerate(s.members) if j != i)
             news = len(told) > len(s.acknowledged) or not is_prefix(told, s.acknowledged)
-            if m.setting >> j & 1 and told and told[-1] == m.term and news:
-                yield f"{i} acknowledges {same}, which {j} has", s._replace(acknowledged=told)
+            if having >= self.bounds.k and told[-1] == m.term and news:
+                yield f"{i} acknowledges {len(told)}, which {having} have", s._replace(acknowledged=told)
+
+    def _counts(self, m: Member, j: int, other: Member) -> bool:
+        """Tell whether member j's word counts for the acknowledgements of m."""
+        return bool(m.setting >> j & 1) and other.role == "S" and other.term == m.term
 
     def _holds(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
         if s.renewals:
@@ -144,26 +149,26 @@ class Model:
         if not s.changes:
             return
         left = s._replace(changes=s.changes - 1)
-        for j in MEMBERS:
+        k = self.bounds.k
+        for j in range(len(s.members)):
             bit = 1 << j
             if j != i:
                 if not s.record & bit:
                     yield f"{i} records {j}", _new_version(left)._replace(record=s.record | bit)
                 if not m.setting & bit and (s.record & bit or not self.rules.record_first):
                     yield f"{i} lets {j} acknowledge", _with(left, i, m._replace(setting=m.setting | bit))
-                if m.setting & bit and m.setting != bit and (not s.record & bit or self.rules.setting_first):
+                if m.setting & bit and m.setting.bit_count() > k and (not s.record & bit or self.rules.setting_first):
                     yield f"{i} lets {j} acknowledge no more", _with(left, i, m._replace(setting=m.setting & ~bit, base=len(m.log)))
             still = m.setting & bit and self.rules.setting_first
-            if s.record & bit and s.record != bit and not still and (not self.rules.barrier or self._passed(s, i, m, bit)):
+            if s.record & bit and s.record.bit_count() > k and not still and (not self.rules.barrier or self._passed(s, i, m, bit)):
                 yield f"{i} takes {j} off the record", _new_version(left)._replace(record=s.record & ~bit)
 
     def _passed(self, s: State, i: int, m: Member, leaving: int) -> bool:
-        """Tell whether one that stays and may acknowledge has everything that was acknowledged under earlier settings."""
-        for q, other in enumerate(s.members):
-            counted = m.setting >> q & 1 and not leaving >> q & 1 and q != i
-            if counted and other.role == "S" and other.term == m.term and is_prefix(m.log[: m.base], other.log):
-                return True
-        return False
+        """Tell whether k that stay and may acknowledge have everything that was acknowledged under earlier settings."""
+        kept = m._replace(setting=m.setting & ~leaving)
+        return (
+            sum(self._counts(kept, q, x) and is_prefix(m.log[: m.base], x.log) for q, x in enumerate(s.members) if q != i) >= self.bounds.k
+        )
 
     def _sealed(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
         if m.published is None:
@@ -179,16 +184,17 @@ class Model:
 
     def _may_claim(self, s: State, m: Member) -> bool:
         seen = [other.published if other.volume or not self.rules.by_volume else None for other in s.members]
-        recorded = [seen[j] for j in MEMBERS if s.record >> j & 1]
-        enough = all(recorded) if self.rules.all_read else any(recorded)
+        recorded = [said for j, said in enumerate(seen) if s.record >> j & 1]
+        needed = len(recorded) - self.bounds.k + (1 if self.rules.all_read else 0)
+        enough = sum(said is not None for said in recorded) >= max(needed, 1) or seen[s.holder] is not None
         return enough and all(said is None or key(m.log) >= said for said in seen)
 
     def _claimed(self, s: State, i: int, m: Member) -> State:
         setting = s.record & ~(1 << i)
         record = s.record if self.rules.copied else setting
-        if not setting:
-            # The record held ourselves alone: the others are recorded before anything is written.
-            setting = ALL & ~(1 << i)
+        if setting.bit_count() < self.bounds.k:
+            # Too few are left to acknowledge: the others are recorded before anything is written.
+            setting = (1 << len(s.members)) - 1 & ~(1 << i)
             record = s.record | setting
         after = _new_version(s)._replace(holder=i, term=s.term + 1, record=record, newest=(s.term + 1, i))
         return _with(after, i, Member("P", s.term + 1, m.log, None, False, setting, len(m.log), m.volume))
@@ -224,9 +230,10 @@ def lost(s: State) -> bool:
     return m.role == "P" and m.term == term and not is_prefix(s.acknowledged, m.log)
 
 
-def begin(losses: int = 0, record: int = 0b110) -> State:
+def begin(losses: int = 0, record: int = 0b110, members: int = 3) -> State:
     """Member 0 writes in term 1; the record's members stream and may acknowledge."""
-    return State(0, 1, record, (Member("P", 1, (), setting=record), Member("S", 1, ()), Member("S", 1, ())), losses=losses)
+    others = (Member("S", 1, ()),) * (members - 1)
+    return State(0, 1, record, (Member("P", 1, (), setting=record), *others), losses=losses)
 
 
 def search(rules: Rules, bounds: Bounds, start: State) -> tuple[int, list[str] | None]:

@@ -1,0 +1,82 @@
+"""The model of synchronous sets: nothing is lost in any order, and something is as soon as one of the rules is left out.
+
+Complete: every state within the bounds of `Bounds` and `State` is visited.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from .sync import Bounds, Rules, State, begin, search
+
+ONE, TWO = Bounds(length=2, term=3, k=1), Bounds(length=1, term=3, k=2)
+FOUR = begin(record=0b1110, members=4)
+# Two lost volumes are more than k = 1 can bear, one is not; the change of the set is bounded with four members, which have many states.
+RULES = [
+    ("record_first", ONE, begin(record=0b010)),
+    ("setting_first", ONE, begin()),
+    ("barrier", ONE, begin()),
+    ("copied", ONE, begin()),
+    ("all_read", ONE, begin()),
+    ("exact", ONE, begin()),
+    ("bound", ONE, begin()),
+    ("sealed_start", ONE, begin()),
+    ("by_volume", ONE, begin(losses=1)),
+    ("record_first", TWO, begin(record=0b0110, members=4)),
+    ("setting_first", TWO, FOUR),
+    ("barrier", TWO, FOUR),
+    ("copied", TWO, FOUR._replace(changes=1)),
+    ("all_read", TWO, FOUR._replace(changes=1)),
+    ("bound", TWO, FOUR._replace(changes=1)),
+    ("sealed_start", TWO, FOUR._replace(changes=1)),
+    ("by_volume", TWO, FOUR._replace(changes=1, losses=1)),
+]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "start"),
+    [
+        (replace(ONE, length=1), begin()),
+        (TWO, begin()),
+        (replace(TWO, term=2), FOUR._replace(renewals=0, restarts=0, changes=1)),
+    ],
+    ids=["k = 1 of 2", "k = 2 of 2", "k = 2 of 3"],
+)
+def test_nothing_acknowledged_is_lost_in_a_short_life(bounds: Bounds, start: State) -> None:
+    states, trace = search(Rules(), bounds, start)
+    assert trace is None, trace
+    assert states > 5_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bounds", "start"),
+    [
+        (ONE, begin()),
+        (ONE, begin(losses=1)),
+        (TWO, begin(losses=1)),
+        (TWO, begin(losses=2)._replace(changes=0)),
+        (replace(TWO, term=2), FOUR),
+        (replace(TWO, term=2), FOUR._replace(losses=2, changes=0)),
+    ],
+    ids=[
+        "k = 1 of 2",
+        "k = 1 of 2, a volume lost",
+        "k = 2 of 2, a volume lost",
+        "k = 2 of 2, two lost",
+        "k = 2 of 3",
+        "k = 2 of 3, two lost",
+    ],
+)
+def test_nothing_acknowledged_is_lost(bounds: Bounds, start: State) -> None:
+    states, trace = search(Rules(), bounds, start)
+    assert trace is None, trace
+    assert states > 10_000
+
+
+@pytest.mark.parametrize(("rule", "bounds", "start"), RULES, ids=[f"{rule}, k = {bounds.k}" for rule, bounds, _ in RULES])
+def test_each_rule_is_needed(rule: str, bounds: Bounds, start: State) -> None:
+    _, trace = search(replace(Rules(), **{rule: False}), bounds, start)
+    assert trace is not None, f"nothing is lost without {rule}"

@@ -1,0 +1,92 @@
+"""Directed scenarios of synchronous sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hapg_failover.core.syncset import Policy
+
+from .scenarios import primary_of
+from .walk import walk
+from .world import World
+
+STRICT, PREFERRED = Policy(1), Policy(1, strict=False)
+
+
+def running(replicas: int, seed: int, policy: Policy = STRICT) -> World:
+    """A release in which all is well and every replica may acknowledge."""
+    world = World(replicas, seed, policy=policy)
+    world.settle(60.0)
+    world.run(3.0)
+    return world
+
+
+def others(world: World, member: int) -> list[int]:
+    """Return all members but one."""
+    return [m for m in range(world.replicas) if m != member]
+
+
+def wait_until(world: World, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Let time pass until the condition holds."""
+    end = world.engine.now + seconds
+    while not condition():
+        assert world.engine.now < end, world.log[-30:]
+        world.run(0.05)
+
+
+def walked(k: int, seed: int) -> World:
+    """A walk through all faults with a set of which k acknowledge."""
+    return walk(seed, 40, policy=Policy(k))
+
+
+def twice_lost(seed: int) -> World:
+    """The primary is lost, then its successor, while the third has not yet received what the second has acknowledged."""
+    world = running(3, seed)
+    old = primary_of(world)
+    second, third = others(world, old)
+    world.stall_stream(third, 1.0)
+    world.run(5.0)
+    world.power_off(old)
+    wait_until(world, lambda: world.primary() == second)
+    world.run(6.0)
+    world.power_off(second)
+    world.run(30.0)
+    return world
+
+
+def joins_unrecorded(seed: int) -> World:
+    """A replica comes back, its joining can't be recorded, the other one receives nothing; then the primary is lost."""
+    world = running(3, seed)
+    old = primary_of(world)
+    stays, comes = others(world, old)
+    world.power_off(comes)
+    world.run(45.0)
+    world.stall_stream(stays, 1.0)
+    world.power_on(comes)
+    wait_until(world, lambda: world.server[comes].upstream is not None)
+    world.put_refused[old] = True
+    world.run(2.5)
+    world.power_off(old)
+    world.run(20.0)
+    return world
+
+
+def lost_after_a_restart(seed: int) -> World:
+    """The primary's server is started again in place, as the only one that may claim, and is lost right after that."""
+    world = running(3, seed)
+    old = primary_of(world)
+    second, third = others(world, old)
+    world.power_off(third)
+    world.stall_stream(second, 1.0)
+    world.postmaster_kill(old)
+    wait_until(world, lambda: world.server[old].writable)
+    world.run(1.5)
+    world.power_off(old)
+    world.power_on(third)
+    world.run(30.0)
+    return world
+
+
+def walked_with_one(seed: int) -> World:
+    """A walk through all faults with a set of which one acknowledges."""
+    return walked(1, seed)
