@@ -236,6 +236,7 @@ class Operation:
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
         slot = self._own_slot(host)
+        tools.volume.write_term(run.term)
         self._verb("follow", host, str(tools.port), *slot, timeout=tools.steer_s)
         return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
 

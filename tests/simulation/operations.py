@@ -153,6 +153,7 @@ def follow(d: Driver) -> Operation:
     if plan.way is rejoin.Way.CLONE or d.world.chance(d.world.wal_gone):
         return Outcome.LOST, position, "the primary has no such WAL any more"
     host = d.run.host or ""
+    d.remember_term()
     answer = yield from d.verb(lambda: d.server.follow(host))
     if answer != "ok" or d.fails():
         return Outcome.FAILED, None, "nothing is known of the verb follow"

@@ -67,6 +67,7 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "it doesn't hear its peers": (1, lambda w, m: faults.one_way(w, w.peers_deaf, m, w.uniform(0.5, 20.0), "from the peers")),
     "lossy peers": (1, lambda w, m: faults.lossy_peers(w, w.uniform(0.1, 0.7))),
     "all off": (1, lambda w, m: faults.all_off(w, w.uniform(0.5, 20.0))),
+    "Lease deleted": (1, lambda w, m: w.delete_lease()),
     "disk full": (1, lambda w, m: faults.fill_disk(w, m, w.uniform(1.0, 30.0))),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import causes, election, failsafe, force, rejoin, storage, switchover, synchronous
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
-from .step import Step, busy
+from .step import LEASE_GONE_S, Step, busy
 
 START_TRIES = 5
 START_AGAIN_S = 10.0
@@ -363,7 +363,7 @@ def follow(step: Step) -> None:
         step.forget_server()
         step.go(Phase.BOOT, "the standby isn't running any more")
     elif s is None or o.lease is None:
-        step.because("the Lease can't be found: it counts as unchanged")
+        _follow_without_lease(step)
     elif s.release is not None:
         step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal")
     elif s.holder == o.me:
@@ -394,6 +394,15 @@ def follow(step: Step) -> None:
         if m.copies and any(x.volume == o.volume for x in s.members):
             step.remember(copies=0, copy_at=0.0)
         step.because(f"following {s.holder.pod}")
+
+
+def _follow_without_lease(step: Step) -> None:
+    """For a minute it counts as unchanged; a primary that lives makes it anew by then, so a member seals, to make one over the volumes."""
+    known = step.o.lease.state if step.o.lease is not None else None
+    if known is not None and any(x.volume == step.o.volume for x in known.members):
+        step.run(Op.SEAL, f"there has been no Lease for {LEASE_GONE_S:g} s: seal", slow=True)
+    else:
+        step.because("the Lease can't be found: it counts as unchanged")
 
 
 def _refollow(step: Step, s: LeaseState) -> None:
