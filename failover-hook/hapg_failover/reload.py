@@ -1,4 +1,4 @@
-"""Files of the server that take force with a reload: access rules and certificate. Kubelet replaces them while the pod runs."""
+"""Files of the server that take force with a reload: settings, access rules, certificate. Kubelet replaces them while the pod runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .adapters.ports import SqlError
 
-FILES = (Path("/etc/hapg/config/pg_hba.conf"), Path("/etc/hapg/tls/tls.crt"), Path("/etc/hapg/tls/tls.key"))
+FILES = tuple(Path("/etc/hapg") / name for name in ("config/postgresql.conf", "config/pg_hba.conf", "tls/tls.crt", "tls/tls.key"))
 
 Stamp = tuple[tuple[int, int], ...]
 
@@ -33,7 +33,7 @@ class Reload:
             except SqlError:
                 return
             if self._read is not None:
-                self._tell("access rules or certificate have changed; the server has been told to read them")
+                self._tell("settings, access rules or certificate have changed; the server has been told to read them")
             self._read = stamp
 
     def _look(self) -> Stamp:

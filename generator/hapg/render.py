@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from hapg import resources, schema, values
+from hapg import parameters, resources, schema, values
 from hapg.majors import Major
 from hapg.postgresql import HTTP_PORT, PEER_PORT, PORT, RESERVED_PARAMETERS
 
@@ -35,6 +35,8 @@ def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, byt
         "peer_port": PEER_PORT,
         "most_replicas": source["properties"]["replicas"]["maximum"],
         "reserved_parameters": RESERVED_PARAMETERS,
+        "restart": parameters.RESTART,
+        "preset": parameters.PRESET,
         "generated_annotation": GENERATED,
         "images": _images(source),
         "values_table": values.as_table(source),
@@ -43,7 +45,14 @@ def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, byt
     files["values.yaml"] = values.as_yaml(source).encode()
     files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
     files["files/supervisor.sh"] = resources.supervisor()
+    files["files/parameters.yaml"] = _parameters(major.name)
     return dict(sorted(files.items()))
+
+
+def _parameters(major: str) -> bytes:
+    """Return the contexts of the major's parameters, as the templates read them."""
+    head = f"# The parameters of PostgreSQL {major}; of those with {parameters.RESTART} a change takes a restart, of others a reload.\n"
+    return (head + "".join(f"{name}: {context}\n" for name, context in parameters.contexts(major).items())).encode()
 
 
 def _images(source: schema.Schema) -> list[dict[str, str]]:

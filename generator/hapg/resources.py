@@ -33,6 +33,11 @@ def templates() -> Mapping[str, str]:
     return dict(sorted(_texts(resources.files("hapg").joinpath(TEMPLATES), "")))
 
 
+def parameters() -> str:
+    """Return the table of PostgreSQL's parameters."""
+    return resources.files("hapg").joinpath("parameters.txt").read_text(encoding="utf-8")
+
+
 def supervisor() -> bytes:
     """Return the script that is PID 1 of the PostgreSQL container. It belongs to the failover container's package."""
     return resources.files("hapg_failover").joinpath("supervisor.sh").read_bytes()

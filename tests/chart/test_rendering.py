@@ -52,12 +52,20 @@ def test_the_chart_of_every_major_is_linted(chart: Path) -> None:
     assert "1 chart(s) linted, 0 chart(s) failed" in done.stdout
 
 
-def test_chart_testing() -> None:
+def test_chart_testing(tmp_path: Path) -> None:
+    """The examples are the values that ct tries a chart with."""
+    chart = tmp_path / helm.CHART.name
+    shutil.copytree(helm.CHART, chart)
+    (chart / "ci").mkdir()
+    for example in EXAMPLES:
+        shutil.copy(helm.EXAMPLES / f"{example}.yaml", chart / "ci" / f"{example}-values.yaml")
     without = ("--validate-maintainers=false", "--check-version-increment=false", "--validate-chart-schema=false", "--validate-yaml=false")
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    command = [str(BIN / "ct"), "lint", "--charts", str(helm.CHART), *without]
+    command = [str(BIN / "ct"), "lint", "--charts", str(chart), *without]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=helm.ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
+    for example in EXAMPLES:
+        assert f"/ci/{example}-values.yaml" in done.stdout
 
 
 def test_kubeconform(tmp_path: Path) -> None:

@@ -85,17 +85,24 @@ def test_max_connections_is_raised_and_lowered_while_standbys_are_hot(hot: Relea
     assert hot.client.sql("SELECT number FROM kept") == [["1"]]
 
 
+def test_a_setting_that_a_reload_is_enough_for_restarts_nothing(hot: Release) -> None:
+    pods = {(pod.uid, pod.restarts) for pod in hot.pods()}
+    hot.upgrade("--set", "postgresql.parameters.work_mem=7MB")
+    hot.wait("all have it", lambda: all_have(hot, "work_mem", "7MB"), 180)
+    assert {(pod.uid, pod.restarts) for pod in hot.pods()} == pods
+
+
 def test_a_setting_that_no_server_takes_costs_no_data(hot: Release) -> None:
     last = hot.pods()[-1].name
     read = ("exec", last, "--container", "failover", "--", "cat", "/var/lib/postgresql/data/volume")
     volume = hot.namespace.kubectl(*read)
-    hot.upgrade("--set", "postgresql.parameters.work_mem=16bananas")
+    hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=16bananas")
     message = hot.wait(f"{last} says so", lambda: events(hot, "ConfigurationRefused").get(last, ""), 120)
-    assert "work_mem" in message
+    assert "max_locks_per_transaction" in message
     assert hot.client.sql("SELECT number FROM kept") == [["1"]]
-    hot.upgrade("--set", "postgresql.parameters.work_mem=8MB")
+    hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=80")
     # A StatefulSet goes on with an update only when the pod in question is ready, which it won't be by itself.
     hot.namespace.kubectl("delete", "pod", last)
-    hot.wait("all have the setting", lambda: all_have(hot, "work_mem", "8MB"), ROLL_SECONDS)
+    hot.wait("all have the setting", lambda: all_have(hot, "max_locks_per_transaction", "80"), ROLL_SECONDS)
     assert hot.namespace.kubectl(*read) == volume
     assert events(hot, "VolumeDamaged") == {}

@@ -25,8 +25,25 @@
 {{- end -}}
 {{- end }}
 
-{{/* The whole postgresql.conf. Of two settings of a parameter the server takes the last. */}}
+{{/* The whole postgresql.conf. */}}
 {{- define "ha-postgres.postgresql.conf" -}}
+{{- include "ha-postgres.settings" (dict "root" . "parameters" .Values.postgresql.parameters) -}}
+{{- end }}
+
+{{/* The same without the parameters that a reload is enough for: while it is the same, no server has to restart. */}}
+{{- define "ha-postgres.settingsOfStart" -}}
+{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
+{{- $kept := dict -}}
+{{- range $name, $value := .Values.postgresql.parameters -}}
+{{- if eq (get $contexts $name | default "postmaster") "postmaster" -}}
+{{- $_ := set $kept $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- include "ha-postgres.settings" (dict "root" . "parameters" $kept) -}}
+{{- end }}
+
+{{/* postgresql.conf with the given `parameters`. Of two settings of a parameter the server takes the last. */}}
+{{- define "ha-postgres.settings" -}}
 listen_addresses = '*'
 port = 5432
 unix_socket_directories = '/run/hapg/socket'
@@ -43,7 +60,7 @@ max_wal_senders = 99
 max_replication_slots = 99
 wal_keep_size = '512MB'
 recovery_target_timeline = 'latest'
-max_slot_wal_keep_size = '{{ include "ha-postgres.slotWal" . }}'
+max_slot_wal_keep_size = '{{ include "ha-postgres.slotWal" .root }}'
 
 # a failed upstream is noticed within seconds, a new one found at once
 wal_retrieve_retry_interval = 100ms
@@ -55,10 +72,10 @@ wal_sender_timeout = 5s
 fsync = on
 full_page_writes = on
 wal_log_hints = on
-{{- include "ha-postgres.tlsSettings" . }}
+{{- include "ha-postgres.tlsSettings" .root }}
 
 # postgresql.parameters
-{{- range $name, $value := .Values.postgresql.parameters }}
+{{- range $name, $value := .parameters }}
 {{ $name }} = {{ include "ha-postgres.parameter" $value }}
 {{- end }}
 

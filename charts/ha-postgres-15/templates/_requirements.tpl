@@ -32,11 +32,20 @@
 {{- end -}}
 
 {{- $reserved := list "archive_cleanup_command" "cluster_name" "config_file" "data_directory" "external_pid_file" "fsync" "full_page_writes" "hba_file" "hot_standby" "ident_file" "include" "include_dir" "include_if_exists" "listen_addresses" "log_destination" "logging_collector" "max_slot_wal_keep_size" "password_encryption" "port" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" "synchronous_standby_names" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" "update_process_title" "wal_level" "wal_log_hints"  -}}
+{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- range $name, $_ := .Values.postgresql.parameters -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
 {{- else if or (has $name $reserved) (hasPrefix "recovery_target" $name) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because failover depends on the chart's own" $name) -}}
+{{- else if not (contains "." $name) -}}
+{{- $context := get $contexts $name -}}
+{{- if eq $context "internal" -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; PostgreSQL only shows it" $name) -}}
+{{- else if not $context -}}
+{{- $nearest := include "ha-postgres.nearest" (list $name (keys $contexts | sortAlpha)) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL 15 has no such parameter%s" $name (empty $nearest | ternary "" (printf "; did you mean %s?" $nearest))) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -94,4 +103,24 @@
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
 {{- end -}}
+{{- end }}
+
+{{/* Of a list of a name and of known names: the known one that has most of its groups of three characters, the shortest of several. */}}
+{{- define "ha-postgres.nearest" -}}
+{{- $name := index . 0 -}}
+{{- $best := "" -}}
+{{- $most := 2 -}}
+{{- range $known := index . 1 -}}
+{{- $shared := 0 -}}
+{{- range $i := until (max 0 (sub (len $name) 2) | int) -}}
+{{- if contains (substr $i (add $i 3 | int) $name) $known -}}
+{{- $shared = add $shared 1 -}}
+{{- end -}}
+{{- end -}}
+{{- if or (gt $shared $most) (and $best (eq $shared $most) (lt (len $known) (len $best))) -}}
+{{- $best = $known -}}
+{{- $most = $shared -}}
+{{- end -}}
+{{- end -}}
+{{- $best -}}
 {{- end }}

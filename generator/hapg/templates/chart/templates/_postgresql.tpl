@@ -27,8 +27,25 @@
 {{- end }}
 
 [% endif %]
-{{/* The whole postgresql.conf. Of two settings of a parameter the server takes the last. */}}
+{{/* The whole postgresql.conf. */}}
 {{- define "[[ chart ]].postgresql.conf" -}}
+{{- include "[[ chart ]].settings" (dict "root" . "parameters" .Values.postgresql.parameters) -}}
+{{- end }}
+
+{{/* The same without the parameters that a reload is enough for: while it is the same, no server has to restart. */}}
+{{- define "[[ chart ]].settingsOfStart" -}}
+{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
+{{- $kept := dict -}}
+{{- range $name, $value := .Values.postgresql.parameters -}}
+{{- if eq (get $contexts $name | default "[[ restart ]]") "[[ restart ]]" -}}
+{{- $_ := set $kept $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- include "[[ chart ]].settings" (dict "root" . "parameters" $kept) -}}
+{{- end }}
+
+{{/* postgresql.conf with the given `parameters`. Of two settings of a parameter the server takes the last. */}}
+{{- define "[[ chart ]].settings" -}}
 listen_addresses = '*'
 port = [[ port ]]
 unix_socket_directories = '/run/hapg/socket'
@@ -44,7 +61,7 @@ update_process_title = on
 [[ name ]] = [[ value ]]
 [% endfor %]
 [% if major.bounds_slots %]
-max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" . }}'
+max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
 [% endif %]
 
 # a failed upstream is noticed within seconds, a new one found at once
@@ -57,10 +74,10 @@ wal_sender_timeout = 5s
 fsync = on
 full_page_writes = on
 wal_log_hints = on
-{{- include "[[ chart ]].tlsSettings" . }}
+{{- include "[[ chart ]].tlsSettings" .root }}
 
 # postgresql.parameters
-{{- range $name, $value := .Values.postgresql.parameters }}
+{{- range $name, $value := .parameters }}
 {{ $name }} = {{ include "[[ chart ]].parameter" $value }}
 {{- end }}
 

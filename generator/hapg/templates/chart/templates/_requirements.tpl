@@ -32,11 +32,20 @@
 {{- end -}}
 
 {{- $reserved := list [% for name in reserved_parameters %]"[[ name ]]" [% endfor %] -}}
+{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- range $name, $_ := .Values.postgresql.parameters -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
 {{- else if or (has $name $reserved) (hasPrefix "recovery_target" $name) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because failover depends on the chart's own" $name) -}}
+{{- else if not (contains "." $name) -}}
+{{- $context := get $contexts $name -}}
+{{- if eq $context "[[ preset ]]" -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; PostgreSQL only shows it" $name) -}}
+{{- else if not $context -}}
+{{- $nearest := include "[[ chart ]].nearest" (list $name (keys $contexts | sortAlpha)) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL [[ major.name ]] has no such parameter%s" $name (empty $nearest | ternary "" (printf "; did you mean %s?" $nearest))) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -101,4 +110,24 @@
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
 {{- end -}}
+{{- end }}
+
+{{/* Of a list of a name and of known names: the known one that has most of its groups of three characters, the shortest of several. */}}
+{{- define "[[ chart ]].nearest" -}}
+{{- $name := index . 0 -}}
+{{- $best := "" -}}
+{{- $most := 2 -}}
+{{- range $known := index . 1 -}}
+{{- $shared := 0 -}}
+{{- range $i := until (max 0 (sub (len $name) 2) | int) -}}
+{{- if contains (substr $i (add $i 3 | int) $name) $known -}}
+{{- $shared = add $shared 1 -}}
+{{- end -}}
+{{- end -}}
+{{- if or (gt $shared $most) (and $best (eq $shared $most) (lt (len $known) (len $best))) -}}
+{{- $best = $known -}}
+{{- $most = $shared -}}
+{{- end -}}
+{{- end -}}
+{{- $best -}}
 {{- end }}
