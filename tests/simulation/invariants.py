@@ -24,8 +24,9 @@ DROPPED_S = 40.0
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim that the API carried out. position: what the claimer had published."""
+    """A claim that the API carried out. at: true time; position: what the claimer had published."""
 
+    at: float
     member: int
     version: str
     position: Position | None
@@ -81,11 +82,14 @@ class Invariants:
         given_up: so late that nobody is promoted by it, whoever has published since it was sent.
         """
         world = self.world
-        if state.term in self.claims:
+        before = self.claims.get(state.term)
+        # A claim whose answer never came, so that nobody was promoted, may be known to nobody once the Lease is deleted.
+        forgotten = before is not None and state.term not in self.terms and world.api.deleted_at > before.at
+        if before is not None and not forgotten:
             world.violation(f"term {state.term} was claimed twice")
         version = previous.version if previous is not None else NO_LEASE
         own = world.volumes[agent.member].wal
-        self.claims[state.term] = Claim(agent.member, version, own.position if own is not None else None)
+        self.claims[state.term] = Claim(world.engine.now, agent.member, version, own.position if own is not None else None)
         if previous is None or own is None or given_up:
             return
         asked = next((pod.force for pod in agent.pods.values() if pod.uid == agent.uid), None)

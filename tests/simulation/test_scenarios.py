@@ -204,3 +204,11 @@ def test_a_primary_that_lives_makes_a_deleted_lease_anew(seed: int) -> None:
     assert len(world.promotions) == 1
     assert world.settle(20.0) < 20.0
     assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_timeline_that_nobody_followed_is_not_used_again(seed: int) -> None:
+    world = scenarios.lost_before_it_is_followed(seed)
+    assert len(world.promotions) == 3
+    world.settle()
+    assert world.violations == []

@@ -77,7 +77,7 @@ def apply(world: World, name: str, member: int) -> None:
     FAULTS[name][1](world, member)
 
 
-def walk(seed: int, steps: int = 40, *, settle: float = 120.0, policy: Policy = ASYNCHRONOUS) -> World:
+def walk(seed: int, steps: int = 40, *, settle: float = 400.0, policy: Policy = ASYNCHRONOUS) -> World:
     """Walk for so many faults, heal, and see that all is well within `settle` seconds; return the world."""
     world = World(2 + policy.k + seed % (4 - policy.k), seed, fresh=seed % 7 == 3, policy=policy)
     world.run(world.uniform(0.0, 20.0))

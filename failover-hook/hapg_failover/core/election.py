@@ -214,22 +214,30 @@ def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, 
 
 
 def judge_resume(
-    me: Candidate, system_identifier: str, replicas: int, pods: tuple[Pod, ...], waited: float, synchronous: bool = False
+    me: Candidate,
+    system_identifier: str,
+    replicas: int,
+    pods: tuple[Pod, ...],
+    waited: float,
+    synchronous: bool = False,
+    stranger: bool = False,
 ) -> Verdict:
     """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
 
-    All ordinals below `replicas` have published, or a majority has, 60 s have passed and replication isn't synchronous. While
-    one is missing, the best volume must know the highest term, for it may be the missing one that wrote under it; with all in sight, who
-    did is on a newer timeline than the others. In synchronous mode all volumes must know it.
+    All ordinals below `replicas` have published, or a majority has and 60 s have passed; in synchronous mode all. While one is missing, the
+    best volume must know the highest term, for it may be the missing one that wrote under it; with all in sight, who did is on a newer
+    timeline than the others. stranger: we were no member of the last Lease, whose holder may be writing without asking us; then all
+    have to publish, and to know the highest term, or else they may have published when there was no Lease once before.
     """
+    strict = synchronous or stranger
     published = publications(pods, NO_LEASE)
     known = [(p, q) for p, q in published.values() if p.ordinal < replicas]
     if not is_published(me, NO_LEASE, pods):
         return Verdict(False, "our own position isn't published yet")
-    enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not synchronous
+    enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not strict
     if len(known) < replicas and not enough:
         return Verdict(
-            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked="positions" if synchronous else ""
+            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked="positions" if strict else ""
         )
     with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running]
     strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
@@ -237,8 +245,7 @@ def judge_resume(
         return Verdict(False, f"volumes of different clusters meet: {system_identifier} and {', '.join(strangers)}")
     highest = max(q.max_term for _, q in known)
     earlier = sorted(p.name for p, q in known if q.state is VolumeState.DATA and q.max_term < highest)
-    if synchronous and earlier:
-        # It may have been said when there was no Lease once before: then it isn't where the volume ends now.
+    if stranger and earlier:
         return Verdict(False, f"{', '.join(earlier)} knew no term above {highest - 1} when it published", blocked="positions")
     damaged = sorted(p.name for p, q in known if q.state is VolumeState.DAMAGED)
     if damaged and waited < NO_LEASE_WAIT_S:

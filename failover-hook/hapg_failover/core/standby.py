@@ -338,7 +338,9 @@ def _resume(step: Step) -> None:
     if promise is not None:
         step.because(promise)
         return
-    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited, o.policy.k > 0)
+    last = o.lease.state
+    stranger = last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)}
+    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited, o.policy.k > 0, stranger)
     if not verdict.claim:
         if verdict.blocked and waited >= election.NO_LEASE_WAIT_S:
             step.tell("NobodyMayClaim", verdict.reason)
@@ -362,8 +364,10 @@ def follow(step: Step) -> None:
     elif o.server != "standby" and step.server_known:
         step.forget_server()
         step.go(Phase.BOOT, "the standby isn't running any more")
-    elif s is None or o.lease is None:
-        _follow_without_lease(step)
+    elif o.lease is None or o.lease.state is None:
+        step.because("the Lease hasn't been read yet")
+    elif s is None:
+        step.run(Op.SEAL, f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal", slow=True)
     elif s.release is not None:
         step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal")
     elif s.holder == o.me:
@@ -394,15 +398,6 @@ def follow(step: Step) -> None:
         if m.copies and any(x.volume == o.volume for x in s.members):
             step.remember(copies=0, copy_at=0.0)
         step.because(f"following {s.holder.pod}")
-
-
-def _follow_without_lease(step: Step) -> None:
-    """For a minute it counts as unchanged; a primary that lives makes it anew by then, so a member seals, to make one over the volumes."""
-    known = step.o.lease.state if step.o.lease is not None else None
-    if known is not None and any(x.volume == step.o.volume for x in known.members):
-        step.run(Op.SEAL, f"there has been no Lease for {LEASE_GONE_S:g} s: seal", slow=True)
-    else:
-        step.because("the Lease can't be found: it counts as unchanged")
 
 
 def _refollow(step: Step, s: LeaseState) -> None:

@@ -183,3 +183,12 @@ def test_a_lease_that_is_made_anew_reserves_a_timeline_above_every_term() -> Non
     """The term of a lost primary is known to its followers, its timeline may not be; a last claim may be known to nobody."""
     made = resume_state(me(0, 9), "a", "system", (kept(0, 9), kept(1, 8, max_term=12)), 7, 6.0)
     assert (made.term, made.timeline) == (12 + 16 + 1, 12 + 16 + 1)
+
+
+def test_a_stranger_to_the_last_lease_trusts_nothing_that_may_have_been_said_before() -> None:
+    """In the first time without a Lease all have published term 7; one of them has written under term 8 since, and may still."""
+    pods = (kept(0, 9, max_term=8), kept(1, 8, max_term=8), kept(2, 5))
+    verdict = judge_resume(me(0, 9), "system", 3, pods, 1e6, stranger=True)
+    assert (verdict.claim, verdict.reason) == (False, "pg-2 knew no term above 7 when it published")
+    assert judge_resume(me(0, 9), "system", 3, pods, 1e6).claim
+    assert not judge_resume(me(0, 9), "system", 4, pods, 1e6, stranger=True).claim

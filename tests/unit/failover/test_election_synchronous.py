@@ -82,12 +82,3 @@ def test_resuming_without_a_lease_needs_all(synchronous: bool, claims: bool) -> 
     kept = tuple(replace(p, publication=replace(p.publication, lease_version=NO_LEASE)) for p in (pod(0, 9), pod(1, 8)) if p.publication)
     verdict = judge_resume(me(0, 9), "system", 3, kept, 1e6, synchronous)
     assert (verdict.claim, bool(verdict.blocked)) == (claims, synchronous)
-
-
-def test_what_may_have_been_said_before_is_no_position() -> None:
-    """In the first time without a Lease all have published term 7; one has followed term 8 since, and is off."""
-    pods = (pod(0, 9, max_term=8), pod(1, 8, max_term=8), pod(2, 5))
-    kept = tuple(replace(p, publication=replace(p.publication, lease_version=NO_LEASE)) for p in pods if p.publication)
-    verdict = judge_resume(me(0, 9), "system", 3, kept, 1e6, True)
-    assert (verdict.claim, verdict.blocked, verdict.reason) == (False, "positions", "pg-2 knew no term above 7 when it published")
-    assert judge_resume(me(0, 9), "system", 3, kept, 1e6, False).claim
