@@ -406,9 +406,9 @@ PARTS = (
     ),
     Part(
         "6",
-        "a follower keeps the term that it follows",
+        "a replica keeps the term under which it follows or is sealed",
         patches.followed_terms_forgotten,
-        Witness(REJOINING + "test_a_follower_keeps_the_term_that_it_follows"),
+        Witness(REJOINING + "test_a_term_that_the_supervisor_has_heard_is_kept"),
     ),
 )
 MUTANTS: dict[str, Mutant] = {part.says: part.mutant for part in PARTS}

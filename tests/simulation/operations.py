@@ -120,6 +120,7 @@ def sealed_at(d: Driver) -> Result:
 
 def seal(d: Driver) -> Operation:
     """Stop the WAL receiver, find the end of WAL; when draining, once the upstream server is down."""
+    d.remember_term()
     for _ in range(int(DRAIN_LIMIT_S / 0.1) if d.run.drain else 0):
         if d.server.source() is None:
             break

@@ -120,7 +120,9 @@ def test_a_clone_that_fails_leaves_a_sound_volume_sound_and_a_dirty_one_dirty(ba
     assert release.volume.assess().state is VolumeState.DAMAGED
 
 
-def test_a_follower_keeps_the_term_that_it_follows(base: Path) -> None:
+@pytest.mark.parametrize("op", [Op.SEAL, Op.FOLLOW])
+def test_a_term_that_the_supervisor_has_heard_is_kept(base: Path, op: Op) -> None:
     release = Release(base)
-    assert release.perform(Op.FOLLOW).outcome is Outcome.OK
+    release.perform(op)
+    assert op.value in [call for call, _ in release.calls]
     assert release.volume.term() == 7
