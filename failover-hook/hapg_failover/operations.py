@@ -206,6 +206,9 @@ class Operation:
         return self._result(Outcome.FAILED, text)
 
     def _seal(self) -> OpResult:
+        # The supervisor obeys no lower term from now on, also not that of an agent after us that finds no Lease to tell it.
+        with suppress(OSError):
+            self._tools.volume.write_term(self._run.term)
         run = self._run
         return self._result(Outcome.OK, "", self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
 
@@ -236,6 +239,7 @@ class Operation:
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
         slot = self._own_slot(host)
+        tools.volume.write_term(run.term)
         self._verb("follow", host, str(tools.port), *slot, timeout=tools.steer_s)
         return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
 

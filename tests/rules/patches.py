@@ -422,6 +422,23 @@ def term_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(deciding, "_put_failed", same)
 
 
+def followers_wait_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Step, "state", property(lambda self: self.o.lease.state if self.o.lease is not None else None))
+
+
+def followed_terms_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Volume, "write_term", lambda self, term: None)
+
+
+def reserved_timelines_forgotten(patch: pytest.MonkeyPatch) -> None:
+    resume = election.resume_state
+
+    def forgetful(me: election.Candidate, *rest: Any) -> LeaseState:
+        return replace(resume(me, *rest), timeline=me.position.timeline + 1)
+
+    patch.setattr(election, "resume_state", forgetful)
+
+
 def missing_means_free(patch: pytest.MonkeyPatch) -> None:
     see = view.see
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_sync
-from tests.simulation.signs import Sign, loses, seals, stays, violated, walked
+from tests.simulation.signs import Sign, loses, seals, stays, violated
 from tests.simulation.world import World
 
 from . import edits, patches
@@ -204,7 +204,12 @@ PARTS = (
         patches.failed_one_stands_at_once,
         Witness(PRIMARY + "test_a_promotion_that_fails_is_killed_and_stands_back_for_a_minute"),
     ),
-    Part("6", "a claim reserves a timeline never used", mutants.timelines_again, Simulated(walked, violated("was used before"))),
+    Part(
+        "6",
+        "a claim reserves a timeline never used",
+        mutants.timelines_again,
+        Simulated(scenarios.lost_before_it_is_followed, violated("was used before")),
+    ),
     Part(
         "6",
         "every skipped number gets a history file",
@@ -391,6 +396,19 @@ PARTS = (
         "to the others it is unchanged",
         patches.missing_means_free,
         Witness(UNIT + "test_view.py::test_a_read", "a Lease that is gone counts as unchanged"),
+    ),
+    Part("14", "a minute later they seal", patches.followers_wait_for_ever, Witness(DECIDE, "no Lease for a minute")),
+    Part(
+        "6",
+        "a Lease that is made anew reserves a timeline above every term",
+        patches.reserved_timelines_forgotten,
+        Witness(UNIT + "test_election.py::test_a_lease_that_is_made_anew_reserves_a_timeline_above_every_term"),
+    ),
+    Part(
+        "6",
+        "a replica keeps the term under which it follows or is sealed",
+        patches.followed_terms_forgotten,
+        Witness(REJOINING + "test_a_term_that_the_supervisor_has_heard_is_kept"),
     ),
 )
 MUTANTS: dict[str, Mutant] = {part.says: part.mutant for part in PARTS}

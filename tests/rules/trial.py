@@ -19,6 +19,7 @@ from typing import Any, TextIO
 import pytest
 
 ROOT = Path(__file__).parents[2]
+OPTIONS = ("-q", "-p", "no:cacheprovider", "--durations=0", "--hypothesis-seed=0", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _try(mutant: str, test: str, answer: TextIO) -> None:
     with tempfile.TemporaryFile("w+") as output, pytest.MonkeyPatch.context() as patch:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             MUTANTS[mutant](patch)
-            pytest.main([test, "-q", "-p", "no:cacheprovider", "--durations=0", "--hypothesis-seed=0"], [listener])
+            pytest.main([test, *OPTIONS], [listener])
         output.seek(0)
         said = output.read()[-3000:]
     _answer(answer, listener.failed, listener.errors, said)
@@ -94,6 +95,9 @@ def _answer(answer: TextIO, failed: list[str], errors: list[str], output: str) -
 
 def main() -> None:
     """Serve trials until stdin ends."""
+    import hypothesis.stateful  # noqa: F401
+    import psycopg2  # noqa: F401
+
     from . import table  # noqa: F401
 
     for line in sys.stdin:

@@ -336,10 +336,10 @@ class Agent:
         self.world.call(self, lambda: tuple(self.world.api.pods.values()), answered)
 
     def _put(self, action: PutLease) -> None:
-        sent = self.now
+        sent, true_time = self.now, self.world.engine.now
 
         def apply() -> tuple[PutOutcome, LeaseObject | None]:
-            return self.world.put(self, action)
+            return self.world.put(self, action, true_time)
 
         def answered(answer: tuple[PutOutcome, LeaseObject | None] | None) -> None:
             outcome, lease = answer if answer is not None else (PutOutcome.UNKNOWN, None)

@@ -20,6 +20,7 @@ class Api:
         self.pods: dict[str, Pod] = {}
         self.published_at: dict[str, float] = {}
         self.watchers: list[Watcher] = []
+        self.deleted_at = -1.0
         self._version = 100
 
     def next_version(self) -> str:
@@ -41,9 +42,10 @@ class Api:
             watcher(self.lease, None, None)
         return PutOutcome.OK, self.lease
 
-    def delete_lease(self) -> None:
+    def delete_lease(self, now: float = 0.0) -> None:
         """Take the Lease away, as an operator might."""
         self.lease = None
+        self.deleted_at = now
 
     def put_pod(self, pod: Pod) -> None:
         """Create or replace a pod."""

@@ -24,8 +24,9 @@ DROPPED_S = 40.0
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim that the API carried out. position: what the claimer had published."""
+    """A claim that the API carried out. at: true time; position: what the claimer had published."""
 
+    at: float
     member: int
     version: str
     position: Position | None
@@ -64,6 +65,8 @@ class Invariants:
             said = pod.publication
             if said is None or said.lease_version != version or said.state is not VolumeState.DATA:
                 continue
+            if version == NO_LEASE and self.world.api.published_at.get(pod.name, 0.0) <= self.world.api.deleted_at:
+                continue  # said when there was no Lease once before
             server = self.world.server[pod.ordinal]
             wal = server.volume.wal
             if server.volume.uuid != said.volume or wal is None:
@@ -73,17 +76,23 @@ class Invariants:
             if said.position is not None and wal.position > said.position:
                 self.world.violation(f"{pod.name} has {wal.position} but has published {said.position} under version {version}")
 
-    def claimed(self, agent: Agent, previous: LeaseObject | None, state: LeaseState) -> None:
-        """A claim was carried out: nobody who has published, and could have claimed, was ahead."""
+    def claimed(self, agent: Agent, previous: LeaseObject | None, state: LeaseState, *, given_up: bool) -> None:
+        """A claim was carried out: nobody who has published, and could have claimed, was ahead.
+
+        given_up: so late that nobody is promoted by it, whoever has published since it was sent.
+        """
         world = self.world
-        if state.term in self.claims:
+        before = self.claims.get(state.term)
+        # A claim whose answer never came, so that nobody was promoted, may be known to nobody once the Lease is deleted.
+        forgotten = before is not None and state.term not in self.terms and world.api.deleted_at > before.at
+        if before is not None and not forgotten:
             world.violation(f"term {state.term} was claimed twice")
         version = previous.version if previous is not None else NO_LEASE
         own = world.volumes[agent.member].wal
-        self.claims[state.term] = Claim(agent.member, version, own.position if own is not None else None)
-        if previous is None or own is None:
+        self.claims[state.term] = Claim(world.engine.now, agent.member, version, own.position if own is not None else None)
+        if previous is None or own is None or given_up:
             return
-        asked = world.api.pods[agent.pod].force if agent.pod in world.api.pods else None
+        asked = next((pod.force for pod in agent.pods.values() if pod.uid == agent.uid), None)
         if asked is not None and requests.force(asked).version == version:
             self._forced(agent, previous, state.term)
             return

@@ -120,6 +120,7 @@ def sealed_at(d: Driver) -> Result:
 
 def seal(d: Driver) -> Operation:
     """Stop the WAL receiver, find the end of WAL; when draining, once the upstream server is down."""
+    d.remember_term()
     for _ in range(int(DRAIN_LIMIT_S / 0.1) if d.run.drain else 0):
         if d.server.source() is None:
             break
@@ -153,6 +154,7 @@ def follow(d: Driver) -> Operation:
     if plan.way is rejoin.Way.CLONE or d.world.chance(d.world.wal_gone):
         return Outcome.LOST, position, "the primary has no such WAL any more"
     host = d.run.host or ""
+    d.remember_term()
     answer = yield from d.verb(lambda: d.server.follow(host))
     if answer != "ok" or d.fails():
         return Outcome.FAILED, None, "nothing is known of the verb follow"

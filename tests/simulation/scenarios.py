@@ -37,6 +37,30 @@ def successor_lost(seed: int, wrote_for: float | None = None) -> World:
     return world
 
 
+def lost_before_it_is_followed(seed: int) -> World:
+    """A promoted replica is lost before anybody is on its timeline; another is promoted."""
+    world = running(3, seed)
+    world.power_off(primary_of(world))
+    new = promoting(world)
+    for member in range(3):
+        world.stall_stream(member, 1.0)
+    while not world.server[new].writable:
+        world.run(0.01)
+    world.power_off(new)
+    world.run(30.0)
+    return world
+
+
+def lease_deleted(seed: int, after: float = 1.0) -> World:
+    """The primary's node is lost, and a moment later somebody deletes the Lease."""
+    world = running(3, seed)
+    world.power_off(primary_of(world))
+    world.run(after)
+    world.delete_lease()
+    world.run(120.0)
+    return world
+
+
 def cut_off(seed: int) -> World:
     """The primary, on the slowest clock, loses the API and its peers; the others' clocks are the fastest."""
     world = running(3, seed)

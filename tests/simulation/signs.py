@@ -6,18 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from .walk import walk
 from .world import World
 
 Sign = Callable[[World], bool]
 Scenario = Callable[[int], World]
 Patch = Callable[[pytest.MonkeyPatch], None]
 SEEDS = range(25)
-
-
-def walked(seed: int) -> World:
-    """A short walk."""
-    return walk(seed, 30)
 
 
 def violated(words: str) -> Sign:

@@ -48,7 +48,7 @@ class Release(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.world is not None and not self.world.violations:
-            self.world.settle(150.0)
+            self.world.settle(400.0)
             self.nothing_is_violated()
 
 

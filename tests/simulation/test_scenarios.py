@@ -184,3 +184,31 @@ def test_the_second_for_publications_is_not_what_keeps_it_safe(
 ) -> None:
     monkeypatch.setattr(election, "PUBLISH_WAIT_S", 0.0)
     assert [v for v in scenario(seed).violations if "writable" in v or "released" in v] == []
+
+
+@pytest.mark.parametrize("after", [0.0, 3.0, 10.0])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_lease_and_primary_the_members_make_a_lease_anew(seed: int, after: float) -> None:
+    world = scenarios.lease_deleted(seed, after)
+    assert world.primary() in (1, 2)
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_primary_that_lives_makes_a_deleted_lease_anew(seed: int) -> None:
+    world = running(3, seed)
+    for _ in range(2):
+        world.delete_lease()
+        world.run(80.0)
+    assert len(world.promotions) == 1
+    assert world.settle(20.0) < 20.0
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_timeline_that_nobody_followed_is_not_used_again(seed: int) -> None:
+    world = scenarios.lost_before_it_is_followed(seed)
+    assert len(world.promotions) == 3
+    world.settle()
+    assert world.violations == []

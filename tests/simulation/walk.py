@@ -67,6 +67,7 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "it doesn't hear its peers": (1, lambda w, m: faults.one_way(w, w.peers_deaf, m, w.uniform(0.5, 20.0), "from the peers")),
     "lossy peers": (1, lambda w, m: faults.lossy_peers(w, w.uniform(0.1, 0.7))),
     "all off": (1, lambda w, m: faults.all_off(w, w.uniform(0.5, 20.0))),
+    "Lease deleted": (1, lambda w, m: w.delete_lease()),
     "disk full": (1, lambda w, m: faults.fill_disk(w, m, w.uniform(1.0, 30.0))),
 }
 
@@ -76,7 +77,7 @@ def apply(world: World, name: str, member: int) -> None:
     FAULTS[name][1](world, member)
 
 
-def walk(seed: int, steps: int = 40, *, settle: float = 120.0, policy: Policy = ASYNCHRONOUS) -> World:
+def walk(seed: int, steps: int = 40, *, settle: float = 400.0, policy: Policy = ASYNCHRONOUS) -> World:
     """Walk for so many faults, heal, and see that all is well within `settle` seconds; return the world."""
     world = World(2 + policy.k + seed % (4 - policy.k), seed, fresh=seed % 7 == 3, policy=policy)
     world.run(world.uniform(0.0, 20.0))

@@ -270,8 +270,8 @@ class World:
     def _delay(self) -> float:
         return self.random.expovariate(1.0 / self.latency)
 
-    def put(self, agent: Agent, action: PutLease) -> tuple[PutOutcome, LeaseObject | None]:
-        """Carry out a PUT of the Lease."""
+    def put(self, agent: Agent, action: PutLease, sent: float) -> tuple[PutOutcome, LeaseObject | None]:
+        """Carry out a PUT of the Lease. sent: true time."""
         if self.put_refused[agent.member]:
             return PutOutcome.UNKNOWN, None
         previous = self.api.lease
@@ -279,7 +279,7 @@ class World:
         if outcome is PutOutcome.OK:
             self.note(agent.member, f"PUT {action.kind.value} applied: {lease.version if lease else ''}")
             if action.kind is PutKind.CLAIM:
-                self.invariants.claimed(agent, previous, action.state)
+                self.invariants.claimed(agent, previous, action.state, given_up=self.engine.now - sent > self.timing.call)
             self.written_at = self.engine.now
         return outcome, lease
 
@@ -517,6 +517,12 @@ class World:
         self.fault(member, "a promotion is forced")
         request = {"id": f"f{self.next_serial()}", "term": lease.state.term, "leaseVersion": version or lease.version}
         self.api.patch_pod(self.pod_name(member), self.uids[member], force=json.dumps(request))
+
+    def delete_lease(self) -> None:
+        """Somebody deletes the Lease: for a minute it counts as unchanged to all but its holder."""
+        for member in range(self.replicas):
+            self.fault(member, "the Lease is deleted")
+        self.api.delete_lease(self.engine.now)
 
     def pod_replace(self, member: int) -> None:
         """The pod is deleted by force: its object is another's at once, its processes live on for a moment."""

@@ -78,7 +78,7 @@ class Volume:
         self._write("volume", dump({"uuid": marker.uuid, "systemIdentifier": marker.system_identifier}))
 
     def term(self) -> int:
-        """Return the highest term the volume was started or promoted under; 0 without a file. Raise ValueError."""
+        """Return the highest term the volume's server was steered under; 0 without a file. Raise ValueError."""
         try:
             return int((self._base / "term").read_text())
         except FileNotFoundError:

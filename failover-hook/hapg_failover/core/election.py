@@ -13,6 +13,7 @@ COLD_WAIT_S = 30.0
 RANK_STEP_S = 1.0
 SUCCESSOR_HEADSTART_S = 1.0
 NO_LEASE_WAIT_S = 60.0
+RESUME_LEAP = 16
 
 
 BLOCKS = ("member", "timeline", "lag", "positions")
@@ -213,31 +214,44 @@ def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, 
 
 
 def judge_resume(
-    me: Candidate, system_identifier: str, replicas: int, pods: tuple[Pod, ...], waited: float, synchronous: bool = False
+    me: Candidate,
+    system_identifier: str,
+    replicas: int,
+    pods: tuple[Pod, ...],
+    waited: float,
+    synchronous: bool = False,
+    stranger: bool = False,
 ) -> Verdict:
     """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
 
-    All ordinals below `replicas` have published, or a majority has, 60 s have passed and replication isn't synchronous; the best
-    volume must know the highest term.
+    All ordinals below `replicas` have published, or a majority has and 60 s have passed; in synchronous mode all. While one is missing, the
+    best volume must know the highest term, for it may be the missing one that wrote under it; with all in sight, who did is on a newer
+    timeline than the others. stranger: we were no member of the last Lease, whose holder may be writing without asking us; then all
+    have to publish, and to know the highest term, or else they may have published when there was no Lease once before.
     """
+    strict = synchronous or stranger
     published = publications(pods, NO_LEASE)
     known = [(p, q) for p, q in published.values() if p.ordinal < replicas]
-    if me.pod not in published:
+    if not is_published(me, NO_LEASE, pods):
         return Verdict(False, "our own position isn't published yet")
-    enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not synchronous
+    enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not strict
     if len(known) < replicas and not enough:
         return Verdict(
-            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked="positions" if synchronous else ""
+            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked="positions" if strict else ""
         )
     with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running]
     strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
     if strangers:
         return Verdict(False, f"volumes of different clusters meet: {system_identifier} and {', '.join(strangers)}")
+    highest = max(q.max_term for _, q in known)
+    earlier = sorted(p.name for p, q in known if q.state is VolumeState.DATA and q.max_term < highest)
+    if stranger and earlier:
+        return Verdict(False, f"{', '.join(earlier)} knew no term above {highest - 1} when it published", blocked="positions")
     damaged = sorted(p.name for p, q in known if q.state is VolumeState.DAMAGED)
     if damaged and waited < NO_LEASE_WAIT_S:
         return Verdict(False, f"the volume of {', '.join(damaged)} is damaged")
     best_pod, best = min(with_data, key=lambda pq: _rank_key(*pq))
-    if best.max_term < max(q.max_term for _, q in known):
+    if best.max_term < highest and len(known) < replicas:
         return Verdict(False, f"{best_pod.name} has the most WAL but not the highest term")
     if best_pod.name != me.pod:
         return Verdict(False, f"{best_pod.name} has more WAL")
@@ -245,11 +259,18 @@ def judge_resume(
 
 
 def resume_state(me: Candidate, address: str, system_identifier: str, pods: tuple[Pod, ...], max_term: int, ttl: float) -> LeaseState:
-    """Return the Lease that `me` creates over existing volumes."""
+    """Return the Lease that `me` creates over existing volumes.
+
+    Which timelines were reserved is forgotten with the old one. A claim makes the term one more and the timeline at most that, so
+    no timeline above the highest term was, in a cluster that was made here. The leap is for claims that nobody knows of any more.
+    """
     others = [
         Member(p.name, q.volume)
         for p, q in publications(pods, NO_LEASE).values()
         if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA
     ]
-    base = LeaseState(Holder(me.pod, me.uid), 0, ttl, system_identifier, members=tuple(others))
+    highest = max([max_term] + [q.max_term for _, q in publications(pods, NO_LEASE).values()])
+    base = LeaseState(
+        Holder(me.pod, me.uid), highest + RESUME_LEAP, ttl, system_identifier, timeline=highest + RESUME_LEAP, members=tuple(others)
+    )
     return claim(me, address, base, pods, max_term, ttl)

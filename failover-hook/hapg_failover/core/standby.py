@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import causes, election, failsafe, force, rejoin, storage, switchover, synchronous
 from .model import LeaseState, Release, VolumeState
 from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
-from .step import Step, busy
+from .step import LEASE_GONE_S, Step, busy
 
 START_TRIES = 5
 START_AGAIN_S = 10.0
@@ -338,7 +338,9 @@ def _resume(step: Step) -> None:
     if promise is not None:
         step.because(promise)
         return
-    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited, o.policy.k > 0)
+    last = o.lease.state
+    stranger = last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)}
+    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited, o.policy.k > 0, stranger)
     if not verdict.claim:
         if verdict.blocked and waited >= election.NO_LEASE_WAIT_S:
             step.tell("NobodyMayClaim", verdict.reason)
@@ -362,8 +364,10 @@ def follow(step: Step) -> None:
     elif o.server != "standby" and step.server_known:
         step.forget_server()
         step.go(Phase.BOOT, "the standby isn't running any more")
-    elif s is None or o.lease is None:
-        step.because("the Lease can't be found: it counts as unchanged")
+    elif o.lease is None or o.lease.state is None:
+        step.because("the Lease hasn't been read yet")
+    elif s is None:
+        step.run(Op.SEAL, f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal", slow=True)
     elif s.release is not None:
         step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal")
     elif s.holder == o.me:

@@ -137,6 +137,22 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         ("overdue and read", seen(lease=lease(HELD, 3.6, 0.05)), FOLLOWING, Phase.FOLLOW, ["seal"], "3.6 s old: seal"),
         ("released", seen(lease=lease(RELEASED)), FOLLOWING, Phase.FOLLOW, ["seal"], "given the Lease back"),
         ("another holder", seen(lease=lease(replace(HELD, term=6))), FOLLOWING, Phase.FOLLOW, ["follow"], "holds term 6"),
+        (
+            "no Lease for a moment",
+            seen(lease=replace(lease(HELD), missing_since=NOW - 59)),
+            FOLLOWING,
+            Phase.FOLLOW,
+            [],
+            "following",
+        ),
+        (
+            "no Lease for a minute",
+            seen(lease=replace(lease(HELD), missing_since=NOW - 60)),
+            FOLLOWING,
+            Phase.FOLLOW,
+            ["seal"],
+            "no Lease for 60 s",
+        ),
         ("published under this version", seen(), SEALED, Phase.SEALED, [], "waiting for the Lease to change"),
         ("another version", seen(lease=lease(HELD, version="41")), SEALED, Phase.SEALED, ["follow"], "follow it"),
         (

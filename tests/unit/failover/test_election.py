@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core.election import Candidate, claim, judge, judge_bootstrap, judge_resume
+from hapg_failover.core.election import Candidate, claim, judge, judge_bootstrap, judge_resume, resume_state
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
 
@@ -169,10 +169,26 @@ def kept(number: int, lsn: int, **changes: object) -> Pod:
         ((kept(0, 9), kept(1, 8)), 60.0, True, "best of 2 volumes"),
         ((kept(0, 9),), 99.0, False, "1 of 3 members"),
         ((kept(0, 9), kept(1, 10), kept(2, 7)), 0.0, False, "pg-1 has more WAL"),
-        ((kept(0, 9), kept(1, 8, max_term=8), kept(2, 7)), 0.0, False, "not the highest term"),
+        ((kept(0, 9), kept(1, 8, max_term=8)), 99.0, False, "not the highest term"),
+        ((kept(0, 9), kept(1, 8, max_term=8), kept(2, 7)), 0.0, True, "best of 3 volumes"),
         ((kept(0, 9), kept(1, 8, system_identifier="x"), kept(2, 7)), 0.0, False, "different clusters meet: system and x"),
     ],
 )
 def test_resuming_without_a_lease(pods: tuple[Pod, ...], waited: float, claims: bool, words: str) -> None:
     verdict = judge_resume(me(0, 9), "system", 3, pods, waited)
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
+
+
+def test_a_lease_that_is_made_anew_reserves_a_timeline_above_every_term() -> None:
+    """The term of a lost primary is known to its followers, its timeline may not be; a last claim may be known to nobody."""
+    made = resume_state(me(0, 9), "a", "system", (kept(0, 9), kept(1, 8, max_term=12)), 7, 6.0)
+    assert (made.term, made.timeline) == (12 + 16 + 1, 12 + 16 + 1)
+
+
+def test_a_stranger_to_the_last_lease_trusts_nothing_that_may_have_been_said_before() -> None:
+    """In the first time without a Lease all have published term 7; one of them has written under term 8 since, and may still."""
+    pods = (kept(0, 9, max_term=8), kept(1, 8, max_term=8), kept(2, 5))
+    verdict = judge_resume(me(0, 9), "system", 3, pods, 1e6, stranger=True)
+    assert (verdict.claim, verdict.reason) == (False, "pg-2 knew no term above 7 when it published")
+    assert judge_resume(me(0, 9), "system", 3, pods, 1e6).claim
+    assert not judge_resume(me(0, 9), "system", 4, pods, 1e6, stranger=True).claim

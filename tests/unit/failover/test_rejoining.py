@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import VolumeState
 from hapg_failover.core.state import Op, OpResult, Outcome, Run
 from hapg_failover.operations import Operation, OperationFailed, Tools, Verbs
@@ -55,12 +56,18 @@ class Release:
         self.calls.append(("checkpoint of the source", self.volume.dirty()))
         return self.timeline
 
+    def remote_history(self, host: str, port: int, timeline: int, timeout: float) -> str:
+        return "1\t0/1000000\tno recovery target specified\n"
+
+    def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
+        return True
+
     def remote_size(self, host: str, port: int, timeout: float) -> int:
         return 0
 
     def perform(self, op: Op) -> OpResult:
         tools = Tools(cast("Verbs", self), cast("Any", self), cast("Any", self), self.volume, 5432, 60)
-        return Operation(tools, Run(1, op, host=HOST, mode="hot", timeline=3), "n1")._attempt()
+        return Operation(tools, Run(1, op, host=HOST, mode="hot", timeline=3, term=7, own=Position(3, 0x2000000)), "n1")._attempt()
 
 
 @pytest.fixture
@@ -111,3 +118,11 @@ def test_a_clone_that_fails_leaves_a_sound_volume_sound_and_a_dirty_one_dirty(ba
     release.volume.set_dirty()
     release.perform(Op.CLONE)
     assert release.volume.assess().state is VolumeState.DAMAGED
+
+
+@pytest.mark.parametrize("op", [Op.SEAL, Op.FOLLOW])
+def test_a_term_that_the_supervisor_has_heard_is_kept(base: Path, op: Op) -> None:
+    release = Release(base)
+    release.perform(op)
+    assert op.value in [call for call, _ in release.calls]
+    assert release.volume.term() == 7
