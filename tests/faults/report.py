@@ -100,8 +100,8 @@ def page(entries: list[Entry], tests: list[str]) -> str:
         "undoes the fault. *lost* counts acknowledged rows of all three writers; *late* those that a thawed server acknowledged after its",
         "successor's first, within the [limit](protocol.md#7-known-limits). A COMMIT whose wait was cancelled counts as uncertain.",
         "",
-        f"{len(entries)} of {len(entries) + len(waiting)} tests were run, between {min(times, default='never')} and {max(times, default='never')}; "
-        f"{passed} passed.",
+        f"{len(entries)} of {len(entries) + len(waiting)} tests were run, the first at {min(times, default='-')} and the last at "
+        f"{max(times, default='-')}; {passed} passed.",
     ]
     for theme, title in THEMES.items():
         chosen = [each for each in entries if each.theme == theme]
