@@ -22,6 +22,10 @@ from .core.wal import (
 PAGE = 8192
 NEAR = 8 * PAGE
 
+# pg_waldump takes the size of segments from the header of whichever file it meets first in the directory, and gives up if that is one
+# which the server has made in advance and not written to (src/bin/pg_waldump/pg_waldump.c, search_directory).
+MET_AN_UNUSED_SEGMENT = "wal segment size"
+
 INSTEAD: Mapping[str, str] = {
     "pg_basebackup": "a replica can't be cloned",
     "pg_controldata": "the control file is read here",
@@ -71,6 +75,8 @@ class Inspection:
             return end_by_reading(self._volume.read_wal, timeline, start, segment_size)
         last = last_lsn(timeline, start, names, segment_size)
         text = self._run("waldump", str(timeline), format_lsn(start), format_lsn(last))
+        if MET_AN_UNUSED_SEGMENT in text.lower():
+            return end_by_reading(self._volume.read_wal, timeline, start, segment_size)
         if "error:" not in text and "fatal:" not in text.lower():
             return end_before_segment(self._volume.read_wal, segment_name(timeline, last, segment_size), segment_size)
         try:

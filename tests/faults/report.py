@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,8 +69,18 @@ def keep(entry: Entry, path: Path = RESULTS) -> None:
     new.replace(path)
 
 
-def page(entries: list[Entry]) -> str:
-    """The page."""
+def collected() -> list[str]:
+    """Return the names of all tests that there are, such as `test_election.py::test_tie`."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider", "tests/faults"]
+    said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    return [line.removeprefix("tests/faults/") for line in said.splitlines() if line.startswith("tests/faults/test_")]
+
+
+def page(entries: list[Entry], tests: list[str]) -> str:
+    """The page. tests: the names of all that there are, whether they were run or not."""
+    times = [each.at for each in entries]
+    run = {f"test_{each.theme}.py::{each.name}" for each in entries}
+    waiting = [name for name in tests if name not in run]
     passed = sum(each.outcome == "passed" for each in entries)
     parts = [
         "# Faults",
@@ -88,13 +100,16 @@ def page(entries: list[Entry]) -> str:
         "undoes the fault. *lost* counts acknowledged rows of all three writers; *late* those that a thawed server acknowledged after its",
         "successor's first, within the [limit](protocol.md#7-known-limits). A COMMIT whose wait was cancelled counts as uncertain.",
         "",
-        f"{len(entries)} tests, {passed} passed; last run {max((each.at for each in entries), default='never')}.",
+        f"{len(entries)} of {len(entries) + len(waiting)} tests were run, the first at {min(times, default='-')} and the last at "
+        f"{max(times, default='-')}; {passed} passed.",
     ]
     for theme, title in THEMES.items():
         chosen = [each for each in entries if each.theme == theme]
         if chosen:
             parts += ["", f"## {title}", "", HEAD, "|---|---|---|---|---|---|---|"]
             parts += [_row(each) for each in chosen]
+    if waiting:
+        parts += ["", "## Not run yet", "", *(f"- `{name}`" for name in waiting)]
     parts += ["", "## Not tested here", "", "| scenario | why |", "|---|---|", *(f"| {name} | {why} |" for name, why in LEFT_OUT.items())]
     return "\n".join(parts) + "\n"
 
@@ -108,4 +123,4 @@ def _row(entry: Entry) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(load()), encoding="utf-8")
+    PAGE.write_text(page(load(), collected()), encoding="utf-8")

@@ -88,6 +88,26 @@ def pair(make: Make, templates: Callable[[str], Path], request: pytest.FixtureRe
     return made
 
 
+@pytest.mark.parametrize("major", [DEFAULT])
+def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair: Pair, major: str) -> None:
+    """A server that has used three quarters of a segment makes the next ones, all zeros; pg_waldump may meet one of them first."""
+    pair.follow("warm")
+    pair.write("second")
+    pair.wait_caught_up()
+    end = status(pair.primary).position
+    replica = pair.replica
+    replica.ok("seal", "fast")
+    log_files = replica.pgdata / replica.major.wal_directory
+    size = inspection(replica).control().segment_size
+    unused = log_files / f"{end.timeline:08X}{0:08X}{end.lsn // size + 2:08X}"
+    unused.write_bytes(bytes(size))
+    unused.chmod(0o644)
+    said = replica.output("waldump", str(end.timeline), format_lsn(end.lsn - end.lsn % size), format_lsn(end.lsn - end.lsn % size + size))
+    assert "segment size" in said, "pg_waldump has met another file first"
+    assert inspection(replica).end_of_wal(None) == end
+    assert inspection(replica).end_of_wal(end.lsn) == end
+
+
 @pytest.mark.parametrize("major", ALL)
 @pytest.mark.parametrize("mode", ["warm", "hot"])
 def test_follow_seal_and_promote(pair: Pair, major: str, mode: str) -> None:

@@ -57,10 +57,13 @@ def test_an_entry_replaces_the_earlier_one_of_its_test(tmp_path: Path) -> None:
 
 
 def test_the_page_has_a_row_for_each_entry() -> None:
-    page = report.page([ENTRY, replace(ENTRY, theme="storage", name="test_disk", outcome="failed", why="a | b", lost=None, gap_s=None)])
+    failed = replace(ENTRY, theme="storage", name="test_disk", outcome="failed", why="a | b", lost=None, gap_s=None)
+    page = report.page([ENTRY, failed], ["test_storage.py::test_disk", "test_storage.py::test_other"])
     assert "| The node is switched off. (off) | nothing is lost. | passed | 0 | 0 | 6.1 | 20 |" in page
     assert "| The node is switched off. | nothing is lost. | failed: a \\| b |  | 0 |  | 20 |" in page
-    assert "2 tests, 1 passed" in page
+    assert "2 of 3 tests were run" in page
+    assert "1 passed" in page
+    assert "- `test_storage.py::test_other`" in page
 
 
 def look(at: float, memory: int, files: int = 10) -> Look:
