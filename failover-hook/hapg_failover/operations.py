@@ -308,7 +308,8 @@ class Operation:
         self._tools.volume.write_marker(Marker(uuid, self._inspection.control().system_identifier))
 
     def _initdb(self) -> OpResult:
-        self._verb("initdb", timeout=START_S)
+        self._verb("stop", "immediate")  # ends what a former agent has begun
+        self._verb("initdb", timeout=COPY_S)  # runs scripts, which may load much
         self._mark(str(uuid4()))
         return self._result(Outcome.OK, "the first server's directory is made")
 

@@ -99,6 +99,10 @@ def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
         defaults["replication.mode"] = "synchronous"
     if "databaseSecret" in content:
         defaults["databaseSecret.secretName"] = content["databaseSecret"]["secretName"]
+    scripts = content.get("init", {}).get("scriptSource", {})
+    for source, key in (("configMap", "name"), ("secret", "secretName")):
+        if source in scripts:
+            defaults[f"initdb.scripts{source[0].upper()}{source[1:]}"] = scripts[source][key]
     if "monitor" in content:
         defaults["monitor.agent"] = content["monitor"]["agent"]
         defaults |= {f"monitor.prometheus.{key}": value for key, value in content["monitor"].get("prometheus", {}).items()}

@@ -135,6 +135,12 @@ def test_the_pods_do_not_depend_on(options: tuple[str, str]) -> None:
     assert helm.pod(*options) == helm.pod()
 
 
+def test_a_number_is_written_alike_however_it_was_given() -> None:
+    """`--set` gives Helm an integer; the same value is floating point when it comes from a file or an earlier release."""
+    by_file = helm.pod(*helm.values({"postgresql": {"parameters": {"max_connections": 200}}}))
+    assert helm.pod("--set", "postgresql.parameters.max_connections=200") == by_file
+
+
 def test_the_pods_depend_on_the_servers_settings() -> None:
     changed = helm.pod("--set", "postgresql.parameters.max_connections=200")
     assert changed["spec"] == helm.pod()["spec"]

@@ -102,6 +102,16 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
             {"postgresql.parameters.server_version": "16"},
             "postgresql.parameters.server_version: can't be set in a file; PostgreSQL only shows it",
         ),
+        (
+            {r"initdb.scripts.a\.sh": "x"},
+            'initdb.scripts: "a.sh" is not the name of a script; letters, digits and -_. with .sql at the end',
+        ),
+        ({r"initdb.scripts.a/b\.sql": "x"}, 'initdb.scripts: "a/b.sql" is not the name of a script'),
+        (
+            {"initdb.args": ["--waldir=/x"]},
+            "initdb.args: --waldir=/x can't be set, because the directory and its owner are the chart's own",
+        ),
+        ({"initdb.args": ["-k", "-X", "/x"]}, "initdb.args: -X can't be set"),
         ({r"podLabels.kubedb\.com/role": "primary"}, "podLabels: kubedb.com/role can't be set; the failover container does"),
     ],
 )

@@ -85,13 +85,16 @@ def start_api() -> None:
     """Starts the API server again, and the controllers anew; returns when it answers.
 
     Controllers that take part in a leader's election end during an outage. Ours don't, and would act for a minute or more on what they
-    knew before it: they'd call nodes NotReady that aren't.
+    knew before it: they'd call nodes NotReady that aren't. kube-proxy asks again after up to a minute, and routes to where a Service led
+    before until then.
     """
     supervise.request("resume", names=["kube-apiserver"])
     local.wait_for_api()
-    controllers = ["kube-controller-manager", "kube-scheduler"]
-    supervise.request("stop", names=controllers)
-    supervise.request("resume", names=controllers)
+    late = ["kube-controller-manager", "kube-scheduler", *(f"kube-proxy-{node.name}" for node in NODES)]
+    components = supervise.status()["components"]
+    running = [name for name in late if name in components and components[name]["state"] == "running"]
+    supervise.request("stop", names=running)
+    supervise.request("resume", names=running)
 
 
 def _pod(namespace: str, pod: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ MISTAKES = [
     Mistake(
         "unknown version",
         lambda spec: spec.update(version="99"),
-        ('spec.version: "99" ', 'available: "15"'),
+        ('spec.version: "99" ', "is not a version that hapg knows", '"15"'),
         ("--set-string", "version=99"),
         ("/version", "value must be '15'"),
     ),

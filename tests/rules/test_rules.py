@@ -51,13 +51,8 @@ def test_every_part_is_told_apart() -> None:
     assert len({part.says for part in PARTS}) == len(PARTS)
 
 
-@pytest.mark.parametrize(
-    ("part", "witness"),
-    [
-        pytest.param(part, test, id=named(part), marks=[pytest.mark.slow] if test.node.startswith("tests/supervisor/") else [])
-        for part, test in WITNESSED
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "witness"), [pytest.param(part, test, id=named(part)) for part, test in WITNESSED])
 def test_a_test_fails_without_the_rule(part: Part, witness: Witness, trials: Trials) -> None:
     trial = trials.run(part.says, witness.node)
     assert trial.errors == (), trial.output

@@ -182,13 +182,20 @@ class Container:
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._unshare = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
-        children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
-        wait_for(lambda: children.read_text().strip(), "PID 1 is there")
-        self.pid1 = int(children.read_text().split()[0])
+        wait_for(self._find_pid1, "PID 1 is there, or has ended already")
 
     def _readable_script(self) -> Path:
         """The script where the server's user may read it, which a checkout needn't be."""
         return Path(shutil.copy(SCRIPT, self.config / SCRIPT.name))
+
+    def _find_pid1(self) -> bool:
+        assert self._unshare is not None
+        if self._unshare.poll() is not None:
+            return True
+        children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children").read_text().split()
+        if children:
+            self.pid1 = int(children[0])
+        return bool(children)
 
     def start(self) -> Hello:
         """Start PID 1 and wait until it greets."""

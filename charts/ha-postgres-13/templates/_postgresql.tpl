@@ -1,8 +1,9 @@
-{{/* A value of postgresql.conf, quoted. Helm reads numbers as floating point: whole ones are written as such. */}}
+{{/* A value of postgresql.conf, quoted. A number is an integer when `--set` gives it and floating point when it is read from a file or from an
+     earlier release's values: both are written alike, or the same value would restart the pods. */}}
 {{- define "ha-postgres.parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
-{{- else if and (kindIs "float64" .) (eq . (floor .)) -}}
+{{- else if or (kindIs "int64" .) (kindIs "int" .) (and (kindIs "float64" .) (eq . (floor .))) -}}
 {{- int64 . -}}
 {{- else -}}
 '{{ . | toString | replace "\\" "\\\\" | replace "'" "''" }}'

@@ -73,13 +73,24 @@
 {{- end -}}
 {{- end -}}
 
+{{- range .Values.initdb.args -}}
+{{- if regexMatch "^(-[DXU]|--(pgdata|waldir|xlogdir|username|pwfile)(=|$))" . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the directory and its owner are the chart's own" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $_ := .Values.initdb.scripts -}}
+{{- if not (regexMatch "^[A-Za-z0-9][-_.A-Za-z0-9]*[.]sql$" $name) -}}
+{{- $wrong = append $wrong (printf "initdb.scripts: %q is not the name of a script; letters, digits and -_. with .sql at the end" $name) -}}
+{{- end -}}
+{{- end -}}
+
 {{- range .Values.extraEnv -}}
 {{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
 {{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraVolumes -}}
-{{- if has .name (list "data" "run" "config" "supervisor" "shm" "tmp" "token" "tls") -}}
+{{- if has .name (list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls") -}}
 {{- $wrong = append $wrong (printf "extraVolumes: the name %s is the chart's own" .name) -}}
 {{- end -}}
 {{- end -}}

@@ -83,6 +83,24 @@ app.kubernetes.io/component: database
 {{- .Values.databaseSecret.secretName | default (printf "%s-auth" (include "ha-postgres.fullname" .)) -}}
 {{- end }}
 
+{{/* Where the scripts of the first server come from: sources of a projected volume. */}}
+{{- define "ha-postgres.scripts" -}}
+{{- with .Values.initdb -}}
+{{- if .scripts }}
+- configMap:
+    name: {{ include "ha-postgres.fullname" $ }}-initdb
+{{- end }}
+{{- with .scriptsConfigMap }}
+- configMap:
+    name: {{ . | quote }}
+{{- end }}
+{{- with .scriptsSecret }}
+- secret:
+    name: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "ha-postgres.serviceAccountName" -}}
 {{- $made := .Values.serviceAccount.create | ternary (include "ha-postgres.fullname" .) "default" -}}
 {{- .Values.serviceAccount.name | default $made -}}

@@ -18,6 +18,7 @@ from dataclasses import replace
 from . import failsafe, force, primary, standby, switchover, synchronous
 from .model import Release, VolumeState
 from .state import (
+    Announce,
     Decision,
     LetGo,
     Memory,
@@ -162,6 +163,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
                     recorded_ttl=put.state.ttl_s,
                     claimants=tuple(x.volume for x in put.state.members),
                     grants=(),
+                    by_grants=False,
                     serial=0,
                 )
                 step.fence(bool(put.state.members))
@@ -221,7 +223,10 @@ def _op_answered(step: Step) -> None:
             if result.op is not Op.INITDB:
                 step.copied()
                 step.remember(cloned=ok and result.op is Op.CLONE)
-            if result.op is not Op.INITDB and not ok:
+            if not ok and result.op is Op.INITDB:
+                pause = step.m.retry_at - step.o.now
+                step.actions.append(Announce("Warning", "InitdbFailed", f"{result.text}; nothing of it is kept; next try in {pause:.0f} s"))
+            elif not ok:
                 standby.copy_failed(step, result)
             damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
             empty = step.o.volume_state is VolumeState.EMPTY

@@ -68,12 +68,15 @@ def worst(diffs: Sequence[ObjectDiff]) -> Effect:
 
 def _findings(old: Manifest | None, new: Manifest | None) -> Iterator[Finding]:
     if old is None:
-        yield Finding(Effect.NOTHING, "comes new")
+        comes = new is not None and new["kind"] == "NetworkPolicy"
+        yield Finding(*((Effect.HAND_OVER, _CUTS_OFF) if comes else (Effect.NOTHING, "comes new")))
     elif new is None:
         yield _gone(old)
     else:
         yield from _changed(old, new)
 
+
+_CUTS_OFF = "what it doesn't allow can't reach the servers any more, or isn't reached by them"
 
 _GONE = {
     "StatefulSet": (Effect.DATA, "goes: its servers stop, and another one would begin with empty volumes"),
@@ -167,8 +170,10 @@ def _service(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]
             yield Finding(Effect.NOTHING, "open connections stay", change)
 
 
-def _config_map(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
+def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]:
     match change.path:
+        case ("data", *_) if old["metadata"]["name"].endswith("-initdb"):
+            yield Finding(Effect.NOTHING, "scripts are run for a new database only", change)
         case ("data", "failover.json"):
             yield from _settings(change)
         case ("data", "supervisor.sh"):
@@ -268,6 +273,10 @@ def _workload(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Findin
         yield Finding(Effect.NOTHING, "its own pods are replaced; the servers are not concerned", change)
 
 
+def _network_policy(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
+    yield Finding(Effect.HAND_OVER, _CUTS_OFF, change)
+
+
 def _other(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
     yield Finding(Effect.NOTHING, "the servers are not concerned", change)
 
@@ -283,4 +292,5 @@ _JUDGES = {
     "Job": _job,
     "Deployment": _workload,
     "DaemonSet": _workload,
+    "NetworkPolicy": _network_policy,
 }

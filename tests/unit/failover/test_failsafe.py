@@ -114,8 +114,8 @@ def test_a_renewal_ends_it_with_an_event() -> None:
 def test_a_claim_forgets_the_grants_of_earlier_terms() -> None:
     from .test_decide import CLAIMING, claimed
 
-    decision = decide(seen(put=claimed()), replace(CLAIMING, grants=(("v0", NOW),), serial=7))
-    assert (decision.memory.grants, decision.memory.serial) == ((), 0)
+    decision = decide(seen(put=claimed()), replace(CLAIMING, grants=(("v0", NOW),), serial=7, by_grants=True))
+    assert (decision.memory.grants, decision.memory.serial, decision.memory.by_grants) == ((), 0, False)
 
 
 REQUEST = GrantRequest(OTHER, 5, 3, 1.6)

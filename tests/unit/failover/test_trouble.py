@@ -101,6 +101,13 @@ def test_a_damaged_volume_says_why() -> None:
     assert told(decide(o, remembered(Phase.BOOT))) == [("VolumeDamaged", "the volume is marked but holds no data directory")]
 
 
+def test_a_first_server_that_cannot_be_made_says_why_and_is_tried_again() -> None:
+    empty = {"volume_state": VolumeState.EMPTY, "volume": None, "system_identifier": None, "server": "down"}
+    decision = ended(Op.INITDB, Outcome.FAILED, remembered(Phase.EMPTY, tries=5, told_at=NOW), "script a.sql: a.sql:3: ERROR: no", **empty)
+    assert told(decision) == [("InitdbFailed", "script a.sql: a.sql:3: ERROR: no; nothing of it is kept; next try in 8 s")]
+    assert (decision.memory.phase, decision.memory.retry_at) == (Phase.EMPTY, NOW + 8)
+
+
 # --- rewinds and clones ---
 
 

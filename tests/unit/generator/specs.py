@@ -119,6 +119,10 @@ MONITORS = st.fixed_dictionaries(
         )
     },
 )
+SCRIPTS = st.one_of(
+    st.fixed_dictionaries({"configMap": st.fixed_dictionaries({"name": NAMES})}),
+    st.fixed_dictionaries({"secret": st.fixed_dictionaries({"secretName": NAMES})}),
+)
 VERSIONS = st.sampled_from([version for name in MAJORS for version in (name, f"{name}.4")])
 
 
@@ -144,7 +148,7 @@ CONTENTS: st.SearchStrategy[Object] = st.fixed_dictionaries(
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=2),
         "monitor": MONITORS,
         "doNotPause": st.just(False),
-        "init": st.just({}),
+        "init": st.fixed_dictionaries({}, optional={"scriptSource": SCRIPTS}),
     },
 ).map(_with_a_standby_to_wait_for)
 """What may be below `spec`."""

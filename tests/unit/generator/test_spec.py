@@ -135,6 +135,22 @@ def test_monitoring_is_mapped() -> None:
     assert parse(changed(monitor={"agent": "prometheus.io/builtin"})).defaults["monitor.agent"] == "prometheus.io/builtin"
 
 
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ({"configMap": {"name": "scripts"}}, {"initdb.scriptsConfigMap": "scripts"}),
+        ({"secret": {"secretName": "hidden"}}, {"initdb.scriptsSecret": "hidden"}),
+        (
+            {"configMap": {"name": "scripts"}, "secret": {"secretName": "hidden"}},
+            {"initdb.scriptsConfigMap": "scripts", "initdb.scriptsSecret": "hidden"},
+        ),
+    ],
+)
+def test_scripts_of_the_first_server_are_mapped(source: dict[str, object], values: dict[str, str]) -> None:
+    found = parse(changed(init={"scriptSource": source})).defaults
+    assert {key: value for key, value in found.items() if key.startswith("initdb.")} == values
+
+
 def test_what_says_what_is_so_anyway_is_taken() -> None:
     plain = parse(WARM).defaults
     assert parse(changed(doNotPause=False, streamingMode="asynchronous", init={})).defaults == plain
@@ -207,8 +223,19 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         ),
         (
             changed(init={"scriptSource": {"scriptPath": "/scripts", "configMap": {"name": "scripts"}}}),
-            "spec.init.scriptSource: no script runs inside the server's container; leave it out, install, and run the scripts once with "
-            "psql through the Service, from a Job for instance",
+            "spec.init.scriptSource.scriptPath: all files of the ConfigMap or Secret are run; leave it out",
+        ),
+        (
+            changed(init={"scriptSource": {"gitRepo": {"repository": "https://git.example.com/x.git"}}}),
+            "spec.init.scriptSource.gitRepo: scripts come from a ConfigMap or a Secret; leave it out and name one of them in configMap or "
+            "secret",
+        ),
+        (changed(init={"scriptSource": {}}), "spec.init.scriptSource: {} names no scripts; configMap or secret does"),
+        (changed(init={"scriptSource": {"secret": {"name": "x"}}}), "spec.init.scriptSource.secret.secretName: missing; a string"),
+        (
+            changed(env=[{"name": "TZ", "value": "UTC"}]),
+            "spec.env: the chart sets its environment up; leave it out, use the chart's value postgresql.parameters for settings, "
+            "initdb.args for those of a new database, and extraEnv for the rest",
         ),
         (
             changed(init={"snapshotSource": {"name": "snap", "namespace": "demo"}}),
@@ -228,7 +255,7 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         (
             changed(configSource={"configMap": {"name": "x"}}),
             "spec.configSource: a file of settings can't be checked for those that failover depends on; leave it out and use the chart's "
-            "value postgresql.parameters",
+            "values postgresql.parameters and postgresql.pgHba",
         ),
         (changed(monitor={}), "spec.monitor.agent: missing; prometheus.io/builtin or prometheus.io/coreos-operator"),
         (

@@ -285,6 +285,7 @@ def one(kind: str, **content: Any) -> list[manifests.Manifest]:
         ("Job", {"spec": {"suspend": True}}, {"spec": {"suspend": False}}, Effect.NOTHING),
         ("Deployment", {"spec": {"selector": 1}}, {"spec": {"selector": 2}}, Effect.IMMUTABLE),
         ("Deployment", {"spec": {"template": 1}}, {"spec": {"template": 2}}, Effect.NOTHING),
+        ("NetworkPolicy", {"spec": {"ingress": []}}, {"spec": {"ingress": [{}]}}, Effect.HAND_OVER),
         ("Widget", {"spec": 1}, {"spec": 2}, Effect.NOTHING),
     ],
 )
@@ -295,6 +296,18 @@ def test_other_objects(kind: str, old: Objects, new: Objects, effect: Effect) ->
 @pytest.mark.parametrize(("kind", "effect"), [("PersistentVolumeClaim", Effect.DATA), ("Secret", Effect.DATA), ("Widget", Effect.NOTHING)])
 def test_other_objects_that_go(kind: str, effect: Effect) -> None:
     assert effects.worst(effects.compare(one(kind), [])) is effect
+
+
+def test_a_new_network_policy_may_cut_clients_off() -> None:
+    assert effects.worst(effects.compare([], one("NetworkPolicy"))) is Effect.HAND_OVER
+    assert effects.worst(effects.compare(one("NetworkPolicy"), [])) is Effect.NOTHING
+
+
+def test_changed_scripts_of_the_first_server_do_nothing() -> None:
+    def scripts(text: str) -> list[manifests.Manifest]:
+        return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x-initdb"}, "data": {"a.sql": text}}]
+
+    assert effects.worst(effects.compare(scripts("SELECT 1"), scripts("SELECT 2"))) is Effect.NOTHING
 
 
 def test_the_only_server_is_told_of() -> None:

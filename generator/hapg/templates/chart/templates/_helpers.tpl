@@ -83,6 +83,24 @@ app.kubernetes.io/component: database
 {{- .Values.databaseSecret.secretName | default (printf "%s-auth" (include "[[ chart ]].fullname" .)) -}}
 {{- end }}
 
+{{/* Where the scripts of the first server come from: sources of a projected volume. */}}
+{{- define "[[ chart ]].scripts" -}}
+{{- with .Values.initdb -}}
+{{- if .scripts }}
+- configMap:
+    name: {{ include "[[ chart ]].fullname" $ }}-initdb
+{{- end }}
+{{- with .scriptsConfigMap }}
+- configMap:
+    name: {{ . | quote }}
+{{- end }}
+{{- with .scriptsSecret }}
+- secret:
+    name: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "[[ chart ]].serviceAccountName" -}}
 {{- $made := .Values.serviceAccount.create | ternary (include "[[ chart ]].fullname" .) "default" -}}
 {{- .Values.serviceAccount.name | default $made -}}
