@@ -114,6 +114,7 @@ def any_version_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 start_forgotten = _seen_as(lambda o, m: (o, replace(m, started=False)))
+unread_at_the_start_is_free = _seen_as(lambda o, m: (o, replace(m, started=m.started and m.start_version is not None)))
 publication_forgotten = _seen_as(lambda o, m: (o, replace(m, promised=None)))
 
 

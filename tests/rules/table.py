@@ -124,6 +124,12 @@ PARTS = (
     ),
     Part("3", "what was published is remembered", patches.publication_forgotten, Witness(DECIDE, "published under this version")),
     Part("3", "no streaming under the version found at the start", patches.start_forgotten, Witness(DECIDE, "started under this version")),
+    Part(
+        "3",
+        "nor under the one that is read first after it",
+        patches.unread_at_the_start_is_free,
+        Witness(DECIDE, "started before the Lease was read"),
+    ),
     Part("3", "seals are verified", edits.seals_unverified, Witness(REPLICATION + "test_a_seal_waits_for_the_receiver")),
     Part(
         "3",

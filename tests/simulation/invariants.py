@@ -79,9 +79,11 @@ class Invariants:
     def claimed(self, agent: Agent, previous: LeaseObject | None, state: LeaseState, *, given_up: bool) -> None:
         """A claim was carried out: nobody who has published, and could have claimed, was ahead.
 
-        given_up: so late that nobody is promoted by it, whoever has published since it was sent.
+        given_up: so late that nobody is promoted by it, whoever has published since it was sent, and whatever was deleted.
         """
         world = self.world
+        if given_up:
+            return
         before = self.claims.get(state.term)
         # A claim whose answer never came, so that nobody was promoted, may be known to nobody once the Lease is deleted.
         forgotten = before is not None and state.term not in self.terms and world.api.deleted_at > before.at
@@ -90,7 +92,7 @@ class Invariants:
         version = previous.version if previous is not None else NO_LEASE
         own = world.volumes[agent.member].wal
         self.claims[state.term] = Claim(world.engine.now, agent.member, version, own.position if own is not None else None)
-        if previous is None or own is None or given_up:
+        if previous is None or own is None:
             return
         asked = next((pod.force for pod in agent.pods.values() if pod.uid == agent.uid), None)
         if asked is not None and requests.force(asked).version == version:

@@ -207,7 +207,7 @@ def _op_answered(step: Step) -> None:
                 follow_term=None,
                 promised=None,
                 started=at_start,
-                start_version=step.version if at_start else None,
+                start_version=step.version if at_start and step.o.lease is not None else None,
             )
             if result.op is Op.START:
                 step.remember(cloned=False)

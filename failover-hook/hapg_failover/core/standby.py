@@ -182,6 +182,10 @@ def sealed(step: Step) -> None:
     if o.lease is None:
         step.because("the Lease hasn't been read yet")
         return
+    if m.started and m.start_version is None:
+        # Whatever is read first may be what an agent before us has published under.
+        step.remember(start_version=step.version)
+        m = step.m
     if s is None:
         _resume(step)
         return

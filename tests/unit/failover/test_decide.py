@@ -156,6 +156,14 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         ("published under this version", seen(), SEALED, Phase.SEALED, [], "waiting for the Lease to change"),
         ("another version", seen(lease=lease(HELD, version="41")), SEALED, Phase.SEALED, ["follow"], "follow it"),
         (
+            "started before the Lease was read",
+            seen(),
+            replace(SEALED, promised=None, started=True),
+            Phase.SEALED,
+            ["Publish"],
+            "our position",
+        ),
+        (
             "started under this version",
             seen(),
             replace(SEALED, promised=None, started=True, start_version="40"),
