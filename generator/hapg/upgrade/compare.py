@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,5 +67,7 @@ def _is_name(name: str, items: Sequence[Any]) -> bool:
 
 
 def _differ(old: Any, new: Any) -> bool:
-    """Python takes True for 1; documents don't."""
-    return bool(old != new) or isinstance(old, bool) != isinstance(new, bool)
+    """Python takes True for 1, in lists too; documents don't."""
+    if old is MISSING or new is MISSING:
+        return old is not new
+    return json.dumps(old, sort_keys=True, default=str) != json.dumps(new, sort_keys=True, default=str)
