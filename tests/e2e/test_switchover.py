@@ -141,7 +141,8 @@ def test_a_request_of_an_earlier_term_is_refused_by_the_primary(release: Release
 @pytest.fixture
 def operator(release: Release, tmp_path: Path) -> Path:
     """A kubeconfig with the rights of the Role in docs/operations.md, and no others."""
-    [text] = re.findall(r"```yaml\n((?:(?!```).)*?kind: Role\n.*?)```", (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8"), re.DOTALL)
+    page = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"```yaml\n((?:(?!```).)*?kind: Role\n.*?)```", page, re.DOTALL)
     role = yaml.safe_load(text.replace("NAME", release.name).replace("NS", release.namespace.name))
     name = role["metadata"]["name"]
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
