@@ -147,26 +147,12 @@ def _put_answered(step: Step, put: PutResult) -> None:
         case PutKind.RENEW if step.m.phase in WRITING or step.m.phase is Phase.STOPPING:
             failsafe.ended(step)
             synchronous.record_answered(step)
-            step.remember(
-                renewed_at=put.sent_at,
-                recorded_ttl=put.state.ttl_s,
-                held_term=put.state.term,
-                claimants=tuple(x.volume for x in put.state.members),
-            )
-            step.fence(bool(put.state.members))
+            _hold(step, put)
             step.because("the Lease is renewed")
         case PutKind.CLAIM:
             if step.m.phase is Phase.CLAIMING and o.now < put.sent_at + lease and o.server == "standby" and step.supervised:
-                step.remember(
-                    held_term=put.state.term,
-                    renewed_at=put.sent_at,
-                    recorded_ttl=put.state.ttl_s,
-                    claimants=tuple(x.volume for x in put.state.members),
-                    grants=(),
-                    by_grants=False,
-                    serial=0,
-                )
-                step.fence(bool(put.state.members))
+                step.remember(grants=(), by_grants=False, serial=0)
+                _hold(step, put)
                 primary.promote(step, put.state)
             else:
                 step.go(Phase.SEALED, "the claim succeeded too late to be used")
@@ -175,6 +161,18 @@ def _put_answered(step: Step, put: PutResult) -> None:
         case PutKind.RELEASE:
             step.remember(held_term=None)
             step.because("the Lease is given back")
+
+
+def _hold(step: Step, put: PutResult) -> None:
+    """We hold the Lease by this write: count from its sending, and move the deadline."""
+    members = put.state.members
+    step.remember(
+        held_term=put.state.term,
+        renewed_at=put.sent_at,
+        recorded_ttl=put.state.ttl_s,
+        claimants=tuple(x.volume for x in members),
+    )
+    step.fence(bool(members))
 
 
 def _put_failed(step: Step, put: PutResult) -> None:
