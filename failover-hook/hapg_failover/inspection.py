@@ -10,6 +10,7 @@ from .core.lsn import Position, format_lsn
 from .core.wal import (
     end_before_segment,
     end_by_reading,
+    ends_in_shutdown,
     first_lsn,
     last_lsn,
     newest_segment_timeline,
@@ -21,10 +22,6 @@ from .core.wal import (
 
 PAGE = 8192
 NEAR = 8 * PAGE
-
-# pg_waldump takes the size of segments from the header of whichever file it meets first in the directory, and gives up if that is one
-# which the server has made in advance and not written to (src/bin/pg_waldump/pg_waldump.c, search_directory).
-MET_AN_UNUSED_SEGMENT = "wal segment size"
 
 INSTEAD: Mapping[str, str] = {
     "pg_basebackup": "a replica can't be cloned",
@@ -69,14 +66,16 @@ class Inspection:
                     return position if position >= control.min_recovery and control.backup_start == 0 else None
         raise ValueError("no valid WAL record was found")
 
+    def ends_in_shutdown(self, end: Position) -> bool:
+        """Tell whether our WAL, which ends there, does so with the shutdown checkpoint of a server. Raise OSError."""
+        return ends_in_shutdown(self._volume.read_wal, end.timeline, end.lsn, self._volume.segment_size())
+
     def search_end(self, timeline: int, start: int, names: list[str], segment_size: int) -> int | None:
         """Return the end of valid WAL on `timeline`; None if no record is found from `start` on. names: of the WAL directory."""
         if self._missing & {"pg_waldump", "pg_xlogdump"}:
             return end_by_reading(self._volume.read_wal, timeline, start, segment_size)
         last = last_lsn(timeline, start, names, segment_size)
-        text = self._run("waldump", str(timeline), format_lsn(start), format_lsn(last))
-        if MET_AN_UNUSED_SEGMENT in text.lower():
-            return end_by_reading(self._volume.read_wal, timeline, start, segment_size)
+        text = self._run("waldump", segment_name(timeline, start, segment_size), format_lsn(start), format_lsn(last))
         if "error:" not in text and "fatal:" not in text.lower():
             return end_before_segment(self._volume.read_wal, segment_name(timeline, last, segment_size), segment_size)
         try:
@@ -87,7 +86,9 @@ class Inspection:
             return found.end
         if found.last_record is None:
             return None
-        record = parse_lastrecord(self._run("lastrecord", str(timeline), format_lsn(found.last_record)))
+        record = parse_lastrecord(
+            self._run("lastrecord", segment_name(timeline, found.last_record, segment_size), format_lsn(found.last_record))
+        )
         return record_end(record, segment_size)
 
 

@@ -190,7 +190,11 @@ class Operation:
             self._verb("start", self._run.mode or "warm", *guard, timeout=START_S)
         except (OperationFailed, OSError) as error:
             return self._start_failed(str(error))
-        return self._result(Outcome.OK, "", self._inspection.end_of_wal(None))
+        return self._sealed(self._inspection.end_of_wal(None))
+
+    def _sealed(self, position: Position | None) -> OpResult:
+        shutdown = position is not None and self._inspection.ends_in_shutdown(position)
+        return replace(self._result(Outcome.OK, "at a shutdown checkpoint" if shutdown else "", position), shutdown=shutdown)
 
     def _start_failed(self, text: str) -> OpResult:
         """Find out whether something else than the data keeps the server from starting."""
@@ -210,7 +214,7 @@ class Operation:
         with suppress(OSError):
             self._tools.volume.write_term(self._run.term)
         run = self._run
-        return self._result(Outcome.OK, "", self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
+        return self._sealed(self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
 
     def _sealed_position(self, how: str) -> Position | None:
         title = self._verb("seal", how, timeout=DRAIN_S if how == "drain" else self._tools.steer_s)

@@ -90,7 +90,7 @@ def pair(make: Make, templates: Callable[[str], Path], request: pytest.FixtureRe
 
 @pytest.mark.parametrize("major", [DEFAULT])
 def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair: Pair, major: str) -> None:
-    """A server that has used three quarters of a segment makes the next ones, all zeros; pg_waldump may meet one of them first."""
+    """A server that has used three quarters of a segment makes the next ones, all zeros, which say nothing of the size of segments."""
     pair.follow("warm")
     pair.write("second")
     pair.wait_caught_up()
@@ -99,11 +99,13 @@ def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair:
     replica.ok("seal", "fast")
     log_files = replica.pgdata / replica.major.wal_directory
     size = inspection(replica).control().segment_size
-    unused = log_files / f"{end.timeline:08X}{0:08X}{end.lsn // size + 2:08X}"
-    unused.write_bytes(bytes(size))
-    unused.chmod(0o644)
-    said = replica.output("waldump", str(end.timeline), format_lsn(end.lsn - end.lsn % size), format_lsn(end.lsn - end.lsn % size + size))
-    assert "segment size" in said, "pg_waldump has met another file first"
+    for number in range(2, 40):
+        unused = log_files / segment_name(end.timeline, end.lsn + number * size, size)
+        unused.write_bytes(bytes(size))
+        unused.chmod(0o644)
+    start = end.lsn - end.lsn % size
+    said = replica.output("waldump", segment_name(end.timeline, end.lsn, size), format_lsn(start), format_lsn(start + size))
+    assert parse_waldump_end(said, size).end == end.lsn
     assert inspection(replica).end_of_wal(None) == end
     assert inspection(replica).end_of_wal(end.lsn) == end
 

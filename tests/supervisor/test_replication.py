@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.core.lsn import format_lsn, parse_lsn
+from hapg_failover.core.wal import segment_name
 
 from .conftest import Make
 from .harness import PASSWORD, Container, chown, free_port, wait_for
@@ -56,11 +57,11 @@ def test_seal_and_follow(primary: Container, clone: Clone, mode: str, speed: str
     assert primary.sql("select count(*) from pg_stat_replication") == "0"
     # what a server that takes no connection has is read from its log: where the valid records end
     segment_end = parse_lsn(end) // SEGMENT * SEGMENT + SEGMENT
-    output = replica.output("waldump", "2", start, format_lsn(segment_end))
+    output = replica.output("waldump", segment_name(2, parse_lsn(start), SEGMENT), start, format_lsn(segment_end))
     found = re.search(r"invalid record length at ([0-9A-F]+/[0-9A-F]+)", output)
     assert found, output
     assert parse_lsn(found[1]) == parse_lsn(end)
-    assert "rmgr" in replica.output("lastrecord", "2", start)
+    assert "rmgr" in replica.output("lastrecord", segment_name(2, parse_lsn(start), SEGMENT), start)
     # sealed means sealed
     write(primary, "second")
     assert replica.ok("seal", "fast") == "-"
@@ -105,7 +106,7 @@ def test_a_drain_lets_the_stream_end_by_itself_and_seals_then(primary: Container
     assert "primary_conninfo = ''" in instance
     checkpoint = re.search(r"Latest checkpoint location: +([0-9A-F]+/[0-9A-F]+)", primary.output("controldata"))
     assert checkpoint
-    assert "CHECKPOINT_SHUTDOWN" in replica.output("lastrecord", "2", checkpoint[1])
+    assert "CHECKPOINT_SHUTDOWN" in replica.output("lastrecord", segment_name(2, parse_lsn(checkpoint[1]), SEGMENT), checkpoint[1])
 
 
 def test_a_drain_without_a_stream_is_a_seal(primary: Container, clone: Clone) -> None:

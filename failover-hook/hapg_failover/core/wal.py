@@ -25,6 +25,7 @@ _CRC_AT = 20
 _RECORD_LENGTH_MIN = 24
 _INFO_MASK = 0xF0
 _SWITCH = (0, 0x40)  # resource manager XLOG, XLOG_SWITCH
+_SHUTDOWN = (0, 0x00)  # resource manager XLOG, XLOG_CHECKPOINT_SHUTDOWN
 _LSN = r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}"
 _SEGMENT_NAME = re.compile(r"[0-9A-F]{24}")
 
@@ -185,6 +186,23 @@ def end_before_segment(read: ReadSegment, missing: str, segment_size: int = SEGM
     return None
 
 
+def ends_in_shutdown(read: ReadSegment, timeline: int, end: int, segment_size: int = SEGMENT_SIZE) -> bool:
+    """Tell whether the record that ends at `end` is a shutdown checkpoint.
+
+    A server writes it when all that could write have ended, and gives up (PANIC) if anything was written meanwhile
+    (src/backend/access/transam/xlog.c, CreateCheckPoint). Raise OSError.
+    """
+    wal = Wal(read, timeline, segment_size)
+    last_page = (end - 1) - (end - 1) % _PAGE
+    for page in (last_page, last_page - _PAGE):
+        place = wal.first_record(page) if page >= 0 else None
+        while place is not None and place < end and (record := wal.record_at(place, None)) is not None:
+            if record_end(record, segment_size) == end:
+                return wal.kind_at(place) == _SHUTDOWN
+            place = with_header(record_end(record, segment_size), segment_size)
+    return False
+
+
 def is_switch(info: int, manager: int) -> bool:
     """Tell whether a record of this resource manager ends its segment."""
     return (manager, info & _INFO_MASK) == _SWITCH
@@ -238,6 +256,14 @@ class Wal:
         if data is None or crc32c(data[_RECORD_HEADER.size :] + data[:_CRC_AT]) != crc:
             return None
         return Record(place, length, is_switch(info, manager))
+
+    def kind_at(self, place: int) -> tuple[int, int] | None:
+        """Return the resource manager of the record at `place`, and what it is to that one; None if it isn't there."""
+        header = self.bytes_at(place, _RECORD_HEADER.size)
+        if header is None:
+            return None
+        _, _, info, manager, _ = _RECORD_HEADER.unpack(header)
+        return manager, info & _INFO_MASK
 
     def bytes_at(self, place: int, length: int) -> bytes | None:
         """Return bytes of a record, which may go on on the next page; None if that one isn't there."""
