@@ -137,7 +137,12 @@ class Agent:
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
-        self._changes.put(lambda w: w.keep_pod(pod, deleted))
+
+        def change(w: World) -> None:
+            w.keep_pod(pod, deleted)
+            w.gone = w.gone or (deleted and pod.uid == self._me.uid)
+
+        self._changes.put(change)
 
     def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
         """Decide on a peer's request for a grant; None if that takes too long."""
@@ -281,6 +286,7 @@ class Agent:
             nonce=w.hello.nonce if w.hello is not None else None,
             server=server,
             heartbeat_at=heartbeat.uptime if heartbeat is not None else 0.0,
+            gone=w.gone,
             terminating=w.terminating or (heartbeat is not None and heartbeat.terminating and fresh),
             term_in_force=w.term_in_force,
             container_dead=w.give_back is not None,

@@ -40,14 +40,16 @@ def read_volume(volume: Volume) -> VolumeFacts:
 
 @dataclass
 class World:
-    """The last word of every thread. down_at: boot time at which the supervisor said that the server is dead; give_back: the dead
-    container's locks, while we keep them; puts, ops, asked, granted: answers and requests that `decide` hasn't seen yet.
+    """The last word of every thread. gone: our own pod isn't in the API any more; down_at: boot time at which the supervisor said that
+    the server is dead; give_back: the dead container's locks, while we keep them; puts, ops, asked, granted: answers and requests that
+    `decide` hasn't seen yet.
     """
 
     volume: VolumeFacts
     lease: LeaseView | None = None
     pods: dict[str, Pod] = field(default_factory=dict)
     pods_listed_at: float = 0.0
+    gone: bool = False
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
     slots: tuple[Slot, ...] | None = None

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
 MUCH = "CREATE TABLE IF NOT EXISTS diverged (text text); INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
 SEGMENTS_KEPT = 32
+REWIND_SECONDS = 30.0
 SOME_ROWS = 20
 
 
@@ -102,7 +103,7 @@ def test_rewind_that_is_cut_short(release: Release, drill: Drills, node_faults: 
     def on_line(pod: str, line: dict[str, Any]) -> None:
         if not killed and "rewind" in line.get("actions", []):
             killed.append(pod)
-            time.sleep(0.3)
+            release.wait("the rewind has begun", (volume(release, trial.old) / "dirty").exists, REWIND_SECONDS)
             nodes.kill_container(release.namespace.name, pod, "postgres")
 
     with drill(release) as trial:

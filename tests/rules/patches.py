@@ -153,6 +153,25 @@ def gap_not_noticed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(view, "see", lambda old, lease, asked, now, gap: see(old, lease, asked, now, 1e9))
 
 
+def _believed_ended(step: Step, *, shutdown: bool, timeline: bool) -> bool:
+    s, end = step.state, step.m.position
+    if s is None or s.release is not None or s.holder == step.o.me or end is None:
+        return False
+    return (end == step.m.shutdown or not shutdown) and (end.timeline == s.timeline or not timeline)
+
+
+def any_end_is_a_shutdown(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Step, "holder_has_ended", property(lambda self: _believed_ended(self, shutdown=False, timeline=True)))
+
+
+def any_timelines_end_counts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Step, "holder_has_ended", property(lambda self: _believed_ended(self, shutdown=True, timeline=False)))
+
+
+def any_record_shuts_down(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(wal.Wal, "kind_at", lambda self, place: wal._SHUTDOWN)
+
+
 nobody_waited_for = _constant(election, "PUBLISH_WAIT_S", 0.0)
 cold_start_hurried = _constant(election, "COLD_WAIT_S", 1.0)
 any_lag = _judged_as(lambda told: told.update(max_lag=1 << 62))
@@ -438,6 +457,9 @@ def reserved_timelines_forgotten(patch: pytest.MonkeyPatch) -> None:
         return replace(resume(me, *rest), timeline=me.position.timeline + 1)
 
     patch.setattr(election, "resume_state", forgetful)
+
+
+any_time_without_a_lease_counts = _constant(view, "without_lease", lambda seen, pods: NO_LEASE)
 
 
 def missing_means_free(patch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,21 @@ PARTS = (
         Witness(UNIT + "test_view.py::test_a_read", "the first read after a gap begins anew"),
     ),
     Part("4C", "the first to reach the API takes over from nobody", mutants.age_goes_on, Simulated(scenarios.short_outage, seals)),
+    Part(
+        "4C", "only a shutdown checkpoint proves the holder's end", patches.any_end_is_a_shutdown, Simulated(scenarios.cut_off, TWO_WRITE)
+    ),
+    Part(
+        "4C",
+        "and only the one of the Lease's own timeline",
+        patches.any_timelines_end_counts,
+        Witness(UNIT + "test_switchover.py::test_the_sealed_successor", "not one of an older timeline"),
+    ),
+    Part(
+        "4C",
+        "it is told from any other record",
+        patches.any_record_shuts_down,
+        Witness(UNIT + "test_wal_real.py::test_a_shutdown_checkpoint_is_told_from_any_other_end"),
+    ),
     Part("4D", "the others' positions are waited for", patches.nobody_waited_for, Witness(JUDGE, "the last holder's position is missing")),
     Part("4D", "a cold start waits longer", patches.cold_start_hurried, Witness(JUDGE, "a cold start waits longer")),
     Part("4D", "no more than maxLagBytes are lacking", patches.any_lag, Witness(JUDGE, "too far behind")),
@@ -190,6 +205,7 @@ PARTS = (
         patches.failed_ones_waited_for,
         Witness(JUDGE, "one that failed is passed over"),
     ),
+    Part("4F", "it goes last", patches.failed_ones_waited_for, Witness(JUDGE, "one that failed goes last")),
     Part("4F", "one that goes away isn't waited for", patches.leaving_ones_waited_for, Witness(JUDGE, "one going away is passed over")),
     Part("5", "the claim's answer is used within the lease only", patches.late_claim_used, Witness(DECIDE, "the claim succeeded too late")),
     Part("5", "reading that we hold the Lease promotes nobody", patches.read_claim_promotes, Witness(DECIDE, "ours though sealed")),
@@ -402,6 +418,12 @@ PARTS = (
         "to the others it is unchanged",
         patches.missing_means_free,
         Witness(UNIT + "test_view.py::test_a_read", "a Lease that is gone counts as unchanged"),
+    ),
+    Part(
+        "14",
+        "what was said when another Lease was gone doesn't count",
+        patches.any_time_without_a_lease_counts,
+        Witness(UNIT + "test_view.py::test_without_a_lease_the_last_one_that_anybody_has_seen_tells_this_time_from_others"),
     ),
     Part("14", "a minute later they seal", patches.followers_wait_for_ever, Witness(DECIDE, "no Lease for a minute")),
     Part(

@@ -27,6 +27,7 @@ from hapg_failover.core.state import (
     ListPods,
     Memory,
     Observation,
+    Op,
     OpResult,
     Outcome,
     Publish,
@@ -53,6 +54,7 @@ FRESH_S = 0.7
 POLL_S = 0.7
 RELIST_S = 5.0
 PLENTY = 1 << 40
+SEALING = (Op.START, Op.SEAL)
 
 Operation = Generator[float, None, tuple[Outcome, Position | None, str]]
 
@@ -67,6 +69,7 @@ class Agent:
         self.uid = world.uids[member]
         self.address = world.address(member)
         self.running = True
+        self.gone = False
         self.frozen = False
         self.freeze_before_action = 0.0
         self.memory = Memory()
@@ -177,6 +180,7 @@ class Agent:
             server=server.heartbeat_state if fresh else None,
             heartbeat_at=server.heartbeat_at,
             terminating=server.terminating and fresh,
+            gone=self.gone,
             term_in_force=deadline.term if deadline is not None and deadline.nonce == nonce else 0,
             container_dead=self.locks,
             volume_state=volume.state,
@@ -304,7 +308,8 @@ class Agent:
     def see_pod(self, pod: Pod | None, gone: str | None) -> None:
         """Take a watch event of a pod into the cache."""
         if gone is not None:
-            self.pods.pop(gone, None)
+            known = self.pods.pop(gone, None)
+            self.gone = self.gone or (known is not None and known.uid == self.uid)
         if pod is not None:
             old = self.pods.get(pod.name)
             if old is None or int(old.version) < int(pod.version):
@@ -398,7 +403,9 @@ class Agent:
                 delay = next(operation)
             except StopIteration as end:
                 outcome, position, text = end.value
-                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position)
+                wal = self.server.volume.wal
+                shutdown = run.op in SEALING and position is not None and wal is not None and wal.last_record in self.world.shutdowns
+                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position, shutdown)
                 self.turn()
                 return
             self.later(delay, step)

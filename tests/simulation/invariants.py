@@ -63,7 +63,7 @@ class Invariants:
     def _sealed(self, version: str) -> None:
         for pod in self.world.api.pods.values():
             said = pod.publication
-            if said is None or said.lease_version != version or said.state is not VolumeState.DATA:
+            if said is None or said.lease_version.partition("@")[0] != version or said.state is not VolumeState.DATA:
                 continue
             if version == NO_LEASE and self.world.api.published_at.get(pod.name, 0.0) <= self.world.api.deleted_at:
                 continue  # said when there was no Lease once before

@@ -270,10 +270,12 @@ class Server:
         if self.state == "down" or self.volume.wal is None:
             done()
             return
-        if self.writable:
+        wrote = self.writable
+        if wrote:
             self.volume.wal = self.volume.wal.grown(3)
             self.world.invariants.writing(self)
-        self.stopping = True
+            self.world.shutdowns.add(self.volume.wal.last_record)
+        self.stopping, self.writable = True, False
         run, limit = self.run, self.world.engine.now + SENDER_TIMEOUT_S
 
         def wait() -> None:
@@ -281,7 +283,7 @@ class Server:
                 done()
                 return
             behind = [f for f in self.followers() if f.volume.wal != self.volume.wal]
-            if behind and self.writable and self.world.engine.now < limit:
+            if behind and wrote and self.world.engine.now < limit:
                 self._later(0.2, wait)
                 return
             self._down()

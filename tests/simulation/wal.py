@@ -29,6 +29,11 @@ class Wal:
         return Position(self.branches[-1].timeline, self.end)
 
     @property
+    def last_record(self) -> tuple[int, int]:
+        """What tells the last record from any other: the serial of its branch, and its end."""
+        return self.branches[-1].serial, self.end
+
+    @property
     def history(self) -> tuple[tuple[int, int], ...]:
         """The timeline history file: (timeline, LSN at which it was left)."""
         return tuple((old.timeline, new.start) for old, new in zip(self.branches, self.branches[1:], strict=False))

@@ -89,6 +89,7 @@ class World:
         self.announced: list[tuple[int, str]] = []
         self.answers: list[tuple[int, str]] = []
         self.written_at = 0.0
+        self.shutdowns: set[tuple[int, int]] = set()
         self.commits: list[Acknowledged] = []
         self.promotions: list[tuple[float, int, int]] = []
         self.lost: list[list[Acknowledged]] = []
@@ -215,6 +216,8 @@ class World:
         """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer."""
         member = agent.member
         limit = self.timing.call / self.clock(member).rate
+        pod = self.api.pods.get(agent.pod)
+        revoked = (pod is None or pod.uid != agent.uid) and self.chance(0.5)
         there, back = self._delay(), self._delay()
         fate = self.random.random()
         open_ = [True]
@@ -231,6 +234,9 @@ class World:
 
         agent.later(limit, lambda: finish(None))
         if not self.reachable(member) or self.mute[member]:
+            return
+        if revoked:
+            agent.later(back, lambda: finish(None))
             return
         if fate < self.loss / 3:
             return

@@ -9,11 +9,13 @@ LEAVING = "the pod is going away"
 CAUSES = ("switchover", "deletion", "death", "expiry", "forced", "start")
 
 
-def cause_of(lease: LeaseState, forced: bool) -> str:
-    """Return why the Lease, as it is before our claim, is ours to claim."""
+def cause_of(lease: LeaseState, forced: bool, ended: bool) -> str:
+    """Return why the Lease, as it is before our claim, is ours to claim. ended: its holder has shut down without giving it back."""
     if forced:
         return "forced"
     release = lease.release
+    if ended:
+        return "deletion"
     if release is None:
         return "expiry"
     if release.clean:

@@ -202,6 +202,7 @@ def _op_answered(step: Step) -> None:
             at_start = result.op is Op.START or step.m.phase is Phase.BOOT
             step.remember(
                 position=result.position,
+                shutdown=result.position if result.shutdown else None,
                 follow_term=None,
                 promised=None,
                 started=at_start,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .lsn import Position, format_lsn
-from .model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, VolumeState
+from .model import Holder, LeaseState, Member, Pod, Publication, VolumeState
 from .syncset import shortfall
 
 PUBLISH_WAIT_S = 1.0
@@ -89,12 +89,13 @@ def judge(
     published_for: float,
     cold: bool,
     max_lag: int,
+    ended: bool = False,
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
     age: seconds since this version was first seen; waited: seconds since it was first seen to be released or run out;
     published_for: seconds since our own publication under it was sent, for as long the others have had reason to publish;
-    cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes.
+    cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown checkpoint.
     """
     if lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
@@ -102,6 +103,8 @@ def judge(
     volumes = {m.volume for m in lease.members} | ({lease.volume} if lease.volume else set())
     if me.volume not in volumes:
         return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked="member")
+    if ended:
+        return Verdict(True, f"{lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {me.position}")
     if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
         return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago")
     published = publications(pods, version)
@@ -137,8 +140,8 @@ def judge(
     if lease.sync is None and lag > max_lag:
         reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {max_lag}"
         return Verdict(False, reason, blocked="lag")
-    order = sorted((_rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not q.failed and not p.deleting)
-    names = [n for _, n in order]
+    order = sorted((q.failed, _rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not p.deleting)
+    names = [n for _, _, n in order]
     rank = names.index(me.pod) if me.pod in names else len(names)
     successor = lease.release.successor if lease.release is not None else None
     if successor is not None and successor != me.pod:
@@ -217,22 +220,20 @@ def judge_resume(
     me: Candidate,
     system_identifier: str,
     replicas: int,
+    version: str,
     pods: tuple[Pod, ...],
     waited: float,
-    synchronous: bool = False,
-    stranger: bool = False,
+    strict: bool = False,
 ) -> Verdict:
     """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
 
-    All ordinals below `replicas` have published, or a majority has and 60 s have passed; in synchronous mode all. While one is missing, the
-    best volume must know the highest term, for it may be the missing one that wrote under it; with all in sight, who did is on a newer
-    timeline than the others. stranger: we were no member of the last Lease, whose holder may be writing without asking us; then all
-    have to publish, and to know the highest term, or else they may have published when there was no Lease once before.
+    All ordinals below `replicas` have published under `version`, or a majority has and 60 s have passed, unless it is `strict`. While
+    one is missing, the best volume must know the highest term, for it may be the missing one that wrote under it; with all in sight, who
+    did is on a newer timeline than the others.
     """
-    strict = synchronous or stranger
-    published = publications(pods, NO_LEASE)
+    published = publications(pods, version)
     known = [(p, q) for p, q in published.values() if p.ordinal < replicas]
-    if not is_published(me, NO_LEASE, pods):
+    if not is_published(me, version, pods):
         return Verdict(False, "our own position isn't published yet")
     enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not strict
     if len(known) < replicas and not enough:
@@ -243,33 +244,31 @@ def judge_resume(
     strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
     if strangers:
         return Verdict(False, f"volumes of different clusters meet: {system_identifier} and {', '.join(strangers)}")
-    highest = max(q.max_term for _, q in known)
-    earlier = sorted(p.name for p, q in known if q.state is VolumeState.DATA and q.max_term < highest)
-    if stranger and earlier:
-        return Verdict(False, f"{', '.join(earlier)} knew no term above {highest - 1} when it published", blocked="positions")
     damaged = sorted(p.name for p, q in known if q.state is VolumeState.DAMAGED)
     if damaged and waited < NO_LEASE_WAIT_S:
         return Verdict(False, f"the volume of {', '.join(damaged)} is damaged")
     best_pod, best = min(with_data, key=lambda pq: _rank_key(*pq))
-    if best.max_term < highest and len(known) < replicas:
+    if best.max_term < max(q.max_term for _, q in known) and len(known) < replicas:
         return Verdict(False, f"{best_pod.name} has the most WAL but not the highest term")
     if best_pod.name != me.pod:
         return Verdict(False, f"{best_pod.name} has more WAL")
     return Verdict(True, f"best of {len(with_data)} volumes at {me.position}, no Lease to go by")
 
 
-def resume_state(me: Candidate, address: str, system_identifier: str, pods: tuple[Pod, ...], max_term: int, ttl: float) -> LeaseState:
-    """Return the Lease that `me` creates over existing volumes.
+def resume_state(
+    me: Candidate, address: str, system_identifier: str, version: str, pods: tuple[Pod, ...], max_term: int, ttl: float
+) -> LeaseState:
+    """Return the Lease that `me` creates over existing volumes, of which those count that have published under `version`.
 
     Which timelines were reserved is forgotten with the old one. A claim makes the term one more and the timeline at most that, so
     no timeline above the highest term was, in a cluster that was made here. The leap is for claims that nobody knows of any more.
     """
     others = [
         Member(p.name, q.volume)
-        for p, q in publications(pods, NO_LEASE).values()
+        for p, q in publications(pods, version).values()
         if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA
     ]
-    highest = max([max_term] + [q.max_term for _, q in publications(pods, NO_LEASE).values()])
+    highest = max([max_term] + [p.publication.max_term for p in pods if p.publication is not None])
     base = LeaseState(
         Holder(me.pod, me.uid), highest + RESUME_LEAP, ttl, system_identifier, timeline=highest + RESUME_LEAP, members=tuple(others)
     )

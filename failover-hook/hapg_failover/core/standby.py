@@ -18,6 +18,7 @@ FOLLOW_RETRY_S = 0.25
 PODS_FRESH_S = 1.5
 UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges nothing by itself if it is promoted"
 SUCCESSION_S = 10.0
+LAST_S = 50.0
 BLOCKED_PATIENCE_S = 10.0
 
 
@@ -212,6 +213,9 @@ def sealed(step: Step) -> None:
     if synchronous.unguarded(step):
         step.start(UNGUARDED)
         return
+    if step.holder_has_ended:
+        _stand(step, s)
+        return
     if step.live_holder and switchover.is_chosen(step) and o.now - m.phase_since < SUCCESSION_S:
         step.because(f"sealed at {m.position}; {s.holder.pod} is about to hand over to us")
         return
@@ -266,15 +270,18 @@ def _stand(step: Step, s: LeaseState) -> None:
     me = step.candidate()
     if _too_full(step):
         return
+    if o.lease is not None and o.lease.missing_since is not None:
+        step.because("the Lease is gone: it can't be claimed before somebody makes it anew, or it has been gone for a minute")
+        return
     if me is None or m.put is not None:
         step.because("no position to stand with" if me is None else "a write of the Lease is under way")
         return
     promise = failsafe.waits(step)
-    if promise is not None and s.release is None:
+    if promise is not None and s.release is None and not step.holder_has_ended:
         step.because(promise)
         return
-    if o.now < m.failed_until:
-        step.because(f"a promotion failed here; standing again in {m.failed_until - o.now:.0f} s")
+    if o.now < m.failed_until - LAST_S:
+        step.because(f"our server failed as the primary; standing again in {m.failed_until - LAST_S - o.now:.0f} s, behind all others")
         return
     assert o.lease is not None
     free_since = o.lease.first_seen + (0.0 if s.release is not None else max(o.timing.ttl, s.ttl_s))
@@ -293,6 +300,7 @@ def _stand(step: Step, s: LeaseState) -> None:
             published_for=o.now - m.published_at,
             cold=m.first_version == step.version,
             max_lag=o.max_lag,
+            ended=step.holder_has_ended,
         )
     step.remember(blocked=verdict.blocked if o.now >= free_since else "")
     if not verdict.claim:
@@ -304,7 +312,8 @@ def _stand(step: Step, s: LeaseState) -> None:
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return
-    if s.release is None and o.lease.last_read < o.lease.first_seen + max(o.timing.ttl, s.ttl_s):
+    proven = s.release is not None or step.holder_has_ended
+    if not proven and o.lease.last_read < o.lease.first_seen + max(o.timing.ttl, s.ttl_s):
         if o.now - m.read_at >= 0.3:
             step.remember(read_at=o.now)
             step.do(ReadLease(), "the Lease has run out: read it once more before the claim")
@@ -315,7 +324,7 @@ def _stand(step: Step, s: LeaseState) -> None:
         return
     state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
-    step.remember(cause=causes.cause_of(s, forced is not None), former=s.volume)
+    step.remember(cause=causes.cause_of(s, forced is not None, step.holder_has_ended), former=s.volume)
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
         force.taken(step, forced, verdict.reason)
@@ -343,14 +352,15 @@ def _resume(step: Step) -> None:
         step.because(promise)
         return
     last = o.lease.state
-    stranger = last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)}
-    verdict = election.judge_resume(me, o.system_identifier, o.replicas, o.pods, waited, o.policy.k > 0, stranger)
+    # One that was no member of the last Lease isn't asked by its holder, which may be writing.
+    strict = o.policy.k > 0 or (last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)})
+    verdict = election.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)
     if not verdict.claim:
         if verdict.blocked and waited >= election.NO_LEASE_WAIT_S:
             step.tell("NobodyMayClaim", verdict.reason)
         step.because(verdict.reason)
         return
-    state = election.resume_state(me, o.address, o.system_identifier, o.pods, o.max_term, o.timing.ttl)
+    state = election.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
     step.remember(cause="start")
     step.put(PutKind.CLAIM, state, f"make the Lease anew: {verdict.reason}", create=True)

@@ -62,8 +62,8 @@ class Outcome(Enum):
 class OpResult:
     """The answer to the operation of that number.
 
-    nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; ended: boot time from which on
-    the supervisor's word knows of what the operation did, None: the time of the answer.
+    nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; shutdown: a shutdown checkpoint ends
+    there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer.
     """
 
     number: int
@@ -72,6 +72,7 @@ class OpResult:
     nonce: str
     text: str = ""
     position: Position | None = None
+    shutdown: bool = False
     ended: float | None = None
 
 
@@ -168,7 +169,7 @@ class Slot:
 class Observation:
     """Everything `decide` may know, at one instant.
 
-    now: boot time in seconds. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
+    now: boot time in seconds. gone: our own pod isn't in the API any more. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
     term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
     probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary; slots
     None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not known;
@@ -190,6 +191,7 @@ class Observation:
     server: str | None = None
     heartbeat_at: float = 0.0
     terminating: bool = False
+    gone: bool = False
     term_in_force: int = 0
     container_dead: bool = False
     volume_state: VolumeState = VolumeState.EMPTY
@@ -217,7 +219,7 @@ class Observation:
     @property
     def deleting(self) -> bool:
         """This pod is going away."""
-        return self.terminating or any(p.uid == self.me.uid and p.deleting for p in self.pods)
+        return self.terminating or self.gone or any(p.uid == self.me.uid and p.deleting for p in self.pods)
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ class Memory:
     phase, phase_since. nonce: of the supervisor whose server the phase speaks of. op, put: under way, since when; op_ended: when
     the last operation was answered.
     held_term: the term this member holds, None if it holds none; renewed_at: send of the last acknowledged write under it;
-    recorded_ttl: that write's TTL. position: end of WAL, known while sealed. promised: the version of the last publication
+    recorded_ttl: that write's TTL. position: end of WAL, known while sealed; shutdown: that end, if it is a shutdown checkpoint's. promised: the version of the last publication
     that was sent, and its running flag, published_at: when; start_version: the one first read after this server's start (rule 3).
     follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
     which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
@@ -260,6 +262,7 @@ class Memory:
     renewed_at: float = 0.0
     recorded_ttl: float = 0.0
     position: Position | None = None
+    shutdown: Position | None = None
     promised: tuple[str, bool] | None = None
     published_at: float = 0.0
     start_version: str | None = None

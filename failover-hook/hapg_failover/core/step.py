@@ -26,6 +26,7 @@ from .state import (
     Run,
     WriteDeadline,
 )
+from .view import without_lease
 
 READ_EVERY_S = 1.0
 LEASE_GONE_S = 60.0
@@ -130,8 +131,11 @@ class Step:
 
     @property
     def version(self) -> str:
-        """The version publications are bound to: the Lease's, or NO_LEASE."""
-        return self.o.lease.version if self.o.lease is not None and self.state is not None else NO_LEASE
+        """The version publications are bound to: the Lease's, or if there is none, the last one that is known."""
+        lease = self.o.lease
+        if lease is None:
+            return NO_LEASE
+        return lease.version if self.state is not None else without_lease(lease, self.o.pods)
 
     @property
     def age(self) -> float:
@@ -175,6 +179,22 @@ class Step:
             and s.holder != self.o.me
             and s.system_identifier is not None
             and self.age < self.o.timing.overdue
+        )
+
+    @property
+    def holder_has_ended(self) -> bool:
+        """Our WAL ends with the shutdown checkpoint of the Lease's own timeline: its only writer has ended, and we have all of it.
+
+        Each claim reserves a timeline of its own, so no other server has written on it, and none will again.
+        """
+        s, end = self.state, self.m.position
+        return (
+            s is not None
+            and s.release is None
+            and s.holder != self.o.me
+            and end is not None
+            and end == self.m.shutdown
+            and end.timeline == s.timeline
         )
 
     @property

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from .model import NO_LEASE, LeaseObject
+from .model import NO_LEASE, LeaseObject, Pod
 from .state import LeaseView
+
+GONE = NO_LEASE + "@"
 
 
 def is_older(version: str, than: str) -> bool:
@@ -14,6 +17,16 @@ def is_older(version: str, than: str) -> bool:
     They are decimal numbers that grow within a resource (Kubernetes API concepts, 'Resource versions'); anything else is never older.
     """
     return version.isdecimal() and than.isdecimal() and int(version) < int(than)
+
+
+def without_lease(view: LeaseView, pods: Iterable[Pod]) -> str:
+    """Return the version to publish under when there is no Lease: NO_LEASE and the last version that anybody here has seen of it.
+
+    So what was said when another Lease was gone, longer ago, doesn't count as said now. pods: whose publications are known.
+    """
+    said = [p.publication.lease_version.removeprefix(GONE) for p in pods if p.publication and p.publication.lease_version.startswith(GONE)]
+    last = max((int(version) for version in (view.version, *said) if version.isdecimal()), default=None)
+    return NO_LEASE if last is None else f"{GONE}{last}"
 
 
 def see(view: LeaseView | None, lease: LeaseObject | None, asked: float, now: float, gap: float) -> LeaseView:

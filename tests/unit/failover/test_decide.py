@@ -96,6 +96,13 @@ def answered(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = 
     return OpResult(1, op, outcome, "n1", "because", position)
 
 
+@pytest.mark.parametrize("shutdown", [True, False])
+def test_a_seal_tells_whether_our_wal_ends_with_a_shutdown_checkpoint(shutdown: bool) -> None:
+    sealing = replace(FOLLOWING, op=Op.SEAL, op_number=1)
+    decision = decide(seen(op=replace(answered(Op.SEAL, position=END), shutdown=shutdown)), sealing)
+    assert (decision.memory.position, decision.memory.shutdown) == (END, END if shutdown else None)
+
+
 def kinds(actions: tuple[Action, ...]) -> list[str]:
     """Name the actions: an operation and a write of the Lease by their kind."""
     return [a.op.value if isinstance(a, Run) else a.kind.value if isinstance(a, PutLease) else type(a).__name__ for a in actions]
@@ -172,7 +179,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             "our position",
         ),
         ("released to us", seen(lease=lease(RELEASED, 4.0)), SEALED, Phase.CLAIMING, ["claim"], "claim term 6: best of 1"),
-        ("a promotion failed here", seen(lease=lease(RELEASED)), replace(SEALED, failed_until=NOW + 9), Phase.SEALED, [], "again in 9 s"),
+        ("a promotion failed here", seen(lease=lease(RELEASED)), replace(SEALED, failed_until=NOW + 59), Phase.SEALED, [], "again in 9 s"),
         ("ours though sealed", seen(lease=lease(MINE)), SEALED, Phase.SEALED, ["release"], "our server can't write"),
         (
             "the claim succeeded",

@@ -77,7 +77,19 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
         ("the better one has had its time", me(2, 90), LEASE, BOTH, 14.1, 8.1, False, True, "rank 1 of 2"),
         ("one of more WAL and a higher ordinal", me(1, 80), LEASE, (pod(1, 80), pod(2, 90)), 7.5, 1.5, False, False, "rank 1"),
         ("an equal one goes by its ordinal", me(2, 90), LEASE, (pod(1, 90), pod(2, 90)), 7.5, 1.5, False, False, "rank 1"),
-        ("one that failed is passed over", me(2, 90), LEASE, (pod(1, 100, failed=True), pod(2, 90)), 7.1, 1.1, False, True, "best of 1"),
+        ("one that failed is passed over", me(2, 90), LEASE, (pod(1, 100, failed=True), pod(2, 90)), 7.1, 1.1, False, True, "best of 2"),
+        ("one that failed goes last", me(1, 100), LEASE, (pod(1, 100, failed=True), pod(2, 90)), 7.1, 1.1, False, False, "rank 1 of 2"),
+        (
+            "the best of those that failed, if there is no other",
+            me(1, 100),
+            LEASE,
+            (pod(1, 100, failed=True), pod(2, 90, failed=True)),
+            7.1,
+            1.1,
+            False,
+            True,
+            "best of 2",
+        ),
         (
             "one going away is passed over",
             me(2, 90),
@@ -175,20 +187,20 @@ def kept(number: int, lsn: int, **changes: object) -> Pod:
     ],
 )
 def test_resuming_without_a_lease(pods: tuple[Pod, ...], waited: float, claims: bool, words: str) -> None:
-    verdict = judge_resume(me(0, 9), "system", 3, pods, waited)
+    verdict = judge_resume(me(0, 9), "system", 3, NO_LEASE, pods, waited)
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
 
 
 def test_a_lease_that_is_made_anew_reserves_a_timeline_above_every_term() -> None:
     """The term of a lost primary is known to its followers, its timeline may not be; a last claim may be known to nobody."""
-    made = resume_state(me(0, 9), "a", "system", (kept(0, 9), kept(1, 8, max_term=12)), 7, 6.0)
+    made = resume_state(me(0, 9), "a", "system", NO_LEASE, (kept(0, 9), kept(1, 8, max_term=12)), 7, 6.0)
     assert (made.term, made.timeline) == (12 + 16 + 1, 12 + 16 + 1)
 
 
-def test_a_stranger_to_the_last_lease_trusts_nothing_that_may_have_been_said_before() -> None:
-    """In the first time without a Lease all have published term 7; one of them has written under term 8 since, and may still."""
-    pods = (kept(0, 9, max_term=8), kept(1, 8, max_term=8), kept(2, 5))
-    verdict = judge_resume(me(0, 9), "system", 3, pods, 1e6, stranger=True)
-    assert (verdict.claim, verdict.reason) == (False, "pg-2 knew no term above 7 when it published")
-    assert judge_resume(me(0, 9), "system", 3, pods, 1e6).claim
-    assert not judge_resume(me(0, 9), "system", 4, pods, 1e6, stranger=True).claim
+def test_what_was_said_when_another_lease_was_gone_does_not_count() -> None:
+    """One has published, followed the next primary and was lost; now that one's Lease is gone as well."""
+    pods = (pod(0, 9, 4, "none@70"), pod(1, 8, 4, "none@70"), pod(2, 5, 4, "none@50"))
+    verdict = judge_resume(me(0, 9), "system", 3, "none@70", pods, 1e6, strict=True)
+    assert (verdict.claim, verdict.reason) == (False, "there is no Lease: 2 of 3 members have published")
+    again = (*pods[:2], pod(2, 5, 4, "none@70"))
+    assert judge_resume(me(0, 9), "system", 3, "none@70", again, 0.0, strict=True).claim

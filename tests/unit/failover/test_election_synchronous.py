@@ -80,5 +80,5 @@ def test_a_holder_that_claims_again_is_no_member() -> None:
 @pytest.mark.parametrize(("synchronous", "claims"), [(False, True), (True, False)])
 def test_resuming_without_a_lease_needs_all(synchronous: bool, claims: bool) -> None:
     kept = tuple(replace(p, publication=replace(p.publication, lease_version=NO_LEASE)) for p in (pod(0, 9), pod(1, 8)) if p.publication)
-    verdict = judge_resume(me(0, 9), "system", 3, kept, 1e6, synchronous)
+    verdict = judge_resume(me(0, 9), "system", 3, NO_LEASE, kept, 1e6, synchronous)
     assert (verdict.claim, bool(verdict.blocked)) == (claims, synchronous)

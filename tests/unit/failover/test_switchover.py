@@ -214,6 +214,20 @@ def test_one_server_alone_hands_over_to_nobody() -> None:
     assert (decision.memory.successor, kinds(decision.actions)) == (None, ["hand-over"])
 
 
+def test_a_pod_deleted_by_force_hands_over_without_a_checkpoint() -> None:
+    gone = writing(gone=True)
+    named = decide(gone, PRIMARY)
+    assert (kinds(named.actions), named.memory.successor) == (["renew"], "pg-0")
+    over = decide(replace(gone, now=NOW + 0.1, lease=lease(NAMED, version="41")), replace(named.memory, put=None))
+    assert kinds(over.actions) == ["hand-over", "Label", "Label", "Announce"]
+
+
+def test_it_does_not_wait_long_for_an_api_that_may_not_know_it_any_more() -> None:
+    gone, named = writing(gone=True), decide(writing(gone=True), PRIMARY).memory
+    assert kinds(decide(replace(gone, now=NOW + 0.3), named).actions) == []
+    assert "hand-over" in kinds(decide(replace(gone, now=NOW + 0.5), named).actions)
+
+
 STOPPED = replace(READY, phase=Phase.STOPPING, successor="pg-0", op=Op.HAND_OVER)
 
 
@@ -246,6 +260,7 @@ def test_the_release_follows_the_naming_at_once() -> None:
 # ---- the successor ----
 
 TO_US = replace(HELD, successor="pg-1")
+ENDED = replace(SEALED, promised=None, shutdown=END, phase_since=NOW - 1)
 FOR_US = replace(TO_US, release=Release("switchover", True, END, "pg-1", 3.0))
 
 
@@ -271,8 +286,27 @@ def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
         (FOR_US, 0.1, replace(SEALED, promised=None), ["claim"], "claim term 6: chosen successor at"),
         (FOR_US, 0.1, replace(SEALED, promised=None, position=Position(3, 0x400)), ["Publish"], "our position for the election"),
         (replace(FOR_US, successor="pg-2"), 0.1, replace(SEALED, promised=None), ["claim"], "chosen successor"),
+        (TO_US, 0.1, ENDED, ["claim"], "pg-0 has shut down, and our WAL ends with its checkpoint at 3:0/500"),
+        (HELD, 0.1, ENDED, ["claim"], "pg-0 has shut down"),
+        (replace(HELD, members=()), 0.1, ENDED, [], "neither a member nor"),
+        (replace(TO_US, timeline=4), 0.1, ENDED, [], "is about to hand over to us"),
+        (TO_US, 0.1, replace(ENDED, shutdown=Position(3, 0x400)), [], "is about to hand over to us"),
+        (TO_US, 0.1, replace(ENDED, promised_until=NOW + 1), ["claim"], "pg-0 has shut down"),
     ],
-    ids=["waits", "not for ever", "the primary is silent", "claims without publishing", "falls short", "the release counts"],
+    ids=[
+        "waits",
+        "not for ever",
+        "the primary is silent",
+        "claims without publishing",
+        "falls short",
+        "the release counts",
+        "the shutdown checkpoint is a proof",
+        "to whoever has it",
+        "if it is a member",
+        "not one of an older timeline",
+        "nor one that isn't the end",
+        "a promise binds as long as the holder lives",
+    ],
 )
 def test_the_sealed_successor(state: LeaseState, age: float, memory: Memory, ordered: list[str], words: str) -> None:
     decision = decide(seen(lease=LeaseView("41", state, NOW - age, NOW)), memory)

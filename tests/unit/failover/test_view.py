@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core.model import NO_LEASE, Holder, LeaseObject, LeaseState
+from hapg_failover.core.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, Publication, VolumeState
 from hapg_failover.core.state import LeaseView
-from hapg_failover.core.view import is_older, see
+from hapg_failover.core.view import is_older, see, without_lease
 
 GAP = 3.2
 STATE = LeaseState(Holder("pg-0", "u0"), 1, 6.0, "system")
@@ -61,3 +61,20 @@ def test_it_remembers_since_when_the_lease_is_gone() -> None:
 def test_a_lease_that_is_back_is_not_missing() -> None:
     gone = see(BEFORE, None, 102.0, 102.1, GAP)
     assert see(gone, read("10"), 103.0, 103.1, GAP).missing_since is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "said", "version"),
+    [
+        (LeaseView(NO_LEASE, None, 1.0, 1.0), (), "none"),
+        (LeaseView("70", STATE, 1.0, 1.0, 2.0), (), "none@70"),
+        (LeaseView("70", STATE, 1.0, 1.0, 2.0), ("none@50", "69", "none"), "none@70"),
+        (LeaseView("9", STATE, 1.0, 1.0, 2.0), ("none@10",), "none@10"),
+        (LeaseView(NO_LEASE, None, 1.0, 1.0), ("none@10", "none@x"), "none@10"),
+    ],
+)
+def test_without_a_lease_the_last_one_that_anybody_has_seen_tells_this_time_from_others(
+    seen: LeaseView, said: tuple[str, ...], version: str
+) -> None:
+    pods = tuple(Pod(f"pg-{n}", f"u{n}", "1", n, publication=Publication(v, "n", VolumeState.DATA)) for n, v in enumerate(said))
+    assert without_lease(seen, (*pods, Pod("pg-9", "u9", "1", 9))) == version

@@ -15,6 +15,7 @@ from hapg_failover.core.wal import (
     WalEnd,
     end_before_segment,
     end_by_reading,
+    ends_in_shutdown,
     newest_segment_timeline,
     parse_lastrecord,
     parse_waldump_end,
@@ -100,6 +101,22 @@ def test_the_end_of_wal_is_where_the_killed_server_had_flushed(busy: Server) -> 
         assert end == flushed, found
         assert record_may_exist(busy.read_wal, 1, found.last_record, SEGMENT_SIZE)
         assert not record_may_exist(busy.read_wal, 1, end, SEGMENT_SIZE)
+
+
+def test_a_shutdown_checkpoint_is_told_from_any_other_end(busy: Server) -> None:
+    """Wherever it falls in its page; and only at the very end of it."""
+    chance = random.Random(7)
+    for _ in range(ROUNDS):
+        busy.start()
+        flushed = _work(busy, chance)
+        assert not ends_in_shutdown(busy.read_wal, 1, flushed, SEGMENT_SIZE)
+        busy.stop("fast")
+        control = _control(busy)
+        end = end_by_reading(busy.read_wal, 1, control.redo, SEGMENT_SIZE)
+        assert end is not None
+        assert ends_in_shutdown(busy.read_wal, 1, end, SEGMENT_SIZE)
+        assert not ends_in_shutdown(busy.read_wal, 1, end - 8, SEGMENT_SIZE)
+        assert not ends_in_shutdown(busy.read_wal, 1, end + 8, SEGMENT_SIZE)
 
 
 def test_reading_ends_where_a_byte_is_wrong(busy: Server) -> None:

@@ -83,17 +83,18 @@ def test_figures_of_a_primary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("release", "timeline", "forced", "cause"),
+    ("release", "timeline", "forced", "ended", "cause"),
     [
-        (None, 4, False, "expiry"),
-        (None, 4, True, "forced"),
-        (Release("switchover", True), 4, False, "switchover"),
-        (Release("the pod is going away", True), 4, False, "deletion"),
-        (Release("the server died", False), 4, False, "death"),
-        (Release("the first server is made", False), 0, False, "start"),
+        (None, 4, False, False, "expiry"),
+        (None, 4, False, True, "deletion"),
+        (None, 4, True, False, "forced"),
+        (Release("switchover", True), 4, False, False, "switchover"),
+        (Release("the pod is going away", True), 4, False, False, "deletion"),
+        (Release("the server died", False), 4, False, False, "death"),
+        (Release("the first server is made", False), 0, False, False, "start"),
     ],
 )
-def test_a_promotion_has_a_cause(release: Release | None, timeline: int, forced: bool, cause: str) -> None:
+def test_a_promotion_has_a_cause(release: Release | None, timeline: int, forced: bool, ended: bool, cause: str) -> None:
     state = LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl, timeline=timeline, release=release)
-    assert cause_of(state, forced) == cause
+    assert cause_of(state, forced, ended) == cause
     assert cause in CAUSES
