@@ -21,6 +21,7 @@ from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.lsn import Position, format_lsn
 from hapg_failover.core.state import Op, Outcome
+from hapg_failover.core.wal import parse_waldump_end, segment_name
 from hapg_failover.inspection import Inspection
 from tests.cluster import embedded
 

@@ -169,14 +169,13 @@ class Slot:
 class Observation:
     """Everything `decide` may know, at one instant.
 
-    now: boot time in seconds. gone: our own pod isn't in the API any more. server: the supervisor's word (down, standby, primary) or None without a fresh heartbeat.
-    term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in our hands.
-    probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary; slots
-    None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not known;
-    segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server says
-    of synchronous_standby_names while primary.
-    pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted: answers, asked: requests of a holder; each
-    shown once.
+    now: boot time in seconds. gone: our own pod isn't in the API any more. server: the supervisor's word (down, standby, primary) or None
+    without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in
+    our hands. probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary;
+    slots None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not
+    known; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server
+    says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked,
+    granted: answers, asked: requests of a holder; each shown once.
     """
 
     now: float
@@ -228,26 +227,24 @@ class Memory:
 
     phase, phase_since. nonce: of the supervisor whose server the phase speaks of. op, put: under way, since when; op_ended: when
     the last operation was answered.
-    held_term: the term this member holds, None if it holds none; renewed_at: send of the last acknowledged write under it;
-    recorded_ttl: that write's TTL. position: end of WAL, known while sealed; shutdown: that end, if it is a shutdown checkpoint's. promised: the version of the last publication
-    that was sent, and its running flag, published_at: when; start_version: the one first read after this server's start (rule 3).
-    follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason: why our server,
-    which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
-    for it. handover: under way; successor: the pod that is to take over. former: volume of the holder before us.
-    first_version: the one this agent read first; while it stands,
-    nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed; copies: rewinds and clones since we last
-    streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't started yet. warm_until: hot standby isn't
-    tried before that. stuck_since: when the data volume was first seen to take no writes. slots_at: when slots were changed last.
-    told_at: when a lasting trouble was announced last; answered: requests of operators that were answered, as they were written, and when.
-    blocked: why we may not claim a Lease that is free, however long it stays so, in a word of election.BLOCKS.
-    renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when.
-    grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in
-    the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they
-    are all that lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision;
-    heard: (term, serial) of the last request that was granted.
-    guarded: the server was started to acknowledge nothing by itself; recorded: the synchronous set in the Lease is what was last
-    written and answered; setting: found in force, at LSN base; None: not known; ordered: the last one that was ordered; sync_told: the
-    last Event about it.
+    held_term: the term this member holds, None if it holds none; renewed_at: send of the last acknowledged write under it; recorded_ttl:
+    that write's TTL. position: end of WAL, known while sealed; shutdown: that end, if it is a shutdown checkpoint's. promised: the
+    version of the last publication that was sent, and its running flag, published_at: when; start_version: the one first read after this
+    server's start (rule 3). follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason:
+    why our server, which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
+    for it. handover: under way; successor: the pod that is to take over. former: volume of the holder before us. first_version: the one
+    this agent read first; while it stands, nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed;
+    copies: rewinds and clones since we last streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't
+    started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data volume was first seen to take no writes.
+    slots_at: when slots were changed last. told_at: when a lasting trouble was announced last; answered: requests of operators that were
+    answered, as they were written, and when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of
+    election.BLOCKS. renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when. grants:
+    (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in the member
+    list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they are all that
+    lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision; heard: (term,
+    serial) of the last request that was granted. guarded: the server was started to acknowledge nothing by itself; recorded: the
+    synchronous set in the Lease is what was last written and answered; setting: found in force, at LSN base; None: not known; ordered:
+    the last one that was ordered; sync_told: the last Event about it.
     """
 
     phase: Phase = Phase.BOOT
