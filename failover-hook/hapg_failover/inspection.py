@@ -75,7 +75,8 @@ class Inspection:
         if self._missing & {"pg_waldump", "pg_xlogdump"}:
             return end_by_reading(self._volume.read_wal, timeline, start, segment_size)
         last = last_lsn(timeline, start, names, segment_size)
-        text = self._run("waldump", segment_name(timeline, start, segment_size), format_lsn(start), format_lsn(last))
+        upto = segment_name(timeline, last - 1, segment_size), format_lsn(last)
+        text = self._run("waldump", segment_name(timeline, start, segment_size), format_lsn(start), *upto)
         if "error:" not in text and "fatal:" not in text.lower():
             return end_before_segment(self._volume.read_wal, segment_name(timeline, last, segment_size), segment_size)
         try:
@@ -86,9 +87,8 @@ class Inspection:
             return found.end
         if found.last_record is None:
             return None
-        record = parse_lastrecord(
-            self._run("lastrecord", segment_name(timeline, found.last_record, segment_size), format_lsn(found.last_record))
-        )
+        name = segment_name(timeline, found.last_record, segment_size)
+        record = parse_lastrecord(self._run("lastrecord", name, format_lsn(found.last_record), *upto))
         return record_end(record, segment_size)
 
 

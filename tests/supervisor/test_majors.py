@@ -105,7 +105,8 @@ def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair:
         unused.write_bytes(bytes(size))
         unused.chmod(0o644)
     start = end.lsn - end.lsn % size
-    said = replica.output("waldump", segment_name(end.timeline, end.lsn, size), format_lsn(start), format_lsn(start + size))
+    name = segment_name(end.timeline, end.lsn, size)
+    said = replica.output("waldump", name, format_lsn(start), name, format_lsn(start + size))
     assert parse_waldump_end(said, size).end == end.lsn
     assert inspection(replica).end_of_wal(None) == end
     assert inspection(replica).end_of_wal(end.lsn) == end

@@ -57,11 +57,12 @@ def test_seal_and_follow(primary: Container, clone: Clone, mode: str, speed: str
     assert primary.sql("select count(*) from pg_stat_replication") == "0"
     # what a server that takes no connection has is read from its log: where the valid records end
     segment_end = parse_lsn(end) // SEGMENT * SEGMENT + SEGMENT
-    output = replica.output("waldump", segment_name(2, parse_lsn(start), SEGMENT), start, format_lsn(segment_end))
+    first, last = (segment_name(2, parse_lsn(lsn), SEGMENT) for lsn in (start, end))
+    output = replica.output("waldump", first, start, last, format_lsn(segment_end))
     found = re.search(r"invalid record length at ([0-9A-F]+/[0-9A-F]+)", output)
     assert found, output
     assert parse_lsn(found[1]) == parse_lsn(end)
-    assert "rmgr" in replica.output("lastrecord", segment_name(2, parse_lsn(start), SEGMENT), start)
+    assert "rmgr" in replica.output("lastrecord", first, start, last, format_lsn(segment_end))
     # sealed means sealed
     write(primary, "second")
     assert replica.ok("seal", "fast") == "-"
@@ -106,7 +107,9 @@ def test_a_drain_lets_the_stream_end_by_itself_and_seals_then(primary: Container
     assert "primary_conninfo = ''" in instance
     checkpoint = re.search(r"Latest checkpoint location: +([0-9A-F]+/[0-9A-F]+)", primary.output("controldata"))
     assert checkpoint
-    assert "CHECKPOINT_SHUTDOWN" in replica.output("lastrecord", segment_name(2, parse_lsn(checkpoint[1]), SEGMENT), checkpoint[1])
+    name = segment_name(2, parse_lsn(checkpoint[1]), SEGMENT)
+    segment_end = parse_lsn(checkpoint[1]) // SEGMENT * SEGMENT + SEGMENT
+    assert "CHECKPOINT_SHUTDOWN" in replica.output("lastrecord", name, checkpoint[1], name, format_lsn(segment_end))
 
 
 def test_a_drain_without_a_stream_is_a_seal(primary: Container, clone: Clone) -> None:

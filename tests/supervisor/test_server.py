@@ -459,7 +459,7 @@ def test_a_stop_ends_a_job_that_runs_beside_the_server(standby: Container) -> No
     pipe = standby.pgdata / "pg_wal/000000090000000000000009"
     os.mkfifo(pipe, 0o666)
     os.chown(pipe, *server_user())
-    job = standby.tell("lastrecord", "000000090000000000000009", "0/900000")
+    job = standby.tell("lastrecord", *("000000090000000000000009", "0/900000", "000000090000000000000009", "0/A00000"))
     wait_for(lambda: any(b"pg_waldump" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in standby.pids()), "it hangs")
     assert standby.sql("select 1") == "1"
     assert standby.ok("stop", "fast") == "0"
