@@ -5,6 +5,7 @@ What an operation does is decided in `core`; here stands only how. A kill makes 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,7 @@ CLONE_SEGMENTS = 3
 FRESH_S = 0.5
 STANDBYS_S = 4.0
 STATUS_S = 2.0
+TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 
 
 class OperationFailed(Exception):
@@ -156,11 +158,19 @@ class Operation:
         return OpResult(self._run.number, self._run.op, outcome, self._nonce, text, position)
 
     def _verb(self, verb: str, *args: str, timeout: float = QUICK_S) -> str:
-        return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout)[0]
+        return self._call(verb, *args, timeout=timeout)[0]
 
     def _output(self, verb: str, *args: str, timeout: float = START_S) -> str:
-        _, verb_id = self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout)
-        return self._tools.supervisor.output(verb_id)
+        return self._tools.supervisor.output(self._call(verb, *args, timeout=timeout)[1])
+
+    def _call(self, verb: str, *args: str, timeout: float) -> tuple[str, str]:
+        """Send a verb; if the supervisor has heard a higher term, from an agent before us, take it over for the next try."""
+        try:
+            return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout)
+        except OperationFailed as failure:
+            if newer := TERM_TOO_LOW.search(str(failure)):
+                self._tools.volume.write_term(int(newer[1]))
+            raise
 
     def _heartbeat(self) -> Heartbeat:
         heartbeat = self._tools.supervisor.heartbeat()

@@ -43,9 +43,12 @@ class Driver:
         self.server.send(self.nonce, self.run.term, do, answers.append)
         for _ in range(int(VERB_LIMIT_S / 0.05)):
             if answers:
-                return answers[0]
+                break
             yield 0.05
-        return answers[0] if answers else "no answer"
+        answer = answers[0] if answers else "no answer"
+        if answer.startswith("term "):
+            self.volume.max_term = max(self.volume.max_term, self.server.term)
+        return answer
 
     def stop(self) -> Generator[float, None, bool]:
         """Shut the server down, if it runs."""

@@ -30,16 +30,17 @@ Bytes per WAL segment:                16777216
 class Release:
     """A supervisor that obeys, or fails at one verb, and a primary whose last checkpoint is on `timeline`."""
 
-    def __init__(self, base: Path, timeline: int = 3, fails: str = "") -> None:
+    def __init__(self, base: Path, timeline: int = 3, fails: str = "", answer: str = "error") -> None:
         self.volume = Volume(base, "15", "pg_wal")
         self.timeline = timeline
         self.fails = fails
+        self.answer = answer
         self.calls: list[tuple[str, bool]] = []
 
     def call(self, nonce: str, term: int, verb: str, *args: str, timeout: float) -> tuple[str, str]:
         self.calls.append((verb, self.volume.dirty()))
         if verb == self.fails:
-            raise OperationFailed(f"{verb}: error")
+            raise OperationFailed(f"{verb}: {self.answer}")
         return "0", "id"
 
     def heartbeat(self) -> Any:
@@ -118,6 +119,13 @@ def test_a_clone_that_fails_leaves_a_sound_volume_sound_and_a_dirty_one_dirty(ba
     release.volume.set_dirty()
     release.perform(Op.CLONE)
     assert release.volume.assess().state is VolumeState.DAMAGED
+
+
+def test_a_higher_term_that_only_the_supervisor_has_heard_is_taken_over(base: Path) -> None:
+    """An agent before us sent it; the Lease that told it is gone."""
+    release = Release(base, fails="seal", answer="refused term 7 is below 12")
+    assert release.perform(Op.SEAL).outcome is Outcome.FAILED
+    assert release.volume.term() == 12
 
 
 @pytest.mark.parametrize("op", [Op.SEAL, Op.FOLLOW])
