@@ -137,12 +137,7 @@ class Agent:
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
-
-        def change(w: World) -> None:
-            w.keep_pod(pod, deleted)
-            w.gone = w.gone or (deleted and pod.uid == self._me.uid)
-
-        self._changes.put(change)
+        self._changes.put(lambda w: w.keep_pod(pod, deleted))
 
     def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
         """Decide on a peer's request for a grant; None if that takes too long."""

@@ -31,7 +31,6 @@ COPY_S = 12 * 3600.0
 PROMOTE_S = 10.0
 CHECKPOINT_S = 30.0
 REMOTE_S = 5.0
-DRAIN_S = 10.0
 LONG_CHECKPOINT_S = 1.0
 SIZE_S = 60.0
 CLONE_SEGMENTS = 3
@@ -227,7 +226,7 @@ class Operation:
         return self._sealed(self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
 
     def _sealed_position(self, how: str) -> Position | None:
-        title = self._verb("seal", how, timeout=DRAIN_S if how == "drain" else self._tools.steer_s)
+        title = self._verb("seal", how, timeout=self._run.seconds if how == "drain" else self._tools.steer_s)
         return self._inspection.end_of_wal(None if title == "-" else parse_lsn(title))
 
     def _follow(self) -> OpResult:

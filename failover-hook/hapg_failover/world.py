@@ -40,7 +40,7 @@ def read_volume(volume: Volume) -> VolumeFacts:
 
 @dataclass
 class World:
-    """The last word of every thread. gone: our own pod isn't in the API any more; down_at: boot time at which the supervisor said that
+    """The last word of every thread. gone: UIDs of pods that were seen to go; down_at: boot time at which the supervisor said that
     the server is dead; give_back: the dead container's locks, while we keep them; puts, ops, asked, granted: answers and requests that
     `decide` hasn't seen yet.
     """
@@ -49,7 +49,7 @@ class World:
     lease: LeaseView | None = None
     pods: dict[str, Pod] = field(default_factory=dict)
     pods_listed_at: float = 0.0
-    gone: bool = False
+    gone: frozenset[str] = frozenset()
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
     slots: tuple[Slot, ...] | None = None
@@ -76,6 +76,7 @@ class World:
         """Take one pod, unless something newer is known of it."""
         known = self.pods.get(pod.name)
         if deleted:
+            self.gone |= {pod.uid}
             if known is not None and known.uid == pod.uid:
                 self.pods = {name: p for name, p in self.pods.items() if name != pod.name}
         elif known is None or known.uid != pod.uid or int(pod.version) >= int(known.version):

@@ -69,7 +69,7 @@ class Agent:
         self.uid = world.uids[member]
         self.address = world.address(member)
         self.running = True
-        self.gone = False
+        self.gone: frozenset[str] = frozenset()
         self.frozen = False
         self.freeze_before_action = 0.0
         self.memory = Memory()
@@ -309,7 +309,7 @@ class Agent:
         """Take a watch event of a pod into the cache."""
         if gone is not None:
             known = self.pods.pop(gone, None)
-            self.gone = self.gone or (known is not None and known.uid == self.uid)
+            self.gone |= {known.uid} if known is not None else set()
         if pod is not None:
             old = self.pods.get(pod.name)
             if old is None or int(old.version) < int(pod.version):

@@ -22,7 +22,6 @@ FIRST_LSN = 1000
 VERB_LIMIT_S = 5.0
 WRITABLE_LIMIT_S = 10.0
 SHUTDOWN_LIMIT_S = 20.0
-DRAIN_LIMIT_S = 10.0
 STANDBYS_LIMIT_S = 2.0
 
 
@@ -124,10 +123,12 @@ def sealed_at(d: Driver) -> Result:
 def seal(d: Driver) -> Operation:
     """Stop the WAL receiver, find the end of WAL; when draining, once the upstream server is down."""
     d.remember_term()
-    for _ in range(int(DRAIN_LIMIT_S / 0.1) if d.run.drain else 0):
+    for _ in range(int(d.run.seconds / 0.1) if d.run.drain else 0):
         if d.server.source() is None:
             break
         yield 0.1
+    if d.run.drain and d.server.source() is not None:
+        return Outcome.FAILED, None, "the stream hasn't ended"
     answer = yield from d.verb(d.server.seal)
     if answer != "ok":
         return Outcome.FAILED, None, answer

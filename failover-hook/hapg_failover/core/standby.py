@@ -19,6 +19,7 @@ PODS_FRESH_S = 1.5
 UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges nothing by itself if it is promoted"
 SUCCESSION_S = 10.0
 LAST_S = 50.0
+SHORTEST_DRAIN_S = 0.5
 BLOCKED_PATIENCE_S = 10.0
 
 
@@ -219,6 +220,9 @@ def sealed(step: Step) -> None:
     if step.live_holder and switchover.is_chosen(step) and o.now - m.phase_since < SUCCESSION_S:
         step.because(f"sealed at {m.position}; {s.holder.pod} is about to hand over to us")
         return
+    if step.live_holder and s.holder.uid in o.gone:
+        step.because(f"sealed at {m.position}; the pod {s.holder.pod} is gone")
+        return
     fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)
     told = step.own_publication
     if step.live_holder and fresh and (told is None or told.volume != o.volume):
@@ -389,7 +393,10 @@ def follow(step: Step) -> None:
     elif s.term != m.follow_term:
         _refollow(step, s)
     elif switchover.is_chosen(step):
-        step.run(Op.SEAL, f"{s.holder.pod} hands over to us: seal when it ends the stream", drain=True)
+        step.run(Op.SEAL, f"{s.holder.pod} hands over to us: seal when it ends the stream", drain=True, seconds=SUCCESSION_S)
+    elif s.holder.uid in o.gone and step.age < o.timing.overdue - SHORTEST_DRAIN_S:
+        left = o.timing.overdue - step.age
+        step.run(Op.SEAL, f"the pod {s.holder.pod} is gone: seal when the stream ends, or in {left:.1f} s", drain=True, seconds=left)
     elif step.age >= o.timing.overdue:
         if o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
             step.run(Op.SEAL, f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal", slow=True)

@@ -169,7 +169,7 @@ class Slot:
 class Observation:
     """Everything `decide` may know, at one instant.
 
-    now: boot time in seconds. gone: our own pod isn't in the API any more. server: the supervisor's word (down, standby, primary) or None
+    now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby, primary) or None
     without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in
     our hands. probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary;
     slots None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not
@@ -190,7 +190,7 @@ class Observation:
     server: str | None = None
     heartbeat_at: float = 0.0
     terminating: bool = False
-    gone: bool = False
+    gone: frozenset[str] = frozenset()
     term_in_force: int = 0
     container_dead: bool = False
     volume_state: VolumeState = VolumeState.EMPTY
@@ -218,7 +218,7 @@ class Observation:
     @property
     def deleting(self) -> bool:
         """This pod is going away."""
-        return self.terminating or self.gone or any(p.uid == self.me.uid and p.deleting for p in self.pods)
+        return self.terminating or self.me.uid in self.gone or any(p.uid == self.me.uid and p.deleting for p in self.pods)
 
 
 @dataclass(frozen=True)

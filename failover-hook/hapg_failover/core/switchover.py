@@ -23,7 +23,6 @@ SERVE_ON_S = 0.8
 ROUTE_AHEAD_S = 0.3
 LEAST_GRACE_S = 15
 ANNOUNCE_S = 1.5
-ANNOUNCE_GONE_S = 0.4
 ASK_AGAIN_S = 0.3
 NEAR_BYTES = 16 * 1024 * 1024
 START_AGAIN_S = 0.5
@@ -45,11 +44,10 @@ def attend(step: Step) -> None:
 def _begin(step: Step) -> None:
     o = step.o
     own = step.own_pod
-    if o.gone:
-        # Deleted by force: kubelet kills within two seconds, and the shutdown makes a checkpoint anyway.
-        begun = HandOver(causes.LEAVING, o.now, stop_at=o.now)
-        step.remember(handover=begun)
-        _announce(step, begun, o.now)
+    if o.me.uid in o.gone or (own is not None and own.deleting and own.grace == 0):
+        # Kubelet kills within two seconds, and the shutdown makes a checkpoint anyway. Our token is void, or will be in a moment.
+        step.remember(handover=HandOver(causes.LEAVING, o.now))
+        _stop(step, HandOver(causes.LEAVING, o.now), choose_successor(step))
         return
     if o.deleting:
         if not busy(step):
@@ -137,7 +135,7 @@ def _announce(step: Step, h: HandOver, stop_at: float) -> None:
         refuse(step, h.request, h.request, f"{h.to or 'every member'} has stopped streaming from the primary")
         return
     named = chosen is not None and s is not None and s.successor == chosen.name
-    late = o.now - stop_at > (ANNOUNCE_GONE_S if o.gone else ANNOUNCE_S)
+    late = o.now - stop_at > ANNOUNCE_S
     if late and not named and h.request is not None:
         refuse(step, h.request, h.request, "the Lease can't be written")
     elif o.now >= stop_at and (chosen is None or named or late):

@@ -214,18 +214,17 @@ def test_one_server_alone_hands_over_to_nobody() -> None:
     assert (decision.memory.successor, kinds(decision.actions)) == (None, ["hand-over"])
 
 
-def test_a_pod_deleted_by_force_hands_over_without_a_checkpoint() -> None:
-    gone = writing(gone=True)
-    named = decide(gone, PRIMARY)
-    assert (kinds(named.actions), named.memory.successor) == (["renew"], "pg-0")
-    over = decide(replace(gone, now=NOW + 0.1, lease=lease(NAMED, version="41")), replace(named.memory, put=None))
-    assert kinds(over.actions) == ["hand-over", "Label", "Label", "Announce"]
-
-
-def test_it_does_not_wait_long_for_an_api_that_may_not_know_it_any_more() -> None:
-    gone, named = writing(gone=True), decide(writing(gone=True), PRIMARY).memory
-    assert kinds(decide(replace(gone, now=NOW + 0.3), named).actions) == []
-    assert "hand-over" in kinds(decide(replace(gone, now=NOW + 0.5), named).actions)
+@pytest.mark.parametrize(
+    "changes",
+    [{"gone": frozenset({ME.uid})}, {"own": replace(POD, deleting=True, grace=0)}],
+    ids=["its object is gone", "it has no time"],
+)
+def test_a_pod_deleted_by_force_stops_at_once_and_names_its_successor_meanwhile(changes: dict[str, Any]) -> None:
+    gone = writing(**changes)
+    over = decide(gone, PRIMARY)
+    assert (over.memory.phase, over.memory.successor) == (Phase.STOPPING, "pg-0")
+    assert kinds(over.actions)[0] == "hand-over"
+    assert kinds(decide(gone, over.memory).actions) == ["renew"]
 
 
 STOPPED = replace(READY, phase=Phase.STOPPING, successor="pg-0", op=Op.HAND_OVER)
@@ -268,6 +267,16 @@ def test_the_successor_seals_itself_when_the_stream_ends() -> None:
     decision = decide(seen(lease=lease(TO_US)), FOLLOWING)
     [run] = [a for a in decision.actions if isinstance(a, Run)]
     assert (run.op, run.drain) == (Op.SEAL, True)
+
+
+GONE = frozenset({"u0"})
+
+
+def test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_stream_ends() -> None:
+    [run] = [a for a in decide(seen(gone=GONE), FOLLOWING).actions if isinstance(a, Run)]
+    assert (run.op, run.drain, run.seconds) == (Op.SEAL, True, 2.5)
+    assert "is gone" in decide(seen(gone=GONE), replace(SEALED, promised=None)).reason
+    assert kinds(decide(seen(gone=frozenset({"u9"})), FOLLOWING).actions) == []
 
 
 def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
