@@ -13,7 +13,7 @@ from tests.bench.patroni import image
 from tests.bench.patroni.image import FOLDER, IMAGE
 from tests.bench.systems import System
 from tests.cluster import local
-from tests.e2e.release import Pod
+from tests.e2e.release import LOG_LINES, ROLE, Pod
 
 SWITCHOVER = """
 import json, sys, urllib.request
@@ -21,6 +21,13 @@ body = json.dumps({"leader": sys.argv[1]}).encode()
 urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:8008/switchover", body), timeout=120)
 """
 """The REST API, which patronictl uses as well."""
+MEMBERS = """
+import json, urllib.request
+found = json.load(urllib.request.urlopen("http://127.0.0.1:8008/cluster", timeout=5))
+for member in found["members"]:
+    print(*(member.get(name, "-") for name in ("name", "role", "state", "timeline", "lag")))
+"""
+"""Prints what this member knows of all."""
 
 
 @dataclass
@@ -54,6 +61,16 @@ class Patroni(System):
     def switch_over(self, primary: Pod) -> None:
         """See System."""
         self.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "python3", "-c", SWITCHOVER, primary.name)
+
+    def describe(self) -> str:
+        """See Release."""
+        kubectl = self.namespace.try_kubectl
+        parts = [kubectl("get", "pods", "--output", "wide", "--label-columns", ROLE).text]
+        for pod in (f"{self.name}-{number}" for number in range(self.replicas)):
+            parts.append(f"--- {pod}")
+            parts.append(kubectl("exec", pod, "--container", "postgres", "--", "python3", "-c", MEMBERS).text)
+            parts.append(kubectl("logs", pod, "--container", "postgres", "--tail", LOG_LINES).text)
+        return "\n".join(parts)
 
     def version(self) -> str:
         """See System."""
