@@ -32,7 +32,7 @@ class Fault:
     tidy: Deed | None = None
     local_only: bool = True
     on_disks: bool = False
-    base_s: float = 20.0
+    base_s: float = 12.0
     ttls: float = 0.0
 
     def seconds(self, ttl_s: float) -> float:
@@ -87,15 +87,15 @@ def _go_on(system: System, primary: Pod) -> None:
 
 
 _BY_NAME = (
-    Fault("graceful", faults.GRACEFUL.inject, local_only=False),
-    Fault("switchover", lambda system, primary: system.switch_over(primary), local_only=False),
-    Fault("postmaster", faults.POSTMASTER.inject, local_only=False),
-    Fault("container", faults.CONTAINER.inject, tidy=_delete_pod),
-    Fault("force", _delete_by_force, local_only=False),
-    Fault("node", *_as_in_tests(faults.NODE)),
-    Fault("partition", _partition, _heal, hold_ttls=2.0, near=True, patient=True),
-    Fault("frozen", _freeze, _thaw, hold_ttls=2.2, patient=True),
-    Fault("storage", _hang, _go_on, patient=True, on_disks=True),
+    Fault("graceful", faults.GRACEFUL.inject, local_only=False, base_s=12),
+    Fault("switchover", lambda system, primary: system.switch_over(primary), local_only=False, base_s=9),
+    Fault("postmaster", faults.POSTMASTER.inject, local_only=False, base_s=8),
+    Fault("container", faults.CONTAINER.inject, tidy=_delete_pod, base_s=14),
+    Fault("force", _delete_by_force, local_only=False, base_s=12),
+    Fault("node", *_as_in_tests(faults.NODE), base_s=18, ttls=1),
+    Fault("partition", _partition, _heal, hold_ttls=2.0, near=True, patient=True, base_s=12, ttls=2),
+    Fault("frozen", _freeze, _thaw, hold_ttls=2.2, patient=True, base_s=12, ttls=2.2),
+    Fault("storage", _hang, _go_on, patient=True, on_disks=True, base_s=12, ttls=2),
 )
 
 FAULTS = {fault.name: fault for fault in _BY_NAME}

@@ -64,7 +64,7 @@ ROUTING = (
 )
 
 STUCK = """*Stuck* are times when writes didn't go on by themselves, but only once the fault was ended, or, if nothing ends it, not within
-three TTLs, 45 s at least; as gap counts how long they were waited for. *Not recovered* are those after which not all servers were in
+two TTLs, 45 s at least; as gap counts how long they were waited for. *Not recovered* are those after which not all servers were in
 place again within 180 s; the release is made anew then."""
 
 Row = Sequence[str]
