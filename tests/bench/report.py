@@ -106,6 +106,8 @@ class Report:
         def cell(found: Summary | None) -> str:
             if found is None:
                 return "not measured"
+            if found.stuck == found.n:
+                return "not by itself"
             stuck = f", {found.stuck} stuck" if found.stuck else ""
             unrecovered = f", {found.unrecovered} not recovered" if found.unrecovered else ""
             return f"{found.p50_s:.2f} / {found.p95_s:.2f}{stuck}{unrecovered}"
@@ -227,7 +229,8 @@ Lost and split-brain acks are sums over all times.
 {details}
 
 ## At the pods' addresses
-What is left of the gap when nothing has to be routed:
+What is left of the gap when nothing has to be routed. This client knows the addresses that the pods had before the fault; if a pod
+that was made anew becomes primary, its gap lasts until the end of the measurement:
 
 {direct}
 
