@@ -72,8 +72,8 @@ class Bench:
     def _run_system(self, kind: type[System], faults: Sequence[Fault], with_idle: bool, later: Sequence[type[System]]) -> None:
         plain = [fault for fault in faults if not fault.on_disks]
         on_disks = [fault for fault in faults if fault.on_disks]
-        weights = [fault.seconds(kind.ttl_s) for fault in (*plain, *on_disks)]
-        weights += [fault.seconds(other.ttl_s) for other in later for fault in self._faults]
+        weights = [fault.seconds(kind) for fault in (*plain, *on_disks)]
+        weights += [fault.seconds(other) for other in later for fault in self._faults]
         if plain or with_idle:
             self._do_all(kind, nullcontext(STANDARD), plain, with_idle, weights)
         if on_disks:

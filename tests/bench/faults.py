@@ -35,9 +35,9 @@ class Fault:
     base_s: float = 12.0
     ttls: float = 0.0
 
-    def seconds(self, ttl_s: float) -> float:
-        """About how long one time of it takes with a system of this TTL."""
-        return self.base_s + self.ttls * ttl_s
+    def seconds(self, system: type[System]) -> float:
+        """About how long one time of it takes."""
+        return self.base_s + self.ttls * system.ttl_s + system.renew_s / 2
 
     @property
     def possible(self) -> bool:

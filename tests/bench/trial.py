@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
@@ -104,6 +105,8 @@ def run(system: System, fault: Fault, label: str) -> Trial:
         if fault.undo is not None:
             undo.callback(fault.undo, system, old)
         system.wait("rows are acknowledged", lambda: _all_write(made), WRITES_SECONDS)
+        # what came before, such as the last recovery, has set the clock of the agents' loops
+        time.sleep(random.uniform(0.0, system.renew_s))
         injected = time.time()
         failures = made.service.log.failures
         fault.inject(system, old)

@@ -36,10 +36,10 @@ class Patroni(System):
 
     system = "patroni"
     ttl_s = 30.0
+    renew_s = 10.0
     containers = ("postgres",)
     agent = "postgres"
     agent_command = "patroni"
-    loop_wait: ClassVar[int] = 10
     retry_timeout: ClassVar[int] = 10
 
     def prepare(self) -> None:
@@ -53,7 +53,7 @@ class Patroni(System):
     def manifests(self, password: str) -> str:
         """Everything that it consists of, as YAML."""
         facts = {"name": self.name, "namespace": self.namespace.name, "image": IMAGE, "storage_class": self.storage_class}
-        times = {"ttl": int(self.ttl_s), "loop_wait": self.loop_wait, "retry_timeout": self.retry_timeout}
+        times = {"ttl": int(self.ttl_s), "loop_wait": int(self.renew_s), "retry_timeout": self.retry_timeout}
         configuration = Template((FOLDER / "patroni.yaml").read_text(encoding="utf-8")).substitute(facts, **times)
         text = (FOLDER / "manifests.yaml").read_text(encoding="utf-8")
         return Template(text).substitute(facts, configuration=json.dumps(configuration), password=password)
@@ -76,7 +76,7 @@ class Patroni(System):
         """See System."""
         found = re.search(r"^patroni\S*==(\S+)", (FOLDER / "requirements.in").read_text(encoding="utf-8"), re.MULTILINE)
         assert found is not None
-        return f"Patroni {found[1]}, ttl {self.ttl_s:.0f}, loop_wait {self.loop_wait}, retry_timeout {self.retry_timeout}"
+        return f"Patroni {found[1]}, ttl {self.ttl_s:.0f}, loop_wait {self.renew_s:.0f}, retry_timeout {self.retry_timeout}"
 
 
 @dataclass
@@ -85,5 +85,5 @@ class FastPatroni(Patroni):
 
     system = "patroni-fast"
     ttl_s = 20.0
-    loop_wait = 1
+    renew_s = 1.0
     retry_timeout = 3
