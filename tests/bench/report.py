@@ -49,7 +49,7 @@ GOALS = {
 """What was aimed at with the default values: median and 95 % quantile in seconds."""
 IDLE: tuple[tuple[str, str, str], ...] = (
     ("api_per_s", "requests to the API per second and release, counted by the agents", "0.6"),
-    ("api_per_s_served", "the same, counted by the API server against the time before", ""),
+    ("api_per_s_served", "the same with what controllers do about it, counted by the API server against the time before", ""),
     ("rss_mib", "resident memory of an agent's processes, MiB", "60"),
     ("pss_mib", "the same, shared pages divided by their users, MiB", ""),
     ("growth_kib", "its growth while it was measured, KiB", "0"),
