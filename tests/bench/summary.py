@@ -17,9 +17,9 @@ class Measurement:
     gap_s, direct_gap_s: the longest wait of the writer that uses the Service, and of the one that uses the pods' addresses; lost,
     lost_pinned: acknowledged rows that are gone, of the writer that uses the Service and of the one that keeps to the old primary;
     split_brain_acks: acknowledgements by the old primary after the new one's first; full_strength_s: time until all replicas
-    streamed again; recovered: whether they did, if not all times end with the attempt to wait for it; stuck: writes didn't go on
-    within the limit, or before the fault was undone; anomalies: rows that were refused and are there, or are gone though a later one
-    of the same timeline is there; phases: how long each kept the client waiting.
+    streamed again; recovered: whether they did within the limit; stuck: writes didn't go on within the limit, or before the fault was
+    undone; anomalies: rows that were refused and are there, or are gone though a later one of the same timeline is there; phases: how
+    long each kept the client waiting.
     """
 
     gap_s: float
