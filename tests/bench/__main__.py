@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench import idle, lines, machine, plan, routing, summary, trial
@@ -28,7 +30,19 @@ SYSTEMS: dict[str, tuple[type[System], ...]] = {
 STANDARD = "standard"
 DISKS = "bench"
 GONE_SECONDS = 180.0
+TROUBLES = 1
+"""So often a fault may fail to be measured; after another time it is given up."""
 TROUBLE = (ClusterError, ProgramError, AssertionError)
+
+
+@dataclass
+class Series:
+    """A fault that is done several times: what was found, how long that took, and how often it couldn't be measured."""
+
+    fault: Fault
+    found: list[Measurement] = field(default_factory=list)
+    used_s: float = 0.0
+    troubles: int = 0
 
 
 class Bench:
@@ -57,22 +71,36 @@ class Bench:
 
     def _run_system(self, kind: type[System], faults: Sequence[Fault], with_idle: bool, later: Sequence[type[System]]) -> None:
         plain = [fault for fault in faults if not fault.on_disks]
-        ordered = [*plain, *(fault for fault in faults if fault.on_disks)]
-        weights = [fault.weight * kind.ttl_s for fault in ordered]
-        weights += [fault.weight * other.ttl_s for other in later for fault in self._faults]
-        for chosen, on_disks in ((plain, False), (ordered[len(plain) :], True)):
-            if not chosen and (on_disks or not with_idle):
-                continue
-            try:
-                with (
-                    storage.volumes(DISKS) if on_disks else nullcontext(STANDARD) as storage_class,
-                    self._installed(kind, storage_class, with_idle and not on_disks) as system,
-                ):
-                    for fault in chosen:
-                        self._do(system, fault, weights)
-                        weights = weights[1:]
-            except TROUBLE as error:
-                self._note(kind.system, error)
+        on_disks = [fault for fault in faults if fault.on_disks]
+        weights = [fault.seconds(kind) for fault in (*plain, *on_disks)]
+        weights += [fault.seconds(other) for other in later for fault in self._faults]
+        if plain or with_idle:
+            self._do_all(kind, nullcontext(STANDARD), plain, with_idle, weights)
+        if on_disks:
+            self._do_all(kind, storage.volumes(DISKS), on_disks, False, weights[len(plain) :])
+
+    def _do_all(
+        self,
+        kind: type[System],
+        storage_class: AbstractContextManager[str],
+        faults: Sequence[Fault],
+        with_idle: bool,
+        weights: Sequence[float],
+    ) -> None:
+        """Do faults to a system, which is made anew after one from which it didn't come back."""
+        remaining = deque(Series(fault) for fault in faults)
+        try:
+            with storage_class as name:
+                while remaining or with_idle:
+                    with self._installed(kind, name, with_idle) as system:
+                        with_idle, well = False, True
+                        while remaining and well:
+                            later = weights[len(faults) - len(remaining) :]
+                            well = self._do(system, remaining[0], later)
+                            if self._is_over(remaining[0], later):
+                                remaining.popleft()
+        except TROUBLE as error:
+            self._note(kind.system, error)
 
     @contextmanager
     def _installed(self, kind: type[System], storage_class: str, with_idle: bool) -> Iterator[System]:
@@ -101,30 +129,43 @@ class Bench:
         self.failures.append(f"{what}: {error}")
         print(f"error: {self.failures[-1]}", file=sys.stderr, flush=True)
 
-    def _do(self, system: System, fault: Fault, weights: Sequence[float]) -> None:
-        allowed = plan.share_s(self._end - time.monotonic(), weights)
-        found: list[Measurement] = []
-        begun = time.monotonic()
-        while plan.goes_on(len(found), self._times, time.monotonic() - begun, allowed):
-            label = f"{fault.name}-{len(found) + 1}"
+    def _is_over(self, series: Series, weights: Sequence[float]) -> bool:
+        allowed = plan.share_s(self._end + series.used_s - time.monotonic(), weights)
+        return series.troubles > TROUBLES or not plan.goes_on(len(series.found), self._times, series.used_s, allowed)
+
+    def _do(self, system: System, series: Series, weights: Sequence[float]) -> bool:
+        """Do a fault as often as it is to be done; return whether the system is fit for the next one."""
+        while not self._is_over(series, weights):
+            label = f"{series.fault.name}-{len(series.found) + 1}"
+            begun = time.monotonic()
             try:
-                found.append(_measure(system, fault, label))
+                found = _measure(system, series.fault, label)
             except TROUBLE as error:
                 self._note(f"{system.system} {label}", error)
-                artifacts.save(system.namespace, artifacts.FOLDER / f"{system.namespace.name}-{label}")
-                return
-            lines.put(self._output, summary.summarize(system.system, fault.name, found).line())
-            print(f"{system.system} {label} of {self._times}: {found[-1].text}", file=sys.stderr, flush=True)
+                self._save(system, label)
+                series.troubles += 1
+                return False
+            took = time.monotonic() - begun
+            series.used_s += took
+            series.found.append(found)
+            lines.put(self._output, summary.summarize(system.system, series.fault.name, series.found).line())
+            print(f"{system.system} {label} of {self._times}, {took:.0f} s: {found.text}", file=sys.stderr, flush=True)
+            if not found.recovered:
+                self._save(system, label)
+                return False
+        return True
+
+    @staticmethod
+    def _save(system: System, label: str) -> None:
+        artifacts.save(system.namespace, artifacts.FOLDER / f"{system.namespace.name}-{label}")
 
 
 def _measure(system: System, fault: Fault, label: str) -> Measurement:
     done = trial.run(system, fault, label)
-    wrong = done.violations()
-    if wrong:
-        raise AssertionError("\n".join(wrong))
-    if fault.tidy is not None:
+    found = done.measurement
+    if found.recovered and fault.tidy is not None:
         fault.tidy(system, done.old)
-    return done.measurement
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,8 @@ class Fault:
 
     hold_ttls: it lasts at least so many TTLs; near: the writer that keeps to the old primary runs on that one's node, which nobody
     else can reach; patient: that writer waits for its answers until the fault is over; tidy: what is done after each time, so that
-    the next one finds the same; on_disks: the volumes have to be disks that can hang.
+    the next one finds the same; on_disks: the volumes have to be disks that can hang; base_s, ttls: one time of it takes about so many
+    seconds and TTLs.
     """
 
     name: str
@@ -31,8 +32,12 @@ class Fault:
     tidy: Deed | None = None
     local_only: bool = True
     on_disks: bool = False
-    weight: float = 1.0
-    """How long one time of it takes, compared with the others."""
+    base_s: float = 12.0
+    ttls: float = 0.0
+
+    def seconds(self, system: type[System]) -> float:
+        """About how long one time of it takes."""
+        return self.base_s + self.ttls * system.ttl_s + system.renew_s / 2
 
     @property
     def possible(self) -> bool:
@@ -82,15 +87,15 @@ def _go_on(system: System, primary: Pod) -> None:
 
 
 _BY_NAME = (
-    Fault("graceful", faults.GRACEFUL.inject, local_only=False),
-    Fault("switchover", lambda system, primary: system.switch_over(primary), local_only=False, weight=0.7),
-    Fault("postmaster", faults.POSTMASTER.inject, local_only=False, weight=0.7),
-    Fault("container", faults.CONTAINER.inject, tidy=_delete_pod, weight=1.3),
-    Fault("force", _delete_by_force, local_only=False),
-    Fault("node", *_as_in_tests(faults.NODE), weight=2.0),
-    Fault("partition", _partition, _heal, hold_ttls=2.0, near=True, patient=True, weight=2.0),
-    Fault("frozen", _freeze, _thaw, hold_ttls=2.2, patient=True, weight=2.0),
-    Fault("storage", _hang, _go_on, patient=True, on_disks=True, weight=2.0),
+    Fault("graceful", faults.GRACEFUL.inject, local_only=False, base_s=12),
+    Fault("switchover", lambda system, primary: system.switch_over(primary), local_only=False, base_s=9),
+    Fault("postmaster", faults.POSTMASTER.inject, local_only=False, base_s=8),
+    Fault("container", faults.CONTAINER.inject, tidy=_delete_pod, base_s=14),
+    Fault("force", _delete_by_force, local_only=False, base_s=12),
+    Fault("node", *_as_in_tests(faults.NODE), base_s=18, ttls=1),
+    Fault("partition", _partition, _heal, hold_ttls=2.0, near=True, patient=True, base_s=12, ttls=2),
+    Fault("frozen", _freeze, _thaw, hold_ttls=2.2, patient=True, base_s=12, ttls=2.2),
+    Fault("storage", _hang, _go_on, patient=True, on_disks=True, base_s=12, ttls=2),
 )
 
 FAULTS = {fault.name: fault for fault in _BY_NAME}

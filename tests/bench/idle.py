@@ -18,7 +18,8 @@ from tests.e2e.release import Pod
 
 SETTLE_SECONDS = 20.0
 START_SECONDS = 60.0
-KINDS = ("pods", "leases", "events", "endpoints", "configmaps", "secrets", "services")
+KINDS = ("pods", "leases", "events", "endpoints", "endpointslices", "configmaps", "secrets", "services")
+"""What a release is made of. Endpoints that an agent writes by itself are copied to slices by a controller, each time."""
 SERVED = re.compile(r'^apiserver_request_total\{.*?resource="(?P<kind>[a-z]+)".*?verb="(?P<verb>[A-Z]+)".*\} (?P<count>[0-9.e+]+)$')
 SENT = re.compile(r'^ha_postgres_api_requests_total\{verb="(?P<verb>[A-Z]+)"\} (?P<count>[0-9]+)$')
 READY = r"""

@@ -49,7 +49,7 @@ GOALS = {
 """What was aimed at with the default values: median and 95 % quantile in seconds."""
 IDLE: tuple[tuple[str, str, str], ...] = (
     ("api_per_s", "requests to the API per second and release, counted by the agents", "0.6"),
-    ("api_per_s_served", "the same, counted by the API server against the time before", ""),
+    ("api_per_s_served", "the same with what controllers do about it, counted by the API server against the time before", ""),
     ("rss_mib", "resident memory of an agent's processes, MiB", "60"),
     ("pss_mib", "the same, shared pages divided by their users, MiB", ""),
     ("growth_kib", "its growth while it was measured, KiB", "0"),
@@ -62,6 +62,10 @@ ROUTING = (
     ("moves", "a second pod gets the label and at once the first loses it: first connection to the second"),
     ("old_answers_until", "the same: last connection to the first"),
 )
+
+STUCK = """*Stuck* are times when writes didn't go on by themselves, but only once the fault was ended, or, if nothing ends it, not within
+two TTLs, 45 s at least; as gap counts how long they were waited for. *Not recovered* are those after which not all servers were in
+place again within 180 s; the release is made anew then."""
 
 Row = Sequence[str]
 
@@ -102,8 +106,11 @@ class Report:
         def cell(found: Summary | None) -> str:
             if found is None:
                 return "not measured"
-            stuck = f", {found.stuck} not before its end" if found.stuck else ""
-            return f"{found.p50_s:.2f} / {found.p95_s:.2f}{stuck}"
+            if found.stuck == found.n:
+                return "not by itself"
+            stuck = f", {found.stuck} stuck" if found.stuck else ""
+            unrecovered = f", {found.unrecovered} not recovered" if found.unrecovered else ""
+            return f"{found.p50_s:.2f} / {found.p95_s:.2f}{stuck}{unrecovered}"
 
         def losses(found: Summary | None) -> str:
             return "" if found is None else f"{found.lost} / {found.split_brain_acks}"
@@ -124,13 +131,16 @@ class Report:
 
     def details(self, system: str) -> str:
         """Everything that was measured of a system's faults."""
-        head = ["fault", "n", "min", "median", "95 %", "max", "lost", "lost at the old address", "split-brain acks", "full strength"]
+        head = ["fault", "n", "min", "median", "95 %", "max", "lost", "lost at the old address", "split-brain acks", "anomalies"]
+        head += ["stuck", "not recovered", "full strength"]
         return markdown(head, [self._detail(each) for each in self._summaries if each.system == system])
 
     @staticmethod
     def _detail(each: Summary) -> Row:
         gaps = [f"{value:.2f}" for value in (each.min_s, each.p50_s, each.p95_s, each.max_s)]
-        counts = [str(value) for value in (each.lost, each.lost_pinned, each.split_brain_acks)]
+        counts = [
+            str(value) for value in (each.lost, each.lost_pinned, each.split_brain_acks, each.anomalies, each.stuck, each.unrecovered)
+        ]
         return [each.fault, str(each.n), *gaps, *counts, f"{each.full_strength_s:.1f}"]
 
     def direct(self) -> str:
@@ -162,10 +172,10 @@ class Report:
 
     def page(self) -> str:
         """docs/bench.md."""
-        versions = "; ".join(f"`{system}` is {version}" for system, version in self._versions.items())
         return PAGE_TEXT.format(
             machine=self.machine(),
-            versions=versions,
+            versions=self.versions(),
+            stuck=STUCK,
             overview=self.overview(goals=True),
             details="\n\n".join(f"### {system}\n{self.details(system)}" for system in self._systems),
             direct=self.direct(),
@@ -176,7 +186,16 @@ class Report:
 
     def short(self) -> str:
         """The README's part."""
-        return f"{self.machine()} Seconds, median / 95 %.\n\n{self.overview(goals=False)}"
+        parts = [f"{self.machine()} Seconds, median / 95 %.", self.overview(goals=False)]
+        if len(self._systems) > 1:
+            parts.append(f"{self.versions()}.")
+        if any(each.stuck or each.unrecovered for each in self._summaries):
+            parts.append(STUCK)
+        return "\n\n".join(parts)
+
+    def versions(self) -> str:
+        """What was measured."""
+        return "; ".join(f"`{system}` is {version}" for system, version in self._versions.items())
 
 
 def _seconds(found: Quantiles) -> list[str]:
@@ -194,9 +213,13 @@ A writer appends about 100 rows a second through the Service, over one session, 
 50 ms. Its *gap* is the longest time between two acknowledgements. A second one goes to the pods' addresses with
 `target_session_attrs=read-write`, every attempt beginning with another address. A third keeps to the address of the old primary; when
 a node is cut off it runs on that node. *Lost* are rows that were acknowledged through the Service and are gone, *split-brain acks*
-rows that the old primary acknowledged after the new one's first. A frozen or cut-off primary comes back after two TTLs or later.
+rows that the old primary acknowledged after the new one's first, *anomalies* rows that are there though they were refused, or gone
+though a later one of the same timeline is there. A fault begins at a random moment between two renewals of the primary's right. A
+frozen or cut-off primary comes back after two TTLs or later.
 *Full strength* is the time until all three servers are in place again, from the fault, or from when it ends if it has to be ended.
 Between two times nothing is waited for but full strength.
+
+{stuck}
 
 ## All faults
 {overview}
@@ -207,7 +230,8 @@ Lost and split-brain acks are sums over all times.
 {details}
 
 ## At the pods' addresses
-What is left of the gap when nothing has to be routed:
+What is left of the gap when nothing has to be routed. This client knows the addresses that the pods had before the fault; if a pod
+that was made anew becomes primary, its gap lasts until the end of the measurement:
 
 {direct}
 

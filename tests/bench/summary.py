@@ -17,7 +17,9 @@ class Measurement:
     gap_s, direct_gap_s: the longest wait of the writer that uses the Service, and of the one that uses the pods' addresses; lost,
     lost_pinned: acknowledged rows that are gone, of the writer that uses the Service and of the one that keeps to the old primary;
     split_brain_acks: acknowledgements by the old primary after the new one's first; full_strength_s: time until all replicas
-    streamed again; stuck: writes didn't go on before the fault was undone; phases: how long each kept the client waiting.
+    streamed again; recovered: whether they did within the limit; stuck: writes didn't go on within the limit, or before the fault was
+    undone; anomalies: rows that were refused and are there, or are gone though a later one of the same timeline is there; phases: how
+    long each kept the client waiting.
     """
 
     gap_s: float
@@ -27,6 +29,8 @@ class Measurement:
     split_brain_acks: int
     full_strength_s: float
     stuck: bool = False
+    recovered: bool = True
+    anomalies: int = 0
     phases: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -36,7 +40,8 @@ class Measurement:
         return (
             f"gap {self.gap_s:.2f} s ({self.direct_gap_s:.2f} at the pods' addresses), lost {self.lost} and {self.lost_pinned}, "
             f"split-brain acks {self.split_brain_acks}, full strength after {self.full_strength_s:.1f} s"
-            f"{', STUCK until undone' if self.stuck else ''}{f' ({spent})' if spent else ''}"
+            f"{f', {self.anomalies} ANOMALIES' if self.anomalies else ''}{', STUCK' if self.stuck else ''}"
+            f"{'' if self.recovered else ', NOT RECOVERED'}{f' ({spent})' if spent else ''}"
         )
 
 
@@ -62,8 +67,8 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class Summary:
-    """All measurements of a fault: quantiles of the gaps, sums of rows and of how often writes went on only once the fault was undone,
-    medians of the time to full strength and of the phases.
+    """All measurements of a fault: quantiles of the gaps, sums of rows, how often writes didn't go on in time and how often full
+    strength didn't come back, medians of the time to full strength and of the phases.
     """
 
     system: str
@@ -81,6 +86,8 @@ class Summary:
     direct: Quantiles
     phases: Mapping[str, float]
     gaps_s: Sequence[float]
+    unrecovered: int = 0
+    anomalies: int = 0
 
     def line(self) -> dict[str, object]:
         """For a line of JSON."""
@@ -116,6 +123,8 @@ def summarize(system: str, fault: str, measurements: Sequence[Measurement]) -> S
         direct=Quantiles.of([each.direct_gap_s for each in measurements]),
         phases=phases.medians(dict(each.phases) for each in measurements),
         gaps_s=[round(gap, 3) for gap in gaps],
+        unrecovered=sum(not each.recovered for each in measurements),
+        anomalies=sum(each.anomalies for each in measurements),
     )
 
 
@@ -129,7 +138,9 @@ GAPS: tuple[Column, ...] = (
     ("max s", lambda s: f"{s.max_s:.2f}"),
     ("lost", lambda s: str(s.lost)),
     ("split-brain acks", lambda s: str(s.split_brain_acks)),
+    ("anomalies", lambda s: str(s.anomalies)),
     ("stuck", lambda s: str(s.stuck)),
+    ("not recovered", lambda s: str(s.unrecovered)),
     ("full strength s", lambda s: f"{s.full_strength_s:.1f}"),
 )
 DIRECT: tuple[Column, ...] = (

@@ -13,13 +13,15 @@ from tests.e2e.release import CHART, VALUES, Pod, Release
 class System(Release):
     """A release of any of them.
 
-    system: its name in the lines and tables; ttl_s: after how long a silent primary may be replaced; containers: those of a pod
-    that run the server and decide about it; agent: the one that decides, agent_command: what the command lines of its processes
-    contain; tells_phases: the agent logs what phases.py looks for, and counts its requests.
+    system: its name in the lines and tables; ttl_s: after how long a silent primary may be replaced; renew_s: how often the primary
+    renews its right; containers: those of a pod that run the server and decide about it; agent: the one that decides,
+    agent_command: what the command lines of its processes contain; tells_phases: the agent logs what phases.py looks for, and
+    counts its requests.
     """
 
     system: ClassVar[str]
     ttl_s: ClassVar[float]
+    renew_s: ClassVar[float]
     containers: ClassVar[tuple[str, ...]]
     agent: ClassVar[str]
     agent_command: ClassVar[str]
@@ -48,6 +50,7 @@ class HaPostgres(System):
 
     system = "ha-postgres"
     ttl_s = 6.0
+    renew_s = 2.0
     containers = ("postgres", "failover")
     agent = "failover"
     agent_command = "hapg_failover"

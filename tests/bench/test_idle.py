@@ -20,13 +20,14 @@ SERVED = "\n".join(
         metric("pods", "GET", "12"),
         metric("pods", "GET", "3", code=404),
         metric("leases", "PUT", "1.5e+02"),
+        metric("endpointslices", "PUT", "4"),
         metric("nodes", "GET", "7"),
     ]
 )
 
 
 def test_requests_are_counted_by_kind_and_verb() -> None:
-    assert idle.served(SERVED) == {"pods GET": 15.0, "leases PUT": 150.0}
+    assert idle.served(SERVED) == {"pods GET": 15.0, "leases PUT": 150.0, "endpointslices PUT": 4.0}
 
 
 def test_what_has_grown_is_given_by_the_second() -> None:

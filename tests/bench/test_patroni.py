@@ -31,5 +31,11 @@ def test_times_are_those_of_the_system(kind: type[Patroni], times: tuple[int, in
     assert {"name": "PATRONI_RESTAPI_CONNECT_ADDRESS", "value": "$(PATRONI_KUBERNETES_POD_IP):8008"} in container["env"]
 
 
+def test_a_new_pod_finds_data_that_its_group_cannot_write() -> None:
+    documents = yaml.safe_load_all(Patroni(Namespace("somewhere")).manifests("secret"))
+    [template] = [each["spec"]["template"] for each in documents if each["kind"] == "StatefulSet"]
+    assert template["spec"]["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
 def test_its_version_is_the_pinned_one() -> None:
     assert Patroni(Namespace("somewhere")).version() == "Patroni 4.1.5, ttl 30, loop_wait 10, retry_timeout 10"

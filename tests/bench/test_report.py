@@ -16,7 +16,7 @@ QUANTILES = asdict(Quantiles(0.01, 0.02, 0.03, 0.04))
 
 
 def found(gaps: Sequence[float], stuck: bool = False) -> list[Measurement]:
-    return [Measurement(gap, gap / 4, 1, 2, 3, 9.0, stuck, {"detect": 0.25}) for gap in gaps]
+    return [Measurement(gap, gap / 4, 1, 2, 3, 9.0, stuck, recovered=not stuck, anomalies=5, phases={"detect": 0.25}) for gap in gaps]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def some_lines() -> list[lines.Line]:
         {"system": "ha-postgres", "idle": {"api_per_s": 0.5, "rss_mib": 51.2, "millicores": 2.5, "start_s": None}},
         {"system": "kubernetes", "routing": {"n": 10, **{name: QUANTILES for name, _ in report.ROUTING}}},
         summary.summarize("ha-postgres", "node", found([6.0, 7.0])).line(),
-        summary.summarize("patroni", "node", found([30.0], stuck=True)).line(),
+        summary.summarize("patroni", "node", [*found([29.0, 30.0]), *found([60.0], stuck=True)]).line(),
     ]
 
 
@@ -38,16 +38,30 @@ def test_every_fault_has_its_words_and_a_goal() -> None:
 def test_systems_stand_side_by_side(some_lines: list[lines.Line]) -> None:
     rows = report.Report(some_lines).overview(goals=True).splitlines()
     assert rows[0] == "| fault | goal | ha-postgres (n) | patroni (n) | ha-postgres: lost / split | patroni: lost / split |"
-    assert rows[2] == "| node switched off | 6.0 / 8.0 | 6.50 / 7.00 (2) | 30.00 / 30.00, 1 not before its end (1) | 2 / 6 | 1 / 3 |"
+    assert rows[2] == "| node switched off | 6.0 / 8.0 | 6.50 / 7.00 (2) | 30.00 / 60.00, 1 stuck, 1 not recovered (3) | 2 / 6 | 3 / 9 |"
 
     assert report.Report(some_lines).overview(goals=False).startswith("| fault | ha-postgres (n) |")
+
+
+def test_a_fault_that_writes_never_survived_by_themselves_has_no_median() -> None:
+    never = summary.summarize("patroni", "storage", found([60.0, 61.0], stuck=True)).line()
+    assert "| volume hangs | not by itself (2) | 2 / 6 |" in report.Report([{"machine": MACHINE}, never]).overview(goals=False)
+
+
+def test_the_readme_says_what_the_others_are_and_what_stuck_means(some_lines: list[lines.Line]) -> None:
+    both = report.Report([*some_lines, {"system": "patroni", "version": "Patroni 4"}]).short()
+    assert "`ha-postgres` is ha-postgres 1; `patroni` is Patroni 4.\n" in both
+    assert both.endswith(report.STUCK)
+    alone = report.Report(some_lines[:-1]).short()
+    assert report.STUCK not in alone
+    assert "ha-postgres 1" not in alone
 
 
 def test_the_page_has_every_figure(some_lines: list[lines.Line]) -> None:
     page = report.Report(some_lines).page()
     assert "Kubernetes 1.34.4, 3 nodes on one machine with 2 processors and 24 GiB" in page
-    assert "| node | 2 | 6.00 | 6.50 | 7.00 | 7.00 | 2 | 4 | 6 | 9.0 |" in page
-    assert "| patroni | node | 1 | 7.50 | 7.50 | 7.50 | 7.50 | 30.00 |" in page
+    assert "| node | 2 | 6.00 | 6.50 | 7.00 | 7.00 | 2 | 4 | 6 | 10 | 0 | 0 | 9.0 |" in page
+    assert "| patroni | node | 3 | 7.25 | 7.50 | 15.00 | 15.00 | 30.00 |" in page
     assert "| node | 0.25 |" in page
     assert "| resident memory of an agent's processes, MiB | 60 | 51.2 |" in page
     assert "first connection | 10 | 0.01 | 0.02 | 0.03 | 0.04 |" in page

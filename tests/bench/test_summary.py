@@ -27,7 +27,7 @@ def test_a_fault_is_summed_up() -> None:
         [
             measurement(7.0, lost=2, full_strength_s=30.0, phases={"detect": 3.5, "promote": 0.2}),
             measurement(6.0, split_brain_acks=3, phases={"detect": 3.7}),
-            measurement(9.0, lost=1, full_strength_s=40.0, lost_pinned=4, stuck=True),
+            measurement(9.0, lost=1, full_strength_s=40.0, lost_pinned=4, stuck=True, recovered=False, anomalies=2),
         ],
     )
     assert found.line() == {
@@ -46,6 +46,8 @@ def test_a_fault_is_summed_up() -> None:
         "direct": {"min_s": 3.0, "p50_s": 3.5, "p95_s": 4.5, "max_s": 4.5},
         "phases": {"detect": 3.6, "promote": 0.2},
         "gaps_s": [7.0, 6.0, 9.0],
+        "unrecovered": 1,
+        "anomalies": 2,
     }
 
 
@@ -58,7 +60,7 @@ def test_table_has_a_row_for_each_fault_of_each_system() -> None:
     found = [summary.summarize(system, "node", [measurement(7.25, lost=2)]) for system in ("ha-postgres", "patroni")]
     rows = summary.table(found, (*NAMES, *GAPS)).splitlines()
     assert [row.split()[:3] for row in rows] == [["system", "fault", "n"], ["ha-postgres", "node", "1"], ["patroni", "node", "1"]]
-    assert rows[1].split()[3:] == ["7.25", "7.25", "7.25", "7.25", "2", "0", "0", "20.0"]
+    assert rows[1].split()[3:] == ["7.25", "7.25", "7.25", "7.25", "2", "0", "0", "0", "0", "20.0"]
     assert summary.table(found, (*NAMES, *DIRECT)).splitlines()[2].split()[3:] == ["3.62", "3.62", "3.62", "3.62", "7.25"]
 
 

@@ -105,6 +105,12 @@ def test_an_acknowledgement_by_the_old_server_after_the_new_ones_first_is_found(
     assert writes.late([service, log((1, 4.0, 1))]) == []
 
 
+def test_of_two_servers_on_a_timeline_the_one_that_began_first_is_the_old_one() -> None:
+    another = Log("v", acknowledged=[Append(1, 1.0, 1.0, "another", 1), Append(2, 3.0, 3.0, "another", 1)])
+    [found] = writes.late([log((1, 0.0, 1), (2, 2.0, 1)), another])
+    assert (found.append.id, found.append.server, found.first.server) == (2, "server-1", "another")
+
+
 def test_two_servers_on_a_timeline_are_found() -> None:
     two = Log("v", acknowledged=[Append(1, 0.0, 0.0, "another", 1)])
     assert writes.servers([log((1, 0.0, 1)), two]) == {1: {"server-1", "another"}}

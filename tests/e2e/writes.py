@@ -122,15 +122,20 @@ class Late:
 
 
 def late(logs: Iterable[Log]) -> list[Late]:
-    """Acknowledgements on an older timeline after the first one on a newer: two servers took writes."""
+    """Acknowledgements by an old server after the new one's first: two servers took writes. The new one has the higher timeline, or of
+    two on the same timeline it is the one that began later.
+    """
     appends = sorted((append for log in logs for append in log.acknowledged), key=lambda append: append.end)
     newest: Append | None = None
+    began: set[tuple[int, str]] = set()
     found = []
     for append in appends:
-        if newest is None or append.timeline > newest.timeline:
+        who = (append.timeline, append.server)
+        if newest is None or append.timeline > newest.timeline or (append.timeline == newest.timeline and who not in began):
             newest = append
-        elif append.timeline < newest.timeline:
+        elif who != (newest.timeline, newest.server):
             found.append(Late(append, newest))
+        began.add(who)
     return found
 
 

@@ -13,7 +13,7 @@ from tests.bench.patroni import image
 from tests.bench.patroni.image import FOLDER, IMAGE
 from tests.bench.systems import System
 from tests.cluster import local
-from tests.e2e.release import Pod
+from tests.e2e.release import LOG_LINES, ROLE, Pod
 
 SWITCHOVER = """
 import json, sys, urllib.request
@@ -21,6 +21,13 @@ body = json.dumps({"leader": sys.argv[1]}).encode()
 urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:8008/switchover", body), timeout=120)
 """
 """The REST API, which patronictl uses as well."""
+MEMBERS = """
+import json, urllib.request
+found = json.load(urllib.request.urlopen("http://127.0.0.1:8008/cluster", timeout=5))
+for member in found["members"]:
+    print(*(member.get(name, "-") for name in ("name", "role", "state", "timeline", "lag")))
+"""
+"""Prints what this member knows of all."""
 
 
 @dataclass
@@ -29,10 +36,10 @@ class Patroni(System):
 
     system = "patroni"
     ttl_s = 30.0
+    renew_s = 10.0
     containers = ("postgres",)
     agent = "postgres"
     agent_command = "patroni"
-    loop_wait: ClassVar[int] = 10
     retry_timeout: ClassVar[int] = 10
 
     def prepare(self) -> None:
@@ -46,7 +53,7 @@ class Patroni(System):
     def manifests(self, password: str) -> str:
         """Everything that it consists of, as YAML."""
         facts = {"name": self.name, "namespace": self.namespace.name, "image": IMAGE, "storage_class": self.storage_class}
-        times = {"ttl": int(self.ttl_s), "loop_wait": self.loop_wait, "retry_timeout": self.retry_timeout}
+        times = {"ttl": int(self.ttl_s), "loop_wait": int(self.renew_s), "retry_timeout": self.retry_timeout}
         configuration = Template((FOLDER / "patroni.yaml").read_text(encoding="utf-8")).substitute(facts, **times)
         text = (FOLDER / "manifests.yaml").read_text(encoding="utf-8")
         return Template(text).substitute(facts, configuration=json.dumps(configuration), password=password)
@@ -55,11 +62,21 @@ class Patroni(System):
         """See System."""
         self.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "python3", "-c", SWITCHOVER, primary.name)
 
+    def describe(self) -> str:
+        """See Release."""
+        kubectl = self.namespace.try_kubectl
+        parts = [kubectl("get", "pods", "--output", "wide", "--label-columns", ROLE).text]
+        for pod in (f"{self.name}-{number}" for number in range(self.replicas)):
+            parts.append(f"--- {pod}")
+            parts.append(kubectl("exec", pod, "--container", "postgres", "--", "python3", "-c", MEMBERS).text)
+            parts.append(kubectl("logs", pod, "--container", "postgres", "--tail", LOG_LINES).text)
+        return "\n".join(parts)
+
     def version(self) -> str:
         """See System."""
         found = re.search(r"^patroni\S*==(\S+)", (FOLDER / "requirements.in").read_text(encoding="utf-8"), re.MULTILINE)
         assert found is not None
-        return f"Patroni {found[1]}, ttl {self.ttl_s:.0f}, loop_wait {self.loop_wait}, retry_timeout {self.retry_timeout}"
+        return f"Patroni {found[1]}, ttl {self.ttl_s:.0f}, loop_wait {self.renew_s:.0f}, retry_timeout {self.retry_timeout}"
 
 
 @dataclass
@@ -68,5 +85,5 @@ class FastPatroni(Patroni):
 
     system = "patroni-fast"
     ttl_s = 20.0
-    loop_wait = 1
+    renew_s = 1.0
     retry_timeout = 3
