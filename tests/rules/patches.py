@@ -160,6 +160,11 @@ def _believed_ended(step: Step, *, shutdown: bool, timeline: bool) -> bool:
     return (end == step.m.shutdown or not shutdown) and (end.timeline == s.timeline or not timeline)
 
 
+def gone_holder_left_at_once(patch: pytest.MonkeyPatch) -> None:
+    run = Step.run
+    patch.setattr(Step, "run", lambda self, op, reason, **args: run(self, op, reason, **{**args, "drain": False}))
+
+
 def any_end_is_a_shutdown(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Step, "holder_has_ended", property(lambda self: _believed_ended(self, shutdown=False, timeline=True)))
 

@@ -181,6 +181,12 @@ PARTS = (
         patches.any_record_shuts_down,
         Witness(UNIT + "test_wal_real.py::test_a_shutdown_checkpoint_is_told_from_any_other_end"),
     ),
+    Part(
+        "4C",
+        "who sees the holder's pod go has all that it sent before sealing",
+        patches.gone_holder_left_at_once,
+        Witness(UNIT + "test_switchover.py::test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_stream_ends"),
+    ),
     Part("4D", "the others' positions are waited for", patches.nobody_waited_for, Witness(JUDGE, "the last holder's position is missing")),
     Part("4D", "a cold start waits longer", patches.cold_start_hurried, Witness(JUDGE, "a cold start waits longer")),
     Part("4D", "no more than maxLagBytes are lacking", patches.any_lag, Witness(JUDGE, "too far behind")),

@@ -308,8 +308,8 @@ class Agent:
     def see_pod(self, pod: Pod | None, gone: str | None) -> None:
         """Take a watch event of a pod into the cache."""
         if gone is not None:
-            known = self.pods.pop(gone, None)
-            self.gone |= {known.uid} if known is not None else set()
+            self.gone |= {gone}
+            self.pods = {name: known for name, known in self.pods.items() if known.uid != gone}
         if pod is not None:
             old = self.pods.get(pod.name)
             if old is None or int(old.version) < int(pod.version):

@@ -13,7 +13,7 @@ Watcher = Callable[[LeaseObject | None, Pod | None, str | None], None]
 
 
 class Api:
-    """What etcd holds. Watchers get (Lease, None, None), (None, pod, None) or (None, None, name of a pod that has gone)."""
+    """What etcd holds. Watchers get (Lease, None, None), (None, pod, None) or (None, None, UID of a pod that has gone)."""
 
     def __init__(self) -> None:
         self.lease: LeaseObject | None = None
@@ -81,6 +81,7 @@ class Api:
 
     def remove_pod(self, name: str) -> None:
         """Take a pod away."""
-        if self.pods.pop(name, None) is not None:
+        pod = self.pods.pop(name, None)
+        if pod is not None:
             for watcher in self.watchers:
-                watcher(None, None, name)
+                watcher(None, None, pod.uid)

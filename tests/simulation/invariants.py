@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from hapg_failover.core import requests
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import NO_LEASE, LeaseObject, LeaseState, VolumeState
+from hapg_failover.core.state import LeaseView
+from hapg_failover.core.view import without_lease
 
 from .wal import Wal
 
@@ -20,6 +22,7 @@ SETTLED_S = 2.5
 QUIET_S = 20.0
 TURN_S = 9.0
 DROPPED_S = 40.0
+NOTHING_SEEN = LeaseView(NO_LEASE, None, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,14 @@ class Invariants:
             for server in world.server:
                 if server.uid == lease.state.holder.uid and server.state == "primary":
                     world.violation(f"member {server.member} has released the Lease though its server may write")
-        self._sealed(NO_LEASE if lease is None else lease.version)
+        self._sealed(without_lease(NOTHING_SEEN, world.api.pods.values()) if lease is None else lease.version)
 
     def _sealed(self, version: str) -> None:
         for pod in self.world.api.pods.values():
             said = pod.publication
-            if said is None or said.lease_version.partition("@")[0] != version or said.state is not VolumeState.DATA:
+            if said is None or said.lease_version != version or said.state is not VolumeState.DATA:
                 continue
-            if version == NO_LEASE and self.world.api.published_at.get(pod.name, 0.0) <= self.world.api.deleted_at:
+            if self.world.api.lease is None and self.world.api.published_at.get(pod.name, 0.0) <= self.world.api.deleted_at:
                 continue  # said when there was no Lease once before
             server = self.world.server[pod.ordinal]
             wal = server.volume.wal

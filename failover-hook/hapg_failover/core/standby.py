@@ -220,7 +220,7 @@ def sealed(step: Step) -> None:
     if step.live_holder and switchover.is_chosen(step) and o.now - m.phase_since < SUCCESSION_S:
         step.because(f"sealed at {m.position}; {s.holder.pod} is about to hand over to us")
         return
-    if step.live_holder and s.holder.uid in o.gone:
+    if step.live_holder and s.holder.uid in o.gone and o.now - m.phase_since < SUCCESSION_S:
         step.because(f"sealed at {m.position}; the pod {s.holder.pod} is gone")
         return
     fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)

@@ -169,13 +169,13 @@ class Slot:
 class Observation:
     """Everything `decide` may know, at one instant.
 
-    now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby, primary) or None
-    without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are in
-    our hands. probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL while primary;
-    slots None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume, None: not
-    known; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server
-    says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked,
-    granted: answers, asked: requests of a holder; each shown once.
+    now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby,
+    primary) or None without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead:
+    both locks are in our hands. probe_at: boot time of the last successful write to the data volume. streaming, position, slots: from SQL
+    while primary; slots None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the volume,
+    None: not known; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what
+    the server says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op,
+    checked, granted: answers, asked: requests of a holder; each shown once.
     """
 
     now: float

@@ -38,6 +38,7 @@ def test_the_deletion_of_a_replaced_pod_is_not_that_of_its_replacement(world: Wo
     assert world.pods["pg-1"].uid == "u2"
     world.keep_pod(pod("13", uid="u2"), deleted=True)
     assert world.pods == {}
+    assert world.gone == {"u1", "u2"}
 
 
 def test_a_list_that_is_overtaken_by_a_watch_takes_nothing_back(world: World) -> None:
