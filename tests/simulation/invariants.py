@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from hapg_failover.core import requests
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import NO_LEASE, LeaseObject, LeaseState, VolumeState
-from hapg_failover.core.state import LeaseView
+from hapg_failover.core.model import LeaseObject, LeaseState, VolumeState
 from hapg_failover.core.view import without_lease
 
 from .wal import Wal
@@ -22,7 +21,6 @@ SETTLED_S = 2.5
 QUIET_S = 20.0
 TURN_S = 9.0
 DROPPED_S = 40.0
-NOTHING_SEEN = LeaseView(NO_LEASE, None, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,10 @@ class Invariants:
             for server in world.server:
                 if server.uid == lease.state.holder.uid and server.state == "primary":
                     world.violation(f"member {server.member} has released the Lease though its server may write")
-        self._sealed(without_lease(NOTHING_SEEN, world.api.pods.values()) if lease is None else lease.version)
+        # When there is none, what was said counts for those alone who know no later version of it.
+        views = [(agent.view, agent.pods) for agent in world.agent if agent.running and agent.view is not None]
+        for version in {without_lease(seen, pods.values()) for seen, pods in views} if lease is None else {lease.version}:
+            self._sealed(version)
 
     def _sealed(self, version: str) -> None:
         for pod in self.world.api.pods.values():
@@ -92,7 +93,7 @@ class Invariants:
         forgotten = before is not None and state.term not in self.terms and world.api.deleted_at > before.at
         if before is not None and not forgotten:
             world.violation(f"term {state.term} was claimed twice")
-        version = previous.version if previous is not None else NO_LEASE
+        version = previous.version if previous is not None else ""
         own = world.volumes[agent.member].wal
         self.claims[state.term] = Claim(world.engine.now, agent.member, version, own.position if own is not None else None)
         if previous is None or own is None:
