@@ -752,15 +752,17 @@ job_controldata() {
     "$BIN/pg_controldata" -D "$DATA"
 }
 
-# END is the end of the last segment file: without it pg_waldump waits five seconds for the file after that.
-job_waldump() { # TIMELINE LSN END
+# END is the end of the second segment, the last file: without it pg_waldump waits five seconds for the file after that.
+# The size of segments is read from the file that is named: without one, from whichever file of the directory is met first, which may
+# be one that was made in advance and never written to (src/bin/pg_waldump/pg_waldump.c, search_directory).
+job_waldump() { # SEGMENT LSN SEGMENT END
     local quiet=()
     if fact walDumpQuiet; then quiet=(-q); fi
-    "$BIN/${FACT[walDump]}" "${quiet[@]}" -t "$1" -s "$2" -e "$3" -p "$DATA/$WAL" >/dev/null
+    "$BIN/${FACT[walDump]}" "${quiet[@]}" -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3" >/dev/null
 }
 
-job_lastrecord() { # TIMELINE LSN
-    "$BIN/${FACT[walDump]}" -n 1 -t "$1" -s "$2" -p "$DATA/$WAL"
+job_lastrecord() { # SEGMENT LSN SEGMENT END
+    "$BIN/${FACT[walDump]}" -n 1 -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3"
 }
 
 # ---- verbs ----
@@ -836,11 +838,11 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
         clone:2:* | rewind:2:*)
             if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
             ;;
-        waldump:3:* | lastrecord:2:*)
-            if [[ $1 =~ $TIMELINE && $2 =~ $LSN && ${3-0/0} =~ $LSN ]]; then
+        waldump:4:* | lastrecord:4:*)
+            if [[ $1$3 =~ ^[0-9A-F]{48}$ && $2 =~ $LSN && $4 =~ $LSN ]]; then
                 start_job "$id" "$verb" "$@"
             else
-                refuse "$id" 'malformed timeline or LSN'
+                refuse "$id" 'malformed segment or LSN'
             fi
             ;;
         start:1:hot | start:1:warm | start:2:hot\ * | start:2:warm\ *)
