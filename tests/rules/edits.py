@@ -41,6 +41,7 @@ processes_outlive_the_postmaster = edited("    local id\n    kill_everything\n",
 locks_not_inherited = edited(">&5 2>&5 5>&- 6>&- 7>&- &", ">&5 2>&5 5>&- 6>&- 7>&- 8>&- 9>&- &")
 sigterm_waits_for_nobody = edited("if ((TERMINATING)); then AGENT_SEEN=1; fi", ":")
 clone_destroys_first = edited('if [[ -e $DATA ]]; then rm -rf "$former" || return; fi', 'rm -rf "$DATA"')
-volume_not_locked = edited("for descriptor in 8 9; do", "for descriptor in 8; do")
+volume_not_locked = edited("for descriptor in 8 9 ", "for descriptor in 8 ")
+wal_volume_not_locked = edited("in 8 9 ${WAL_VOLUME:+4}; do", "in 8 9; do")
 promoted_by_anybody = edited("elif [[ $STATE == standby && ! -e $STANDBY_FILE ]]; then", "elif false; then")
 guard_not_asked_for = edited("elif ((${5-0} && !GUARDED)); then", "elif false; then")
