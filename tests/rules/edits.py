@@ -42,6 +42,8 @@ locks_not_inherited = edited(">&5 2>&5 5>&- 6>&- 7>&- &", ">&5 2>&5 5>&- 6>&- 7>
 sigterm_waits_for_nobody = edited("if ((TERMINATING)); then AGENT_SEEN=1; fi", ":")
 clone_destroys_first = edited('if [[ -e $DATA ]]; then rm -rf "$former" || return; fi', 'rm -rf "$DATA"')
 volume_not_locked = edited("for descriptor in 8 9 ", "for descriptor in 8 ")
+wal_elsewhere_accepted = edited("of_this_major && has_its_wal || return\n    chmod", "of_this_major || return\n    chmod")
+one_wal_directory = edited('APART=("$option=$WAL_VOLUME/wal.$id")', 'rm -rf "$WAL_VOLUME/wal.x"; APART=("$option=$WAL_VOLUME/wal.x")')
 wal_volume_not_locked = edited("in 8 9 ${WAL_VOLUME:+4}; do", "in 8 9; do")
 promoted_by_anybody = edited("elif [[ $STATE == standby && ! -e $STANDBY_FILE ]]; then", "elif false; then")
 guard_not_asked_for = edited("elif ((${5-0} && !GUARDED)); then", "elif false; then")
