@@ -19,7 +19,7 @@ from .adapters.peers import PeerAnswer, PeerClient
 from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
-from .core import slots
+from .core import slots, storage
 from .core.decide import decide
 from .core.lsn import Position
 from .core.model import GrantRequest, Holder, LeaseObject, Pod
@@ -213,7 +213,8 @@ class Agent:
     def _probe_disk(self) -> None:
         now = boottime()
         try:
-            room, segment = self._volume.room(), self._volume.segment_size()
+            on, room = storage.scarcest(self._volume.rooms())
+            segment = self._volume.segment_size()
             probed = self._memory.phase in (Phase.PRIMARY, Phase.PROMOTING)
             if probed:
                 self._volume.probe()
@@ -225,7 +226,7 @@ class Agent:
         self._disk_trouble = ""
 
         def change(w: World) -> None:
-            w.room, w.segment = room, segment
+            w.room_on, w.room, w.segment = on, room, segment
             if probed:
                 w.probe_at = now
 
@@ -297,7 +298,9 @@ class Agent:
             position=w.position,
             slots=w.slots,
             probe_at=w.probe_at,
+            probe_on=self._volume.probing,
             room=w.room,
+            room_on=w.room_on,
             segment=w.segment,
             policy=settings.policy,
             standby_names=w.standby_names,

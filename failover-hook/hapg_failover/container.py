@@ -70,6 +70,7 @@ def act(environment: Mapping[str, str]) -> int:
     fcntl.flock(lock, fcntl.LOCK_EX)
     _end_with_any_thread(log)
     now = settings()
+    wal_volume = environment.get("HAPG_WAL_VOLUME")
     _write_private(RUN / "pgpass", f"*:*:*:postgres:{_escape(identity.password)}\n")
     _write_private(RUN / "pwfile", identity.password + "\n")
     scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
@@ -81,7 +82,7 @@ def act(environment: Mapping[str, str]) -> int:
         Kube(scope, configuration, requests),
         PostgresSql(identity.password, now.sql_names, now.port),
         SupervisorFiles(RUN),
-        Volume(VOLUME, now.major, now.wal_directory),
+        Volume(VOLUME, now.major, now.wal_directory, Path(wal_volume) if wal_volume else None),
         PeerClient(key, now.peer_port),
         log,
         requests.counts,

@@ -208,7 +208,7 @@ class Operation:
     def _start_failed(self, text: str) -> OpResult:
         """Find out whether something else than the data keeps the server from starting."""
         volume = self._tools.volume
-        if storage.is_full(volume.room(), volume.segment_size()):
+        if storage.is_full(storage.scarcest(volume.rooms())[1], volume.segment_size()):
             return self._result(Outcome.ROOM, text)
         try:
             self._verb("checkconfig")
@@ -275,8 +275,9 @@ class Operation:
         timeline = tools.sql.remote_checkpoint(host, tools.port, CHECKPOINT_S)
         if timeline != run.timeline:
             raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {run.timeline}")
-        if storage.is_full(tools.volume.room(), tools.volume.segment_size()):
-            return self._result(Outcome.ROOM, f"the volume has {storage.room_in_words(tools.volume.room())} left for a rewind")
+        on, room = storage.scarcest(tools.volume.rooms())
+        if storage.is_full(room, tools.volume.segment_size()):
+            return self._result(Outcome.ROOM, f"the {on} has {storage.room_in_words(room)} left for a rewind")
         self._ensure_down(START_S)
         tools.volume.set_dirty()
         self._verb("rewind", host, str(tools.port), timeout=COPY_S)
@@ -289,11 +290,12 @@ class Operation:
         had_data = tools.volume.assess().state is not VolumeState.EMPTY
         primary = run.host or ""
         source = self._clone_source(primary)
-        needed = tools.sql.remote_size(source, tools.port, SIZE_S) + CLONE_SEGMENTS * tools.volume.segment_size()
-        room = tools.volume.room_for_clone()
-        if needed > room:
-            text = f"a clone needs {storage.room_in_words(needed)} beside what is there, the volume has {storage.room_in_words(room)}"
-            return self._result(Outcome.ROOM, text)
+        size, rooms = tools.sql.remote_size(source, tools.port, SIZE_S), tools.volume.room_for_clone()
+        for on, needed in storage.clone_needs(size, CLONE_SEGMENTS * tools.volume.segment_size(), rooms).items():
+            if needed > rooms[on]:
+                has = storage.room_in_words(rooms[on])
+                text = f"a clone needs {storage.room_in_words(needed)} beside what is there, the {on} has {has}"
+                return self._result(Outcome.ROOM, text)
         self._own_slot(primary)  # keeps the WAL that is written during the copy
         self._ensure_down(START_S)
         tools.volume.set_dirty()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .adapters.ports import Hello
 from .adapters.volume import Volume
 from .core.lsn import Position
-from .core.model import GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
+from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
 from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Slot, Streaming
 from .core.view import see
 from .core.wal import SEGMENT_SIZE
@@ -56,6 +56,7 @@ class World:
     standby_names: str = ""
     probe_at: float = 0.0
     room: int | None = None
+    room_on: str = DATA_VOLUME
     segment: int = SEGMENT_SIZE
     puts: list[PutResult] = field(default_factory=list)
     ops: list[OpResult] = field(default_factory=list)

@@ -99,6 +99,17 @@ def test_mounts() -> None:
     assert mounts("ensure-secret") == {"/etc/hapg/config": "config", token: "token"}
 
 
+def test_the_wal_volume_is_told_as_the_programs_read_it() -> None:
+    """In the environment of a pod that has it, and not in settings that reach pods without it."""
+    options = ("--set", "walVolume.enabled=true")
+    containers = helm.containers(helm.pod(*options)["spec"])
+    for name in ("postgres", "failover"):
+        [told] = [entry["value"] for entry in containers[name]["env"] if entry["name"] == "HAPG_WAL_VOLUME"]
+        assert {"name": "wal", "mountPath": told} in containers[name]["volumeMounts"]
+    assert "HAPG_WAL_VOLUME" in SUPERVISOR
+    assert config(*options)["failover.json"] == config()["failover.json"]
+
+
 def test_what_lies_in_memory() -> None:
     volumes = {volume["name"]: volume for volume in helm.pod()["spec"]["volumes"]}
     assert {name for name, volume in volumes.items() if volume.get("emptyDir", {}).get("medium") == "Memory"} == {"run", "shm"}

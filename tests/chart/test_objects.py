@@ -192,6 +192,33 @@ def test_without_storage_the_data_is_in_an_empty_dir(version: str) -> None:
     assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
 
 
+# --- the WAL volume ---
+
+WAL_MOUNT = {"name": "wal", "mountPath": "/var/lib/postgresql/wal"}
+WAL_VARIABLE = {"name": "HAPG_WAL_VOLUME", "value": "/var/lib/postgresql/wal"}
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_a_wal_volume_is_a_second_claim_that_both_programs_have(version: str) -> None:
+    given = {"enabled": True, "size": "6Gi", "storageClassName": "fast", "accessModes": ["ReadWriteOncePod"]}
+    spec = helm.objects(*helm.values({"walVolume": given}), version=version)["StatefulSet", "ha-postgres"]["spec"]
+    data, wal = spec["volumeClaimTemplates"]
+    assert (data["metadata"]["name"], wal["metadata"]["name"]) == ("data", "wal")
+    assert wal["spec"] == {"storageClassName": "fast", "accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "6Gi"}}}
+    containers = helm.containers(spec["template"]["spec"])
+    have = [name for name, each in containers.items() if WAL_MOUNT in each.get("volumeMounts", [])]
+    told = [name for name, each in containers.items() if WAL_VARIABLE in each.get("env", [])]
+    assert sorted(have) == sorted(told) == ["failover", "postgres"]
+
+
+def test_without_one_there_is_no_trace_of_it() -> None:
+    text = helm.text("--show-only", "templates/statefulset.yaml")
+    assert "/var/lib/postgresql/wal" not in text
+    assert "HAPG_WAL_VOLUME" not in text
+    (claim,) = helm.objects("--set", "walVolume.enabled=true")["StatefulSet", "ha-postgres"]["spec"]["volumeClaimTemplates"][1:]
+    assert claim["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "4Gi"}}}
+
+
 # --- rights ---
 
 
@@ -345,6 +372,9 @@ def test_the_script_is_byte_for_byte_the_packages() -> None:
         (("--set", "storage.resources.requests.storage=1e10"), "1907MB"),
         (("--set", "storage.resources.requests.storage=1073741824"), "204MB"),
         (("--set", "storage=null"), "1GB"),
+        (("--set", "walVolume.enabled=true"), "2048MB"),
+        (("--set", "walVolume.enabled=true,walVolume.size=10G,storage.resources.requests.storage=1Ti"), "4768MB"),
+        (("--set", "walVolume.enabled=true,replication.maxSlotWalKeepSize=3GB"), "3GB"),
         (("--set", "replication.maxSlotWalKeepSize=4GB"), "4GB"),
     ],
 )

@@ -106,6 +106,17 @@ def test_the_guard_sees_what_would_break_a_release(version: str, tmp_path: Path,
     )
 
 
+def test_a_wal_volume_for_a_release_that_is_there_is_immutable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "values.yaml").write_text("walVolume:\n  enabled: true\n")
+    (tmp_path / "old.yaml").write_text(helm.text())
+    command = ["diff", str(tmp_path / "old.yaml"), str(helm.CHART), "--helm", str(BIN / "helm3"), "--namespace", "demo"]
+    assert main([*command, "-f", str(tmp_path / "values.yaml")]) == 14
+    said = capsys.readouterr().out
+    assert "spec.volumeClaimTemplates" in said
+    assert "(immutable: Kubernetes refuses to change the claims of a StatefulSet)" in said
+    assert said.endswith("worst: immutable\n")
+
+
 def test_values_are_those_of_the_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "hot.yaml").write_text("standbyMode: hot\n")
     (tmp_path / "old.yaml").write_text(helm.text())

@@ -27,6 +27,9 @@ BOTH = pytest.mark.parametrize("version", helm.VERSIONS)
             ("--set", "storage.resources.requests.storage=50 Mb"),
             "- at '/storage/resources/requests/storage': '50 Mb' does not match pattern",
         ),
+        (("--set", "walVolume.enable=true"), "- at '/walVolume': additional properties 'enable' not allowed"),
+        (("--set", "walVolume.size=4 GB"), "- at '/walVolume/size': '4 GB' does not match pattern"),
+        (("--set", "walVolume=null"), "- at '': missing property 'walVolume'"),
         (("--set", "shmSize=5 GB"), "- at '/shmSize': '5 GB' does not match pattern"),
         (("--set", "resources.limits.memory=1 GB"), "- at '/resources/limits/memory': '1 GB' does not match pattern"),
         (("--set", "tolerations[0].kee=x"), "- at '/tolerations/0': additional properties 'kee' not allowed"),
@@ -112,6 +115,18 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
             "initdb.args: --waldir=/x can't be set, because the directory and its owner are the chart's own",
         ),
         ({"initdb.args": ["-k", "-X", "/x"]}, "initdb.args: -X can't be set"),
+        (
+            {"walVolume.enabled": True, "storage": None},
+            "walVolume: enabled needs storage, for WAL outlives its pod only beside data that does",
+        ),
+        (
+            {"walVolume.enabled": True, "extraVolumes": [{"name": "wal", "emptyDir": {}}]},
+            "extraVolumes: the name wal is the chart's own",
+        ),
+        (
+            {"walVolume.enabled": True, "extraVolumeMounts": [{"name": "x", "mountPath": "/var/lib/postgresql/wal/x"}]},
+            "extraVolumeMounts: /var/lib/postgresql/wal/x would cover, or lie in, the chart's own /var/lib/postgresql/wal",
+        ),
         ({r"podLabels.kubedb\.com/role": "primary"}, "podLabels: kubedb.com/role can't be set; the failover container does"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.cluster.fixtures import Cluster, cluster
+from tests.cluster.fixtures import Cluster, cluster, node_faults
 from tests.e2e import artifacts, programs
 from tests.e2e.history import History
 from tests.e2e.release import CHART, VALUES, Release
@@ -14,7 +14,7 @@ from tests.e2e.release import CHART, VALUES, Release
 MEASURED = pytest.StashKey[list[str]]()
 
 
-__all__ = ["cluster"]
+__all__ = ["cluster", "node_faults"]
 
 
 @pytest.fixture(scope="session")

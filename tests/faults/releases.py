@@ -16,15 +16,18 @@ SOUND_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Kind:
-    """What is asked of a release: options of helm, how many servers; disks: whether their disks can be made to fail."""
+    """What is asked of a release: options of helm, how many servers; disks: the value of the chart whose claims are disks that can be made
+    to fail, "" for none.
+    """
 
     options: tuple[str, ...] = ()
     replicas: int = 3
-    disks: bool = False
+    disks: str = ""
 
 
 ASYNCHRONOUS = Kind()
-DISKS = Kind(disks=True)
+DISKS = Kind(disks="storage")
+WAL_DISKS = Kind(("--set", "walVolume.enabled=true,walVolume.size=1Gi"), disks="walVolume")
 
 
 class Stock:
@@ -45,7 +48,7 @@ class Stock:
         options = [*kind.options, "--set", f"replicas={kind.replicas}"]
         if kind.disks:
             self.disks = self._stack.enter_context(storage.volumes(f"disks-{secrets.token_hex(2)}"))
-            options += ["--set", f"storage.storageClassName={self.disks}"]
+            options += ["--set", f"{kind.disks}.storageClassName={self.disks}"]
         release = Release(self._stack.enter_context(programs.namespace("faults")), replicas=kind.replicas)
         self._kind, self._release = kind, release
         release.install(CHART, "--values", str(VALUES), *options)

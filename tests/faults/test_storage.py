@@ -12,7 +12,7 @@ from tests.cluster.fixtures import NodeFaults
 from tests.e2e.release import Release
 from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.releases import DISKS, Stock
+from tests.faults.releases import DISKS, WAL_DISKS, Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -23,7 +23,17 @@ FULL_SECONDS = 20.0
 @pytest.fixture
 def release(stock: Stock, spoilt: None, node_faults: NodeFaults) -> Iterator[Release]:
     """A release on disks that can be made to fail, at full strength; all disks go on in the end."""
-    found = stock.get(DISKS)
+    yield from _on_disks(stock, DISKS)
+
+
+@pytest.fixture
+def apart(stock: Stock, spoilt: None, node_faults: NodeFaults) -> Iterator[Release]:
+    """The same with a WAL volume each, and only these on disks that can be made to fail."""
+    yield from _on_disks(stock, WAL_DISKS)
+
+
+def _on_disks(stock: Stock, kind: Kind) -> Iterator[Release]:
+    found = stock.get(kind)
     yield found
     disks.resume_everywhere()
     for pod in found.pods():
@@ -123,6 +133,36 @@ def test_all_disks_are_full(release: Release, drill: Drills, stock: Stock) -> No
     found = trial.result
     assert found.lost == 0
     assert found.claims <= 2
+
+
+@pytest.mark.faults
+def test_wal_disk_hangs(apart: Release, drill: Drills, stock: Stock) -> None:
+    """With a WAL volume: every write and fsync on the disk of the primary's WAL hangs, while that of its data works.
+
+    Guarantee: another server takes over; at most one tail is lost; what hung in the old server is never acknowledged later.
+    """
+    with drill(apart, answer_s=2 * HANG_SECONDS) as trial:
+        disks.hang(stock.disks, trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        disks.resume(stock.disks, trial.old.node)
+    assert trial.result.new.name != trial.old.name
+
+
+@pytest.mark.faults
+def test_wal_disk_of_the_primary_is_full(apart: Release, drill: Drills, stock: Stock) -> None:
+    """With a WAL volume: the disk of the primary's WAL is full for a while, and that of its data has room.
+
+    Guarantee: nothing is lost; there is no failover loop: at most one failover while it is full; afterwards all is as before.
+    """
+    with drill(apart) as trial:
+        disks.fill(stock.disks, trial.old.node)
+        _write_much(apart)
+        time.sleep(FULL_SECONDS)
+        disks.free(stock.disks, trial.old.node)
+        trial.wait_writes()
+    found = trial.result
+    assert found.lost == 0
+    assert found.claims <= 1
 
 
 def _write_much(release: Release) -> None:

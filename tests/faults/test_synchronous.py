@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 TTL = 6.0
 SYNCHRONOUS = Kind(("--set", "replication.mode=synchronous"))
 PREFERRED = Kind(("--set", "replication.mode=synchronous", "--set", "replication.synchronousPolicy=preferred"))
-ON_DISKS = Kind(SYNCHRONOUS.options, disks=True)
+ON_DISKS = Kind(SYNCHRONOUS.options, disks="storage")
 SET_SECONDS = 60.0
 
 Act = Callable[[Release, Drill, NodeFaults], None]

@@ -12,7 +12,7 @@ import pytest
 from hapg_failover import operations
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import decide as deciding
-from hapg_failover.core import election, failsafe, members, primary, rejoin, standby, switchover, synchronous, view, wal
+from hapg_failover.core import election, failsafe, members, pair, primary, rejoin, standby, switchover, synchronous, view, wal
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
 from hapg_failover.core.state import Decision, LeaseView, LetGo, Memory, Observation, OpResult, Phase, PutResult
@@ -433,6 +433,18 @@ def others_keep_the_label(patch: pytest.MonkeyPatch) -> None:
 
 
 gone_at_once = _constant(primary, "LINGER_S", 0.0)
+
+
+# --- 13 ---
+
+
+def any_pair_accepted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pair, "mismatch", lambda found: None)
+
+
+def older_wal_accepted(patch: pytest.MonkeyPatch) -> None:
+    damage = pair.damage
+    patch.setattr(pair, "damage", lambda found: damage(replace(found, data_probe=0)))
 
 
 # --- 14 ---

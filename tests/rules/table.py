@@ -58,6 +58,8 @@ FORMER = "tests/simulation/test_former_holder.py::"
 SERVER = "tests/supervisor/test_server.py::"
 REPLICATION = "tests/supervisor/test_replication.py::"
 VERBS = "tests/supervisor/test_verbs.py::"
+APART = "tests/supervisor/test_wal_volume.py::"
+PAIR = UNIT + "test_pair.py::"
 STANDBYS = "tests/supervisor/test_standbys.py::"
 SYNCHRONOUS = UNIT + "test_synchronous.py::"
 ACKNOWLEDGED = violated("acknowledged commits")
@@ -413,6 +415,31 @@ PARTS = (
         Witness(PRIMARY + "test_a_pod_that_has_handed_over_refuses_clients_for_two_seconds"),
     ),
     Part("13", "the supervisor locks the volume", edits.volume_not_locked, Witness(SERVER + "test_two_servers_on_one_volume")),
+    Part("13", "and the WAL volume", edits.wal_volume_not_locked, Witness(APART + "test_both_volumes_are_locked")),
+    Part(
+        "13",
+        "a data directory is opened beside its own WAL volume only",
+        patches.any_pair_accepted,
+        Witness(PAIR + "test_a_foreign_wal_volume_is_never_touched"),
+    ),
+    Part(
+        "13",
+        "and so by the supervisor",
+        edits.wal_elsewhere_accepted,
+        Witness(APART + "test_a_directory_is_not_used_where_its_wal_is_expected_elsewhere"),
+    ),
+    Part(
+        "13",
+        "a WAL volume that was put back to an earlier state isn't opened",
+        patches.older_wal_accepted,
+        Witness(PAIR + "test_a_wal_volume_that_lags_behind_its_data_is_damaged"),
+    ),
+    Part(
+        "13",
+        "a clone's WAL has a directory of its own, which counts by the rename",
+        edits.one_wal_directory,
+        Witness(APART + "test_a_clone_replaces_data_and_wal_only_when_it_is_complete"),
+    ),
     Part(
         "14",
         "the holder makes a deleted Lease again under a higher term",

@@ -67,8 +67,8 @@ def make() -> Iterator[Make]:
     os.chown(root, *server_user())
     made: list[Container] = []
 
-    def make(name: str, volume: Path | None = None, **environment: str) -> Container:
-        made.append(Container(root, name, volume, **environment))
+    def make(name: str, volume: Path | None = None, major: str = DEFAULT, apart: bool = False, **environment: str) -> Container:
+        made.append(Container(root, name, volume, major, apart, **environment))
         return made[-1]
 
     yield make

@@ -123,13 +123,17 @@ class Agent(SupervisorFiles):
 class Container:
     """A postgres container with the volumes of its pod; `start` may be called again after `end`."""
 
-    def __init__(self, root: Path, name: str, volume: Path | None = None, major: str = DEFAULT, **environment: str) -> None:
+    def __init__(
+        self, root: Path, name: str, volume: Path | None = None, major: str = DEFAULT, apart: bool = False, **environment: str
+    ) -> None:
+        """apart: WAL has a volume of its own."""
         self.name = name
         self.major = MAJORS[major]
         self.bin = programs(major)
         self.run, self.config = root / name / "run", root / name / "config"
         self.volume = volume or root / name / "volume"
         self.pgdata = self.volume / "pgdata"
+        self.wal_volume = root / name / "wal-volume" if apart else None
         self.port = free_port()
         self.environment = environment
         self.log = root / name / "log"
@@ -138,7 +142,8 @@ class Container:
         self.pid1 = 0
         self._unshare: subprocess.Popen[bytes] | None = None
         self.shm = root / name / "shm"
-        for directory in (self.run, self.config, self.volume, self.shm):
+        volumes = [self.volume] if self.wal_volume is None else [self.volume, self.wal_volume]
+        for directory in (self.run, self.config, *volumes, self.shm):
             directory.mkdir(parents=True, exist_ok=True)
         settings = {
             **self.major.replication_settings,
@@ -153,7 +158,7 @@ class Container:
         for file, text in (("pwfile", PASSWORD), ("pgpass", f"*:*:*:postgres:{PASSWORD}\n")):
             (self.run / file).write_text(text)
             (self.run / file).chmod(0o600)
-        for path in (self.run, self.volume, self.shm, self.run / "pwfile", self.run / "pgpass"):
+        for path in (self.run, *volumes, self.shm, self.run / "pwfile", self.run / "pgpass"):
             os.chown(path, *server_user())
         self.agent = Agent(self.run)
 
@@ -169,6 +174,7 @@ class Container:
             "HAPG_FACTS": self.major.words.replace(f"={self.major.bin_directory} ", f"={self.bin} "),
             "HAPG_RUN": str(self.run),
             "HAPG_VOLUME": str(self.volume),
+            "HAPG_WAL_VOLUME": str(self.wal_volume or ""),
             "HAPG_CONFIG": str(self.config),
             "HAPG_SHM": str(self.shm),
             "HAPG_INITDB_ARGS": "-N --wal-segsize=1" if self.major.recovery_parameters else "-N",

@@ -11,6 +11,7 @@ import pytest
 
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.core.state import Op, OpResult, Outcome, Run
 from hapg_failover.operations import Operation, Tools, Verbs
 
@@ -26,7 +27,7 @@ class Operator:
 
     def __init__(self, container: Container, primary: Container, slot: str | None = None) -> None:
         major = container.major
-        self.volume = Volume(container.volume, major.name, major.wal_directory)
+        self.volume = Volume(container.volume, major.name, major.wal_directory, container.wal_volume)
         verbs = Verbs(container.agent)
         missing = container.hello.missing
         sql = PostgresSql(PASSWORD, major.sql_names, container.port, str(container.run / "socket"))
@@ -89,7 +90,7 @@ def test_a_start_that_fails_on_a_full_volume_says_so(
     operator = operate(standby, standby)
     operator.run(Op.STOP)
     (standby.pgdata / "global" / "pg_control").rename(standby.volume / "control")
-    monkeypatch.setattr(Volume, "room", lambda _: 0)
+    monkeypatch.setattr(Volume, "rooms", lambda _: {DATA_VOLUME: 0})
     assert operator.run(Op.START, mode="hot").outcome is Outcome.ROOM
 
 
@@ -100,13 +101,13 @@ def test_a_clone_without_room_is_not_begun(
     replica = clone("pod-1", "hot")
     catches_up(replica, primary)
     operator = operate(replica, primary)
-    monkeypatch.setattr(Volume, "room", lambda _: 4 << 20)
+    monkeypatch.setattr(Volume, "rooms", lambda _: {DATA_VOLUME: 4 << 20})
     result = operator.run(Op.CLONE, host="127.0.0.1", timeline=2)
     assert result.outcome is Outcome.ROOM
-    assert "the volume has 4.0 MiB" in result.text
+    assert "the data volume has 4.0 MiB" in result.text
     assert not operator.volume.dirty()
     assert rows(replica) == "first|5", "it wasn't even stopped"
-    monkeypatch.setattr(Volume, "room", lambda _: 0)
+    monkeypatch.setattr(Volume, "rooms", lambda _: {DATA_VOLUME: 0})
     assert operator.run(Op.REWIND, host="127.0.0.1", timeline=2).outcome is Outcome.ROOM
 
 

@@ -6,7 +6,8 @@
 # The loop uses bash builtins only: a fork or an exec could block on a full process table or a hanging disk just when the
 # deadline has to be enforced. Whatever needs a program, or writes to the data volume at length, runs in a child.
 #
-# Descriptors: 3 the watchdog's clock, 5 the container's log, 6 verbs, 7 events, 8 the lock of this container, 9 the lock of the volume.
+# Descriptors: 3 the watchdog's clock, 4 the lock of the WAL volume, 5 the container's log, 6 verbs, 7 events, 8 the lock of this container,
+# 9 the lock of the data volume.
 
 if [[ $$ -ne 1 ]]; then
     echo 'supervisor.sh: must be PID 1 of its own PID namespace: it ends everything in it by kill -9 -1' >&2
@@ -14,6 +15,7 @@ if [[ $$ -ne 1 ]]; then
 fi
 
 readonly RUN=${HAPG_RUN:-/run/hapg} VOLUME=${HAPG_VOLUME:-/var/lib/postgresql/data} CONFIG=${HAPG_CONFIG:-/etc/hapg/config}
+readonly WAL_VOLUME=${HAPG_WAL_VOLUME-} # empty: WAL is in DATA
 readonly SHM=${HAPG_SHM:-/dev/shm} TLS=${HAPG_TLS:-/etc/hapg/tls} SSLMODE=${HAPG_SSLMODE-} SCRIPTS=${HAPG_SCRIPTS:-/etc/hapg/initdb}
 readonly DATA=$VOLUME/pgdata
 readonly INSTANCE=$RUN/conf/instance.conf
@@ -243,7 +245,7 @@ strip_auto_conf() {
 prepare() {
     local file
     set +f
-    of_this_major || return
+    of_this_major && has_its_wal || return
     chmod 0700 "$DATA" &&
         rm -f "$DATA"/{postmaster.pid,promote,recovery.signal,recovery.done} "$RUN"/socket/.s.PGSQL.* "$SHM"/PostgreSQL.* || return
     for file in "$DATA/$WAL"/*.history; do
@@ -264,6 +266,17 @@ of_this_major() {
         return 1
     elif [[ $found != "$MAJOR" ]]; then
         echo "the server directory is of PostgreSQL $found, this is PostgreSQL $MAJOR: nothing has been touched"
+        return 1
+    fi
+}
+
+# Is the directory's WAL where this release has it? Whether the WAL volume is that of this data volume, the failover container has judged.
+has_its_wal() {
+    if [[ ! $WAL_VOLUME && -L $DATA/$WAL ]]; then
+        echo "$DATA/$WAL is a link, and there is no WAL volume: nothing has been touched"
+        return 1
+    elif [[ $WAL_VOLUME && ! (-L $DATA/$WAL && -d $DATA/$WAL) ]]; then
+        echo "$DATA/$WAL is no link to a directory on the WAL volume: nothing has been touched"
         return 1
     fi
 }
@@ -633,20 +646,52 @@ name_user() {
     set -f
 }
 
+# Set UNLINKED to the directories of WAL that no server directory links to: they were begun and not finished, or replaced.
+find_unlinked_wal() {
+    local directory=$DATA linked
+    UNLINKED=()
+    if [[ ! $WAL_VOLUME ]]; then return; fi
+    if [[ ! -e $DATA ]]; then directory=$VOLUME/pgdata.old; fi
+    linked=$(readlink "$directory/$WAL")
+    set +f
+    for directory in "$WAL_VOLUME"/wal.*; do
+        if [[ -d $directory && $directory != "$linked" ]]; then UNLINKED+=("$directory"); fi
+    done
+    set -f
+}
+
+remove_unlinked_wal() {
+    find_unlinked_wal
+    if ((${#UNLINKED[@]})); then rm -rf "${UNLINKED[@]}"; fi
+}
+
+# Set APART to the option by which PROGRAM puts the WAL of a new server directory onto the WAL volume, into a directory that never was there
+# before: so it is the rename of the server directory by which both come to count.
+name_wal() { # PROGRAM
+    local id option=--waldir
+    APART=()
+    if [[ ! $WAL_VOLUME ]]; then return; fi
+    remove_unlinked_wal || return
+    if [[ $("$BIN/$1" --help) == *--xlogdir=* ]]; then option=--xlogdir; fi # before PostgreSQL 10
+    read -r id </proc/sys/kernel/random/uuid
+    APART=("$option=$WAL_VOLUME/wal.$id")
+}
+
 # A directory counts once it is renamed. The scripts belong to its making: they have run once, or nothing of what they did is left.
 job_initdb() {
     local new=$VOLUME/pgdata.new more=() rc
     read -r -a more <<<"${HAPG_INITDB_ARGS-}"
     list_scripts || return
     name_user
-    rm -rf "$new" &&
-        "$BIN/initdb" -D "$new" -U postgres --pwfile="$RUN/pwfile" -A "${FACT[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
+    rm -rf "$new" && name_wal initdb &&
+        "$BIN/initdb" -D "$new" "${APART[@]}" -U postgres --pwfile="$RUN/pwfile" -A "${FACT[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
         # A hot standby refuses to start with, say, a lower max_connections than the control file has: record ours.
         "$BIN/postgres" --single -D "$new" -c config_file="$CONFIG/postgresql.conf" template1 &&
         run_scripts "$new" &&
-        sync "$new" && mv "$new" "$DATA" && sync "$VOLUME" && return
+        sync "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} && mv "$new" "$DATA" && sync "$VOLUME" && return
     rc=$?
     rm -rf "$new"
+    remove_unlinked_wal
     return "$rc"
 }
 
@@ -705,19 +750,20 @@ job_clone() { # HOST PORT
     local new=$VOLUME/pgdata.new former=$VOLUME/pgdata.old
     conninfo "$1" "$2"
     if [[ -e $DATA ]]; then rm -rf "$former" || return; fi
-    rm -rf "$new" || return
-    if ! "$BIN/pg_basebackup" -D "$new" -X stream -c fast -w -d "$INFO"; then
+    rm -rf "$new" && name_wal pg_basebackup || return
+    if ! "$BIN/pg_basebackup" -D "$new" "${APART[@]}" -X stream -c fast -w -d "$INFO"; then
         rm -rf "$new"
+        remove_unlinked_wal
         return 1
     fi
-    sync "$new" || return
+    sync "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} || return
     if [[ -e $DATA ]]; then mv "$DATA" "$former" || return; fi
-    mv "$new" "$DATA" && sync "$VOLUME" && rm -rf "$former"
+    mv "$new" "$DATA" && sync "$VOLUME" && rm -rf "$former" && remove_unlinked_wal
 }
 
 job_rewind() { # HOST PORT
     local out rc state recovered=''
-    of_this_major || return
+    of_this_major && has_its_wal || return
     conninfo "$1" "$2" postgres
     state=$("$BIN/pg_controldata" -D "$DATA") || return
     if [[ ! $state =~ 'Database cluster state:'\ +'shut down'( in recovery)?$'\n' ]]; then
@@ -954,10 +1000,11 @@ readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE 
 read -r self _ </proc/self/stat
 [[ $self == 1 ]] || problem '/proc is not that of this PID namespace'
 
-# Both locks, or wait. A lock belongs to the open file, so this process and all it starts keep what the child obtains.
+# All locks, or wait. A lock belongs to the open file, so this process and all it starts keep what the child obtains.
 exec 8<>"$RUN/lock" || problem "can't open $RUN/lock"
 exec 9<>"$VOLUME/lock" || problem "can't open $VOLUME/lock"
-for descriptor in 8 9; do
+if [[ $WAL_VOLUME ]]; then exec 4<>"$WAL_VOLUME/lock" || problem "can't open $WAL_VOLUME/lock"; fi
+for descriptor in 8 9 ${WAL_VOLUME:+4}; do
     flock "$descriptor" &
     wait "$!" || { ((SIGTERM)) && exit 0; } || problem "can't lock descriptor $descriptor"
 done
@@ -982,6 +1029,11 @@ if [[ ! -e $DATA && -d $VOLUME/pgdata.old ]]; then
     { mv "$VOLUME/pgdata.old" "$DATA" && sync "$VOLUME"; } || problem "can't restore $DATA"
 elif [[ -d $VOLUME/pgdata.old ]]; then
     rm -rf "$VOLUME/pgdata.old" &
+fi
+# So is what is left of its WAL, and of a clone's, if the data directory shows that the WAL volume is its own.
+if [[ $WAL_VOLUME && -L $DATA/$WAL && -d $DATA/$WAL ]]; then
+    find_unlinked_wal
+    if ((${#UNLINKED[@]})); then rm -rf "${UNLINKED[@]}" & fi
 fi
 
 read -r NONCE </proc/sys/kernel/random/uuid

@@ -10,16 +10,21 @@
 {{- end -}}
 {{- end }}
 
-{{/* How much WAL slots may hold back, so that they never fill the volume: a fifth of it unless a value says so. */}}
+{{/* How much WAL slots may hold back, so that they never fill the volume: a fifth of it, half of one that holds WAL alone, unless a value says so. */}}
 {{- define "ha-postgres.slotWal" -}}
 {{- if .Values.replication.maxSlotWalKeepSize -}}
 {{- .Values.replication.maxSlotWalKeepSize -}}
 {{- else if .Values.storage -}}
 {{- $quantity := toString .Values.storage.resources.requests.storage -}}
+{{- $part := 5.0 -}}
+{{- if .Values.walVolume.enabled -}}
+{{- $quantity = toString .Values.walVolume.size -}}
+{{- $part = 2.0 -}}
+{{- end -}}
 {{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" $quantity -}}
 {{- $binary := dict "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
 {{- $decimal := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "m" 1e-3 "u" 1e-6 "n" 1e-9 -}}
-{{- $megabytes := divf (mulf (float64 $number) (get (merge $binary $decimal) (trimPrefix $number $quantity))) 5242880.0 -}}
+{{- $megabytes := divf (mulf (float64 $number) (get (merge $binary $decimal) (trimPrefix $number $quantity))) (mulf $part 1048576.0) -}}
 {{- max 1 (int64 (floor $megabytes)) }}MB
 {{- else -}}
 1GB

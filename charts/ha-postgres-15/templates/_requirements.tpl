@@ -89,15 +89,24 @@
 {{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.walVolume.enabled (not .Values.storage) -}}
+{{- $wrong = append $wrong "walVolume: enabled needs storage, for WAL outlives its pod only beside data that does" -}}
+{{- end -}}
+{{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" -}}
+{{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
+{{- if .Values.walVolume.enabled -}}
+{{- $volumes = append $volumes "wal" -}}
+{{- $paths = append $paths "/var/lib/postgresql/wal" -}}
+{{- end -}}
 {{- range .Values.extraVolumes -}}
-{{- if has .name (list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls") -}}
+{{- if has .name $volumes -}}
 {{- $wrong = append $wrong (printf "extraVolumes: the name %s is the chart's own" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraVolumeMounts -}}
 {{- $given := .mountPath -}}
 {{- $path := printf "%s/" (clean $given) -}}
-{{- range list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
+{{- range $paths -}}
 {{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
 {{- $wrong = append $wrong (printf "extraVolumeMounts: %s would cover, or lie in, the chart's own %s" $given .) -}}
 {{- end -}}

@@ -10,14 +10,20 @@ from enum import Enum
 
 from .lsn import Position
 
+DATA_VOLUME = "data volume"
+WAL_VOLUME = "WAL volume"
+
 
 class VolumeState(Enum):
-    """What the data volume of a pod holds. OTHER_MAJOR: a server's directory of another major than ours; never touched."""
+    """What the data volume of a pod holds. OTHER_MAJOR: a server's directory of another major than ours; MISMATCHED: one whose WAL
+    volume isn't its own, or the reverse; neither is ever touched.
+    """
 
     EMPTY = "empty"
     DATA = "data"
     DAMAGED = "damaged"
     OTHER_MAJOR = "other-major"
+    MISMATCHED = "mismatched"
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def writing(step: Step) -> None:
         return
     if m.phase is Phase.PRIMARY and _is_stuck(step):
         step.remember(failed_until=o.now + FAILED_S)
-        message = f"nothing could be written to the data volume for {o.now - o.probe_at:.1f} s"
+        message = f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
         step.actions.append(Announce("Warning", "StorageStuck", f"{message}: the server is killed and the Lease given back"))
         step.kill(message, 0.0)
         return
@@ -117,7 +117,7 @@ def _healthy(step: Step) -> str | None:
     if not step.supervised:
         return "the supervisor gives no sign of life"
     if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > storage.PROBE_FRESH_S:
-        return f"nothing could be written to the data volume for {o.now - o.probe_at:.1f} s"
+        return f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
     return None
 
 

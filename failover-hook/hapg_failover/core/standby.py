@@ -43,6 +43,9 @@ def boot(step: Step) -> None:
         why = o.volume_reason or "the data is of another major of PostgreSQL"
         step.tell("OtherMajor", why)
         step.because(why)
+    elif o.volume_state is VolumeState.MISMATCHED:
+        step.tell("VolumesMismatched", f"{o.volume_reason}; to have the pod cloned anew, delete both of its claims and the pod")
+        step.because(o.volume_reason)
     elif o.server == "standby" and not synchronous.unguarded(step):
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:
@@ -338,7 +341,7 @@ def _too_full(step: Step) -> bool:
     """Tell whether our volume is too full for a promotion, which would fail and cost the others another election."""
     if step.full:
         step.tell("DiskFull", f"the server isn't promoted: {storage.full_message(step.o)}")
-        step.because("our data volume is full: we don't stand")
+        step.because(f"our {step.o.room_on} is full: we don't stand")
     return step.full
 
 

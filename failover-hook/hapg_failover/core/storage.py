@@ -1,12 +1,25 @@
-"""When a data volume counts as full, and when as stuck (docs/protocol.md, 'Storage trouble')."""
+"""When a member's volumes count as full, and when as stuck (docs/protocol.md, 'Storage trouble')."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from .model import DATA_VOLUME, WAL_VOLUME
 from .state import Observation
 
 PROBE_FRESH_S = 2.5
 STUCK_S = 1.5
 _MIB = 1024 * 1024
+
+
+def scarcest(rooms: Mapping[str, int]) -> tuple[str, int]:
+    """Return the volume with the least room, and that, of bytes by volume: a server needs every one of them."""
+    return min(rooms.items(), key=lambda item: item[1])
+
+
+def clone_needs(size: int, segments: int, rooms: Mapping[str, int]) -> dict[str, int]:
+    """Return what a clone takes of each volume in `rooms`, in bytes. size: of the databases; segments: of WAL meanwhile."""
+    return {DATA_VOLUME: size, WAL_VOLUME: segments} if WAL_VOLUME in rooms else {DATA_VOLUME: size + segments}
 
 
 def is_full(room: int | None, segment: int) -> bool:
@@ -27,7 +40,7 @@ def room_in_words(room: int | None) -> str:
 def full_message(o: Observation) -> str:
     """Return what to say about a volume that is full."""
     left, segment = room_in_words(o.room), room_in_words(o.segment)
-    return f"the data volume has {left} left, less than a WAL segment of {segment}: grow the claim, or make room"
+    return f"the {o.room_on} has {left} left, less than a WAL segment of {segment}: grow the claim, or make room"
 
 
 def is_silent(o: Observation, since: float) -> bool:

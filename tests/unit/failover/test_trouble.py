@@ -8,7 +8,7 @@ import pytest
 
 from hapg_failover.core import rejoin, storage
 from hapg_failover.core.decide import decide
-from hapg_failover.core.model import Member, Pod, Publication, VolumeState
+from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, Member, Pod, Publication, VolumeState
 from hapg_failover.core.state import (
     Announce,
     ChangeSlots,
@@ -214,6 +214,58 @@ def test_a_clone_knows_the_primary_and_the_standby() -> None:
 )
 def test_a_volume_is_full_when_no_segment_fits(room: int | None, full: bool, again: bool) -> None:
     assert (storage.is_full(room, SEGMENT_SIZE), storage.has_room_again(room, SEGMENT_SIZE)) == (full, again)
+
+
+@pytest.mark.parametrize(
+    ("rooms", "scarce"),
+    [
+        ({DATA_VOLUME: 1}, (DATA_VOLUME, 1)),
+        ({DATA_VOLUME: 3, WAL_VOLUME: 2}, (WAL_VOLUME, 2)),
+        ({DATA_VOLUME: 1, WAL_VOLUME: 2}, (DATA_VOLUME, 1)),
+    ],
+)
+def test_a_member_has_as_much_room_as_its_scarcest_volume(rooms: dict[str, int], scarce: tuple[str, int]) -> None:
+    assert storage.scarcest(rooms) == scarce
+
+
+def test_what_a_clone_needs_is_needed_where_it_goes() -> None:
+    assert storage.clone_needs(100, 3, {DATA_VOLUME: 0}) == {DATA_VOLUME: 103}
+    assert storage.clone_needs(100, 3, {DATA_VOLUME: 0, WAL_VOLUME: 0}) == {DATA_VOLUME: 100, WAL_VOLUME: 3}
+
+
+def test_a_full_wal_volume_is_named() -> None:
+    o = seen(server="primary", lease=lease(MINE), position=END, room=0, room_on=WAL_VOLUME)
+    [(reason, message)] = told(decide(o, PRIMARY))
+    assert reason == "DiskFull"
+    assert message.startswith("the WAL volume has 0.0 MiB left, less than a WAL segment of 16.0 MiB")
+    free = seen(lease=lease(RELEASED), room=FULL, room_on=WAL_VOLUME)
+    assert decide(free, SEALED).reason == "our WAL volume is full: we don't stand"
+
+
+def test_a_wal_volume_that_hangs_is_named_and_costs_the_right() -> None:
+    o = seen(server="primary", lease=lease(MINE), position=END, probe_at=NOW - 4.1, probe_on=WAL_VOLUME)
+    decision = decide(o, replace(PRIMARY, stuck_since=NOW - storage.STUCK_S))
+    assert any(isinstance(a, Kill) for a in decision.actions)
+    assert ("StorageStuck", "nothing could be written to the WAL volume for 4.1 s: the server is killed and the Lease given back") in told(
+        decision
+    )
+
+
+def test_volumes_that_are_no_pair_are_told_and_left_alone() -> None:
+    """Not damaged: what is damaged is cloned anew, and these may hold somebody's only copy."""
+    o = seen(
+        volume_state=VolumeState.MISMATCHED,
+        volume_reason="the WAL volume belongs to volume u2",
+        volume=None,
+        server="down",
+        lease=lease(HELD),
+    )
+    decision = decide(o, remembered(Phase.BOOT))
+    assert [kind for kind in kinds(decision.actions) if kind in ("start", "clone", "initdb")] == []
+    [(reason, message)] = told(decision)
+    assert reason == "VolumesMismatched"
+    assert message.startswith("the WAL volume belongs to volume u2; ")
+    assert decision.memory.phase is Phase.BOOT
 
 
 def test_a_standby_whose_volume_is_full_stops_to_receive_until_there_is_room() -> None:

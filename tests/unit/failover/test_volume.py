@@ -11,7 +11,7 @@ import pytest
 
 from hapg_failover.adapters.volume import Marker, Volume
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import VolumeState
+from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 
 MARKER = Marker("11111111-2222-3333-4444-555555555555", "7711467995189675420")
 SIZE = 1024 * 1024
@@ -148,22 +148,23 @@ def test_a_full_volume_has_answered_the_probe_and_a_broken_one_has_not(volume: V
 
 
 def test_the_probe_is_written_in_place(volume: Volume, tmp_path: Path) -> None:
+    (tmp_path / "probe").write_text("probe\n")
     volume.probe()
     before = (tmp_path / "probe").stat()
     volume.probe()
     after = (tmp_path / "probe").stat()
-    assert (before.st_ino, before.st_blocks, before.st_size) == (after.st_ino, after.st_blocks, 6)
+    assert (before.st_ino, before.st_blocks, before.st_size) == (after.st_ino, after.st_blocks, 20)
 
 
 def test_room_for_a_clone_counts_what_a_clone_removes(volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Volume, "room", lambda _: 0)
+    monkeypatch.setattr(Volume, "rooms", lambda _: {DATA_VOLUME: 0, WAL_VOLUME: 0})
     for name in ("pgdata.new", "pgdata.old"):
         (tmp_path / name / "base").mkdir(parents=True)
         (tmp_path / name / "base" / "1").write_bytes(bytes(1 << 20))
-    one = volume.room_for_clone()
+    one = volume.room_for_clone()[DATA_VOLUME]
     assert one >= 1 << 20, "pgdata.old is all there is: it is put back, not removed"
     make_data(tmp_path)
-    assert volume.room_for_clone() == 2 * one
+    assert volume.room_for_clone()[DATA_VOLUME] == 2 * one
 
 
 def test_the_size_of_segments_is_that_of_the_files(volume: Volume, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""A release whose servers have their WAL on a volume of its own. The tests go on from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import nodes
+from tests.cluster.fixtures import Cluster, NodeFaults
+from tests.e2e import programs
+from tests.e2e.faults import DATA
+from tests.e2e.release import CHART, VALUES, Pod, Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+MUCH = "INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
+
+
+@pytest.fixture(scope="module")
+def apart(cluster: Cluster) -> Iterator[Release]:
+    """A release with WAL volumes, at full strength."""
+    with programs.namespace("e2e-wal") as namespace:
+        release = Release(namespace)
+        release.install(CHART, "--values", str(VALUES), "--set", "walVolume.enabled=true,walVolume.size=100Mi")
+        release.wait_serving()
+        release.add_clients()
+        release.wait_full_strength()
+        yield release
+
+
+def directories(release: Release, pod: Pod) -> tuple[str, list[str]]:
+    """Where a pod's pg_wal leads to, and what directories there are on its WAL volume."""
+    script = f"readlink {DATA}/pg_wal; ls -d /var/lib/postgresql/wal/wal.*; df --output=target {DATA}/pg_wal/. | tail -1"
+    link, *found, mounted = release.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", "bash", "-c", script).split()
+    assert mounted == "/var/lib/postgresql/wal", "it is a mount of its own"
+    return link, found
+
+
+def wal_is_apart(release: Release) -> dict[str, str]:
+    """Check that each pod's pg_wal is the one directory of its WAL volume; return it by pod."""
+    links = {}
+    for pod in release.pods():
+        link, found = directories(release, pod)
+        assert found == [link]
+        links[pod.name] = link
+    return links
+
+
+def did(release: Release, pod: Pod, words: str) -> bool:
+    return words in release.namespace.kubectl("logs", pod.name, "--container", "failover")
+
+
+def test_every_pod_has_its_wal_on_a_claim_of_its_own(apart: Release) -> None:
+    apart.client.sql("CREATE TABLE kept AS SELECT number FROM generate_series(1, 1000) AS number; CREATE TABLE diverged (text text)")
+    claims = {claim["metadata"]["name"]: claim["status"]["phase"] for claim in apart.namespace.get("pvc", "--selector", apart.selector)}
+    assert claims == {f"{claim}-{apart.name}-{number}": "Bound" for claim in ("data", "wal") for number in range(3)}
+    wal_is_apart(apart)
+
+
+def test_a_pod_hands_over_and_finds_its_wal_again(apart: Release) -> None:
+    before, old = wal_is_apart(apart), apart.primary()
+    apart.namespace.kubectl("delete", "pod", old.name)
+    apart.wait("another primary", lambda: apart.at_full_strength() and apart.primary().name != old.name, 120)
+    assert apart.client.sql("SELECT count(*) FROM kept") == [["1000"]]
+    assert wal_is_apart(apart) == before
+
+
+def test_a_former_primary_is_rewound_on_both_volumes(apart: Release, node_faults: NodeFaults) -> None:
+    before, old = wal_is_apart(apart), apart.primary()
+    beside = next(each for each in apart.clients if each.node == old.node)
+    script = f'setsid psql -X -h {old.ip} -c "{MUCH}" >/dev/null 2>&1 </dev/null &'
+    beside.namespace.kubectl(*beside.command("bash", "-c", script))
+    apart.wait("it writes", lambda: apart.client.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%'") != [["0"]], 20)
+    node_faults.partition(old.node)
+    elsewhere = apart.client_apart_from(old.node)
+    apart.wait("another primary", lambda: elsewhere.try_psql("CREATE TABLE after ()").code == 0, 90)
+    node_faults.heal(old.node)
+    nodes.wait_ready()
+    apart.wait_full_strength(asker=elsewhere)
+    assert did(apart, old, "rewound to")
+    assert elsewhere.sql("SELECT count(*) FROM kept") == [["1000"]]
+    assert wal_is_apart(apart) == before
+
+
+def test_a_replica_that_lost_its_claims_is_cloned_onto_new_ones(apart: Release) -> None:
+    before, lost = wal_is_apart(apart), apart.standbys()[-1]
+    apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", f"wal-{lost.name}", "--wait=false")
+    apart.namespace.kubectl("delete", "pod", lost.name)
+    apart.wait("the replica is back", lambda: apart.at_full_strength() and apart.pod(lost.name).uid != lost.uid, 180)
+    after = wal_is_apart(apart)
+    assert did(apart, lost, "a clone of the primary")
+    assert {name for name in after if after[name] != before[name]} == {lost.name}
+    assert apart.client.sql("SELECT count(*) FROM kept") == [["1000"]]
+
+
+def test_a_replica_whose_wal_volume_alone_is_new_is_not_opened_but_cloned(apart: Release) -> None:
+    lost = apart.standbys()[-1]
+    apart.namespace.kubectl("delete", "pvc", f"wal-{lost.name}", "--wait=false")
+    apart.namespace.kubectl("delete", "pod", lost.name)
+    apart.wait("the replica is back", lambda: apart.at_full_strength() and apart.pod(lost.name).uid != lost.uid, 180)
+    wal_is_apart(apart)
+    assert did(apart, lost, "a clone of the primary has replaced the old data")
+
+
+def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: Release) -> None:
+    lost = apart.standbys()[-1]
+    apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", "--wait=false")
+    apart.namespace.kubectl("delete", "pod", lost.name)
+
+    def told() -> list[str]:
+        events = apart.namespace.get("events", "--field-selector", "reason=VolumesMismatched")
+        return [event["message"] for event in events]
+
+    [message] = apart.wait("an Event", told, 120)
+    assert "the data volume is empty: nothing is touched; to have the pod cloned anew, delete both of its claims and the pod" in message
+    apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", f"wal-{lost.name}", "--wait=false")
+    apart.namespace.kubectl("delete", "pod", lost.name)
+    apart.wait_full_strength()
+    wal_is_apart(apart)
