@@ -1,4 +1,4 @@
-"""Scripts for a new database, from the values, a ConfigMap and a Secret: they run once in the life of a release. The tests go on from each other."""
+"""Scripts for a new database, from values, a ConfigMap and a Secret: they run once in a release's life. The tests go on from each other."""
 
 from __future__ import annotations
 
