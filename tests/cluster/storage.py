@@ -79,7 +79,10 @@ def volumes(name: str, mebibytes: int = MEBIBYTES) -> Iterator[str]:
 
 @contextmanager
 def shared(namespace: str, claim: str, storage_class: str, mebibytes: int) -> Iterator[Path]:
-    """A volume that takes ReadWriteMany, for one claim that is to be made, as long as the context lasts; gives its folder."""
+    """A volume that takes ReadWriteMany, for one claim that is to be made, as long as the context lasts; gives its folder.
+
+    Nothing may write to it any more in the end.
+    """
     name = f"{namespace}-{claim}"
     folder = paths.CLUSTER / "shared" / name
     folder.mkdir(parents=True)

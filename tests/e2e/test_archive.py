@@ -55,6 +55,7 @@ def archived(cluster: Cluster) -> Iterator[Archived]:
         release.add_clients()
         release.wait_full_strength()
         yield Archived(release, folder)
+        release.uninstall()
 
 
 def restored(release: Release) -> dict[str, Any]:
