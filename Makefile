@@ -51,7 +51,7 @@ demo: tools images cluster-up ## a release on a cluster, rows, a live failover; 
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images postgres cluster-up ## lint, then all tests, those on the real cluster too, and a half of the faults
+test: lint tools images postgres policies cluster-up ## lint, then all tests, those on the real cluster too, and a half of the faults
 	$(PY) -m pytest tests -m "not faults" $(ARGS)
 
 # --- parts of it ---------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ format: $(STAMP) ## let ruff format the Python sources and sort their imports
 	$(VENV)/bin/ruff format .
 
 .PHONY: e2e
-e2e: tools images cluster-up ## the tests on the cluster: make e2e ARGS="-k NAME"
+e2e: tools images policies cluster-up ## the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest tests/e2e $(ARGS)
 
 .PHONY: faults
@@ -136,6 +136,10 @@ endif
 postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
 	$(CLUSTER_CLI) servers
+
+.PHONY: policies
+policies: $(STAMP) ## what enforces network policies while a test wants it, into the cache
+	$(CLUSTER_CLI) policies
 
 .PHONY: cluster-up
 cluster-up: $(STAMP) ## start the cluster, or find it running

@@ -1,4 +1,4 @@
-"""The NetworkPolicy: what it lets through. It is rendered and held against Kubernetes' schema, but by no network plugin enforced."""
+"""The NetworkPolicy: what it is rendered to. What it lets through is seen in tests/e2e."""
 
 from __future__ import annotations
 

@@ -357,6 +357,20 @@ def test_a_parameter_of_the_users_comes_after_the_charts() -> None:
     assert re.findall(r"^wal_keep_size = (.*)$", conf, re.MULTILINE) == ["'512MB'", "'4GB'"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        ([], []),
+        (["--wal-segsize=16", "--locale=C"], []),
+        (["--locale=C", "--wal-segsize=64"], ["min_wal_size = '320MB'", "max_wal_size = '4096MB'"]),
+        (["--wal-segsize", "1024"], ["min_wal_size = '5120MB'", "max_wal_size = '65536MB'"]),
+    ],
+)
+def test_larger_segments_come_with_sizes_that_a_server_starts_with(arguments: list[str], settings: list[str]) -> None:
+    conf = helm.objects(*helm.values({"initdb.args": arguments}))["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
+    assert [line for line in conf.splitlines() if line.startswith(("min_wal_size", "max_wal_size"))] == settings
+
+
 def test_the_script_is_byte_for_byte_the_packages() -> None:
     rendered = helm.objects()["ConfigMap", "ha-postgres-supervisor"]["data"]["supervisor.sh"]
     assert rendered == (helm.CHART / "files" / "supervisor.sh").read_text()

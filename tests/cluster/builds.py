@@ -66,6 +66,7 @@ CLUSTER_BUILDS = (
     Build("coredns", {"coredns": "."}),
     Build("local-path-provisioner", {"local-path-provisioner": "github.com/rancher/local-path-provisioner"}),
 )
+POLICY_BUILDS = (Build("kube-router", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}),)
 TOOL_BUILDS = (
     CLUSTER_BUILDS[0],
     Build("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}, _helm3_version()),

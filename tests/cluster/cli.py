@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.cluster import builds, debian, embedded, images, kind, local, nodes
+from tests.cluster import builds, debian, embedded, images, kind, local, nodes, policies
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import BIN, KUBECONFIG
@@ -177,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         verb = add(name, "build the images that changed and import them into a running cluster", lambda a: _images(a.majors))
         verb.add_argument("--majors", nargs="+", choices=images.MAJORS, default=[], metavar="MAJOR", help="of PostgreSQL, beside 15")
     add("servers", "fetch PostgreSQL 9.6, 12 and 13 for tests/supervisor; prints their folders", lambda _: _servers())
+    add("policies", "build what enforces network policies in tests; prints its path", lambda _: print(policies.program()))
     for name, text, function in (
         ("partition", "cut a node off from everything; it runs on", nodes.partition),
         ("heal", "end a node's partition", nodes.heal),

@@ -1,10 +1,16 @@
-"""A StorageClass whose volumes are disks that tests can let hang, fill and break: one volume on each node, see `disks`."""
+"""Volumes for tests.
+
+A StorageClass whose volumes are disks that can hang, fill up and break: one volume on each node, see `disks`. And a folder that
+pods on every node share, for the nodes have their file system in common.
+"""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from tests.cluster import disks, local
+from tests.cluster import disks, local, paths
 from tests.cluster.topology import NODES
 
 MEBIBYTES = 1024
@@ -69,3 +75,34 @@ def volumes(name: str, mebibytes: int = MEBIBYTES) -> Iterator[str]:
         yield name
     finally:
         remove(name)
+
+
+@contextmanager
+def shared(namespace: str, claim: str, storage_class: str, mebibytes: int) -> Iterator[Path]:
+    """A volume that takes ReadWriteMany, for one claim that is to be made, as long as the context lasts; gives its folder.
+
+    Nothing may write to it any more in the end.
+    """
+    name = f"{namespace}-{claim}"
+    folder = paths.CLUSTER / "shared" / name
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "storageClassName": storage_class,
+            "capacity": {"storage": f"{mebibytes}Mi"},
+            "accessModes": ["ReadWriteMany"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": namespace, "name": claim},
+            "hostPath": {"path": str(folder), "type": "Directory"},
+        },
+    }
+    local.kubectl("apply", "-f", "-", stdin=json.dumps(volume))
+    try:
+        yield folder
+    finally:
+        local.kubectl("delete", "persistentvolume", name, "--wait=false")
+        shutil.rmtree(folder)

@@ -3,7 +3,7 @@
 Run as ``python -m tests.cluster.supervise``; it listens on a Unix socket and takes one JSON object per connection:
 
 - ``{"verb": "start", "components": [...]}``
-- ``{"verb": "stop" or "resume", "names": [...]}``
+- ``{"verb": "stop", "resume" or "remove", "names": [...]}``
 - ``{"verb": "node-up" or "node-down", "node": "node1"}``
 - ``{"verb": "status"}``
 
@@ -129,6 +129,8 @@ class Supervisor:
                     self._stop(request["names"])
                 case "resume":
                     self._resume(request["names"])
+                case "remove":
+                    self._remove(request["names"])
                 case "node-up":
                     self._node_up(request["node"])
                 case "node-down":
@@ -165,6 +167,11 @@ class Supervisor:
             if slot.popen:
                 slot.popen.wait(_STOP_SECONDS)
                 slot.popen = None
+
+    def _remove(self, names: list[str]) -> None:
+        self._stop(names)
+        for name in names:
+            self.slots.pop(name, None)
 
     def _look_after(self, slot: _Slot) -> None:
         if slot.popen and slot.popen.poll() is not None:

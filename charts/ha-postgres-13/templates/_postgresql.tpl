@@ -31,6 +31,16 @@
 {{- end -}}
 {{- end }}
 
+{{/* min_wal_size and max_wal_size for larger segments than 16 MB, which a server refuses to start with by default: initdb's own, whose
+     file isn't read. */}}
+{{- define "ha-postgres.segments" -}}
+{{- $megabytes := join " " .Values.initdb.args | regexFind "--wal-segsize[= ][0-9]+" | regexFind "[0-9]+$" | int -}}
+{{- if gt $megabytes 16 }}
+min_wal_size = '{{ mul 5 $megabytes }}MB'
+max_wal_size = '{{ mul 64 $megabytes }}MB'
+{{- end -}}
+{{- end }}
+
 {{/* The whole postgresql.conf. */}}
 {{- define "ha-postgres.postgresql.conf" -}}
 {{- include "ha-postgres.settings" (dict "root" . "parameters" .Values.postgresql.parameters) -}}
@@ -78,6 +88,7 @@ wal_sender_timeout = 5s
 fsync = on
 full_page_writes = on
 wal_log_hints = on
+{{- include "ha-postgres.segments" .root }}
 {{- include "ha-postgres.tlsSettings" .root }}
 
 # postgresql.parameters

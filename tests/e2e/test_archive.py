@@ -1,0 +1,112 @@
+"""WAL in an archive on a volume that the pods share, as in values-examples/archived.yaml, and a server that is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import cli, storage
+from tests.cluster.fixtures import Cluster
+from tests.e2e import client, programs
+from tests.e2e.programs import REPOSITORY
+from tests.e2e.release import CHART, NAME, Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+VALUES = REPOSITORY / "values-examples" / "archived.yaml"
+CLAIM = f"{NAME}-archive"
+SEGMENTS_UNTIL_LOSS = 3
+ARCHIVE_SECONDS = 60.0
+RESTORED = "restored"
+BACK_UP = "pg_basebackup --checkpoint fast -D /data/pgdata"
+SETTINGS = "-c restore_command='cp /archive/%f %p' -c hot_standby=off -c listen_addresses= -c unix_socket_directories=/data"
+RESTORE = f'cd /data && touch pgdata/recovery.signal && pg_ctl start -D pgdata --wait --log log -o "{SETTINGS}"'
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A release with an archive, and the archive's folder on this machine."""
+
+    release: Release
+    folder: Path
+
+    def holds(self) -> set[str]:
+        """The names of the files that are in the archive under their own names."""
+        return {path.name for path in self.folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+
+    def switch(self) -> str:
+        """Have the primary begin another segment; return the name of the one that has ended."""
+        return self.release.client.sql("SELECT pg_walfile_name(pg_switch_wal())")[0][0]
+
+
+@pytest.fixture(scope="module")
+def archived(cluster: Cluster) -> Iterator[Archived]:
+    """A release with hot standbys and an archive, at full strength."""
+    if cli.chosen() != "local":
+        pytest.skip("a shared volume needs the local cluster")
+    with programs.namespace("e2e-archive") as namespace, storage.shared(namespace.name, CLAIM, "shared", 100 * 1024) as folder:
+        release = Release(namespace)
+        release.install(CHART, "--values", str(VALUES), "--set", "standbyMode=hot")
+        release.wait_serving()
+        release.add_clients()
+        release.wait_full_strength()
+        yield Archived(release, folder)
+        release.uninstall()
+
+
+def restored(release: Release) -> dict[str, Any]:
+    """A pod for another server: a client that has a volume of its own, and may read the archive."""
+    pod: dict[str, Any] = client.manifest(RESTORED, release.client.node, release.name, release.namespace.name, release.image("postgres"))
+    archive = {"name": "archive", "persistentVolumeClaim": {"claimName": CLAIM, "readOnly": True}}
+    pod["spec"]["volumes"] = [archive, {"name": "data", "emptyDir": {}}]
+    pod["spec"]["securityContext"]["fsGroup"] = 999
+    mounts = [{"name": "archive", "mountPath": "/archive"}, {"name": "data", "mountPath": "/data"}]
+    pod["spec"]["containers"][0]["volumeMounts"] = mounts
+    return pod
+
+
+def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archived) -> None:
+    """The primary is lost with segments that it hasn't archived: its standbys have done so."""
+    release, namespace = archived.release, archived.release.namespace
+    sql = release.client.sql
+    namespace.apply(restored(release))
+    namespace.kubectl("wait", "--for=condition=Ready", "--timeout=60s", f"pod/{RESTORED}")
+    other = client.Client(namespace, RESTORED, release.client.node, "/data")
+    sql("CREATE TABLE kept (number int)")
+    namespace.kubectl(*other.command("bash", "-c", BACK_UP))
+
+    old = release.primary()
+    [[archiver]] = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'archiver'")
+    namespace.kubectl("exec", old.name, "--container", "postgres", "--", "bash", "-c", f"kill -STOP {archiver}")
+    for number in range(SEGMENTS_UNTIL_LOSS):
+        sql(f"INSERT INTO kept VALUES ({number})")
+        of_the_first = archived.switch()
+    release.wait("the standbys have archived it", lambda: of_the_first in archived.holds(), ARCHIVE_SECONDS)
+    namespace.kubectl("delete", "pod", old.name, "--grace-period=0", "--force")
+    release.wait("another primary", lambda: release.at_full_strength() and release.primary().name != old.name, 120)
+    sql(f"INSERT INTO kept VALUES ({SEGMENTS_UNTIL_LOSS})")
+    last = archived.switch()
+
+    timeline, number = int(last[:8], 16), int(last[8:16], 16) << 8 | int(last[16:], 16)
+    assert timeline > int(of_the_first[:8], 16)
+    release.wait("the last is archived", lambda: last in archived.holds(), ARCHIVE_SECONDS)
+    found = archived.holds()
+    assert f"{timeline:08X}.history" in found
+    segments = {int(name[8:16], 16) << 8 | int(name[16:], 16) for name in found if len(name) == len(last)}
+    assert segments >= set(range(1, number + 1)), sorted(found)
+    for pod in release.pods():
+        assert sql("SELECT failed_count, last_failed_wal FROM pg_stat_archiver", host=pod.ip) == [["0", ""]], pod.name
+
+    namespace.kubectl(*other.command("bash", "-c", RESTORE))
+    assert other.sql("SELECT pg_is_in_recovery(), max(number), count(*) FROM kept") == [
+        ["f", str(SEGMENTS_UNTIL_LOSS), str(SEGMENTS_UNTIL_LOSS + 1)]
+    ]
+
+
+def test_what_is_archived_is_the_pods_alone(archived: Archived) -> None:
+    """The archive holds the data, so nobody else may read it."""
+    assert {path.stat().st_mode & 0o077 for path in archived.folder.rglob("*") if path.is_file()} == {0}
