@@ -15,7 +15,7 @@ from hapg_failover.core.lsn import format_lsn, parse_lsn
 from hapg_failover.core.wal import segment_name
 
 from .conftest import Make
-from .harness import PASSWORD, Container, chown, free_port, wait_for
+from .harness import PASSWORD, Container, boot_time, chown, free_port, wait_for
 
 SEGMENT = 1024 * 1024  # --wal-segsize=1
 Clone = Callable[[str, str], Container]
@@ -110,6 +110,20 @@ def test_a_drain_lets_the_stream_end_by_itself_and_seals_then(primary: Container
     name = segment_name(2, parse_lsn(checkpoint[1]), SEGMENT)
     segment_end = parse_lsn(checkpoint[1]) // SEGMENT * SEGMENT + SEGMENT
     assert "CHECKPOINT_SHUTDOWN" in replica.output("lastrecord", name, checkpoint[1], name, format_lsn(segment_end))
+
+
+def test_a_line_that_comes_in_two_parts_is_obeyed_however_short_the_turns_are(primary: Container, clone: Clone) -> None:
+    """As on a busy machine, where a turn may be over between two bytes; while a standby drains its stream a turn takes 5 ms."""
+    replica = clone("pod-1", "warm")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    drain = replica.tell("seal", "drain")
+    line = f"{replica.hello.nonce} {replica.term} {boot_time():.2f} parts hello\n".encode()
+    replica.raw(line[:30])
+    begun = boot_time()
+    wait_for(lambda: boot_time() > begun + 0.05, "several turns are over")
+    replica.raw(line[30:])
+    assert replica.answer("parts").result == "ok"
+    assert not [event for event in replica.events if event.verb_id == drain]
 
 
 def test_a_drain_without_a_stream_is_a_seal(primary: Container, clone: Clone) -> None:

@@ -834,14 +834,16 @@ internal() { # WHAT GENERATION [ARG…]
 
 # Wait for a line for `pause`. Set given to 1 and words to its words, or given to 0; to 2 if a line's end is missing.
 listen() {
-    local part
+    local part wait=$pause
     given=0
-    if IFS='' read -r -t "$pause" -n 4096 -u 6 part; then
+    # The rest of a line is there already, but a short wait may be over before it is read.
+    if [[ $HALF ]]; then wait=0.$TURN; fi
+    if IFS='' read -r -t "$wait" -n 4096 -u 6 part; then
         # shellcheck disable=SC2206 # splitting is what is wanted; there is no globbing here
         words=($HALF$part)
         given=1 HALF=''
     elif [[ $part ]]; then
-        # the time was over while a line was being read, byte by byte: its rest is there already
+        # the time was over while a line was being read, byte by byte
         HALF+=$part
     elif [[ $HALF ]]; then
         given=2 HALF=''

@@ -457,10 +457,12 @@ def follow_answered(step: Step, result: OpResult) -> None:
 
 
 def label_replica(step: Step) -> None:
-    """See to it that our own pod's role says replica."""
-    o, m = step.o, step.m
+    """See to it that our own pod's role says replica, unless the holder may have labelled it for what comes next."""
+    o, m, s = step.o, step.m, step.state
     own = step.own_pod
-    if own is None or own.role == "replica" or o.now - m.label_at < 1.0 or switchover.is_chosen(step):
+    if own is None or own.role == "replica" or o.now - m.label_at < 1.0:
+        return
+    if switchover.is_chosen(step) or (s is not None and s.release is None and s.holder.uid in o.gone):
         return
     if own.role is None or m.phase in (Phase.FOLLOW, Phase.EMPTY, Phase.DAMAGED):
         step.remember(label_at=o.now)

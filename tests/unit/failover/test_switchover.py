@@ -282,6 +282,8 @@ def test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_strea
 def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
     labelled = seen(lease=lease(TO_US), pods=(replace(POD, role="primary"),))
     assert not [a for a in decide(labelled, FOLLOWING).actions if isinstance(a, Label)]
+    leaving = seen(gone=frozenset({"u0"}), pods=(replace(POD, role="primary"),))
+    assert not [a for a in decide(leaving, replace(FOLLOWING, op=Op.SEAL)).actions if isinstance(a, Label)]
     strange = seen(pods=(replace(POD, role="primary"),))
     assert [a.role for a in decide(strange, FOLLOWING).actions if isinstance(a, Label)] == ["replica"]
 
