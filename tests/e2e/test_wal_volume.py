@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.e2e.release import CHART, VALUES, Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
+WITH_WAL_VOLUMES = ("--set", "walVolume.enabled=true,walVolume.size=100Mi")
 MUCH = "INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
 
 
@@ -22,7 +24,7 @@ def apart(cluster: Cluster) -> Iterator[Release]:
     """A release with WAL volumes, at full strength."""
     with programs.namespace("e2e-wal") as namespace:
         release = Release(namespace)
-        release.install(CHART, "--values", str(VALUES), "--set", "walVolume.enabled=true,walVolume.size=100Mi")
+        release.install(CHART, "--values", str(VALUES), *WITH_WAL_VOLUMES)
         release.wait_serving()
         release.add_clients()
         release.wait_full_strength()
@@ -45,6 +47,11 @@ def wal_is_apart(release: Release) -> dict[str, str]:
         assert found == [link]
         links[pod.name] = link
     return links
+
+
+def came_back(release: Release, pod: Pod) -> bool:
+    """Whether another pod has this pod's name, and the release is at full strength."""
+    return bool(release.at_full_strength()) and release.pod(pod.name).uid != pod.uid
 
 
 def did(release: Release, pod: Pod, words: str) -> bool:
@@ -87,7 +94,7 @@ def test_a_replica_that_lost_its_claims_is_cloned_onto_new_ones(apart: Release) 
     before, lost = wal_is_apart(apart), apart.standbys()[-1]
     apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", f"wal-{lost.name}", "--wait=false")
     apart.namespace.kubectl("delete", "pod", lost.name)
-    apart.wait("the replica is back", lambda: apart.at_full_strength() and apart.pod(lost.name).uid != lost.uid, 180)
+    apart.wait("the replica is back", partial(came_back, apart, lost), 180)
     after = wal_is_apart(apart)
     assert did(apart, lost, "a clone of the primary")
     assert {name for name in after if after[name] != before[name]} == {lost.name}
@@ -98,7 +105,7 @@ def test_a_replica_whose_wal_volume_alone_is_new_is_not_opened_but_cloned(apart:
     lost = apart.standbys()[-1]
     apart.namespace.kubectl("delete", "pvc", f"wal-{lost.name}", "--wait=false")
     apart.namespace.kubectl("delete", "pod", lost.name)
-    apart.wait("the replica is back", lambda: apart.at_full_strength() and apart.pod(lost.name).uid != lost.uid, 180)
+    apart.wait("the replica is back", partial(came_back, apart, lost), 180)
     wal_is_apart(apart)
     assert did(apart, lost, "a clone of the primary has replaced the old data")
 
@@ -107,14 +114,45 @@ def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: 
     lost = apart.standbys()[-1]
     apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", "--wait=false")
     apart.namespace.kubectl("delete", "pod", lost.name)
-
-    def told() -> list[str]:
-        events = apart.namespace.get("events", "--field-selector", "reason=VolumesMismatched")
-        return [event["message"] for event in events]
-
-    [message] = apart.wait("an Event", told, 120)
+    message = apart.wait("an Event", lambda: mismatched(apart).get(lost.name, ""), 120)
     assert "the data volume is empty: nothing is touched; to have the pod cloned anew, delete both of its claims and the pod" in message
     apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", f"wal-{lost.name}", "--wait=false")
     apart.namespace.kubectl("delete", "pod", lost.name)
     apart.wait_full_strength()
     wal_is_apart(apart)
+
+
+def mismatched(release: Release) -> dict[str, str]:
+    """The message of the latest Event of this kind, by pod."""
+    events = release.namespace.get("events", "--field-selector", "reason=VolumesMismatched")
+    return {event["involvedObject"]["name"]: event["message"] for event in events}
+
+
+def test_a_release_that_is_there_gets_wal_volumes_by_a_clone_of_each_member(cluster: Cluster) -> None:
+    """The way that docs/operations.md describes."""
+    with programs.namespace("e2e-wal-later") as namespace:
+        release = Release(namespace, replicas=2)
+        release.install(CHART, "--values", str(VALUES), "--set", "replicas=2")
+        release.wait_serving()
+        release.add_clients()
+        release.client.sql("CREATE TABLE kept AS SELECT number FROM generate_series(1, 1000) AS number")
+        with pytest.raises(programs.ProgramError, match="updates to statefulset spec"):
+            release.upgrade(*WITH_WAL_VOLUMES)
+        release.namespace.helm("rollback", release.name)
+        release.wait_full_strength()
+        release.namespace.kubectl("delete", "statefulset", release.name, "--cascade=orphan")
+        release.upgrade(*WITH_WAL_VOLUMES)
+        release.namespace.kubectl("delete", "pod", f"{release.name}-0")
+        message = release.wait(
+            "a pod that comes back with its data is refused", lambda: mismatched(release).get(f"{release.name}-0", ""), 120
+        )
+        assert "the data directory holds its WAL itself, as it was made without walVolume: nothing is touched" in message
+        for name in (f"{release.name}-0", f"{release.name}-1"):
+            pod = release.pod(name)
+            claims = (f"data-{name}", f"wal-{name}")
+            release.namespace.kubectl("delete", "pvc", *claims, "--ignore-not-found", "--wait=false")
+            release.namespace.kubectl("delete", "pod", name)
+            release.wait(f"{name} is cloned", partial(came_back, release, pod), 120)
+        release.wait_full_strength()
+        wal_is_apart(release)
+        assert release.client.sql("SELECT count(*) FROM kept") == [["1000"]]
