@@ -747,7 +747,9 @@ run_scripts() { # DIRECTORY
 }
 
 job_clone() { # HOST PORT
-    local new=$VOLUME/pgdata.new former=$VOLUME/pgdata.old
+    local new=$VOLUME/pgdata.new former=$VOLUME/pgdata.old whole=()
+    # before 10 pg_basebackup leaves it to the kernel when the files are written
+    if [[ $WAL == pg_xlog ]]; then whole=(-f); fi
     conninfo "$1" "$2"
     if [[ -e $DATA ]]; then rm -rf "$former" || return; fi
     rm -rf "$new" && name_wal pg_basebackup || return
@@ -756,7 +758,7 @@ job_clone() { # HOST PORT
         remove_unlinked_wal
         return 1
     fi
-    sync "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} || return
+    sync "${whole[@]}" "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} || return
     if [[ -e $DATA ]]; then mv "$DATA" "$former" || return; fi
     mv "$new" "$DATA" && sync "$VOLUME" && rm -rf "$former" && remove_unlinked_wal
 }
@@ -1006,9 +1008,16 @@ read -r self _ </proc/self/stat
 exec 8<>"$RUN/lock" || problem "can't open $RUN/lock"
 exec 9<>"$VOLUME/lock" || problem "can't open $VOLUME/lock"
 if [[ $WAL_VOLUME ]]; then exec 4<>"$WAL_VOLUME/lock" || problem "can't open $WAL_VOLUME/lock"; fi
+# A signal that comes between the fork and the wait doesn't end the wait: so it lasts a second at most.
 for descriptor in 8 9 ${WAL_VOLUME:+4}; do
-    flock "$descriptor" &
-    wait "$!" || { ((SIGTERM)) && exit 0; } || problem "can't lock descriptor $descriptor"
+    locked=75
+    while ((locked == 75)); do
+        flock -E 75 -w 1 "$descriptor" &
+        wait "$!"
+        locked=$?
+        if ((SIGTERM)); then exit 0; fi
+    done
+    ((locked == 0)) || problem "can't lock descriptor $descriptor"
 done
 
 rm -f "$RUN/deadline"

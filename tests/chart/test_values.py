@@ -114,6 +114,7 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
             {"initdb.args": ["--waldir=/x"]},
             "initdb.args: --waldir=/x can't be set, because the directory and its owner are the chart's own",
         ),
+        ({"initdb.args": ["--wald=/x"]}, "initdb.args: --wald=/x can't be set"),
         ({"initdb.args": ["-k", "-X", "/x"]}, "initdb.args: -X can't be set"),
         (
             {"walVolume.enabled": True, "storage": None},

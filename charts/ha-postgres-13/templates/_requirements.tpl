@@ -74,7 +74,7 @@
 {{- end -}}
 
 {{- range .Values.initdb.args -}}
-{{- if regexMatch "^(-[DXU]|--(pgdata|waldir|xlogdir|username|pwfile)(=|$))" . -}}
+{{- if regexMatch "^(-[DXU]|--(pg|wald|x|u|pwf)[a-z]*(=|$))" . -}}
 {{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the directory and its owner are the chart's own" .) -}}
 {{- end -}}
 {{- end -}}
