@@ -20,7 +20,7 @@ from .harness import DEFAULT, Container, chown, server_user, wait_for
 from .test_majors import Pair
 from .test_operations import Operator
 from .test_replication import catches_up, rows, write
-from .test_server import children
+from .test_server import waits_for_lock
 
 
 @pytest.fixture
@@ -272,10 +272,7 @@ def test_both_volumes_are_locked(first: Container, make: Make) -> None:
     other = make("pod-1", apart=True)
     other.wal_volume = first.wal_volume
     other.launch()
-    wait_for(
-        lambda: b"flock\x004\x00" in [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(other)],
-        "the second waits for the WAL volume",
-    )
+    wait_for(lambda: waits_for_lock(other, 4), "the second waits for the WAL volume")
     assert other.agent.hello() is None
     first.end()
     wait_for(lambda: other.agent.hello() is not None, "it greets")
