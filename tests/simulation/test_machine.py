@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -53,4 +54,4 @@ class Release(RuleBasedStateMachine):
 
 
 Release.TestCase.settings = settings(max_examples=5000 if NIGHTLY else 25, stateful_step_count=50 if NIGHTLY else 25, deadline=None)
-TestRelease = Release.TestCase
+TestRelease = pytest.mark.timeout(8 * 3600 if NIGHTLY else 900)(Release.TestCase)
