@@ -35,6 +35,12 @@ def _switchover(world: World, member: int) -> None:
     world.switchover(member, to if world.chance(0.5) else None, stale)
 
 
+def _delete_lease_once(world: World, _: int) -> None:
+    """What a second deletion may do is a known limit (docs/protocol.md, section 7)."""
+    if world.api.deleted_at < 0:
+        world.delete_lease()
+
+
 FAULTS: dict[str, tuple[int, Fault]] = {
     "nothing": (4, lambda w, m: None),
     "agent crash": (3, lambda w, m: w.agent_crash(m)),
@@ -67,7 +73,7 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "it doesn't hear its peers": (1, lambda w, m: faults.one_way(w, w.peers_deaf, m, w.uniform(0.5, 20.0), "from the peers")),
     "lossy peers": (1, lambda w, m: faults.lossy_peers(w, w.uniform(0.1, 0.7))),
     "all off": (1, lambda w, m: faults.all_off(w, w.uniform(0.5, 20.0))),
-    "Lease deleted": (1, lambda w, m: w.delete_lease()),
+    "Lease deleted": (1, _delete_lease_once),
     "disk full": (1, lambda w, m: faults.fill_disk(w, m, w.uniform(1.0, 30.0))),
 }
 
