@@ -19,7 +19,10 @@ PUBLISH_TRIES = 3
 
 
 class Calls:
-    """Writes of the Lease, reads, patches and Events don't wait for each other."""
+    """Writes of the Lease, reads, patches and Events don't wait for each other.
+
+    There are two readers of the Lease: a second read, over another connection, may be answered while the first one hangs.
+    """
 
     def __init__(self, kube: KubeApi, settings: Callable[[], Settings], report: Callable[[Change], None], log: Log) -> None:
         """report: takes the answers; may be called from any thread."""
@@ -28,7 +31,8 @@ class Calls:
         self._report = report
         self._log = log
         self._puts = Worker("put")
-        self._reads = Worker("read")
+        self._readers = (Worker("read"), Worker("read again"))
+        self._lists = Worker("list")
         self._patches = Worker("patch")
         self._events = Worker("event")
 
@@ -69,7 +73,7 @@ class Calls:
         self._puts.do(work)
 
     def read_lease(self) -> None:
-        """Read the Lease afresh."""
+        """Read the Lease afresh, unless both readers wait for an answer."""
 
         def work() -> None:
             asked = boottime()
@@ -83,7 +87,9 @@ class Calls:
             now = boottime()
             self._report(lambda w: w.see_lease(lease, asked, now, self._settings().timing.read_gap))
 
-        self._reads.do(work)
+        reader = next((reader for reader in self._readers if reader.idle), None)
+        if reader is not None:
+            reader.do(work)
 
     def list_pods(self) -> None:
         """Read the pods afresh."""
@@ -97,7 +103,8 @@ class Calls:
                 return
             self._report(lambda w: w.keep_pods(pods, asked))
 
-        self._reads.do(work)
+        if self._lists.idle:
+            self._lists.do(work)
 
     def publish(self, me: Holder, publication: Publication) -> None:
         """Put a publication on our own pod."""

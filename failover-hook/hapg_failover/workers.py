@@ -14,15 +14,29 @@ class Worker:
     def __init__(self, name: str) -> None:
         """name: the thread's."""
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._waiting = 0
+        self._lock = threading.Lock()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def do(self, work: Callable[[], None]) -> None:
         """Have `work` done; it reports for itself."""
+        with self._lock:
+            self._waiting += 1
         self._work.put(work)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being done, or waits to be."""
+        return self._waiting == 0
 
     def _run(self) -> None:
         while True:
-            self._work.get()()
+            work = self._work.get()
+            try:
+                work()
+            finally:
+                with self._lock:
+                    self._waiting -= 1
 
 
 def every(seconds: float, name: str, work: Callable[[], None]) -> None:

@@ -8,5 +8,5 @@ LEFT_OUT = {
         "nodes are network namespaces of one machine with one clock; clocks of different rates are simulated in `tests/simulation`"
     ),
     "a volume that is grown while it is full": "the storage class of the tests can't grow a claim; `disks` frees the room instead",
-    "synchronous replication of PostgreSQL 9.6": "the faults are done to PostgreSQL 15; the rule for 9.6, which waits for one named standby, is tested in `tests/unit`",
+    "synchronous replication of PostgreSQL 9.6": "faults are done to PostgreSQL 15; that a commit waits is seen in `tests/supervisor`",
 }

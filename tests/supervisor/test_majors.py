@@ -21,6 +21,7 @@ from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.lsn import Position, format_lsn
 from hapg_failover.core.state import Op, Outcome
+from hapg_failover.core.syncset import Setting
 from hapg_failover.core.wal import parse_waldump_end, segment_name
 from hapg_failover.inspection import Inspection
 from tests.cluster import embedded
@@ -28,6 +29,7 @@ from tests.cluster import embedded
 from .conftest import Make
 from .harness import DEFAULT, PASSWORD, Container, wait_for
 from .test_operations import Operator
+from .test_standbys import commit, in_force
 
 RESTARTING = [name for name, major in MAJORS.items() if name in embedded.MAJORS and not major.reloads_conninfo]
 ALL = (*embedded.MAJORS, DEFAULT)
@@ -110,6 +112,23 @@ def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair:
     assert parse_waldump_end(said, size).end == end.lsn
     assert inspection(replica).end_of_wal(None) == end
     assert inspection(replica).end_of_wal(end.lsn) == end
+
+
+@pytest.mark.parametrize("major", ALL)
+def test_a_commit_waits_for_the_standby_that_is_named(pair: Pair, major: str) -> None:
+    """Before 10 there is no ANY; one of one name is the same there."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    primary.ok("standbys", "1", "pod-1")
+    wait_for(lambda: in_force(primary, Setting(1, ("pod-1",))), "every process acts by it")
+    pair.write("acknowledged")
+    replica.ok("seal", "fast")
+    with commit(primary) as client:
+        waiting = "select count(*) from pg_stat_activity where state = 'active' and query like 'insert into t values%'"
+        wait_for(lambda: primary.answers(waiting) == "1", "the commit waits")
+        assert client.poll() is None
+        primary.ok("standbys", "0")
+        assert client.wait(10) == 0
 
 
 @pytest.mark.parametrize("major", ALL)

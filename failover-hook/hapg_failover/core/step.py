@@ -29,6 +29,7 @@ from .state import (
 from .view import without_lease
 
 READ_EVERY_S = 1.0
+READ_AGAIN_S = 0.5
 LEASE_GONE_S = 60.0
 HEARTBEAT_FRESH_S = 0.7
 PUBLISH_AGAIN_S = 1.5
@@ -221,10 +222,14 @@ class Step:
         return Candidate(o.me.pod, o.me.uid, o.ordinal, o.volume, m.position, m.nonce)
 
     def read(self) -> None:
-        """Read the Lease afresh when the watch has been silent, at most once a second."""
+        """Read the Lease afresh when the watch has been silent, once a second, or sooner while the last read isn't answered.
+
+        One read that hangs mustn't let the gap between two reads become so long that the Lease's age begins anew (rule 4C).
+        """
         o, m = self.o, self.m
         quiet = o.lease is None or o.now - o.lease.last_read > o.timing.renew + 0.4
-        if quiet and o.now - m.read_at >= READ_EVERY_S:
+        unanswered = o.lease is None or o.lease.last_read < m.read_at
+        if quiet and o.now - m.read_at >= (READ_AGAIN_S if unanswered else READ_EVERY_S):
             self.remember(read_at=o.now)
             self.actions.append(ReadLease())
 

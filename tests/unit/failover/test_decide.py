@@ -96,6 +96,14 @@ def answered(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = 
     return OpResult(1, op, outcome, "n1", "because", position)
 
 
+@pytest.mark.parametrize(("asked", "again"), [(0.4, False), (0.6, True)])
+def test_a_read_that_is_not_answered_is_followed_by_another(asked: float, again: bool) -> None:
+    """Well before the gap between two reads is so long that the Lease's age would begin anew."""
+    quiet = seen(lease=lease(HELD, 2.9, 2.9))
+    decision = decide(quiet, replace(FOLLOWING, read_at=NOW - asked))
+    assert (kinds(decision.actions) == ["ReadLease"]) is again
+
+
 @pytest.mark.parametrize("shutdown", [True, False])
 def test_a_seal_tells_whether_our_wal_ends_with_a_shutdown_checkpoint(shutdown: bool) -> None:
     sealing = replace(FOLLOWING, op=Op.SEAL, op_number=1)

@@ -1,0 +1,69 @@
+"""Calls to the API that hang don't keep others from being made."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Any, cast
+
+from hapg_failover.calls import Calls
+from hapg_failover.core.model import Holder, LeaseObject, LeaseState, VolumeState
+from hapg_failover.core.timing import Timing
+from hapg_failover.world import Change, VolumeFacts, World
+
+LEASE = LeaseObject("70", LeaseState(Holder("pg-0", "u0"), 1, 6.0, "system"))
+LIMIT_S = 10.0
+
+
+class Api:
+    """Its reads hang until they are let go, the first of them; the others are answered."""
+
+    def __init__(self, hanging: int) -> None:
+        self.hanging = hanging
+        self.begun: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.let_go = threading.Event()
+
+    def get_lease(self, timeout: float) -> LeaseObject:
+        hangs, self.hanging = self.hanging > 0, self.hanging - 1
+        self.begun.put(None)
+        if hangs:
+            self.let_go.wait(LIMIT_S)
+        return LEASE
+
+
+class Settings:
+    """The times of the chart."""
+
+    timing = Timing()
+
+
+def calls(api: Api) -> tuple[Calls, queue.SimpleQueue[Change]]:
+    changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+    return Calls(cast("Any", api), cast("Any", Settings), changes.put, cast("Any", lambda *_, **__: None)), changes
+
+
+def test_a_second_read_is_answered_while_the_first_one_hangs() -> None:
+    api = Api(hanging=1)
+    made, changes = calls(api)
+    world = World(VolumeFacts(VolumeState.EMPTY, None, None, 0))
+    made.read_lease()
+    api.begun.get(timeout=LIMIT_S)
+    made.read_lease()
+    changes.get(timeout=LIMIT_S)(world)
+    assert world.lease is not None
+    assert world.lease.version == "70"
+    api.let_go.set()
+
+
+def test_reads_do_not_pile_up_while_the_api_is_away() -> None:
+    api = Api(hanging=2)
+    made, changes = calls(api)
+    for _ in range(2):
+        made.read_lease()
+        api.begun.get(timeout=LIMIT_S)
+    for _ in range(5):
+        made.read_lease()
+    api.let_go.set()
+    for _ in range(2):
+        changes.get(timeout=LIMIT_S)
+    assert api.begun.empty()
