@@ -283,8 +283,9 @@ def _stand(step: Step, s: LeaseState) -> None:
     if me is None or m.put is not None:
         step.because("no position to stand with" if me is None else "a write of the Lease is under way")
         return
+    proven = s.release is not None or step.holder_has_ended
     promise = failsafe.waits(step)
-    if promise is not None and s.release is None and not step.holder_has_ended:
+    if promise is not None and not proven:
         step.because(promise)
         return
     if o.now < m.failed_until - LAST_S:
@@ -319,7 +320,6 @@ def _stand(step: Step, s: LeaseState) -> None:
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return
-    proven = s.release is not None or step.holder_has_ended
     if not proven and o.lease.last_read < o.lease.first_seen + max(o.timing.ttl, s.ttl_s):
         if o.now - m.read_at >= 0.3:
             step.remember(read_at=o.now)

@@ -46,8 +46,9 @@ def _begin(step: Step) -> None:
     own = step.own_pod
     if o.me.uid in o.gone or (own is not None and own.deleting and own.grace == 0):
         # Kubelet kills within two seconds, and the shutdown makes a checkpoint anyway. Our token is void, or will be in a moment.
-        step.remember(handover=HandOver(causes.LEAVING, o.now))
-        _stop(step, HandOver(causes.LEAVING, o.now), choose_successor(step))
+        begun = HandOver(causes.LEAVING, o.now)
+        step.remember(handover=begun)
+        _stop(step, begun, choose_successor(step))
         return
     if o.deleting:
         if not busy(step):
