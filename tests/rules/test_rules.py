@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from multiprocessing.pool import AsyncResult
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hapg_failover.core import election
 from tests.simulation.signs import loses
 
 from .table import ACKNOWLEDGED, PARTS, Part, Simulated, Witness
-from .trial import Trials
+from .trial import Trial, begun
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
 SEEDS = range(25)
@@ -25,10 +26,12 @@ def named(part: Part) -> str:
 
 
 @pytest.fixture(scope="module")
-def trials() -> Iterator[Trials]:
-    trials = Trials()
-    yield trials
-    trials.close()
+def trials(request: pytest.FixtureRequest) -> Iterator[dict[str, AsyncResult[Trial]]]:
+    """The trials of the tests that are selected, by what the part says that is left out."""
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function) and "trials" in item.fixturenames]
+    selected = [test.callspec.params["part"] for test in tests]
+    with begun({part.says: witness.node for part, witness in WITNESSED if part in selected}) as results:
+        yield results
 
 
 def test_every_rule_of_the_page_is_in_the_table() -> None:
@@ -53,8 +56,8 @@ def test_every_part_is_told_apart() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("part", "witness"), [pytest.param(part, test, id=named(part)) for part, test in WITNESSED])
-def test_a_test_fails_without_the_rule(part: Part, witness: Witness, trials: Trials) -> None:
-    trial = trials.run(part.says, witness.node)
+def test_a_test_fails_without_the_rule(part: Part, witness: Witness, trials: dict[str, AsyncResult[Trial]]) -> None:
+    trial = trials[part.says].get()
     assert trial.errors == (), trial.output
     assert [test for test in trial.failed if witness.row in test], f"{part.mutant.__name__} isn't found:\n{trial.output}"
 

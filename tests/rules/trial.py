@@ -1,25 +1,29 @@
 """One test under one mutant, each in a process of its own: what is patched there harms nobody.
 
-`python -m tests.rules.trial` has imported what tests need and waits for lines `MUTANT<tab>TEST` on stdin; it forks for each, and
-answers with a line of JSON. A mutant counts as found by an assertion, or by an error of the test's own; not by one in what is tested.
+The processes are forked from one that has imported what tests need, a few at a time: many a test of the supervisor finds its mutant by
+waiting for what never comes. A mutant counts as found by an assertion, or by an error of the test's own; not by one in what is tested.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import subprocess
-import sys
+import multiprocessing
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.pool import AsyncResult
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pytest
 
+from .table import MUTANTS
+
 ROOT = Path(__file__).parents[2]
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--durations=0", "--hypothesis-seed=0", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+IMPORTED = ["hypothesis.stateful", "psycopg2", __name__]
+AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -48,70 +52,23 @@ class _Listener:
             self.errors.append(f"{node.nodeid}: {type(error).__name__}: {error}"[:500])
 
 
-class Trials:
-    """A process that forks for each trial."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def run(self, mutant: str, test: str) -> Trial:
-        """Run a test (its pytest node ID) under the mutant of that name."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{mutant}\t{test}\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        return Trial(tuple(answer["failed"]), tuple(answer["errors"]), answer["output"])
-
-    def close(self) -> None:
-        """End the process."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
+@contextmanager
+def begun(wanted: Mapping[str, str]) -> Iterator[dict[str, AsyncResult[Trial]]]:
+    """Begin trials, AT_ONCE at a time and in this order. wanted: pytest node IDs of tests by the names of the mutants they meet."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    with context.Pool(AT_ONCE, maxtasksperchild=1) as pool:
+        yield {mutant: pool.apply_async(_run, (mutant, test)) for mutant, test in wanted.items()}
 
 
-def _try(mutant: str, test: str, answer: TextIO) -> None:
-    from .table import MUTANTS
-
+def _run(mutant: str, test: str) -> Trial:
     listener = _Listener()
-    with tempfile.TemporaryFile("w+") as output, pytest.MonkeyPatch.context() as patch:
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            MUTANTS[mutant](patch)
-            pytest.main([test, *OPTIONS], [listener])
-        output.seek(0)
-        said = output.read()[-3000:]
-    _answer(answer, listener.failed, listener.errors, said)
-
-
-def _answer(answer: TextIO, failed: list[str], errors: list[str], output: str) -> None:
-    json.dump({"failed": failed, "errors": errors, "output": output}, answer)
-    answer.write("\n")
-    answer.flush()
-
-
-def main() -> None:
-    """Serve trials until stdin ends."""
-    import hypothesis.stateful  # noqa: F401
-    import psycopg2  # noqa: F401
-
-    from . import table  # noqa: F401
-
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            mutant, _, test = line.rstrip("\n").partition("\t")
-            try:
-                _try(mutant, test, sys.stdout)
-            except BaseException as error:
-                _answer(sys.stdout, [], [f"the trial itself failed: {error!r}"], "")
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
-
-
-if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory(prefix="hapg-trial-") as left_behind, pytest.MonkeyPatch.context() as patch:
+        Path(left_behind).chmod(0o755)  # servers, which aren't root, find their programs there
+        patch.setattr(tempfile, "tempdir", left_behind)
+        with tempfile.TemporaryFile("w+") as output:
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+                MUTANTS[mutant](patch)
+                pytest.main([str(ROOT / test), *OPTIONS], [listener])
+            output.seek(0)
+            return Trial(tuple(listener.failed), tuple(listener.errors), output.read()[-3000:])
