@@ -24,6 +24,7 @@ LOCAL_IMAGES = ("--set", "global.imageRegistry=localhost")
 
 START_SECONDS = 240.0
 FULL_STRENGTH_SECONDS = 180.0
+FAILOVER_SECONDS = 120.0
 LOG_LINES = "12"
 
 TITLES = r"""for file in /proc/[0-9]*/cmdline; do
@@ -206,6 +207,21 @@ class Release:
         begun = time.monotonic()
         self.wait("all ready, all replicas streaming", lambda: self.at_full_strength(asker), seconds)
         return time.monotonic() - begun
+
+    def fail_over(self, *options: str) -> None:
+        """Delete the primary's pod and wait for another primary at full strength. options: further ones of kubectl delete."""
+        old = self.primary()
+        self.namespace.kubectl("delete", "pod", old.name, *options)
+        self.wait("another primary", lambda: self.at_full_strength() and self.primary().name != old.name, FAILOVER_SECONDS)
+
+    def lose(self, pod: Pod, *claims: str) -> None:
+        """Delete those claims of a pod that there are, and the pod, without waiting. claims: what they are called in the chart."""
+        names = (f"pvc/{claim}-{pod.name}" for claim in claims)
+        self.namespace.kubectl("delete", *names, f"pod/{pod.name}", "--ignore-not-found", "--wait=false")
+
+    def wait_replaced(self, pod: Pod) -> None:
+        """Wait for another pod in a pod's place, at full strength."""
+        self.wait(f"{pod.name} is back", lambda: self.at_full_strength() and self.pod(pod.name).uid != pod.uid, FULL_STRENGTH_SECONDS)
 
     def timelines(self) -> dict[str, int]:
         """The timeline on which each standby replays WAL, by pod: its startup process says so in its title."""

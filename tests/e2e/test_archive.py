@@ -86,8 +86,7 @@ def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archiv
         sql(f"INSERT INTO kept VALUES ({number})")
         of_the_first = archived.switch()
     release.wait("the standbys have archived it", lambda: of_the_first in archived.holds(), ARCHIVE_SECONDS)
-    namespace.kubectl("delete", "pod", old.name, "--grace-period=0", "--force")
-    release.wait("another primary", lambda: release.at_full_strength() and release.primary().name != old.name, 120)
+    release.fail_over("--grace-period=0", "--force")
     sql(f"INSERT INTO kept VALUES ({SEGMENTS_UNTIL_LOSS})")
     last = archived.switch()
 

@@ -57,17 +57,14 @@ def all_have(release: Release, setting: str, value: str) -> bool:
 
 def test_standbys_stream_by_slots_and_a_former_primary_keeps_none(hot: Release) -> None:
     wait_slots(hot)
-    old = hot.primary()
-    hot.namespace.kubectl("delete", "pod", old.name)
-    hot.wait("another primary", lambda: hot.at_full_strength() and hot.primary().name != old.name, 120)
+    hot.fail_over()
     wait_slots(hot)
 
 
 def test_a_replica_that_lost_its_volume_is_cloned_from_another_replica(hot: Release) -> None:
     lost = hot.standbys()[-1]
-    hot.namespace.kubectl("delete", "pvc", f"data-{lost.name}", "--wait=false")
-    hot.namespace.kubectl("delete", "pod", lost.name)
-    hot.wait("the replica is back", lambda: hot.at_full_strength() and hot.pod(lost.name).uid != lost.uid, 180)
+    hot.lose(lost, "data")
+    hot.wait_replaced(lost)
     log = hot.namespace.kubectl("logs", lost.name, "--container", "failover")
     assert "a clone of the standby at " in log
     wait_slots(hot)

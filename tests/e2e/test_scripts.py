@@ -12,7 +12,6 @@ from tests.e2e.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
-FAILOVER_SECONDS = 120.0
 PASSWORD = "of-the-app"
 OWN = """
 initdb:
@@ -67,15 +66,12 @@ def test_their_effect_is_on_the_primary_and_on_its_standby(scripted: Release) ->
 
 
 def test_a_failover_runs_none(scripted: Release) -> None:
-    old = scripted.primary()
-    scripted.namespace.kubectl("delete", "pod", old.name)
-    scripted.wait("another primary", lambda: scripted.at_full_strength() and scripted.primary().name != old.name, FAILOVER_SECONDS)
+    scripted.fail_over()
     scripted.wait("both have it, once", lambda: have_run_once(scripted), 30)
 
 
 def test_a_clone_runs_none(scripted: Release) -> None:
     [lost] = scripted.standbys()
-    scripted.namespace.kubectl("delete", "pvc", f"data-{lost.name}", "--wait=false")
-    scripted.namespace.kubectl("delete", "pod", lost.name)
-    scripted.wait("the standby is back", lambda: scripted.at_full_strength() and scripted.pod(lost.name).uid != lost.uid, FAILOVER_SECONDS)
+    scripted.lose(lost, "data")
+    scripted.wait_replaced(lost)
     scripted.wait("both have it, once", lambda: have_run_once(scripted), 30)

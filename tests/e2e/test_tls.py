@@ -98,18 +98,17 @@ def test_members_check_the_certificate(encrypted: Encrypted) -> None:
 
 def test_a_failover_works(encrypted: Encrypted) -> None:
     release = encrypted.release
-    old = release.primary()
-    release.namespace.kubectl("delete", "pod", old.name)
-    release.wait("another primary", lambda: encrypted.streams_over_tls() and release.primary().name != old.name, 120)
+    release.fail_over()
+    release.wait("all stream over TLS", encrypted.streams_over_tls, 30)
     assert release.client.sql("SELECT number FROM kept") == [["1"]]
 
 
 def test_the_volume_of_a_standby_is_cloned_over_tls(encrypted: Encrypted) -> None:
     release = encrypted.release
     lost = release.standbys()[-1]
-    release.namespace.kubectl("delete", "pvc", f"data-{lost.name}", "--wait=false")
-    release.namespace.kubectl("delete", "pod", lost.name)
-    release.wait("it is back, over TLS", lambda: encrypted.streams_over_tls() and release.pod(lost.name).uid != lost.uid, 180)
+    release.lose(lost, "data")
+    release.wait_replaced(lost)
+    release.wait("all stream over TLS", encrypted.streams_over_tls, 30)
 
 
 def test_another_certificate_takes_force_without_a_restart(encrypted: Encrypted) -> None:

@@ -13,7 +13,6 @@ from tests.e2e.release import CHART, NAME, VALUES, Release, registry
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
-FAILOVER_SECONDS = 120.0
 UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 MOUNT = {"name": "scratch", "mountPath": "/scratch"}
 SHAPED = {
@@ -112,9 +111,7 @@ def test_a_node_port_leads_to_the_primary(shaped: Release) -> None:
 def test_a_failover_works_with_larger_segments(shaped: Release) -> None:
     assert shaped.client.sql("SHOW wal_segment_size") == [["64MB"]]
     shaped.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
-    old = shaped.primary()
-    shaped.namespace.kubectl("delete", "pod", old.name)
-    shaped.wait("another primary", lambda: shaped.at_full_strength() and shaped.primary().name != old.name, FAILOVER_SECONDS)
+    shaped.fail_over()
     assert shaped.client.sql("SELECT number FROM kept") == [["1"]]
 
 

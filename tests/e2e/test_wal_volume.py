@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
@@ -49,11 +48,6 @@ def wal_is_apart(release: Release) -> dict[str, str]:
     return links
 
 
-def came_back(release: Release, pod: Pod) -> bool:
-    """Whether another pod has this pod's name, and the release is at full strength."""
-    return bool(release.at_full_strength()) and release.pod(pod.name).uid != pod.uid
-
-
 def did(release: Release, pod: Pod, words: str) -> bool:
     return words in release.namespace.kubectl("logs", pod.name, "--container", "failover")
 
@@ -66,9 +60,8 @@ def test_every_pod_has_its_wal_on_a_claim_of_its_own(apart: Release) -> None:
 
 
 def test_a_pod_hands_over_and_finds_its_wal_again(apart: Release) -> None:
-    before, old = wal_is_apart(apart), apart.primary()
-    apart.namespace.kubectl("delete", "pod", old.name)
-    apart.wait("another primary", lambda: apart.at_full_strength() and apart.primary().name != old.name, 120)
+    before = wal_is_apart(apart)
+    apart.fail_over()
     assert apart.client.sql("SELECT count(*) FROM kept") == [["1000"]]
     assert wal_is_apart(apart) == before
 
@@ -92,9 +85,8 @@ def test_a_former_primary_is_rewound_on_both_volumes(apart: Release, node_faults
 
 def test_a_replica_that_lost_its_claims_is_cloned_onto_new_ones(apart: Release) -> None:
     before, lost = wal_is_apart(apart), apart.standbys()[-1]
-    apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", f"wal-{lost.name}", "--wait=false")
-    apart.namespace.kubectl("delete", "pod", lost.name)
-    apart.wait("the replica is back", partial(came_back, apart, lost), 180)
+    apart.lose(lost, "data", "wal")
+    apart.wait_replaced(lost)
     after = wal_is_apart(apart)
     assert did(apart, lost, "a clone of the primary")
     assert {name for name in after if after[name] != before[name]} == {lost.name}
@@ -103,21 +95,18 @@ def test_a_replica_that_lost_its_claims_is_cloned_onto_new_ones(apart: Release) 
 
 def test_a_replica_whose_wal_volume_alone_is_new_is_not_opened_but_cloned(apart: Release) -> None:
     lost = apart.standbys()[-1]
-    apart.namespace.kubectl("delete", "pvc", f"wal-{lost.name}", "--wait=false")
-    apart.namespace.kubectl("delete", "pod", lost.name)
-    apart.wait("the replica is back", partial(came_back, apart, lost), 180)
+    apart.lose(lost, "wal")
+    apart.wait_replaced(lost)
     wal_is_apart(apart)
     assert did(apart, lost, "a clone of the primary has replaced the old data")
 
 
 def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: Release) -> None:
     lost = apart.standbys()[-1]
-    apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", "--wait=false")
-    apart.namespace.kubectl("delete", "pod", lost.name)
+    apart.lose(lost, "data")
     message = apart.wait("an Event", lambda: mismatched(apart).get(lost.name, ""), 120)
     assert "the data volume is empty: nothing is touched; to have the pod cloned anew, delete both of its claims and the pod" in message
-    apart.namespace.kubectl("delete", "pvc", f"data-{lost.name}", f"wal-{lost.name}", "--wait=false")
-    apart.namespace.kubectl("delete", "pod", lost.name)
+    apart.lose(lost, "data", "wal")
     apart.wait_full_strength()
     wal_is_apart(apart)
 
@@ -149,10 +138,8 @@ def test_a_release_that_is_there_gets_wal_volumes_by_a_clone_of_each_member(clus
         assert "the data directory holds its WAL itself, as it was made without walVolume: nothing is touched" in message
         for name in (f"{release.name}-0", f"{release.name}-1"):
             pod = release.pod(name)
-            claims = (f"data-{name}", f"wal-{name}")
-            release.namespace.kubectl("delete", "pvc", *claims, "--ignore-not-found", "--wait=false")
-            release.namespace.kubectl("delete", "pod", name)
-            release.wait(f"{name} is cloned", partial(came_back, release, pod), 120)
+            release.lose(pod, "data", "wal")
+            release.wait_replaced(pod)
         release.wait_full_strength()
         wal_is_apart(release)
         assert release.client.sql("SELECT count(*) FROM kept") == [["1000"]]

@@ -243,8 +243,7 @@ def test_failover_during_a_clone(release: Release, drill: Drills) -> None:
     with drill(release) as trial:
         trial.asker.sql(MANY.format(100_000))
         replica = release.standbys()[0]
-        release.namespace.kubectl("delete", "pvc", f"data-{replica.name}", "--wait=false")
-        acts.delete(release, replica)
+        release.lose(replica, "data")
         gone = lambda: release.pod(replica.name).uid != replica.uid  # noqa: E731
         release.wait("the replica has a new pod", gone, 120)
         release.wait("it is cloned", lambda: "clone" in acts.agent_log(release, release.pod(replica.name)), 120)

@@ -164,8 +164,7 @@ def test_claim_of_a_replica_is_deleted(release: Release, drill: Drills) -> None:
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
-        release.namespace.kubectl("delete", "pvc", f"data-{replica.name}", "--wait=false")
-        acts.delete(release, replica)
+        release.lose(replica, "data")
         release.wait("the replica has a new pod", lambda: release.pod(replica.name).uid != replica.uid, 120)
     found = trial.result
     assert (found.lost, found.claims) == (0, 0)
