@@ -112,6 +112,10 @@ class Release:
         """Upgrade it with the values it has and further options."""
         self.namespace.helm("upgrade", self.name, str(self.chart), "--reuse-values", *options)
 
+    def look_again(self) -> None:
+        """Have kubelet look at once for what has changed in the pods' ConfigMaps and Secrets; by itself it takes up to 90 s."""
+        self.namespace.kubectl("annotate", "pods", "--selector", self.selector, "--overwrite", f"tests/looked={time.time():.3f}")
+
     def wait(self, what: str, condition: Callable[[], T], seconds: float) -> T:
         """Wait for a condition; a failure describes the release."""
         return wait_for(f"{what} ({self.namespace.name})", condition, seconds, self.describe)

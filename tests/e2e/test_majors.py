@@ -110,7 +110,7 @@ def test_a_killed_server_loses_nothing(release: Release, major: str, measured: l
 def test_standbys_become_hot(release: Release) -> None:
     before = {pod.name: (pod.uid, pod.restarts) for pod in release.pods()}
     release.upgrade("--set", "standbyMode=hot")
-    release.namespace.kubectl("annotate", "pods", "--selector", release.selector, "tests/look=again")  # kubelet looks at its ConfigMaps
+    release.look_again()
     for standby in release.standbys():
         release.wait(f"{standby.name} answers", lambda pod=standby: recovers(release, pod), 180)  # type: ignore[misc]
         done = release.client.try_psql("CREATE DATABASE standby", host=standby.ip)

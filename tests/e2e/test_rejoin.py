@@ -85,6 +85,7 @@ def test_max_connections_is_raised_and_lowered_while_standbys_are_hot(hot: Relea
 def test_a_setting_that_a_reload_is_enough_for_restarts_nothing(hot: Release) -> None:
     pods = {(pod.uid, pod.restarts) for pod in hot.pods()}
     hot.upgrade("--set", "postgresql.parameters.work_mem=7MB")
+    hot.look_again()
     hot.wait("all have it", lambda: all_have(hot, "work_mem", "7MB"), 180)
     assert {(pod.uid, pod.restarts) for pod in hot.pods()} == pods
 

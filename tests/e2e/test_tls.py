@@ -118,6 +118,7 @@ def test_another_certificate_takes_force_without_a_restart(encrypted: Encrypted)
     addresses = [pod.ip for pod in release.pods()]
     assert {encrypted.ask("verify-ca", other, host).code for host in addresses} != {0}
     release.namespace.apply(other.secret(SECRET, encrypted.host, encrypted.authority))
+    release.look_again()
     release.wait(
         "every server has the new certificate",
         lambda: all(encrypted.ask("verify-ca", other, host).out == "connected\n" for host in addresses),

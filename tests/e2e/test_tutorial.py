@@ -225,6 +225,7 @@ class TestHotStandby:
 
     def test_upgrade_makes_standbys_hot(self, tutorial: Release, primary: str) -> None:
         tutorial.upgrade("--set", "standbyMode=hot")
+        tutorial.look_again()
         tutorial.wait("both standbys answer", lambda: answers(tutorial) == [True, True], MODE_SECONDS)
         for standby in tutorial.standbys():
             assert tutorial.client.sql("SELECT pg_is_in_recovery(), current_setting('hot_standby')", host=standby.ip) == [["t", "on"]]
@@ -250,6 +251,7 @@ class TestHotStandby:
 
     def test_upgrade_makes_standbys_warm_again(self, tutorial: Release, before: dict[str, tuple[str, int]], primary: str) -> None:
         tutorial.upgrade("--set", "standbyMode=warm")
+        tutorial.look_again()
         tutorial.wait("both standbys refuse", lambda: answers(tutorial) == [False, False], MODE_SECONDS)
         tutorial.wait_full_strength()
         assert identities(tutorial.pods()) == before
