@@ -10,7 +10,8 @@ from tests.cluster.fixtures import Cluster
 from tests.e2e import programs
 from tests.e2e.programs import HAPG
 from tests.e2e.release import CHART, VALUES, Release
-from tests.e2e.writes import Writer, late, lost
+from tests.e2e.writers import Writer
+from tests.e2e.writes import late, lost
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(540)]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from tests.e2e import writes
 from tests.e2e.faults import Fault, undone
 from tests.e2e.release import Pod, Release
-from tests.e2e.writes import Log, Writer
+from tests.e2e.writers import Writer
+from tests.e2e.writes import Log
 
 ROWS_BEFORE = 150
 ROWS_AFTER = 100

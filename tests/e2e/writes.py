@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from tests.e2e.client import Client
-from tests.e2e.programs import environment
-
-SCRIPT = Path(__file__).with_name("writer.sh").read_text(encoding="utf-8")
 TABLE = "CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)"
-END_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -146,78 +138,3 @@ def servers(logs: Iterable[Log]) -> dict[int, set[str]]:
         for append in log.acknowledged:
             found.setdefault(append.timeline, set()).add(append.server)
     return found
-
-
-class Writer:
-    """A writer in a client pod, from `with` to the end of it; `log` grows as it goes."""
-
-    def __init__(
-        self,
-        client: Client,
-        name: str,
-        *,
-        host: str | None = None,
-        hosts: Sequence[str] = (),
-        per_second: int = 100,
-        pause_ms: int = 50,
-        answer_seconds: float = 1.0,
-    ) -> None:
-        """host: instead of the Service; hosts: addresses instead of it, of which the one that takes writes is looked for; per_second:
-        rows; pause_ms: the least time between two attempts to connect; answer_seconds: how long an answer is waited for.
-        """
-        self._client = client
-        self._stop_file = f"/tmp/stop-{name}"
-        self._end_seconds = END_SECONDS + answer_seconds
-        self.log = Log(name)
-        setup = f"export PGHOST={host}\n" if host else ""
-        setup += f"export HOSTS='{' '.join(hosts)}' PGTARGETSESSIONATTRS=read-write\n" if hosts else ""
-        numbers = ("1", str(per_second), str(pause_ms), f"{answer_seconds:g}")
-        self._command = client.command("bash", "-c", setup + SCRIPT, "writer", name, *numbers)
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
-        self._said = ""
-
-    def __enter__(self) -> Writer:
-        command = ["kubectl", "--namespace", self._client.namespace.name, *self._command]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self._process = subprocess.Popen(command, env=environment(), text=True, **pipes)  # type: ignore[call-overload]
-        self._reader = threading.Thread(target=self._read, name=self.log.writer, daemon=True)
-        self._reader.start()
-        return self
-
-    def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                self.log.note(line.strip())
-            except ValueError:
-                self._said += line
-
-    @property
-    def rows(self) -> int:
-        """How many rows have been acknowledged so far."""
-        return len(self.log.acknowledged)
-
-    def rows_after(self, timeline: int) -> int:
-        """How many rows have been acknowledged so far on a later timeline than this one."""
-        return sum(append.timeline > timeline for append in self.log.acknowledged)
-
-    def stop(self) -> Log:
-        """End it and return its complete log. Raise AssertionError if a part of the log is missing."""
-        assert self._reader is not None
-        self._client.namespace.kubectl(*self._client.command("touch", self._stop_file))
-        self._reader.join(self._end_seconds)
-        assert self.log.complete, f"writer {self.log.writer}: its log breaks off after {self.rows} rows\n{self._said[-2000:]}"
-        return self.log
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process is not None
-        if not self.log.complete:
-            self._client.namespace.try_kubectl(*self._client.command("touch", self._stop_file), limit=10)
-        self._process.terminate()
-        self._process.wait()
-        assert self._process.stdout is not None
-        assert self._reader is not None
-        self._reader.join(END_SECONDS)
-        self._process.stdout.close()

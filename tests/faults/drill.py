@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from tests.e2e import history, trial, writes
 from tests.e2e.history import History
 from tests.e2e.release import Pod, Release
+from tests.e2e.writers import LocalWriter
 from tests.e2e.writes import Late, Log
 from tests.faults import agents
-from tests.faults.writers import LocalWriter
 
 ROWS = 30
 START_SECONDS = 60.0
@@ -79,7 +79,7 @@ class Drill:
         elsewhere = [each for each in release.clients if each.node != self.old.node] or release.clients
         beside = [each for each in release.clients if each.node == self.old.node] or elsewhere
         self.asker = elsewhere[0]
-        self._service = LocalWriter(elsewhere[0], f"service-{self._number}")
+        self._service = LocalWriter(elsewhere[0], f"service-{self._number}", per_second=50)
         self._third = LocalWriter(elsewhere[-1], f"third-{self._number}", per_second=20)
         pinned = beside[0] if same_node else elsewhere[-1]
         self._pinned = LocalWriter(pinned, f"pinned-{self._number}", host=self.old.ip, per_second=20, pause_ms=250, answer_s=answer_s)
