@@ -50,10 +50,6 @@ def _as_in_tests(fault: faults.Fault) -> tuple[Deed, Deed | None]:
     return fault.inject, None if undo is None else lambda _, primary: undo(primary)
 
 
-def _delete_by_force(system: System, primary: Pod) -> None:
-    system.namespace.kubectl("delete", "pod", primary.name, "--force", "--grace-period=0", "--wait=false")
-
-
 def _delete_pod(system: System, primary: Pod) -> None:
     # kubelet makes a container wait that has died before, longer each time; a new pod begins anew
     system.namespace.kubectl("delete", "pod", primary.name)
@@ -91,7 +87,7 @@ _BY_NAME = (
     Fault("switchover", lambda system, primary: system.switch_over(primary), local_only=False, base_s=9),
     Fault("postmaster", faults.POSTMASTER.inject, local_only=False, base_s=8),
     Fault("container", faults.CONTAINER.inject, tidy=_delete_pod, base_s=14),
-    Fault("force", _delete_by_force, local_only=False, base_s=12),
+    Fault("force", faults.FORCE.inject, local_only=False, base_s=12),
     Fault("node", *_as_in_tests(faults.NODE), base_s=18, ttls=1),
     Fault("partition", _partition, _heal, hold_ttls=2.0, near=True, patient=True, base_s=12, ttls=2),
     Fault("frozen", _freeze, _thaw, hold_ttls=2.2, patient=True, base_s=12, ttls=2.2),

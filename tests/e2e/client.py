@@ -38,6 +38,10 @@ class Client:
             raise ProgramError(f"{statement} at {host or self.host}: {done.text}")
         return [line.split("\t") for line in done.out.splitlines()]
 
+    def timeline(self) -> int:
+        """The timeline on which the primary writes."""
+        return int(self.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")[0][0], 16)
+
 
 def manifest(name: str, node: str, release: str, namespace: str, image: str) -> dict[str, object]:
     """The client's pod: on one node, allowed nothing, with the Secret's password in its environment."""

@@ -18,14 +18,13 @@ DATA = "/var/lib/postgresql/data/pgdata"
 class Fault:
     """A fault: its name, what it does to the primary, and how that is undone once writes go on.
 
-    local_only: it needs the hand of the local cluster; may_lose: acknowledged rows that no replica had received may be lost.
+    local_only: it needs the hand of the local cluster.
     """
 
     name: str
     inject: Callable[[Release, Pod], None]
     undo: Callable[[Pod], None] | None = None
     local_only: bool = False
-    may_lose: bool = False
 
     @property
     def possible(self) -> bool:
@@ -35,6 +34,10 @@ class Fault:
 
 def _delete_pod(release: Release, primary: Pod) -> None:
     release.namespace.kubectl("delete", "pod", primary.name, "--wait=false")
+
+
+def _delete_by_force(release: Release, primary: Pod) -> None:
+    release.namespace.kubectl("delete", "pod", primary.name, "--force", "--grace-period=0", "--wait=false")
 
 
 def _switch_over(release: Release, primary: Pod) -> None:
@@ -60,12 +63,11 @@ def _boot(primary: Pod) -> None:
 
 
 GRACEFUL = Fault("graceful", _delete_pod)
+FORCE = Fault("force", _delete_by_force)
 SWITCHOVER = Fault("switchover", _switch_over)
 POSTMASTER = Fault("postmaster", _kill_postmaster)
 CONTAINER = Fault("container", _kill_container, local_only=True)
-NODE = Fault("node", _power_off, _boot, local_only=True, may_lose=True)
-
-FAULTS = {fault.name: fault for fault in (GRACEFUL, SWITCHOVER, POSTMASTER, CONTAINER, NODE)}
+NODE = Fault("node", _power_off, _boot, local_only=True)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tests.cluster.fixtures import Cluster
 from tests.e2e import faults, programs, trial
 from tests.e2e.faults import Fault
 from tests.e2e.history import History, violations
-from tests.e2e.release import CHART, VALUES, Pod, Release
+from tests.e2e.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -26,13 +26,6 @@ RECEIVERS = r"""for file in /proc/[0-9]*/cmdline; do
   if [[ $(tr '\0' ' ' <"$file" 2>/dev/null) == postgres:*walreceiver* ]]; then kill -%s "${file//[^0-9]/}"; fi
 done; true"""
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-
-
-def _delete_by_force(release: Release, primary: Pod) -> None:
-    release.namespace.kubectl("delete", "pod", primary.name, "--grace-period=0", "--force")
-
-
-FORCE = Fault("force", _delete_by_force)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +148,7 @@ def test_both_standbys_may_acknowledge(strict: Release, reigns: History) -> None
     strict.client.sql("CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)", host=strict.primary().ip)
 
 
-@pytest.mark.parametrize("fault", [faults.CONTAINER, FORCE, faults.GRACEFUL], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [faults.CONTAINER, faults.FORCE, faults.GRACEFUL], ids=lambda fault: fault.name)
 def test_a_failover_loses_nothing(strict: Release, fault: Fault, reigns: History, measured: list[str]) -> None:
     if not fault.possible:
         pytest.skip(f"{fault.name} needs the local cluster")

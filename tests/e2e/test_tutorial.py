@@ -133,7 +133,7 @@ def check(found: Trial, release: Release, seen: History, measured: list[str]) ->
     assert (holder["pod"], holder["uid"]) == (found.new.name, found.new.uid)
     assert [pod.name for pod in release.pods() if pod.role == "primary"] == [found.new.name]
 
-    now = int(release.client.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")[0][0], 16)
+    now = release.client.timeline()
     assert now > found.timeline
     release.wait(f"both standbys replay timeline {now}", lambda: set(release.timelines().values()) == {now}, 30)
 

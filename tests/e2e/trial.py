@@ -76,7 +76,7 @@ def run(release: Release, fault: Fault, label: str) -> Trial:
     old = release.primary()
     client = release.client_apart_from(old.node)
     client.sql(writes.TABLE)
-    timeline = int(client.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")[0][0], 16)
+    timeline = client.timeline()
     with (
         Writer(client, f"{label}-service") as service,
         Writer(client, f"{label}-pinned", host=old.ip, per_second=20, pause_ms=250) as pinned,

@@ -92,7 +92,7 @@ class Drill:
         with ExitStack() as stack:
             stack.enter_context(self._history)
             self.asker.sql(writes.TABLE)
-            self.timeline = self._timeline()
+            self.timeline = self.asker.timeline()
             for writer in self._writers:
                 stack.enter_context(writer)
             ready = lambda: self._history.reigns and all(writer.rows >= ROWS for writer in self._writers)  # noqa: E731
@@ -100,9 +100,6 @@ class Drill:
             self._stack = stack.pop_all()
         self._fault_at = time.time()
         return self
-
-    def _timeline(self) -> int:
-        return int(self.asker.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")[0][0], 16)
 
     # --- while it goes on ---
 
@@ -145,7 +142,7 @@ class Drill:
             recovery = self.release.wait_full_strength(FULL_STRENGTH_SECONDS, self.asker)
             logs = [writer.stop() for writer in self._writers]
             present = {log.writer: trial.present_ids(self.release, log.writer) for log in logs}
-            now = self._timeline()
+            now = self.asker.timeline()
             self.release.wait(f"all replay timeline {now}", lambda: set(self.release.timelines().values()) <= {now}, FAILOVER_SECONDS)
             reigns = self._history.reigns
             new = self.release.primary()
