@@ -20,10 +20,7 @@ from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
 from .core import slots, storage
-from .core.decide import decide
-from .core.lsn import Position
-from .core.model import GrantRequest, Holder, LeaseObject, Pod
-from .core.state import (
+from .core.actions import (
     Action,
     Annotate,
     Announce,
@@ -31,22 +28,24 @@ from .core.state import (
     AskGrants,
     ChangeSlots,
     CheckRecord,
-    Decision,
     Exit,
     Kill,
     Label,
     LetGo,
     ListPods,
-    Memory,
-    Observation,
-    Phase,
     Publish,
     PutLease,
     ReadLease,
-    RecordCheck,
     Run,
     WriteDeadline,
 )
+from .core.decide import decide
+from .core.decision import Decision
+from .core.lsn import Position
+from .core.memory import Memory, Phase
+from .core.model import GrantRequest, Holder, LeaseObject, Pod
+from .core.observation import Observation
+from .core.results import RecordCheck
 from .core.streaming import update
 from .grants import Grants
 from .inspection import INSTEAD

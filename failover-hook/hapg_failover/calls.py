@@ -9,8 +9,9 @@ from .adapters.clock import boottime
 from .adapters.log import Log
 from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, NotFound
 from .core import publication as publication_codec
+from .core.actions import PutKind, PutLease
 from .core.model import Holder, PodPatch, Publication
-from .core.state import PutKind, PutLease, PutOutcome, PutResult
+from .core.results import PutOutcome, PutResult
 from .settings import Settings
 from .workers import Worker
 from .world import Change, World

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from .adapters.clock import boottime
 from .adapters.log import Log
 from .adapters.peers import PeerAnswer, PeerClient, PeerError
+from .core.actions import AskGrants
 from .core.model import GrantAnswer, GrantRequest
-from .core.state import AskGrants
 from .world import Change, World
 
 LIMIT_S = 0.4

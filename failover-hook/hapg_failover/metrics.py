@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from .core.causes import CAUSES
 from .core.election import BLOCKS
-from .core.state import LeaseView, Memory, Phase
+from .core.memory import Memory, Phase
+from .core.observation import LeaseView
 from .core.timing import Timing
 
 

@@ -18,10 +18,11 @@ from .adapters.clock import boottime
 from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor, SupervisorEvent
 from .adapters.volume import Marker, Volume
 from .core import rejoin, storage, syncset
+from .core.actions import Op, Run
 from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
-from .core.state import Op, OpResult, Outcome, Run
+from .core.results import OpResult, Outcome
 from .core.wal import parse_history, segment_name
 from .inspection import Inspection
 

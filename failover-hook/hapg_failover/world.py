@@ -9,7 +9,8 @@ from .adapters.ports import Hello
 from .adapters.volume import Volume
 from .core.lsn import Position
 from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
-from .core.state import LeaseView, OpResult, PutResult, RecordCheck, Slot, Streaming
+from .core.observation import LeaseView, Slot, Streaming
+from .core.results import OpResult, PutResult, RecordCheck
 from .core.view import see
 from .core.wal import SEGMENT_SIZE
 

@@ -13,9 +13,13 @@ from hapg_failover import operations
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import decide as deciding
 from hapg_failover.core import election, failsafe, members, pair, primary, rejoin, standby, switchover, synchronous, view, wal
+from hapg_failover.core.actions import LetGo
+from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
+from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
-from hapg_failover.core.state import Decision, LeaseView, LetGo, Memory, Observation, OpResult, Phase, PutResult
+from hapg_failover.core.observation import LeaseView, Observation
+from hapg_failover.core.results import OpResult, PutResult
 from hapg_failover.core.step import Step
 from hapg_failover.core.timing import Timing
 

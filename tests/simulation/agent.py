@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from hapg_failover.core import decide as core
 from hapg_failover.core import requests, view
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, Publication
-from hapg_failover.core.state import (
+from hapg_failover.core.actions import (
     Action,
     Annotate,
     Announce,
@@ -22,24 +20,20 @@ from hapg_failover.core.state import (
     Exit,
     Kill,
     Label,
-    LeaseView,
     LetGo,
     ListPods,
-    Memory,
-    Observation,
     Op,
-    OpResult,
-    Outcome,
     Publish,
     PutLease,
-    PutOutcome,
-    PutResult,
     ReadLease,
-    RecordCheck,
     Run,
-    Streaming,
     WriteDeadline,
 )
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.memory import Memory
+from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, Publication
+from hapg_failover.core.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult, RecordCheck
 from hapg_failover.core.streaming import update
 
 from . import operations

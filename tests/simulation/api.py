@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from hapg_failover.core.model import LeaseObject, LeaseState, Pod, Publication
-from hapg_failover.core.state import PutOutcome
+from hapg_failover.core.results import PutOutcome
 
 Watcher = Callable[[LeaseObject | None, Pod | None, str | None], None]
 

@@ -9,8 +9,10 @@ import pytest
 
 from hapg_failover.core import decide as core
 from hapg_failover.core import election, primary, view
+from hapg_failover.core.decision import Decision
+from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import LeaseObject, LeaseState
-from hapg_failover.core.state import Decision, Memory, Observation, Phase
+from hapg_failover.core.observation import Observation
 from hapg_failover.core.syncset import Setting
 from hapg_failover.core.timing import Timing
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from hapg_failover.core import rejoin
+from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.state import Op, Outcome, Run
+from hapg_failover.core.results import Outcome
 from hapg_failover.core.syncset import OFF
 
 from .server import Server

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hapg_failover.core.state import Phase
+from hapg_failover.core.memory import Phase
 
 from .engine import Clock
 from .world import World

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from hapg_failover.core.actions import PutKind, PutLease
 from hapg_failover.core.model import GrantAnswer, GrantRequest, LeaseObject, LeaseState, Member, Pod, Publication
-from hapg_failover.core.state import PutKind, PutLease, PutOutcome
+from hapg_failover.core.results import PutOutcome
 from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 from hapg_failover.core.timing import Timing
 

@@ -19,8 +19,9 @@ from hapg.majors import MAJORS
 from hapg_failover.adapters.ports import ServerStatus
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume
+from hapg_failover.core.actions import Op
 from hapg_failover.core.lsn import Position, format_lsn
-from hapg_failover.core.state import Op, Outcome
+from hapg_failover.core.results import Outcome
 from hapg_failover.core.syncset import Setting
 from hapg_failover.core.wal import parse_waldump_end, segment_name
 from hapg_failover.inspection import Inspection

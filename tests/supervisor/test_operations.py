@@ -11,8 +11,9 @@ import pytest
 
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.model import DATA_VOLUME
-from hapg_failover.core.state import Op, OpResult, Outcome, Run
+from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.operations import Operation, Tools, Verbs
 
 from .conftest import Make

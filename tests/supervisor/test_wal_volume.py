@@ -12,8 +12,9 @@ import pytest
 
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import storage
+from hapg_failover.core.actions import Op
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
-from hapg_failover.core.state import Op, Outcome
+from hapg_failover.core.results import Outcome
 
 from .conftest import Make
 from .harness import DEFAULT, Container, chown, server_user, wait_for

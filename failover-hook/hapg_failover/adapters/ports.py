@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..core.lsn import Position
 from ..core.model import LeaseObject, LeaseState, Pod, PodPatch
-from ..core.state import Slot
+from ..core.observation import Slot
 
 
 class ApiError(Exception):

@@ -17,7 +17,7 @@ import psycopg2
 import psycopg2.extensions
 
 from ..core.lsn import Position, parse_lsn
-from ..core.state import Slot
+from ..core.observation import Slot
 from .ports import Sender, ServerStatus, SqlError, StandbyNames
 
 _APPLICATION_NAME = "ha-postgres-failover"

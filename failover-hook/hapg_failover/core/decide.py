@@ -16,21 +16,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import failsafe, force, primary, standby, switchover, synchronous
+from .actions import Announce, LetGo, Op, PutKind, ReadLease
+from .decision import Decision
+from .memory import Memory, Phase
 from .model import Release, VolumeState
-from .state import (
-    Announce,
-    Decision,
-    LetGo,
-    Memory,
-    Observation,
-    Op,
-    Outcome,
-    Phase,
-    PutKind,
-    PutOutcome,
-    PutResult,
-    ReadLease,
-)
+from .observation import Observation
+from .results import Outcome, PutOutcome, PutResult
 from .step import Step
 
 LONGEST_RETRY_S = 30.0

@@ -9,8 +9,9 @@ An agent that restarts forgets its promise; it waits as if it had just given one
 
 from __future__ import annotations
 
+from .actions import Announce, AnswerGrant, AskGrants, Op
+from .memory import Phase
 from .model import GrantAnswer, GrantRequest, Member
-from .state import Announce, AnswerGrant, AskGrants, Op, Phase
 from .step import Step, busy
 
 ASK_EVERY_S = 0.4

@@ -10,10 +10,11 @@ version of the Lease, so it can't be carried out on another occasion.
 from __future__ import annotations
 
 from . import requests
+from .actions import Annotate, Announce
 from .election import Candidate, Verdict, is_expired, is_published, publications
 from .lsn import format_lsn
+from .memory import Phase
 from .model import LeaseState, Pod
-from .state import Annotate, Announce, Phase
 from .step import Step
 
 

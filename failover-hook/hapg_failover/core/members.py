@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .model import Member, Pod
-from .state import Streaming
+from .observation import Streaming
 
 DROP_AFTER_S = 30.0
 

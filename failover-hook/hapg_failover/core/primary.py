@@ -5,22 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import failsafe, slots, storage, switchover, synchronous
+from .actions import Announce, ChangeSlots, CheckRecord, Exit, Kill, Label, Op, PutKind
 from .lsn import Position
 from .members import next_members
+from .memory import Phase
 from .model import LeaseState, Release
-from .state import (
-    Announce,
-    ChangeSlots,
-    CheckRecord,
-    Exit,
-    Kill,
-    Label,
-    Op,
-    OpResult,
-    Outcome,
-    Phase,
-    PutKind,
-)
+from .results import OpResult, Outcome
 from .step import Step, busy
 
 FAILED_S = 60.0

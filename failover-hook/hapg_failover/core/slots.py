@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .model import Member
-from .state import Slot, Streaming
+from .observation import Slot, Streaming
 
 _FOREIGN = re.compile(r"[^a-z0-9]")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from . import causes, election, failsafe, force, rejoin, storage, switchover, synchronous
+from .actions import Announce, Label, Op, PutKind, ReadLease
+from .memory import Phase
 from .model import LeaseState, Release, VolumeState
-from .state import Announce, Label, Op, OpResult, Outcome, Phase, PutKind, ReadLease
+from .results import OpResult, Outcome
 from .step import LEASE_GONE_S, Step, busy
 
 START_TRIES = 5

@@ -6,26 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from . import rejoin, requests, storage
+from .actions import Action, Annotate, Announce, Kill, ListPods, Op, Publish, PutKind, PutLease, ReadLease, Run, WriteDeadline
+from .decision import Decision
 from .election import Candidate
+from .memory import Memory, Phase
 from .model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
-from .state import (
-    Action,
-    Annotate,
-    Announce,
-    Decision,
-    Kill,
-    ListPods,
-    Memory,
-    Observation,
-    Op,
-    Phase,
-    Publish,
-    PutKind,
-    PutLease,
-    ReadLease,
-    Run,
-    WriteDeadline,
-)
+from .observation import Observation
 from .view import without_lease
 
 READ_EVERY_S = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .model import DATA_VOLUME, WAL_VOLUME
-from .state import Observation
+from .observation import Observation
 
 PROBE_FRESH_S = 2.5
 STUCK_S = 1.5

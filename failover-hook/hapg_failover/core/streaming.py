@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .state import Streaming
+from .observation import Streaming
 
 
 def update(known: tuple[Streaming, ...], streaming: Iterable[tuple[str, int | None]], now: float) -> tuple[Streaming, ...]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import causes, requests
+from .actions import Announce, Label, Op
+from .memory import HandOver, Phase
 from .model import Pod, Release
-from .state import Announce, HandOver, Label, Op, OpResult, Outcome, Phase
+from .results import OpResult, Outcome
 from .step import Step, busy
 
 CHECKPOINT_S = 120.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .actions import Announce, Op
 from .model import LeaseState, Member, SyncRecord
-from .state import Announce, Op, OpResult, Outcome
+from .results import OpResult, Outcome
 from .step import Step, busy
 from .syncset import LET_GO_AFTER_S, OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from .model import NO_LEASE, LeaseObject, Pod
-from .state import LeaseView
+from .observation import LeaseView
 
 GONE = NO_LEASE + "@"
 

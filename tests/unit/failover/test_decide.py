@@ -8,33 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hapg_failover.core.actions import Action, Announce, Exit, Kill, LetGo, Op, Publish, PutKind, PutLease, ReadLease, Run, WriteDeadline
 from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
+from hapg_failover.core.memory import HandOver, Memory, Phase
 from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
-from hapg_failover.core.state import (
-    Action,
-    Announce,
-    Exit,
-    HandOver,
-    Kill,
-    LeaseView,
-    LetGo,
-    Memory,
-    Observation,
-    Op,
-    OpResult,
-    Outcome,
-    Phase,
-    Publish,
-    PutKind,
-    PutLease,
-    PutOutcome,
-    PutResult,
-    ReadLease,
-    Run,
-    Streaming,
-    WriteDeadline,
-)
+from hapg_failover.core.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
 
 NOW = 1000.0

@@ -6,22 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from hapg_failover.core.actions import Announce, AnswerGrant, AskGrants, Op, PutKind, WriteDeadline
 from hapg_failover.core.decide import decide
+from hapg_failover.core.decision import Decision
+from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, Member, Pod, Release
-from hapg_failover.core.state import (
-    Announce,
-    AnswerGrant,
-    AskGrants,
-    Decision,
-    Memory,
-    Observation,
-    Op,
-    Phase,
-    PutKind,
-    PutOutcome,
-    PutResult,
-    WriteDeadline,
-)
+from hapg_failover.core.observation import Observation
+from hapg_failover.core.results import PutOutcome, PutResult
 
 from .test_decide import FOLLOWING, HELD, MINE, NOW, OTHER, POD, PRIMARY, SAID, SEALED, lease, remembered, seen
 

@@ -6,7 +6,7 @@ import pytest
 
 from hapg_failover.core.members import next_members
 from hapg_failover.core.model import Member, Pod, Publication, VolumeState
-from hapg_failover.core.state import Streaming
+from hapg_failover.core.observation import Streaming
 
 NOW = 1000.0
 ONE, TWO = Member("pg-1", "v1"), Member("pg-2", "v2")

@@ -5,26 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hapg_failover.core.actions import Announce, Kill, Label, Op, PutKind, PutLease, Run, WriteDeadline
 from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
+from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Publication, VolumeState
-from hapg_failover.core.state import (
-    Announce,
-    Kill,
-    Label,
-    LeaseView,
-    Memory,
-    Observation,
-    Op,
-    OpResult,
-    Outcome,
-    Phase,
-    PutKind,
-    PutLease,
-    Run,
-    Streaming,
-    WriteDeadline,
-)
+from hapg_failover.core.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.step import Step
 from hapg_failover.core.switchover import choose_successor
 from hapg_failover.core.timing import Timing

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import VolumeState
-from hapg_failover.core.state import Op, OpResult, Outcome, Run
+from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.operations import Operation, OperationFailed, Tools, Verbs
 
 HOST = "10.0.0.1"

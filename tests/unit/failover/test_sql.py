@@ -14,7 +14,7 @@ import pytest
 from hapg_failover.adapters.ports import SqlError
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.core.lsn import parse_lsn
-from hapg_failover.core.state import Slot
+from hapg_failover.core.observation import Slot
 from hapg_failover.core.wal import fork_point, parse_history, segment_name
 
 from .conftest import SEGMENT_SIZE, Server

@@ -9,26 +9,14 @@ from typing import Any
 import pytest
 
 from hapg_failover.core import requests, switchover
+from hapg_failover.core.actions import Annotate, Announce, Label, Op, PutLease, Run
 from hapg_failover.core.decide import decide
+from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
+from hapg_failover.core.memory import HandOver, Memory, Phase
 from hapg_failover.core.model import LeaseState, Member, Pod, Release
-from hapg_failover.core.state import (
-    Annotate,
-    Announce,
-    Decision,
-    HandOver,
-    Label,
-    LeaseView,
-    Memory,
-    Observation,
-    Op,
-    OpResult,
-    Outcome,
-    Phase,
-    PutLease,
-    Run,
-    Streaming,
-)
+from hapg_failover.core.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.step import Step
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SEALED, kinds, lease, remembered, seen
 

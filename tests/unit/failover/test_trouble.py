@@ -7,25 +7,13 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core import rejoin, storage
+from hapg_failover.core.actions import Announce, ChangeSlots, Kill, Op, Publish, PutKind, PutLease, Run
 from hapg_failover.core.decide import decide
+from hapg_failover.core.decision import Decision
+from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, Member, Pod, Publication, VolumeState
-from hapg_failover.core.state import (
-    Announce,
-    ChangeSlots,
-    Decision,
-    Kill,
-    Memory,
-    Observation,
-    Op,
-    OpResult,
-    Outcome,
-    Phase,
-    Publish,
-    PutKind,
-    PutLease,
-    Run,
-    Slot,
-)
+from hapg_failover.core.observation import Observation, Slot
+from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.wal import SEGMENT_SIZE
 
 from .test_decide import END, FOLLOWING, HELD, MINE, NOW, PRIMARY, RELEASED, SEALED, kinds, lease, remembered, seen

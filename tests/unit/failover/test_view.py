@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hapg_failover.core.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, Publication, VolumeState
-from hapg_failover.core.state import LeaseView
+from hapg_failover.core.observation import LeaseView
 from hapg_failover.core.view import is_older, see, without_lease
 
 GAP = 3.2

@@ -6,8 +6,9 @@ import pytest
 
 from hapg_failover.adapters.ports import Hello
 from hapg_failover.core.causes import CAUSES, cause_of
+from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import Holder, LeaseState, Pod, Release, VolumeState
-from hapg_failover.core.state import LeaseView, Memory, Phase
+from hapg_failover.core.observation import LeaseView
 from hapg_failover.core.timing import Timing
 from hapg_failover.metrics import render
 from hapg_failover.world import VolumeFacts, World

@@ -1,0 +1,129 @@
+"""What a member carries from one decision to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .actions import Op, PutKind
+from .lsn import Position
+from .syncset import Setting
+
+
+class Phase(Enum):
+    """Where a member stands (docs/protocol.md, the state table)."""
+
+    BOOT = "boot"
+    EMPTY = "empty"
+    DAMAGED = "damaged"
+    DOWN = "down"
+    SEALED = "sealed"
+    FOLLOW = "follow"
+    CLAIMING = "claiming"
+    PROMOTING = "promoting"
+    PRIMARY = "primary"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """A hand-over that the primary has begun while it still serves.
+
+    why: in words; since: boot time; request: the ID of the operator's switchover, None if the pod is going away; to: the successor that
+    was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
+    asked: boot time at which the Lease was last written to name the successor; routed: the pod that was labelled primary for it.
+    """
+
+    why: str
+    since: float
+    request: str | None = None
+    to: str | None = None
+    stop_at: float | None = None
+    asked: float = 0.0
+    routed: str | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a member carries from one decision to the next. Times are boot times in seconds.
+
+    phase, phase_since. nonce: of the supervisor whose server the phase speaks of. op, put: under way, since when; op_ended: when
+    the last operation was answered.
+    held_term: the term this member holds, None if it holds none; renewed_at: send of the last acknowledged write under it; recorded_ttl:
+    that write's TTL. position: end of WAL, known while sealed; shutdown: that end, if it is a shutdown checkpoint's. promised: the
+    version of the last publication that was sent, and its running flag, published_at: when; start_version: the one first read after this
+    server's start (rule 3). follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason:
+    why our server, which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
+    for it. handover: under way; successor: the pod that is to take over. former: volume of the holder before us. first_version: the one
+    this agent read first; while it stands, nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed;
+    copies: rewinds and clones since we last streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't
+    started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data volume was first seen to take no writes.
+    slots_at: when slots were changed last. told_at: when a lasting trouble was announced last; answered: requests of operators that were
+    answered, as they were written, and when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of
+    election.BLOCKS. renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when. grants:
+    (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in the member
+    list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they are all that
+    lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision; heard: (term,
+    serial) of the last request that was granted. guarded: the server was started to acknowledge nothing by itself; recorded: the
+    synchronous set in the Lease is what was last written and answered; setting: found in force, at LSN base; None: not known; ordered:
+    the last one that was ordered; sync_told: the last Event about it.
+    """
+
+    phase: Phase = Phase.BOOT
+    phase_since: float = 0.0
+    nonce: str | None = None
+    op: Op | None = None
+    op_number: int = 0
+    op_ended: float = 0.0
+    put: PutKind | None = None
+    put_at: float = 0.0
+    held_term: int | None = None
+    renewed_at: float = 0.0
+    recorded_ttl: float = 0.0
+    position: Position | None = None
+    shutdown: Position | None = None
+    promised: tuple[str, bool] | None = None
+    published_at: float = 0.0
+    start_version: str | None = None
+    started: bool = False
+    follow_term: int | None = None
+    mode: str | None = None
+    dead_reason: str | None = None
+    gave_back: bool = False
+    hold_s: float = 0.0
+    handover: HandOver | None = None
+    successor: str | None = None
+    failed_until: float = 0.0
+    retry_at: float = 0.0
+    tries: int = 0
+    copies: int = 0
+    copy_at: float = 0.0
+    cloned: bool = False
+    warm_until: float = 0.0
+    stuck_since: float | None = None
+    read_at: float = 0.0
+    list_at: float = 0.0
+    label_at: float = 0.0
+    former: str | None = None
+    first_version: str | None = None
+    checked: Position | None = None
+    slots_at: float = 0.0
+    told_at: float = -1e9
+    answered: tuple[tuple[str, float], ...] = ()
+    blocked: str = ""
+    renewals_failed: int = 0
+    cause: str = ""
+    promoted_at: float = 0.0
+    grants: tuple[tuple[str, float], ...] = ()
+    claimants: tuple[str, ...] = ()
+    asked_at: float = 0.0
+    serial: int = 0
+    by_grants: bool = False
+    promised_until: float | None = None
+    heard: tuple[int, int] = (0, 0)
+    guarded: bool = False
+    recorded: bool = False
+    setting: Setting | None = None
+    ordered: Setting | None = None
+    base: int = 0
+    sync_told: str | None = None

@@ -1,0 +1,105 @@
+"""What a member sees when it decides: all of it at one instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .lsn import Position
+from .model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseState, Pod, VolumeState
+from .results import OpResult, PutResult, RecordCheck
+from .syncset import ASYNCHRONOUS, Policy
+from .timing import Timing
+from .wal import SEGMENT_SIZE
+
+
+@dataclass(frozen=True)
+class LeaseView:
+    """The Lease as this member last read it.
+
+    state None: a read said that there is none. version: its resourceVersion; first_seen: boot time at which this version was seen
+    first, or at which reading began again after a gap; last_read: boot time of the last successful read; missing_since: since when
+    reads say that a Lease that was there is gone, which counts as unchanged for a minute (rule 14).
+    """
+
+    version: str
+    state: LeaseState | None
+    first_seen: float
+    last_read: float
+    missing_since: float | None = None
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """A replica as the primary sees it. since: boot time since when it streams, or None; seen: when it last did; flushed: bytes or None."""
+
+    pod: str
+    since: float | None
+    seen: float
+    flushed: int | None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A physical replication slot of our server. active: somebody streams from it."""
+
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything `decide` may know, at one instant.
+
+    now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby,
+    primary) or None without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead:
+    both locks are in our hands. probe_at: boot time of the last successful write to every volume, probe_on: the volume that was tried
+    last. streaming, position, slots: from SQL while primary; slots None: not known, or not used. volume_reason: what volume_state rests
+    on; room: bytes that are free on the volume that has least, None: not known, room_on: which one that is; segment: size of a WAL
+    segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server says of
+    synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted:
+    answers, asked: requests of a holder; each shown once.
+    """
+
+    now: float
+    me: Holder
+    ordinal: int
+    address: str
+    replicas: int
+    standby_mode: str
+    max_lag: int
+    timing: Timing
+    nonce: str | None = None
+    server: str | None = None
+    heartbeat_at: float = 0.0
+    terminating: bool = False
+    gone: frozenset[str] = frozenset()
+    term_in_force: int = 0
+    container_dead: bool = False
+    volume_state: VolumeState = VolumeState.EMPTY
+    volume_reason: str = ""
+    volume: str | None = None
+    system_identifier: str | None = None
+    max_term: int = 0
+    lease: LeaseView | None = None
+    pods: tuple[Pod, ...] = ()
+    pods_listed_at: float = 0.0
+    streaming: tuple[Streaming, ...] = ()
+    position: Position | None = None
+    slots: tuple[Slot, ...] | None = None
+    probe_at: float = 0.0
+    probe_on: str = DATA_VOLUME
+    room: int | None = None
+    room_on: str = DATA_VOLUME
+    segment: int = SEGMENT_SIZE
+    policy: Policy = ASYNCHRONOUS
+    standby_names: str = ""
+    put: PutResult | None = None
+    op: OpResult | None = None
+    checked: RecordCheck | None = None
+    asked: tuple[GrantRequest, ...] = ()
+    granted: tuple[GrantAnswer, ...] = ()
+
+    @property
+    def deleting(self) -> bool:
+        """This pod is going away."""
+        return self.terminating or self.me.uid in self.gone or any(p.uid == self.me.uid and p.deleting for p in self.pods)

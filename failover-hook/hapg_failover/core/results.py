@@ -1,0 +1,71 @@
+"""How what was ordered has ended, each shown to one decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .actions import Op, PutKind
+from .lsn import Position
+from .model import LeaseState
+
+
+class Outcome(Enum):
+    """How an operation ended.
+
+    FORKED: only a rewind helps; LOST: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
+    configuration.
+    """
+
+    OK = "ok"
+    FAILED = "failed"
+    FORKED = "forked"
+    LOST = "lost"
+    ROOM = "room"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class OpResult:
+    """The answer to the operation of that number.
+
+    nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; shutdown: a shutdown checkpoint ends
+    there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer.
+    """
+
+    number: int
+    op: Op
+    outcome: Outcome
+    nonce: str
+    text: str = ""
+    position: Position | None = None
+    shutdown: bool = False
+    ended: float | None = None
+
+
+class PutOutcome(Enum):
+    """UNKNOWN: no answer; the write may have been carried out, or may be later."""
+
+    OK = "ok"
+    CONFLICT = "conflict"
+    NOT_FOUND = "not-found"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class PutResult:
+    """The answer to a PutLease. sent_at: boot time before the send; version: the new one if OK."""
+
+    kind: PutKind
+    outcome: PutOutcome
+    sent_at: float
+    state: LeaseState
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class RecordCheck:
+    """Whether our volume may hold a WAL record at `position`, which a better member published as its end."""
+
+    position: Position
+    exists: bool
