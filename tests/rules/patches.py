@@ -12,7 +12,21 @@ import pytest
 from hapg_failover import operations
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import decide as deciding
-from hapg_failover.core import election, failsafe, members, pair, primary, rejoin, standby, switchover, synchronous, view, wal
+from hapg_failover.core import (
+    election,
+    failsafe,
+    labels,
+    members,
+    pair,
+    primary,
+    rejoin,
+    standby,
+    startup,
+    switchover,
+    synchronous,
+    view,
+    wal,
+)
 from hapg_failover.core.actions import LetGo
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
@@ -99,7 +113,7 @@ def always_fenced(patch: pytest.MonkeyPatch) -> None:
 
 
 def running_standby_left_streaming(patch: pytest.MonkeyPatch) -> None:
-    boot = standby.boot
+    boot = startup.boot
 
     def trusting(step: Step) -> None:
         if step.o.server == "standby" and step.server_known:
@@ -107,7 +121,7 @@ def running_standby_left_streaming(patch: pytest.MonkeyPatch) -> None:
         else:
             boot(step)
 
-    patch.setattr(standby, "boot", trusting)
+    patch.setattr(startup, "boot", trusting)
 
 
 # --- 3 ---
@@ -415,25 +429,25 @@ def silent_volumes_leave(patch: pytest.MonkeyPatch) -> None:
 
 
 def stripped_first(patch: pytest.MonkeyPatch) -> None:
-    labels = primary._labels
+    label_primary = labels.primary
 
     def reverse(step: Step) -> None:
         before = len(step.actions)
-        labels(step)
+        label_primary(step)
         step.actions[before:] = step.actions[before:][::-1]
 
-    patch.setattr(primary, "_labels", reverse)
+    patch.setattr(labels, "primary", reverse)
 
 
 def others_keep_the_label(patch: pytest.MonkeyPatch) -> None:
-    labels = primary._labels
+    label_primary = labels.primary
 
     def alone(step: Step) -> None:
         before = len(step.actions)
-        labels(step)
+        label_primary(step)
         del step.actions[before + 1 :]
 
-    patch.setattr(primary, "_labels", alone)
+    patch.setattr(labels, "primary", alone)
 
 
 gone_at_once = _constant(primary, "LINGER_S", 0.0)

@@ -8,14 +8,14 @@ at least every quarter of a second; calling it more often changes nothing. Invar
 - a publication stands until the version it names is gone: no streaming and no second claim under it;
 - the Lease is given back only when the own server is known not to be able to write.
 
-The state table is in docs/protocol.md; `standby` and `primary` hold the rules by phase.
+The states are in docs/protocol.md; `startup`, `cloning`, `standby`, `candidacy` and `primary` hold the rules by phase.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, force, primary, standby, switchover, synchronous
+from . import cloning, failsafe, force, primary, standby, startup, switchover, synchronous
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
 from .decision import Decision
 from .memory import Memory, Phase
@@ -65,11 +65,11 @@ def decide(observation: Observation, memory: Memory) -> Decision:
 def _by_phase(step: Step) -> None:
     match step.m.phase:
         case Phase.BOOT:
-            standby.boot(step)
+            startup.boot(step)
         case Phase.EMPTY:
-            standby.empty(step)
+            cloning.empty(step)
         case Phase.DAMAGED:
-            standby.damaged(step)
+            cloning.damaged(step)
         case Phase.SEALED:
             standby.sealed(step)
             switchover.refuse_elsewhere(step)
@@ -203,7 +203,7 @@ def _op_answered(step: Step) -> None:
                 step.remember(cloned=False)
             step.go(Phase.SEALED, f"sealed at {result.position}")
         case Op.START:
-            standby.start_failed(step, result)
+            startup.start_failed(step, result)
         case Op.SEAL:
             step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")
         case Op.FOLLOW:
@@ -217,7 +217,7 @@ def _op_answered(step: Step) -> None:
                 pause = step.m.retry_at - step.o.now
                 step.actions.append(Announce("Warning", "InitdbFailed", f"{result.text}; nothing of it is kept; next try in {pause:.0f} s"))
             elif not ok:
-                standby.copy_failed(step, result)
+                cloning.copy_failed(step, result)
             damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
             empty = step.o.volume_state is VolumeState.EMPTY
             step.go(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, slots, storage, switchover, synchronous
-from .actions import Announce, ChangeSlots, CheckRecord, Exit, Kill, Label, Op, PutKind
+from . import failsafe, labels, slots, storage, switchover, synchronous
+from .actions import Announce, ChangeSlots, CheckRecord, Exit, Kill, Op, PutKind
 from .lsn import Position
 from .members import next_members
 from .memory import Phase
@@ -45,7 +45,7 @@ def promoted(step: Step, result: OpResult) -> None:
         synchronous.promoted(step, result)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
-        _labels(step)
+        labels.primary(step)
         return
     step.remember(failed_until=step.o.now + FAILED_S)
     step.actions.append(Announce("Warning", "PromotionFailed", result.text))
@@ -85,7 +85,7 @@ def writing(step: Step) -> None:
         _ask_for_grants(step)
         if step.full:
             step.tell("DiskFull", storage.full_message(o))
-        _labels(step)
+        labels.primary(step)
         _slots(step)
 
 
@@ -156,21 +156,6 @@ def _renew(step: Step) -> None:
 def _ask_for_grants(step: Step) -> None:
     if step.holds and step.o.server == "primary" and _healthy(step) is None:
         failsafe.ask(step)
-
-
-def _labels(step: Step) -> None:
-    """Label ourselves primary first, then strip every other primary label (rule 12)."""
-    o, m = step.o, step.m
-    own = step.own_pod
-    if own is None or o.now - m.label_at < 0.5 or (m.handover is not None and m.handover.routed is not None):
-        return
-    others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
-    if own.role != "primary":
-        step.actions.append(Label(own.name, own.uid, "primary"))
-    for pod in others:
-        step.actions.append(Label(pod.name, pod.uid, "replica"))
-    if own.role != "primary" or others:
-        step.remember(label_at=o.now)
 
 
 def _slots(step: Step) -> None:

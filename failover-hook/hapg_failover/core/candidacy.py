@@ -1,0 +1,116 @@
+"""A sealed member as a candidate: it claims the Lease when the rules let it, or makes it anew."""
+
+from __future__ import annotations
+
+from . import causes, election, failsafe, force, storage
+from .actions import PutKind, ReadLease
+from .memory import Phase
+from .model import LeaseState
+from .step import Step
+
+LAST_S = 50.0
+PODS_FRESH_S = 1.5
+BLOCKED_PATIENCE_S = 10.0
+
+
+def stand(step: Step, s: LeaseState) -> None:
+    """Claim the Lease if rule 4 lets us, else say what we wait for."""
+    o, m = step.o, step.m
+    me = step.candidate()
+    if _too_full(step):
+        return
+    if o.lease is not None and o.lease.missing_since is not None:
+        step.because("the Lease is gone: it can't be claimed before somebody makes it anew, or it has been gone for a minute")
+        return
+    if me is None or m.put is not None:
+        step.because("no position to stand with" if me is None else "a write of the Lease is under way")
+        return
+    proven = s.release is not None or step.holder_has_ended
+    promise = failsafe.waits(step)
+    if promise is not None and not proven:
+        step.because(promise)
+        return
+    if o.now < m.failed_until - LAST_S:
+        step.because(f"our server failed as the primary; standing again in {m.failed_until - LAST_S - o.now:.0f} s, behind all others")
+        return
+    assert o.lease is not None
+    free_since = o.lease.first_seen + (0.0 if s.release is not None else max(o.timing.ttl, s.ttl_s))
+    forced = force.request(step)
+    if forced is not None:
+        verdict = force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl)
+    else:
+        verdict = election.judge(
+            me,
+            s,
+            step.version,
+            o.pods,
+            age=step.age,
+            ttl=o.timing.ttl,
+            waited=o.now - free_since,
+            published_for=o.now - m.published_at,
+            cold=m.first_version == step.version,
+            max_lag=o.max_lag,
+            ended=step.holder_has_ended,
+        )
+    step.remember(blocked=verdict.blocked if o.now >= free_since else "")
+    if not verdict.claim:
+        step.because(verdict.reason)
+        if forced is not None and step.m.blocked:
+            force.refuse(step, forced, verdict.reason)
+        elif step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
+            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, step.m.blocked, s)}")
+        if s.release is not None or step.age >= o.timing.ttl - 1.0:
+            step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
+        return
+    if not proven and o.lease.last_read < o.lease.first_seen + max(o.timing.ttl, s.ttl_s):
+        if o.now - m.read_at >= 0.3:
+            step.remember(read_at=o.now)
+            step.do(ReadLease(), "the Lease has run out: read it once more before the claim")
+        return
+    if not verdict.complete and o.pods_listed_at < max(free_since, o.now - PODS_FRESH_S):
+        step.list_pods()
+        step.because("the Lease is free: read the pods once more before the claim")
+        return
+    state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
+    step.go(Phase.CLAIMING, verdict.reason)
+    step.remember(cause=causes.cause_of(s, forced is not None, step.holder_has_ended), former=s.volume)
+    step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
+    if forced is not None:
+        force.taken(step, forced, verdict.reason)
+
+
+def resume(step: Step) -> None:
+    """There is no Lease: publish, and make it anew once enough volumes are in sight (section 5)."""
+    o, m = step.o, step.m
+    step.publish(True, f"there is no Lease; our volume is at {m.position}")
+    me = step.candidate()
+    if _too_full(step):
+        return
+    if step.actions or me is None or m.put is not None or o.lease is None or o.system_identifier is None:
+        return
+    waited = o.now - o.lease.first_seen
+    promise = failsafe.waits(step)
+    if promise is not None:
+        step.because(promise)
+        return
+    last = o.lease.state
+    # One that was no member of the last Lease isn't asked by its holder, which may be writing.
+    strict = o.policy.k > 0 or (last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)})
+    verdict = election.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)
+    if not verdict.claim:
+        if verdict.blocked and waited >= election.NO_LEASE_WAIT_S:
+            step.tell("NobodyMayClaim", verdict.reason)
+        step.because(verdict.reason)
+        return
+    state = election.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
+    step.go(Phase.CLAIMING, verdict.reason)
+    step.remember(cause="start")
+    step.put(PutKind.CLAIM, state, f"make the Lease anew: {verdict.reason}", create=True)
+
+
+def _too_full(step: Step) -> bool:
+    """Tell whether our volume is too full for a promotion, which would fail and cost the others another election."""
+    if step.full:
+        step.tell("DiskFull", f"the server isn't promoted: {storage.full_message(step.o)}")
+        step.because(f"our {step.o.room_on} is full: we don't stand")
+    return step.full

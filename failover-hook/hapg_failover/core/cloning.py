@@ -1,0 +1,101 @@
+"""A member whose volume has nothing that can be started: the first server is made on it, or a clone.
+
+What is said of a rewind or clone that failed is here too.
+"""
+
+from __future__ import annotations
+
+from . import election, labels, rejoin
+from .actions import Announce, Op, PutKind
+from .memory import Phase
+from .model import LeaseState, VolumeState
+from .results import OpResult, Outcome
+from .step import Step, busy
+
+BOOTSTRAP_PATIENCE_S = 30.0
+
+
+def empty(step: Step) -> None:
+    """Nothing on the volume: the first server is made by ordinal 0, any other is a clone."""
+    o, m, s = step.o, step.m, step.state
+    labels.replica(step)
+    if o.deleting:
+        step.go(Phase.STOPPING, "the pod is going away")
+        return
+    if o.volume_state is not VolumeState.EMPTY:
+        step.go(Phase.BOOT, "the data volume isn't empty any more")
+        return
+    if busy(step) or o.lease is None:
+        step.because("waiting for " + (m.op.value if m.op else "the first read of the Lease"))
+        return
+    if s is not None and s.system_identifier is not None:
+        _clone(step, s, "the volume is empty")
+        return
+    if s is not None and s.holder == o.me:
+        if o.now >= m.retry_at:
+            step.run(Op.INITDB, "all volumes are empty and the Lease is ours: make the first server")
+        return
+    step.publish(False, "our volume is empty")
+    verdict = election.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
+    if not verdict.claim:
+        if o.ordinal == 0 and o.now - m.phase_since >= BOOTSTRAP_PATIENCE_S:
+            step.tell("WaitingForVolumes", verdict.reason)
+        if not step.actions:
+            step.because(verdict.reason)
+        return
+    if m.put is None:
+        term = (s.term if s is not None else 0) + 1
+        state = LeaseState(o.me, term, o.timing.ttl, address=o.address)
+        step.put(PutKind.BOOTSTRAP, state, verdict.reason)
+
+
+def damaged(step: Step) -> None:
+    """The volume can't be started: only a clone helps; without a primary to clone, starting is tried again."""
+    o, m, s = step.o, step.m, step.state
+    labels.replica(step)
+    if busy(step) or o.lease is None:
+        step.because("waiting")
+    elif o.deleting:
+        step.go(Phase.STOPPING, "the pod is going away")
+    elif s is not None and s.system_identifier is not None and s.holder != o.me:
+        _clone(step, s, "the volume is damaged")
+    elif o.volume_state is VolumeState.DATA and o.now >= m.retry_at:
+        step.go(Phase.BOOT, "no primary to clone: try to start once more")
+    else:
+        step.publish(False, "our volume is damaged")
+
+
+def _clone(step: Step, s: LeaseState, why: str) -> None:
+    o, m = step.o, step.m
+    if not step.live_holder or s.address is None:
+        step.publish(False, f"{why}, and there is no primary to clone")
+        if not step.actions:
+            step.because(f"{why}; waiting for a primary to clone")
+    elif o.now < max(m.retry_at, m.copy_at):
+        step.because(f"{why}; waiting before the next try to clone")
+    else:
+        if o.volume_state is not VolumeState.EMPTY:
+            step.actions.append(Announce("Warning", "Clone", f"{why}: it is cloned anew"))
+        clone_from(step, s, s.address, why)
+
+
+def clone_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
+    """Clone a standby if one is fit for it, else the primary. primary: its address; why: in words."""
+    o = step.o
+    source = rejoin.clone_source(o.me.pod, s, o.pods, o.standby_mode, step.m.copies + 1)
+    name = s.holder.pod if source is None else source.name
+    step.copy(Op.CLONE, f"{why}: clone {name}", primary, source=None if source is None else source.ip, timeline=s.timeline)
+
+
+def copy_failed(step: Step, result: OpResult) -> None:
+    """Say why a rewind or clone failed, what is kept, and when it is tried again."""
+    o = step.o
+    if o.volume_state is VolumeState.DATA:
+        kept = "the old data is kept"
+    elif o.volume_state is VolumeState.DAMAGED:
+        kept = "the old data is kept, but can't be used any more: to do without it, delete the pod's claim and the pod"
+    else:
+        kept = "the volume is empty"
+    pause = step.m.copy_at - o.now
+    reason = "ClonePending" if result.outcome is Outcome.ROOM else f"{result.op.value.capitalize()}Failed"
+    step.actions.append(Announce("Warning", reason, f"{result.text}; {kept}; next try in {pause:.0f} s"))

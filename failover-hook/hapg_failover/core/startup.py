@@ -1,0 +1,77 @@
+"""A member whose server hasn't been started yet, or failed to start."""
+
+from __future__ import annotations
+
+from . import labels, storage, synchronous
+from .actions import Announce, Op
+from .memory import Phase
+from .model import VolumeState
+from .results import OpResult, Outcome
+from .step import Step, busy
+
+START_TRIES = 5
+START_AGAIN_S = 10.0
+HOT_TRIES = 2
+HOT_AGAIN_S = 300.0
+
+
+def boot(step: Step) -> None:
+    """A supervisor is there: find out what its server and its volume are."""
+    o, m = step.o, step.m
+    labels.replica(step)
+    if busy(step) or o.now < m.retry_at or not step.server_known:
+        step.because("waiting" if busy(step) else "waiting for the supervisor, or before the next try")
+        return
+    if o.server == "primary":
+        _resume_primary(step)
+    elif o.deleting:
+        step.go(Phase.STOPPING, "the pod is going away")
+    elif o.volume_state is VolumeState.EMPTY:
+        step.go(Phase.EMPTY, "the data volume is empty")
+    elif o.volume_state is VolumeState.DAMAGED:
+        step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
+        step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
+    elif o.volume_state is VolumeState.OTHER_MAJOR:
+        why = o.volume_reason or "the data is of another major of PostgreSQL"
+        step.tell("OtherMajor", why)
+        step.because(why)
+    elif o.volume_state is VolumeState.MISMATCHED:
+        step.tell("VolumesMismatched", f"{o.volume_reason}; to have the pod cloned anew, delete both of its claims and the pod")
+        step.because(o.volume_reason)
+    elif o.server == "standby" and not synchronous.unguarded(step):
+        step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
+    else:
+        step.start("start the server, sealed")
+
+
+def _resume_primary(step: Step) -> None:
+    """Our agent is new, the server writes: renew if the Lease is ours under the term in force, else kill (section 5)."""
+    o, s = step.o, step.state
+    if o.lease is None:
+        step.because("a primary runs; the Lease hasn't been read yet, so nothing is extended")
+    elif s is not None and s.holder == o.me and s.release is None and s.term == o.term_in_force:
+        step.remember(held_term=s.term, recorded_ttl=s.ttl_s, mode=o.standby_mode)
+        step.go(Phase.PRIMARY, "our server is the primary and the Lease is ours: renew it")
+    else:
+        step.kill("our server writes, but the Lease isn't ours under the term in force", o.timing.restart)
+
+
+def start_failed(step: Step, result: OpResult) -> None:
+    """The server didn't start: try again, differently if that may help; only data that can't be started is given up."""
+    o, m = step.o, step.m
+    if result.outcome in (Outcome.ROOM, Outcome.REFUSED):
+        # It isn't the data: such a try doesn't count.
+        step.remember(tries=m.tries - 1, retry_at=o.now + START_AGAIN_S)
+        full = f"the server can't be started: {storage.full_message(o)}"
+        step.tell(*(("DiskFull", full) if result.outcome is Outcome.ROOM else ("ConfigurationRefused", result.text)))
+    elif m.mode == "hot" and m.tries >= HOT_TRIES:
+        step.remember(warm_until=o.now + HOT_AGAIN_S)
+        message = f"the server doesn't start as a hot standby, as when the primary has a higher max_connections: {result.text}"
+        step.actions.append(Announce("Warning", "WarmStart", f"{message}; it is started warm, and hot again in {HOT_AGAIN_S:g} s"))
+    elif m.tries >= START_TRIES and m.cloned:
+        step.tell("StartFailed", f"a fresh clone doesn't start either, so it isn't the data: {result.text}")
+    elif m.tries >= START_TRIES:
+        step.actions.append(Announce("Warning", "VolumeDamaged", f"the server hasn't started in {m.tries} tries: {result.text}"))
+        step.go(Phase.DAMAGED, f"{result.op.value} failed: {result.text}")
+        return
+    step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")
