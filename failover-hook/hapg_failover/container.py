@@ -10,7 +10,10 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from .adapters.kube import Kube, Requests, Scope, Watcher, in_cluster
+from .adapters.kube.client import Kube
+from .adapters.kube.connections import Requests, in_cluster
+from .adapters.kube.scope import Scope
+from .adapters.kube.watch import Watcher
 from .adapters.log import Log
 from .adapters.peers import PeerClient, PeerServer, peer_key
 from .adapters.ports import ApiError, ApiUnavailable

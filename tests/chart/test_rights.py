@@ -14,7 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes.client import Configuration
 
-from hapg_failover.adapters.kube import Kube, Scope, Watcher
+from hapg_failover.adapters.kube.client import Kube
+from hapg_failover.adapters.kube.scope import Scope
+from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, ApiUnavailable
 from hapg_failover.core.model import Holder, LeaseState, PodPatch
 from tests.chart import helm

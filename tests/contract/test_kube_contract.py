@@ -15,7 +15,9 @@ from kubernetes.client import ApiException, Configuration, CoreV1Api
 from kubernetes.client.api_client import ApiClient
 from kubernetes.config import load_kube_config
 
-from hapg_failover.adapters.kube import Kube, Scope, Watcher
+from hapg_failover.adapters.kube.client import Kube
+from hapg_failover.adapters.kube.scope import Scope
+from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, Conflict, KubeApi, NotFound
 from hapg_failover.core import publication as publication_codec
 from hapg_failover.core.lsn import Position

@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 from kubernetes.client import Configuration
 
-from hapg_failover.adapters import kube as adapter
-from hapg_failover.adapters.kube import Kube, Scope, Watcher, in_cluster
+from hapg_failover.adapters.kube import watch as watching
+from hapg_failover.adapters.kube.client import Kube
+from hapg_failover.adapters.kube.connections import Connections, in_cluster
+from hapg_failover.adapters.kube.scope import Scope
+from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, ApiUnavailable, Conflict, NotFound
 from hapg_failover.core import lease as lease_codec
 from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, PodPatch
@@ -388,8 +391,8 @@ def test_a_silent_watch_is_opened_anew(api: Api, stop: threading.Event) -> None:
     seen: list[LeaseObject] = []
     answers = [streams(lease_event("ADDED", "10"), then=stays_open), streams(lease_event("MODIFIED", "11"), then=stays_open)]
     api.answers = answers
-    connections = adapter._Connections(api.configuration)
-    watch = adapter._Watch(connections, "/watch", {}, 0.2, lambda kind, item: seen.append(lease_codec.from_object(item)), stop)
+    connections = Connections(api.configuration)
+    watch = watching._Watch(connections, "/watch", {}, 0.2, lambda kind, item: seen.append(lease_codec.from_object(item)), stop)
     threading.Thread(target=watch.run, daemon=True).start()
     end = time.monotonic() + LONG
     while [item.version for item in seen] != ["10", "11"]:

@@ -1,0 +1,36 @@
+"""What of the cluster is this release's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What of the cluster is this release's.
+
+    name: of the Lease and the StatefulSet; selector: the labels of the pods; role_label: the key of the role's label;
+    pod, uid: this pod, whom Events are about.
+    """
+
+    namespace: str
+    name: str
+    selector: Mapping[str, str] = field(default_factory=dict)
+    role_label: str = "kubedb.com/role"
+    pod: str = ""
+    uid: str = ""
+
+    @property
+    def leases(self) -> str:
+        """The path of the namespace's Leases."""
+        return f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
+
+    def core(self, kind: str) -> str:
+        """Return the path of a kind of the core API group."""
+        return f"/api/v1/namespaces/{self.namespace}/{kind}"
+
+    @property
+    def label_selector(self) -> str:
+        """The pods' labels as a query."""
+        return ",".join(f"{key}={value}" for key, value in sorted(self.selector.items()))

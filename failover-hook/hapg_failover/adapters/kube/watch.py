@@ -1,0 +1,135 @@
+"""The watches of the Lease and of the pods."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import urllib3
+
+from ...core import lease as lease_codec
+from ...core import pods as pod_codec
+from ...core.model import LeaseObject, Pod
+from ..ports import ApiError
+from .connections import Connections, Requests
+from .scope import Scope
+
+_WATCH_SECONDS = 60
+_CONNECT_SECONDS = 1.2
+_BACKOFF_SECONDS = (0.1, 1.0)
+
+
+class Watcher:
+    """Watches, each in a thread of its own and over its own connection.
+
+    A watch wakes the agent up; what is true it learns by reading. So a gap between two requests does no harm.
+    """
+
+    def __init__(self, scope: Scope, configuration: Any, stop: threading.Event, requests: Requests | None = None) -> None:
+        """stop: ends the watches, within the silence they allow; requests: where they are counted."""
+        self._scope = scope
+        self._connections = Connections(configuration, requests)
+        self._stop = stop
+
+    def watch_lease(self, on_state: Callable[[LeaseObject | None], None]) -> threading.Thread:
+        """Call `on_state` from another thread for every change of the Lease, with None when it was deleted.
+
+        A held Lease changes every two seconds, so five silent ones mean a dead connection (or a failing holder).
+        """
+
+        def deliver(kind: str, item: Mapping[str, Any]) -> None:
+            on_state(None if kind == "DELETED" else lease_codec.from_object(item))
+
+        query = {"fieldSelector": f"metadata.name={self._scope.name}"}
+        return self._start("watch-lease", self._scope.leases, query, 5.0, deliver)
+
+    def watch_pods(self, on_pod: Callable[[Pod, bool], None]) -> threading.Thread:
+        """Call `on_pod` from another thread for every change of a pod; True as second argument: it was deleted."""
+
+        def deliver(kind: str, item: Mapping[str, Any]) -> None:
+            pod = pod_codec.from_object(item, self._scope.name, self._scope.role_label)
+            if pod is not None:
+                on_pod(pod, kind == "DELETED")
+
+        query = {"labelSelector": self._scope.label_selector}
+        return self._start("watch-pods", self._scope.core("pods"), query, _WATCH_SECONDS + 10.0, deliver)
+
+    def _start(
+        self,
+        name: str,
+        path: str,
+        query: Mapping[str, str],
+        silence: float,
+        deliver: Callable[[str, Mapping[str, Any]], None],
+    ) -> threading.Thread:
+        watch = _Watch(self._connections, path, query, silence, deliver, self._stop)
+        thread = threading.Thread(target=watch.run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+
+class _Watch:
+    """One watch: without a version the server begins with what there is, with one it goes on from there."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        path: str,
+        query: Mapping[str, str],
+        silence: float,
+        deliver: Callable[[str, Mapping[str, Any]], None],
+        stop: threading.Event,
+    ) -> None:
+        self._connections = connections
+        self._path = path
+        self._query = query
+        self._silence = silence
+        self._deliver = deliver
+        self._stop = stop
+        self._version: str | None = None
+
+    def run(self) -> None:
+        """Watch until the stop event is set."""
+        delay = 0.0
+        while not self._stop.wait(delay):
+            try:
+                self._request()
+                delay = 0.0
+            except urllib3.exceptions.ReadTimeoutError:
+                delay = 0.0  # silent: reopen at once
+            except (urllib3.exceptions.HTTPError, OSError, ApiError, ValueError):
+                self._connections.drop_idle()
+                delay = min(max(2 * delay, _BACKOFF_SECONDS[0]), _BACKOFF_SECONDS[1])
+
+    def _request(self) -> None:
+        seconds = round(_WATCH_SECONDS * random.uniform(0.8, 1.0))
+        query = {**self._query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": seconds}
+        if self._version is not None:
+            query["resourceVersion"] = self._version
+        limits = urllib3.Timeout(connect=_CONNECT_SECONDS, read=self._silence)
+        response = self._connections.open("GET", self._path, query, None, "application/json", limits)
+        try:
+            if response.status != 200:
+                self._version = None
+                raise ApiError(f"watch {self._path}: {response.status}")
+            rest = b""
+            for chunk in response.stream():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    self._event(json.loads(line))
+                if self._stop.is_set():
+                    return
+        finally:
+            response.close()
+
+    def _event(self, event: Mapping[str, Any]) -> None:
+        kind, item = event["type"], event["object"]
+        if kind == "ERROR":
+            self._version = None
+            raise ApiError(f"watch {self._path}: {item.get('code')} {item.get('message')}")
+        self._version = item["metadata"]["resourceVersion"]
+        if kind != "BOOKMARK":
+            self._deliver(kind, item)
