@@ -37,7 +37,7 @@ def stand(step: Step, s: LeaseState) -> None:
     free_since = o.lease.first_seen + (0.0 if s.release is not None else max(o.timing.ttl, s.ttl_s))
     forced = force.request(step)
     if forced is not None:
-        verdict = force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl)
+        verdict = force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl, ended=step.holder_has_ended)
     else:
         verdict = election.judge(
             me,

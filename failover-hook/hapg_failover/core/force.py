@@ -2,9 +2,10 @@
 
 It sets aside the bound on what is missing (4D), synchronous sets (4E) and the order of candidates (4F), and, if the Lease was released
 with proof, membership (4A). It never sets aside that the candidate is sealed and has published (4B), or that the Lease was released
-or has run out (4C), and a damaged volume is never promoted. A Lease that has run out says nothing to one that is no member: a holder
-without members has no deadline, one whose members grant goes on, and who is no member was never asked. A request is bound to one
-version of the Lease, so it can't be carried out on another occasion.
+or has run out (4C), and a damaged volume is never promoted. Where our own WAL proves that the holder has ended (4C), nothing else is
+asked. A Lease that has run out says nothing to one that is no member: a holder without members has no deadline, one whose members grant
+goes on, and who is no member was never asked. A request is bound to one version of the Lease, so it can't be carried out on another
+occasion.
 """
 
 from __future__ import annotations
@@ -47,8 +48,12 @@ def request(step: Step) -> requests.Force | None:
     return found if found is not None and found.version == step.version else None
 
 
-def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], *, age: float, ttl: float) -> Verdict:
+def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], *, age: float, ttl: float, ended: bool = False) -> Verdict:
     """Decide whether `me` may claim because an operator has asked for it; the arguments are those of election.judge."""
+    if ended:
+        return Verdict(
+            True, f"forced by an operator: {lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {me.position}"
+        )
     if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
         return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago: it can't be taken by force either")
     if lease.release is None and me.volume not in {x.volume for x in lease.members} | {lease.volume}:

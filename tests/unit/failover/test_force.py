@@ -68,6 +68,13 @@ def test_one_that_is_no_member_is_promoted_by_force_only() -> None:
     assert kinds(decision.actions)[0] == "claim"
 
 
+def test_one_that_has_the_holders_shutdown_need_not_wait_or_publish() -> None:
+    held = replace(HELD, timeline=END.timeline)
+    proven = replace(SEALED, shutdown=END, promised=None)
+    decision = decide(seen(lease=lease(held, 1.0), pods=(replace(forced(), publication=None),)), proven)
+    assert kinds(decision.actions)[0] == "claim"
+
+
 @pytest.mark.parametrize(
     ("why", "observation"),
     [
