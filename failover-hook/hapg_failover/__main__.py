@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
-from .respawn import keep_running
+RESPAWN = Path(__file__).with_name("respawn.sh")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,19 +15,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hapg_failover", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="watch the server of this pod and the primary, and fail over; restarts itself when it crashes")
+    commands.add_parser("act", help="the same, until it crashes")
     commands.add_parser("ensure-secret", help="create the Secret with a random superuser password unless it is there")
     options = parser.parse_args(arguments)
     if options.command == "run":
-        return keep_running(_act)
-    from .container import ensure_secret
+        os.execv("/bin/sh", ["/bin/sh", str(RESPAWN), sys.executable, "-m", "hapg_failover", "act"])
+    from .container import act, ensure_secret
 
-    return ensure_secret(os.environ)
-
-
-def _act() -> int:
-    from .container import act
-
-    return act(os.environ)
+    return act(os.environ) if options.command == "act" else ensure_secret(os.environ)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The agent: sees the world through the adapters, lets `core.decide` decide, carries out what it orders.
 
 One thread decides. Everything that can take long (the API, SQL, the disk, operations) has a thread of its own and hands its answer
-over through one queue, whose arrival is also what wakes the deciding thread. So nothing that hangs outside can delay a fence.
+over through a queue, whose arrival is also what wakes the deciding thread; what only says again what is known waits in a second one for
+the next turn. So nothing that hangs outside can delay a fence.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -45,6 +47,7 @@ from .core.lsn import Position
 from .core.memory import Memory, Phase
 from .core.model import GrantRequest, Holder, LeaseObject, Pod
 from .core.observation import Observation
+from .core.pace import longest_wait
 from .core.results import RecordCheck
 from .core.streaming import update
 from .grants import Grants
@@ -56,11 +59,10 @@ from .settings import Identity, Settings
 from .workers import Worker, every
 from .world import Change, World, read_volume
 
-TURN_S = 0.25
-HAND_OVER_TURN_S = 0.02
 STATUS_S = 0.5
-SLOTS_EVERY_S = 1.0
+SLOTS_EVERY_S = 2.0
 PROBE_S = 1.0
+SEGMENT_EVERY_S = 10.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
 RELOAD_S = 5.0
@@ -94,6 +96,7 @@ class Agent:
         self._log = log
         self._requests = requests
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._repeats: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._grants = Grants(peers, self._changes.put, log)
         self._verbs = Verbs(supervisor)
         self._memory = Memory()
@@ -103,6 +106,8 @@ class Agent:
         self._exit_at = 0.0
         self._disk_trouble = ""
         self._slots_seen_at = 0.0
+        self._segment_seen_at = 0.0
+        self._told: dict[str, object] = {}
         self._hello_known = threading.Event()
         self._calls = Calls(kube, settings, self._changes.put, log)
         self._disk = Worker("disk")
@@ -132,7 +137,9 @@ class Agent:
         if lease is None:
             self._calls.read_lease()
         else:
-            self._changes.put(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap))
+            known = self._world.lease
+            is_known = known is not None and known.version == lease.version
+            (self._repeats if is_known else self._changes).put(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap))
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
@@ -181,6 +188,7 @@ class Agent:
 
     def _look_at_server(self) -> None:
         if self._memory.phase not in (Phase.PRIMARY, Phase.PROMOTING):
+            self._told = {}
             return
         try:
             status = self._sql.status(2.0)
@@ -202,7 +210,11 @@ class Agent:
             if due:
                 w.slots = kept
 
-        self._changes.put(change)
+        states = tuple((s.application_name, s.state) for s in status.senders)
+        told = {"names": status.standby_names, "states": states} | ({"slots": kept} if due else {})
+        news = not told.items() <= self._told.items()
+        self._told |= told
+        (self._changes if news else self._repeats).put(change)
 
     def _look_at_files(self) -> None:
         """A warm standby takes no connection. It reads the files when it is sealed, which comes before any promotion."""
@@ -213,7 +225,8 @@ class Agent:
         now = boottime()
         try:
             on, room = storage.scarcest(self._volume.rooms())
-            segment = self._volume.segment_size()
+            due = time.monotonic() - self._segment_seen_at >= SEGMENT_EVERY_S
+            segment = self._volume.segment_size() if due else None
             probed = self._memory.phase in (Phase.PRIMARY, Phase.PROMOTING)
             if probed:
                 self._volume.probe()
@@ -223,23 +236,27 @@ class Agent:
                 self._log("error", "disk", str(error))
             return
         self._disk_trouble = ""
+        if segment is not None:
+            self._segment_seen_at = time.monotonic()
 
         def change(w: World) -> None:
-            w.room_on, w.room, w.segment = on, room, segment
+            w.room_on, w.room = on, room
+            if segment is not None:
+                w.segment = segment
             if probed:
                 w.probe_at = now
 
-        self._changes.put(change)
+        self._repeats.put(change)
 
     # ---- a turn ----
 
     def _wait(self) -> None:
-        try:
-            self._changes.get(timeout=TURN_S if self._memory.handover is None else HAND_OVER_TURN_S)(self._world)
-            while True:
-                self._changes.get_nowait()(self._world)
-        except queue.Empty:
-            return
+        with suppress(queue.Empty):
+            self._changes.get(timeout=longest_wait(self._memory, self._settings().timing, boottime()))(self._world)
+        for reported in (self._repeats, self._changes):
+            with suppress(queue.Empty):
+                while True:
+                    reported.get_nowait()(self._world)
 
     def _turn(self) -> bool:
         """Decide once; True if something was ordered, so that another look is worth it."""

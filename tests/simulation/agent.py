@@ -33,6 +33,7 @@ from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Memory
 from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, Publication
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.pace import longest_wait
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult, RecordCheck
 from hapg_failover.core.streaming import update
 
@@ -42,7 +43,6 @@ from .server import Deadline, Server
 if TYPE_CHECKING:
     from .world import World
 
-TICK_S = 0.25
 TURNS = 20
 FRESH_S = 0.7
 POLL_S = 0.7
@@ -128,7 +128,8 @@ class Agent:
     # --- decisions ---
 
     def _tick(self) -> None:
-        self.later(TICK_S * self.world.uniform(0.8, 1.1), self._tick)
+        pause = longest_wait(self.memory, self.world.timing, self.now)
+        self.later(pause * self.world.uniform(0.8, 1.1), self._tick)
         self._poll()
         self.turn()
 

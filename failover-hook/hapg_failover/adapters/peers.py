@@ -24,6 +24,7 @@ from .sockets import listen
 _MAC = "X-Ha-Postgres-Mac"
 _LONGEST_BODY = 4096
 _CLIENT_SECONDS = 0.5
+_NEVER_POLL_S = 86400.0
 _AT_ONCE = 8
 
 
@@ -111,13 +112,8 @@ class PeerServer:
         return self._server.server_port
 
     def start(self) -> None:
-        """Begin to serve."""
-        threading.Thread(target=self._server.serve_forever, name="peers", daemon=True).start()
-
-    def stop(self) -> None:
-        """End, and give the port back."""
-        self._server.shutdown()
-        self._server.server_close()
+        """Begin to serve, until the process ends."""
+        threading.Thread(target=self._server.serve_forever, args=(_NEVER_POLL_S,), name="peers", daemon=True).start()
 
 
 class _Server(ThreadingHTTPServer):

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from .sockets import listen
 
 _CLIENT_SECONDS = 0.5
+_NEVER_POLL_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,8 @@ class Probes:
         return self._server.server_port
 
     def start(self) -> None:
-        """Begin to serve."""
-        threading.Thread(target=self._server.serve_forever, name="probes", daemon=True).start()
-
-    def stop(self) -> None:
-        """End, and give the port back."""
-        self._server.shutdown()
-        self._server.server_close()
+        """Begin to serve, until the process ends."""
+        threading.Thread(target=self._server.serve_forever, args=(_NEVER_POLL_S,), name="probes", daemon=True).start()
 
 
 class _Server(HTTPServer):

@@ -358,6 +358,7 @@ OBSERVED = st.builds(
     terminating=st.booleans(),
     container_dead=st.booleans(),
     volume_state=st.sampled_from(VolumeState),
+    volume_reason=st.just("as it was found"),
     volume=st.sampled_from([None, "v1", "v9"]),
     pods=st.sampled_from([(), (POD,), (replace(POD, publication=None, deleting=True),), (ASKED,)]),
     streaming=st.sampled_from([(), (Streaming("pg-0", NOW - 9, NOW, 9),)]),

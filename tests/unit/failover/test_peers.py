@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
@@ -34,11 +33,10 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-def port(desk: Desk) -> Iterator[int]:
+def port(desk: Desk) -> int:
     server = PeerServer(0, KEY, desk.ask)
     server.start()
-    yield server.port
-    server.stop()
+    return server.port
 
 
 def test_a_request_survives_its_encoding() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
@@ -31,11 +30,10 @@ def agent() -> Agent:
 
 
 @pytest.fixture
-def port(agent: Agent) -> Iterator[int]:
+def port(agent: Agent) -> int:
     probes = Probes(0, Answers(agent.live, agent.ready, agent.metrics))
     probes.start()
-    yield probes.port
-    probes.stop()
+    return probes.port
 
 
 def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:

@@ -1,0 +1,41 @@
+"""How long an agent sleeps when nothing is reported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hapg_failover.core.memory import HandOver, Memory, Phase
+from hapg_failover.core.pace import HAND_OVER_TURN_S, STEADY_TURN_S, TURN_S, longest_wait
+from hapg_failover.core.timing import Timing
+
+TIMING = Timing()
+PRIMARY = Memory(phase=Phase.PRIMARY, renewed_at=100.0, put_at=100.0)
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.PRIMARY])
+def test_whoever_is_no_primary_looks_often(phase: Phase) -> None:
+    assert longest_wait(replace(PRIMARY, phase=phase), TIMING, 100.1) == TURN_S
+
+
+@pytest.mark.parametrize(
+    ("now", "wait"),
+    [
+        pytest.param(100.1, STEADY_TURN_S, id="long before the next renewal"),
+        pytest.param(101.7, 0.3, id="shortly before it"),
+        pytest.param(102.0, TURN_S, id="it is due"),
+        pytest.param(109.0, TURN_S, id="it is overdue"),
+    ],
+)
+def test_a_primary_sleeps_until_its_renewal_is_due(now: float, wait: float) -> None:
+    assert longest_wait(PRIMARY, TIMING, now) == pytest.approx(wait)
+
+
+def test_a_renewal_that_was_sent_isnt_due_again() -> None:
+    assert longest_wait(replace(PRIMARY, put_at=102.0), TIMING, 102.1) == STEADY_TURN_S
+
+
+def test_a_hand_over_is_attended_to_closely() -> None:
+    under_way = replace(PRIMARY, handover=HandOver("switchover", 100.0))
+    assert longest_wait(under_way, TIMING, 100.1) == HAND_OVER_TURN_S
