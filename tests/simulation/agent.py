@@ -43,6 +43,7 @@ from .server import Deadline, Server
 if TYPE_CHECKING:
     from .world import World
 
+LOOK_S = 0.25
 TURNS = 20
 FRESH_S = 0.7
 POLL_S = 0.7
@@ -88,6 +89,7 @@ class Agent:
         self._relisted_at = world.engine.now
         self.later(world.uniform(0.0, 0.3), self.read_lease)
         self.later(world.uniform(0.0, 0.3), self.list_pods)
+        self.later(0.05, self._look)
         self.later(0.05, self._tick)
 
     # --- running, frozen, dead ---
@@ -130,8 +132,15 @@ class Agent:
     def _tick(self) -> None:
         pause = longest_wait(self.memory, self.world.timing, self.now)
         self.later(pause * self.world.uniform(0.8, 1.1), self._tick)
-        self._poll()
         self.turn()
+
+    def _look(self) -> None:
+        """What is new wakes the deciding thread; what is known already waits for its next turn."""
+        self.later(LOOK_S * self.world.uniform(0.8, 1.1), self._look)
+        before = {s.pod for s in self.streaming if s.since is not None}, self.position is None, self.locks
+        self._poll()
+        if before != ({s.pod for s in self.streaming if s.since is not None}, self.position is None, self.locks):
+            self.turn()
 
     def _poll(self) -> None:
         now, server = self.now, self.server

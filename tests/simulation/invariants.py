@@ -121,11 +121,14 @@ class Invariants:
                 world.violation(f"member {agent.member} at {own.position} claimed over {pod.name} at {said.position}: too far behind")
 
     def _forced(self, agent: Agent, previous: LeaseObject, term: int) -> None:
-        """An operator forced it: order and loss are his, but nobody's right is cut short."""
-        world = self.world
+        """An operator forced it: order and loss are his, but nobody's right is cut short, unless its server is known to have ended."""
+        world, timeline = self.world, previous.state.timeline
         self.forced.add(term)
         least = previous.state.ttl_s / (1 + world.timing.clock_ratio)
-        if previous.state.release is None and world.engine.now - world.written_at < least:
+        early = previous.state.release is None and world.engine.now - world.written_at < least
+        proven = agent.memory.shutdown is not None and agent.memory.shutdown.timeline == timeline
+        writes = any(s.writable and s.volume.wal is not None and s.volume.wal.position.timeline == timeline for s in world.server)
+        if early and (writes or not proven):
             world.violation(f"member {agent.member} took the Lease by force before it had run out")
 
     def promoted(self, server: Server, before: Wal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def strangers_may_be_forced(patch: pytest.MonkeyPatch) -> None:
     """A Lease that has run out is free for one that is no member, too."""
     judge = force.judge
 
-    def anyone(me: election.Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], **rest: float) -> election.Verdict:
+    def anyone(me: election.Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], **rest: Any) -> election.Verdict:
         return judge(me, replace(lease, members=(*lease.members, Member(me.pod, me.volume))), version, pods, **rest)
 
     patch.setattr(force, "judge", anyone)
