@@ -298,7 +298,7 @@ class Agent:
             nonce=w.hello.nonce if w.hello is not None else None,
             server=server,
             heartbeat_at=heartbeat.uptime if heartbeat is not None else 0.0,
-            gone=w.gone,
+            gone=frozenset(w.gone),
             terminating=w.terminating or (heartbeat is not None and heartbeat.terminating and fresh),
             term_in_force=w.term_in_force,
             container_dead=w.give_back is not None,

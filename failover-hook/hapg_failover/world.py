@@ -14,6 +14,8 @@ from .core.results import OpResult, PutResult, RecordCheck
 from .core.view import see
 from .core.wal import SEGMENT_SIZE
 
+GONE_KEPT = 64
+
 
 @dataclass(frozen=True)
 class VolumeFacts:
@@ -41,7 +43,7 @@ def read_volume(volume: Volume) -> VolumeFacts:
 
 @dataclass
 class World:
-    """The last word of every thread. gone: UIDs of pods that were seen to go; down_at: boot time at which the supervisor said that
+    """The last word of every thread. gone: UIDs of the last pods that were seen to go; down_at: boot time at which the supervisor said that
     the server is dead; give_back: the dead container's locks, while we keep them; puts, ops, asked, granted: answers and requests that
     `decide` hasn't seen yet.
     """
@@ -50,7 +52,7 @@ class World:
     lease: LeaseView | None = None
     pods: dict[str, Pod] = field(default_factory=dict)
     pods_listed_at: float = 0.0
-    gone: frozenset[str] = frozenset()
+    gone: tuple[str, ...] = ()
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
     slots: tuple[Slot, ...] | None = None
@@ -78,7 +80,7 @@ class World:
         """Take one pod, unless something newer is known of it."""
         known = self.pods.get(pod.name)
         if deleted:
-            self.gone |= {pod.uid}
+            self.gone = (*self.gone, pod.uid)[-GONE_KEPT:]
             if known is not None and known.uid == pod.uid:
                 self.pods = {name: p for name, p in self.pods.items() if name != pod.name}
         elif known is None or known.uid != pod.uid or int(pod.version) >= int(known.version):

@@ -11,7 +11,7 @@ from hapg_failover.core.model import Holder, LeaseState, Pod, Release, VolumeSta
 from hapg_failover.core.observation import LeaseView
 from hapg_failover.core.timing import Timing
 from hapg_failover.metrics import render
-from hapg_failover.world import VolumeFacts, World
+from hapg_failover.world import GONE_KEPT, VolumeFacts, World
 
 TIMING = Timing()
 
@@ -39,7 +39,14 @@ def test_the_deletion_of_a_replaced_pod_is_not_that_of_its_replacement(world: Wo
     assert world.pods["pg-1"].uid == "u2"
     world.keep_pod(pod("13", uid="u2"), deleted=True)
     assert world.pods == {}
-    assert world.gone == {"u1", "u2"}
+    assert world.gone == ("u1", "u2")
+
+
+def test_of_the_pods_that_have_gone_the_last_are_kept(world: World) -> None:
+    for number in range(GONE_KEPT + 1):
+        world.keep_pod(pod("11", uid=f"u{number}"), deleted=True)
+    assert len(world.gone) == GONE_KEPT
+    assert "u0" not in world.gone
 
 
 def test_a_list_that_is_overtaken_by_a_watch_takes_nothing_back(world: World) -> None:
