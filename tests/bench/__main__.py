@@ -30,6 +30,8 @@ SYSTEMS: dict[str, tuple[type[System], ...]] = {
 STANDARD = "standard"
 DISKS = "bench"
 GONE_SECONDS = 180.0
+QUIET_SECONDS = 60.0
+"""So long at most the API's requests are counted while nothing is installed."""
 TROUBLES = 1
 """So often a fault may fail to be measured; after another time it is given up."""
 TROUBLE = (ClusterError, ProgramError, AssertionError)
@@ -107,7 +109,7 @@ class Bench:
         with programs.namespace("bench") as namespace:
             system = kind(namespace, storage_class=storage_class)
             try:
-                before = idle.requests(self._idle_s) if with_idle else {}
+                before = idle.requests(min(self._idle_s, QUIET_SECONDS)) if with_idle else {}
                 system.prepare()
                 system.deploy()
                 system.wait_serving()

@@ -68,9 +68,13 @@ def per_second(before: Mapping[str, float], after: Mapping[str, float], seconds:
 
 def requests(seconds: float) -> dict[str, float]:
     """Requests a second that the API server serves now, by kind and verb."""
-    before = served(run("kubectl", "get", "--raw", "/metrics"))
+    before = served(_api_metrics())
     time.sleep(seconds)
-    return per_second(before, served(run("kubectl", "get", "--raw", "/metrics")), seconds)
+    return per_second(before, served(_api_metrics()), seconds)
+
+
+def _api_metrics() -> str:
+    return run("kubectl", "get", "--raw", "/metrics")
 
 
 def agents(system: System, pod: Pod) -> list[Process]:
@@ -101,10 +105,13 @@ def measure(system: System, seconds: float, before: Mapping[str, float]) -> dict
     """The figures of a system at rest. before: what the API server served each second before it was there."""
     time.sleep(SETTLE_SECONDS)
     pods, client = system.pods(), system.client
-    first, counted = [usage(system, pod) for pod in pods], _sent(system, client, pods)
+    first, counted, served_first = [usage(system, pod) for pod in pods], _sent(system, client, pods), served(_api_metrics())
     begun = time.monotonic()
-    with_it = requests(seconds)
+    time.sleep(seconds / 2)
+    half = [usage(system, pod) for pod in pods]
+    time.sleep(seconds / 2)
     took = time.monotonic() - begun
+    with_it = per_second(served_first, served(_api_metrics()), took)
     last, counted_last = [usage(system, pod) for pod in pods], _sent(system, client, pods)
     found: dict[str, object] = {
         "seconds": round(took),
@@ -112,7 +119,8 @@ def measure(system: System, seconds: float, before: Mapping[str, float]) -> dict
         "api_per_s_served": round(sum(with_it.values()) - sum(before.values()), 2),
         "rss_mib": _mib(each.resident for each in last),
         "pss_mib": _mib(each.proportional for each in last),
-        "growth_kib": max(after.resident - now.resident for now, after in zip(first, last, strict=True)) // 1024,
+        "growth_kib": _growth_kib(first, last),
+        "growth_later_kib": _growth_kib(half, last),
         "millicores": round(1000 * max(after.processor_s - now.processor_s for now, after in zip(first, last, strict=True)) / took, 1),
     }
     if system.tells_phases:
@@ -122,6 +130,10 @@ def measure(system: System, seconds: float, before: Mapping[str, float]) -> dict
 
 def _mib(values: Iterable[int]) -> float:
     return round(max(values) / 2**20, 1)
+
+
+def _growth_kib(before: Iterable[Usage], after: Iterable[Usage]) -> int:
+    return max(last.resident - first.resident for first, last in zip(before, after, strict=True)) // 1024
 
 
 def _sent(system: System, client: Client, pods: Iterable[Pod]) -> int:

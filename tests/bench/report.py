@@ -53,6 +53,7 @@ IDLE: tuple[tuple[str, str, str], ...] = (
     ("rss_mib", "resident memory of an agent's processes, MiB", "60"),
     ("pss_mib", "the same, shared pages divided by their users, MiB", ""),
     ("growth_kib", "its growth while it was measured, KiB", "0"),
+    ("growth_later_kib", "of that in the second half, KiB", "0"),
     ("millicores", "processor of an agent, thousandths", "3"),
     ("start_s", "from the start of an agent to its first 'ready', s", "1.5"),
 )
