@@ -393,23 +393,22 @@ class World:
         if server.terminating and server.state == "down" and server.alive:
             self._pod_ends(member, self.uids[member])
 
+    def _for_a_while(self, flags: list[bool], member: int, seconds: float) -> None:
+        def end() -> None:
+            flags[member] = False
+
+        flags[member] = True
+        self.engine.after(seconds, end)
+
     def cut_api(self, member: int, seconds: float) -> None:
         """A node loses the API for a while."""
         self.fault(member, f"cut from the API for {seconds:.1f} s")
-        self.api_cut[member] = True
-        self.engine.after(seconds, lambda: self._heal_api(member))
-
-    def _heal_api(self, member: int) -> None:
-        self.api_cut[member] = False
+        self._for_a_while(self.api_cut, member, seconds)
 
     def cut_peers(self, member: int, seconds: float) -> None:
         """A node loses the other nodes for a while."""
         self.fault(member, f"cut from its peers for {seconds:.1f} s")
-        self.peers_cut[member] = True
-        self.engine.after(seconds, lambda: self._heal_peers(member))
-
-    def _heal_peers(self, member: int) -> None:
-        self.peers_cut[member] = False
+        self._for_a_while(self.peers_cut, member, seconds)
 
     def api_outage(self, seconds: float) -> None:
         """The API answers nobody for a while."""
@@ -560,20 +559,12 @@ class World:
     def hang_disk(self, member: int, seconds: float) -> None:
         """Writes to a volume hang for a while."""
         self.fault(member, f"the disk hangs for {seconds:.1f} s")
-        self.disk_hung[member] = True
-        self.engine.after(seconds, lambda: self._unhang(member))
-
-    def _unhang(self, member: int) -> None:
-        self.disk_hung[member] = False
+        self._for_a_while(self.disk_hung, member, seconds)
 
     def break_watch(self, member: int, seconds: float) -> None:
         """A member's watches are silent for a while."""
         self.fault(member, f"the watches are silent for {seconds:.1f} s")
-        self.watch_broken[member] = True
-        self.engine.after(seconds, lambda: self._mend_watch(member))
-
-    def _mend_watch(self, member: int) -> None:
-        self.watch_broken[member] = False
+        self._for_a_while(self.watch_broken, member, seconds)
 
     def stall_stream(self, member: int, share: float) -> None:
         """A member receives WAL in so many fewer of its turns."""
