@@ -62,6 +62,7 @@ from .world import Change, World, read_volume
 STATUS_S = 0.5
 SLOTS_EVERY_S = 2.0
 PROBE_S = 1.0
+EVENTS_S = 60.0
 SEGMENT_EVERY_S = 10.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
@@ -167,7 +168,7 @@ class Agent:
 
     def _read_events(self) -> None:
         while True:
-            for event in self._supervisor.read_events(1.0):
+            for event in self._supervisor.read_events(EVENTS_S):
                 if event.verb_id is not None:
                     self._verbs.answered(event)
                     continue

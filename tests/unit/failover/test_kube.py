@@ -392,7 +392,7 @@ def test_a_silent_watch_is_opened_anew(api: Api, stop: threading.Event) -> None:
     answers = [streams(lease_event("ADDED", "10"), then=stays_open), streams(lease_event("MODIFIED", "11"), then=stays_open)]
     api.answers = answers
     connections = Connections(api.configuration)
-    watch = watching._Watch(connections, "/watch", {}, 0.2, lambda kind, item: seen.append(lease_codec.from_object(item)), stop)
+    watch = watching._Watch(connections, "/watch", {}, 60, 0.2, lambda kind, item: seen.append(lease_codec.from_object(item)), stop)
     threading.Thread(target=watch.run, daemon=True).start()
     end = time.monotonic() + LONG
     while [item.version for item in seen] != ["10", "11"]:

@@ -17,7 +17,9 @@ from ..ports import ApiError
 from .connections import Connections, Requests
 from .scope import Scope
 
-_WATCH_SECONDS = 60
+_LEASE_SECONDS = 300
+_POD_SECONDS = 60
+"""A watch is opened anew after so long. That of a Lease need not be often: its silence is noticed within five seconds."""
 _CONNECT_SECONDS = 1.2
 _BACKOFF_SECONDS = (0.1, 1.0)
 
@@ -44,7 +46,7 @@ class Watcher:
             on_state(None if kind == "DELETED" else lease_codec.from_object(item))
 
         query = {"fieldSelector": f"metadata.name={self._scope.name}"}
-        return self._start("watch-lease", self._scope.leases, query, 5.0, deliver)
+        return self._start("watch-lease", self._scope.leases, query, _LEASE_SECONDS, 5.0, deliver)
 
     def watch_pods(self, on_pod: Callable[[Pod, bool], None]) -> threading.Thread:
         """Call `on_pod` from another thread for every change of a pod; True as second argument: it was deleted."""
@@ -55,17 +57,18 @@ class Watcher:
                 on_pod(pod, kind == "DELETED")
 
         query = {"labelSelector": self._scope.label_selector}
-        return self._start("watch-pods", self._scope.core("pods"), query, _WATCH_SECONDS + 10.0, deliver)
+        return self._start("watch-pods", self._scope.core("pods"), query, _POD_SECONDS, _POD_SECONDS + 10.0, deliver)
 
     def _start(
         self,
         name: str,
         path: str,
         query: Mapping[str, str],
+        seconds: int,
         silence: float,
         deliver: Callable[[str, Mapping[str, Any]], None],
     ) -> threading.Thread:
-        watch = _Watch(self._connections, path, query, silence, deliver, self._stop)
+        watch = _Watch(self._connections, path, query, seconds, silence, deliver, self._stop)
         thread = threading.Thread(target=watch.run, name=name, daemon=True)
         thread.start()
         return thread
@@ -79,6 +82,7 @@ class _Watch:
         connections: Connections,
         path: str,
         query: Mapping[str, str],
+        seconds: int,
         silence: float,
         deliver: Callable[[str, Mapping[str, Any]], None],
         stop: threading.Event,
@@ -86,6 +90,7 @@ class _Watch:
         self._connections = connections
         self._path = path
         self._query = query
+        self._seconds = seconds
         self._silence = silence
         self._deliver = deliver
         self._stop = stop
@@ -105,7 +110,7 @@ class _Watch:
                 delay = min(max(2 * delay, _BACKOFF_SECONDS[0]), _BACKOFF_SECONDS[1])
 
     def _request(self) -> None:
-        seconds = round(_WATCH_SECONDS * random.uniform(0.8, 1.0))
+        seconds = round(self._seconds * random.uniform(0.8, 1.0))
         query = {**self._query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": seconds}
         if self._version is not None:
             query["resourceVersion"] = self._version
