@@ -13,7 +13,7 @@ end() {
     asked=yes
     [ -z "$agent" ] || kill -TERM "$agent" 2>/dev/null
 }
-trap end TERM INT
+trap end TERM
 
 pause=$SHORTEST
 while [ -z "$asked" ]; do

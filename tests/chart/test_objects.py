@@ -48,12 +48,6 @@ def test_the_services_that_the_databases_label_lists() -> None:
     }
 
 
-def test_the_primarys_service_goes_by_the_role_and_that_of_all_pods_by_readiness() -> None:
-    specs = {name: helm.objects()["Service", name]["spec"] for name in ("ha-postgres", "ha-postgres-replicas")}
-    by_role = {name: spec.get("publishNotReadyAddresses", False) for name, spec in specs.items()}
-    assert by_role == {"ha-postgres": True, "ha-postgres-replicas": False}
-
-
 def test_the_ports_that_clients_see() -> None:
     for name in ("ha-postgres", "ha-postgres-replicas"):
         (port,) = helm.objects()["Service", name]["spec"]["ports"]

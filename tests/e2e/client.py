@@ -38,9 +38,9 @@ class Client:
             raise ProgramError(f"{statement} at {host or self.host}: {done.text}")
         return [line.split("\t") for line in done.out.splitlines()]
 
-    def timeline(self) -> int:
-        """The timeline on which the primary writes."""
-        return int(self.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")[0][0], 16)
+    def timeline(self, host: str | None = None) -> int:
+        """The timeline on which the primary writes. host: instead of the Service, which may lead elsewhere for a second after a fault."""
+        return int(self.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)", host=host)[0][0], 16)
 
 
 def manifest(name: str, node: str, release: str, namespace: str, image: str) -> dict[str, object]:

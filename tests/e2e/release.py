@@ -192,10 +192,11 @@ class Release:
         """A client on another node than this one, if there is one."""
         return next((each for each in self.clients if each.node != node), self.client)
 
-    def replication(self, asker: Client | None = None) -> list[Replica]:
-        """pg_stat_replication of the primary, by name; without the clones that are under way."""
+    def replication(self, asker: Client | None = None, host: str | None = None) -> list[Replica]:
+        """pg_stat_replication of the primary, by name; without the clones that are under way. host: instead of the Service."""
         rows = (asker or self.client).sql(
-            "SELECT application_name, host(client_addr), state, sync_state FROM pg_stat_replication WHERE state <> 'backup' ORDER BY 1"
+            "SELECT application_name, host(client_addr), state, sync_state FROM pg_stat_replication WHERE state <> 'backup' ORDER BY 1",
+            host=host,
         )
         return [Replica(*row) for row in rows]
 
@@ -203,8 +204,9 @@ class Release:
         """The pods, if all serve and every replica streams from the primary; else an empty list."""
         pods = self.serving()
         standbys = sorted(pod.name for pod in pods if pod.role == "replica")
-        streaming = [each.name for each in self.replication(asker) if each.state == "streaming"] if pods else []
-        return pods if pods and streaming == standbys else []
+        primary = next((pod.ip for pod in pods if pod.role == "primary"), None)
+        streaming = [each.name for each in self.replication(asker, primary) if each.state == "streaming"] if primary else []
+        return pods if primary and streaming == standbys else []
 
     def wait_full_strength(self, seconds: float = FULL_STRENGTH_SECONDS, asker: Client | None = None) -> float:
         """Wait until all serve and all replicas stream; return how long that took, in seconds."""

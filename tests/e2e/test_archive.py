@@ -101,6 +101,7 @@ def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archiv
         assert sql("SELECT failed_count, last_failed_wal FROM pg_stat_archiver", host=pod.ip) == [["0", ""]], pod.name
 
     namespace.kubectl(*other.command("bash", "-c", RESTORE))
+    release.wait("the archive is replayed", lambda: other.try_psql("SELECT 1").code == 0, ARCHIVE_SECONDS)
     assert other.sql("SELECT pg_is_in_recovery(), max(number), count(*) FROM kept") == [
         ["f", str(SEGMENTS_UNTIL_LOSS), str(SEGMENTS_UNTIL_LOSS + 1)]
     ]

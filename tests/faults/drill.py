@@ -91,7 +91,7 @@ class Drill:
     def __enter__(self) -> Drill:
         with ExitStack() as stack:
             stack.enter_context(self._history)
-            self.asker.sql(writes.TABLE)
+            self.release.wait("the Service is reached", lambda: self.asker.try_psql(writes.TABLE).code == 0, START_SECONDS)
             self.timeline = self.asker.timeline()
             for writer in self._writers:
                 stack.enter_context(writer)
@@ -142,7 +142,7 @@ class Drill:
             recovery = self.release.wait_full_strength(FULL_STRENGTH_SECONDS, self.asker)
             logs = [writer.stop() for writer in self._writers]
             present = {log.writer: trial.present_ids(self.release, log.writer) for log in logs}
-            now = self.asker.timeline()
+            now = self.asker.timeline(self.release.primary().ip)
             self.release.wait(f"all replay timeline {now}", lambda: set(self.release.timelines().values()) <= {now}, FAILOVER_SECONDS)
             reigns = self._history.reigns
             new = self.release.primary()

@@ -148,7 +148,7 @@ def test_one_job_at_a_time_and_stop_ends_it(idle: Container) -> None:
     assert idle.ok("stop", "fast") == "down"
     assert idle.answer(first).result == "error"
     wait_for(lambda: idle.pids() == [], "the job's processes are gone")
-    assert idle.heartbeat().job is None
+    wait_for(lambda: idle.heartbeat().job is None, "the heartbeat names no job")
 
 
 def test_failures_of_jobs_say_what_was_wrong(idle: Container) -> None:
