@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .memory import Memory, Phase
-from .primary import renewal_due
 from .timing import Timing
 
 TURN_S = 0.25
@@ -12,8 +11,13 @@ HAND_OVER_TURN_S = 0.02
 
 
 def longest_wait(m: Memory, timing: Timing, now: float) -> float:
-    """Return seconds, more than 0. A primary has nothing to do before its next renewal is due, and what happens is reported."""
+    """Return seconds, more than 0.
+
+    A primary whose last write of the Lease was acknowledged has nothing to do before the next one is due, and what happens is reported.
+    While a write is under way or has failed, it has retries and requests for grants to make.
+    """
     if m.handover is not None:
         return HAND_OVER_TURN_S
-    steady_for = renewal_due(m, timing) - now
-    return min(STEADY_TURN_S, steady_for) if m.phase is Phase.PRIMARY and steady_for > 0 else TURN_S
+    steady_for = m.renewed_at + timing.renew - now
+    is_steady = m.phase is Phase.PRIMARY and m.renewed_at >= m.put_at and steady_for > 0
+    return min(STEADY_TURN_S, steady_for) if is_steady else TURN_S

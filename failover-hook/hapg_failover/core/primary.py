@@ -8,11 +8,10 @@ from . import failsafe, labels, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, CheckRecord, Exit, Kill, Op, PutKind
 from .lsn import Position
 from .members import next_members
-from .memory import Memory, Phase
+from .memory import Phase
 from .model import LeaseState, Release
 from .results import OpResult, Outcome
 from .step import Step, busy
-from .timing import Timing
 
 FAILED_S = 60.0
 UNPROVEN_S = 20.0
@@ -112,11 +111,6 @@ def _healthy(step: Step) -> str | None:
     return None
 
 
-def renewal_due(m: Memory, timing: Timing) -> float:
-    """Return when the next renewal is sent if all goes well (boot time)."""
-    return max(m.renewed_at, m.put_at) + timing.renew
-
-
 def _renew(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     if s is None or m.put is not None or not step.holds:
@@ -132,7 +126,9 @@ def _renew(step: Step) -> None:
     successor = m.successor if m.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
     changed = ((members != s.members or record != s.sync) and o.now - m.put_at >= RETRY_PUT_S) or named
-    due = o.now >= renewal_due(m, o.timing) or (o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S)
+    due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
+        o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
+    )
     if not due and not changed:
         return
     why = "renew the Lease"
