@@ -137,10 +137,13 @@ class Agent:
     def _look(self) -> None:
         """What is new wakes the deciding thread; what is known already waits for its next turn."""
         self.later(LOOK_S * self.world.uniform(0.8, 1.1), self._look)
-        before = {s.pod for s in self.streaming if s.since is not None}, self.position is None, self.locks
+        before = self._known()
         self._poll()
-        if before != ({s.pod for s in self.streaming if s.since is not None}, self.position is None, self.locks):
+        if self._known() != before:
             self.turn()
+
+    def _known(self) -> tuple[set[str], bool, bool]:
+        return {s.pod for s in self.streaming if s.since is not None}, self.position is None, self.locks
 
     def _poll(self) -> None:
         now, server = self.now, self.server

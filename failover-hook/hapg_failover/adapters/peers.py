@@ -19,12 +19,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ..core.fields import Fields
 from ..core.model import GrantRequest, Holder
-from .sockets import listen
+from .sockets import listen, serve
 
 _MAC = "X-Ha-Postgres-Mac"
 _LONGEST_BODY = 4096
 _CLIENT_SECONDS = 0.5
-_NEVER_POLL_S = 86400.0
 _AT_ONCE = 8
 
 
@@ -113,7 +112,7 @@ class PeerServer:
 
     def start(self) -> None:
         """Begin to serve, until the process ends."""
-        threading.Thread(target=self._server.serve_forever, args=(_NEVER_POLL_S,), name="peers", daemon=True).start()
+        serve(self._server, "peers")
 
 
 class _Server(ThreadingHTTPServer):

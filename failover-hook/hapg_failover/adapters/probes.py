@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from .sockets import listen
+from .sockets import listen, serve
 
 _CLIENT_SECONDS = 0.5
-_NEVER_POLL_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Probes:
 
     def start(self) -> None:
         """Begin to serve, until the process ends."""
-        threading.Thread(target=self._server.serve_forever, args=(_NEVER_POLL_S,), name="probes", daemon=True).start()
+        serve(self._server, "probes")
 
 
 class _Server(HTTPServer):
