@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 
 from . import faults
-from .world import World
+from .world import SOUND_LATENCY_S, World
 
 Fault = Callable[[World, int], None]
 
@@ -17,7 +17,7 @@ def _lossy(world: World, _: int) -> None:
 
 
 def _clean(world: World, _: int) -> None:
-    world.lossy_api(0.0, 0.02)
+    world.lossy_api(0.0, SOUND_LATENCY_S)
 
 
 def _slow(world: World, _: int) -> None:

@@ -24,6 +24,7 @@ from .wal import Branch, Wal
 
 T = TypeVar("T")
 GRACE_S = 30.0
+SOUND_LATENCY_S = 0.02
 GRANT_LIMIT_S = 0.4
 SUPERVISOR_RESERVE_S = 10.0
 
@@ -81,7 +82,7 @@ class World:
         self.api_down = False
         self.loss = 0.0
         self.peer_loss = 0.0
-        self.latency = 0.02
+        self.latency = SOUND_LATENCY_S
         self.op_failure = 0.0
         self.wal_gone = 0.0
         self.log: list[str] = []
@@ -420,6 +421,11 @@ class World:
     def _api_back(self) -> None:
         self.api_down = False
 
+    @property
+    def api_is_sound(self) -> bool:
+        """Whether calls of the API are answered in time. A slow one's calls time out, which is as good as lost."""
+        return self.loss == 0.0 and self.latency <= SOUND_LATENCY_S
+
     def lossy_api(self, loss: float, latency: float) -> None:
         """So many calls are lost from now on, and each way takes so long on average, in seconds. Who was lossy was in trouble until now."""
         for member in range(self.replicas):
@@ -583,7 +589,7 @@ class World:
         self.api_down = False
         self.loss = 0.0
         self.peer_loss = 0.0
-        self.latency = 0.02
+        self.latency = SOUND_LATENCY_S
         self.op_failure = 0.0
         self.wal_gone = 0.0
         for member in range(self.replicas):
