@@ -6,6 +6,9 @@ import heapq
 from collections.abc import Callable
 
 
+MOST_AT_ONCE = 100_000
+
+
 class Engine:
     """A queue of events. `now` is the true time in seconds, which nobody in the world can read."""
 
@@ -20,11 +23,14 @@ class Engine:
         heapq.heappush(self._queue, (self.now + max(0.0, delay), self.events, do))
 
     def run(self, seconds: float, after_each: Callable[[], None]) -> None:
-        """Let `seconds` pass; `after_each` is called after every event."""
+        """Let `seconds` pass; `after_each` is called after every event. AssertionError if time doesn't get on for all that happens."""
         end = self.now + seconds
+        done = 0
         while self._queue and self._queue[0][0] <= end:
             self.now, _, do = heapq.heappop(self._queue)
             do()
+            done += 1
+            assert done < MOST_AT_ONCE * (1 + seconds), f"{done} events, and it is still {self.now:.6f}"
             after_each()
         self.now = end
 

@@ -8,10 +8,11 @@ from .timing import Timing
 TURN_S = 0.25
 STEADY_TURN_S = 1.0
 HAND_OVER_TURN_S = 0.02
+LEAST_TURN_S = 0.01
 
 
 def longest_wait(m: Memory, timing: Timing, now: float) -> float:
-    """Return seconds, more than 0.
+    """Return seconds, LEAST_TURN_S or more: a time that is nearly due is reached by one sleep, not by ever shorter ones.
 
     A primary whose last write of the Lease was acknowledged has nothing to do before the next one is due, and what happens is reported.
     While a write is under way or has failed, it has retries and requests for grants to make.
@@ -20,4 +21,4 @@ def longest_wait(m: Memory, timing: Timing, now: float) -> float:
         return HAND_OVER_TURN_S
     steady_for = m.renewed_at + timing.renew - now
     is_steady = m.phase is Phase.PRIMARY and m.renewed_at >= m.put_at and steady_for > 0
-    return min(STEADY_TURN_S, steady_for) if is_steady else TURN_S
+    return min(STEADY_TURN_S, max(LEAST_TURN_S, steady_for)) if is_steady else TURN_S

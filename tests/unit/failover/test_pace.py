@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core.memory import HandOver, Memory, Phase
-from hapg_failover.core.pace import HAND_OVER_TURN_S, STEADY_TURN_S, TURN_S, longest_wait
+from hapg_failover.core.pace import HAND_OVER_TURN_S, LEAST_TURN_S, STEADY_TURN_S, TURN_S, longest_wait
 from hapg_failover.core.timing import Timing
 
 TIMING = Timing()
@@ -24,6 +24,7 @@ def test_whoever_is_no_primary_looks_often(phase: Phase) -> None:
     [
         pytest.param(100.1, STEADY_TURN_S, id="long before the next renewal"),
         pytest.param(101.7, 0.3, id="shortly before it"),
+        pytest.param(102.0 - 1e-12, LEAST_TURN_S, id="it is all but due"),
         pytest.param(102.0, TURN_S, id="it is due"),
         pytest.param(109.0, TURN_S, id="it is overdue"),
     ],
