@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-
 MOST_AT_ONCE = 100_000
 
 
