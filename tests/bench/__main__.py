@@ -39,12 +39,16 @@ TROUBLE = (ClusterError, ProgramError, AssertionError)
 
 @dataclass
 class Series:
-    """A fault that is done several times: what was found, how long that took, and how often it couldn't be measured."""
+    """A fault that is done several times: what was found, how long that took, and how often it couldn't be measured.
+
+    moments: when it begins between two renewals of the primary's right.
+    """
 
     fault: Fault
     found: list[Measurement] = field(default_factory=list)
     used_s: float = 0.0
     troubles: int = 0
+    moments: Iterator[float] = field(default_factory=plan.moments)
 
 
 class Bench:
@@ -141,7 +145,7 @@ class Bench:
             label = f"{series.fault.name}-{len(series.found) + 1}"
             begun = time.monotonic()
             try:
-                found = _measure(system, series.fault, label)
+                found = _measure(system, series, label)
             except TROUBLE as error:
                 self._note(f"{system.system} {label}", error)
                 self._save(system, label)
@@ -162,11 +166,11 @@ class Bench:
         artifacts.save(system.namespace, artifacts.FOLDER / f"{system.namespace.name}-{label}")
 
 
-def _measure(system: System, fault: Fault, label: str) -> Measurement:
-    done = trial.run(system, fault, label)
+def _measure(system: System, series: Series, label: str) -> Measurement:
+    done = trial.run(system, series.fault, label, next(series.moments))
     found = done.measurement
-    if found.recovered and fault.tidy is not None:
-        fault.tidy(system, done.old)
+    if found.recovered and series.fault.tidy is not None:
+        series.fault.tidy(system, done.old)
     return found
 
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 
 LEAST = 3
 """So often a fault is done, whatever time that takes."""
+
+
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def moments() -> Iterator[float]:
+    """Numbers from 0 to 1 that are spread evenly however many are taken, from a random one on: the golden ratio's multiples, modulo 1.
+
+    How long clients wait for a lost node depends most on how long before it the primary renewed its right.
+    """
+    moment = random.random()
+    while True:
+        yield moment
+        moment = (moment + GOLDEN) % 1.0
+
+
+def pause_s(moment: float, period_s: float, since_s: float) -> float:
+    """How many seconds it is until a moment of a period, from 0 to 1, of which `since_s` seconds have passed."""
+    return (moment * period_s - since_s) % period_s
 
 
 def share_s(left_s: float, weights: Sequence[float]) -> float:

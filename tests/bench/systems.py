@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from tests.e2e.programs import HAPG, REPOSITORY, run
 from tests.e2e.release import CHART, VALUES, Pod, Release
+
+
+def seconds(time: str) -> float:
+    """Of a time as Kubernetes or Python writes it, in seconds since the epoch."""
+    return datetime.fromisoformat(time).timestamp()
 
 
 @dataclass
@@ -40,6 +46,10 @@ class System(Release):
         """Ask for another primary, by the means that its users have."""
         raise NotImplementedError
 
+    def renewed_at(self) -> float:
+        """When the primary has renewed its right last, in seconds since the epoch."""
+        raise NotImplementedError
+
     def version(self) -> str:
         """What is measured, with its version."""
         raise NotImplementedError
@@ -63,6 +73,10 @@ class HaPostgres(System):
     def switch_over(self, primary: Pod) -> None:
         """See System."""
         run(str(HAPG), "switchover", self.name, "-n", self.namespace.name)
+
+    def renewed_at(self) -> float:
+        """See System."""
+        return seconds(self.namespace.get("lease", self.name)["spec"]["renewTime"])
 
     def version(self) -> str:
         """See System."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice, pairwise
 from pathlib import Path
+
+import pytest
 
 from tests.bench import lines, plan
 
@@ -27,6 +30,19 @@ def test_without_time_it_is_done_the_least_number_of_times() -> None:
 def test_another_time_has_to_fit() -> None:
     assert plan.goes_on(4, 10, 80.0, 100.0)
     assert not plan.goes_on(5, 10, 90.0, 100.0)
+
+
+@pytest.mark.parametrize("number", [5, 8, 10])
+def test_faults_begin_evenly_spread_between_two_renewals(number: int) -> None:
+    taken = sorted(islice(plan.moments(), number))
+    gaps = [after - before for before, after in pairwise([*taken, taken[0] + 1.0])]
+    assert 0.5 / number < min(gaps) <= max(gaps) < 2.0 / number
+
+
+def test_a_moment_of_a_period_is_waited_for() -> None:
+    assert plan.pause_s(0.5, 2.0, 0.4) == pytest.approx(0.6)
+    assert plan.pause_s(0.5, 2.0, 1.4) == pytest.approx(1.6)
+    assert plan.pause_s(0.5, 2.0, 7.4) == pytest.approx(1.6)
 
 
 def test_a_line_takes_the_place_of_one_about_the_same(tmp_path: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tests.bench import phases, writers
+from tests.bench import phases, plan, writers
 from tests.bench.faults import Fault
 from tests.bench.summary import Measurement
 from tests.bench.systems import System
@@ -89,8 +88,11 @@ def holes(log: Log, missing: Collection[int]) -> list[int]:
     return found[::-1]
 
 
-def run(system: System, fault: Fault, label: str) -> Trial:
-    """Do a fault to the primary while rows are written; return when the system is at full strength again, or hasn't come back in time."""
+def run(system: System, fault: Fault, label: str, moment: float) -> Trial:
+    """Do a fault to the primary while rows are written; return when the system is at full strength again, or hasn't come back in time.
+
+    moment: when it begins between two renewals of the primary's right, from 0 to 1.
+    """
     system.wait_full_strength()
     old, pods = system.primary(), system.pods()
     client = system.client_apart_from(old.node)
@@ -105,8 +107,7 @@ def run(system: System, fault: Fault, label: str) -> Trial:
         if fault.undo is not None:
             undo.callback(fault.undo, system, old)
         system.wait("rows are acknowledged", lambda: _all_write(made), WRITES_SECONDS)
-        # what came before, such as the last recovery, has set the clock of the agents' loops
-        time.sleep(random.uniform(0.0, system.renew_s))
+        time.sleep(plan.pause_s(moment, system.renew_s, time.time() - system.renewed_at()))
         injected = time.time()
         failures = made.service.log.failures
         fault.inject(system, old)

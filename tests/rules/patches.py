@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -222,6 +223,11 @@ def equal_ones_by_chance(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(election, "_rank_key", lambda pod, said: (*key(pod, said)[:3], -pod.ordinal))
 
 
+def _never_blocked(told: dict[str, Any]) -> None:
+    told["unblocked_for"] = math.inf
+
+
+blocks_forgotten = _judged_as(_never_blocked)
 lower_ranks_at_once = _constant(election, "_rank_wait", lambda rank, cold, lease, ttl, behind: 0.0)
 successor_not_let_first = _constant(election, "SUCCESSOR_HEADSTART_S", 0.0)
 

@@ -206,6 +206,12 @@ PARTS = (
     Part("4F", "the lower ordinal of equals goes first", patches.equal_ones_by_chance, Witness(JUDGE, "an equal one goes by its ordinal")),
     Part("4F", "the next best waits", patches.lower_ranks_at_once, Witness(JUDGE, "a better one goes first")),
     Part("4F", "ranks count from the end of the wait for the best", mutants.ranks_from_release, Simulated(scenarios.server_dies, loses)),
+    Part(
+        "4F",
+        "ranks count again when what kept all is gone",
+        patches.blocks_forgotten,
+        Witness(UNIT + "test_candidacy.py::test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone"),
+    ),
     Part("4F", "a named successor goes first", patches.successor_not_let_first, Witness(JUDGE, "the others let it go first")),
     Part(
         "4F",
@@ -385,7 +391,12 @@ PARTS = (
         Simulated(scenarios_sync.joins_unrecorded, ACKNOWLEDGED),
     ),
     Part("11", "a volume leaves the record behind a barrier", mutants_sync.no_barrier, Simulated(scenarios_sync.twice_lost, ACKNOWLEDGED)),
-    Part("11", "a claim copies the record", mutants_sync.record_in_claim, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
+    Part(
+        "11",
+        "a claim copies the record",
+        mutants_sync.record_in_claim,
+        Witness(UNIT + "test_election_synchronous.py::test_a_claim_copies_the_record_and_lets_all_of_it_claim"),
+    ),
     Part("11", "a server is started with a guard", mutants_sync.no_guard, Simulated(scenarios_sync.lost_after_a_restart, ACKNOWLEDGED)),
     Part(
         "11",

@@ -51,7 +51,10 @@ def stand(step: Step, s: LeaseState) -> None:
             cold=m.first_version == step.version,
             max_lag=o.max_lag,
             ended=step.holder_has_ended,
+            unblocked_for=o.now - m.blocked_at,
         )
+    if verdict.blocked:
+        step.remember(blocked_at=o.now)
     step.remember(blocked=verdict.blocked if o.now >= free_since else "")
     if not verdict.claim:
         step.because(verdict.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from .lsn import Position, format_lsn
@@ -90,12 +91,14 @@ def judge(
     cold: bool,
     max_lag: int,
     ended: bool = False,
+    unblocked_for: float = math.inf,
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
     age: seconds since this version was first seen; waited: seconds since it was first seen to be released or run out;
     published_for: seconds since our own publication under it was sent, for as long the others have had reason to publish;
-    cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown checkpoint.
+    cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown checkpoint;
+    unblocked_for: seconds since something kept us from claiming for good, so that those it kept as well begin by rank when it's gone.
     """
     if lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
@@ -149,7 +152,7 @@ def judge(
         wait = 0.0 if chosen is None or chosen.deleting else SUCCESSOR_HEADSTART_S
         if waited < wait:
             return Verdict(False, f"{successor} is the chosen successor")
-    if rank and waited < _rank_wait(rank, cold, lease, ttl, me.position < best):
+    if rank and (waited < _rank_wait(rank, cold, lease, ttl, me.position < best) or unblocked_for < rank * RANK_STEP_S):
         return Verdict(False, f"rank {rank} of {len(names)}: a better member goes first")
     why = "released: " + lease.release.reason if lease.release is not None else f"run out, {age:.1f} s old"
     text = f"best of {len(names)} at {me.position}" if rank == 0 else f"rank {rank} of {len(names)} at {me.position}"

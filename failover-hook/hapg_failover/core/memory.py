@@ -60,13 +60,13 @@ class Memory:
     started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data volume was first seen to take no writes.
     slots_at: when slots were changed last. told_at: when a lasting trouble was announced last; answered: requests of operators that were
     answered, as they were written, and when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of
-    election.BLOCKS. renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when. grants:
-    (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that may be in the member
-    list, while the outcome of our last write isn't known; asked_at, serial: of the last request for grants; by_grants: they are all that
-    lets our server go on. promised_until: boot time before which we don't claim, None until the agent's first decision; heard: (term,
-    serial) of the last request that was granted. guarded: the server was started to acknowledge nothing by itself; recorded: the
-    synchronous set in the Lease is what was last written and answered; setting: found in force, at LSN base; None: not known; ordered:
-    the last one that was ordered; sync_told: the last Event about it.
+    election.BLOCKS, and when that was found last: blocked_at. renewals_failed: how many; cause, promoted_at: why we were promoted last, a
+    word of causes.CAUSES, and when. grants: (volume, boot time before it was asked) of the members' latest grants under held_term;
+    claimants: volumes that may be in the member list, while the outcome of our last write isn't known; asked_at, serial: of the last
+    request for grants; by_grants: they are all that lets our server go on. promised_until: boot time before which we don't claim, None
+    until the agent's first decision; heard: (term, serial) of the last request that was granted. guarded: the server was started to
+    acknowledge nothing by itself; recorded: the synchronous set in the Lease is what was last written and answered; setting: found in
+    force, at LSN base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about it.
     """
 
     phase: Phase = Phase.BOOT
@@ -111,6 +111,7 @@ class Memory:
     told_at: float = -1e9
     answered: tuple[tuple[str, float], ...] = ()
     blocked: str = ""
+    blocked_at: float = -1e9
     renewals_failed: int = 0
     cause: str = ""
     promoted_at: float = 0.0

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from tests.bench.patroni import image
 from tests.bench.patroni.image import FOLDER, IMAGE
-from tests.bench.systems import System
+from tests.bench.systems import System, seconds
 from tests.cluster import local
 from tests.e2e.release import LOG_LINES, ROLE, Pod
 
@@ -71,6 +71,10 @@ class Patroni(System):
             parts.append(kubectl("exec", pod, "--container", "postgres", "--", "python3", "-c", MEMBERS).text)
             parts.append(kubectl("logs", pod, "--container", "postgres", "--tail", LOG_LINES).text)
         return "\n".join(parts)
+
+    def renewed_at(self) -> float:
+        """See System."""
+        return seconds(self.namespace.get("endpoints", self.name)["metadata"]["annotations"]["renewTime"])
 
     def version(self) -> str:
         """See System."""

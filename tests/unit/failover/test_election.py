@@ -133,6 +133,16 @@ def test_a_claimer_waits_for_the_longer_ttl() -> None:
     assert verdict.reason == "pg-0 holds the Lease, last changed 8.0 s ago"
 
 
+@pytest.mark.parametrize(("unblocked_for", "claims"), [(0.9, False), (1.1, True)])
+def test_rank_counts_from_the_end_of_what_kept_all_from_claiming(unblocked_for: float, claims: bool) -> None:
+    def asked(who: Candidate) -> bool:
+        return judge(
+            who, LEASE, "50", BOTH, age=90.0, ttl=6.0, waited=84.0, published_for=84.0, cold=False, max_lag=60, unblocked_for=unblocked_for
+        ).claim
+
+    assert (asked(me(1, 100)), asked(me(2, 90))) == (True, claims)
+
+
 def test_a_verdict_says_whether_somebody_is_missing() -> None:
     whole = judge(me(1, 100), LEASE, "50", ALL, age=8.0, ttl=6.0, waited=2.0, published_for=2.0, cold=False, max_lag=60)
     part = judge(me(1, 100), LEASE, "50", BOTH, age=8.0, ttl=6.0, waited=2.0, published_for=2.0, cold=False, max_lag=60)

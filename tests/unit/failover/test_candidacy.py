@@ -1,0 +1,28 @@
+"""What a candidate remembers from one decision to the next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hapg_failover.core.decide import decide
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.memory import Phase
+from hapg_failover.core.model import Member, Pod
+from tests.unit.failover.test_decide import NOW, POD, RELEASED, SAID, lease, seen
+from tests.unit.failover.test_force import SEALED
+
+WAITED_S = 200.0
+NEWER = Pod("pg-0", "u0", "1", 0, publication=replace(SAID, nonce="n0", volume="v0", position=Position(9, 1)))
+BETTER = Pod("pg-2", "u2", "1", 2, publication=replace(SAID, nonce="n2", volume="v2", position=Position(3, 0x501)))
+
+
+def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone() -> None:
+    """A dead server's position of a newer timeline kept all from claiming until its pod was made anew."""
+    free = lease(replace(RELEASED, members=(*RELEASED.members, Member("pg-2", "v2"))), WAITED_S)
+    kept = decide(seen(lease=free, pods=(NEWER, POD, BETTER)), SEALED)
+    assert "is older than 9" in kept.reason
+    gone = seen(lease=free, pods=(POD, BETTER))
+    soon = decide(replace(gone, now=NOW + 0.5), kept.memory)
+    assert "a better member goes first" in soon.reason
+    later = decide(replace(gone, now=NOW + 1.5, pods_listed_at=NOW + 1.4), soon.memory)
+    assert later.memory.phase is Phase.CLAIMING
