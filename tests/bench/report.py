@@ -215,10 +215,9 @@ A writer appends about 100 rows a second through the Service, over one session, 
 `target_session_attrs=read-write`, every attempt beginning with another address. A third keeps to the address of the old primary; when
 a node is cut off it runs on that node. *Lost* are rows that were acknowledged through the Service and are gone, *split-brain acks*
 rows that the old primary acknowledged after the new one's first, *anomalies* rows that are there though they were refused, or gone
-though a later one of the same timeline is there. A fault begins at moments that are spread evenly between two renewals of the primary's right. A
-frozen or cut-off primary comes back after two TTLs or later.
-*Full strength* is the time until all three servers are in place again, from the fault, or from when it ends if it has to be ended.
-Between two times nothing is waited for but full strength.
+though a later one of the same timeline is there. A fault begins at moments that are spread evenly between two renewals of the primary's
+right. A frozen or cut-off primary comes back after two TTLs or later. *Full strength* is the time until all three servers are in place
+again, from the fault, or from when it ends if it has to be ended. Between two times nothing is waited for but full strength.
 
 {stuck}
 
