@@ -14,7 +14,7 @@ from tests.e2e.programs import environment
 from tests.e2e.writes import Log
 
 SCRIPT = Path(__file__).with_name("writer.sh").read_text(encoding="utf-8")
-START = 'setsid bash -c "$@" >"$0" 2>&1 </dev/null &'
+START = ': >"$0"; setsid bash -c "$@" >"$0" 2>&1 </dev/null &'
 END_SECONDS = 20.0
 
 
