@@ -21,7 +21,7 @@ from .adapters.peers import PeerAnswer, PeerClient
 from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
-from .core import slots, storage
+from .core import slots
 from .core.actions import (
     Action,
     Annotate,
@@ -49,24 +49,18 @@ from .core.model import GrantRequest, Holder, LeaseObject, Pod
 from .core.observation import Observation
 from .core.pace import longest_wait
 from .core.results import RecordCheck
-from .core.streaming import update
 from .grants import Grants
 from .inspection import INSTEAD
+from .looks import Looks
 from .metrics import render
 from .operations import Operation, Tools, Verbs
-from .reload import Reload
 from .settings import Identity, Settings
-from .workers import Worker, every
+from .workers import Worker
 from .world import Change, World, read_volume
 
-STATUS_S = 0.5
-SLOTS_EVERY_S = 2.0
-PROBE_S = 1.0
 EVENTS_S = 60.0
-SEGMENT_EVERY_S = 10.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
-RELOAD_S = 5.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
@@ -105,24 +99,18 @@ class Agent:
         self._last_reason = ""
         self._turned_at = time.monotonic()
         self._exit_at = 0.0
-        self._disk_trouble = ""
-        self._slots_seen_at = 0.0
-        self._segment_seen_at = 0.0
-        self._told: dict[str, object] = {}
         self._hello_known = threading.Event()
         self._calls = Calls(kube, settings, self._changes.put, log)
         self._disk = Worker("disk")
         self._operator = Worker("operator")
         self._slots = Worker("slots")
-        self._reload = Reload(lambda: sql.reload(RELOAD_S), partial(log, "info", "reload"))
+        self._looks = Looks(settings, lambda: self._memory.phase, sql, volume, self._report, log)
 
     def run(self) -> None:
         """Turn for ever."""
         for target, name in ((self._read_events, "supervisor"), (self._await_death, "death")):
             threading.Thread(target=target, name=name, daemon=True).start()
-        every(STATUS_S, "status", self._look_at_server)
-        every(PROBE_S, "probe", self._probe_disk)
-        every(RELOAD_S, "reload", self._look_at_files)
+        self._looks.begin()
         self._calls.list_pods()
         while True:
             self._wait()
@@ -140,7 +128,7 @@ class Agent:
         else:
             known = self._world.lease
             is_known = known is not None and known.version == lease.version
-            (self._repeats if is_known else self._changes).put(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap))
+            self._report(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap), not is_known)
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
@@ -166,6 +154,10 @@ class Agent:
         """Return the figures in Prometheus' text format."""
         return render(self._memory, self._world.lease, self._settings().timing, boottime(), time.time(), self._requests())
 
+    def _report(self, change: Change, is_news: bool) -> None:
+        """News wakes the deciding thread; what is known already waits for its next turn."""
+        (self._changes if is_news else self._repeats).put(change)
+
     def _read_events(self) -> None:
         while True:
             for event in self._supervisor.read_events(EVENTS_S):
@@ -186,68 +178,6 @@ class Agent:
 
             self._changes.put(died)
             self._hello_known.wait()
-
-    def _look_at_server(self) -> None:
-        if self._memory.phase not in (Phase.PRIMARY, Phase.PROMOTING):
-            self._told = {}
-            return
-        try:
-            status = self._sql.status(2.0)
-            due = time.monotonic() - self._slots_seen_at >= SLOTS_EVERY_S
-            kept = self._sql.slots(2.0) if due and self._settings().slots and not status.in_recovery else None
-        except SqlError:
-            return
-        if status.in_recovery:
-            return
-        now = boottime()
-        if due:
-            self._slots_seen_at = time.monotonic()
-        rows = [(s.application_name, s.flushed) for s in status.senders if s.state == "streaming"]
-
-        def change(w: World) -> None:
-            w.streaming = update(w.streaming, rows, now)
-            w.position = status.position
-            w.standby_names = status.standby_names
-            if due:
-                w.slots = kept
-
-        states = tuple((s.application_name, s.state) for s in status.senders)
-        told = {"names": status.standby_names, "states": states} | ({"slots": kept} if due else {})
-        news = not told.items() <= self._told.items()
-        self._told |= told
-        (self._changes if news else self._repeats).put(change)
-
-    def _look_at_files(self) -> None:
-        """A warm standby takes no connection. It reads the files when it is sealed, which comes before any promotion."""
-        phase, is_hot = self._memory.phase, self._settings().standby_mode == "hot"
-        self._reload.look(phase is Phase.PRIMARY or (phase is Phase.FOLLOW and is_hot))
-
-    def _probe_disk(self) -> None:
-        now = boottime()
-        try:
-            on, room = storage.scarcest(self._volume.rooms())
-            due = time.monotonic() - self._segment_seen_at >= SEGMENT_EVERY_S
-            segment = self._volume.segment_size() if due else None
-            probed = self._memory.phase in (Phase.PRIMARY, Phase.PROMOTING)
-            if probed:
-                self._volume.probe()
-        except OSError as error:
-            if str(error) != self._disk_trouble:
-                self._disk_trouble = str(error)
-                self._log("error", "disk", str(error))
-            return
-        self._disk_trouble = ""
-        if segment is not None:
-            self._segment_seen_at = time.monotonic()
-
-        def change(w: World) -> None:
-            w.room_on, w.room = on, room
-            if segment is not None:
-                w.segment = segment
-            if probed:
-                w.probe_at = now
-
-        self._repeats.put(change)
 
     # ---- a turn ----
 

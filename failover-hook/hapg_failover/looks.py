@@ -1,0 +1,135 @@
+"""What an agent looks at by itself, again and again: its server, its volume, the files that a server can reload."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from .adapters.clock import boottime
+from .adapters.log import Log
+from .adapters.ports import Sql, SqlError
+from .adapters.volume import Volume
+from .core import storage
+from .core.memory import Phase
+from .core.streaming import update
+from .reload import Reload
+from .settings import Settings
+from .workers import every
+from .world import Change, World
+
+STATUS_S = 0.5
+SLOTS_EVERY_S = 2.0
+PROBE_S = 1.0
+SEGMENT_EVERY_S = 10.0
+RELOAD_S = 5.0
+WRITING = (Phase.PRIMARY, Phase.PROMOTING)
+
+
+class Due:
+    """What is done only every so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._done_at = float("-inf")
+
+    def is_due(self) -> bool:
+        """So long has passed since it was done."""
+        return time.monotonic() - self._done_at >= self._seconds
+
+    def done(self) -> None:
+        """It has been done now."""
+        self._done_at = time.monotonic()
+
+
+class Looks:
+    """Threads that look. What they find is reported as changes of the world, and whether it is news."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        phase: Callable[[], Phase],
+        sql: Sql,
+        volume: Volume,
+        report: Callable[[Change, bool], None],
+        log: Log,
+    ) -> None:
+        """report: takes a change of the world, and whether somebody who sleeps has to hear of it at once."""
+        self._settings = settings
+        self._phase = phase
+        self._sql = sql
+        self._volume = volume
+        self._report = report
+        self._log = log
+        self._told: dict[str, object] = {}
+        self._disk_trouble = ""
+        self._slots = Due(SLOTS_EVERY_S)
+        self._segment = Due(SEGMENT_EVERY_S)
+        self._reload = Reload(lambda: sql.reload(RELOAD_S), partial(log, "info", "reload"))
+
+    def begin(self) -> None:
+        """Start the threads."""
+        every(STATUS_S, "status", self._look_at_server)
+        every(PROBE_S, "probe", self._probe_disk)
+        every(RELOAD_S, "reload", self._look_at_files)
+
+    def _look_at_server(self) -> None:
+        if self._phase() not in WRITING:
+            self._told = {}
+            return
+        with_slots = self._slots.is_due()
+        try:
+            status = self._sql.status(2.0)
+            kept = self._sql.slots(2.0) if with_slots and self._settings().slots and not status.in_recovery else None
+        except SqlError:
+            return
+        if status.in_recovery:
+            return
+        now = boottime()
+        if with_slots:
+            self._slots.done()
+        rows = [(s.application_name, s.flushed) for s in status.senders if s.state == "streaming"]
+
+        def change(w: World) -> None:
+            w.streaming = update(w.streaming, rows, now)
+            w.position = status.position
+            w.standby_names = status.standby_names
+            if with_slots:
+                w.slots = kept
+
+        states = tuple((s.application_name, s.state) for s in status.senders)
+        told = {"names": status.standby_names, "states": states} | ({"slots": kept} if with_slots else {})
+        is_news = not told.items() <= self._told.items()
+        self._told |= told
+        self._report(change, is_news)
+
+    def _look_at_files(self) -> None:
+        """A warm standby takes no connection. It reads the files when it is sealed, which comes before any promotion."""
+        phase, is_hot = self._phase(), self._settings().standby_mode == "hot"
+        self._reload.look(phase is Phase.PRIMARY or (phase is Phase.FOLLOW and is_hot))
+
+    def _probe_disk(self) -> None:
+        now = boottime()
+        try:
+            on, room = storage.scarcest(self._volume.rooms())
+            segment = self._volume.segment_size() if self._segment.is_due() else None
+            probed = self._phase() in WRITING
+            if probed:
+                self._volume.probe()
+        except OSError as error:
+            if str(error) != self._disk_trouble:
+                self._disk_trouble = str(error)
+                self._log("error", "disk", str(error))
+            return
+        self._disk_trouble = ""
+        if segment is not None:
+            self._segment.done()
+
+        def change(w: World) -> None:
+            w.room_on, w.room = on, room
+            if segment is not None:
+                w.segment = segment
+            if probed:
+                w.probe_at = now
+
+        self._report(change, False)
