@@ -96,7 +96,8 @@ def run(system: System, fault: Fault, label: str, moment: float) -> Trial:
     system.wait_full_strength()
     old, pods = system.primary(), system.pods()
     client = system.client_apart_from(old.node)
-    client.sql(writes.TABLE)
+    # the proxy of a node that was cut off a moment ago may still lead to the former primary
+    system.wait("the Service is reached", lambda: client.try_psql(writes.TABLE).code == 0, WRITES_SECONDS)
     made = writers.make(system, fault, label, old, [pod.ip for pod in pods])
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(system, pods))
