@@ -205,7 +205,7 @@ def _seconds(found: Quantiles) -> list[str]:
 
 PAGE_TEXT = """# How long clients wait
 
-Written by `make bench-report` from [bench.jsonl](bench.jsonl), the lines of one `make bench`; don't edit. All times are in seconds.
+Written by `make bench-report` from [bench.jsonl](bench.jsonl), lines that `make bench` wrote; don't edit. All times are in seconds.
 
 {machine}
 {versions}.
