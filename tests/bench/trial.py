@@ -15,7 +15,7 @@ from tests.bench.watching import Watch
 from tests.e2e import writes
 from tests.e2e.programs import ProgramError
 from tests.e2e.release import FULL_STRENGTH_SECONDS, Pod
-from tests.e2e.trial import present_ids
+from tests.e2e.trial import present_ids, wait_table
 from tests.e2e.waiting import wait_for
 from tests.e2e.writes import Log
 
@@ -96,8 +96,7 @@ def run(system: System, fault: Fault, label: str, moment: float) -> Trial:
     system.wait_full_strength()
     old, pods = system.primary(), system.pods()
     client = system.client_apart_from(old.node)
-    # the proxy of a node that was cut off a moment ago may still lead to the former primary
-    system.wait("the Service is reached", lambda: client.try_psql(writes.TABLE).code == 0, WRITES_SECONDS)
+    wait_table(system, client)
     made = writers.make(system, fault, label, old, [pod.ip for pod in pods])
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(system, pods))

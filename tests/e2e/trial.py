@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from tests.e2e import writes
+from tests.e2e.client import Client
 from tests.e2e.faults import Fault, undone
 from tests.e2e.release import Pod, Release
 from tests.e2e.writers import Writer
@@ -15,6 +16,7 @@ ROWS_BEFORE = 150
 ROWS_AFTER = 100
 WRITES_SECONDS = 60.0
 FAILOVER_SECONDS = 90.0
+START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Trial:
             if unexpected:
                 wrong.append(f"{log.writer}: there though refused, or twice: {unexpected[:20]}")
         return wrong
+
+
+def wait_table(release: Release, client: Client) -> None:
+    """Make the writers' table as soon as the Service leads to the primary: a proxy that was cut off may still know a former one."""
+    release.wait("the Service is reached", lambda: client.try_psql(writes.TABLE).code == 0, START_SECONDS)
 
 
 def run(release: Release, fault: Fault, label: str) -> Trial:

@@ -91,7 +91,7 @@ class Drill:
     def __enter__(self) -> Drill:
         with ExitStack() as stack:
             stack.enter_context(self._history)
-            self.release.wait("the Service is reached", lambda: self.asker.try_psql(writes.TABLE).code == 0, START_SECONDS)
+            trial.wait_table(self.release, self.asker)
             self.timeline = self.asker.timeline()
             for writer in self._writers:
                 stack.enter_context(writer)
