@@ -47,7 +47,7 @@ def make(group: str) -> None:
             parent = child
 
 
-def _groups(group: str) -> list[Path]:
+def folders(group: str = CGROUP) -> list[Path]:
     """All folders of a group and what is below it, deepest first, in every hierarchy."""
     found = []
     for hierarchy in _hierarchies():
@@ -66,16 +66,16 @@ def _processes(folder: Path) -> list[Process]:
 
 def processes(group: str = CGROUP) -> list[Process]:
     """All processes in a group and below it, the eldest first."""
-    return sorted({p for folder in _groups(group) for p in _processes(folder)}, key=lambda p: (p.start, p.pid))
+    return sorted({p for folder in folders(group) for p in _processes(folder)}, key=lambda p: (p.start, p.pid))
 
 
 def remove(group: str = CGROUP) -> None:
     """Kills every process in a group and below it, and removes the group; raises ClusterError after 10 s."""
     limit = time.monotonic() + _REMOVAL_SECONDS
-    while folders := _groups(group):
+    while left_over := folders(group):
         kill(processes(group))
         left = None
-        for folder in folders:
+        for folder in left_over:
             try:
                 folder.rmdir()
             except FileNotFoundError:
@@ -92,5 +92,5 @@ def remove(group: str = CGROUP) -> None:
 def container(group: str, identifier: str) -> list[Process]:
     """The processes of the container with this id, below a node's group, its PID 1 first; empty when there is none."""
     hierarchy = _hierarchies()[0]
-    folders = [Path(folder) for folder, _, _ in os.walk(hierarchy / group) if Path(folder).name == identifier]
-    return sorted({p for folder in folders for p in _processes(folder)}, key=lambda p: (p.start, p.pid))
+    found = [Path(folder) for folder, _, _ in os.walk(hierarchy / group) if Path(folder).name == identifier]
+    return sorted({p for folder in found for p in _processes(folder)}, key=lambda p: (p.start, p.pid))
