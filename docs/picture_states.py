@@ -30,7 +30,7 @@ EDGES: tuple[tuple[Points, tuple[int, int, str], tuple[str, ...]], ...] = (
     (((328, 82), (300, 82), (300, 205), (222, 205), (222, 218)), (292, 72, "end"), ("clone",)),
     (((470, 218), (470, 116)), (478, 160, "start"), ("can't follow,", "can't rewind")),
     (((400, 286), (400, 398)), (392, 330, "end"), ("another holder, under a", "version read later:", "follow or rewind")),
-    (((450, 398), (450, 286)), (458, 350, "start"), ("released,", "or overdue")),
+    (((450, 398), (450, 286)), (458, 350, "start"), ("released, or its", "holder is dead")),
     (((522, 240), (618, 240)), (570, 232, "middle"), ("rule 4",)),
     (((618, 268), (522, 268)), (570, 284, "middle"), ("409, no answer",)),
     (((812, 252), (898, 252)), (855, 228, "middle"), ("success, and", "still in time")),

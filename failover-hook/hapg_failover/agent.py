@@ -183,7 +183,7 @@ class Agent:
 
     def _wait(self) -> None:
         with suppress(queue.Empty):
-            self._changes.get(timeout=longest_wait(self._memory, self._settings().timing, boottime()))(self._world)
+            self._changes.get(timeout=longest_wait(self._memory, self._settings().timing, self._world.lease, boottime()))(self._world)
         for reported in (self._repeats, self._changes):
             with suppress(queue.Empty):
                 while True:

@@ -10,7 +10,7 @@ from typing import Any
 PHASES = ("detect", "fence", "seal", "publish", "claim", "promote", "label", "endpoints", "first_write")
 """In their order. Each ends with what it is named after:
 
-detect: an agent knows that the primary has ended or that the Lease is overdue; fence: the old server is proven dead and the Lease
+detect: an agent knows that the primary has ended, or that it must have; fence: the old server is proven dead and the Lease
 given back, or else it has run out; seal: the new primary has stopped receiving WAL; publish: its position stands on its pod; claim:
 the Lease is its own; promote: its server writes; label: its pod has the role; endpoints: the Service leads to it; first_write: a
 client that uses the Service is told of its first row.

@@ -24,6 +24,9 @@ FENCE_SECONDS = 0.7
 RECENT_SECONDS = 3.0
 """A row that a healthy replica hasn't received for so long before a fault isn't 'the tail that was on the wire'."""
 
+ON_THE_WIRE = 10
+"""Rows: what three clients write in a tenth of a second, and a killed server may not have sent to its replicas any more."""
+
 
 @dataclass(frozen=True)
 class Found:

@@ -11,6 +11,7 @@ from tests.cluster.fixtures import NodeFaults
 from tests.e2e.release import Release
 from tests.faults import acts
 from tests.faults.conftest import Drills
+from tests.faults.drill import ON_THE_WIRE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -137,9 +138,6 @@ def test_node_is_switched_off(release: Release, drill: Drills, node_faults: Node
         pytest.param(("postgres",), 1.0, id="postgres-1s", marks=pytest.mark.faults),
         pytest.param(("postgres",), TTL, id="postgres-ttl", marks=pytest.mark.faults),
         pytest.param(("postgres",), 2 * TTL, id="postgres-2ttl", marks=pytest.mark.faults),
-        pytest.param(("failover",), 1.0, id="failover-1s", marks=pytest.mark.faults),
-        pytest.param(("failover",), TTL, id="failover-ttl", marks=pytest.mark.faults),
-        pytest.param(("failover",), 2 * TTL, id="failover-2ttl", marks=pytest.mark.faults),
         pytest.param(("postgres", "failover"), 1.0, id="both-1s", marks=pytest.mark.faults),
         pytest.param(("postgres", "failover"), TTL, id="both-ttl", marks=pytest.mark.faults),
         pytest.param(("postgres", "failover"), 2 * TTL, id="both-2ttl"),
@@ -159,6 +157,27 @@ def test_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFau
             node_faults.thaw(release.namespace.name, trial.old.name, container, trial.old.node)
         trial.thawed()
         trial.wait_writes()
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(1.0, id="1s", marks=pytest.mark.faults),
+        pytest.param(TTL, id="ttl"),
+        pytest.param(2 * TTL, id="2ttl", marks=pytest.mark.faults),
+    ],
+)
+def test_the_agent_is_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFaults, seconds: float) -> None:
+    """The primary's failover container stands still (SIGSTOP) for a second, a TTL or two, and then runs on; the server never does.
+
+    Guarantee: no more is lost than was on the wire.
+    """
+    with drill(release) as trial:
+        node_faults.freeze(release.namespace.name, trial.old.name, "failover", trial.old.node)
+        time.sleep(seconds)
+        node_faults.thaw(release.namespace.name, trial.old.name, "failover", trial.old.node)
+        trial.wait_writes()
+    assert trial.result.lost <= ON_THE_WIRE
 
 
 @pytest.mark.faults

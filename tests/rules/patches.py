@@ -167,6 +167,13 @@ def only_our_ttl_counts(patch: pytest.MonkeyPatch) -> None:
 suspected_unread = _seen_as(lambda o, m: (replace(o, lease=replace(o.lease, last_read=o.now) if o.lease else None), m))
 
 
+def sealed_when_overdue(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Timing, "seal_after", lambda self, recorded_ttl: self.overdue)
+
+
+sealed_despite_a_promise = _seen_as(lambda o, m: (o, replace(m, promised_until=0.0) if m.phase is Phase.FOLLOW else m))
+
+
 def gap_not_noticed(patch: pytest.MonkeyPatch) -> None:
     see = view.see
     patch.setattr(view, "see", lambda old, lease, asked, now, gap: see(old, lease, asked, now, 1e9))

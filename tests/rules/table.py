@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_sync
-from tests.simulation.signs import Sign, loses, seals, stays, violated
+from tests.simulation.signs import Sign, loses, loses_more_than_the_wire_holds, seals, stays, violated
 from tests.simulation.world import World
 
 from . import edits, patches
@@ -132,6 +132,13 @@ PARTS = (
         patches.unread_at_the_start_is_free,
         Witness(DECIDE, "started before the Lease was read"),
     ),
+    Part(
+        "3",
+        "a holder is followed while it may write",
+        patches.sealed_when_overdue,
+        Simulated(scenarios.cut_from_the_api, loses_more_than_the_wire_holds),
+    ),
+    Part("3", "by our promise as well", patches.sealed_despite_a_promise, Witness(DECIDE, "it may write by our promise")),
     Part("3", "seals are verified", edits.seals_unverified, Witness(REPLICATION + "test_a_seal_waits_for_the_receiver")),
     Part(
         "3",
@@ -163,6 +170,12 @@ PARTS = (
     Part("4C", "nobody suspects without a fresh read", patches.suspected_unread, Witness(DECIDE, "overdue, not read since")),
     Part(
         "4C",
+        "nor seals without another one",
+        patches.suspected_unread,
+        Witness(DECIDE, "its holder is dead, not read since"),
+    ),
+    Part(
+        "4C",
         "the age begins anew after a gap",
         patches.gap_not_noticed,
         Witness(UNIT + "test_view.py::test_a_read", "the first read after a gap begins anew"),
@@ -189,7 +202,7 @@ PARTS = (
         patches.gone_holder_left_at_once,
         Witness(UNIT + "test_switchover.py::test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_stream_ends"),
     ),
-    Part("4D", "the others' positions are waited for", patches.nobody_waited_for, Witness(JUDGE, "the last holder's position is missing")),
+    Part("4D", "the others' positions are waited for", patches.nobody_waited_for, Witness(JUDGE, "a member's position is missing")),
     Part("4D", "a cold start waits longer", patches.cold_start_hurried, Witness(JUDGE, "a cold start waits longer")),
     Part("4D", "no more than maxLagBytes are lacking", patches.any_lag, Witness(JUDGE, "too far behind")),
     Part("4E", "a set's positions are known", mutants_sync.nobody_counts, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),

@@ -130,7 +130,7 @@ class Agent:
     # --- decisions ---
 
     def _tick(self) -> None:
-        pause = longest_wait(self.memory, self.world.timing, self.now)
+        pause = longest_wait(self.memory, self.world.timing, self.view, self.now)
         self.later(pause * self.world.uniform(0.8, 1.1), self._tick)
         self.turn()
 

@@ -75,6 +75,25 @@ def cut_off(seed: int) -> World:
     return world
 
 
+def cut_from_the_api(seed: int) -> World:
+    """The primary reaches everybody but the API, and goes on as long as it may."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.run(world.uniform(5.0, 8.0))
+    world.cut_api(old, 30.0)
+    world.run(20.0)
+    return world
+
+
+def agent_stands_still(seed: int) -> World:
+    """The primary's agent freezes while its server writes on."""
+    world = running(3, seed)
+    world.run(world.uniform(5.0, 8.0))
+    world.freeze_now(primary_of(world), 10.0)
+    world.run(20.0)
+    return world
+
+
 def writes_refused(seed: int) -> World:
     """The primary can read the Lease now and then but not write it, and doesn't reach its peers."""
     world = running(3, seed)

@@ -12,6 +12,7 @@ Sign = Callable[[World], bool]
 Scenario = Callable[[int], World]
 Patch = Callable[[pytest.MonkeyPatch], None]
 SEEDS = range(25)
+ON_THE_WIRE_S = 0.3
 
 
 def violated(words: str) -> Sign:
@@ -22,6 +23,11 @@ def violated(words: str) -> Sign:
 def loses(world: World) -> bool:
     """Tell whether the last promotion lost acknowledged rows."""
     return bool(world.lost[-1])
+
+
+def loses_more_than_the_wire_holds(world: World) -> bool:
+    """Tell whether the last promotion lost what was acknowledged longer before the last acknowledgement than it takes to stream it."""
+    return bool(world.lost[-1]) and world.lost[-1][-1].at - world.lost[-1][0].at > ON_THE_WIRE_S
 
 
 def stays(world: World) -> bool:

@@ -10,6 +10,7 @@ from hapg_failover.core import election
 
 from . import scenarios
 from .scenarios import primary_of, running
+from .signs import loses_more_than_the_wire_holds
 from .world import World
 
 SEEDS = range(4)
@@ -151,6 +152,16 @@ def test_a_lost_node_is_replaced_and_comes_back_as_a_replica(seed: int) -> None:
 def test_a_primary_that_cannot_go_on_is_replaced(scenario: Callable[[int], World], seed: int) -> None:
     world = scenario(seed)
     assert len(world.promotions) == 2
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("scenario", [scenarios.cut_from_the_api, scenarios.agent_stands_still])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_a_primary_writes_while_it_may_is_received(scenario: Callable[[int], World], seed: int) -> None:
+    world = scenario(seed)
+    assert len(world.promotions) == 2
+    assert not loses_more_than_the_wire_holds(world)
     world.settle()
     assert world.violations == []
 

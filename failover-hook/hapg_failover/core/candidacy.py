@@ -10,6 +10,7 @@ from .step import Step
 
 LAST_S = 50.0
 PODS_FRESH_S = 1.5
+RUN_OUT_READ_S = 0.3
 BLOCKED_PATIENCE_S = 10.0
 
 
@@ -65,8 +66,8 @@ def stand(step: Step, s: LeaseState) -> None:
         if s.release is not None or step.age >= o.timing.ttl - 1.0:
             step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
         return
-    if not proven and o.lease.last_read < o.lease.first_seen + max(o.timing.ttl, s.ttl_s):
-        if o.now - m.read_at >= 0.3:
+    if not proven and o.lease.last_read < free_since:
+        if m.read_at < free_since or o.now - m.read_at >= RUN_OUT_READ_S:
             step.remember(read_at=o.now)
             step.do(ReadLease(), "the Lease has run out: read it once more before the claim")
         return

@@ -129,8 +129,10 @@ def judge(
         if short is not None:
             return Verdict(False, short, blocked="positions")
     waited_for_others = waited if lease.release is not None else published_for
-    if lease.sync is None and missing and waited_for_others < limit:
-        return Verdict(False, f"waiting for the positions of {len(missing)} volume(s), {waited_for_others:.1f} of {limit:g} s")
+    # A holder that lives gives the Lease back; one whose Lease ran out has had a TTL for it.
+    awaited = missing if lease.release is not None or cold else missing - {lease.volume}
+    if lease.sync is None and awaited and waited_for_others < limit:
+        return Verdict(False, f"waiting for the positions of {len(awaited)} volume(s), {waited_for_others:.1f} of {limit:g} s")
     best = max((q.position for _, q in relevant.values() if q.position is not None), default=me.position)
     if lease.release is not None and lease.release.position is not None:
         best = max(best, lease.release.position)

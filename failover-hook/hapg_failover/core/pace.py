@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .memory import Memory, Phase
+from .observation import LeaseView
 from .timing import Timing
 
 TURN_S = 0.25
@@ -11,14 +12,27 @@ HAND_OVER_TURN_S = 0.02
 LEAST_TURN_S = 0.01
 
 
-def longest_wait(m: Memory, timing: Timing, now: float) -> float:
+def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
     """Return seconds, LEAST_TURN_S or more: a time that is nearly due is reached by one sleep, not by ever shorter ones.
 
     A primary whose last write of the Lease was acknowledged has nothing to do before the next one is due, and what happens is reported.
-    While a write is under way or has failed, it has retries and requests for grants to make.
+    While a write is under way or has failed, it has retries and requests for grants to make. The others look often, and at each age of
+    another's Lease from which on they do something else.
     """
     if m.handover is not None:
         return HAND_OVER_TURN_S
     steady_for = m.renewed_at + timing.renew - now
     is_steady = m.phase is Phase.PRIMARY and m.renewed_at >= m.put_at and steady_for > 0
-    return min(STEADY_TURN_S, max(LEAST_TURN_S, steady_for)) if is_steady else TURN_S
+    if is_steady:
+        return min(STEADY_TURN_S, max(LEAST_TURN_S, steady_for))
+    return max(LEAST_TURN_S, min(TURN_S, _next_age(timing, lease, now)))
+
+
+def _next_age(timing: Timing, lease: LeaseView | None, now: float) -> float:
+    """Return in how many seconds the Lease is overdue, or to be sealed by, or run out; whichever is next."""
+    if lease is None or lease.state is None:
+        return TURN_S
+    recorded = lease.state.ttl_s
+    ages = (timing.overdue, timing.seal_after(recorded), max(timing.ttl, recorded))
+    left = (lease.first_seen + age - now for age in ages)
+    return min((each for each in left if each > 0), default=TURN_S)

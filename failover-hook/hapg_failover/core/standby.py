@@ -6,6 +6,7 @@ from . import candidacy, cloning, election, labels, rejoin, storage, switchover,
 from .actions import Announce, Op, ReadLease
 from .memory import Phase
 from .model import LeaseState, Release
+from .observation import LeaseView
 from .results import OpResult, Outcome
 from .step import LEASE_GONE_S, Step, busy
 
@@ -15,6 +16,7 @@ FOLLOW_RETRY_S = 0.25
 UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges nothing by itself if it is promoted"
 SUCCESSION_S = 10.0
 SHORTEST_DRAIN_S = 0.5
+OVERDUE_READ_S = 0.4
 
 
 def sealed(step: Step) -> None:
@@ -120,7 +122,7 @@ def _follow(step: Step, s: LeaseState) -> None:
 
 
 def follow(step: Step) -> None:
-    """The server streams from the primary: seal when the Lease is released, overdue, or somebody else's."""
+    """The server streams from the primary: seal when the Lease is released, or its holder must have stopped."""
     o, m, s = step.o, step.m, step.state
     labels.replica(step)
     if busy(step):
@@ -143,15 +145,11 @@ def follow(step: Step) -> None:
         _refollow(step, s)
     elif switchover.is_chosen(step):
         step.run(Op.SEAL, f"{s.holder.pod} hands over to us: seal when it ends the stream", drain=True, seconds=SUCCESSION_S)
-    elif s.holder.uid in o.gone and step.age < o.timing.overdue - SHORTEST_DRAIN_S:
-        left = o.timing.overdue - step.age
+    elif s.holder.uid in o.gone and step.age < (seal_at := _seal_at(step, s)) - SHORTEST_DRAIN_S:
+        left = seal_at - step.age
         step.run(Op.SEAL, f"the pod {s.holder.pod} is gone: seal when the stream ends, or in {left:.1f} s", drain=True, seconds=left)
     elif step.age >= o.timing.overdue:
-        if o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
-            step.run(Op.SEAL, f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal", slow=True)
-        elif o.now - m.read_at >= 0.4:
-            step.remember(read_at=o.now)
-            step.do(ReadLease(), "the Lease is overdue: read it afresh before suspecting anybody")
+        _suspect(step, s, o.lease)
     elif step.full:
         step.run(Op.SEAL, f"{storage.full_message(o)}: seal")
     elif m.mode is not None and m.mode != step.due_mode:
@@ -168,6 +166,27 @@ def follow(step: Step) -> None:
         if m.copies and any(x.volume == o.volume for x in s.members):
             step.remember(copies=0, copy_at=0.0)
         step.because(f"following {s.holder.pod}")
+
+
+def _seal_at(step: Step, s: LeaseState) -> float:
+    """Return how old the Lease is, in seconds, when nothing is lost by sealing: its holder is dead, and by our own promise as well."""
+    o, m = step.o, step.m
+    promised = m.promised_until - o.lease.first_seen if m.promised_until is not None and o.lease is not None else 0.0
+    return max(o.timing.seal_after(s.ttl_s), promised)
+
+
+def _suspect(step: Step, s: LeaseState, lease: LeaseView) -> None:
+    """The Lease is overdue: receive what its holder may still write, and seal when it must have stopped; each after a fresh read."""
+    o, m = step.o, step.m
+    seal_at = _seal_at(step, s)
+    since = lease.first_seen + (seal_at if step.age >= seal_at else o.timing.overdue)
+    if lease.last_read >= since and step.age >= seal_at:
+        step.run(Op.SEAL, f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal", slow=True)
+    elif lease.last_read >= since:
+        step.because(f"the Lease of {s.holder.pod} is overdue; it may write, and is followed, for another {seal_at - step.age:.1f} s")
+    elif m.read_at < since or o.now - m.read_at >= OVERDUE_READ_S:
+        step.remember(read_at=o.now)
+        step.do(ReadLease(), "the Lease is overdue: read it afresh before suspecting anybody")
 
 
 def _refollow(step: Step, s: LeaseState) -> None:

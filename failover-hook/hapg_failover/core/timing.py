@@ -10,8 +10,8 @@ class Timing:
     """All in seconds, but `clock_ratio`, which is the greatest relative difference of two clocks' rates.
 
     ttl: what a claimer waits since it saw the Lease change last; lease: the holder's usable part, from the send of its last
-    acknowledged write; renew: from send to send; call: total limit of an API call; overdue: a Lease this old makes a replica
-    seal itself; fence: the supervisor's loop plus the kill; restart: how long a dead primary's restart in place is waited for;
+    acknowledged write; renew: from send to send; call: total limit of an API call; overdue: of a Lease this old
+    no replica promises anything; fence: the supervisor's loop plus the kill; restart: how long a dead primary's restart is waited for;
     grant: how long a member's promise not to claim lets the holder go on, from the send of the request for it.
     """
 
@@ -49,6 +49,11 @@ class Timing:
                 f"failover: {self.overdue:g} + {self.grant:g} * {1 + self.clock_ratio:g} + {self.fence:g} exceeds {self.ttl:g}"
             )
         return found
+
+    def seal_after(self, recorded_ttl: float) -> float:
+        """Return how old a Lease is, on any clock, when the server of its holder is dead at the latest; less than what a claimer waits."""
+        spare = self.ttl - self.lease * (1 + self.clock_ratio) - self.fence
+        return max(self.overdue, max(self.ttl, recorded_ttl) - spare)
 
     def usable_lease(self, recorded_ttl: float) -> float:
         """Return how long the holder may go on after the send of a write that recorded `recorded_ttl`.

@@ -56,7 +56,7 @@ def seen(**changes: object) -> Observation:
 
 
 def remembered(phase: Phase, **changes: object) -> Memory:
-    base = Memory(phase, NOW - 10, "n1", first_version="1", read_at=NOW - 10, published_at=NOW - 0.1)
+    base = Memory(phase, NOW - 10, "n1", first_version="1", read_at=NOW - 10, published_at=NOW - 0.1, promised_until=0.0)
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -129,7 +129,34 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         ),
         ("a healthy primary is followed", seen(), FOLLOWING, Phase.FOLLOW, [], "following pg-0"),
         ("overdue, not read since", seen(lease=lease(HELD, 3.6, 0.2)), FOLLOWING, Phase.FOLLOW, ["ReadLease"], "afresh before suspecting"),
-        ("overdue and read", seen(lease=lease(HELD, 3.6, 0.05)), FOLLOWING, Phase.FOLLOW, ["seal"], "3.6 s old: seal"),
+        ("overdue and read", seen(lease=lease(HELD, 3.6, 0.05)), FOLLOWING, Phase.FOLLOW, [], "followed, for another 2.0 s"),
+        ("its holder may write", seen(lease=lease(HELD, 5.6, 0.0)), FOLLOWING, Phase.FOLLOW, [], "is followed"),
+        ("its holder is dead", seen(lease=lease(HELD, 5.64, 0.0)), FOLLOWING, Phase.FOLLOW, ["seal"], "5.6 s old: seal"),
+        ("a longer TTL is recorded", seen(lease=lease(replace(HELD, ttl_s=9.0), 8.6, 0.0)), FOLLOWING, Phase.FOLLOW, [], "is followed"),
+        (
+            "it may write by our promise",
+            seen(lease=lease(HELD, 5.7, 0.0)),
+            replace(FOLLOWING, promised_until=NOW + 0.1),
+            Phase.FOLLOW,
+            [],
+            "another 0.1 s",
+        ),
+        (
+            "its holder is dead, not read since",
+            seen(lease=lease(HELD, 5.7, 0.1)),
+            replace(FOLLOWING, read_at=NOW - 0.1),
+            Phase.FOLLOW,
+            ["ReadLease"],
+            "afresh before suspecting",
+        ),
+        (
+            "its holder is dead, being read",
+            seen(lease=lease(HELD, 5.9, 0.3)),
+            replace(FOLLOWING, read_at=NOW - 0.2),
+            Phase.FOLLOW,
+            [],
+            "",
+        ),
         ("released", seen(lease=lease(RELEASED)), FOLLOWING, Phase.FOLLOW, ["seal"], "given the Lease back"),
         ("another holder", seen(lease=lease(replace(HELD, term=6))), FOLLOWING, Phase.FOLLOW, ["follow"], "holds term 6"),
         (

@@ -32,6 +32,17 @@ def test_the_lease_is_used_in_full_once_the_ttl_is_recorded(recorded: float) -> 
     assert Timing().usable_lease(recorded) == 4.7
 
 
+@pytest.mark.parametrize("recorded", [2.0, 6.0, 8.0])
+def test_a_replica_seals_once_the_holder_is_dead_and_before_it_may_claim(recorded: float) -> None:
+    timing = Timing()
+    assert timing.usable_lease(recorded) * (1 + timing.clock_ratio) + timing.fence <= timing.seal_after(recorded)
+    assert timing.seal_after(recorded) < max(timing.ttl, recorded)
+
+
+def test_a_replica_does_not_seal_before_the_lease_is_overdue() -> None:
+    assert Timing(ttl=20.0, overdue=12.0).seal_after(20.0) == 12.0
+
+
 @pytest.mark.parametrize("recorded", [2.0, 4.0, 5.5, 5.9])
 def test_a_longer_ttl_is_not_used_before_it_is_recorded(recorded: float) -> None:
     timing = Timing()
