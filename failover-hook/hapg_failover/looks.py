@@ -19,6 +19,7 @@ from .workers import every
 from .world import Change, World
 
 STATUS_S = 0.5
+STEADY_STATUS_S = 1.0
 SLOTS_EVERY_S = 2.0
 PROBE_S = 1.0
 SEGMENT_EVERY_S = 10.0
@@ -62,6 +63,7 @@ class Looks:
         self._report = report
         self._log = log
         self._told: dict[str, object] = {}
+        self._is_steady = False
         self._disk_trouble = ""
         self._slots = Due(SLOTS_EVERY_S)
         self._segment = Due(SEGMENT_EVERY_S)
@@ -69,11 +71,12 @@ class Looks:
 
     def begin(self) -> None:
         """Start the threads."""
-        every(STATUS_S, "status", self._look_at_server)
-        every(PROBE_S, "probe", self._probe_disk)
-        every(RELOAD_S, "reload", self._look_at_files)
+        every(lambda: STEADY_STATUS_S if self._is_steady else STATUS_S, "status", self._look_at_server)
+        every(lambda: PROBE_S, "probe", self._probe_disk)
+        every(lambda: RELOAD_S, "reload", self._look_at_files)
 
     def _look_at_server(self) -> None:
+        self._is_steady = False
         if self._phase() not in WRITING:
             self._told = {}
             return
@@ -101,6 +104,7 @@ class Looks:
         told = {"names": status.standby_names, "states": states} | ({"slots": kept} if with_slots else {})
         is_news = not told.items() <= self._told.items()
         self._told |= told
+        self._is_steady = not is_news
         self._report(change, is_news)
 
     def _look_at_files(self) -> None:

@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 
 
+_START = time.monotonic()
+
+
 class Worker:
     """Does one piece of work after the other, in the order given."""
 
@@ -39,13 +42,16 @@ class Worker:
                     self._waiting -= 1
 
 
-def every(seconds: float, name: str, work: Callable[[], None]) -> None:
-    """Do `work` every so many seconds, in a thread of its own; what takes longer delays the next time."""
+def every(seconds: Callable[[], float], name: str, work: Callable[[], None]) -> None:
+    """Do `work` again and again, in a thread of its own: at the next multiple of so many seconds since the program's start.
+
+    So what is done equally often is done at once: a processor that is awake is cheaper than one that is woken.
+    """
 
     def run() -> None:
         while True:
-            begun = time.monotonic()
             work()
-            time.sleep(max(0.01, seconds - (time.monotonic() - begun)))
+            pause = seconds()
+            time.sleep(pause - (time.monotonic() - _START) % pause)
 
     threading.Thread(target=run, name=name, daemon=True).start()

@@ -15,17 +15,24 @@ LEAST_TURN_S = 0.01
 def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
     """Return seconds, LEAST_TURN_S or more: a time that is nearly due is reached by one sleep, not by ever shorter ones.
 
-    A primary whose last write of the Lease was acknowledged has nothing to do before the next one is due, and what happens is reported.
-    While a write is under way or has failed, it has retries and requests for grants to make. The others look often, and at each age of
-    another's Lease from which on they do something else.
+    A primary whose last write of the Lease was acknowledged has nothing to do before the next one is due, and a replica that follows
+    has nothing while it hears of renewals; what happens is reported. Else there are retries and requests for grants to make, and at
+    each age of another's Lease from which on something else is done.
     """
     if m.handover is not None:
         return HAND_OVER_TURN_S
-    steady_for = m.renewed_at + timing.renew - now
-    is_steady = m.phase is Phase.PRIMARY and m.renewed_at >= m.put_at and steady_for > 0
-    if is_steady:
-        return min(STEADY_TURN_S, max(LEAST_TURN_S, steady_for))
-    return max(LEAST_TURN_S, min(TURN_S, _next_age(timing, lease, now)))
+    steady_for = _steady_for(m, timing, lease, now)
+    longest = min(STEADY_TURN_S, steady_for) if steady_for > 0 else min(TURN_S, _next_age(timing, lease, now))
+    return max(LEAST_TURN_S, longest)
+
+
+def _steady_for(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
+    """Return for how many seconds nothing is to be done unless something happens; 0 or less if there may be."""
+    if m.phase is Phase.PRIMARY and m.renewed_at >= m.put_at:
+        return m.renewed_at + timing.renew - now
+    if m.phase is Phase.FOLLOW and m.op is None and lease is not None and lease.state is not None:
+        return min(lease.last_read + timing.quiet_after, lease.first_seen + timing.overdue) - now
+    return 0.0
 
 
 def _next_age(timing: Timing, lease: LeaseView | None, now: float) -> float:

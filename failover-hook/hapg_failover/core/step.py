@@ -213,7 +213,7 @@ class Step:
         One read that hangs mustn't let the gap between two reads become so long that the Lease's age begins anew (rule 4C).
         """
         o, m = self.o, self.m
-        quiet = o.lease is None or o.now - o.lease.last_read > o.timing.renew + 0.4
+        quiet = o.lease is None or o.now - o.lease.last_read > o.timing.quiet_after
         unanswered = o.lease is None or o.lease.last_read < m.read_at
         if quiet and o.now - m.read_at >= (READ_AGAIN_S if unanswered else READ_EVERY_S):
             self.remember(read_at=o.now)

@@ -77,6 +77,11 @@ class Timing:
         return self.renew + self.call
 
     @property
+    def quiet_after(self) -> float:
+        """How long after the last read of the Lease a member begins to read by itself: a renewal should have been heard of."""
+        return self.renew + 0.4
+
+    @property
     def read_gap(self) -> float:
         """Longest time between two reads of the Lease for which a member still counts its age through."""
         return self.renew + self.call

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from hapg_failover.core.actions import Op
 from hapg_failover.core.memory import HandOver, Memory, Phase
 from hapg_failover.core.model import Holder, LeaseState
 from hapg_failover.core.observation import LeaseView
@@ -17,8 +18,8 @@ LEASE = LeaseView("1", LeaseState(Holder("pg-0", "u0"), 5, 6.0), 100.0, 100.0)
 PRIMARY = Memory(phase=Phase.PRIMARY, renewed_at=100.0, put_at=100.0)
 
 
-@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.PRIMARY])
-def test_whoever_is_no_primary_looks_often(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in (Phase.PRIMARY, Phase.FOLLOW)])
+def test_whoever_neither_writes_nor_follows_looks_often(phase: Phase) -> None:
     assert longest_wait(replace(PRIMARY, phase=phase), TIMING, LEASE, 100.1) == TURN_S
 
 
@@ -47,6 +48,23 @@ def test_a_hand_over_is_attended_to_closely() -> None:
 
 
 @pytest.mark.parametrize(
+    ("now", "read", "wait"),
+    [
+        pytest.param(100.1, 100.0, STEADY_TURN_S, id="it was renewed a moment ago"),
+        pytest.param(102.0, 100.0, 0.4, id="it wasn't"),
+        pytest.param(102.4 - 1e-12, 100.0, LEAST_TURN_S, id="nothing is all but heard for too long"),
+        pytest.param(102.5, 100.0, TURN_S, id="nothing was heard for too long"),
+        pytest.param(103.3, 102.6, 0.2, id="it is read, and soon overdue"),
+        pytest.param(103.5, 103.4, TURN_S, id="it is read, and overdue"),
+    ],
+)
+def test_a_replica_sleeps_while_it_hears_of_renewals(now: float, read: float, wait: float) -> None:
+    following = replace(PRIMARY, phase=Phase.FOLLOW)
+    assert longest_wait(following, TIMING, replace(LEASE, last_read=read), now) == pytest.approx(wait)
+    assert longest_wait(replace(following, op=Op.FOLLOW), TIMING, replace(LEASE, last_read=read), now) <= TURN_S
+
+
+@pytest.mark.parametrize(
     ("now", "wait"),
     [
         pytest.param(103.4, 0.1, id="overdue"),
@@ -58,7 +76,7 @@ def test_a_hand_over_is_attended_to_closely() -> None:
     ],
 )
 def test_a_standby_wakes_at_each_age_of_the_lease_that_means_something(now: float, wait: float) -> None:
-    assert longest_wait(replace(PRIMARY, phase=Phase.FOLLOW), TIMING, LEASE, now) == pytest.approx(wait)
+    assert longest_wait(replace(PRIMARY, phase=Phase.SEALED), TIMING, LEASE, now) == pytest.approx(wait)
 
 
 def test_without_a_lease_there_is_no_age() -> None:

@@ -70,6 +70,24 @@ def test_a_client_that_says_nothing_is_dropped(port: int) -> None:
         assert get(port, "/readyz")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", b"200", id="HTTP 1.1"),
+        pytest.param(b"GET /livez HTTP/1.0\n\n", b"200", id="bare line ends"),
+        pytest.param(b"GET /livez HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", b"431", id="headers without an end"),
+        pytest.param(b"nonsense\r\n\r\n", b"400", id="no request"),
+        pytest.param(b"\xff\xff \xff\r\n\r\n", b"400", id="no text"),
+    ],
+)
+def test_a_request_is_read_to_its_end(port: int, said: bytes, status: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(said)
+        line = client.makefile("rb").readline()
+    assert line.split()[1] == status
+    assert get(port, "/livez")[0] == 200
+
+
 def test_other_methods_are_refused(port: int) -> None:
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     connection.request("POST", "/livez")

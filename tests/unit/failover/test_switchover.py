@@ -262,7 +262,8 @@ GONE = frozenset({"u0"})
 
 def test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_stream_ends() -> None:
     [run] = [a for a in decide(seen(gone=GONE), FOLLOWING).actions if isinstance(a, Run)]
-    assert (run.op, run.drain, run.seconds) == (Op.SEAL, True, pytest.approx(4.635))
+    assert (run.op, run.drain) == (Op.SEAL, True)
+    assert run.seconds == pytest.approx(4.635)
     assert "is gone" in decide(seen(gone=GONE), replace(SEALED, promised=None, phase_since=NOW - 1)).reason
     assert kinds(decide(seen(gone=frozenset({"u9"})), FOLLOWING).actions) == []
 
