@@ -26,7 +26,7 @@ def pod(x: int, ordinal: int, role: str) -> list[str]:
 
     out += [box(x + 14, 390, 282, 76)]
     out += [label(x + 24, 409, "container failover", 13, weight="bold"), label(x + 286, 409, "native sidecar", 11, SOFT, "end")]
-    work = ("watches the Lease; seals itself when it has", "run out, publishes its position, best claims")
+    work = ("watches the Lease; run out: seals itself,", "publishes its position, best one claims")
     if primary:
         work = ("renews the Lease, writes the deadline,", "labels itself primary, strips others")
     out += lines(x + 24, 429, work)

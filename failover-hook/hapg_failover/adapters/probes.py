@@ -56,6 +56,7 @@ class _Server(HTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = _CLIENT_SECONDS
+    raw_requestline: bytes
 
     def parse_request(self) -> bool:
         """Take the first line and pass the headers over: no answer depends on them, and parsing them is half of a probe's price."""
