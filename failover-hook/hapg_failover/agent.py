@@ -121,14 +121,15 @@ class Agent:
     # ---- what the threads report ----
 
     def lease_seen(self, lease: LeaseObject | None) -> None:
-        """Take a watch event of the Lease; its deletion is only a reason to read."""
+        """Take a watch event of the Lease; its deletion is only a reason to read. The answer to our own write tells more than its echo."""
         now = boottime()
         if lease is None:
             self._calls.read_lease()
         else:
             known = self._world.lease
             is_known = known is not None and known.version == lease.version
-            self._report(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap), not is_known)
+            is_echo = lease.state.holder == self._me and self._memory.put is not None
+            self._report(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap), not (is_known or is_echo))
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""

@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,12 +30,13 @@ RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
 PASSWORD_ENTRY = "POSTGRES_PASSWORD"  # noqa: S105
 SECRET_TRIES = 60
+LOOK_S = 1.0
 EX_SOFTWARE = 70
 EX_CONFIG = 78
 
 
 class SettingsFile:
-    """The settings, read again when the file changes; a file that can't be used leaves the last good ones in force."""
+    """The settings, looked at once a second and read again when they change; what can't be used leaves the last good ones in force."""
 
     def __init__(self, path: Path, log: Log) -> None:
         """Read them. Raise SettingsError, OSError."""
@@ -42,9 +44,14 @@ class SettingsFile:
         self._log = log
         self._stamp = self._look()
         self._settings = parse(path.read_text())
+        self._looked_at = time.monotonic()
 
     def __call__(self) -> Settings:
         """Return the settings as they are now."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return self._settings
+        self._looked_at = now
         try:
             stamp = self._look()
             if stamp != self._stamp:

@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 
-_START = time.monotonic()
-
 
 class Worker:
     """Does one piece of work after the other, in the order given."""
@@ -42,15 +40,12 @@ class Worker:
 
 
 def every(seconds: Callable[[], float], name: str, work: Callable[[], None]) -> None:
-    """Do `work` again and again, in a thread of its own: at the next multiple of so many seconds since the program's start.
-
-    So what is done equally often is done at once: a processor that is awake is cheaper than one that is woken.
-    """
+    """Do `work` again and again, in a thread of its own, every so many seconds; what takes longer delays the next time."""
 
     def run() -> None:
         while True:
+            begun = time.monotonic()
             work()
-            pause = seconds()
-            time.sleep(pause - (time.monotonic() - _START) % pause)
+            time.sleep(max(0.01, seconds() - (time.monotonic() - begun)))
 
     threading.Thread(target=run, name=name, daemon=True).start()

@@ -158,7 +158,7 @@ def test_both_containers_are_told_the_same_of_the_major(chart: Path) -> None:
 def test_the_probes() -> None:
     container = helm.containers(helm.pod()["spec"])["failover"]
     ready, live = container["readinessProbe"], container["livenessProbe"]
-    assert (ready["httpGet"]["path"], ready["periodSeconds"]) == ("/readyz", 1)
+    assert (ready["httpGet"]["path"], ready["periodSeconds"], ready["failureThreshold"]) == ("/readyz", 2, 2)
     assert (live["httpGet"]["path"], live["periodSeconds"], live["failureThreshold"]) == ("/livez", 10, 6)
     assert not [key for key in helm.containers(helm.pod()["spec"])["postgres"] if key.endswith("Probe")]
 

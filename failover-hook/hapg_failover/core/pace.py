@@ -7,7 +7,7 @@ from .observation import LeaseView
 from .timing import Timing
 
 TURN_S = 0.25
-STEADY_TURN_S = 1.0
+STEADY_TURN_S = 3.0
 HAND_OVER_TURN_S = 0.02
 LEAST_TURN_S = 0.01
 

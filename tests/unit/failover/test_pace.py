@@ -26,7 +26,7 @@ def test_whoever_neither_writes_nor_follows_looks_often(phase: Phase) -> None:
 @pytest.mark.parametrize(
     ("now", "wait"),
     [
-        pytest.param(100.1, STEADY_TURN_S, id="long before the next renewal"),
+        pytest.param(100.1, 1.9, id="long before the next renewal"),
         pytest.param(101.7, 0.3, id="shortly before it"),
         pytest.param(102.0 - 1e-12, LEAST_TURN_S, id="it is all but due"),
         pytest.param(102.0, TURN_S, id="it is due"),
@@ -35,6 +35,12 @@ def test_whoever_neither_writes_nor_follows_looks_often(phase: Phase) -> None:
 )
 def test_a_primary_sleeps_until_its_renewal_is_due(now: float, wait: float) -> None:
     assert longest_wait(PRIMARY, TIMING, LEASE, now) == pytest.approx(wait)
+
+
+def test_nobody_sleeps_so_long_that_it_seems_to_hang() -> None:
+    slow = Timing(ttl=60, lease=50, renew=20, call=10, overdue=40)
+    assert longest_wait(PRIMARY, slow, LEASE, 100.1) == STEADY_TURN_S
+    assert longest_wait(replace(PRIMARY, phase=Phase.FOLLOW), slow, LEASE, 100.1) == STEADY_TURN_S
 
 
 def test_a_renewal_that_is_under_way_or_has_failed_is_attended_to() -> None:
@@ -50,7 +56,7 @@ def test_a_hand_over_is_attended_to_closely() -> None:
 @pytest.mark.parametrize(
     ("now", "read", "wait"),
     [
-        pytest.param(100.1, 100.0, STEADY_TURN_S, id="it was renewed a moment ago"),
+        pytest.param(100.1, 100.0, 2.3, id="it was renewed a moment ago"),
         pytest.param(102.0, 100.0, 0.4, id="it wasn't"),
         pytest.param(102.4 - 1e-12, 100.0, LEAST_TURN_S, id="nothing is all but heard for too long"),
         pytest.param(102.5, 100.0, TURN_S, id="nothing was heard for too long"),
