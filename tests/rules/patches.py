@@ -452,6 +452,14 @@ def stripped_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(labels, "primary", reverse)
 
 
+def time_never_up(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(labels, "time_is_up", lambda step, s: None)
+
+
+def routes_held_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(labels, "PROXY_S", 0.0)
+
+
 def others_keep_the_label(patch: pytest.MonkeyPatch) -> None:
     label_primary = labels.primary
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_sync
-from tests.simulation.signs import Sign, loses, loses_more_than_the_wire_holds, seals, stays, violated
+from tests.simulation.signs import Sign, loses, loses_more_than_the_wire_holds, stays, violated
 from tests.simulation.world import World
 
 from . import edits, patches
@@ -136,7 +136,7 @@ PARTS = (
         "3",
         "a holder is followed while it may write",
         patches.sealed_when_overdue,
-        Simulated(scenarios.cut_from_the_api, loses_more_than_the_wire_holds),
+        Simulated(scenarios.agent_stands_still, loses_more_than_the_wire_holds),
     ),
     Part("3", "by our promise as well", patches.sealed_despite_a_promise, Witness(DECIDE, "it may write by our promise")),
     Part("3", "seals are verified", edits.seals_unverified, Witness(REPLICATION + "test_a_seal_waits_for_the_receiver")),
@@ -160,7 +160,9 @@ PARTS = (
         Witness(JUDGE, "published by another run"),
     ),
     Part("4C", "the TTL is waited for", patches.ttl_not_waited_for, Witness(JUDGE, "the Lease is held")),
-    Part("4C", "a claimer waits until the old server is dead", mutants.no_waiting, Simulated(scenarios.cut_off, TWO_WRITE)),
+    Part(
+        "4C", "a claimer waits until the old server is dead", mutants.no_waiting, Simulated(scenarios.cut_off_from_sealed_ones, TWO_WRITE)
+    ),
     Part(
         "4C",
         "the longer TTL counts",
@@ -180,9 +182,11 @@ PARTS = (
         patches.gap_not_noticed,
         Witness(UNIT + "test_view.py::test_a_read", "the first read after a gap begins anew"),
     ),
-    Part("4C", "the first to reach the API takes over from nobody", mutants.age_goes_on, Simulated(scenarios.short_outage, seals)),
     Part(
-        "4C", "only a shutdown checkpoint proves the holder's end", patches.any_end_is_a_shutdown, Simulated(scenarios.cut_off, TWO_WRITE)
+        "4C",
+        "only a shutdown checkpoint proves the holder's end",
+        patches.any_end_is_a_shutdown,
+        Simulated(scenarios.cut_off_from_sealed_ones, TWO_WRITE),
     ),
     Part(
         "4C",
@@ -432,6 +436,9 @@ PARTS = (
         patches.others_keep_the_label,
         Witness(PRIMARY + "test_we_label_ourselves_before_we_strip_the_others"),
     ),
+    Part("12", "a holder whose time is up loses its own", patches.time_never_up, Witness(DECIDE, "its holder's time is up")),
+    Part("12", "not while it goes on by grants", patches.sealed_despite_a_promise, Witness(DECIDE, "it goes on by our promise")),
+    Part("12", "nor just before another label", patches.routes_held_back, Witness(DECIDE, "it has been up")),
     Part(
         "12",
         "who has handed over stays for two seconds",

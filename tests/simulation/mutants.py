@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hapg_failover.core import decide as core
-from hapg_failover.core import election, primary, view
+from hapg_failover.core import election, primary
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import LeaseObject, LeaseState
@@ -114,9 +114,3 @@ def sick_renewals(patch: pytest.MonkeyPatch) -> None:
     """The Lease is renewed, and the server let live, although nothing can be written."""
     patch.setattr(primary, "_healthy", lambda step: None)
     patch.setattr(primary, "_is_stuck", lambda step: False)
-
-
-def age_goes_on(patch: pytest.MonkeyPatch) -> None:
-    """The Lease's age counts through the time in which nobody could read it."""
-    see = view.see
-    patch.setattr(view, "see", lambda old, lease, asked, now, gap: see(old, lease, asked, now, 1e9))

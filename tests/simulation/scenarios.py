@@ -75,6 +75,20 @@ def cut_off(seed: int) -> World:
     return world
 
 
+def cut_off_from_sealed_ones(seed: int) -> World:
+    """As `cut_off`, and the replicas' servers die at the same moment: they are sealed from their start, for they reach no primary."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.run(world.uniform(5.0, 8.0))
+    world.cut_api(old, 30.0)
+    world.cut_peers(old, 30.0)
+    for member in range(3):
+        if member != old:
+            world.postmaster_kill(member)
+    world.run(20.0)
+    return world
+
+
 def cut_from_the_api(seed: int) -> World:
     """The primary reaches everybody but the API, and goes on as long as it may."""
     world = running(3, seed)
@@ -180,11 +194,11 @@ def disk_hangs(seed: int) -> World:
     return world
 
 
-def short_outage(seed: int) -> World:
-    """The API is away for so short a time that the primary survives."""
+def outage(seed: int) -> World:
+    """The API is away for longer than a TTL, and the primary goes on because all have granted it."""
     world = running(3, seed)
     world.log.clear()
-    world.api_outage(2.6)
+    world.api_outage(8.0)
     world.run(20.0)
     return world
 

@@ -35,11 +35,6 @@ def stays(world: World) -> bool:
     return len(world.promotions) == 1
 
 
-def seals(world: World) -> bool:
-    """Tell whether a replica suspected the primary."""
-    return any("old: seal" in line for line in world.log)
-
-
 def found(scenario: Scenario, sign: Sign) -> bool:
     """Tell whether one of the seeds shows the sign."""
     return any(sign(scenario(seed)) for seed in SEEDS)

@@ -147,7 +147,7 @@ def test_a_lost_node_is_replaced_and_comes_back_as_a_replica(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "scenario",
-    [scenarios.cut_off, scenarios.writes_refused, scenarios.disk_hangs],
+    [scenarios.cut_off, scenarios.cut_off_from_sealed_ones, scenarios.writes_refused, scenarios.disk_hangs],
 )
 def test_a_primary_that_cannot_go_on_is_replaced(scenario: Callable[[int], World], seed: int) -> None:
     world = scenario(seed)
@@ -175,8 +175,8 @@ def test_an_agent_frozen_before_it_promotes_wakes_up_harmless(seed: int) -> None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_short_outage_of_the_api_seals_nobody(seed: int) -> None:
-    world = scenarios.short_outage(seed)
+def test_an_outage_of_the_api_seals_nobody(seed: int) -> None:
+    world = scenarios.outage(seed)
     assert [line for line in world.log if "old: seal" in line] == []
     assert world.violations == []
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from . import switchover
 from .actions import Label
 from .memory import Phase
+from .model import LeaseState
 from .step import Step
+
+PROXY_S = 1.0
 
 
 def primary(step: Step) -> None:
@@ -34,3 +37,19 @@ def replica(step: Step) -> None:
     if own.role is None or m.phase in (Phase.FOLLOW, Phase.EMPTY, Phase.DAMAGED):
         step.remember(label_at=o.now)
         step.actions.append(Label(own.name, own.uid, "replica"))
+
+
+def time_is_up(step: Step, s: LeaseState) -> None:
+    """Take the role off a holder whose time is up: its clients are refused then, instead of waiting for an answer that never comes.
+
+    Not within the last second before the Lease may be claimed: kube-proxy would hold the next primary's label back for as long.
+    """
+    o, m = step.o, step.m
+    latest = max(o.timing.ttl, s.ttl_s) - PROXY_S
+    promised = m.promised_until is not None and o.now < m.promised_until
+    if not o.timing.lease <= step.age < latest or promised or o.now - m.label_at < 1.0:
+        return
+    for pod in o.pods:
+        if pod.uid == s.holder.uid and pod.role == "primary":
+            step.remember(label_at=o.now)
+            step.actions.append(Label(pod.name, pod.uid, "replica"))

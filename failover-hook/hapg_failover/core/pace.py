@@ -36,10 +36,10 @@ def _steady_for(m: Memory, timing: Timing, lease: LeaseView | None, now: float) 
 
 
 def _next_age(timing: Timing, lease: LeaseView | None, now: float) -> float:
-    """Return in how many seconds the Lease is overdue, or to be sealed by, or run out; whichever is next."""
+    """Return in how many seconds the Lease is overdue, its holder's time up, the Lease to be sealed by, or run out; whichever is next."""
     if lease is None or lease.state is None:
         return TURN_S
     recorded = lease.state.ttl_s
-    ages = (timing.overdue, timing.seal_after(recorded), max(timing.ttl, recorded))
+    ages = (timing.overdue, timing.lease, timing.seal_after(recorded), max(timing.ttl, recorded))
     left = (lease.first_seen + age - now for age in ages)
     return min((each for each in left if each > 0), default=TURN_S)

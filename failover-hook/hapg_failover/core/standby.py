@@ -183,6 +183,7 @@ def _suspect(step: Step, s: LeaseState, lease: LeaseView) -> None:
     if lease.last_read >= since and step.age >= seal_at:
         step.run(Op.SEAL, f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal", slow=True)
     elif lease.last_read >= since:
+        labels.time_is_up(step, s)
         step.because(f"the Lease of {s.holder.pod} is overdue; it may write, and is followed, for another {seal_at - step.age:.1f} s")
     elif m.read_at < since or o.now - m.read_at >= OVERDUE_READ_S:
         step.remember(read_at=o.now)

@@ -25,6 +25,8 @@ MINE = replace(HELD, holder=ME, volume="v1", members=(Member("pg-0", "v0"),))
 SAID = Publication("40", "n1", VolumeState.DATA, "v1", "system", END, True, 5)
 POD = Pod("pg-1", "u1", "1", 1, "10.0.0.2", role="replica", publication=SAID)
 
+LABELLED = (POD, Pod("pg-0", "u0", "1", 0, role="primary"))
+
 
 def lease(state: LeaseState | None, age: float = 1.0, read: float = 0.1, version: str = "40") -> LeaseView:
     return LeaseView(version, state, NOW - age, NOW - read)
@@ -130,6 +132,17 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         ("a healthy primary is followed", seen(), FOLLOWING, Phase.FOLLOW, [], "following pg-0"),
         ("overdue, not read since", seen(lease=lease(HELD, 3.6, 0.2)), FOLLOWING, Phase.FOLLOW, ["ReadLease"], "afresh before suspecting"),
         ("overdue and read", seen(lease=lease(HELD, 3.6, 0.05)), FOLLOWING, Phase.FOLLOW, [], "followed, for another 2.0 s"),
+        ("its holder's time is up", seen(lease=lease(HELD, 4.75, 0.1), pods=LABELLED), FOLLOWING, Phase.FOLLOW, ["Label"], "is followed"),
+        ("it may be up", seen(lease=lease(HELD, 4.65, 0.1), pods=LABELLED), FOLLOWING, Phase.FOLLOW, [], "is followed"),
+        ("it has been up", seen(lease=lease(HELD, 5.05, 0.1), pods=LABELLED), FOLLOWING, Phase.FOLLOW, [], "is followed"),
+        (
+            "it goes on by our promise",
+            seen(lease=lease(HELD, 4.75, 0.1), pods=LABELLED),
+            replace(FOLLOWING, promised_until=NOW + 0.1),
+            Phase.FOLLOW,
+            [],
+            "is followed",
+        ),
         ("its holder may write", seen(lease=lease(HELD, 5.6, 0.0)), FOLLOWING, Phase.FOLLOW, [], "is followed"),
         ("its holder is dead", seen(lease=lease(HELD, 5.64, 0.0)), FOLLOWING, Phase.FOLLOW, ["seal"], "5.6 s old: seal"),
         ("a longer TTL is recorded", seen(lease=lease(replace(HELD, ttl_s=9.0), 8.6, 0.0)), FOLLOWING, Phase.FOLLOW, [], "is followed"),

@@ -75,6 +75,7 @@ def test_a_replica_sleeps_while_it_hears_of_renewals(now: float, read: float, wa
     [
         pytest.param(103.4, 0.1, id="overdue"),
         pytest.param(103.5, TURN_S, id="overdue already"),
+        pytest.param(104.6, 0.1, id="its holder's time is up"),
         pytest.param(105.6, 0.035, id="its holder is dead"),
         pytest.param(105.9, 0.1, id="run out"),
         pytest.param(106.0 - 1e-12, LEAST_TURN_S, id="all but run out"),
