@@ -7,7 +7,8 @@ from .observation import LeaseView
 from .timing import Timing
 
 TURN_S = 0.25
-STEADY_TURN_S = 3.0
+STEADY_TURN_S = 1.0
+FOLLOWING_TURN_S = 3.0
 HAND_OVER_TURN_S = 0.02
 LEAST_TURN_S = 0.01
 
@@ -15,14 +16,15 @@ LEAST_TURN_S = 0.01
 def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
     """Return seconds, LEAST_TURN_S or more: a time that is nearly due is reached by one sleep, not by ever shorter ones.
 
-    A primary whose last write of the Lease was acknowledged has nothing to do before the next one is due, and a replica that follows
-    has nothing while it hears of renewals; what happens is reported. Else there are retries and requests for grants to make, and at
-    each age of another's Lease from which on something else is done.
+    A primary whose last write of the Lease was acknowledged has little to do before the next one is due: it writes it in between when
+    members have come or gone. A replica that follows has nothing to do while it hears of renewals. What happens is reported to both.
+    Else there are retries and requests for grants to make, and at each age of another's Lease something else from then on.
     """
     if m.handover is not None:
         return HAND_OVER_TURN_S
     steady_for = _steady_for(m, timing, lease, now)
-    longest = min(STEADY_TURN_S, steady_for) if steady_for > 0 else min(TURN_S, _next_age(timing, lease, now))
+    turn = STEADY_TURN_S if m.phase is Phase.PRIMARY else FOLLOWING_TURN_S
+    longest = min(turn, steady_for) if steady_for > 0 else min(TURN_S, _next_age(timing, lease, now))
     return max(LEAST_TURN_S, longest)
 
 

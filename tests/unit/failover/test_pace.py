@@ -10,7 +10,8 @@ from hapg_failover.core.actions import Op
 from hapg_failover.core.memory import HandOver, Memory, Phase
 from hapg_failover.core.model import Holder, LeaseState
 from hapg_failover.core.observation import LeaseView
-from hapg_failover.core.pace import HAND_OVER_TURN_S, LEAST_TURN_S, STEADY_TURN_S, TURN_S, longest_wait
+from hapg_failover.core.pace import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, STEADY_TURN_S, TURN_S, longest_wait
+from hapg_failover.core.primary import RETRY_PUT_S
 from hapg_failover.core.timing import Timing
 
 TIMING = Timing()
@@ -26,7 +27,7 @@ def test_whoever_neither_writes_nor_follows_looks_often(phase: Phase) -> None:
 @pytest.mark.parametrize(
     ("now", "wait"),
     [
-        pytest.param(100.1, 1.9, id="long before the next renewal"),
+        pytest.param(100.1, STEADY_TURN_S, id="long before the next renewal"),
         pytest.param(101.7, 0.3, id="shortly before it"),
         pytest.param(102.0 - 1e-12, LEAST_TURN_S, id="it is all but due"),
         pytest.param(102.0, TURN_S, id="it is due"),
@@ -40,12 +41,19 @@ def test_a_primary_sleeps_until_its_renewal_is_due(now: float, wait: float) -> N
 def test_nobody_sleeps_so_long_that_it_seems_to_hang() -> None:
     slow = Timing(ttl=60, lease=50, renew=20, call=10, overdue=40)
     assert longest_wait(PRIMARY, slow, LEASE, 100.1) == STEADY_TURN_S
-    assert longest_wait(replace(PRIMARY, phase=Phase.FOLLOW), slow, LEASE, 100.1) == STEADY_TURN_S
+    assert longest_wait(replace(PRIMARY, phase=Phase.FOLLOW), slow, LEASE, 100.1) == FOLLOWING_TURN_S
 
 
 def test_a_renewal_that_is_under_way_or_has_failed_is_attended_to() -> None:
     assert longest_wait(replace(PRIMARY, put_at=102.0), TIMING, LEASE, 102.1) == TURN_S
     assert longest_wait(replace(PRIMARY, put_at=101.0), TIMING, LEASE, 101.1) == TURN_S
+
+
+def test_members_that_are_gone_leave_the_lease_between_two_renewals() -> None:
+    """A renewal that is due is written with the members as they are; only a turn before that changes them."""
+    due = PRIMARY.renewed_at + TIMING.renew
+    turn = PRIMARY.renewed_at + longest_wait(PRIMARY, TIMING, LEASE, PRIMARY.renewed_at)
+    assert PRIMARY.put_at + RETRY_PUT_S < turn < due
 
 
 def test_a_hand_over_is_attended_to_closely() -> None:
