@@ -616,6 +616,8 @@ class World:
         followers = {s.member for s in primary.followers()}
         others = set(range(self.replicas)) - {primary.member}
         found += [f"member {member} doesn't follow" for member in sorted(others - followers)]
+        seen = {s.pod for s in self.agent[primary.member].streaming if s.since is not None}
+        found += [f"member {member} isn't seen to follow" for member in sorted(followers) if self.pod_name(member) not in seen]
         expected = {v.uuid for m, v in enumerate(self.volumes) if m != primary.member}
         if lease is not None and {m.volume for m in lease.members} != expected:
             found.append(f"the members are {lease.members}")
