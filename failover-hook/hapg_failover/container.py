@@ -7,7 +7,6 @@ import os
 import secrets
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from .adapters.sql import PostgresSql
 from .adapters.supervisor import SupervisorFiles
 from .adapters.volume import Volume
 from .agent import Agent
+from .looks import Due
 from .settings import Identity, Settings, SettingsError, parse
 
 CONFIG = Path("/etc/hapg/config/failover.json")
@@ -44,14 +44,14 @@ class SettingsFile:
         self._log = log
         self._stamp = self._look()
         self._settings = parse(path.read_text())
-        self._looked_at = time.monotonic()
+        self._looks = Due(LOOK_S)
+        self._looks.done()
 
     def __call__(self) -> Settings:
         """Return the settings as they are now."""
-        now = time.monotonic()
-        if now - self._looked_at < LOOK_S:
+        if not self._looks.is_due():
             return self._settings
-        self._looked_at = now
+        self._looks.done()
         try:
             stamp = self._look()
             if stamp != self._stamp:

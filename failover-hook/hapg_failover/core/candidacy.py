@@ -35,7 +35,7 @@ def stand(step: Step, s: LeaseState) -> None:
         step.because(f"our server failed as the primary; standing again in {m.failed_until - LAST_S - o.now:.0f} s, behind all others")
         return
     assert o.lease is not None
-    free_since = o.lease.first_seen + (0.0 if s.release is not None else max(o.timing.ttl, s.ttl_s))
+    free_since = o.lease.first_seen + (0.0 if s.release is not None else o.timing.claim_after(s.ttl_s))
     forced = force.request(step)
     if forced is not None:
         verdict = force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl, ended=step.holder_has_ended)

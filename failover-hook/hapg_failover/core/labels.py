@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import switchover
+from . import failsafe, switchover
 from .actions import Label
 from .memory import Phase
 from .model import LeaseState
@@ -45,9 +45,8 @@ def time_is_up(step: Step, s: LeaseState) -> None:
     Not within the last second before the Lease may be claimed: kube-proxy would hold the next primary's label back for as long.
     """
     o, m = step.o, step.m
-    latest = max(o.timing.ttl, s.ttl_s) - PROXY_S
-    promised = m.promised_until is not None and o.now < m.promised_until
-    if not o.timing.lease <= step.age < latest or promised or o.now - m.label_at < 1.0:
+    latest = o.timing.claim_after(s.ttl_s) - PROXY_S
+    if not o.timing.lease <= step.age < latest or failsafe.waits(step) is not None or o.now - m.label_at < 1.0:
         return
     for pod in o.pods:
         if pod.uid == s.holder.uid and pod.role == "primary":

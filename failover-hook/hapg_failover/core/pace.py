@@ -42,6 +42,6 @@ def _next_age(timing: Timing, lease: LeaseView | None, now: float) -> float:
     if lease is None or lease.state is None:
         return TURN_S
     recorded = lease.state.ttl_s
-    ages = (timing.overdue, timing.lease, timing.seal_after(recorded), max(timing.ttl, recorded))
+    ages = (timing.overdue, timing.lease, timing.seal_after(recorded), timing.claim_after(recorded))
     left = (lease.first_seen + age - now for age in ages)
     return min((each for each in left if each > 0), default=TURN_S)

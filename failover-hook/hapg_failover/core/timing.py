@@ -50,10 +50,14 @@ class Timing:
             )
         return found
 
+    def claim_after(self, recorded_ttl: float) -> float:
+        """Return how old a Lease that wasn't released must be before it is claimed: while a TTL is changed, the longer one counts."""
+        return max(self.ttl, recorded_ttl)
+
     def seal_after(self, recorded_ttl: float) -> float:
         """Return how old a Lease is, on any clock, when the server of its holder is dead at the latest; less than what a claimer waits."""
         spare = self.ttl - self.lease * (1 + self.clock_ratio) - self.fence
-        return max(self.overdue, max(self.ttl, recorded_ttl) - spare)
+        return max(self.overdue, self.claim_after(recorded_ttl) - spare)
 
     def usable_lease(self, recorded_ttl: float) -> float:
         """Return how long the holder may go on after the send of a write that recorded `recorded_ttl`.
