@@ -63,6 +63,7 @@ FRESH_S = 0.7
 SLOTS_S = 5.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
+ANSWERED = (Exit, PutLease)
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
 
 
@@ -191,7 +192,7 @@ class Agent:
                     reported.get_nowait()(self._world)
 
     def _turn(self) -> bool:
-        """Decide once; True if something was ordered, so that another look is worth it."""
+        """Decide once; True if another look is worth it: something was ordered whose answer won't be what leads on."""
         before = self._memory
         decision = decide(self._observe(), before)
         self._memory = decision.memory
@@ -200,7 +201,7 @@ class Agent:
         for action in decision.actions:
             self._carry_out(action)
         changed = before.phase is not decision.memory.phase or before.nonce != decision.memory.nonce
-        ordered = any(not isinstance(a, Exit) for a in decision.actions)
+        ordered = any(not isinstance(a, ANSWERED) for a in decision.actions)
         return ordered or changed or bool(self._world.puts or self._world.ops)
 
     def _observe(self) -> Observation:

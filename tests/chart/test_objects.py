@@ -48,6 +48,15 @@ def test_the_services_that_the_databases_label_lists() -> None:
     }
 
 
+def test_the_role_alone_leads_to_the_primary_and_readiness_to_all() -> None:
+    found = {
+        name: document["spec"].get("publishNotReadyAddresses", False)
+        for (kind, name), document in helm.objects().items()
+        if kind == "Service"
+    }
+    assert found == {"ha-postgres": True, "ha-postgres-pods": True, "ha-postgres-replicas": False}
+
+
 def test_the_ports_that_clients_see() -> None:
     for name in ("ha-postgres", "ha-postgres-replicas"):
         (port,) = helm.objects()["Service", name]["spec"]["ports"]

@@ -20,11 +20,11 @@ from itertools import count
 from pathlib import Path
 
 from .clock import boottime
+from .files import read_small
 from .ports import Heartbeat, Hello, SupervisorEvent
 
 # A write of at most this many bytes to a FIFO is atomic (PIPE_BUF on Linux), which is also the longest verb.
 _LONGEST_LINE = 4096
-_CHUNK = 4096
 _RESULTS = frozenset({"ok", "error", "refused", "hello", "died", "fenced", "terminating"})
 _HEARTBEAT = re.compile(r"(\d+\.\d\d) (down|standby|primary) (\d+) ([01]) (-|[a-z0-9-]{1,40}) *\n")
 _HELLO = re.compile(r"(\S+) (\S+) (\d+\.\d\d) (-|[a-z_,]+)\n")
@@ -181,17 +181,4 @@ class SupervisorFiles:
         return give_back
 
     def _text(self, name: str) -> str:
-        # Several times a second: without Python's layers of buffers and codecs it takes a tenth of the time.
-        try:
-            file = os.open(f"{self._run}/{name}", os.O_RDONLY)
-        except FileNotFoundError:
-            return ""
-        try:
-            text = b""
-            while part := os.read(file, _CHUNK):
-                text += part
-                if len(part) < _CHUNK:
-                    break
-            return text.decode("utf-8", "replace")
-        finally:
-            os.close(file)
+        return (read_small(f"{self._run}/{name}") or b"").decode("utf-8", "replace")

@@ -14,6 +14,7 @@ from ..core.lsn import Position
 from ..core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from ..core.pair import Link
 from ..core.wal import SEGMENT_SIZE, newest_segment_timeline, record_may_exist
+from .files import read_small
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -233,8 +234,8 @@ class _Files:
     def number(self, name: str) -> int:
         """Return the number in a file; 0 without one."""
         try:
-            return int((self.base / name).read_text())
-        except (FileNotFoundError, ValueError):
+            return int(read_small(f"{self.base}/{name}") or 0)
+        except ValueError:
             return 0
 
     def room(self) -> int:

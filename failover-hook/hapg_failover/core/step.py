@@ -35,8 +35,9 @@ class Step:
         self.reason = "nothing to do"
 
     def remember(self, **changes: Any) -> None:
-        """Change the memory."""
-        self.m = replace(self.m, **changes)
+        """Change the memory; what says nothing new costs no copy of it."""
+        if any(getattr(self.m, name) != value for name, value in changes.items()):
+            self.m = replace(self.m, **changes)
 
     def because(self, reason: str) -> None:
         """State the reason of this decision."""

@@ -55,6 +55,7 @@ class Api:
     server: ThreadingHTTPServer
     requests: list[Request] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    connections: int = 0
 
     @property
     def configuration(self) -> Any:
@@ -83,6 +84,10 @@ def refuses(status: int, message: str = "no", **details: Any) -> Answer:
 def api() -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            known.connections += 1
 
         def handle_one_request(self) -> None:
             self.raw_requestline = self.rfile.readline()
@@ -144,6 +149,31 @@ def test_no_call_takes_longer_than_its_limit(api: Api, answer: Answer) -> None:
     with pytest.raises(ApiUnavailable, match=r"no answer within 0\.3 s"):
         api.kube().get_lease(0.3)
     assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda handler: time.sleep(LONG), id="silence"),
+        pytest.param(dribbles(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), id="a body that trickles in"),
+    ],
+)
+def test_nor_does_one_on_an_open_connection(api: Api, answer: Answer) -> None:
+    api.answers = [says(200, LEASE), answer]
+    kube = api.kube()
+    kube.get_lease(1.0)
+    with pytest.raises(ApiUnavailable, match=r"no answer within 0\.3 s"):
+        kube.get_lease(0.3)
+    assert len(api.requests) == 2
+
+
+def test_a_call_on_an_open_connection_needs_no_thread(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.answers = [says(200, LEASE)]
+    kube = api.kube()
+    kube.get_lease(1.0)
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: pytest.fail(f"{thread.name} was started"))
+    assert kube.get_lease(1.0).version == "7"
+    assert api.connections == 1
 
 
 def test_the_thread_of_an_abandoned_call_ends(api: Api) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -16,6 +17,7 @@ from kubernetes.config import load_incluster_config
 from ..ports import ApiUnavailable
 
 COMPONENT = "ha-postgres-failover"
+_PART = 65536
 
 
 def in_cluster() -> Any:
@@ -51,7 +53,8 @@ class Connections:
         self._configuration = configuration
         self._requests = requests or Requests()
         configuration.retries = False
-        self._rest = RESTClientObject(configuration)
+        self._manager: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
+        self._pool = self._manager.connection_from_url(configuration.host)
 
     def open(
         self, method: str, path: str, query: Mapping[str, object], body: bytes | None, content_type: str, timeout: urllib3.Timeout
@@ -62,20 +65,29 @@ class Connections:
         for setting in self._configuration.auth_settings().values():
             headers[setting["key"]] = setting["value"]
         url = self._configuration.host + path + ("?" + urlencode(query) if query else "")
-        response: urllib3.BaseHTTPResponse = self._rest.pool_manager.request(
+        response: urllib3.BaseHTTPResponse = self._manager.request(
             method, url, body=body, headers=headers, timeout=timeout, retries=False, preload_content=False
         )
         return response
 
+    def is_open(self) -> bool:
+        """Whether the next request finds a connection that is alive, so that no name is looked up and no TLS is agreed on for it."""
+        idle = self._pool.pool
+        next_one = idle.queue[-1] if idle is not None and idle.queue else None
+        return next_one is not None and next_one.is_connected
+
     def drop_idle(self) -> None:
         """Forget the idle connections: where one doesn't answer, the others may lead to the same dead server."""
-        self._rest.pool_manager.clear()
+        self._manager.clear()
+        self._pool = self._manager.connection_from_url(self._configuration.host)
 
 
 class Call:
-    """One request in a thread of its own.
+    """One request, and its limit.
 
-    Timeouts of the socket limit single operations; only a second thread can limit their sum, name look-up and TLS included.
+    Timeouts of the socket limit single operations; only a second thread can limit the sum of many, name look-up and TLS included. On an
+    open connection there are few: the request is sent, the headers come, and the body is given up at the first part after the limit.
+    There a thread would cost more than the call.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -85,10 +97,14 @@ class Call:
 
     def run(self, timeout: float, *request: Any) -> tuple[int, bytes]:
         """Return status and body, raise ApiUnavailable if they aren't there within `timeout` seconds."""
-        limits = urllib3.Timeout(total=timeout)
-        threading.Thread(target=self._work, args=(*request, limits), name="api-call", daemon=True).start()
+        end = time.monotonic() + timeout
+        arguments = (end, *request, urllib3.Timeout(total=timeout))
+        if self._connections.is_open():
+            self._work(*arguments)
+        else:
+            threading.Thread(target=self._work, args=arguments, name="api-call", daemon=True).start()
         try:
-            return self._answer.result(timeout)
+            return self._answer.result(end - time.monotonic())
         except (TimeoutError, urllib3.exceptions.ReadTimeoutError) as error:
             self._abandon()
             raise ApiUnavailable(f"no answer within {timeout:g} s") from error
@@ -96,12 +112,21 @@ class Call:
             self._connections.drop_idle()
             raise ApiUnavailable(str(error)) from error
 
-    def _work(self, *request: Any) -> None:
+    def _work(self, end: float, *request: Any) -> None:
         try:
             self._response = self._connections.open(*request)
-            self._answer.set_result((self._response.status, self._response.data))
+            self._answer.set_result((self._response.status, self._body(self._response, end)))
         except BaseException as error:  # handed to the caller, whatever it is
             self._answer.set_exception(error)
+
+    def _body(self, response: urllib3.BaseHTTPResponse, end: float) -> bytes:
+        parts = []
+        while part := response.read1(_PART):
+            parts.append(part)
+            if time.monotonic() > end:
+                response.close()
+                raise TimeoutError
+        return b"".join(parts)
 
     def _abandon(self) -> None:
         """End a body that trickles in; before the headers have come the thread ends by the socket's own timeout."""
@@ -110,5 +135,5 @@ class Call:
         if response is not None:
             try:
                 response.shutdown()
-            except (ValueError, OSError):
+            except (ValueError, RuntimeError, OSError):
                 return  # it has ended meanwhile
