@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.cluster import nodes
 from tests.e2e.client import Client
 from tests.e2e.release import Pod, Release
 
-UNREADY_SECONDS = 60.0
+RESTART_SECONDS = 60.0
+STOP = "/tmp/stop-connecting"
+CONNECTS = f"rm -f {STOP}; until [[ -e {STOP} ]]; do psql -qAtXc 'SELECT 1' 2>&1 >/dev/null; sleep 0.2; done"
 
 
 def delete(release: Release, *pods: Pod, grace: int | None = None) -> None:
@@ -30,17 +34,18 @@ def agent_log(release: Release, pod: Pod, lines: int = 40) -> str:
     return release.namespace.kubectl("logs", pod.name, "--container", "failover", "--tail", str(lines))
 
 
-def connect_while_unready(release: Release, pod: Pod, client: Client) -> list[str]:
-    """Connect anew through the Service again and again until a pod was unready and is ready again; return what went wrong meanwhile."""
-    unready, wrong = False, []
-
-    def ready_again() -> bool:
-        nonlocal unready
-        done = client.try_psql("SELECT 1")
-        wrong.extend([done.text] if done.code else [])
-        ready = release.pod(pod.name).ready
-        unready = unready or not ready
-        return unready and ready
-
-    release.wait(f"{pod.name} was unready and is ready again", ready_again, UNREADY_SECONDS)
-    return wrong
+def kill_failover_container(release: Release, pod: Pod, client: Client) -> str:
+    """kill -9 of everything in a failover container. A client connects anew through the Service, five times a second, until the container
+    is back and ready; return what it was told when it wasn't let in.
+    """
+    count = '{.status.initContainerStatuses[?(@.name=="failover")].restartCount}'
+    restarts = int(release.namespace.kubectl("get", "pod", pod.name, f"--output=jsonpath={count}"))
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(client.namespace.kubectl, *client.command("bash", "-c", CONNECTS), limit=2 * RESTART_SECONDS)
+        try:
+            kill_container(release, pod, "failover")
+            for reached in (f"jsonpath={count}={restarts + 1}", "condition=Ready"):
+                release.namespace.kubectl("wait", "pod", pod.name, f"--for={reached}", f"--timeout={RESTART_SECONDS:.0f}s")
+        finally:
+            client.namespace.kubectl(*client.command("touch", STOP))
+        return told.result()
