@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,7 +18,7 @@ from kubernetes.client import Configuration
 
 from hapg_failover.adapters.kube import watch as watching
 from hapg_failover.adapters.kube.client import Kube
-from hapg_failover.adapters.kube.connections import Connections, in_cluster
+from hapg_failover.adapters.kube.connections import Call, Connections, in_cluster
 from hapg_failover.adapters.kube.scope import Scope
 from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, ApiUnavailable, Conflict, NotFound
@@ -161,7 +162,7 @@ def test_no_call_takes_longer_than_its_limit(api: Api, answer: Answer) -> None:
 def test_nor_does_one_on_an_open_connection(api: Api, answer: Answer) -> None:
     api.answers = [says(200, LEASE), answer]
     kube = api.kube()
-    kube.get_lease(1.0)
+    kube.get_lease(LONG)
     with pytest.raises(ApiUnavailable, match=r"no answer within 0\.3 s"):
         kube.get_lease(0.3)
     assert len(api.requests) == 2
@@ -170,10 +171,28 @@ def test_nor_does_one_on_an_open_connection(api: Api, answer: Answer) -> None:
 def test_a_call_on_an_open_connection_needs_no_thread(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.answers = [says(200, LEASE)]
     kube = api.kube()
-    kube.get_lease(1.0)
+    kube.get_lease(LONG)
     monkeypatch.setattr(threading.Thread, "start", lambda thread: pytest.fail(f"{thread.name} was started"))
-    assert kube.get_lease(1.0).version == "7"
+    assert kube.get_lease(LONG).version == "7"
     assert api.connections == 1
+
+
+def test_a_connection_that_another_call_forgets_meanwhile_is_none(api: Api) -> None:
+    """is_open looks at what other threads take and close: whatever it meets, it answers."""
+    api.answers = [says(200, LEASE)]
+    connections, stop = Connections(api.configuration), threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            connections.is_open()
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        for _ in range(50):
+            Call(connections).run(LONG, "GET", "/", {}, None, "application/json")
+            connections.drop_idle()
+        stop.set()
+        looking.result()
 
 
 def test_the_thread_of_an_abandoned_call_ends(api: Api) -> None:

@@ -73,8 +73,11 @@ class Connections:
     def is_open(self) -> bool:
         """Whether the next request finds a connection that is alive, so that no name is looked up and no TLS is agreed on for it."""
         idle = self._pool.pool
-        next_one = idle.queue[-1] if idle is not None and idle.queue else None
-        return next_one is not None and next_one.is_connected
+        try:
+            next_one = idle.queue[-1] if idle is not None else None
+            return next_one is not None and next_one.is_connected
+        except (IndexError, ValueError, OSError):
+            return False  # another call has just taken it, or forgotten them all
 
     def drop_idle(self) -> None:
         """Forget the idle connections: where one doesn't answer, the others may lead to the same dead server."""
