@@ -1,13 +1,16 @@
-"""The supervisor with one rule left out: an edit of its script, which is then the one that tests/supervisor runs."""
+"""The supervisor or the chart with one rule left out: an edit of its script or of a template, which is then what the tests use."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.chart import helm
 from tests.supervisor import harness
 
 
@@ -24,6 +27,15 @@ def edited(old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:
         patch.setattr(harness, "SCRIPT", script)
 
     return leave_out
+
+
+def the_service_goes_by_readiness(patch: pytest.MonkeyPatch) -> None:
+    """A mutant: a chart whose first Service, the primary's, leaves out pods that aren't ready."""
+    chart = Path(tempfile.mkdtemp(prefix="hapg-mutant-")) / "chart"
+    shutil.copytree(helm.CHART, chart)
+    services = chart / "templates" / "services.yaml"
+    services.write_text(services.read_text(encoding="utf-8").replace("  publishNotReadyAddresses: true\n", "", 1), encoding="utf-8")
+    patch.setattr(helm, "template", partial(helm.template, chart=chart))
 
 
 the_loop_does_not_fence = edited(

@@ -436,6 +436,12 @@ PARTS = (
         patches.others_keep_the_label,
         Witness(PRIMARY + "test_we_label_ourselves_before_we_strip_the_others"),
     ),
+    Part(
+        "12",
+        "the primary's Service goes by the role alone",
+        edits.the_service_goes_by_readiness,
+        Witness("tests/chart/test_objects.py::test_the_role_alone_leads_to_the_primary_and_readiness_to_all"),
+    ),
     Part("12", "a holder whose time is up loses its own", patches.time_never_up, Witness(DECIDE, "its holder's time is up")),
     Part("12", "not while it goes on by grants", patches.sealed_despite_a_promise, Witness(DECIDE, "it goes on by our promise")),
     Part("12", "nor just before another label", patches.routes_held_back, Witness(DECIDE, "it has been up")),

@@ -95,4 +95,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head.encode() + body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Probes come every second: nothing is logged."""
+        """Probes come all the time: nothing is logged."""

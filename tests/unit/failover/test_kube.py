@@ -134,15 +134,19 @@ def dribbles(before: bytes, pause: float = 0.05) -> Answer:
     return answer
 
 
+SILENCE = pytest.param(lambda handler: time.sleep(LONG), id="silence")
+TRICKLE = pytest.param(dribbles(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), id="a body that trickles in")
+
+
 # ---- the limit ----
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(lambda handler: time.sleep(LONG), id="silence"),
+        SILENCE,
         pytest.param(dribbles(b"HTTP/1.1 200 OK\r\nX-"), id="a header that never ends"),
-        pytest.param(dribbles(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), id="a body that trickles in"),
+        TRICKLE,
     ],
 )
 def test_no_call_takes_longer_than_its_limit(api: Api, answer: Answer) -> None:
@@ -152,13 +156,7 @@ def test_no_call_takes_longer_than_its_limit(api: Api, answer: Answer) -> None:
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(lambda handler: time.sleep(LONG), id="silence"),
-        pytest.param(dribbles(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), id="a body that trickles in"),
-    ],
-)
+@pytest.mark.parametrize("answer", [SILENCE, TRICKLE])
 def test_nor_does_one_on_an_open_connection(api: Api, answer: Answer) -> None:
     api.answers = [says(200, LEASE), answer]
     kube = api.kube()

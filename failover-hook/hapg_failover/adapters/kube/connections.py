@@ -118,18 +118,9 @@ class Call:
     def _work(self, end: float, *request: Any) -> None:
         try:
             self._response = self._connections.open(*request)
-            self._answer.set_result((self._response.status, self._body(self._response, end)))
+            self._answer.set_result((self._response.status, _body(self._response, end)))
         except BaseException as error:  # handed to the caller, whatever it is
             self._answer.set_exception(error)
-
-    def _body(self, response: urllib3.BaseHTTPResponse, end: float) -> bytes:
-        parts = []
-        while part := response.read1(_PART):
-            parts.append(part)
-            if time.monotonic() > end:
-                response.close()
-                raise TimeoutError
-        return b"".join(parts)
 
     def _abandon(self) -> None:
         """End a body that trickles in; before the headers have come the thread ends by the socket's own timeout."""
@@ -140,3 +131,14 @@ class Call:
                 response.shutdown()
             except (ValueError, RuntimeError, OSError):
                 return  # it has ended meanwhile
+
+
+def _body(response: urllib3.BaseHTTPResponse, end: float) -> bytes:
+    """Read the body, up to the first part that comes after `end`. Raise TimeoutError then."""
+    parts = []
+    while part := response.read1(_PART):
+        parts.append(part)
+        if time.monotonic() > end:
+            response.close()
+            raise TimeoutError
+    return b"".join(parts)
