@@ -37,7 +37,7 @@ from hapg_failover.core.pace import longest_wait
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult, RecordCheck
 from hapg_failover.core.streaming import update
 
-from . import operations
+from . import faults, operations
 from .server import Deadline, Server
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Agent:
                 self._carry_out_all(decision.actions, seen.nonce)
                 return
             if self.freeze_before_action:
-                self.world.freeze_now(self.member, self.freeze_before_action)
+                faults.freeze_agent(self.world, self.member, self.freeze_before_action)
                 self.freeze_before_action = 0.0
             if self.frozen:
                 self._waiting.appendleft(partial(self._carry_out_all, decision.actions, seen.nonce))
@@ -258,9 +258,9 @@ class Agent:
             case Publish():
                 self._publish(action.publication, 3)
             case Annotate():
-                self.world.call(self, lambda: self._annotate(action), lambda _: None)
+                self.world.network.call(self, lambda: self._annotate(action), lambda _: None)
             case Label():
-                self.world.call(self, lambda: self._label(action), lambda _: None)
+                self.world.network.call(self, lambda: self._label(action), lambda _: None)
             case WriteDeadline():
                 self.world.deadlines.append((self.member, action.deadline, action.term))
                 if nonce is not None:
@@ -269,9 +269,9 @@ class Agent:
                 self._kill(nonce)
             case LetGo():
                 self.locks = False
-                self.world.container_may_start(self.member)
+                self.world.kubelet.container_may_start(self.member)
             case Exit():
-                self.world.container_exit(self.member)
+                self.world.kubelet.container_may_end(self.member)
             case AskGrants():
                 for volume, address in action.targets:
                     self._ask_for_grant(action.request, volume, address)
@@ -298,7 +298,7 @@ class Agent:
             self.granted.append(replace(answer, sent_at=sent))
             self.turn()
 
-        self.world.ask_peer(self, address, request, answered)
+        self.world.network.ask_peer(self, address, request, answered)
 
     def ask(self, request: GrantRequest, reply: Callable[[GrantAnswer], None]) -> None:
         """Take a peer's request."""
@@ -331,7 +331,7 @@ class Agent:
                 self.see(answer[0], asked)
                 self.turn()
 
-        self.world.call(self, lambda: (self.world.api.lease,), answered)
+        self.world.network.call(self, lambda: (self.world.api.lease,), answered)
 
     def list_pods(self) -> None:
         """LIST the pods."""
@@ -345,13 +345,13 @@ class Agent:
             self.pods = {p.name: p if p.name not in known or int(known[p.name].version) <= int(p.version) else known[p.name] for p in pods}
             self.turn()
 
-        self.world.call(self, lambda: tuple(self.world.api.pods.values()), answered)
+        self.world.network.call(self, lambda: tuple(self.world.api.pods.values()), answered)
 
     def _put(self, action: PutLease) -> None:
         sent, true_time = self.now, self.world.engine.now
 
         def apply() -> tuple[PutOutcome, LeaseObject | None]:
-            return self.world.put(self, action, true_time)
+            return self.world.network.put(self, action, true_time)
 
         def answered(answer: tuple[PutOutcome, LeaseObject | None] | None) -> None:
             outcome, lease = answer if answer is not None else (PutOutcome.UNKNOWN, None)
@@ -360,7 +360,7 @@ class Agent:
             self.put_result = PutResult(action.kind, outcome, sent, action.state, lease.version if lease else None)
             self.turn()
 
-        self.world.call(self, apply, answered)
+        self.world.network.call(self, apply, answered)
 
     def _label(self, action: Label) -> str:
         return self.world.api.patch_pod(action.pod, action.uid, role=action.role)
@@ -381,7 +381,7 @@ class Agent:
                 self.see_pod(self.world.api.pods.get(self.pod), None)
                 self.turn()
 
-        self.world.call(self, lambda: self.world.publish(self, publication), answered)
+        self.world.network.call(self, lambda: self.world.network.publish(self, publication), answered)
 
     # --- operations ---
 

@@ -1,23 +1,120 @@
-"""Faults that are made of simpler ones, or of a flag that is set for a while."""
+"""What goes wrong in the simulated release: each fault, and those that are made of others."""
 
 from __future__ import annotations
 
-from .world import World
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .engine import Clock
+
+if TYPE_CHECKING:
+    from .world import World
 
 
 def _for_a_while(world: World, flags: list[bool], member: int, seconds: float) -> None:
-    flags[member] = True
-
     def end() -> None:
         flags[member] = False
 
+    flags[member] = True
     world.engine.after(seconds, end)
 
 
-def one_way(world: World, flags: list[bool], member: int, seconds: float, way: str) -> None:
-    """Nothing gets through one way, while the other is open. flags: World.mute, deaf, peers_mute or peers_deaf."""
-    world.fault(member, f"nothing gets through {way} for {seconds:.1f} s")
-    _for_a_while(world, flags, member, seconds)
+# --- processes ---
+
+
+def agent_crash(world: World, member: int) -> None:
+    """The agent's process dies and is started again."""
+    world.fault(member, "the agent crashes")
+    agent = world.agent[member]
+    if not agent.running:
+        return
+    agent.running = False
+    agent.locks = False
+    world.kubelet.container_may_start(member)
+    uid = world.uids[member]
+    world.engine.after(world.uniform(0.3, 2.0), lambda: world.kubelet.start_agent(member, uid))
+
+
+def freeze_agent(world: World, member: int, seconds: float) -> None:
+    """The agent's process stops for a while."""
+    world.fault(member, f"the agent freezes for {seconds:.1f} s")
+    agent = world.agent[member]
+    agent.freeze()
+    world.engine.after(seconds, agent.thaw)
+
+
+def freeze_before_action(world: World, member: int, seconds: float) -> None:
+    """The agent stops between its next decision and the carrying out."""
+    world.fault(member, "the agent will freeze before it acts")
+    world.agent[member].freeze_before_action = seconds
+
+
+def freeze_container(world: World, member: int, seconds: float) -> None:
+    """Every process of the postgres container stops for a while."""
+    world.fault(member, f"the postgres container freezes for {seconds:.1f} s")
+    server = world.server[member]
+    server.freeze()
+    world.engine.after(seconds, server.thaw)
+
+
+def freeze_pod(world: World, member: int, seconds: float) -> None:
+    """Agent and postgres container freeze and thaw; who wakes first differs."""
+    freeze_agent(world, member, seconds + world.uniform(0.0, 0.3))
+    freeze_container(world, member, seconds + world.uniform(0.0, 0.3))
+
+
+def postmaster_kill(world: World, member: int) -> None:
+    """The server's main process dies; the supervisor kills the rest."""
+    world.fault(member, "the postmaster is killed")
+    if world.server[member].alive:
+        world.server[member].kill()
+
+
+def container_kill(world: World, member: int) -> None:
+    """The whole postgres container dies and is started again."""
+    world.fault(member, "the postgres container is killed")
+    world.kubelet.end_container(member)
+
+
+# --- nodes ---
+
+
+def power_off(world: World, member: int) -> None:
+    """A node stops, all at once."""
+    world.fault(member, "power off")
+    world.on[member] = False
+    world.server[member].die()
+    world.agent[member].running = False
+
+
+def power_on(world: World, member: int) -> None:
+    """A node is back: another boot, the same pod, nothing in memory."""
+    if world.on[member]:
+        return
+    world.fault(member, "power on")
+    world.on[member] = True
+    world.clocks[member] = Clock(world.engine, world.uniform(1.0, 1.0 + world.timing.clock_ratio), world.uniform(5.0, 60.0))
+    if world.server[member].terminating:
+        world.kubelet.end_pod(member, world.uids[member])
+    else:
+        world.kubelet.start_pod(member)
+
+
+def all_off(world: World, seconds: float) -> None:
+    """Every node loses its power, and they come back one by one."""
+    for member in range(world.replicas):
+        power_off(world, member)
+        world.engine.after(seconds + world.uniform(0.0, 5.0), lambda member=member: power_on(world, member))  # type: ignore[misc]
+
+
+# --- volumes ---
+
+
+def hang_disk(world: World, member: int, seconds: float) -> None:
+    """Writes to a volume hang for a while."""
+    world.fault(member, f"the disk hangs for {seconds:.1f} s")
+    _for_a_while(world, world.disk_hung, member, seconds)
 
 
 def fill_disk(world: World, member: int, seconds: float) -> None:
@@ -26,10 +123,66 @@ def fill_disk(world: World, member: int, seconds: float) -> None:
     _for_a_while(world, world.disk_full, member, seconds)
 
 
-def freeze_pod(world: World, member: int, seconds: float) -> None:
-    """Agent and postgres container freeze and thaw; who wakes first differs."""
-    world.freeze_now(member, seconds + world.uniform(0.0, 0.3))
-    world.freeze_container(member, seconds + world.uniform(0.0, 0.3))
+# --- network ---
+
+
+def cut_api(world: World, member: int, seconds: float) -> None:
+    """A node loses the API for a while."""
+    world.fault(member, f"cut from the API for {seconds:.1f} s")
+    _for_a_while(world, world.network.api_cut, member, seconds)
+
+
+def cut_peers(world: World, member: int, seconds: float) -> None:
+    """A node loses the other nodes for a while."""
+    world.fault(member, f"cut from its peers for {seconds:.1f} s")
+    _for_a_while(world, world.network.peers_cut, member, seconds)
+
+
+def one_way(world: World, flags: list[bool], member: int, seconds: float, way: str) -> None:
+    """Nothing gets through one way, while the other is open. flags: Network.mute, deaf, peers_mute or peers_deaf."""
+    world.fault(member, f"nothing gets through {way} for {seconds:.1f} s")
+    _for_a_while(world, flags, member, seconds)
+
+
+def break_watch(world: World, member: int, seconds: float) -> None:
+    """A member's watches are silent for a while."""
+    world.fault(member, f"the watches are silent for {seconds:.1f} s")
+    _for_a_while(world, world.network.watch_broken, member, seconds)
+
+
+def stall_stream(world: World, member: int, share: float) -> None:
+    """A member receives WAL in so many fewer of its turns."""
+    world.fault(member, f"streaming stalls to {share:.2f}")
+    world.stream_stall[member] = share
+
+
+def lossy_peers(world: World, loss: float) -> None:
+    """So many questions, and so many answers, between the agents are lost from now on."""
+    for member in range(world.replicas):
+        world.fault(member, f"peers lose {loss:.2f} of all questions")
+    world.network.peer_loss = loss
+
+
+# --- the API ---
+
+
+def lossy_api(world: World, loss: float, latency: float) -> None:
+    """So many calls are lost from now on, and each way takes so long on average, in seconds. Who was lossy was in trouble until now."""
+    for member in range(world.replicas):
+        world.fault(member, f"the API loses {loss:.2f} of all calls")
+    world.network.loss, world.network.latency = loss, latency
+
+
+def api_outage(world: World, seconds: float) -> None:
+    """The API answers nobody for a while."""
+    for member in range(world.replicas):
+        world.fault(member, f"the API is away for {seconds:.1f} s")
+
+    def back() -> None:
+        world.network.api_down = False
+
+    world.network.api_down = True
+    world.engine.after(seconds, back)
 
 
 def flap(world: World, seconds: float) -> None:
@@ -38,21 +191,58 @@ def flap(world: World, seconds: float) -> None:
 
     def again() -> None:
         if world.engine.now < end:
-            world.api_outage(world.uniform(0.3, 4.0))
+            api_outage(world, world.uniform(0.3, 4.0))
             world.engine.after(world.uniform(4.0, 9.0), again)
 
     again()
 
 
-def lossy_peers(world: World, loss: float) -> None:
-    """So many questions, and so many answers, between the agents are lost from now on."""
-    for member in range(world.replicas):
-        world.fault(member, f"peers lose {loss:.2f} of all questions")
-    world.peer_loss = loss
+# --- what people do ---
 
 
-def all_off(world: World, seconds: float) -> None:
-    """Every node loses its power, and they come back one by one."""
+def pod_delete(world: World, member: int) -> None:
+    """Somebody deletes the pod, with time to shut down."""
+    pod = world.api.pods.get(world.pod_name(member))
+    if pod is None or pod.uid != world.uids[member] or pod.deleting:
+        return
+    world.fault(member, "the pod is deleted")
+    world.api.put_pod(replace(pod, deleting=True, grace=int(world.kubelet.GRACE_S)))
+    world.engine.after(world.uniform(0.05, 1.0), lambda: world.kubelet.stop_pod(member, pod.uid))
+
+
+def pod_replace(world: World, member: int) -> None:
+    """The pod is deleted by force: its object is another's at once, its processes live on for a moment."""
+    if world.pod_name(member) not in world.api.pods or not world.on[member]:
+        return
+    world.fault(member, "the pod is deleted by force")
+    server, agent = world.server[member], world.agent[member]
+    world.api.remove_pod(world.pod_name(member))
+    world.new_uid(member)
+    world.api.put_pod(world.new_pod(member))
+    world.engine.after(world.uniform(0.0, 3.0), lambda: world.kubelet.end_replaced_pod(member, server, agent))
+
+
+def delete_lease(world: World) -> None:
+    """Somebody deletes the Lease: for a minute it counts as unchanged to all but its holder."""
     for member in range(world.replicas):
-        world.power_off(member)
-        world.engine.after(seconds + world.uniform(0.0, 5.0), lambda member=member: world.power_on(member))  # type: ignore[misc]
+        world.fault(member, "the Lease is deleted")
+    world.api.delete_lease(world.engine.now)
+
+
+def switchover(world: World, member: int, to: int | None = None, term: int | None = None) -> None:
+    """An operator asks a pod to hand over. term: the Lease's unless given."""
+    world.fault(member, "a switchover is asked for")
+    known = world.api.lease.state.term if world.api.lease is not None else 0
+    request = {"id": f"s{world.next_serial()}", "term": known if term is None else term}
+    text = json.dumps(request if to is None else {**request, "to": world.pod_name(to)})
+    world.api.patch_pod(world.pod_name(member), world.uids[member], switchover=text)
+
+
+def force(world: World, member: int, version: str | None = None) -> None:
+    """An operator has a pod promoted by force. version: the Lease's unless given."""
+    lease = world.api.lease
+    if lease is None:
+        return
+    world.fault(member, "a promotion is forced")
+    request = {"id": f"f{world.next_serial()}", "term": lease.state.term, "leaseVersion": version or lease.version}
+    world.api.patch_pod(world.pod_name(member), world.uids[member], force=json.dumps(request))

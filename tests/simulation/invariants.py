@@ -113,8 +113,8 @@ class Invariants:
             if said is None or said.lease_version != version or said.volume not in volumes or said.position is None or shown < SETTLED_S:
                 continue
             other = pod.ordinal
-            calm = world.engine.now - max(world.faulted_at[other], world.faulted_at[agent.member]) > QUIET_S and world.api_is_sound
-            able = said.running and not said.failed and not pod.deleting and world.reachable(other) and calm
+            calm = world.engine.now - max(world.faulted_at[other], world.faulted_at[agent.member]) > QUIET_S and world.network.api_is_sound
+            able = said.running and not said.failed and not pod.deleting and world.network.reachable(other) and calm
             if able and shown > TURN_S and said.position == best > own.position:
                 world.violation(f"member {agent.member} at {own.position} claimed before {pod.name} at {said.position}")
             if said.position.timeline > own.position.timeline or said.position.lsn - own.position.lsn > world.max_lag:

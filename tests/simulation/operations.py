@@ -69,7 +69,7 @@ class Driver:
         """Return the primary to rejoin, if it can be reached and writes."""
         if self.run.host is None:
             return None
-        server = self.world.server_at(self.run.host, self.agent.member)
+        server = self.world.network.server_at(self.run.host, self.agent.member)
         return server if server is not None and server.writable and not server.stopping else None
 
     def fails(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import faults
+
 if TYPE_CHECKING:
     from .agent import Agent
     from .world import World
@@ -44,8 +46,8 @@ class Points:
         self.interruption = None
         self.world.note(agent.member, f"INTERRUPTED before {what}")
         if wanted.seconds is None:
-            self.world.agent_crash(agent.member)
+            faults.agent_crash(self.world, agent.member)
             return
-        self.world.freeze_now(agent.member, wanted.seconds)
+        faults.freeze_agent(self.world, agent.member, wanted.seconds)
         if wanted.whole:
-            self.world.freeze_container(agent.member, wanted.seconds)
+            faults.freeze_container(self.world, agent.member, wanted.seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hapg_failover.core.memory import Phase
 
+from . import faults
 from .engine import Clock
 from .world import World
 
@@ -26,13 +27,13 @@ def successor_lost(seed: int, wrote_for: float | None = None) -> World:
     """The primary of two is cut off and comes back as its only successor is lost: before that could write, or so long after it began to."""
     world = running(2, seed)
     old = primary_of(world)
-    world.cut_api(old, 40.0)
-    world.cut_peers(old, 40.0)
+    faults.cut_api(world, old, 40.0)
+    faults.cut_peers(world, old, 40.0)
     new = promoting(world)
     while wrote_for is not None and not world.server[new].writable:
         world.run(0.01)
     world.run(wrote_for or 0.0)
-    world.power_off(new)
+    faults.power_off(world, new)
     world.run(60.0)
     return world
 
@@ -40,13 +41,13 @@ def successor_lost(seed: int, wrote_for: float | None = None) -> World:
 def lost_before_it_is_followed(seed: int) -> World:
     """A promoted replica is lost before anybody is on its timeline; another is promoted."""
     world = running(3, seed)
-    world.power_off(primary_of(world))
+    faults.power_off(world, primary_of(world))
     new = promoting(world)
     for member in range(3):
-        world.stall_stream(member, 1.0)
+        faults.stall_stream(world, member, 1.0)
     while not world.server[new].writable:
         world.run(0.01)
-    world.power_off(new)
+    faults.power_off(world, new)
     world.run(30.0)
     return world
 
@@ -54,9 +55,9 @@ def lost_before_it_is_followed(seed: int) -> World:
 def lease_deleted(seed: int, after: float = 1.0) -> World:
     """The primary's node is lost, and a moment later somebody deletes the Lease."""
     world = running(3, seed)
-    world.power_off(primary_of(world))
+    faults.power_off(world, primary_of(world))
     world.run(after)
-    world.delete_lease()
+    faults.delete_lease(world)
     world.run(120.0)
     return world
 
@@ -69,8 +70,8 @@ def cut_off(seed: int) -> World:
         rate = 1.0 if member == old else 1.05
         world.clocks[member] = Clock(world.engine, rate, world.clock(member).now)
     world.run(world.uniform(5.0, 8.0))
-    world.cut_api(old, 30.0)
-    world.cut_peers(old, 30.0)
+    faults.cut_api(world, old, 30.0)
+    faults.cut_peers(world, old, 30.0)
     world.run(20.0)
     return world
 
@@ -80,11 +81,11 @@ def cut_off_from_sealed_ones(seed: int) -> World:
     world = running(3, seed)
     old = primary_of(world)
     world.run(world.uniform(5.0, 8.0))
-    world.cut_api(old, 30.0)
-    world.cut_peers(old, 30.0)
+    faults.cut_api(world, old, 30.0)
+    faults.cut_peers(world, old, 30.0)
     for member in range(3):
         if member != old:
-            world.postmaster_kill(member)
+            faults.postmaster_kill(world, member)
     world.run(20.0)
     return world
 
@@ -94,7 +95,7 @@ def cut_from_the_api(seed: int) -> World:
     world = running(3, seed)
     old = primary_of(world)
     world.run(world.uniform(5.0, 8.0))
-    world.cut_api(old, 30.0)
+    faults.cut_api(world, old, 30.0)
     world.run(20.0)
     return world
 
@@ -103,7 +104,7 @@ def agent_stands_still(seed: int) -> World:
     """The primary's agent freezes while its server writes on."""
     world = running(3, seed)
     world.run(world.uniform(5.0, 8.0))
-    world.freeze_now(primary_of(world), 10.0)
+    faults.freeze_agent(world, primary_of(world), 10.0)
     world.run(20.0)
     return world
 
@@ -112,9 +113,9 @@ def writes_refused(seed: int) -> World:
     """The primary can read the Lease now and then but not write it, and doesn't reach its peers."""
     world = running(3, seed)
     old = primary_of(world)
-    world.break_watch(old, 30.0)
-    world.cut_peers(old, 30.0)
-    world.put_refused[old] = True
+    faults.break_watch(world, old, 30.0)
+    faults.cut_peers(world, old, 30.0)
+    world.network.put_refused[old] = True
     world.run(20.0)
     return world
 
@@ -132,8 +133,8 @@ def promoting(world: World) -> int:
 def frozen_before_promotion(seed: int) -> World:
     """The winner's agent freezes between its claim's success and the promotion, until another has taken over."""
     world = running(3, seed)
-    world.power_off(primary_of(world))
-    world.freeze_now(promoting(world), 20.0)
+    faults.power_off(world, primary_of(world))
+    faults.freeze_agent(world, promoting(world), 20.0)
     world.run(40.0)
     return world
 
@@ -143,7 +144,7 @@ def follower_agents_crash(seed: int) -> World:
     world = running(3, seed)
     old = primary_of(world)
     for _ in range(12):
-        world.agent_crash((old + world.randint(1, 2)) % 3)
+        faults.agent_crash(world, (old + world.randint(1, 2)) % 3)
         world.run(world.uniform(2.0, 6.0))
     return world
 
@@ -151,7 +152,7 @@ def follower_agents_crash(seed: int) -> World:
 def promotion_fails(seed: int) -> World:
     """The winner's server never becomes writable."""
     world = running(3, seed)
-    world.power_off(primary_of(world))
+    faults.power_off(world, primary_of(world))
     promoting(world)
     world.op_failure = 1.0
     world.run(14.0)
@@ -163,17 +164,17 @@ def _behind(seed: int) -> tuple[World, int]:
     world = running(4, seed)
     old = primary_of(world)
     for member in range(4):
-        world.stall_stream(member, 1.0)
+        faults.stall_stream(world, member, 1.0)
     world.run(1.0)
     for member in range(4):
-        world.stall_stream(member, 0.0 if member == old else 0.97)
+        faults.stall_stream(world, member, 0.0 if member == old else 0.97)
     return world, old
 
 
 def server_dies(seed: int) -> World:
     """The primary's server is killed while no replica has all of its rows."""
     world, old = _behind(seed)
-    world.postmaster_kill(old)
+    faults.postmaster_kill(world, old)
     world.run(8.0)
     return world
 
@@ -181,7 +182,7 @@ def server_dies(seed: int) -> World:
 def container_dies(seed: int) -> World:
     """The primary's whole container is killed while no replica has all of its rows; it is back within three seconds."""
     world, old = _behind(seed)
-    world.container_kill(old)
+    faults.container_kill(world, old)
     world.run(8.0)
     return world
 
@@ -189,7 +190,7 @@ def container_dies(seed: int) -> World:
 def disk_hangs(seed: int) -> World:
     """Nothing can be written to the primary's volume any more."""
     world = running(3, seed)
-    world.hang_disk(primary_of(world), 60.0)
+    faults.hang_disk(world, primary_of(world), 60.0)
     world.run(25.0)
     return world
 
@@ -198,7 +199,7 @@ def outage(seed: int) -> World:
     """The API is away for longer than a TTL, and the primary goes on because all have granted it."""
     world = running(3, seed)
     world.log.clear()
-    world.api_outage(8.0)
+    faults.api_outage(world, 8.0)
     world.run(20.0)
     return world
 
@@ -207,7 +208,7 @@ def switched_over(seed: int) -> World:
     """An operator has the primary hand over; no pod is deleted."""
     world = running(3, seed)
     old = primary_of(world)
-    world.switchover(old, (old + 2) % 3)
+    faults.switchover(world, old, (old + 2) % 3)
     world.run(15.0)
     return world
 
@@ -215,10 +216,10 @@ def switched_over(seed: int) -> World:
 def scaled_away(seed: int) -> World:
     """Three of five pods are deleted at once, as when a release is scaled to two; the last of them is the primary."""
     world = running(5, seed)
-    world.switchover(primary_of(world), 4)
+    faults.switchover(world, primary_of(world), 4)
     world.settle(60.0)
     for member in (4, 3, 2):
-        world.pod_delete(member)
+        faults.pod_delete(world, member)
     world.run(6.0)
     return world
 
@@ -226,7 +227,7 @@ def scaled_away(seed: int) -> World:
 def asked_again(seed: int) -> World:
     """The request of an earlier term is on the primary's pod once more, as if taking it off had never worked."""
     world = running(3, seed)
-    world.switchover(0, 1, term=0)
+    faults.switchover(world, 0, 1, term=0)
     world.run(10.0)
     return world
 
@@ -235,11 +236,11 @@ def forced_long_ago(seed: int) -> World:
     """A force was asked for while the primary was well; its taking off was lost. Later the primary dies while another is ahead."""
     world = running(3, seed)
     asked = world.api.lease
-    world.stall_stream(1, 1.0)
+    faults.stall_stream(world, 1, 1.0)
     world.run(5.0)
-    world.force(1, version=asked.version if asked is not None else "")
+    faults.force(world, 1, version=asked.version if asked is not None else "")
     world.run(1.0)
-    world.power_off(0)
+    faults.power_off(world, 0)
     world.run(15.0)
     return world
 
@@ -247,11 +248,11 @@ def forced_long_ago(seed: int) -> World:
 def forced_stranger(seed: int) -> World:
     """The primary has no member left, so no deadline, and loses the API; the replica that it dropped is forced."""
     world = running(2, seed)
-    world.cut_peers(1, 100.0)
+    faults.cut_peers(world, 1, 100.0)
     world.run(40.0)
-    world.cut_api(0, 40.0)
+    faults.cut_api(world, 0, 40.0)
     world.run(6.5)
-    world.force(1)
+    faults.force(world, 1)
     world.run(12.0)
     return world
 
@@ -259,9 +260,9 @@ def forced_stranger(seed: int) -> World:
 def successor_falls_short(seed: int) -> World:
     """The only replica's stream stalls while the primary hands over to it: the shutdown doesn't wait for it for ever."""
     world = running(2, seed)
-    world.stall_stream(1, 1.0)
+    faults.stall_stream(world, 1, 1.0)
     world.run(2.0)
-    world.switchover(0)
+    faults.switchover(world, 0)
     world.run(25.0)
     return world
 
@@ -272,9 +273,9 @@ def too_far_behind(seed: int) -> World:
     old = primary_of(world)
     world.max_lag = 200
     for member in range(3):
-        world.stall_stream(member, 1.0)
+        faults.stall_stream(world, member, 1.0)
     world.run(25.0)
-    world.power_off(old)
+    faults.power_off(world, old)
     world.run(30.0)
     return world
 
@@ -282,6 +283,6 @@ def too_far_behind(seed: int) -> World:
 def handed_over(seed: int) -> World:
     """The primary's pod is deleted, with time to shut down."""
     world = running(3, seed)
-    world.pod_delete(primary_of(world))
+    faults.pod_delete(world, primary_of(world))
     world.run(15.0)
     return world

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import faults
 from .engine import Clock
 from .scenarios import primary_of, running
 from .world import World
@@ -23,7 +24,7 @@ def long_outage(seed: int) -> World:
     world = running(3, seed)
     slowest_primary(world)
     world.log.clear()
-    world.api_outage(OUTAGE_S)
+    faults.api_outage(world, OUTAGE_S)
     world.run(OUTAGE_S + 20.0)
     return world
 
@@ -32,8 +33,8 @@ def outage_and_a_replica_cut(seed: int) -> World:
     """The API is away, and one replica doesn't see the others: it can't grant."""
     world = running(3, seed)
     old = slowest_primary(world)
-    world.api_outage(30.0)
-    world.cut_peers((old + 1) % 3, 30.0)
+    faults.api_outage(world, 30.0)
+    faults.cut_peers(world, (old + 1) % 3, 30.0)
     world.run(8.0)
     return world
 
@@ -42,7 +43,7 @@ def only_the_primary_cut(seed: int) -> World:
     """The primary alone loses the API for good; the others see it and the API."""
     world = running(3, seed)
     old = slowest_primary(world)
-    world.cut_api(old, 40.0)
+    faults.cut_api(world, old, 40.0)
     world.run(25.0)
     return world
 
@@ -51,8 +52,8 @@ def one_replica_sees_the_api(seed: int) -> World:
     """The primary and one replica lose the API; the other replica reads on, and at the end it alone may claim."""
     world = running(3, seed)
     old = slowest_primary(world)
-    world.cut_api(old, 40.0)
-    world.cut_api((old + 1) % 3, 40.0)
+    faults.cut_api(world, old, 40.0)
+    faults.cut_api(world, (old + 1) % 3, 40.0)
     world.run(25.0)
     return world
 
@@ -62,10 +63,10 @@ def flapping(seed: int) -> World:
     world = running(3, seed)
     old = slowest_primary(world)
     for _ in range(8):
-        world.api_outage(world.uniform(3.0, 9.0))
+        faults.api_outage(world, world.uniform(3.0, 9.0))
         world.run(world.uniform(2.0, 5.0))
         if world.chance(0.5):
-            world.agent_crash((old + world.randint(1, 2)) % 3)
+            faults.agent_crash(world, (old + world.randint(1, 2)) % 3)
         world.run(world.uniform(2.0, 8.0))
     return world
 
@@ -77,11 +78,11 @@ def blind_for_a_moment(seed: int) -> World:
     version = world.api.lease.version if world.api.lease is not None else ""
     while world.api.lease is not None and world.api.lease.version == version:
         world.run(0.01)
-    world.cut_api(old, 40.0)
+    faults.cut_api(world, old, 40.0)
     world.run(world.uniform(2.6, 3.0))
     for member in range(3):
         if member != old:
-            world.cut_api(member, world.uniform(2.4, 2.9))
+            faults.cut_api(world, member, world.uniform(2.4, 2.9))
     world.run(25.0)
     return world
 
@@ -91,6 +92,6 @@ def granted_and_back(seed: int) -> World:
     world = running(3, seed)
     old = slowest_primary(world)
     for member in range(3):
-        world.cut_api(member, 60.0 if member == old else world.uniform(6.0, 12.0))
+        faults.cut_api(world, member, 60.0 if member == old else world.uniform(6.0, 12.0))
     world.run(30.0)
     return world

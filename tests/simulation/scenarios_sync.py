@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from hapg_failover.core.syncset import Policy
 
+from . import faults
 from .scenarios import primary_of
 from .walk import walk
 from .world import World
@@ -44,12 +45,12 @@ def twice_lost(seed: int) -> World:
     world = running(3, seed)
     old = primary_of(world)
     second, third = others(world, old)
-    world.stall_stream(third, 1.0)
+    faults.stall_stream(world, third, 1.0)
     world.run(5.0)
-    world.power_off(old)
+    faults.power_off(world, old)
     wait_until(world, lambda: world.primary() == second)
     world.run(6.0)
-    world.power_off(second)
+    faults.power_off(world, second)
     world.run(30.0)
     return world
 
@@ -59,14 +60,14 @@ def joins_unrecorded(seed: int) -> World:
     world = running(3, seed)
     old = primary_of(world)
     stays, comes = others(world, old)
-    world.power_off(comes)
+    faults.power_off(world, comes)
     world.run(45.0)
-    world.stall_stream(stays, 1.0)
-    world.power_on(comes)
+    faults.stall_stream(world, stays, 1.0)
+    faults.power_on(world, comes)
     wait_until(world, lambda: world.server[comes].upstream is not None)
-    world.put_refused[old] = True
+    world.network.put_refused[old] = True
     world.run(2.5)
-    world.power_off(old)
+    faults.power_off(world, old)
     world.run(20.0)
     return world
 
@@ -76,13 +77,13 @@ def lost_after_a_restart(seed: int) -> World:
     world = running(3, seed)
     old = primary_of(world)
     second, third = others(world, old)
-    world.power_off(third)
-    world.stall_stream(second, 1.0)
-    world.postmaster_kill(old)
+    faults.power_off(world, third)
+    faults.stall_stream(world, second, 1.0)
+    faults.postmaster_kill(world, old)
     wait_until(world, lambda: world.server[old].writable)
     world.run(1.5)
-    world.power_off(old)
-    world.power_on(third)
+    faults.power_off(world, old)
+    faults.power_on(world, third)
     world.run(30.0)
     return world
 

@@ -169,7 +169,7 @@ class Server:
         """Return the server that is followed, if it can be reached and sends."""
         if self.upstream is None:
             return None
-        server = self.world.server_at(self.upstream, self.member)
+        server = self.world.network.server_at(self.upstream, self.member)
         if server is None or server.state == "down" or server.volume.wal is None or self.volume.wal is None:
             return None
         return server if self.volume.wal.seems_prefix_of(server.volume.wal) else None
@@ -294,7 +294,7 @@ class Server:
 
     def followers(self) -> list[Server]:
         """Return the servers that stream from this one at present."""
-        others = [s for s in self.world.servers() if s.alive and s.state == "standby" and s.upstream is not None]
+        others = [s for s in self.world.server if s.alive and s.state == "standby" and s.upstream is not None]
         return [s for s in others if s.source() is self]
 
     def _down(self) -> None:

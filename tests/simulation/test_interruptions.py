@@ -23,21 +23,21 @@ AFTERWARDS_S = 12.0
 
 
 def _cut_off(world: World) -> None:
-    world.cut_api(primary_of(world), 30.0)
-    world.cut_peers(primary_of(world), 30.0)
+    faults.cut_api(world, primary_of(world), 30.0)
+    faults.cut_peers(world, primary_of(world), 30.0)
 
 
 FAILOVERS: dict[str, Fault] = {
-    "the pod is deleted": lambda w: w.pod_delete(primary_of(w)),
-    "the pod is deleted by force": lambda w: w.pod_replace(primary_of(w)),
-    "an operator switches over": lambda w: w.switchover(primary_of(w), (primary_of(w) + 1) % 3),
-    "the postmaster is killed": lambda w: w.postmaster_kill(primary_of(w)),
-    "the container is killed": lambda w: w.container_kill(primary_of(w)),
-    "the node is off": lambda w: w.power_off(primary_of(w)),
+    "the pod is deleted": lambda w: faults.pod_delete(w, primary_of(w)),
+    "the pod is deleted by force": lambda w: faults.pod_replace(w, primary_of(w)),
+    "an operator switches over": lambda w: faults.switchover(w, primary_of(w), (primary_of(w) + 1) % 3),
+    "the postmaster is killed": lambda w: faults.postmaster_kill(w, primary_of(w)),
+    "the container is killed": lambda w: faults.container_kill(w, primary_of(w)),
+    "the node is off": lambda w: faults.power_off(w, primary_of(w)),
     "the primary is cut off": _cut_off,
-    "the disk hangs": lambda w: w.hang_disk(primary_of(w), 30.0),
+    "the disk hangs": lambda w: faults.hang_disk(w, primary_of(w), 30.0),
     "the pod freezes": lambda w: faults.freeze_pod(w, primary_of(w), 15.0),
-    "the API is away": lambda w: w.api_outage(8.0),
+    "the API is away": lambda w: faults.api_outage(w, 8.0),
     "everything is off": lambda w: faults.all_off(w, 2.0),
 }
 HOW: dict[str, Callable[[int], Interruption]] = {

@@ -8,7 +8,7 @@ import pytest
 
 from hapg_failover.core import election
 
-from . import scenarios
+from . import faults, scenarios
 from .scenarios import primary_of, running
 from .signs import loses_more_than_the_wire_holds
 from .world import World
@@ -70,8 +70,8 @@ def test_a_primary_that_is_scaled_away_hands_over_once_to_one_that_stays(seed: i
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_stale_switchover_is_refused_and_changes_nothing(seed: int) -> None:
     world = running(3, seed)
-    world.switchover(0, 1, term=0)
-    world.switchover(1, 2)
+    faults.switchover(world, 0, 1, term=0)
+    faults.switchover(world, 1, 2)
     world.run(15.0)
     assert world.primary() == 0
     assert len(world.promotions) == 1
@@ -85,7 +85,7 @@ def test_nobody_is_promoted_who_is_too_far_behind_until_an_operator_forces_it(se
     world = scenarios.too_far_behind(seed)
     assert world.primary() is None
     assert {reason for _, reason in world.announced} >= {"NobodyMayClaim"}
-    world.force(2)
+    faults.force(world, 2)
     world.run(5.0)
     assert world.primary() == 2
     assert world.lost[-1] != []
@@ -99,13 +99,13 @@ def test_nobody_is_promoted_who_is_too_far_behind_until_an_operator_forces_it(se
 @pytest.mark.parametrize("seed", SEEDS)
 def test_force_takes_nothing_from_a_living_primary_nor_on_another_occasion(seed: int) -> None:
     world = running(3, seed)
-    world.force(1)
+    faults.force(world, 1)
     world.run(10.0)
     assert world.primary() == 0
     assert [member for member, answer in world.answers if '"refused"' in answer] == [1]
-    world.power_off(0)
+    faults.power_off(world, 0)
     world.run(3.0)
-    world.force(1, version="7")
+    faults.force(world, 1, version="7")
     world.run(1.0)
     assert [pod.force for pod in world.api.pods.values()] == [None] * 3
     world.settle()
@@ -123,7 +123,7 @@ def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_container_killed_without_lag_loses_nothing(seed: int) -> None:
     world = running(3, seed)
-    world.container_kill(primary_of(world))
+    faults.container_kill(world, primary_of(world))
     world.run(15.0)
     assert world.lost[-1] == []
     world.settle()
@@ -134,7 +134,7 @@ def test_a_container_killed_without_lag_loses_nothing(seed: int) -> None:
 def test_a_lost_node_is_replaced_and_comes_back_as_a_replica(seed: int) -> None:
     world = running(3, seed)
     old, began = primary_of(world), world.engine.now
-    world.power_off(old)
+    faults.power_off(world, old)
     world.run(15.0)
     new = primary_of(world)
     assert new != old
@@ -210,7 +210,7 @@ def test_without_lease_and_primary_the_members_make_a_lease_anew(seed: int, afte
 def test_a_primary_that_lives_makes_a_deleted_lease_anew(seed: int) -> None:
     world = running(3, seed)
     for _ in range(2):
-        world.delete_lease()
+        faults.delete_lease(world)
         world.run(80.0)
     assert len(world.promotions) == 1
     assert world.settle(20.0) < 20.0

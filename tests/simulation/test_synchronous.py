@@ -8,6 +8,7 @@ import pytest
 
 from hapg_failover.core.syncset import Policy
 
+from . import faults
 from .scenarios import primary_of
 from .scenarios_sync import PREFERRED, STRICT, joins_unrecorded, lost_after_a_restart, others, running, twice_lost, wait_until, walked
 from .world import World
@@ -53,12 +54,12 @@ def test_a_lost_primary_is_replaced_when_all_that_may_have_acknowledged_are_ther
     world = running(3, seed)
     old = primary_of(world)
     second, third = others(world, old)
-    world.power_off(third)
-    world.power_off(old)
+    faults.power_off(world, third)
+    faults.power_off(world, old)
     world.run(30.0)
     assert world.primary() is None
     assert announced(world, "NobodyMayClaim")
-    world.power_on(third)
+    faults.power_on(world, third)
     wait_until(world, lambda: world.primary() in (second, third))
     world.settle(120.0)
     assert world.violations == []
@@ -69,9 +70,9 @@ def test_a_dead_standby_leaves_the_set_so_that_the_other_is_enough(seed: int) ->
     world = running(3, seed)
     old = primary_of(world)
     second, third = others(world, old)
-    world.power_off(third)
+    faults.power_off(world, third)
     world.run(20.0)
-    world.power_off(old)
+    faults.power_off(world, old)
     wait_until(world, lambda: world.primary() == second)
     assert world.violations == []
 
@@ -81,11 +82,11 @@ def test_strict_writes_wait_for_a_standby(seed: int) -> None:
     world = running(3, seed)
     old = primary_of(world)
     for member in others(world, old):
-        world.power_off(member)
+        faults.power_off(world, member)
     world.run(10.0)
     assert not acknowledges(world, 60.0)
     assert announced(world, "WritesWait")
-    world.power_on(others(world, old)[0])
+    faults.power_on(world, others(world, old)[0])
     assert acknowledges(world, 20.0)
     world.settle(120.0)
     assert world.violations == []
@@ -96,7 +97,7 @@ def test_preferred_writes_go_on_and_wait_again_later(seed: int) -> None:
     world = running(3, seed, PREFERRED)
     old = primary_of(world)
     for member in others(world, old):
-        world.power_off(member)
+        faults.power_off(world, member)
     world.run(10.0)
     assert acknowledges(world, 5.0)
     assert announced(world, "Asynchronous")
@@ -112,7 +113,7 @@ def test_the_mode_is_changed_while_it_runs(seed: int) -> None:
     world.settle(60.0)
     world.policy = STRICT
     world.settle(60.0)
-    world.power_off(primary_of(world))
+    faults.power_off(world, primary_of(world))
     world.run(20.0)
     assert world.violations == []
     world.policy = Policy()

@@ -7,21 +7,22 @@ from collections.abc import Callable
 from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 
 from . import faults
-from .world import SOUND_LATENCY_S, World
+from .network import SOUND_LATENCY_S
+from .world import World
 
 Fault = Callable[[World, int], None]
 
 
 def _lossy(world: World, _: int) -> None:
-    world.lossy_api(world.uniform(0.05, 0.6), world.uniform(0.01, 0.3))
+    faults.lossy_api(world, world.uniform(0.05, 0.6), world.uniform(0.01, 0.3))
 
 
 def _clean(world: World, _: int) -> None:
-    world.lossy_api(0.0, SOUND_LATENCY_S)
+    faults.lossy_api(world, 0.0, SOUND_LATENCY_S)
 
 
 def _slow(world: World, _: int) -> None:
-    world.lossy_api(0.0, world.uniform(0.2, 0.8))
+    faults.lossy_api(world, 0.0, world.uniform(0.2, 0.8))
 
 
 def _failing(world: World, _: int) -> None:
@@ -32,45 +33,45 @@ def _failing(world: World, _: int) -> None:
 def _switchover(world: World, member: int) -> None:
     to = world.randint(0, world.replicas - 1)
     stale = world.randint(0, 3) if world.chance(0.2) else None
-    world.switchover(member, to if world.chance(0.5) else None, stale)
+    faults.switchover(world, member, to if world.chance(0.5) else None, stale)
 
 
 def _delete_lease_once(world: World, _: int) -> None:
     """What a second deletion may do is a known limit (docs/protocol.md, section 7)."""
     if world.api.deleted_at < 0:
-        world.delete_lease()
+        faults.delete_lease(world)
 
 
 FAULTS: dict[str, tuple[int, Fault]] = {
     "nothing": (4, lambda w, m: None),
-    "agent crash": (3, lambda w, m: w.agent_crash(m)),
-    "agent freeze": (3, lambda w, m: w.freeze_now(m, w.uniform(0.2, 15.0))),
-    "agent freeze before it acts": (3, lambda w, m: w.freeze_before_action(m, w.uniform(0.2, 12.0))),
-    "postmaster kill": (2, lambda w, m: w.postmaster_kill(m)),
-    "container kill": (2, lambda w, m: w.container_kill(m)),
-    "cut from the API": (3, lambda w, m: w.cut_api(m, w.uniform(0.5, 20.0))),
-    "cut from the peers": (2, lambda w, m: w.cut_peers(m, w.uniform(0.5, 20.0))),
-    "power off": (1, lambda w, m: w.power_off(m)),
-    "power on": (2, lambda w, m: w.power_on(m)),
-    "API outage": (1, lambda w, m: w.api_outage(w.uniform(0.5, 15.0))),
-    "pod delete": (2, lambda w, m: w.pod_delete(m)),
+    "agent crash": (3, faults.agent_crash),
+    "agent freeze": (3, lambda w, m: faults.freeze_agent(w, m, w.uniform(0.2, 15.0))),
+    "agent freeze before it acts": (3, lambda w, m: faults.freeze_before_action(w, m, w.uniform(0.2, 12.0))),
+    "postmaster kill": (2, faults.postmaster_kill),
+    "container kill": (2, faults.container_kill),
+    "cut from the API": (3, lambda w, m: faults.cut_api(w, m, w.uniform(0.5, 20.0))),
+    "cut from the peers": (2, lambda w, m: faults.cut_peers(w, m, w.uniform(0.5, 20.0))),
+    "power off": (1, faults.power_off),
+    "power on": (2, faults.power_on),
+    "API outage": (1, lambda w, m: faults.api_outage(w, w.uniform(0.5, 15.0))),
+    "pod delete": (2, faults.pod_delete),
     "switchover": (2, _switchover),
-    "forced promotion": (1, lambda w, m: w.force(m)),
-    "pod replace": (1, lambda w, m: w.pod_replace(m)),
-    "disk hang": (1, lambda w, m: w.hang_disk(m, w.uniform(0.5, 12.0))),
-    "silent watch": (2, lambda w, m: w.break_watch(m, w.uniform(1.0, 30.0))),
-    "slow stream": (2, lambda w, m: w.stall_stream(m, w.uniform(0.0, 1.0))),
+    "forced promotion": (1, faults.force),
+    "pod replace": (1, faults.pod_replace),
+    "disk hang": (1, lambda w, m: faults.hang_disk(w, m, w.uniform(0.5, 12.0))),
+    "silent watch": (2, lambda w, m: faults.break_watch(w, m, w.uniform(1.0, 30.0))),
+    "slow stream": (2, lambda w, m: faults.stall_stream(w, m, w.uniform(0.0, 1.0))),
     "lossy API": (2, _lossy),
     "sound API": (2, _clean),
     "failing operations": (1, _failing),
     "slow API": (1, _slow),
     "flapping API": (1, lambda w, m: faults.flap(w, w.uniform(3.0, 25.0))),
     "agent and container freeze": (2, lambda w, m: faults.freeze_pod(w, m, w.uniform(0.2, 15.0))),
-    "container freeze": (2, lambda w, m: w.freeze_container(m, w.uniform(0.2, 15.0))),
-    "calls don't arrive": (2, lambda w, m: faults.one_way(w, w.mute, m, w.uniform(0.5, 20.0), "to the API")),
-    "answers don't arrive": (2, lambda w, m: faults.one_way(w, w.deaf, m, w.uniform(0.5, 20.0), "from the API")),
-    "peers don't hear it": (1, lambda w, m: faults.one_way(w, w.peers_mute, m, w.uniform(0.5, 20.0), "to the peers")),
-    "it doesn't hear its peers": (1, lambda w, m: faults.one_way(w, w.peers_deaf, m, w.uniform(0.5, 20.0), "from the peers")),
+    "container freeze": (2, lambda w, m: faults.freeze_container(w, m, w.uniform(0.2, 15.0))),
+    "calls don't arrive": (2, lambda w, m: faults.one_way(w, w.network.mute, m, w.uniform(0.5, 20.0), "to the API")),
+    "answers don't arrive": (2, lambda w, m: faults.one_way(w, w.network.deaf, m, w.uniform(0.5, 20.0), "from the API")),
+    "peers don't hear it": (1, lambda w, m: faults.one_way(w, w.network.peers_mute, m, w.uniform(0.5, 20.0), "to the peers")),
+    "it doesn't hear its peers": (1, lambda w, m: faults.one_way(w, w.network.peers_deaf, m, w.uniform(0.5, 20.0), "from the peers")),
     "lossy peers": (1, lambda w, m: faults.lossy_peers(w, w.uniform(0.1, 0.7))),
     "all off": (1, lambda w, m: faults.all_off(w, w.uniform(0.5, 20.0))),
     "Lease deleted": (1, _delete_lease_once),

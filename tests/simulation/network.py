@@ -1,0 +1,179 @@
+"""The network of the simulated release: calls of the API, its watches, questions between agents; and what of all this is cut or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from hapg_failover.core.actions import PutKind, PutLease
+from hapg_failover.core.model import GrantAnswer, GrantRequest, LeaseObject, Pod, Publication
+from hapg_failover.core.results import PutOutcome
+
+from .server import Server
+
+if TYPE_CHECKING:
+    from .agent import Agent
+    from .world import World
+
+T = TypeVar("T")
+SOUND_LATENCY_S = 0.02
+GRANT_LIMIT_S = 0.4
+
+
+class Network:
+    """What reaches whom, and when. Lists hold a flag for each member, by its number.
+
+    mute, deaf: what the member says to the API, or hears from it, is lost; peers_mute, peers_deaf: the same with other members.
+    loss, peer_loss: the share of calls, and of questions and answers between members, that is lost; latency: of each way, on average, in
+    seconds.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.api_down = False
+        self.api_cut = [False] * world.replicas
+        self.mute = [False] * world.replicas
+        self.deaf = [False] * world.replicas
+        self.peers_cut = [False] * world.replicas
+        self.peers_mute = [False] * world.replicas
+        self.peers_deaf = [False] * world.replicas
+        self.watch_broken = [False] * world.replicas
+        self.put_refused = [False] * world.replicas
+        self.loss = 0.0
+        self.peer_loss = 0.0
+        self.latency = SOUND_LATENCY_S
+        world.api.watchers.append(self._watched)
+
+    def heal(self) -> None:
+        """Everything gets through again, and in time."""
+        self.api_down = False
+        self.loss = 0.0
+        self.peer_loss = 0.0
+        self.latency = SOUND_LATENCY_S
+        for member in range(self.world.replicas):
+            self.api_cut[member] = self.mute[member] = self.deaf[member] = False
+            self.peers_cut[member] = self.peers_mute[member] = self.peers_deaf[member] = False
+            self.watch_broken[member] = self.put_refused[member] = False
+
+    @property
+    def api_is_sound(self) -> bool:
+        """Whether calls of the API are answered in time. A slow one's calls time out, which is as good as lost."""
+        return self.loss == 0.0 and self.latency <= SOUND_LATENCY_S
+
+    def reachable(self, member: int) -> bool:
+        """Tell whether the API answers this member."""
+        return self.world.on[member] and not self.api_cut[member] and not self.api_down
+
+    def hears(self, member: int) -> bool:
+        """Tell whether what the API says arrives at this member."""
+        return self.reachable(member) and not self.deaf[member]
+
+    def server_at(self, address: str, seen_from: int) -> Server | None:
+        """Return the server at an address, if it runs and the network reaches it."""
+        for server in self.world.server:
+            if self.world.address(server.member) == address and server.alive and self.world.on[server.member]:
+                both = (server.member, seen_from)
+                cut = any(self.peers_cut[m] or self.peers_mute[m] or self.peers_deaf[m] for m in both)
+                reachable = server.member == seen_from or not cut
+                return server if reachable and not server.frozen else None
+        return None
+
+    def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None]) -> None:
+        """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer."""
+        world, member = self.world, agent.member
+        limit = world.timing.call / world.clock(member).rate
+        pod = world.api.pods.get(agent.pod)
+        revoked = (pod is None or pod.uid != agent.uid) and world.chance(0.5)
+        there, back = self._delay(), self._delay()
+        fate = world.random.random()
+        open_ = [True]
+
+        def finish(answer: T | None) -> None:
+            if open_[0]:
+                open_[0] = False
+                answered(answer)
+
+        def carry_out(answer_arrives: bool) -> None:
+            result = apply()
+            if answer_arrives and self.hears(member):
+                agent.later(back, lambda: finish(result))
+
+        agent.later(limit, lambda: finish(None))
+        if not self.reachable(member) or self.mute[member]:
+            return
+        if revoked:
+            agent.later(back, lambda: finish(None))
+            return
+        if fate < self.loss / 3:
+            return
+        if fate < self.loss * 2 / 3:
+            world.engine.after(there, lambda: carry_out(False))
+        elif fate < self.loss:
+            world.engine.after(world.uniform(0.5, 14.0), lambda: carry_out(True))
+        else:
+            world.engine.after(there, lambda: carry_out(True))
+
+    def put(self, agent: Agent, action: PutLease, sent: float) -> tuple[PutOutcome, LeaseObject | None]:
+        """Carry out a PUT of the Lease. sent: true time."""
+        world = self.world
+        if self.put_refused[agent.member]:
+            return PutOutcome.UNKNOWN, None
+        previous = world.api.lease
+        outcome, lease = world.api.put(action.state, action.version)
+        if outcome is PutOutcome.OK:
+            world.note(agent.member, f"PUT {action.kind.value} applied: {lease.version if lease else ''}")
+            if action.kind is PutKind.CLAIM:
+                world.invariants.claimed(agent, previous, action.state, given_up=world.engine.now - sent > world.timing.call)
+            world.written_at = world.engine.now
+        return outcome, lease
+
+    def publish(self, agent: Agent, publication: Publication) -> str:
+        """Carry out the PATCH of a publication."""
+        return self.world.api.patch_pod(agent.pod, agent.uid, publication=publication, now=self.world.engine.now)
+
+    def ask_peer(self, agent: Agent, address: str, request: GrantRequest, answered: Callable[[GrantAnswer], None]) -> None:
+        """Ask the agent at an address for a grant: question and answer take a while each, or are lost; too late is lost too."""
+        world = self.world
+        there, back, sent = self._delay(), self._delay(), world.engine.now
+        limit = GRANT_LIMIT_S / world.clock(agent.member).rate
+
+        def arrive() -> None:
+            for peer in world.agent:
+                if world.address(peer.member) == address and peer.running and self._connected(agent.member, peer.member):
+                    peer.resume(lambda peer=peer: peer.ask(request, lambda answer: reply(peer, answer)))  # type: ignore[misc]
+
+        def reply(peer: Agent, answer: GrantAnswer) -> None:
+            def arrive_back() -> None:
+                if self._connected(peer.member, agent.member) and world.engine.now - sent <= limit:
+                    answered(answer)
+
+            if not world.chance(max(self.loss, self.peer_loss)):
+                agent.later(back, arrive_back)
+
+        if not world.chance(max(self.loss, self.peer_loss)):
+            world.engine.after(there, arrive)
+
+    def _connected(self, one: int, other: int) -> bool:
+        """Tell whether what `one` says reaches `other`."""
+        way = self.world.on[one] and self.world.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
+        return way and not self.peers_mute[one] and not self.peers_deaf[other]
+
+    def _delay(self) -> float:
+        return self.world.random.expovariate(1.0 / self.latency)
+
+    def _watched(self, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
+        for member in range(len(self.world.agent)):
+            if not self.hears(member) or self.watch_broken[member] or self.world.chance(self.loss / 2):
+                continue
+            self._deliver(self.world.agent[member], self._delay(), lease, pod, gone)
+
+    def _deliver(self, agent: Agent, delay: float, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
+        def arrive() -> None:
+            if not self.hears(agent.member):
+                return
+            if lease is not None:
+                agent.see(lease, agent.now)
+            agent.see_pod(pod, gone)
+            agent.turn()
+
+        agent.later(delay, arrive)
