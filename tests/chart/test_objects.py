@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import yaml
 
@@ -174,60 +172,6 @@ def test_nothing_that_a_chart_release_changes_is_in_pods_or_claims() -> None:
     assert "15.0.0" not in text
 
 
-def test_volumes_are_kept() -> None:
-    spec = helm.objects()["StatefulSet", "ha-postgres"]["spec"]
-    assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
-
-
-# --- storage ---
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [({}, None), ({"storageClassName": None}, None), ({"storageClassName": ""}, ""), ({"storageClassName": "standard"}, "standard")],
-)
-@pytest.mark.parametrize("version", helm.VERSIONS)
-def test_the_class_of_the_claims(given: dict[str, str | None], expected: str | None, version: str) -> None:
-    options = helm.values({"storage": given}) if given else ()
-    (claim,) = helm.objects(*options, version=version)["StatefulSet", "ha-postgres"]["spec"]["volumeClaimTemplates"]
-    assert claim["spec"].get("storageClassName") == expected
-    assert claim["metadata"]["name"] == "data"
-
-
-@pytest.mark.parametrize("version", helm.VERSIONS)
-def test_without_storage_the_data_is_in_an_empty_dir(version: str) -> None:
-    spec = helm.objects("--set", "storage=null", version=version)["StatefulSet", "ha-postgres"]["spec"]
-    assert "volumeClaimTemplates" not in spec
-    assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
-
-
-# --- the WAL volume ---
-
-WAL_MOUNT = {"name": "wal", "mountPath": "/var/lib/postgresql/wal"}
-WAL_VARIABLE = {"name": "HAPG_WAL_VOLUME", "value": "/var/lib/postgresql/wal"}
-
-
-@pytest.mark.parametrize("version", helm.VERSIONS)
-def test_a_wal_volume_is_a_second_claim_that_both_programs_have(version: str) -> None:
-    given = {"enabled": True, "size": "6Gi", "storageClassName": "fast", "accessModes": ["ReadWriteOncePod"]}
-    spec = helm.objects(*helm.values({"walVolume": given}), version=version)["StatefulSet", "ha-postgres"]["spec"]
-    data, wal = spec["volumeClaimTemplates"]
-    assert (data["metadata"]["name"], wal["metadata"]["name"]) == ("data", "wal")
-    assert wal["spec"] == {"storageClassName": "fast", "accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "6Gi"}}}
-    containers = helm.containers(spec["template"]["spec"])
-    have = [name for name, each in containers.items() if WAL_MOUNT in each.get("volumeMounts", [])]
-    told = [name for name, each in containers.items() if WAL_VARIABLE in each.get("env", [])]
-    assert sorted(have) == sorted(told) == ["failover", "postgres"]
-
-
-def test_without_one_there_is_no_trace_of_it() -> None:
-    text = helm.text("--show-only", "templates/statefulset.yaml")
-    assert "/var/lib/postgresql/wal" not in text
-    assert "HAPG_WAL_VOLUME" not in text
-    (claim,) = helm.objects("--set", "walVolume.enabled=true")["StatefulSet", "ha-postgres"]["spec"]["volumeClaimTemplates"][1:]
-    assert claim["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "4Gi"}}}
-
-
 # --- rights ---
 
 
@@ -334,73 +278,6 @@ def test_a_spread_without_a_selector_counts_the_releases_pods() -> None:
     ]
 
 
-# --- postgresql.conf ---
-
-
-@pytest.mark.parametrize("version", helm.VERSIONS)
-def test_parameters_are_written_as_postgresql_reads_them(version: str) -> None:
-    given = {
-        "jit": False,
-        "max_connections": 2000000,
-        "random_page_cost": 1.1,
-        "log_line_prefix": r"%m it's \t",
-        "pg_stat_statements.max": 10000,
-        "search_path": "",
-    }
-    options = helm.values({"postgresql": {"parameters": given}})
-    conf = helm.objects(*options, version=version)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
-    added = conf.split("# postgresql.parameters\n")[1].split("\n\n")[0].splitlines()
-    assert added == [
-        "jit = off",
-        r"log_line_prefix = '%m it''s \\t'",
-        "max_connections = 2000000",
-        "pg_stat_statements.max = 10000",
-        "random_page_cost = '1.1'",
-        "search_path = ''",
-        "shared_buffers = '128MB'",
-    ]
-
-
-def test_a_parameter_of_the_users_comes_after_the_charts() -> None:
-    conf = helm.objects("--set", "postgresql.parameters.wal_keep_size=4GB")["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
-    assert re.findall(r"^wal_keep_size = (.*)$", conf, re.MULTILINE) == ["'512MB'", "'4GB'"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "settings"),
-    [
-        ([], []),
-        (["--wal-segsize=16", "--locale=C"], []),
-        (["--locale=C", "--wal-segsize=64"], ["min_wal_size = '320MB'", "max_wal_size = '4096MB'"]),
-        (["--wal-segsize", "1024"], ["min_wal_size = '5120MB'", "max_wal_size = '65536MB'"]),
-    ],
-)
-def test_larger_segments_come_with_sizes_that_a_server_starts_with(arguments: list[str], settings: list[str]) -> None:
-    conf = helm.objects(*helm.values({"initdb.args": arguments}))["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
-    assert [line for line in conf.splitlines() if line.startswith(("min_wal_size", "max_wal_size"))] == settings
-
-
 def test_the_script_is_byte_for_byte_the_packages() -> None:
     rendered = helm.objects()["ConfigMap", "ha-postgres-supervisor"]["data"]["supervisor.sh"]
     assert rendered == (helm.CHART / "files" / "supervisor.sh").read_text()
-
-
-@pytest.mark.parametrize(
-    ("options", "kept"),
-    [
-        ((), "1638MB"),
-        (("--set", "storage.resources.requests.storage=50Mi"), "10MB"),
-        (("--set", "storage.resources.requests.storage=1Ki"), "1MB"),
-        (("--set", "storage.resources.requests.storage=1.5T"), "286102MB"),
-        (("--set", "storage.resources.requests.storage=1e10"), "1907MB"),
-        (("--set", "storage.resources.requests.storage=1073741824"), "204MB"),
-        (("--set", "storage=null"), "1GB"),
-        (("--set", "walVolume.enabled=true"), "2048MB"),
-        (("--set", "walVolume.enabled=true,walVolume.size=10G,storage.resources.requests.storage=1Ti"), "4768MB"),
-        (("--set", "walVolume.enabled=true,replication.maxSlotWalKeepSize=3GB"), "3GB"),
-        (("--set", "replication.maxSlotWalKeepSize=4GB"), "4GB"),
-    ],
-)
-def test_slots_keep_no_more_wal_than_a_share_of_the_volume(options: tuple[str, ...], kept: str) -> None:
-    conf = helm.objects(*options)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
-    assert re.findall(r"^max_slot_wal_keep_size = '(.*)'$", conf, re.MULTILINE) == [kept]

@@ -169,6 +169,12 @@ PARTS = (
         patches.only_our_ttl_counts,
         Witness(UNIT + "test_election.py::test_a_claimer_waits_for_the_longer_ttl"),
     ),
+    Part(
+        "4C",
+        "the longer TTL counts while the pods have different ones",
+        mutants.only_our_ttl,
+        Simulated(scenarios.ttl_shortened, TWO_WRITE),
+    ),
     Part("4C", "nobody suspects without a fresh read", patches.suspected_unread, Witness(DECIDE, "overdue, not read since")),
     Part(
         "4C",

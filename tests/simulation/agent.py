@@ -63,6 +63,7 @@ class Agent:
         self.pod = world.pod_name(member)
         self.uid = world.uids[member]
         self.address = world.address(member)
+        self.timing = world.timings[member]
         self.running = True
         self.gone: frozenset[str] = frozenset()
         self.frozen = False
@@ -130,7 +131,7 @@ class Agent:
     # --- decisions ---
 
     def _tick(self) -> None:
-        pause = longest_wait(self.memory, self.world.timing, self.view, self.now)
+        pause = longest_wait(self.memory, self.timing, self.view, self.now)
         self.later(pause * self.world.uniform(0.8, 1.1), self._tick)
         self.turn()
 
@@ -182,7 +183,7 @@ class Agent:
             replicas=world.replicas,
             standby_mode=world.standby_mode,
             max_lag=world.max_lag,
-            timing=world.timing,
+            timing=self.timing,
             nonce=nonce,
             server=server.heartbeat_state if fresh else None,
             heartbeat_at=server.heartbeat_at,
@@ -310,7 +311,7 @@ class Agent:
 
     def see(self, lease: LeaseObject | None, asked: float) -> None:
         """Take a read of the Lease into the view."""
-        self.view = view.see(self.view, lease, asked, self.now, self.world.timing.read_gap)
+        self.view = view.see(self.view, lease, asked, self.now, self.timing.read_gap)
 
     def see_pod(self, pod: Pod | None, gone: str | None) -> None:
         """Take a watch event of a pod into the cache."""

@@ -6,10 +6,16 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hapg_failover.core.timing import Timing
+
 from .engine import Clock
 
 if TYPE_CHECKING:
     from .world import World
+
+ROLL_S = 5.0
+SHORT_TIMES = Timing(ttl=4.0, lease=3.1, renew=1.0, call=1.0, overdue=2.1, grant=1.1)
+LONG_TIMES = Timing(ttl=15.0, lease=13.4, renew=4.0, call=3.0, overdue=8.0, grant=5.0)
 
 
 def _for_a_while(world: World, flags: list[bool], member: int, seconds: float) -> None:
@@ -220,6 +226,24 @@ def pod_replace(world: World, member: int) -> None:
     world.new_uid(member)
     world.api.put_pod(world.new_pod(member))
     world.engine.after(world.uniform(0.0, 3.0), lambda: world.kubelet.end_replaced_pod(member, server, agent))
+
+
+def upgrade(world: World, timing: Timing) -> None:
+    """The release is upgraded with other times: pod after pod is replaced, the last first, each once all of them run."""
+    for member in range(world.replicas):
+        world.fault(member, f"the TTL becomes {timing.ttl:g} s")
+    world.timing = timing
+
+    def roll() -> None:
+        old = [member for member in range(world.replicas) if world.timings[member] != world.timing]
+        if not old or world.timing is not timing:
+            return
+        pods = [world.api.pods.get(world.pod_name(member)) for member in range(world.replicas)]
+        if all(pod is not None and not pod.deleting for pod in pods) and all(agent.running for agent in world.agent):
+            pod_delete(world, old[-1])
+        world.engine.after(ROLL_S, roll)
+
+    roll()
 
 
 def delete_lease(world: World) -> None:

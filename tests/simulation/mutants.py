@@ -40,6 +40,12 @@ def no_waiting(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Agent, "observe", impatient)
 
 
+def only_our_ttl(patch: pytest.MonkeyPatch) -> None:
+    """Members that don't hold the Lease go by their own TTL alone, from the seal to the claim."""
+    patch.setattr(election, "is_expired", lambda ttl, lease_ttl, age: age >= ttl)
+    patch.setattr(Timing, "claim_after", lambda self, recorded_ttl: self.ttl)
+
+
 def timelines_again(patch: pytest.MonkeyPatch) -> None:
     """A claim takes the timeline after its own, whatever has been reserved."""
     claim = election.claim
@@ -58,7 +64,7 @@ def reads_extend(patch: pytest.MonkeyPatch) -> None:
         see(self, lease, asked)
         old = self.server.deadline
         if lease is not None and lease.state.holder.uid == self.uid and lease.state.release is None and old is not None and old.at:
-            self.server.deadline = Deadline(self.now + self.world.timing.lease, old.term, old.nonce)
+            self.server.deadline = Deadline(self.now + self.timing.lease, old.term, old.nonce)
 
     patch.setattr(Agent, "see", extending)
 

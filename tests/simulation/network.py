@@ -81,7 +81,7 @@ class Network:
     def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None]) -> None:
         """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer."""
         world, member = self.world, agent.member
-        limit = world.timing.call / world.clock(member).rate
+        limit = agent.timing.call / world.clock(member).rate
         pod = world.api.pods.get(agent.pod)
         revoked = (pod is None or pod.uid != agent.uid) and world.chance(0.5)
         there, back = self._delay(), self._delay()
@@ -123,7 +123,7 @@ class Network:
         if outcome is PutOutcome.OK:
             world.note(agent.member, f"PUT {action.kind.value} applied: {lease.version if lease else ''}")
             if action.kind is PutKind.CLAIM:
-                world.invariants.claimed(agent, previous, action.state, given_up=world.engine.now - sent > world.timing.call)
+                world.invariants.claimed(agent, previous, action.state, given_up=world.engine.now - sent > agent.timing.call)
             world.written_at = world.engine.now
         return outcome, lease
 

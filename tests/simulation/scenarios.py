@@ -90,6 +90,21 @@ def cut_off_from_sealed_ones(seed: int) -> World:
     return world
 
 
+def ttl_shortened(seed: int) -> World:
+    """While the TTL is being shortened, the primary is cut off: its pod still has the longer times, those of the replicas are new."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.timing = faults.SHORT_TIMES
+    for member in range(3):
+        if member != old:
+            faults.pod_delete(world, member)
+    world.run(world.uniform(60.0, 63.0))
+    faults.cut_api(world, old, 30.0)
+    faults.cut_peers(world, old, 30.0)
+    world.run(20.0)
+    return world
+
+
 def cut_from_the_api(seed: int) -> World:
     """The primary reaches everybody but the API, and goes on as long as it may."""
     world = running(3, seed)

@@ -115,7 +115,7 @@ class Server:
     @property
     def overdrawn(self) -> bool:
         """Its processes were frozen past the deadline, and the supervisor has had no time yet to look (rule 15 of what is known)."""
-        return self.frozen or self.world.engine.now - self.thawed_at <= self.world.timing.fence
+        return self.frozen or self.world.engine.now - self.thawed_at <= self.world.timings[self.member].fence
 
     # --- the supervisor's loop ---
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from hapg_failover.core import election
+from hapg_failover.core.timing import Timing
 
 from . import faults, scenarios
 from .scenarios import primary_of, running
@@ -147,7 +148,7 @@ def test_a_lost_node_is_replaced_and_comes_back_as_a_replica(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "scenario",
-    [scenarios.cut_off, scenarios.cut_off_from_sealed_ones, scenarios.writes_refused, scenarios.disk_hangs],
+    [scenarios.cut_off, scenarios.cut_off_from_sealed_ones, scenarios.ttl_shortened, scenarios.writes_refused, scenarios.disk_hangs],
 )
 def test_a_primary_that_cannot_go_on_is_replaced(scenario: Callable[[int], World], seed: int) -> None:
     world = scenario(seed)
@@ -189,7 +190,9 @@ def test_a_failed_promotion_is_given_up(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("scenario", [scenarios.cut_off, scenarios.writes_refused, scenarios.frozen_before_promotion])
+@pytest.mark.parametrize(
+    "scenario", [scenarios.cut_off, scenarios.ttl_shortened, scenarios.writes_refused, scenarios.frozen_before_promotion]
+)
 def test_the_second_for_publications_is_not_what_keeps_it_safe(
     scenario: Callable[[int], World], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,3 +226,16 @@ def test_a_timeline_that_nobody_followed_is_not_used_again(seed: int) -> None:
     assert len(world.promotions) == 3
     world.settle()
     assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("times", [faults.SHORT_TIMES, faults.LONG_TIMES], ids=["shorter", "longer"])
+def test_an_upgrade_brings_other_times_to_every_pod(times: Timing, seed: int) -> None:
+    world = running(3, seed)
+    faults.upgrade(world, times)
+    world.run(240.0)
+    assert world.timings == [times] * 3
+    assert world.settle() < 20.0
+    assert world.violations == []
+    assert world.api.lease is not None
+    assert world.api.lease.state.ttl_s == times.ttl

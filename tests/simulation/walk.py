@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
+from hapg_failover.core.timing import Timing
 
 from . import faults
 from .network import SOUND_LATENCY_S
@@ -36,6 +37,10 @@ def _switchover(world: World, member: int) -> None:
     faults.switchover(world, member, to if world.chance(0.5) else None, stale)
 
 
+def _upgrade(world: World, _: int) -> None:
+    faults.upgrade(world, world.random.choice((Timing(), faults.SHORT_TIMES, faults.LONG_TIMES)))
+
+
 def _delete_lease_once(world: World, _: int) -> None:
     """What a second deletion may do is a known limit (docs/protocol.md, section 7)."""
     if world.api.deleted_at < 0:
@@ -57,6 +62,7 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "pod delete": (2, faults.pod_delete),
     "switchover": (2, _switchover),
     "forced promotion": (1, faults.force),
+    "other times": (1, _upgrade),
     "pod replace": (1, faults.pod_replace),
     "disk hang": (1, lambda w, m: faults.hang_disk(w, m, w.uniform(0.5, 12.0))),
     "silent watch": (2, lambda w, m: faults.break_watch(w, m, w.uniform(1.0, 30.0))),

@@ -32,7 +32,10 @@ class Acknowledged:
 
 
 class World:
-    """N members on a node each. Every random choice comes from `seed`, so that a run can be repeated."""
+    """N members on a node each. Every random choice comes from `seed`, so that a run can be repeated.
+
+    timing: what the chart says now; timings: what each member's present pod was made with.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class World:
         self.api = Api()
         self.replicas = replicas
         self.timing = Timing()
+        self.timings = [self.timing] * replicas
         self.max_lag = max_lag
         self.policy = policy
         self.standby_mode = "hot"
@@ -129,6 +133,7 @@ class World:
         """Return the UID of a member's next pod, which is its present one from now on."""
         self.generation[member] += 1
         self.uids[member] = f"uid-{member}-{self.generation[member]}"
+        self.timings[member] = self.timing
         return self.uids[member]
 
     def new_pod(self, member: int, role: str | None = None) -> Pod:

@@ -1,4 +1,4 @@
-"""What the tests of the failover container share: a real PostgreSQL server, where one is installed."""
+"""What the tests of the failover container share: a server in the place of the API, a real PostgreSQL server where one is installed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg2
 import pytest
+
+from tests.unit.failover import kube_server
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 SEGMENT_SIZE = 1024 * 1024
@@ -82,6 +84,12 @@ class Server:
                 return file.read(length)
         except FileNotFoundError:
             return None
+
+
+@pytest.fixture
+def api() -> Iterator[kube_server.Api]:
+    with kube_server.serving() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -1,138 +1,22 @@
-"""The Kubernetes adapter against a small HTTP server that answers as badly as it is told to."""
+"""The calls of the Kubernetes adapter against a server that answers as badly as it is told to."""
 
 from __future__ import annotations
 
-import json
-import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from kubernetes.client import Configuration
 
-from hapg_failover.adapters.kube import watch as watching
 from hapg_failover.adapters.kube.client import Kube
 from hapg_failover.adapters.kube.connections import Call, Connections, in_cluster
-from hapg_failover.adapters.kube.scope import Scope
-from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, ApiUnavailable, Conflict, NotFound
-from hapg_failover.core import lease as lease_codec
-from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, PodPatch
-
-SCOPE = Scope("ns", "db", {"app": "db", "tier": "x"}, "role", "db-0", "uid-0")
-STATE = LeaseState(Holder("db-0", "uid-0"), 3, 5.5)
-LEASE: dict[str, Any] = {
-    "metadata": {
-        "name": "db",
-        "uid": "lease-uid",
-        "resourceVersion": "7",
-        "managedFields": [{}],
-        "labels": {"theirs": "kept"},
-        "annotations": {"theirs": "kept", lease_codec.ANNOTATION: lease_codec.encode(STATE)},
-    },
-    "spec": {"leaseTransitions": 3, "acquireTime": "2026-01-01T00:00:00.000000Z", "renewTime": "2026-01-01T00:00:00.000000Z"},
-}
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-@dataclass
-class Request:
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: Any
-
-
-@dataclass
-class Api:
-    """answers: one for each request; the last goes on answering."""
-
-    server: ThreadingHTTPServer
-    requests: list[Request] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
-    connections: int = 0
-
-    @property
-    def configuration(self) -> Any:
-        return Configuration(host=f"http://127.0.0.1:{self.server.server_port}")
-
-    def kube(self) -> Kube:
-        return Kube(SCOPE, self.configuration)
-
-
-def says(status: int, body: Any, *, raw: bytes | None = None) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        data = json.dumps(body).encode() if raw is None else raw
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    return answer
-
-
-def refuses(status: int, message: str = "no", **details: Any) -> Answer:
-    return says(status, {"kind": "Status", "message": message, "details": details})
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def setup(self) -> None:
-            super().setup()
-            known.connections += 1
-
-        def handle_one_request(self) -> None:
-            self.raw_requestline = self.rfile.readline()
-            if not self.raw_requestline or not self.parse_request():
-                self.close_connection = True
-                return
-            text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            known.requests.append(Request(self.command, self.path, dict(self.headers), json.loads(text) if text else None))
-            answer = known.answers.pop(0) if len(known.answers) > 1 else known.answers[0]
-            try:
-                answer(self)
-            except OSError:
-                self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-
-        def handle_error(self, request: object, client_address: object) -> None: ...
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        known = Api(server)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield known
-        server.shutdown()
-
-
-LONG = 20.0
-"""Far beyond every limit below: a call that ends before has ended by its limit."""
-
-
-def dribbles(before: bytes, pause: float = 0.05) -> Answer:
-    """Answer with `before` and then a byte every now and then, for ever."""
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(before)
-        while True:
-            handler.wfile.write(b"x")
-            time.sleep(pause)
-
-    return answer
-
+from hapg_failover.core.model import PodPatch
+from tests.unit.failover.kube_server import LEASE, LONG, SCOPE, STATE, Answer, Api, dribbles, refuses, says
 
 SILENCE = pytest.param(lambda handler: time.sleep(LONG), id="silence")
 TRICKLE = pytest.param(dribbles(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), id="a body that trickles in")
@@ -358,118 +242,3 @@ def test_the_token_of_the_pod_is_sent(api: Api, monkeypatch: pytest.MonkeyPatch,
     configuration = in_cluster()
     assert configuration.host == f"https://127.0.0.1:{api.server.server_port}"
     assert [setting["value"].lower() for setting in configuration.auth_settings().values()] == ["bearer first"]
-
-
-# ---- watches ----
-
-
-@pytest.fixture
-def stop() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-def streams(*events: Any, then: Answer | None = None, pieces: int = 1) -> Answer:
-    """Answer a watch with events, then end it, or go on as `then` says. pieces: into how many writes a line is cut."""
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
-        for event in events:
-            line = json.dumps(event).encode() + b"\n"
-            size = -(-len(line) // pieces)
-            for start in range(0, len(line), size):
-                part = line[start : start + size]
-                handler.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
-        if then is None:
-            handler.wfile.write(b"0\r\n\r\n")
-        else:
-            then(handler)
-
-    return answer
-
-
-def stays_open(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(30)
-
-
-def lease_event(kind: str, version: str) -> dict[str, Any]:
-    return {"type": kind, "object": {**LEASE, "metadata": {**LEASE["metadata"], "resourceVersion": version}}}
-
-
-def collect(api: Api, stop: threading.Event) -> queue.SimpleQueue[LeaseObject | None]:
-    seen: queue.SimpleQueue[LeaseObject | None] = queue.SimpleQueue()
-    Watcher(SCOPE, api.configuration, stop).watch_lease(seen.put)
-    return seen
-
-
-def test_a_watch_delivers_events_and_goes_on_where_it_ended(api: Api, stop: threading.Event) -> None:
-    bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "12"}}}
-    api.answers = [
-        streams(lease_event("ADDED", "10"), lease_event("MODIFIED", "11"), bookmark, pieces=3),
-        streams(lease_event("DELETED", "13"), then=stays_open),
-    ]
-    seen = collect(api, stop)
-    assert [seen.get(timeout=2), seen.get(timeout=2), seen.get(timeout=2)] == [LeaseObject("10", STATE), LeaseObject("11", STATE), None]
-    first, second = api.requests
-    assert "fieldSelector=metadata.name%3Ddb" in first.path
-    assert "resourceVersion" not in first.path
-    assert "resourceVersion=12" in second.path
-
-
-@pytest.mark.parametrize(
-    "gone",
-    [
-        pytest.param(refuses(410), id="at once"),
-        pytest.param(streams({"type": "ERROR", "object": {"code": 410, "message": "too old"}}), id="later"),
-    ],
-)
-def test_a_version_that_is_too_old_begins_anew(api: Api, stop: threading.Event, gone: Answer) -> None:
-    api.answers = [streams(lease_event("ADDED", "10")), gone, streams(lease_event("ADDED", "50"), then=stays_open)]
-    seen = collect(api, stop)
-    assert seen.get(timeout=2) == LeaseObject("10", STATE)
-    assert seen.get(timeout=2) == LeaseObject("50", STATE)
-    assert ["resourceVersion" in request.path for request in api.requests] == [False, True, False]
-
-
-def test_a_silent_watch_is_opened_anew(api: Api, stop: threading.Event) -> None:
-    seen: list[LeaseObject] = []
-    answers = [streams(lease_event("ADDED", "10"), then=stays_open), streams(lease_event("MODIFIED", "11"), then=stays_open)]
-    api.answers = answers
-    connections = Connections(api.configuration)
-    watch = watching._Watch(connections, "/watch", {}, 60, 0.2, lambda kind, item: seen.append(lease_codec.from_object(item)), stop)
-    threading.Thread(target=watch.run, daemon=True).start()
-    end = time.monotonic() + LONG
-    while [item.version for item in seen] != ["10", "11"]:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def test_errors_slow_a_watch_down(api: Api, stop: threading.Event) -> None:
-    api.answers = [refuses(500)]
-    thread = Watcher(SCOPE, api.configuration, stop).watch_lease(lambda state: None)
-    time.sleep(0.9)  # attempts after 0, 0.1, 0.2 and 0.4 s
-    assert 3 <= len(api.requests) <= 5
-    stop.set()
-    thread.join(2)
-    assert not thread.is_alive()
-
-
-def test_an_unreadable_event_does_not_end_a_watch(api: Api, stop: threading.Event) -> None:
-    broken = {"type": "MODIFIED", "object": {"metadata": {"name": "db", "resourceVersion": "11"}}}
-    api.answers = [streams(broken), streams(lease_event("MODIFIED", "12"), then=stays_open)]
-    assert collect(api, stop).get(timeout=2) == LeaseObject("12", STATE)
-
-
-def test_pods_are_watched_by_label(api: Api, stop: threading.Event) -> None:
-    def event(kind: str, name: str) -> dict[str, Any]:
-        return {"type": kind, "object": {"metadata": {"name": name, "uid": "u", "resourceVersion": "5"}}}
-
-    api.answers = [streams(event("ADDED", "db-1"), event("ADDED", "stranger"), event("DELETED", "db-1"), then=stays_open)]
-    seen: queue.SimpleQueue[tuple[Pod, bool]] = queue.SimpleQueue()
-    Watcher(SCOPE, api.configuration, stop).watch_pods(lambda pod, deleted: seen.put((pod, deleted)))
-    pod = Pod("db-1", "u", "5", 1)
-    assert [seen.get(timeout=2), seen.get(timeout=2)] == [(pod, False), (pod, True)]
-    assert "labelSelector=app%3Ddb%2Ctier%3Dx" in api.requests[0].path

@@ -1,0 +1,84 @@
+"""The claims and volumes of the pods, and what of their size goes into settings."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.chart import helm
+
+
+def test_volumes_are_kept() -> None:
+    spec = helm.objects()["StatefulSet", "ha-postgres"]["spec"]
+    assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, None), ({"storageClassName": None}, None), ({"storageClassName": ""}, ""), ({"storageClassName": "standard"}, "standard")],
+)
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_the_class_of_the_claims(given: dict[str, str | None], expected: str | None, version: str) -> None:
+    options = helm.values({"storage": given}) if given else ()
+    (claim,) = helm.objects(*options, version=version)["StatefulSet", "ha-postgres"]["spec"]["volumeClaimTemplates"]
+    assert claim["spec"].get("storageClassName") == expected
+    assert claim["metadata"]["name"] == "data"
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_without_storage_the_data_is_in_an_empty_dir(version: str) -> None:
+    spec = helm.objects("--set", "storage=null", version=version)["StatefulSet", "ha-postgres"]["spec"]
+    assert "volumeClaimTemplates" not in spec
+    assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
+
+
+# --- the WAL volume ---
+
+WAL_MOUNT = {"name": "wal", "mountPath": "/var/lib/postgresql/wal"}
+WAL_VARIABLE = {"name": "HAPG_WAL_VOLUME", "value": "/var/lib/postgresql/wal"}
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_a_wal_volume_is_a_second_claim_that_both_programs_have(version: str) -> None:
+    given = {"enabled": True, "size": "6Gi", "storageClassName": "fast", "accessModes": ["ReadWriteOncePod"]}
+    spec = helm.objects(*helm.values({"walVolume": given}), version=version)["StatefulSet", "ha-postgres"]["spec"]
+    data, wal = spec["volumeClaimTemplates"]
+    assert (data["metadata"]["name"], wal["metadata"]["name"]) == ("data", "wal")
+    assert wal["spec"] == {"storageClassName": "fast", "accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "6Gi"}}}
+    containers = helm.containers(spec["template"]["spec"])
+    have = [name for name, each in containers.items() if WAL_MOUNT in each.get("volumeMounts", [])]
+    told = [name for name, each in containers.items() if WAL_VARIABLE in each.get("env", [])]
+    assert sorted(have) == sorted(told) == ["failover", "postgres"]
+
+
+def test_without_one_there_is_no_trace_of_it() -> None:
+    text = helm.text("--show-only", "templates/statefulset.yaml")
+    assert "/var/lib/postgresql/wal" not in text
+    assert "HAPG_WAL_VOLUME" not in text
+    (claim,) = helm.objects("--set", "walVolume.enabled=true")["StatefulSet", "ha-postgres"]["spec"]["volumeClaimTemplates"][1:]
+    assert claim["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "4Gi"}}}
+
+
+# --- what slots may keep ---
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ((), "1638MB"),
+        (("--set", "storage.resources.requests.storage=50Mi"), "10MB"),
+        (("--set", "storage.resources.requests.storage=1Ki"), "1MB"),
+        (("--set", "storage.resources.requests.storage=1.5T"), "286102MB"),
+        (("--set", "storage.resources.requests.storage=1e10"), "1907MB"),
+        (("--set", "storage.resources.requests.storage=1073741824"), "204MB"),
+        (("--set", "storage=null"), "1GB"),
+        (("--set", "walVolume.enabled=true"), "2048MB"),
+        (("--set", "walVolume.enabled=true,walVolume.size=10G,storage.resources.requests.storage=1Ti"), "4768MB"),
+        (("--set", "walVolume.enabled=true,replication.maxSlotWalKeepSize=3GB"), "3GB"),
+        (("--set", "replication.maxSlotWalKeepSize=4GB"), "4GB"),
+    ],
+)
+def test_slots_keep_no_more_wal_than_a_share_of_the_volume(options: tuple[str, ...], kept: str) -> None:
+    conf = helm.objects(*options)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
+    assert re.findall(r"^max_slot_wal_keep_size = '(.*)'$", conf, re.MULTILINE) == [kept]
