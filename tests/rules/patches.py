@@ -12,8 +12,8 @@ import pytest
 
 from hapg_failover import operations
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core import decide as deciding
 from hapg_failover.core import (
+    cloning,
     election,
     failsafe,
     labels,
@@ -28,6 +28,7 @@ from hapg_failover.core import (
     view,
     wal,
 )
+from hapg_failover.core import decide as deciding
 from hapg_failover.core.actions import LetGo
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
@@ -83,6 +84,16 @@ def deadline_from_the_answer(patch: pytest.MonkeyPatch) -> None:
         fence(self, members)
 
     patch.setattr(Step, "fence", later)
+
+
+def unstartable_for_good(patch: pytest.MonkeyPatch) -> None:
+    damaged = cloning.damaged
+
+    def waits(step: Step) -> None:
+        step.remember(retry_at=step.o.now + 1.0)
+        damaged(step)
+
+    patch.setattr(cloning, "damaged", waits)
 
 
 def any_times(patch: pytest.MonkeyPatch) -> None:

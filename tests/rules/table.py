@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_sync
-from tests.simulation.signs import Sign, loses, loses_more_than_the_wire_holds, stays, violated
+from tests.simulation.signs import Sign, loses, loses_more_than_the_wire_holds, nobody_writes, stays, violated
 from tests.simulation.world import World
 
 from . import edits, patches
@@ -399,6 +399,12 @@ PARTS = (
         "the source's checkpoint is on its timeline",
         patches.source_not_checkpointed,
         Witness(REJOINING + "test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline"),
+    ),
+    Part(
+        "10",
+        "data that didn't start is tried again while there is no primary to clone",
+        patches.unstartable_for_good,
+        Simulated(scenarios.none_starts, nobody_writes),
     ),
     Part("10", "a clone has a new UUID", patches.clone_keeps_the_uuid, Witness(REJOINING + "test_a_clone_is_another_volume")),
     Part(

@@ -105,6 +105,21 @@ def ttl_shortened(seed: int) -> World:
     return world
 
 
+def none_starts(seed: int) -> World:
+    """All servers die, and none starts for a while, as when a storage system is away; meanwhile the pods are replaced."""
+    world = running(3, seed)
+    world.op_failure = 1.0
+    for member in range(3):
+        faults.container_kill(world, member)
+    world.run(60.0)
+    for member in range(3):
+        faults.pod_delete(world, member)
+    world.run(60.0)
+    world.op_failure = 0.0
+    world.run(60.0)
+    return world
+
+
 def cut_from_the_api(seed: int) -> World:
     """The primary reaches everybody but the API, and goes on as long as it may."""
     world = running(3, seed)

@@ -35,6 +35,11 @@ def stays(world: World) -> bool:
     return len(world.promotions) == 1
 
 
+def nobody_writes(world: World) -> bool:
+    """Tell whether no server is writable in the end."""
+    return world.primary() is None
+
+
 def found(scenario: Scenario, sign: Sign) -> bool:
     """Tell whether one of the seeds shows the sign."""
     return any(sign(scenario(seed)) for seed in SEEDS)

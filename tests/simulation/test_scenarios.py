@@ -221,6 +221,14 @@ def test_a_primary_that_lives_makes_a_deleted_lease_anew(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_servers_that_could_not_start_do_once_they_can(seed: int) -> None:
+    world = scenarios.none_starts(seed)
+    assert world.primary() is not None
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_timeline_that_nobody_followed_is_not_used_again(seed: int) -> None:
     world = scenarios.lost_before_it_is_followed(seed)
     assert len(world.promotions) == 3

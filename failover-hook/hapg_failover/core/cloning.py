@@ -50,17 +50,17 @@ def empty(step: Step) -> None:
 
 
 def damaged(step: Step) -> None:
-    """The volume can't be started: only a clone helps; without a primary to clone, starting is tried again."""
+    """The volume can't be started: a clone helps; while there is no primary to clone, data that didn't start is tried again."""
     o, m, s = step.o, step.m, step.state
     labels.replica(step)
     if busy(step) or o.lease is None:
         step.because("waiting")
     elif o.deleting:
         step.go(Phase.STOPPING, "the pod is going away")
+    elif o.volume_state is VolumeState.DATA and not step.live_holder and o.now >= m.retry_at:
+        step.go(Phase.BOOT, "no primary to clone: try to start once more")
     elif s is not None and s.system_identifier is not None and s.holder != o.me:
         _clone(step, s, "the volume is damaged")
-    elif o.volume_state is VolumeState.DATA and o.now >= m.retry_at:
-        step.go(Phase.BOOT, "no primary to clone: try to start once more")
     else:
         step.publish(False, "our volume is damaged")
 

@@ -71,7 +71,11 @@ def start_failed(step: Step, result: OpResult) -> None:
     elif m.tries >= START_TRIES and m.cloned:
         step.tell("StartFailed", f"a fresh clone doesn't start either, so it isn't the data: {result.text}")
     elif m.tries >= START_TRIES:
-        step.actions.append(Announce("Warning", "VolumeDamaged", f"the server hasn't started in {m.tries} tries: {result.text}"))
+        message = f"the server hasn't started in {m.tries} tries: {result.text}"
+        if m.tries == START_TRIES:
+            step.actions.append(Announce("Warning", "VolumeDamaged", message))
+        else:
+            step.tell("VolumeDamaged", message)
         step.go(Phase.DAMAGED, f"{result.op.value} failed: {result.text}")
         return
     step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")

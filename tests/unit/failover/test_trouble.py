@@ -47,6 +47,14 @@ def test_data_that_does_not_start_is_given_up_after_a_few_tries() -> None:
     assert told(decision) == [("VolumeDamaged", "the server hasn't started in 5 tries: exit code 1")]
 
 
+def test_data_that_still_does_not_start_is_told_of_now_and_then() -> None:
+    m = remembered(Phase.BOOT, mode="warm", tries=5)
+    decision = started(m, Outcome.FAILED)
+    assert decision.memory.phase is Phase.DAMAGED
+    assert told(decision) == [("VolumeDamaged", "the server hasn't started in 6 tries: exit code 1")]
+    assert told(started(replace(m, told_at=decision.memory.told_at), Outcome.FAILED)) == []
+
+
 @pytest.mark.parametrize(("outcome", "reason"), [(Outcome.ROOM, "DiskFull"), (Outcome.REFUSED, "ConfigurationRefused")])
 def test_what_is_not_the_datas_fault_costs_no_data(outcome: Outcome, reason: str) -> None:
     m = remembered(Phase.BOOT, mode="warm")
