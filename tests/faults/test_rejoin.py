@@ -157,6 +157,31 @@ def test_corrupted_replica_is_cloned(release: Release, drill: Drills) -> None:
 
 
 @pytest.mark.faults
+def test_no_server_can_start_for_a_while(release: Release, drill: Drills) -> None:
+    """A folder that a server needs is missing on all volumes, and all containers are killed; the pods are replaced, then the folders are back.
+
+    Guarantee: nothing is lost, nothing is cloned, and one primary writes again.
+    """
+    given_up = lambda: all('"phase": "damaged"' in acts.agent_log(release, pod) for pod in release.pods())  # noqa: E731
+    with drill(release) as trial:
+        before = {pod.uid for pod in release.pods()}
+        data = [volume(release, pod) / "pgdata" for pod in release.pods()]
+        for each in data:
+            (each / "pg_twophase").rename(each / "pg_twophase.away")
+        for pod in release.pods():
+            acts.kill_container(release, pod)
+        release.wait("no server starts", given_up, 120)
+        acts.delete(release, *release.pods())
+        replaced = lambda: len({pod.uid for pod in release.pods()} - before) == release.replicas  # noqa: E731
+        release.wait("no server of the new pods starts", lambda: replaced() and given_up(), 180)
+        for each in data:
+            (each / "pg_twophase.away").rename(each / "pg_twophase")
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+    assert trial.result.did("clone") == []
+
+
+@pytest.mark.faults
 def test_claim_of_a_replica_is_deleted(release: Release, drill: Drills) -> None:
     """A replica's claim is deleted, and its pod with it: it starts with an empty volume.
 
