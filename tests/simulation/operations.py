@@ -254,7 +254,7 @@ def prepare(d: Driver) -> Operation:
 
 def stop(d: Driver) -> Operation:
     """Shut the server down; a clean end of WAL if it was the primary's."""
-    if d.server.state == "down":
+    if d.server.heartbeat_state == "down":
         return Outcome.OK, None, "it was down already"
     wrote = d.server.writable
     if not (yield from d.stop()):
