@@ -281,7 +281,7 @@ def test_failover_while_the_ttl_is_shortened(stock: Stock, spoilt: None, drill: 
         release.fail_over()  # pods are replaced from the last to the first, and of equal ones the first is promoted
     with drill(release, same_node=False) as trial:
         before = {pod.uid for pod in release.pods()}
-        release.upgrade("--set", f"failover.ttlSeconds={TTL:g},failover.leaseSeconds=4.7")
+        release.upgrade("--set-json", f"failover.ttlSeconds={TTL},failover.leaseSeconds=4.7")
         release.wait("one pod is replaced", lambda: [pod for pod in release.pods() if pod.ready and pod.uid not in before], 60)
         trial.fault_begins()
         node_faults.partition(trial.old.node)
