@@ -106,10 +106,6 @@ class Drill:
 
     # --- while it goes on ---
 
-    def fault_begins(self) -> None:
-        """Say that the fault begins only now: earlier rows must not be lost."""
-        self._fault_at = time.time()
-
     def thawed(self) -> None:
         """Say that servers have just begun to run on after a standstill."""
         self._thawed_at = time.time()

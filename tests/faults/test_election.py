@@ -28,7 +28,6 @@ DELETIONS = 5
 RENEWAL_SECONDS = 3.0
 PUBLISH_WAIT = timedelta(seconds=1)
 MANY = "CREATE TABLE IF NOT EXISTS much (text text); INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, {})"
-LONG_TTL = Kind(("--set", "failover.ttlSeconds=12,failover.leaseSeconds=10"))
 SMALL_LAG = Kind(("--set", "failover.maxLagBytes=1048576"))
 
 
@@ -268,29 +267,6 @@ def test_failover_during_a_rolling_update(release: Release, drill: Drills) -> No
         trial.wait_writes_on_new_timeline()
         release.wait("all pods are replaced", lambda: len({pod.uid for pod in release.pods()} - before) == release.replicas, 240)
     assert trial.result.lost == 0
-
-
-@pytest.mark.faults
-def test_failover_while_the_ttl_is_shortened(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
-    """An upgrade shortens the TTL from 12 s to 6, and once one replica's pod has the new one, the primary's node is cut off.
-
-    Guarantee: at most one tail is lost; the old primary has no process left before another one writes; the update is completed.
-    """
-    release = stock.get(LONG_TTL)
-    if release.primary().name != release.pods()[0].name:
-        release.fail_over()  # pods are replaced from the last to the first, and of equal ones the first is promoted
-    with drill(release, same_node=False) as trial:
-        before = {pod.uid for pod in release.pods()}
-        release.upgrade("--set-json", f"failover.ttlSeconds={TTL},failover.leaseSeconds=4.7")
-        release.wait("one pod is replaced", lambda: [pod for pod in release.pods() if pod.ready and pod.uid not in before], 60)
-        trial.fault_begins()
-        node_faults.partition(trial.old.node)
-        trial.wait_writes_on_new_timeline()
-        node_faults.heal(trial.old.node)
-        nodes.wait_ready()
-        release.wait("all pods are replaced", lambda: len({pod.uid for pod in release.pods()} - before) == release.replicas, 240)
-    assert trial.result.new.name != trial.old.name
-    assert release.lease()["ttlSeconds"] == TTL
 
 
 @pytest.mark.faults

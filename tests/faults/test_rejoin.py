@@ -162,9 +162,15 @@ def test_no_server_can_start_for_a_while(release: Release, drill: Drills) -> Non
 
     Guarantee: nothing is lost, and one primary writes again; the others follow it, or are cloned anew.
     """
-    given_up = lambda: all('"phase": "damaged"' in acts.agent_log(release, pod) for pod in release.pods())  # noqa: E731
+
+    def given_up() -> bool:
+        return all('"phase": "damaged"' in acts.agent_log(release, pod) for pod in release.pods())
+
+    def replaced() -> bool:
+        return len({pod.uid for pod in release.pods()} - before) == release.replicas
+
+    before = {pod.uid for pod in release.pods()}
     with drill(release) as trial:
-        before = {pod.uid for pod in release.pods()}
         data = [volume(release, pod) / "pgdata" for pod in release.pods()]
         for each in data:
             (each / "pg_twophase").rename(each / "pg_twophase.away")
@@ -172,7 +178,6 @@ def test_no_server_can_start_for_a_while(release: Release, drill: Drills) -> Non
             acts.kill_container(release, pod)
         release.wait("no server starts", given_up, 120)
         acts.delete(release, *release.pods())
-        replaced = lambda: len({pod.uid for pod in release.pods()} - before) == release.replicas  # noqa: E731
         release.wait("no server of the new pods starts", lambda: replaced() and given_up(), 180)
         for each in data:
             (each / "pg_twophase.away").rename(each / "pg_twophase")
