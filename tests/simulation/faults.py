@@ -11,6 +11,8 @@ from hapg_failover.core.timing import Timing
 from .engine import Clock
 
 if TYPE_CHECKING:
+    from .agent import Agent
+    from .server import Server
     from .world import World
 
 ROLL_S = 5.0
@@ -18,12 +20,19 @@ SHORT_TIMES = Timing(ttl=4.0, lease=3.1, renew=1.0, call=1.0, overdue=2.1, grant
 LONG_TIMES = Timing(ttl=15.0, lease=13.4, renew=4.0, call=3.0, overdue=8.0, grant=5.0)
 
 
-def _for_a_while(world: World, flags: list[bool], member: int, seconds: float) -> None:
+def _for_a_while(world: World, what: str, flags: list[bool], member: int, seconds: float) -> None:
     def end() -> None:
         flags[member] = False
 
+    world.fault(member, f"{what} for {seconds:.1f} s")
     flags[member] = True
     world.engine.after(seconds, end)
+
+
+def _freeze(world: World, what: str, process: Agent | Server, seconds: float) -> None:
+    world.fault(process.member, f"{what} freezes for {seconds:.1f} s")
+    process.freeze()
+    world.engine.after(seconds, process.thaw)
 
 
 # --- processes ---
@@ -44,10 +53,7 @@ def agent_crash(world: World, member: int) -> None:
 
 def freeze_agent(world: World, member: int, seconds: float) -> None:
     """The agent's process stops for a while."""
-    world.fault(member, f"the agent freezes for {seconds:.1f} s")
-    agent = world.agent[member]
-    agent.freeze()
-    world.engine.after(seconds, agent.thaw)
+    _freeze(world, "the agent", world.agent[member], seconds)
 
 
 def freeze_before_action(world: World, member: int, seconds: float) -> None:
@@ -58,10 +64,7 @@ def freeze_before_action(world: World, member: int, seconds: float) -> None:
 
 def freeze_container(world: World, member: int, seconds: float) -> None:
     """Every process of the postgres container stops for a while."""
-    world.fault(member, f"the postgres container freezes for {seconds:.1f} s")
-    server = world.server[member]
-    server.freeze()
-    world.engine.after(seconds, server.thaw)
+    _freeze(world, "the postgres container", world.server[member], seconds)
 
 
 def freeze_pod(world: World, member: int, seconds: float) -> None:
@@ -119,14 +122,12 @@ def all_off(world: World, seconds: float) -> None:
 
 def hang_disk(world: World, member: int, seconds: float) -> None:
     """Writes to a volume hang for a while."""
-    world.fault(member, f"the disk hangs for {seconds:.1f} s")
-    _for_a_while(world, world.disk_hung, member, seconds)
+    _for_a_while(world, "the disk hangs", world.disk_hung, member, seconds)
 
 
 def fill_disk(world: World, member: int, seconds: float) -> None:
     """A data volume is full for a while: the server dies when it wants another segment, and starts only when there is room."""
-    world.fault(member, f"the disk is full for {seconds:.1f} s")
-    _for_a_while(world, world.disk_full, member, seconds)
+    _for_a_while(world, "the disk is full", world.disk_full, member, seconds)
 
 
 # --- network ---
@@ -134,26 +135,28 @@ def fill_disk(world: World, member: int, seconds: float) -> None:
 
 def cut_api(world: World, member: int, seconds: float) -> None:
     """A node loses the API for a while."""
-    world.fault(member, f"cut from the API for {seconds:.1f} s")
-    _for_a_while(world, world.network.api_cut, member, seconds)
+    _for_a_while(world, "cut from the API", world.network.api_cut, member, seconds)
 
 
 def cut_peers(world: World, member: int, seconds: float) -> None:
     """A node loses the other nodes for a while."""
-    world.fault(member, f"cut from its peers for {seconds:.1f} s")
-    _for_a_while(world, world.network.peers_cut, member, seconds)
+    _for_a_while(world, "cut from its peers", world.network.peers_cut, member, seconds)
+
+
+def cut_node(world: World, member: int, seconds: float) -> None:
+    """A node loses the API and the other nodes for a while."""
+    cut_api(world, member, seconds)
+    cut_peers(world, member, seconds)
 
 
 def one_way(world: World, flags: list[bool], member: int, seconds: float, way: str) -> None:
     """Nothing gets through one way, while the other is open. flags: Network.mute, deaf, peers_mute or peers_deaf."""
-    world.fault(member, f"nothing gets through {way} for {seconds:.1f} s")
-    _for_a_while(world, flags, member, seconds)
+    _for_a_while(world, f"nothing gets through {way}", flags, member, seconds)
 
 
 def break_watch(world: World, member: int, seconds: float) -> None:
     """A member's watches are silent for a while."""
-    world.fault(member, f"the watches are silent for {seconds:.1f} s")
-    _for_a_while(world, world.network.watch_broken, member, seconds)
+    _for_a_while(world, "the watches are silent", world.network.watch_broken, member, seconds)
 
 
 def stall_stream(world: World, member: int, share: float) -> None:

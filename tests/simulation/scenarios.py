@@ -27,8 +27,7 @@ def successor_lost(seed: int, wrote_for: float | None = None) -> World:
     """The primary of two is cut off and comes back as its only successor is lost: before that could write, or so long after it began to."""
     world = running(2, seed)
     old = primary_of(world)
-    faults.cut_api(world, old, 40.0)
-    faults.cut_peers(world, old, 40.0)
+    faults.cut_node(world, old, 40.0)
     new = promoting(world)
     while wrote_for is not None and not world.server[new].writable:
         world.run(0.01)
@@ -70,8 +69,7 @@ def cut_off(seed: int) -> World:
         rate = 1.0 if member == old else 1.05
         world.clocks[member] = Clock(world.engine, rate, world.clock(member).now)
     world.run(world.uniform(5.0, 8.0))
-    faults.cut_api(world, old, 30.0)
-    faults.cut_peers(world, old, 30.0)
+    faults.cut_node(world, old, 30.0)
     world.run(20.0)
     return world
 
@@ -81,8 +79,7 @@ def cut_off_from_sealed_ones(seed: int) -> World:
     world = running(3, seed)
     old = primary_of(world)
     world.run(world.uniform(5.0, 8.0))
-    faults.cut_api(world, old, 30.0)
-    faults.cut_peers(world, old, 30.0)
+    faults.cut_node(world, old, 30.0)
     for member in range(3):
         if member != old:
             faults.postmaster_kill(world, member)
@@ -99,8 +96,7 @@ def ttl_shortened(seed: int) -> World:
         if member != old:
             faults.pod_delete(world, member)
     world.run(world.uniform(60.0, 63.0))
-    faults.cut_api(world, old, 30.0)
-    faults.cut_peers(world, old, 30.0)
+    faults.cut_node(world, old, 30.0)
     world.run(20.0)
     return world
 

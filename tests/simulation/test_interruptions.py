@@ -22,11 +22,6 @@ WINDOW_S = 12.0
 AFTERWARDS_S = 12.0
 
 
-def _cut_off(world: World) -> None:
-    faults.cut_api(world, primary_of(world), 30.0)
-    faults.cut_peers(world, primary_of(world), 30.0)
-
-
 FAILOVERS: dict[str, Fault] = {
     "the pod is deleted": lambda w: faults.pod_delete(w, primary_of(w)),
     "the pod is deleted by force": lambda w: faults.pod_replace(w, primary_of(w)),
@@ -34,7 +29,7 @@ FAILOVERS: dict[str, Fault] = {
     "the postmaster is killed": lambda w: faults.postmaster_kill(w, primary_of(w)),
     "the container is killed": lambda w: faults.container_kill(w, primary_of(w)),
     "the node is off": lambda w: faults.power_off(w, primary_of(w)),
-    "the primary is cut off": _cut_off,
+    "the primary is cut off": lambda w: faults.cut_node(w, primary_of(w), 30.0),
     "the disk hangs": lambda w: faults.hang_disk(w, primary_of(w), 30.0),
     "the pod freezes": lambda w: faults.freeze_pod(w, primary_of(w), 15.0),
     "the API is away": lambda w: faults.api_outage(w, 8.0),
