@@ -171,7 +171,7 @@ PARTS = (
     ),
     Part(
         "4C",
-        "the longer TTL counts while the pods have different ones",
+        "the longer TTL counts while the members have different ones",
         mutants.only_our_ttl,
         Simulated(scenarios.ttl_shortened, TWO_WRITE),
     ),

@@ -36,6 +36,7 @@ from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.pace import longest_wait
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult, RecordCheck
 from hapg_failover.core.streaming import update
+from hapg_failover.core.timing import Timing
 
 from . import faults, operations
 from .server import Deadline, Server
@@ -63,7 +64,6 @@ class Agent:
         self.pod = world.pod_name(member)
         self.uid = world.uids[member]
         self.address = world.address(member)
-        self.timing = world.timings[member]
         self.running = True
         self.gone: frozenset[str] = frozenset()
         self.frozen = False
@@ -99,6 +99,11 @@ class Agent:
     def now(self) -> float:
         """Boot time."""
         return self.world.clock(self.member).now
+
+    @property
+    def timing(self) -> Timing:
+        """The times that this member has read last."""
+        return self.world.timings[self.member]
 
     @property
     def server(self) -> Server:

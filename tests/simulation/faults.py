@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hapg_failover.core.timing import Timing
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .server import Server
     from .world import World
 
-ROLL_S = 5.0
+READ_ANEW_S = 90.0
 SHORT_TIMES = Timing(ttl=4.0, lease=3.1, renew=1.0, call=1.0, overdue=2.1, grant=1.1)
 LONG_TIMES = Timing(ttl=15.0, lease=13.4, renew=4.0, call=3.0, overdue=8.0, grant=5.0)
 
@@ -232,21 +233,15 @@ def pod_replace(world: World, member: int) -> None:
 
 
 def upgrade(world: World, timing: Timing) -> None:
-    """The release is upgraded with other times: pod after pod is replaced, the last first, each once all of them run."""
-    for member in range(world.replicas):
-        world.fault(member, f"the TTL becomes {timing.ttl:g} s")
+    """The release is upgraded with other times: each member reads them at its own moment, a pod that is made anew at once."""
     world.timing = timing
 
-    def roll() -> None:
-        old = [member for member in range(world.replicas) if world.timings[member] != world.timing]
-        if not old or world.timing is not timing:
-            return
-        pods = [world.api.pods.get(world.pod_name(member)) for member in range(world.replicas)]
-        if all(pod is not None and not pod.deleting for pod in pods) and all(agent.running for agent in world.agent):
-            pod_delete(world, old[-1])
-        world.engine.after(ROLL_S, roll)
+    def read(member: int) -> None:
+        world.timings[member] = world.timing
 
-    roll()
+    for member in range(world.replicas):
+        world.fault(member, f"the TTL becomes {timing.ttl:g} s")
+        world.engine.after(world.uniform(0.0, READ_ANEW_S), partial(read, member))
 
 
 def delete_lease(world: World) -> None:

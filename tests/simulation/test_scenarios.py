@@ -238,7 +238,7 @@ def test_a_timeline_that_nobody_followed_is_not_used_again(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("times", [faults.SHORT_TIMES, faults.LONG_TIMES], ids=["shorter", "longer"])
-def test_an_upgrade_brings_other_times_to_every_pod(times: Timing, seed: int) -> None:
+def test_an_upgrade_brings_other_times_to_every_member(times: Timing, seed: int) -> None:
     world = running(3, seed)
     faults.upgrade(world, times)
     world.run(240.0)

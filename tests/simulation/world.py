@@ -34,7 +34,7 @@ class Acknowledged:
 class World:
     """N members on a node each. Every random choice comes from `seed`, so that a run can be repeated.
 
-    timing: what the chart says now; timings: what each member's present pod was made with.
+    timing: what the chart says now; timings: what each member has read of it.
     """
 
     def __init__(
