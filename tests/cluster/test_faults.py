@@ -39,10 +39,16 @@ def test_pods_are_on_three_nodes_with_volumes_of_the_default_class() -> None:
     assert classes == ["standard"] * 3
 
 
-def test_services_and_names_reach_every_node() -> None:
-    addresses = {probe.psql("probe-0", f"{pod}.probe", "SELECT inet_server_addr()") for pod in probe.PODS}
+@pytest.mark.parametrize("asker", probe.PODS)
+def test_services_and_names_reach_every_node(asker: str) -> None:
+    """A pod is ready a moment before every node's kube-proxy and the name server know of it."""
+    question = "SELECT inet_server_addr()"
+    addresses = {probe.eventually(asker, f"{pod}.probe", question) for pod in probe.PODS}
     assert len(addresses) == 3
-    assert {probe.psql("probe-0", "probe", "SELECT inet_server_addr()") for _ in range(30)} == addresses
+    limit, reached = time.monotonic() + 60, set[str]()
+    while reached != addresses:
+        assert time.monotonic() < limit, f"the Service led to {reached} of {addresses}"
+        reached.add(probe.eventually(asker, "probe", question))
 
 
 def test_a_pod_that_breaks_the_restricted_standard_is_refused() -> None:

@@ -10,12 +10,15 @@ from tests.cluster import nodes, slow_api
 from tests.cluster.fixtures import NodeFaults
 from tests.e2e.release import Release
 from tests.faults import agents
+from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
 from tests.faults.drill import ON_THE_WIRE
+from tests.faults.releases import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
 TTL = 6.0
+LONG_TTL = Kind(("--set", "failover.ttlSeconds=20,failover.leaseSeconds=17"))
 
 
 def test_primary_node_is_cut_from_everything(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
@@ -32,6 +35,31 @@ def test_primary_node_is_cut_from_everything(release: Release, drill: Drills, no
     assert trial.result.new.name != trial.old.name
     fenced = agents.moment(release, trial.old.name, trial.begun, result="fenced")
     assert fenced < agents.moment(release, trial.result.new.name, trial.begun, op="promote", outcome="ok")
+
+
+@pytest.mark.faults
+def test_ttl_is_shortened_while_the_primary_is_cut_off(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
+    """The primary's node is cut off from everything while its TTL is 20 s, and an upgrade that it can't hear of shortens it to 6 s.
+
+    Guarantee: at most one tail is lost; the others wait for the TTL that the primary goes by, and it has no process left before another
+    one writes.
+    """
+    release = stock.get(LONG_TTL)
+    with drill(release) as trial:
+        with Agents(release) as said:
+            node_faults.partition(trial.old.node)
+            release.upgrade("--set-json", f"failover.ttlSeconds={TTL},failover.leaseSeconds=4.7")
+            release.look_again()
+            trial.wait_writes_on_new_timeline()
+            [new, *_] = said.ordered("promote")
+            promoted = said.moment("promote", new)
+        node_faults.heal(trial.old.node)
+        nodes.wait_ready()
+        release.wait("the Lease has the new TTL", lambda: release.lease()["ttlSeconds"] == TTL, 120)
+    assert trial.result.claims == 1
+    heard = agents.moment(release, new, trial.begun, event="settings")
+    fenced = agents.moment(release, trial.old.name, trial.begun, result="fenced")
+    assert heard < fenced < promoted
 
 
 @pytest.mark.parametrize(
