@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import time
 from dataclasses import dataclass
 
 from tests.e2e.programs import Done, Namespace, ProgramError
 
 CONTAINER = "client"
+ROUTE_SECONDS = 10.0
+NO_ROUTE = re.compile(r"(could not connect to server|connection to server .* failed): (Connection refused|No route to host)")
+"""How psql says that the Service leads nowhere, or to a pod that is gone. The text of before PostgreSQL 14 comes first."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,17 @@ class Client:
         return self.namespace.try_kubectl(*self.command("bash", "-c", f"{setup}\n{psql}"), limit=60)
 
     def sql(self, statement: str, *, host: str | None = None) -> list[list[str]]:
-        """Return the rows of a statement's result. Raise ProgramError if it fails."""
-        done = self.try_psql(statement, host=host, options=r"-qAt -F $'\t'")
+        """Return the rows of a statement's result. Raise ProgramError if it fails.
+
+        Each node's kube-proxy learns of a Service's new address a moment after everybody else, up to a second: as an application does,
+        it asks the Service again while that leads to no server. A pod's own address is asked once.
+        """
+        limit = time.monotonic() + ROUTE_SECONDS
+        while True:
+            done = self.try_psql(statement, host=host, options=r"-qAt -F $'\t'")
+            if host is not None or not NO_ROUTE.search(done.err) or time.monotonic() > limit:
+                break
+            time.sleep(0.25)
         if done.code:
             raise ProgramError(f"{statement} at {host or self.host}: {done.text}")
         return [line.split("\t") for line in done.out.splitlines()]
