@@ -164,6 +164,10 @@ class Release:
         state: dict[str, Any] = json.loads(self.namespace.get("lease", self.name)["metadata"]["annotations"][STATE])
         return state
 
+    def members(self) -> list[str]:
+        """The pods that the Lease lists as members, sorted; the primary that holds it isn't among them."""
+        return sorted(member["pod"] for member in self.lease()["members"])
+
     # --- SQL ---
 
     def add_clients(self) -> None:

@@ -35,10 +35,6 @@ def scale(release: Release, replicas: int) -> None:
     release.replicas = replicas
 
 
-def members(release: Release) -> list[str]:
-    return sorted(member["pod"] for member in release.lease()["members"])
-
-
 def names(*ordinals: int) -> list[str]:
     return [f"ha-postgres-{ordinal}" for ordinal in ordinals]
 
@@ -50,7 +46,7 @@ def test_up_from_one_to_three_to_five_under_writes(release: Release) -> None:
             scale(release, replicas)
             release.wait_full_strength()
             expected = names(*range(1, replicas))
-            release.wait(f"{expected} are members", lambda expected=expected: members(release) == expected, 30)  # type: ignore[misc]
+            release.wait(f"{expected} are members", lambda expected=expected: release.members() == expected, 30)  # type: ignore[misc]
         release.wait("rows are acknowledged", lambda: writer.rows > ROWS, 60)
         log = writer.stop()
     assert release.primary().uid == primary.uid
@@ -79,12 +75,12 @@ def test_down_to_two_with_the_primary_scaled_away(release: Release) -> None:
 
 def test_who_was_scaled_away_leaves_the_members(release: Release) -> None:
     [standby] = [pod.name for pod in release.standbys()]
-    release.wait("only the other server is a member", lambda: members(release) == [standby], 60)
+    release.wait("only the other server is a member", lambda: release.members() == [standby], 60)
 
 
 def test_an_old_volume_comes_back_as_a_replica(release: Release) -> None:
     scale(release, 3)
     release.wait_full_strength()
-    release.wait("both others are members", lambda: len(members(release)) == 2, 30)
+    release.wait("both others are members", lambda: len(release.members()) == 2, 30)
     [[count]] = release.client.sql("SELECT count(*) FROM appends WHERE writer = 'growing'")
     assert int(count) > ROWS

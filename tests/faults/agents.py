@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.programs import environment
@@ -38,7 +38,8 @@ def moment(release: Release, pod: str, since: datetime, **fields: str) -> dateti
 
 
 class Agents:
-    """The lines of the agents' logs, from `with` to the end of it: (pod, line) in the order of their arrival.
+    """The lines of the agents' logs since it was made, while the `with` lasts: (pod, line) in the order of their arrival. What is
+    written before kubectl has connected arrives late.
 
     on_line: called with each of them, in the thread that reads it.
     """
@@ -47,16 +48,19 @@ class Agents:
         self.lines: list[tuple[str, Line]] = []
         self._release = release
         self._on_line = on_line
+        self._begun = datetime.now(UTC)
         self._stack = ExitStack()
 
     def __enter__(self) -> Agents:
         for pod in self._release.pods():
             self._follow(pod.name)
-        time.sleep(0.5)  # until kubectl has connected; what it misses isn't worth more
+        time.sleep(0.5)  # until kubectl has connected, as a rule: on_line is to act at once
         return self
 
     def _follow(self, pod: str) -> None:
-        command = ["kubectl", "--namespace", self._release.namespace.name, "logs", pod, "--container", "failover", "--follow", "--tail=0"]
+        since = self._begun.strftime("%Y-%m-%dT%H:%M:%SZ")
+        command = ["kubectl", "--namespace", self._release.namespace.name, "logs", pod, "--container", "failover", "--follow"]
+        command.append(f"--since-time={since}")
         process = self._stack.enter_context(
             subprocess.Popen(
                 command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -69,6 +73,8 @@ class Agents:
             for text in process.stdout:
                 if text.startswith("{"):
                     line = json.loads(text)
+                    if datetime.fromisoformat(line["ts"]) < self._begun:
+                        continue  # --since-time knows whole seconds only
                     self.lines.append((pod, line))
                     if self._on_line is not None:
                         self._on_line(pod, line)

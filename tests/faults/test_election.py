@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 TTL = 6.0
 PRIMARY_SECONDS = 60.0
 SCALE_SECONDS = 240.0
+MEMBER_SECONDS = 30.0
 DELETIONS = 5
 RENEWAL_SECONDS = 3.0
 PUBLISH_WAIT = timedelta(seconds=1)
@@ -365,7 +366,9 @@ def test_scaled_up_and_down(stock: Stock, spoilt: None, drill: Drills) -> None:
             release.upgrade("--set", f"replicas={replicas}")
             release.replicas = replicas
             release.wait_full_strength(SCALE_SECONDS, trial.asker)
-        switchover(release, release.pods()[-1])
+        last = release.pods()[-1]
+        release.wait(f"{last.name} is a member", lambda: last.name in release.members(), MEMBER_SECONDS)
+        switchover(release, last)
         release.wait_full_strength(asker=trial.asker)
         release.upgrade("--set", "replicas=2")
         release.replicas = 2
