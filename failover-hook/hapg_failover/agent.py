@@ -21,7 +21,7 @@ from .adapters.peers import PeerAnswer, PeerClient
 from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
-from .core import slots
+from .core import slots, storage
 from .core.actions import (
     Action,
     Annotate,
@@ -358,6 +358,8 @@ class Agent:
             begun = time.monotonic()
             result = Operation(tools, run, hello.nonce).perform()
             facts = read_volume(self._volume)
+            # What it has just written counts, or what killed the server: no look of a second ago.
+            room_on, room = storage.scarcest(self._volume.rooms())
             self._log(
                 "info" if result.outcome.value == "ok" else "warning",
                 "operation",
@@ -369,7 +371,7 @@ class Agent:
             )
 
             def change(w: World) -> None:
-                w.volume = facts
+                w.volume, w.room_on, w.room = facts, room_on, room
                 w.ops.append(result)
 
             self._changes.put(change)

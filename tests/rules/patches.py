@@ -233,12 +233,22 @@ timelines_ignored = _judged_as(_ignoring_timelines)
 
 
 def by_ordinal_alone(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(election, "_rank_key", lambda pod, said: (0, 0, False, pod.ordinal))
+    patch.setattr(election, "_rank_key", lambda pod, said: (0, 0, False, False, pod.ordinal))
 
 
 def equal_ones_by_chance(patch: pytest.MonkeyPatch) -> None:
     key = election._rank_key
-    patch.setattr(election, "_rank_key", lambda pod, said: (*key(pod, said)[:3], -pod.ordinal))
+    patch.setattr(election, "_rank_key", lambda pod, said: (*key(pod, said)[:4], -pod.ordinal))
+
+
+def suspects_last(patch: pytest.MonkeyPatch) -> None:
+    key = election._rank_key
+    patch.setattr(election, "_rank_key", lambda pod, said: (said.suspect, *key(pod, said)))
+
+
+def suspects_like_others(patch: pytest.MonkeyPatch) -> None:
+    key = election._rank_key
+    patch.setattr(election, "_rank_key", lambda pod, said: key(pod, replace(said, suspect=False)))
 
 
 def _never_blocked(told: dict[str, Any]) -> None:

@@ -243,6 +243,8 @@ PARTS = (
         Witness(JUDGE, "one that failed is passed over"),
     ),
     Part("4F", "it goes last", patches.failed_ones_waited_for, Witness(JUDGE, "one that failed goes last")),
+    Part("4F", "a suspect of more WAL goes first", patches.suspects_last, Witness(JUDGE, "a suspect of more WAL goes first")),
+    Part("4F", "of equals a suspect goes last", patches.suspects_like_others, Witness(JUDGE, "of equals a suspect goes last")),
     Part("4F", "one that goes away isn't waited for", patches.leaving_ones_waited_for, Witness(JUDGE, "one going away is passed over")),
     Part("5", "the claim's answer is used within the lease only", patches.late_claim_used, Witness(DECIDE, "the claim succeeded too late")),
     Part("5", "reading that we hold the Lease promotes nobody", patches.read_claim_promotes, Witness(DECIDE, "ours though sealed")),

@@ -8,7 +8,6 @@ from .memory import Phase
 from .model import LeaseState
 from .step import Step
 
-LAST_S = 50.0
 PODS_FRESH_S = 1.5
 RUN_OUT_READ_S = 0.3
 BLOCKED_PATIENCE_S = 10.0
@@ -31,8 +30,8 @@ def stand(step: Step, s: LeaseState) -> None:
     if promise is not None and not proven:
         step.because(promise)
         return
-    if o.now < m.failed_until - LAST_S:
-        step.because(f"our server failed as the primary; standing again in {m.failed_until - LAST_S - o.now:.0f} s, behind all others")
+    if step.stands_down:
+        step.because("our server failed as the primary: we don't stand for 10 s, and then behind those that have as much WAL")
         return
     assert o.lease is not None
     free_since = o.lease.first_seen + (0.0 if s.release is not None else o.timing.claim_after(s.ttl_s))

@@ -73,9 +73,9 @@ def is_successor(me: Candidate, lease: LeaseState) -> bool:
     return lease.release is not None and lease.release.successor == me.pod and has_clean_end(me, lease)
 
 
-def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, bool, int]:
+def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, bool, bool, int]:
     position = publication.position or Position(0, 0)
-    return (-position.timeline, -position.lsn, not publication.running, pod.ordinal)
+    return (-position.timeline, -position.lsn, publication.suspect, not publication.running, pod.ordinal)
 
 
 def judge(

@@ -110,7 +110,8 @@ class Publication:
 
     lease_version: the Lease's resourceVersion it was made under (NO_LEASE: none was there); nonce: of the supervisor it speaks for;
     volume: UUID or None; running: the server runs (sealed); max_term: the highest term this volume knows;
-    failed: it could not be promoted a short while ago and asks to be left out.
+    failed: it could not be promoted a moment ago, or has no room, and asks to be left out; suspect: its server failed as the primary
+    within the last minute, so of equals it goes last.
     """
 
     lease_version: str
@@ -122,6 +123,7 @@ class Publication:
     running: bool = False
     max_term: int = 0
     failed: bool = False
+    suspect: bool = False
 
 
 NO_LEASE = "none"

@@ -21,6 +21,7 @@ def encode(publication: Publication) -> str:
             "running": publication.running,
             "maxTerm": publication.max_term,
             "failed": publication.failed,
+            "suspect": publication.suspect,
         }
     )
 
@@ -38,4 +39,5 @@ def decode(text: str) -> Publication:
         running=fields.flag("running"),
         max_term=fields.integer("maxTerm", 0),
         failed=fields.flag("failed"),
+        suspect=fields.flag("suspect"),
     )

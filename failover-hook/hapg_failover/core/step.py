@@ -22,6 +22,7 @@ PUBLISH_AGAIN_S = 1.5
 TELL_AGAIN_S = 300.0
 ANSWER_AGAIN_S = 1.5
 ANSWERS = 4
+SUSPECT_S = 50.0
 
 
 class Step:
@@ -186,6 +187,11 @@ class Step:
         )
 
     @property
+    def stands_down(self) -> bool:
+        """Our server failed as the primary within the last 10 s: the others go first, whatever they have."""
+        return self.o.now < self.m.failed_until - SUSPECT_S
+
+    @property
     def full(self) -> bool:
         """Our data volume is full."""
         return storage.is_full(self.o.room, self.o.segment)
@@ -247,7 +253,8 @@ class Step:
                     position,
                     running,
                     o.max_term,
-                    o.now < m.failed_until or self.full,
+                    self.stands_down or self.full,
+                    o.now < m.failed_until,
                 )
             ),
             reason,

@@ -282,6 +282,15 @@ def test_a_member_whose_volume_is_full_does_not_stand_and_says_so_to_the_others(
     assert published.publication.failed
 
 
+@pytest.mark.parametrize(("left", "failed", "suspect"), [(51, True, True), (49, False, True), (-1, False, False)])
+def test_who_failed_as_the_primary_asks_to_be_left_out_for_10_s_and_is_suspect_for_a_minute(
+    left: float, failed: bool, suspect: bool
+) -> None:
+    m = replace(SEALED, promised=None, failed_until=NOW + left)
+    [published] = [a for a in decide(seen(lease=lease(RELEASED, 4.0)), m).actions if isinstance(a, Publish)]
+    assert (published.publication.failed, published.publication.suspect) == (failed, suspect)
+
+
 def test_a_primary_whose_volume_is_full_is_renewed() -> None:
     o = seen(server="primary", lease=lease(MINE), position=END, room=0)
     decision = decide(o, replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2))

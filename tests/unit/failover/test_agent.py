@@ -1,0 +1,59 @@
+"""What the agent's threads hand over."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from hapg_failover import agent
+from hapg_failover.adapters.ports import Hello
+from hapg_failover.agent import Agent
+from hapg_failover.core.actions import Op, Run
+from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
+from hapg_failover.core.results import OpResult, Outcome
+
+FILLED_UP = 3 * 1024 * 1024
+
+
+class FillingVolume:
+    """A volume whose WAL takes the last of its room while the server runs."""
+
+    def __init__(self) -> None:
+        self.room = 1 << 30
+
+    def assess(self) -> Any:
+        return SimpleNamespace(state=VolumeState.EMPTY, reason="")
+
+    def term(self) -> int:
+        return 0
+
+    def rooms(self) -> dict[str, int]:
+        return {DATA_VOLUME: 1 << 30, WAL_VOLUME: self.room}
+
+
+def test_an_operation_comes_with_a_look_at_the_room_of_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = FillingVolume()
+
+    class Filling:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def perform(self) -> OpResult:
+            volume.room = FILLED_UP
+            return OpResult(1, Op.START, Outcome.OK, "n1")
+
+    monkeypatch.setattr(agent, "Operation", Filling)
+    settings: Any = SimpleNamespace(slots=False, port=5432, grace=30.0, reloads_conninfo=True)
+    identity: Any = SimpleNamespace(pod="pg-0", uid="u0")
+    disk: Any = volume
+    nothing: Any = Mock()
+    one = Agent(lambda: settings, identity, nothing, nothing, nothing, disk, nothing, nothing, dict)
+    one._world.hello = Hello("n1", "boot", 1.0)
+    one._world.room, one._world.room_on = 1 << 30, DATA_VOLUME
+    one._run_operation(Run(1, Op.START))
+    one._changes.get(timeout=10)(one._world)
+    assert (one._world.room_on, one._world.room) == (WAL_VOLUME, FILLED_UP)
+    assert [result.op for result in one._world.ops] == [Op.START]
