@@ -834,7 +834,7 @@ internal() { # WHAT GENERATION [ARG…]
     fi
 }
 
-# Wait for a line for `pause`. Set given to 1 and words to its words, or given to 0; to 2 if a line's end is missing.
+# Wait for a line for `pause`. Set given to 1 and words to its words, or given to 0. Lines are written in one piece, of at most PIPE_BUF bytes.
 listen() {
     local part wait=$pause
     given=0
@@ -847,8 +847,11 @@ listen() {
     elif [[ $part ]]; then
         # the time was over while a line was being read, byte by byte
         HALF+=$part
-    elif [[ $HALF ]]; then
-        given=2 HALF=''
+    elif [[ $HALF ]] && ! read -r -t 0 -u 6; then
+        # nothing more is there: the time was over when the line's end had just been read
+        # shellcheck disable=SC2206
+        words=($HALF)
+        given=1 HALF=''
     fi
 }
 
@@ -1072,8 +1075,6 @@ while :; do
     enforce
     if ((given == 1)); then
         handle "${words[@]}"
-    elif ((given == 2)); then
-        refuse - 'incomplete line'
     fi
     if [[ $START_ID ]]; then look_at_start; fi
     if [[ $SEAL_ID ]]; then look_at_seal; fi
