@@ -6,7 +6,7 @@ from . import causes, election, failsafe, force, storage
 from .actions import PutKind, ReadLease
 from .memory import Phase
 from .model import LeaseState
-from .step import Step
+from .step import SUSPECT_S, Step
 
 PODS_FRESH_S = 1.5
 RUN_OUT_READ_S = 0.3
@@ -31,7 +31,8 @@ def stand(step: Step, s: LeaseState) -> None:
         step.because(promise)
         return
     if step.stands_down:
-        step.because("our server failed as the primary: we don't stand for 10 s, and then behind those that have as much WAL")
+        again = m.failed_until - SUSPECT_S - o.now
+        step.because(f"our server failed as the primary; standing again in {again:.0f} s, behind those that have as much WAL")
         return
     assert o.lease is not None
     free_since = o.lease.first_seen + (0.0 if s.release is not None else o.timing.claim_after(s.ttl_s))

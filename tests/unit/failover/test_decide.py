@@ -207,7 +207,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             "our position",
         ),
         ("released to us", seen(lease=lease(RELEASED, 4.0)), SEALED, Phase.CLAIMING, ["claim"], "claim term 6: best of 1"),
-        ("a promotion failed here", seen(lease=lease(RELEASED)), replace(SEALED, failed_until=NOW + 59), Phase.SEALED, [], "for 10 s"),
+        ("a promotion failed here", seen(lease=lease(RELEASED)), replace(SEALED, failed_until=NOW + 59), Phase.SEALED, [], "again in 9 s"),
         ("ours though sealed", seen(lease=lease(MINE)), SEALED, Phase.SEALED, ["release"], "our server can't write"),
         (
             "the claim succeeded",
