@@ -19,10 +19,13 @@ Line = dict[str, Any]
 LOG_SECONDS = 20.0
 
 
+def _logs(pod: str, since: datetime) -> tuple[str, ...]:
+    return "logs", pod, "--container", "failover", "--since-time", since.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def log(release: Release, pod: str, since: datetime) -> list[Line]:
     """What a pod's agent has said since then. After a node's restart the API server's first attempt may fail, on a connection of before."""
-    words = ("logs", pod, "--container", "failover", "--since-time", since.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    [text] = release.wait(f"the log of {pod}", lambda: [release.namespace.kubectl(*words)], LOG_SECONDS)
+    [text] = release.wait(f"the log of {pod}", lambda: [release.namespace.kubectl(*_logs(pod, since))], LOG_SECONDS)
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
@@ -58,9 +61,7 @@ class Agents:
         return self
 
     def _follow(self, pod: str) -> None:
-        since = self._begun.strftime("%Y-%m-%dT%H:%M:%SZ")
-        command = ["kubectl", "--namespace", self._release.namespace.name, "logs", pod, "--container", "failover", "--follow"]
-        command.append(f"--since-time={since}")
+        command = ["kubectl", "--namespace", self._release.namespace.name, *_logs(pod, self._begun), "--follow"]
         process = self._stack.enter_context(
             subprocess.Popen(
                 command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
