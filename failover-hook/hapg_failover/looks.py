@@ -24,6 +24,7 @@ SLOTS_EVERY_S = 2.0
 PROBE_S = 1.0
 SEGMENT_EVERY_S = 10.0
 RELOAD_S = 5.0
+RESERVE_S = 10.0
 WRITING = (Phase.PRIMARY, Phase.PROMOTING)
 
 
@@ -65,6 +66,7 @@ class Looks:
         self._told: dict[str, object] = {}
         self._is_steady = False
         self._disk_trouble = ""
+        self._reserve_trouble = ""
         self._slots = Due(SLOTS_EVERY_S)
         self._segment = Due(SEGMENT_EVERY_S)
         self._reload = Reload(lambda: sql.reload(RELOAD_S), partial(log, "info", "reload"))
@@ -74,6 +76,7 @@ class Looks:
         every(lambda: STEADY_STATUS_S if self._is_steady else STATUS_S, "status", self._look_at_server)
         every(lambda: PROBE_S, "probe", self._probe_disk)
         every(lambda: RELOAD_S, "reload", self._look_at_files)
+        every(lambda: RESERVE_S, "reserve", self._set_aside)
 
     def _look_at_server(self) -> None:
         self._is_steady = False
@@ -137,3 +140,12 @@ class Looks:
                 w.probe_at = now
 
         self._report(change, False)
+
+    def _set_aside(self) -> None:
+        try:
+            for name in self._volume.set_aside():
+                self._log("info", "reserve", f"room for {storage.RESERVE_SEGMENTS} WAL segments is set aside on the {name}")
+        except OSError as error:
+            if str(error) != self._reserve_trouble:
+                self._reserve_trouble = str(error)
+                self._log("warning", "reserve", f"nothing can be set aside: {error}")

@@ -122,6 +122,7 @@ class Operation:
         self._run = run
         self._nonce = nonce
         self._inspection = Inspection(self._output, tools.volume, tools.missing)
+        self._reserves: tuple[str, ...] = ()
 
     def perform(self) -> OpResult:
         """Do it; every failure becomes a result, and the supervisor's heartbeat knows of it already."""
@@ -131,7 +132,7 @@ class Operation:
             self._verb("hello", timeout=FRESH_S)
             while self._heartbeat().uptime < ended and boottime() < ended + FRESH_S:
                 time.sleep(0.002)
-        return replace(result, ended=ended)
+        return replace(result, ended=ended, reserves=self._reserves)
 
     def _attempt(self) -> OpResult:
         actions: dict[Op, Callable[[], OpResult]] = {
@@ -196,6 +197,8 @@ class Operation:
         self._ensure_down(START_S)
         guard = (str(self._run.guard),) if self._run.guard else ()
         try:
+            if self._run.reserve:
+                self._reserves = tuple(self._tools.volume.use_reserves())
             self._tools.volume.write_term(self._run.term)
             self._verb("start", self._run.mode or "warm", *guard, timeout=START_S)
         except (OperationFailed, OSError) as error:

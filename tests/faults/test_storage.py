@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster import disks
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Release
+from tests.e2e.release import Pod, Release
 from tests.faults import acts
 from tests.faults.conftest import Drills
 from tests.faults.releases import DISKS, WAL_DISKS, Kind, Stock
@@ -18,6 +18,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
 HANG_SECONDS = 15.0
 FULL_SECONDS = 20.0
+RESERVE_SECONDS = 40.0
+LOAD_SECONDS = 60.0
+AGAIN_ROWS = 40_000
+DATA = "/var/lib/postgresql/data"
+WAL = "/var/lib/postgresql/wal"
 
 
 @pytest.fixture
@@ -101,20 +106,20 @@ def test_disk_is_read_only(release: Release, drill: Drills, stock: Stock) -> Non
 
 
 def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Stock) -> None:
-    """The primary's disk is full for a while, under a bulk load, then it has room again.
+    """The primary's disk is full for a while, under a bulk load that is tried again and again, then it has room again.
 
-    Guarantee: if another server takes over, at most one tail is lost, else nothing; there is no failover loop: at most one failover
-    while it is full; afterwards all is as before.
+    Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
+    is promoted in its place at most once.
     """
     with drill(release) as trial:
-        disks.fill(stock.disks, trial.old.node)
-        _write_much(release)
+        _fill(release, stock.disks, trial.old, DATA)
+        _load(release)
+        trial.wait_writes_on_new_timeline()
         time.sleep(FULL_SECONDS)
         disks.free(stock.disks, trial.old.node)
-        trial.wait_writes()
     found = trial.result
-    assert found.lost == 0 or found.new.name != found.old.name
-    assert found.claims <= 1
+    assert (found.lost, found.new.name != found.old.name) == (0, True)
+    assert found.claims <= 2
 
 
 @pytest.mark.faults
@@ -151,23 +156,40 @@ def test_wal_disk_hangs(apart: Release, drill: Drills, stock: Stock) -> None:
 
 @pytest.mark.faults
 def test_wal_disk_of_the_primary_is_full(apart: Release, drill: Drills, stock: Stock) -> None:
-    """With a WAL volume: the disk of the primary's WAL is full for a while, under a bulk load, and that of its data has room.
+    """With a WAL volume: the disk of the primary's WAL is full for a while, under a bulk load that is tried again and again.
 
-    Guarantee: if another server takes over, at most one tail is lost, else nothing; there is no failover loop: at most one failover
-    while it is full; afterwards all is as before.
+    Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
+    is promoted in its place at most once.
     """
     with drill(apart) as trial:
-        disks.fill(stock.disks, trial.old.node)
-        _write_much(apart)
+        _fill(apart, stock.disks, trial.old, WAL)
+        _load(apart)
+        trial.wait_writes_on_new_timeline()
         time.sleep(FULL_SECONDS)
         disks.free(stock.disks, trial.old.node)
-        trial.wait_writes()
     found = trial.result
-    assert found.lost == 0 or found.new.name != found.old.name
-    assert found.claims <= 1
+    assert (found.lost, found.new.name != found.old.name) == (0, True)
+    assert found.claims <= 2
 
 
-def _write_much(release: Release) -> None:
-    """Write more than the files that are there already can take: the statement fails."""
-    statement = "CREATE TABLE IF NOT EXISTS much (text text); INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, 400000)"
-    release.client.try_psql(statement)
+def _fill(release: Release, name: str, pod: Pod, volume: str) -> None:
+    """Fill the disk of a pod that has set something aside on that volume, which it does some seconds after there is room."""
+    release.wait(f"{pod.name} has set something aside", lambda: _has_reserve(release, pod, volume), RESERVE_SECONDS)
+    disks.fill(name, pod.node)
+
+
+def _has_reserve(release: Release, pod: Pod, volume: str) -> bool:
+    done = release.namespace.try_kubectl("exec", pod.name, "-c", "postgres", "--", "test", "-e", f"{volume}/reserve")
+    return done.code == 0
+
+
+def _write_much(release: Release, rows: int = 400_000) -> bool:
+    """Write so many kibibytes, by default more than the files that are there already can take; tell whether that was done."""
+    create = "CREATE TABLE IF NOT EXISTS much (text text)"
+    return release.client.try_psql(f"{create}; INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, {rows})").code == 0
+
+
+def _load(release: Release) -> None:
+    """Write too much, then try again and again to write what would still take more than was set aside, until that is done."""
+    assert not _write_much(release)
+    release.wait("a bulk load succeeds", lambda: _write_much(release, AGAIN_ROWS), LOAD_SECONDS)

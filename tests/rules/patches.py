@@ -23,6 +23,7 @@ from hapg_failover.core import (
     rejoin,
     standby,
     startup,
+    storage,
     switchover,
     synchronous,
     view,
@@ -239,6 +240,24 @@ def by_ordinal_alone(patch: pytest.MonkeyPatch) -> None:
 def equal_ones_by_chance(patch: pytest.MonkeyPatch) -> None:
     key = election._rank_key
     patch.setattr(election, "_rank_key", lambda pod, said: (*key(pod, said)[:4], -pod.ordinal))
+
+
+def reserves_kept(patch: pytest.MonkeyPatch) -> None:
+    run = Step.run
+    patch.setattr(Step, "run", lambda step, op, reason, **args: run(step, op, reason, **args | {"reserve": False}))
+
+
+def reserve_is_served_from(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(labels, "withdraw", lambda step: None)
+    patch.setattr(labels, "PARTING_S", 0.0)
+
+
+def full_primary_stays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(switchover, "_make_way", lambda step: None)
+
+
+def full_primary_goes_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(storage, "FULL_S", 0.0)
 
 
 def suspects_last(patch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,7 @@ JUDGE = UNIT + "test_election.py::test_judge"
 MEMBERS = UNIT + "test_members.py::test_members"
 REFUSES = UNIT + "test_failsafe.py::test_a_member_refuses"
 PRIMARY = UNIT + "test_primary.py::"
+SWITCHOVER = UNIT + "test_switchover.py::"
 REJOINING = UNIT + "test_rejoining.py::"
 VOLUME = UNIT + "test_volume.py::"
 FORMER = "tests/simulation/test_former_holder.py::"
@@ -385,6 +386,25 @@ PARTS = (
         "the successor isn't going away",
         patches.leaving_pod_succeeds,
         Witness(PRIMARY + "test_the_successor_is_a_member_that_streams_and_stays"),
+    ),
+    Part("9", "who died of a full volume has a reserve", patches.reserves_kept, Simulated(scenarios.disk_full, loses)),
+    Part(
+        "9",
+        "no client comes to who lives on it",
+        patches.reserve_is_served_from,
+        Witness(SWITCHOVER + "test_no_client_comes_to_who_lives_on_a_reserve"),
+    ),
+    Part(
+        "9",
+        "a full primary hands over",
+        patches.full_primary_stays,
+        Witness(SWITCHOVER + "test_a_full_primary_hands_over_after_a_moment"),
+    ),
+    Part(
+        "9",
+        "but first lets others that are full stop streaming",
+        patches.full_primary_goes_at_once,
+        Witness(SWITCHOVER + "test_a_full_primary_hands_over_after_a_moment"),
     ),
     Part(
         "9",

@@ -49,7 +49,6 @@ TURNS = 20
 FRESH_S = 0.7
 POLL_S = 0.7
 RELIST_S = 5.0
-PLENTY = 1 << 40
 SEALING = (Op.START, Op.SEAL)
 
 Operation = Generator[float, None, tuple[Outcome, Position | None, str]]
@@ -80,6 +79,7 @@ class Agent:
         self.dead_nonce: str | None = None
         self.put_result: PutResult | None = None
         self.op_result: OpResult | None = None
+        self.reserves: tuple[str, ...] = ()
         self.checked: RecordCheck | None = None
         self.asked: list[GrantRequest] = []
         self.granted: list[GrantAnswer] = []
@@ -208,7 +208,7 @@ class Agent:
             probe_at=self.probe_at,
             policy=world.policy,
             standby_names=server.standbys.written.text if server.writable else "",
-            room=0 if world.disk_full[self.member] else PLENTY,
+            room=world.room(self.member),
             put=self.put_result,
             op=self.op_result,
             checked=self.checked,
@@ -418,7 +418,8 @@ class Agent:
                 outcome, position, text = end.value
                 wal = self.server.volume.wal
                 shutdown = run.op in SEALING and position is not None and wal is not None and wal.last_record in self.world.shutdowns
-                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position, shutdown)
+                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position, shutdown, reserves=self.reserves)
+                self.reserves = ()
                 self.turn()
                 return
             self.later(delay, step)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hapg_failover.core import rejoin
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.lsn import Position
+from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.core.results import Outcome
 from hapg_failover.core.syncset import OFF
 
@@ -104,6 +105,8 @@ def start(d: Driver) -> Operation:
     d.remember_term()
     if d.server.state != "down" and not (yield from d.stop()):
         return Outcome.FAILED, None, "the server doesn't stop"
+    if d.run.reserve and d.world.use_reserve(d.agent.member):
+        d.agent.reserves = (DATA_VOLUME,)
     answer = yield from d.verb(lambda: d.server.start(d.run.guard))
     if answer != "ok":
         return Outcome.FAILED, None, answer

@@ -211,6 +211,14 @@ def container_dies(seed: int) -> World:
     return world
 
 
+def disk_full(seed: int) -> World:
+    """The primary's volume fills up while no replica has all of its rows, and the server dies of it."""
+    world, old = _behind(seed)
+    faults.fill_disk(world, old, 60.0)
+    world.run(40.0)
+    return world
+
+
 def disk_hangs(seed: int) -> World:
     """Nothing can be written to the primary's volume any more."""
     world = running(3, seed)

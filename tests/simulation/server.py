@@ -157,10 +157,18 @@ class Server:
         if self.volume.wal is None or self.world.disk_hung[self.member]:
             return
         if self.world.disk_full[self.member]:
-            if self.world.chance(0.1):
+            left = self.world.segments[self.member]
+            if left and not self.world.is_routed(self.member):
+                return
+            if not self.world.chance(0.1):
+                if not left:
+                    return
+            elif left:
+                self.world.segments[self.member] -= 1
+            else:
                 self.world.note(self.member, "the server dies for want of room")
                 self.kill()
-            return
+                return
         self.volume.wal = self.volume.wal.grown(self.world.randint(1, 20))
         self.world.invariants.writing(self)
         self.standbys.release()

@@ -122,6 +122,17 @@ def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_full_volume_loses_nothing_and_is_left_for_one_with_room(seed: int) -> None:
+    """The server dies of it once, has what was set aside to come back, takes no clients, and hands over."""
+    world = scenarios.disk_full(seed)
+    assert sum("dies for want of room" in line for line in world.log) == 1
+    assert world.primary() not in (None, world.promotions[0][1])
+    assert all(lost == [] for lost in world.lost)
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_container_killed_without_lag_loses_nothing(seed: int) -> None:
     world = running(3, seed)
     faults.container_kill(world, primary_of(world))

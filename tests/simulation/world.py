@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from hapg_failover.core import storage
 from hapg_failover.core.model import LeaseState, Member, Pod
 from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 from hapg_failover.core.timing import Timing
+from hapg_failover.core.wal import SEGMENT_SIZE
 
 from . import faults
 from .agent import Agent
@@ -19,6 +21,8 @@ from .network import Network
 from .points import Points
 from .server import Server, Volume
 from .wal import Branch, Wal
+
+PLENTY = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class World:
         self.volumes = [Volume() for _ in members]
         self.on = [True] * replicas
         self.disk_full = [False] * replicas
+        self.reserve = [True] * replicas
+        self.segments = [0] * replicas
         self.disk_hung = [False] * replicas
         self.stream_stall = [0.0] * replicas
         self.faulted_at = [-1000.0] * replicas
@@ -195,6 +201,22 @@ class World:
     def run(self, seconds: float) -> None:
         """Let time pass."""
         self.engine.run(seconds, self.invariants.check)
+
+    def room(self, member: int) -> int:
+        """Return the bytes that are free on a member's volume: those of its reserve, once it is used, if the volume is full."""
+        return self.segments[member] * SEGMENT_SIZE if self.disk_full[member] else PLENTY
+
+    def is_routed(self, member: int) -> bool:
+        """Tell whether clients come to a member."""
+        pod = self.api.pods.get(self.pod_name(member))
+        return pod is not None and pod.role == "primary"
+
+    def use_reserve(self, member: int) -> bool:
+        """Free what was set aside if the volume is full; False if it isn't, or nothing was."""
+        used = self.reserve[member] and storage.is_full(self.room(member), SEGMENT_SIZE)
+        if used:
+            self.reserve[member], self.segments[member] = False, storage.RESERVE_SEGMENTS
+        return used
 
     def heal(self) -> None:
         """End all faults."""

@@ -17,7 +17,7 @@ from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.core.results import Outcome
 
 from .conftest import Make
-from .harness import DEFAULT, Container, chown, server_user, wait_for
+from .harness import DEFAULT, Container, as_server_user, chown, server_user, wait_for
 from .test_majors import Pair
 from .test_operations import Operator
 from .test_replication import catches_up, rows, write
@@ -390,6 +390,8 @@ def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Contai
     done(small, small, Op.INITDB, Op.START)
     small.promote(2, 1)
     write(small, "acknowledged")
+    with as_server_user():
+        assert set(volume(small).set_aside()) == {DATA_VOLUME, WAL_VOLUME}
     filler = small.wal_volume / "filler"
     with filler.open("wb") as file, contextlib.suppress(OSError):
         while True:
@@ -404,9 +406,13 @@ def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Contai
         (small.pgdata / "global" / "pg_control").rename(small.volume / "control")
         assert operator.run(Op.START, mode="hot").outcome is Outcome.ROOM
         (small.volume / "control").rename(small.pgdata / "global" / "pg_control")
-    filler.unlink()
-    done(small, small, Op.START)
+        result = operator.run(Op.START, mode="hot", reserve=True)
+    assert (result.outcome, result.reserves) == (Outcome.OK, (WAL_VOLUME,))
     assert rows(small) == "acknowledged|5"
+    small.promote(3, 2)
+    write(small, "acknowledged")
+    assert rows(small) == "acknowledged|10"
+    filler.unlink()
 
 
 @pytest.mark.parametrize(

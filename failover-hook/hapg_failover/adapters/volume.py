@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import pair
+from ..core import pair, storage
 from ..core.fields import Fields, dump
 from ..core.lsn import Position
 from ..core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
@@ -17,6 +17,7 @@ from ..core.wal import SEGMENT_SIZE, newest_segment_timeline, record_may_exist
 from .files import read_small
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_RESERVE = "reserve"
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,29 @@ class Volume:
 
     def rooms(self) -> dict[str, int]:
         """Return how many bytes are free for us on each volume. Raise OSError."""
-        rooms = {DATA_VOLUME: self._data_files.room()}
-        return rooms if self._wal_files is None else {**rooms, WAL_VOLUME: self._wal_files.room()}
+        return {name: files.room() for name, files in self._files().items()}
+
+    def set_aside(self) -> list[str]:
+        """Make a reserve on each volume that has none and room enough; return these volumes. Only where there is data. Raise OSError."""
+        without = {name: files for name, files in self._files().items() if not files.has(_RESERVE)}
+        if not without or self.assess().state is not VolumeState.DATA:
+            return []
+        segment = self.segment_size()
+        able = {name: files for name, files in without.items() if storage.can_set_aside(files.room(), segment)}
+        for files in able.values():
+            files.allocate(_RESERVE, storage.RESERVE_SEGMENTS * segment)
+        return list(able)
+
+    def use_reserves(self) -> list[str]:
+        """Remove the reserve of each volume that is full; return these volumes. Raise OSError."""
+        segment = self.segment_size()
+        full = [name for name, files in self._files().items() if files.has(_RESERVE) and storage.is_full(files.room(), segment)]
+        for name in full:
+            self._files()[name].remove(_RESERVE)
+        return full
+
+    def _files(self) -> dict[str, _Files]:
+        return {DATA_VOLUME: self._data_files} | ({} if self._wal_files is None else {WAL_VOLUME: self._wal_files})
 
     def room_for_clone(self) -> dict[str, int]:
         """Return how many bytes a clone may take of each volume: what is free, and what a clone removes before it begins. Raise OSError."""
@@ -259,6 +281,24 @@ class _Files:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
+        temporary.replace(self.base / name)
+        self._sync_directory()
+
+    def has(self, name: str) -> bool:
+        """Tell whether a file is there."""
+        return (self.base / name).exists()
+
+    def allocate(self, name: str, size: int) -> None:
+        """Make a file of `size` bytes that takes its room at once. Raise OSError; then there is none."""
+        temporary = self.base / f".{name}.new"
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError:
+            temporary.unlink()
+            raise
+        finally:
+            os.close(file)
         temporary.replace(self.base / name)
         self._sync_directory()
 

@@ -31,7 +31,8 @@ class Run:
     """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; source: of a standby that may
     be cloned instead; mode: warm or hot; timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the
     longer check; drain: seal only once the primary has ended the stream; seconds: how long a checkpoint may take. guard: start a server
-    that acknowledges nothing without so many standbys; setting: of synchronous_standby_names; waited: the one before made commits wait.
+    that acknowledges nothing without so many standbys; setting: of synchronous_standby_names; waited: the one before made commits wait;
+    reserve: use what was set aside on a volume that is full.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Run:
     guard: int = 0
     setting: Setting | None = None
     waited: bool = True
+    reserve: bool = False
 
 
 class PutKind(Enum):

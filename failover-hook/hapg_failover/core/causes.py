@@ -6,6 +6,7 @@ from .model import LeaseState
 
 SWITCHOVER = "switchover"
 LEAVING = "the pod is going away"
+FULL = "the volume is full"
 CAUSES = ("switchover", "deletion", "death", "expiry", "forced", "start")
 
 
@@ -19,5 +20,5 @@ def cause_of(lease: LeaseState, forced: bool, ended: bool) -> str:
     if release is None:
         return "expiry"
     if release.clean:
-        return "switchover" if release.reason == SWITCHOVER else "deletion"
+        return "switchover" if release.reason in (SWITCHOVER, FULL) else "deletion"
     return "death" if lease.timeline else "start"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import cloning, failsafe, force, primary, standby, startup, switchover, synchronous
+from . import cloning, failsafe, force, labels, primary, standby, startup, switchover, synchronous
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
 from .decision import Decision
 from .memory import Memory, Phase
@@ -188,6 +188,11 @@ def _op_answered(step: Step) -> None:
         step.remember(tries=0, retry_at=0.0)
     else:
         step.remember(tries=step.m.tries + 1, retry_at=step.o.now + min(LONGEST_RETRY_S, 0.25 * 2 ** min(step.m.tries, 7)))
+    if result.reserves:
+        step.remember(reserve_used=True)
+        message = f"what was set aside on the {' and the '.join(result.reserves)} was used, so that the server can start: it was full"
+        step.actions.append(Announce("Warning", "ReserveUsed", message))
+        labels.withdraw(step)
     match result.op:
         case Op.START | Op.SEAL if ok:
             at_start = result.op is Op.START or step.m.phase is Phase.BOOT

@@ -9,12 +9,16 @@ from .model import LeaseState
 from .step import Step
 
 PROXY_S = 1.0
+PARTING_S = 10.0
 
 
 def primary(step: Step) -> None:
-    """Label ourselves primary first, then strip every other primary label."""
+    """Label ourselves primary first, then strip every other primary label; no client comes to a server that is about to be left."""
     o, m = step.o, step.m
     own = step.own_pod
+    if switchover.lives_on_reserve(step) and (m.handover is not None or o.now - m.promoted_at < PARTING_S):
+        withdraw(step)
+        return
     if own is None or o.now - m.label_at < 0.5 or (m.handover is not None and m.handover.routed is not None):
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
@@ -24,6 +28,14 @@ def primary(step: Step) -> None:
         step.actions.append(Label(pod.name, pod.uid, "replica"))
     if own.role != "primary" or others:
         step.remember(label_at=o.now)
+
+
+def withdraw(step: Step) -> None:
+    """Send no client to our server, which has only what was set aside: they would use it up."""
+    own = step.own_pod
+    if own is not None and own.role == "primary" and step.o.now - step.m.label_at >= 0.5:
+        step.remember(label_at=step.o.now)
+        step.actions.append(Label(own.name, own.uid, "replica"))
 
 
 def replica(step: Step) -> None:

@@ -29,7 +29,7 @@ class Phase(Enum):
 class HandOver:
     """A hand-over that the primary has begun while it still serves.
 
-    why: in words; since: boot time; request: the ID of the operator's switchover, None if the pod is going away; to: the successor that
+    why: in words; since: boot time; request: the ID of the operator's switchover, None if nobody asked for it; to: the successor that
     was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
     asked: boot time at which the Lease was last written to name the successor; routed: the pod that was labelled primary for it.
     """
@@ -58,6 +58,8 @@ class Memory:
     this agent read first; while it stands, nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed;
     copies: rewinds and clones since we last streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't
     started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data volume was first seen to take no writes.
+    full_since: when our volume, as the primary, was first seen to be full, or to have only what was set aside; reserve_used: our server
+    was started with that, and hasn't followed another since.
     slots_at: when slots were changed last. told_at: when a lasting trouble was announced last; answered: requests of operators that were
     answered, as they were written, and when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of
     election.BLOCKS, and when that was found last: blocked_at. renewals_failed: how many; cause, promoted_at: why we were promoted last, a
@@ -101,6 +103,8 @@ class Memory:
     cloned: bool = False
     warm_until: float = 0.0
     stuck_since: float | None = None
+    full_since: float | None = None
+    reserve_used: bool = False
     read_at: float = 0.0
     list_at: float = 0.0
     label_at: float = 0.0

@@ -30,7 +30,8 @@ class OpResult:
     """The answer to the operation of that number.
 
     nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; shutdown: a shutdown checkpoint ends
-    there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer.
+    there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer; reserves:
+    the volumes whose reserve was used.
     """
 
     number: int
@@ -41,6 +42,7 @@ class OpResult:
     position: Position | None = None
     shutdown: bool = False
     ended: float | None = None
+    reserves: tuple[str, ...] = ()
 
 
 class PutOutcome(Enum):

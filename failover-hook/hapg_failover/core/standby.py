@@ -206,7 +206,7 @@ def follow_answered(step: Step, result: OpResult) -> None:
     s = step.state
     host = s.address if s is not None else None
     if result.outcome is Outcome.OK:
-        step.remember(position=None, started=False, mode=step.m.mode or step.o.standby_mode)
+        step.remember(position=None, started=False, mode=step.m.mode or step.o.standby_mode, reserve_used=False)
         if step.m.warm_until > step.o.now:
             step.remember(warm_until=min(step.m.warm_until, step.o.now + HOT_AGAIN_UNDER_ANOTHER_S))
         step.go(Phase.FOLLOW, f"following: {result.text}")

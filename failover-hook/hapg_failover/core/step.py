@@ -61,9 +61,10 @@ class Step:
         self.do(Run(number, op, **({"term": self.term} | args)), reason)
 
     def start(self, reason: str) -> None:
-        """Start the server, sealed, in the standby mode that is due."""
+        """Start the server, sealed, in the standby mode that is due; that of the last holder even if that takes a reserve."""
         mode = self.due_mode
-        self.run(Op.START, reason, mode=mode, guard=self.guard)
+        s = self.state
+        self.run(Op.START, reason, mode=mode, guard=self.guard, reserve=s is not None and s.volume == self.o.volume)
         self.remember(mode=mode, guarded=self.guard > 0)
 
     def copy(self, op: Op, reason: str, host: str, **args: Any) -> None:
@@ -308,7 +309,7 @@ class Step:
     def forget_server(self) -> None:
         """The server's process is gone or new: nothing that was known of it holds any more."""
         self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None, handover=None)
-        self.remember(guarded=False, recorded=False, setting=None, ordered=None, sync_told=None)
+        self.remember(guarded=False, recorded=False, setting=None, ordered=None, sync_told=None, full_since=None)
 
 
 def busy(step: Step, *ops: Op) -> bool:

@@ -1,4 +1,4 @@
-"""When a member's volumes count as full, and when as stuck (docs/protocol.md, 'Storage trouble')."""
+"""When a member's volumes count as full, and when as stuck (docs/protocol.md, rules 1 and 9)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from .observation import Observation
 
 PROBE_FRESH_S = 2.5
 STUCK_S = 1.5
+FULL_S = 5.0
+RESERVE_SEGMENTS = 2
+ROOMY_SEGMENTS = 8
 _MIB = 1024 * 1024
 
 
@@ -30,6 +33,16 @@ def is_full(room: int | None, segment: int) -> bool:
 def has_room_again(room: int | None, segment: int) -> bool:
     """Tell whether a standby whose volume was full may receive WAL again; two segments, so that it doesn't stop at once."""
     return room is None or room >= 2 * segment
+
+
+def is_reserve_all(room: int | None, segment: int) -> bool:
+    """Tell whether a volume whose reserve was used has hardly more free than that: not two segments beside it."""
+    return room is not None and room < (RESERVE_SEGMENTS + 2) * segment
+
+
+def can_set_aside(room: int, segment: int) -> bool:
+    """Tell whether a volume has so much room, in bytes, that a reserve of RESERVE_SEGMENTS takes a quarter of it at most."""
+    return room >= ROOMY_SEGMENTS * segment
 
 
 def room_in_words(room: int | None) -> str:

@@ -1,4 +1,4 @@
-"""The primary hands over while it still serves: because an operator asks, or because its pod is going away (docs/protocol.md, rule 9).
+"""The primary hands over while it still serves: an operator asks, its pod is going away, its volume is full (docs/protocol.md, rule 9).
 
 Everything that takes time is done before the server stops: a checkpoint, the choice, and the Lease names the successor, which
 then seals itself as soon as the stream ends.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import causes, requests
+from . import causes, requests, storage
 from .actions import Announce, Label, Op
 from .memory import HandOver, Phase
 from .model import Pod, Release
@@ -28,6 +28,7 @@ ANNOUNCE_S = 1.5
 ASK_AGAIN_S = 0.3
 NEAR_BYTES = 16 * 1024 * 1024
 START_AGAIN_S = 0.5
+FULL_AGAIN_S = 30.0
 
 
 def attend(step: Step) -> None:
@@ -60,6 +61,7 @@ def _begin(step: Step) -> None:
         return
     text = own.switchover if own is not None else None
     if text is None or not step.asks(text):
+        _make_way(step)
         return
     try:
         request = requests.switchover(text)
@@ -75,6 +77,28 @@ def _begin(step: Step) -> None:
         step.remember(handover=HandOver(causes.SWITCHOVER, o.now, request.id, request.to))
         step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
         step.run(Op.PREPARE, f"switchover to {chosen.name}: checkpoint", seconds=CHECKPOINT_S)
+
+
+def _make_way(step: Step) -> None:
+    """Hand over if our volume is full, once those whose volume is full as well have had time to stop streaming.
+
+    Who streams since we were started with what was set aside has made sure of its room before.
+    """
+    o, m = step.o, step.m
+    if not step.full and not lives_on_reserve(step):
+        step.remember(full_since=None, reserve_used=False)
+        return
+    since = o.now if m.full_since is None else m.full_since
+    step.remember(full_since=since)
+    patience = 0.0 if m.reserve_used else storage.FULL_S
+    if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
+        step.remember(handover=HandOver(causes.FULL, o.now))
+        step.run(Op.PREPARE, f"{storage.full_message(o)}: checkpoint, then hand over to {chosen.name}", seconds=CHECKPOINT_S)
+
+
+def lives_on_reserve(step: Step) -> bool:
+    """Tell whether our server was started with what was set aside, and has no other room yet."""
+    return step.m.reserve_used and storage.is_reserve_all(step.o.room, step.o.segment)
 
 
 def _trouble(step: Step, request: requests.Switchover) -> str | None:
@@ -122,8 +146,7 @@ def prepared(step: Step, result: OpResult) -> None:
     step.remember(retry_at=0.0, tries=0)
     if h is None:
         return
-    if result.outcome is not Outcome.OK and h.request is not None:
-        refuse(step, h.request, h.request, f"the checkpoint failed: {result.text}")
+    if result.outcome is not Outcome.OK and _call_off(step, h, f"the checkpoint failed: {result.text}"):
         return
     own = step.own_pod
     patient = h.request is None and own is not None and own.grace is not None and own.grace >= LEAST_GRACE_S
@@ -134,14 +157,13 @@ def _announce(step: Step, h: HandOver, stop_at: float) -> None:
     """Have the Lease name the successor, route clients to it, then stop: by the time they are routed anew it writes."""
     o, s = step.o, step.state
     chosen = choose_successor(step, h.to)
-    if chosen is None and h.request is not None:
-        refuse(step, h.request, h.request, f"{h.to or 'every member'} has stopped streaming from the primary")
+    if chosen is None and _call_off(step, h, f"{h.to or 'every member'} has stopped streaming from the primary"):
         return
     named = chosen is not None and s is not None and s.successor == chosen.name
     late = o.now - stop_at > ANNOUNCE_S
-    if late and not named and h.request is not None:
-        refuse(step, h.request, h.request, "the Lease can't be written")
-    elif o.now >= stop_at and (chosen is None or named or late):
+    if late and not named and _call_off(step, h, "the Lease can't be written"):
+        return
+    if o.now >= stop_at and (chosen is None or named or late):
         _stop(step, h, chosen)
     elif chosen is not None and named:
         _route(step, h, chosen)
@@ -149,6 +171,16 @@ def _announce(step: Step, h: HandOver, stop_at: float) -> None:
     elif chosen is not None:
         step.remember(successor=chosen.name)
         step.because(f"{h.why}: the Lease is to name {chosen.name}")
+
+
+def _call_off(step: Step, h: HandOver, reason: str) -> bool:
+    """Serve on if the hand-over can't be carried out and the pod isn't going away; tell whether we do."""
+    if h.request is not None:
+        refuse(step, h.request, h.request, reason)
+    elif h.why == causes.FULL:
+        step.remember(handover=None, successor=None, full_since=step.o.now + FULL_AGAIN_S)
+        step.because(f"{h.why}, but it isn't handed over: {reason}")
+    return step.m.handover is None
 
 
 def may_ask(step: Step) -> bool:
@@ -203,7 +235,7 @@ def release(step: Step) -> Release:
 def stays(step: Step) -> bool:
     """Tell whether our server is to come back as a replica, and not to end with its pod."""
     h = step.m.handover
-    return h is not None and h.request is not None and not step.o.deleting
+    return h is not None and h.why != causes.LEAVING and not step.o.deleting
 
 
 def start_again(step: Step) -> None:

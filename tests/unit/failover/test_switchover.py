@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import requests, switchover
+from hapg_failover.core import causes, requests, switchover
 from hapg_failover.core.actions import Annotate, Announce, Label, Op, PutLease, Run
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import HandOver, Memory, Phase
-from hapg_failover.core.model import LeaseState, Member, Pod, Release
+from hapg_failover.core.model import DATA_VOLUME, LeaseState, Member, Pod, Release
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.step import Step
+from hapg_failover.core.wal import SEGMENT_SIZE
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SEALED, kinds, lease, remembered, seen
 
 MEMBERS = (Member("pg-0", "v0"), Member("pg-2", "v2"), Member("pg-3", "v3"))
@@ -192,6 +193,95 @@ def test_a_long_checkpoint_is_not_followed_by_more_waiting() -> None:
     own = replace(POD, deleting=True, grace=60)
     leaving = replace(PREPARING, handover=HandOver("the pod is going away", NOW - 5))
     assert kinds(decide(writing(own, op=result(Op.PREPARE)), leaving).actions) == ["renew"]
+
+
+FULL_FOR_LONG = replace(PRIMARY, full_since=NOW - 5.1)
+LEAVES_FULL = HandOver("the volume is full", NOW - 3, stop_at=NOW - 0.1)
+
+
+def test_a_full_primary_hands_over_after_a_moment() -> None:
+    """By then those whose volume is full as well have stopped streaming."""
+    first = decide(writing(room=0), PRIMARY)
+    assert ("prepare" in kinds(first.actions), first.memory.full_since) == (False, NOW)
+    early = decide(writing(room=0), replace(PRIMARY, full_since=NOW - 4.9))
+    assert "prepare" not in kinds(early.actions)
+    decision = decide(writing(room=0), FULL_FOR_LONG)
+    assert "prepare" in kinds(decision.actions)
+    assert decision.memory.handover == HandOver("the volume is full", NOW)
+
+
+@pytest.mark.parametrize(
+    ("words", "used", "segments", "goes"),
+    [
+        ("room again", False, 1, False),
+        ("hardly more than what was set aside", True, 3, True),
+        ("room again beside what was set aside", True, 4, False),
+    ],
+)
+def test_what_counts_as_full_for_a_primary(words: str, used: bool, segments: int, goes: bool) -> None:
+    decision = decide(writing(room=segments * SEGMENT_SIZE), replace(FULL_FOR_LONG, reserve_used=used))
+    assert ("prepare" in kinds(decision.actions)) is goes
+    assert (decision.memory.full_since is None) is not goes
+    assert decision.memory.reserve_used is goes
+
+
+def test_no_client_comes_to_who_lives_on_a_reserve() -> None:
+    """Until it is clear that nobody can take over."""
+    labelled = replace(POD, role="primary")
+    room = 3 * SEGMENT_SIZE
+    started = OpResult(1, Op.START, Outcome.OK, "n1", position=END, reserves=(DATA_VOLUME,))
+    back = decide(seen(op=started, room=room, pods=(labelled,)), remembered(Phase.BOOT, op=Op.START, op_number=1))
+    assert [(a.pod, a.role) for a in back.actions if isinstance(a, Label)] == [("pg-1", "replica")]
+    alone = replace(PRIMARY, reserve_used=True, promoted_at=NOW)
+    stripped = (replace(POD, role="replica"), *others())
+    for now, labels in ((NOW + 9.9, []), (NOW + 10.1, [("pg-1", "primary")])):
+        o = writing(streaming=(), room=room, now=now, heartbeat_at=now, probe_at=now)
+        decision = decide(replace(o, pods=stripped), alone)
+        assert [(a.pod, a.role) for a in decision.actions if isinstance(a, Label)] == labels
+    streams = decide(replace(writing(room=room), pods=stripped), alone)
+    assert "prepare" in kinds(streams.actions), "who streams by now has made sure of its room"
+    later = replace(streams.memory, promoted_at=NOW - 20)
+    assert not [a for a in decide(replace(writing(room=room), pods=stripped), later).actions if isinstance(a, Label)]
+
+
+@pytest.mark.parametrize("phase", [Phase.SEALED, Phase.BOOT])
+def test_what_was_set_aside_is_forgotten_once_another_is_followed_not_by_a_restart(phase: Phase) -> None:
+    m = remembered(phase, op=Op.FOLLOW, op_number=1, reserve_used=True)
+    assert decide(seen(nonce="n2"), m).memory.reserve_used
+    assert not decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.OK, "n1")), m).memory.reserve_used
+
+
+def test_a_full_primary_that_nobody_streams_from_serves_on() -> None:
+    decision = decide(writing(room=0, streaming=()), FULL_FOR_LONG)
+    assert (decision.memory.phase, "prepare" in kinds(decision.actions)) == (Phase.PRIMARY, False)
+
+
+@pytest.mark.parametrize(
+    ("memory", "changes", "words"),
+    [
+        (replace(PREPARING, handover=LEAVES_FULL), {"op": result(Op.PREPARE, Outcome.FAILED)}, "the checkpoint failed: because"),
+        (replace(READY, handover=LEAVES_FULL), {"streaming": ()}, "every member has stopped streaming from the primary"),
+        (replace(READY, handover=replace(LEAVES_FULL, stop_at=NOW - 1.6)), {}, "the Lease can't be written"),
+    ],
+    ids=["no checkpoint", "nobody streams", "no Lease"],
+)
+def test_a_full_primary_that_can_not_hand_over_serves_on_and_tries_again_later(memory: Memory, changes: dict[str, Any], words: str) -> None:
+    decision = decide(writing(room=0, **changes), memory)
+    m = decision.memory
+    assert (m.phase, m.handover, m.successor, m.full_since) == (Phase.PRIMARY, None, None, NOW + 30)
+    assert decision.reason == f"the volume is full, but it isn't handed over: {words}" or "renew" in kinds(decision.actions)
+    assert answers(decision) == []
+
+
+def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> None:
+    stopped = replace(READY, phase=Phase.STOPPING, handover=LEAVES_FULL, successor="pg-0", position=END, held_term=5)
+    decision = decide(writing(server="down", room=0, lease=lease(NAMED)), stopped)
+    [put] = [a for a in decision.actions if isinstance(a, PutLease)]
+    assert put.state.release == Release("the volume is full", clean=True, position=END, successor="pg-0", hold_s=3.0)
+    assert causes.cause_of(put.state, forced=False, ended=False) == "switchover"
+    gone = replace(stopped, put_at=NOW - 0.6, renewed_at=NOW - 3)
+    again = decide(writing(server="down", room=0, lease=lease(put.state)), gone)
+    assert (again.memory.phase, again.memory.handover) == (Phase.BOOT, None)
 
 
 def test_one_server_alone_hands_over_to_nobody() -> None:

@@ -298,6 +298,24 @@ def test_a_primary_whose_volume_is_full_is_renewed() -> None:
     assert told(decision)[0][0] == "DiskFull"
 
 
+def test_the_last_holder_alone_starts_with_what_was_set_aside() -> None:
+    """A replica on a full volume waits for room instead."""
+    died = remembered(Phase.DOWN, dead_reason="the server died")
+    for volume, reserve in (("v1", True), ("v9", False)):
+        o = seen(server="down", heartbeat_at=NOW, lease=lease(replace(RELEASED, volume=volume)), room=0)
+        assert [a.reserve for a in decide(o, died).actions if isinstance(a, Run)] == [reserve]
+
+
+def test_a_server_that_was_started_with_what_was_set_aside_says_so_and_remembers_it() -> None:
+    answer = OpResult(1, Op.START, Outcome.OK, "n1", position=END, reserves=(DATA_VOLUME, WAL_VOLUME))
+    m = remembered(Phase.BOOT, op=Op.START, op_number=1)
+    decision = decide(seen(op=answer, room=2 * SEGMENT_SIZE), m)
+    assert decision.memory.reserve_used
+    [(reason, message)] = told(decision)
+    assert reason == "ReserveUsed"
+    assert message.startswith("what was set aside on the data volume and the WAL volume was used")
+
+
 # --- storage that hangs ---
 
 

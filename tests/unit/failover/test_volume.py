@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -165,6 +167,65 @@ def test_room_for_a_clone_counts_what_a_clone_removes(volume: Volume, tmp_path: 
     assert one >= 1 << 20, "pgdata.old is all there is: it is put back, not removed"
     make_data(tmp_path)
     assert volume.room_for_clone()[DATA_VOLUME] == 2 * one
+
+
+@pytest.fixture
+def narrow(volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """A volume with data in segments of 1 MiB; `free` bytes are free beside a reserve."""
+    wal = make_data(tmp_path)
+    (wal / "000000010000000000000001").write_bytes(bytes(SIZE))
+    volume.write_marker(MARKER)
+    room = {"free": 8 * SIZE}
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=room["free"], f_frsize=1))
+    return room
+
+
+def test_two_segments_are_set_aside_where_there_is_much_room(volume: Volume, tmp_path: Path, narrow: dict[str, int]) -> None:
+    reserve = tmp_path / "reserve"
+    narrow["free"] = 8 * SIZE - 1
+    assert volume.set_aside() == []
+    narrow["free"] = 8 * SIZE
+    assert volume.set_aside() == [DATA_VOLUME]
+    assert reserve.stat().st_size == 2 * SIZE
+    assert reserve.stat().st_blocks * 512 >= 2 * SIZE
+    assert volume.set_aside() == []
+
+
+@pytest.mark.parametrize("spoil", ["other major", "dirty", "empty"])
+def test_nothing_is_set_aside_where_there_is_no_data_of_ours(volume: Volume, tmp_path: Path, narrow: dict[str, int], spoil: str) -> None:
+    match spoil:
+        case "other major":
+            (tmp_path / "pgdata" / "PG_VERSION").write_text("16\n")
+        case "dirty":
+            volume.set_dirty()
+        case _:
+            shutil.rmtree(tmp_path / "pgdata")
+    assert volume.set_aside() == []
+    assert not (tmp_path / "reserve").exists()
+
+
+def test_what_was_set_aside_is_given_up_only_on_a_full_volume(volume: Volume, tmp_path: Path, narrow: dict[str, int]) -> None:
+    volume.set_aside()
+    narrow["free"] = SIZE
+    assert volume.use_reserves() == []
+    assert (tmp_path / "reserve").exists()
+    narrow["free"] = SIZE - 1
+    assert volume.use_reserves() == [DATA_VOLUME]
+    assert not (tmp_path / "reserve").exists()
+    assert volume.use_reserves() == []
+
+
+def test_what_can_not_be_set_aside_leaves_nothing_behind(
+    volume: Volume, tmp_path: Path, narrow: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="no space left"):
+        volume.set_aside()
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_the_size_of_segments_is_that_of_the_files(volume: Volume, tmp_path: Path) -> None:
