@@ -35,6 +35,7 @@ from .core.actions import (
     Label,
     LetGo,
     ListPods,
+    Op,
     Publish,
     PutLease,
     ReadLease,
@@ -372,6 +373,8 @@ class Agent:
 
             def change(w: World) -> None:
                 w.volume, w.room_on, w.room = facts, room_on, room
+                if run.op is Op.PROMOTE:
+                    w.streaming = ()  # from a server that died
                 w.ops.append(result)
 
             self._changes.put(change)

@@ -197,13 +197,16 @@ class Operation:
         self._ensure_down(START_S)
         guard = (str(self._run.guard),) if self._run.guard else ()
         try:
-            if self._run.reserve:
-                self._reserves = tuple(self._tools.volume.use_reserves())
+            self._use_reserves()
             self._tools.volume.write_term(self._run.term)
             self._verb("start", self._run.mode or "warm", *guard, timeout=START_S)
         except (OperationFailed, OSError) as error:
             return self._start_failed(str(error))
         return self._sealed(self._inspection.end_of_wal(None))
+
+    def _use_reserves(self) -> None:
+        if self._run.reserve:
+            self._reserves = tuple(self._tools.volume.use_reserves())
 
     def _sealed(self, position: Position | None) -> OpResult:
         shutdown = position is not None and self._inspection.ends_in_shutdown(position)
@@ -347,6 +350,8 @@ class Operation:
                 problem = "it is still in recovery"
             except SqlError as error:
                 problem = str(error)
+            if self._heartbeat().state == "down":
+                raise OperationFailed(f"the server died: {problem}")
             if time.monotonic() > end:
                 raise OperationFailed(f"not writable within {PROMOTE_S:g} s: {problem}")
             time.sleep(0.01)
@@ -364,6 +369,7 @@ class Operation:
 
     def _hand_over(self) -> OpResult:
         tools = self._tools
+        self._use_reserves()
         self._verb("stop", "fast", timeout=max(10.0, tools.grace - 20.0))
         self._wait_for_down()
         control = self._inspection.control()

@@ -73,6 +73,11 @@ class Driver:
         server = self.world.network.server_at(self.run.host, self.agent.member)
         return server if server is not None and server.writable and not server.stopping else None
 
+    def use_reserve(self) -> None:
+        """Free what was set aside, if that is ordered and the volume is full."""
+        if self.run.reserve and self.world.use_reserve(self.agent.member):
+            self.agent.reserves = (DATA_VOLUME,)
+
     def fails(self) -> bool:
         """Tell whether this operation fails for a reason of its own."""
         return self.world.chance(self.world.op_failure)
@@ -105,8 +110,7 @@ def start(d: Driver) -> Operation:
     d.remember_term()
     if d.server.state != "down" and not (yield from d.stop()):
         return Outcome.FAILED, None, "the server doesn't stop"
-    if d.run.reserve and d.world.use_reserve(d.agent.member):
-        d.agent.reserves = (DATA_VOLUME,)
+    d.use_reserve()
     answer = yield from d.verb(lambda: d.server.start(d.run.guard))
     if answer != "ok":
         return Outcome.FAILED, None, answer
@@ -260,6 +264,10 @@ def stop(d: Driver) -> Operation:
     if d.server.heartbeat_state == "down":
         return Outcome.OK, None, "it was down already"
     wrote = d.server.writable
+    d.use_reserve()
+    if wrote and not d.world.room(d.agent.member):
+        yield from d.verb(d.server.kill)
+        return Outcome.FAILED, None, "it dies for want of room for its checkpoint"
     if not (yield from d.stop()):
         return Outcome.FAILED, None, "the server doesn't stop"
     return Outcome.OK, d.volume.wal.position if wrote and d.server.clean and d.volume.wal is not None else None, ""

@@ -406,10 +406,14 @@ def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Contai
         (small.pgdata / "global" / "pg_control").rename(small.volume / "control")
         assert operator.run(Op.START, mode="hot").outcome is Outcome.ROOM
         (small.volume / "control").rename(small.pgdata / "global" / "pg_control")
+        sealed = operator.run(Op.START, mode="hot")
+        assert sealed.outcome is Outcome.OK
+        died = operator.run(Op.PROMOTE, timeline=3, own=sealed.position)
+        assert (died.outcome, died.text.partition(":")[0]) == (Outcome.FAILED, "the server died")
         result = operator.run(Op.START, mode="hot", reserve=True)
     assert (result.outcome, result.reserves) == (Outcome.OK, (WAL_VOLUME,))
     assert rows(small) == "acknowledged|5"
-    small.promote(3, 2)
+    small.promote(4, 3)
     write(small, "acknowledged")
     assert rows(small) == "acknowledged|10"
     filler.unlink()

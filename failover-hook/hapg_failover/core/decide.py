@@ -190,7 +190,7 @@ def _op_answered(step: Step) -> None:
         step.remember(tries=step.m.tries + 1, retry_at=step.o.now + min(LONGEST_RETRY_S, 0.25 * 2 ** min(step.m.tries, 7)))
     if result.reserves:
         step.remember(reserve_used=True)
-        message = f"what was set aside on the {' and the '.join(result.reserves)} was used, so that the server can start: it was full"
+        message = f"{' and '.join(result.reserves)} full: what was set aside there was used ({result.op.value})"
         step.actions.append(Announce("Warning", "ReserveUsed", message))
         labels.withdraw(step)
     match result.op:

@@ -10,8 +10,10 @@ from .observation import Observation
 PROBE_FRESH_S = 2.5
 STUCK_S = 1.5
 FULL_S = 5.0
-RESERVE_SEGMENTS = 2
-ROOMY_SEGMENTS = 8
+# A server that died for want of a segment ends at the end of one: its promotion takes two, one of the new timeline up to there and the
+# next (xlog.c, XLogInitNewTimeline and CreateEndOfRecoveryRecord). One more is for its shutdown, and one to spare.
+RESERVE_SEGMENTS = 4
+ROOMY_SEGMENTS = 16
 _MIB = 1024 * 1024
 
 

@@ -82,7 +82,8 @@ def _begin(step: Step) -> None:
 def _make_way(step: Step) -> None:
     """Hand over if our volume is full, once those whose volume is full as well have had time to stop streaming.
 
-    Who streams since we were started with what was set aside has made sure of its room before.
+    Who streams since we were started with what was set aside has made sure of its room before. No checkpoint comes first: it needs room,
+    without which PostgreSQL ends with a PANIC, and what is set aside is given up only when no client can use it any more.
     """
     o, m = step.o, step.m
     if not step.full and not lives_on_reserve(step):
@@ -92,8 +93,8 @@ def _make_way(step: Step) -> None:
     step.remember(full_since=since)
     patience = 0.0 if m.reserve_used else storage.FULL_S
     if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
-        step.remember(handover=HandOver(causes.FULL, o.now))
-        step.run(Op.PREPARE, f"{storage.full_message(o)}: checkpoint, then hand over to {chosen.name}", seconds=CHECKPOINT_S)
+        step.remember(handover=HandOver(causes.FULL, o.now, stop_at=o.now))
+        step.because(f"{storage.full_message(o)}: hand over to {chosen.name}")
 
 
 def lives_on_reserve(step: Step) -> bool:
@@ -146,7 +147,8 @@ def prepared(step: Step, result: OpResult) -> None:
     step.remember(retry_at=0.0, tries=0)
     if h is None:
         return
-    if result.outcome is not Outcome.OK and _call_off(step, h, f"the checkpoint failed: {result.text}"):
+    if result.outcome is not Outcome.OK and h.request is not None:
+        refuse(step, h.request, h.request, f"the checkpoint failed: {result.text}")
         return
     own = step.own_pod
     patient = h.request is None and own is not None and own.grace is not None and own.grace >= LEAST_GRACE_S
@@ -199,7 +201,7 @@ def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
     name = chosen.name if chosen is not None else None
     step.remember(successor=name)
     step.go(Phase.STOPPING, h.why)
-    step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}")
+    step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}", reserve=h.why == causes.FULL)
     if chosen is not None:
         _route(step, h, chosen)
         step.actions.append(Announce("Normal", "HandOver", f"{h.why}: hand over to {name}"))

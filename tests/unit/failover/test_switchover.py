@@ -202,25 +202,31 @@ LEAVES_FULL = HandOver("the volume is full", NOW - 3, stop_at=NOW - 0.1)
 def test_a_full_primary_hands_over_after_a_moment() -> None:
     """By then those whose volume is full as well have stopped streaming."""
     first = decide(writing(room=0), PRIMARY)
-    assert ("prepare" in kinds(first.actions), first.memory.full_since) == (False, NOW)
-    early = decide(writing(room=0), replace(PRIMARY, full_since=NOW - 4.9))
-    assert "prepare" not in kinds(early.actions)
+    assert (first.memory.handover, first.memory.full_since) == (None, NOW)
+    assert decide(writing(room=0), replace(PRIMARY, full_since=NOW - 4.9)).memory.handover is None
     decision = decide(writing(room=0), FULL_FOR_LONG)
-    assert "prepare" in kinds(decision.actions)
-    assert decision.memory.handover == HandOver("the volume is full", NOW)
+    assert decision.memory.handover == HandOver("the volume is full", NOW, stop_at=NOW)
+    named = decide(writing(room=0), decision.memory)
+    assert [a.state.successor for a in named.actions if isinstance(a, PutLease)] == ["pg-0"]
+
+
+def test_what_was_set_aside_is_given_up_for_the_shutdown_of_a_full_primary_alone() -> None:
+    for handover, reserve in ((LEAVES_FULL, True), (READY.handover, False)):
+        decision = decide(writing(room=0, lease=lease(NAMED)), replace(READY, handover=handover))
+        assert [(a.op, a.reserve) for a in decision.actions if isinstance(a, Run)] == [(Op.HAND_OVER, reserve)]
 
 
 @pytest.mark.parametrize(
     ("words", "used", "segments", "goes"),
     [
         ("room again", False, 1, False),
-        ("hardly more than what was set aside", True, 3, True),
-        ("room again beside what was set aside", True, 4, False),
+        ("hardly more than what was set aside", True, 5, True),
+        ("room again beside what was set aside", True, 6, False),
     ],
 )
 def test_what_counts_as_full_for_a_primary(words: str, used: bool, segments: int, goes: bool) -> None:
     decision = decide(writing(room=segments * SEGMENT_SIZE), replace(FULL_FOR_LONG, reserve_used=used))
-    assert ("prepare" in kinds(decision.actions)) is goes
+    assert (decision.memory.handover is not None) is goes
     assert (decision.memory.full_since is None) is not goes
     assert decision.memory.reserve_used is goes
 
@@ -239,7 +245,7 @@ def test_no_client_comes_to_who_lives_on_a_reserve() -> None:
         decision = decide(replace(o, pods=stripped), alone)
         assert [(a.pod, a.role) for a in decision.actions if isinstance(a, Label)] == labels
     streams = decide(replace(writing(room=room), pods=stripped), alone)
-    assert "prepare" in kinds(streams.actions), "who streams by now has made sure of its room"
+    assert streams.memory.handover is not None, "who streams by now has made sure of its room"
     later = replace(streams.memory, promoted_at=NOW - 20)
     assert not [a for a in decide(replace(writing(room=room), pods=stripped), later).actions if isinstance(a, Label)]
 
@@ -253,17 +259,16 @@ def test_what_was_set_aside_is_forgotten_once_another_is_followed_not_by_a_resta
 
 def test_a_full_primary_that_nobody_streams_from_serves_on() -> None:
     decision = decide(writing(room=0, streaming=()), FULL_FOR_LONG)
-    assert (decision.memory.phase, "prepare" in kinds(decision.actions)) == (Phase.PRIMARY, False)
+    assert (decision.memory.phase, decision.memory.handover) == (Phase.PRIMARY, None)
 
 
 @pytest.mark.parametrize(
     ("memory", "changes", "words"),
     [
-        (replace(PREPARING, handover=LEAVES_FULL), {"op": result(Op.PREPARE, Outcome.FAILED)}, "the checkpoint failed: because"),
         (replace(READY, handover=LEAVES_FULL), {"streaming": ()}, "every member has stopped streaming from the primary"),
         (replace(READY, handover=replace(LEAVES_FULL, stop_at=NOW - 1.6)), {}, "the Lease can't be written"),
     ],
-    ids=["no checkpoint", "nobody streams", "no Lease"],
+    ids=["nobody streams", "no Lease"],
 )
 def test_a_full_primary_that_can_not_hand_over_serves_on_and_tries_again_later(memory: Memory, changes: dict[str, Any], words: str) -> None:
     decision = decide(writing(room=0, **changes), memory)

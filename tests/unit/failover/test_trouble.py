@@ -313,7 +313,7 @@ def test_a_server_that_was_started_with_what_was_set_aside_says_so_and_remembers
     assert decision.memory.reserve_used
     [(reason, message)] = told(decision)
     assert reason == "ReserveUsed"
-    assert message.startswith("what was set aside on the data volume and the WAL volume was used")
+    assert message == "data volume and WAL volume full: what was set aside there was used (start)"
 
 
 # --- storage that hangs ---

@@ -175,19 +175,19 @@ def narrow(volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
     wal = make_data(tmp_path)
     (wal / "000000010000000000000001").write_bytes(bytes(SIZE))
     volume.write_marker(MARKER)
-    room = {"free": 8 * SIZE}
+    room = {"free": 16 * SIZE}
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=room["free"], f_frsize=1))
     return room
 
 
-def test_two_segments_are_set_aside_where_there_is_much_room(volume: Volume, tmp_path: Path, narrow: dict[str, int]) -> None:
+def test_four_segments_are_set_aside_where_there_is_much_room(volume: Volume, tmp_path: Path, narrow: dict[str, int]) -> None:
     reserve = tmp_path / "reserve"
-    narrow["free"] = 8 * SIZE - 1
+    narrow["free"] = 16 * SIZE - 1
     assert volume.set_aside() == []
-    narrow["free"] = 8 * SIZE
+    narrow["free"] = 16 * SIZE
     assert volume.set_aside() == [DATA_VOLUME]
-    assert reserve.stat().st_size == 2 * SIZE
-    assert reserve.stat().st_blocks * 512 >= 2 * SIZE
+    assert reserve.stat().st_size == 4 * SIZE
+    assert reserve.stat().st_blocks * 512 >= 4 * SIZE
     assert volume.set_aside() == []
 
 
