@@ -99,6 +99,18 @@ def ttl_shortened(seed: int) -> World:
     return world
 
 
+def lease_lowered(seed: int) -> World:
+    """While L is being lowered for the same TTL, the primary's agent freezes: it goes by the longer L, the replicas by the new one."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.timing = faults.LOWER_LEASE
+    world.timings = [world.timings[old] if member == old else faults.LOWER_LEASE for member in range(3)]
+    world.run(world.uniform(5.0, 8.0))
+    faults.freeze_agent(world, old, 10.0)
+    world.run(20.0)
+    return world
+
+
 def none_starts(seed: int) -> World:
     """All servers die, and none starts for a while, as when a storage system is away; meanwhile the pods are replaced."""
     world = running(3, seed)

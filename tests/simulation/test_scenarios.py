@@ -11,7 +11,7 @@ from hapg_failover.core.timing import Timing
 
 from . import faults, scenarios
 from .scenarios import primary_of, running
-from .signs import loses_more_than_the_wire_holds
+from .signs import ON_THE_WIRE_S, loses_more_than_the_wire_holds
 from .world import World
 
 SEEDS = range(4)
@@ -228,6 +228,18 @@ def test_a_primary_that_lives_makes_a_deleted_lease_anew(seed: int) -> None:
         world.run(80.0)
     assert len(world.promotions) == 1
     assert world.settle(20.0) < 20.0
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_while_the_lease_is_lowered_no_more_is_lost_than_what_the_former_one_allows_beyond_it(seed: int) -> None:
+    """A known limit (docs/protocol.md, section 7): replicas know the TTL of the holder, not its L."""
+    world = scenarios.lease_lowered(seed)
+    before = Timing()
+    dead_by = before.lease * (1 + before.clock_ratio) + before.fence
+    lost = [each.at for each in world.lost[-1]]
+    assert not lost or max(lost) - min(lost) <= dead_by - faults.LOWER_LEASE.seal_after(before.ttl) + ON_THE_WIRE_S
+    world.settle()
     assert world.violations == []
 
 
