@@ -123,6 +123,22 @@ def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Sto
 
 
 @pytest.mark.faults
+def test_primary_is_deleted_while_its_disk_is_full(release: Release, drill: Drills, stock: Stock) -> None:
+    """The primary's pod is deleted while its disk is full; then the disk has room again.
+
+    Guarantee: nothing is lost, a replica takes over.
+    """
+    with drill(release) as trial:
+        _fill(release, stock.disks, trial.old, DATA)
+        assert not _write_much(release)
+        acts.delete(release, trial.old)
+        trial.wait_writes_on_new_timeline()
+        disks.free(stock.disks, trial.old.node)
+    found = trial.result
+    assert (found.lost, found.new.name != found.old.name) == (0, True)
+
+
+@pytest.mark.faults
 def test_all_disks_are_full(release: Release, drill: Drills, stock: Stock) -> None:
     """The disks of all servers are full for a while, then they have room again.
 

@@ -252,6 +252,18 @@ def reserve_is_served_from(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(labels, "PARTING_S", 0.0)
 
 
+def checkpoint_on_a_full_volume(patch: pytest.MonkeyPatch) -> None:
+    prepare = switchover._prepare
+
+    def leave_out(step: Step, *args: Any) -> None:
+        seen = step.o
+        step.o = replace(seen, room=None)
+        prepare(step, *args)
+        step.o = seen
+
+    patch.setattr(switchover, "_prepare", leave_out)
+
+
 def full_primary_stays(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(switchover, "_make_way", lambda step: None)
 

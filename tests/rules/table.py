@@ -396,6 +396,12 @@ PARTS = (
     ),
     Part(
         "9",
+        "a full primary makes no checkpoint while it serves",
+        patches.checkpoint_on_a_full_volume,
+        Witness(SWITCHOVER + "test_a_full_primary_makes_no_checkpoint_before_its_last_one_which_has_what_was_set_aside"),
+    ),
+    Part(
+        "9",
         "a full primary hands over",
         patches.full_primary_stays,
         Witness(SWITCHOVER + "test_a_full_primary_hands_over_after_a_moment"),

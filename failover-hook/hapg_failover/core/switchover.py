@@ -55,9 +55,8 @@ def _begin(step: Step) -> None:
         return
     if o.deleting:
         if not busy(step):
-            step.remember(handover=HandOver(causes.LEAVING, o.now))
             grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
-            step.run(Op.PREPARE, f"{causes.LEAVING}: checkpoint", seconds=min(LAST_CHECKPOINT_S, grace / 4))
+            _prepare(step, HandOver(causes.LEAVING, o.now), causes.LEAVING, min(LAST_CHECKPOINT_S, grace / 4))
         return
     text = own.switchover if own is not None else None
     if text is None or not step.asks(text):
@@ -74,16 +73,27 @@ def _begin(step: Step) -> None:
     elif not busy(step):
         chosen = choose_successor(step, request.to)
         assert chosen is not None
-        step.remember(handover=HandOver(causes.SWITCHOVER, o.now, request.id, request.to))
         step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
-        step.run(Op.PREPARE, f"switchover to {chosen.name}: checkpoint", seconds=CHECKPOINT_S)
+        _prepare(step, HandOver(causes.SWITCHOVER, o.now, request.id, request.to), f"switchover to {chosen.name}", CHECKPOINT_S)
+
+
+def _prepare(step: Step, h: HandOver, reason: str, seconds: float) -> None:
+    """Begin with a checkpoint, unless our volume is full: it needs room, without which PostgreSQL ends with a PANIC.
+
+    The shutdown's own has what is set aside, which is given up only when no client can use it any more.
+    """
+    if step.full:
+        step.remember(handover=replace(h, stop_at=step.o.now))
+        step.because(f"{reason}: {storage.full_message(step.o)}, so no checkpoint comes first")
+    else:
+        step.remember(handover=h)
+        step.run(Op.PREPARE, f"{reason}: checkpoint", seconds=seconds)
 
 
 def _make_way(step: Step) -> None:
     """Hand over if our volume is full, once those whose volume is full as well have had time to stop streaming.
 
-    Who streams since we were started with what was set aside has made sure of its room before. No checkpoint comes first: it needs room,
-    without which PostgreSQL ends with a PANIC, and what is set aside is given up only when no client can use it any more.
+    Who streams since we were started with what was set aside has made sure of its room before.
     """
     o, m = step.o, step.m
     if not step.full and not lives_on_reserve(step):
@@ -93,8 +103,7 @@ def _make_way(step: Step) -> None:
     step.remember(full_since=since)
     patience = 0.0 if m.reserve_used else storage.FULL_S
     if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
-        step.remember(handover=HandOver(causes.FULL, o.now, stop_at=o.now))
-        step.because(f"{storage.full_message(o)}: hand over to {chosen.name}")
+        _prepare(step, HandOver(causes.FULL, o.now), f"hand over to {chosen.name}", CHECKPOINT_S)
 
 
 def lives_on_reserve(step: Step) -> bool:
@@ -147,8 +156,7 @@ def prepared(step: Step, result: OpResult) -> None:
     step.remember(retry_at=0.0, tries=0)
     if h is None:
         return
-    if result.outcome is not Outcome.OK and h.request is not None:
-        refuse(step, h.request, h.request, f"the checkpoint failed: {result.text}")
+    if result.outcome is not Outcome.OK and _call_off(step, h, f"the checkpoint failed: {result.text}"):
         return
     own = step.own_pod
     patient = h.request is None and own is not None and own.grace is not None and own.grace >= LEAST_GRACE_S
@@ -201,7 +209,7 @@ def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
     name = chosen.name if chosen is not None else None
     step.remember(successor=name)
     step.go(Phase.STOPPING, h.why)
-    step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}", reserve=h.why == causes.FULL)
+    step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}", reserve=True)
     if chosen is not None:
         _route(step, h, chosen)
         step.actions.append(Announce("Normal", "HandOver", f"{h.why}: hand over to {name}"))

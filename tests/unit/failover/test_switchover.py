@@ -206,14 +206,19 @@ def test_a_full_primary_hands_over_after_a_moment() -> None:
     assert decide(writing(room=0), replace(PRIMARY, full_since=NOW - 4.9)).memory.handover is None
     decision = decide(writing(room=0), FULL_FOR_LONG)
     assert decision.memory.handover == HandOver("the volume is full", NOW, stop_at=NOW)
+    assert not [a for a in decision.actions if isinstance(a, Run)]
     named = decide(writing(room=0), decision.memory)
     assert [a.state.successor for a in named.actions if isinstance(a, PutLease)] == ["pg-0"]
 
 
-def test_what_was_set_aside_is_given_up_for_the_shutdown_of_a_full_primary_alone() -> None:
-    for handover, reserve in ((LEAVES_FULL, True), (READY.handover, False)):
-        decision = decide(writing(room=0, lease=lease(NAMED)), replace(READY, handover=handover))
-        assert [(a.op, a.reserve) for a in decision.actions if isinstance(a, Run)] == [(Op.HAND_OVER, reserve)]
+@pytest.mark.parametrize("own", [replace(POD, deleting=True, grace=60), asked()], ids=["it goes away", "a switchover is asked for"])
+def test_a_full_primary_makes_no_checkpoint_before_its_last_one_which_has_what_was_set_aside(own: Pod) -> None:
+    begun = decide(writing(own, room=0), PRIMARY)
+    assert begun.memory.handover is not None
+    assert (begun.memory.handover.stop_at, [a for a in begun.actions if isinstance(a, Run)]) == (NOW, [])
+    last = decide(writing(own, room=0, lease=lease(NAMED)), begun.memory)
+    assert [(a.op, a.reserve) for a in last.actions if isinstance(a, Run)] == [(Op.HAND_OVER, True)]
+    assert "prepare" in kinds(decide(writing(own, room=SEGMENT_SIZE), PRIMARY).actions)
 
 
 @pytest.mark.parametrize(
@@ -265,10 +270,11 @@ def test_a_full_primary_that_nobody_streams_from_serves_on() -> None:
 @pytest.mark.parametrize(
     ("memory", "changes", "words"),
     [
+        (replace(PREPARING, handover=LEAVES_FULL), {"op": result(Op.PREPARE, Outcome.FAILED)}, "the checkpoint failed: because"),
         (replace(READY, handover=LEAVES_FULL), {"streaming": ()}, "every member has stopped streaming from the primary"),
         (replace(READY, handover=replace(LEAVES_FULL, stop_at=NOW - 1.6)), {}, "the Lease can't be written"),
     ],
-    ids=["nobody streams", "no Lease"],
+    ids=["no checkpoint", "nobody streams", "no Lease"],
 )
 def test_a_full_primary_that_can_not_hand_over_serves_on_and_tries_again_later(memory: Memory, changes: dict[str, Any], words: str) -> None:
     decision = decide(writing(room=0, **changes), memory)
