@@ -247,6 +247,10 @@ def reserves_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Step, "run", lambda step, op, reason, **args: run(step, op, reason, **args | {"reserve": False}))
 
 
+def full_ones_held_as_others(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(storage, "FULL_HOLD_S", 0.0)
+
+
 def reserve_is_served_from(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(labels, "withdraw", lambda step: None)
     patch.setattr(labels, "PARTING_S", 0.0)

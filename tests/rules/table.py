@@ -387,6 +387,12 @@ PARTS = (
         patches.leaving_pod_succeeds,
         Witness(PRIMARY + "test_the_successor_is_a_member_that_streams_and_stays"),
     ),
+    Part(
+        "9",
+        "who may have died of a full volume is waited for longer",
+        patches.full_ones_held_as_others,
+        Witness(UNIT + "test_trouble.py::test_a_server_that_may_have_died_of_a_full_volume_is_waited_for_longer"),
+    ),
     Part("9", "who died of a full volume has a reserve", patches.reserves_kept, Simulated(scenarios.disk_full, loses)),
     Part(
         "9",

@@ -61,7 +61,8 @@ def writing(step: Step) -> None:
     lost = m.phase is Phase.PRIMARY and o.server != "primary"
     if step.server_known and lost:
         step.forget_server()
-        step.remember(dead_reason="the server died", hold_s=o.timing.restart, held_term=None)
+        hold_s = storage.hold(o.room, o.segment, o.timing.restart)
+        step.remember(dead_reason="the server died", hold_s=hold_s, held_term=None)
         step.go(Phase.DOWN, "the server is dead: every process of its container has been killed")
         step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
         down(step)

@@ -10,6 +10,7 @@ from .observation import Observation
 PROBE_FRESH_S = 2.5
 STUCK_S = 1.5
 FULL_S = 5.0
+FULL_HOLD_S = 20.0
 # A server that died for want of a segment ends at the end of one: its promotion takes two, one of the new timeline up to there and the
 # next (xlog.c, XLogInitNewTimeline and CreateEndOfRecoveryRecord). One more is for its shutdown, and one to spare.
 RESERVE_SEGMENTS = 4
@@ -45,6 +46,15 @@ def is_reserve_all(room: int | None, segment: int) -> bool:
 def can_set_aside(room: int, segment: int) -> bool:
     """Tell whether a volume has so much room, in bytes, that a reserve of RESERVE_SEGMENTS takes a quarter of it at most."""
     return room >= ROOMY_SEGMENTS * segment
+
+
+def hold(room: int | None, segment: int, usual: float) -> float:
+    """Return how long others wait for a server that died, in seconds.
+
+    One whose volume had little room a second ago may have filled it: then its tail is nowhere else, recovery after a bulk load takes
+    longer, and what was set aside lets it start.
+    """
+    return usual if room is None or can_set_aside(room, segment) else max(usual, FULL_HOLD_S)
 
 
 def room_in_words(room: int | None) -> str:

@@ -298,6 +298,15 @@ def test_a_primary_whose_volume_is_full_is_renewed() -> None:
     assert told(decision)[0][0] == "DiskFull"
 
 
+@pytest.mark.parametrize(("room", "hold"), [(None, 3.0), (16 * SEGMENT_SIZE, 3.0), (16 * SEGMENT_SIZE - 1, 20.0), (0, 20.0)])
+def test_a_server_that_may_have_died_of_a_full_volume_is_waited_for_longer(room: int | None, hold: float) -> None:
+    """Its recovery after a bulk load may take more than the usual three seconds, and nobody else has its tail."""
+    decision = decide(seen(server="down", heartbeat_at=NOW, lease=lease(MINE), room=room), PRIMARY)
+    [put] = [a for a in decision.actions if isinstance(a, PutLease)]
+    assert put.state.release is not None
+    assert (put.state.release.reason, put.state.release.hold_s) == ("the server died", hold)
+
+
 def test_the_last_holder_alone_starts_with_what_was_set_aside() -> None:
     """A replica on a full volume waits for room instead."""
     died = remembered(Phase.DOWN, dead_reason="the server died")
