@@ -103,7 +103,7 @@ class Looks:
             if with_slots:
                 w.slots = kept
 
-        states = tuple((s.application_name, s.state) for s in status.senders)
+        states = tuple((s.application_name, s.state, s.flushed is not None) for s in status.senders)
         told = {"names": status.standby_names, "states": states} | ({"slots": kept} if with_slots else {})
         is_news = not told.items() <= self._told.items()
         self._told |= told

@@ -13,6 +13,7 @@ from hapg_failover.adapters.ports import Hello
 from hapg_failover.agent import Agent
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
+from hapg_failover.core.observation import Streaming
 from hapg_failover.core.results import OpResult, Outcome
 
 FILLED_UP = 3 * 1024 * 1024
@@ -34,8 +35,8 @@ class FillingVolume:
         return {DATA_VOLUME: 1 << 30, WAL_VOLUME: self.room}
 
 
-def test_an_operation_comes_with_a_look_at_the_room_of_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    volume = FillingVolume()
+def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpResult) -> Agent:
+    """An agent whose operations fill the volume up and end like that."""
 
     class Filling:
         def __init__(self, *_: object) -> None:
@@ -43,7 +44,7 @@ def test_an_operation_comes_with_a_look_at_the_room_of_after_it(monkeypatch: pyt
 
         def perform(self) -> OpResult:
             volume.room = FILLED_UP
-            return OpResult(1, Op.START, Outcome.OK, "n1")
+            return result
 
     monkeypatch.setattr(agent, "Operation", Filling)
     settings: Any = SimpleNamespace(slots=False, port=5432, grace=30.0, reloads_conninfo=True)
@@ -52,6 +53,21 @@ def test_an_operation_comes_with_a_look_at_the_room_of_after_it(monkeypatch: pyt
     nothing: Any = Mock()
     one = Agent(lambda: settings, identity, nothing, nothing, nothing, disk, nothing, nothing, dict)
     one._world.hello = Hello("n1", "boot", 1.0)
+    return one
+
+
+@pytest.mark.parametrize(("op", "known"), [(Op.PROMOTE, 0), (Op.STANDBYS, 1)])
+def test_nobody_is_known_to_stream_from_a_server_that_was_just_promoted(monkeypatch: pytest.MonkeyPatch, op: Op, known: int) -> None:
+    """What was known is of this agent's last time as the primary, and may make a member of one that lacks WAL."""
+    one = _agent(monkeypatch, FillingVolume(), OpResult(1, op, Outcome.OK, "n1"))
+    one._world.streaming = (Streaming("pg-1", 1.0, 2.0, 0x400),)
+    one._run_operation(Run(1, op))
+    one._changes.get(timeout=10)(one._world)
+    assert len(one._world.streaming) == known
+
+
+def test_an_operation_comes_with_a_look_at_the_room_of_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = _agent(monkeypatch, FillingVolume(), OpResult(1, Op.START, Outcome.OK, "n1"))
     one._world.room, one._world.room_on = 1 << 30, DATA_VOLUME
     one._run_operation(Run(1, Op.START))
     one._changes.get(timeout=10)(one._world)

@@ -1,0 +1,65 @@
+"""What an agent's looks report, and what of it is news."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from hapg_failover.adapters.ports import Sender, ServerStatus
+from hapg_failover.core.lsn import Position
+from hapg_failover.core.memory import Phase
+from hapg_failover.core.model import DATA_VOLUME
+from hapg_failover.looks import Looks
+
+
+class Looked:
+    """Looks of a primary, with what they reported."""
+
+    def __init__(self) -> None:
+        self.sql, self.volume, self.logged = Mock(), Mock(), Mock()
+        self.news: list[bool] = []
+        settings: Any = SimpleNamespace(slots=False)
+        self.looks = Looks(lambda: settings, lambda: Phase.PRIMARY, self.sql, self.volume, self._report, self.logged)
+
+    def _report(self, change: object, is_news: bool) -> None:
+        self.news.append(is_news)
+
+    def shows(self, state: str, flushed: int | None) -> bool:
+        """Tell whether it is news that pg_stat_replication shows a standby like that."""
+        sender = Sender("pg-1", "10.0.0.2", state, flushed, flushed, "async")
+        self.sql.status.return_value = ServerStatus(False, Position(2, 0x500), (sender,), "7")
+        self.looks._look_at_server()
+        return self.news[-1]
+
+
+@pytest.fixture
+def looked() -> Looked:
+    return Looked()
+
+
+def test_a_standby_that_streams_and_one_that_says_what_it_has_are_news(looked: Looked) -> None:
+    """The primary makes it a member then; at its next renewal it would be late."""
+    assert looked.shows("catchup", None)
+    assert looked.shows("streaming", None)
+    assert looked.shows("streaming", 0x400)
+    assert not looked.shows("streaming", 0x500)
+
+
+def test_what_can_not_be_set_aside_is_said_once(looked: Looked) -> None:
+    looked.volume.set_aside.side_effect = OSError("no space left on device")
+    looked.looks._set_aside()
+    looked.looks._set_aside()
+    assert [call.args for call in looked.logged.call_args_list] == [
+        ("warning", "reserve", "nothing can be set aside: no space left on device")
+    ]
+
+
+def test_what_is_set_aside_is_said_by_volume(looked: Looked) -> None:
+    looked.volume.set_aside.return_value = [DATA_VOLUME]
+    looked.looks._set_aside()
+    assert [call.args for call in looked.logged.call_args_list] == [
+        ("info", "reserve", "room for 4 WAL segments is set aside on the data volume")
+    ]
