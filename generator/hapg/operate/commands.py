@@ -18,6 +18,7 @@ from hapg.operate.plan import Order
 from hapg.operate.release import OperateError, Release
 
 POLL_SECONDS = 1.0
+MEMBER_SECONDS = 5.0
 
 
 def status_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,8 +81,19 @@ def _status(options: argparse.Namespace) -> int:
 
 def _switchover(options: argparse.Namespace) -> int:
     cluster = _cluster(options)
-    order = plan.switchover(_read(cluster, options), options.to, secrets.token_hex(4))
-    return _carry_out(cluster, options, order)
+    return _carry_out(cluster, options, _switchover_order(cluster, options))
+
+
+def _switchover_order(cluster: Cluster, options: argparse.Namespace) -> Order:
+    """Return what to ask for, once there is a member to hand over to: right after a failover that takes a second or two."""
+    end = time.monotonic() + min(MEMBER_SECONDS, options.timeout)
+    while True:
+        try:
+            return plan.switchover(_read(cluster, options), options.to, secrets.token_hex(4))
+        except plan.NoMemberYet:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(POLL_SECONDS)
 
 
 def _failover(options: argparse.Namespace) -> int:

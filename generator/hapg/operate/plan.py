@@ -30,8 +30,12 @@ class Progress:
     done: bool = False
 
 
+class NoMemberYet(OperateError):
+    """Nobody who could take over is in the Lease; who has just begun to stream is there a moment later."""
+
+
 def switchover(release: Release, to: str | None, request: str) -> Order:
-    """Ask the primary to hand over, to `to` if it is given. Raise OperateError if that can't be."""
+    """Ask the primary to hand over, to `to` if it is given. Raise OperateError if that can't be, NoMemberYet if it may soon."""
     lease = _lease(release)
     if not lease.held:
         raise OperateError(f"{release.name} has no primary: its Lease is free; `hapg status` says what is waited for")
@@ -41,7 +45,7 @@ def switchover(release: Release, to: str | None, request: str) -> Order:
     if to is not None:
         _check_target(release, lease, to)
     elif not lease.members:
-        raise OperateError(f"{release.name} has no replica to hand over to: the Lease has no members")
+        raise NoMemberYet(f"{release.name} has no replica to hand over to: the Lease has no members")
     value = {"id": request, "term": lease.term} | ({"to": to} if to is not None else {})
     return Order(request, holder, SWITCHOVER, json.dumps(value), lease.holder, lease.term, to)
 
@@ -55,7 +59,7 @@ def _check_target(release: Release, lease: Lease, to: str) -> None:
     if pod.deleting:
         raise OperateError(f"--to {to}: it is going away")
     if to not in lease.members:
-        raise OperateError(f"--to {to}: it isn't streaming from the primary; members are {', '.join(sorted(lease.members)) or 'none'}")
+        raise NoMemberYet(f"--to {to}: it isn't streaming from the primary; members are {', '.join(sorted(lease.members)) or 'none'}")
 
 
 def force(release: Release, to: str | None, request: str) -> Order:

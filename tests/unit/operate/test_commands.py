@@ -95,6 +95,31 @@ def test_a_switchover_waits_for_the_new_primary(use: Use, clock: Clock, capsys: 
     assert [(name, uid) for name, uid, _ in cluster.annotated] == [("pg-0", "u0")]
 
 
+@pytest.mark.parametrize("to", [(), ("--to", "pg-1")], ids=["anyone", "one"])
+def test_a_switchover_right_after_a_failover_waits_for_a_member(
+    use: Use, clock: Clock, capsys: pytest.CaptureFixture[str], to: tuple[str, ...]
+) -> None:
+    cluster = use(FakeCluster(lease=lease(replace(HELD, members=()))))
+
+    def streams() -> None:
+        cluster.lease = lease(HELD)
+
+    def claimed() -> None:
+        cluster.lease = lease(replace(HELD, holder=Holder("pg-1", "u1"), term=8))
+        cluster.pods = [pod(0), pod(1, "primary"), pod(2)]
+
+    clock.then = [lambda: None, streams, claimed]
+    assert main(["switchover", "pg", *to]) == 0
+    assert capsys.readouterr().out == "pg-1 is the primary under term 8; it was pg-0\n"
+
+
+def test_a_switchover_without_a_member_is_refused_after_a_while(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster(lease=lease(replace(HELD, members=()))))
+    assert main(["switchover", "pg"]) == 1
+    assert capsys.readouterr().err == "error: pg has no replica to hand over to: the Lease has no members\n"
+    assert (clock.seconds, cluster.annotated) == (5.0, [])
+
+
 def test_a_refusal_is_an_error(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     cluster = use(FakeCluster())
 
