@@ -29,6 +29,7 @@ from .core.actions import (
     AnswerGrant,
     AskGrants,
     ChangeSlots,
+    Checkpoint,
     CheckRecord,
     Exit,
     Kill,
@@ -62,6 +63,7 @@ from .world import Change, World, read_volume
 EVENTS_S = 60.0
 FRESH_S = 0.7
 SLOTS_S = 5.0
+CHECKPOINT_S = 600.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 ANSWERED = (Exit, PutLease)
@@ -106,6 +108,7 @@ class Agent:
         self._disk = Worker("disk")
         self._operator = Worker("operator")
         self._slots = Worker("slots")
+        self._checkpoints = Worker("checkpoints")
         self._looks = Looks(settings, lambda: self._memory.phase, sql, volume, self._report, log)
 
     def run(self) -> None:
@@ -313,6 +316,8 @@ class Agent:
                 if not granted:
                     self._log("warning", "grant", reason, holder=request.holder.pod, term=request.term)
                 self._grants.answered(request, granted, reason, self._world.volume.uuid)
+            case Checkpoint():
+                self._checkpoints.do(self._checkpoint)
             case ChangeSlots(make, drop):
                 self._slots.do(lambda: self._change_slots(make, drop))
             case CheckRecord(position):
@@ -380,6 +385,14 @@ class Agent:
             self._changes.put(change)
 
         self._operator.do(work)
+
+    def _checkpoint(self) -> None:
+        begun = time.monotonic()
+        try:
+            self._sql.checkpoint(CHECKPOINT_S)
+            self._log("info", "checkpoint", "the new timeline has a checkpoint", seconds=round(time.monotonic() - begun, 3))
+        except SqlError as error:
+            self._log("warning", "checkpoint", str(error))
 
     def _change_slots(self, make: tuple[str, ...], drop: tuple[str, ...]) -> None:
         try:

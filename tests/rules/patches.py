@@ -247,6 +247,27 @@ def reserves_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Step, "run", lambda step, op, reason, **args: run(step, op, reason, **args | {"reserve": False}))
 
 
+late_ones_claim_at_once = _judged_as(lambda judged: judged.update(published_for=judged["waited"]))
+
+
+def unknown_positions_not_waited_for(patch: pytest.MonkeyPatch) -> None:
+    publications = election.publications
+
+    def known(pods: tuple[Pod, ...], version: str) -> dict[str, Any]:
+        found = publications(pods, version)
+        return {n: (p, q if q.position is not None else replace(q, position=Position(0, 0))) for n, (p, q) in found.items()}
+
+    patch.setattr(election, "publications", known)
+
+
+def timeline_without_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(primary, "_checkpoint", lambda step: None)
+
+
+def given_up_ones_wait(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cloning, "_others_start", lambda step: False)
+
+
 def full_ones_held_as_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(storage, "FULL_HOLD_S", 0.0)
 

@@ -225,6 +225,18 @@ PARTS = (
         mutants_sync.nobody_counts,
         Witness(UNIT + "test_election_synchronous.py::test_waiting_does_not_replace_a_position"),
     ),
+    Part(
+        "4D",
+        "who comes late waits for the last holder once more",
+        patches.late_ones_claim_at_once,
+        Witness(UNIT + "test_election.py::test_who_comes_late_waits_for_the_last_holder_once_more"),
+    ),
+    Part(
+        "4D",
+        "a position that isn't known is waited for",
+        patches.unknown_positions_not_waited_for,
+        Witness(JUDGE, "a dead server that was given up may hold more"),
+    ),
     Part("4F", "the higher timeline goes first", patches.timelines_ignored, Witness(JUDGE, "a newer timeline is there")),
     Part("4F", "more WAL goes first", patches.by_ordinal_alone, Witness(JUDGE, "one of more WAL and a higher ordinal")),
     Part("4F", "the lower ordinal of equals goes first", patches.equal_ones_by_chance, Witness(JUDGE, "an equal one goes by its ordinal")),
@@ -423,6 +435,18 @@ PARTS = (
         "the supervisor waits for the agent's stop",
         edits.sigterm_waits_for_nobody,
         Witness(SERVER + "test_sigterm_waits_for_the_agent"),
+    ),
+    Part(
+        "10",
+        "a new timeline gets a checkpoint soon",
+        patches.timeline_without_checkpoint,
+        Witness(PRIMARY + "test_a_new_timeline_gets_a_checkpoint_once_and_not_on_a_full_volume"),
+    ),
+    Part(
+        "10",
+        "who was given up is tried when another starts",
+        patches.given_up_ones_wait,
+        Witness(UNIT + "test_trouble.py::test_a_server_that_was_given_up_is_tried_at_once_when_another_starts"),
     ),
     Part("10", "past the fork only a rewind helps", patches.always_follows, Witness(UNIT + "test_rejoin.py::test_the_way")),
     Part(

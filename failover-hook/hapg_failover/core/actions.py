@@ -151,6 +151,11 @@ class AnswerGrant:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """Have our server make a checkpoint, beside whatever else is done."""
+
+
+@dataclass(frozen=True)
 class ChangeSlots:
     """Make and drop physical replication slots of our server, by name."""
 
@@ -182,6 +187,7 @@ Action = (
     | Exit
     | AskGrants
     | AnswerGrant
+    | Checkpoint
     | ChangeSlots
     | Announce
 )

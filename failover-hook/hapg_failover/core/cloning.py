@@ -59,10 +59,19 @@ def damaged(step: Step) -> None:
         step.go(Phase.STOPPING, "the pod is going away")
     elif o.volume_state is VolumeState.DATA and not step.live_holder and o.now >= m.retry_at:
         step.go(Phase.BOOT, "no primary to clone: try to start once more")
+    elif o.volume_state is VolumeState.DATA and not step.live_holder and m.retried != step.version and _others_start(step):
+        step.remember(retry_at=0.0, retried=step.version)
+        step.go(Phase.BOOT, "another server has started: try to start ours once more")
     elif s is not None and s.system_identifier is not None and s.holder != o.me:
         _clone(step, s, "the volume is damaged")
     else:
         step.publish(False, "our volume is damaged")
+
+
+def _others_start(step: Step) -> bool:
+    """Tell whether another server has started under this version of the Lease: what kept ours from it may have passed."""
+    published = election.publications(step.o.pods, step.version).values()
+    return any(q.running and p.uid != step.o.me.uid for p, q in published)
 
 
 def _clone(step: Step, s: LeaseState, why: str) -> None:

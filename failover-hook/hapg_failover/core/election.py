@@ -116,7 +116,7 @@ def judge(
     if not is_published(me, version, pods):
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
     relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes | recorded and q.state is VolumeState.DATA}
-    missing = volumes - {q.volume for _, q in relevant.values()}
+    missing = volumes - {q.volume for _, q in relevant.values() if q.position is not None}
     # Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
     limit = COLD_WAIT_S if cold and lease.volume in missing else PUBLISH_WAIT_S
     if lease.release is not None:
@@ -128,7 +128,9 @@ def judge(
         short = shortfall(lease.sync, lease.volume, {q.volume for _, q in relevant.values() if q.volume and q.position is not None})
         if short is not None:
             return Verdict(False, short, blocked="positions")
-    waited_for_others = waited if lease.release is not None else published_for
+    # Who comes later than that couldn't start: what kept it from it may have kept the last holder too, which then comes a moment later.
+    is_late = lease.volume in missing and waited - published_for > limit
+    waited_for_others = waited if lease.release is not None and not is_late else published_for
     # A holder that lives gives the Lease back; one whose Lease ran out has had a TTL for it.
     awaited = missing if lease.release is not None or cold else missing - {lease.volume}
     if lease.sync is None and awaited and waited_for_others < limit:

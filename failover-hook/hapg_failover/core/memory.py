@@ -56,6 +56,7 @@ class Memory:
     why our server, which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
     for it. handover: under way; successor: the pod that is to take over. former: volume of the holder before us. first_version: the one
     this agent read first; while it stands, nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed;
+    retried: the version under which a start was tried again because another server had started;
     copies: rewinds and clones since we last streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't
     started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data volume was first seen to take no writes.
     full_since: when our volume, as the primary, was first seen to be full, or to have only what was set aside; reserve_used: our server
@@ -63,12 +64,13 @@ class Memory:
     slots_at: when slots were changed last. told_at: when a lasting trouble was announced last; answered: requests of operators that were
     answered, as they were written, and when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of
     election.BLOCKS, and when that was found last: blocked_at. renewals_failed: how many; cause, promoted_at: why we were promoted last, a
-    word of causes.CAUSES, and when. grants: (volume, boot time before it was asked) of the members' latest grants under held_term;
-    claimants: volumes that may be in the member list, while the outcome of our last write isn't known; asked_at, serial: of the last
-    request for grants; by_grants: they are all that lets our server go on. promised_until: boot time before which we don't claim, None
-    until the agent's first decision; heard: (term, serial) of the last request that was granted. guarded: the server was started to
-    acknowledge nothing by itself; recorded: the synchronous set in the Lease is what was last written and answered; setting: found in
-    force, at LSN base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about it.
+    word of causes.CAUSES, and when; checkpointed: a checkpoint was ordered since. grants: (volume, boot time before it was asked) of the
+    members' latest grants under held_term; claimants: volumes that may be in the member list, while the outcome of our last write isn't
+    known; asked_at, serial: of the last request for grants; by_grants: they are all that lets our server go on. promised_until: boot time
+    before which we don't claim, None until the agent's first decision; heard: (term, serial) of the last request that was granted.
+    guarded: the server was started to acknowledge nothing by itself; recorded: the synchronous set in the Lease is what was last written
+    and answered; setting: found in force, at LSN base; None: not known; ordered: the last one that was ordered; sync_told: the last
+    Event about it.
     """
 
     phase: Phase = Phase.BOOT
@@ -98,6 +100,7 @@ class Memory:
     failed_until: float = 0.0
     retry_at: float = 0.0
     tries: int = 0
+    retried: str | None = None
     copies: int = 0
     copy_at: float = 0.0
     cloned: bool = False
@@ -119,6 +122,7 @@ class Memory:
     renewals_failed: int = 0
     cause: str = ""
     promoted_at: float = 0.0
+    checkpointed: bool = True
     grants: tuple[tuple[str, float], ...] = ()
     claimants: tuple[str, ...] = ()
     asked_at: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import failsafe, labels, slots, storage, switchover, synchronous
-from .actions import Announce, ChangeSlots, CheckRecord, Exit, Kill, Op, PutKind
+from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, PutKind
 from .lsn import Position
 from .members import next_members
 from .memory import Phase
@@ -19,6 +19,7 @@ SLOTS_AGAIN_S = 2.0
 KILL_AGAIN_S = 1.0
 RETRY_PUT_S = 0.3
 LINGER_S = 2.0
+CHECKPOINT_AFTER_S = 1.0
 
 
 def promote(step: Step, claimed: LeaseState) -> None:
@@ -41,7 +42,7 @@ def promoted(step: Step, result: OpResult) -> None:
     if step.m.phase is not Phase.PROMOTING:
         return
     if result.outcome is Outcome.OK:
-        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None, promoted_at=step.o.now)
+        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None, promoted_at=step.o.now, checkpointed=False)
         synchronous.promoted(step, result)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
@@ -88,6 +89,7 @@ def writing(step: Step) -> None:
             step.tell("DiskFull", storage.full_message(o))
         labels.primary(step)
         _slots(step)
+        _checkpoint(step)
 
 
 def _is_stuck(step: Step) -> bool:
@@ -157,6 +159,17 @@ def _renew(step: Step) -> None:
 def _ask_for_grants(step: Step) -> None:
     if step.holds and step.o.server == "primary" and _healthy(step) is None:
         failsafe.ask(step)
+
+
+def _checkpoint(step: Step) -> None:
+    """Have the new timeline begin with a checkpoint soon: before it has one, pg_rewind takes our server for one of the timeline before.
+
+    The one that PostgreSQL makes at a promotion takes its time (checkpoint_completion_target). Not on a full volume (see switchover).
+    """
+    o, m = step.o, step.m
+    if not m.checkpointed and o.now - m.promoted_at >= CHECKPOINT_AFTER_S and not step.full:
+        step.remember(checkpointed=True)
+        step.actions.append(Checkpoint())
 
 
 def _slots(step: Step) -> None:

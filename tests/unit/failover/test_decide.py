@@ -206,7 +206,14 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             ["Publish"],
             "our position",
         ),
-        ("released to us", seen(lease=lease(RELEASED, 4.0)), SEALED, Phase.CLAIMING, ["claim"], "claim term 6: best of 1"),
+        (
+            "released to us",
+            seen(lease=lease(RELEASED, 4.0)),
+            replace(SEALED, published_at=NOW - 3.9),
+            Phase.CLAIMING,
+            ["claim"],
+            "claim term 6: best of 1",
+        ),
         ("a promotion failed here", seen(lease=lease(RELEASED)), replace(SEALED, failed_until=NOW + 59), Phase.SEALED, [], "again in 9 s"),
         ("ours though sealed", seen(lease=lease(MINE)), SEALED, Phase.SEALED, ["release"], "our server can't write"),
         (

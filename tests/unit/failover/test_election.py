@@ -26,6 +26,7 @@ def me(number: int, lsn: int, timeline: int = 4) -> Candidate:
 
 CLEAN = replace(LEASE, release=Release("the pod is going away", True, Position(4, 100), "pg-2"))
 BOTH = (pod(1, 100), pod(2, 90))
+GIVEN_UP = replace(pod(0, 0), publication=Publication("50", "n0", VolumeState.DATA, "v0"))
 ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
 
 
@@ -118,6 +119,7 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
         ),
         ("a dead server may hold more", me(1, 100), DIED, BOTH, 2.9, 2.9, False, False, "2.9 of 3 s"),
         ("the dead server's time is over", me(1, 100), DIED, BOTH, 3.0, 3.0, False, True, "the server died"),
+        ("a dead server that was given up may hold more", me(1, 100), DIED, (*BOTH, GIVEN_UP), 2.9, 2.9, False, False, "2.9 of 3 s"),
         ("it says that it holds no more", me(1, 100), DIED, (*BOTH, pod(0, 100, running=False)), 0.1, 0.1, False, True, "best of 2"),
         ("it came back at the last moment", me(1, 100), DIED, (*BOTH, pod(0, 120)), 2.9, 2.9, False, False, "rank 1 of 3"),
         ("a chosen successor claims at once", me(2, 100), CLEAN, (pod(2, 100),), 0.1, 0.1, False, True, "chosen successor"),
@@ -140,6 +142,13 @@ def test_judge(
         pods = (*pods, Pod("pg-2", "u2", "1", 2))
     verdict = judge(who, lease, "50", pods, age=age, ttl=6.0, waited=waited, published_for=waited, cold=cold, max_lag=60)
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
+
+
+@pytest.mark.parametrize(("published_for", "pods", "claims"), [(2.9, BOTH, False), (3.0, BOTH, True), (0.1, (*BOTH, pod(0, 100)), True)])
+def test_who_comes_late_waits_for_the_last_holder_once_more(published_for: float, pods: tuple[Pod, ...], claims: bool) -> None:
+    """No server could start for a while: what has passed for one may have passed for all."""
+    verdict = judge(me(1, 100), DIED, "50", pods, age=60, ttl=6.0, waited=60.0, published_for=published_for, cold=False, max_lag=60)
+    assert verdict.claim is claims, verdict.reason
 
 
 def test_a_claimer_waits_for_the_longer_ttl() -> None:

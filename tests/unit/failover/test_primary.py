@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hapg_failover.core.actions import Announce, Kill, Label, Op, PutKind, PutLease, Run, WriteDeadline
+from hapg_failover.core.actions import Announce, Checkpoint, Kill, Label, Op, PutKind, PutLease, Run, WriteDeadline
 from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Memory, Phase
@@ -91,6 +91,23 @@ def test_the_successor_is_a_member_that_streams_and_stays() -> None:
     assert chosen(lease=replace(MINE, members=MINE.members[1:])) == "pg-2"
     assert chosen(max_lag=0xC0) == "pg-2"
     assert chosen(streaming=()) is None
+
+
+def test_a_new_timeline_gets_a_checkpoint_once_and_not_on_a_full_volume() -> None:
+    """Before it has one, pg_rewind takes the server for one of the timeline before, and fails."""
+
+    def ordered(**changes: Any) -> bool:
+        room = changes.pop("room", None)
+        decision = decide(seen(room=room), replace(WRITING, promoted_at=NOW - 1, **changes))
+        return Checkpoint() in decision.actions
+
+    assert ordered(checkpointed=False)
+    assert not ordered(checkpointed=True)
+    assert not ordered(checkpointed=False, room=0)
+    early = decide(seen(), replace(WRITING, promoted_at=NOW - 0.9, checkpointed=False))
+    assert (Checkpoint() in early.actions, early.memory.checkpointed) == (False, False)
+    done = OpResult(7, Op.PROMOTE, Outcome.OK, "n1", position=Position(3, 0x500))
+    assert not decide(seen(op=done), replace(WRITING, phase=Phase.PROMOTING, op=Op.PROMOTE, op_number=7)).memory.checkpointed
 
 
 def test_a_promotion_that_fails_is_killed_and_stands_back_for_a_minute() -> None:

@@ -16,7 +16,7 @@ from hapg_failover.core.observation import Observation, Slot
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.wal import SEGMENT_SIZE
 
-from .test_decide import END, FOLLOWING, HELD, MINE, NOW, PRIMARY, RELEASED, SEALED, kinds, lease, remembered, seen
+from .test_decide import END, FOLLOWING, HELD, MINE, NOW, POD, PRIMARY, RELEASED, SEALED, kinds, lease, remembered, seen
 
 FULL = SEGMENT_SIZE - 1
 
@@ -71,6 +71,20 @@ def test_a_fresh_clone_that_does_not_start_is_not_cloned_again() -> None:
     decision = started(m, Outcome.FAILED)
     assert decision.memory.phase is Phase.BOOT
     assert [event[0] for event in told(decision)] == ["StartFailed"]
+
+
+def test_a_server_that_was_given_up_is_tried_at_once_when_another_starts() -> None:
+    """What kept all from starting has passed, and this may be the last primary's."""
+    given_up = remembered(Phase.DAMAGED, tries=5, retry_at=NOW + 20)
+    said = Publication("40", "n", VolumeState.DATA, "v2", position=END, running=True)
+    started = Pod("pg-2", "u2", "1", 2, publication=said)
+    free = seen(lease=lease(RELEASED), pods=(POD, started))
+    first = decide(free, given_up)
+    assert (first.memory.phase, first.memory.retry_at) == (Phase.BOOT, 0.0)
+    again = replace(first.memory, phase=Phase.DAMAGED, retry_at=NOW + 30)
+    assert decide(free, again).memory.phase is Phase.DAMAGED, "once"
+    other = replace(started, publication=replace(said, running=False))
+    assert decide(replace(free, pods=(POD, other)), given_up).memory.phase is Phase.DAMAGED
 
 
 def test_a_hot_standby_that_does_not_start_is_started_warm_and_tried_again_later() -> None:
@@ -275,7 +289,7 @@ def test_a_standby_whose_volume_is_full_stops_to_receive_until_there_is_room() -
 
 def test_a_member_whose_volume_is_full_does_not_stand_and_says_so_to_the_others() -> None:
     free = seen(lease=lease(RELEASED, 4.0))
-    assert kinds(decide(free, SEALED).actions) == ["claim"]
+    assert kinds(decide(free, replace(SEALED, published_at=NOW - 3.9)).actions) == ["claim"]
     full = decide(replace(free, room=FULL), SEALED)
     assert kinds(full.actions) == ["Announce"]
     [published] = [a for a in decide(replace(free, room=FULL), replace(SEALED, promised=None)).actions if isinstance(a, Publish)]
