@@ -275,7 +275,9 @@ class Watch:
 
     def _run(self) -> None:
         volumes: dict[str, str] = {}
-        while not self._ended.wait(0.1):
+        ended = False
+        while not ended:
+            ended = self._ended.wait(0.1)  # and once more after the end
             try:
                 before = self._asker.sql("SHOW synchronous_standby_names")
                 state = self._release.lease()
