@@ -36,7 +36,6 @@ from .core.actions import (
     Label,
     LetGo,
     ListPods,
-    Op,
     Publish,
     PutLease,
     ReadLease,
@@ -378,9 +377,7 @@ class Agent:
 
             def change(w: World) -> None:
                 w.volume, w.room_on, w.room = facts, room_on, room
-                if run.op is Op.PROMOTE:
-                    w.streaming = ()  # from a server that died
-                w.ops.append(result)
+                w.take_operation(result)
 
             self._changes.put(change)
 

@@ -65,8 +65,7 @@ class Looks:
         self._log = log
         self._told: dict[str, object] = {}
         self._is_steady = False
-        self._disk_trouble = ""
-        self._reserve_trouble = ""
+        self._troubles: dict[str, str] = {}
         self._slots = Due(SLOTS_EVERY_S)
         self._segment = Due(SEGMENT_EVERY_S)
         self._reload = Reload(lambda: sql.reload(RELOAD_S), partial(log, "info", "reload"))
@@ -124,11 +123,9 @@ class Looks:
             if probed:
                 self._volume.probe()
         except OSError as error:
-            if str(error) != self._disk_trouble:
-                self._disk_trouble = str(error)
-                self._log("error", "disk", str(error))
+            self._say_once("error", "disk", str(error))
             return
-        self._disk_trouble = ""
+        self._troubles.pop("disk", None)
         if segment is not None:
             self._segment.done()
 
@@ -146,6 +143,9 @@ class Looks:
             for name in self._volume.set_aside():
                 self._log("info", "reserve", f"room for {storage.RESERVE_SEGMENTS} WAL segments is set aside on the {name}")
         except OSError as error:
-            if str(error) != self._reserve_trouble:
-                self._reserve_trouble = str(error)
-                self._log("warning", "reserve", f"nothing can be set aside: {error}")
+            self._say_once("warning", "reserve", f"nothing can be set aside: {error}")
+
+    def _say_once(self, level: str, event: str, trouble: str) -> None:
+        if self._troubles.get(event) != trouble:
+            self._troubles[event] = trouble
+            self._log(level, event, trouble)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .adapters.ports import Hello
 from .adapters.volume import Volume
+from .core.actions import Op
 from .core.lsn import Position
 from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
 from .core.observation import LeaseView, Slot, Streaming
@@ -105,6 +106,12 @@ class World:
         """Return the answers to our own requests since the last call."""
         granted, self.granted = tuple(self.granted), []
         return granted
+
+    def take_operation(self, result: OpResult) -> None:
+        """Take how an operation has ended; who was known to stream doesn't from a server that was just promoted."""
+        if result.op is Op.PROMOTE:
+            self.streaming = ()
+        self.ops.append(result)
 
     def take_event(self, result: str, nonce: str, at: float) -> None:
         """Take what the supervisor says unasked; another incarnation's word counts for nothing."""

@@ -12,6 +12,7 @@ from tests.cluster.fixtures import NodeFaults
 from tests.e2e.release import Pod, Release
 from tests.faults import acts
 from tests.faults.conftest import Drills
+from tests.faults.drill import Found
 from tests.faults.releases import DISKS, WAL_DISKS, Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -111,13 +112,7 @@ def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Sto
     Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
     is promoted in its place at most once.
     """
-    with drill(release) as trial:
-        _fill(release, stock.disks, trial.old, DATA)
-        _load(release)
-        trial.wait_writes_on_new_timeline()
-        time.sleep(FULL_SECONDS)
-        disks.free(stock.disks, trial.old.node)
-    found = trial.result
+    found = _full_under_load(release, drill, stock, DATA)
     assert (found.lost, found.new.name != found.old.name) == (0, True)
     assert found.claims <= 2
 
@@ -177,15 +172,20 @@ def test_wal_disk_of_the_primary_is_full(apart: Release, drill: Drills, stock: S
     Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
     is promoted in its place once, or twice if the replica it hands over to stands down, having failed itself a moment before.
     """
-    with drill(apart) as trial:
-        _fill(apart, stock.disks, trial.old, WAL)
-        _load(apart)
+    found = _full_under_load(apart, drill, stock, WAL)
+    assert (found.lost, found.new.name != found.old.name) == (0, True)
+    assert found.claims <= 3
+
+
+def _full_under_load(release: Release, drill: Drills, stock: Stock, volume: str) -> Found:
+    """Load the primary while its disk is full, until a replica has taken over, and for a while after; return what came of it."""
+    with drill(release) as trial:
+        _fill(release, stock.disks, trial.old, volume)
+        _load(release)
         trial.wait_writes_on_new_timeline()
         time.sleep(FULL_SECONDS)
         disks.free(stock.disks, trial.old.node)
-    found = trial.result
-    assert (found.lost, found.new.name != found.old.name) == (0, True)
-    assert found.claims <= 3
+    return trial.result
 
 
 def _fill(release: Release, name: str, pod: Pod, volume: str) -> None:

@@ -39,6 +39,7 @@ from hapg_failover.core.observation import LeaseView, Observation
 from hapg_failover.core.results import OpResult, PutResult
 from hapg_failover.core.step import Step
 from hapg_failover.core.timing import Timing
+from hapg_failover.world import World
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -266,6 +267,10 @@ def timeline_without_checkpoint(patch: pytest.MonkeyPatch) -> None:
 
 def given_up_ones_wait(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cloning, "_others_start", lambda step: False)
+
+
+def streaming_outlives_a_promotion(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(World, "take_operation", lambda world, result: world.ops.append(result))
 
 
 def full_ones_held_as_others(patch: pytest.MonkeyPatch) -> None:

@@ -309,6 +309,12 @@ PARTS = (
         Witness(MEMBERS, "one that was silent for 30 s goes"),
     ),
     Part("7", "not before", patches.members_dropped_at_once, Witness(MEMBERS, "one that was silent for 29 s stays")),
+    Part(
+        "7",
+        "who streamed before a promotion is asked anew",
+        patches.streaming_outlives_a_promotion,
+        Witness(UNIT + "test_agent.py::test_nobody_is_known_to_stream_from_a_server_that_was_just_promoted"),
+    ),
     Part("7", "a member streams within the lag bound", patches.far_ones_become_members, Witness(MEMBERS, "one too far behind isn't")),
     Part(
         "7",

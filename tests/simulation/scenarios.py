@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hapg_failover.core.memory import Phase
+from hapg_failover.core.timing import Timing
 
 from . import faults
 from .engine import Clock
@@ -87,13 +88,19 @@ def cut_off_from_sealed_ones(seed: int) -> World:
     return world
 
 
-def ttl_shortened(seed: int) -> World:
-    """While the TTL is being shortened, the primary is cut off: it still goes by the longer times, the replicas have read the new ones."""
+def _upgraded_but_the_primary(seed: int, times: Timing) -> tuple[World, int]:
+    """A release that is given other times, which the replicas have read and the primary hasn't; and the primary."""
     world = running(3, seed)
     old = primary_of(world)
-    world.timing = faults.SHORT_TIMES
-    world.timings = [world.timings[old] if member == old else faults.SHORT_TIMES for member in range(3)]
+    world.timing = times
+    world.timings = [world.timings[old] if member == old else times for member in range(3)]
     world.run(world.uniform(5.0, 8.0))
+    return world, old
+
+
+def ttl_shortened(seed: int) -> World:
+    """While the TTL is being shortened, the primary is cut off: it still goes by the longer times, the replicas have read the new ones."""
+    world, old = _upgraded_but_the_primary(seed, faults.SHORT_TIMES)
     faults.cut_node(world, old, 30.0)
     world.run(20.0)
     return world
@@ -101,11 +108,7 @@ def ttl_shortened(seed: int) -> World:
 
 def lease_lowered(seed: int) -> World:
     """While L is being lowered for the same TTL, the primary's agent freezes: it goes by the longer L, the replicas by the new one."""
-    world = running(3, seed)
-    old = primary_of(world)
-    world.timing = faults.LOWER_LEASE
-    world.timings = [world.timings[old] if member == old else faults.LOWER_LEASE for member in range(3)]
-    world.run(world.uniform(5.0, 8.0))
+    world, old = _upgraded_but_the_primary(seed, faults.LOWER_LEASE)
     faults.freeze_agent(world, old, 10.0)
     world.run(20.0)
     return world

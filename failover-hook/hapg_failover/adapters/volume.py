@@ -50,6 +50,7 @@ class Volume:
         self._wal = self._pgdata / wal_directory
         self._data_files = _Files(base)
         self._wal_files = _Files(wal_volume) if wal_volume is not None else None
+        self._files = {DATA_VOLUME: self._data_files} | ({} if self._wal_files is None else {WAL_VOLUME: self._wal_files})
         self.probing = DATA_VOLUME
         """The volume that the last probe has tried last."""
 
@@ -164,11 +165,11 @@ class Volume:
 
     def rooms(self) -> dict[str, int]:
         """Return how many bytes are free for us on each volume. Raise OSError."""
-        return {name: files.room() for name, files in self._files().items()}
+        return {name: files.room() for name, files in self._files.items()}
 
     def set_aside(self) -> list[str]:
         """Make a reserve on each volume that has none and room enough; return these volumes. Only where there is data. Raise OSError."""
-        without = {name: files for name, files in self._files().items() if not files.has(_RESERVE)}
+        without = {name: files for name, files in self._files.items() if not files.has(_RESERVE)}
         if not without or self.assess().state is not VolumeState.DATA:
             return []
         segment = self.segment_size()
@@ -180,13 +181,10 @@ class Volume:
     def use_reserves(self) -> list[str]:
         """Remove the reserve of each volume that is full; return these volumes. Raise OSError."""
         segment = self.segment_size()
-        full = [name for name, files in self._files().items() if files.has(_RESERVE) and storage.is_full(files.room(), segment)]
-        for name in full:
-            self._files()[name].remove(_RESERVE)
-        return full
-
-    def _files(self) -> dict[str, _Files]:
-        return {DATA_VOLUME: self._data_files} | ({} if self._wal_files is None else {WAL_VOLUME: self._wal_files})
+        full = {name: files for name, files in self._files.items() if files.has(_RESERVE) and storage.is_full(files.room(), segment)}
+        for files in full.values():
+            files.remove(_RESERVE)
+        return list(full)
 
     def room_for_clone(self) -> dict[str, int]:
         """Return how many bytes a clone may take of each volume: what is free, and what a clone removes before it begins. Raise OSError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import failsafe, switchover
 from .actions import Label
 from .memory import Phase
-from .model import LeaseState
+from .model import LeaseState, Pod
 from .step import Step
 
 PROXY_S = 1.0
@@ -34,8 +34,7 @@ def withdraw(step: Step) -> None:
     """Send no client to our server, which has only what was set aside: they would use it up."""
     own = step.own_pod
     if own is not None and own.role == "primary" and step.o.now - step.m.label_at >= 0.5:
-        step.remember(label_at=step.o.now)
-        step.actions.append(Label(own.name, own.uid, "replica"))
+        _strip(step, own)
 
 
 def replica(step: Step) -> None:
@@ -47,8 +46,7 @@ def replica(step: Step) -> None:
     if switchover.is_chosen(step) or (s is not None and s.release is None and s.holder.uid in o.gone):
         return
     if own.role is None or m.phase in (Phase.FOLLOW, Phase.EMPTY, Phase.DAMAGED):
-        step.remember(label_at=o.now)
-        step.actions.append(Label(own.name, own.uid, "replica"))
+        _strip(step, own)
 
 
 def time_is_up(step: Step, s: LeaseState) -> None:
@@ -62,5 +60,9 @@ def time_is_up(step: Step, s: LeaseState) -> None:
         return
     for pod in o.pods:
         if pod.uid == s.holder.uid and pod.role == "primary":
-            step.remember(label_at=o.now)
-            step.actions.append(Label(pod.name, pod.uid, "replica"))
+            _strip(step, pod)
+
+
+def _strip(step: Step, pod: Pod) -> None:
+    step.remember(label_at=step.o.now)
+    step.actions.append(Label(pod.name, pod.uid, "replica"))
