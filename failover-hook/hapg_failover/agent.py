@@ -18,10 +18,10 @@ from typing import Any
 from .adapters.clock import boottime
 from .adapters.log import Log
 from .adapters.peers import PeerAnswer, PeerClient
-from .adapters.ports import KubeApi, Sql, SqlError, Supervisor
+from .adapters.ports import KubeApi, Sql, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
-from .core import slots, storage
+from .core import slots
 from .core.actions import (
     Action,
     Annotate,
@@ -54,15 +54,15 @@ from .grants import Grants
 from .inspection import INSTEAD
 from .looks import Looks
 from .metrics import render
-from .operations import Operation, Tools, Verbs
+from .operations import Operation, Tools
 from .settings import Identity, Settings
+from .upkeep import Upkeep
+from .verbs import Verbs
 from .workers import Worker
 from .world import Change, World, read_volume
 
 EVENTS_S = 60.0
 FRESH_S = 0.7
-SLOTS_S = 5.0
-CHECKPOINT_S = 600.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 ANSWERED = (Exit, PutLease)
@@ -106,8 +106,7 @@ class Agent:
         self._calls = Calls(kube, settings, self._changes.put, log)
         self._disk = Worker("disk")
         self._operator = Worker("operator")
-        self._slots = Worker("slots")
-        self._checkpoints = Worker("checkpoints")
+        self._upkeep = Upkeep(sql, log)
         self._looks = Looks(settings, lambda: self._memory.phase, sql, volume, self._report, log)
 
     def run(self) -> None:
@@ -316,9 +315,9 @@ class Agent:
                     self._log("warning", "grant", reason, holder=request.holder.pod, term=request.term)
                 self._grants.answered(request, granted, reason, self._world.volume.uuid)
             case Checkpoint():
-                self._checkpoints.do(self._checkpoint)
+                self._upkeep.checkpoint()
             case ChangeSlots(make, drop):
-                self._slots.do(lambda: self._change_slots(make, drop))
+                self._upkeep.change_slots(make, drop)
             case CheckRecord(position):
                 self._disk.do(lambda: self._check_record(position))
 
@@ -364,7 +363,7 @@ class Agent:
             result = Operation(tools, run, hello.nonce).perform()
             facts = read_volume(self._volume)
             # What it has just written counts, or what killed the server: no look of a second ago.
-            room_on, room = storage.scarcest(self._volume.rooms())
+            room_on, room = self._volume.scarcest()
             self._log(
                 "info" if result.outcome.value == "ok" else "warning",
                 "operation",
@@ -382,21 +381,6 @@ class Agent:
             self._changes.put(change)
 
         self._operator.do(work)
-
-    def _checkpoint(self) -> None:
-        begun = time.monotonic()
-        try:
-            self._sql.checkpoint(CHECKPOINT_S)
-            self._log("info", "checkpoint", "the new timeline has a checkpoint", seconds=round(time.monotonic() - begun, 3))
-        except SqlError as error:
-            self._log("warning", "checkpoint", str(error))
-
-    def _change_slots(self, make: tuple[str, ...], drop: tuple[str, ...]) -> None:
-        try:
-            self._sql.change_slots(make, drop, SLOTS_S)
-            self._log("info", "slots", "the members' replication slots have been changed", made=make, dropped=drop)
-        except SqlError as error:
-            self._log("warning", "slots", str(error), made=make, dropped=drop)
 
     def _check_record(self, position: Position) -> None:
         exists = self._volume.may_hold_record(position)

@@ -117,7 +117,7 @@ class Looks:
     def _probe_disk(self) -> None:
         now = boottime()
         try:
-            on, room = storage.scarcest(self._volume.rooms())
+            on, room = self._volume.scarcest()
             segment = self._volume.segment_size() if self._segment.is_due() else None
             probed = self._phase() in WRITING
             if probed:

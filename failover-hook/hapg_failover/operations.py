@@ -6,7 +6,6 @@ What an operation does is decided in `core`; here stands only how. A kill makes 
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from math import floor
 from uuid import uuid4
 
 from .adapters.clock import boottime
-from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor, SupervisorEvent
+from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor
 from .adapters.volume import Marker, Volume
 from .core import rejoin, storage, syncset
 from .core.actions import Op, Run
@@ -25,6 +24,7 @@ from .core.rejoin import Way
 from .core.results import OpResult, Outcome
 from .core.wal import parse_history, segment_name
 from .inspection import Inspection
+from .verbs import OperationFailed, Verbs
 
 QUICK_S = 10.0
 START_S = 600.0
@@ -39,56 +39,6 @@ FRESH_S = 0.5
 STANDBYS_S = 4.0
 STATUS_S = 2.0
 TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
-
-
-class OperationFailed(Exception):
-    """An operation can't be completed; the message says why. position: our end of WAL, if it was found before."""
-
-    def __init__(self, text: str, position: Position | None = None) -> None:
-        """Keep the position beside the message."""
-        super().__init__(text)
-        self.position = position
-
-
-class Verbs:
-    """Sends verbs to one incarnation of the supervisor and waits for their answers."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        """supervisor: whose events somebody else reads and hands to `answered`."""
-        self._supervisor = supervisor
-        self._answers: dict[str, SupervisorEvent] = {}
-        self._waiting: set[str] = set()
-        self._changed = threading.Condition()
-
-    def answered(self, event: SupervisorEvent) -> None:
-        """Take an event that answers a verb."""
-        with self._changed:
-            if event.verb_id in self._waiting:
-                self._answers[event.verb_id] = event
-                self._changed.notify_all()
-
-    def call(self, nonce: str, term: int, verb: str, *args: str, timeout: float) -> tuple[str, str]:
-        """Send a verb and wait for its answer; return its text and the verb's ID. Raise OperationFailed."""
-        with self._changed:
-            try:
-                verb_id = self._supervisor.send(nonce, term, verb, *args)
-            except OSError as error:
-                raise OperationFailed(f"{verb}: the supervisor can't be reached: {error}") from error
-            self._waiting.add(verb_id)
-            end = time.monotonic() + timeout
-            while verb_id not in self._answers and (left := end - time.monotonic()) > 0 and self._same(nonce):
-                self._changed.wait(min(left, 0.5))
-            self._waiting.discard(verb_id)
-            event = self._answers.pop(verb_id, None)
-        if event is None:
-            raise OperationFailed(f"{verb}: no answer within {timeout:g} s")
-        if event.result != "ok":
-            raise OperationFailed(f"{verb}: {event.result} {event.text}".rstrip())
-        return event.text, verb_id
-
-    def _same(self, nonce: str) -> bool:
-        hello = self._supervisor.hello()
-        return hello is not None and hello.nonce == nonce
 
 
 @dataclass(frozen=True)
@@ -215,7 +165,7 @@ class Operation:
     def _start_failed(self, text: str) -> OpResult:
         """Find out whether something else than the data keeps the server from starting."""
         volume = self._tools.volume
-        if storage.is_full(storage.scarcest(volume.rooms())[1], volume.segment_size()):
+        if storage.is_full(volume.scarcest()[1], volume.segment_size()):
             return self._result(Outcome.ROOM, text)
         try:
             self._verb("checkconfig")
@@ -282,7 +232,7 @@ class Operation:
         timeline = tools.sql.remote_checkpoint(host, tools.port, CHECKPOINT_S)
         if timeline != run.timeline:
             raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {run.timeline}")
-        on, room = storage.scarcest(tools.volume.rooms())
+        on, room = tools.volume.scarcest()
         if storage.is_full(room, tools.volume.segment_size()):
             return self._result(Outcome.ROOM, f"the {on} has {storage.room_in_words(room)} left for a rewind")
         self._ensure_down(START_S)

@@ -14,7 +14,8 @@ from hapg_failover.adapters.volume import Marker, Volume
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.core.results import OpResult, Outcome
-from hapg_failover.operations import Operation, Tools, Verbs
+from hapg_failover.operations import Operation, Tools
+from hapg_failover.verbs import Verbs
 
 from .conftest import Make
 from .harness import PASSWORD, Container, as_server_user, wait_for

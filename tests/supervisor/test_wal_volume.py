@@ -399,7 +399,7 @@ def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Contai
     volume(small).probe()  # in place
     small.answers("create table much as select repeat('x', 1000) from generate_series(1, 100000)")
     small.unasked("died")
-    on, room = storage.scarcest(volume(small).rooms())
+    on, room = volume(small).scarcest()
     assert on == WAL_VOLUME
     assert storage.is_full(room, volume(small).segment_size())
     with contextlib.closing(Operator(small, small)) as operator:

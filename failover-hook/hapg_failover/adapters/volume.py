@@ -167,6 +167,10 @@ class Volume:
         """Return how many bytes are free for us on each volume. Raise OSError."""
         return {name: files.room() for name, files in self._files.items()}
 
+    def scarcest(self) -> tuple[str, int]:
+        """Return the volume with the least room, and how many bytes are free for us there. Raise OSError."""
+        return storage.scarcest(self.rooms())
+
     def set_aside(self) -> list[str]:
         """Make a reserve on each volume that has none and room enough; return these volumes. Only where there is data. Raise OSError."""
         without = {name: files for name, files in self._files.items() if not files.has(_RESERVE)}
@@ -279,8 +283,7 @@ class _Files:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(self.base / name)
-        self._sync_directory()
+        self._put_in_place(temporary, name)
 
     def has(self, name: str) -> bool:
         """Tell whether a file is there."""
@@ -297,6 +300,9 @@ class _Files:
             raise
         finally:
             os.close(file)
+        self._put_in_place(temporary, name)
+
+    def _put_in_place(self, temporary: Path, name: str) -> None:
         temporary.replace(self.base / name)
         self._sync_directory()
 

@@ -110,6 +110,8 @@ def _healthy(step: Step) -> str | None:
     if not step.supervised:
         return "the supervisor gives no sign of life"
     if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > storage.PROBE_FRESH_S:
+        if o.probe_at < step.m.phase_since:
+            return f"the {o.probe_on} has not answered a write yet"
         return f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
     return None
 

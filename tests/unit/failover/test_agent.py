@@ -31,8 +31,8 @@ class FillingVolume:
     def term(self) -> int:
         return 0
 
-    def rooms(self) -> dict[str, int]:
-        return {DATA_VOLUME: 1 << 30, WAL_VOLUME: self.room}
+    def scarcest(self) -> tuple[str, int]:
+        return WAL_VOLUME, self.room
 
 
 def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpResult) -> Agent:

@@ -245,6 +245,14 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             "nothing could be written to the data volume for 3.0 s",
         ),
         (
+            "the disk has yet to answer",
+            seen(server="primary", lease=lease(MINE), probe_at=0.0),
+            replace(PRIMARY, phase_since=NOW - 0.5, renewed_at=NOW - 2, put_at=NOW - 2),
+            Phase.PRIMARY,
+            [],
+            "not renewed: the data volume has not answered a write yet",
+        ),
+        (
             "the supervisor is silent",
             seen(server=None, heartbeat_at=NOW - 1, lease=lease(MINE)),
             replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),

@@ -12,7 +12,8 @@ from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import VolumeState
 from hapg_failover.core.results import OpResult, Outcome
-from hapg_failover.operations import Operation, OperationFailed, Tools, Verbs
+from hapg_failover.operations import Operation, Tools
+from hapg_failover.verbs import OperationFailed, Verbs
 
 HOST = "10.0.0.1"
 CONTROLDATA = """\

@@ -1,0 +1,59 @@
+"""Verbs that operations send to the supervisor, and their answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from .adapters.ports import Supervisor, SupervisorEvent
+from .core.lsn import Position
+
+
+class OperationFailed(Exception):
+    """An operation can't be completed; the message says why. position: our end of WAL, if it was found before."""
+
+    def __init__(self, text: str, position: Position | None = None) -> None:
+        """Keep the position beside the message."""
+        super().__init__(text)
+        self.position = position
+
+
+class Verbs:
+    """Sends verbs to one incarnation of the supervisor and waits for their answers."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        """supervisor: whose events somebody else reads and hands to `answered`."""
+        self._supervisor = supervisor
+        self._answers: dict[str, SupervisorEvent] = {}
+        self._waiting: set[str] = set()
+        self._changed = threading.Condition()
+
+    def answered(self, event: SupervisorEvent) -> None:
+        """Take an event that answers a verb."""
+        with self._changed:
+            if event.verb_id in self._waiting:
+                self._answers[event.verb_id] = event
+                self._changed.notify_all()
+
+    def call(self, nonce: str, term: int, verb: str, *args: str, timeout: float) -> tuple[str, str]:
+        """Send a verb and wait for its answer; return its text and the verb's ID. Raise OperationFailed."""
+        with self._changed:
+            try:
+                verb_id = self._supervisor.send(nonce, term, verb, *args)
+            except OSError as error:
+                raise OperationFailed(f"{verb}: the supervisor can't be reached: {error}") from error
+            self._waiting.add(verb_id)
+            end = time.monotonic() + timeout
+            while verb_id not in self._answers and (left := end - time.monotonic()) > 0 and self._same(nonce):
+                self._changed.wait(min(left, 0.5))
+            self._waiting.discard(verb_id)
+            event = self._answers.pop(verb_id, None)
+        if event is None:
+            raise OperationFailed(f"{verb}: no answer within {timeout:g} s")
+        if event.result != "ok":
+            raise OperationFailed(f"{verb}: {event.result} {event.text}".rstrip())
+        return event.text, verb_id
+
+    def _same(self, nonce: str) -> bool:
+        hello = self._supervisor.hello()
+        return hello is not None and hello.nonce == nonce
