@@ -411,6 +411,12 @@ PARTS = (
         patches.full_ones_held_as_others,
         Witness(UNIT + "test_trouble.py::test_a_server_that_may_have_died_of_a_full_volume_is_waited_for_longer"),
     ),
+    Part(
+        "9",
+        "recovery on a full volume has that long",
+        patches.full_ones_held_as_others,
+        Simulated(scenarios.disk_full_long_recovery, loses),
+    ),
     Part("9", "who died of a full volume has a reserve", patches.reserves_kept, Simulated(scenarios.disk_full, loses)),
     Part(
         "9",

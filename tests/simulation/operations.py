@@ -114,7 +114,7 @@ def start(d: Driver) -> Operation:
     answer = yield from d.verb(lambda: d.server.start(d.run.guard))
     if answer != "ok":
         return Outcome.FAILED, None, answer
-    yield d.world.uniform(0.2, 2.0)
+    yield d.world.uniform(0.2, 2.0) + d.world.recovery_s[d.agent.member]
     if d.fails() or d.world.disk_hung[d.agent.member]:
         yield from d.verb(d.server.kill)
         return Outcome.FAILED, None, "the server didn't come up"

@@ -226,12 +226,21 @@ def container_dies(seed: int) -> World:
     return world
 
 
-def disk_full(seed: int) -> World:
-    """The primary's volume fills up while no replica has all of its rows, and the server dies of it."""
+def disk_full(seed: int, recovery_s: float = 0.0) -> World:
+    """The primary's volume fills up while no replica has all of its rows, and the server dies of it.
+
+    recovery_s: how long its start takes more than others', which have less to redo.
+    """
     world, old = _behind(seed)
+    world.recovery_s[old] = recovery_s
     faults.fill_disk(world, old, 60.0)
-    world.run(40.0)
+    world.run(40.0 + recovery_s)
     return world
+
+
+def disk_full_long_recovery(seed: int) -> World:
+    """As `disk_full`, after a bulk load: recovery takes twelve seconds."""
+    return disk_full(seed, 12.0)
 
 
 def disk_hangs(seed: int) -> World:

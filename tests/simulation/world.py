@@ -70,6 +70,7 @@ class World:
         self.reserve = [True] * replicas
         self.segments = [0] * replicas
         self.disk_hung = [False] * replicas
+        self.recovery_s = [0.0] * replicas
         self.stream_stall = [0.0] * replicas
         self.faulted_at = [-1000.0] * replicas
         self.op_failure = 0.0
