@@ -55,6 +55,7 @@ from .inspection import INSTEAD
 from .looks import Looks
 from .metrics import render
 from .operations import Operation, Tools
+from .recovering import Recovering
 from .settings import Identity, Settings
 from .upkeep import Upkeep
 from .verbs import Verbs
@@ -66,6 +67,7 @@ FRESH_S = 0.7
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 ANSWERED = (Exit, PutLease)
+RECOVERING = (Phase.BOOT, Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING)
 SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
 
 
@@ -107,6 +109,7 @@ class Agent:
         self._disk = Worker("disk")
         self._operator = Worker("operator")
         self._upkeep = Upkeep(sql, log)
+        self._recovering = Recovering(self._verbs, self._address, self._may_recover, lambda: self._world.segment, self._report)
         self._looks = Looks(settings, lambda: self._memory.phase, sql, volume, self._report, log)
 
     def run(self) -> None:
@@ -114,6 +117,7 @@ class Agent:
         for target, name in ((self._read_events, "supervisor"), (self._await_death, "death")):
             threading.Thread(target=target, name=name, daemon=True).start()
         self._looks.begin()
+        self._recovering.begin()
         self._calls.list_pods()
         while True:
             self._wait()
@@ -247,6 +251,7 @@ class Agent:
             pods_listed_at=w.pods_listed_at,
             streaming=w.streaming,
             position=w.position,
+            recovery=w.recovery,
             slots=w.slots,
             probe_at=w.probe_at,
             probe_on=self._volume.probing,
@@ -321,14 +326,23 @@ class Agent:
             case CheckRecord(position):
                 self._disk.do(lambda: self._check_record(position))
 
-    def _send(self, verb: str) -> None:
+    def _address(self) -> tuple[str, int] | None:
+        """Return the nonce of the supervisor and the highest term that is known, under which it is spoken to; None without one."""
         w = self._world
-        if w.hello is None:
+        hello, lease = w.hello, w.lease
+        state = lease.state if lease is not None else None
+        return None if hello is None else (hello.nonce, max(w.volume.max_term, w.term_in_force, state.term if state is not None else 0))
+
+    def _may_recover(self) -> bool:
+        """The server, or a job, may be at work that takes as long as it takes."""
+        return self._memory.phase in RECOVERING or self._memory.op is not None
+
+    def _send(self, verb: str) -> None:
+        address = self._address()
+        if address is None:
             return
-        state = w.lease.state if w.lease is not None else None
-        term = max(w.volume.max_term, w.term_in_force, state.term if state is not None else 0)
         try:
-            self._supervisor.send(w.hello.nonce, term, verb)
+            self._supervisor.send(*address, verb)
         except OSError as error:
             self._log("error", verb, str(error))
 
@@ -356,6 +370,8 @@ class Agent:
             slot=slot,
             missing=hello.missing,
             reloads_conninfo=settings.reloads_conninfo,
+            moved_at=self._recovering.moved_at,
+            stall=settings.timing.stall,
         )
 
         def work() -> None:

@@ -48,15 +48,18 @@ class Inspection:
             return parse_control_file(self._volume.read_control())
         return parse_controldata(self._run("controldata"))
 
-    def end_of_wal(self, hint: int | None) -> Position | None:
+    def end_of_wal(self, hint: int | None, known: Position | None = None) -> Position | None:
         """Return the end of the last valid record; None if the server isn't consistent there. Raise ValueError if there is none.
 
-        hint: an LSN that is known to have been flushed. Without one, the search begins at the last checkpoint's redo point.
+        hint: an LSN that is known to have been flushed. known: a position that this server has flushed as a primary, of use while its
+        timeline is the newest. Without either, the search begins at the last checkpoint's redo point.
         """
         names = self._volume.wal_segments()
         newest = newest_segment_timeline(names)
         if newest is None:
             raise ValueError("there is no WAL segment")
+        if hint is None and known is not None and known.timeline == newest:
+            hint = known.lsn
         control = self.control()
         for timeline in sorted({newest, control.checkpoint.timeline}, reverse=True):
             for start in _search_starts(timeline, hint, control, names):

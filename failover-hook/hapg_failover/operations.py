@@ -22,14 +22,18 @@ from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
 from .core.results import OpResult, Outcome
-from .core.wal import parse_history, segment_name
+from .core.timing import Timing
+from .core.wal import parse_history, segment_name, segment_start
 from .inspection import Inspection
+from .recovering import parse as parse_replay
 from .verbs import OperationFailed, Verbs
 
 QUICK_S = 10.0
-START_S = 600.0
-COPY_S = 12 * 3600.0
-PROMOTE_S = 10.0
+STOP_S = 600.0
+COPY_STALL_S = 3600.0
+PROMOTE_OFTEN_S = 2.0
+PROMOTE_POLL_S = 0.01
+PROMOTE_SELDOM_POLL_S = 0.1
 CHECKPOINT_S = 30.0
 REMOTE_S = 5.0
 LONG_CHECKPOINT_S = 1.0
@@ -44,7 +48,8 @@ TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 @dataclass(frozen=True)
 class Tools:
     """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; slot: our replication slot on a primary, None: no slots;
-    missing: programs that the image lacks; reloads_conninfo: a standby takes another upstream without a restart.
+    missing: programs that the image lacks; reloads_conninfo: a standby takes another upstream without a restart. moved_at: boot time at
+    which the server, or a job, was last seen to make progress; stall: for how long it may make none, in seconds.
     """
 
     verbs: Verbs
@@ -56,11 +61,8 @@ class Tools:
     slot: str | None = None
     missing: frozenset[str] = frozenset()
     reloads_conninfo: bool = True
-
-    @property
-    def steer_s(self) -> float:
-        """How long a standby may take to seal or to follow somebody else."""
-        return QUICK_S if self.reloads_conninfo else START_S
+    moved_at: Callable[[], float] = lambda: 0.0
+    stall: float = Timing.stall
 
 
 class Operation:
@@ -111,13 +113,21 @@ class Operation:
     def _verb(self, verb: str, *args: str, timeout: float = QUICK_S) -> str:
         return self._call(verb, *args, timeout=timeout)[0]
 
-    def _output(self, verb: str, *args: str, timeout: float = START_S) -> str:
-        return self._tools.supervisor.output(self._call(verb, *args, timeout=timeout)[1])
+    def _long_verb(self, verb: str, *args: str, stall: float | None = None) -> str:
+        """Send a verb that takes as long as it takes: it fails only when it has made no progress for a while."""
+        return self._call(verb, *args, timeout=stall or self._tools.stall, moved_at=self._tools.moved_at)[0]
 
-    def _call(self, verb: str, *args: str, timeout: float) -> tuple[str, str]:
+    def _output(self, verb: str, *args: str) -> str:
+        return self._tools.supervisor.output(self._call(verb, *args, timeout=self._tools.stall, moved_at=self._tools.moved_at)[1])
+
+    def _steer(self, verb: str, *args: str) -> str:
+        """Have a standby follow somebody else or nobody, for which earlier majors restart it."""
+        return self._verb(verb, *args) if self._tools.reloads_conninfo else self._long_verb(verb, *args)
+
+    def _call(self, verb: str, *args: str, timeout: float, moved_at: Callable[[], float] | None = None) -> tuple[str, str]:
         """Send a verb; if the supervisor has heard a higher term, from an agent before us, take it over for the next try."""
         try:
-            return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout)
+            return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout, moved_at=moved_at)
         except OperationFailed as failure:
             if newer := TERM_TOO_LOW.search(str(failure)):
                 self._tools.volume.write_term(int(newer[1]))
@@ -144,15 +154,15 @@ class Operation:
     def _start(self) -> OpResult:
         if self._tools.volume.dirty():
             raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
-        self._ensure_down(START_S)
+        self._ensure_down(STOP_S)
         guard = (str(self._run.guard),) if self._run.guard else ()
         try:
             self._use_reserves()
             self._tools.volume.write_term(self._run.term)
-            self._verb("start", self._run.mode or "warm", *guard, timeout=START_S)
+            self._long_verb("start", self._run.mode or "warm", *guard)
         except (OperationFailed, OSError) as error:
             return self._start_failed(str(error))
-        return self._sealed(self._inspection.end_of_wal(None))
+        return self._sealed(self._inspection.end_of_wal(None, self._run.known))
 
     def _use_reserves(self) -> None:
         if self._run.reserve:
@@ -160,7 +170,15 @@ class Operation:
 
     def _sealed(self, position: Position | None) -> OpResult:
         shutdown = position is not None and self._inspection.ends_in_shutdown(position)
-        return replace(self._result(Outcome.OK, "at a shutdown checkpoint" if shutdown else "", position), shutdown=shutdown)
+        text = "at a shutdown checkpoint" if shutdown else ""
+        return replace(self._result(Outcome.OK, text, position), shutdown=shutdown, replayed=self._replayed())
+
+    def _replayed(self) -> int | None:
+        """Return the LSN up to which the server has replayed its WAL: at least the segment that it reads, or else its redo point."""
+        with suppress(OperationFailed, OSError, ValueError):
+            segment = parse_replay(self._verb("progress", timeout=STATUS_S)).segment
+            return self._inspection.control().redo if segment is None else segment_start(segment, self._tools.volume.segment_size())
+        return None
 
     def _start_failed(self, text: str) -> OpResult:
         """Find out whether something else than the data keeps the server from starting."""
@@ -183,7 +201,7 @@ class Operation:
         return self._sealed(self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
 
     def _sealed_position(self, how: str) -> Position | None:
-        title = self._verb("seal", how, timeout=self._run.seconds if how == "drain" else self._tools.steer_s)
+        title = self._verb("seal", how, timeout=self._run.seconds) if how == "drain" else self._steer("seal", how)
         return self._inspection.end_of_wal(None if title == "-" else parse_lsn(title))
 
     def _follow(self) -> OpResult:
@@ -210,7 +228,7 @@ class Operation:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
         slot = self._own_slot(host)
         tools.volume.write_term(run.term)
-        self._verb("follow", host, str(tools.port), *slot, timeout=tools.steer_s)
+        self._steer("follow", host, str(tools.port), *slot)
         return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
 
     def _own_slot(self, host: str) -> tuple[str, ...]:
@@ -235,9 +253,9 @@ class Operation:
         on, room = tools.volume.scarcest()
         if storage.is_full(room, tools.volume.segment_size()):
             return self._result(Outcome.ROOM, f"the {on} has {storage.room_in_words(room)} left for a rewind")
-        self._ensure_down(START_S)
+        self._ensure_down(STOP_S)
         tools.volume.set_dirty()
-        self._verb("rewind", host, str(tools.port), timeout=COPY_S)
+        self._long_verb("rewind", host, str(tools.port), stall=COPY_STALL_S)
         tools.volume.clear_dirty()
         return self._result(Outcome.OK, f"rewound to {host}")
 
@@ -254,10 +272,10 @@ class Operation:
                 text = f"a clone needs {storage.room_in_words(needed)} beside what is there, the {on} has {has}"
                 return self._result(Outcome.ROOM, text)
         self._own_slot(primary)  # keeps the WAL that is written during the copy
-        self._ensure_down(START_S)
+        self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:
-            self._verb("clone", source, str(tools.port), timeout=COPY_S)
+            self._long_verb("clone", source, str(tools.port), stall=COPY_STALL_S)
         except OperationFailed:
             if not was_dirty:
                 tools.volume.clear_dirty()
@@ -281,7 +299,7 @@ class Operation:
 
     def _initdb(self) -> OpResult:
         self._verb("stop", "immediate")  # ends what a former agent has begun
-        self._verb("initdb", timeout=COPY_S)  # runs scripts, which may load much
+        self._long_verb("initdb", stall=COPY_STALL_S)  # runs scripts, which may load much
         self._mark(str(uuid4()))
         return self._result(Outcome.OK, "the first server's directory is made")
 
@@ -289,25 +307,33 @@ class Operation:
         run, tools = self._run, self._tools
         if run.own is None:
             raise OperationFailed("no position is known to promote from")
-        end = time.monotonic() + PROMOTE_S
         tools.volume.write_term(run.term)
-        self._verb("promote", str(run.timeline), str(run.own.timeline), *_words(run.setting or syncset.OFF))
+        try:
+            self._verb("promote", str(run.timeline), str(run.own.timeline), *_words(run.setting or syncset.OFF))
+        except OperationFailed as failure:
+            return replace(self._result(Outcome.FAILED, str(failure)), unbegun=failure.refused)
+        position = self._await_writable()
+        if position.timeline != run.timeline:
+            raise OperationFailed(f"promoted onto timeline {position.timeline}, {run.timeline} was reserved")
+        return self._result(Outcome.OK, f"term {run.term}, timeline {run.timeline}", position)
+
+    def _await_writable(self) -> Position:
+        """Wait until the server writes, however much WAL it has to replay before; return its end of WAL."""
+        tools, begun = self._tools, boottime()
         while True:
             try:
                 status = tools.sql.status(1.0)
                 if not status.in_recovery:
-                    break
+                    return status.position
                 problem = "it is still in recovery"
             except SqlError as error:
                 problem = str(error)
             if self._heartbeat().state == "down":
                 raise OperationFailed(f"the server died: {problem}")
-            if time.monotonic() > end:
-                raise OperationFailed(f"not writable within {PROMOTE_S:g} s: {problem}")
-            time.sleep(0.01)
-        if status.position.timeline != run.timeline:
-            raise OperationFailed(f"promoted onto timeline {status.position.timeline}, {run.timeline} was reserved")
-        return self._result(Outcome.OK, f"term {run.term}, timeline {run.timeline}", status.position)
+            now = boottime()
+            if now - max(begun, tools.moved_at()) > tools.stall:
+                raise OperationFailed(f"not writable, and no progress for {tools.stall:g} s: {problem}")
+            time.sleep(PROMOTE_POLL_S if now - begun < PROMOTE_OFTEN_S else PROMOTE_SELDOM_POLL_S)
 
     def _prepare(self) -> OpResult:
         """Checkpoint while serving, so that the shutdown's own is short; once more for what was written during a long one."""

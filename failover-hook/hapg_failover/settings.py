@@ -82,7 +82,14 @@ _TIMING = {
     "clockRatio": "clock_ratio",
     "restartInPlaceSeconds": "restart",
     "grantSeconds": "grant",
+    "recoveryStallSeconds": "stall",
+    "cleanHoldSeconds": "hold",
+    "unreadySeconds": "unready",
 }
+
+
+_LATER = frozenset({"recoveryStallSeconds", "cleanHoldSeconds", "unreadySeconds"})
+"""Keys that a chart of an earlier version doesn't have: without them the defaults hold, so that a rollback finds an agent that starts."""
 
 
 class _Reader:
@@ -104,6 +111,10 @@ class _Reader:
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise SettingsError(f"{where}: {value!r} is not allowed; {allowed}")
         return value
+
+    def has(self, key: str, optional: frozenset[str]) -> bool:
+        """Tell whether a key is to be read: all must be there but the optional ones."""
+        return key not in optional or key in self._left
 
     def choice(self, key: str, *allowed: str) -> str:
         value: str = self.get(key, str, " or ".join(allowed))
@@ -132,7 +143,8 @@ def parse(text: str) -> Settings:
     replicas = root.get("replicas", int, "a number from 1")
     if replicas < 1:
         raise SettingsError(f"failover.json.replicas: {replicas} is not allowed; a number from 1")
-    timing = Timing(**{field: failover.get(key, float, "a number of seconds") for key, field in _TIMING.items()})
+    given = {field: failover.get(key, float, "a number of seconds") for key, field in _TIMING.items() if failover.has(key, _LATER)}
+    timing = Timing(**given)
     violations = timing.violations()
     if violations:
         raise SettingsError("failover.json.failover: " + "; ".join(violations))

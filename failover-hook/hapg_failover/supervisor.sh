@@ -25,13 +25,14 @@ readonly TURN=20            # longest turn of the loop
 readonly WATCHDOG_TURN=0.15 # of the watchdog, in seconds; it acts at the second turn that finds the deadline passed
 readonly LATER=50 EARLIER=500
 readonly SLOW_SEAL=25      # between the two looks of a slow seal
+readonly SEAL_PATIENCE=50  # until a walreceiver is ended that the startup process doesn't stop, as while replay is paused
 readonly START_PATIENCE=50 # a hot standby that isn't consistent yet stays 'starting' until it may follow
 readonly AGENT_PATIENCE=300 # with the server down, how long a SIGTERM waits for the failover container to show up
-readonly HISTORY_SPAN=1000  # how many timelines a promotion may skip
 readonly OUTPUTS=8          # how many outputs of jobs are kept
 readonly SCRIPTS_TRIES=600  # how often, every 0.1 s, the server of the scripts is asked whether it has come up
 
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
+readonly REPLAY_TITLE='^postgres: (.*: )?startup( process)?( +(recovering|waiting for) ([0-9A-F]{24}))? *$'
 readonly STARTUP_TITLE='^postgres: (.*: )?startup process +(recovering|waiting for) '
 readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
 readonly NUMBER='^[1-9][0-9]?$' STANDBY_NAME='^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$'
@@ -51,7 +52,7 @@ MISSED=0      # for how many turns a process has been missing that hasn't told i
 START_ID='' START_AT=0 START_ANSWER='' UPSTREAM='' SLOT=''
 RESTART_ID=''
 STOP_IDS=() STOPPING=0
-SEAL_ID='' SEAL_GAP=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
+SEAL_ID='' SEAL_GAP=0 SEAL_AT=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
 JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
 SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
 LISTED='' NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
@@ -432,7 +433,7 @@ verb_seal() { # ID SPEED
     else
         reconfigure "$1" || return
     fi
-    SEAL_ID=$1 SEAL_GAP=0
+    SEAL_ID=$1 SEAL_GAP=0 SEAL_AT=$NOW
     if [[ $2 == slow ]]; then SEAL_GAP=$SLOW_SEAL; fi
 }
 
@@ -473,16 +474,26 @@ look_at_seal() {
             return
         fi
         reconfigure "$id" || return
-        SEAL_ID=$id
+        SEAL_ID=$id SEAL_AT=$NOW
     fi
     if ((RECEIVER)); then
         CLEAR_SINCE=''
+        if ((!DRAIN && NOW - SEAL_AT > SEAL_PATIENCE)); then end_receiver; fi
     elif [[ ! $CLEAR_SINCE ]]; then
         CLEAR_SINCE=$NOW
     elif ((NOW - CLEAR_SINCE >= SEAL_GAP)); then
         event "$SEAL_ID" ok "$TITLE_LSN"
         SEAL_ID=
     fi
+}
+
+# The startup process stops its walreceiver when it next wants WAL, which it doesn't while its replay is paused. What has been received is flushed
+# at the end of the process, and none is started without an upstream.
+end_receiver() {
+    local title=''
+    SEAL_AT=$NOW
+    IFS= read -r -d '' title <"/proc/$RECEIVER/cmdline"
+    if [[ $title =~ $RECEIVER_TITLE ]]; then kill -TERM "$RECEIVER"; fi
 }
 
 verb_standbys() { # ID [K [NAME…]]
@@ -499,7 +510,7 @@ verb_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
     local id=$1 term=$2 timeline=$3 own=$4 number file
     steerable "$id" || return
     printf -v file '%s/%08X.history' "$DATA/$WAL" "$timeline"
-    if ((timeline <= own || timeline - own > HISTORY_SPAN)); then
+    if ((timeline <= own)); then
         refuse "$id" "timeline $timeline can't follow on timeline $own"
     elif [[ -e $file ]]; then
         refuse "$id" "timeline $timeline exists"
@@ -521,8 +532,7 @@ verb_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
         beat
         # PostgreSQL takes the first number without a history file. Lower ones are needed too: a standby that follows
         # asks for the file of every timeline between its own and its primary's.
-        number=$((timeline - HISTORY_SPAN))
-        for ((number = number < 2 ? 2 : number; number < timeline; number++)); do
+        for ((number = 2; number < timeline; number++)); do
             printf -v file '%s/%08X.history' "$DATA/$WAL" "$number"
             if ((number != own)) && [[ ! -e $file ]]; then : >"$file"; fi
         done
@@ -535,6 +545,30 @@ verb_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
             event "$id" refused "the deadline $DEADLINE has passed, or the postmaster is gone"
         fi
     fi
+}
+
+# How far a server is that starts or recovers: the segment that its startup process reads, and the processor time, in ticks, that this process,
+# what starts the server, and a running job have used. A process that waits for a disk uses none.
+verb_progress() { # ID
+    local file line title segment=- work=0 fields=()
+    set +f
+    for file in /proc/[0-9]*; do
+        line='' title=''
+        IFS= read -r line <"$file/stat"
+        IFS= read -r -d '' title <"$file/cmdline"
+        set -f
+        # shellcheck disable=SC2206 # splitting is what is wanted
+        fields=(${line##*) }) # from the state on: proc(5)
+        set +f
+        if [[ $title =~ $REPLAY_TITLE ]]; then
+            segment=${BASH_REMATCH[5]:-$segment}
+        elif [[ ! $line ]] || ! { ((WRAPPER && fields[2] == WRAPPER)) || ((JOB && fields[2] == JOB)); }; then
+            continue
+        fi
+        ((work += fields[11] + fields[12]))
+    done
+    set -f
+    event "$1" ok "$segment $work"
 }
 
 verb_stop() { # ID MODE
@@ -887,6 +921,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
     shift 5
     case $verb:$#:$* in
         hello:0:) event "$id" ok ;;
+        progress:0:) verb_progress "$id" ;;
         initdb:0: | controldata:0: | checkconfig:0:) start_job "$id" "$verb" ;;
         clone:2:* | rewind:2:*)
             if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi

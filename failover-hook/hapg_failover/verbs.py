@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Callable
 
+from .adapters.clock import boottime
 from .adapters.ports import Supervisor, SupervisorEvent
 from .core.lsn import Position
 
 
 class OperationFailed(Exception):
-    """An operation can't be completed; the message says why. position: our end of WAL, if it was found before."""
+    """An operation can't be completed; the message says why. position: our end of WAL, if it was found before; refused: the supervisor has
+    refused a verb, so nothing was begun.
+    """
 
-    def __init__(self, text: str, position: Position | None = None) -> None:
+    def __init__(self, text: str, position: Position | None = None, refused: bool = False) -> None:
         """Keep the position beside the message."""
         super().__init__(text)
         self.position = position
+        self.refused = refused
 
 
 class Verbs:
@@ -35,23 +39,32 @@ class Verbs:
                 self._answers[event.verb_id] = event
                 self._changed.notify_all()
 
-    def call(self, nonce: str, term: int, verb: str, *args: str, timeout: float) -> tuple[str, str]:
-        """Send a verb and wait for its answer; return its text and the verb's ID. Raise OperationFailed."""
+    def call(
+        self, nonce: str, term: int, verb: str, *args: str, timeout: float, moved_at: Callable[[], float] | None = None
+    ) -> tuple[str, str]:
+        """Send a verb and wait for its answer; return its text and the verb's ID. Raise OperationFailed.
+
+        moved_at: boot time at which what the verb began was last seen to make progress: the timeout counts from then on.
+        """
         with self._changed:
             try:
                 verb_id = self._supervisor.send(nonce, term, verb, *args)
             except OSError as error:
                 raise OperationFailed(f"{verb}: the supervisor can't be reached: {error}") from error
             self._waiting.add(verb_id)
-            end = time.monotonic() + timeout
-            while verb_id not in self._answers and (left := end - time.monotonic()) > 0 and self._same(nonce):
+            begun = boottime()
+
+            def left_s() -> float:
+                return max(begun, moved_at() if moved_at is not None else begun) + timeout - boottime()
+
+            while verb_id not in self._answers and (left := left_s()) > 0 and self._same(nonce):
                 self._changed.wait(min(left, 0.5))
             self._waiting.discard(verb_id)
             event = self._answers.pop(verb_id, None)
         if event is None:
-            raise OperationFailed(f"{verb}: no answer within {timeout:g} s")
+            raise OperationFailed(f"{verb}: no answer within {timeout:g} s" + (" without any progress" if moved_at is not None else ""))
         if event.result != "ok":
-            raise OperationFailed(f"{verb}: {event.result} {event.text}".rstrip())
+            raise OperationFailed(f"{verb}: {event.result} {event.text}".rstrip(), refused=event.result == "refused")
         return event.text, verb_id
 
     def _same(self, nonce: str) -> bool:

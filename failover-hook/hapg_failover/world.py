@@ -11,6 +11,7 @@ from .core.actions import Op
 from .core.lsn import Position
 from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
 from .core.observation import LeaseView, Slot, Streaming
+from .core.recovery import Recovery
 from .core.results import OpResult, PutResult, RecordCheck
 from .core.view import see
 from .core.wal import SEGMENT_SIZE
@@ -58,6 +59,7 @@ class World:
     position: Position | None = None
     slots: tuple[Slot, ...] | None = None
     standby_names: str = ""
+    recovery: Recovery | None = None
     probe_at: float = 0.0
     room: int | None = None
     room_on: str = DATA_VOLUME
@@ -76,6 +78,10 @@ class World:
     def see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float) -> None:
         """Take a read of the Lease; the arguments are those of core.view.see."""
         self.lease = see(self.lease, lease, asked, now, gap)
+
+    def see_recovery(self, recovery: Recovery | None) -> None:
+        """Take a look at the server's replay."""
+        self.recovery = recovery
 
     def keep_pod(self, pod: Pod, deleted: bool = False) -> None:
         """Take one pod, unless something newer is known of it."""

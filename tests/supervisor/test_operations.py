@@ -12,10 +12,13 @@ import pytest
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Marker, Volume
 from hapg_failover.core.actions import Op, Run
-from hapg_failover.core.model import DATA_VOLUME
+from hapg_failover.core.model import DATA_VOLUME, VolumeState
+from hapg_failover.core.recovery import Recovery
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.operations import Operation, Tools
+from hapg_failover.recovering import Recovering
 from hapg_failover.verbs import Verbs
+from hapg_failover.world import Change, VolumeFacts, World
 
 from .conftest import Make
 from .harness import PASSWORD, Container, as_server_user, wait_for
@@ -27,15 +30,29 @@ NUMBERS = count(1)
 class Operator:
     """Carries out operations on a container; nobody else may read its events meanwhile."""
 
-    def __init__(self, container: Container, primary: Container, slot: str | None = None) -> None:
+    def __init__(self, container: Container, primary: Container, slot: str | None = None, stall: float = 60.0) -> None:
         major = container.major
         self.volume = Volume(container.volume, major.name, major.wal_directory, container.wal_volume)
         verbs = Verbs(container.agent)
         missing = container.hello.missing
         sql = PostgresSql(PASSWORD, major.sql_names, container.port, str(container.run / "socket"))
-        self.tools = Tools(verbs, container.agent, sql, self.volume, primary.port, 60, slot, missing, major.reloads_conninfo)
         self.nonce = container.hello.nonce
         self.ended = False
+        self.seen: list[Recovery] = []
+        recovering = Recovering(verbs, lambda: (self.nonce, container.term), lambda: True, self.volume.segment_size, self.report)
+        self.tools = Tools(
+            verbs,
+            container.agent,
+            sql,
+            self.volume,
+            primary.port,
+            60,
+            slot,
+            missing,
+            major.reloads_conninfo,
+            recovering.moved_at,
+            stall,
+        )
 
         def read() -> None:
             while not self.ended:
@@ -43,8 +60,23 @@ class Operator:
                     if event.verb_id is not None:
                         verbs.answered(event)
 
-        self.reader = threading.Thread(target=read, daemon=True)
-        self.reader.start()
+        def look() -> None:
+            while not self.ended:
+                with as_server_user():
+                    recovering.look()
+                self.pause.wait(0.2)
+
+        self.pause = threading.Event()
+        self.threads = [threading.Thread(target=target, daemon=True) for target in (read, look)]
+        for thread in self.threads:
+            thread.start()
+
+    def report(self, change: Change, _: bool) -> None:
+        """Keep what the looks at the replay have found."""
+        world = World(VolumeFacts(VolumeState.DATA, None, None, 0))
+        change(world)
+        if world.recovery is not None:
+            self.seen.append(world.recovery)
 
     def run(self, op: Op, **args: object) -> OpResult:
         with as_server_user():
@@ -52,7 +84,9 @@ class Operator:
 
     def close(self) -> None:
         self.ended = True
-        self.reader.join()
+        self.pause.set()
+        for thread in self.threads:
+            thread.join()
 
 
 @pytest.fixture

@@ -165,6 +165,18 @@ class SupervisorEvent:
     text: str
 
 
+@dataclass(frozen=True)
+class Replay:
+    """What the supervisor sees of a server that starts or recovers.
+
+    segment: name of the WAL segment that its startup process reads, None if there is none; work: processor time that the start, the
+    startup process and the running job have used, in ticks.
+    """
+
+    segment: str | None
+    work: int
+
+
 class Supervisor(Protocol):
     """The supervisor of the postgres container: verbs and events over FIFOs, files in memory (docs/contract.md)."""
 

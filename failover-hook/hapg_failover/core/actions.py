@@ -32,7 +32,7 @@ class Run:
     be cloned instead; mode: warm or hot; timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the
     longer check; drain: seal only once the primary has ended the stream; seconds: how long a checkpoint may take. guard: start a server
     that acknowledges nothing without so many standbys; setting: of synchronous_standby_names; waited: the one before made commits wait;
-    reserve: use what was set aside on a volume that is full.
+    reserve: use what was set aside on a volume that is full; known: a position that our server is known to have flushed.
     """
 
     number: int
@@ -50,6 +50,7 @@ class Run:
     setting: Setting | None = None
     waited: bool = True
     reserve: bool = False
+    known: Position | None = None
 
 
 class PutKind(Enum):

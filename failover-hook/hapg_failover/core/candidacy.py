@@ -77,7 +77,7 @@ def stand(step: Step, s: LeaseState) -> None:
         return
     state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
-    step.remember(cause=causes.cause_of(s, forced is not None, step.holder_has_ended), former=s.volume)
+    step.remember(cause=causes.cause_of(s, forced is not None, step.holder_has_ended), former=s.volume, reserved=s.timeline)
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
         force.taken(step, forced, verdict.reason)

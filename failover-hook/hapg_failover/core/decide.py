@@ -146,6 +146,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
                 _hold(step, put)
                 primary.promote(step, put.state)
             else:
+                primary.nothing_begun(step, put.state.term)
                 step.go(Phase.SEALED, "the claim succeeded too late to be used")
         case PutKind.BOOTSTRAP:
             step.because("the Lease is ours to make the first server")
@@ -199,6 +200,7 @@ def _op_answered(step: Step) -> None:
             step.remember(
                 position=result.position,
                 shutdown=result.position if result.shutdown else None,
+                replayed=result.replayed,
                 follow_term=None,
                 promised=None,
                 started=at_start,

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from .lsn import Position, format_lsn
 from .model import Holder, LeaseState, Member, Pod, Publication, VolumeState
+from .recovery import CAUGHT_UP_SEGMENTS
 from .syncset import shortfall
+from .wal import SEGMENT_SIZE
 
 PUBLISH_WAIT_S = 1.0
 COLD_WAIT_S = 30.0
@@ -73,9 +75,16 @@ def is_successor(me: Candidate, lease: LeaseState) -> bool:
     return lease.release is not None and lease.release.successor == me.pod and has_clean_end(me, lease)
 
 
-def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, bool, bool, int]:
+def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, int, bool, bool, int]:
     position = publication.position or Position(0, 0)
-    return (-position.timeline, -position.lsn, publication.suspect, not publication.running, pod.ordinal)
+    backlog = _backlog(position, publication.replayed)
+    return (-position.timeline, -position.lsn, backlog, publication.suspect, not publication.running, pod.ordinal)
+
+
+def _backlog(position: Position, replayed: int | None) -> int:
+    """Return how much is left to replay, in units that make a difference; 0 for what is replayed in a moment, or isn't known."""
+    left = 0 if replayed is None else max(0, position.lsn - replayed)
+    return left // (CAUGHT_UP_SEGMENTS * SEGMENT_SIZE)
 
 
 def judge(
@@ -206,6 +215,7 @@ def claim(
         release=None,
         position=me.position,
         successor=None,
+        recovery=None,
     )
 
 

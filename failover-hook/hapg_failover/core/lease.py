@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .fields import Fields, dump, position_json
+from .lsn import format_lsn, parse_lsn
 from .model import Holder, LeaseObject, LeaseState, Member, Release, SyncRecord
+from .recovery import Progress
 
 ANNOTATION = "ha-postgres/state"
 
@@ -35,6 +37,7 @@ def encode(state: LeaseState) -> str:
             "position": position_json(state.position),
             "successor": state.successor,
             "sync": None if state.sync is None else {"k": state.sync.k, "volumes": list(state.sync.volumes)},
+            "recovery": None if state.recovery is None else _recovery_json(state.recovery),
         }
     )
 
@@ -49,6 +52,15 @@ def _release_json(release: Release) -> dict[str, object]:
     }
 
 
+def _recovery_json(recovery: Progress) -> dict[str, object]:
+    return {
+        "begun": format_lsn(recovery.begun),
+        "replayed": format_lsn(recovery.replayed),
+        "target": format_lsn(recovery.target),
+        "bytesPerSecond": recovery.rate,
+    }
+
+
 def decode(text: str) -> LeaseState:
     """Return the state that the annotation's value holds. Raise ValueError, with the field's name, if it is unreadable."""
     fields = Fields.parse(text, ANNOTATION)
@@ -56,7 +68,7 @@ def decode(text: str) -> LeaseState:
     if holder is None:
         raise ValueError(f"{ANNOTATION}.holder: missing")
     release = fields.object("release")
-    sync = fields.object("sync")
+    sync, recovery = fields.object("sync"), fields.object("recovery")
     return LeaseState(
         holder=Holder(holder.text("pod"), holder.text("uid")),
         term=fields.integer("term"),
@@ -70,6 +82,7 @@ def decode(text: str) -> LeaseState:
         position=fields.position("position"),
         successor=fields.optional_text("successor"),
         sync=None if sync is None else _decode_sync(sync),
+        recovery=None if recovery is None else _decode_recovery(recovery),
         protocol=fields.integer("protocol"),
     )
 
@@ -89,6 +102,11 @@ def _decode_sync(fields: Fields) -> SyncRecord:
     if not 1 <= record.k <= len(record.volumes):
         raise ValueError(f"{ANNOTATION}.sync: {len(record.volumes)} volumes can't hold {record.k} copies")
     return record
+
+
+def _decode_recovery(fields: Fields) -> Progress:
+    begun, replayed, target = (parse_lsn(fields.text(name)) for name in ("begun", "replayed", "target"))
+    return Progress(begun, replayed, target, fields.integer("bytesPerSecond"))
 
 
 def from_object(lease: Mapping[str, Any]) -> LeaseObject:

@@ -47,30 +47,29 @@ class HandOver:
 class Memory:
     """What a member carries from one decision to the next. Times are boot times in seconds.
 
-    phase, phase_since. nonce: of the supervisor whose server the phase speaks of. op, put: under way, since when; op_ended: when
-    the last operation was answered.
-    held_term: the term this member holds, None if it holds none; renewed_at: send of the last acknowledged write under it; recorded_ttl:
-    that write's TTL. position: end of WAL, known while sealed; shutdown: that end, if it is a shutdown checkpoint's. promised: the
-    version of the last publication that was sent, and its running flag, published_at: when; start_version: the one first read after this
-    server's start (rule 3). follow_term: of the primary that is followed; mode: the standby mode the server was started in. dead_reason:
-    why our server, which could write, no longer runs; gave_back: a release was sent for that death; hold_s: how long others should wait
-    for it. handover: under way; successor: the pod that is to take over. former: volume of the holder before us. first_version: the one
-    this agent read first; while it stands, nobody has been seen to hold the Lease (a cold start). tries, retry_at: of what failed;
-    retried: the version under which a start was tried again because another server had started;
-    copies: rewinds and clones since we last streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't
-    started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data volume was first seen to take no writes.
-    full_since: when our volume, as the primary, was first seen to be full, or to have only what was set aside; reserve_used: our server
-    was started with that, and hasn't followed another since.
-    slots_at: when slots were changed last. told_at: when a lasting trouble was announced last; answered: requests of operators that were
-    answered, as they were written, and when. blocked: why we may not claim a Lease that is free, however long it stays so, in a word of
-    election.BLOCKS, and when that was found last: blocked_at. renewals_failed: how many; cause, promoted_at: why we were promoted last, a
-    word of causes.CAUSES, and when; checkpointed: a checkpoint was ordered since. grants: (volume, boot time before it was asked) of the
-    members' latest grants under held_term; claimants: volumes that may be in the member list, while the outcome of our last write isn't
-    known; asked_at, serial: of the last request for grants; by_grants: they are all that lets our server go on. promised_until: boot time
-    before which we don't claim, None until the agent's first decision; heard: (term, serial) of the last request that was granted.
-    guarded: the server was started to acknowledge nothing by itself; recorded: the synchronous set in the Lease is what was last written
-    and answered; setting: found in force, at LSN base; None: not known; ordered: the last one that was ordered; sync_told: the last
-    Event about it.
+    phase, phase_since. nonce: of the supervisor whose server the phase speaks of. op, put: under way, since when; op_ended: when the last
+    operation was answered. held_term: the term this member holds, None if it holds none; renewed_at: send of the last acknowledged write
+    under it; recorded_ttl: that write's TTL. position: end of WAL, known while sealed; shutdown: that end, if it is a shutdown
+    checkpoint's; replayed: LSN up to which it was replayed then. promised: the version of the last publication that was sent, and its
+    running flag, published_at: when; start_version: the one first read after this server's start (rule 3). follow_term: of the primary that
+    is followed; mode: the standby mode the server was started in. dead_reason: why our server, which could write, no longer runs;
+    gave_back: a release was sent for that death; hold_s: how long others should wait for it. handover: under way; successor: the pod that
+    is to take over. former: volume of the holder before us; reserved: the highest timeline reserved before our claim; unbegun: a term under
+    which we began none, and that timeline. first_version: the one this agent read first; while it stands, nobody has been seen to hold the
+    Lease (a cold start). tries, retry_at: of what failed; retried: the version under which a start was tried again because another server
+    had started; copies: rewinds and clones since we last streamed, copy_at: the next one not before that; cloned: the data is a clone that
+    hasn't started yet. warm_until: hot standby isn't tried before that. stuck_since: when the data volume was first seen to take no writes.
+    full_since: when our volume, as the primary, was first seen to be full, or to have only what was set aside; reserve_used: our server was
+    started with that, and hasn't followed another since. slots_at: when slots were changed last. told: lasting troubles by their Event's
+    reason, and when each was announced last; answered: requests of operators that were answered, as they were written, and when. blocked:
+    why we may not claim a Lease that is free, however long it stays so, in a word of election.BLOCKS, and when that was found last:
+    blocked_at. renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when; checkpointed: a
+    checkpoint was ordered since. grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants:
+    volumes that may be in the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for
+    grants; by_grants: they are all that lets our server go on. promised_until: boot time before which we don't claim, None until the
+    agent's first decision; heard: (term, serial) of the last request that was granted. guarded: the server was started to acknowledge
+    nothing by itself; recorded: the synchronous set in the Lease is what was last written and answered; setting: found in force, at LSN
+    base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about it.
     """
 
     phase: Phase = Phase.BOOT
@@ -86,6 +85,7 @@ class Memory:
     recorded_ttl: float = 0.0
     position: Position | None = None
     shutdown: Position | None = None
+    replayed: int | None = None
     promised: tuple[str, bool] | None = None
     published_at: float = 0.0
     start_version: str | None = None
@@ -112,10 +112,12 @@ class Memory:
     list_at: float = 0.0
     label_at: float = 0.0
     former: str | None = None
+    reserved: int = 0
+    unbegun: tuple[int, int] | None = None
     first_version: str | None = None
     checked: Position | None = None
     slots_at: float = 0.0
-    told_at: float = -1e9
+    told: tuple[tuple[str, float], ...] = ()
     answered: tuple[tuple[str, float], ...] = ()
     blocked: str = ""
     blocked_at: float = -1e9

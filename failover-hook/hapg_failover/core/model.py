@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .lsn import Position
+from .recovery import Progress
 
 DATA_VOLUME = "data volume"
 WAL_VOLUME = "WAL volume"
@@ -78,7 +79,7 @@ class LeaseState:
     term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
     address the holder's IP; ttl_s the TTL in force, in seconds; sync: the synchronous set, None while replication is asynchronous;
     position: the end of the holder's WAL at its last renewal; successor: the pod to which the holder is about to hand over;
-    protocol the version of the protocol.
+    recovery: how far the holder is whose server can't write before it has replayed its WAL; protocol the version of the protocol.
     """
 
     holder: Holder
@@ -93,6 +94,7 @@ class LeaseState:
     position: Position | None = None
     successor: str | None = None
     sync: SyncRecord | None = None
+    recovery: Progress | None = None
     protocol: int = 1
 
 
@@ -108,10 +110,10 @@ class LeaseObject:
 class Publication:
     """A member's statement, made while sealed, under one version of the Lease.
 
-    lease_version: the Lease's resourceVersion it was made under (NO_LEASE: none was there); nonce: of the supervisor it speaks for;
-    volume: UUID or None; running: the server runs (sealed); max_term: the highest term this volume knows;
-    failed: it could not be promoted a moment ago, or has no room, and asks to be left out; suspect: its server failed as the primary
-    within the last minute, so of equals it goes last.
+    lease_version: the Lease's resourceVersion it was made under (NO_LEASE: none was there); nonce: of the supervisor it speaks for; volume:
+    UUID or None; running: the server runs (sealed); max_term: the highest term this volume knows; failed: it could not be promoted a moment
+    ago, or has no room, and asks to be left out; suspect: its server failed as the primary within the last minute, so of equals it goes
+    last; replayed: LSN up to which its server has replayed that WAL, in bytes, None: not known.
     """
 
     lease_version: str
@@ -124,6 +126,7 @@ class Publication:
     max_term: int = 0
     failed: bool = False
     suspect: bool = False
+    replayed: int | None = None
 
 
 NO_LEASE = "none"

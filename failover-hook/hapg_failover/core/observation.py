@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .lsn import Position
 from .model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseState, Pod, VolumeState
+from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
 from .syncset import ASYNCHRONOUS, Policy
 from .timing import Timing
@@ -50,14 +51,14 @@ class Slot:
 class Observation:
     """Everything `decide` may know, at one instant.
 
-    now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby,
-    primary) or None without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead:
-    both locks are in our hands. probe_at: boot time of the last successful write to every volume, probe_on: the volume that was tried
-    last. streaming, position, slots: from SQL while primary; slots None: not known, or not used. volume_reason: what volume_state rests
-    on; room: bytes that are free on the volume that has least, None: not known, room_on: which one that is; segment: size of a WAL
-    segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server says of
-    synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted:
-    answers, asked: requests of a holder; each shown once.
+    now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby, primary)
+    or None without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are
+    in our hands. probe_at: boot time of the last successful write to every volume, probe_on: the volume that was tried last. recovery: the
+    replay of a server that starts, is sealed or promoted. streaming, position, slots: from SQL while primary; slots None: not known, or not
+    used. volume_reason: what volume_state rests on; room: bytes that are free on the volume that has least, None: not known, room_on: which
+    one that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the
+    server says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked,
+    granted: answers, asked: requests of a holder; each shown once.
     """
 
     now: float
@@ -85,6 +86,7 @@ class Observation:
     pods_listed_at: float = 0.0
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
+    recovery: Recovery | None = None
     slots: tuple[Slot, ...] | None = None
     probe_at: float = 0.0
     probe_on: str = DATA_VOLUME

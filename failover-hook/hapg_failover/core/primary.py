@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, labels, slots, storage, switchover, synchronous
+from . import failsafe, labels, recovery, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, PutKind
 from .lsn import Position
 from .members import next_members
@@ -20,6 +20,8 @@ KILL_AGAIN_S = 1.0
 RETRY_PUT_S = 0.3
 LINGER_S = 2.0
 CHECKPOINT_AFTER_S = 1.0
+PROMOTION_SILENT_S = 10.0
+RECOVERY_TOLD_S = 5.0
 
 
 def promote(step: Step, claimed: LeaseState) -> None:
@@ -48,9 +50,16 @@ def promoted(step: Step, result: OpResult) -> None:
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
         labels.primary(step)
         return
+    if result.unbegun and step.m.held_term is not None:
+        nothing_begun(step, step.m.held_term)
     step.remember(failed_until=step.o.now + FAILED_S)
     step.actions.append(Announce("Warning", "PromotionFailed", result.text))
     step.kill(f"promotion failed: {result.text}", 0.0)
+
+
+def nothing_begun(step: Step, term: int) -> None:
+    """No promotion was ordered under `term`, or it was refused: the timeline that our claim reserved may be reserved again."""
+    step.remember(unbegun=(term, step.m.reserved))
 
 
 def writing(step: Step) -> None:
@@ -72,6 +81,8 @@ def writing(step: Step) -> None:
         switchover.attend(step)
         if step.m.phase is not Phase.PRIMARY:
             return
+    if m.phase is Phase.PROMOTING and _recovers(step):
+        return
     if m.phase is Phase.PRIMARY and o.position is None and o.now - m.phase_since > UNPROVEN_S:
         step.remember(failed_until=o.now + FAILED_S)
         step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
@@ -90,6 +101,21 @@ def writing(step: Step) -> None:
         labels.primary(step)
         _slots(step)
         _checkpoint(step)
+
+
+def _recovers(step: Step) -> bool:
+    """Say how far the recovery is that comes before the first write; kill a server of which nothing moves. True if it was killed."""
+    o, m = step.o, step.m
+    silent_for = o.now - max(recovery.moved_since(o.recovery, m.phase_since), o.probe_at)
+    if silent_for > PROMOTION_SILENT_S:
+        step.remember(failed_until=o.now + FAILED_S)
+        message = f"the server that is promoted shows no progress, and nothing could be written to the {o.probe_on}, for {silent_for:.0f} s"
+        step.actions.append(Announce("Warning", "PromotionFailed", message))
+        step.kill(message, 0.0)
+        return True
+    if step.progress is not None and o.now - m.phase_since >= RECOVERY_TOLD_S:
+        step.tell("Recovering", f"nobody can write before the WAL of {o.me.pod} is replayed: {step.progress}")
+    return False
 
 
 def _is_stuck(step: Step) -> bool:
@@ -130,7 +156,8 @@ def _renew(step: Step) -> None:
         record = synchronous.next_record(step, members)
     successor = m.successor if m.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
-    changed = ((members != s.members or record != s.sync) and o.now - m.put_at >= RETRY_PUT_S) or named
+    writes = m.phase is Phase.PRIMARY and s.recovery is not None
+    changed = ((members != s.members or record != s.sync or writes) and o.now - m.put_at >= RETRY_PUT_S) or named
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
@@ -141,6 +168,8 @@ def _renew(step: Step) -> None:
         why = f"synchronous volumes are {', '.join(record.volumes) if record is not None else 'none'}"
     elif members != s.members:
         why = f"members are {', '.join(x.pod for x in members) or 'none'}"
+    elif writes:
+        why = "our server has recovered and writes"
     elif named:
         why = f"the Lease names {successor or 'nobody'} as the successor"
     trouble = _healthy(step)
@@ -151,7 +180,16 @@ def _renew(step: Step) -> None:
         step.fence(True)
     failsafe.remember_written(step, members)
     position = o.position or s.position
-    state = replace(s, members=members, sync=record, ttl_s=o.timing.ttl, address=o.address, position=position, successor=successor)
+    state = replace(
+        s,
+        members=members,
+        sync=record,
+        ttl_s=o.timing.ttl,
+        address=o.address,
+        position=position,
+        successor=successor,
+        recovery=step.progress,
+    )
     synchronous.record_sent(step, state)
     step.put(PutKind.RENEW, state, why)
     if named:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .fields import Fields, dump, position_json
+from .lsn import format_lsn, parse_lsn
 from .model import Publication, VolumeState
 
 ANNOTATION = "ha-postgres/publication"
@@ -22,6 +23,7 @@ def encode(publication: Publication) -> str:
             "maxTerm": publication.max_term,
             "failed": publication.failed,
             "suspect": publication.suspect,
+            "replayed": None if publication.replayed is None else format_lsn(publication.replayed),
         }
     )
 
@@ -29,6 +31,7 @@ def encode(publication: Publication) -> str:
 def decode(text: str) -> Publication:
     """Return what the annotation's value says. Raise ValueError, with the field's name, if it is unreadable."""
     fields = Fields.parse(text, ANNOTATION)
+    replayed = fields.optional_text("replayed")
     return Publication(
         lease_version=fields.text("leaseVersion"),
         nonce=fields.text("nonce"),
@@ -40,4 +43,5 @@ def decode(text: str) -> Publication:
         max_term=fields.integer("maxTerm", 0),
         failed=fields.flag("failed"),
         suspect=fields.flag("suspect"),
+        replayed=None if replayed is None else parse_lsn(replayed),
     )

@@ -31,7 +31,8 @@ class OpResult:
 
     nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; shutdown: a shutdown checkpoint ends
     there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer; reserves:
-    the volumes whose reserve was used.
+    the volumes whose reserve was used; replayed: LSN up to which a sealed server has replayed its WAL, in bytes; unbegun: the promotion
+    was refused, so its timeline was not begun.
     """
 
     number: int
@@ -43,6 +44,8 @@ class OpResult:
     shutdown: bool = False
     ended: float | None = None
     reserves: tuple[str, ...] = ()
+    replayed: int | None = None
+    unbegun: bool = False
 
 
 class PutOutcome(Enum):

@@ -110,6 +110,9 @@ def _follow(step: Step, s: LeaseState) -> None:
     if o.now < m.retry_at:
         step.because(f"waiting before the next try to follow {s.holder.pod}")
         return
+    if s.recovery is not None:
+        step.because(f"{s.holder.pod} can't be followed before it writes: {s.recovery}")
+        return
     assert s.address is not None
     step.remember(follow_term=s.term)
     step.run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from . import rejoin, requests, storage
+from . import recovery, rejoin, requests, storage
 from .actions import Action, Annotate, Announce, Kill, ListPods, Op, Publish, PutKind, PutLease, ReadLease, Run, WriteDeadline
 from .decision import Decision
 from .election import Candidate
@@ -64,7 +64,8 @@ class Step:
         """Start the server, sealed, in the standby mode that is due; that of the last holder even if that takes a reserve."""
         mode = self.due_mode
         s = self.state
-        self.run(Op.START, reason, mode=mode, guard=self.guard, reserve=s is not None and s.volume == self.o.volume)
+        reserve = s is not None and s.volume == self.o.volume
+        self.run(Op.START, reason, mode=mode, guard=self.guard, reserve=reserve, known=self.o.position)
         self.remember(mode=mode, guarded=self.guard > 0)
 
     def copy(self, op: Op, reason: str, host: str, **args: Any) -> None:
@@ -78,8 +79,9 @@ class Step:
 
     def tell(self, reason: str, message: str) -> None:
         """Warn by an Event, every five minutes at most."""
-        if self.o.now - self.m.told_at >= TELL_AGAIN_S:
-            self.remember(told_at=self.o.now)
+        told = {known: at for known, at in self.m.told if self.o.now - at < TELL_AGAIN_S}
+        if reason not in told:
+            self.remember(told=tuple(sorted({**told, reason: self.o.now}.items())))
             self.actions.append(Announce("Warning", reason, message))
 
     def asks(self, text: str | None) -> bool:
@@ -208,6 +210,20 @@ class Step:
         """Our own pod as the API shows it."""
         return next((p for p in self.o.pods if p.uid == self.o.me.uid), None)
 
+    @property
+    def replayed(self) -> int | None:
+        """LSN up to which our sealed server has replayed its WAL, in bytes; None: not known."""
+        seen = self.o.recovery.replayed if self.o.recovery is not None else None
+        known = [lsn for lsn in (self.m.replayed, seen) if lsn is not None]
+        return max(known, default=None)
+
+    @property
+    def progress(self) -> recovery.Progress | None:
+        """How far the recovery of our server is that is to write; None if it isn't recovering, or soon through."""
+        if self.m.phase is not Phase.PROMOTING:
+            return None
+        return recovery.progress(self.o.recovery, self.m.position, self.o.now, self.o.segment)
+
     def candidate(self) -> Candidate | None:
         """Return ourselves as a candidate, None while we are not sealed with a known position."""
         o, m = self.o, self.m
@@ -256,6 +272,7 @@ class Step:
                     o.max_term,
                     self.stands_down or self.full,
                     o.now < m.failed_until,
+                    self.replayed,
                 )
             ),
             reason,
@@ -272,11 +289,14 @@ class Step:
         s = self.state
         if s is None or self.m.put is not None:
             return
+        unbegun = self.m.unbegun
         state = replace(
             s,
             release=release,
             volume=self.o.volume or s.volume,
             system_identifier=s.system_identifier or self.o.system_identifier,
+            timeline=unbegun[1] if unbegun is not None and unbegun[0] == s.term else s.timeline,
+            recovery=None,
         )
         self.put(PutKind.RELEASE, state, why)
 

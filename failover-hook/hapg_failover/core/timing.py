@@ -12,7 +12,9 @@ class Timing:
     ttl: what a claimer waits since it saw the Lease change last; lease: the holder's usable part, from the send of its last
     acknowledged write; renew: from send to send; call: total limit of an API call; overdue: of a Lease this old
     no replica promises anything; fence: the supervisor's loop plus the kill; restart: how long a dead primary's restart is waited for;
-    grant: how long a member's promise not to claim lets the holder go on, from the send of the request for it.
+    grant: how long a member's promise not to claim lets the holder go on, from the send of the request for it; stall: how long a server
+    that starts, recovers or is promoted may make no progress before it counts as failed; hold: how long those that lack WAL of a primary
+    that was shut down wait for a member that has it; unready: how long a replica that doesn't follow any more stays ready.
     """
 
     ttl: float = 6.0
@@ -24,6 +26,9 @@ class Timing:
     clock_ratio: float = 0.05
     restart: float = 3.0
     grant: float = 1.6
+    stall: float = 60.0
+    hold: float = 300.0
+    unready: float = 30.0
 
     def violations(self) -> list[str]:
         """Return each inequality that these values break, in words; empty if they're sound."""

@@ -295,13 +295,17 @@ def segment_name(timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> s
     return f"{timeline:08X}{number // segments_per_id:08X}{number % segments_per_id:08X}"
 
 
+def segment_start(name: str, segment_size: int = SEGMENT_SIZE) -> int:
+    """Return the LSN of the first byte of the segment file `name`."""
+    return (int(name[8:16], 16) << 32) + int(name[16:24], 16) * segment_size
+
+
 def first_lsn(timeline: int, names: Iterable[str], segment_size: int = SEGMENT_SIZE) -> int | None:
     """Return the first byte of the oldest segment of `timeline` among `names`, None if there is none."""
     segments = [name for name in names if _SEGMENT_NAME.fullmatch(name) and int(name[:8], 16) == timeline]
     if not segments:
         return None
-    name = min(segments)
-    return (int(name[8:16], 16) << 32) + int(name[16:], 16) * segment_size
+    return segment_start(min(segments), segment_size)
 
 
 def last_lsn(timeline: int, start: int, names: Iterable[str], segment_size: int = SEGMENT_SIZE) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from hapg.errors import HapgError
-from hapg.exits import DONE, REFUSED
+from hapg.exits import DONE, FAILED, REFUSED
 from hapg.operate import plan, release, status
 from hapg.operate.kubectl import Cluster, Kubectl
 from hapg.operate.plan import Order
@@ -76,7 +76,7 @@ def _read(cluster: Cluster, options: argparse.Namespace) -> Release:
 def _status(options: argparse.Namespace) -> int:
     seen = _read(_cluster(options), options)
     print(json.dumps(status.document(seen), indent=2) if options.output == "json" else status.table(seen))
-    return DONE
+    return DONE if status.nobody_writes(seen) is None else FAILED
 
 
 def _switchover(options: argparse.Namespace) -> int:

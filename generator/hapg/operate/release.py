@@ -79,9 +79,26 @@ class Released:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """How far the holder is, which can't write before it has replayed its WAL: LSNs in bytes, rate in bytes a second (0: not known)."""
+
+    begun: int
+    replayed: int
+    target: int
+    rate: int
+
+    def __str__(self) -> str:
+        """As people say it: recovering, 1.2 of 3.0 GB, about 40 s left."""
+        done, total = max(0, self.replayed - self.begun), max(0, self.target - self.begun)
+        unit, name = (1e9, "GB") if total >= 1e9 else (1e6, "MB")
+        left = f", about {(self.target - self.replayed) / self.rate:.0f} s left" if self.rate else ""
+        return f"recovering, {done / unit:.1f} of {total / unit:.1f} {name}{left}"
+
+
+@dataclass(frozen=True)
 class Lease:
     """The Lease. members: volume UUIDs by pod name; volume: the holder's; age: seconds since it was renewed, by this machine's clock;
-    position: the end of the holder's WAL at its last renewal.
+    position: the end of the holder's WAL at its last renewal; recovery: None unless the holder is recovering.
     """
 
     version: str
@@ -96,6 +113,7 @@ class Lease:
     released: Released | None
     successor: str | None
     position: Position | None = None
+    recovery: Recovery | None = None
 
     @property
     def held(self) -> bool:
@@ -199,8 +217,18 @@ def _published(text: str | None) -> Published | None:
 def _position(found: Any) -> Position | None:
     if not found:
         return None
-    high, low = found["lsn"].split("/")
-    return Position(int(found["timeline"]), (int(high, 16) << 32) + int(low, 16))
+    return Position(int(found["timeline"]), _lsn(found["lsn"]))
+
+
+def _lsn(text: str) -> int:
+    high, low = text.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def _recovery(found: Any) -> Recovery | None:
+    if not found:
+        return None
+    return Recovery(_lsn(found["begun"]), _lsn(found["replayed"]), _lsn(found["target"]), int(found["bytesPerSecond"]))
 
 
 def _lease(item: Mapping[str, Any], now: datetime) -> Lease:
@@ -220,4 +248,5 @@ def _lease(item: Mapping[str, Any], now: datetime) -> Lease:
         released=Released(released["reason"], _position(released.get("position")), released.get("successor")) if released else None,
         successor=state.get("successor"),
         position=_position(state.get("position")),
+        recovery=_recovery(state.get("recovery")),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from hapg.operate.release import Lease, Pod, Position, Release
@@ -29,7 +30,8 @@ def _summary(release: Release) -> list[str]:
     else:
         state = f"given back by {lease.holder} after term {lease.term}: {lease.released.reason}"
     wal = f"timeline {lease.timeline}" + (f", {lease.position} when it was renewed last" if lease.position is not None else "")
-    return [*lines, f"lease     {state}", f"members   {members}", f"WAL       {wal}"]
+    recovery = [f"recovery  {lease.recovery}"] if lease.recovery is not None else []
+    return [*lines, f"lease     {state}", f"members   {members}", f"WAL       {wal}", *recovery]
 
 
 def _row(release: Release, pod: Pod) -> tuple[str, ...]:
@@ -47,6 +49,7 @@ def document(release: Release) -> dict[str, Any]:
         "namespace": release.namespace,
         "replicas": release.replicas,
         "primary": lease.holder if lease is not None and lease.held else None,
+        "writable": nobody_writes(release) is None,
         "lease": None if lease is None else _lease_document(lease),
         "pods": [document_of(release, pod) for pod in release.pods],
         "warnings": warnings(release),
@@ -65,6 +68,7 @@ def _lease_document(lease: Lease) -> dict[str, Any]:
         "members": sorted(lease.members),
         "successor": lease.successor,
         "position": None if lease.position is None else str(lease.position),
+        "recovery": None if lease.recovery is None else {**asdict(lease.recovery), "text": str(lease.recovery)},
         "release": None
         if released is None
         else {
@@ -115,12 +119,31 @@ def lacking(release: Release, best: Position, position: Position) -> int:
     return max(0, max(best.lsn, last) - position.lsn)
 
 
+def nobody_writes(release: Release) -> str | None:
+    """Return why nobody can write at present, in a sentence; None if somebody can, as far as the API shows."""
+    lease = release.lease
+    if lease is None:
+        return "nobody can write: there is no Lease"
+    if not lease.held:
+        return f"nobody can write: {_free(lease)}"
+    if lease.recovery is not None:
+        return f"nobody can write: {lease.holder} is {lease.recovery}"
+    if release.holder is None:
+        return f"nobody can write: the pod that holds the Lease, {lease.holder}, is gone"
+    if all(pod.role != "primary" for pod in release.pods):
+        return "nobody can write: no pod is labelled primary, so the Service leads nowhere"
+    return None
+
+
 def warnings(release: Release) -> list[str]:
     """Return what is wrong, one sentence each, the gravest first."""
     lease = release.lease
+    outage = nobody_writes(release)
+    found = [] if outage is None else [outage]
     if lease is None:
-        return ["there is no Lease: nobody may write", *_pod_warnings(release)]
-    found = [] if lease.held else [_free(lease), *_candidates(release, lease)]
+        return [*found, *_pod_warnings(release)]
+    if not lease.held:
+        found += _candidates(release, lease)
     return [*found, *_role_warnings(release, lease), *_member_warnings(release, lease), *_pod_warnings(release)]
 
 
@@ -157,9 +180,7 @@ def _role_warnings(release: Release, lease: Lease) -> list[str]:
     labelled = [pod.name for pod in release.pods if pod.role == "primary"]
     if len(labelled) > 1:
         return [f"{len(labelled)} pods are labelled primary: {', '.join(labelled)}"]
-    if not labelled:
-        return ["no pod is labelled primary: the Service leads nowhere"]
-    if lease.held and labelled != [lease.holder]:
+    if labelled and lease.held and labelled != [lease.holder]:
         return [f"{labelled[0]} is labelled primary, but {lease.holder} holds the Lease"]
     return []
 
@@ -168,8 +189,6 @@ def _member_warnings(release: Release, lease: Lease) -> list[str]:
     if not lease.held:
         return []
     found = []
-    if release.holder is None:
-        found.append(f"the pod that holds the Lease, {lease.holder}, is gone")
     if not lease.members and release.replicas > 1:
         found.append("the Lease has no members: nobody could take over")
     elif lease.members:

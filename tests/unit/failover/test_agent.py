@@ -15,6 +15,7 @@ from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.core.observation import Streaming
 from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.core.timing import Timing
 
 FILLED_UP = 3 * 1024 * 1024
 
@@ -47,7 +48,7 @@ def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpRes
             return result
 
     monkeypatch.setattr(agent, "Operation", Filling)
-    settings: Any = SimpleNamespace(slots=False, port=5432, grace=30.0, reloads_conninfo=True)
+    settings: Any = SimpleNamespace(slots=False, port=5432, grace=30.0, reloads_conninfo=True, timing=Timing())
     identity: Any = SimpleNamespace(pod="pg-0", uid="u0")
     disk: Any = volume
     nothing: Any = Mock()

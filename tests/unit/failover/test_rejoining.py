@@ -39,7 +39,9 @@ class Release:
         self.answer = answer
         self.calls: list[tuple[str, bool]] = []
 
-    def call(self, nonce: str, term: int, verb: str, *args: str, timeout: float) -> tuple[str, str]:
+    def call(
+        self, nonce: str, term: int, verb: str, *args: str, timeout: float, moved_at: Callable[[], float] | None = None
+    ) -> tuple[str, str]:
         self.calls.append((verb, self.volume.dirty()))
         if verb == self.fails:
             raise OperationFailed(f"{verb}: {self.answer}")

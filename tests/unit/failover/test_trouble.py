@@ -52,7 +52,7 @@ def test_data_that_still_does_not_start_is_told_of_now_and_then() -> None:
     decision = started(m, Outcome.FAILED)
     assert decision.memory.phase is Phase.DAMAGED
     assert told(decision) == [("VolumeDamaged", "the server hasn't started in 6 tries: exit code 1")]
-    assert told(started(replace(m, told_at=decision.memory.told_at), Outcome.FAILED)) == []
+    assert told(started(replace(m, told=decision.memory.told), Outcome.FAILED)) == []
 
 
 @pytest.mark.parametrize(("outcome", "reason"), [(Outcome.ROOM, "DiskFull"), (Outcome.REFUSED, "ConfigurationRefused")])
@@ -62,7 +62,7 @@ def test_what_is_not_the_datas_fault_costs_no_data(outcome: Outcome, reason: str
         decision = started(m, outcome, room=FULL)
         assert decision.memory.phase is Phase.BOOT
         assert decision.memory.retry_at == NOW + 10.0
-        m = replace(decision.memory, retry_at=0.0, told_at=-1e9)
+        m = replace(decision.memory, retry_at=0.0, told=())
         assert [event[0] for event in told(decision)] == [reason]
 
 
@@ -113,7 +113,13 @@ def test_a_damaged_volume_says_why() -> None:
 
 def test_a_first_server_that_cannot_be_made_says_why_and_is_tried_again() -> None:
     empty = {"volume_state": VolumeState.EMPTY, "volume": None, "system_identifier": None, "server": "down"}
-    decision = ended(Op.INITDB, Outcome.FAILED, remembered(Phase.EMPTY, tries=5, told_at=NOW), "script a.sql: a.sql:3: ERROR: no", **empty)
+    decision = ended(
+        Op.INITDB,
+        Outcome.FAILED,
+        remembered(Phase.EMPTY, tries=5, told=(("InitdbFailed", NOW),)),
+        "script a.sql: a.sql:3: ERROR: no",
+        **empty,
+    )
     assert told(decision) == [("InitdbFailed", "script a.sql: a.sql:3: ERROR: no; nothing of it is kept; next try in 8 s")]
     assert (decision.memory.phase, decision.memory.retry_at) == (Phase.EMPTY, NOW + 8)
 

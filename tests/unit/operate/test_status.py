@@ -11,10 +11,12 @@ from hapg.operate.release import OperateError
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import Holder, VolumeState
 from hapg_failover.core.model import Release as Released
+from hapg_failover.core.recovery import Progress
 from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, config, lease, pod, pods, said
 
 GONE = replace(HELD, holder=Holder("pg-0", "another"))
 FREE = replace(HELD, release=GIVEN_BACK)
+RECOVERING = replace(HELD, recovery=Progress(0, 1_200_000_000, 3_000_000_000, 45_000_000))
 SHUT_DOWN = replace(HELD, release=Released("switchover", True, Position(4, 0x1000100), "pg-1"))
 
 
@@ -68,7 +70,8 @@ def test_a_healthy_release_for_programs() -> None:
 @pytest.mark.parametrize(
     ("cluster", "words"),
     [
-        (FakeCluster(lease=None), "there is no Lease: nobody may write"),
+        (FakeCluster(lease=None), "nobody can write: there is no Lease"),
+        (FakeCluster(lease=lease(RECOVERING)), "nobody can write: pg-0 is recovering, 1.2 of 3.0 GB, about 40 s left"),
         (FakeCluster(lease=lease(age=9.0)), "no holder: pg-0 hasn't renewed the Lease for 9 s; its TTL is 6 s"),
         (FakeCluster(lease=lease(FREE, 2.0)), "no holder: pg-0 has given the Lease back 2 s ago (the server died), nobody has claimed it"),
         (FakeCluster(lease=lease(FREE)), "waiting: pg-1 hasn't said where its WAL ends"),
@@ -93,7 +96,7 @@ def test_a_healthy_release_for_programs() -> None:
             "waiting: pg-2 is on timeline 3, older than 4",
         ),
         (FakeCluster([pod(0, "primary"), pod(1, "primary"), pod(2)]), "2 pods are labelled primary: pg-0, pg-1"),
-        (FakeCluster([pod(0), pod(1), pod(2)]), "no pod is labelled primary: the Service leads nowhere"),
+        (FakeCluster([pod(0), pod(1), pod(2)]), "nobody can write: no pod is labelled primary, so the Service leads nowhere"),
         (FakeCluster([pod(0), pod(1, "primary"), pod(2)]), "pg-1 is labelled primary, but pg-0 holds the Lease"),
         (FakeCluster(lease=lease(GONE)), "the pod that holds the Lease, pg-0, is gone"),
         (FakeCluster(lease=lease(replace(HELD, members=()))), "the Lease has no members: nobody could take over"),
@@ -144,3 +147,11 @@ def test_a_lease_of_somebody_else() -> None:
 def test_a_volume_without_data_is_shown_without_a_position() -> None:
     empty = FakeCluster([*pods(0), pod(1, publication=said(1, 0, state=VolumeState.EMPTY, position=None, volume=None))]).read()
     assert status.document_of(empty, empty.pods[1])["position"] is None
+
+
+def test_a_recovery_is_shown_to_people_and_programs() -> None:
+    seen = FakeCluster(lease=lease(RECOVERING)).read()
+    assert "recovery  recovering, 1.2 of 3.0 GB, about 40 s left\n" in status.table(seen)
+    document = status.document(seen)
+    assert (document["writable"], document["primary"]) == (False, "pg-0")
+    assert document["lease"]["recovery"]["replayed"] == 1_200_000_000

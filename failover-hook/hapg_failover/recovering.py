@@ -1,0 +1,78 @@
+"""A look at the server's replay while it starts, is sealed or is promoted, over the supervisor: no SQL is answered then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .adapters.clock import boottime
+from .adapters.ports import Replay
+from .core.recovery import Recovery, update
+from .core.wal import segment_start
+from .verbs import OperationFailed, Verbs
+from .workers import every
+from .world import Change
+
+LOOK_S = 1.0
+IDLE_S = 3.0
+ANSWER_S = 2.0
+_ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})")
+
+
+class Recovering:
+    """Keeps what is known of the replay. The deciding thread hears of it as a change of the world; operations ask when it moved last."""
+
+    def __init__(
+        self,
+        verbs: Verbs,
+        address: Callable[[], tuple[str, int] | None],
+        active: Callable[[], bool],
+        segment_size: Callable[[], int],
+        report: Callable[[Change, bool], None],
+    ) -> None:
+        """address: nonce of the supervisor to ask, and the term to ask under, None without one; active: there may be something to see."""
+        self._verbs = verbs
+        self._address = address
+        self._active = active
+        self._segment_size = segment_size
+        self._report = report
+        self._seen: tuple[str, Recovery] | None = None
+
+    def begin(self) -> None:
+        """Start the thread."""
+        every(lambda: LOOK_S if self._active() else IDLE_S, "recovery", self.look)
+
+    def moved_at(self) -> float:
+        """Return the boot time at which the server was last seen to make progress, 0 if it never was."""
+        return self._seen[1].moved_at if self._seen is not None else 0.0
+
+    def look(self) -> None:
+        """Ask once, if there may be something to see."""
+        address = self._address()
+        if address is None or not self._active():
+            self._forget()
+            return
+        nonce, term = address
+        try:
+            replay = parse(self._verbs.call(nonce, term, "progress", timeout=ANSWER_S)[0])
+        except OperationFailed:
+            return
+        replayed = None if replay.segment is None else segment_start(replay.segment, self._segment_size())
+        known = self._seen[1] if self._seen is not None and self._seen[0] == nonce else None
+        seen = update(known, replayed, replay.work, boottime())
+        self._seen = nonce, seen
+        if seen != known:
+            self._report(lambda w: w.see_recovery(seen), False)
+
+    def _forget(self) -> None:
+        if self._seen is not None:
+            self._seen = None
+            self._report(lambda w: w.see_recovery(None), False)
+
+
+def parse(text: str) -> Replay:
+    """Read the supervisor's answer. Raise OperationFailed if it isn't one."""
+    match = _ANSWER.fullmatch(text)
+    if match is None:
+        raise OperationFailed(f"progress: not an answer: {text!r}")
+    return Replay(None if match[1] == "-" else match[1], int(match[2]))

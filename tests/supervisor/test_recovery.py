@@ -1,0 +1,175 @@
+"""Recovery on real servers: however long it takes it is waited for, and seen without SQL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.core.actions import Op
+from hapg_failover.core.lsn import Position, parse_lsn
+from hapg_failover.core.results import Outcome
+
+from .conftest import Make
+from .harness import Container, wait_for
+from .test_operations import Operator, operate
+from .test_replication import Clone
+
+__all__ = ["operate"]
+FAR = 3000
+
+
+class Brake:
+    """Lets the startup process of a container run for a part of the time only, as on a slow disk; or not at all."""
+
+    def __init__(self, container: Container, part: float) -> None:
+        self.container = container
+        self.part = part
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def startups(self) -> list[int]:
+        found = []
+        for pid in self.container.pids():
+            try:
+                if b"startup" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+            except OSError:
+                continue
+        return found
+
+    def _run(self) -> None:
+        while not self.ended.is_set():
+            for pid in self.startups():
+                try:
+                    os.kill(pid, signal.SIGSTOP)
+                    self.ended.wait(0.1 * (1 - self.part))
+                    if self.part:
+                        os.kill(pid, signal.SIGCONT)
+                except ProcessLookupError:
+                    continue
+            self.ended.wait(0.1 * self.part or 0.1)
+
+    def release(self) -> None:
+        self.ended.set()
+        self.thread.join()
+        for pid in self.startups():
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def brake() -> Iterator[Callable[[Container, float], Brake]]:
+    made: list[Brake] = []
+
+    def brake(container: Container, part: float) -> Brake:
+        made.append(Brake(container, part))
+        return made[-1]
+
+    yield brake
+    for each in made:
+        if not each.ended.is_set():
+            each.release()
+
+
+def much_wal(server: Container, rows: int = 200_000) -> None:
+    """Write WAL, some 60 MB, that no checkpoint has made needless."""
+    conf = server.config / "postgresql.conf"
+    conf.write_text(conf.read_text() + "max_wal_size = 8GB\ncheckpoint_timeout = 1h\nautovacuum = off\n")
+    server.sql("select pg_reload_conf()", "create table big (i int, u text)", "create index on big (u)", "checkpoint")
+    subprocess.run(server.psql(f"insert into big select i, md5(i::text) from generate_series(1, {rows}) i"), check=True, timeout=120)
+
+
+def crash(server: Container) -> None:
+    os.kill(server.postmaster(), signal.SIGKILL)
+    server.unasked("died")
+
+
+def test_a_promotion_waits_for_as_long_as_replay_moves(
+    primary: Container, operate: Callable[..., Operator], brake: Callable[[Container, float], Brake]
+) -> None:
+    """Three seconds without any progress would end it; all of it takes several times as long."""
+    much_wal(primary)
+    crash(primary)
+    slow = brake(primary, 0.1)
+    operator = operate(primary, primary, stall=3.0)
+    started = operator.run(Op.START, mode="warm", term=2)
+    assert started.outcome is Outcome.OK
+    assert started.position is not None
+    assert started.replayed is not None
+    assert started.replayed < started.position.lsn
+    primary.term = 2
+    primary.deadline(600)
+    promoted = operator.run(Op.PROMOTE, term=2, timeline=3, own=started.position)
+    assert (promoted.outcome, promoted.text) == (Outcome.OK, "term 2, timeline 3")
+    slow.release()
+    seen = [each.replayed for each in operator.seen if each.replayed is not None]
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 3, "the replay was seen to go from segment to segment"
+    assert primary.sql("select count(*) from big") == "200000"
+
+
+def test_a_promotion_that_makes_no_progress_fails(
+    primary: Container, operate: Callable[..., Operator], brake: Callable[[Container, float], Brake]
+) -> None:
+    much_wal(primary)
+    crash(primary)
+    brake(primary, 0.0)
+    operator = operate(primary, primary, stall=2.0)
+    started = operator.run(Op.START, mode="warm", term=2)
+    primary.term = 2
+    primary.deadline(600)
+    promoted = operator.run(Op.PROMOTE, term=2, timeline=3, own=started.position)
+    assert promoted.outcome is Outcome.FAILED
+    assert promoted.text.startswith("not writable, and no progress for 2 s: ")
+
+
+def test_a_paused_replay_holds_no_promotion_up(primary: Container, clone: Clone, operate: Callable[..., Operator]) -> None:
+    replica = clone("pod-1", "hot")
+    wait_for(lambda: replica.answers() == "1", "the replica answers")
+    replica.sql("select pg_wal_replay_pause()")
+    wait_for(lambda: replica.sql("select pg_get_wal_replay_pause_state()") == "paused", "it is paused")
+    primary.sql("create table t as select generate_series(1, 10000) i")
+    end = primary.sql("select pg_current_wal_flush_lsn()")
+    wait_for(lambda: primary.sql(f"select flush_lsn >= '{end}' from pg_stat_replication") == "t", "it has received all")
+    operator = operate(replica, primary)
+    sealed = operator.run(Op.SEAL)
+    assert sealed.position == Position(2, parse_lsn(end))
+    replica.deadline(60)
+    assert operator.run(Op.PROMOTE, timeline=3, own=sealed.position).outcome is Outcome.OK
+    assert replica.sql("select count(*) from t") == "10000"
+
+
+def test_the_end_of_wal_of_a_server_that_wrote_is_looked_for_where_it_was_known_to_be(
+    primary: Container, operate: Callable[..., Operator]
+) -> None:
+    much_wal(primary, 20_000)
+    known = Position(2, parse_lsn(primary.sql("select pg_current_wal_flush_lsn()")))
+    primary.sql("insert into big select 1, 'more'")
+    crash(primary)
+    operator = operate(primary, primary)
+    by_redo = operator.run(Op.START, mode="warm", term=2)
+    from_there = operator.run(Op.START, mode="warm", term=2, known=known)
+    elsewhere = operator.run(Op.START, mode="warm", term=2, known=Position(1, 0x100))
+    assert by_redo.position == from_there.position == elsewhere.position
+    assert by_redo.position is not None
+    assert by_redo.position > known
+
+
+def test_a_timeline_may_be_far_above_ours(standby: Container, make: Make) -> None:
+    """A thousand promotions may have failed elsewhere: that is no reason against this one."""
+    standby.deadline(None)
+    assert standby.ok("promote", str(FAR), "1") == ""
+    wait_for(lambda: standby.answers("select pg_is_in_recovery()") == "f", "it is writable")
+    assert standby.sql("select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)") == f"{FAR:08X}"
+    replica = make("pod-1")
+    replica.start()
+    replica.ok("clone", *standby.address())
+    replica.ok("start", "hot")
+    replica.ok("follow", *standby.address())
+    wait_for(lambda: standby.sql("select count(*) from pg_stat_replication where state = 'streaming'") == "1", "a replica follows")
