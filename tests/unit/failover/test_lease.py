@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from hapg_failover.core import lease, pods, publication
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import Holder, LeaseState, Member, Pod, PodPatch, Publication, Release, SyncRecord, VolumeState
+from hapg_failover.core.recovery import Progress
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 texts = st.text(max_size=20)
 maybe = st.none() | texts
 seconds = st.floats(0, 1e6)
-positions = st.none() | st.builds(Position, st.integers(1, 2**32 - 1), st.integers(0, 2**64 - 1))
+lsns = st.integers(0, 2**64 - 1)
+positions = st.none() | st.builds(Position, st.integers(1, 2**32 - 1), lsns)
 states = st.builds(
     LeaseState,
     holder=st.builds(Holder, texts, texts),
@@ -31,6 +33,7 @@ states = st.builds(
     members=st.lists(st.builds(Member, texts, texts), max_size=4).map(tuple),
     release=st.none() | st.builds(Release, texts, st.booleans(), positions, maybe, seconds),
     sync=st.none() | st.lists(texts, min_size=2, max_size=4).map(lambda volumes: SyncRecord(2, tuple(volumes))),
+    recovery=st.none() | st.builds(Progress, lsns, lsns, lsns, st.integers(0, 2**63 - 1)),
     protocol=st.integers(1, 9),
 )
 publications = st.builds(
