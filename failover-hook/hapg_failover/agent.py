@@ -49,6 +49,7 @@ from .core.memory import Memory, Phase
 from .core.model import GrantRequest, Holder, LeaseObject, Pod
 from .core.observation import Observation
 from .core.pace import longest_wait
+from .core.readiness import is_ready
 from .core.results import RecordCheck
 from .grants import Grants
 from .inspection import INSTEAD
@@ -68,7 +69,6 @@ AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 ANSWERED = (Exit, PutLease)
 RECOVERING = (Phase.BOOT, Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING)
-SERVING = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
 
 
 class Agent:
@@ -151,12 +151,11 @@ class Agent:
         return time.monotonic() - self._turned_at < 10.0
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether the server of this pod runs, is initialised and has a role, and in words."""
-        phase = self._memory.phase
+        """Whether the server of this pod runs and is the primary, or a replica that has joined; and the phase."""
+        memory, now = self._memory, boottime()
         heartbeat = self._supervisor.heartbeat()
-        runs = heartbeat is not None and boottime() - heartbeat.uptime < 2.0 and heartbeat.state != "down"
-        ready = runs and phase in SERVING
-        return ready, f"{phase.value}: {self._last_reason}"
+        runs = heartbeat is not None and now - heartbeat.uptime < 2.0 and heartbeat.state != "down"
+        return runs and is_ready(memory, now, self._settings().timing.unready), memory.phase.value
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""

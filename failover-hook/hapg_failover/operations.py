@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import floor
+from typing import Any
 from uuid import uuid4
 
 from .adapters.clock import boottime
@@ -18,6 +19,7 @@ from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor
 from .adapters.volume import Marker, Volume
 from .core import rejoin, storage, syncset
 from .core.actions import Op, Run
+from .core.control import parse_control_file
 from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
@@ -39,6 +41,7 @@ REMOTE_S = 5.0
 LONG_CHECKPOINT_S = 1.0
 SIZE_S = 60.0
 CLONE_SEGMENTS = 3
+NEAR_BYTES = 16 * 1024 * 1024
 FRESH_S = 0.5
 STANDBYS_S = 4.0
 STATUS_S = 2.0
@@ -124,10 +127,13 @@ class Operation:
         """Have a standby follow somebody else or nobody, for which earlier majors restart it."""
         return self._verb(verb, *args) if self._tools.reloads_conninfo else self._long_verb(verb, *args)
 
-    def _call(self, verb: str, *args: str, timeout: float, moved_at: Callable[[], float] | None = None) -> tuple[str, str]:
-        """Send a verb; if the supervisor has heard a higher term, from an agent before us, take it over for the next try."""
+    def _call(self, verb: str, *args: str, timeout: float, **more: Any) -> tuple[str, str]:
+        """Send a verb; if the supervisor has heard a higher term, from an agent before us, take it over for the next try.
+
+        more: as Verbs.call takes it.
+        """
         try:
-            return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout, moved_at=moved_at)
+            return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout, **more)
         except OperationFailed as failure:
             if newer := TERM_TOO_LOW.search(str(failure)):
                 self._tools.volume.write_term(int(newer[1]))
@@ -211,9 +217,10 @@ class Operation:
         try:
             text = tools.sql.remote_history(host, tools.port, run.timeline, REMOTE_S)
             own = position or self._least_position()
-            plan = rejoin.plan(own, run.timeline, parse_history(text))
-            if plan.way is Way.WAIT:
-                raise OperationFailed(plan.reason, position)
+            known = tools.volume.read_history(own.timeline) if own.timeline == run.timeline else None
+            plan = rejoin.plan(own, run.timeline, parse_history(text), parse_history(known) if known else None)
+            if plan.way is Way.CLONE:
+                return self._result(Outcome.LOST, plan.reason, position)
             if plan.way is Way.REWIND and "pg_rewind" in tools.missing:
                 return self._result(Outcome.LOST, f"{plan.reason}; the image has no pg_rewind", position)
             if plan.way is Way.REWIND:
@@ -346,8 +353,9 @@ class Operation:
     def _hand_over(self) -> OpResult:
         tools = self._tools
         self._use_reserves()
-        self._verb("stop", "fast", timeout=max(10.0, tools.grace - 20.0))
-        self._wait_for_down()
+        with suppress(SqlError):
+            tools.sql.end_laggards(self._run.keep or "", NEAR_BYTES, STATUS_S)
+        self._shut_down()
         control = self._inspection.control()
         if control.cluster_state != "shut down":
             raise OperationFailed(f"the server wasn't shut down cleanly: {control.cluster_state}")
@@ -356,6 +364,24 @@ class Operation:
         if end is None:
             raise OperationFailed("the shutdown checkpoint can't be read")
         return self._result(Outcome.OK, "shut down", Position(control.checkpoint.timeline, end))
+
+    def _shut_down(self) -> None:
+        """Shut the server down. It waits for each standby to have its last record; once that is written, not for those that hang."""
+        written_at: list[float] = []
+
+        def is_over() -> bool:
+            with suppress(OSError, ValueError):
+                if not written_at and parse_control_file(self._tools.volume.read_control()).cluster_state == "shut down":
+                    written_at.append(boottime())
+            return bool(written_at) and boottime() - written_at[0] > self._run.seconds
+
+        try:
+            self._call("stop", "fast", timeout=max(10.0, self._tools.grace - 20.0), is_over=is_over)
+        except OperationFailed:
+            if not written_at:
+                raise
+            self._verb("kill")
+        self._wait_for_down()
 
     def _standbys(self) -> OpResult:
         """Change the setting and see that every process acts by it; the position is the end of WAL after that."""

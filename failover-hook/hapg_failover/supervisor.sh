@@ -785,6 +785,7 @@ job_clone() { # HOST PORT
     # before 10 pg_basebackup leaves it to the kernel when the files are written
     if [[ $WAL == pg_xlog ]]; then whole=(-f); fi
     conninfo "$1" "$2"
+    INFO=${INFO/ application_name=/ application_name=clone.} # a copy that streams is no standby
     if [[ -e $DATA ]]; then rm -rf "$former" || return; fi
     rm -rf "$new" && name_wal pg_basebackup || return
     if ! "$BIN/pg_basebackup" -D "$new" "${APART[@]}" -X stream -c fast -w -d "$INFO"; then
@@ -801,6 +802,7 @@ job_rewind() { # HOST PORT
     local out rc state recovered=''
     of_this_major && has_its_wal || return
     conninfo "$1" "$2" postgres
+    INFO=${INFO/ application_name=/ application_name=rewind.}
     state=$("$BIN/pg_controldata" -D "$DATA") || return
     if [[ ! $state =~ 'Database cluster state:'\ +'shut down'( in recovery)?$'\n' ]]; then
         # pg_rewind would run crash recovery by itself, but without our configuration, and the checkpoint at its end would

@@ -40,11 +40,19 @@ class Verbs:
                 self._changed.notify_all()
 
     def call(
-        self, nonce: str, term: int, verb: str, *args: str, timeout: float, moved_at: Callable[[], float] | None = None
+        self,
+        nonce: str,
+        term: int,
+        verb: str,
+        *args: str,
+        timeout: float,
+        moved_at: Callable[[], float] | None = None,
+        is_over: Callable[[], bool] | None = None,
     ) -> tuple[str, str]:
         """Send a verb and wait for its answer; return its text and the verb's ID. Raise OperationFailed.
 
-        moved_at: boot time at which what the verb began was last seen to make progress: the timeout counts from then on.
+        moved_at: boot time at which what the verb began was last seen to make progress: the timeout counts from then on. is_over: asked
+        ten times a second; the answer isn't waited for any longer once it says so.
         """
         with self._changed:
             try:
@@ -58,7 +66,9 @@ class Verbs:
                 return max(begun, moved_at() if moved_at is not None else begun) + timeout - boottime()
 
             while verb_id not in self._answers and (left := left_s()) > 0 and self._same(nonce):
-                self._changed.wait(min(left, 0.5))
+                if is_over is not None and is_over():
+                    break
+                self._changed.wait(min(left, 0.5 if is_over is None else 0.1))
             self._waiting.discard(verb_id)
             event = self._answers.pop(verb_id, None)
         if event is None:

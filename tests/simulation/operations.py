@@ -159,8 +159,6 @@ def follow(d: Driver) -> Operation:
     if source is None or source.volume.wal is None or d.fails():
         return Outcome.FAILED, position, "the primary can't be reached"
     plan = rejoin.plan(position, source.volume.wal.position.timeline, source.volume.wal.history)
-    if plan.way is rejoin.Way.WAIT:
-        return Outcome.FAILED, position, plan.reason
     if plan.way is rejoin.Way.REWIND:
         return Outcome.FORKED, position, plan.reason
     if plan.way is rejoin.Way.CLONE or d.world.chance(d.world.wal_gone):

@@ -106,6 +106,12 @@ class Sql(Protocol):
     def reload(self, timeout: float) -> None:
         """Have the server of this pod read its configuration files and its certificate again. Raise SqlError."""
 
+    def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
+        """End what streams from the local server and is more than `behind` bytes behind, or isn't a standby, but for the standby `keep`.
+
+        A shutdown waits for each of them, however slow it is. Raise SqlError.
+        """
+
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """Return the physical replication slots of the local server. Raise SqlError."""
 

@@ -47,6 +47,11 @@ SELECT current_setting('synchronous_standby_names'),
        (SELECT coalesce(json_agg(json_build_array(application_name, sync_priority)), '[]')::text FROM pg_stat_replication)
 """
 
+_END_LAGGARDS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_replication
+ WHERE application_name <> %s AND (flush_lsn IS NULL OR state <> 'streaming' OR pg_current_wal_lsn() - flush_lsn > %s)
+"""
+
 _SLOTS = """
 SELECT coalesce(json_agg(json_build_array(slot_name, active)), '[]')::text FROM pg_replication_slots WHERE slot_type = 'physical'
 """
@@ -187,6 +192,10 @@ class PostgresSql:
     def reload(self, timeout: float) -> None:
         """See ports.Sql."""
         self._once(self._local, timeout, "SELECT pg_reload_conf()")
+
+    def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
+        """See ports.Sql."""
+        self._once(self._local, timeout, (_END_LAGGARDS, (keep, behind)))
 
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """See ports.Sql."""

@@ -226,6 +226,13 @@ class Volume:
             self._wal.stat()  # a directory that isn't there proves nothing of its files
             return None
 
+    def read_history(self, timeline: int) -> str | None:
+        """Return our history file of a timeline, None if there is none or an empty one. Raise OSError."""
+        try:
+            return (self._wal / f"{timeline:08X}.history").read_text() or None
+        except FileNotFoundError:
+            return None
+
     def may_hold_record(self, position: Position) -> bool:
         """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""
         try:

@@ -33,6 +33,7 @@ class Run:
     longer check; drain: seal only once the primary has ended the stream; seconds: how long a checkpoint may take. guard: start a server
     that acknowledges nothing without so many standbys; setting: of synchronous_standby_names; waited: the one before made commits wait;
     reserve: use what was set aside on a volume that is full; known: a position that our server is known to have flushed.
+    keep: the standby to which a server that is shut down sends its last records, however far behind it is.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Run:
     waited: bool = True
     reserve: bool = False
     known: Position | None = None
+    keep: str | None = None
 
 
 class PutKind(Enum):

@@ -53,6 +53,7 @@ def stand(step: Step, s: LeaseState) -> None:
             max_lag=o.max_lag,
             ended=step.holder_has_ended,
             unblocked_for=o.now - m.blocked_at,
+            hold=o.timing.hold,
         )
     if verdict.blocked:
         step.remember(blocked_at=o.now)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import cloning, failsafe, force, labels, primary, standby, startup, switchover, synchronous
+from . import cloning, failsafe, force, labels, primary, readiness, standby, startup, switchover, synchronous
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
 from .decision import Decision
 from .memory import Memory, Phase
@@ -36,6 +36,8 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     if memory.promised_until is None:
         # an agent before us may have promised something a moment ago
         step.remember(promised_until=observation.now + observation.timing.promise(observation.timing.grant))
+    if observation.deleting and memory.leaving_since is None:
+        step.remember(leaving_since=observation.now)
     if observation.put is not None:
         _put_answered(step, observation.put)
     if observation.container_dead:
@@ -56,6 +58,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     if not step.actions:
         _by_phase(step)
     force.attend(step)
+    readiness.note(step)
     for request in observation.asked:
         failsafe.answer(step, request)
     step.read()

@@ -19,8 +19,8 @@ NO_LEASE_WAIT_S = 60.0
 RESUME_LEAP = 16
 
 
-BLOCKS = ("member", "timeline", "lag", "positions")
-"""What keeps a member from claiming for good: rule 4A, the two sides of 4D, and 4E."""
+BLOCKS = ("member", "timeline", "lag", "positions", "hold")
+"""What keeps a member from claiming for long: rule 4A, the two sides of 4D, 4E, and 4G."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,15 @@ def is_successor(me: Candidate, lease: LeaseState) -> bool:
     return lease.release is not None and lease.release.successor == me.pod and has_clean_end(me, lease)
 
 
+def is_foreign(publication: Publication, lease: LeaseState) -> bool:
+    """Tell whether a server is on a timeline that nobody has reserved, as after pg_promote() by hand: it never wins, nor does it count.
+
+    A volume that knows a newer term than the Lease is no such one: the Lease was put back, with the rest of etcd.
+    """
+    position = publication.position
+    return position is not None and position.timeline > lease.timeline and publication.max_term <= lease.term
+
+
 def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, int, bool, bool, int]:
     position = publication.position or Position(0, 0)
     backlog = _backlog(position, publication.replayed)
@@ -101,13 +110,15 @@ def judge(
     max_lag: int,
     ended: bool = False,
     unblocked_for: float = math.inf,
+    hold: float = 0.0,
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
     age: seconds since this version was first seen; waited: seconds since it was first seen to be released or run out;
     published_for: seconds since our own publication under it was sent, for as long the others have had reason to publish;
     cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown checkpoint;
-    unblocked_for: seconds since something kept us from claiming for good, so that those it kept as well begin by rank when it's gone.
+    unblocked_for: seconds since something kept us from claiming for good, so that those it kept as well begin by rank when it's gone;
+    hold: how long after a clean release those that lack a part of it wait for a member that has all.
     """
     if lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
@@ -124,7 +135,14 @@ def judge(
         return Verdict(True, f"chosen successor at {me.position}")
     if not is_published(me, version, pods):
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
-    relevant = {n: (p, q) for n, (p, q) in published.items() if q.volume in volumes | recorded and q.state is VolumeState.DATA}
+    if is_foreign(published[me.pod][1], lease):
+        reason = f"our timeline {me.position.timeline} was never reserved, the highest that was is {lease.timeline}"
+        return Verdict(False, f"{reason}: the server was promoted by somebody else", blocked="timeline")
+    relevant = {
+        n: (p, q)
+        for n, (p, q) in published.items()
+        if q.volume in volumes | recorded and q.state is VolumeState.DATA and not is_foreign(q, lease)
+    }
     missing = volumes - {q.volume for _, q in relevant.values() if q.position is not None}
     # Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
     limit = COLD_WAIT_S if cold and lease.volume in missing else PUBLISH_WAIT_S
@@ -156,6 +174,10 @@ def judge(
     if lease.sync is None and lag > max_lag:
         reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {max_lag}"
         return Verdict(False, reason, blocked="lag")
+    if lease.sync is None and lease.release is not None and not has_clean_end(me, lease) and waited < hold and lease.release.clean:
+        end = lease.release.position or best
+        reason = f"{lease.holder.pod} was shut down at {end}; we lack {end.lsn - me.position.lsn} bytes of that, and wait for who has them"
+        return Verdict(False, f"{reason} for another {hold - waited:.0f} s", blocked="hold")
     order = sorted((q.failed, _rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not p.deleting)
     names = [n for _, _, n in order]
     rank = names.index(me.pod) if me.pod in names else len(names)
@@ -199,10 +221,13 @@ def claim(
     ttl: ours, in seconds; a lower one than recorded takes force at once since our own usable lease is the shorter too. The
     synchronous set stays as it is. The last holder becomes a member: until our server can write, its volume is as good as ours.
     """
-    terms = [max_term] + [p.publication.max_term for p in pods if p.publication is not None]
-    members = tuple(m for m in lease.members if m.volume != me.volume)
+    said = [p.publication for p in pods if p.publication is not None]
+    terms = [max_term] + [q.max_term for q in said]
+    # Also a timeline that nobody has reserved is never begun a second time.
+    timelines = [lease.timeline, me.position.timeline] + [q.position.timeline for q in said if q.position is not None]
+    members = tuple(replace(m, streaming=False) for m in lease.members if m.volume != me.volume)
     if lease.volume is not None and lease.volume not in {me.volume, *(m.volume for m in members)}:
-        members = (*members, Member(lease.holder.pod, lease.volume))
+        members = (*members, Member(lease.holder.pod, lease.volume, streaming=False))
     return replace(
         lease,
         holder=Holder(me.pod, me.uid),
@@ -210,7 +235,7 @@ def claim(
         ttl_s=ttl,
         volume=me.volume,
         address=address,
-        timeline=max(lease.timeline, me.position.timeline) + 1,
+        timeline=max(timelines) + 1,
         members=members,
         release=None,
         position=me.position,
@@ -281,7 +306,7 @@ def resume_state(
     no timeline above the highest term was, in a cluster that was made here. The leap is for claims that nobody knows of any more.
     """
     others = [
-        Member(p.name, q.volume)
+        Member(p.name, q.volume, streaming=False)
         for p, q in publications(pods, version).values()
         if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA
     ]

@@ -55,9 +55,9 @@ class Fields:
             raise ValueError(f"{self._where}.{key}: expected a number of seconds, found {value!r}")
         return float(value)
 
-    def flag(self, key: str) -> bool:
-        """Return a boolean; False if it isn't there."""
-        value = self._value.get(key, False)
+    def flag(self, key: str, default: bool = False) -> bool:
+        """Return a boolean, `default` if it isn't there."""
+        value = self._value.get(key, default)
         if not isinstance(value, bool):
             raise ValueError(f"{self._where}.{key}: expected true or false, found {value!r}")
         return value

@@ -69,7 +69,8 @@ class Memory:
     grants; by_grants: they are all that lets our server go on. promised_until: boot time before which we don't claim, None until the
     agent's first decision; heard: (term, serial) of the last request that was granted. guarded: the server was started to acknowledge
     nothing by itself; recorded: the synchronous set in the Lease is what was last written and answered; setting: found in force, at LSN
-    base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about it.
+    base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about it. joined_at: when this member was last
+    seen to be the primary or to stream from it, None if it never was, or is known not to; leaving_since: when our pod was first seen to go.
     """
 
     phase: Phase = Phase.BOOT
@@ -118,6 +119,8 @@ class Memory:
     checked: Position | None = None
     slots_at: float = 0.0
     told: tuple[tuple[str, float], ...] = ()
+    joined_at: float | None = None
+    leaving_since: float | None = None
     answered: tuple[tuple[str, float], ...] = ()
     blocked: str = ""
     blocked_at: float = -1e9

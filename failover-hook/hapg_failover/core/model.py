@@ -42,10 +42,11 @@ class Holder:
 
 @dataclass(frozen=True)
 class Member:
-    """A replica that may claim: its pod's name and the UUID of its volume."""
+    """A replica that may claim: its pod's name and the UUID of its volume. streaming: it streamed from the holder at the last look."""
 
     pod: str
     volume: str
+    streaming: bool = True
 
 
 @dataclass(frozen=True)

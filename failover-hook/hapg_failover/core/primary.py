@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, labels, recovery, slots, storage, switchover, synchronous
+from . import election, failsafe, labels, recovery, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, PutKind
 from .lsn import Position
-from .members import next_members
+from .members import is_news, next_members
 from .memory import Phase
 from .model import LeaseState, Release
 from .results import OpResult, Outcome
@@ -157,7 +157,7 @@ def _renew(step: Step) -> None:
     successor = m.successor if m.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
     writes = m.phase is Phase.PRIMARY and s.recovery is not None
-    changed = ((members != s.members or record != s.sync or writes) and o.now - m.put_at >= RETRY_PUT_S) or named
+    changed = ((is_news(s.members, members) or record != s.sync or writes) and o.now - m.put_at >= RETRY_PUT_S) or named
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
@@ -166,7 +166,7 @@ def _renew(step: Step) -> None:
     why = "renew the Lease"
     if record != s.sync:
         why = f"synchronous volumes are {', '.join(record.volumes) if record is not None else 'none'}"
-    elif members != s.members:
+    elif is_news(s.members, members):
         why = f"members are {', '.join(x.pod for x in members) or 'none'}"
     elif writes:
         why = "our server has recovered and writes"
@@ -298,7 +298,11 @@ def tell_what_is_left(step: Step) -> None:
         (
             p.publication.position
             for p in o.pods
-            if p.publication and p.publication.lease_version == step.version and p.publication.position and p.publication.running
+            if p.publication
+            and p.publication.lease_version == step.version
+            and p.publication.position
+            and p.publication.running
+            and not election.is_foreign(p.publication, s)
         ),
         default=None,
     )

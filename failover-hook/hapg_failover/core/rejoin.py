@@ -14,12 +14,11 @@ LONGEST_PAUSE_S = 300.0
 
 
 class Way(Enum):
-    """follow: repoint; rewind: pg_rewind first; clone: only a new copy helps; wait: the primary isn't ready."""
+    """follow: repoint; rewind: pg_rewind first; clone: only a new copy helps."""
 
     FOLLOW = "follow"
     REWIND = "rewind"
     CLONE = "clone"
-    WAIT = "wait"
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,18 @@ class Plan:
     reason: str
 
 
-def plan(own: Position, timeline: int, history: History) -> Plan:
+def plan(own: Position, timeline: int, history: History, own_history: History | None = None) -> Plan:
     """Compare our end of WAL with where the primary's history left our timeline.
 
     timeline: the primary's; history: (timeline, LSN at which it was left), in order, of the primary's history file
-    (PostgreSQL, src/backend/access/transam/timeline.c: a server may follow if it hasn't passed the switch point).
+    (PostgreSQL, src/backend/access/transam/timeline.c: a server may follow if it hasn't passed the switch point); own_history: of ours,
+    None: not known. Each timeline is reserved in the Lease, so one above the primary's was begun by somebody else, as by pg_promote().
     """
     if own.timeline > timeline:
-        return Plan(Way.WAIT, f"the primary is still on timeline {timeline}, we are on {own.timeline}")
+        return Plan(Way.REWIND, f"our timeline {own.timeline} was never reserved: the primary is on {timeline}")
+    if own.timeline == timeline and own_history not in (None, history):
+        # pg_rewind takes two servers on timelines of one number for the same (src/bin/pg_rewind/pg_rewind.c)
+        return Plan(Way.CLONE, f"our timeline {timeline} isn't the primary's: it began elsewhere")
     if own.timeline == timeline:
         return Plan(Way.FOLLOW, f"on the primary's timeline {timeline}")
     fork = fork_point(history, own.timeline)

@@ -16,6 +16,9 @@ FOLLOW_RETRY_S = 0.25
 UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges nothing by itself if it is promoted"
 SUCCESSION_S = 10.0
 SHORTEST_DRAIN_S = 0.5
+LEAVE_S = 1.0
+LEAVE_GRACE_S = 20
+STAY_S = 60.0
 OVERDUE_READ_S = 0.4
 
 
@@ -130,12 +133,11 @@ def follow(step: Step) -> None:
     labels.replica(step)
     if busy(step):
         step.because(f"{m.op.value if m.op else ''} is under way")
-    elif o.deleting:
-        step.run(Op.STOP, "the pod is going away: stop the standby")
-        step.go(Phase.STOPPING, step.reason)
     elif o.server != "standby" and step.server_known:
         step.forget_server()
         step.go(Phase.BOOT, "the standby isn't running any more")
+    elif o.deleting:
+        _leave(step, s)
     elif o.lease is None or o.lease.state is None:
         step.because("the Lease hasn't been read yet")
     elif s is None:
@@ -169,6 +171,28 @@ def follow(step: Step) -> None:
         if m.copies and any(x.volume == o.volume for x in s.members):
             step.remember(copies=0, copy_at=0.0)
         step.because(f"following {s.holder.pod}")
+
+
+def _leave(step: Step, s: LeaseState | None) -> None:
+    """Our pod is going away: if the primary's is as well, stay until it has ended the stream, so that we have its last record.
+
+    Pods that are deleted at once are seen to go one after the other. Who can't read the API any more, as when a release is uninstalled,
+    doesn't see the primary go.
+    """
+    o, m = step.o, step.m
+    own, since = step.own_pod, o.now if m.leaving_since is None else m.leaving_since
+    grace = own.grace if own is not None and own.grace is not None else LEAVE_GRACE_S
+    left = since + min(STAY_S, grace - LEAVE_GRACE_S) - o.now
+    knows = o.lease is not None and o.lease.last_read >= since
+    primary_leaves = s is not None and (s.holder.uid in o.gone or any(p.uid == s.holder.uid and p.deleting for p in o.pods))
+    if left > 0 and (primary_leaves or not knows) and o.now - since >= LEAVE_S:
+        why = f"this pod and the primary's are going away: stay until it ends the stream, {left:.0f} s at most"
+        step.run(Op.SEAL, why, drain=True, seconds=left)
+    elif left > 0 and o.now - since < LEAVE_S:
+        step.because("the pod is going away; whether the primary's is as well will show in a moment")
+    else:
+        step.run(Op.STOP, "the pod is going away: stop the standby")
+        step.go(Phase.STOPPING, step.reason)
 
 
 def _seal_at(step: Step, s: LeaseState) -> float:

@@ -24,7 +24,12 @@ LAST_CHECKPOINT_S = 30.0
 SERVE_ON_S = 0.8
 ROUTE_AHEAD_S = 0.3
 LEAST_GRACE_S = 15
+# Of a pod's grace period: the last checkpoint while it serves, the shutdown, and the 10 s that the supervisor keeps for itself.
+SHUTDOWN_S = 40
 ANNOUNCE_S = 1.5
+# How long a server whose WAL ends with its shutdown checkpoint may go on sending that to standbys that hang.
+LAST_RECORD_S = 2.0
+LAST_RECORD_LEAVING_S = 10.0
 ASK_AGAIN_S = 0.3
 NEAR_BYTES = 16 * 1024 * 1024
 START_AGAIN_S = 0.5
@@ -54,6 +59,8 @@ def _begin(step: Step) -> None:
         _stop(step, begun, choose_successor(step))
         return
     if o.deleting:
+        if _awaits_a_member(step):
+            return
         if not busy(step):
             grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
             _prepare(step, HandOver(causes.LEAVING, o.now), causes.LEAVING, min(LAST_CHECKPOINT_S, grace / 4))
@@ -75,6 +82,19 @@ def _begin(step: Step) -> None:
         assert chosen is not None
         step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
         _prepare(step, HandOver(causes.SWITCHOVER, o.now, request.id, request.to), f"switchover to {chosen.name}", CHECKPOINT_S)
+
+
+def _awaits_a_member(step: Step) -> bool:
+    """Serve on while nobody could take over without a loss, but another pod stays that may become able to; only as long as grace lasts."""
+    o, own = step.o, step.own_pod
+    grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
+    left = (step.m.leaving_since or o.now) + grace - SHUTDOWN_S - o.now
+    stays = [p for p in o.pods if p.uid != o.me.uid and not p.deleting]
+    if choose_successor(step) is not None or not stays or left <= 0:
+        return False
+    step.tell("AwaitingMember", f"the pod is going away, and no member streams: {left:.0f} s are left to wait for one")
+    step.because(f"{causes.LEAVING}, and no member streams: waiting for one for another {left:.0f} s")
+    return True
 
 
 def _prepare(step: Step, h: HandOver, reason: str, seconds: float) -> None:
@@ -136,18 +156,27 @@ def choose_successor(step: Step, to: str | None = None) -> Pod | None:
     Whatever a streaming member lacks is sent before the server is down, so a few bytes more or less decide nothing.
     """
     o, s = step.o, step.state
-    members = {member.pod for member in s.members} if s is not None else set()
+    members = {member.pod: member.volume for member in s.members} if s is not None else {}
     flushed = {x.pod: x.flushed or 0 for x in o.streaming if x.since is not None}
     head = o.position.lsn if o.position is not None else max(flushed.values(), default=0)
     able = [
         p
         for p in o.pods
-        if p.name in members and p.uid != o.me.uid and not p.deleting and p.name in flushed and head - flushed[p.name] <= o.max_lag
+        if _shows(p, members.get(p.name))
+        and p.uid != o.me.uid
+        and not p.deleting
+        and p.name in flushed
+        and head - flushed[p.name] <= o.max_lag
     ]
     if to is not None:
         return next((p for p in able if p.name == to), None)
     most = max((flushed[p.name] for p in able), default=0)
     return min(able, key=lambda p: (p.ordinal >= o.replicas, most - flushed[p.name] > NEAR_BYTES, p.ordinal), default=None)
+
+
+def _shows(pod: Pod, volume: str | None) -> bool:
+    """Tell whether a pod shows that it has `volume`, of the member that has its name; None: there is none."""
+    return volume is not None and pod.publication is not None and pod.publication.volume == volume
 
 
 def prepared(step: Step, result: OpResult) -> None:
@@ -209,7 +238,8 @@ def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
     name = chosen.name if chosen is not None else None
     step.remember(successor=name)
     step.go(Phase.STOPPING, h.why)
-    step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}", reserve=True)
+    seconds = LAST_RECORD_S if h.why != causes.LEAVING else LAST_RECORD_LEAVING_S
+    step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}", reserve=True, keep=name, seconds=seconds)
     if chosen is not None:
         _route(step, h, chosen)
         step.actions.append(Announce("Normal", "HandOver", f"{h.why}: hand over to {name}"))

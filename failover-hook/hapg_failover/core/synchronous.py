@@ -85,7 +85,10 @@ def _situation(step: Step, s: LeaseState, members: tuple[Member, ...]) -> Situat
 
 
 def _standbys(step: Step, members: tuple[Member, ...]) -> tuple[Standby, ...]:
-    """Return the members as standbys, each pod with the volume that it shows; with all its recorded ones while it shows none."""
+    """Return the members as standbys, each pod with the volume that it shows; with all its recorded ones while it shows none.
+
+    None of those is live then: a pod that is cloned has the name of the one before it, and not yet its data.
+    """
     o, m = step.o, step.m
     shown = {p.name: p.publication.volume for p in o.pods if p.publication is not None and p.publication.volume is not None}
     held_for = o.now - m.phase_since
@@ -96,7 +99,8 @@ def _standbys(step: Step, members: tuple[Member, ...]) -> tuple[Standby, ...]:
             continue
         x = live.get(member.pod)
         silent = held_for if x is None else min(held_for, o.now - x.seen)
-        found.append(Standby(member.pod, member.volume, x is not None and x.since is not None, silent, x.flushed if x else None))
+        is_live = x is not None and x.since is not None and member.pod in shown
+        found.append(Standby(member.pod, member.volume, is_live, silent, x.flushed if x else None))
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ BETTER = Pod("pg-2", "u2", "1", 2, publication=replace(SAID, nonce="n2", volume=
 
 def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone() -> None:
     """A dead server's position of a newer timeline kept all from claiming until its pod was made anew."""
-    free = lease(replace(RELEASED, members=(*RELEASED.members, Member("pg-2", "v2"))), WAITED_S)
+    free = lease(replace(RELEASED, timeline=9, members=(*RELEASED.members, Member("pg-2", "v2"))), WAITED_S)
     kept = decide(seen(lease=free, pods=(NEWER, POD, BETTER)), replace(SEALED, published_at=NOW - WAITED_S))
     assert "is older than 9" in kept.reason
     gone = seen(lease=free, pods=(POD, BETTER))

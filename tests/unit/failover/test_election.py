@@ -11,6 +11,7 @@ from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
 
 LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"), Member("pg-2", "v2")))
+NEWER = replace(LEASE, timeline=5)
 DIED = replace(LEASE, release=Release("the server died", clean=False, hold_s=3.0))
 
 
@@ -74,7 +75,17 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
             "isn't published under",
         ),
         ("published by another run", me(1, 100), LEASE, (pod(1, 100, nonce="x"),), 9.0, 3.0, False, False, "isn't published"),
-        ("a newer timeline is there", me(1, 100), LEASE, (pod(1, 100), pod(2, 50, 5)), 9.0, 3.0, False, False, "older than 5"),
+        (
+            "a newer timeline is there",
+            me(1, 100),
+            replace(LEASE, timeline=5),
+            (pod(1, 100), pod(2, 50, 5)),
+            9.0,
+            3.0,
+            False,
+            False,
+            "older than 5",
+        ),
         ("too far behind", me(2, 10), LEASE, (pod(1, 100), pod(2, 10)), 30.0, 24.0, False, False, "more than maxLagBytes 60"),
         ("a better one goes first", me(2, 90), LEASE, BOTH, 10.0, 4.0, False, False, "rank 1 of 2"),
         ("the better one has had its time", me(2, 90), LEASE, BOTH, 14.1, 8.1, False, True, "rank 1 of 2"),
@@ -178,7 +189,7 @@ def test_a_claim_reserves_a_term_and_a_timeline() -> None:
     claimed = claim(me(1, 100), "10.0.0.2", DIED, (pod(1, 100), pod(2, 90, max_term=11)), 9, 6.0)
     assert (claimed.holder, claimed.term, claimed.timeline) == (Holder("pg-1", "u1"), 12, 5)
     assert (claimed.volume, claimed.address, claimed.release) == ("v1", "10.0.0.2", None)
-    assert claimed.members == (Member("pg-2", "v2"), Member("pg-0", "v0"))
+    assert claimed.members == (Member("pg-2", "v2", streaming=False), Member("pg-0", "v0", streaming=False))
 
 
 def test_a_claim_never_takes_a_timeline_that_is_ours_already() -> None:

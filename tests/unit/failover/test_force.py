@@ -184,7 +184,7 @@ def test_the_longer_ttl_counts() -> None:
         (replace(RELEASED, members=()), (POD,), "member"),
         (replace(RELEASED, volume="v2"), (POD, AHEAD), "lag"),
         (
-            replace(RELEASED, volume="v2"),
+            replace(RELEASED, volume="v2", timeline=4),
             (POD, replace(AHEAD, publication=replace(SAID, volume="v2", position=Position(4, 1)))),
             "timeline",
         ),

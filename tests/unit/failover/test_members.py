@@ -10,6 +10,7 @@ from hapg_failover.core.observation import Streaming
 
 NOW = 1000.0
 ONE, TWO = Member("pg-1", "v1"), Member("pg-2", "v2")
+SILENT = Member("pg-1", "v1", streaming=False)
 
 
 def pod(number: int, volume: str | None) -> Pod:
@@ -36,9 +37,12 @@ PODS = (pod(1, "v1"), pod(2, "v2"))
         ("one of unknown position isn't", (), (live(1, None),), PODS, 5.0, ()),
         ("one of unknown volume isn't", (), (live(1),), (pod(1, None),), 5.0, ()),
         ("one that lags later stays", (ONE,), (live(1, 10),), PODS, 500.0, (ONE,)),
-        ("one that was silent for 29 s stays", (ONE,), (gone(1, 29.0),), PODS, 500.0, (ONE,)),
+        ("one that was silent for 29 s stays", (ONE,), (gone(1, 29.0),), PODS, 500.0, (SILENT,)),
+        ("one that streams again is said to", (SILENT,), (live(1),), PODS, 500.0, (ONE,)),
+        ("an old look tells nothing", (ONE,), (Streaming("pg-1", NOW - 50, NOW - 6, 100),), PODS, 500.0, (SILENT,)),
+        ("a copy that streams has the name, not the data", (ONE,), (live(1),), (pod(1, None),), 500.0, (SILENT,)),
         ("one that was silent for 30 s goes", (ONE, TWO), (gone(1, 30.0), live(2)), PODS, 500.0, (TWO,)),
-        ("silence counts from our own promotion at the earliest", (ONE,), (gone(1, 300.0),), PODS, 29.0, (ONE,)),
+        ("silence counts from our own promotion at the earliest", (ONE,), (gone(1, 300.0),), PODS, 29.0, (SILENT,)),
         ("one never seen goes after 30 s", (ONE,), (), PODS, 30.0, ()),
         ("a new volume takes its pod's place", (ONE,), (live(1),), (pod(1, "new"),), 5.0, (Member("pg-1", "new"),)),
         ("the list is sorted", (TWO,), (live(1), live(2)), PODS, 5.0, (ONE, TWO)),
@@ -56,9 +60,10 @@ def test_members(
     assert next_members(current, streaming, pods, 150, 60, NOW, held_for) == expected
 
 
-@pytest.mark.parametrize(("streaming", "expected"), [((), (TWO,)), ((live(1, 10),), (ONE, TWO)), ((gone(1, 1.0),), (TWO,))])
+@pytest.mark.parametrize(("streaming", "expected"), [((), ()), ((live(1, 10),), (ONE,)), ((gone(1, 1.0),), ())])
 def test_the_holder_before_us_goes_at_once_unless_it_streams(streaming: tuple[Streaming, ...], expected: tuple[Member, ...]) -> None:
-    assert next_members((ONE, TWO), streaming, PODS, 150, 60, NOW, 0.1, "v1") == expected
+    silent = Member("pg-2", "v2", streaming=False)
+    assert next_members((ONE, TWO), streaming, PODS, 150, 60, NOW, 0.1, "v1") == (*expected, silent)
 
 
 def test_nobody_is_added_while_our_own_position_is_unknown() -> None:

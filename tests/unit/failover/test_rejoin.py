@@ -19,7 +19,7 @@ HISTORY = ((1, 0x1000), (2, 0x2000))
         (Position(2, 0x2001), 3, Way.REWIND, "1 bytes past the fork at 0/2000"),
         (Position(1, 0x1800), 3, Way.REWIND, "2048 bytes past the fork at 0/1000"),
         (Position(4, 0x100), 5, Way.REWIND, "our timeline 4 isn't in the history of 5"),
-        (Position(4, 0x100), 3, Way.WAIT, "still on timeline 3, we are on 4"),
+        (Position(4, 0x100), 3, Way.REWIND, "our timeline 4 was never reserved: the primary is on 3"),
     ],
 )
 def test_the_way(own: Position, timeline: int, way: Way, words: str) -> None:

@@ -14,12 +14,12 @@ from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import HandOver, Memory, Phase
-from hapg_failover.core.model import DATA_VOLUME, LeaseState, Member, Pod, Release
+from hapg_failover.core.model import DATA_VOLUME, LeaseState, Member, Pod, Publication, Release
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.step import Step
 from hapg_failover.core.wal import SEGMENT_SIZE
-from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SEALED, kinds, lease, remembered, seen
+from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SAID, SEALED, kinds, lease, remembered, seen
 
 MEMBERS = (Member("pg-0", "v0"), Member("pg-2", "v2"), Member("pg-3", "v3"))
 OURS = replace(MINE, members=MEMBERS)
@@ -31,7 +31,11 @@ def text(to: str | None = None, term: int = 5) -> str:
 
 
 def others(**changes: Any) -> tuple[Pod, ...]:
-    return tuple(replace(Pod(f"pg-{n}", f"u{n}", "1", n, role="replica"), **changes) for n in (0, 2, 3))
+    return tuple(replace(Pod(f"pg-{n}", f"u{n}", "1", n, role="replica", publication=says(n)), **changes) for n in (0, 2, 3))
+
+
+def says(number: int) -> Publication:
+    return replace(SAID, volume=f"v{number}", nonce=f"n{number}")
 
 
 def live(number: int, flushed: int = END.lsn) -> Streaming:
@@ -182,7 +186,7 @@ def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops
     leaving = replace(READY, successor="pg-0", handover=HandOver("the pod is going away", NOW - 0.6, stop_at=NOW + 0.2))
     routed = decide(writing(own, lease=lease(NAMED)), leaving)
     assert (routed.memory.phase, kinds(routed.actions)) == (Phase.PRIMARY, ["Label", "Label"])
-    shown = (replace(Pod("pg-0", "u0", "1", 0), role="primary"), *others()[1:])
+    shown = (replace(Pod("pg-0", "u0", "1", 0, publication=says(0)), role="primary"), *others()[1:])
     serving = decide(replace(writing(replace(own, role="replica"), shown, lease=lease(NAMED)), now=NOW + 0.1), routed.memory)
     assert serving.actions == ()
     last = decide(writing(own, shown, lease=lease(NAMED), now=NOW + 0.2, heartbeat_at=NOW + 0.1), serving.memory)

@@ -1,0 +1,46 @@
+"""When a pod is ready: it is the primary, or a replica that has joined (docs/protocol.md, rule 15).
+
+A StatefulSet's rolling update, a drain and `kubectl rollout restart` go on to the next pod when one is ready. So a replica is ready only
+once it streams from the primary and is a member of the Lease; else the last server that has everything would be taken. It stays ready
+through a failover, in which nobody streams for a moment, so that readers don't lose all replicas at once.
+"""
+
+from __future__ import annotations
+
+from .memory import Memory, Phase
+from .step import Step
+
+NOTED_EVERY_S = 2.0
+LOOK_S = 2.0
+"""The holder looks more often than this who streams. What the Lease says sooner may be of the connection before."""
+
+
+def note(step: Step) -> None:
+    """Remember when this member was last seen to be the primary, or to have joined; forget it once it is known to be out."""
+    o, m = step.o, step.m
+    if m.phase in (Phase.EMPTY, Phase.DAMAGED) or _is_out(step):
+        step.remember(joined_at=None)
+    elif (m.joined_at is None or o.now - m.joined_at >= NOTED_EVERY_S) and (m.phase is Phase.PRIMARY or _has_joined(step)):
+        step.remember(joined_at=o.now)
+
+
+def _has_joined(step: Step) -> bool:
+    o, m, s = step.o, step.m, step.state
+    if m.phase is not Phase.FOLLOW or m.op is not None or s is None or o.lease is None or o.lease.first_seen < m.phase_since + LOOK_S:
+        return False
+    return any(x.volume == o.volume and x.streaming for x in s.members)
+
+
+def _is_out(step: Step) -> bool:
+    """The holder, whom we should follow, doesn't count us among the members any more, or we are on a timeline that nobody reserved."""
+    o, m, s = step.o, step.m, step.state
+    if s is not None and m.position is not None and m.position.timeline > s.timeline and o.max_term <= s.term:
+        return True
+    if m.phase is not Phase.FOLLOW or s is None or not step.live_holder:
+        return False
+    return o.now - m.phase_since > LOOK_S and all(x.volume != o.volume for x in s.members)
+
+
+def is_ready(memory: Memory, now: float, unready_s: float) -> bool:
+    """Tell whether a pod whose server runs is ready. now: boot time; unready_s: how long one that doesn't stream any more stays so."""
+    return memory.joined_at is not None and now - memory.joined_at < unready_s
