@@ -119,6 +119,50 @@ def all_off(world: World, seconds: float) -> None:
         world.engine.after(seconds + world.uniform(0.0, 5.0), lambda member=member: power_on(world, member))  # type: ignore[misc]
 
 
+# --- what servers do ---
+
+
+def backend_crash(world: World, member: int) -> None:
+    """A server process ends by a signal, as when the kernel kills it for want of memory."""
+    world.fault(member, "a backend crashes")
+    if world.server[member].alive:
+        world.server[member].crash()
+
+
+def slow_redo(world: World, member: int, seconds: float) -> None:
+    """From now on WAL is replayed so slowly that what a kill leaves to replay on this volume takes so long."""
+    world.fault(member, f"replay slows down: {seconds:.0f} s for what a kill leaves to do")
+    wal = world.volumes[member].wal
+    if wal is not None:
+        world.redo_rate[member] = max(1.0, (wal.end - world.volumes[member].redo) / seconds)
+
+
+def hang_sql(world: World, member: int, seconds: float) -> None:
+    """A server answers no SQL for a while, though it lives."""
+    _for_a_while(world, "SQL isn't answered", world.sql_hung, member, seconds)
+
+
+def promote_by_hand(world: World, member: int) -> None:
+    """Somebody calls pg_promote() on a hot standby."""
+    world.fault(member, "pg_promote() is called")
+    if world.server[member].alive and world.standby_mode == "hot":
+        world.server[member].promote_by_hand()
+
+
+def receive_slowly(world: World, member: int, rate: float) -> None:
+    """A client such as pg_receivewal streams from a server, so many bytes a second, until the server stops."""
+    world.fault(member, f"a client streams {rate:.0f} bytes a second")
+    wal = world.volumes[member].wal
+    if world.server[member].writable and wal is not None:
+        world.server[member].senders.attach("pg_receivewal", rate)
+
+
+def slow_link(world: World, member: int, rate: float) -> None:
+    """A standby receives no more than so many bytes a second."""
+    world.fault(member, f"its link takes {rate:.0f} bytes a second")
+    world.stream_rate[member] = rate
+
+
 # --- volumes ---
 
 

@@ -154,6 +154,16 @@ class Invariants:
         self.began = world.engine.now
         self.wrote_for = 0.0
 
+    def killed(self, agent: Agent, server: Server) -> None:
+        """An agent has its server killed: not one that replays for a promotion and gets on with it, while the Lease is its own."""
+        lease, deadline = self.world.api.lease, server.deadline
+        holds = lease is not None and lease.state.holder.uid == server.uid and lease.state.release is None
+        in_time = deadline is not None and (deadline.at is None or server.now < deadline.at)
+        server.redo.advance()
+        if server.state == "primary" and not server.writable and server.redo.moves and holds and in_time:
+            left = server.redo.left
+            self.world.violation(f"member {agent.member} killed its server's recovery, which moved, {left} bytes before its end")
+
     def writing(self, server: Server) -> None:
         """Remember the log of the server that writes."""
         self.latest = server.volume.wal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -19,10 +20,13 @@ from .invariants import Invariants
 from .kubelet import Kubelet
 from .network import Network
 from .points import Points
+from .redo import Checkpoints
 from .server import Server, Volume
+from .statefulset import StatefulSet
 from .wal import Branch, Wal
 
 PLENTY = 1 << 40
+REDO_RATE = 5000.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,11 @@ class World:
         self.disk_hung = [False] * replicas
         self.recovery_s = [0.0] * replicas
         self.stream_stall = [0.0] * replicas
+        self.stream_rate = [math.inf] * replicas
+        self.redo_rate = [REDO_RATE] * replicas
+        self.sql_hung = [False] * replicas
+        self.restart_after_crash = False
+        self.checkpoints = Checkpoints()
         self.faulted_at = [-1000.0] * replicas
         self.op_failure = 0.0
         self.wal_gone = 0.0
@@ -90,6 +99,7 @@ class World:
         self.invariants = Invariants(self)
         self._serial = 0
         self.kubelet = Kubelet(self)
+        self.statefulset = StatefulSet(self, seed)
         self.network = Network(self)
         self.server: list[Server] = []
         self.agent: list[Agent] = []
@@ -127,6 +137,7 @@ class World:
         wal = Wal((Branch(self.next_serial(), 1, 0),), 1000)
         for member, volume in enumerate(self.volumes):
             volume.uuid, volume.system_identifier, volume.wal, volume.max_term = f"v{member}", "system", wal, 1
+            volume.redo = wal.end
 
     def _run_already(self) -> None:
         """The first member holds the Lease, but nobody's server runs yet."""
@@ -223,12 +234,13 @@ class World:
         """End all faults."""
         self.log.append(f"{self.engine.now:8.3f} everything is healed")
         self.network.heal()
+        self.statefulset.heal()
         self.op_failure = 0.0
         self.wal_gone = 0.0
         for member in range(self.replicas):
-            self.disk_hung[member] = self.disk_full[member] = False
+            self.disk_hung[member] = self.disk_full[member] = self.sql_hung[member] = False
             self.server[member].thaw()
-            self.stream_stall[member] = 0.0
+            self.stream_stall[member], self.stream_rate[member], self.redo_rate[member] = 0.0, math.inf, REDO_RATE
             self.agent[member].freeze_before_action = 0.0
             if self.agent[member].frozen:
                 self.agent[member].thaw()
