@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hapg_failover.core.timing import Timing
 
 from .engine import Clock
+from .server import Volume
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -163,6 +164,16 @@ def slow_link(world: World, member: int, rate: float) -> None:
     world.stream_rate[member] = rate
 
 
+# --- what the StatefulSet's controller does ---
+
+
+def scale_to_zero(world: World, seconds: float) -> None:
+    """Every pod is deleted at once, and they come back one by one after a while."""
+    world.statefulset.scale_to_zero()
+    for member in range(world.replicas):
+        world.engine.after(seconds + world.uniform(0.0, 10.0), partial(world.statefulset.let_back, member))
+
+
 # --- volumes ---
 
 
@@ -175,6 +186,17 @@ def fill_disk(world: World, member: int, seconds: float) -> None:
     """A data volume is full for a while, but for its reserve: the server dies when it wants another segment."""
     world.reserve[member], world.segments[member] = True, 0
     _for_a_while(world, "the disk is full", world.disk_full, member, seconds)
+
+
+def lose_volume(world: World, member: int) -> None:
+    """A pod and its claim are deleted by force: the next one has an empty volume."""
+    world.fault(member, "the volume is lost")
+    world.server[member].die()
+    world.agent[member].running = False
+    world.api.remove_pod(world.pod_name(member))
+    world.volumes[member] = Volume()
+    uid = world.new_uid(member)
+    world.engine.after(world.uniform(0.3, 3.0), lambda: world.kubelet.make_pod(member, uid))
 
 
 # --- network ---

@@ -1,4 +1,4 @@
-"""The StatefulSet of the simulated release: readiness as kubelets probe it, rolling updates, scaling, evictions under the PodDisruptionBudget."""
+"""The StatefulSet of the simulated release: readiness as kubelets probe it, rolling updates, scaling, evictions within a budget."""
 
 from __future__ import annotations
 

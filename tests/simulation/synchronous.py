@@ -70,6 +70,8 @@ class Standbys:
             end = sorted(counted, reverse=True)[k - 1] if len(counted) >= k else 0
         if end > self.acknowledged and end > wal.branches[-1].start:
             self.acknowledged = end
+            if self.waiting:
+                server.world.invariants.on_standbys(server, end, max(1, self.written.k))
             server.world.acknowledged(server, end)
 
 

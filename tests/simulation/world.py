@@ -42,8 +42,11 @@ class Acknowledged:
 class World:
     """N members on a node each. Every random choice comes from `seed`, so that a run can be repeated.
 
-    timing: what the chart says now; timings: what each member has read of it.
+    timing: what the chart says now; timings: what each member has read of it; redo_rate, stream_rate: bytes/s that a member replays, or
+    receives; restart_after_crash: as in postgresql.conf.
     """
+
+    restart_after_crash = False
 
     def __init__(
         self,
@@ -79,7 +82,6 @@ class World:
         self.stream_rate = [math.inf] * replicas
         self.redo_rate = [REDO_RATE] * replicas
         self.sql_hung = [False] * replicas
-        self.restart_after_crash = False
         self.checkpoints = Checkpoints()
         self.faulted_at = [-1000.0] * replicas
         self.op_failure = 0.0
