@@ -22,7 +22,7 @@ SETTLED_S = 2.5
 QUIET_S = 20.0
 TURN_S = 9.0
 DROPPED_S = 40.0
-CLEAN_WAIT_S = 0.9
+CLEAN_WAIT_S = 0.0
 
 
 @dataclass(frozen=True)
