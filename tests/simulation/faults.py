@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .world import World
 
 READ_ANEW_S = 90.0
+BULK = 1 << 30
 SHORT_TIMES = Timing(ttl=4.0, lease=3.1, renew=1.0, call=1.0, overdue=2.1, grant=1.1)
 LOWER_LEASE = Timing(lease=3.6, renew=1.2)
 LONG_TIMES = Timing(ttl=15.0, lease=13.4, renew=4.0, call=3.0, overdue=8.0, grant=5.0)
@@ -130,12 +131,14 @@ def backend_crash(world: World, member: int) -> None:
         world.server[member].crash()
 
 
-def slow_redo(world: World, member: int, seconds: float) -> None:
-    """From now on WAL is replayed so slowly that what a kill leaves to replay on this volume takes so long."""
-    world.fault(member, f"replay slows down: {seconds:.0f} s for what a kill leaves to do")
-    wal = world.volumes[member].wal
-    if wal is not None:
-        world.redo_rate[member] = max(1.0, (wal.end - world.volumes[member].redo) / seconds)
+def bulk_load(world: World, member: int, redo_s: float) -> None:
+    """A client of the primary writes much WAL at once; to replay it takes each member so long from now on, in seconds."""
+    server = world.server[member]
+    if not server.writable or server.volume.wal is None:
+        return
+    world.fault(member, f"a bulk load, which takes {redo_s:.1f} s to replay")
+    server.volume.wal = server.volume.wal.grown(BULK)
+    world.redo_rate = [BULK / redo_s] * world.replicas
 
 
 def hang_sql(world: World, member: int, seconds: float) -> None:

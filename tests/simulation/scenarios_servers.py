@@ -26,14 +26,21 @@ def passes(world: World, condition: Callable[[], bool], seconds: float) -> bool:
 # --- recovery ---
 
 
-def long_recovery(seed: int, replicas: int = 3, redo_s: float = REDO_S) -> World:
-    """Every server is killed, and each has WAL to replay for half a minute."""
+def loaded(seed: int, replicas: int = 3) -> World:
+    """A release whose replicas have received a bulk load that takes half a minute to replay."""
     world = running(replicas, seed)
-    world.run(world.uniform(20.0, 30.0))
+    world.run(world.uniform(4.0, 6.0))
+    faults.bulk_load(world, primary_of(world), REDO_S)
+    world.run(3.0)
+    return world
+
+
+def long_recovery(seed: int, replicas: int = 3) -> World:
+    """Every server is killed, and each has WAL to replay for half a minute."""
+    world = loaded(seed, replicas)
     for member in range(replicas):
-        faults.slow_redo(world, member, redo_s)
         faults.container_kill(world, member)
-    passes(world, lambda: world.primary() is not None, 6 * redo_s)
+    passes(world, lambda: world.primary() is not None, 6 * REDO_S)
     return world
 
 
@@ -44,13 +51,19 @@ def long_recovery_of_one(seed: int) -> World:
 
 def backlog(seed: int) -> World:
     """The primary's node is lost while its replicas have received much that they have not replayed."""
-    world = running(3, seed)
+    world = loaded(seed)
+    faults.power_off(world, primary_of(world))
+    passes(world, lambda: world.primary() is not None, 5 * REDO_S)
+    return world
+
+
+def backlog_of_one(seed: int) -> World:
+    """As `backlog`, but the replica with the higher ordinal has replayed everything, and no more is written."""
+    world = loaded(seed)
     old = primary_of(world)
-    for member in others(world, old):
-        world.redo_rate[member] = 0.0
-    world.run(20.0)
-    for member in others(world, old):
-        world.redo_rate[member] = world.server[member].redo.left / REDO_S
+    world.redo_rate[max(others(world, old))] = faults.BULK / 0.5
+    world.sql_hung[old] = True
+    world.run(2.0)
     faults.power_off(world, old)
     passes(world, lambda: world.primary() is not None, 5 * REDO_S)
     return world

@@ -14,6 +14,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 SEEDS = range(25)
 ON_THE_WIRE_S = 0.3
 SWITCHOVER_S = 6.0
+LONG_S = 14.0
 
 
 def violated(words: str) -> Sign:
@@ -40,6 +41,11 @@ def keeps_clients_out(world: World) -> bool:
     """Tell whether the last promotion came more than so many seconds after the last commit before it as a switchover may take."""
     at, _, _ = world.promotions[-1]
     return at - max(c.at for c in world.commits if c.at < at) > SWITCHOVER_S
+
+
+def promotes_who_has_most_to_replay(world: World) -> bool:
+    """Tell whether the last one that was told to write began to only after a long recovery."""
+    return world.promotions[-1][0] - max(c.at for c in world.commits) > LONG_S
 
 
 def stays(world: World) -> bool:

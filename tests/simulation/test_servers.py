@@ -18,6 +18,7 @@ from .signs import (
     loses_anything,
     loses_more_than_the_wire_holds,
     nobody_writes,
+    promotes_who_has_most_to_replay,
     stays,
     violated,
 )
@@ -39,6 +40,7 @@ HOLES = [
     Hole(scenarios.long_recovery, FEW, violated("killed its server's recovery"), "a promotion is waited for as long as replay moves"),
     Hole(scenarios.long_recovery_of_one, FEW, nobody_writes, "a promotion is waited for as long as replay moves"),
     Hole(scenarios.backlog, FEW, nobody_writes, "a promotion is waited for as long as replay moves"),
+    Hole(scenarios.backlog_of_one, FEW, promotes_who_has_most_to_replay, "who has least left to replay goes first"),
     Hole(scenarios.replay_stands_still, FEW, nobody_writes),
     Hole(scenarios.everybody_stops, FEW, loses_anything, "after a clean release that nobody has reached, others hold"),
     Hole(scenarios.switchover_with_a_slow_standby, FEW, keeps_clients_out, "a switchover is bounded"),
@@ -93,7 +95,7 @@ def test_a_kill_throws_replay_back_to_the_last_checkpoint(seed: int) -> None:
     server.kill()
     server.start()
     assert server.redo.replayed == server.volume.redo < wal.end - 500
-    world.run(5.0)
+    world.run(1.0)
     assert server.redo.left < 100
     server.stop_fast(lambda: None)
     world.run(0.1)

@@ -26,7 +26,7 @@ from .statefulset import StatefulSet
 from .wal import Branch, Wal
 
 PLENTY = 1 << 40
-REDO_RATE = 5000.0
+REDO_RATE = 1e8
 
 
 @dataclass(frozen=True)
