@@ -168,7 +168,9 @@ class Agent:
             if server.alive and not self.world.disk_hung[self.member]:
                 self.probe_at = now
             writable = server.alive and server.writable and server.volume.wal is not None
-            if writable and server.volume.wal is not None and not self.world.sql_hung[self.member]:
+            if writable and server.silent:
+                pass  # what was known last stands
+            elif writable and server.volume.wal is not None:
                 self.position = server.volume.wal.position
                 self.streaming = update(self.streaming, [(row.name, row.flushed) for row in server.senders.rows()], now)
             elif server.state != "primary":

@@ -84,6 +84,12 @@ def postmaster_kill(world: World, member: int) -> None:
         world.server[member].kill()
 
 
+def silence_sql(world: World, member: int) -> None:
+    """The server lets nobody in any more, though its processes live and its volume takes writes; a new start heals it."""
+    world.fault(member, "no connection is answered")
+    world.server[member].silent_run = world.server[member].run
+
+
 def container_kill(world: World, member: int) -> None:
     """The whole postgres container dies and is started again."""
     world.fault(member, "the postgres container is killed")
@@ -142,8 +148,15 @@ def bulk_load(world: World, member: int, redo_s: float) -> None:
 
 
 def hang_sql(world: World, member: int, seconds: float) -> None:
-    """A server answers no SQL for a while, though it lives."""
-    _for_a_while(world, "SQL isn't answered", world.sql_hung, member, seconds)
+    """The same for a while."""
+    silence_sql(world, member)
+    server, run = world.server[member], world.server[member].run
+
+    def end() -> None:
+        if server.run == run:
+            server.silent_run = -1
+
+    world.engine.after(seconds, end)
 
 
 def promote_by_hand(world: World, member: int) -> None:

@@ -73,7 +73,7 @@ class Driver:
         if self.run.host is None:
             return None
         server = self.world.network.server_at(self.run.host, self.agent.member)
-        usable = server is not None and server.writable and not server.stopping and not self.world.sql_hung[server.member]
+        usable = server is not None and server.writable and not server.stopping and not server.silent
         return server if usable else None
 
     def use_reserve(self) -> None:
@@ -267,7 +267,7 @@ def standbys(d: Driver) -> Operation:
 def prepare(d: Driver) -> Operation:
     """Checkpoint."""
     yield d.world.uniform(0.05, 0.5)
-    if d.fails() or not d.server.writable or d.world.sql_hung[d.agent.member]:
+    if d.fails() or not d.server.writable or d.server.silent:
         return Outcome.FAILED, None, "the checkpoint broke off"
     d.server.redo.checkpoint()
     return Outcome.OK, None, ""

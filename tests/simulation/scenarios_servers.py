@@ -62,7 +62,7 @@ def backlog_of_one(seed: int) -> World:
     world = loaded(seed)
     old = primary_of(world)
     world.redo_rate[max(others(world, old))] = faults.BULK / 0.5
-    world.sql_hung[old] = True
+    faults.silence_sql(world, old)
     world.run(2.0)
     faults.power_off(world, old)
     passes(world, lambda: world.primary() is not None, 5 * REDO_S)
@@ -154,7 +154,7 @@ def sql_hangs(seed: int) -> World:
     """The primary's server answers no SQL any more, while everything else is well."""
     world = running(3, seed)
     world.run(5.0)
-    faults.hang_sql(world, primary_of(world), 600.0)
+    faults.silence_sql(world, primary_of(world))
     world.run(120.0)
     return world
 

@@ -81,6 +81,7 @@ class Server:
         self.terminating = False
         self.term = 0
         self.run = 0
+        self.silent_run = -1
         self.promised_term = 0
         self.heartbeat_at = world.clock(member).now
         self.heartbeat_state = "down"
@@ -127,6 +128,11 @@ class Server:
     def overdrawn(self) -> bool:
         """Its processes were frozen past the deadline, and the supervisor has had no time yet to look (rule 15 of what is known)."""
         return self.frozen or self.world.engine.now - self.thawed_at <= self.world.timings[self.member].fence
+
+    @property
+    def silent(self) -> bool:
+        """The postmaster of this run answers no connection any more."""
+        return self.silent_run == self.run
 
     # --- the supervisor's loop ---
 
@@ -176,7 +182,7 @@ class Server:
 
     def commit(self) -> None:
         """Commit and acknowledge something."""
-        if self.volume.wal is None or self.world.disk_hung[self.member] or self.world.sql_hung[self.member]:
+        if self.volume.wal is None or self.world.disk_hung[self.member] or self.silent:
             return
         if self.world.disk_full[self.member]:
             left = self.world.segments[self.member]

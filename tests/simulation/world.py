@@ -81,7 +81,6 @@ class World:
         self.stream_stall = [0.0] * replicas
         self.stream_rate = [math.inf] * replicas
         self.redo_rate = [REDO_RATE] * replicas
-        self.sql_hung = [False] * replicas
         self.checkpoints = Checkpoints()
         self.faulted_at = [-1000.0] * replicas
         self.op_failure = 0.0
@@ -240,8 +239,9 @@ class World:
         self.op_failure = 0.0
         self.wal_gone = 0.0
         for member in range(self.replicas):
-            self.disk_hung[member] = self.disk_full[member] = self.sql_hung[member] = False
+            self.disk_hung[member] = self.disk_full[member] = False
             self.server[member].thaw()
+            self.server[member].silent_run = -1
             self.stream_stall[member], self.stream_rate[member], self.redo_rate[member] = 0.0, math.inf, REDO_RATE
             self.agent[member].freeze_before_action = 0.0
             if self.agent[member].frozen:
