@@ -238,11 +238,12 @@ class World:
         self.statefulset.heal()
         self.op_failure = 0.0
         self.wal_gone = 0.0
+        self.stream_rate, self.redo_rate = [math.inf] * self.replicas, [REDO_RATE] * self.replicas
         for member in range(self.replicas):
             self.disk_hung[member] = self.disk_full[member] = False
             self.server[member].thaw()
             self.server[member].silent_run = -1
-            self.stream_stall[member], self.stream_rate[member], self.redo_rate[member] = 0.0, math.inf, REDO_RATE
+            self.stream_stall[member] = 0.0
             self.agent[member].freeze_before_action = 0.0
             if self.agent[member].frozen:
                 self.agent[member].thaw()
