@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hapg_failover.agent import SERVING
+from hapg_failover.agent import RECOVERING, SERVING
 from hapg_failover.core import decide as core
-from hapg_failover.core import requests, view
+from hapg_failover.core import recovery, requests, view
 from hapg_failover.core.actions import (
     Action,
     Annotate,
@@ -77,6 +77,7 @@ class Agent:
         self.listed_at = 0.0
         self.streaming: tuple[Streaming, ...] = ()
         self.position: Position | None = None
+        self.recovery: recovery.Recovery | None = None
         self.polled_at = 0.0
         self.probe_at = 0.0
         self.locks = False
@@ -175,6 +176,7 @@ class Agent:
                 self.streaming = update(self.streaming, [(row.name, row.flushed) for row in server.senders.rows()], now)
             elif server.state != "primary":
                 self.streaming, self.position = (), None
+            self._look_at_replay()
         if not server.alive and not self.locks and self.world.chance(0.5):
             self.locks = True
             self.dead_nonce = server.nonce
@@ -216,6 +218,7 @@ class Agent:
             pods_listed_at=self.listed_at,
             streaming=self.streaming,
             position=self.position,
+            recovery=self.recovery,
             probe_at=self.probe_at,
             policy=world.policy,
             standby_names=server.standbys.written.text if server.writable else "",
@@ -315,6 +318,14 @@ class Agent:
     def _killed(self, server: Server) -> None:
         self.world.invariants.killed(self, server)
         server.kill()
+
+    def _look_at_replay(self) -> None:
+        server = self.server
+        if self.memory.phase not in RECOVERING and self.memory.op is None:
+            self.recovery = None
+        elif server.alive and not server.frozen and server.state != "down":
+            server.redo.advance()
+            self.recovery = recovery.update(self.recovery, server.redo.segment, server.redo.work, self.now)
 
     # --- the peers ---
 
@@ -439,7 +450,18 @@ class Agent:
                 outcome, position, text = end.value
                 wal = self.server.volume.wal
                 shutdown = run.op in SEALING and position is not None and wal is not None and wal.last_record in self.world.shutdowns
-                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position, shutdown, reserves=self.reserves)
+                self.op_result = OpResult(
+                    run.number,
+                    run.op,
+                    outcome,
+                    nonce or "",
+                    text,
+                    position,
+                    shutdown,
+                    reserves=self.reserves,
+                    replayed=self.server.redo.segment if run.op in SEALING else None,
+                    unbegun=run.op is Op.PROMOTE and text.startswith(operations.REFUSED),
+                )
                 self.reserves = ()
                 self.turn()
                 return

@@ -22,11 +22,12 @@ Result = tuple[Outcome, Position | None, str]
 Operation = Generator[float, None, Result]
 FIRST_LSN = 1000
 VERB_LIMIT_S = 5.0
-WRITABLE_LIMIT_S = 10.0
 SHUTDOWN_LIMIT_S = 20.0
 STANDBYS_LIMIT_S = 2.0
 COPY_STEPS = 4
 CLONE_SUFFIX = "-clone"
+NO_ANSWER = "no answer"
+REFUSED = "refused: "
 
 
 class Driver:
@@ -48,7 +49,7 @@ class Driver:
             if answers:
                 break
             yield 0.05
-        answer = answers[0] if answers else "no answer"
+        answer = answers[0] if answers else NO_ANSWER
         if answer.startswith("term "):
             self.volume.max_term = max(self.volume.max_term, self.server.term)
         return answer
@@ -231,19 +232,25 @@ def initdb(d: Driver) -> Operation:
 
 
 def promote(d: Driver) -> Operation:
-    """Send the verb, wait until the server writes."""
+    """Send the verb, wait until the server writes, as long as its replay moves."""
     d.remember_term()
     yield 0.02
     answer = yield from d.verb(lambda: d.server.promote(d.run.timeline, d.run.term, d.run.setting or OFF))
     if answer != "ok":
-        return Outcome.FAILED, None, answer
-    for _ in range(int(WRITABLE_LIMIT_S / 0.1)):
-        if d.server.writable and d.volume.wal is not None:
+        return Outcome.FAILED, None, answer if answer == NO_ANSWER else f"{REFUSED}{answer}"
+    server, begun = d.server, d.server.now
+    while not gives_up(server, begun, d.agent.timing.stall):
+        if server.writable and d.volume.wal is not None:
             return Outcome.OK, d.volume.wal.position, ""
-        if d.server.state != "primary":
+        if server.state != "primary":
             return Outcome.FAILED, None, "the server died"
         yield 0.1
-    return Outcome.FAILED, None, "not writable in 10 s"
+    return Outcome.FAILED, None, "not writable, and no progress"
+
+
+def gives_up(server: Server, begun: float, stall: float) -> bool:
+    """Tell whether the promotion that was ordered at `begun` has made no progress for `stall` seconds. Boot time."""
+    return server.now - max(begun, server.redo.moved_at) > stall
 
 
 def standbys(d: Driver) -> Operation:

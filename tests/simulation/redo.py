@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hapg_failover.core.wal import SEGMENT_SIZE
+
 from .wal import Wal
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ class Checkpoints:
 class Redo:
     """The replay of one run of a server: from its volume's redo point on, at its member's rate, while its processes run.
 
-    replayed: LSN up to which WAL is applied; moved_at: the member's boot time when that was last seen to move.
+    replayed: LSN up to which WAL is applied; work: bytes that this took, which is what processor time is here; moved_at: the member's boot
+    time when that was last seen to move.
     """
 
     def __init__(self, server: Server) -> None:
@@ -38,6 +41,7 @@ class Redo:
         self._world = server.world
         wal = server.volume.wal
         self.replayed = min(server.volume.redo, wal.end) if wal is not None else 0
+        self.work = 0
         self.moved_at = server.now
         self._looked_at = self._world.engine.now
         self._checkpoint_at = self._world.engine.now
@@ -47,6 +51,11 @@ class Redo:
         """Bytes that are on the volume and not replayed."""
         wal = self._server.volume.wal
         return wal.end - self.replayed if wal is not None else 0
+
+    @property
+    def segment(self) -> int:
+        """LSN at which the segment begins that is being read: what the title of the startup process tells."""
+        return self.replayed // SEGMENT_SIZE * SEGMENT_SIZE
 
     @property
     def moves(self) -> bool:
@@ -64,7 +73,7 @@ class Redo:
         elif self.moves:
             done = min(self.left, int(self._world.redo_rate[server.member] * passed))
             if done:
-                self.replayed, self.moved_at = self.replayed + done, server.now
+                self.replayed, self.work, self.moved_at = self.replayed + done, self.work + done, server.now
             else:
                 self._looked_at = now - passed  # too short a time for a whole byte
         if now - self._checkpoint_at >= CHECKPOINT_TIMEOUT_S:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hapg_failover.core.syncset import Policy
 
 from . import faults
-from .scenarios import primary_of, running
+from .scenarios import primary_of, promoting, running
 from .scenarios_sync import others, wait_until
 from .scenarios_sync import running as running_in_sync
 from .world import World
@@ -26,11 +26,11 @@ def passes(world: World, condition: Callable[[], bool], seconds: float) -> bool:
 # --- recovery ---
 
 
-def loaded(seed: int, replicas: int = 3) -> World:
-    """A release whose replicas have received a bulk load that takes half a minute to replay."""
+def loaded(seed: int, replicas: int = 3, redo_s: float = REDO_S) -> World:
+    """A release whose replicas have received a bulk load that takes so long to replay, in seconds."""
     world = running(replicas, seed)
     world.run(world.uniform(4.0, 6.0))
-    faults.bulk_load(world, primary_of(world), REDO_S)
+    faults.bulk_load(world, primary_of(world), redo_s)
     world.run(3.0)
     return world
 
@@ -66,6 +66,30 @@ def backlog_of_one(seed: int) -> World:
     world.run(2.0)
     faults.power_off(world, old)
     passes(world, lambda: world.primary() is not None, 5 * REDO_S)
+    return world
+
+
+def agent_restarted_in_recovery(seed: int) -> World:
+    """The same, and the failover container of the one that is to write is restarted while its server replays."""
+    world = loaded(seed, redo_s=2 * REDO_S)
+    faults.power_off(world, primary_of(world))
+    new = promoting(world)
+    world.run(world.uniform(1.0, 8.0))
+    faults.agent_crash(world, new)
+    passes(world, lambda: world.primary() is not None, 5 * REDO_S)
+    return world
+
+
+def dies_as_it_begins_to_write(seed: int) -> World:
+    """The primary's node is lost, and the next one's server dies the moment that it can write."""
+    world = running(3, seed)
+    faults.power_off(world, primary_of(world))
+    new = promoting(world)
+    wait_until(world, lambda: world.server[new].promised_term > 1)
+    while not world.server[new].writable:
+        world.run(0.002)
+    faults.postmaster_kill(world, new)
+    world.run(30.0)
     return world
 
 

@@ -24,6 +24,7 @@ from .signs import (
 )
 
 FEW, MANY = 4, 25
+RECOVERY_KILLED = violated("killed its server's recovery")
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,12 @@ class Hole:
 
 
 HOLES = [
-    Hole(scenarios.long_recovery, FEW, violated("killed its server's recovery"), "a promotion is waited for as long as replay moves"),
-    Hole(scenarios.long_recovery_of_one, FEW, nobody_writes, "a promotion is waited for as long as replay moves"),
-    Hole(scenarios.backlog, FEW, nobody_writes, "a promotion is waited for as long as replay moves"),
-    Hole(scenarios.backlog_of_one, FEW, promotes_who_has_most_to_replay, "who has least left to replay goes first"),
+    Hole(scenarios.long_recovery, FEW, RECOVERY_KILLED),
+    Hole(scenarios.long_recovery_of_one, FEW, nobody_writes),
+    Hole(scenarios.backlog, FEW, RECOVERY_KILLED),
+    Hole(scenarios.backlog_of_one, FEW, promotes_who_has_most_to_replay),
+    Hole(scenarios.agent_restarted_in_recovery, FEW, RECOVERY_KILLED),
+    Hole(scenarios.dies_as_it_begins_to_write, FEW, violated("was used before")),
     Hole(scenarios.replay_stands_still, FEW, nobody_writes),
     Hole(scenarios.everybody_stops, FEW, loses_anything, "after a clean release that nobody has reached, others hold"),
     Hole(scenarios.switchover_with_a_slow_standby, FEW, keeps_clients_out, "a switchover is bounded"),
@@ -56,6 +59,10 @@ HOLES = [
     Hole(scenarios.drained, FEW, loses_anything),
 ]
 RULES: list[tuple[Patch, Scenario, Sign]] = [
+    (mutants.recovery_has_ten_seconds, scenarios.long_recovery, RECOVERY_KILLED),
+    (mutants.recovery_has_ten_seconds, scenarios.long_recovery_of_one, nobody_writes),
+    (mutants.backlogs_decide_nothing, scenarios.backlog_of_one, promotes_who_has_most_to_replay),
+    (mutants.numbers_are_given_back, scenarios.dies_as_it_begins_to_write, violated("was used before")),
     (mutants.crashes_are_recovered_in_place, scenarios.crash_in_place, violated("writable at once")),
     (mutants.crashes_are_recovered_in_place, scenarios.crash_in_place_synchronous, violated("acknowledged commits")),
     (mutants.copies_stream_as_standbys, scenarios.copied_while_the_other_hangs, violated("acknowledged what 0 other volumes have")),
