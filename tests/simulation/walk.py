@@ -81,6 +81,7 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "lossy peers": (1, lambda w, m: faults.lossy_peers(w, w.uniform(0.1, 0.7))),
     "all off": (1, lambda w, m: faults.all_off(w, w.uniform(0.5, 20.0))),
     "Lease deleted": (1, _delete_lease_once),
+    "bulk load": (2, lambda w, m: faults.bulk_load(w, m, w.uniform(0.5, 15.0))),
     "backend crash": (1, faults.backend_crash),
     "SQL hangs": (1, lambda w, m: faults.hang_sql(w, m, w.uniform(1.0, 30.0))),
     "slow link": (1, lambda w, m: faults.slow_link(w, m, w.uniform(5.0, 200.0))),
