@@ -8,14 +8,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hapg_failover.agent import RECOVERING, SERVING
 from hapg_failover.core import decide as core
-from hapg_failover.core import requests, view
+from hapg_failover.core import recovery, requests, view
 from hapg_failover.core.actions import (
     Action,
     Annotate,
     Announce,
     AnswerGrant,
     AskGrants,
+    Checkpoint,
     CheckRecord,
     Exit,
     Kill,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 LOOK_S = 0.25
 TURNS = 20
 FRESH_S = 0.7
+HEARTBEAT_S = 2.0
+CHECKPOINT_S = 0.5
 POLL_S = 0.7
 RELIST_S = 5.0
 SEALING = (Op.START, Op.SEAL)
@@ -73,6 +77,7 @@ class Agent:
         self.listed_at = 0.0
         self.streaming: tuple[Streaming, ...] = ()
         self.position: Position | None = None
+        self.recovery: recovery.Recovery | None = None
         self.polled_at = 0.0
         self.probe_at = 0.0
         self.locks = False
@@ -133,6 +138,12 @@ class Agent:
         while self._waiting and self.running and not self.frozen:
             self._waiting.popleft()()
 
+    def is_ready(self) -> bool:
+        """What /readyz says; False if nothing answers."""
+        answers = self.running and not self.frozen and self.server.alive
+        runs = self.now - self.server.heartbeat_at < HEARTBEAT_S and self.server.heartbeat_state != "down"
+        return answers and runs and self.memory.phase in SERVING
+
     # --- decisions ---
 
     def _tick(self) -> None:
@@ -158,12 +169,14 @@ class Agent:
             if server.alive and not self.world.disk_hung[self.member]:
                 self.probe_at = now
             writable = server.alive and server.writable and server.volume.wal is not None
-            if writable and server.volume.wal is not None:
+            if writable and server.silent:
+                pass  # what was known last stands
+            elif writable and server.volume.wal is not None:
                 self.position = server.volume.wal.position
-                rows = [(self.world.pod_name(f.member), f.volume.wal.end) for f in server.followers() if f.volume.wal is not None]
-                self.streaming = update(self.streaming, rows, now)
+                self.streaming = update(self.streaming, [(row.name, row.flushed) for row in server.senders.rows()], now)
             elif server.state != "primary":
                 self.streaming, self.position = (), None
+            self._look_at_replay()
         if not server.alive and not self.locks and self.world.chance(0.5):
             self.locks = True
             self.dead_nonce = server.nonce
@@ -205,6 +218,7 @@ class Agent:
             pods_listed_at=self.listed_at,
             streaming=self.streaming,
             position=self.position,
+            recovery=self.recovery,
             probe_at=self.probe_at,
             policy=world.policy,
             standby_names=server.standbys.written.text if server.writable else "",
@@ -271,6 +285,8 @@ class Agent:
                 self.world.deadlines.append((self.member, action.deadline, action.term))
                 if nonce is not None:
                     self.server.deadline = Deadline(action.deadline, action.term, nonce)
+            case Checkpoint():
+                self.later(CHECKPOINT_S, partial(self._checkpointed, self.server.run))
             case Kill():
                 self._kill(nonce)
             case LetGo():
@@ -288,12 +304,28 @@ class Agent:
             case Announce():
                 self.world.announced.append((self.member, action.reason))
 
+    def _checkpointed(self, run: int) -> None:
+        if self.server.writable and self.server.run == run:
+            self.server.redo.checkpoint()
+
     def _kill(self, nonce: str | None) -> None:
         self.op_serial += 1
         server = self.server
         if nonce is not None:
             known = self.view.state.term if self.view is not None and self.view.state is not None else 0
-            server.send(nonce, max(known, server.volume.max_term), server.kill, lambda _: None)
+            server.send(nonce, max(known, server.volume.max_term), lambda: self._killed(server), lambda _: None)
+
+    def _killed(self, server: Server) -> None:
+        self.world.invariants.killed(self, server)
+        server.kill()
+
+    def _look_at_replay(self) -> None:
+        server = self.server
+        if self.memory.phase not in RECOVERING and self.memory.op is None:
+            self.recovery = None
+        elif server.alive and not server.frozen and server.state != "down":
+            server.redo.advance()
+            self.recovery = recovery.update(self.recovery, server.redo.segment, server.redo.work, self.now)
 
     # --- the peers ---
 
@@ -418,7 +450,18 @@ class Agent:
                 outcome, position, text = end.value
                 wal = self.server.volume.wal
                 shutdown = run.op in SEALING and position is not None and wal is not None and wal.last_record in self.world.shutdowns
-                self.op_result = OpResult(run.number, run.op, outcome, nonce or "", text, position, shutdown, reserves=self.reserves)
+                self.op_result = OpResult(
+                    run.number,
+                    run.op,
+                    outcome,
+                    nonce or "",
+                    text,
+                    position,
+                    shutdown,
+                    reserves=self.reserves,
+                    replayed=self.server.redo.segment if run.op in SEALING else None,
+                    unbegun=run.op is Op.PROMOTE and text.startswith(operations.REFUSED),
+                )
                 self.reserves = ()
                 self.turn()
                 return

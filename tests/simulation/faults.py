@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hapg_failover.core.timing import Timing
 
 from .engine import Clock
+from .server import Volume
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .world import World
 
 READ_ANEW_S = 90.0
+BULK = 1 << 30
 SHORT_TIMES = Timing(ttl=4.0, lease=3.1, renew=1.0, call=1.0, overdue=2.1, grant=1.1)
 LOWER_LEASE = Timing(lease=3.6, renew=1.2)
 LONG_TIMES = Timing(ttl=15.0, lease=13.4, renew=4.0, call=3.0, overdue=8.0, grant=5.0)
@@ -82,6 +84,12 @@ def postmaster_kill(world: World, member: int) -> None:
         world.server[member].kill()
 
 
+def silence_sql(world: World, member: int) -> None:
+    """The server lets nobody in any more, though its processes live and its volume takes writes; a new start heals it."""
+    world.fault(member, "no connection is answered")
+    world.server[member].silent_run = world.server[member].run
+
+
 def container_kill(world: World, member: int) -> None:
     """The whole postgres container dies and is started again."""
     world.fault(member, "the postgres container is killed")
@@ -119,6 +127,69 @@ def all_off(world: World, seconds: float) -> None:
         world.engine.after(seconds + world.uniform(0.0, 5.0), lambda member=member: power_on(world, member))  # type: ignore[misc]
 
 
+# --- what servers do ---
+
+
+def backend_crash(world: World, member: int) -> None:
+    """A server process ends by a signal, as when the kernel kills it for want of memory."""
+    world.fault(member, "a backend crashes")
+    if world.server[member].alive:
+        world.server[member].crash()
+
+
+def bulk_load(world: World, member: int, redo_s: float) -> None:
+    """A client of the primary writes much WAL at once; to replay it takes each member so long from now on, in seconds."""
+    server = world.server[member]
+    if not server.writable or server.volume.wal is None:
+        return
+    world.fault(member, f"a bulk load, which takes {redo_s:.1f} s to replay")
+    server.volume.wal = server.volume.wal.grown(BULK)
+    world.redo_rate = [BULK / redo_s] * world.replicas
+
+
+def hang_sql(world: World, member: int, seconds: float) -> None:
+    """The same for a while."""
+    silence_sql(world, member)
+    server, run = world.server[member], world.server[member].run
+
+    def end() -> None:
+        if server.run == run:
+            server.silent_run = -1
+
+    world.engine.after(seconds, end)
+
+
+def promote_by_hand(world: World, member: int) -> None:
+    """Somebody calls pg_promote() on a hot standby."""
+    world.fault(member, "pg_promote() is called")
+    if world.server[member].alive and world.standby_mode == "hot":
+        world.server[member].promote_by_hand()
+
+
+def receive_slowly(world: World, member: int, rate: float) -> None:
+    """A client such as pg_receivewal streams from a server, so many bytes a second, until the server stops."""
+    world.fault(member, f"a client streams {rate:.0f} bytes a second")
+    wal = world.volumes[member].wal
+    if world.server[member].writable and wal is not None:
+        world.server[member].senders.attach("pg_receivewal", rate)
+
+
+def slow_link(world: World, member: int, rate: float) -> None:
+    """A standby receives no more than so many bytes a second."""
+    world.fault(member, f"its link takes {rate:.0f} bytes a second")
+    world.stream_rate[member] = rate
+
+
+# --- what the StatefulSet's controller does ---
+
+
+def scale_to_zero(world: World, seconds: float) -> None:
+    """Every pod is deleted at once, and they come back one by one after a while."""
+    world.statefulset.scale_to_zero()
+    for member in range(world.replicas):
+        world.engine.after(seconds + world.uniform(0.0, 10.0), partial(world.statefulset.let_back, member))
+
+
 # --- volumes ---
 
 
@@ -131,6 +202,17 @@ def fill_disk(world: World, member: int, seconds: float) -> None:
     """A data volume is full for a while, but for its reserve: the server dies when it wants another segment."""
     world.reserve[member], world.segments[member] = True, 0
     _for_a_while(world, "the disk is full", world.disk_full, member, seconds)
+
+
+def lose_volume(world: World, member: int) -> None:
+    """A pod and its claim are deleted by force: the next one has an empty volume."""
+    world.fault(member, "the volume is lost")
+    world.server[member].die()
+    world.agent[member].running = False
+    world.api.remove_pod(world.pod_name(member))
+    world.volumes[member] = Volume()
+    uid = world.new_uid(member)
+    world.engine.after(world.uniform(0.3, 3.0), lambda: world.kubelet.make_pod(member, uid))
 
 
 # --- network ---

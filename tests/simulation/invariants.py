@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ SETTLED_S = 2.5
 QUIET_S = 20.0
 TURN_S = 9.0
 DROPPED_S = 40.0
+CLEAN_WAIT_S = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Invariants:
         self.world = world
         self.claims: dict[int, Claim] = {}
         self.terms: set[int] = set()
+        self.clean_ends: dict[str, tuple[float, tuple[int, int]]] = {}
+        self.owed: dict[int, tuple[int, int]] = {}
         self.forced: set[int] = set()
         self.timelines: set[int] = {1}
         self.latest: Wal | None = None
@@ -80,6 +84,12 @@ class Invariants:
             if said.position is not None and wal.position > said.position:
                 self.world.violation(f"{pod.name} has {wal.position} but has published {said.position} under version {version}")
 
+    def released(self, agent: Agent, lease: LeaseObject) -> None:
+        """A release was written. Of a clean one the end of WAL is remembered, which whoever claims on it has to have."""
+        wal = agent.server.volume.wal
+        if lease.state.release is not None and lease.state.release.clean and wal is not None:
+            self.clean_ends[lease.version] = (self.world.engine.now, wal.last_record)
+
     def claimed(self, agent: Agent, previous: LeaseObject | None, state: LeaseState, *, given_up: bool) -> None:
         """A claim was carried out: nobody who has published, and could have claimed, was ahead.
 
@@ -96,6 +106,9 @@ class Invariants:
         version = previous.version if previous is not None else ""
         own = world.volumes[agent.member].wal
         self.claims[state.term] = Claim(world.engine.now, agent.member, version, own.position if own is not None else None)
+        released_at, record = self.clean_ends.get(version, (-math.inf, (0, 0)))
+        if world.engine.now - released_at < CLEAN_WAIT_S:
+            self.owed[state.term] = record
         if previous is None or own is None:
             return
         asked = next((pod.force for pod in agent.pods.values() if pod.uid == agent.uid), None)
@@ -143,6 +156,8 @@ class Invariants:
             world.violation(f"member {server.member} was counted at {claim.position} and promoted at {before.position}")
         if term in self.terms:
             world.violation(f"two promotions in term {term}")
+        if term in self.owed and term not in self.forced and not before.contains(*self.owed[term]):
+            world.violation(f"member {server.member} was promoted without the end of a clean release")
         self.terms.add(term)
         timeline = after.position.timeline
         if timeline in self.timelines:
@@ -153,6 +168,24 @@ class Invariants:
         self.latest = after
         self.began = world.engine.now
         self.wrote_for = 0.0
+
+    def on_standbys(self, server: Server, end: int, k: int) -> None:
+        """A commit that waits for k standbys is acknowledged: it is on so many other volumes."""
+        assert server.volume.wal is not None
+        serial = server.volume.wal.branches[-1].serial
+        have = [m for m, v in enumerate(self.world.volumes) if m != server.member and v.wal is not None and v.wal.contains(serial, end)]
+        if len(have) < k:
+            self.world.violation(f"member {server.member} acknowledged what {len(have)} other volumes have, not {k}")
+
+    def killed(self, agent: Agent, server: Server) -> None:
+        """An agent has its server killed: not one that replays for a promotion and gets on with it, while the Lease is its own."""
+        lease, deadline = self.world.api.lease, server.deadline
+        holds = lease is not None and lease.state.holder.uid == server.uid and lease.state.release is None
+        in_time = deadline is not None and (deadline.at is None or server.now < deadline.at)
+        server.redo.advance()
+        if server.state == "primary" and not server.writable and server.redo.moves and holds and in_time:
+            left = server.redo.left
+            self.world.violation(f"member {agent.member} killed its server's recovery, which moved, {left} bytes before its end")
 
     def writing(self, server: Server) -> None:
         """Remember the log of the server that writes."""

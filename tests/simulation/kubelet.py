@@ -95,11 +95,12 @@ class Kubelet:
         world.agent[member].running = False
         world.api.remove_pod(world.pod_name(member))
         uid = world.new_uid(member)
-        world.engine.after(world.uniform(0.3, 3.0), lambda: self._make_pod(member, uid))
+        world.engine.after(world.uniform(0.3, 3.0), lambda: self.make_pod(member, uid))
 
-    def _make_pod(self, member: int, uid: str) -> None:
+    def make_pod(self, member: int, uid: str) -> None:
+        """The controller makes a pod in place of the one that has gone, unless there is to be none, or one is there."""
         world = self.world
-        if world.uids[member] != uid or world.pod_name(member) in world.api.pods:
+        if world.uids[member] != uid or world.pod_name(member) in world.api.pods or world.statefulset.held[member]:
             return
         world.api.put_pod(world.new_pod(member))
         if world.on[member]:

@@ -122,6 +122,8 @@ class Network:
         outcome, lease = world.api.put(action.state, action.version)
         if outcome is PutOutcome.OK:
             world.note(agent.member, f"PUT {action.kind.value} applied: {lease.version if lease else ''}")
+            if action.kind is PutKind.RELEASE and lease is not None:
+                world.invariants.released(agent, lease)
             if action.kind is PutKind.CLAIM:
                 world.invariants.claimed(agent, previous, action.state, given_up=world.engine.now - sent > agent.timing.call)
             world.written_at = world.engine.now

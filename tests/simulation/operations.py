@@ -22,9 +22,12 @@ Result = tuple[Outcome, Position | None, str]
 Operation = Generator[float, None, Result]
 FIRST_LSN = 1000
 VERB_LIMIT_S = 5.0
-WRITABLE_LIMIT_S = 10.0
 SHUTDOWN_LIMIT_S = 20.0
 STANDBYS_LIMIT_S = 2.0
+COPY_STEPS = 4
+CLONE_SUFFIX = "-clone"
+NO_ANSWER = "no answer"
+REFUSED = "refused: "
 
 
 class Driver:
@@ -46,7 +49,7 @@ class Driver:
             if answers:
                 break
             yield 0.05
-        answer = answers[0] if answers else "no answer"
+        answer = answers[0] if answers else NO_ANSWER
         if answer.startswith("term "):
             self.volume.max_term = max(self.volume.max_term, self.server.term)
         return answer
@@ -71,7 +74,8 @@ class Driver:
         if self.run.host is None:
             return None
         server = self.world.network.server_at(self.run.host, self.agent.member)
-        return server if server is not None and server.writable and not server.stopping else None
+        usable = server is not None and server.writable and not server.stopping and not server.silent
+        return server if usable else None
 
     def use_reserve(self) -> None:
         """Free what was set aside, if that is ordered and the volume is full."""
@@ -180,24 +184,33 @@ def rewind(d: Driver) -> Operation:
     d.volume.dirty = True
     yield d.world.uniform(0.5, 3.0)
     source = d.source()
-    if source is None or d.fails() or not d.server.alive:
+    if source is None or d.fails() or not d.server.alive or source.volume.wal is None or d.volume.wal is None:
         return Outcome.FAILED, None, "the rewind broke off"
+    d.volume.redo = d.world.checkpoints.latest(source.volume.wal, d.volume.wal.common_with(source.volume.wal))
     d.volume.wal = source.volume.wal
     d.volume.dirty = False
     return Outcome.OK, None, ""
 
 
 def clone(d: Driver) -> Operation:
-    """Copy the primary's data in place of ours."""
+    """Copy the primary's data in place of ours, and stream meanwhile what it writes."""
     if not (yield from d.stop()):
         return Outcome.FAILED, None, "the server doesn't stop"
-    if d.source() is None:
-        return Outcome.FAILED, None, "the primary can't be reached"
-    yield d.world.uniform(1.0, 5.0)
     source = d.source()
-    if source is None or d.fails() or not d.server.alive:
+    if source is None or source.volume.wal is None:
+        return Outcome.FAILED, None, "the primary can't be reached"
+    redo, run = source.volume.wal.end, source.run
+    stream = source.senders.attach(f"{d.agent.pod}{CLONE_SUFFIX}")
+    try:
+        for _ in range(COPY_STEPS):
+            yield d.world.uniform(1.0, 5.0) / COPY_STEPS
+            if d.source() is not source or source.run != run or not d.server.alive:
+                return Outcome.FAILED, None, "the copy broke off"
+    finally:
+        source.senders.detach(stream)
+    if d.fails():
         return Outcome.FAILED, None, "the copy broke off"
-    d.volume.wal = source.volume.wal
+    d.volume.wal, d.volume.redo = source.volume.wal, redo
     d.volume.system_identifier = source.volume.system_identifier
     d.volume.uuid = d.agent.clone_uuid()
     d.volume.dirty = False
@@ -210,25 +223,32 @@ def initdb(d: Driver) -> Operation:
     if d.fails() or not d.server.alive or d.volume.wal is not None:
         return Outcome.FAILED, None, "initdb broke off"
     d.volume.wal = Wal((Branch(d.world.next_serial(), 1, 0),), FIRST_LSN)
+    d.volume.redo = FIRST_LSN
     d.volume.system_identifier = f"system-{d.world.next_serial()}"
     d.volume.uuid = d.agent.clone_uuid()
     return Outcome.OK, None, ""
 
 
 def promote(d: Driver) -> Operation:
-    """Send the verb, wait until the server writes."""
+    """Send the verb, wait until the server writes, as long as its replay moves."""
     d.remember_term()
     yield 0.02
     answer = yield from d.verb(lambda: d.server.promote(d.run.timeline, d.run.term, d.run.setting or OFF))
     if answer != "ok":
-        return Outcome.FAILED, None, answer
-    for _ in range(int(WRITABLE_LIMIT_S / 0.1)):
-        if d.server.writable and d.volume.wal is not None:
+        return Outcome.FAILED, None, answer if answer == NO_ANSWER else f"{REFUSED}{answer}"
+    server, begun = d.server, d.server.now
+    while not gives_up(server, begun, d.agent.timing.stall):
+        if server.writable and d.volume.wal is not None:
             return Outcome.OK, d.volume.wal.position, ""
-        if d.server.state != "primary":
+        if server.state != "primary":
             return Outcome.FAILED, None, "the server died"
         yield 0.1
-    return Outcome.FAILED, None, "not writable in 10 s"
+    return Outcome.FAILED, None, "not writable, and no progress"
+
+
+def gives_up(server: Server, begun: float, stall: float) -> bool:
+    """Tell whether the promotion that was ordered at `begun` has made no progress for `stall` seconds. Boot time."""
+    return server.now - max(begun, server.redo.moved_at) > stall
 
 
 def standbys(d: Driver) -> Operation:
@@ -252,8 +272,9 @@ def standbys(d: Driver) -> Operation:
 def prepare(d: Driver) -> Operation:
     """Checkpoint."""
     yield d.world.uniform(0.05, 0.5)
-    if d.fails() or not d.server.writable:
+    if d.fails() or not d.server.writable or d.server.silent:
         return Outcome.FAILED, None, "the checkpoint broke off"
+    d.server.redo.checkpoint()
     return Outcome.OK, None, ""
 
 

@@ -170,10 +170,12 @@ def promoting(world: World) -> int:
 
 
 def frozen_before_promotion(seed: int) -> World:
-    """The winner's agent freezes between its claim's success and the promotion, until another has taken over."""
+    """The winner's agent freezes between its claim's success and the promotion, until another has taken over; it wakes without the API."""
     world = running(3, seed)
     faults.power_off(world, primary_of(world))
-    faults.freeze_agent(world, promoting(world), 20.0)
+    winner = promoting(world)
+    faults.freeze_agent(world, winner, 20.0)
+    faults.cut_api(world, winner, 30.0)
     world.run(40.0)
     return world
 

@@ -11,6 +11,8 @@ from hapg_failover.core.model import VolumeState
 from hapg_failover.core.syncset import OFF, Setting
 
 from . import synchronous
+from .redo import Redo
+from .senders import Senders
 from .wal import Branch, Wal
 
 if TYPE_CHECKING:
@@ -18,18 +20,19 @@ if TYPE_CHECKING:
 
 LOOP_S = 0.2
 KILL_S = 0.5
-SENDER_TIMEOUT_S = 5.0
+RECONNECT_S = 1.5
 
 
 @dataclass
 class Volume:
-    """What is on a member's disk. dirty: a rewind was begun and not ended."""
+    """What is on a member's disk. dirty: a rewind was begun and not ended; redo: LSN at which the next start's replay begins."""
 
     uuid: str | None = None
     system_identifier: str | None = None
     wal: Wal | None = None
     max_term: int = 0
     dirty: bool = False
+    redo: int = 0
 
     @property
     def state(self) -> VolumeState:
@@ -51,7 +54,8 @@ class Deadline:
 class Server:
     """One run of the postgres container: its supervisor, and the server it keeps.
 
-    state: the supervisor's word (down, standby, primary); writable: transactions can commit; upstream: the address that is followed.
+    state: the supervisor's word (down, standby, primary); writable: transactions can commit; upstream: the address that is followed;
+    recovering: a primary that replays in its place after a backend's crash; rogue: promoted by somebody else, and not yet noticed.
     """
 
     def __init__(self, world: World, member: int, uid: str, nonce: str, volume: Volume) -> None:
@@ -65,13 +69,19 @@ class Server:
         self.writable = False
         self.stopping = False
         self.clean = False
+        self.recovering = False
+        self.rogue = False
+        self.idle_until = 0.0
         self.upstream: str | None = None
+        self.redo = Redo(self)
+        self.senders = Senders(self)
         self.guard = 0
         self.standbys = synchronous.started(self, 0)
         self.deadline: Deadline | None = None
         self.terminating = False
         self.term = 0
         self.run = 0
+        self.silent_run = -1
         self.promised_term = 0
         self.heartbeat_at = world.clock(member).now
         self.heartbeat_state = "down"
@@ -101,6 +111,7 @@ class Server:
 
     def freeze(self) -> None:
         """Stop every process of the container where it is."""
+        self.redo.advance()
         self.frozen = True
 
     def thaw(self) -> None:
@@ -108,6 +119,7 @@ class Server:
         if not self.frozen:
             return
         self.frozen = False
+        self.redo.pause()
         self.thawed_at = self.world.engine.now
         while self._waiting and not self.frozen:
             self._waiting.popleft()()
@@ -117,6 +129,11 @@ class Server:
         """Its processes were frozen past the deadline, and the supervisor has had no time yet to look (rule 15 of what is known)."""
         return self.frozen or self.world.engine.now - self.thawed_at <= self.world.timings[self.member].fence
 
+    @property
+    def silent(self) -> bool:
+        """The postmaster of this run answers no connection any more."""
+        return self.silent_run == self.run
+
     # --- the supervisor's loop ---
 
     def _loop(self) -> None:
@@ -124,8 +141,14 @@ class Server:
             return
         self.heartbeat_at = self.now
         self.heartbeat_state = self.state
+        if self.rogue:
+            self.world.note(self.member, "promoted by another: killed")
+            self.kill()
         self._fence()
-        self._replicate()
+        if self.state != "down":
+            self.redo.advance()
+            self._replicate()
+            self.senders.send()
         self._later(self.world.uniform(0.1, LOOP_S), self._loop)
 
     def _fence(self) -> None:
@@ -145,16 +168,21 @@ class Server:
             self.kill()
 
     def _replicate(self) -> None:
-        if self.writable and not self.stopping:
+        if self.writable and not self.stopping and self.world.engine.now >= self.idle_until:
             self.commit()
-        if self.upstream is not None and self.state == "standby" and not self.world.chance(self.world.stream_stall[self.member]):
-            source = self.source()
-            if source is not None:
-                self.receive(source, self.world.chance(0.8))
+        if self.upstream is None or self.state != "standby":
+            return
+        stall = self.world.stream_stall[self.member]
+        receives = not self.world.chance(stall)
+        source = self.source() if stall < 1.0 else None
+        if source is not None:
+            source.senders.heard(self.member)
+        if source is not None and receives:
+            self.receive(source, self.world.chance(0.8))
 
     def commit(self) -> None:
         """Commit and acknowledge something."""
-        if self.volume.wal is None or self.world.disk_hung[self.member]:
+        if self.volume.wal is None or self.world.disk_hung[self.member] or self.silent:
             return
         if self.world.disk_full[self.member]:
             left = self.world.segments[self.member]
@@ -178,7 +206,7 @@ class Server:
         if self.upstream is None:
             return None
         server = self.world.network.server_at(self.upstream, self.member)
-        if server is None or server.state == "down" or server.volume.wal is None or self.volume.wal is None:
+        if server is None or server.state == "down" or server.recovering or server.volume.wal is None or self.volume.wal is None:
             return None
         return server if self.volume.wal.seems_prefix_of(server.volume.wal) else None
 
@@ -191,7 +219,8 @@ class Server:
             self.world.violation(f"member {self.member} streams onto a history that isn't its own: {own} from {theirs}")
             return
         missing = theirs.end - own.end
-        self.volume.wal = theirs.up_to(own.end + (missing if everything else self.world.randint(0, missing)))
+        most = self.world.stream_rate[self.member] * LOOP_S
+        self.volume.wal = theirs.up_to(own.end + int(min(missing if everything else self.world.randint(0, missing), most)))
         source.standbys.release()
 
     # --- verbs ---
@@ -223,6 +252,7 @@ class Server:
         self.standbys = synchronous.started(self, guard)
         self.clean = False
         self.upstream = None
+        self.redo, self.senders = Redo(self), Senders(self)
         self.run += 1
         return None
 
@@ -259,12 +289,55 @@ class Server:
         return None
 
     def _writable(self, run: int, timeline: int) -> None:
+        """A promotion ends when all that is on the volume is replayed."""
         if not self.alive or self.state != "primary" or self.run != run or self.volume.wal is None:
+            return
+        self.redo.advance()
+        if self.redo.left:
+            self._later(LOOP_S, lambda: self._writable(run, timeline))
             return
         before = self.volume.wal
         self.volume.wal = before.promoted(Branch(self.world.next_serial(), timeline, before.end)).grown(1)
         self.writable = True
         self.world.promoted(self, before)
+
+    def promote_by_hand(self) -> None:
+        """Somebody calls pg_promote() on a hot standby: it writes, on the next timeline, until the supervisor looks."""
+        if self.state != "standby" or self.volume.wal is None:
+            return
+        before = self.volume.wal
+        branch = Branch(self.world.next_serial(), before.position.timeline + 1, before.end)
+        self.volume.wal = before.promoted(branch).grown(self.world.randint(1, 20))
+        self.upstream, self.rogue = None, True
+
+    def crash(self) -> None:
+        """A backend crashes: the postmaster ends, or, where restart_after_crash is on, recovers in place and writes on."""
+        if not self.world.restart_after_crash or self.state == "down":
+            self.kill()
+            return
+        self.recovering, self.writable = self.state == "primary", False
+        self.redo, self.senders = Redo(self), Senders(self)
+        if self.recovering:
+            run = self.run
+            self._later(self.world.uniform(0.05, 0.5), lambda: self._recovered(run))
+
+    def _recovered(self, run: int) -> None:
+        """Recovery in place ends with a shutdown checkpoint, on the same timeline (CHECKPOINT_END_OF_RECOVERY in xlog.c)."""
+        if not self.alive or not self.recovering or self.run != run or self.volume.wal is None:
+            return
+        self.redo.advance()
+        if self.redo.left:
+            self._later(LOOP_S, lambda: self._recovered(run))
+            return
+        self._checkpoint_shutdown(self.volume.wal)
+        self.recovering, self.writable = False, True
+        self.idle_until = self.world.engine.now + self.world.uniform(0.0, RECONNECT_S)
+
+    def _checkpoint_shutdown(self, wal: Wal) -> None:
+        self.volume.wal = wal.grown(3)
+        self.volume.redo = self.volume.wal.end
+        self.world.invariants.writing(self)
+        self.world.shutdowns.add(self.volume.wal.last_record)
 
     def set_standbys(self, setting: Setting) -> str | None:
         """Change whom a primary's commits wait for."""
@@ -274,25 +347,24 @@ class Server:
         return None
 
     def stop_fast(self, done: Callable[[], None]) -> None:
-        """Shut down: the end of WAL is a checkpoint that every follower gets which is there."""
+        """Shut down: the end of WAL is a checkpoint that everybody gets who streams. It is done when all have it."""
         if self.state == "down" or self.volume.wal is None:
             done()
             return
         wrote = self.writable
         if wrote:
-            self.volume.wal = self.volume.wal.grown(3)
-            self.world.invariants.writing(self)
-            self.world.shutdowns.add(self.volume.wal.last_record)
+            self._checkpoint_shutdown(self.volume.wal)
+        elif self.state == "standby":
+            self.redo.checkpoint()
         self.stopping, self.writable = True, False
-        run, limit = self.run, self.world.engine.now + SENDER_TIMEOUT_S
+        run = self.run
 
         def wait() -> None:
             if not self.alive or self.run != run or self.state == "down":
                 done()
                 return
-            behind = [f for f in self.followers() if f.volume.wal != self.volume.wal]
-            if behind and wrote and self.world.engine.now < limit:
-                self._later(0.2, wait)
+            if wrote and self.senders.unfinished():
+                self._later(LOOP_S, wait)
                 return
             self._down()
             self.clean = True
@@ -310,6 +382,8 @@ class Server:
         self.state = "down"
         self.writable = False
         self.stopping = False
+        self.recovering = False
+        self.rogue = False
         self.upstream = None
         self.run += 1
 

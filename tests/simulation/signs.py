@@ -13,6 +13,8 @@ Scenario = Callable[[int], World]
 Patch = Callable[[pytest.MonkeyPatch], None]
 SEEDS = range(25)
 ON_THE_WIRE_S = 0.3
+SWITCHOVER_S = 6.0
+LONG_S = 14.0
 
 
 def violated(words: str) -> Sign:
@@ -28,6 +30,22 @@ def loses(world: World) -> bool:
 def loses_more_than_the_wire_holds(world: World) -> bool:
     """Tell whether the last promotion lost what was acknowledged longer before the last acknowledgement than it takes to stream it."""
     return bool(world.lost[-1]) and world.lost[-1][-1].at - world.lost[-1][0].at > ON_THE_WIRE_S
+
+
+def loses_anything(world: World) -> bool:
+    """Tell whether any promotion lost acknowledged rows."""
+    return any(world.lost)
+
+
+def keeps_clients_out(world: World) -> bool:
+    """Tell whether the last promotion came more than so many seconds after the last commit before it as a switchover may take."""
+    at, _, _ = world.promotions[-1]
+    return at - max(c.at for c in world.commits if c.at < at) > SWITCHOVER_S
+
+
+def promotes_who_has_most_to_replay(world: World) -> bool:
+    """Tell whether the last one that was told to write began to only after a long recovery."""
+    return world.promotions[-1][0] - max(c.at for c in world.commits) > LONG_S
 
 
 def stays(world: World) -> bool:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 class Standbys:
     """`synchronous_standby_names` of one run of a server.
 
-    written: what the file says; waiting: whether commits wait at all, as the checkpointer has read it; read: what the walsender of each
-    member acts by; acknowledged: LSN up to which clients were told that their commits are done.
+    written: what the file says; waiting: whether commits wait at all, as the checkpointer has read it; read: what each walsender acts by;
+    acknowledged: LSN up to which clients were told that their commits are done.
     """
 
     def __init__(self, server: Server, setting: Setting) -> None:
         self.server = server
         self.written = setting
         self.waiting = setting.k > 0
-        self.read: dict[int, Setting] = {}
+        self.read: dict[object, Setting] = {}
         self.acknowledged = 0
         self._serial = 0
 
@@ -32,17 +32,17 @@ class Standbys:
         self.written = setting
         self._serial += 1
         serial, world = self._serial, self.server.world
-        for member in list(self.read):
-            world.engine.after(self._delay(), lambda member=member: self._reread(member, setting, serial))  # type: ignore[misc]
+        for sender in list(self.read):
+            world.engine.after(self._delay(), lambda sender=sender: self._reread(sender, setting, serial))  # type: ignore[misc]
         world.engine.after(self._delay(), lambda: self._checkpointer(setting, serial))
 
     def _delay(self) -> float:
         world = self.server.world
         return world.uniform(0.0, 2.5) if world.chance(0.2) else world.uniform(0.0, 0.2)
 
-    def _reread(self, member: int, setting: Setting, serial: int) -> None:
-        if serial == self._serial and member in self.read:
-            self.read[member] = setting
+    def _reread(self, sender: object, setting: Setting, serial: int) -> None:
+        if serial == self._serial and sender in self.read:
+            self.read[sender] = setting
 
     def _checkpointer(self, setting: Setting, serial: int) -> None:
         if serial == self._serial:
@@ -51,11 +51,9 @@ class Standbys:
 
     def in_force(self) -> bool:
         """Tell whether every process acts by what was written."""
-        late = [m for m, setting in self.read.items() if self._name(m) in setting.names and self._name(m) not in self.written.names]
+        names = {row.key: row.name for row in self.server.senders.rows()}
+        late = [key for key, setting in self.read.items() if names.get(key) in setting.names and names.get(key) not in self.written.names]
         return not late and self.waiting == (self.written.k > 0)
-
-    def _name(self, member: int) -> str:
-        return self.server.world.pod_name(member)
 
     def release(self) -> None:
         """Tell clients of the commits that need not wait any more."""
@@ -63,15 +61,17 @@ class Standbys:
         wal = server.volume.wal
         if wal is None or not server.writable:
             return
-        followers = {f.member: f for f in server.followers()}
-        self.read = {m: self.read.get(m, self.written) for m in followers}
+        rows = server.senders.rows()
+        self.read = {row.key: self.read.get(row.key, self.written) for row in rows}
         end = wal.end
         if self.waiting:
-            counted = [f.volume.wal.end for m, f in followers.items() if f.volume.wal is not None and self._name(m) in self.read[m].names]
+            counted = [row.flushed for row in rows if row.name in self.read[row.key].names]
             k = max(1, self.written.k)
             end = sorted(counted, reverse=True)[k - 1] if len(counted) >= k else 0
         if end > self.acknowledged and end > wal.branches[-1].start:
             self.acknowledged = end
+            if self.waiting:
+                server.world.invariants.on_standbys(server, end, max(1, self.written.k))
             server.world.acknowledged(server, end)
 
 

@@ -56,6 +56,15 @@ class Wal:
         last = self.branches[-1].timeline
         return any(b.timeline == last and self.end <= other.end_of(i) for i, b in enumerate(other.branches))
 
+    def common_with(self, other: Wal) -> int:
+        """LSN up to which both logs are the same."""
+        common = 0
+        for index, (ours, theirs) in enumerate(zip(self.branches, other.branches, strict=False)):
+            if ours != theirs:
+                break
+            common = min(self.end_of(index), other.end_of(index))
+        return common
+
     def up_to(self, lsn: int) -> Wal:
         """Return the log cut at `lsn`."""
         kept = tuple(b for b in self.branches if b.start <= lsn)

@@ -81,6 +81,14 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "lossy peers": (1, lambda w, m: faults.lossy_peers(w, w.uniform(0.1, 0.7))),
     "all off": (1, lambda w, m: faults.all_off(w, w.uniform(0.5, 20.0))),
     "Lease deleted": (1, _delete_lease_once),
+    "bulk load": (2, lambda w, m: faults.bulk_load(w, m, w.uniform(0.5, 15.0))),
+    "backend crash": (1, faults.backend_crash),
+    "SQL hangs": (1, lambda w, m: faults.hang_sql(w, m, w.uniform(1.0, 30.0))),
+    "slow link": (1, lambda w, m: faults.slow_link(w, m, w.uniform(5.0, 200.0))),
+    "slow client": (1, lambda w, m: faults.receive_slowly(w, m, w.uniform(5.0, 200.0))),
+    "rolling update": (1, lambda w, m: w.statefulset.update()),
+    "drain": (1, lambda w, m: w.statefulset.drain(m, w.uniform(1.0, 20.0))),
+    "scale to 0": (1, lambda w, m: faults.scale_to_zero(w, w.uniform(5.0, 60.0))),
     "disk full": (1, lambda w, m: faults.fill_disk(w, m, w.uniform(1.0, 30.0))),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -19,10 +20,13 @@ from .invariants import Invariants
 from .kubelet import Kubelet
 from .network import Network
 from .points import Points
+from .redo import Checkpoints
 from .server import Server, Volume
+from .statefulset import StatefulSet
 from .wal import Branch, Wal
 
 PLENTY = 1 << 40
+REDO_RATE = 1e8
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,11 @@ class Acknowledged:
 class World:
     """N members on a node each. Every random choice comes from `seed`, so that a run can be repeated.
 
-    timing: what the chart says now; timings: what each member has read of it.
+    timing: what the chart says now; timings: what each member has read of it; redo_rate, stream_rate: bytes/s that a member replays, or
+    receives; restart_after_crash: as in postgresql.conf.
     """
+
+    restart_after_crash = False
 
     def __init__(
         self,
@@ -72,6 +79,9 @@ class World:
         self.disk_hung = [False] * replicas
         self.recovery_s = [0.0] * replicas
         self.stream_stall = [0.0] * replicas
+        self.stream_rate = [math.inf] * replicas
+        self.redo_rate = [REDO_RATE] * replicas
+        self.checkpoints = Checkpoints()
         self.faulted_at = [-1000.0] * replicas
         self.op_failure = 0.0
         self.wal_gone = 0.0
@@ -90,6 +100,7 @@ class World:
         self.invariants = Invariants(self)
         self._serial = 0
         self.kubelet = Kubelet(self)
+        self.statefulset = StatefulSet(self, seed)
         self.network = Network(self)
         self.server: list[Server] = []
         self.agent: list[Agent] = []
@@ -127,6 +138,7 @@ class World:
         wal = Wal((Branch(self.next_serial(), 1, 0),), 1000)
         for member, volume in enumerate(self.volumes):
             volume.uuid, volume.system_identifier, volume.wal, volume.max_term = f"v{member}", "system", wal, 1
+            volume.redo = wal.end
 
     def _run_already(self) -> None:
         """The first member holds the Lease, but nobody's server runs yet."""
@@ -223,11 +235,14 @@ class World:
         """End all faults."""
         self.log.append(f"{self.engine.now:8.3f} everything is healed")
         self.network.heal()
+        self.statefulset.heal()
         self.op_failure = 0.0
         self.wal_gone = 0.0
+        self.stream_rate, self.redo_rate = [math.inf] * self.replicas, [REDO_RATE] * self.replicas
         for member in range(self.replicas):
             self.disk_hung[member] = self.disk_full[member] = False
             self.server[member].thaw()
+            self.server[member].silent_run = -1
             self.stream_stall[member] = 0.0
             self.agent[member].freeze_before_action = 0.0
             if self.agent[member].frozen:

@@ -1,0 +1,254 @@
+"""Directed scenarios of what PostgreSQL and a StatefulSet do by themselves: recovery, shutdowns, crashes in place, copies, updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hapg_failover.core.syncset import Policy
+
+from . import faults
+from .scenarios import primary_of, promoting, running
+from .scenarios_sync import others, wait_until
+from .scenarios_sync import running as running_in_sync
+from .world import World
+
+REDO_S = 30.0
+
+
+def passes(world: World, condition: Callable[[], bool], seconds: float) -> bool:
+    """Let time pass until the condition holds, or for so long; tell whether it holds."""
+    end = world.engine.now + seconds
+    while not condition() and world.engine.now < end:
+        world.run(0.1)
+    return condition()
+
+
+# --- recovery ---
+
+
+def loaded(seed: int, replicas: int = 3, redo_s: float = REDO_S) -> World:
+    """A release whose replicas have received a bulk load that takes so long to replay, in seconds."""
+    world = running(replicas, seed)
+    world.run(world.uniform(4.0, 6.0))
+    faults.bulk_load(world, primary_of(world), redo_s)
+    world.run(3.0)
+    return world
+
+
+def long_recovery(seed: int, replicas: int = 3) -> World:
+    """Every server is killed, and each has WAL to replay for half a minute."""
+    world = loaded(seed, replicas)
+    for member in range(replicas):
+        faults.container_kill(world, member)
+    passes(world, lambda: world.primary() is not None, 6 * REDO_S)
+    return world
+
+
+def long_recovery_of_one(seed: int) -> World:
+    """As `long_recovery`, with a single server."""
+    return long_recovery(seed, replicas=1)
+
+
+def backlog(seed: int) -> World:
+    """The primary's node is lost while its replicas have received much that they have not replayed."""
+    world = loaded(seed)
+    faults.power_off(world, primary_of(world))
+    passes(world, lambda: world.primary() is not None, 5 * REDO_S)
+    return world
+
+
+def backlog_of_one(seed: int) -> World:
+    """As `backlog`, but the replica with the higher ordinal has replayed everything, and no more is written."""
+    world = loaded(seed)
+    old = primary_of(world)
+    world.redo_rate[max(others(world, old))] = faults.BULK / 0.5
+    faults.silence_sql(world, old)
+    world.run(2.0)
+    faults.power_off(world, old)
+    passes(world, lambda: world.primary() is not None, 5 * REDO_S)
+    return world
+
+
+def agent_restarted_in_recovery(seed: int) -> World:
+    """The same, and the failover container of the one that is to write is restarted while its server replays."""
+    world = loaded(seed, redo_s=2 * REDO_S)
+    faults.power_off(world, primary_of(world))
+    new = promoting(world)
+    world.run(world.uniform(1.0, 8.0))
+    faults.agent_crash(world, new)
+    passes(world, lambda: world.primary() is not None, 5 * REDO_S)
+    return world
+
+
+def dies_as_it_begins_to_write(seed: int) -> World:
+    """The primary's node is lost, and the next one's server dies the moment that it can write."""
+    world = running(3, seed)
+    faults.power_off(world, primary_of(world))
+    new = promoting(world)
+    wait_until(world, lambda: world.server[new].promised_term > 1)
+    while not world.server[new].writable:
+        world.run(0.002)
+    faults.postmaster_kill(world, new)
+    world.run(30.0)
+    return world
+
+
+def replay_stands_still(seed: int) -> World:
+    """The primary's node is lost, and the best replica's replay doesn't move any more; another has the same WAL."""
+    world = running(3, seed)
+    old = primary_of(world)
+    best = min(others(world, old))
+    world.redo_rate[best] = 0.0
+    world.run(5.0)
+    faults.power_off(world, old)
+    passes(world, lambda: world.primary() is not None, 180.0)
+    return world
+
+
+# --- shutdowns ---
+
+
+def everybody_stops(seed: int, late: float = 45.0) -> World:
+    """Everything is stopped gracefully, as when a release is scaled to 0; later the pod that was the primary's comes back so much later."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.run(world.uniform(20.0, 25.0))
+    world.statefulset.scale_to_zero()
+    wait_until(world, lambda: all(world.statefulset.stays_away(m) for m in range(3)), 90.0)
+    world.run(60.0)
+    for member in others(world, old):
+        world.statefulset.let_back(member)
+    world.run(late)
+    world.statefulset.let_back(old)
+    world.run(60.0)
+    return world
+
+
+def _switched_over(world: World) -> World:
+    old = primary_of(world)
+    faults.switchover(world, old, (old + 1) % 3)
+    passes(world, lambda: world.server[old].stopping, 10.0)
+    passes(world, lambda: world.primary() is not None, 60.0)
+    return world
+
+
+def switchover_with_a_slow_standby(seed: int) -> World:
+    """A switchover while the third member is far behind on a slow link: what it lacks takes two minutes."""
+    world = running(3, seed)
+    slow = (primary_of(world) + 2) % 3
+    faults.slow_link(world, slow, 1.0)
+    world.run(15.0)
+    wal, own = world.volumes[primary_of(world)].wal, world.volumes[slow].wal
+    assert wal is not None
+    assert own is not None
+    faults.slow_link(world, slow, (wal.end - own.end) / 120.0)
+    return _switched_over(world)
+
+
+def switchover_with_a_slow_client(seed: int) -> World:
+    """A switchover while pg_receivewal streams, slower than anybody writes."""
+    world = running(3, seed)
+    faults.receive_slowly(world, primary_of(world), 5.0)
+    world.run(15.0)
+    return _switched_over(world)
+
+
+# --- crashes and silence ---
+
+
+def crash_in_place(seed: int, policy: Policy | None = None) -> World:
+    """A backend of the primary crashes; the Lease can't be written for a while, and a replica's agent has just been restarted."""
+    world = running(3, seed) if policy is None else running_in_sync(3, seed, policy)
+    old = primary_of(world)
+    world.run(world.uniform(3.0, 6.0))
+    faults.backend_crash(world, old)
+    faults.cut_api(world, old, 20.0)
+    world.run(0.6)
+    faults.agent_crash(world, (old + 1) % 3)
+    world.run(12.0)
+    return world
+
+
+def crash_in_place_synchronous(seed: int) -> World:
+    """The same with a synchronous set."""
+    return crash_in_place(seed, Policy(1))
+
+
+def sql_hangs(seed: int) -> World:
+    """The primary's server answers no SQL any more, while everything else is well."""
+    world = running(3, seed)
+    world.run(5.0)
+    faults.silence_sql(world, primary_of(world))
+    world.run(120.0)
+    return world
+
+
+def promoted_by_hand(seed: int) -> World:
+    """Somebody calls pg_promote() on a replica; a while later the primary's node is lost."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.run(5.0)
+    faults.promote_by_hand(world, (old + 1) % 3)
+    world.run(60.0)
+    faults.power_off(world, old)
+    world.run(60.0)
+    return world
+
+
+def promoted_by_hand_and_lost(seed: int) -> World:
+    """Somebody calls pg_promote() on a replica, and at once the primary's node is lost."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.run(5.0)
+    faults.promote_by_hand(world, (old + 1) % 3)
+    world.run(world.uniform(0.0, 3.0))
+    faults.power_off(world, old)
+    world.run(60.0)
+    return world
+
+
+# --- copies ---
+
+
+def copied_while_the_other_hangs(seed: int) -> World:
+    """A replica of the synchronous set comes back with an empty volume and clones, while the other one receives nothing."""
+    world = running_in_sync(3, seed)
+    second, third = others(world, primary_of(world))
+    faults.stall_stream(world, third, 1.0)
+    faults.lose_volume(world, second)
+    world.run(20.0)
+    return world
+
+
+# --- the StatefulSet ---
+
+
+def _updated(world: World) -> World:
+    if primary_of(world) != 0:
+        faults.switchover(world, primary_of(world), 0)
+        world.settle(60.0)
+    world.run(world.uniform(20.0, 25.0))
+    world.statefulset.update()
+    wait_until(world, lambda: not world.statefulset.updating, 400.0)
+    return world
+
+
+def rolling_update(seed: int, replicas: int = 2) -> World:
+    """The pods of a release of two are replaced one after the other, as by an upgrade of its chart."""
+    return _updated(running(replicas, seed))
+
+
+def rolling_update_of_three(seed: int) -> World:
+    """The same with three."""
+    return rolling_update(seed, 3)
+
+
+def drained(seed: int, replicas: int = 2) -> World:
+    """Every node is drained in turn under the PodDisruptionBudget, and uncordoned."""
+    world = running(replicas, seed)
+    for member in range(replicas):
+        world.statefulset.drain(member, 5.0)
+        wait_until(world, lambda member=member: world.statefulset.stays_away(member), 200.0)  # type: ignore[misc]
+        wait_until(world, lambda member=member: not world.statefulset.held[member], 30.0)  # type: ignore[misc]
+    world.run(30.0)
+    return world

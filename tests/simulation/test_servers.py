@@ -1,0 +1,122 @@
+"""What PostgreSQL and a StatefulSet do by themselves does no harm: recovery, shutdowns, crashes in place, copies, updates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from . import mutants_servers as mutants
+from . import scenarios_servers as scenarios
+from .scenarios import primary_of, running
+from .scenarios_sync import wait_until
+from .signs import (
+    Patch,
+    Scenario,
+    Sign,
+    keeps_clients_out,
+    loses_anything,
+    loses_more_than_the_wire_holds,
+    nobody_writes,
+    promotes_who_has_most_to_replay,
+    stays,
+    violated,
+)
+
+FEW, MANY = 4, 25
+RECOVERY_KILLED = violated("killed its server's recovery")
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A scenario, how many seeds of it are tried, and the sign of harm that none of them may show; pending: what is still to come."""
+
+    scenario: Scenario
+    seeds: int
+    sign: Sign
+    pending: str = ""
+
+
+HOLES = [
+    Hole(scenarios.long_recovery, FEW, RECOVERY_KILLED),
+    Hole(scenarios.long_recovery_of_one, FEW, nobody_writes),
+    Hole(scenarios.backlog, FEW, RECOVERY_KILLED),
+    Hole(scenarios.backlog_of_one, FEW, promotes_who_has_most_to_replay),
+    Hole(scenarios.agent_restarted_in_recovery, FEW, RECOVERY_KILLED, "an agent that starts beside a recovering server waits for it"),
+    Hole(scenarios.dies_as_it_begins_to_write, FEW, violated("was used before")),
+    Hole(scenarios.replay_stands_still, FEW, nobody_writes),
+    Hole(scenarios.everybody_stops, FEW, loses_anything, "after a clean release that nobody has reached, others hold"),
+    Hole(scenarios.switchover_with_a_slow_standby, FEW, keeps_clients_out, "a switchover is bounded"),
+    Hole(scenarios.switchover_with_a_slow_client, FEW, keeps_clients_out, "a switchover is bounded"),
+    Hole(scenarios.crash_in_place, MANY, violated("writable at once")),
+    Hole(scenarios.crash_in_place_synchronous, MANY, violated("acknowledged commits")),
+    Hole(scenarios.sql_hangs, FEW, stays, "a primary that answers no SQL loses the Lease"),
+    Hole(scenarios.promoted_by_hand, FEW, violated("a history that isn't its own"), "a timeline above the Lease's is foreign"),
+    Hole(scenarios.promoted_by_hand_and_lost, FEW, loses_more_than_the_wire_holds, "a timeline above the Lease's is foreign"),
+    Hole(scenarios.copied_while_the_other_hangs, FEW, violated("acknowledged what 0 other volumes have")),
+    Hole(scenarios.rolling_update, MANY, loses_anything, "a pod is ready once its member has joined"),
+    Hole(scenarios.rolling_update_of_three, FEW, loses_anything),
+    Hole(scenarios.drained, FEW, loses_anything),
+]
+RULES: list[tuple[Patch, Scenario, Sign]] = [
+    (mutants.recovery_has_ten_seconds, scenarios.long_recovery, RECOVERY_KILLED),
+    (mutants.recovery_has_ten_seconds, scenarios.long_recovery_of_one, nobody_writes),
+    (mutants.backlogs_decide_nothing, scenarios.backlog_of_one, promotes_who_has_most_to_replay),
+    (mutants.numbers_are_given_back, scenarios.dies_as_it_begins_to_write, violated("was used before")),
+    (mutants.crashes_are_recovered_in_place, scenarios.crash_in_place, violated("writable at once")),
+    (mutants.crashes_are_recovered_in_place, scenarios.crash_in_place_synchronous, violated("acknowledged commits")),
+    (mutants.copies_stream_as_standbys, scenarios.copied_while_the_other_hangs, violated("acknowledged what 0 other volumes have")),
+]
+
+
+def shows(scenario: Scenario, sign: Sign, seeds: int) -> bool:
+    """Tell whether one of so many seeds shows the sign."""
+    return any(sign(scenario(seed)) for seed in range(seeds))
+
+
+@pytest.mark.parametrize(
+    "hole",
+    [
+        pytest.param(hole, id=hole.scenario.__name__, marks=[pytest.mark.xfail(strict=True, reason=hole.pending)] if hole.pending else [])
+        for hole in HOLES
+    ],
+)
+def test_no_harm_is_done(hole: Hole) -> None:
+    assert not shows(hole.scenario, hole.sign, hole.seeds)
+
+
+@pytest.mark.parametrize(("leave_out", "scenario", "sign"), RULES, ids=[f"{rule[0].__name__}-{rule[1].__name__}" for rule in RULES])
+def test_leaving_the_rule_out_is_found(leave_out: Patch, scenario: Scenario, sign: Sign, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_out(monkeypatch)
+    assert shows(scenario, sign, MANY), f"nothing found: {(leave_out.__doc__ or '').strip()}"
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_a_kill_throws_replay_back_to_the_last_checkpoint(seed: int) -> None:
+    world = running(3, seed)
+    world.run(20.0)
+    server = world.server[(primary_of(world) + 1) % 3]
+    wal = server.volume.wal
+    assert wal is not None
+    assert server.redo.left < 100
+    server.kill()
+    server.start()
+    assert server.redo.replayed == server.volume.redo < wal.end - 500
+    world.run(1.0)
+    assert server.redo.left < 100
+    server.stop_fast(lambda: None)
+    world.run(0.1)
+    assert server.volume.redo == world.checkpoints.latest(wal, wal.end) > 0
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_a_rolling_update_goes_from_the_highest_ordinal_down_and_waits_for_readiness(seed: int) -> None:
+    world = running(3, seed)
+    wait_until(world, lambda: all(world.statefulset.is_ready(m) for m in range(3)))
+    world.log.clear()
+    world.statefulset.update()
+    wait_until(world, lambda: not world.statefulset.updating, 400.0)
+    assert [line.split()[2] for line in world.log if "the pod is deleted" in line] == ["2:", "1:", "0:"]
+    assert world.generation == [1, 1, 1]
+    world.settle()
+    assert world.violations == []
