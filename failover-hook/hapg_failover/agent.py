@@ -147,12 +147,12 @@ class Agent:
         return time.monotonic() - self._turned_at < 10.0
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether the server of this pod runs, is initialised and has a role, and in words."""
+        """Whether the server of this pod runs, is initialised and has a role, and the phase, which anybody may know."""
         phase = self._memory.phase
         heartbeat = self._supervisor.heartbeat()
         runs = heartbeat is not None and boottime() - heartbeat.uptime < 2.0 and heartbeat.state != "down"
         ready = runs and phase in SERVING
-        return ready, f"{phase.value}: {self._last_reason}"
+        return ready, phase.value
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
