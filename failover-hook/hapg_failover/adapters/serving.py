@@ -33,9 +33,11 @@ Answer = Callable[[Request], Response | Later]
 
 
 class _Client:
-    """A connection: until when it may last, what it has said, what it is still to hear, and how much of it is passed over."""
+    """A connection: until when it may last, what it has said, what it is still to hear, how much of it is passed over; and the events
+    that are waited for, 0 for none.
+    """
 
-    __slots__ = ("deadline", "ignored", "is_refused", "received", "socket", "unsent")
+    __slots__ = ("awaited", "deadline", "ignored", "is_refused", "received", "socket", "unsent")
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self.socket = connection
@@ -44,6 +46,7 @@ class _Client:
         self.unsent = b""
         self.is_refused = False
         self.ignored = 0
+        self.awaited = 0
 
 
 class HttpServer:
@@ -102,7 +105,6 @@ class HttpServer:
             connection.setblocking(False)
             client = _Client(connection, time.monotonic() + CLIENT_SECONDS)
             self._clients[client] = None
-            self._selector.register(connection, selectors.EVENT_READ, client)
             self._read(client)  # most have said all they have to say
 
     def _drop_oldest(self) -> None:
@@ -114,6 +116,7 @@ class HttpServer:
         try:
             said = client.socket.recv(_CHUNK)
         except BlockingIOError:
+            self._await(client, selectors.EVENT_READ)
             return
         except OSError:
             said = b""
@@ -131,7 +134,9 @@ class HttpServer:
             # What it still says is read: a connection that is closed with bytes unread is reset, and our answer may be lost.
             client.is_refused = True
             self._send(client, Response(request))
-        elif request is not None:
+        elif request is None:
+            self._await(client, selectors.EVENT_READ)
+        else:
             answer = self._answer_to(request)
             if isinstance(answer, Response):
                 self._send(client, answer)
@@ -146,25 +151,31 @@ class HttpServer:
 
     def _send(self, client: _Client, response: Response) -> None:
         client.unsent = response.encode()
-        self._selector.modify(client.socket, selectors.EVENT_WRITE, client)
         self._write(client)
 
     def _write(self, client: _Client) -> None:
         try:
             client.unsent = client.unsent[client.socket.send(client.unsent) :]
         except BlockingIOError:
-            return
+            pass
         except OSError:
             self._drop(client)
             return
         if client.unsent:
-            return
-        if not client.is_refused:
+            self._await(client, selectors.EVENT_WRITE)
+        elif client.is_refused:
+            with suppress(OSError):
+                client.socket.shutdown(socket.SHUT_WR)
+            self._await(client, selectors.EVENT_READ)
+        else:
             self._drop(client)
-            return
-        with suppress(OSError):
-            client.socket.shutdown(socket.SHUT_WR)
-        self._selector.modify(client.socket, selectors.EVENT_READ, client)
+
+    def _await(self, client: _Client, events: int) -> None:
+        if not client.awaited:
+            self._selector.register(client.socket, events, client)
+        elif client.awaited != events:
+            self._selector.modify(client.socket, events, client)
+        client.awaited = events
 
     def _hand_over(self, client: _Client, work: Later) -> None:
         """Have the client answered by another thread, which takes its connection along."""
@@ -188,7 +199,8 @@ class HttpServer:
 
     def _forget(self, client: _Client) -> None:
         del self._clients[client]
-        self._selector.unregister(client.socket)
+        if client.awaited:
+            self._selector.unregister(client.socket)
 
     def _drop(self, client: _Client) -> None:
         self._forget(client)
