@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from .adapters import beneath
 from .adapters.kube.client import Kube
 from .adapters.kube.connections import Requests, in_cluster
 from .adapters.kube.scope import Scope
@@ -76,13 +77,15 @@ def act(environment: Mapping[str, str]) -> int:
     except (OSError, SettingsError) as error:
         print(f"hapg_failover: {error}", file=sys.stderr)
         return EX_CONFIG
-    lock = os.open(RUN / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with beneath.directory(str(RUN)) as run:
+        lock = beneath.open_or_create(run, "agent.lock", os.O_RDWR, f"{RUN}/agent.lock")
     fcntl.flock(lock, fcntl.LOCK_EX)
     _end_with_any_thread(log)
     now = settings()
     wal_volume = environment.get("HAPG_WAL_VOLUME")
-    _write_private(RUN / "pgpass", f"*:*:*:postgres:{_escape(identity.password)}\n")
-    _write_private(RUN / "pwfile", identity.password + "\n")
+    with beneath.directory(str(RUN)) as run:
+        beneath.write(run, "pgpass", f"*:*:*:postgres:{_escape(identity.password)}\n".encode())
+        beneath.write(run, "pwfile", f"{identity.password}\n".encode())
     scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
     configuration, requests = in_cluster(), Requests()
     key = peer_key(identity.password)
@@ -145,14 +148,6 @@ def _end_with_any_thread(log: Log) -> None:
         os._exit(EX_SOFTWARE)
 
     threading.excepthook = hook
-
-
-def _write_private(path: Path, text: str) -> None:
-    new = path.with_name(path.name + ".new")
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(file, "w") as stream:
-        stream.write(text)
-    new.replace(path)
 
 
 def _escape(password: str) -> str:

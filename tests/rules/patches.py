@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import math
+import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 
 from hapg_failover import operations
+from hapg_failover.adapters import beneath, serving, volume
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
     cloning,
@@ -436,6 +440,19 @@ def asked_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Timing, "ask_after", property(lambda self: 0.0))
 
 
+def unsigned_requests_heard(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(hmac, "compare_digest", lambda one, other: True)
+
+
+def clients_stay_for_ever(patch: pytest.MonkeyPatch) -> None:
+    make = serving._Client.__init__
+    patch.setattr(serving._Client, "__init__", lambda self, connection, deadline: make(self, connection, deadline + 3600.0))
+
+
+def places_are_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(serving.HttpServer, "_drop_oldest", lambda self: None)
+
+
 # --- 9 ---
 
 
@@ -566,6 +583,14 @@ def any_pair_accepted(patch: pytest.MonkeyPatch) -> None:
 def older_wal_accepted(patch: pytest.MonkeyPatch) -> None:
     damage = pair.damage
     patch.setattr(pair, "damage", lambda found: damage(replace(found, data_probe=0)))
+
+
+def links_followed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(beneath, "_CAUTIOUS", os.O_NONBLOCK)
+    patch.setattr(beneath, "_expect", lambda is_expected, found, path: None)
+
+
+any_version_told = _constant(volume, "_VERSION", re.compile(".*", re.DOTALL))
 
 
 # --- 14 ---

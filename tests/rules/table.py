@@ -60,6 +60,8 @@ SERVER = "tests/supervisor/test_server.py::"
 REPLICATION = "tests/supervisor/test_replication.py::"
 VERBS = "tests/supervisor/test_verbs.py::"
 APART = "tests/supervisor/test_wal_volume.py::"
+PLANTED = UNIT + "test_hostile_volume.py::"
+CLIENTS = UNIT + "test_hostile_clients.py::"
 PAIR = UNIT + "test_pair.py::"
 STANDBYS = "tests/supervisor/test_standbys.py::"
 SYNCHRONOUS = UNIT + "test_synchronous.py::"
@@ -356,6 +358,24 @@ PARTS = (
     Part("8", "a repeated request isn't granted", patches.repeated_requests_granted, Witness(REFUSES, "heard before")),
     Part(
         "8",
+        "requests are signed",
+        patches.unsigned_requests_heard,
+        Witness(CLIENTS + "test_nothing_is_parsed_of_a_request_that_is_not_signed"),
+    ),
+    Part(
+        "8",
+        "a client has one deadline",
+        patches.clients_stay_for_ever,
+        Witness(CLIENTS + "test_a_client_has_one_deadline_for_all_it_says"),
+    ),
+    Part(
+        "8",
+        "the oldest client gives its place to the next",
+        patches.places_are_kept,
+        Witness(CLIENTS + "test_the_oldest_gives_its_place_to_the_next"),
+    ),
+    Part(
+        "8",
         "an agent's start counts as a promise",
         patches.start_promises_nothing,
         Witness(UNIT + "test_failsafe.py::test_a_new_agent_waits_as_if_it_had_just_promised"),
@@ -552,6 +572,18 @@ PARTS = (
         "a WAL volume that was put back to an earlier state isn't opened",
         patches.older_wal_accepted,
         Witness(PAIR + "test_a_wal_volume_that_lags_behind_its_data_is_damaged"),
+    ),
+    Part(
+        "13",
+        "no link is followed below a volume",
+        patches.links_followed,
+        Witness(PLANTED + "test_nothing_planted_is_followed_waited_for_or_quoted", "pgdata/global/pg_control-link_to_token"),
+    ),
+    Part(
+        "13",
+        "and nothing is told before it has its form",
+        patches.any_version_told,
+        Witness(PLANTED + "test_a_version_that_is_none_is_not_quoted_and_nothing_is_touched"),
     ),
     Part(
         "13",

@@ -2,7 +2,7 @@
 
 POST /grant, a JSON object of core.model.GrantRequest; the answer is one of {volume, granted, reason}. `X-Ha-Postgres-Mac` is the
 HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer passes for a new one. An
-answer that can't be verified, or that comes too late, is no answer.
+answer that can't be verified, or that comes too late, is no answer. Whatever isn't signed is neither parsed nor kept.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
+import re
+import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ..core.fields import Fields
 from ..core.model import GrantRequest, Holder
-from .sockets import listen, serve
+from .requests import Request, Response
+from .serving import HttpServer, Later
 
 _MAC = "X-Ha-Postgres-Mac"
 _LONGEST_BODY = 4096
-_CLIENT_SECONDS = 0.5
-_AT_ONCE = 8
+_LONGEST_ANSWER = 16384
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
 
 class PeerError(Exception):
@@ -75,105 +76,94 @@ class PeerClient:
         self._port = port
 
     def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
-        """Ask the agent at `address`; every operation on the socket takes at most `timeout` seconds. Raise PeerError."""
+        """Ask the agent at `address`; all of it takes at most `timeout` seconds, however the answer is spread. Raise PeerError."""
         body = encode(request)
         mac = _sign(self._key, b"request", body)
-        connection = HTTPConnection(address, self._port, timeout=timeout)
+        head = f"POST /grant HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{_MAC}: {mac}\r\n\r\n"
         try:
-            connection.request("POST", "/grant", body, {_MAC: mac, "Content-Type": "application/json"})
-            response = connection.getresponse()
-            text = response.read(_LONGEST_BODY)
-        except (OSError, HTTPException) as error:
+            said = _exchange((address, self._port), head.encode() + body, time.monotonic() + timeout)
+        except OSError as error:
             raise PeerError(str(error) or type(error).__name__) from error
-        finally:
-            connection.close()
-        if response.status != HTTPStatus.OK:
-            raise PeerError(f"{response.status} {response.reason}")
-        if not hmac.compare_digest(response.headers.get(_MAC, ""), _sign(self._key, b"answer", mac.encode(), text)):
-            raise PeerError("the answer isn't signed with our key")
+        text = self._verified(said, mac)
         try:
             fields = Fields.parse(text.decode("utf-8", "replace"), "answer")
             return PeerAnswer(fields.text("volume"), fields.flag("granted"), fields.text("reason"))
         except ValueError as error:
             raise PeerError(str(error)) from error
 
+    def _verified(self, said: bytes, mac: str) -> bytes:
+        """Return the body of an answer that is signed with our key. Raise PeerError, which quotes nothing of another one."""
+        head, _, text = said.partition(b"\r\n\r\n")
+        status = _STATUS.match(head)
+        if status is None or int(status[1]) != HTTPStatus.OK:
+            raise PeerError(f"status {status[1].decode()}" if status else "no answer in HTTP")
+        lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+        headers = {name.lower(): value.strip() for name, _, value in lines}
+        signature = _sign(self._key, b"answer", mac.encode(), text).encode()
+        if not hmac.compare_digest(headers.get(_MAC.lower().encode(), b""), signature):
+            raise PeerError("the answer isn't signed with our key")
+        return text
+
+
+def _exchange(address: tuple[str, int], said: bytes, end: float) -> bytes:
+    """Say something to a server and return its answer, until it hangs up. end: monotonic time. Raise OSError."""
+    with socket.create_connection(address, timeout=_left(end)) as connection:
+        connection.sendall(said)
+        answer = b""
+        while len(answer) <= _LONGEST_ANSWER:
+            connection.settimeout(_left(end))
+            part = connection.recv(_LONGEST_ANSWER)
+            if not part:
+                return answer
+            answer += part
+    raise OSError(f"the answer has more than {_LONGEST_ANSWER} bytes")
+
+
+def _left(end: float) -> float:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
 
 class PeerServer:
     """Answers other members' agents, a few at a time."""
 
     def __init__(self, port: int, key: bytes, ask: Callable[[GrantRequest], PeerAnswer | None]) -> None:
-        """port: 0 for any; ask: returns None if there is no answer in time. Raise OSError if the port is taken."""
-        self._server = _Server(port, key, ask)
+        """port: 0 for any; ask: may take a while, returns None if there is no answer in time. Raise OSError if the port is taken."""
+        self._key = key
+        self._ask = ask
+        self._server = HttpServer(port, "peers", self._answer, _LONGEST_BODY)
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return self._server.server_port
+        return self._server.port
 
     def start(self) -> None:
         """Begin to serve, until the process ends."""
-        serve(self._server, "peers")
+        self._server.start()
 
+    def close(self) -> None:
+        """Give the port back; only of a server that wasn't started."""
+        self._server.close()
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, port: int, key: bytes, ask: Callable[[GrantRequest], PeerAnswer | None]) -> None:
-        super().__init__(("", port), _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listen(port)
-        self.server_port = self.socket.getsockname()[1]
-        self.key = key
-        self.ask = ask
-        self.free = threading.BoundedSemaphore(_AT_ONCE)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A peer that went away is no event."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = _CLIENT_SECONDS
-
-    def do_POST(self) -> None:
-        """Answer a request that is signed with our key."""
-        if not self.server.free.acquire(blocking=False):
-            self._send(HTTPStatus.SERVICE_UNAVAILABLE)
-            return
+    def _answer(self, request: Request) -> Response | Later:
+        """Judge a request: only one that is signed with our key is looked at."""
+        if (request.method, request.path) != ("POST", "/grant"):
+            return Response(HTTPStatus.BAD_REQUEST)
+        mac = request.headers.get(_MAC.lower().encode(), b"")
+        if not hmac.compare_digest(mac, _sign(self._key, b"request", request.body).encode()):
+            return Response(HTTPStatus.FORBIDDEN)
         try:
-            self._answer()
-        finally:
-            self.server.free.release()
-
-    def _answer(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if self.path != "/grant" or not length.isdecimal() or int(length) > _LONGEST_BODY:
-            self._send(HTTPStatus.BAD_REQUEST)
-            return
-        body = self.rfile.read(int(length))
-        mac = self.headers.get(_MAC, "")
-        if not hmac.compare_digest(mac, _sign(self.server.key, b"request", body)):
-            self._send(HTTPStatus.FORBIDDEN)
-            return
-        try:
-            answer = self.server.ask(decode(body))
+            asked = decode(request.body)
         except ValueError:
-            self._send(HTTPStatus.BAD_REQUEST)
-            return
+            return Response(HTTPStatus.BAD_REQUEST)
+        return lambda: self._decided(asked, mac)
+
+    def _decided(self, request: GrantRequest, mac: bytes) -> Response:
+        answer = self._ask(request)
         if answer is None:
-            self._send(HTTPStatus.SERVICE_UNAVAILABLE)
-            return
+            return Response(HTTPStatus.SERVICE_UNAVAILABLE)
         text = json.dumps({"volume": answer.volume, "granted": answer.granted, "reason": answer.reason}).encode()
-        self._send(HTTPStatus.OK, text, _sign(self.server.key, b"answer", mac.encode(), text))
-
-    def _send(self, status: HTTPStatus, body: bytes = b"", mac: str = "") -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        if mac:
-            self.send_header("Content-Type", "application/json")
-            self.send_header(_MAC, mac)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Requests come often while the API is away: what matters of them is a decision, which is logged."""
+        return Response(HTTPStatus.OK, text, {"Content-Type": "application/json", _MAC: _sign(self._key, b"answer", mac, text)})

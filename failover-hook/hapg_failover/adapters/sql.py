@@ -22,6 +22,7 @@ from .ports import Sender, ServerStatus, SqlError, StandbyNames
 
 _APPLICATION_NAME = "ha-postgres-failover"
 _SOCKET_DIRECTORY = "/run/hapg/socket"
+_LONGEST_HISTORY = 1 << 20  # bytes: 20,000 timelines
 
 _STATUS = """
 SELECT pg_is_in_recovery(),
@@ -218,7 +219,7 @@ class PostgresSql:
         if timeline == 1:
             return ""
         name = f"pg_wal/{timeline:08X}.history"
-        (text,) = self._once(self._remote(host, port), timeout, f"SELECT pg_read_file('{name}')")
+        (text,) = self._once(self._remote(host, port), timeout, f"SELECT pg_read_file('{name}', 0, {_LONGEST_HISTORY})")
         return str(text)
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:

@@ -1,6 +1,7 @@
 """The supervisor of the postgres container, reached over the FIFOs and files of the shared memory volume.
 
-docs/contract.md describes every file. Nothing here has a thread of its own; the caller judges nonces and events.
+docs/contract.md describes every file. Nothing here has a thread of its own; the caller judges nonces and events. Whoever is a superuser in
+SQL writes to that volume, too: what is no regular file of a sensible size counts as not there.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+from . import beneath
+from .beneath import Irregular
 from .clock import boottime
-from .files import read_small
 from .ports import Heartbeat, Hello, SupervisorEvent
 
 # A write of at most this many bytes to a FIFO is atomic (PIPE_BUF on Linux), which is also the longest verb.
 _LONGEST_LINE = 4096
+_LONGEST_OUTPUT = 1 << 20
+_MOST_EVENTS = 1 << 16
 _RESULTS = frozenset({"ok", "error", "refused", "hello", "died", "fenced", "terminating"})
 _HEARTBEAT = re.compile(r"(\d+\.\d\d) (down|standby|primary) (\d+) ([01]) (-|[a-z0-9-]{1,40}) *\n")
 _HELLO = re.compile(r"(\S+) (\S+) (\d+\.\d\d) (-|[a-z_,]+)\n")
@@ -47,22 +51,25 @@ class SupervisorFiles:
 
     def __init__(self, run: Path = Path("/run/hapg")) -> None:
         """Make the FIFOs if the supervisor hasn't yet, and open the one of the events."""
-        self._run = run
-        for name in ("verbs", "events"):
-            self._make_fifo(run / name)
-        # Opened for writing too, so that the end of a supervisor isn't an end of file that wakes every poll.
-        self._events = os.open(run / "events", os.O_RDWR | os.O_NONBLOCK)
+        self._run = str(run)
+        with beneath.directory(self._run) as below:
+            for name in ("verbs", "events"):
+                self._make_fifo(below, name)
+            # Opened for writing too, so that the end of a supervisor isn't an end of file that wakes every poll.
+            self._events = self._open_fifo(below, "events", os.O_RDWR)
         self._pending = b""
         self._prefix = secrets.token_hex(4)
         self._numbers = count(1)
         self._deadline_lock = threading.Lock()
 
-    @staticmethod
-    def _make_fifo(path: Path) -> None:
+    def _make_fifo(self, run: int, name: str) -> None:
         with contextlib.suppress(FileExistsError):
-            os.mkfifo(path, 0o600)
-        if not stat.S_ISFIFO(path.stat().st_mode):
-            raise FileExistsError(f"{path} is no FIFO")
+            os.mkfifo(name, 0o600, dir_fd=run)
+        if not stat.S_ISFIFO(beneath.mode_of(run, name) or 0):
+            raise FileExistsError(f"{self._run}/{name} is no FIFO")
+
+    def _open_fifo(self, run: int, name: str, flags: int) -> int:
+        return beneath.open_file(run, name, flags, f"{self._run}/{name}", stat.S_ISFIFO)
 
     def close(self) -> None:
         """Close the event FIFO; the object is of no use afterwards."""
@@ -100,7 +107,8 @@ class SupervisorFiles:
         if len(line) > _LONGEST_LINE:
             raise ValueError(f"longer than {_LONGEST_LINE} bytes: {verb}")
         # Without a reader, that is without a supervisor, this open fails; verbs don't wait for the next one.
-        fifo = os.open(self._run / "verbs", os.O_WRONLY | os.O_NONBLOCK)
+        with beneath.directory(self._run) as run:
+            fifo = self._open_fifo(run, "verbs", os.O_WRONLY)
         try:
             os.write(fifo, line)
         finally:
@@ -122,35 +130,33 @@ class SupervisorFiles:
     def _drain(self) -> list[SupervisorEvent]:
         """Return the complete events in the FIFO; keep the beginning of an incomplete one."""
         data = self._pending
-        while True:
+        while len(data) < _MOST_EVENTS:
             try:
-                data += os.read(self._events, 65536)
+                data += os.read(self._events, _MOST_EVENTS)
             except BlockingIOError:
                 break
-        *lines, self._pending = data.split(b"\n")
+        *lines, rest = data.split(b"\n")
+        self._pending = rest if len(rest) <= _LONGEST_LINE else b""
         found = []
         for line in lines:
             match = _EVENT.fullmatch(line.decode("utf-8", "replace"))
             if match and match[3] in _RESULTS:
-                found.append(SupervisorEvent(match[1], None if match[2] == "-" else match[2], match[3], match[4] or ""))
+                text = "".join(c if c.isprintable() else "?" for c in match[4] or "")
+                found.append(SupervisorEvent(match[1], None if match[2] == "-" else match[2], match[3], text))
         return found
 
     def output(self, verb_id: str) -> str:
         """Return what the job `verb_id` printed ('' if nothing)."""
-        return self._text(f"out/{verb_id}")
+        return self._text("out", verb_id, most=_LONGEST_OUTPUT)
 
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
         """Write the deadline file by atomic rename. deadline: boot time in seconds, None for no fence."""
         until = "none" if deadline is None else _hundredths(deadline)
         # One writer at a time: the temporary file has one name, so that a killed agent leaves no litter in memory.
         with self._deadline_lock:
-            new = self._run / "deadline.new"
-            file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                os.write(file, f"{until} {_hundredths(boottime())} {hello.boot_id} {hello.nonce} {term}\n".encode("ascii"))
-            finally:
-                os.close(file)
-            os.rename(new, self._run / "deadline")
+            line = f"{until} {_hundredths(boottime())} {hello.boot_id} {hello.nonce} {term}\n"
+            with beneath.directory(self._run) as run:
+                beneath.write(run, "deadline", line.encode("ascii"))
 
     def term_in_force(self, hello: Hello) -> int:
         """Return the term of the deadline file of this incarnation, 0 if there is none."""
@@ -159,14 +165,16 @@ class SupervisorFiles:
 
     def forget_hello(self) -> None:
         """Remove the hello of a supervisor that is known to be dead."""
-        (self._run / "hello").unlink(missing_ok=True)
+        with beneath.directory(self._run) as run, contextlib.suppress(FileNotFoundError):
+            os.unlink("hello", dir_fd=run)
 
     def wait_container_dead(self) -> Callable[[], None]:
         """Block until no process of the postgres container is alive; return a function that gives the lock back.
 
         While the lock is kept, a supervisor that kubelet starts anew waits for it.
         """
-        file = os.open(self._run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        with beneath.directory(self._run) as run:
+            file = beneath.open_or_create(run, "lock", os.O_RDWR, f"{self._run}/lock")
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except BaseException:
@@ -180,5 +188,8 @@ class SupervisorFiles:
 
         return give_back
 
-    def _text(self, name: str) -> str:
-        return (read_small(f"{self._run}/{name}") or b"").decode("utf-8", "replace")
+    def _text(self, *names: str, most: int = _LONGEST_LINE) -> str:
+        """Return what a file holds; '' if there is none, or something that the supervisor hasn't made. most: bytes it may have."""
+        with contextlib.suppress(Irregular):
+            return (beneath.read(self._run, *names, most=most) or b"").decode("utf-8", "replace")
+        return ""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +16,19 @@ from ..core.fields import Fields, dump
 from ..core.lsn import Position
 from ..core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from ..core.pair import Link
-from ..core.wal import SEGMENT_SIZE, newest_segment_timeline, record_may_exist
-from .files import read_small
+from ..core.wal import SEGMENT_SIZE, is_segment_size, newest_segment_timeline, record_may_exist
+from . import beneath
+from .beneath import Irregular
+from .marks import NUMBER, Files
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESERVE = "reserve"
+_CONTROL_SIZE = 8192  # PG_CONTROL_FILE_SIZE of catalog/pg_control.h
+# What is found is compared with these before anything of it is used or told: it may be anybody's.
+_VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\n?")
+_UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_SYSTEM_IDENTIFIER = re.compile(r"[0-9]{1,20}")
+_WAL_NAME = re.compile(r"wal\.[0-9A-Za-z-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -47,18 +58,20 @@ class Volume:
         self._pgdata = base / "pgdata"
         self._major = major
         self._wal_directory = wal_directory
-        self._wal = self._pgdata / wal_directory
-        self._data_files = _Files(base)
-        self._wal_files = _Files(wal_volume) if wal_volume is not None else None
+        self._data_files = Files(base)
+        self._wal_files = Files(wal_volume) if wal_volume is not None else None
         self._files = {DATA_VOLUME: self._data_files} | ({} if self._wal_files is None else {WAL_VOLUME: self._wal_files})
         self.probing = DATA_VOLUME
         """The volume that the last probe has tried last."""
 
     def assess(self) -> Assessment:
         """Say what the volumes hold. Only a directory that was finished and marked counts as data, and only beside its own WAL volume."""
-        has_data = self._pgdata.exists()
+        pgdata = self._data_files.mode("pgdata")
+        if pgdata is not None and not stat.S_ISDIR(pgdata):
+            return Assessment(VolumeState.MISMATCHED, "pgdata is a link or a file, not a directory: nothing is touched")
+        unreadable = ""
         try:
-            marker, unreadable = self.marker(), ""
+            marker = self.marker()
         except ValueError as error:
             marker, unreadable = None, str(error)
         found = None
@@ -72,64 +85,111 @@ class Volume:
             return Assessment(VolumeState.MISMATCHED, mismatch)
         if self.dirty():
             return Assessment(VolumeState.DAMAGED, "a rewind or clone was begun and not finished")
-        if unreadable:
-            return Assessment(VolumeState.DAMAGED, unreadable)
+        if unreadable or not self._term_is_readable():
+            return Assessment(VolumeState.DAMAGED, unreadable or "the file term holds no term, a decimal number")
         if marker is None:
-            if has_data:
+            if pgdata is not None:
                 return Assessment(VolumeState.DAMAGED, "pgdata is there without a volume marker: interrupted or foreign")
             return Assessment(VolumeState.EMPTY, "neither pgdata nor a volume marker is there")
+        return self._assess_data(marker, found)
+
+    def _assess_data(self, marker: Marker, found: pair.Pair | None) -> Assessment:
+        """Say what a marked data directory is worth. found: what both volumes show, None without a WAL volume."""
         try:
-            version = (self._pgdata / "PG_VERSION").read_text().strip()
-        except FileNotFoundError:
+            version = self._data_files.text("pgdata", "PG_VERSION")
+        except ValueError:
+            version = ""
+        if version is None:
             return Assessment(VolumeState.DAMAGED, "the volume is marked as initialised but holds no data directory")
-        if version != self._major:
-            reason = f"the volume has data of PostgreSQL {version}, this is the chart of PostgreSQL {self._major}: nothing is touched"
+        if not _VERSION.fullmatch(version):
+            return Assessment(VolumeState.OTHER_MAJOR, "pgdata/PG_VERSION holds no version of PostgreSQL: nothing is touched")
+        major = version.strip()
+        if major != self._major:
+            reason = f"the volume has data of PostgreSQL {major}, this is the chart of PostgreSQL {self._major}: nothing is touched"
             return Assessment(VolumeState.OTHER_MAJOR, reason)
         damage = pair.damage(found) if found is not None else None
         if damage is not None:
             return Assessment(VolumeState.DAMAGED, damage)
         return Assessment(VolumeState.DATA, f"volume {marker.uuid} of system {marker.system_identifier}")
 
-    def _pair(self, wal: _Files, marker: Marker | None) -> pair.Pair:
+    def _pair(self, wal: Files, marker: Marker | None) -> pair.Pair:
         """Return what both volumes show. Raise ValueError if the WAL volume's marker is unreadable."""
-        theirs = wal.marker()
+        theirs = _marker(wal)
         return pair.Pair(
             marker.uuid if marker is not None else None,
             theirs.uuid if theirs is not None else None,
-            self._link(wal.base),
+            self._link(),
             self._data_files.number("probe"),
             wal.number("probe"),
         )
 
-    def _link(self, wal_volume: Path | None = None) -> Link:
+    def _link(self) -> Link:
         """Look where the WAL is of the data directory, or of the one that a clone was about to replace."""
-        directory = self._pgdata if self._pgdata.exists() else self._base / "pgdata.old"
-        if not directory.exists():
+        name = "pgdata" if self._data_files.mode("pgdata") is not None else "pgdata.old"
+        try:
+            with self._data_files.directory(name) as pgdata:
+                wal = beneath.mode_of(pgdata, self._wal_directory)
+        except FileNotFoundError:
             return Link.NONE
-        link = directory / self._wal_directory
-        if not link.is_symlink():
+        except Irregular:
+            return Link.LOST
+        if wal is None or not stat.S_ISLNK(wal):
             return Link.INSIDE
-        target = link.readlink()
-        return Link.THERE if target.parent == wal_volume and target.is_dir() else Link.LOST
+        linked = self._linked(name)
+        there = self._wal_files.mode(linked) if self._wal_files is not None and linked is not None else None
+        return Link.THERE if there is not None and stat.S_ISDIR(there) else Link.LOST
+
+    def _linked(self, name: str = "pgdata") -> str | None:
+        """Return the directory of the WAL volume to which a server's directory links for its WAL, None if it links to none of these."""
+        if self._wal_files is None:
+            return None
+        try:
+            with self._data_files.directory(name) as pgdata:
+                target = os.readlink(self._wal_directory, dir_fd=pgdata)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EINVAL) or isinstance(error, Irregular):
+                return None
+            raise
+        volume, _, linked = target.rpartition("/")
+        return linked if volume == str(self._wal_files.base) and _WAL_NAME.fullmatch(linked) else None
+
+    @contextmanager
+    def _wal(self) -> Iterator[int]:
+        """Hold a descriptor of WAL's directory. Raise FileNotFoundError, Irregular, OSError."""
+        if self._wal_files is None:
+            with self._data_files.directory("pgdata", self._wal_directory) as wal:
+                yield wal
+            return
+        linked = self._linked()
+        if linked is None:
+            raise FileNotFoundError(errno.ENOENT, "no link to a directory of the WAL volume", f"{self._base}/pgdata/{self._wal_directory}")
+        with self._wal_files.directory(linked) as wal:
+            yield wal
 
     def marker(self) -> Marker | None:
         """Return the marker, None if there is none. Raise ValueError if it is unreadable."""
-        return self._data_files.marker()
+        return _marker(self._data_files)
 
     def write_marker(self, marker: Marker) -> None:
         """Mark the volume as initialised, the last step of an initialisation or a clone; before it, the WAL volume as its own."""
         text = dump({"uuid": marker.uuid, "systemIdentifier": marker.system_identifier})
+        if not self._term_is_readable():
+            self._data_files.remove("term")  # the new data is whole without it
         if self._wal_files is not None:
             self._wal_files.write_in_place("probe", self._data_files.number("probe"))  # a new one isn't older
             self._wal_files.write("volume", text)
         self._data_files.write("volume", text)
 
     def term(self) -> int:
-        """Return the highest term the volume's server was steered under; 0 without a file. Raise ValueError."""
+        """Return the highest term the volume's server was steered under; 0 without a readable one, with which no volume is sound."""
+        return self._data_files.number("term")
+
+    def _term_is_readable(self) -> bool:
         try:
-            return int((self._base / "term").read_text())
-        except FileNotFoundError:
-            return 0
+            text = self._data_files.text("term")
+        except ValueError:
+            return False
+        return text is None or NUMBER.fullmatch(text) is not None
 
     def write_term(self, term: int) -> None:
         """Record `term` unless a higher one is recorded."""
@@ -138,7 +198,7 @@ class Volume:
 
     def dirty(self) -> bool:
         """Tell whether a rewind or clone was begun and not finished."""
-        return (self._base / "dirty").exists()
+        return self._data_files.has("dirty")
 
     def set_dirty(self) -> None:
         """Say so, before it begins."""
@@ -193,38 +253,40 @@ class Volume:
     def room_for_clone(self) -> dict[str, int]:
         """Return how many bytes a clone may take of each volume: what is free, and what a clone removes before it begins. Raise OSError."""
         rooms = self.rooms()
-        leftovers = ["pgdata.new", *(["pgdata.old"] if self._pgdata.exists() else [])]
-        rooms[DATA_VOLUME] += sum(_size_below(self._base / name) for name in leftovers)
+        leftovers = ["pgdata.new", *(["pgdata.old"] if self._data_files.has("pgdata") else [])]
+        rooms[DATA_VOLUME] += self._data_files.room_taken(leftovers)
         if self._wal_files is not None:
-            linked = os.readlink(self._wal) if self._wal.is_symlink() else ""
-            unlinked = [each for each in self._wal_files.base.glob("wal.*") if str(each) != linked]
-            rooms[WAL_VOLUME] += sum(_size_below(each) for each in unlinked)
+            linked = self._linked()
+            unlinked = [each for each in os.listdir(self._wal_files.base) if each.startswith("wal.") and each != linked]
+            rooms[WAL_VOLUME] += self._wal_files.room_taken(unlinked)
         return rooms
 
     def segment_size(self) -> int:
         """Return the size of a WAL segment in bytes, by the files that are there; the usual one if there are none. Raise OSError."""
-        sizes = self._segment_sizes()
-        return max(sizes) if sizes else SEGMENT_SIZE
+        return max(filter(is_segment_size, self._segments().values()), default=SEGMENT_SIZE)
 
     def wal_segments(self) -> list[str]:
-        """Return the names in the WAL directory, [] if it isn't there."""
-        try:
-            return sorted(os.listdir(self._wal))
-        except FileNotFoundError:
-            return []
+        """Return the names of the WAL segments that are there, [] if their directory isn't. Raise OSError."""
+        return sorted(self._segments())
 
     def read_control(self) -> bytes:
         """Return the control file. Raise OSError."""
-        return (self._pgdata / "global" / "pg_control").read_bytes()
+        found = beneath.read(str(self._base), "pgdata", "global", "pg_control", most=_CONTROL_SIZE)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self._pgdata}/global/pg_control")
+        return found
 
     def read_wal(self, segment: str, offset: int, length: int) -> bytes | None:
         """Return bytes of a segment file, fewer at its end, None if there is no such file. Raise OSError."""
+        with self._wal() as wal:  # a directory that isn't there proves nothing of its files
+            try:
+                file = beneath.open_file(wal, segment, os.O_RDONLY, f"{self._pgdata}/{self._wal_directory}/{segment}")
+            except FileNotFoundError:
+                return None
         try:
-            with (self._wal / segment).open("rb", buffering=0) as file:
-                return os.pread(file.fileno(), length, offset)
-        except FileNotFoundError:
-            self._wal.stat()  # a directory that isn't there proves nothing of its files
-            return None
+            return os.pread(file, length, offset)
+        finally:
+            os.close(file)
 
     def read_history(self, timeline: int) -> str | None:
         """Return our history file of a timeline, None if there is none or an empty one. Raise OSError."""
@@ -236,97 +298,36 @@ class Volume:
     def may_hold_record(self, position: Position) -> bool:
         """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""
         try:
-            sizes = self._segment_sizes()
+            sizes = set(self._segments().values())
         except OSError:
             return True
-        if len(sizes) != 1:
+        if len(sizes) != 1 or not is_segment_size(min(sizes)):
             return True  # the files of one server are of one size
         return record_may_exist(self.read_wal, position.timeline, position.lsn, sizes.pop())
 
-    def _segment_sizes(self) -> set[int]:
-        return {(self._wal / name).stat().st_size for name in self.wal_segments() if newest_segment_timeline([name])}
-
-
-class _Files:
-    """The small files at the top of one volume."""
-
-    def __init__(self, base: Path) -> None:
-        self.base = base
-
-    def marker(self) -> Marker | None:
-        """Return the marker, None if there is none. Raise ValueError if it is unreadable."""
+    def _segments(self) -> dict[str, int]:
+        """Return the sizes of the WAL segments, in bytes, by name; none if their directory isn't there. Raise OSError."""
         try:
-            text = (self.base / "volume").read_text()
+            with self._wal() as wal:
+                return {name: size for name, size in beneath.sizes(wal).items() if newest_segment_timeline([name])}
         except FileNotFoundError:
-            return None
+            return {}
+
+
+def _marker(files: Files) -> Marker | None:
+    """Return a volume's marker, None if there is none. Raise ValueError if it is unreadable, OSError."""
+    text = files.text("volume")
+    if text is None:
+        return None
+    with suppress(ValueError):
         fields = Fields.parse(text, "volume")
-        return Marker(fields.text("uuid"), fields.text("systemIdentifier"))
-
-    def number(self, name: str) -> int:
-        """Return the number in a file; 0 without one."""
-        try:
-            return int(read_small(f"{self.base}/{name}") or 0)
-        except ValueError:
-            return 0
-
-    def room(self) -> int:
-        """Return how many bytes are free for us. Raise OSError."""
-        found = os.statvfs(self.base)
-        return found.f_bavail * found.f_frsize
-
-    def write_in_place(self, name: str, number: int) -> None:
-        """Write a number over the former one; on disk when the call returns. Raise OSError."""
-        file = os.open(self.base / name, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.pwrite(file, b"%019d\n" % number, 0)
-            os.fsync(file)
-        finally:
-            os.close(file)
-
-    def write(self, name: str, text: str) -> None:
-        """Replace a file; on disk when the call returns. Raise OSError."""
-        temporary = self.base / f".{name}.new"
-        with temporary.open("w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._put_in_place(temporary, name)
-
-    def has(self, name: str) -> bool:
-        """Tell whether a file is there."""
-        return (self.base / name).exists()
-
-    def allocate(self, name: str, size: int) -> None:
-        """Make a file of `size` bytes that takes its room at once. Raise OSError; then there is none."""
-        temporary = self.base / f".{name}.new"
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.posix_fallocate(file, 0, size)
-        except OSError:
-            temporary.unlink()
-            raise
-        finally:
-            os.close(file)
-        self._put_in_place(temporary, name)
-
-    def _put_in_place(self, temporary: Path, name: str) -> None:
-        temporary.replace(self.base / name)
-        self._sync_directory()
-
-    def remove(self, name: str) -> None:
-        """Remove a file, if it is there; on disk when the call returns. Raise OSError."""
-        (self.base / name).unlink(missing_ok=True)
-        self._sync_directory()
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self.base, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        marker = Marker(fields.text("uuid"), fields.text("systemIdentifier"))
+        if _UUID.fullmatch(marker.uuid) and _SYSTEM_IDENTIFIER.fullmatch(marker.system_identifier):
+            return marker
+    raise ValueError(f"{files.base}/volume holds no marker, an object with uuid and systemIdentifier")
 
 
-def _answers(files: _Files, number: int) -> bool:
+def _answers(files: Files, number: int) -> bool:
     """Write a probe; False if the volume is full. Raise OSError if it doesn't answer."""
     try:
         files.write_in_place("probe", number)
@@ -335,13 +336,3 @@ def _answers(files: _Files, number: int) -> bool:
             raise
         return False
     return True
-
-
-def _size_below(directory: Path) -> int:
-    """Return how many bytes the files below `directory` take; 0 if it isn't there. What vanishes meanwhile counts as nothing."""
-    total = 0
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
-    return total

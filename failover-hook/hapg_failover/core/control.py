@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .crc import crc32c
 from .lsn import Position, parse_lsn
+from .wal import is_segment_size
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
+_STATE = re.compile(r"[a-z ]{1,40}")
+_ANYTHING = re.compile(r".+")
 
 
 @dataclass(frozen=True)
@@ -28,21 +34,32 @@ def parse_controldata(text: str) -> ControlData:
     lines = (line.partition(":") for line in text.splitlines())
     values = {key.strip(): value.strip() for key, _, value in lines}
 
-    def value(key: str) -> str:
-        if key not in values:
-            raise ValueError(f"pg_controldata printed no line {key!r}")
+    def value(key: str, pattern: re.Pattern[str]) -> str:
+        if not pattern.fullmatch(values.get(key, "")):
+            raise ValueError(f"pg_controldata printed no line {key!r} with a value of that kind")
         return values[key]
 
-    timeline = int(value("Latest checkpoint's TimeLineID"))
+    def number(key: str) -> int:
+        return int(value(key, _NUMBER))
+
+    def lsn(key: str) -> int:
+        return parse_lsn(value(key, _ANYTHING))
+
     return ControlData(
-        system_identifier=value("Database system identifier"),
-        cluster_state=value("Database cluster state"),
-        checkpoint=Position(timeline, parse_lsn(value("Latest checkpoint location"))),
-        redo=parse_lsn(value("Latest checkpoint's REDO location")),
-        min_recovery=Position(int(value("Min recovery ending loc's timeline")), parse_lsn(value("Minimum recovery ending location"))),
-        backup_start=parse_lsn(value("Backup start location")),
-        segment_size=int(value("Bytes per WAL segment")),
+        system_identifier=value("Database system identifier", _NUMBER),
+        cluster_state=value("Database cluster state", _STATE),
+        checkpoint=Position(number("Latest checkpoint's TimeLineID"), lsn("Latest checkpoint location")),
+        redo=lsn("Latest checkpoint's REDO location"),
+        min_recovery=Position(number("Min recovery ending loc's timeline"), lsn("Minimum recovery ending location")),
+        backup_start=lsn("Backup start location"),
+        segment_size=_segment_size(number("Bytes per WAL segment")),
     )
+
+
+def _segment_size(size: int) -> int:
+    if not is_segment_size(size):
+        raise ValueError(f"the control file gives WAL segments {size} bytes; allowed is a power of two from 1 MiB to 1 GiB")
+    return size
 
 
 _HEAD = struct.Struct("=QI")  # system identifier, version of the file's layout
@@ -84,5 +101,5 @@ def parse_control_file(data: bytes) -> ControlData:
         redo=redo,
         min_recovery=Position(min_timeline, min_recovery),
         backup_start=backup_start,
-        segment_size=segment_size,
+        segment_size=_segment_size(segment_size),
     )

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
+_LONGEST = 17  # no more than that is quoted: it may be anything
 
 
 def parse_lsn(text: str) -> int:
@@ -19,7 +20,7 @@ def parse_lsn(text: str) -> int:
     """
     match = _LSN.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"not an LSN: {text!r}")
+        raise ValueError(f"not an LSN: {text!r}" if len(text) <= _LONGEST else f"not an LSN: {len(text)} characters")
     return (int(match[1], 16) << 32) | int(match[2], 16)
 
 

@@ -15,6 +15,7 @@ from .crc import crc32c
 from .lsn import parse_lsn
 
 SEGMENT_SIZE = 16 * 1024 * 1024
+_SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 20, 1 << 30  # xlog_internal.h, IsValidWalSegSize
 _PAGE = 8192
 _SHORT_HEADER = 24
 _LONG_HEADER = 40
@@ -27,6 +28,7 @@ _INFO_MASK = 0xF0
 _SWITCH = (0, 0x40)  # resource manager XLOG, XLOG_SWITCH
 _SHUTDOWN = (0, 0x00)  # resource manager XLOG, XLOG_CHECKPOINT_SHUTDOWN
 _LSN = r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}"
+_TIMELINE = re.compile(r"[0-9]{1,10}")
 _SEGMENT_NAME = re.compile(r"[0-9A-F]{24}")
 
 ReadSegment = Callable[[str, int, int], bytes | None]
@@ -40,12 +42,12 @@ History = tuple[tuple[int, int], ...]
 def parse_history(text: str) -> History:
     """Read a timeline history file. Raise ValueError if a line isn't one."""
     ancestors: list[tuple[int, int]] = []
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.split("#", 1)[0].split(maxsplit=2)
         if not words:
             continue
-        if len(words) < 2 or not words[0].isdecimal() or (ancestors and int(words[0]) <= ancestors[-1][0]):
-            raise ValueError(f"not a line of a timeline history file: {line!r}")
+        if len(words) < 2 or not _TIMELINE.fullmatch(words[0]) or (ancestors and int(words[0]) <= ancestors[-1][0]):
+            raise ValueError(f"not a line of a timeline history file: line {number}")
         ancestors.append((int(words[0]), parse_lsn(words[1])))
     return tuple(ancestors)
 
@@ -101,7 +103,7 @@ def parse_waldump_end(text: str, segment_size: int = SEGMENT_SIZE) -> WalEnd:
         return WalEnd(None, None, None, nothing[0])
     if missing := _MISSING.search(text):
         return WalEnd(None, None, missing[1], missing[0])
-    raise ValueError(f"not the end of a pg_waldump: {text.strip()[-200:]!r}")
+    raise ValueError(f"not the end of a pg_waldump: {len(text)} characters")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def parse_lastrecord(text: str) -> Record:
     """Read the line of `pg_waldump -n 1`. Raise ValueError if there is none."""
     match = _RECORD.search(text)
     if match is None:
-        raise ValueError(f"pg_waldump printed no record: {text.strip()[-200:]!r}")
+        raise ValueError(f"pg_waldump printed no record, but {len(text)} characters")
     switch = match[1] == "XLOG" and match[4] == "SWITCH"
     return Record(start=parse_lsn(match[3]), length=int(match[2]), switch=switch)
 
@@ -286,6 +288,11 @@ class Wal:
                 return None  # no such page, or one of a file that was renamed to be written anew
             self._page = (start, data)
         return self._page[1]
+
+
+def is_segment_size(size: int) -> bool:
+    """Tell whether a server may have WAL segments of that size in bytes: a power of two from 1 MiB to 1 GiB."""
+    return _SMALLEST_SEGMENT <= size <= _LARGEST_SEGMENT and size & (size - 1) == 0
 
 
 def segment_name(timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> str:

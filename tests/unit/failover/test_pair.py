@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.adapters import volume as module
+from hapg_failover.adapters.marks import Files
 from hapg_failover.adapters.volume import Marker, Volume
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.core.pair import Link, Pair, damage, foreign_link, mismatch
@@ -224,14 +224,14 @@ def test_a_clone_that_is_cut_off_between_its_marks_is_damaged_and_ours(
     (member.data / "pgdata").rename(member.data / "pgdata.old")
     (member.data / "pgdata").mkdir()
     (member.data / "pgdata" / "pg_wal").symlink_to(member.wal / linked)
-    write = module._Files.write
+    write = Files.write
 
-    def breaks_off(files: module._Files, name: str, text: str) -> None:
+    def breaks_off(files: Files, name: str, text: str) -> None:
         if files.base == member.data:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         write(files, name, text)
 
-    monkeypatch.setattr(module._Files, "write", breaks_off)
+    monkeypatch.setattr(Files, "write", breaks_off)
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         volume.write_marker(OTHER)
     assert member.state() is VolumeState.DAMAGED

@@ -63,7 +63,7 @@ def test_no_decision_is_no_answer(desk: Desk, port: int) -> None:
 def test_nobody_there_is_an_error() -> None:
     server = PeerServer(0, KEY, lambda request: None)
     free = server.port
-    server._server.server_close()
+    server.close()
     with pytest.raises(PeerError):
         PeerClient(KEY, free).ask(REQUEST, "127.0.0.1", LIMIT)
 

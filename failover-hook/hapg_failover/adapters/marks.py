@@ -1,0 +1,102 @@
+"""The small files at the top of a volume."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+from . import beneath
+from .beneath import Irregular
+
+NUMBER = re.compile(r"[0-9]{1,19}\n?")
+_LONGEST = 4096
+
+
+class Files:
+    """The small files at the top of one volume. Every write is on disk when the call returns."""
+
+    def __init__(self, base: Path) -> None:
+        """base: where the volume is mounted."""
+        self.base = base
+        self._path = str(base)
+
+    def directory(self, *names: str) -> AbstractContextManager[int]:
+        """Hold a descriptor of a directory. Raise FileNotFoundError, Irregular, OSError."""
+        return beneath.directory(self._path, *names)
+
+    def mode(self, name: str) -> int | None:
+        """Return the type and mode of what has that name, the link's own if it is one; None if there is nothing. Raise OSError."""
+        with self.directory() as parent:
+            return beneath.mode_of(parent, name)
+
+    def has(self, name: str) -> bool:
+        """Tell whether something has that name."""
+        return self.mode(name) is not None
+
+    def text(self, *names: str) -> str | None:
+        """Return what a small file holds, None if it isn't there. Raise ValueError if it is no small file of ASCII, OSError."""
+        try:
+            found = beneath.read(self._path, *names, most=_LONGEST)
+        except Irregular as error:
+            raise ValueError(str(error)) from None
+        if found is not None and not found.isascii():
+            raise ValueError(f"{'/'.join(names)}: not ASCII")
+        return None if found is None else found.decode("ascii")
+
+    def number(self, name: str) -> int:
+        """Return the number in a file; 0 without one."""
+        try:
+            text = self.text(name) or ""
+        except ValueError:
+            return 0
+        return int(text) if NUMBER.fullmatch(text) else 0
+
+    def room(self) -> int:
+        """Return how many bytes are free for us. Raise OSError."""
+        found = os.statvfs(self.base)
+        return found.f_bavail * found.f_frsize
+
+    def room_taken(self, names: Iterable[str]) -> int:
+        """Return how many bytes are taken by what is below these directories. Raise OSError."""
+        with self.directory() as parent:
+            return sum(beneath.room_below(parent, name) for name in names)
+
+    def write_in_place(self, name: str, number: int) -> None:
+        """Write a number over the former one. Raise OSError."""
+        with self.directory() as parent:
+            file = beneath.open_or_create(parent, name, os.O_WRONLY, f"{self._path}/{name}")
+        try:
+            os.pwrite(file, b"%019d\n" % number, 0)
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def write(self, name: str, text: str) -> None:
+        """Replace a file. Raise OSError."""
+        with self.directory() as parent:
+            beneath.write(parent, name, (text + "\n").encode("ascii"), 0o644)
+            os.fsync(parent)
+
+    def allocate(self, name: str, size: int) -> None:
+        """Make a file of `size` bytes that takes its room at once. Raise OSError; then there is none."""
+        with self.directory() as parent:
+            file = beneath.create(parent, beneath.temporary(name))
+            try:
+                os.posix_fallocate(file, 0, size)
+            except OSError:
+                os.unlink(beneath.temporary(name), dir_fd=parent)
+                raise
+            finally:
+                os.close(file)
+            beneath.replace(parent, name)
+            os.fsync(parent)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there. Raise OSError."""
+        with self.directory() as parent:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=parent)
+            os.fsync(parent)

@@ -1,0 +1,207 @@
+"""An HTTP server for short requests, in one thread that waits for no client.
+
+Every client has the same few seconds for all of its request and answer, however it spreads its bytes. There are places for so many; when
+they are taken, the client that has been there longest gives its own to the next, so that those who say nothing keep nobody out.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http import HTTPStatus
+
+from .requests import Request, Response, parse
+from .sockets import listen
+
+CLIENT_SECONDS = 2.0
+PLACES = 64
+WAITING = 8
+_CHUNK = 8192
+_MOST_IGNORED = 1 << 20
+_ACCEPTED_AT_ONCE = 16
+
+Later = Callable[[], Response]
+"""Work that may take some of the client's time, in a thread of its own, and returns the answer."""
+
+Answer = Callable[[Request], Response | Later]
+"""Called in the server's thread, so that it mustn't wait for anything."""
+
+
+class _Client:
+    """A connection: until when it may last, what it has said, what it is still to hear, how much of it is passed over; and the events
+    that are waited for, 0 for none.
+    """
+
+    __slots__ = ("awaited", "deadline", "ignored", "is_refused", "received", "socket", "unsent")
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self.socket = connection
+        self.deadline = deadline
+        self.received = bytearray()
+        self.unsent = b""
+        self.is_refused = False
+        self.ignored = 0
+        self.awaited = 0
+
+
+class HttpServer:
+    """Answers at one port. A client that is slow, silent, wordy or gone is no event."""
+
+    def __init__(self, port: int, name: str, answer: Answer, longest_body: int = 0) -> None:
+        """port: 0 for any; name: of the thread; longest_body: in bytes, see requests.parse. Raise OSError if the port is taken."""
+        self._listener = listen(port)
+        self._listener.setblocking(False)
+        self._name = name
+        self._answer = answer
+        self._longest_body = longest_body
+        self._selector = selectors.DefaultSelector()
+        self._clients: dict[_Client, None] = {}  # by age, and so by deadline
+        self._pool = ThreadPoolExecutor(WAITING, name)
+        self._free = threading.BoundedSemaphore(WAITING)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._listener.getsockname()[1])
+
+    def start(self) -> None:
+        """Begin to serve, until the process ends."""
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+
+    def close(self) -> None:
+        """Give the port back; only of a server that wasn't started."""
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            oldest = next(iter(self._clients), None)
+            timeout = None if oldest is None else max(0.0, oldest.deadline - time.monotonic())
+            for key, events in self._selector.select(timeout):
+                if key.data is None:
+                    self._accept()
+                elif key.data in self._clients:  # unless it has just given its place away
+                    (self._write if events & selectors.EVENT_WRITE else self._read)(key.data)
+            now = time.monotonic()
+            while (oldest := next(iter(self._clients), None)) is not None and oldest.deadline <= now:
+                self._drop(oldest)
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                connection, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError:  # it has gone again, or there are no descriptors left
+                self._drop_oldest()
+                return
+            if len(self._clients) >= PLACES:
+                self._drop_oldest()
+            connection.setblocking(False)
+            client = _Client(connection, time.monotonic() + CLIENT_SECONDS)
+            self._clients[client] = None
+            self._read(client)  # most have said all they have to say
+
+    def _drop_oldest(self) -> None:
+        oldest = next(iter(self._clients), None)
+        if oldest is not None:
+            self._drop(oldest)
+
+    def _read(self, client: _Client) -> None:
+        try:
+            said = client.socket.recv(_CHUNK)
+        except BlockingIOError:
+            self._await(client, selectors.EVENT_READ)
+            return
+        except OSError:
+            said = b""
+        if client.is_refused:
+            client.ignored += len(said)
+        if not said or client.ignored > _MOST_IGNORED:
+            self._drop(client)
+        elif not client.is_refused:
+            client.received += said
+            self._consider(client)
+
+    def _consider(self, client: _Client) -> None:
+        request = parse(bytes(client.received), self._longest_body)
+        if isinstance(request, HTTPStatus):
+            # What it still says is read: a connection that is closed with bytes unread is reset, and our answer may be lost.
+            client.is_refused = True
+            self._send(client, Response(request))
+        elif request is None:
+            self._await(client, selectors.EVENT_READ)
+        else:
+            answer = self._answer_to(request)
+            if isinstance(answer, Response):
+                self._send(client, answer)
+            else:
+                self._hand_over(client, answer)
+
+    def _answer_to(self, request: Request) -> Response | Later:
+        try:
+            return self._answer(request)
+        except Exception:  # the others are served all the same
+            return Response(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _send(self, client: _Client, response: Response) -> None:
+        client.unsent = response.encode()
+        self._write(client)
+
+    def _write(self, client: _Client) -> None:
+        try:
+            client.unsent = client.unsent[client.socket.send(client.unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(client)
+            return
+        if client.unsent:
+            self._await(client, selectors.EVENT_WRITE)
+        elif client.is_refused:
+            with suppress(OSError):
+                client.socket.shutdown(socket.SHUT_WR)
+            self._await(client, selectors.EVENT_READ)
+        else:
+            self._drop(client)
+
+    def _await(self, client: _Client, events: int) -> None:
+        if not client.awaited:
+            self._selector.register(client.socket, events, client)
+        elif client.awaited != events:
+            self._selector.modify(client.socket, events, client)
+        client.awaited = events
+
+    def _hand_over(self, client: _Client, work: Later) -> None:
+        """Have the client answered by another thread, which takes its connection along."""
+        if not self._free.acquire(blocking=False):
+            self._send(client, Response(HTTPStatus.SERVICE_UNAVAILABLE))
+            return
+        self._forget(client)
+
+        def answer() -> None:
+            with client.socket as connection, suppress(OSError):
+                try:
+                    response = work()
+                finally:
+                    self._free.release()
+                left = client.deadline - time.monotonic()
+                if left > 0:
+                    connection.settimeout(left)  # for all of it, not for each part
+                    connection.sendall(response.encode())
+
+        self._pool.submit(answer)
+
+    def _forget(self, client: _Client) -> None:
+        del self._clients[client]
+        if client.awaited:
+            self._selector.unregister(client.socket)
+
+    def _drop(self, client: _Client) -> None:
+        self._forget(client)
+        client.socket.close()
