@@ -23,7 +23,8 @@ from .adapters.supervisor import SupervisorFiles
 from .adapters.volume import Volume
 from .agent import Agent
 from .looks import Due
-from .settings import Identity, Settings, SettingsError, parse
+from .settings import Identity, Settings, SettingsError
+from .settings import read as read_settings
 
 CONFIG = Path("/etc/hapg/config/failover.json")
 RUN = Path("/run/hapg")
@@ -36,14 +37,18 @@ EX_CONFIG = 78
 
 
 class SettingsFile:
-    """The settings, looked at once a second and read again when they change; what can't be used leaves the last good ones in force."""
+    """The settings, looked at once a second and read again when they change; what can't be used leaves the last good ones in force.
+
+    A key that isn't known is logged once and ignored.
+    """
 
     def __init__(self, path: Path, log: Log) -> None:
         """Read them. Raise SettingsError, OSError."""
         self._path = path
         self._log = log
+        self._told: set[str] = set()
         self._stamp = self._look()
-        self._settings = parse(path.read_text())
+        self._settings = self._read()
         self._looks = Due(LOOK_S)
         self._looks.done()
 
@@ -56,11 +61,19 @@ class SettingsFile:
             stamp = self._look()
             if stamp != self._stamp:
                 self._stamp = stamp
-                self._settings = parse(self._path.read_text())
+                self._settings = self._read()
                 self._log("info", "settings", "the settings have changed")
         except (OSError, SettingsError) as error:
             self._log("error", "settings", str(error))
         return self._settings
+
+    def _read(self) -> Settings:
+        settings, unknown = read_settings(self._path.read_text())
+        for sentence in unknown:
+            if sentence not in self._told:
+                self._log("warning", "settings", f"{sentence}; ignored, since a newer chart may have written it")
+        self._told.update(unknown)
+        return settings
 
     def _look(self) -> tuple[int, int]:
         found = self._path.stat()
@@ -110,7 +123,7 @@ def act(environment: Mapping[str, str]) -> int:
 def ensure_secret(environment: Mapping[str, str]) -> int:
     """Create the Secret unless it is there; try for a minute while the API is away."""
     try:
-        settings = parse(CONFIG.read_text())
+        settings, _ = read_settings(CONFIG.read_text())
         namespace = environment["POD_NAMESPACE"]
     except (OSError, KeyError, SettingsError) as error:
         print(f"hapg_failover ensure-secret: {error}", file=sys.stderr)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from .lsn import Position, format_lsn
-from .model import Holder, LeaseState, Member, Pod, Publication, VolumeState
+from .model import PROTOCOL, Holder, LeaseState, Member, Pod, Publication, VolumeState
 from .recovery import CAUGHT_UP_SEGMENTS
 from .syncset import shortfall
 from .wal import SEGMENT_SIZE
@@ -19,8 +19,8 @@ NO_LEASE_WAIT_S = 60.0
 RESUME_LEAP = 16
 
 
-BLOCKS = ("member", "timeline", "lag", "positions")
-"""What keeps a member from claiming for good: rule 4A, the two sides of 4D, and 4E."""
+BLOCKS = ("member", "timeline", "lag", "positions", "protocol")
+"""What keeps a member from claiming for good: rule 4A, the two sides of 4D, 4E, and 15B."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,14 @@ def _backlog(position: Position, replayed: int | None) -> int:
     return left // (CAUGHT_UP_SEGMENTS * SEGMENT_SIZE)
 
 
+def too_new(lease: LeaseState | None) -> Verdict | None:
+    """Return why an agent of this version must not claim: the Lease follows rules that it doesn't know (rule 15B). None if it may."""
+    if lease is None or lease.protocol <= PROTOCOL:
+        return None
+    reason = f"the Lease is of protocol {lease.protocol}, this agent knows {PROTOCOL}: upgrade the failover image"
+    return Verdict(False, reason, blocked="protocol")
+
+
 def judge(
     me: Candidate,
     lease: LeaseState,
@@ -109,6 +117,9 @@ def judge(
     cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown checkpoint;
     unblocked_for: seconds since something kept us from claiming for good, so that those it kept as well begin by rank when it's gone.
     """
+    newer = too_new(lease)
+    if newer is not None:
+        return newer
     if lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
     recorded = set(lease.sync.volumes) if lease.sync is not None else set()
@@ -216,6 +227,7 @@ def claim(
         position=me.position,
         successor=None,
         recovery=None,
+        protocol=PROTOCOL,
     )
 
 
