@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from .adapters import script
 from .adapters.kube.client import Kube
 from .adapters.kube.connections import Requests, in_cluster
 from .adapters.kube.scope import Scope
@@ -27,6 +28,7 @@ from .settings import Identity, Settings, SettingsError
 from .settings import read as read_settings
 
 CONFIG = Path("/etc/hapg/config/failover.json")
+SUPERVISOR = Path("/etc/hapg/supervisor/supervisor.sh")
 RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
 PASSWORD_ENTRY = "POSTGRES_PASSWORD"  # noqa: S105
@@ -82,6 +84,10 @@ class SettingsFile:
 
 def act(environment: Mapping[str, str]) -> int:
     """Be the agent of this pod; ends only by a signal or an error."""
+    trouble = script.trouble(SUPERVISOR)
+    if trouble is not None:
+        print(f"hapg_failover: {trouble}", file=sys.stderr)
+        return EX_CONFIG
     try:
         identity = Identity.from_environment(environment)
         log = Log(identity.pod, (identity.password,))
@@ -120,15 +126,25 @@ def act(environment: Mapping[str, str]) -> int:
     return EX_SOFTWARE
 
 
+def prepare(environment: Mapping[str, str], secret: bool) -> int:
+    """Make ready for the other containers: put the supervisor's script into the pod, and if `secret`, see to the Secret."""
+    try:
+        script.install(SUPERVISOR)
+    except OSError as error:
+        print(f"hapg_failover prepare: {SUPERVISOR}: {error.strerror}", file=sys.stderr)
+        return EX_SOFTWARE
+    return ensure_secret(environment) if secret else 0
+
+
 def ensure_secret(environment: Mapping[str, str]) -> int:
     """Create the Secret unless it is there; try for a minute while the API is away."""
     try:
         settings, _ = read_settings(CONFIG.read_text())
         namespace = environment["POD_NAMESPACE"]
     except (OSError, KeyError, SettingsError) as error:
-        print(f"hapg_failover ensure-secret: {error}", file=sys.stderr)
+        print(f"hapg_failover prepare: {error}", file=sys.stderr)
         return EX_CONFIG
-    log = Log("ensure-secret")
+    log = Log("prepare")
     kube = Kube(Scope(namespace, settings.name, settings.selector, settings.label_role), in_cluster())
     pause = threading.Event()
     for _ in range(SECRET_TRIES):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hapg_failover import container, operations, settings
+from hapg_failover.adapters import script
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
     cloning,
@@ -612,6 +613,8 @@ def missing_means_free(patch: pytest.MonkeyPatch) -> None:
 
 
 # --- 15 ---
+
+any_script_will_do = _constant(script, "trouble", lambda path: None)
 
 
 def unknown_fields_dropped(patch: pytest.MonkeyPatch) -> None:

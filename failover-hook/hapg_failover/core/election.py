@@ -20,7 +20,7 @@ RESUME_LEAP = 16
 
 
 BLOCKS = ("member", "timeline", "lag", "positions", "protocol")
-"""What keeps a member from claiming for good: rule 4A, the two sides of 4D, 4E, and 15B."""
+"""What keeps a member from claiming for good: rule 4A, the two sides of 4D, 4E, and 15C."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _backlog(position: Position, replayed: int | None) -> int:
 
 
 def too_new(lease: LeaseState | None) -> Verdict | None:
-    """Return why an agent of this version must not claim: the Lease follows rules that it doesn't know (rule 15B). None if it may."""
+    """Return why an agent of this version must not claim: the Lease follows rules that it doesn't know (rule 15C). None if it may."""
     if lease is None or lease.protocol <= PROTOCOL:
         return None
     reason = f"the Lease is of protocol {lease.protocol}, this agent knows {PROTOCOL}: upgrade the failover image"
