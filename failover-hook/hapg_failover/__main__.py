@@ -1,4 +1,4 @@
-"""The failover container's commands: `run` (what the chart starts), `ensure-secret` (what it starts first)."""
+"""The commands of the failover image: `prepare` (of the init container), `run` (of the failover container)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="watch the server of this pod and the primary, and fail over; restarts itself when it crashes")
     commands.add_parser("act", help="the same, until it crashes")
-    commands.add_parser("ensure-secret", help="create the Secret with a random superuser password unless it is there")
+    prepared = commands.add_parser("prepare", help="put the supervisor's script into the pod")
+    prepared.add_argument(
+        "--ensure-secret", action="store_true", help="and create the Secret with a random superuser password unless it is there"
+    )
     options = parser.parse_args(arguments)
     if options.command == "run":
         os.execv("/bin/sh", ["/bin/sh", str(RESPAWN), sys.executable, "-m", "hapg_failover", "act"])
-    from .container import act, ensure_secret
+    from .container import act, prepare
 
-    return act(os.environ) if options.command == "act" else ensure_secret(os.environ)
+    return act(os.environ) if options.command == "act" else prepare(os.environ, options.ensure_secret)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from .adapters import beneath
+from .adapters import beneath, script
 from .adapters.kube.client import Kube
 from .adapters.kube.connections import Requests, in_cluster
 from .adapters.kube.scope import Scope
@@ -24,9 +24,11 @@ from .adapters.supervisor import SupervisorFiles
 from .adapters.volume import Volume
 from .agent import Agent
 from .looks import Due
-from .settings import Identity, Settings, SettingsError, parse
+from .settings import Identity, Settings, SettingsError
+from .settings import read as read_settings
 
 CONFIG = Path("/etc/hapg/config/failover.json")
+SUPERVISOR = Path("/etc/hapg/supervisor/supervisor.sh")
 RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
 PASSWORD_ENTRY = "POSTGRES_PASSWORD"  # noqa: S105
@@ -37,14 +39,18 @@ EX_CONFIG = 78
 
 
 class SettingsFile:
-    """The settings, looked at once a second and read again when they change; what can't be used leaves the last good ones in force."""
+    """The settings, looked at once a second and read again when they change; what can't be used leaves the last good ones in force.
+
+    A key that isn't known is logged once and ignored.
+    """
 
     def __init__(self, path: Path, log: Log) -> None:
         """Read them. Raise SettingsError, OSError."""
         self._path = path
         self._log = log
+        self._told: set[str] = set()
         self._stamp = self._look()
-        self._settings = parse(path.read_text())
+        self._settings = self._read()
         self._looks = Due(LOOK_S)
         self._looks.done()
 
@@ -57,11 +63,19 @@ class SettingsFile:
             stamp = self._look()
             if stamp != self._stamp:
                 self._stamp = stamp
-                self._settings = parse(self._path.read_text())
+                self._settings = self._read()
                 self._log("info", "settings", "the settings have changed")
         except (OSError, SettingsError) as error:
             self._log("error", "settings", str(error))
         return self._settings
+
+    def _read(self) -> Settings:
+        settings, unknown = read_settings(self._path.read_text())
+        for sentence in unknown:
+            if sentence not in self._told:
+                self._log("warning", "settings", f"{sentence}; ignored, since a newer chart may have written it")
+        self._told.update(unknown)
+        return settings
 
     def _look(self) -> tuple[int, int]:
         found = self._path.stat()
@@ -70,6 +84,10 @@ class SettingsFile:
 
 def act(environment: Mapping[str, str]) -> int:
     """Be the agent of this pod; ends only by a signal or an error."""
+    trouble = script.trouble(SUPERVISOR)
+    if trouble is not None:
+        print(f"hapg_failover: {trouble}", file=sys.stderr)
+        return EX_CONFIG
     try:
         identity = Identity.from_environment(environment)
         log = Log(identity.pod, (identity.password,))
@@ -110,15 +128,25 @@ def act(environment: Mapping[str, str]) -> int:
     return EX_SOFTWARE
 
 
+def prepare(environment: Mapping[str, str], secret: bool) -> int:
+    """Make ready for the other containers: put the supervisor's script into the pod, and if `secret`, see to the Secret."""
+    try:
+        script.install(SUPERVISOR)
+    except OSError as error:
+        print(f"hapg_failover prepare: {SUPERVISOR}: {error.strerror}", file=sys.stderr)
+        return EX_SOFTWARE
+    return ensure_secret(environment) if secret else 0
+
+
 def ensure_secret(environment: Mapping[str, str]) -> int:
     """Create the Secret unless it is there; try for a minute while the API is away."""
     try:
-        settings = parse(CONFIG.read_text())
+        settings, _ = read_settings(CONFIG.read_text())
         namespace = environment["POD_NAMESPACE"]
     except (OSError, KeyError, SettingsError) as error:
-        print(f"hapg_failover ensure-secret: {error}", file=sys.stderr)
+        print(f"hapg_failover prepare: {error}", file=sys.stderr)
         return EX_CONFIG
-    log = Log("ensure-secret")
+    log = Log("prepare")
     kube = Kube(Scope(namespace, settings.name, settings.selector, settings.label_role), in_cluster())
     pause = threading.Event()
     for _ in range(SECRET_TRIES):

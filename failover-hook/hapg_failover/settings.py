@@ -13,7 +13,7 @@ from .core.timing import Timing
 
 
 class SettingsError(ValueError):
-    """A setting is unknown, missing or unusable; the message names its path, its value and what is allowed."""
+    """A setting is missing or unusable, or unknown where that matters; the message names its path, its value and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +122,29 @@ class _Reader:
             raise SettingsError(f"{self._path}.{key}: {value!r} is not allowed; {' or '.join(allowed)}")
         return value
 
-    def end(self) -> None:
+    def unknown(self) -> list[str]:
+        """Say which keys nobody has asked for, one sentence each."""
+        found = []
         for key in self._left:
             near = get_close_matches(key, self._known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"{self._path}.{key}: unknown key{hint}")
+            found.append(f"{self._path}.{key}: unknown key{hint}")
+        return found
 
 
 def parse(text: str) -> Settings:
-    """Return the settings in `text`, the content of failover.json. Raise SettingsError."""
+    """Return the settings in `text`, the content of failover.json, every key of which must be known. Raise SettingsError."""
+    settings, unknown = read(text)
+    if unknown:
+        raise SettingsError(unknown[0])
+    return settings
+
+
+def read(text: str) -> tuple[Settings, tuple[str, ...]]:
+    """Return the settings in `text`, and a sentence about each key that isn't known: a chart newer than this agent may have written it.
+
+    Raise SettingsError if a setting that is known is missing or unusable.
+    """
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -148,6 +162,7 @@ def parse(text: str) -> Settings:
     violations = timing.violations()
     if violations:
         raise SettingsError("failover.json.failover: " + "; ".join(violations))
+    replication = _Reader(root.get("replication", dict, "an object"), "failover.json.replication")
     selector = root.get("selector", dict, "an object of labels")
     version = major.get("major", str, "a PostgreSQL major version")
     settings = Settings(
@@ -171,19 +186,15 @@ def parse(text: str) -> Settings:
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),
-        policy=_policy(_Reader(root.get("replication", dict, "an object"), "failover.json.replication"), replicas),
+        policy=_policy(replication, replicas),
     )
-    root.end()
-    labels.end()
-    failover.end()
-    return settings
+    return settings, tuple(sentence for reader in (root, labels, failover, replication) for sentence in reader.unknown())
 
 
 def _policy(replication: _Reader, replicas: int) -> Policy:
     mode = replication.choice("mode", "asynchronous", "synchronous")
     strictness = replication.choice("synchronousPolicy", "strict", "preferred")
     k = replication.get("minSyncReplicas", int, "a number from 1")
-    replication.end()
     if mode == "asynchronous":
         return ASYNCHRONOUS
     if not 1 <= k < replicas:

@@ -44,7 +44,6 @@ def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, byt
     files = {path: template.render(context).encode() for path, template in _templates().items()}
     files["values.yaml"] = values.as_yaml(source).encode()
     files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
-    files["files/supervisor.sh"] = resources.supervisor()
     files["files/parameters.yaml"] = _parameters(major.name)
     return dict(sorted(files.items()))
 

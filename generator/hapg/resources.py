@@ -38,11 +38,6 @@ def parameters() -> str:
     return resources.files("hapg").joinpath("parameters.txt").read_text(encoding="utf-8")
 
 
-def supervisor() -> bytes:
-    """Return the script that is PID 1 of the PostgreSQL container. It belongs to the failover container's package."""
-    return resources.files("hapg_failover").joinpath("supervisor.sh").read_bytes()
-
-
 def helm_plugin() -> Path:
     """Return the folder of the plugin for helm 4."""
     return Path(str(resources.files("hapg").joinpath("helm_plugin")))

@@ -1,7 +1,6 @@
 """The rendered examples, committed so that a change of a chart is read as YAML.
 
-`python -m tests.chart.golden` writes them anew, `--check` shows what would change. The supervisor's script is left out, and
-so is its checksum: it is in the chart as a file, and would hide the rest.
+`python -m tests.chart.golden` writes them anew, `--check` shows what would change.
 """
 
 from __future__ import annotations
@@ -19,10 +18,9 @@ NAMES = tuple(sorted(path.stem for path in helm.EXAMPLES.glob("*.yaml")))
 
 
 def render(name: str) -> str:
-    """Return the example `name` as helm renders it, without the supervisor's script."""
+    """Return the example `name` as helm renders it."""
     documents = helm.text(*helm.example(name)).removeprefix("---\n").split("\n---\n")
-    kept = "\n---\n".join(document.strip("\n") for document in documents if "\n  supervisor.sh: |" not in document)
-    kept = re.sub(r"(checksum/supervisor\.sh): [0-9a-f]{64}", r"\1: left-out", kept)
+    kept = "\n---\n".join(document.strip("\n") for document in documents)
     return re.sub(r"[ ]+$", "", kept, flags=re.MULTILINE) + "\n"
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover import settings
+from hapg_failover import container, settings
+from hapg_failover.adapters import script
 from hapg_failover.core.syncset import Policy
 from tests.chart import golden, helm
 
-SUPERVISOR = (helm.CHART / "files" / "supervisor.sh").read_text()
+SUPERVISOR = script.SOURCE.read_text()
 CONTRACT = (helm.ROOT / "docs" / "contract.md").read_text()
 
 
@@ -74,7 +75,7 @@ def test_the_environment_makes_an_identity() -> None:
 
 def test_the_order_of_the_containers() -> None:
     spec = helm.pod()["spec"]
-    assert [container["name"] for container in spec["initContainers"]] == ["ensure-secret", "failover"]
+    assert [container["name"] for container in spec["initContainers"]] == ["prepare", "failover"]
     assert spec["initContainers"][1]["restartPolicy"] == "Always"
     assert [container["name"] for container in spec["containers"]] == ["postgres"]
 
@@ -93,10 +94,27 @@ def test_mounts() -> None:
         "/var/lib/postgresql/data": "data",
         "/run/hapg": "run",
         "/etc/hapg/config": "config",
+        "/etc/hapg/supervisor": "supervisor",
         "/tmp": "tmp",
         token: "token",
     }
-    assert mounts("ensure-secret") == {"/etc/hapg/config": "config", token: "token"}
+    assert mounts("prepare") == {"/etc/hapg/supervisor": "supervisor", "/etc/hapg/config": "config", token: "token"}
+
+
+def test_the_script_is_written_by_the_init_container_alone() -> None:
+    containers = helm.containers(helm.pod()["spec"])
+    found = {name: mount for name, each in containers.items() for mount in each["volumeMounts"] if mount["name"] == "supervisor"}
+    assert {name: mount.get("readOnly", False) for name, mount in found.items()} == {"prepare": False, "failover": True, "postgres": True}
+    assert {mount["mountPath"] for mount in found.values()} == {str(container.SUPERVISOR.parent)}
+    assert containers["prepare"]["image"] == containers["failover"]["image"]
+
+
+def test_a_secret_of_ones_own_needs_no_rights_to_make_one() -> None:
+    options = ("--set", "databaseSecret.secretName=own")
+    prepare = helm.containers(helm.pod(*options)["spec"])["prepare"]
+    assert prepare["args"] == ["prepare"]
+    assert [mount["name"] for mount in prepare["volumeMounts"]] == ["supervisor"]
+    assert "env" not in prepare
 
 
 def test_the_wal_volume_is_told_as_the_programs_read_it() -> None:
@@ -112,14 +130,18 @@ def test_the_wal_volume_is_told_as_the_programs_read_it() -> None:
 
 def test_what_lies_in_memory() -> None:
     volumes = {volume["name"]: volume for volume in helm.pod()["spec"]["volumes"]}
-    assert {name for name, volume in volumes.items() if volume.get("emptyDir", {}).get("medium") == "Memory"} == {"run", "shm"}
+    assert {name for name, volume in volumes.items() if volume.get("emptyDir", {}).get("medium") == "Memory"} == {
+        "run",
+        "shm",
+        "supervisor",
+    }
 
 
 def test_commands() -> None:
     containers = helm.containers(helm.pod()["spec"])
-    assert containers["postgres"]["command"] == ["/bin/bash", "/etc/hapg/supervisor/supervisor.sh"]
+    assert containers["postgres"]["command"] == ["/bin/bash", str(container.SUPERVISOR)]
     assert containers["failover"]["args"] == ["run"]
-    assert containers["ensure-secret"]["args"] == ["ensure-secret"]
+    assert containers["prepare"]["args"] == ["prepare", "--ensure-secret"]
     assert "command" not in containers["failover"]
 
 

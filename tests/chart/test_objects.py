@@ -14,7 +14,6 @@ VOLUMES_OF_RESTRICTED = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemer
 def test_the_objects_of_a_release() -> None:
     assert sorted(helm.objects()) == [
         ("ConfigMap", "ha-postgres-config"),
-        ("ConfigMap", "ha-postgres-supervisor"),
         ("Pod", "ha-postgres-test-primary"),
         ("PodDisruptionBudget", "ha-postgres"),
         ("Role", "ha-postgres"),
@@ -124,9 +123,7 @@ def test_a_namespace_of_digits() -> None:
 
 def test_another_label_domain() -> None:
     found = helm.objects("--set", "labelDomain=example.org")
-    assert "kubedb.com" not in yaml.safe_dump(list(found.values())).replace(
-        found["ConfigMap", "ha-postgres-supervisor"]["data"]["supervisor.sh"], ""
-    )
+    assert "kubedb.com" not in yaml.safe_dump(list(found.values()))
     assert found["Service", "ha-postgres"]["spec"]["selector"] == {
         "example.org/kind": "Postgres",
         "example.org/name": "ha-postgres",
@@ -215,7 +212,7 @@ def test_with_a_secret_of_ones_own_the_pods_have_no_right_to_any() -> None:
     options = ("--set", "databaseSecret.secretName=own")
     assert not [rule for rule in helm.objects(*options)["Role", "ha-postgres"]["rules"] if "secrets" in rule["resources"]]
     containers = helm.containers(helm.pod(*options)["spec"])
-    assert list(containers) == ["failover", "postgres"]
+    assert list(containers) == ["prepare", "failover", "postgres"]
     (password,) = [entry for entry in containers["failover"]["env"] if entry["name"] == "POSTGRES_PASSWORD"]
     assert password["valueFrom"]["secretKeyRef"] == {"name": "own", "key": "POSTGRES_PASSWORD"}
 
@@ -276,8 +273,3 @@ def test_a_spread_without_a_selector_counts_the_releases_pods() -> None:
         {**spread, "labelSelector": {"matchLabels": PAIR}},
         own,
     ]
-
-
-def test_the_script_is_byte_for_byte_the_packages() -> None:
-    rendered = helm.objects()["ConfigMap", "ha-postgres-supervisor"]["data"]["supervisor.sh"]
-    assert rendered == (helm.CHART / "files" / "supervisor.sh").read_text()

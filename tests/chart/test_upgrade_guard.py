@@ -13,6 +13,7 @@ from hapg.cli import main
 from hapg.majors import MAJORS
 from hapg.upgrade import effects, sources
 from hapg.upgrade.effects import Effect
+from hapg_failover import settings
 from tests.chart import helm
 from tests.cluster.paths import BIN
 
@@ -69,6 +70,14 @@ def test_an_upgrade_is_possible_and_safe(major: str, values: Path) -> None:
     old, new = (sources.read(path, rendering(values)) for path in (PACKAGES[major], helm.ROOT / "charts" / f"ha-postgres-{major}"))
     found = effects.compare(old, new)
     assert [f"{each.name}: {finding.change}" for each in found for finding in each.findings if finding.effect >= Effect.IMMUTABLE] == []
+
+
+@pytest.mark.parametrize("major", PACKAGES)
+def test_the_agent_of_today_reads_the_settings_of_the_released_chart(major: str, values: Path) -> None:
+    """In a rollback the ConfigMap is the old one at once, while pods with the new agent still run (docs/protocol.md, rule 15)."""
+    released = sources.read(PACKAGES[major], rendering(values))
+    [document] = [each["data"]["failover.json"] for each in released if "failover.json" in each.get("data", {})]
+    assert settings.read(document)[0].major == major
 
 
 @pytest.mark.parametrize("major", PACKAGES)

@@ -105,6 +105,13 @@ def load_majors(majors: Iterable[str]) -> None:
         _load(images.ensure_majors(majors))
 
 
+def load_other_failover(tag: str, edits: Iterable[images.Edit]) -> None:
+    """Loads the failover container as another version would be into the chosen cluster, which has to be one of ours."""
+    if chosen() == "current":
+        raise ClusterError("CLUSTER=current: an image that the tests make can't be loaded into it")
+    _load([images.ensure_other_failover(tag, edits)])
+
+
 def _load(archives: list[images.Archive]) -> None:
     match chosen():
         case "kind":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -245,14 +246,36 @@ def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], 
     return _cached(reference, files.digest(sources, *names, *(root.key for root in arguments.values())), make)
 
 
-def _failover() -> Archive:
-    package = FAILOVER_SOURCE / "hapg_failover"
+def _failover(reference: str = FAILOVER_IMAGE, source: Path = FAILOVER_SOURCE) -> Archive:
+    package = source / "hapg_failover"
     sources = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     base, build = python_roots()
     arguments = {"BASE_IMAGE": base, "BUILD_IMAGE": build}
-    return of_containerfile(
-        FAILOVER_IMAGE, FAILOVER_SOURCE, [FAILOVER_SOURCE / "requirements.lock", *sources], arguments, _LARGEST_FAILOVER_IMAGE
-    )
+    return of_containerfile(reference, source, [source / "requirements.lock", *sources], arguments, _LARGEST_FAILOVER_IMAGE)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of a file of the package `hapg_failover`, by its path there: `old`, which it must have once, becomes `new`."""
+
+    path: str
+    old: str
+    new: str
+
+
+def ensure_other_failover(tag: str, edits: Iterable[Edit]) -> Archive:
+    """The failover container as another version would be: its sources with edits, under another tag. ClusterError if one doesn't fit."""
+    debian.ensure_packages()
+    with files.lock(CACHE / "images.lock"), files.workspace(IMAGES) as folder:
+        source = folder / "source"
+        shutil.copytree(FAILOVER_SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
+        for edit in edits:
+            path = source / "hapg_failover" / edit.path
+            text = path.read_text(encoding="utf-8")
+            if text.count(edit.old) != 1:
+                raise ClusterError(f"{edit.path} has {edit.old!r} {text.count(edit.old)} times; an edit wants it once")
+            path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
+        return _failover(f"{FAILOVER_IMAGE.rpartition(':')[0]}:{tag}", source)
 
 
 def ensure_debian() -> list[Archive]:

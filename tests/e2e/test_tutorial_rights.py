@@ -63,7 +63,7 @@ class TestRights:
             assert spec["automountServiceAccountToken"] is False
             containers = [*spec["containers"], *spec["initContainers"]]
             holders = {each["name"] for each in containers if any(mount["mountPath"] == path for mount in each["volumeMounts"])}
-            assert holders == {"failover", "ensure-secret"}
+            assert holders == {"failover", "prepare"}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ class TestPassword:
 
     def test_isnt_in_logs(self, tutorial: Release, secrets: tuple[str, str]) -> None:
         for pod in tutorial.pods():
-            for container in ("ensure-secret", "failover", "postgres"):
+            for container in ("prepare", "failover", "postgres"):
                 for which in ("--previous=false", "--previous=true"):
                     text = tutorial.namespace.try_kubectl("logs", pod.name, "--container", container, which).text
                     assert [secret for secret in secrets if secret in text] == [], f"{pod.name} {container}"

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from hapg_failover import operations
-from hapg_failover.adapters import beneath, serving, volume
+from hapg_failover import container, operations, settings
+from hapg_failover.adapters import beneath, script, serving, volume
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
     cloning,
     election,
     failsafe,
+    force,
     labels,
     members,
     pair,
@@ -36,6 +37,7 @@ from hapg_failover.core import (
 from hapg_failover.core import decide as deciding
 from hapg_failover.core.actions import LetGo
 from hapg_failover.core.decision import Decision
+from hapg_failover.core.fields import Fields
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
@@ -632,3 +634,29 @@ def missing_means_free(patch: pytest.MonkeyPatch) -> None:
         return see(old, lease, asked, now, gap) if lease is not None else LeaseView(NO_LEASE, None, now, asked)
 
     patch.setattr(view, "see", hasty)
+
+
+# --- 15 ---
+
+any_script_will_do = _constant(script, "trouble", lambda path: None)
+
+
+def unknown_fields_dropped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Fields, "left", lambda self: ())
+
+
+any_protocol_claimed = _constant(election, "too_new", lambda lease: None)
+any_protocol_forced = _constant(force, "too_new", lambda lease: None)
+
+
+def claims_keep_the_number(patch: pytest.MonkeyPatch) -> None:
+    claim = election.claim
+
+    def same(me: election.Candidate, address: str, lease: LeaseState, *rest: Any) -> LeaseState:
+        return replace(claim(me, address, lease, *rest), protocol=lease.protocol)
+
+    patch.setattr(election, "claim", same)
+
+
+def unknown_settings_refused(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(container, "read_settings", lambda text: (settings.parse(text), ()))

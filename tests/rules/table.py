@@ -55,6 +55,7 @@ PRIMARY = UNIT + "test_primary.py::"
 SWITCHOVER = UNIT + "test_switchover.py::"
 REJOINING = UNIT + "test_rejoining.py::"
 VOLUME = UNIT + "test_volume.py::"
+VERSIONS = UNIT + "test_versions.py::"
 FORMER = "tests/simulation/test_former_holder.py::"
 SERVER = "tests/supervisor/test_server.py::"
 REPLICATION = "tests/supervisor/test_replication.py::"
@@ -610,6 +611,37 @@ PARTS = (
         Witness(UNIT + "test_view.py::test_without_a_lease_the_last_one_that_anybody_has_seen_tells_this_time_from_others"),
     ),
     Part("14", "a minute later they seal", patches.followers_wait_for_ever, Witness(DECIDE, "no Lease for a minute")),
+    Part(
+        "15A",
+        "an agent doesn't run beside another image's supervisor",
+        patches.any_script_will_do,
+        Witness(UNIT + "test_script.py::test_an_agent_does_not_run_beside_another_one", "not of this failover image"),
+    ),
+    Part(
+        "15B",
+        "unknown fields of the Lease are written back",
+        patches.unknown_fields_dropped,
+        Witness(VERSIONS + "test_a_claim_keeps_fields_that_it_does_not_know"),
+    ),
+    Part(
+        "15C",
+        "a Lease of a newer protocol isn't claimed",
+        patches.any_protocol_claimed,
+        Witness(VERSIONS + "test_people_are_told_that_it_is_not_claimed"),
+    ),
+    Part("15C", "nor by force", patches.any_protocol_forced, Witness(VERSIONS + "test_it_is_not_claimed_by_force")),
+    Part(
+        "15C",
+        "a claim sets the number of the protocol",
+        patches.claims_keep_the_number,
+        Witness(VERSIONS + "test_a_claim_says_which_protocol_it_was_made_by"),
+    ),
+    Part(
+        "15D",
+        "unknown settings are passed over",
+        patches.unknown_settings_refused,
+        Witness(UNIT + "test_settings.py::test_the_agent_logs_each_unknown_setting_once_and_obeys_the_others"),
+    ),
     Part(
         "6",
         "a Lease that is made anew reserves a timeline above every term",

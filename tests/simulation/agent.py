@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hapg_failover.agent import RECOVERING, SERVING
+from hapg_failover.agent import RECOVERING
 from hapg_failover.core import decide as core
 from hapg_failover.core import recovery, requests, view
 from hapg_failover.core.actions import (
@@ -36,6 +36,7 @@ from hapg_failover.core.memory import Memory
 from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, Publication
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.pace import longest_wait
+from hapg_failover.core.readiness import is_ready
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult, RecordCheck
 from hapg_failover.core.streaming import update
 from hapg_failover.core.timing import Timing
@@ -142,7 +143,7 @@ class Agent:
         """What /readyz says; False if nothing answers."""
         answers = self.running and not self.frozen and self.server.alive
         runs = self.now - self.server.heartbeat_at < HEARTBEAT_S and self.server.heartbeat_state != "down"
-        return answers and runs and self.memory.phase in SERVING
+        return answers and runs and is_ready(self.memory, self.now, self.timing.unready)
 
     # --- decisions ---
 

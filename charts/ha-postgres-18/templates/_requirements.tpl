@@ -114,7 +114,7 @@
 {{- end -}}
 {{- range $value := list "initContainers" "extraContainers" -}}
 {{- range get $.Values $value -}}
-{{- if has .name (list "ensure-secret" "failover" "postgres") -}}
+{{- if has .name (list "prepare" "failover" "postgres") -}}
 {{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
 {{- end -}}
 {{- end -}}

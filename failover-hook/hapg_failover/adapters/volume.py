@@ -23,6 +23,7 @@ from .marks import NUMBER, Files
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESERVE = "reserve"
+_HISTORY_SIZE = 1 << 20
 _CONTROL_SIZE = 8192  # PG_CONTROL_FILE_SIZE of catalog/pg_control.h
 # What is found is compared with these before anything of it is used or told: it may be anybody's.
 _VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\n?")
@@ -290,10 +291,8 @@ class Volume:
 
     def read_history(self, timeline: int) -> str | None:
         """Return our history file of a timeline, None if there is none or an empty one. Raise OSError."""
-        try:
-            return (self._wal / f"{timeline:08X}.history").read_text() or None
-        except FileNotFoundError:
-            return None
+        found = self.read_wal(f"{timeline:08X}.history", 0, _HISTORY_SIZE)
+        return found.decode("utf-8", "replace") if found else None
 
     def may_hold_record(self, position: Position) -> bool:
         """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""

@@ -99,6 +99,11 @@ def resume(step: Step) -> None:
         step.because(promise)
         return
     last = o.lease.state
+    newer = election.too_new(last)
+    if newer is not None:
+        step.tell("NobodyMayClaim", f"{newer.reason}; not even force helps")
+        step.because(newer.reason)
+        return
     # One that was no member of the last Lease isn't asked by its holder, which may be writing.
     strict = o.policy.k > 0 or (last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)})
     verdict = election.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)

@@ -36,7 +36,7 @@ def empty(step: Step) -> None:
             step.run(Op.INITDB, "all volumes are empty and the Lease is ours: make the first server")
         return
     step.publish(False, "our volume is empty")
-    verdict = election.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
+    verdict = election.too_new(s) or election.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
     if not verdict.claim:
         if o.ordinal == 0 and o.now - m.phase_since >= BOOTSTRAP_PATIENCE_S:
             step.tell("WaitingForVolumes", verdict.reason)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from .lsn import Position, format_lsn
-from .model import Holder, LeaseState, Member, Pod, Publication, VolumeState
+from .model import PROTOCOL, Holder, LeaseState, Member, Pod, Publication, VolumeState
 from .recovery import CAUGHT_UP_SEGMENTS
 from .syncset import shortfall
 from .wal import SEGMENT_SIZE
@@ -19,8 +19,8 @@ NO_LEASE_WAIT_S = 60.0
 RESUME_LEAP = 16
 
 
-BLOCKS = ("member", "timeline", "lag", "positions", "hold")
-"""What keeps a member from claiming for long: rule 4A, the two sides of 4D, 4E, and 4G."""
+BLOCKS = ("member", "timeline", "lag", "positions", "hold", "protocol")
+"""What keeps a member from claiming for long: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,14 @@ def _backlog(position: Position, replayed: int | None) -> int:
     return left // (CAUGHT_UP_SEGMENTS * SEGMENT_SIZE)
 
 
+def too_new(lease: LeaseState | None) -> Verdict | None:
+    """Return why an agent of this version must not claim: the Lease follows rules that it doesn't know (rule 15C). None if it may."""
+    if lease is None or lease.protocol <= PROTOCOL:
+        return None
+    reason = f"the Lease is of protocol {lease.protocol}, this agent knows {PROTOCOL}: upgrade the failover image"
+    return Verdict(False, reason, blocked="protocol")
+
+
 def judge(
     me: Candidate,
     lease: LeaseState,
@@ -120,6 +128,9 @@ def judge(
     unblocked_for: seconds since something kept us from claiming for good, so that those it kept as well begin by rank when it's gone;
     hold: how long after a clean release those that lack a part of it wait for a member that has all.
     """
+    newer = too_new(lease)
+    if newer is not None:
+        return newer
     if lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
     recorded = set(lease.sync.volumes) if lease.sync is not None else set()
@@ -241,6 +252,7 @@ def claim(
         position=me.position,
         successor=None,
         recovery=None,
+        protocol=PROTOCOL,
     )
 
 

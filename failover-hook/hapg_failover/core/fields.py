@@ -10,7 +10,7 @@ from .lsn import Position, format_lsn, parse_lsn
 
 
 class Fields:
-    """A JSON object whose fields are read one by one. Unknown fields are ignored: a newer version may have written them."""
+    """A JSON object whose fields are read one by one. Those that nobody asks for are left: a newer version may have written them."""
 
     def __init__(self, value: object, where: str) -> None:
         """value: what JSON gave; where: its name in errors. Raise ValueError if it isn't an object."""
@@ -18,6 +18,7 @@ class Fields:
             raise ValueError(f"{where}: expected an object, found {type(value).__name__}")
         self._value: Mapping[str, Any] = value
         self._where = where
+        self._asked: set[str] = set()
 
     @classmethod
     def parse(cls, text: str, where: str) -> Fields:
@@ -26,6 +27,15 @@ class Fields:
             return cls(json.loads(text), where)
         except json.JSONDecodeError as error:
             raise ValueError(f"{where}: {error}") from error
+
+    def left(self) -> tuple[tuple[str, str], ...]:
+        """Return name and JSON text of each field that nobody has asked for, in the order of the names."""
+        names = sorted(self._value.keys() - self._asked)
+        return tuple((name, json.dumps(self._value[name])) for name in names if self._value[name] is not None)
+
+    def _get(self, key: str, default: object = None) -> Any:
+        self._asked.add(key)
+        return self._value.get(key, default)
 
     def text(self, key: str) -> str:
         """Return a string that must be there."""
@@ -36,47 +46,47 @@ class Fields:
 
     def optional_text(self, key: str) -> str | None:
         """Return a string, or None."""
-        value = self._value.get(key)
+        value = self._get(key)
         if value is None or isinstance(value, str):
             return value
         raise ValueError(f"{self._where}.{key}: expected a string, found {value!r}")
 
     def integer(self, key: str, default: int | None = None) -> int:
         """Return a whole number that isn't negative; without a default it must be there."""
-        value = self._value.get(key, default)
+        value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ValueError(f"{self._where}.{key}: expected a whole number from 0, found {value!r}")
         return value
 
     def seconds(self, key: str, default: float | None = None) -> float:
         """Return a number of seconds that isn't negative; without a default it must be there."""
-        value = self._value.get(key, default)
+        value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise ValueError(f"{self._where}.{key}: expected a number of seconds, found {value!r}")
         return float(value)
 
     def flag(self, key: str, default: bool = False) -> bool:
         """Return a boolean, `default` if it isn't there."""
-        value = self._value.get(key, default)
+        value = self._get(key, default)
         if not isinstance(value, bool):
             raise ValueError(f"{self._where}.{key}: expected true or false, found {value!r}")
         return value
 
     def object(self, key: str) -> Fields | None:
         """Return an object, or None."""
-        value = self._value.get(key)
+        value = self._get(key)
         return None if value is None else Fields(value, f"{self._where}.{key}")
 
     def objects(self, key: str) -> tuple[Fields, ...]:
         """Return the objects of a list; none if it isn't there."""
-        value = self._value.get(key, [])
+        value = self._get(key, [])
         if not isinstance(value, list):
             raise ValueError(f"{self._where}.{key}: expected a list, found {value!r}")
         return tuple(Fields(item, f"{self._where}.{key}[{index}]") for index, item in enumerate(value))
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of strings that must be there."""
-        value = self._value.get(key)
+        value = self._get(key)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ValueError(f"{self._where}.{key}: expected a list of strings, found {value!r}")
         return tuple(value)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from . import requests
 from .actions import Annotate, Announce
-from .election import Candidate, Verdict, is_expired, is_published, publications
+from .election import Candidate, Verdict, is_expired, is_published, publications, too_new
 from .lsn import format_lsn
 from .memory import Phase
 from .model import LeaseState, Pod
@@ -50,6 +50,9 @@ def request(step: Step) -> requests.Force | None:
 
 def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], *, age: float, ttl: float, ended: bool = False) -> Verdict:
     """Decide whether `me` may claim because an operator has asked for it; the arguments are those of election.judge."""
+    newer = too_new(lease)
+    if newer is not None:
+        return newer
     if ended:
         return Verdict(
             True, f"forced by an operator: {lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {me.position}"
@@ -82,6 +85,8 @@ def hint(pod: str, blocked: str, lease: LeaseState) -> str:
     """Name the forced way to a reader of Events, where there is one."""
     if blocked == "member" and lease.release is None:
         return f"the Lease was not given back, so {lease.holder.pod} may still write and not even force helps"
+    if blocked == "protocol":
+        return "not even force helps"
     return f"`hapg failover {pod.rpartition('-')[0]} --force --to {pod}` promotes this pod all the same"
 
 

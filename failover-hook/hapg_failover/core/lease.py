@@ -1,11 +1,13 @@
 """The Lease as JSON: the annotation holds the whole state, the spec repeats what Kubernetes has fields for.
 
 Only the annotation is read back: spec is for people and tools. A Lease whose annotation can't be read is an error and not
-an empty state, for an empty member list would mean 'no fence'.
+an empty state, for an empty member list would mean 'no fence'. Its fields that this agent doesn't know are written back as they were read;
+those inside another field are replaced with it.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,7 +25,8 @@ def encode(state: LeaseState) -> str:
     """Return the annotation's value."""
     release = state.release
     return dump(
-        {
+        {name: json.loads(text) for name, text in state.unknown}
+        | {
             "protocol": state.protocol,
             "holder": {"pod": state.holder.pod, "uid": state.holder.uid},
             "term": state.term,
@@ -84,6 +87,7 @@ def decode(text: str) -> LeaseState:
         sync=None if sync is None else _decode_sync(sync),
         recovery=None if recovery is None else _decode_recovery(recovery),
         protocol=fields.integer("protocol"),
+        unknown=fields.left(),
     )
 
 

@@ -11,6 +11,9 @@ from enum import Enum
 from .lsn import Position
 from .recovery import Progress
 
+PROTOCOL = 1
+"""The number of the protocol that this agent speaks (docs/protocol.md, rule 15)."""
+
 DATA_VOLUME = "data volume"
 WAL_VOLUME = "WAL volume"
 
@@ -80,7 +83,8 @@ class LeaseState:
     term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
     address the holder's IP; ttl_s the TTL in force, in seconds; sync: the synchronous set, None while replication is asynchronous;
     position: the end of the holder's WAL at its last renewal; successor: the pod to which the holder is about to hand over;
-    recovery: how far the holder is whose server can't write before it has replayed its WAL; protocol the version of the protocol.
+    recovery: how far the holder is whose server can't write before it has replayed its WAL; protocol: the number of the protocol that it
+    was claimed under; unknown: name and JSON text of each field that this agent doesn't know and writes back as it was read (rule 15).
     """
 
     holder: Holder
@@ -96,7 +100,8 @@ class LeaseState:
     successor: str | None = None
     sync: SyncRecord | None = None
     recovery: Progress | None = None
-    protocol: int = 1
+    protocol: int = PROTOCOL
+    unknown: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,8 @@ class Publication:
     lease_version: the Lease's resourceVersion it was made under (NO_LEASE: none was there); nonce: of the supervisor it speaks for; volume:
     UUID or None; running: the server runs (sealed); max_term: the highest term this volume knows; failed: it could not be promoted a moment
     ago, or has no room, and asks to be left out; suspect: its server failed as the primary within the last minute, so of equals it goes
-    last; replayed: LSN up to which its server has replayed that WAL, in bytes, None: not known.
+    last; replayed: LSN up to which its server has replayed that WAL, in bytes, None: not known; protocol: the number that its
+    agent speaks (rule 15).
     """
 
     lease_version: str
@@ -128,6 +134,7 @@ class Publication:
     failed: bool = False
     suspect: bool = False
     replayed: int | None = None
+    protocol: int = PROTOCOL
 
 
 NO_LEASE = "none"

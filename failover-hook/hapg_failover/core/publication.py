@@ -24,6 +24,7 @@ def encode(publication: Publication) -> str:
             "failed": publication.failed,
             "suspect": publication.suspect,
             "replayed": None if publication.replayed is None else format_lsn(publication.replayed),
+            "protocol": publication.protocol,
         }
     )
 
@@ -44,4 +45,5 @@ def decode(text: str) -> Publication:
         failed=fields.flag("failed"),
         suspect=fields.flag("suspect"),
         replayed=None if replayed is None else parse_lsn(replayed),
+        protocol=fields.integer("protocol", 1),
     )

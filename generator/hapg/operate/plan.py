@@ -80,6 +80,10 @@ def force(release: Release, to: str | None, request: str) -> Order:
             f"--to {pod.name}: it is no member, and the Lease has run out but was not given back: {lease.holder} may still write; "
             f"bring {lease.holder} back, or see docs/operations.md"
         )
+    if not release.knows_protocol(pod):
+        raise OperateError(
+            f"--to {pod.name}: the Lease is of protocol {lease.protocol}, which its agent doesn't know; upgrade its failover image"
+        )
     if current_position(release, pod) is None:
         raise OperateError(f"--to {pod.name}: it hasn't said where its WAL ends, so it can't be promoted yet; see `hapg status`")
     value = json.dumps({"id": request, "term": lease.term, "leaseVersion": lease.version})
@@ -88,7 +92,7 @@ def force(release: Release, to: str | None, request: str) -> Order:
 
 def _most_advanced(release: Release) -> Pod:
     lease = _lease(release)
-    able = [pod for pod in release.pods if _may_be_forced(lease, pod)] or release.pods
+    able = [pod for pod in release.pods if _may_be_forced(lease, pod) and release.knows_protocol(pod)] or release.pods
     known = [(position, -pod.ordinal, pod) for pod in able if (position := current_position(release, pod)) is not None]
     if not known:
         raise OperateError(f"no pod of {release.name} has said where its WAL ends: there is nothing to promote; see `hapg status`")

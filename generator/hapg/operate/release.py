@@ -43,13 +43,17 @@ class Position:
 
 @dataclass(frozen=True)
 class Published:
-    """What a pod has published: under which version of the Lease, its volume, the volume's state, the end of its WAL."""
+    """What a pod has published: under which version of the Lease, its volume, the volume's state, the end of its WAL.
+
+    protocol: the number of the protocol that its agent knows.
+    """
 
     lease_version: str
     volume: str | None
     state: str
     position: Position | None
     running: bool
+    protocol: int = 1
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ class Recovery:
 @dataclass(frozen=True)
 class Lease:
     """The Lease. members: volume UUIDs by pod name; volume: the holder's; age: seconds since it was renewed, by this machine's clock;
-    position: the end of the holder's WAL at its last renewal; recovery: None unless the holder is recovering.
+    position: the end of the holder's WAL at its last renewal; recovery: None unless the holder is recovering; protocol: the
+    number of the protocol that it was claimed under.
     """
 
     version: str
@@ -114,6 +119,7 @@ class Lease:
     successor: str | None
     position: Position | None = None
     recovery: Recovery | None = None
+    protocol: int = 1
 
     @property
     def held(self) -> bool:
@@ -131,6 +137,10 @@ class Release:
     max_lag: int
     lease: Lease | None
     pods: tuple[Pod, ...]
+
+    def knows_protocol(self, pod: Pod) -> bool:
+        """Whether the pod's agent knows the protocol of the Lease; others never claim it (docs/protocol.md, rule 15)."""
+        return self.lease is None or pod.published is None or pod.published.protocol >= self.lease.protocol
 
     def pod(self, name: str) -> Pod | None:
         """Return the pod of that name."""
@@ -211,6 +221,7 @@ def _published(text: str | None) -> Published | None:
         state=str(found.get("state")),
         position=_position(found.get("position")),
         running=bool(found.get("running")),
+        protocol=found.get("protocol") or 1,
     )
 
 
@@ -249,4 +260,5 @@ def _lease(item: Mapping[str, Any], now: datetime) -> Lease:
         successor=state.get("successor"),
         position=_position(state.get("position")),
         recovery=_recovery(state.get("recovery")),
+        protocol=state.get("protocol") or 1,
     )

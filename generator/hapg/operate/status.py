@@ -144,7 +144,13 @@ def warnings(release: Release) -> list[str]:
         return [*found, *_pod_warnings(release)]
     if not lease.held:
         found += _candidates(release, lease)
-    return [*found, *_role_warnings(release, lease), *_member_warnings(release, lease), *_pod_warnings(release)]
+    return [
+        *found,
+        *_role_warnings(release, lease),
+        *_member_warnings(release, lease),
+        *_version_warnings(release, lease),
+        *_pod_warnings(release),
+    ]
 
 
 def _free(lease: Lease) -> str:
@@ -159,6 +165,8 @@ def _candidates(release: Release, lease: Lease) -> list[str]:
     volumes = set(lease.members.values()) | {lease.volume}
     for pod in release.pods:
         said, position = pod.published, current_position(release, pod)
+        if not release.knows_protocol(pod):
+            continue
         if said is None or position is None or best is None:
             found.append(f"waiting: {pod.name} hasn't said where its WAL ends")
         elif said.volume not in volumes and lease.released is None:
@@ -195,6 +203,15 @@ def _member_warnings(release: Release, lease: Lease) -> list[str]:
         outside = [pod.name for pod in release.pods if pod.name != lease.holder and pod.name not in lease.members]
         found += [f"{name} is no member: it doesn't stream, or not long enough, and can't take over" for name in outside]
     return found
+
+
+def _version_warnings(release: Release, lease: Lease) -> list[str]:
+    return [
+        f"the Lease is of protocol {lease.protocol}, the agent of {pod.name} knows {pod.published.protocol}: it can't take over, not even "
+        "by force, until its failover image is upgraded"
+        for pod in release.pods
+        if pod.published is not None and not release.knows_protocol(pod)
+    ]
 
 
 def _pod_warnings(release: Release) -> list[str]:

@@ -176,8 +176,6 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
             yield Finding(Effect.NOTHING, "scripts are run for a new database only", change)
         case ("data", "failover.json"):
             yield from _settings(change)
-        case ("data", "supervisor.sh"):
-            yield Finding(Effect.NOTHING, "a server takes it when its pod starts", change)
         case ("data" | "binaryData", *_):
             yield Finding(Effect.RELOAD, "read within the time that kubelet needs to pass it on, by servers when they reload", change)
         case ("immutable",) if change.old is True:

@@ -64,6 +64,15 @@ def test_force_is_asked_of_the_most_advanced_for_this_version_of_the_lease() -> 
     assert plan.force(FakeCluster(WAITING, lease(FREE)).read(), "pg-2", "id1").pod.name == "pg-2"
 
 
+def test_one_whose_agent_knows_the_leases_protocol_is_preferred() -> None:
+    newer = [WAITING[0], WAITING[1], pod(2, publication=said(2, 100, protocol=2))]
+    cluster = FakeCluster(newer, lease(replace(FREE, protocol=2)))
+    assert plan.force(cluster.read(), None, "id").pod.name == "pg-2"
+    with pytest.raises(OperateError) as caught:
+        plan.force(cluster.read(), "pg-1", "id")
+    assert str(caught.value) == "--to pg-1: the Lease is of protocol 2, which its agent doesn't know; upgrade its failover image"
+
+
 def test_one_that_may_be_forced_is_preferred() -> None:
     strange = FakeCluster([pod(1, publication=said(1, 200, volume="new")), pod(2, publication=said(2, 100))], lease(age=9.0))
     assert plan.force(strange.read(), None, "id").pod.name == "pg-2"

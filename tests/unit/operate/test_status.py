@@ -9,7 +9,7 @@ import pytest
 from hapg.operate import release, status
 from hapg.operate.release import OperateError
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, VolumeState
+from hapg_failover.core.model import Holder, LeaseState, VolumeState
 from hapg_failover.core.model import Release as Released
 from hapg_failover.core.recovery import Progress
 from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, config, lease, pod, pods, said
@@ -155,3 +155,16 @@ def test_a_recovery_is_shown_to_people_and_programs() -> None:
     document = status.document(seen)
     assert (document["writable"], document["primary"]) == (False, "pg-0")
     assert document["lease"]["recovery"]["replayed"] == 1_200_000_000
+
+
+@pytest.mark.parametrize("state", [HELD, FREE])
+def test_a_pod_whose_agent_does_not_know_the_leases_protocol(state: LeaseState) -> None:
+    """Told while somebody holds the Lease too: such a member can't take over, and no forced way is offered."""
+    cluster = FakeCluster(
+        [pod(0, "primary"), pod(1, publication=said(1, 100)), pod(2, publication=said(2, 100, protocol=2))],
+        lease(replace(state, protocol=2)),
+    )
+    told = [text for text in status.warnings(cluster.read()) if "pg-1" in text]
+    assert told == [
+        "the Lease is of protocol 2, the agent of pg-1 knows 1: it can't take over, not even by force, until its failover image is upgraded"
+    ]
