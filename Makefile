@@ -58,7 +58,7 @@ test: lint tools images postgres policies cluster-up ## lint, then all tests, th
 
 .PHONY: test-fast
 test-fast: lint tools ## lint, unit tests, simulations, chart tests; no cluster, under two minutes
-	$(PY) -m pytest tests/unit tests/simulation tests/model tests/rules tests/chart -m "not cluster and not slow" -n auto --dist worksteal $(ARGS)
+	$(PY) -m pytest tests/unit tests/simulation tests/model tests/rules tests/bench tests/chart -m "not cluster and not slow" -n auto --dist worksteal $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck

@@ -22,7 +22,7 @@ PUBLISH_TRIES = 3
 class Calls:
     """Writes of the Lease, reads, patches and Events don't wait for each other.
 
-    There are two readers of the Lease: a second read, over another connection, may be answered while the first one hangs.
+    There are two readers of the Lease, and two writers: another call, over another connection, may be answered while the first one hangs.
     """
 
     def __init__(self, kube: KubeApi, settings: Callable[[], Settings], report: Callable[[Change], None], log: Log) -> None:
@@ -31,7 +31,7 @@ class Calls:
         self._settings = settings
         self._report = report
         self._log = log
-        self._puts = Worker("put")
+        self._writers = (Worker("put"), Worker("put again"))
         self._readers = (Worker("read"), Worker("read again"))
         self._lists = Worker("list")
         self._patches = Worker("patch")
@@ -43,7 +43,8 @@ class Calls:
 
     def put(self, put: PutLease) -> None:
         """Write the Lease. The time of sending is taken here, before anything is sent."""
-        timeout, sent_at = self._timeout, boottime()
+        patient = put.kind in (PutKind.RENEW, PutKind.CLAIM)
+        timeout, sent_at = self._settings().timing.late if patient else self._timeout, boottime()
 
         def work() -> None:
             lease = None
@@ -71,7 +72,7 @@ class Calls:
 
             self._report(change)
 
-        self._puts.do(work)
+        next((writer for writer in self._writers if writer.idle), self._writers[0]).do(work)
 
     def read_lease(self) -> None:
         """Read the Lease afresh, unless both readers wait for an answer."""

@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench import idle, lines, machine, plan, routing, summary, trial
+from tests.bench import idle, lines, load, machine, modes, plan, routing, starvation, summary, trial
 from tests.bench.faults import FAULTS, Fault
+from tests.bench.modes import Mode
 from tests.bench.patroni import FastPatroni, Patroni
 from tests.bench.summary import Measurement, Summary
 from tests.bench.systems import HaPostgres, System
@@ -57,21 +58,22 @@ class Bench:
     def __init__(self, options: argparse.Namespace, faults: Sequence[Fault]) -> None:
         """faults: those that are done to every system."""
         self._times: int = options.times
-        self._idle_s: float = options.idle_seconds
+        self._mode: Mode = options.mode
+        self._idle_s: float = options.idle_seconds if options.mode is modes.QUIET else 0.0
         self._output: Path = options.output
         self._faults = faults
         self._end = time.monotonic() + 60 * options.minutes
         self._known = {lines.kind(line) for line in lines.read(self._output)} if options.resume else set()
         self.failures: list[str] = []
         if not options.resume:
-            lines.write(self._output, [])
+            lines.write(self._output, (line for line in lines.read(self._output) if modes.of(line) != self._mode.name))
 
     def run(self, systems: Sequence[type[System]]) -> None:
         """Measure one system after the other."""
-        lines.put(self._output, {"machine": machine.describe()})
+        self._put({"machine": machine.describe()})
         for number, kind in enumerate(systems):
-            missing = [fault for fault in self._faults if (kind.system, fault.name) not in self._known]
-            with_idle = self._idle_s > 0 and (kind.system, "idle") not in self._known
+            missing = [fault for fault in self._faults if (self._mode.name, kind.system, fault.name) not in self._known]
+            with_idle = self._idle_s > 0 and (self._mode.name, kind.system, "idle") not in self._known
             if missing or with_idle:
                 self._run_system(kind, missing, with_idle, systems[number + 1 :])
 
@@ -111,7 +113,7 @@ class Bench:
     @contextmanager
     def _installed(self, kind: type[System], storage_class: str, with_idle: bool) -> Iterator[System]:
         with programs.namespace("bench") as namespace:
-            system = kind(namespace, storage_class=storage_class)
+            system = kind(namespace, storage_class=storage_class, mode=self._mode)
             try:
                 before = idle.requests(min(self._idle_s, QUIET_SECONDS)) if with_idle else {}
                 system.prepare()
@@ -119,17 +121,22 @@ class Bench:
                 system.wait_serving()
                 system.add_clients()
                 system.wait_full_strength()
-                lines.put(self._output, {"system": kind.system, "version": system.version()})
+                if self._mode.scale:
+                    load.make(system, self._mode.scale)
+                self._put({"system": kind.system, "version": system.version()})
                 if with_idle:
-                    lines.put(self._output, {"system": kind.system, "idle": idle.measure(system, self._idle_s, before)})
+                    self._put({"system": kind.system, "idle": idle.measure(system, self._idle_s, before)})
                 if with_idle and kind is HaPostgres:
-                    lines.put(self._output, {"system": "kubernetes", "routing": routing.measure(system.image(system.agent))})
+                    self._put({"system": "kubernetes", "routing": routing.measure(system.image(system.agent))})
                 yield system
             except TROUBLE:
                 artifacts.save(namespace, artifacts.FOLDER / namespace.name)
                 raise
             finally:
                 namespace.kubectl("delete", "namespace", namespace.name, f"--timeout={GONE_SECONDS:.0f}s", limit=2 * GONE_SECONDS)
+
+    def _put(self, line: dict[str, object]) -> None:
+        lines.put(self._output, {"mode": self._mode.name, **line})
 
     def _note(self, what: str, error: Exception) -> None:
         self.failures.append(f"{what}: {error}")
@@ -154,7 +161,7 @@ class Bench:
             took = time.monotonic() - begun
             series.used_s += took
             series.found.append(found)
-            lines.put(self._output, summary.summarize(system.system, series.fault.name, series.found).line())
+            lines.put(self._output, summary.summarize(system.system, series.fault.name, series.found, self._mode.name).line())
             print(f"{system.system} {label} of {self._times}, {took:.0f} s: {found.text}", file=sys.stderr, flush=True)
             if not found.recovered:
                 self._save(system, label)
@@ -180,7 +187,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--system", choices=SYSTEMS, default="ha-postgres", help="what is measured (default: ha-postgres)")
     parser.add_argument("--times", type=int, default=10, metavar="N", help="how often each fault is done at most (default: 10)")
-    parser.add_argument("--faults", default=",".join(FAULTS), metavar="LIST", help=f"some of {','.join(FAULTS)} (default: all)")
+    few = f"some of {','.join(FAULTS)} (default: all; with --load and --starve {','.join(modes.BUSY_FAULTS)})"
+    parser.add_argument("--faults", metavar="LIST", help=few)
+    mode = parser.add_mutually_exclusive_group()
+    load_help = f"under pgbench, {load.CLIENTS} clients as fast as they go, scale {modes.LOAD.scale}"
+    mode.add_argument("--load", dest="mode", action="store_const", const=modes.LOAD, default=modes.QUIET, help=load_help)
+    starve_help = f"with {starvation.LOOPS} busy loops and {starvation.WRITERS} writers of {starvation.FILE_MIB} MB beside the nodes"
+    mode.add_argument("--starve", dest="mode", action="store_const", const=modes.STARVE, help=starve_help)
     minutes = f"all in all; if they aren't enough, faults are done less often, but {plan.LEAST} times (default: 60)"
     parser.add_argument("--minutes", type=float, default=60.0, help=minutes)
     parser.add_argument("--idle-seconds", type=float, default=60.0, help="how long the cost without a fault is measured; 0: not at all")
@@ -189,11 +202,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _names(asked: str | None, mode: Mode) -> Sequence[str]:
+    """The faults that are done: those that are asked for, which may be none, or the mode's."""
+    if asked is None:
+        return mode.faults or tuple(FAULTS)
+    return asked.split(",") if asked else ()
+
+
 def main() -> int:
     """Measure; exit code 0, or 1 for an error that is explained on stderr, or 2 for wrong arguments."""
     parser = _parser()
     options = parser.parse_args()
-    names = options.faults.split(",") if options.faults else []
+    names = _names(options.faults, options.mode)
     unknown = [name for name in names if name not in FAULTS]
     if unknown or options.times < 1:
         parser.error(f"unknown faults: {', '.join(unknown)}" if unknown else "--times: at least 1")
@@ -208,7 +228,8 @@ def main() -> int:
     except TROUBLE as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(summary.report([Summary.from_line(line) for line in lines.read(options.output) if "fault" in line]))
+    measured = [line for line in lines.read(options.output) if "fault" in line and modes.of(line) == options.mode.name]
+    print(summary.report([Summary.from_line(line) for line in measured]))
     for failure in bench.failures:
         print(f"error: {failure.splitlines()[0]}", file=sys.stderr)
     return 1 if bench.failures else 0

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.bench import modes
+
 Line = dict[str, Any]
 
 
@@ -24,9 +26,16 @@ def write(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
     new.replace(path)
 
 
-def kind(line: Mapping[str, object]) -> tuple[object, object]:
-    """What a line is about: the system, and the fault or whatever else was measured."""
-    return line.get("system"), line.get("fault") or next(name for name in line if name != "system")
+def kind(line: Mapping[str, object]) -> tuple[str, object, object]:
+    """What a line is about: the mode, the system, and the fault or whatever else was measured."""
+    return modes.of(line), line.get("system"), line.get("fault") or next(name for name in line if name not in ("system", "mode"))
+
+
+def merge(old: Iterable[Line], new: Iterable[Line]) -> list[Line]:
+    """The new lines, after the old ones of modes that the new ones have nothing of."""
+    measured = list(new)
+    known = {modes.of(line) for line in measured}
+    return [*(line for line in old if modes.of(line) not in known), *measured]
 
 
 def put(path: Path, line: Mapping[str, object]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench import lines, phases
+from tests.bench import lines, modes, phases
 from tests.bench.lines import Line
 from tests.bench.summary import Quantiles, Summary
 from tests.e2e.programs import REPOSITORY
@@ -47,6 +47,18 @@ GOALS = {
     "storage": (8.0, 12.0),
 }
 """What was aimed at with the default values: median and 95 % quantile in seconds."""
+GOALS_BY_MODE: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    modes.QUIET.name: GOALS,
+    modes.LOAD.name: {
+        "graceful": (0.8, 1.5),
+        "switchover": (0.8, 1.5),
+        "postmaster": (1.2, 2.0),
+        "container": (2.0, 3.0),
+        "node": (7.0, 9.0),
+    },
+    modes.STARVE.name: {},
+}
+"""In the last one 95 % below 10 s, and one promotion for each fault."""
 IDLE: tuple[tuple[str, str, str], ...] = (
     ("api_per_s", "requests to the API per second and release, counted by the agents", "0.6"),
     ("api_per_s_served", "the same with what controllers do about it, counted by the API server against the time before", ""),
@@ -77,9 +89,11 @@ def markdown(head: Row, rows: Iterable[Row]) -> str:
 
 
 class Report:
-    """What a bench has found."""
+    """What a bench has found in one mode."""
 
-    def __init__(self, found: Sequence[Line]) -> None:
+    def __init__(self, every: Sequence[Line], mode: str = modes.QUIET.name) -> None:
+        found = [line for line in every if modes.of(line) == mode]
+        self._goals = GOALS_BY_MODE[mode]
         self._summaries = [Summary.from_line(line) for line in found if "fault" in line]
         self._machine: Mapping[str, Any] = next(line["machine"] for line in found if "machine" in line)
         self._versions: dict[str, str] = {line["system"]: line["version"] for line in found if "version" in line}
@@ -126,8 +140,17 @@ class Report:
         for fault in self._faults():
             found = [self._of(system, fault) for system in self._systems]
             times = [f"{cell(each)} ({each.n})" if each else cell(each) for each in found]
-            goal = ["{:.1f} / {:.1f}".format(*GOALS[fault])] if goals else []
+            goal = [_goal(self._goals.get(fault))] if goals else []
             rows.append([DONE[fault], *goal, *times, *(losses(each) for each in found)])
+        return markdown(head, rows)
+
+    def promotions(self) -> str:
+        """How many promotions a fault led to, and how fast pgbench went."""
+        head = ["system", "fault", "n", "promotions", "times with more than one", "transactions a second before"]
+        rows = []
+        for each in self._summaries:
+            more = sum(number > 1 for number in each.promotions)
+            rows.append([each.system, each.fault, str(each.n), str(sum(each.promotions)), str(more), f"{each.tps:.0f}" if each.tps else ""])
         return markdown(head, rows)
 
     def details(self, system: str) -> str:
@@ -171,9 +194,22 @@ class Report:
             rows.append([text, goal, *("" if value is None else f"{value:g}" for value in values)])
         return markdown(["", "goal", *systems], rows)
 
-    def page(self) -> str:
-        """docs/bench.md."""
+    def section(self) -> str:
+        """The figures of a mode, for docs/bench.md."""
+        details = "\n\n".join(f"`{system}`:\n\n{self.details(system)}" for system in self._systems)
+        return SECTION_TEXT.format(
+            machine=self.machine(),
+            versions=self.versions(),
+            overview=self.overview(goals=bool(self._goals)),
+            promotions=self.promotions(),
+            details=details,
+            phases=self.phases(),
+        )
+
+    def page(self, sections: str = "") -> str:
+        """docs/bench.md. sections: of the other modes, as Markdown."""
         return PAGE_TEXT.format(
+            sections=sections,
             machine=self.machine(),
             versions=self.versions(),
             stuck=STUCK,
@@ -197,6 +233,10 @@ class Report:
     def versions(self) -> str:
         """What was measured."""
         return "; ".join(f"`{system}` is {version}" for system, version in self._versions.items())
+
+
+def _goal(found: tuple[float, float] | None) -> str:
+    return "" if found is None else "{:.1f} / {:.1f}".format(*found)
 
 
 def _seconds(found: Quantiles) -> list[str]:
@@ -242,7 +282,7 @@ knows of the fault (detect), the old server is proven dead or its right has run 
 has it (endpoints), and a client has written (first write: kube-proxy, and the client's next attempt).
 
 {phases}
-
+{sections}
 ## What Kubernetes takes to route
 With pods that answer at once, from the sending of the label's change:
 
@@ -251,6 +291,42 @@ With pods that answer at once, from the sending of the label's change:
 ## At rest
 {idle}
 """
+
+SECTION_TEXT = """{machine}
+{versions}.
+
+{overview}
+
+{promotions}
+
+{details}
+
+The phases of ours, as above:
+
+{phases}
+"""
+
+MODE_TEXT = {
+    modes.LOAD.name: """
+## Under load
+The same while pgbench goes as fast as it can through the Service: 8 clients, scale 100 (1.5 GB), `shared_buffers` of 1 GB, from a node
+that isn't the primary's; it is started again whenever an error ends it, and each fault comes after ten seconds of it.
+
+{section}""",
+    modes.STARVE.name: """
+## On starved nodes
+The same, without pgbench, while 8 busy loops and 12 writers of 300 MB with fsync take the processors and the disk of the nodes' machine:
+from three seconds before each fault until writes go on, and for 30 s at least. A writer waits 5 s for an answer here. Goal: one fault
+leads to one promotion, 95 % below 10 s.
+
+{section}""",
+}
+
+
+def sections(found: Sequence[Line]) -> str:
+    """The parts of docs/bench.md about the modes that aren't quiet, of those that were measured."""
+    measured = {modes.of(line) for line in found if "fault" in line}
+    return "".join(text.format(section=Report(found, mode).section()) for mode, text in MODE_TEXT.items() if mode in measured)
 
 
 def readme(text: str, part: str) -> str:
@@ -264,8 +340,9 @@ def readme(text: str, part: str) -> str:
 
 def targets() -> dict[Path, str]:
     """What is written, by file."""
-    report = Report(lines.read(SOURCE))
-    return {PAGE: report.page(), README: readme(README.read_text(encoding="utf-8"), report.short())}
+    found = lines.read(SOURCE)
+    report = Report(found)
+    return {PAGE: report.page(sections(found)), README: readme(README.read_text(encoding="utf-8"), report.short())}
 
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = print) -> int:
@@ -275,7 +352,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if something would change")
     options = parser.parse_args(arguments)
     if options.lines is not None:
-        lines.write(SOURCE, lines.read(options.lines))
+        lines.write(SOURCE, lines.merge(lines.read(SOURCE), lines.read(options.lines)))
     changed = {path: text for path, text in targets().items() if not path.exists() or path.read_text(encoding="utf-8") != text}
     for path, text in changed.items():
         say(f"{path.relative_to(REPOSITORY)}: {'differs from what docs/bench.jsonl gives' if options.check else 'written'}")

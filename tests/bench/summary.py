@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from tests.bench import phases
+from tests.bench.modes import QUIET_NAME
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Measurement:
     split_brain_acks: acknowledgements by the old primary after the new one's first; full_strength_s: time until all replicas
     streamed again; recovered: whether they did within the limit; stuck: writes didn't go on within the limit, or before the fault was
     undone; anomalies: rows that were refused and are there, or are gone though a later one of the same timeline is there; phases: how
-    long each kept the client waiting.
+    long each kept the client waiting; promotions: how many timelines were begun; tps: transactions of pgbench a second, up to the fault.
     """
 
     gap_s: float
@@ -32,6 +33,8 @@ class Measurement:
     recovered: bool = True
     anomalies: int = 0
     phases: Mapping[str, float] = field(default_factory=dict)
+    promotions: int = 1
+    tps: float = 0.0
 
     @property
     def text(self) -> str:
@@ -41,6 +44,7 @@ class Measurement:
             f"gap {self.gap_s:.2f} s ({self.direct_gap_s:.2f} at the pods' addresses), lost {self.lost} and {self.lost_pinned}, "
             f"split-brain acks {self.split_brain_acks}, full strength after {self.full_strength_s:.1f} s"
             f"{f', {self.anomalies} ANOMALIES' if self.anomalies else ''}{', STUCK' if self.stuck else ''}"
+            f"{f', {self.promotions} promotions' if self.promotions > 1 else ''}{f', {self.tps:.0f} tps before' if self.tps else ''}"
             f"{'' if self.recovered else ', NOT RECOVERED'}{f' ({spent})' if spent else ''}"
         )
 
@@ -68,7 +72,7 @@ class Quantiles:
 @dataclass(frozen=True)
 class Summary:
     """All measurements of a fault: quantiles of the gaps, sums of rows, how often writes didn't go on in time and how often full
-    strength didn't come back, medians of the time to full strength and of the phases.
+    strength didn't come back, medians of the time to full strength, of the phases and of pgbench's speed; promotions of each.
     """
 
     system: str
@@ -88,6 +92,9 @@ class Summary:
     gaps_s: Sequence[float]
     unrecovered: int = 0
     anomalies: int = 0
+    mode: str = QUIET_NAME
+    promotions: Sequence[int] = ()
+    tps: float = 0.0
 
     def line(self) -> dict[str, object]:
         """For a line of JSON."""
@@ -107,7 +114,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def summarize(system: str, fault: str, measurements: Sequence[Measurement]) -> Summary:
+def summarize(system: str, fault: str, measurements: Sequence[Measurement], mode: str = QUIET_NAME) -> Summary:
     """Sum up at least one measurement of a fault."""
     gaps = [each.gap_s for each in measurements]
     return Summary(
@@ -125,6 +132,9 @@ def summarize(system: str, fault: str, measurements: Sequence[Measurement]) -> S
         gaps_s=[round(gap, 3) for gap in gaps],
         unrecovered=sum(not each.recovered for each in measurements),
         anomalies=sum(each.anomalies for each in measurements),
+        mode=mode,
+        promotions=[each.promotions for each in measurements],
+        tps=round(statistics.median(each.tps for each in measurements), 1),
     )
 
 

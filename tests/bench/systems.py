@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from tests.bench.modes import QUIET, Mode
 from tests.e2e.programs import HAPG, REPOSITORY, run
 from tests.e2e.release import CHART, VALUES, Pod, Release
 
@@ -22,7 +23,7 @@ class System(Release):
     system: its name in the lines and tables; ttl_s: after how long a silent primary may be replaced; renew_s: how often the primary
     renews its right; containers: those of a pod that run the server and decide about it; agent: the one that decides,
     agent_command: what the command lines of its processes contain; tells_phases: the agent logs what phases.py looks for, and
-    counts its requests.
+    counts its requests; mode: in what state it is measured.
     """
 
     system: ClassVar[str]
@@ -34,6 +35,7 @@ class System(Release):
     tells_phases: ClassVar[bool] = False
 
     storage_class: str = "standard"
+    mode: Mode = QUIET
 
     def prepare(self) -> None:
         """See to it that the nodes have its images."""
@@ -68,7 +70,11 @@ class HaPostgres(System):
 
     def deploy(self) -> None:
         """See System."""
-        self.install(CHART, "--values", str(VALUES), "--set", f"storage.storageClassName={self.storage_class}")
+        storage = {"storageClassName": self.storage_class, "resources.requests.storage": self.mode.storage}
+        values = {f"storage.{name}": value for name, value in storage.items()}
+        values |= {f"postgresql.parameters.{name}": value for name, value in self.mode.parameters.items()}
+        options = [word for name, value in values.items() for word in ("--set-string", f"{name}={value}")]
+        self.install(CHART, "--values", str(VALUES), *options)
 
     def switch_over(self, primary: Pod) -> None:
         """See System."""

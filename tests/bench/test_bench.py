@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as bench
-from tests.bench import lines, machine
-from tests.bench.faults import FAULTS, Fault
+from tests.bench import lines, machine, modes
+from tests.bench.faults import FAULTS
 from tests.bench.patroni import Patroni
 from tests.bench.summary import Measurement
 from tests.bench.systems import System
@@ -26,8 +26,11 @@ TROUBLE = ProgramError("kubectl: no answer")
 class Run:
     """A run of Patroni: what is measured in turn (an exception is raised), and what came of it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, outcomes: Sequence[Measurement | Exception]) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path, outcomes: Sequence[Measurement | Exception], mode: modes.Mode = modes.QUIET
+    ) -> None:
         self.installed = 0
+        self.modes: set[str] = set()
         self.measured: list[str] = []
         self.saved: list[str] = []
         left = list(outcomes)
@@ -35,9 +38,10 @@ class Run:
         @contextmanager
         def install(_bench: object, kind: type[System], storage_class: str, _with_idle: bool) -> Iterator[System]:
             self.installed += 1
-            yield kind(Namespace("somewhere"), storage_class=storage_class)
+            yield kind(Namespace("somewhere"), storage_class=storage_class, mode=mode)
 
-        def measure(_system: System, _fault: Fault, label: str) -> Measurement:
+        def measure(system: System, _series: object, label: str) -> Measurement:
+            self.modes.add(system.mode.name)
             self.measured.append(label)
             found = left.pop(0)
             if isinstance(found, Exception):
@@ -49,7 +53,7 @@ class Run:
         monkeypatch.setattr(artifacts, "save", lambda _, folder: self.saved.append(folder.name))
         monkeypatch.setattr(machine, "describe", dict)
         output = folder / "bench.jsonl"
-        options = argparse.Namespace(times=2, idle_seconds=0.0, output=output, minutes=60.0, resume=False)
+        options = argparse.Namespace(times=2, idle_seconds=0.0, output=output, minutes=60.0, resume=False, mode=mode)
         done = bench.Bench(options, [FAULTS["graceful"], FAULTS["force"]])
         done.run([Patroni])
         self.failures = done.failures
@@ -75,3 +79,30 @@ def test_what_could_not_be_measured_is_tried_once_more(monkeypatch: pytest.Monke
     assert run.installed == 3
     assert run.failures == [f"patroni {label}: {TROUBLE}" for label in ("graceful-2", "force-1", "force-1")]
     assert {fault: line["n"] for fault, line in run.lines.items()} == {"graceful": 2}
+
+
+def test_a_run_under_load_keeps_what_was_measured_without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Run(monkeypatch, tmp_path, [WELL] * 4)
+    run = Run(monkeypatch, tmp_path, [DOWN, WELL, WELL, WELL], modes.LOAD)
+    assert run.modes == {"load"}
+    measured = [line for line in lines.read(tmp_path / "bench.jsonl") if "fault" in line]
+    assert [(line["mode"], line["fault"], line["stuck"]) for line in measured] == [
+        ("quiet", "graceful", 0),
+        ("quiet", "force", 0),
+        ("load", "graceful", 1),
+        ("load", "force", 0),
+    ]
+
+
+def test_without_a_list_a_mode_says_what_is_done() -> None:
+    assert bench._names(None, modes.QUIET) == tuple(FAULTS)
+    assert bench._names(None, modes.LOAD) == ("graceful", "switchover", "postmaster", "container", "node")
+    assert bench._names("node,force", modes.STARVE) == ["node", "force"]
+    assert bench._names("", modes.QUIET) == ()
+
+
+def test_a_run_has_one_mode() -> None:
+    assert bench._parser().parse_args([]).mode is modes.QUIET
+    assert bench._parser().parse_args(["--starve"]).mode is modes.STARVE
+    with pytest.raises(SystemExit):
+        bench._parser().parse_args(["--load", "--starve"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from tests.bench import modes
 from tests.bench.patroni import FastPatroni, Patroni
 from tests.e2e.programs import Namespace
 from tests.e2e.release import NAME
@@ -35,6 +36,14 @@ def test_a_new_pod_finds_data_that_its_group_cannot_write() -> None:
     documents = yaml.safe_load_all(Patroni(Namespace("somewhere")).manifests("secret"))
     [template] = [each["spec"]["template"] for each in documents if each["kind"] == "StatefulSet"]
     assert template["spec"]["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
+def test_under_load_it_has_the_settings_and_the_room_of_ours() -> None:
+    documents = list(yaml.safe_load_all(Patroni(Namespace("somewhere"), mode=modes.LOAD).manifests("secret")))
+    [text] = [each["data"]["patroni.yaml"] for each in documents if each["kind"] == "ConfigMap"]
+    assert yaml.safe_load(text)["bootstrap"]["dcs"]["postgresql"]["parameters"]["shared_buffers"] == "1GB"
+    [claim] = [each["spec"]["volumeClaimTemplates"][0] for each in documents if each["kind"] == "StatefulSet"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "8Gi"
 
 
 def test_its_version_is_the_pinned_one() -> None:

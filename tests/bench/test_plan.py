@@ -63,4 +63,13 @@ def test_a_line_takes_the_place_of_one_about_the_same(tmp_path: Path) -> None:
         {"system": "a", "idle": {"rss_mib": 50}},
         {"system": "b", "fault": "node", "n": 1},
     ]
+    lines.put(path, {"mode": "load", "system": "a", "fault": "node", "n": 3})
+    assert [line["n"] for line in lines.read(path) if "n" in line] == [2, 1, 3]
     assert [each.name for each in path.parent.iterdir()] == ["bench.jsonl"]
+
+
+def test_new_lines_take_the_place_of_all_of_their_modes() -> None:
+    old = [{"system": "a", "fault": "node"}, {"mode": "load", "system": "a", "fault": "node"}]
+    new = [{"mode": "load", "system": "b", "fault": "node"}]
+    assert lines.merge(old, new) == [old[0], new[0]]
+    assert lines.merge(old, [{"mode": "quiet", "system": "b", "fault": "node"}])[0] == old[1]

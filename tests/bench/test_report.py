@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import faults, lines, report, summary
+from tests.bench import faults, lines, modes, report, summary
 from tests.bench.summary import Measurement, Quantiles
 
 MACHINE = {"day": "2026-01-02", "processors": 2, "memory_gib": 24, "kernel": "6.1.0", "kubernetes": "v1.34.4", "nodes": 3}
@@ -31,8 +31,38 @@ def some_lines() -> list[lines.Line]:
     ]
 
 
+@pytest.fixture
+def under_load(some_lines: list[lines.Line]) -> list[lines.Line]:
+    busy = [Measurement(gap, gap, 0, 0, 0, 9.0, promotions=count, tps=812.4) for gap, count in ((0.5, 1), (0.9, 2))]
+    mode = {"mode": "load"}
+    return [
+        *some_lines,
+        {**mode, "machine": {**MACHINE, "day": "2026-01-03"}},
+        {**mode, "system": "ha-postgres", "version": "ha-postgres 2"},
+        summary.summarize("ha-postgres", "node", busy, "load").line(),
+    ]
+
+
 def test_every_fault_has_its_words_and_a_goal() -> None:
     assert list(report.DONE) == list(report.GOALS) == list(faults.FAULTS)
+    assert list(report.GOALS_BY_MODE) == list(modes.MODES)
+    assert tuple(report.GOALS_BY_MODE["load"]) == modes.LOAD.faults
+
+
+def test_each_mode_has_its_own_part_and_the_readme_is_about_the_quiet_one(
+    some_lines: list[lines.Line], under_load: list[lines.Line]
+) -> None:
+    quiet = report.Report(some_lines)
+    assert report.Report(under_load).short() == quiet.short()
+    assert report.sections(some_lines) == ""
+    page = report.Report(under_load).page(report.sections(under_load))
+    before, _, rest = page.partition("## Under load")
+    assert before == quiet.page().partition("## What Kubernetes")[0]
+    assert "Measured on 2026-01-03" in rest
+    assert "`ha-postgres` is ha-postgres 2." in rest
+    assert "| node switched off | 7.0 / 9.0 | 0.70 / 0.90 (2) | 0 / 0 |" in rest
+    assert "| ha-postgres | node | 2 | 3 | 1 | 812 |" in rest
+    assert "starved" not in page
 
 
 def test_systems_stand_side_by_side(some_lines: list[lines.Line]) -> None:

@@ -25,10 +25,13 @@ def test_a_fault_is_summed_up() -> None:
         "ha-postgres",
         "node",
         [
-            measurement(7.0, lost=2, full_strength_s=30.0, phases={"detect": 3.5, "promote": 0.2}),
-            measurement(6.0, split_brain_acks=3, phases={"detect": 3.7}),
-            measurement(9.0, lost=1, full_strength_s=40.0, lost_pinned=4, stuck=True, recovered=False, anomalies=2),
+            measurement(7.0, lost=2, full_strength_s=30.0, phases={"detect": 3.5, "promote": 0.2}, tps=800.0),
+            measurement(6.0, split_brain_acks=3, phases={"detect": 3.7}, tps=900.0),
+            measurement(
+                9.0, lost=1, full_strength_s=40.0, lost_pinned=4, stuck=True, recovered=False, anomalies=2, promotions=2, tps=1000.0
+            ),
         ],
+        "load",
     )
     assert found.line() == {
         "system": "ha-postgres",
@@ -48,12 +51,26 @@ def test_a_fault_is_summed_up() -> None:
         "gaps_s": [7.0, 6.0, 9.0],
         "unrecovered": 1,
         "anomalies": 2,
+        "mode": "load",
+        "promotions": [1, 1, 2],
+        "tps": 900.0,
     }
 
 
 def test_a_line_can_be_read_again() -> None:
     found = summary.summarize("patroni", "node", [measurement(7.0, phases={"claim": 0.1})])
     assert Summary.from_line(json.loads(json.dumps(found.line()))) == found
+
+
+def test_a_line_from_before_there_were_modes_can_be_read() -> None:
+    found = summary.summarize("patroni", "node", [measurement(7.0)])
+    old = {name: value for name, value in found.line().items() if name not in ("mode", "promotions", "tps")}
+    assert Summary.from_line(old).mode == "quiet"
+
+
+def test_more_than_one_promotion_is_told() -> None:
+    assert "promotions" not in measurement(7.0).text
+    assert ", 3 promotions, 812 tps before" in measurement(7.0, promotions=3, tps=812.3).text
 
 
 def test_table_has_a_row_for_each_fault_of_each_system() -> None:

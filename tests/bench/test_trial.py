@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.bench import trial
 from tests.bench.trial import Trial
 from tests.e2e.release import Pod
@@ -19,6 +21,7 @@ def log(writer: str, *appends: tuple[int, float, int], refused: tuple[int, ...] 
 
 DONE = Trial(
     old=OLD,
+    injected=1.5,
     ended=12.0,
     service=log("service", (1, 0.0, 1), (2, 1.0, 1), (3, 2.0, 1), (4, 8.0, 2), (5, 11.9, 2)),
     direct=log("direct", (1, 0.0, 1), (2, 5.0, 2), (3, 11.9, 2)),
@@ -35,6 +38,20 @@ def test_losses_of_a_tail_and_acknowledgements_by_two_servers_are_figures() -> N
     found = DONE.measurement
     assert (found.gap_s, found.direct_gap_s) == (6.0, 6.9)
     assert (found.lost, found.lost_pinned, found.split_brain_acks, found.anomalies) == (1, 1, 1, 0)
+
+
+def test_only_what_ends_after_the_fault_is_its_gap() -> None:
+    service = log("service", (1, 0.0, 1), (2, 7.0, 1), (3, 7.1, 1), (4, 9.0, 2), (5, 11.9, 2))
+    assert replace(DONE, service=service, injected=7.05).measurement.gap_s == pytest.approx(2.9)
+    assert replace(DONE, service=service, injected=6.0).measurement.gap_s == 7.0
+
+
+def test_promotions_are_the_timelines_that_were_begun() -> None:
+    assert DONE.measurement.promotions == 1
+    again = log("direct", (1, 0.0, 1), (2, 5.0, 2), (3, 11.9, 4))
+    assert replace(DONE, direct=again).measurement.promotions == 3
+    stayed = log("service", (1, 0.0, 1), (2, 11.9, 1))
+    assert replace(DONE, service=stayed, direct=log("direct", (1, 0.0, 1))).measurement.promotions == 0
 
 
 def test_a_hole_and_a_refused_row_that_is_there_are_anomalies() -> None:

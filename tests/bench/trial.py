@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tests.bench import phases, plan, writers
+from tests.bench import load, phases, plan, starvation, writers
 from tests.bench.faults import Fault
 from tests.bench.summary import Measurement
 from tests.bench.systems import System
@@ -24,20 +24,25 @@ ROWS_AFTER = 100
 WRITES_SECONDS = 60.0
 FAILOVER_TTLS = 2.0
 FAILOVER_SECONDS = 45.0
+STARVED_BEFORE_SECONDS = 3.0
+STARVED_AFTER_SECONDS = 30.0
+"""So long the nodes are starved before a fault and, at least, after it: time enough for a second failover that one fault mustn't cost."""
 
 
 @dataclass(frozen=True)
 class Trial:
     """What one fault did.
 
-    old: the primary before; ended: when the writers were told to end (seconds since the epoch); service, direct, pinned: what the
-    writer through the Service, the one that goes to the pods' addresses, and the one that keeps to the old primary were told;
-    present: the ids that are there in the end, by writer, none if there was no primary to ask; recovery: seconds until all replicas
-    streamed again, from the fault or, if it has to be undone, from then on; recovered: whether they did; stuck: writes didn't go on
-    within the limit, or before the fault was undone.
+    old: the primary before; injected, ended: when the fault was begun, and when the writers were told to end (seconds since the
+    epoch); service, direct, pinned: what the writer through the Service, the one that goes to the pods' addresses, and the one that
+    keeps to the old primary were told; present: the ids that are there in the end, by writer, none if there was no primary to ask;
+    recovery: seconds until all replicas streamed again, from the fault or, if it has to be undone, from then on; recovered: whether
+    they did; stuck: writes didn't go on within the limit, or before the fault was undone; tps: transactions of pgbench a second, up to
+    the fault.
     """
 
     old: Pod
+    injected: float
     ended: float
     service: Log
     direct: Log
@@ -47,6 +52,7 @@ class Trial:
     recovery: float
     recovered: bool
     stuck: bool
+    tps: float = 0.0
 
     @property
     def measurement(self) -> Measurement:
@@ -63,11 +69,19 @@ class Trial:
             recovered=self.recovered,
             anomalies=sum(self._anomalies(log) for log in logs),
             phases=self.phases,
+            promotions=self._promotions(),
+            tps=self.tps,
         )
 
     def _gap(self, log: Log) -> float:
         """With the time since the last acknowledgement, which is long if writes never went on."""
-        return max(log.gap, self.ended - log.acknowledged[-1].end)
+        begin, end = log.pause_after(self.injected)
+        return max(end - begin, self.ended - log.acknowledged[-1].end)
+
+    def _promotions(self) -> int:
+        """How many timelines were begun, as far as a writer has seen: each promotion, or claim of ours, takes one."""
+        seen = [append.timeline for log in (self.service, self.direct) for append in log.acknowledged]
+        return max(seen) - seen[0]
 
     def _lost(self, log: Log) -> list[int]:
         return writes.lost(log, self.present[log.writer]) if log.writer in self.present else []
@@ -99,6 +113,7 @@ def run(system: System, fault: Fault, label: str, moment: float) -> Trial:
     wait_table(system, client)
     made = writers.make(system, fault, label, old, [pod.ip for pod in pods])
     with ExitStack() as stack:
+        busy = stack.enter_context(load.running(system, old)) if system.mode.scale else None
         watch = stack.enter_context(Watch(system, pods))
         for writer in (made.service, made.direct, made.pinned):
             stack.enter_context(writer)
@@ -107,7 +122,10 @@ def run(system: System, fault: Fault, label: str, moment: float) -> Trial:
         if fault.undo is not None:
             undo.callback(fault.undo, system, old)
         system.wait("rows are acknowledged", lambda: _all_write(made), WRITES_SECONDS)
-        time.sleep(plan.pause_s(moment, system.renew_s, time.time() - system.renewed_at()))
+        tps = busy.tps if busy is not None else 0.0
+        renewed_at = system.renewed_at()
+        starved = stack.enter_context(starvation.starving()) if system.mode.starved else None
+        _wait_moment(moment, system.renew_s, renewed_at, STARVED_BEFORE_SECONDS if starved is not None else 0.0)
         injected = time.time()
         failures = made.service.log.failures
         fault.inject(system, old)
@@ -117,23 +135,33 @@ def run(system: System, fault: Fault, label: str, moment: float) -> Trial:
 
         stuck = not _comes(go_on, max(FAILOVER_SECONDS, FAILOVER_TTLS * system.ttl_s))
         time.sleep(max(0.0, injected + fault.hold_ttls * system.ttl_s - time.time()))
+        if starved is not None:
+            time.sleep(max(0.0, injected + STARVED_AFTER_SECONDS - time.time()))
+            starved.end()
         begun = time.time() if fault.undo is not None else injected
         undo.close()
         recovered = _comes(lambda: go_on() and system.at_full_strength(client), FULL_STRENGTH_SECONDS)
         ended = time.time()
         logs = {name: writer.stop() for name, writer in vars(made).items()}
-    begin, end = logs["service"].pause
+    begin, end = logs["service"].pause_after(injected)
     marks = _marks(system, watch, injected, old, end) if recovered and system.tells_phases else {}
     return Trial(
         old=old,
+        injected=injected,
         ended=ended,
         present=_present(system, logs.values()),
         phases=phases.durations(marks, begin, end) if marks else {},
         recovery=ended - begun,
         recovered=recovered,
         stuck=stuck,
+        tps=tps,
         **logs,
     )
+
+
+def _wait_moment(moment: float, period_s: float, renewed_at: float, least_s: float) -> None:
+    """Wait for a moment between two renewals, from 0 to 1, and for so many seconds at least."""
+    time.sleep(least_s + plan.pause_s(moment, period_s, time.time() + least_s - renewed_at))
 
 
 def _all_write(made: writers.Writers) -> bool:

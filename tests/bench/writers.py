@@ -27,11 +27,11 @@ class Writers:
 def make(system: System, fault: Fault, label: str, old: Pod, addresses: Sequence[str]) -> Writers:
     """Make the writers of a trial; each begins with its `with`."""
     far = system.client_apart_from(old.node)
-    patience = fault.hold_ttls * system.ttl_s + PATIENCE_SECONDS if fault.patient else 1.0
+    patience = fault.hold_ttls * system.ttl_s + PATIENCE_SECONDS if fault.patient else system.mode.answer_s
     beside = next((each for each in system.clients if each.node == old.node), far)
     kind, client = (LocalWriter, beside) if fault.near else (Writer, far)
     return Writers(
-        service=Writer(far, f"{label}-service"),
-        direct=Writer(far, f"{label}-direct", hosts=addresses, per_second=DIRECT_PER_SECOND),
+        service=Writer(far, f"{label}-service", answer_s=system.mode.answer_s),
+        direct=Writer(far, f"{label}-direct", hosts=addresses, per_second=DIRECT_PER_SECOND, answer_s=system.mode.answer_s),
         pinned=kind(client, f"{label}-pinned", host=old.ip, per_second=PINNED_PER_SECOND, pause_ms=250, answer_s=patience),
     )

@@ -66,8 +66,13 @@ class Log:
     @property
     def pause(self) -> tuple[float, float]:
         """When the longest time between two acknowledgements began and ended; twice 0 for less than two."""
+        return self.pause_after(0.0)
+
+    def pause_after(self, moment: float) -> tuple[float, float]:
+        """The longest of those that end after this moment, in seconds since the epoch."""
         times = [append.end for append in self.acknowledged]
-        return max(itertools.pairwise(times), key=lambda pair: pair[1] - pair[0], default=(0.0, 0.0))
+        pairs = (pair for pair in itertools.pairwise(times) if pair[1] > moment)
+        return max(pairs, key=lambda pair: pair[1] - pair[0], default=(0.0, 0.0))
 
     @property
     def per_second(self) -> float:

@@ -236,12 +236,12 @@ class Timed:
                 yield from self._granted(holder, kind, numbers, i)
 
     def _granted(self, holder: int, kind: int, numbers: tuple[int, ...], i: int) -> Iterator[tuple[str, int, bool]]:
-        """A peer answers the holder's request."""
+        """A peer answers the holder's request: one that neither writes nor has a claim under way, wherever its server stands."""
         m = self._members[numbers[i]]
         for place, peer in enumerate(m.peers):
             j = (i + 1 + place) % self.count
             other = self._members[numbers[j]]
-            if peer.asked == NEVER or other.role != STREAMING:
+            if peer.asked == NEVER or other.role == WRITING or other.call != NOTHING or other.won != NEVER:
                 continue
             after = list(numbers)
             after[i] = self._number(_with_peer(m, place, Peer(NEVER, peer.asked, peer.granted)))

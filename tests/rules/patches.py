@@ -17,6 +17,7 @@ from hapg_failover import container, operations, settings
 from hapg_failover.adapters import beneath, script, serving, volume
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
+    candidacy,
     cloning,
     election,
     failsafe,
@@ -224,6 +225,12 @@ def any_record_shuts_down(patch: pytest.MonkeyPatch) -> None:
 
 nobody_waited_for = _constant(election, "PUBLISH_WAIT_S", 0.0)
 cold_start_hurried = _constant(election, "COLD_WAIT_S", 1.0)
+
+
+def published_counts_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.published_at)
+
+
 any_lag = _judged_as(lambda told: told.update(max_lag=1 << 62))
 
 
@@ -431,11 +438,26 @@ def _granted_though(words: str) -> Mutant:
     return leave_out
 
 
-sealed_ones_grant = _granted_though("we don't follow")
+unread_claims_granted = _granted_though("we don't follow")
 older_terms_granted = _granted_though("we know term")
 overdue_leases_granted = _granted_though("we can read the Lease")
 repeated_requests_granted = _granted_though("is not newer than")
 start_promises_nothing = _seen_as(lambda o, m: (o, replace(m, promised_until=m.promised_until or 0.0)))
+
+
+def only_followers_grant(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(failsafe, "_stands_by", lambda step, request: False)
+
+
+def written_members_never_forgotten(patch: pytest.MonkeyPatch) -> None:
+    def ever(self: Step) -> set[str]:
+        return {*self.m.claimants, *(x.volume for x in self.state.members)} if self.state is not None else set()
+
+    patch.setattr(Step, "claimants", property(ever))
+
+
+def late_answers_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Timing, "late", property(lambda self: self.call))
 
 
 def asked_at_once(patch: pytest.MonkeyPatch) -> None:

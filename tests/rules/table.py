@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_sync
-from tests.simulation.signs import Sign, loses, loses_more_than_the_wire_holds, nobody_writes, stays, violated
+from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_starved, scenarios_sync
+from tests.simulation.signs import Sign, a_fault_cost_two_failovers, loses, loses_more_than_the_wire_holds, nobody_writes, stays, violated
 from tests.simulation.world import World
 
 from . import edits, patches
@@ -217,6 +217,12 @@ PARTS = (
         Witness(UNIT + "test_switchover.py::test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_stream_ends"),
     ),
     Part("4D", "the others' positions are waited for", patches.nobody_waited_for, Witness(JUDGE, "a member's position is missing")),
+    Part(
+        "4D",
+        "who was sealed while the holder lived waits for those that followed",
+        patches.published_counts_at_once,
+        Simulated(scenarios_starved.published_and_left_behind, loses_more_than_the_wire_holds),
+    ),
     Part("4D", "a cold start waits longer", patches.cold_start_hurried, Witness(JUDGE, "a cold start waits longer")),
     Part("4D", "no more than maxLagBytes are lacking", patches.any_lag, Witness(JUDGE, "too far behind")),
     Part("4E", "a set's positions are known", mutants_sync.nobody_counts, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
@@ -353,7 +359,25 @@ PARTS = (
         patches.only_recorded_members_grant,
         Witness(UNIT + "test_failsafe.py::test_the_deadline_stays", "one more may be in the list"),
     ),
-    Part("8", "who is sealed grants nothing", patches.sealed_ones_grant, Witness(REFUSES, "sealed")),
+    Part("8", "who doesn't follow grants nothing under an unread claim", patches.unread_claims_granted, Witness(REFUSES, "not back yet")),
+    Part(
+        "8",
+        "who isn't back yet grants once it has read the claim",
+        patches.only_followers_grant,
+        Simulated(scenarios_starved.away_after_a_claim, a_fault_cost_two_failovers),
+    ),
+    Part(
+        "8",
+        "what was written on an earlier version names nobody any more",
+        patches.written_members_never_forgotten,
+        Witness(UNIT + "test_failsafe.py::test_what_was_written_on_an_earlier_version_names_nobody_any_more"),
+    ),
+    Part(
+        "1",
+        "a renewal's answer counts though it comes late",
+        patches.late_answers_lost,
+        Simulated(scenarios_starved.slow_after_a_claim, a_fault_cost_two_failovers),
+    ),
     Part("8", "who knows a newer term grants nothing", patches.older_terms_granted, Witness(REFUSES, "newer term")),
     Part("8", "who reads that the Lease is overdue grants nothing", patches.overdue_leases_granted, Witness(REFUSES, "overdue")),
     Part("8", "a repeated request isn't granted", patches.repeated_requests_granted, Witness(REFUSES, "heard before")),

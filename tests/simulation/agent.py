@@ -26,6 +26,7 @@ from hapg_failover.core.actions import (
     ListPods,
     Op,
     Publish,
+    PutKind,
     PutLease,
     ReadLease,
     Run,
@@ -399,7 +400,8 @@ class Agent:
             self.put_result = PutResult(action.kind, outcome, sent, action.state, lease.version if lease else None)
             self.turn()
 
-        self.world.network.call(self, apply, answered)
+        limit_s = self.timing.late if action.kind in (PutKind.RENEW, PutKind.CLAIM) else None
+        self.world.network.call(self, apply, answered, limit_s)
 
     def _label(self, action: Label) -> str:
         return self.world.api.patch_pod(action.pod, action.uid, role=action.role)

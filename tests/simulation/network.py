@@ -24,8 +24,8 @@ class Network:
     """What reaches whom, and when. Lists hold a flag for each member, by its number.
 
     mute, deaf: what the member says to the API, or hears from it, is lost; peers_mute, peers_deaf: the same with other members.
-    loss, peer_loss: the share of calls, and of questions and answers between members, that is lost; latency: of each way, on average, in
-    seconds.
+    loss, peer_loss: the share of calls, and of questions and answers between members, that is lost; latency, peer_latency: of each way to
+    the API and between members, on average, in seconds; the latter None: as the former.
     """
 
     def __init__(self, world: World) -> None:
@@ -42,6 +42,7 @@ class Network:
         self.loss = 0.0
         self.peer_loss = 0.0
         self.latency = SOUND_LATENCY_S
+        self.peer_latency: float | None = None
         world.api.watchers.append(self._watched)
 
     def heal(self) -> None:
@@ -50,6 +51,7 @@ class Network:
         self.loss = 0.0
         self.peer_loss = 0.0
         self.latency = SOUND_LATENCY_S
+        self.peer_latency = None
         for member in range(self.world.replicas):
             self.api_cut[member] = self.mute[member] = self.deaf[member] = False
             self.peers_cut[member] = self.peers_mute[member] = self.peers_deaf[member] = False
@@ -78,10 +80,13 @@ class Network:
                 return server if reachable and not server.frozen else None
         return None
 
-    def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None]) -> None:
-        """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer."""
+    def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None], limit_s: float | None = None) -> None:
+        """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer.
+
+        limit_s: how long the answer is waited for, on the member's clock.
+        """
         world, member = self.world, agent.member
-        limit = agent.timing.call / world.clock(member).rate
+        limit = (agent.timing.call if limit_s is None else limit_s) / world.clock(member).rate
         pod = world.api.pods.get(agent.pod)
         revoked = (pod is None or pod.uid != agent.uid) and world.chance(0.5)
         there, back = self._delay(), self._delay()
@@ -125,7 +130,7 @@ class Network:
             if action.kind is PutKind.RELEASE and lease is not None:
                 world.invariants.released(agent, lease)
             if action.kind is PutKind.CLAIM:
-                world.invariants.claimed(agent, previous, action.state, given_up=world.engine.now - sent > agent.timing.call)
+                world.invariants.claimed(agent, previous, action.state, given_up=world.engine.now - sent > agent.timing.late)
             world.written_at = world.engine.now
         return outcome, lease
 
@@ -136,7 +141,7 @@ class Network:
     def ask_peer(self, agent: Agent, address: str, request: GrantRequest, answered: Callable[[GrantAnswer], None]) -> None:
         """Ask the agent at an address for a grant: question and answer take a while each, or are lost; too late is lost too."""
         world = self.world
-        there, back, sent = self._delay(), self._delay(), world.engine.now
+        there, back, sent = self._delay(self.peer_latency), self._delay(self.peer_latency), world.engine.now
         limit = GRANT_LIMIT_S / world.clock(agent.member).rate
 
         def arrive() -> None:
@@ -160,8 +165,8 @@ class Network:
         way = self.world.on[one] and self.world.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
         return way and not self.peers_mute[one] and not self.peers_deaf[other]
 
-    def _delay(self) -> float:
-        return self.world.random.expovariate(1.0 / self.latency)
+    def _delay(self, latency: float | None = None) -> float:
+        return self.world.random.expovariate(1.0 / (latency or self.latency))
 
     def _watched(self, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
         for member in range(len(self.world.agent)):

@@ -53,6 +53,11 @@ def stays(world: World) -> bool:
     return len(world.promotions) == 1
 
 
+def a_fault_cost_two_failovers(world: World) -> bool:
+    """Tell whether there was more than one promotion since the first primary's."""
+    return len(world.promotions) > 2
+
+
 def nobody_writes(world: World) -> bool:
     """Tell whether no server is writable in the end."""
     return world.primary() is None

@@ -48,7 +48,7 @@ def stand(step: Step, s: LeaseState) -> None:
             age=step.age,
             ttl=o.timing.ttl,
             waited=o.now - free_since,
-            published_for=o.now - m.published_at,
+            published_for=o.now - _others_could_publish_since(step, s),
             cold=m.first_version == step.version,
             max_lag=o.max_lag,
             ended=step.holder_has_ended,
@@ -82,6 +82,18 @@ def stand(step: Step, s: LeaseState) -> None:
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
         force.taken(step, forced, verdict.reason)
+
+
+def _others_could_publish_since(step: Step, s: LeaseState) -> float:
+    """Return the boot time from which on the others have had as much reason to publish as we.
+
+    Who was sealed while the holder lived may have published long before. The others, which followed, seal once they have read that the
+    Lease is so old that the holder is dead, and no promise of theirs stands; what they have promised ends with ours.
+    """
+    o, m = step.o, step.m
+    if s.release is not None or o.lease is None:
+        return m.published_at
+    return max(m.published_at, m.promised_until or 0.0, o.lease.first_seen + o.timing.seal_after(s.ttl_s))
 
 
 def resume(step: Step) -> None:

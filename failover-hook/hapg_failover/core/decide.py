@@ -40,14 +40,18 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         step.remember(leaving_since=observation.now)
     if observation.put is not None:
         _put_answered(step, observation.put)
+    elif memory.put is PutKind.RENEW and observation.now - memory.put_at >= observation.timing.call:
+        _renewal_unanswered(step)
     if observation.container_dead:
         _container_dead(step)
+        failsafe.answer_all(step)
         return step.done()
     _supervisor_changed(step)
     if step.m.nonce is None:
         step.because("waiting for the supervisor of the postgres container")
         if step.m.phase is Phase.DOWN:
             primary.tell_what_is_left(step)
+        failsafe.answer_all(step)
         step.read()
         return step.done()
     if observation.op is not None and step.m.op is not None and observation.op.number == step.m.op_number:
@@ -59,8 +63,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         _by_phase(step)
     force.attend(step)
     readiness.note(step)
-    for request in observation.asked:
-        failsafe.answer(step, request)
+    failsafe.answer_all(step)
     step.read()
     return step.done()
 
@@ -131,16 +134,20 @@ def _container_dead(step: Step) -> None:
 
 
 def _put_answered(step: Step, put: PutResult) -> None:
-    o = step.o
-    step.remember(put=None)
+    o, m = step.o, step.m
+    newest = put.sent_at >= m.put_at
+    if newest:
+        step.remember(put=None)
     if put.outcome is not PutOutcome.OK:
-        _put_failed(step, put)
+        if newest and m.put is not None:
+            _put_failed(step, put)
         return
     lease = o.timing.usable_lease(put.state.ttl_s)
     match put.kind:
-        case PutKind.RENEW if step.m.phase in WRITING or step.m.phase is Phase.STOPPING:
+        case PutKind.RENEW if (step.m.phase in WRITING or step.m.phase is Phase.STOPPING) and put.state.term >= (m.held_term or 0):
             failsafe.ended(step)
-            synchronous.record_answered(step)
+            if newest:
+                synchronous.record_answered(step)
             _hold(step, put)
             step.because("the Lease is renewed")
         case PutKind.CLAIM:
@@ -161,13 +168,19 @@ def _put_answered(step: Step, put: PutResult) -> None:
 def _hold(step: Step, put: PutResult) -> None:
     """We hold the Lease by this write: count from its sending, and move the deadline."""
     members = put.state.members
+    again = put.state.term == step.m.held_term
     step.remember(
         held_term=put.state.term,
-        renewed_at=put.sent_at,
+        renewed_at=max(put.sent_at, step.m.renewed_at) if again else put.sent_at,
         recorded_ttl=put.state.ttl_s,
-        claimants=tuple(x.volume for x in members),
     )
-    step.fence(bool(members))
+    step.fence(bool(members or step.claimants))
+
+
+def _renewal_unanswered(step: Step) -> None:
+    """A renewal hasn't been answered in time: go on as if it never were. An answer that comes later still counts, from its sending."""
+    step.remember(put=None, read_at=step.o.now, renewals_failed=step.m.renewals_failed + 1)
+    step.actions.append(ReadLease())
 
 
 def _put_failed(step: Step, put: PutResult) -> None:

@@ -2,9 +2,11 @@
 
 Why it is safe. A grant is a promise of the very member that would claim: it won't before its own `promised_until`, which is later than
 the holder's deadline by the fence and the clocks' ratio. The holder goes on only as long as *every* volume that may be in the member
-list has granted, so whoever may claim has promised. A member that is sealed may have been counted by another's claim, and one that
-knows a newer term has seen the end of this one: both refuse. So does one that itself sees the Lease overdue, for it is about to seal.
-An agent that restarts forgets its promise; it waits as if it had just given one.
+list has granted, so whoever may claim has promised. Whether its server follows, starts or is down makes no difference to that. So a
+member that doesn't follow yet promises too, once it has read that the Lease is the asker's: without that a new primary whose first
+renewals aren't answered would end, and the next one meet the same, for those that aren't back yet are members. While its claim is under
+way it promises nothing. One that knows a newer term has seen the end of this one and refuses, and so does one that itself sees the Lease
+overdue, for it is about to seal. An agent that restarts forgets its promise; it waits as if it had just given one.
 """
 
 from __future__ import annotations
@@ -16,11 +18,17 @@ from .step import Step, busy
 
 ASK_EVERY_S = 0.4
 LONGEST_GRANT_S = 600.0
+HOLDING = (Phase.PROMOTING, Phase.PRIMARY, Phase.STOPPING)
+NOT_YET_FOLLOWING = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase.DOWN)
 
 
 def remember_written(step: Step, members: tuple[Member, ...]) -> None:
-    """A write of the Lease with these members is about to be sent; until its outcome is known they may all claim."""
-    step.remember(claimants=tuple(sorted(step.claimants | {x.volume for x in members})))
+    """A write of the Lease with these members is about to be sent; until another version is read they may all claim.
+
+    Once one is, no write on an earlier version can succeed any more, so only those on the present one count.
+    """
+    earlier = step.m.claimants if step.m.written_on == step.version else ()
+    step.remember(claimants=tuple(sorted({*earlier, *(x.volume for x in members)})), written_on=step.version)
 
 
 def take(step: Step, answers: tuple[GrantAnswer, ...]) -> None:
@@ -34,7 +42,7 @@ def take(step: Step, answers: tuple[GrantAnswer, ...]) -> None:
             grants[answer.volume] = max(answer.sent_at, grants.get(answer.volume, answer.sent_at))
     step.remember(grants=tuple(sorted(grants.items())))
     until = step.granted_until
-    if until is not None and step.holds and step.m.phase in (Phase.PRIMARY, Phase.STOPPING) and until > step.lease_until:
+    if until is not None and step.holds and step.m.phase in HOLDING and until > step.lease_until:
         step.remember(by_grants=True)
         step.fence(True)
         step.because("the API is away; all members have granted that we go on")
@@ -68,7 +76,13 @@ def ended(step: Step) -> None:
         step.actions.append(Announce("Warning", "WentOnByGrants", text))
 
 
-def answer(step: Step, request: GrantRequest) -> None:
+def answer_all(step: Step) -> None:
+    """Answer each peer that has asked us."""
+    for request in step.o.asked:
+        _answer(step, request)
+
+
+def _answer(step: Step, request: GrantRequest) -> None:
     """Promise not to claim, or say why not."""
     trouble = _reason_against(step, request)
     if trouble is None:
@@ -81,7 +95,7 @@ def _reason_against(step: Step, request: GrantRequest) -> str | None:
     o, m, s = step.o, step.m, step.state
     if not 0.0 < request.seconds <= LONGEST_GRANT_S:
         return f"{request.seconds:g} s is no time that can be granted"
-    if m.phase is not Phase.FOLLOW or busy(step, Op.SEAL, Op.START, Op.STOP):
+    if not _follows(step) and not _stands_by(step, request):
         return f"we don't follow: {m.phase.value}"
     if request.term < step.term:
         return f"we know term {step.term}, newer than {request.term}"
@@ -92,6 +106,16 @@ def _reason_against(step: Step, request: GrantRequest) -> str | None:
     if o.lease is not None and step.age >= o.timing.overdue and o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
         return f"we can read the Lease, and it is {step.age:.1f} s old"
     return None
+
+
+def _follows(step: Step) -> bool:
+    return step.m.phase is Phase.FOLLOW and not busy(step, Op.SEAL, Op.START, Op.STOP)
+
+
+def _stands_by(step: Step, request: GrantRequest) -> bool:
+    """Tell whether we don't follow yet, but have read that the Lease is the asker's."""
+    s = step.state
+    return step.m.phase in NOT_YET_FOLLOWING and s is not None and (s.holder, s.term) == (request.holder, request.term)
 
 
 def waits(step: Step) -> str | None:

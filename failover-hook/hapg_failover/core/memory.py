@@ -65,7 +65,7 @@ class Memory:
     why we may not claim a Lease that is free, however long it stays so, in a word of election.BLOCKS, and when that was found last:
     blocked_at. renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when; checkpointed: a
     checkpoint was ordered since. grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants:
-    volumes that may be in the member list, while the outcome of our last write isn't known; asked_at, serial: of the last request for
+    volumes that our writes on the version written_on named as members; asked_at, serial: of the last request for
     grants; by_grants: they are all that lets our server go on. promised_until: boot time before which we don't claim, None until the
     agent's first decision; heard: (term, serial) of the last request that was granted. guarded: the server was started to acknowledge
     nothing by itself; recorded: the synchronous set in the Lease is what was last written and answered; setting: found in force, at LSN
@@ -130,6 +130,7 @@ class Memory:
     checkpointed: bool = True
     grants: tuple[tuple[str, float], ...] = ()
     claimants: tuple[str, ...] = ()
+    written_on: str = ""
     asked_at: float = 0.0
     serial: int = 0
     by_grants: bool = False

@@ -94,8 +94,8 @@ def writing(step: Step) -> None:
         step.kill(message, 0.0)
         return
     _renew(step)
+    _ask_for_grants(step)
     if m.phase is Phase.PRIMARY:
-        _ask_for_grants(step)
         if step.full:
             step.tell("DiskFull", storage.full_message(o))
         labels.primary(step)
@@ -197,7 +197,8 @@ def _renew(step: Step) -> None:
 
 
 def _ask_for_grants(step: Step) -> None:
-    if step.holds and step.o.server == "primary" and _healthy(step) is None:
+    may_write = step.o.server == "primary" or step.m.phase is Phase.PROMOTING
+    if step.holds and may_write and _healthy(step) is None:
         failsafe.ask(step)
 
 

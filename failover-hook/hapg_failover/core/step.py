@@ -307,9 +307,10 @@ class Step:
 
     @property
     def claimants(self) -> frozenset[str]:
-        """The volumes that may be in the member list: as last read, and as last written while that outcome is unknown."""
-        s = self.state
-        return frozenset(self.m.claimants) | frozenset(x.volume for x in (s.members if s is not None else ()))
+        """The volumes that may be in the member list: as last read, and as written since on the version that was read."""
+        s, m = self.state, self.m
+        written = m.claimants if m.written_on == self.version else ()
+        return frozenset(written) | frozenset(x.volume for x in (s.members if s is not None else ()))
 
     @property
     def granted_until(self) -> float | None:

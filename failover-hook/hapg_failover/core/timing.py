@@ -91,6 +91,11 @@ class Timing:
         return self.renew + 0.4
 
     @property
+    def late(self) -> float:
+        """How long the answer to a renewal or a claim is of use: another renewal is sent before that, on another connection."""
+        return 2 * self.call
+
+    @property
     def read_gap(self) -> float:
         """Longest time between two reads of the Lease for which a member still counts its age through."""
         return self.renew + self.call

@@ -54,9 +54,11 @@ class Patroni(System):
         """Everything that it consists of, as YAML."""
         facts = {"name": self.name, "namespace": self.namespace.name, "image": IMAGE, "storage_class": self.storage_class}
         times = {"ttl": int(self.ttl_s), "loop_wait": int(self.renew_s), "retry_timeout": self.retry_timeout}
-        configuration = Template((FOLDER / "patroni.yaml").read_text(encoding="utf-8")).substitute(facts, **times)
+        template = Template((FOLDER / "patroni.yaml").read_text(encoding="utf-8"))
+        configuration = template.substitute(facts, **times, parameters=json.dumps(dict(self.mode.parameters)))
         text = (FOLDER / "manifests.yaml").read_text(encoding="utf-8")
-        return Template(text).substitute(facts, configuration=json.dumps(configuration), password=password)
+        more = {"configuration": json.dumps(configuration), "password": password, "storage": self.mode.storage}
+        return Template(text).substitute(facts, **more)
 
     def switch_over(self, primary: Pod) -> None:
         """See System."""

@@ -7,6 +7,7 @@ import threading
 from typing import Any, cast
 
 from hapg_failover.calls import Calls
+from hapg_failover.core.actions import PutKind, PutLease
 from hapg_failover.core.model import Holder, LeaseObject, LeaseState, VolumeState
 from hapg_failover.core.timing import Timing
 from hapg_failover.world import Change, VolumeFacts, World
@@ -16,12 +17,17 @@ LIMIT_S = 10.0
 
 
 class Api:
-    """Its reads hang until they are let go, the first of them; the others are answered."""
+    """Its reads and writes hang until they are let go, the first of them; the others are answered."""
 
     def __init__(self, hanging: int) -> None:
         self.hanging = hanging
         self.begun: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.let_go = threading.Event()
+        self.timeouts: list[float] = []
+
+    def update_lease(self, _state: LeaseState, _version: str, timeout: float) -> LeaseObject:
+        self.timeouts.append(timeout)
+        return self.get_lease(timeout)
 
     def get_lease(self, timeout: float) -> LeaseObject:
         hangs, self.hanging = self.hanging > 0, self.hanging - 1
@@ -67,3 +73,26 @@ def test_reads_do_not_pile_up_while_the_api_is_away() -> None:
     for _ in range(2):
         changes.get(timeout=LIMIT_S)
     assert api.begun.empty()
+
+
+def test_a_second_renewal_is_answered_while_the_first_one_hangs_and_both_answers_are_taken() -> None:
+    api = Api(hanging=1)
+    made, changes = calls(api)
+    world = World(VolumeFacts(VolumeState.EMPTY, None, None, 0))
+    for _ in range(2):
+        made.put(PutLease(PutKind.RENEW, LEASE.state, "69"))
+        api.begun.get(timeout=LIMIT_S)
+    changes.get(timeout=LIMIT_S)(world)
+    api.let_go.set()
+    changes.get(timeout=LIMIT_S)(world)
+    later, earlier = world.puts
+    assert earlier.sent_at < later.sent_at
+
+
+def test_only_the_answer_to_a_renewal_or_a_claim_is_waited_for_longer_than_a_call_may_take() -> None:
+    api = Api(hanging=0)
+    made, changes = calls(api)
+    for kind in (PutKind.RENEW, PutKind.CLAIM, PutKind.RELEASE, PutKind.BOOTSTRAP):
+        made.put(PutLease(kind, LEASE.state, "69"))
+        changes.get(timeout=LIMIT_S)
+    assert api.timeouts == [2.4, 2.4, 1.2, 1.2]

@@ -8,7 +8,7 @@ from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import Member, Pod
-from tests.unit.failover.test_decide import NOW, POD, RELEASED, SAID, lease, seen
+from tests.unit.failover.test_decide import HELD, NOW, POD, RELEASED, SAID, lease, seen
 from tests.unit.failover.test_force import SEALED
 
 WAITED_S = 200.0
@@ -26,3 +26,17 @@ def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone
     assert "a better member goes first" in soon.reason
     later = decide(replace(gone, now=NOW + 1.5, pods_listed_at=NOW + 1.4), soon.memory)
     assert later.memory.phase is Phase.CLAIMING
+
+
+def run_out(age: float, **memory: object) -> str:
+    """Say what a member does that published when the Lease had been written; another member's position is missing."""
+    o = seen(lease=lease(replace(HELD, members=(*HELD.members, Member("pg-2", "v2"))), age), pods=(POD,), pods_listed_at=NOW)
+    return decide(o, replace(SEALED, published_at=NOW - age, first_version="1", **memory)).reason  # type: ignore[arg-type]
+
+
+def test_who_was_sealed_before_the_holder_ended_lets_the_others_publish() -> None:
+    """They follow until the Lease is 5.635 s old, or as long as they have promised."""
+    assert run_out(6.1).startswith("waiting for the positions of 1 volume(s), 0.5 of 1 s")
+    assert run_out(6.7).startswith("claim term")
+    assert run_out(60.0, promised_until=NOW - 0.4).startswith("waiting for the positions of 1 volume(s), 0.4 of 1 s")
+    assert run_out(60.0, promised_until=NOW - 1.1).startswith("claim term")

@@ -23,7 +23,7 @@ PODS = (
     POD,
     Pod("pg-2", "u2", "1", 2, "10.0.0.3", publication=replace(SAID, volume="v2")),
 )
-CUT = replace(PRIMARY, renewed_at=NOW - 3.3, put_at=NOW - 0.1, put=PutKind.RENEW, claimants=("v0", "v2"), promised_until=0.0)
+CUT = replace(PRIMARY, renewed_at=NOW - 3.3, put_at=NOW - 0.1, put=PutKind.RENEW, promised_until=0.0)
 ALONE = seen(server="primary", lease=lease(OURS, age=3.3), pods=PODS, term_in_force=5)
 
 
@@ -54,7 +54,7 @@ def test_after_one_failed_renewal_every_member_is_asked() -> None:
         (ALONE, replace(CUT, asked_at=NOW - 0.3)),
         (replace(ALONE, probe_at=NOW - 3.0), CUT),
         (replace(ALONE, heartbeat_at=NOW - 0.8), CUT),
-        (replace(ALONE, lease=lease(replace(OURS, members=()), age=3.3)), replace(CUT, claimants=())),
+        (replace(ALONE, lease=lease(replace(OURS, members=()), age=3.3)), CUT),
     ],
     ids=["a renewal may still succeed", "asked a moment ago", "the disk hangs", "the supervisor is silent", "nobody else may claim"],
 )
@@ -80,13 +80,34 @@ def test_grants_of_all_move_the_deadline_from_the_earliest_question() -> None:
         ((grant("v0"),), CUT),
         ((grant("v0"), grant("v2", granted=False)), CUT),
         ((grant("v0"), grant("v2", term=4)), CUT),
-        ((grant("v0"), grant("v2")), replace(CUT, claimants=("v0", "v2", "v3"))),
+        ((grant("v0"), grant("v2")), replace(CUT, claimants=("v2", "v3"), written_on="40")),
         ((grant("v0", 1.7), grant("v2", 1.7)), replace(CUT, renewed_at=NOW - 4.0)),
     ],
     ids=["one is silent", "one refuses", "one speaks of another term", "one more may be in the list", "the grants are over already"],
 )
 def test_the_deadline_stays(answers: tuple[GrantAnswer, ...], m: Memory) -> None:
     assert deadlines(decide(replace(ALONE, granted=answers), replace(m, asked_at=NOW))) == []
+
+
+def test_what_was_written_on_an_earlier_version_names_nobody_any_more() -> None:
+    m = replace(CUT, renewed_at=NOW - 4.5, asked_at=NOW, claimants=("v2", "v3"), written_on="39")
+    assert deadlines(decide(replace(ALONE, granted=(grant("v0"), grant("v2"))), m)) == [NOW - 0.1 + 1.6]
+
+
+def test_what_is_written_is_remembered_with_the_version_it_is_written_on() -> None:
+    due = replace(CUT, put=None, put_at=NOW - 2.5, renewed_at=NOW - 2.5, claimants=("v3",))
+    first = decide(ALONE, replace(due, written_on="39")).memory
+    assert (first.claimants, first.written_on) == (("v0", "v2"), "40")
+    assert decide(ALONE, replace(due, written_on="40")).memory.claimants == ("v0", "v2", "v3")
+
+
+def test_a_primary_that_is_being_promoted_asks_and_goes_on_too() -> None:
+    promoting = replace(CUT, phase=Phase.PROMOTING, op=Op.PROMOTE)
+    o = replace(ALONE, server="standby")
+    assert len(asked(decide(o, promoting))) == 1
+    answers = (grant("v0", 0.3), grant("v2", 0.1))
+    m = replace(promoting, renewed_at=NOW - 4.5, asked_at=NOW)
+    assert deadlines(decide(replace(o, granted=answers), m)) == [NOW - 0.3 + 1.6]
 
 
 def test_grants_of_an_earlier_turn_count_too() -> None:
@@ -123,7 +144,8 @@ def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
 @pytest.mark.parametrize(
     ("o", "m", "request_", "words"),
     [
-        (seen(), SEALED, REQUEST, "we don't follow: sealed"),
+        (seen(lease=lease(replace(HELD, term=4))), SEALED, REQUEST, "we don't follow: sealed"),
+        (seen(lease=lease(HELD)), remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW), REQUEST, "we don't follow: claiming"),
         (seen(), replace(FOLLOWING, op=Op.SEAL), REQUEST, "we don't follow"),
         (seen(lease=lease(HELD, 3.6, 0.0)), replace(FOLLOWING, op=Op.FOLLOW), REQUEST, "3.6 s old"),
         (seen(max_term=6), FOLLOWING, REQUEST, "we know term 6"),
@@ -132,13 +154,40 @@ def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
         (seen(), replace(FOLLOWING, heard=(5, 3)), REQUEST, "not newer than 3"),
         (seen(), FOLLOWING, replace(REQUEST, seconds=601.0), "no time that can be granted"),
     ],
-    ids=["sealed", "about to seal", "overdue", "newer term", "another holder", "released", "heard before", "for ever"],
+    ids=[
+        "not back yet, the claim unread",
+        "claiming",
+        "about to seal",
+        "overdue",
+        "newer term",
+        "another holder",
+        "released",
+        "heard before",
+        "for ever",
+    ],
 )
 def test_a_member_refuses(o: Observation, m: Memory, request_: GrantRequest, words: str) -> None:
     decision = decide(replace(o, asked=(request_,)), m)
     [answer] = [a for a in decision.actions if isinstance(a, AnswerGrant)]
     assert not answer.granted
     assert words in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("o", "m"),
+    [
+        (seen(), SEALED),
+        (seen(server="down"), remembered(Phase.BOOT, op=Op.START)),
+        (seen(server="down"), remembered(Phase.DOWN, op=Op.START)),
+        (seen(nonce=None, server=None), remembered(Phase.DOWN, nonce=None)),
+        (seen(server=None, container_dead=True), remembered(Phase.SEALED)),
+    ],
+    ids=["sealed, and has published", "it starts", "its server has died", "its container is away", "its container has just died"],
+)
+def test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim(o: Observation, m: Memory) -> None:
+    decision = decide(replace(o, asked=(REQUEST,)), replace(m, read_at=NOW))
+    assert AnswerGrant(REQUEST, True, "we don't claim before that") in decision.actions
+    assert decision.memory.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
 
 
 def test_a_promise_is_kept_although_the_lease_has_run_out() -> None:

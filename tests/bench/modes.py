@@ -1,0 +1,38 @@
+"""In what state a system is while faults are done to it: quiet, under load, or on starved nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+QUIET_NAME = "quiet"
+BUSY_FAULTS = ("graceful", "switchover", "postmaster", "container", "node")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A state.
+
+    faults: those that are done unless others are asked for, () for all; storage: size of each server's claim; parameters: of
+    postgresql.conf; scale: of pgbench's tables, 100,000 rows (15 MB) each, 0: no pgbench; starved: processors and disk of the nodes
+    are kept busy by others while a fault is done; answer_s: how long a writer waits for an answer, in seconds.
+    """
+
+    name: str
+    faults: tuple[str, ...] = ()
+    storage: str = "50Mi"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    scale: int = 0
+    starved: bool = False
+    answer_s: float = 1.0
+
+
+QUIET = Mode(QUIET_NAME)
+LOAD = Mode("load", BUSY_FAULTS, storage="8Gi", parameters={"shared_buffers": "1GB"}, scale=100)
+STARVE = Mode("starve", BUSY_FAULTS, starved=True, answer_s=5.0)
+MODES = {mode.name: mode for mode in (QUIET, LOAD, STARVE)}
+
+
+def of(line: Mapping[str, object]) -> str:
+    """The name of the mode that a line of JSON is about; those from before there were others are about the quiet one."""
+    return str(line.get("mode", QUIET_NAME))

@@ -1,0 +1,71 @@
+"""Directed scenarios of an API that gives no answers in time just after a claim, when the other members aren't back yet."""
+
+from __future__ import annotations
+
+from . import faults
+from .network import SOUND_LATENCY_S
+from .scenarios import primary_of, promoting, running
+from .world import World
+
+AWAY_S = 25.0
+SLOW_START_S = 12.0
+SLOW_WAY_S = 0.8
+
+
+def _claim_is_seen(world: World) -> bool:
+    lease = world.api.lease
+    views = [agent.view for agent in world.agent]
+    return lease is not None and all(view is not None and view.version == lease.version for view in views)
+
+
+def away_after_a_claim(seed: int) -> World:
+    """The primary's server dies and takes long to start; once all have seen that another has claimed the Lease the API is away."""
+    world = running(3, seed)
+    old = primary_of(world)
+    world.recovery_s[old] = SLOW_START_S
+    faults.postmaster_kill(world, old)
+    promoting(world)
+    while not _claim_is_seen(world):
+        world.run(0.005)
+    faults.api_outage(world, AWAY_S)
+    world.run(AWAY_S + 20.0)
+    return world
+
+
+def published_and_left_behind(seed: int) -> World:
+    """A replica's agent restarts and publishes; the API goes away before the next renewal, and what is written meanwhile the other one has.
+
+    As the API comes back the primary's node is lost.
+    """
+    world = running(3, seed)
+    old = primary_of(world)
+    behind, other = (old + 1) % 3, (old + 2) % 3
+    before = world.api.published_at.get(world.pod_name(behind))
+    for _ in range(20):
+        faults.agent_crash(world, behind)
+        while world.api.published_at.get(world.pod_name(behind)) == before and world.primary() == old:
+            world.run(0.005)
+        pod, lease = world.api.pods[world.pod_name(behind)], world.api.lease
+        if pod.publication is not None and lease is not None and pod.publication.lease_version == lease.version:
+            break
+        before = world.api.published_at.get(world.pod_name(behind))
+    faults.api_outage(world, AWAY_S)
+    world.run(AWAY_S - world.uniform(0.0, 0.5))
+    world.note(other, "has all that was written")
+    faults.power_off(world, old)
+    world.run(30.0)
+    return world
+
+
+def slow_after_a_claim(seed: int, way_s: float = SLOW_WAY_S) -> World:
+    """The primary's node is lost, and from the claim on the API is slow.
+
+    way_s: how long it takes each way on average, in seconds, so that many answers come after a call's limit.
+    """
+    world = running(3, seed)
+    faults.power_off(world, primary_of(world))
+    promoting(world)
+    faults.lossy_api(world, 0.0, way_s)
+    world.network.peer_latency = SOUND_LATENCY_S
+    world.run(60.0)
+    return world
