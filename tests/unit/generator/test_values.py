@@ -87,6 +87,9 @@ def test_the_shipped_times_keep_the_protocols_inequalities() -> None:
         clock_ratio=failover["clockRatio"],
         restart=failover["restartInPlaceSeconds"],
         grant=failover["grantSeconds"],
+        stall=failover["recoveryStallSeconds"],
+        hold=failover["cleanHoldSeconds"],
+        unready=failover["unreadySeconds"],
     )
     assert timing == Timing()
     assert timing.violations() == []
