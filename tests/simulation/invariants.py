@@ -22,7 +22,6 @@ SETTLED_S = 2.5
 QUIET_S = 20.0
 TURN_S = 9.0
 DROPPED_S = 40.0
-CLEAN_WAIT_S = 0.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class Invariants:
         own = world.volumes[agent.member].wal
         self.claims[state.term] = Claim(world.engine.now, agent.member, version, own.position if own is not None else None)
         released_at, record = self.clean_ends.get(version, (-math.inf, (0, 0)))
-        if world.engine.now - released_at < CLEAN_WAIT_S:
+        if (world.engine.now - released_at) * (1 + world.timing.clock_ratio) < world.timing.hold:
             self.owed[state.term] = record
         if previous is None or own is None:
             return
@@ -119,12 +118,16 @@ class Invariants:
         if world.volumes[agent.member].uuid not in volumes:
             world.violation(f"member {agent.member} claimed though it is no member")
         said_here = [p.publication for p in world.api.pods.values() if p.publication and p.publication.lease_version == version]
-        best = max((q.position for q in said_here if q.position is not None and q.volume in volumes), default=own.position)
+        reserved = previous.state.timeline
+        ranked = [q.position for q in said_here if q.position is not None and q.volume in volumes and q.position.timeline <= reserved]
+        best = max(ranked, default=own.position)
         for pod in world.api.pods.values():
             said = pod.publication
             shown = world.engine.now - world.api.published_at.get(pod.name, 0.0)
             if said is None or said.lease_version != version or said.volume not in volumes or said.position is None or shown < SETTLED_S:
                 continue
+            if said.position.timeline > previous.state.timeline and said.max_term <= previous.state.term:
+                continue  # promoted by hand
             other = pod.ordinal
             calm = world.engine.now - max(world.faulted_at[other], world.faulted_at[agent.member]) > QUIET_S and world.network.api_is_sound
             able = said.running and not said.failed and not pod.deleting and world.network.reachable(other) and calm

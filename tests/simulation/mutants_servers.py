@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from hapg_failover.core import election, primary
+from hapg_failover.core import election, primary, rejoin, standby, switchover
+from hapg_failover.core.memory import Phase
+from hapg_failover.core.model import LeaseState
 from hapg_failover.core.results import OpResult
 from hapg_failover.core.step import Step
 
-from . import operations
+from . import agent, operations
 from .world import World
 
 
@@ -39,6 +43,49 @@ def numbers_are_given_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(primary, "promoted", giving_back)
 
 
+def sealed_is_ready(patch: pytest.MonkeyPatch) -> None:
+    """A pod is ready as soon as its server runs and waits for a primary."""
+    phases = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
+    patch.setattr(agent, "is_ready", lambda memory, now, unready_s: memory.phase in phases)
+
+
+def nobody_holds(patch: pytest.MonkeyPatch) -> None:
+    """After a clean release those that lack a part of it go on as soon as all who are there have published."""
+    judge = election.judge
+
+    def at_once(*args: Any, hold: float, **rest: Any) -> election.Verdict:
+        return judge(*args, hold=0.0, **rest)
+
+    patch.setattr(election, "judge", at_once)
+
+
+def standbys_leave_first(patch: pytest.MonkeyPatch) -> None:
+    """A standby whose pod is going away stops at once, whether or not the primary's is as well."""
+    patch.setattr(standby, "LEAVE_S", math.inf)
+    patch.setattr(standby, "STAY_S", 0.0)
+
+
+def shutdowns_wait_for_all(patch: pytest.MonkeyPatch) -> None:
+    """A switchover waits for everybody who streams."""
+    patch.setattr(switchover, "LAST_RECORD_S", 60.0)
+
+
+def foreign_timelines_win(patch: pytest.MonkeyPatch) -> None:
+    """Whoever has promoted a server has made it the best."""
+    patch.setattr(election, "is_foreign", lambda publication, lease: False)
+
+
+def numbers_tell_timelines(patch: pytest.MonkeyPatch) -> None:
+    """A claim asks for no timelines but those of the Lease, and of two timelines with one number each is the other."""
+    claim, plan = election.claim, rejoin.plan
+
+    def blind(me: election.Candidate, address: str, lease: LeaseState, *rest: Any) -> LeaseState:
+        return replace(claim(me, address, lease, *rest), timeline=lease.timeline + 1)
+
+    patch.setattr(election, "claim", blind)
+    patch.setattr(rejoin, "plan", lambda own, timeline, history, own_history=None: plan(own, timeline, history))
+
+
 def copies_stream_as_standbys(patch: pytest.MonkeyPatch) -> None:
     """A base backup streams under the name of its pod."""
-    patch.setattr(operations, "CLONE_SUFFIX", "")
+    patch.setattr(operations, "CLONE_NAME", "{}")

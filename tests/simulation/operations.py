@@ -25,7 +25,7 @@ VERB_LIMIT_S = 5.0
 SHUTDOWN_LIMIT_S = 20.0
 STANDBYS_LIMIT_S = 2.0
 COPY_STEPS = 4
-CLONE_SUFFIX = "-clone"
+CLONE_NAME = "clone.{}"
 NO_ANSWER = "no answer"
 REFUSED = "refused: "
 
@@ -54,8 +54,8 @@ class Driver:
             self.volume.max_term = max(self.volume.max_term, self.server.term)
         return answer
 
-    def stop(self) -> Generator[float, None, bool]:
-        """Shut the server down, if it runs."""
+    def stop(self, limit: float = SHUTDOWN_LIMIT_S) -> Generator[float, None, bool]:
+        """Shut the server down, if it runs; False if it isn't down in time, in seconds."""
         done: list[bool] = []
 
         def do() -> None:
@@ -63,7 +63,7 @@ class Driver:
 
         if (yield from self.verb(do)) != "ok":
             return False
-        for _ in range(int(SHUTDOWN_LIMIT_S / 0.1)):
+        for _ in range(int(limit / 0.1)):
             if done:
                 break
             yield 0.1
@@ -102,7 +102,7 @@ def begin(agent: Agent, run: Run, nonce: str | None) -> Operation:
         Op.INITDB: initdb,
         Op.PROMOTE: promote,
         Op.PREPARE: prepare,
-        Op.HAND_OVER: stop,
+        Op.HAND_OVER: hand_over,
         Op.STOP: stop,
         Op.STANDBYS: standbys,
     }
@@ -162,7 +162,9 @@ def follow(d: Driver) -> Operation:
     source = d.source()
     if source is None or source.volume.wal is None or d.fails():
         return Outcome.FAILED, position, "the primary can't be reached"
-    plan = rejoin.plan(position, source.volume.wal.position.timeline, source.volume.wal.history)
+    theirs = source.volume.wal
+    known = d.volume.wal.history if d.volume.wal is not None and position.timeline == theirs.position.timeline else None
+    plan = rejoin.plan(position, theirs.position.timeline, theirs.history, known)
     if plan.way is rejoin.Way.REWIND:
         return Outcome.FORKED, position, plan.reason
     if plan.way is rejoin.Way.CLONE or d.world.chance(d.world.wal_gone):
@@ -200,7 +202,7 @@ def clone(d: Driver) -> Operation:
     if source is None or source.volume.wal is None:
         return Outcome.FAILED, None, "the primary can't be reached"
     redo, run = source.volume.wal.end, source.run
-    stream = source.senders.attach(f"{d.agent.pod}{CLONE_SUFFIX}")
+    stream = source.senders.attach(CLONE_NAME.format(d.agent.pod))
     try:
         for _ in range(COPY_STEPS):
             yield d.world.uniform(1.0, 5.0) / COPY_STEPS
@@ -278,15 +280,27 @@ def prepare(d: Driver) -> Operation:
     return Outcome.OK, None, ""
 
 
-def stop(d: Driver) -> Operation:
-    """Shut the server down; a clean end of WAL if it was the primary's."""
-    if d.server.heartbeat_state == "down":
-        return Outcome.OK, None, "it was down already"
+def hand_over(d: Driver) -> Operation:
+    """Shut the primary down; once its shutdown checkpoint is written, those that hang are not waited for."""
     wrote = d.server.writable
     d.use_reserve()
     if wrote and not d.world.room(d.agent.member):
         yield from d.verb(d.server.kill)
         return Outcome.FAILED, None, "it dies for want of room for its checkpoint"
+    if not (yield from d.stop(d.run.seconds)):
+        ended = wrote and d.server.stopping and d.server.state == "primary"
+        if not ended or (yield from d.verb(d.server.kill)) != "ok":
+            return Outcome.FAILED, None, "the server doesn't stop"
+    elif d.server.clean is False:
+        return Outcome.FAILED, None, "the server wasn't shut down cleanly"
+    wal = d.volume.wal
+    return Outcome.OK, wal.position if wrote and wal is not None and wal.last_record in d.world.shutdowns else None, ""
+
+
+def stop(d: Driver) -> Operation:
+    """Shut the server down."""
+    if d.server.heartbeat_state == "down":
+        return Outcome.OK, None, "it was down already"
     if not (yield from d.stop()):
         return Outcome.FAILED, None, "the server doesn't stop"
-    return Outcome.OK, d.volume.wal.position if wrote and d.server.clean and d.volume.wal is not None else None, ""
+    return Outcome.OK, None, ""

@@ -108,20 +108,41 @@ def replay_stands_still(seed: int) -> World:
 # --- shutdowns ---
 
 
-def everybody_stops(seed: int, late: float = 45.0) -> World:
-    """Everything is stopped gracefully, as when a release is scaled to 0; later the pod that was the primary's comes back so much later."""
-    world = running(3, seed)
+def _stopped(world: World, late: float | None) -> World:
     old = primary_of(world)
-    world.run(world.uniform(20.0, 25.0))
     world.statefulset.scale_to_zero()
     wait_until(world, lambda: all(world.statefulset.stays_away(m) for m in range(3)), 90.0)
     world.run(60.0)
     for member in others(world, old):
         world.statefulset.let_back(member)
-    world.run(late)
-    world.statefulset.let_back(old)
-    world.run(60.0)
+    world.run(45.0 if late is None else late)
+    if late is not None:
+        world.statefulset.let_back(old)
+        world.run(60.0)
     return world
+
+
+def everybody_stops(seed: int) -> World:
+    """A release is scaled to 0, and up again: the pod that was the primary's comes back 45 s after the others."""
+    world = running(3, seed)
+    world.run(world.uniform(20.0, 25.0))
+    return _stopped(world, 45.0)
+
+
+def everybody_stops_behind(seed: int) -> World:
+    """The same, while no replica receives the last that is written."""
+    world = running(3, seed)
+    world.run(world.uniform(20.0, 25.0))
+    for member in others(world, primary_of(world)):
+        faults.stall_stream(world, member, 1.0)
+    return _stopped(world, 45.0)
+
+
+def everybody_stops_for_good(seed: int) -> World:
+    """The same with replicas that receive everything; the pod that was the primary's doesn't come back."""
+    world = running(3, seed)
+    world.run(world.uniform(20.0, 25.0))
+    return _stopped(world, None)
 
 
 def _switched_over(world: World) -> World:
@@ -230,6 +251,7 @@ def _updated(world: World) -> World:
     world.run(world.uniform(20.0, 25.0))
     world.statefulset.update()
     wait_until(world, lambda: not world.statefulset.updating, 400.0)
+    world.run(20.0)
     return world
 
 

@@ -43,6 +43,11 @@ def keeps_clients_out(world: World) -> bool:
     return at - max(c.at for c in world.commits if c.at < at) > SWITCHOVER_S
 
 
+def updates_too_soon(world: World) -> bool:
+    """Tell whether a rolling update took the primary's pod while nobody followed."""
+    return world.statefulset.too_soon > 0
+
+
 def promotes_who_has_most_to_replay(world: World) -> bool:
     """Tell whether the last one that was told to write began to only after a long recovery."""
     return world.promotions[-1][0] - max(c.at for c in world.commits) > LONG_S

@@ -22,7 +22,8 @@ NODE_GRACE_S = 40.0
 
 
 class StatefulSet:
-    """Lists hold a value for each member, by its number. held: its pod isn't made, as long as its node is cordoned or it is scaled away.
+    """Lists hold a value for each member, by its number. held: its pod isn't made, as long as its node is cordoned or it is scaled away;
+    too_soon: how often it took the primary's pod while nobody followed.
 
     It has chances of its own, so that whether anybody looks at readiness changes nothing else in a run.
     """
@@ -31,6 +32,7 @@ class StatefulSet:
         self.world = world
         self.held = [False] * world.replicas
         self.updating = False
+        self.too_soon = 0
         self._random = random.Random(seed)
         self._failures = [0] * world.replicas
         self._heard_at = [0.0] * world.replicas
@@ -84,6 +86,8 @@ class StatefulSet:
             pod = self.world.api.pods.get(self.world.pod_name(member))
             if member in self._old and pod is not None and not pod.deleting:
                 self._old.discard(member)
+                server = self.world.server[member]
+                self.too_soon += server.writable and not server.followers()
                 faults.pod_delete(self.world, member)
                 break
             if not self.is_ready(member):

@@ -26,7 +26,7 @@ from .statefulset import StatefulSet
 from .wal import Branch, Wal
 
 PLENTY = 1 << 40
-REDO_RATE = 1e8
+REDO_RATE = 1e9
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ COLD_WAIT_S = 30.0
 RANK_STEP_S = 1.0
 SUCCESSOR_HEADSTART_S = 1.0
 NO_LEASE_WAIT_S = 60.0
+INITDB_TIMELINE = 1
 RESUME_LEAP = 16
 
 
@@ -81,7 +82,8 @@ def is_foreign(publication: Publication, lease: LeaseState) -> bool:
     A volume that knows a newer term than the Lease is no such one: the Lease was put back, with the rest of etcd.
     """
     position = publication.position
-    return position is not None and position.timeline > lease.timeline and publication.max_term <= lease.term
+    reserved = max(lease.timeline, INITDB_TIMELINE)
+    return position is not None and position.timeline > reserved and publication.max_term <= lease.term
 
 
 def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, int, bool, bool, int]:
