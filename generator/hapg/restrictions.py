@@ -54,8 +54,10 @@ def _bounded(bound: Bound, others: tuple[object, ...] = ()) -> Schema:
 
 
 def _argument(item: Schema) -> Schema:
-    refused = [{"if": {"pattern": pattern}, "then": _left_out(why)} for pattern, why in INITDB_REFUSED.items()]
-    return {"type": item["type"], "allOf": refused, "pattern": INITDB_TAKEN, "complaint": item["complaint"]}
+    found: Schema = {"if": {"pattern": INITDB_TAKEN}, "else": {"const": "an option that the chart takes, long ones in full"}}
+    for pattern, why in reversed(list(INITDB_REFUSED.items())):
+        found = {"if": {"pattern": pattern}, "then": _left_out(why), "else": found}
+    return {**item, **found}
 
 
 def _inside(properties: Mapping[str, Schema], *path: str, needed: bool = True) -> Schema:

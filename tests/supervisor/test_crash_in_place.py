@@ -19,11 +19,8 @@ from tests.cluster import embedded
 from .conftest import Make
 from .harness import DEFAULT, SCRIPT, Container, wait_for
 from .test_operations import Operator
-from .test_replication import SEGMENT, catches_up, rows, write
+from .test_replication import SEGMENT, Clone, catches_up, rows, write
 
-SEGMENT_OF = {True: SEGMENT, False: 16 * SEGMENT}
-"""Segments are of 16 MiB where initdb can't make them smaller."""
-MAJORS = [*embedded.MAJORS, DEFAULT]
 SLEEP = "select pg_sleep(600)"
 
 
@@ -40,18 +37,6 @@ def operator() -> Iterator[Callable[[Container, Container], Operator]]:
         each.close()
 
 
-def serving(make: Make, templates: Callable[[str], Path], major: str) -> Container:
-    """A primary on timeline 2 with a checkpoint that was made while it serves."""
-    primary = make("pod-0", major=major)
-    primary.take_data_of(templates(major))
-    primary.start()
-    primary.ok("start", "hot")
-    primary.promote(2, 1)
-    write(primary, "first")
-    primary.sql("checkpoint")
-    return primary
-
-
 def crash_a_session(primary: Container) -> subprocess.Popen[bytes]:
     """Kill a backend as the kernel does when memory is short."""
     client = subprocess.Popen(primary.psql(SLEEP), stderr=subprocess.DEVNULL)
@@ -63,9 +48,8 @@ def crash_a_session(primary: Container) -> subprocess.Popen[bytes]:
 
 def shutdown_checkpoints(server: Container, start: str) -> list[str]:
     """Return the shutdown checkpoints of timeline 2 in a server's WAL from `start` on."""
-    size = SEGMENT_OF[server.major.recovery_parameters]
     directory = server.pgdata / server.major.wal_directory
-    first = segment_name(2, parse_lsn(start), size)
+    first = segment_name(2, parse_lsn(start), SEGMENT)
     segments = sorted(path.name for path in directory.iterdir() if len(path.name) == len(first) and path.name >= first)
     command = [str(word) for word in (server.bin / server.major.wal_dump, "--path", directory, "--start", start, segments[0], segments[-1])]
     dumped = subprocess.run(command, capture_output=True, text=True, check=False).stdout
@@ -74,21 +58,16 @@ def shutdown_checkpoints(server: Container, start: str) -> list[str]:
 
 
 def checkpoint(primary: Container) -> str:
-    """Return where the last checkpoint is."""
-    said = primary.output("controldata").splitlines()
-    return next(line.split(":")[1].strip() for line in said if line.startswith("Latest checkpoint location"))
+    """Make a checkpoint while the server serves; return where it is."""
+    primary.sql("checkpoint")
+    return primary.sql("select checkpoint_lsn from pg_control_checkpoint()")
 
 
-@pytest.mark.parametrize("major", MAJORS)
 def test_a_server_whose_session_crashes_ends_and_writes_no_shutdown_checkpoint(
-    major: str, make: Make, templates: Callable[[str], Path], operator: Callable[[Container, Container], Operator]
+    primary: Container, clone: Clone, operator: Callable[[Container, Container], Operator]
 ) -> None:
-    primary = serving(make, templates, major)
-    replica = make("pod-1", major=major)
-    replica.start()
-    replica.ok("clone", *primary.address())
-    replica.ok("start", "hot")
-    replica.ok("follow", *primary.address())
+    write(primary, "first")
+    replica = clone("pod-1", "hot")
     catches_up(replica, primary)
     start = checkpoint(primary)
     client = crash_a_session(primary)
@@ -105,27 +84,35 @@ def test_a_server_whose_session_crashes_ends_and_writes_no_shutdown_checkpoint(
     assert shutdown_checkpoints(primary, start) == []
 
 
-@pytest.mark.parametrize("major", MAJORS)
-def test_alter_system_does_not_bring_recovery_in_place_back(major: str, make: Make, templates: Callable[[str], Path]) -> None:
-    primary = serving(make, templates, major)
-    primary.sql("alter system set restart_after_crash = on", "select pg_reload_conf()")
-    assert primary.sql("show restart_after_crash") == "off"
-    crash_a_session(primary).wait()
-    primary.unasked("died")
-
-
-@pytest.mark.parametrize("major", MAJORS)
-def test_postgresql_by_itself_recovers_in_place_with_a_shutdown_checkpoint(
-    major: str, make: Make, templates: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Why restart_after_crash isn't the user's: the record is that of an orderly end, and this server writes on."""
+@pytest.fixture
+def recovering_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor that starts servers as PostgreSQL is by itself."""
     script = tmp_path / SCRIPT.name
     script.write_text(SCRIPT.read_text().replace("-c restart_after_crash=off", "-c restart_after_crash=on"))
     monkeypatch.setattr("tests.supervisor.harness.SCRIPT", script)
-    primary = serving(make, templates, major)
+
+
+def test_postgresql_by_itself_recovers_in_place_with_a_shutdown_checkpoint_and_writes_on(
+    recovering_in_place: None, primary: Container
+) -> None:
+    """Why restart_after_crash isn't the user's: the record is that of an orderly end."""
+    write(primary, "first")
     start = checkpoint(primary)
     postmaster = primary.postmaster()
     crash_a_session(primary).wait()
     wait_for(lambda: primary.answers("insert into t values ('second')") is not None, "it has recovered")
     assert primary.postmaster() == postmaster
     assert len(shutdown_checkpoints(primary, start)) == 1
+
+
+@pytest.mark.parametrize("major", [*embedded.MAJORS, DEFAULT])
+def test_a_server_ends_whatever_alter_system_says(major: str, make: Make, templates: Callable[[str], Path]) -> None:
+    primary = make("pod-0", major=major)
+    primary.take_data_of(templates(major))
+    primary.start()
+    primary.ok("start", "hot")
+    primary.promote(2, 1)
+    primary.sql("alter system set restart_after_crash = on", "select pg_reload_conf()")
+    assert primary.sql("show restart_after_crash") == "off"
+    crash_a_session(primary).wait()
+    primary.unasked("died")

@@ -178,7 +178,7 @@
 {{- else if regexMatch `^-[dgknN]*[sSV?]|^--(show|sync-only|version|help)(=|$)` . -}}
 {{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb would end without having made a database" .) -}}
 {{- else if not (regexMatch `^([^-\s]\S*|-[dgknN]+|-[dgknN]*[EL]\S*|--(allow-group-access|builtin-locale|data-checksums|debug|discard-caches|encoding|icu-locale|icu-rules|lc-collate|lc-ctype|locale|locale-provider|no-clean|no-data-checksums|no-instructions|no-locale|no-sync|sync-method|wal-segsize)(=\S*)?)$` .) -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s is not an argument of initdb that the chart takes; long options are written in full" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart takes, long ones in full" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.initdb.scripts -}}
@@ -197,7 +197,7 @@
 {{- $claim := index . 0 -}}
 {{- range dig "accessModes" list (index . 1 | default dict) -}}
 {{- if not (has . (list "ReadWriteOnce" "ReadWriteOncePod")) -}}
-{{- $wrong = append $wrong (printf "%s.accessModes: %s lets servers on several nodes open one volume, or none write to it; ReadWriteOncePod, or ReadWriteOnce" $claim .) -}}
+{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -105,7 +105,7 @@
 {{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because [[ why ]]" .) -}}
 [% endfor %]
 {{- else if not (regexMatch `[[ postgresql.INITDB_TAKEN ]]` .) -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s is not an argument of initdb that the chart takes; long options are written in full" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart takes, long ones in full" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.initdb.scripts -}}
@@ -124,7 +124,7 @@
 {{- $claim := index . 0 -}}
 {{- range dig "accessModes" list (index . 1 | default dict) -}}
 {{- if not (has . (list "ReadWriteOnce" "ReadWriteOncePod")) -}}
-{{- $wrong = append $wrong (printf "%s.accessModes: %s lets servers on several nodes open one volume, or none write to it; ReadWriteOncePod, or ReadWriteOnce" $claim .) -}}
+{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
