@@ -313,10 +313,11 @@ def segments_replayed(container: Container) -> set[str]:
 def test_the_title_of_the_startup_process_tells_how_far_replay_is(pair: Pair, major: str) -> None:
     """After a crash, on a server that takes no connection; the names of the segments only grow."""
     primary = pair.primary
-    first = segment_name(2, status(primary).position.lsn, control(primary).segment_size)
     write_much(primary)
-    last = segment_name(2, status(primary).position.lsn, control(primary).segment_size)
+    size = control(primary).segment_size
+    last = segment_name(2, status(primary).position.lsn, size)
     primary.ok("kill")
+    first = segment_name(2, control(primary).redo, size)
     start = primary.tell("start", "warm")
     seen: list[str] = []
 
