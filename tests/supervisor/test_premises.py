@@ -24,7 +24,7 @@ from hapg_failover.core.wal import end_by_reading, ends_in_shutdown, segment_nam
 from . import test_majors
 from .harness import Container, wait_for
 from .test_majors import ALL, Pair, inspection, log, startup_process, status
-from .test_standbys import in_force
+from .test_standbys import commit, in_force
 
 pair = test_majors.pair
 of_each_major = pytest.mark.parametrize("major", ALL)
@@ -348,6 +348,31 @@ def test_the_control_file_moves_while_a_standby_replays(pair: Pair, major: str) 
     assert control(replica).min_recovery <= Position(2, status(primary).position.lsn)
 
 
+@of_each_major
+def test_the_control_file_names_a_new_timeline_only_after_a_checkpoint(pair: Pair, major: str) -> None:
+    """Until then pg_rewind, which reads it, takes the server for one of the timeline before."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    replica.ok("seal", "fast")
+    primary.end()
+    [checkpointer] = processes(replica, b"checkpointer")
+    with stopped(checkpointer):
+        replica.promote(3, 2)
+        replica.sql("insert into t values ('on the new timeline')")
+        assert status(replica).position.timeline == 3
+        assert control(replica).checkpoint.timeline == 2
+    replica.sql("checkpoint")
+    assert control(replica).checkpoint.timeline == 3
+
+
+@of_each_major
+def test_a_base_backup_leaves_replication_slots_out(pair: Pair, major: str) -> None:
+    pair.primary.sql("select pg_create_physical_replication_slot('pod_1')")
+    assert list((pair.primary.pgdata / "pg_replslot").iterdir())
+    pair.replica.ok("clone", *pair.primary.address())
+    assert not list((pair.replica.pgdata / "pg_replslot").iterdir())
+
+
 # --- settings ---
 
 
@@ -366,3 +391,19 @@ def test_a_walsender_that_has_not_read_the_setting_is_told_by_its_priority(pair:
         assert not in_force(primary, OFF)
     wait_for(lambda: in_force(primary, OFF), "the walsender has read it too")
     assert primary.sql("select sync_priority from pg_stat_replication") == "0"
+
+
+@of_each_major
+def test_a_commit_that_is_cancelled_while_it_waits_is_done_on_the_primary(pair: Pair, major: str) -> None:
+    """Its client is answered, with a warning, though no standby has it."""
+    primary = pair.primary
+    primary.ok("standbys", "1")
+    with commit(primary) as client:
+        waiting = "select pid from pg_stat_activity where state = 'active' and query like 'insert into t values%'"
+        wait_for(lambda: primary.answers(waiting), "the commit waits")
+        wait_for(lambda: primary.answers("select count(*) from t where w = 'x'") == "0", "nobody sees it")
+        primary.sql(f"select pg_cancel_backend(({waiting}))")
+        assert client.wait(10) == 0
+        assert client.stdout is not None
+        assert "canceling wait for synchronous replication" in client.stdout.read()
+    assert primary.sql("select count(*) from t where w = 'x'") == "1"
