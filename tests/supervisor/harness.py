@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -80,17 +81,28 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+_AS_SERVER_USER = threading.Lock()
+_users = 0
+
+
 @contextlib.contextmanager
 def as_server_user() -> Iterator[None]:
-    """Write files as the user that the containers of a pod share."""
+    """Write files as the user that the containers of a pod share, which is then the whole process's: the last thread to leave ends it."""
+    global _users
     uid, gid = server_user()
-    os.setegid(gid)
-    os.seteuid(uid)
+    with _AS_SERVER_USER:
+        _users += 1
+        if _users == 1:
+            os.setegid(gid)
+            os.seteuid(uid)
     try:
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
+        with _AS_SERVER_USER:
+            _users -= 1
+            if _users == 0:
+                os.seteuid(0)
+                os.setegid(0)
 
 
 @cache

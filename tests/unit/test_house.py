@@ -102,6 +102,21 @@ class TestDocuments:
                 broken.append(target)
         assert broken == []
 
+    def test_each_premise_about_postgresql_names_its_rule_and_a_test_that_exists(self) -> None:
+        text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+        section = text.partition("## 9. Premises about PostgreSQL and where they are tested\n")[2].partition("\n## ")[0]
+        rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
+        assert rows
+        rules = set(re.findall(r"^\*\*([0-9]+)\. ", text, re.MULTILINE))
+        listed = set()
+        for premise, named, nodes in rows:
+            assert {number.rstrip("ABCDEF") for number in named.replace(" ", "").split(",")} <= rules, premise
+            tests = re.findall(r"`([^`]+)`", nodes)
+            assert tests, f"no test: {premise}"
+            listed |= set(tests)
+        assert listed - {node for path in sorted({node.partition("::")[0] for node in listed}) for node in nodes_of(path)} == set()
+        assert set(nodes_of("tests/supervisor/test_premises.py")) - listed == set()
+
     def test_pictures_are_current(self) -> None:
         for name, draw in PICTURES.items():
             assert draw() == (ROOT / "docs" / name).read_text(encoding="utf-8"), name
@@ -117,6 +132,11 @@ class TestDocuments:
         assert "Apache License" in text
         assert "Version 2.0, January 2004" in text
         assert "END OF TERMS AND CONDITIONS" in text
+
+
+def nodes_of(path: str) -> list[str]:
+    """Return the tests of a file, a path below the root, as pytest names them, without their parameters."""
+    return [f"{path}::{name}" for name in re.findall(r"^def (test_\w+)", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)]
 
 
 def anchors(document: Path) -> set[str]:

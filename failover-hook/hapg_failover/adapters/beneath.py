@@ -1,9 +1,9 @@
-"""Files below a directory into which others write, too: no link is followed, and nothing but regular files is opened.
+"""Files below a directory that others can write to: no link is followed, and only regular files are opened.
 
-Whoever is a superuser in SQL can put anything on a pod's volumes, among it links to files that only the failover container sees, and
-FIFOs at which a reader waits for ever. So each part of a path is opened by itself, relative to the descriptor of the directory before it,
-with O_NOFOLLOW (open(2)); the paths used here have three parts at most. A file is looked at before it is opened, and again when it is
-open; meanwhile O_NONBLOCK keeps whatever may have taken its place from holding us up.
+A superuser in SQL can put anything on a pod's volumes, for example a link to a file that only the failover container can read, or a FIFO
+that blocks its reader. So each part of a path is opened relative to the descriptor of its parent, with O_NOFOLLOW (open(2)); paths have
+three parts at most. The type is checked before a file is opened and again on its descriptor. O_NONBLOCK keeps the open from waiting if
+the file is replaced in between.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _BLOCK = 512  # the unit of st_blocks (stat(2))
 
 
 class Irregular(OSError):
-    """Something isn't what should have that name: a link, FIFO, device or directory in its place, or a file larger than it may be."""
+    """A name belongs to something unexpected: a link, FIFO, device or directory, or a file that is too large."""
 
 
 def _named(error: OSError, path: str) -> OSError:
-    """Return `error` with the whole path, which a call relative to a descriptor doesn't know."""
+    """Return `error` with the whole path, which a call relative to a descriptor leaves out."""
     kind = Irregular if isinstance(error, Irregular) or error.errno in _NOT_A_DIRECTORY else OSError
     return kind(error.errno, error.strerror, path)
 
@@ -59,7 +59,7 @@ def directory(base: str, *names: str) -> Iterator[int]:
 
 
 def open_file(parent: int, name: str, flags: int, path: str, is_expected: Callable[[int], bool] = stat.S_ISREG) -> int:
-    """Open what has that name in a directory, if it is of the type that is expected, as a rule a regular file.
+    """Return a descriptor of a file in a directory, if it has the expected type, by default a regular file.
 
     flags: of open(2); path: its name in errors; is_expected: of a mode. Raise FileNotFoundError, Irregular, OSError.
     """
@@ -82,28 +82,33 @@ def _expect(is_expected: Callable[[int], bool], found: os.stat_result, path: str
 
 
 def open_or_create(parent: int, name: str, flags: int, path: str) -> int:
-    """Open a regular file of a directory; where there is none, make an empty one for its owner alone. Raise as `open_file`."""
+    """Return a descriptor of a regular file in a directory, created empty with mode 0600 if it is missing. Raise as `open_file`."""
     for _ in range(_CREATE_TRIES):
         with suppress(FileNotFoundError):
             return open_file(parent, name, flags, path)
         with suppress(FileExistsError):
             return os.open(name, flags | os.O_CREAT | os.O_EXCL, _PRIVATE, dir_fd=parent)
-    raise FileExistsError(errno.EEXIST, "made and removed again and again by somebody else", path)
+    raise FileExistsError(errno.EEXIST, "created and removed by somebody else meanwhile", path)
 
 
 def read(base: str, *names: str, most: int) -> bytes | None:
-    """Return what a file below `base` holds, None if it isn't there. most: bytes it may have. Raise Irregular, OSError."""
-    path = "/".join((base, *names))
+    """Return the content of a file below `base`, None if it is missing. most: the largest size, in bytes. Raise Irregular, OSError."""
     try:
         parent = open_directory(base, *names[:-1])
     except FileNotFoundError:
         return None
     try:
-        file = open_file(parent, names[-1], os.O_RDONLY, path)
-    except FileNotFoundError:
-        return None
+        return read_in(parent, names[-1], most, "/".join((base, *names)))
     finally:
         os.close(parent)
+
+
+def read_in(parent: int, name: str, most: int, path: str) -> bytes | None:
+    """Return the content of a file in a directory. path: its name in errors; the rest as `read`."""
+    try:
+        file = open_file(parent, name, os.O_RDONLY, path)
+    except FileNotFoundError:
+        return None
     try:
         found = b""
         while part := os.read(file, min(_CHUNK, most + 1)):
@@ -118,14 +123,14 @@ def read(base: str, *names: str, most: int) -> bytes | None:
 
 
 def create(parent: int, name: str, mode: int = _PRIVATE) -> int:
-    """Return a descriptor, for writing, of a new file in the place of whatever has that name. Raise OSError."""
+    """Return a descriptor, for writing, of a new file that replaces anything of that name. Raise OSError."""
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=parent)
     return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=parent)
 
 
 def write(parent: int, name: str, data: bytes, mode: int = _PRIVATE) -> None:
-    """Put a file in the place of whatever has that name. Its content is on disk before that. Raise OSError."""
+    """Write a file and rename it over anything of that name; its content is on disk before the rename. Raise OSError."""
     with os.fdopen(create(parent, temporary(name), mode), "wb", buffering=0) as file:
         file.write(data)
         os.fsync(file.fileno())
@@ -138,12 +143,12 @@ def replace(parent: int, name: str) -> None:
 
 
 def temporary(name: str) -> str:
-    """Return the name under which a file is written before it takes the place of another."""
+    """Return the name a file has while it is written."""
     return f".{name}.new"
 
 
 def mode_of(parent: int, name: str) -> int | None:
-    """Return the type and mode of what has that name in a directory, the link's own if it is one; None if there is nothing."""
+    """Return the type and mode of an entry of a directory, a link's own if it is a link; None if it is missing."""
     try:
         return os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -162,7 +167,7 @@ def sizes(parent: int) -> dict[str, int]:
 
 
 def room_below(parent: int, name: str, deepest: int = _DEEPEST) -> int:
-    """Return how many bytes the files below a directory take; 0 if it isn't one. What vanishes meanwhile counts as nothing."""
+    """Return the bytes taken by the files below a directory; 0 if it isn't a directory. Files that vanish meanwhile are not counted."""
     try:
         inside = os.open(name, _DIRECTORY, dir_fd=parent)
     except (FileNotFoundError, NotADirectoryError):

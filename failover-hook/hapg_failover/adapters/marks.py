@@ -28,16 +28,16 @@ class Files:
         return beneath.directory(self._path, *names)
 
     def mode(self, name: str) -> int | None:
-        """Return the type and mode of what has that name, the link's own if it is one; None if there is nothing. Raise OSError."""
+        """Return the type and mode of an entry, a link's own if it is a link; None if it is missing. Raise OSError."""
         with self.directory() as parent:
             return beneath.mode_of(parent, name)
 
     def has(self, name: str) -> bool:
-        """Tell whether something has that name."""
+        """Tell whether there is an entry of that name."""
         return self.mode(name) is not None
 
     def text(self, *names: str) -> str | None:
-        """Return what a small file holds, None if it isn't there. Raise ValueError if it is no small file of ASCII, OSError."""
+        """Return the text of a small file, None if it is missing. Raise ValueError if it isn't a small ASCII file, OSError."""
         try:
             found = beneath.read(self._path, *names, most=_LONGEST)
         except Irregular as error:
@@ -60,7 +60,7 @@ class Files:
         return found.f_bavail * found.f_frsize
 
     def room_taken(self, names: Iterable[str]) -> int:
-        """Return how many bytes are taken by what is below these directories. Raise OSError."""
+        """Return the bytes taken by the files below these directories. Raise OSError."""
         with self.directory() as parent:
             return sum(beneath.room_below(parent, name) for name in names)
 

@@ -2,7 +2,7 @@
 
 POST /grant, a JSON object of core.model.GrantRequest; the answer is one of {volume, granted, reason}. `X-Ha-Postgres-Mac` is the
 HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer passes for a new one. An
-answer that can't be verified, or that comes too late, is no answer. Whatever isn't signed is neither parsed nor kept.
+answer that can't be verified, or that comes too late, is no answer. Anything unsigned is neither parsed nor kept.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Requests and responses of the little of HTTP that kubelet, Prometheus and the members' agents speak (RFC 9112): one for a connection.
+"""HTTP requests and responses (RFC 9112), as much as kubelet, Prometheus and the members' agents use: one request per connection.
 
-Nothing here waits or keeps anything. What a client says is bounded: its head, and a body where one is expected at all.
+Pure functions. Head and body of a request are bounded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Request:
-    """A whole request. headers: by lower-case name, none where no body is expected; body: as long as the request says."""
+    """A complete request. headers: by lower-case name, empty where no body is expected."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer. headers: beside the length of the body."""
+    """An answer. headers: without Content-Length."""
 
     status: HTTPStatus
     body: bytes = b""
@@ -43,9 +43,9 @@ class Response:
 
 
 def parse(received: bytes, longest_body: int) -> Request | HTTPStatus | None:
-    """Return the request that was received, None if there is more of it to come, or the status with which it is refused.
+    """Return the request received, None if it is incomplete, or the status of its refusal.
 
-    longest_body: in bytes; 0: no answer depends on headers or body, so they are passed over.
+    longest_body: in bytes; 0: headers and body are ignored, because no answer depends on them.
     """
     end = _END_OF_HEAD.search(received)
     if end is None:

@@ -1,7 +1,7 @@
 """An HTTP server for short requests, in one thread that waits for no client.
 
-Every client has the same few seconds for all of its request and answer, however it spreads its bytes. There are places for so many; when
-they are taken, the client that has been there longest gives its own to the next, so that those who say nothing keep nobody out.
+Each client has a total deadline for its request and answer. The number of clients is bounded: a new one replaces the oldest, so silent
+clients keep nobody out.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _MOST_IGNORED = 1 << 20
 _ACCEPTED_AT_ONCE = 16
 
 Later = Callable[[], Response]
-"""Work that may take some of the client's time, in a thread of its own, and returns the answer."""
+"""Work that may wait, done in another thread within the client's deadline; returns the answer."""
 
 Answer = Callable[[Request], Response | Later]
-"""Called in the server's thread, so that it mustn't wait for anything."""
+"""Called in the server's thread: it must not wait."""
 
 
 class _Client:
-    """A connection: until when it may last, what it has said, what it is still to hear, how much of it is passed over; and the events
-    that are waited for, 0 for none.
+    """A connection: its deadline, the bytes received and not yet sent, how many were ignored after a refusal, and the awaited events, 0 for
+    none.
     """
 
     __slots__ = ("awaited", "deadline", "ignored", "is_refused", "received", "socket", "unsent")
@@ -50,7 +50,7 @@ class _Client:
 
 
 class HttpServer:
-    """Answers at one port. A client that is slow, silent, wordy or gone is no event."""
+    """Answers at one port. Slow, silent and broken clients are dropped without a word."""
 
     def __init__(self, port: int, name: str, answer: Answer, longest_body: int = 0) -> None:
         """port: 0 for any; name: of the thread; longest_body: in bytes, see requests.parse. Raise OSError if the port is taken."""
@@ -85,7 +85,7 @@ class HttpServer:
             for key, events in self._selector.select(timeout):
                 if key.data is None:
                     self._accept()
-                elif key.data in self._clients:  # unless it has just given its place away
+                elif key.data in self._clients:  # it may have been dropped a moment ago
                     (self._write if events & selectors.EVENT_WRITE else self._read)(key.data)
             now = time.monotonic()
             while (oldest := next(iter(self._clients), None)) is not None and oldest.deadline <= now:
@@ -97,7 +97,7 @@ class HttpServer:
                 connection, _ = self._listener.accept()
             except BlockingIOError:
                 return
-            except OSError:  # it has gone again, or there are no descriptors left
+            except OSError:  # the client has gone, or no descriptor is left
                 self._drop_oldest()
                 return
             if len(self._clients) >= PLACES:
@@ -105,7 +105,7 @@ class HttpServer:
             connection.setblocking(False)
             client = _Client(connection, time.monotonic() + CLIENT_SECONDS)
             self._clients[client] = None
-            self._read(client)  # most have said all they have to say
+            self._read(client)  # most requests are complete by now
 
     def _drop_oldest(self) -> None:
         oldest = next(iter(self._clients), None)
@@ -131,7 +131,7 @@ class HttpServer:
     def _consider(self, client: _Client) -> None:
         request = parse(bytes(client.received), self._longest_body)
         if isinstance(request, HTTPStatus):
-            # What it still says is read: a connection that is closed with bytes unread is reset, and our answer may be lost.
+            # The rest is read and ignored: closing a connection with unread bytes resets it, and the answer may be lost.
             client.is_refused = True
             self._send(client, Response(request))
         elif request is None:
@@ -146,7 +146,7 @@ class HttpServer:
     def _answer_to(self, request: Request) -> Response | Later:
         try:
             return self._answer(request)
-        except Exception:  # the others are served all the same
+        except Exception:  # one bad answer must not end the server
             return Response(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _send(self, client: _Client, response: Response) -> None:
@@ -178,7 +178,7 @@ class HttpServer:
         client.awaited = events
 
     def _hand_over(self, client: _Client, work: Later) -> None:
-        """Have the client answered by another thread, which takes its connection along."""
+        """Have another thread answer the client; the connection is that thread's from here on."""
         if not self._free.acquire(blocking=False):
             self._send(client, Response(HTTPStatus.SERVICE_UNAVAILABLE))
             return

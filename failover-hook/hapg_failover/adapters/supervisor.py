@@ -1,7 +1,7 @@
 """The supervisor of the postgres container, reached over the FIFOs and files of the shared memory volume.
 
-docs/contract.md describes every file. Nothing here has a thread of its own; the caller judges nonces and events. Whoever is a superuser in
-SQL writes to that volume, too: what is no regular file of a sensible size counts as not there.
+docs/contract.md describes every file. Nothing here has a thread of its own; the caller judges nonces and events. A superuser in
+SQL can write to that volume, too: anything but a regular file of a sensible size is treated as missing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LONGEST_OUTPUT = 1 << 20
 _MOST_EVENTS = 1 << 16
 _RESULTS = frozenset({"ok", "error", "refused", "hello", "died", "fenced", "terminating"})
 _HEARTBEAT = re.compile(r"(\d+\.\d\d) (down|standby|primary) (\d+) ([01]) (-|[a-z0-9-]{1,40}) *\n")
-_HELLO = re.compile(r"(\S+) (\S+) (\d+\.\d\d) (-|[a-z_,]+)\n")
+_HELLO = re.compile(r"([0-9A-Za-z-]{1,64}) ([0-9A-Za-z-]{1,64}) (\d+\.\d\d) (-|[a-z_,]+)\n")
 _DEADLINE = re.compile(r"\S+ \S+ \S+ (\S+) (\d+)\n")
 _EVENT = re.compile(r"(\S+) (-|[a-z0-9-]{1,40}) ([a-z]+)(?: (.*))?")
 _ARGUMENT = re.compile(r"[!-~]+")
@@ -52,28 +52,29 @@ class SupervisorFiles:
     def __init__(self, run: Path = Path("/run/hapg")) -> None:
         """Make the FIFOs if the supervisor hasn't yet, and open the one of the events."""
         self._run = str(run)
-        with beneath.directory(self._run) as below:
-            for name in ("verbs", "events"):
-                self._make_fifo(below, name)
-            # Opened for writing too, so that the end of a supervisor isn't an end of file that wakes every poll.
-            self._events = self._open_fifo(below, "events", os.O_RDWR)
+        self._below = beneath.open_directory(self._run)
+        for name in ("verbs", "events"):
+            self._make_fifo(name)
+        # Opened for writing too, so that the end of a supervisor isn't an end of file that wakes every poll.
+        self._events = self._open_fifo("events", os.O_RDWR)
         self._pending = b""
         self._prefix = secrets.token_hex(4)
         self._numbers = count(1)
         self._deadline_lock = threading.Lock()
 
-    def _make_fifo(self, run: int, name: str) -> None:
+    def _make_fifo(self, name: str) -> None:
         with contextlib.suppress(FileExistsError):
-            os.mkfifo(name, 0o600, dir_fd=run)
-        if not stat.S_ISFIFO(beneath.mode_of(run, name) or 0):
+            os.mkfifo(name, 0o600, dir_fd=self._below)
+        if not stat.S_ISFIFO(beneath.mode_of(self._below, name) or 0):
             raise FileExistsError(f"{self._run}/{name} is no FIFO")
 
-    def _open_fifo(self, run: int, name: str, flags: int) -> int:
-        return beneath.open_file(run, name, flags, f"{self._run}/{name}", stat.S_ISFIFO)
+    def _open_fifo(self, name: str, flags: int) -> int:
+        return beneath.open_file(self._below, name, flags, f"{self._run}/{name}", stat.S_ISFIFO)
 
     def close(self) -> None:
-        """Close the event FIFO; the object is of no use afterwards."""
+        """Close what is open; the object is of no use afterwards."""
         os.close(self._events)
+        os.close(self._below)
 
     def hello(self) -> Hello | None:
         """Return the supervisor's last hello, None if there is none."""
@@ -107,8 +108,7 @@ class SupervisorFiles:
         if len(line) > _LONGEST_LINE:
             raise ValueError(f"longer than {_LONGEST_LINE} bytes: {verb}")
         # Without a reader, that is without a supervisor, this open fails; verbs don't wait for the next one.
-        with beneath.directory(self._run) as run:
-            fifo = self._open_fifo(run, "verbs", os.O_WRONLY)
+        fifo = self._open_fifo("verbs", os.O_WRONLY)
         try:
             os.write(fifo, line)
         finally:
@@ -147,7 +147,9 @@ class SupervisorFiles:
 
     def output(self, verb_id: str) -> str:
         """Return what the job `verb_id` printed ('' if nothing)."""
-        return self._text("out", verb_id, most=_LONGEST_OUTPUT)
+        with contextlib.suppress(Irregular):
+            return (beneath.read(self._run, "out", verb_id, most=_LONGEST_OUTPUT) or b"").decode("utf-8", "replace")
+        return ""
 
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
         """Write the deadline file by atomic rename. deadline: boot time in seconds, None for no fence."""
@@ -155,8 +157,7 @@ class SupervisorFiles:
         # One writer at a time: the temporary file has one name, so that a killed agent leaves no litter in memory.
         with self._deadline_lock:
             line = f"{until} {_hundredths(boottime())} {hello.boot_id} {hello.nonce} {term}\n"
-            with beneath.directory(self._run) as run:
-                beneath.write(run, "deadline", line.encode("ascii"))
+            beneath.write(self._below, "deadline", line.encode("ascii"))
 
     def term_in_force(self, hello: Hello) -> int:
         """Return the term of the deadline file of this incarnation, 0 if there is none."""
@@ -165,16 +166,15 @@ class SupervisorFiles:
 
     def forget_hello(self) -> None:
         """Remove the hello of a supervisor that is known to be dead."""
-        with beneath.directory(self._run) as run, contextlib.suppress(FileNotFoundError):
-            os.unlink("hello", dir_fd=run)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("hello", dir_fd=self._below)
 
     def wait_container_dead(self) -> Callable[[], None]:
         """Block until no process of the postgres container is alive; return a function that gives the lock back.
 
         While the lock is kept, a supervisor that kubelet starts anew waits for it.
         """
-        with beneath.directory(self._run) as run:
-            file = beneath.open_or_create(run, "lock", os.O_RDWR, f"{self._run}/lock")
+        file = beneath.open_or_create(self._below, "lock", os.O_RDWR, f"{self._run}/lock")
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except BaseException:
@@ -188,8 +188,8 @@ class SupervisorFiles:
 
         return give_back
 
-    def _text(self, *names: str, most: int = _LONGEST_LINE) -> str:
-        """Return what a file holds; '' if there is none, or something that the supervisor hasn't made. most: bytes it may have."""
+    def _text(self, name: str) -> str:
+        """Return the content of a file; '' if it is missing or can't be the supervisor's."""
         with contextlib.suppress(Irregular):
-            return (beneath.read(self._run, *names, most=most) or b"").decode("utf-8", "replace")
+            return (beneath.read_in(self._below, name, _LONGEST_LINE, name) or b"").decode("utf-8", "replace")
         return ""

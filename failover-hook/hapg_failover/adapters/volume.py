@@ -25,7 +25,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESERVE = "reserve"
 _HISTORY_SIZE = 1 << 20
 _CONTROL_SIZE = 8192  # PG_CONTROL_FILE_SIZE of catalog/pg_control.h
-# What is found is compared with these before anything of it is used or told: it may be anybody's.
+# Anybody may have written what is found: it is matched against these before it is used or quoted.
 _VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\n?")
 _UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SYSTEM_IDENTIFIER = re.compile(r"[0-9]{1,20}")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
@@ -32,8 +33,9 @@ from .test_decide import FOLLOWING, MINE, OTHER, PRIMARY, SAID, seen
 
 IDLE = 200
 CROWDED_S = 1.0
-READY_S = 1.0  # timeoutSeconds of the chart's readiness probe, by default
-LIVE_S = 5.0  # and of its liveness probe
+READY = 1.0, 2  # timeoutSeconds and failureThreshold of the chart's readiness probe
+LIVE = 5.0, 6  # and of its liveness probe
+GRANT = LIMIT_S, 3  # a grant lasts for three more requests after the one it answers
 KEY = peer_key("secret")
 REQUEST = GrantRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
 POST = b"POST /grant HTTP/1.1\r\nContent-Length: "
@@ -143,6 +145,18 @@ CROWDS: dict[str, Callable[[Crowd], None]] = {
 }
 
 
+def in_time(ask: Callable[[float], Any], limit: tuple[float, int]) -> Any:
+    """Return the first answer that comes in time. limit: seconds for each try, and how many in a row may fail before it matters."""
+    timeout, tries = limit
+    for left in reversed(range(tries)):
+        try:
+            return ask(timeout)
+        except (OSError, PeerError):
+            if not left:
+                raise
+    raise AssertionError
+
+
 def get(port: int, path: str, timeout: float) -> int:
     connection = HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
@@ -161,8 +175,8 @@ def test_probes_are_answered_within_their_timeouts(crowd: Callable[[int], Crowd]
     CROWDS[kind](crowd(probes.port))
     end = time.monotonic() + CROWDED_S
     while time.monotonic() < end:
-        assert get(probes.port, "/readyz", READY_S) == 200
-        assert get(probes.port, "/livez", LIVE_S) == 200
+        assert in_time(partial(get, probes.port, "/readyz"), READY) == 200
+        assert in_time(partial(get, probes.port, "/livez"), LIVE) == 200
 
 
 @pytest.mark.parametrize("kind", CROWDS)
@@ -180,9 +194,10 @@ def test_a_peer_is_answered_and_nobody_else_is_heard(crowd: Callable[[int], Crow
     end = time.monotonic() + CROWDED_S
     asked = 0
     while time.monotonic() < end:
-        assert client.ask(REQUEST, "127.0.0.1", LIMIT_S) == PeerAnswer("v1", True, "fine")
+        assert in_time(partial(client.ask, REQUEST, "127.0.0.1"), GRANT) == PeerAnswer("v1", True, "fine")
         asked += 1
-    assert heard == [REQUEST] * asked
+    assert len(heard) >= asked
+    assert set(heard) == {REQUEST}
 
 
 def test_a_client_has_one_deadline_for_all_it_says(monkeypatch: pytest.MonkeyPatch) -> None:

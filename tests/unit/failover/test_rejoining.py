@@ -78,7 +78,7 @@ class Release:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    (tmp_path / "pgdata").mkdir()
+    (tmp_path / "pgdata" / "pg_wal").mkdir(parents=True)
     (tmp_path / "pgdata" / "PG_VERSION").write_text("15\n")
     Volume(tmp_path, "15", "pg_wal").write_marker(Marker("old", "7000"))
     return tmp_path

@@ -1,0 +1,409 @@
+"""What the protocol takes for granted about PostgreSQL, seen on the servers of each major (docs/protocol.md, section 9).
+
+The programs of 15 aren't there for the older ones, so the control file and WAL are read by the agent's own code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.adapters.volume import Volume
+from hapg_failover.core.control import ControlData, parse_control_file
+from hapg_failover.core.lsn import Position, parse_lsn
+from hapg_failover.core.syncset import OFF, Setting
+from hapg_failover.core.wal import end_by_reading, ends_in_shutdown, segment_name
+
+from . import test_majors
+from .harness import Container, wait_for
+from .test_majors import ALL, Pair, inspection, log, startup_process, status
+from .test_standbys import commit, in_force
+
+pair = test_majors.pair
+of_each_major = pytest.mark.parametrize("major", ALL)
+MUCH = 300_000
+"""Rows of some 110 bytes: 33 MB, more than the 16 MB of shared_buffers and than a segment of 9.6."""
+
+
+def volume(container: Container) -> Volume:
+    return Volume(container.volume, container.major.name, container.major.wal_directory)
+
+
+def control(container: Container) -> ControlData:
+    """Read the control file of a server that may be writing it."""
+    found: list[ControlData] = []
+
+    def reads() -> bool:
+        with contextlib.suppress(ValueError):
+            found.append(parse_control_file(volume(container).read_control()))
+        return bool(found)
+
+    wait_for(reads, "the control file is whole")
+    return found[-1]
+
+
+def end_of_wal(container: Container) -> Position:
+    """Read where the WAL ends of a server whose last checkpoint is on its newest timeline; no verb is needed."""
+    said = control(container)
+    end = end_by_reading(volume(container).read_wal, said.checkpoint.timeline, said.redo, said.segment_size)
+    assert end is not None
+    return Position(said.checkpoint.timeline, end)
+
+
+def ends_in_a_shutdown(container: Container) -> bool:
+    end = end_of_wal(container)
+    return ends_in_shutdown(volume(container).read_wal, end.timeline, end.lsn, control(container).segment_size)
+
+
+def named(container: Container, statement: str) -> str:
+    """Return a statement with the names that its major has."""
+    for new, old in container.major.sql_names.items():
+        statement = statement.replace(new, old)
+    return statement
+
+
+def processes(container: Container, title: bytes) -> list[int]:
+    """Return the processes, as this namespace numbers them, in whose title those words are."""
+    found = []
+    for pid in container.pids():
+        with contextlib.suppress(FileNotFoundError):
+            if title in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def outside(container: Container, inside: str) -> int:
+    """Return the number that a process of the container has in this namespace."""
+    [pid] = [pid for pid in container.pids() if f"NSpid:\t{pid}\t{inside}\n" in Path(f"/proc/{pid}/status").read_text()]
+    return pid
+
+
+@contextmanager
+def session(container: Container) -> Iterator[int]:
+    """Hold a transaction open that has written; return its backend."""
+    with subprocess.Popen(
+        container.psql("begin", "insert into t values ('open')", "select pg_sleep(3600)"), stderr=subprocess.PIPE
+    ) as client:
+        asleep = "select pid from pg_stat_activity where state = 'active' and query like 'select pg_sleep(3600)%'"
+        wait_for(lambda: container.answers(asleep), "the session sleeps")
+        yield outside(container, container.sql(asleep))
+        client.kill()
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Let a process do nothing meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def write_much(container: Container) -> None:
+    container.sql(
+        "create table if not exists much (n int, w text)", f"insert into much select n, repeat('x', 80) from generate_series(1, {MUCH}) n"
+    )
+
+
+# --- the end of a server's WAL ---
+
+
+@of_each_major
+def test_a_fast_shutdown_writes_its_checkpoint_once_the_last_backend_has_ended(pair: Pair, major: str) -> None:
+    primary = pair.primary
+    with session(primary) as backend:
+        with stopped(backend):
+            stop = primary.tell("stop", "fast")
+            wait_for(lambda: not processes(primary, b"writer"), "all but the one that doesn't move have ended")
+            assert processes(primary, b"checkpointer")
+            assert control(primary).cluster_state == "in production"
+            assert not ends_in_a_shutdown(primary)
+        assert primary.answer(stop).text == "0"
+    assert control(primary).cluster_state == "shut down"
+    assert ends_in_a_shutdown(primary)
+
+
+@of_each_major
+def test_a_shutdown_checkpoint_is_the_last_record_of_its_server(pair: Pair, major: str) -> None:
+    """Valid WAL ends with it, on the timeline that the server wrote; and the next start, which is sealed, adds nothing."""
+    primary = pair.primary
+    pair.write("last")
+    assert primary.ok("stop", "fast") == "0"
+    end = end_of_wal(primary)
+    assert ends_in_a_shutdown(primary)
+    assert control(primary).checkpoint.timeline == 2
+    assert control(primary).checkpoint.lsn < end.lsn
+    primary.ok("start", "hot")
+    wait_for(lambda: primary.answers("select count(*) from t") == "10", "it answers")
+    assert end_of_wal(primary) == end
+    assert primary.ok("stop", "fast") == "0"
+    assert end_of_wal(primary) == end
+    assert ends_in_a_shutdown(primary)
+
+
+@of_each_major
+def test_an_end_without_a_shutdown_is_no_shutdown_checkpoint(pair: Pair, major: str) -> None:
+    """Whether it was killed, shut down at once, or has just made a checkpoint of another kind."""
+    primary = pair.primary
+    pair.write("second")
+    primary.sql("checkpoint")
+    assert not ends_in_a_shutdown(primary)
+    primary.ok("stop", "immediate")
+    assert not ends_in_a_shutdown(primary)
+    primary.ok("start", "warm")
+    primary.ok("kill")
+    assert not ends_in_a_shutdown(primary)
+
+
+def crash_a_backend(primary: Container, restarts: str) -> None:
+    conf = primary.config / "postgresql.conf"
+    conf.write_text(f"{conf.read_text()}\nrestart_after_crash = {restarts}\n")
+    primary.sql("select pg_reload_conf()")
+    wait_for(lambda: primary.answers("show restart_after_crash") == restarts, "the setting is read")
+    with session(primary) as backend:
+        os.kill(backend, signal.SIGKILL)
+
+
+@of_each_major
+def test_without_restart_after_crash_a_crashed_backend_ends_the_server_without_a_shutdown_checkpoint(pair: Pair, major: str) -> None:
+    crash_a_backend(pair.primary, "off")
+    pair.primary.unasked("died")
+    assert not ends_in_a_shutdown(pair.primary)
+
+
+@of_each_major
+def test_control_with_it_a_server_that_goes_on_has_written_a_shutdown_checkpoint(pair: Pair, major: str) -> None:
+    """Why it is off: the end of recovery in place has the form of a shutdown, and a server that lives on follows it."""
+    crash_a_backend(pair.primary, "on")
+    wait_for(lambda: "all server processes terminated; reinitializing" in log(pair.primary), "it recovers in place")
+    wait_for(lambda: ends_in_a_shutdown(pair.primary), "its WAL ends with what looks like a shutdown")
+    wait_for(lambda: pair.primary.answers("insert into t values ('goes on')") is not None, "it writes on")
+    assert not ends_in_a_shutdown(pair.primary)
+
+
+@of_each_major
+def test_a_fast_shutdown_waits_until_a_streaming_standby_has_received_all(pair: Pair, major: str) -> None:
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    [receiver] = processes(replica, b"receiver")
+    with stopped(receiver):
+        pair.write("late")
+        stop = primary.tell("stop", "fast")
+        wait_for(lambda: control(primary).cluster_state == "shut down", "the shutdown checkpoint is written")
+        assert processes(primary, b"sender")
+        assert primary.state == "primary"
+        assert not [event for event in primary.events if event.verb_id == stop]
+    assert primary.answer(stop).text == "0"
+    replica.ok("seal", "fast")
+    assert inspection(replica).end_of_wal(None) == end_of_wal(primary)
+    assert inspection(replica).ends_in_shutdown(end_of_wal(primary))
+
+
+# --- a standby ---
+
+
+def last_segment(container: Container, end: Position) -> bytes:
+    size = control(container).segment_size
+    found = volume(container).read_wal(segment_name(end.timeline, end.lsn, size), 0, size)
+    assert found is not None
+    return found
+
+
+@of_each_major
+def test_a_sealed_standby_writes_no_wal_and_does_not_move(pair: Pair, major: str) -> None:
+    """Neither by itself, nor for reads and a restartpoint, nor across a restart, while its primary writes on."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    pair.write("second")
+    pair.wait_caught_up()
+    end = pair.seal()
+    before = last_segment(replica, end)
+    for restart in (False, True):
+        if restart:
+            assert replica.ok("stop", "fast") == "0"
+            replica.ok("start", "hot")
+        pair.write("third")
+        wait_for(lambda: replica.answers("select count(*) from t") == "10", "it answers, with what it had")
+        replica.sql("checkpoint")
+        assert replica.sql(named(replica, "select pg_last_wal_replay_lsn()")) == replica.sql(
+            f"select '{end.lsn >> 32:X}/{end.lsn & 0xFFFFFFFF:X}'"
+        )
+        assert status(primary).senders == ()
+        assert not processes(replica, b"receiver")
+    assert inspection(replica).end_of_wal(None) == end
+    assert last_segment(replica, end) == before
+
+
+@of_each_major
+def test_what_is_read_of_wal_is_what_is_replayed(pair: Pair, major: str) -> None:
+    """And a server that was started again says nothing of what it had received before."""
+    primary = pair.primary
+    pair.write("second")
+    primary.ok("kill")
+    end = inspection(primary).end_of_wal(None)
+    assert end is not None
+    primary.ok("start", "hot")
+    wait_for(lambda: primary.answers("select count(*) from t") == "10", "it answers")
+    replayed = named(primary, "select pg_last_wal_replay_lsn()")
+    wait_for(lambda: parse_lsn(primary.sql(replayed)) >= end.lsn, "it has replayed that")
+    assert parse_lsn(primary.sql(replayed)) == end.lsn
+    assert primary.sql(named(primary, "select pg_last_wal_receive_lsn() is null")) == "t"
+
+
+@of_each_major
+def test_the_title_of_the_receiver_says_what_is_on_disk(pair: Pair, major: str) -> None:
+    primary, replica = pair.primary, pair.replica
+    pair.follow("warm")
+    pair.write("second")
+    pair.wait_caught_up()
+
+    def told() -> int:
+        [receiver] = processes(replica, b"receiver")
+        _, _, words = Path(f"/proc/{receiver}/cmdline").read_bytes().rstrip(b"\0 ").decode().rpartition("streaming ")
+        return parse_lsn(words)
+
+    wait_for(lambda: told() == status(primary).position.lsn, "it names the end of the primary's WAL")
+    shown = told()
+    replica.ok("kill")
+    end = inspection(replica).end_of_wal(None)
+    assert end is not None
+    assert end.lsn >= shown
+
+
+@of_each_major
+def test_a_promotion_comes_after_the_replay_of_all_local_wal(pair: Pair, major: str) -> None:
+    """Also one that is signalled while most of it is still to be replayed."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    startup = startup_process(replica)
+    with stopped(startup):
+        for _ in range(20):
+            pair.write("backlog")
+        pair.wait_caught_up()
+        written = status(primary).position
+        replay = "replay_lsn" if major != "9.6" else "replay_location"
+        assert parse_lsn(primary.sql(f"select {replay} from pg_stat_replication")) < written.lsn
+        primary.end()
+        wait_for(lambda: not processes(replica, b"receiver"), "the receiver has ended")
+        replica.deadline(None)
+        replica.ok("promote", "3", "2")
+    wait_for(lambda: replica.answers("select pg_is_in_recovery()") == "f", "it is writable")
+    assert replica.sql("select count(*) from t") == "105"
+    assert status(replica).position >= Position(3, written.lsn)
+
+
+def segments_replayed(container: Container) -> set[str]:
+    """Return the segment that the startup process says it replays, if it says one."""
+    names = set()
+    for pid in processes(container, b"recovering "):
+        with contextlib.suppress(FileNotFoundError):
+            names.add(Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ").decode().rpartition(" ")[2])
+    return {name for name in names if len(name) == len("000000010000000000000001")}
+
+
+@of_each_major
+def test_the_title_of_the_startup_process_tells_how_far_replay_is(pair: Pair, major: str) -> None:
+    """After a crash, on a server that takes no connection; the names of the segments only grow."""
+    primary = pair.primary
+    write_much(primary)
+    size = control(primary).segment_size
+    last = segment_name(2, status(primary).position.lsn, size)
+    primary.ok("kill")
+    first = segment_name(2, control(primary).redo, size)
+    start = primary.tell("start", "warm")
+    seen: list[str] = []
+
+    def arrives() -> bool:
+        for name in segments_replayed(primary):
+            if not seen or name != seen[-1]:
+                seen.append(name)
+        return bool(seen) and seen[-1] >= last
+
+    wait_for(arrives, "it says that it replays the last segment", 120.0)
+    assert primary.answer(start, 120.0).result == "ok"
+    assert len(seen) > 1
+    assert seen == sorted(seen)
+    assert first <= seen[0]
+
+
+@of_each_major
+def test_the_control_file_moves_while_a_standby_replays(pair: Pair, major: str) -> None:
+    """As pages are written, not with every record: it may stand still for as long as all fits into memory."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow("warm")
+    before = control(replica).min_recovery
+    file = replica.pgdata / "global" / "pg_control"
+    written = file.stat().st_mtime_ns
+    write_much(primary)
+    wait_for(lambda: control(replica).min_recovery > before, "the least point of a consistent state has moved", 120.0)
+    assert file.stat().st_mtime_ns > written
+    assert control(replica).min_recovery <= Position(2, status(primary).position.lsn)
+
+
+@of_each_major
+def test_the_control_file_names_a_new_timeline_only_after_a_checkpoint(pair: Pair, major: str) -> None:
+    """Until then pg_rewind, which reads it, takes the server for one of the timeline before."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    replica.ok("seal", "fast")
+    primary.end()
+    [checkpointer] = processes(replica, b"checkpointer")
+    with stopped(checkpointer):
+        replica.promote(3, 2)
+        replica.sql("insert into t values ('on the new timeline')")
+        assert status(replica).position.timeline == 3
+        assert control(replica).checkpoint.timeline == 2
+    replica.sql("checkpoint")
+    assert control(replica).checkpoint.timeline == 3
+
+
+@of_each_major
+def test_a_base_backup_leaves_replication_slots_out(pair: Pair, major: str) -> None:
+    pair.primary.sql("select pg_create_physical_replication_slot('pod_1')")
+    assert list((pair.primary.pgdata / "pg_replslot").iterdir())
+    pair.replica.ok("clone", *pair.primary.address())
+    assert not list((pair.replica.pgdata / "pg_replslot").iterdir())
+
+
+# --- settings ---
+
+
+@of_each_major
+def test_a_walsender_that_has_not_read_the_setting_is_told_by_its_priority(pair: Pair, major: str) -> None:
+    """Each process reads a reloaded setting in its own time; a new connection shows it at once."""
+    primary = pair.primary
+    pair.follow("warm")
+    primary.ok("standbys", "1", "pod-1")
+    wait_for(lambda: in_force(primary, Setting(1, ("pod-1",))), "the setting is in force")
+    sender = outside(primary, primary.sql("select pid from pg_stat_replication"))
+    with stopped(sender):
+        primary.ok("standbys", "0")
+        wait_for(lambda: primary.answers("show synchronous_standby_names") == "", "a new connection shows it")
+        assert primary.sql("select sync_priority from pg_stat_replication") == "1"
+        assert not in_force(primary, OFF)
+    wait_for(lambda: in_force(primary, OFF), "the walsender has read it too")
+    assert primary.sql("select sync_priority from pg_stat_replication") == "0"
+
+
+@of_each_major
+def test_a_commit_that_is_cancelled_while_it_waits_is_done_on_the_primary(pair: Pair, major: str) -> None:
+    """Its client is answered, with a warning, though no standby has it."""
+    primary = pair.primary
+    primary.ok("standbys", "1")
+    with commit(primary) as client:
+        waiting = "select pid from pg_stat_activity where state = 'active' and query like 'insert into t values%'"
+        wait_for(lambda: primary.answers(waiting), "the commit waits")
+        wait_for(lambda: primary.answers("select count(*) from t where w = 'x'") == "0", "nobody sees it")
+        primary.sql(f"select pg_cancel_backend(({waiting}))")
+        assert client.wait(10) == 0
+        assert client.stdout is not None
+        assert "canceling wait for synchronous replication" in client.stdout.read()
+    assert primary.sql("select count(*) from t where w = 'x'") == "1"
