@@ -65,6 +65,7 @@ from .world import Change, World, read_volume
 
 EVENTS_S = 60.0
 FRESH_S = 0.7
+BLIND_S = 5.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 ANSWERED = (Exit, PutLease)
@@ -259,6 +260,8 @@ class Agent:
             segment=w.segment,
             policy=settings.policy,
             standby_names=w.standby_names,
+            greeting=w.greeting,
+            blind=now - max(w.status_at, self._memory.phase_since) > BLIND_S,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,

@@ -10,7 +10,7 @@ from .adapters.volume import Volume
 from .core.actions import Op
 from .core.lsn import Position
 from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
-from .core.observation import LeaseView, Slot, Streaming
+from .core.observation import ANSWERED, Greeting, LeaseView, Slot, Streaming
 from .core.recovery import Recovery
 from .core.results import OpResult, PutResult, RecordCheck
 from .core.view import see
@@ -46,8 +46,8 @@ def read_volume(volume: Volume) -> VolumeFacts:
 @dataclass
 class World:
     """The last word of every thread. gone: UIDs of the last pods that were seen to go; down_at: boot time at which the supervisor said that
-    the server is dead; give_back: the dead container's locks, while we keep them; puts, ops, asked, granted: answers and requests that
-    `decide` hasn't seen yet.
+    the server is dead; status_at: of the last look at the server by SQL; give_back: the dead container's locks, while
+    we keep them; puts, ops, asked, granted: answers and requests that `decide` hasn't seen yet.
     """
 
     volume: VolumeFacts
@@ -60,6 +60,8 @@ class World:
     slots: tuple[Slot, ...] | None = None
     standby_names: str = ""
     recovery: Recovery | None = None
+    status_at: float = 0.0
+    greeting: Greeting = ANSWERED
     probe_at: float = 0.0
     room: int | None = None
     room_on: str = DATA_VOLUME

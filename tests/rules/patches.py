@@ -42,7 +42,7 @@ from hapg_failover.core.fields import Fields
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
-from hapg_failover.core.observation import LeaseView, Observation
+from hapg_failover.core.observation import ANSWERED, LeaseView, Observation
 from hapg_failover.core.results import OpResult, PutResult
 from hapg_failover.core.step import Step
 from hapg_failover.core.timing import Timing
@@ -123,6 +123,11 @@ def silent_supervisor_renewed(patch: pytest.MonkeyPatch) -> None:
 
 
 hung_disk_renewed = _seen_as(lambda o, m: (replace(o, probe_at=o.now), m))
+
+
+silence_unheard = _seen_as(lambda o, m: (replace(o, greeting=ANSWERED), m))
+crowd_is_silence = _seen_as(lambda o, m: (replace(o, greeting=replace(o.greeting, crowded=False)), m))
+blind_drops = _seen_as(lambda o, m: (replace(o, blind=False), m))
 
 
 def always_fenced(patch: pytest.MonkeyPatch) -> None:

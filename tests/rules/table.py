@@ -106,6 +106,19 @@ PARTS = (
     ),
     Part("1", "no renewal while the supervisor is silent", patches.silent_supervisor_renewed, Witness(DECIDE, "the supervisor is silent")),
     Part("1", "no renewal while nothing can be written", patches.hung_disk_renewed, Witness(DECIDE, "the disk hangs")),
+    Part("1", "a primary that lets nobody in is replaced", patches.silence_unheard, Simulated(scenarios.lets_nobody_in, stays)),
+    Part(
+        "1",
+        "a server that answers is left in office though all its slots are taken",
+        patches.crowd_is_silence,
+        Witness(PRIMARY + "test_a_server_whose_slots_are_all_taken_stays_in_office"),
+    ),
+    Part(
+        "7",
+        "who streams isn't known while SQL tells nothing",
+        patches.blind_drops,
+        Witness(PRIMARY + "test_members_stay_while_nobody_knows_who_streams"),
+    ),
     Part("1", "a primary whose disk hangs is replaced", mutants.sick_renewals, Simulated(scenarios.disk_hangs, stays)),
     Part(
         "1",

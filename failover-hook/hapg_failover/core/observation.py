@@ -48,13 +48,32 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Greeting:
+    """How our server has answered new connections of late.
+
+    since: boot time of the last look; silent: seconds in which it has waited in vain; refusing: seconds in which each was told that the
+    server isn't ready (57P03); crowded: the last one was told that all slots are taken (53300), by a server that is in production as its
+    control file says.
+    """
+
+    since: float = 0.0
+    silent: float = 0.0
+    refusing: float = 0.0
+    crowded: bool = False
+
+
+ANSWERED = Greeting()
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything `decide` may know, at one instant.
 
     now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby, primary)
     or None without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are
     in our hands. probe_at: boot time of the last successful write to every volume, probe_on: the volume that was tried last. recovery: the
-    replay of a server that starts, is sealed or promoted. streaming, position, slots: from SQL while primary; slots None: not known, or not
+    replay of a server that starts, is sealed or promoted. greeting: of the server while primary; blind: SQL hasn't told for a while who
+    streams. streaming, position, slots: from SQL while primary; slots None: not known, or not
     used. volume_reason: what volume_state rests on; room: bytes that are free on the volume that has least, None: not known, room_on: which
     one that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the
     server says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked,
@@ -95,6 +114,8 @@ class Observation:
     segment: int = SEGMENT_SIZE
     policy: Policy = ASYNCHRONOUS
     standby_names: str = ""
+    greeting: Greeting = ANSWERED
+    blind: bool = False
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None

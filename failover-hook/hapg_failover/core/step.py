@@ -23,6 +23,7 @@ TELL_AGAIN_S = 300.0
 ANSWER_AGAIN_S = 1.5
 ANSWERS = 4
 SUSPECT_S = 50.0
+BUSY_AGAIN_S = 5.0
 
 
 class Step:
@@ -76,6 +77,10 @@ class Step:
     def copied(self) -> None:
         """A rewind or a clone has ended."""
         self.remember(copy_at=self.o.now + rejoin.pause(self.m.copies))
+
+    def not_copied(self) -> None:
+        """A rewind or a clone has touched nothing: it doesn't count."""
+        self.remember(copies=self.m.copies - 1, copy_at=self.o.now + BUSY_AGAIN_S)
 
     def tell(self, reason: str, message: str) -> None:
         """Warn by an Event, every five minutes at most."""
