@@ -136,12 +136,15 @@ class Agent:
         else:
             known = self._world.lease
             is_known = known is not None and known.version == lease.version
+            if known is not None and known.state is not None and lease.state.precedes(known.state):
+                self._calls.read_lease()
             is_echo = lease.state.holder == self._me and self._memory.put is not None
-            self._report(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap), not (is_known or is_echo))
+            self._report(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap, True), not (is_known or is_echo))
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
-        self._changes.put(lambda w: w.keep_pod(pod, deleted))
+        now = boottime()
+        self._changes.put(lambda w: w.keep_pod(pod, deleted, now))
 
     def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
         """Decide on a peer's request for a grant; None if that takes too long."""

@@ -10,8 +10,27 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_starved, scenarios_sync
-from tests.simulation.signs import Sign, a_fault_cost_two_failovers, loses, loses_more_than_the_wire_holds, nobody_writes, stays, violated
+from tests.simulation import (
+    mutants,
+    mutants_grants,
+    mutants_restore,
+    mutants_sync,
+    scenarios,
+    scenarios_grants,
+    scenarios_restore,
+    scenarios_starved,
+    scenarios_sync,
+)
+from tests.simulation.signs import (
+    Sign,
+    a_fault_cost_two_failovers,
+    loses,
+    loses_more_than_the_wire_holds,
+    nobody_writes,
+    not_written_anew,
+    stays,
+    violated,
+)
 from tests.simulation.world import World
 
 from . import edits, patches
@@ -51,6 +70,7 @@ DECIDE = UNIT + "test_decide.py::test_decision"
 JUDGE = UNIT + "test_election.py::test_judge"
 MEMBERS = UNIT + "test_members.py::test_members"
 REFUSES = UNIT + "test_failsafe.py::test_a_member_refuses"
+CANDIDACY = UNIT + "test_candidacy.py::"
 PRIMARY = UNIT + "test_primary.py::"
 SWITCHOVER = UNIT + "test_switchover.py::"
 REJOINING = UNIT + "test_rejoining.py::"
@@ -646,6 +666,33 @@ PARTS = (
         "what was said when another Lease was gone doesn't count",
         patches.any_time_without_a_lease_counts,
         Witness(UNIT + "test_view.py::test_without_a_lease_the_last_one_that_anybody_has_seen_tells_this_time_from_others"),
+    ),
+    Part(
+        "14",
+        "a Lease that has gone back is noticed, and written anew by its holder",
+        mutants_restore.way_back_unseen,
+        Simulated(scenarios_restore.same_term, not_written_anew),
+    ),
+    Part(
+        "14",
+        "whatever its version",
+        mutants_restore.serials_uncompared,
+        Simulated(scenarios_restore.bumped, not_written_anew),
+    ),
+    Part("14", "what it says is over", mutants_restore.older_lease_believed, Simulated(scenarios_restore.primary_is_cut, TWO_WRITE)),
+    Part(
+        "14",
+        "volumes know that too",
+        mutants_restore.volumes_tell_nothing,
+        Simulated(scenarios_restore.primary_is_cut_from_new_agents, TWO_WRITE),
+    ),
+    Part("14", "as do members", patches.newer_terms_unheard, Witness(CANDIDACY + "test_a_lease_below_the_term_of_a_member_is_not_claimed")),
+    Part("14", "nothing is promised while it isn't written anew", patches.restored_leases_granted, Witness(REFUSES, "gone back")),
+    Part(
+        "14",
+        "without its holder it is made anew",
+        mutants_restore.never_made_anew,
+        Simulated(scenarios_restore.without_the_primary, nobody_writes),
     ),
     Part("14", "a minute later they seal", patches.followers_wait_for_ever, Witness(DECIDE, "no Lease for a minute")),
     Part(

@@ -351,9 +351,15 @@ class Agent:
 
     # --- the API ---
 
-    def see(self, lease: LeaseObject | None, asked: float) -> None:
+    def see(self, lease: LeaseObject | None, asked: float, watched: bool = False) -> None:
         """Take a read of the Lease into the view."""
-        self.view = view.see(self.view, lease, asked, self.now, self.timing.read_gap)
+        before, volume = self.view, self.server.volume
+        if watched and lease is not None and before is not None and before.state is not None and lease.state.precedes(before.state):
+            self.read_lease()
+        floor = volume.max_term if lease is not None and lease.state.system_identifier == volume.system_identifier else 0
+        self.view = view.see(before, lease, asked, self.now, self.timing.read_gap, watched=watched, floor=floor)
+        if before is not None and view.went_back(before, self.view):
+            self.pods = {name: replace(pod, version="0") for name, pod in self.pods.items()}
 
     def see_pod(self, pod: Pod | None, gone: str | None) -> None:
         """Take a watch event of a pod into the cache."""

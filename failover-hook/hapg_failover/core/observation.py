@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .lsn import Position
-from .model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseState, Pod, VolumeState
+from .model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseObject, LeaseState, Pod, VolumeState
 from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
 from .syncset import ASYNCHRONOUS, Policy
@@ -19,7 +19,8 @@ class LeaseView:
 
     state None: a read said that there is none. version: its resourceVersion; first_seen: boot time at which this version was seen
     first, or at which reading began again after a gap; last_read: boot time of the last successful read; missing_since: since when
-    reads say that a Lease that was there is gone, which counts as unchanged for a minute (rule 14).
+    reads say that a Lease that was there is gone, or has gone back, which counts as unchanged for a minute (rule 14); instead: what the
+    API shows in its place, if it has gone back.
     """
 
     version: str
@@ -27,6 +28,7 @@ class LeaseView:
     first_seen: float
     last_read: float
     missing_since: float | None = None
+    instead: LeaseObject | None = None
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,9 @@ def _renew(step: Step) -> None:
     successor = m.successor if m.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
     writes = m.phase is Phase.PRIMARY and s.recovery is not None
-    changed = ((is_news(s.members, members) or record != s.sync or writes) and o.now - m.put_at >= RETRY_PUT_S) or named
+    gone_back = o.lease is not None and o.lease.instead is not None
+    changed = (gone_back or is_news(s.members, members) or record != s.sync or writes) and o.now - m.put_at >= RETRY_PUT_S
+    changed = changed or named
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
@@ -196,10 +198,15 @@ def _renew(step: Step) -> None:
         return
     if members and not s.members:
         step.fence(True)
+    term = s.term
+    if gone_back:
+        term, why = s.term + 1, f"the Lease has gone back: written anew, under term {s.term + 1}"
+        step.tell("LeaseWentBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
     failsafe.remember_written(step, members)
     position = o.position or s.position
     state = replace(
         s,
+        term=term,
         members=members,
         sync=record,
         ttl_s=o.timing.ttl,
