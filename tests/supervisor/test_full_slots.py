@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -16,7 +17,9 @@ from hapg_failover.adapters.ports import SqlError
 from hapg_failover.core.actions import Op
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.syncset import Setting
+from tests.cluster import embedded
 
+from .conftest import Make
 from .harness import PASSWORD, Container, wait_for
 from .test_operations import Operator
 from .test_replication import Clone, streams, write
@@ -80,6 +83,30 @@ def test_a_promotion_succeeds_and_is_seen(standby: Container, operate: Operate) 
         assert result.position is not None
         assert result.position.timeline == 2
     assert standby.answers("select pg_is_in_recovery()") == "f"
+
+
+@pytest.mark.parametrize("major", embedded.MAJORS)
+def test_a_promotion_is_seen_with_every_major(make: Make, templates: Callable[[str], Path], operate: Operate, major: str) -> None:
+    """From 12 on a walsender tells; before, walsenders use the same slots, and the control file tells."""
+    standby = make("pod-0", major=major)
+    standby.take_data_of(templates(major))
+    standby.start()
+    standby.ok("start", "hot")
+    wait_for(lambda: standby.answers("select 1"), "it answers")
+    operator = operate(standby, standby)
+    position = operator.run(Op.SEAL, term=2).position
+    wait_for(lambda: standby.answers("select 1"), "it answers again: before 13 it is restarted to be sealed")
+    with full(standby):
+        standby.deadline(60, 2)
+        result = operator.run(Op.PROMOTE, term=2, timeline=2, own=position)
+        assert result.outcome is Outcome.OK, result.text
+        assert result.position is not None
+        assert result.position.timeline == 2
+        if major == "9.6":
+            with pytest.raises(SqlError, match="too many clients"):
+                operator.tools.sql.status(5.0)
+        else:
+            assert not operator.tools.sql.status(5.0).in_recovery
 
 
 def test_a_promotion_is_seen_without_any_session(standby: Container, operate: Operate) -> None:

@@ -50,14 +50,18 @@ class _Caller:
 
     @property
     def answer(self) -> str | None:
-        """GRANTED, or the SQLSTATE of the refusal; None if there is none yet, or none in the protocol's form."""
-        if self.heard[:1] == b"R":
-            return GRANTED
-        if self.heard[:1] == b"E" and len(self.heard) >= _HEADER:
-            length = 1 + struct.unpack_from("!I", self.heard, 1)[0]
-            if len(self.heard) >= length:
-                states = [text[1:] for text in bytes(self.heard[_HEADER:length]).split(b"\0") if text.startswith(b"C")]
-                return states[0].decode("ascii", "replace") if states else None
+        """GRANTED, or the SQLSTATE of the refusal; None if there is none yet, or none in the protocol's form. Warnings may come before."""
+        at = 0
+        while len(self.heard) >= at + _HEADER:
+            kind, end = bytes(self.heard[at : at + 1]), at + 1 + struct.unpack_from("!I", self.heard, at + 1)[0]
+            if kind == b"R":
+                return GRANTED
+            if kind not in (b"E", b"N") or len(self.heard) < end:
+                return None
+            if kind == b"E":
+                fields = bytes(self.heard[at + _HEADER : end]).split(b"\0")
+                return next((field[1:].decode("ascii", "replace") for field in fields if field.startswith(b"C")), None)
+            at = end
         return None
 
     def leave(self) -> None:

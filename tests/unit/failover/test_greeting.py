@@ -21,6 +21,7 @@ from .conftest import Server
 
 pytestmark = pytest.mark.slow
 LIMIT = 10.0
+WARNING = b"N\0\0\0\x0eSWARNING\0\0"
 
 
 def ignore(_: float) -> None:
@@ -133,6 +134,19 @@ def test_a_time_in_which_we_did_not_run_is_no_silence(tmp_path: Path, monkeypatc
     waited: list[float] = []
     greet(tmp_path / "nothing", 3.0, waited.append)
     assert waited == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("says", "answer"),
+    [
+        (WARNING + b"R\0\0\0\x08\0\0\0\0", GRANTED),
+        (WARNING + b"E\0\0\0\x0eC53300\0X\0\0", TOO_MANY),
+    ],
+)
+def test_a_warning_may_come_before_the_answer(says: bytes, answer: str) -> None:
+    """As on a full volume, where a backend can't write what it caches."""
+    with listening(says) as path:
+        assert greet(path, LIMIT, ignore) == answer
 
 
 @pytest.mark.parametrize("says", [b"", b"N", b"Ecould not fork new process for connection: no memory\n\0", b"E\0\0\0\6x\0"])
