@@ -65,6 +65,7 @@ from .world import Change, World, read_volume
 
 EVENTS_S = 60.0
 FRESH_S = 0.7
+BLIND_S = 5.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 ANSWERED = (Exit, PutLease)
@@ -135,12 +136,15 @@ class Agent:
         else:
             known = self._world.lease
             is_known = known is not None and known.version == lease.version
+            if known is not None and known.state is not None and lease.state.precedes(known.state):
+                self._calls.read_lease()
             is_echo = lease.state.holder == self._me and self._memory.put is not None
-            self._report(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap), not (is_known or is_echo))
+            self._report(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap, True), not (is_known or is_echo))
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
-        self._changes.put(lambda w: w.keep_pod(pod, deleted))
+        now = boottime()
+        self._changes.put(lambda w: w.keep_pod(pod, deleted, now))
 
     def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
         """Decide on a peer's request for a grant; None if that takes too long."""
@@ -259,6 +263,8 @@ class Agent:
             segment=w.segment,
             policy=settings.policy,
             standby_names=w.standby_names,
+            greeting=w.greeting,
+            blind=now - max(w.status_at, self._memory.phase_since) > BLIND_S,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,

@@ -131,7 +131,7 @@ class Calls:
                 if left and isinstance(error, ApiUnavailable):
                     continue
                 return
-            self._report(partial(World.keep_pod, pod=pod))
+            self._report(partial(World.keep_pod, pod=pod, at=boottime()))
             changed = {"labels": patch.labels} if patch.labels else {"annotations": list(patch.annotations)}
             self._log("info", "patch", pod_patched=patch.pod, seconds=round(boottime() - begun, 3), **changed)
             return

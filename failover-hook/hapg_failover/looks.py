@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from .adapters.clock import boottime
+from .adapters.greeting import NOT_NOW, TOO_MANY
 from .adapters.log import Log
 from .adapters.ports import Sql, SqlError
 from .adapters.volume import Volume
-from .core import storage
+from .core import responsive, storage
 from .core.memory import Phase
+from .core.observation import Greeting
 from .core.streaming import update
 from .reload import Reload
 from .settings import Settings
@@ -25,7 +28,11 @@ PROBE_S = 1.0
 SEGMENT_EVERY_S = 10.0
 RELOAD_S = 5.0
 RESERVE_S = 10.0
+KEEP_S = 2.0
+KEEP_AGAIN_S = 5.0
+GREET_S = 5.0
 WRITING = (Phase.PRIMARY, Phase.PROMOTING)
+STANDING_BY = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING)
 
 
 class Due:
@@ -68,12 +75,15 @@ class Looks:
         self._troubles: dict[str, str] = {}
         self._slots = Due(SLOTS_EVERY_S)
         self._segment = Due(SEGMENT_EVERY_S)
+        self._keep = Due(KEEP_AGAIN_S)
+        self._refusing = 0.0
         self._reload = Reload(lambda: sql.reload(RELOAD_S), partial(log, "info", "reload"))
 
     def begin(self) -> None:
         """Start the threads."""
         every(lambda: STEADY_STATUS_S if self._is_steady else STATUS_S, "status", self._look_at_server)
         every(lambda: PROBE_S, "probe", self._probe_disk)
+        every(lambda: GREET_S, "greet", self._greet)
         every(lambda: RELOAD_S, "reload", self._look_at_files)
         every(lambda: RESERVE_S, "reserve", self._set_aside)
 
@@ -81,6 +91,7 @@ class Looks:
         self._is_steady = False
         if self._phase() not in WRITING:
             self._told = {}
+            self._keep_session()
             return
         with_slots = self._slots.is_due()
         try:
@@ -99,6 +110,7 @@ class Looks:
             w.streaming = update(w.streaming, rows, now)
             w.position = status.position
             w.standby_names = status.standby_names
+            w.status_at = now
             if with_slots:
                 w.slots = kept
 
@@ -108,6 +120,29 @@ class Looks:
         self._told |= told
         self._is_steady = not is_news
         self._report(change, is_news)
+
+    def _keep_session(self) -> None:
+        """Have a session with a hot standby before its clients take all slots: it outlives the promotion."""
+        if self._phase() in STANDING_BY and self._settings().standby_mode == "hot" and self._keep.is_due():
+            self._keep.done()
+            with suppress(SqlError):
+                self._sql.keep(KEEP_S)
+
+    def _greet(self) -> None:
+        """See whether a primary answers a new connection."""
+        if self._phase() is not Phase.PRIMARY:
+            self._refusing = 0.0
+            return
+        begun = boottime()
+
+        def tell(greeting: Greeting) -> None:
+            self._report(lambda w: setattr(w, "greeting", greeting), responsive.trouble(greeting, begun) is not None)
+
+        answer = self._sql.greet(responsive.SILENT_S, lambda silent: tell(Greeting(begun, silent=silent)))
+        self._refusing = self._refusing + GREET_S if answer == NOT_NOW else 0.0
+        if answer is not None:
+            crowded = answer == TOO_MANY and self._volume.production() is not None
+            tell(Greeting(begun, refusing=self._refusing, crowded=crowded))
 
     def _look_at_files(self) -> None:
         """A warm standby takes no connection. It reads the files when it is sealed, which comes before any promotion."""

@@ -45,6 +45,7 @@ NEAR_BYTES = 16 * 1024 * 1024
 FRESH_S = 0.5
 STANDBYS_S = 4.0
 STATUS_S = 2.0
+NOT_CONNECTED = re.compile("connection to server .*failed|could not connect to server")
 TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 
 
@@ -254,7 +255,10 @@ class Operation:
     def _rewind(self) -> OpResult:
         run, tools = self._run, self._tools
         host = run.host or ""
-        timeline = tools.sql.remote_checkpoint(host, tools.port, CHECKPOINT_S)
+        try:
+            timeline = tools.sql.remote_checkpoint(host, tools.port, CHECKPOINT_S)
+        except SqlError as error:
+            return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {error}")
         if timeline != run.timeline:
             raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {run.timeline}")
         on, room = tools.volume.scarcest()
@@ -262,7 +266,13 @@ class Operation:
             return self._result(Outcome.ROOM, f"the {on} has {storage.room_in_words(room)} left for a rewind")
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
-        self._long_verb("rewind", host, str(tools.port), stall=COPY_STALL_S)
+        try:
+            self._long_verb("rewind", host, str(tools.port), stall=COPY_STALL_S)
+        except OperationFailed as failure:
+            if not NOT_CONNECTED.search(str(failure)):
+                raise
+            tools.volume.clear_dirty()  # it connects before it writes
+            return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {failure}")
         tools.volume.clear_dirty()
         return self._result(Outcome.OK, f"rewound to {host}")
 
@@ -319,28 +329,36 @@ class Operation:
             self._verb("promote", str(run.timeline), str(run.own.timeline), *_words(run.setting or syncset.OFF))
         except OperationFailed as failure:
             return replace(self._result(Outcome.FAILED, str(failure)), unbegun=failure.refused)
-        position = self._await_writable()
+        position = self._await_writable(run.timeline)
         if position.timeline != run.timeline:
             raise OperationFailed(f"promoted onto timeline {position.timeline}, {run.timeline} was reserved")
         return self._result(Outcome.OK, f"term {run.term}, timeline {run.timeline}", position)
 
-    def _await_writable(self) -> Position:
-        """Wait until the server writes, however much WAL it has to replay before; return its end of WAL."""
+    def _await_writable(self, timeline: int) -> Position:
+        """Wait until the server writes, on `timeline`, however much WAL it has to replay before; return its end of WAL."""
         tools, begun = self._tools, boottime()
         while True:
-            try:
-                status = tools.sql.status(1.0)
-                if not status.in_recovery:
-                    return status.position
-                problem = "it is still in recovery"
-            except SqlError as error:
-                problem = str(error)
+            position, problem = self._is_writable(timeline)
+            if position is not None:
+                return position
             if self._heartbeat().state == "down":
                 raise OperationFailed(f"the server died: {problem}")
             now = boottime()
             if now - max(begun, tools.moved_at()) > tools.stall:
                 raise OperationFailed(f"not writable, and no progress for {tools.stall:g} s: {problem}")
             time.sleep(PROMOTE_POLL_S if now - begun < PROMOTE_OFTEN_S else PROMOTE_SELDOM_POLL_S)
+
+    def _is_writable(self, timeline: int) -> tuple[Position | None, str]:
+        """Return where the server writes, or None and why it doesn't.
+
+        A server without a free connection slot says nothing by SQL. Its control file tells then whether recovery has ended, on `timeline`.
+        """
+        try:
+            status = self._tools.sql.status(1.0)
+            return (None, "it is still in recovery") if status.in_recovery else (status.position, "")
+        except SqlError as error:
+            position = self._tools.volume.production()
+            return position if position is not None and position.timeline == timeline else None, str(error)
 
     def _prepare(self) -> OpResult:
         """Checkpoint while serving, so that the shutdown's own is short; once more for what was written during a long one."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .adapters.ports import Hello
 from .adapters.volume import Volume
 from .core.actions import Op
 from .core.lsn import Position
 from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
-from .core.observation import LeaseView, Slot, Streaming
+from .core.observation import ANSWERED, Greeting, LeaseView, Slot, Streaming
 from .core.recovery import Recovery
 from .core.results import OpResult, PutResult, RecordCheck
-from .core.view import see
+from .core.view import see, went_back
 from .core.wal import SEGMENT_SIZE
 
 GONE_KEPT = 64
@@ -45,21 +45,25 @@ def read_volume(volume: Volume) -> VolumeFacts:
 
 @dataclass
 class World:
-    """The last word of every thread. gone: UIDs of the last pods that were seen to go; down_at: boot time at which the supervisor said that
-    the server is dead; give_back: the dead container's locks, while we keep them; puts, ops, asked, granted: answers and requests that
-    `decide` hasn't seen yet.
+    """The last word of every thread. gone: UIDs of the last pods that were seen to go; pods_seen: boot time when a pod was last told of
+    alone; down_at: boot time at which the supervisor said that the server is dead; status_at: of the last look at the server by SQL;
+    give_back: the dead container's locks, while we keep them; puts, ops, asked, granted: answers and requests that `decide` hasn't seen
+    yet.
     """
 
     volume: VolumeFacts
     lease: LeaseView | None = None
     pods: dict[str, Pod] = field(default_factory=dict)
     pods_listed_at: float = 0.0
+    pods_seen: dict[str, float] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     streaming: tuple[Streaming, ...] = ()
     position: Position | None = None
     slots: tuple[Slot, ...] | None = None
     standby_names: str = ""
     recovery: Recovery | None = None
+    status_at: float = 0.0
+    greeting: Greeting = ANSWERED
     probe_at: float = 0.0
     room: int | None = None
     room_on: str = DATA_VOLUME
@@ -75,16 +79,20 @@ class World:
     term_in_force: int = 0
     give_back: Callable[[], None] | None = None
 
-    def see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float) -> None:
+    def see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float, watched: bool = False) -> None:
         """Take a read of the Lease; the arguments are those of core.view.see."""
-        self.lease = see(self.lease, lease, asked, now, gap)
+        before, ours = self.lease, lease is not None and lease.state.system_identifier == self.volume.system_identifier
+        self.lease = see(before, lease, asked, now, gap, watched=watched, floor=self.volume.max_term if ours else 0)
+        if before is not None and went_back(before, self.lease):
+            # The pods' versions begin anew as well: whatever comes now is newer than what we have.
+            self.pods = {name: replace(pod, version="0") for name, pod in self.pods.items()}
 
     def see_recovery(self, recovery: Recovery | None) -> None:
         """Take a look at the server's replay."""
         self.recovery = recovery
 
-    def keep_pod(self, pod: Pod, deleted: bool = False) -> None:
-        """Take one pod, unless something newer is known of it."""
+    def keep_pod(self, pod: Pod, deleted: bool = False, at: float = 0.0) -> None:
+        """Take one pod, unless something newer is known of it. at: boot time when it came, 0: with a list."""
         known = self.pods.get(pod.name)
         if deleted:
             self.gone = (*self.gone, pod.uid)[-GONE_KEPT:]
@@ -92,14 +100,15 @@ class World:
                 self.pods = {name: p for name, p in self.pods.items() if name != pod.name}
         elif known is None or known.uid != pod.uid or int(pod.version) >= int(known.version):
             self.pods = {**self.pods, pod.name: pod}
+            self.pods_seen[pod.name] = max(at, self.pods_seen.get(pod.name, 0.0))
 
     def keep_pods(self, pods: Iterable[Pod], asked: float) -> None:
-        """Take a list of all pods that was asked for at `asked` (boot time); what is newer than the list stays."""
+        """Take a list of all pods that was asked for at `asked` (boot time); what is newer than the list, and came after that, stays."""
         before, self.pods = self.pods, {}
         for pod in pods:
             self.keep_pod(pod)
             known = before.get(pod.name)
-            if known is not None and known.uid == pod.uid:
+            if known is not None and known.uid == pod.uid and self.pods_seen.get(pod.name, 0.0) >= asked:
                 self.keep_pod(known)
         self.pods_listed_at = asked
 

@@ -42,7 +42,7 @@ from hapg_failover.core.fields import Fields
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
-from hapg_failover.core.observation import LeaseView, Observation
+from hapg_failover.core.observation import ANSWERED, LeaseView, Observation
 from hapg_failover.core.results import OpResult, PutResult
 from hapg_failover.core.step import Step
 from hapg_failover.core.timing import Timing
@@ -123,6 +123,11 @@ def silent_supervisor_renewed(patch: pytest.MonkeyPatch) -> None:
 
 
 hung_disk_renewed = _seen_as(lambda o, m: (replace(o, probe_at=o.now), m))
+
+
+silence_unheard = _seen_as(lambda o, m: (replace(o, greeting=ANSWERED), m))
+crowd_is_silence = _seen_as(lambda o, m: (replace(o, greeting=replace(o.greeting, crowded=False)), m))
+blind_drops = _seen_as(lambda o, m: (replace(o, blind=False), m))
 
 
 def always_fenced(patch: pytest.MonkeyPatch) -> None:
@@ -618,6 +623,21 @@ any_version_told = _constant(volume, "_VERSION", re.compile(".*", re.DOTALL))
 # --- 14 ---
 
 
+def restored_leases_granted(patch: pytest.MonkeyPatch) -> None:
+    against = failsafe._reason_against
+
+    def lenient(step: Step, request: GrantRequest) -> str | None:
+        reason = against(step, request)
+        return None if reason is not None and "gone back" in reason else reason
+
+    patch.setattr(failsafe, "_reason_against", lenient)
+
+
+def newer_terms_unheard(patch: pytest.MonkeyPatch) -> None:
+    stand = candidacy.stand
+    patch.setattr(candidacy, "stand", lambda step, s: stand(step, replace(s, term=99)))
+
+
 def term_kept(patch: pytest.MonkeyPatch) -> None:
     failed = deciding._put_failed
 
@@ -650,8 +670,8 @@ any_time_without_a_lease_counts = _constant(view, "without_lease", lambda seen, 
 def missing_means_free(patch: pytest.MonkeyPatch) -> None:
     see = view.see
 
-    def hasty(old: LeaseView | None, lease: LeaseObject | None, asked: float, now: float, gap: float) -> LeaseView:
-        return see(old, lease, asked, now, gap) if lease is not None else LeaseView(NO_LEASE, None, now, asked)
+    def hasty(old: LeaseView | None, lease: LeaseObject | None, asked: float, now: float, gap: float, **more: Any) -> LeaseView:
+        return see(old, lease, asked, now, gap, **more) if lease is not None else LeaseView(NO_LEASE, None, now, asked)
 
     patch.setattr(view, "see", hasty)
 

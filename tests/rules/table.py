@@ -10,8 +10,27 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation import mutants, mutants_grants, mutants_sync, scenarios, scenarios_grants, scenarios_starved, scenarios_sync
-from tests.simulation.signs import Sign, a_fault_cost_two_failovers, loses, loses_more_than_the_wire_holds, nobody_writes, stays, violated
+from tests.simulation import (
+    mutants,
+    mutants_grants,
+    mutants_restore,
+    mutants_sync,
+    scenarios,
+    scenarios_grants,
+    scenarios_restore,
+    scenarios_starved,
+    scenarios_sync,
+)
+from tests.simulation.signs import (
+    Sign,
+    a_fault_cost_two_failovers,
+    loses,
+    loses_more_than_the_wire_holds,
+    nobody_writes,
+    not_written_anew,
+    stays,
+    violated,
+)
 from tests.simulation.world import World
 
 from . import edits, patches
@@ -51,6 +70,7 @@ DECIDE = UNIT + "test_decide.py::test_decision"
 JUDGE = UNIT + "test_election.py::test_judge"
 MEMBERS = UNIT + "test_members.py::test_members"
 REFUSES = UNIT + "test_failsafe.py::test_a_member_refuses"
+CANDIDACY = UNIT + "test_candidacy.py::"
 PRIMARY = UNIT + "test_primary.py::"
 SWITCHOVER = UNIT + "test_switchover.py::"
 REJOINING = UNIT + "test_rejoining.py::"
@@ -106,6 +126,19 @@ PARTS = (
     ),
     Part("1", "no renewal while the supervisor is silent", patches.silent_supervisor_renewed, Witness(DECIDE, "the supervisor is silent")),
     Part("1", "no renewal while nothing can be written", patches.hung_disk_renewed, Witness(DECIDE, "the disk hangs")),
+    Part("1", "a primary that lets nobody in is replaced", patches.silence_unheard, Simulated(scenarios.lets_nobody_in, stays)),
+    Part(
+        "1",
+        "a server that answers is left in office though all its slots are taken",
+        patches.crowd_is_silence,
+        Witness(PRIMARY + "test_a_server_whose_slots_are_all_taken_stays_in_office"),
+    ),
+    Part(
+        "7",
+        "who streams isn't known while SQL tells nothing",
+        patches.blind_drops,
+        Witness(PRIMARY + "test_members_stay_while_nobody_knows_who_streams"),
+    ),
     Part("1", "a primary whose disk hangs is replaced", mutants.sick_renewals, Simulated(scenarios.disk_hangs, stays)),
     Part(
         "1",
@@ -639,6 +672,33 @@ PARTS = (
         "what was said when another Lease was gone doesn't count",
         patches.any_time_without_a_lease_counts,
         Witness(UNIT + "test_view.py::test_without_a_lease_the_last_one_that_anybody_has_seen_tells_this_time_from_others"),
+    ),
+    Part(
+        "14",
+        "a Lease that has gone back is noticed, and written anew by its holder",
+        mutants_restore.way_back_unseen,
+        Simulated(scenarios_restore.same_term, not_written_anew),
+    ),
+    Part(
+        "14",
+        "whatever its version",
+        mutants_restore.serials_uncompared,
+        Simulated(scenarios_restore.bumped, not_written_anew),
+    ),
+    Part("14", "what it says is over", mutants_restore.older_lease_believed, Simulated(scenarios_restore.primary_is_cut, TWO_WRITE)),
+    Part(
+        "14",
+        "volumes know that too",
+        mutants_restore.volumes_tell_nothing,
+        Simulated(scenarios_restore.primary_is_cut_from_new_agents, TWO_WRITE),
+    ),
+    Part("14", "as do members", patches.newer_terms_unheard, Witness(CANDIDACY + "test_a_lease_below_the_term_of_a_member_is_not_claimed")),
+    Part("14", "nothing is promised while it isn't written anew", patches.restored_leases_granted, Witness(REFUSES, "gone back")),
+    Part(
+        "14",
+        "without its holder it is made anew",
+        mutants_restore.never_made_anew,
+        Simulated(scenarios_restore.without_the_primary, nobody_writes),
     ),
     Part("14", "a minute later they seal", patches.followers_wait_for_ever, Witness(DECIDE, "no Lease for a minute")),
     Part(

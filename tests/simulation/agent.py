@@ -35,7 +35,7 @@ from hapg_failover.core.actions import (
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Memory
 from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, Publication
-from hapg_failover.core.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.observation import ANSWERED, Greeting, LeaseView, Observation, Streaming
 from hapg_failover.core.pace import longest_wait
 from hapg_failover.core.readiness import is_ready
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult, RecordCheck
@@ -80,6 +80,7 @@ class Agent:
         self.streaming: tuple[Streaming, ...] = ()
         self.position: Position | None = None
         self.recovery: recovery.Recovery | None = None
+        self.greeting = ANSWERED
         self.polled_at = 0.0
         self.probe_at = 0.0
         self.locks = False
@@ -171,6 +172,7 @@ class Agent:
             if server.alive and not self.world.disk_hung[self.member]:
                 self.probe_at = now
             writable = server.alive and server.writable and server.volume.wal is not None
+            self.greeting = Greeting(now, silent=self.greeting.silent + POLL_S) if writable and server.silent else ANSWERED
             if writable and server.silent:
                 pass  # what was known last stands
             elif writable and server.volume.wal is not None:
@@ -222,6 +224,7 @@ class Agent:
             position=self.position,
             recovery=self.recovery,
             probe_at=self.probe_at,
+            greeting=self.greeting,
             policy=world.policy,
             standby_names=server.standbys.written.text if server.writable else "",
             room=world.room(self.member),
@@ -348,9 +351,15 @@ class Agent:
 
     # --- the API ---
 
-    def see(self, lease: LeaseObject | None, asked: float) -> None:
+    def see(self, lease: LeaseObject | None, asked: float, watched: bool = False) -> None:
         """Take a read of the Lease into the view."""
-        self.view = view.see(self.view, lease, asked, self.now, self.timing.read_gap)
+        before, volume = self.view, self.server.volume
+        if watched and lease is not None and before is not None and before.state is not None and lease.state.precedes(before.state):
+            self.read_lease()
+        floor = volume.max_term if lease is not None and lease.state.system_identifier == volume.system_identifier else 0
+        self.view = view.see(before, lease, asked, self.now, self.timing.read_gap, watched=watched, floor=floor)
+        if before is not None and view.went_back(before, self.view):
+            self.pods = {name: replace(pod, version="0") for name, pod in self.pods.items()}
 
     def see_pod(self, pod: Pod | None, gone: str | None) -> None:
         """Take a watch event of a pod into the cache."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hapg_failover.core.model import LeaseObject, LeaseState, Pod, Publication
@@ -12,8 +12,19 @@ from hapg_failover.core.results import PutOutcome
 Watcher = Callable[[LeaseObject | None, Pod | None, str | None], None]
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """etcd at one moment."""
+
+    version: int
+    lease: LeaseObject | None
+    pods: dict[str, Pod]
+
+
 class Api:
-    """What etcd holds. Watchers get (Lease, None, None), (None, pod, None) or (None, None, UID of a pod that has gone)."""
+    """What etcd holds. restored: the Lease that a restore has brought back.
+
+    Watchers get (Lease, None, None), (None, pod, None) or (None, None, UID of a pod that has gone)."""
 
     def __init__(self) -> None:
         self.lease: LeaseObject | None = None
@@ -21,6 +32,7 @@ class Api:
         self.published_at: dict[str, float] = {}
         self.watchers: list[Watcher] = []
         self.deleted_at = -1.0
+        self.restored: LeaseObject | None = None
         self._version = 100
 
     def next_version(self) -> str:
@@ -46,6 +58,28 @@ class Api:
         """Take the Lease away, as an operator might."""
         self.lease = None
         self.deleted_at = now
+
+    def snapshot(self) -> Snapshot:
+        """Return what there is."""
+        return Snapshot(self._version, self.lease, dict(self.pods))
+
+    def restore(self, snapshot: Snapshot, bump: int = 0) -> None:
+        """Go back: the Lease and what pods say are as they were, and versions are given a second time. No watch tells of it.
+
+        bump: by so much the restore raises all versions (etcdutl snapshot restore --bump-revision). Pods that were made since stay.
+        """
+        self._version = snapshot.version + bump
+        self.lease = snapshot.lease and LeaseObject(self._as_restored(snapshot.lease.version, bump), snapshot.lease.state)
+        self.restored = self.lease
+        for name, pod in self.pods.items():
+            then = snapshot.pods.get(name)
+            if then is not None and then.uid == pod.uid:
+                self.pods[name] = replace(then, version=self._as_restored(then.version, bump))
+            else:
+                self.pods[name] = replace(pod, version=self.next_version())
+
+    def _as_restored(self, version: str, bump: int) -> str:
+        return str(int(version) + bump)
 
     def put_pod(self, pod: Pod) -> None:
         """Create or replace a pod."""

@@ -14,6 +14,7 @@ from .server import Volume
 
 if TYPE_CHECKING:
     from .agent import Agent
+    from .api import Snapshot
     from .server import Server
     from .world import World
 
@@ -333,6 +334,25 @@ def delete_lease(world: World) -> None:
     for member in range(world.replicas):
         world.fault(member, "the Lease is deleted")
     world.api.delete_lease(world.engine.now)
+
+
+def restore_etcd(world: World, snapshot: Snapshot, away: float, bump: int = 0) -> None:
+    """The API goes away, and comes back as it was at the snapshot. away: seconds; watches are opened anew and tell what there is."""
+    api_outage(world, away)
+
+    def back() -> None:
+        world.api.restore(snapshot, bump)
+        world.log.append(f"{world.engine.now:8.3f} FAULT etcd is restored: {world.api.lease}")
+
+    def watched() -> None:
+        for watcher in world.api.watchers:
+            for pod in world.api.pods.values():
+                watcher(None, pod, None)
+            if world.api.lease is not None:
+                watcher(world.api.lease, None, None)
+
+    world.engine.after(away * 0.9, back)
+    world.engine.after(away + world.uniform(0.0, 1.5), watched)
 
 
 def switchover(world: World, member: int, to: int | None = None, term: int | None = None) -> None:

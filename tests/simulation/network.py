@@ -179,7 +179,7 @@ class Network:
             if not self.hears(agent.member):
                 return
             if lease is not None:
-                agent.see(lease, agent.now)
+                agent.see(lease, agent.now, watched=True)
             agent.see_pod(pod, gone)
             agent.turn()
 

@@ -253,6 +253,14 @@ def disk_hangs(seed: int) -> World:
     return world
 
 
+def lets_nobody_in(seed: int) -> World:
+    """The primary's server answers no connection any more."""
+    world = running(3, seed)
+    faults.silence_sql(world, primary_of(world))
+    world.run(40.0)
+    return world
+
+
 def outage(seed: int) -> World:
     """The API is away for longer than a TTL, and the primary goes on because all have granted it."""
     world = running(3, seed)

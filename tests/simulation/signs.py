@@ -63,6 +63,11 @@ def a_fault_cost_two_failovers(world: World) -> bool:
     return len(world.promotions) > 2
 
 
+def not_written_anew(world: World) -> bool:
+    """Tell whether the Lease is still of the term of the last promotion."""
+    return world.api.lease is not None and world.api.lease.state.term <= world.promotions[-1][2]
+
+
 def nobody_writes(world: World) -> bool:
     """Tell whether no server is writable in the end."""
     return world.primary() is None

@@ -124,6 +124,16 @@ def test_force_takes_nothing_from_a_living_primary_nor_on_another_occasion(seed:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_primary_that_lets_nobody_in_loses_the_lease(seed: int) -> None:
+    world = scenarios.lets_nobody_in(seed)
+    assert len(world.promotions) == 2
+    assert [reason for member, reason in world.announced if member == world.promotions[0][1]][1:] == ["ServerUnresponsive"]
+    assert world.lost[-1] == []
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
     world = scenarios.server_dies(seed)
     assert world.lost[-1] == []

@@ -97,6 +97,15 @@ class Sql(Protocol):
     def status(self, timeout: float) -> ServerStatus:
         """Raise SqlError."""
 
+    def keep(self, timeout: float) -> None:
+        """Open the session that `status` and `slots` use, unless it is open: later all slots may be taken. Raise SqlError."""
+
+    def greet(self, patience: float, waiting: Callable[[float], None]) -> str | None:
+        """Ask the local server for a new session and leave it; return the SQLSTATE of its refusal, '' if it was granted.
+
+        None: no answer in `patience` seconds in which this process ran; waiting: told every second how many have passed.
+        """
+
     def standby_names(self, timeout: float) -> StandbyNames:
         """Ask over a connection of its own, so one that the postmaster has opened since the call. Raise SqlError."""
 
@@ -125,7 +134,10 @@ class Sql(Protocol):
         """Return the text of the timeline history file of `timeline` on the primary ('' for timeline 1). Raise SqlError."""
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
-        """CHECKPOINT on the primary; return the timeline of its last checkpoint (pg_control_checkpoint). Raise SqlError."""
+        """CHECKPOINT on the primary; return the timeline of its last checkpoint (pg_control_checkpoint). Raise SqlError.
+
+        Over a client's connection, such as pg_rewind needs one: an error while clients have taken all slots.
+        """
 
     def remote_size(self, host: str, port: int, timeout: float) -> int:
         """Return how many bytes the databases of a server take, without WAL. Raise SqlError."""

@@ -10,7 +10,8 @@ import json
 import select
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -18,9 +19,15 @@ import psycopg2.extensions
 
 from ..core.lsn import Position, parse_lsn
 from ..core.observation import Slot
+from . import greeting
 from .ports import Sender, ServerStatus, SqlError, StandbyNames
 
 _APPLICATION_NAME = "ha-postgres-failover"
+_AS_WALSENDER = {"replication": "database"}
+_WALSENDERS_APART = 120000
+"""From this version on walsenders have slots of their own (max_wal_senders), beside max_connections."""
+_NOT_NOW = "the database system is "
+"""So begins what a server says to every connection while it starts, recovers or shuts down (postmaster.c, ProcessStartupPacket)."""
 _SOCKET_DIRECTORY = "/run/hapg/socket"
 _LONGEST_HISTORY = 1 << 20  # bytes: 20,000 timelines
 
@@ -73,13 +80,17 @@ SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE st
 class _Session:
     """One connection, opened when needed and kept. Calls from several threads take turns.
 
+    If the server refuses it, as it does when clients have taken all connection slots, it is opened as a walsender's: those have slots of
+    their own, and run SQL as well (protocol-replication, "replication=database").
+
     A call that runs out of time leaves its statement running and the connection open: the next call first waits for that
     statement. So a server that hangs has one backend of ours and not one more every two seconds.
     """
 
-    def __init__(self, names: Mapping[str, str], **parameters: str | int) -> None:
-        """names: as in PostgresSql; parameters: libpq's."""
+    def __init__(self, names: Mapping[str, str], parameters: Mapping[str, str | int], as_client: bool = False) -> None:
+        """names: as in PostgresSql; parameters: libpq's; as_client: a refusal is the end of it."""
         self._names = names
+        self._as_client = as_client
         self._parameters: dict[str, Any] = {
             "user": "postgres",
             "dbname": "postgres",
@@ -89,6 +100,7 @@ class _Session:
         }
         self._lock = threading.Lock()
         self._connection: Any = None
+        self._is_open = False
         self._cursor: Any = None  # kept, for psycopg2 fails if a running statement's cursor has been freed
 
     def query(self, statement: str, arguments: Sequence[object], timeout: float) -> tuple[Any, ...]:
@@ -112,16 +124,50 @@ class _Session:
         finally:
             self._lock.release()
 
+    def open(self, timeout: float) -> None:
+        """Open the connection if there is none. Raise SqlError."""
+        if not self._is_open:
+            self.query("SELECT 1", (), timeout)
+
     def close(self) -> None:
         """Close the connection, whatever runs on it."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._is_open = False
+
+    def _open(self, end: float) -> None:
+        """Wait until the connection is usable; open it if need be, as a walsender's if the server refuses it."""
+        if self._is_open:
+            self._wait(end)
+            return
+        try:
+            self._connect({}, end)
+        except psycopg2.Error as refusal:
+            self.close()
+            if self._as_client or _NOT_NOW in str(refusal):
+                raise
+            try:
+                self._connect(_AS_WALSENDER, end)
+            except psycopg2.Error:
+                raise refusal from None
+            if self._connection.server_version < _WALSENDERS_APART:
+                self.close()
+                raise
+        self._is_open = True
+
+    def _connect(self, more: Mapping[str, str], end: float) -> None:
+        if self._connection is None:
+            self._connection = psycopg2.connect(async_=1, **{**self._parameters, **more})
+        try:
+            self._wait(end)
+        except SqlError:
+            if more:  # the next call tries an ordinary connection first
+                self.close()
+            raise
 
     def _query(self, statement: str, arguments: Sequence[object], end: float) -> tuple[Any, ...]:
-        if self._connection is None:
-            self._connection = psycopg2.connect(async_=1, **self._parameters)
-        self._wait(end)
+        self._open(end)
         self._cursor = self._connection.cursor()
         for name, spelled in self._names.items():
             statement = statement.replace(name, spelled)
@@ -166,7 +212,8 @@ class PostgresSql:
         self._password = password
         self._names = names
         self._local: dict[str, str | int] = {"host": socket_directory, "port": port}
-        self._status = _Session(names, **self._local, options=_options())
+        self._socket = Path(socket_directory) / f".s.PGSQL.{port}"
+        self._status = _Session(names, {**self._local, "options": _options()})
 
     def status(self, timeout: float) -> ServerStatus:
         """See ports.Sql."""
@@ -180,6 +227,14 @@ class PostgresSql:
             system_identifier=system_identifier,
             standby_names=names,
         )
+
+    def keep(self, timeout: float) -> None:
+        """See ports.Sql."""
+        self._status.open(timeout)
+
+    def greet(self, patience: float, waiting: Callable[[float], None]) -> str | None:
+        """See ports.Sql."""
+        return greeting.greet(self._socket, patience, waiting)
 
     def standby_names(self, timeout: float) -> StandbyNames:
         """See ports.Sql."""
@@ -224,7 +279,8 @@ class PostgresSql:
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
         """See ports.Sql."""
-        (timeline,) = self._once(self._remote(host, port), timeout, "CHECKPOINT", "SELECT timeline_id FROM pg_control_checkpoint()")
+        statements = ("CHECKPOINT", "SELECT timeline_id FROM pg_control_checkpoint()")
+        (timeline,) = self._once(self._remote(host, port), timeout, *statements, as_client=True)
         return int(timeline)
 
     def remote_size(self, host: str, port: int, timeout: float) -> int:
@@ -246,10 +302,17 @@ class PostgresSql:
     def _remote(self, host: str, port: int) -> dict[str, str | int]:
         return {"host": host, "port": port, "password": self._password}
 
-    def _once(self, server: dict[str, str | int], timeout: float, *statements: str | tuple[str, Sequence[object]]) -> tuple[Any, ...]:
-        """Run statements over a connection of their own; return the first row of the last."""
+    def _once(
+        self,
+        server: dict[str, str | int],
+        timeout: float,
+        *statements: str | tuple[str, Sequence[object]],
+        as_client: bool = False,
+    ) -> tuple[Any, ...]:
+        """Run statements over a connection of their own; return the first row of the last. as_client: not as a walsender."""
         end = time.monotonic() + timeout
-        session = _Session(self._names, **server, options=_options(f"-c statement_timeout={max(1, int(timeout * 1000))}"))
+        options = _options(f"-c statement_timeout={max(1, int(timeout * 1000))}")
+        session = _Session(self._names, {**server, "options": options}, as_client)
         row: tuple[Any, ...] = ()
         try:
             for statement in statements:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import pair, storage
+from ..core.control import parse_control_file
 from ..core.fields import Fields, dump
 from ..core.lsn import Position
 from ..core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
@@ -276,6 +277,13 @@ class Volume:
         if found is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self._pgdata}/global/pg_control")
         return found
+
+    def production(self) -> Position | None:
+        """Return what the control file says of a server in production, as ControlData.production; None too if it can't be read."""
+        try:
+            return parse_control_file(self.read_control()).production
+        except (OSError, ValueError):
+            return None
 
     def read_wal(self, segment: str, offset: int, length: int) -> bytes | None:
         """Return bytes of a segment file, fewer at its end, None if there is no such file. Raise OSError."""

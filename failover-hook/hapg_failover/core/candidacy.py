@@ -6,7 +6,7 @@ from . import causes, election, failsafe, force, storage
 from .actions import PutKind, ReadLease
 from .memory import Phase
 from .model import LeaseState
-from .step import SUSPECT_S, Step
+from .step import LEASE_GONE_S, SUSPECT_S, Step
 
 PODS_FRESH_S = 1.5
 RUN_OUT_READ_S = 0.3
@@ -21,6 +21,13 @@ def stand(step: Step, s: LeaseState) -> None:
         return
     if o.lease is not None and o.lease.missing_since is not None:
         step.because("the Lease is gone: it can't be claimed before somebody makes it anew, or it has been gone for a minute")
+        return
+    said = (p.publication for p in o.pods if p.publication is not None and p.publication.system_identifier == s.system_identifier)
+    newer = max((publication.max_term for publication in said), default=0)
+    if newer > s.term:
+        step.because(
+            f"the Lease is of term {s.term}, a member knows term {newer}: it has gone back, and is made anew once it has stood a minute"
+        )
         return
     if me is None or m.put is not None:
         step.because("no position to stand with" if me is None else "a write of the Lease is under way")
@@ -99,6 +106,13 @@ def _others_could_publish_since(step: Step, s: LeaseState) -> float:
 def resume(step: Step) -> None:
     """There is no Lease: publish, and make it anew once enough volumes are in sight (section 5)."""
     o, m = step.o, step.m
+    lease = o.lease
+    if lease is not None and lease.instead is not None and o.now - (lease.missing_since or o.now) < LEASE_GONE_S:
+        shown = lease.instead.state
+        text = f"the Lease shows term {shown.term} of {shown.holder.pod}, which is over: it has gone back, as after a restore of etcd"
+        step.tell("LeaseWentBack", text)
+        step.because(f"{text}; it is made anew once it has stood for {LEASE_GONE_S:g} s")
+        return
     step.publish(True, f"there is no Lease; our volume is at {m.position}")
     me = step.candidate()
     if _too_full(step):

@@ -105,6 +105,9 @@ def copy_failed(step: Step, result: OpResult) -> None:
         kept = "the old data is kept, but can't be used any more: to do without it, delete the pod's claim and the pod"
     else:
         kept = "the volume is empty"
+    if result.outcome is Outcome.BUSY:
+        step.tell("RewindPending", f"{result.text}; {kept}; tried again until there is one")
+        return
     pause = step.m.copy_at - o.now
     reason = "ClonePending" if result.outcome is Outcome.ROOM else f"{result.op.value.capitalize()}Failed"
     step.actions.append(Announce("Warning", reason, f"{result.text}; {kept}; next try in {pause:.0f} s"))

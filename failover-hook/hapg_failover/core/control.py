@@ -28,6 +28,15 @@ class ControlData:
     backup_start: int
     segment_size: int
 
+    @property
+    def production(self) -> Position | None:
+        """The timeline on which a server in production writes, and an LSN that it has passed; None if it isn't in production.
+
+        At the end of recovery the state is set once the record that begins the new timeline is on disk, and that record's end becomes
+        min_recovery; the next checkpoint clears it (xlog.c: StartupXLOG, CreateEndOfRecoveryRecord).
+        """
+        return max(self.checkpoint, self.min_recovery) if self.cluster_state == "in production" else None
+
 
 def parse_controldata(text: str) -> ControlData:
     """Read the output of pg_controldata (LC_ALL=C). Raise ValueError if a line is missing."""

@@ -233,8 +233,11 @@ def _op_answered(step: Step) -> None:
             standby.follow_answered(step, result)
         case Op.REWIND | Op.CLONE | Op.INITDB:
             step.forget_server()
-            if result.op is not Op.INITDB:
+            if result.outcome is Outcome.BUSY:
+                step.not_copied()
+            elif result.op is not Op.INITDB:
                 step.copied()
+            if result.op is not Op.INITDB:
                 step.remember(cloned=ok and result.op is Op.CLONE)
             if not ok and result.op is Op.INITDB:
                 pause = step.m.retry_at - step.o.now

@@ -103,6 +103,8 @@ def _reason_against(step: Step, request: GrantRequest) -> str | None:
         return f"term {s.term} is {s.holder.identity}'s" + (", released" if s.release is not None else "")
     if (request.term, request.serial) <= m.heard:
         return f"request {request.serial} is not newer than {m.heard[1]}"
+    if o.lease is not None and o.lease.instead is not None and (gone := o.now - (o.lease.missing_since or o.now)) >= o.timing.overdue:
+        return f"the Lease has gone back in the API, and nobody has written it anew for {gone:.1f} s"
     if o.lease is not None and step.age >= o.timing.overdue and o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
         return f"we can read the Lease, and it is {step.age:.1f} s old"
     return None

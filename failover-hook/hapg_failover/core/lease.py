@@ -30,6 +30,7 @@ def encode(state: LeaseState) -> str:
             "protocol": state.protocol,
             "holder": {"pod": state.holder.pod, "uid": state.holder.uid},
             "term": state.term,
+            "serial": state.serial,
             "ttlSeconds": state.ttl_s,
             "systemIdentifier": state.system_identifier,
             "volume": state.volume,
@@ -87,6 +88,7 @@ def decode(text: str) -> LeaseState:
         sync=None if sync is None else _decode_sync(sync),
         recovery=None if recovery is None else _decode_recovery(recovery),
         protocol=fields.integer("protocol"),
+        serial=fields.integer("serial", 0),
         unknown=fields.left(),
     )
 

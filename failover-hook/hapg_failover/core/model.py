@@ -84,7 +84,8 @@ class LeaseState:
     address the holder's IP; ttl_s the TTL in force, in seconds; sync: the synchronous set, None while replication is asynchronous;
     position: the end of the holder's WAL at its last renewal; successor: the pod to which the holder is about to hand over;
     recovery: how far the holder is whose server can't write before it has replayed its WAL; protocol: the number of the protocol that it
-    was claimed under; unknown: name and JSON text of each field that this agent doesn't know and writes back as it was read (rule 15).
+    was claimed under; serial: how many writes it has seen, so that an older content is told from a newer one; unknown: name and JSON text
+    of each field that this agent doesn't know and writes back as it was read (rule 15).
     """
 
     holder: Holder
@@ -101,7 +102,14 @@ class LeaseState:
     sync: SyncRecord | None = None
     recovery: Progress | None = None
     protocol: int = PROTOCOL
+    serial: int = 0
     unknown: tuple[tuple[str, str], ...] = ()
+
+    def precedes(self, other: LeaseState) -> bool:
+        """Tell whether this content was written before `other`, or in a history without it: a term has one holder."""
+        if self.term == other.term and self.holder != other.holder:
+            return True
+        return (self.term, self.serial) < (other.term, other.serial)
 
 
 @dataclass(frozen=True)

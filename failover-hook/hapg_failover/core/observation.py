@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .lsn import Position
-from .model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseState, Pod, VolumeState
+from .model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseObject, LeaseState, Pod, VolumeState
 from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
 from .syncset import ASYNCHRONOUS, Policy
@@ -19,7 +19,8 @@ class LeaseView:
 
     state None: a read said that there is none. version: its resourceVersion; first_seen: boot time at which this version was seen
     first, or at which reading began again after a gap; last_read: boot time of the last successful read; missing_since: since when
-    reads say that a Lease that was there is gone, which counts as unchanged for a minute (rule 14).
+    reads say that a Lease that was there is gone, or has gone back, which counts as unchanged for a minute (rule 14); instead: what the
+    API shows in its place, if it has gone back.
     """
 
     version: str
@@ -27,6 +28,7 @@ class LeaseView:
     first_seen: float
     last_read: float
     missing_since: float | None = None
+    instead: LeaseObject | None = None
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,32 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Greeting:
+    """How our server has answered new connections of late.
+
+    since: boot time of the last look; silent: seconds in which it has waited in vain; refusing: seconds in which each was told that the
+    server isn't ready (57P03); crowded: the last one was told that all slots are taken (53300), by a server that is in production as its
+    control file says.
+    """
+
+    since: float = 0.0
+    silent: float = 0.0
+    refusing: float = 0.0
+    crowded: bool = False
+
+
+ANSWERED = Greeting()
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything `decide` may know, at one instant.
 
     now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby, primary)
     or None without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are
     in our hands. probe_at: boot time of the last successful write to every volume, probe_on: the volume that was tried last. recovery: the
-    replay of a server that starts, is sealed or promoted. streaming, position, slots: from SQL while primary; slots None: not known, or not
+    replay of a server that starts, is sealed or promoted. greeting: of the server while primary; blind: SQL hasn't told for a while who
+    streams. streaming, position, slots: from SQL while primary; slots None: not known, or not
     used. volume_reason: what volume_state rests on; room: bytes that are free on the volume that has least, None: not known, room_on: which
     one that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the
     server says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked,
@@ -95,6 +116,8 @@ class Observation:
     segment: int = SEGMENT_SIZE
     policy: Policy = ASYNCHRONOUS
     standby_names: str = ""
+    greeting: Greeting = ANSWERED
+    blind: bool = False
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None

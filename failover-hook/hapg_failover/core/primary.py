@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import election, failsafe, labels, recovery, slots, storage, switchover, synchronous
+from . import election, failsafe, labels, recovery, responsive, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, PutKind
 from .lsn import Position
 from .members import is_news, next_members
 from .memory import Phase
 from .model import LeaseState, Release
 from .results import OpResult, Outcome
-from .step import Step, busy
+from .step import SUSPECT_S, Step, busy
 
 FAILED_S = 60.0
 UNPROVEN_S = 20.0
@@ -83,15 +83,7 @@ def writing(step: Step) -> None:
             return
     if m.phase is Phase.PROMOTING and _recovers(step):
         return
-    if m.phase is Phase.PRIMARY and o.position is None and o.now - m.phase_since > UNPROVEN_S:
-        step.remember(failed_until=o.now + FAILED_S)
-        step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
-        return
-    if m.phase is Phase.PRIMARY and _is_stuck(step):
-        step.remember(failed_until=o.now + FAILED_S)
-        message = f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
-        step.actions.append(Announce("Warning", "StorageStuck", f"{message}: the server is killed and the Lease given back"))
-        step.kill(message, 0.0)
+    if m.phase is Phase.PRIMARY and _unfit(step):
         return
     _renew(step)
     _ask_for_grants(step)
@@ -115,6 +107,32 @@ def _recovers(step: Step) -> bool:
         return True
     if step.progress is not None and o.now - m.phase_since >= RECOVERY_TOLD_S:
         step.tell("Recovering", f"nobody can write before the WAL of {o.me.pod} is replayed: {step.progress}")
+    return False
+
+
+def _unfit(step: Step) -> bool:
+    """Kill a server that doesn't write, whose volume takes no writes, or that lets nobody in; False if it is none of these.
+
+    The last may be well once it has been started again, and its volume is: so it is waited for like one that died, and goes first only if
+    it has more WAL.
+    """
+    o, m = step.o, step.m
+    if o.position is None and o.now - m.phase_since > UNPROVEN_S and not o.greeting.crowded:
+        step.remember(failed_until=o.now + FAILED_S)
+        step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
+        return True
+    if _is_stuck(step):
+        step.remember(failed_until=o.now + FAILED_S)
+        message = f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
+        step.actions.append(Announce("Warning", "StorageStuck", f"{message}: the server is killed and the Lease given back"))
+        step.kill(message, 0.0)
+        return True
+    refused = responsive.trouble(o.greeting, m.phase_since)
+    if refused is not None:
+        step.remember(failed_until=o.now + SUSPECT_S)
+        step.actions.append(Announce("Warning", "ServerUnresponsive", f"{refused}: the server is killed and the Lease given back"))
+        step.kill(refused, storage.hold(o.room, o.segment, o.timing.restart))
+        return True
     return False
 
 
@@ -147,17 +165,19 @@ def _renew(step: Step) -> None:
     if s is None or m.put is not None or not step.holds:
         return
     members, record = s.members, s.sync
-    if m.phase is Phase.PRIMARY and o.now - m.renewed_at < o.timing.renew:
+    if m.phase is Phase.PRIMARY and o.now - m.renewed_at < o.timing.renew and not o.blind:
         members = next_members(
             s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.now, o.now - m.phase_since, m.former
         )
         members = synchronous.keep_recorded(s.members, members, s.sync)
-    if m.phase is Phase.PRIMARY:
+    if m.phase is Phase.PRIMARY and not o.blind:
         record = synchronous.next_record(step, members)
     successor = m.successor if m.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
     writes = m.phase is Phase.PRIMARY and s.recovery is not None
-    changed = ((is_news(s.members, members) or record != s.sync or writes) and o.now - m.put_at >= RETRY_PUT_S) or named
+    gone_back = o.lease is not None and o.lease.instead is not None
+    changed = (gone_back or is_news(s.members, members) or record != s.sync or writes) and o.now - m.put_at >= RETRY_PUT_S
+    changed = changed or named
     due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
         o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
     )
@@ -178,10 +198,15 @@ def _renew(step: Step) -> None:
         return
     if members and not s.members:
         step.fence(True)
+    term = s.term
+    if gone_back:
+        term, why = s.term + 1, f"the Lease has gone back: written anew, under term {s.term + 1}"
+        step.tell("LeaseWentBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
     failsafe.remember_written(step, members)
     position = o.position or s.position
     state = replace(
         s,
+        term=term,
         members=members,
         sync=record,
         ttl_s=o.timing.ttl,

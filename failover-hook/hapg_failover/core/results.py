@@ -14,7 +14,7 @@ class Outcome(Enum):
     """How an operation ended.
 
     FORKED: only a rewind helps; LOST: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
-    configuration.
+    configuration; BUSY: the primary takes no connection for it, and nothing has been touched.
     """
 
     OK = "ok"
@@ -23,6 +23,7 @@ class Outcome(Enum):
     LOST = "lost"
     ROOM = "room"
     REFUSED = "refused"
+    BUSY = "busy"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ TELL_AGAIN_S = 300.0
 ANSWER_AGAIN_S = 1.5
 ANSWERS = 4
 SUSPECT_S = 50.0
+BUSY_AGAIN_S = 5.0
 
 
 class Step:
@@ -77,6 +78,10 @@ class Step:
         """A rewind or a clone has ended."""
         self.remember(copy_at=self.o.now + rejoin.pause(self.m.copies))
 
+    def not_copied(self) -> None:
+        """A rewind or a clone has touched nothing: it doesn't count."""
+        self.remember(copies=self.m.copies - 1, copy_at=self.o.now + BUSY_AGAIN_S)
+
     def tell(self, reason: str, message: str) -> None:
         """Warn by an Event, every five minutes at most."""
         told = {known: at for known, at in self.m.told if self.o.now - at < TELL_AGAIN_S}
@@ -109,7 +114,7 @@ class Step:
 
     @property
     def state(self) -> LeaseState | None:
-        """The Lease's state as last read; None if it was never read, isn't there, or has been gone for a minute (rule 14)."""
+        """The Lease's state as last read; None if it was never read, isn't there, or has been gone or gone back for a minute (rule 14)."""
         lease = self.o.lease
         if lease is None or (lease.missing_since is not None and self.o.now - lease.missing_since >= LEASE_GONE_S):
             return None
@@ -127,7 +132,9 @@ class Step:
         lease = self.o.lease
         if lease is None:
             return NO_LEASE
-        return lease.version if self.state is not None else without_lease(lease, self.o.pods)
+        if self.state is not None:
+            return lease.version
+        return lease.instead.version if lease.instead is not None else without_lease(lease, self.o.pods)
 
     @property
     def age(self) -> float:
@@ -279,10 +286,13 @@ class Step:
         )
 
     def put(self, kind: PutKind, state: LeaseState, reason: str, create: bool = False) -> None:
-        """Write the Lease on the version last read; one write at a time."""
-        version = None if create or self.o.lease is None or self.state is None else self.o.lease.version
+        """Write the Lease on the version last read, on what is there in its place if it has gone back; one write at a time."""
+        lease = self.o.lease
+        found = lease.instead.version if lease is not None and lease.instead is not None else None
+        version = found or (None if create or lease is None or self.state is None else lease.version)
+        known = lease.state.serial if lease is not None and lease.state is not None else 0
         self.remember(put=kind, put_at=self.o.now)
-        self.do(PutLease(kind, state, version), reason)
+        self.do(PutLease(kind, replace(state, serial=max(known, state.serial) + 1), version), reason)
 
     def release(self, why: str, release: Release) -> None:
         """Give the Lease back. Only for a server that is known not to be able to write."""

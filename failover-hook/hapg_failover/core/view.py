@@ -29,19 +29,46 @@ def without_lease(view: LeaseView, pods: Iterable[Pod]) -> str:
     return NO_LEASE if last is None else f"{GONE}{last}"
 
 
-def see(view: LeaseView | None, lease: LeaseObject | None, asked: float, now: float, gap: float) -> LeaseView:
+def see(
+    view: LeaseView | None, lease: LeaseObject | None, asked: float, now: float, gap: float, *, watched: bool = False, floor: int = 0
+) -> LeaseView:
     """Return the view after a read that was sent at `asked` and answered at `now` (boot time; a watch event: both alike).
 
-    lease None: there is none (404). gap: the longest time between two reads, in seconds, through which the age still counts.
+    lease None: there is none (404). gap: the longest time between two reads, in seconds, through which the age still counts. watched: it
+    comes from a watch, so it may be older than what was read before. floor: the highest term that our volume has obeyed
+    in the cluster of the Lease.
     """
     if lease is None:
         if view is None or view.state is None:
             return LeaseView(NO_LEASE, None, now if view is None else view.first_seen, asked)
-        return replace(view, missing_since=now if view.missing_since is None else view.missing_since)
+        return replace(view, missing_since=_missing_since(view, None, now), instead=None)
     if view is None or view.state is None:
+        if lease.state.term < floor:
+            return _gone_back(view or LeaseView(NO_LEASE, None, now, asked), lease, now)
         return LeaseView(lease.version, lease.state, now, asked)
-    if is_older(lease.version, view.version):
+    # A read that was sent after something was known shows that or what came later; else etcd has gone back (Kubernetes API concepts,
+    # 'Semantics for get and list': without a resourceVersion a GET answers what is there). A watch may lag.
+    late = watched or asked < view.first_seen
+    if lease.state.precedes(view.state):
+        return view if late and not is_older((view.instead or view).version, lease.version) else _gone_back(view, lease, now)
+    is_same = not view.state.precedes(lease.state)
+    if is_same and late and (view.instead is not None or is_older(lease.version, view.version)):
         return view
     if lease.version != view.version or asked - view.last_read > gap:
         return LeaseView(lease.version, lease.state, now, asked)
-    return replace(view, last_read=max(view.last_read, asked), missing_since=None)
+    return replace(view, last_read=max(view.last_read, asked), missing_since=None, instead=None)
+
+
+def _gone_back(view: LeaseView, lease: LeaseObject, now: float) -> LeaseView:
+    """The API shows an older Lease, as when etcd was restored from a snapshot: it is as good as deleted."""
+    return replace(view, missing_since=_missing_since(view, lease, now), instead=lease)
+
+
+def _missing_since(view: LeaseView, instead: LeaseObject | None, now: float) -> float:
+    """Return since when there is this in the Lease's place: whoever writes there, lives."""
+    return now if view.missing_since is None or view.instead != instead else view.missing_since
+
+
+def went_back(before: LeaseView, after: LeaseView) -> bool:
+    """Tell whether a read has shown that etcd has gone back: an older Lease, or a lower version."""
+    return (before.instead is None and after.instead is not None) or is_older(after.version, before.version)

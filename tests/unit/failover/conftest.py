@@ -62,8 +62,10 @@ class Server:
     def stop(self, mode: str = "immediate") -> None:
         self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop", check=False)
 
-    def connect(self) -> Any:
-        connection = psycopg2.connect(host=str(self.base), port=self.settings.get("port", "5432"), user="postgres", dbname="postgres")
+    def connect(self, **more: Any) -> Any:
+        connection = psycopg2.connect(
+            host=str(self.base), port=self.settings.get("port", "5432"), user="postgres", dbname="postgres", **more
+        )
         connection.autocommit = True
         return connection
 

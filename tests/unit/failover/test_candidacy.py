@@ -16,6 +16,19 @@ NEWER = Pod("pg-0", "u0", "1", 0, publication=replace(SAID, nonce="n0", volume="
 BETTER = Pod("pg-2", "u2", "1", 2, publication=replace(SAID, nonce="n2", volume="v2", position=Position(3, 0x501)))
 
 
+def test_a_lease_below_the_term_of_a_member_is_not_claimed() -> None:
+    """Our volume hasn't obeyed that term; etcd has gone back to one before it."""
+    other = replace(BETTER, publication=replace(SAID, lease_version="12", max_term=RELEASED.term + 1, nonce="n2", volume="v2"))
+    m = replace(SEALED, published_at=NOW - WAITED_S)
+    claimed = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD,), pods_listed_at=NOW), m)
+    assert claimed.memory.phase is Phase.CLAIMING
+    kept = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD, other), pods_listed_at=NOW), m)
+    assert "it has gone back" in kept.reason
+    assert kept.memory.phase is Phase.SEALED
+    stranger = replace(other, publication=replace(other.publication, system_identifier="another"))  # type: ignore[type-var]
+    assert decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD, stranger), pods_listed_at=NOW), m).memory.phase is Phase.CLAIMING
+
+
 def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone() -> None:
     """A dead server's position of a newer timeline kept all from claiming until its pod was made anew."""
     free = lease(replace(RELEASED, timeline=9, members=(*RELEASED.members, Member("pg-2", "v2"))), WAITED_S)

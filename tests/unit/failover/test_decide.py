@@ -406,7 +406,7 @@ def test_a_holder_without_members_has_no_fence() -> None:
 def test_a_deleted_lease_is_made_again_under_the_next_term() -> None:
     gone = PutResult(PutKind.RENEW, PutOutcome.NOT_FOUND, NOW - 0.4, MINE)
     decision = decide(seen(server="primary", lease=lease(MINE), put=gone), replace(PRIMARY, put=PutKind.RENEW))
-    assert decision.actions[0] == PutLease(PutKind.RENEW, replace(MINE, term=6), None)
+    assert decision.actions[0] == PutLease(PutKind.RENEW, replace(MINE, term=6, serial=1), None)
 
 
 def test_a_publication_that_is_not_shown_is_repeated() -> None:

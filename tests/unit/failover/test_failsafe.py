@@ -10,7 +10,7 @@ from hapg_failover.core.actions import Announce, AnswerGrant, AskGrants, Op, Put
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, Member, Pod, Release
+from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Member, Pod, Release
 from hapg_failover.core.observation import Observation
 from hapg_failover.core.results import PutOutcome, PutResult
 
@@ -132,6 +132,7 @@ def test_a_claim_forgets_the_grants_of_earlier_terms() -> None:
 
 REQUEST = GrantRequest(OTHER, 5, 3, 1.6)
 AWAY = lease(HELD, age=9.0, read=9.0)
+RESTORED = replace(AWAY, missing_since=NOW - 3.5, instead=LeaseObject("7", replace(HELD, term=4)))
 
 
 def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
@@ -151,6 +152,7 @@ def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
         (seen(max_term=6), FOLLOWING, REQUEST, "we know term 6"),
         (seen(), FOLLOWING, replace(REQUEST, holder=Holder("pg-2", "u2")), "term 5 is pg-0/u0's"),
         (seen(lease=lease(replace(HELD, release=Release("over", clean=False)))), replace(FOLLOWING, op=Op.FOLLOW), REQUEST, "released"),
+        (seen(lease=RESTORED), FOLLOWING, REQUEST, "gone back"),
         (seen(), replace(FOLLOWING, heard=(5, 3)), REQUEST, "not newer than 3"),
         (seen(), FOLLOWING, replace(REQUEST, seconds=601.0), "no time that can be granted"),
     ],
@@ -162,6 +164,7 @@ def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
         "newer term",
         "another holder",
         "released",
+        "gone back",
         "heard before",
         "for ever",
     ],

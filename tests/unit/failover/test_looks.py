@@ -12,6 +12,7 @@ from hapg_failover.adapters.ports import Sender, ServerStatus
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import DATA_VOLUME
+from hapg_failover.core.observation import Greeting
 from hapg_failover.looks import Looks
 
 
@@ -21,8 +22,9 @@ class Looked:
     def __init__(self) -> None:
         self.sql, self.volume, self.logged = Mock(), Mock(), Mock()
         self.news: list[bool] = []
-        settings: Any = SimpleNamespace(slots=False)
-        self.looks = Looks(lambda: settings, lambda: Phase.PRIMARY, self.sql, self.volume, self._report, self.logged)
+        self.phase = Phase.PRIMARY
+        settings: Any = SimpleNamespace(slots=False, standby_mode="hot")
+        self.looks = Looks(lambda: settings, lambda: self.phase, self.sql, self.volume, self._report, self.logged)
 
     def _report(self, change: object, is_news: bool) -> None:
         self.news.append(is_news)
@@ -46,6 +48,49 @@ def test_a_standby_that_streams_and_one_that_says_what_it_has_are_news(looked: L
     assert looked.shows("streaming", None)
     assert looked.shows("streaming", 0x400)
     assert not looked.shows("streaming", 0x500)
+
+
+def test_what_a_new_connection_is_told_is_counted(looked: Looked) -> None:
+    told: list[Greeting] = []
+
+    def report(change: Any, is_news: bool) -> None:
+        world = Mock()
+        change(world)
+        told.append(world.greeting)
+        looked.news.append(is_news)
+
+    def silent(patience: float, waiting: Any) -> None:
+        waiting(14.0)
+        waiting(patience)
+
+    looked.looks._report = report
+    for answer in ("", "57P03", "57P03", "53300", "57P03"):
+        looked.sql.greet.side_effect = [answer]
+        looked.looks._greet()
+    looked.sql.greet.side_effect = silent
+    looked.looks._greet()
+    assert [(g.silent, g.refusing, g.crowded) for g in told] == [
+        (0, 0, False),
+        (0, 5, False),
+        (0, 10, False),
+        (0, 0, True),
+        (0, 5, False),
+        (14, 0, False),
+        (15, 0, False),
+    ]
+    assert looked.news == [False] * 6 + [True]
+    looked.volume.production.return_value = None
+    looked.sql.greet.side_effect = ["53300"]
+    looked.looks._greet()
+    assert not told[-1].crowded  # it recovers: nothing says that it will write
+
+
+def test_a_hot_standbys_session_is_kept_from_the_start(looked: Looked) -> None:
+    looked.phase = Phase.FOLLOW
+    looked.looks._look_at_server()
+    assert looked.sql.keep.called
+    looked.looks._greet()
+    assert not looked.sql.greet.called
 
 
 def test_what_can_not_be_set_aside_is_said_once(looked: Looked) -> None:

@@ -11,7 +11,7 @@ from hapg_failover.core.lsn import Position
 from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Publication, VolumeState
-from hapg_failover.core.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.observation import Greeting, LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.step import Step
 from hapg_failover.core.switchover import choose_successor
@@ -119,6 +119,37 @@ def test_a_promotion_that_fails_is_killed_and_stands_back_for_a_minute() -> None
     decision = decide(seen(op=result), promoting)
     assert [type(action) for action in decision.actions] == [Announce, Kill]
     assert (decision.memory.phase, decision.memory.held_term, decision.memory.failed_until) == (Phase.DOWN, None, NOW + 60)
+
+
+def test_a_server_that_lets_nobody_in_is_killed_and_waited_for_like_a_dead_one() -> None:
+    for greeting in (Greeting(NOW - 15, silent=15.0), Greeting(NOW - 1, refusing=60.0)):
+        decision = decide(seen(greeting=greeting), WRITING)
+        (told, kill) = decision.actions
+        assert isinstance(told, Announce)
+        assert (told.reason, kill) == ("ServerUnresponsive", Kill())
+        assert (decision.memory.phase, decision.memory.held_term, decision.memory.hold_s) == (Phase.DOWN, None, 3.0)
+        after = Step(seen(), decision.memory)
+        assert not after.stands_down  # its volume is well: it is as good as before
+
+
+def test_a_shorter_silence_or_an_earlier_servers_is_borne() -> None:
+    for greeting in (Greeting(NOW - 14, silent=14.0), Greeting(NOW - 1, refusing=59.0), Greeting(NOW - 101, silent=15.0)):
+        assert decide(seen(greeting=greeting), WRITING).memory.phase is Phase.PRIMARY
+
+
+def test_a_server_whose_slots_are_all_taken_stays_in_office() -> None:
+    crowded = Greeting(NOW - 1, crowded=True)
+    assert decide(seen(position=None, greeting=crowded), WRITING).memory.phase is Phase.PRIMARY
+    assert decide(seen(position=None), WRITING).memory.phase is Phase.DOWN
+
+
+def test_members_stay_while_nobody_knows_who_streams() -> None:
+    due = replace(WRITING, renewed_at=NOW - 1.9, put_at=NOW - 2, former="v9")
+    for lately, members in ((False, ("pg-0",)), (True, ("pg-0", "pg-2"))):
+        decision = decide(seen(streaming=(live(0, 0x400), replace(live(2, 0x400), since=None, seen=NOW - 31)), blind=lately), due)
+        renewals = [a for a in decision.actions if isinstance(a, PutLease)]
+        written = renewals[0].state.members if renewals else MINE.members
+        assert tuple(x.pod for x in written) == members
 
 
 def test_the_dead_is_not_given_back_before_the_supervisor_says_so() -> None:

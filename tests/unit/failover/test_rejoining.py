@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from hapg_failover.adapters.ports import SqlError
 from hapg_failover.adapters.volume import Marker, Volume
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.lsn import Position
@@ -59,6 +60,8 @@ class Release:
         return CONTROLDATA
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
+        if self.fails == "connect":
+            raise SqlError("sorry, too many clients already")
         self.calls.append(("checkpoint of the source", self.volume.dirty()))
         return self.timeline
 
@@ -98,6 +101,22 @@ def test_a_rewind_that_breaks_off_leaves_a_volume_that_is_never_started(base: Pa
     release.calls.clear()
     assert release.perform(Op.START).outcome is Outcome.FAILED
     assert release.calls == []
+
+
+@pytest.mark.parametrize(
+    ("fails", "answer"),
+    [
+        ("connect", ""),
+        ("rewind", 'exit code 1: pg_rewind: error: connection to server at "10.0.0.1", port 5432 failed: FATAL:  sorry, too many clients'),
+        ("rewind", "exit code 1: pg_rewind: fatal: could not connect to server: FATAL:  sorry, too many clients already"),
+    ],
+)
+def test_a_rewind_that_gets_no_connection_has_touched_nothing(base: Path, fails: str, answer: str) -> None:
+    release = Release(base, fails=fails, answer=answer)
+    result = release.perform(Op.REWIND)
+    assert result.outcome is Outcome.BUSY
+    assert "too many clients" in result.text
+    assert release.volume.assess().state is VolumeState.DATA
 
 
 def test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline(base: Path) -> None:

@@ -8,7 +8,9 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg2
 import pytest
 
 from hapg_failover.adapters.ports import SqlError
@@ -174,6 +176,91 @@ def test_a_standby_gets_its_slot_and_a_new_one_for_one_that_has_lost_its_wal(pri
     primary.ask("ALTER SYSTEM RESET ALL")
     primary.ask("SELECT pg_reload_conf()")
     sql.change_slots([], ["pg_1"], LIMIT)
+
+
+@contextmanager
+def full(server: Server) -> Iterator[None]:
+    """Clients have taken every connection slot, those of superusers too."""
+    connections: list[Any] = []
+    try:
+        with pytest.raises(psycopg2.OperationalError, match="too many clients"):
+            while True:
+                connections.append(server.connect())
+        yield
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_full_slots_keep_nobody_of_us_out(primary: Server) -> None:
+    """Walsenders have slots of their own (PostgreSQL 12 and later), and run SQL."""
+    sql, port = sql_to(primary), int(primary.settings["port"])
+    with full(primary):
+        status = sql.status(LIMIT)
+        assert not status.in_recovery
+        assert status.position.timeline == 1
+        assert sql.standby_names(LIMIT).shown == ""
+        sql.checkpoint(LIMIT)
+        sql.reload(LIMIT)
+        sql.change_slots(["pg_5"], [], LIMIT)
+        assert sql.slots(LIMIT) == (Slot("pg_5", False),)
+        assert sql.remote_slot("127.0.0.1", port, "pg_5", LIMIT)
+        assert sql.remote_history("127.0.0.1", port, 1, LIMIT) == ""
+        assert sql.remote_size("127.0.0.1", port, LIMIT) > 0
+        assert not sql.remote_streams("127.0.0.1", port, 1, LIMIT)
+        assert sql.remote_has_segment("127.0.0.1", port, segment_name(1, status.position.lsn, SEGMENT_SIZE), LIMIT)
+        with pytest.raises(SqlError, match="too many clients"):
+            sql.remote_checkpoint("127.0.0.1", port, LIMIT)
+        sql.change_slots([], ["pg_5"], LIMIT)
+
+
+def test_a_setting_that_is_in_force_is_seen_by_a_new_walsender(primary: Server) -> None:
+    """As a new connection it is forked by the postmaster, which has read the setting before."""
+    sql = sql_to(primary)
+    primary.ask("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (\"pg-1\")'")
+    primary.ask("ALTER SYSTEM SET synchronous_commit = local")
+    try:
+        with full(primary):
+            assert sql.standby_names(LIMIT).shown == ""
+            sql.reload(LIMIT)
+            end = time.monotonic() + LIMIT
+            while sql.standby_names(LIMIT).shown != 'ANY 1 ("pg-1")':
+                assert time.monotonic() < end
+    finally:
+        primary.ask("ALTER SYSTEM RESET ALL")
+        primary.ask("SELECT pg_reload_conf()")
+
+
+def test_when_walsenders_have_no_slot_either_the_first_refusal_is_told(primary: Server) -> None:
+    sql = sql_to(primary)
+    senders: list[Any] = []
+    with full(primary):
+        with pytest.raises(psycopg2.OperationalError, match="max_wal_senders"):
+            while True:
+                senders.append(primary.connect(replication="database"))
+        with pytest.raises(SqlError, match="too many clients"):
+            sql.status(LIMIT)
+        senders.pop().close()
+        end = time.monotonic() + LIMIT
+        while True:
+            try:
+                sql.status(0.5)
+                break
+            except SqlError:
+                assert time.monotonic() < end
+        for sender in senders:
+            sender.close()
+
+
+def test_a_session_that_was_opened_before_is_kept_when_slots_are_full(primary: Server) -> None:
+    sql = sql_to(primary)
+    sql.keep(LIMIT)
+    count = f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND backend_type = 'client backend'"
+    assert primary.ask(count) == 1
+    with full(primary):
+        sql.keep(LIMIT)
+        assert not sql.status(LIMIT).in_recovery
+    assert primary.ask(count) == 1
 
 
 def test_the_history_of_a_promoted_server(primary: Server, standby: Server) -> None:

@@ -164,6 +164,12 @@ def test_rewinds_that_fail_end_in_a_clone(copies: int, op: Op) -> None:
     assert decision.memory.copies == copies + 1
 
 
+def test_a_rewind_that_gets_no_connection_does_not_count_and_is_tried_again() -> None:
+    decision = ended(Op.REWIND, Outcome.BUSY, replace(SEALED, copies=3), "too many clients")
+    assert told(decision) == [("RewindPending", "too many clients; the old data is kept; tried again until there is one")]
+    assert (decision.memory.phase, decision.memory.copies, decision.memory.copy_at) == (Phase.BOOT, 2, NOW + 5)
+
+
 def test_copies_are_forgotten_only_once_the_primary_sees_us_stream() -> None:
     m = replace(FOLLOWING, copies=4, copy_at=NOW + 9)
     assert decide(seen(lease=lease(replace(HELD, members=()))), m).memory.copies == 4

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hapg_failover.core.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, Publication, VolumeState
 from hapg_failover.core.observation import LeaseView
-from hapg_failover.core.view import is_older, see, without_lease
+from hapg_failover.core.view import is_older, see, went_back, without_lease
 
 GAP = 3.2
 STATE = LeaseState(Holder("pg-0", "u0"), 1, 6.0, "system")
@@ -34,7 +36,15 @@ BEFORE = LeaseView("10", STATE, 100.0, 101.0)
         ("the same version within the gap ages on", read("10"), 103.0, 103.1, LeaseView("10", STATE, 100.0, 103.0)),
         ("an answer that was asked for earlier doesn't count as later", read("10"), 100.5, 103.1, BEFORE),
         ("another version begins anew", read("11", OTHER), 103.0, 103.1, LeaseView("11", OTHER, 103.1, 103.0)),
-        ("an older version is ignored", read("9", OTHER), 103.0, 103.1, BEFORE),
+        ("an older version that was asked for earlier is ignored", read("9", STATE), 99.9, 103.1, BEFORE),
+        (
+            "the same content under an older version: etcd has gone back, no harm",
+            read("9"),
+            103.0,
+            103.1,
+            LeaseView("9", STATE, 103.1, 103.0),
+        ),
+        ("a newer content under an older version", read("9", OTHER), 103.0, 103.1, LeaseView("9", OTHER, 103.1, 103.0)),
         ("the first read after a gap begins anew", read("10"), 104.3, 104.4, LeaseView("10", STATE, 104.4, 104.3)),
         ("a Lease that is gone counts as unchanged", None, 103.0, 103.1, LeaseView("10", STATE, 100.0, 101.0, 103.1)),
     ],
@@ -42,6 +52,46 @@ BEFORE = LeaseView("10", STATE, 100.0, 101.0)
 )
 def test_a_read(why: str, lease: LeaseObject | None, asked: float, now: float, expected: LeaseView) -> None:
     assert see(BEFORE, lease, asked, now, GAP) == expected
+
+
+LATER = LeaseState(Holder("pg-1", "u1"), 3, 6.0, "system", serial=8)
+EARLIER = replace(LATER, serial=7)
+RIVAL = replace(LATER, holder=Holder("pg-2", "u2"), serial=9)
+KNOWN = LeaseView("10", LATER, 100.0, 101.0)
+
+
+@pytest.mark.parametrize("older", [read("9", OTHER), read("9", EARLIER), read("11", OTHER), read("11", EARLIER), read("11", RIVAL)])
+def test_a_lease_that_has_gone_back_is_as_good_as_deleted(older: LeaseObject) -> None:
+    gone = see(KNOWN, older, 103.0, 103.1, GAP)
+    assert gone == replace(KNOWN, missing_since=103.1, instead=older)
+    assert went_back(KNOWN, gone)
+    assert see(gone, older, 120.0, 120.1, GAP) == gone
+    another = LeaseObject("12", older.state)
+    assert see(gone, another, 130.0, 130.1, GAP) == replace(KNOWN, missing_since=130.1, instead=another)  # somebody lives who writes it
+    anew = LeaseObject("12", replace(LATER, term=4, serial=9))
+    assert see(gone, anew, 140.0, 140.1, GAP, watched=True) == LeaseView("12", anew.state, 140.1, 140.0)
+
+
+def test_a_watch_may_lag_but_a_version_that_is_newer_shows_what_is_there() -> None:
+    assert see(KNOWN, read("9", EARLIER), 103.0, 103.1, GAP, watched=True) == KNOWN
+    assert see(KNOWN, read("9", LATER), 103.0, 103.1, GAP, watched=True) == KNOWN
+    assert see(KNOWN, read("11", EARLIER), 103.0, 103.1, GAP, watched=True).instead == read("11", EARLIER)
+    gone = see(KNOWN, read("9", EARLIER), 103.0, 103.1, GAP)
+    assert see(gone, read("10", LATER), 103.0, 103.2, GAP, watched=True) == gone  # an event from before
+
+
+def test_a_lease_below_the_term_that_our_volume_has_obeyed_is_over() -> None:
+    """An agent that has just started remembers no Lease."""
+    first = see(None, read("9", OTHER), 5.0, 5.5, GAP, floor=3)
+    assert first == LeaseView(NO_LEASE, None, 5.5, 5.0, 5.5, read("9", OTHER))
+    assert see(first, read("9", OTHER), 7.0, 7.5, GAP, floor=3) == first
+    assert see(first, read("12", LATER), 7.0, 7.5, GAP, floor=3) == LeaseView("12", LATER, 7.5, 7.0)
+    assert see(None, read("9", OTHER), 5.0, 5.5, GAP, floor=2) == LeaseView("9", OTHER, 5.5, 5.0)
+
+
+def test_a_higher_version_alone_is_no_way_back() -> None:
+    assert not went_back(KNOWN, see(KNOWN, read("11", LATER), 103.0, 103.1, GAP))
+    assert went_back(KNOWN, see(KNOWN, read("9", LATER), 103.0, 103.1, GAP))
 
 
 def test_the_first_read_begins_at_its_answer() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hapg_failover.adapters.ports import Hello
 from hapg_failover.core.causes import CAUSES, cause_of
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import Holder, LeaseState, Pod, Release, VolumeState
+from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, Release, VolumeState
 from hapg_failover.core.observation import LeaseView
 from hapg_failover.core.timing import Timing
 from hapg_failover.metrics import render
@@ -50,11 +52,36 @@ def test_of_the_pods_that_have_gone_the_last_are_kept(world: World) -> None:
 
 
 def test_a_list_that_is_overtaken_by_a_watch_takes_nothing_back(world: World) -> None:
-    world.keep_pod(pod("20"))
+    world.keep_pod(pod("20"), at=3.1)
     world.keep_pod(pod("5", name="pg-2"))
     world.keep_pods([pod("19"), pod("7", name="pg-0")], asked=3.0)
     assert {name: p.version for name, p in world.pods.items()} == {"pg-1": "20", "pg-0": "7"}
     assert world.pods_listed_at == 3.0
+
+
+def test_a_list_that_was_asked_for_later_is_what_there_is_whatever_its_versions(world: World) -> None:
+    world.keep_pod(pod("20"), at=2.9)
+    world.keep_pods([pod("12")], asked=3.0)
+    assert world.pods["pg-1"].version == "12"
+
+
+def test_once_etcd_has_gone_back_the_pods_versions_begin_anew(world: World) -> None:
+    later = LeaseState(Holder("pg-0", "u0"), 3, 6.0, "system", serial=8)
+    world.see_lease(LeaseObject("40", later), 1.0, 1.1, 9.0)
+    world.keep_pod(pod("30"), at=1.0)
+    world.see_lease(LeaseObject("20", replace(later, serial=4)), 2.0, 2.1, 9.0)
+    world.keep_pod(pod("19"), at=2.2)
+    assert world.pods["pg-1"].version == "19"
+    world.keep_pod(pod("18"), at=2.3)
+    assert world.pods["pg-1"].version == "19"
+
+
+def test_a_volume_knows_which_terms_of_its_own_cluster_are_over() -> None:
+    for cluster, gone_back in (("system", True), ("another", False)):
+        world = World(VolumeFacts(VolumeState.DATA, "v1", cluster, 5))
+        world.see_lease(LeaseObject("40", LeaseState(Holder("pg-0", "u0"), 4, 6.0, "system")), 1.0, 1.1, 9.0)
+        assert world.lease is not None
+        assert (world.lease.instead is not None) == gone_back
 
 
 def test_only_the_living_supervisor_is_heard(world: World) -> None:

@@ -1,0 +1,61 @@
+"""What is known of a Lease that has gone back, one piece left out at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hapg_failover.core import candidacy, view
+from hapg_failover.core.model import LeaseObject, LeaseState
+from hapg_failover.core.observation import LeaseView, Observation
+
+from .agent import Agent
+
+
+def way_back_unseen(patch: pytest.MonkeyPatch) -> None:
+    """An older Lease is ignored, as if it came late."""
+    patch.setattr(view, "_gone_back", lambda seen, lease, now: seen)
+
+
+def older_lease_believed(patch: pytest.MonkeyPatch) -> None:
+    """What the API shows is taken for the Lease, however old."""
+
+    def believed(seen: LeaseView, lease: LeaseObject, now: float) -> LeaseView:
+        return LeaseView(lease.version, lease.state, now, now)
+
+    patch.setattr(view, "_gone_back", believed)
+    _members_tell_nothing(patch)
+
+
+def serials_uncompared(patch: pytest.MonkeyPatch) -> None:
+    """Of two contents of one term neither is older."""
+    patch.setattr(LeaseState, "precedes", lambda self, other: self.term < other.term)
+
+
+def volumes_tell_nothing(patch: pytest.MonkeyPatch) -> None:
+    """An agent that starts believes the first Lease that it reads."""
+    see = view.see
+
+    def unknowing(*read: Any, floor: int = 0, **more: Any) -> LeaseView:
+        return see(*read, **more)
+
+    patch.setattr(view, "see", unknowing)
+    _members_tell_nothing(patch)
+
+
+def _members_tell_nothing(patch: pytest.MonkeyPatch) -> None:
+    observe = Agent.observe
+
+    def silent(self: Agent) -> Observation:
+        seen = observe(self)
+        pods = (replace(p, publication=p.publication and replace(p.publication, max_term=0)) for p in seen.pods)
+        return replace(seen, pods=tuple(pods))
+
+    patch.setattr(Agent, "observe", silent)
+
+
+def never_made_anew(patch: pytest.MonkeyPatch) -> None:
+    """Nobody makes the Lease anew but its holder."""
+    patch.setattr(candidacy, "LEASE_GONE_S", 1e9)

@@ -1,0 +1,125 @@
+"""Directed scenarios of an etcd that is restored from a snapshot: versions, the Lease and the pods' annotations go back."""
+
+from __future__ import annotations
+
+from hapg_failover.core.model import LeaseObject, Pod
+
+from . import faults
+from .api import Snapshot
+from .scenarios import primary_of, running
+from .world import World
+
+AWAY_S = 3.0
+MOMENT_S = 0.3
+
+
+def same_term(seed: int, bump: int = 0) -> World:
+    """The snapshot is of the present term, a while ago."""
+    world = running(3, seed)
+    snapshot = world.api.snapshot()
+    world.run(30.0)
+    world.log.clear()
+    faults.restore_etcd(world, snapshot, AWAY_S, bump)
+    world.run(30.0)
+    return world
+
+
+def bumped(seed: int) -> World:
+    """As `same_term`, and the restore has raised all versions, as etcd's documentation advises."""
+    return same_term(seed, 100_000)
+
+
+def _later_term(seed: int) -> tuple[World, Snapshot]:
+    """A release whose primary was lost, after a snapshot, and is a replica again; the snapshot."""
+    world = running(3, seed)
+    snapshot = world.api.snapshot()
+    faults.power_off(world, primary_of(world))
+    world.run(15.0)
+    world.settle(60.0)
+    world.run(10.0)
+    return world, snapshot
+
+
+def _released(seed: int) -> tuple[World, Snapshot]:
+    """A release whose primary has handed over; a snapshot of the former term's end, when the Lease was given back and not yet claimed.
+
+    Now and then the successor claims before that: then the Lease names it alone.
+    """
+    world = running(3, seed)
+    term = world.promotions[-1][2]
+    taken = [world.api.snapshot()]
+
+    def watch(lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
+        if lease is not None and lease.state.term == term:
+            taken.append(world.api.snapshot())
+
+    world.api.watchers.append(watch)
+    faults.switchover(world, primary_of(world))
+    world.run(15.0)
+    world.api.watchers.remove(watch)
+    world.settle(60.0)
+    world.run(10.0)
+    return world, taken[-1]
+
+
+def earlier_term(seed: int) -> World:
+    """The snapshot is of the term before, which was another's."""
+    world, snapshot = _later_term(seed)
+    faults.restore_etcd(world, snapshot, AWAY_S)
+    world.run(30.0)
+    return world
+
+
+def released_term(seed: int) -> World:
+    """The snapshot shows a Lease that was given back, with proof, by the holder before."""
+    world, snapshot = _released(seed)
+    faults.restore_etcd(world, snapshot, AWAY_S)
+    world.run(30.0)
+    return world
+
+
+def primary_is_cut(seed: int) -> World:
+    """As `released_term`, in a moment, and the primary doesn't reach the restored API for a while, but its members."""
+    world, snapshot = _released(seed)
+    faults.cut_api(world, primary_of(world), 14.0)
+    faults.restore_etcd(world, snapshot, MOMENT_S)
+    world.run(40.0)
+    return world
+
+
+def agents_start_anew(seed: int) -> World:
+    """As `earlier_term`, and the replicas' agents are started again meanwhile: what they know is on their volumes alone."""
+    world, snapshot = _later_term(seed)
+    faults.restore_etcd(world, snapshot, AWAY_S)
+    _crash_replicas(world)
+    world.run(40.0)
+    return world
+
+
+def primary_is_cut_from_new_agents(seed: int) -> World:
+    """As `primary_is_cut`, and the replicas' agents are started again."""
+    world, snapshot = _released(seed)
+    faults.cut_api(world, primary_of(world), 14.0)
+    faults.restore_etcd(world, snapshot, MOMENT_S)
+    _crash_replicas(world)
+    world.run(40.0)
+    return world
+
+
+def _crash_replicas(world: World) -> None:
+    for member in {0, 1, 2} - {primary_of(world)}:
+        faults.agent_crash(world, member)
+
+
+def without_the_primary(seed: int) -> World:
+    """As `earlier_term`, and the primary's node is lost while the API is away."""
+    world = running(3, seed)
+    snapshot = world.api.snapshot()
+    faults.pod_delete(world, primary_of(world))
+    world.run(15.0)
+    world.settle(60.0)
+    world.run(10.0)
+    faults.power_off(world, primary_of(world))
+    faults.restore_etcd(world, snapshot, AWAY_S)
+    world.run(100.0)
+    return world
