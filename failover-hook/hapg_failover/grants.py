@@ -13,7 +13,7 @@ from .core.actions import AskGrants
 from .core.model import GrantAnswer, GrantRequest
 from .world import Change, World
 
-LIMIT_S = 0.4
+LIMIT_S = 0.6
 AT_ONCE = 8
 
 

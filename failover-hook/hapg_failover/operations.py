@@ -38,7 +38,8 @@ PROMOTE_POLL_S = 0.01
 PROMOTE_SELDOM_POLL_S = 0.1
 CHECKPOINT_S = 30.0
 REMOTE_S = 5.0
-LONG_CHECKPOINT_S = 1.0
+SHORT_CHECKPOINT_S = 0.25
+CHECKPOINTS = 4
 SIZE_S = 60.0
 CLONE_SEGMENTS = 3
 NEAR_BYTES = 16 * 1024 * 1024
@@ -361,11 +362,13 @@ class Operation:
             return position if position is not None and position.timeline == timeline else None, str(error)
 
     def _prepare(self) -> OpResult:
-        """Checkpoint while serving, so that the shutdown's own is short; once more for what was written during a long one."""
-        begun = time.monotonic()
-        self._tools.sql.checkpoint(self._run.seconds)
-        if time.monotonic() - begun > LONG_CHECKPOINT_S:
+        """Checkpoint while serving, so that the shutdown's own is short: again for what was written during one that wasn't."""
+        end = time.monotonic() + self._run.seconds
+        for _ in range(CHECKPOINTS):
+            begun = time.monotonic()
             self._tools.sql.checkpoint(self._run.seconds)
+            if time.monotonic() - begun <= SHORT_CHECKPOINT_S or time.monotonic() >= end:
+                break
         return self._result(Outcome.OK, "a checkpoint is made")
 
     def _hand_over(self) -> OpResult:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import failsafe, standby
+from hapg_failover.core import candidacy, failsafe, standby
 from hapg_failover.core.model import GrantAnswer
 from hapg_failover.core.step import Step
 
@@ -21,8 +21,9 @@ def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 
 def promises_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """Sealing and claiming go by the Lease's age alone, which goes on while a member is blind and grants."""
+    """Sealing, claiming and waiting for the others go by the Lease's age alone, which goes on while a member is blind and grants."""
     patch.setattr(failsafe, "waits", lambda step: None)
+    patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.published_at)
     patch.setattr(standby, "_seal_at", lambda step, s: step.o.timing.seal_after(s.ttl_s))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SOUND_LATENCY_S = 0.02
-GRANT_LIMIT_S = 0.4
+GRANT_LIMIT_S = 0.6
 
 
 class Network:

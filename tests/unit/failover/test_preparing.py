@@ -1,0 +1,54 @@
+"""How often a primary checkpoints before it hands over, with a stand-in that takes its time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from hapg_failover import operations
+from hapg_failover.adapters.volume import Volume
+from hapg_failover.core.actions import Op, Run
+from hapg_failover.core.results import Outcome
+from hapg_failover.operations import Operation, Tools
+
+LIMIT_S = 30.0
+
+
+class Primary:
+    """Its checkpoints take so long, one after the other; the clock goes on by them alone."""
+
+    def __init__(self, took: list[float]) -> None:
+        self.left = took
+        self.now = 100.0
+        self.made = 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def checkpoint(self, timeout: float) -> None:
+        assert timeout == LIMIT_S
+        self.now += self.left.pop(0)
+        self.made += 1
+
+
+@pytest.mark.parametrize(
+    ("took", "made"),
+    [
+        ([0.2], 1),
+        ([0.9, 0.24], 2),
+        ([8.0, 1.6, 0.5, 0.2], 4),
+        ([8.0, 1.6, 0.9, 0.7, 0.2], 4),
+        ([29.0, 6.0, 0.9], 2),
+    ],
+    ids=["idle", "some load", "much load", "no end to it", "its time is over"],
+)
+def test_a_checkpoint_is_repeated_for_what_was_written_during_a_long_one(
+    took: list[float], made: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    primary = Primary(list(took))
+    monkeypatch.setattr(operations, "time", primary)
+    tools = Tools(cast("Any", None), cast("Any", None), cast("Any", primary), Volume(tmp_path, "15", "pg_wal"), 5432, 60)
+    assert Operation(tools, Run(1, Op.PREPARE, term=7, seconds=LIMIT_S), "n1")._attempt().outcome is Outcome.OK
+    assert primary.made == made
