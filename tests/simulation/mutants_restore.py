@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import candidacy, view
+from hapg_failover.core import candidacy, election, view
 from hapg_failover.core.model import LeaseObject, LeaseState
 from hapg_failover.core.observation import LeaseView, Observation
 
@@ -46,6 +46,8 @@ def volumes_tell_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def _members_tell_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Neither a later term nor a later timeline of a member says that the Lease is over."""
+    patch.setattr(election, "is_foreign", lambda publication, lease: False)
     observe = Agent.observe
 
     def silent(self: Agent) -> Observation:
