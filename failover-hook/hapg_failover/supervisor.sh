@@ -302,7 +302,8 @@ wrapper() {
         printf '%s unprepared %s %s\n' "$TOKEN" "$GENERATION" "${problem:0:900}" >&6
         return
     fi
-    "$BIN/postgres" -D "$DATA" -c config_file="$CONFIG/postgresql.conf" </dev/null >&5 2>&5 5>&- 6>&- 7>&- &
+    # Not even ALTER SYSTEM may have a crash end in a recovery in place, whose shutdown checkpoint replicas take for the primary's end.
+    "$BIN/postgres" -D "$DATA" -c config_file="$CONFIG/postgresql.conf" -c restart_after_crash=off </dev/null >&5 2>&5 5>&- 6>&- 7>&- &
     printf '%s running %s %s\n' "$TOKEN" "$GENERATION" "$!" >&6
     wait "$!"
     printf '%s gone %s %s\n' "$TOKEN" "$GENERATION" "$?" >&6

@@ -9,9 +9,8 @@ from typing import Any
 
 import jinja2
 
-from hapg import parameters, resources, schema, values
+from hapg import parameters, postgresql, resources, schema, values
 from hapg.majors import Major
-from hapg.postgresql import HTTP_PORT, PEER_PORT, PORT, RESERVED_PARAMETERS
 
 GENERATED = "ha-postgres/generated"
 """Annotation in Chart.yaml by which hapg knows a chart of its own."""
@@ -30,11 +29,11 @@ def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, byt
     context = {
         "chart": name,
         "major": major,
-        "port": PORT,
-        "http_port": HTTP_PORT,
-        "peer_port": PEER_PORT,
+        "port": postgresql.PORT,
+        "http_port": postgresql.HTTP_PORT,
+        "peer_port": postgresql.PEER_PORT,
         "most_replicas": source["properties"]["replicas"]["maximum"],
-        "reserved_parameters": RESERVED_PARAMETERS,
+        "postgresql": postgresql,
         "restart": parameters.RESTART,
         "preset": parameters.PRESET,
         "generated_annotation": GENERATED,

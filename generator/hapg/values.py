@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from hapg import explain, resources, yamlio
+from hapg import explain, resources, restrictions, yamlio
 from hapg.schema import Schema, explanation, strict
 
 _COMMENT_WIDTH = 100
@@ -29,6 +29,7 @@ def source(defaults: Mapping[str, object], major: str) -> Schema:
         for key in path.split("."):
             node = node["properties"][key]
         node["default"] = copy.deepcopy(value)
+    restrictions.restrict(schema)
     return schema
 
 

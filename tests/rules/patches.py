@@ -394,9 +394,7 @@ silent_members_stay = _constant(members, "DROP_AFTER_S", 1e9)
 members_dropped_at_once = _constant(members, "DROP_AFTER_S", 1.0)
 
 
-def far_ones_become_members(patch: pytest.MonkeyPatch) -> None:
-    next_members = members.next_members
-    patch.setattr(members, "next_members", lambda a, b, c, d, max_lag, *rest: next_members(a, b, c, d, 1 << 62, *rest))
+far_ones_become_members = _constant(members, "KEEPS_UP_BYTES", 1 << 62)
 
 
 def first_member_unfenced(patch: pytest.MonkeyPatch) -> None:

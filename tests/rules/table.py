@@ -212,6 +212,12 @@ PARTS = (
     ),
     Part(
         "4C",
+        "a crash in place leaves none, for the server ends",
+        edits.recovery_in_place,
+        Witness("tests/supervisor/test_crash_in_place.py::test_a_server_whose_session_crashes_ends_and_writes_no_shutdown_checkpoint"),
+    ),
+    Part(
+        "4C",
         "who sees the holder's pod go has all that it sent before sealing",
         patches.gone_holder_left_at_once,
         Witness(UNIT + "test_switchover.py::test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_stream_ends"),
@@ -324,7 +330,7 @@ PARTS = (
         patches.streaming_outlives_a_promotion,
         Witness(UNIT + "test_agent.py::test_nobody_is_known_to_stream_from_a_server_that_was_just_promoted"),
     ),
-    Part("7", "a member streams within the lag bound", patches.far_ones_become_members, Witness(MEMBERS, "one too far behind isn't")),
+    Part("7", "a member keeps up", patches.far_ones_become_members, Witness(MEMBERS, "one too far behind isn't")),
     Part(
         "7",
         "the first member is fenced against before it may claim",

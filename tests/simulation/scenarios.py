@@ -338,6 +338,23 @@ def too_far_behind(seed: int) -> World:
     return world
 
 
+def handed_over_under_load(seed: int) -> World:
+    """Replicas lack more than maxLagBytes all the time, one of them comes back, and then the primary's pod is deleted."""
+    world = running(3, seed)
+    world.max_lag = 0
+    for member in range(3):
+        faults.stall_stream(world, member, 0.99)
+    back = next(member for member in range(3) if member != primary_of(world))
+    faults.power_off(world, back)
+    world.run(45.0)
+    faults.power_on(world, back)
+    faults.stall_stream(world, back, 0.99)
+    world.run(30.0)
+    faults.pod_delete(world, primary_of(world))
+    world.run(15.0)
+    return world
+
+
 def handed_over(seed: int) -> World:
     """The primary's pod is deleted, with time to shut down."""
     world = running(3, seed)

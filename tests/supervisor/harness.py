@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from hapg.majors import MAJORS
+from hapg.postgresql import DURABILITY_SETTINGS, STREAMING_SETTINGS
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
@@ -37,11 +38,7 @@ logging_collector = off
 dynamic_shared_memory_type = mmap
 shared_buffers = 16MB
 max_connections = 20
-wal_log_hints = on
-wal_retrieve_retry_interval = 100ms
-wal_receiver_timeout = 5s
-wal_receiver_status_interval = 1s
-{major}
+{chart}
 include_if_exists = '{run}/conf/instance.conf'
 """
 
@@ -146,13 +143,15 @@ class Container:
         for directory in (self.run, self.config, *volumes, self.shm):
             directory.mkdir(parents=True, exist_ok=True)
         settings = {
+            **DURABILITY_SETTINGS,
+            **STREAMING_SETTINGS,
             **self.major.replication_settings,
             "max_wal_senders": "10",
             "max_replication_slots": "10",
             "password_encryption": self.major.password_encryption,
         }
         lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
-        conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config, major=lines)
+        conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config, chart=lines)
         (self.config / "postgresql.conf").write_text(conf)
         (self.config / "pg_hba.conf").write_text(PG_HBA_CONF.format(authentication=self.major.authentication))
         for file, text in (("pwfile", PASSWORD), ("pgpass", f"*:*:*:postgres:{PASSWORD}\n")):
@@ -249,13 +248,16 @@ class Container:
 
     def postmaster(self) -> int:
         """Return the postmaster's pid as this namespace numbers it."""
-        inside = self.heartbeat().pid
+        return self.outside(self.heartbeat().pid)
+
+    def outside(self, inside: int) -> int:
+        """Return the pid, as this namespace numbers it, of a process that the container calls `inside`."""
         for pid in self.pids():
             status = Path(f"/proc/{pid}/status").read_text()
             numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
             if int(numbers[-1]) == inside:
                 return pid
-        raise AssertionError(f"{self.name} has no postmaster")
+        raise AssertionError(f"{self.name} has no process {inside}")
 
     # ---- talk ----
 

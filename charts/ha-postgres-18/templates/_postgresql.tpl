@@ -84,10 +84,11 @@ wal_receiver_timeout = 5s
 wal_receiver_status_interval = 1s
 wal_sender_timeout = 5s
 
-# durability; pg_rewind needs the hints
+# durability; pg_rewind needs the hints; a server whose process has crashed ends, and writes no checkpoint that replicas take for its shutdown
 fsync = on
 full_page_writes = on
 wal_log_hints = on
+restart_after_crash = off
 {{- include "ha-postgres.segments" .root }}
 {{- include "ha-postgres.tlsSettings" .root }}
 

@@ -24,20 +24,73 @@
 {{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
 {{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
 {{- end -}}
-{{- with .Values.postgresql.parameters.synchronous_commit -}}
-{{- if not (has (toString .) (list "on" "true" "remote_apply")) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %q doesn't wait for a standby's disk; with replication.mode synchronous it is on or remote_apply" (toString .)) -}}
+{{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
+{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
+{{- if not (regexMatch "^(on|true|yes|1|remote_apply)$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; on or remote_apply: with anything else a commit is acknowledged before a standby has it on its disk, and a failover may lose it" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{- $reserved := list "archive_cleanup_command" "cluster_name" "config_file" "data_directory" "external_pid_file" "fsync" "full_page_writes" "hba_file" "hot_standby" "ident_file" "include" "include_dir" "include_if_exists" "listen_addresses" "log_destination" "logging_collector" "max_slot_wal_keep_size" "password_encryption" "port" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" "synchronous_standby_names" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" "update_process_title" "wal_level" "wal_log_hints"  -}}
+{{- $reserved := dict -}}
+{{- range list "data_sync_retry" "fsync" "ignore_invalid_pages" -}}
+{{- $_ := set $reserved . "a member is promoted for what it has on its disk, and that has to be there after a crash" -}}
+{{- end -}}
+{{- range list "full_page_writes" -}}
+{{- $_ := set $reserved . "a member is promoted for what it has on its disk, and that has to be there after a crash, also for pg_rewind" -}}
+{{- end -}}
+{{- range list "restart_after_crash" -}}
+{{- $_ := set $reserved . "a server that recovers in place from the crash of one process writes a shutdown checkpoint, which replicas take for the end of their primary; it has to end, and is started again sealed" -}}
+{{- end -}}
+{{- range list "recovery_min_apply_delay" -}}
+{{- $_ := set $reserved . "a standby that replays late keeps clients waiting for as long when it is promoted" -}}
+{{- end -}}
+{{- range list "wal_log_hints" -}}
+{{- $_ := set $reserved . "pg_rewind needs the hints" -}}
+{{- end -}}
+{{- range list "max_replication_slots" "max_wal_senders" -}}
+{{- $_ := set $reserved . "the chart has 99, enough for all members, their clones, and some 60 other clients of replication" -}}
+{{- end -}}
+{{- range list "archive_cleanup_command" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" -}}
+{{- $_ := set $reserved . "the failover container alone decides whom a standby follows, how far, and when that ends" -}}
+{{- end -}}
+{{- range list "cluster_name" "update_process_title" -}}
+{{- $_ := set $reserved . "the failover container reads positions from the titles of processes" -}}
+{{- end -}}
+{{- range list "synchronous_standby_names" -}}
+{{- $_ := set $reserved . "the failover container sets it, in step with the Lease" -}}
+{{- end -}}
+{{- range list "log_destination" "logging_collector" -}}
+{{- $_ := set $reserved . "the log of a server is that of its container" -}}
+{{- end -}}
+{{- range list "listen_addresses" -}}
+{{- $_ := set $reserved . "the members reach each other at the addresses of their pods" -}}
+{{- end -}}
+{{- range list "port" -}}
+{{- $_ := set $reserved . "the members reach each other at the port of the chart" -}}
+{{- end -}}
+{{- range list "password_encryption" -}}
+{{- $_ := set $reserved . "the password of the members and pg_hba.conf go by it" -}}
+{{- end -}}
+{{- range list "config_file" "data_directory" "external_pid_file" "hba_file" "ident_file" "include" "include_dir" "include_if_exists" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" -}}
+{{- $_ := set $reserved . "the supervisor and the failover container look for files and sockets of the server where the chart has them" -}}
+{{- end -}}
+{{- range list "max_slot_wal_keep_size" -}}
+{{- $_ := set $reserved . "the value replication.maxSlotWalKeepSize sets it" -}}
+{{- end -}}
+{{- range list "hot_standby" -}}
+{{- $_ := set $reserved . "the value standbyMode sets it" -}}
+{{- end -}}
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
-{{- range $name, $_ := .Values.postgresql.parameters -}}
+{{- range $name, $given := .Values.postgresql.parameters -}}
+{{- $why := get $reserved $name -}}
+{{- if hasPrefix "recovery_target" $name -}}
+{{- $why = "the failover container alone decides whom a standby follows, how far, and when that ends" -}}
+{{- end -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
-{{- else if or (has $name $reserved) (hasPrefix "recovery_target" $name) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because failover depends on the chart's own" $name) -}}
+{{- else if $why -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because %s" $name $why) -}}
 {{- else if not (contains "." $name) -}}
 {{- $context := get $contexts $name -}}
 {{- if eq $context "internal" -}}
@@ -49,6 +102,36 @@
 {{- end -}}
 {{- end -}}
 
+{{- if hasKey .Values.postgresql.parameters "superuser_reserved_connections" -}}
+{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.superuser_reserved_connections | trimAll "'" -}}
+{{- if not (regexMatch "^([3-9]|[1-9][0-9]+)$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.superuser_reserved_connections: %s is not allowed; at least 3: the failover container has to get in when clients have all other connections" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey .Values.postgresql.parameters "wal_level" -}}
+{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_level | trimAll "'" -}}
+{{- if not (regexMatch "^(replica|logical)$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.wal_level: %s is not allowed; replica or logical: with less no replica could follow" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey .Values.postgresql.parameters "wal_receiver_status_interval" -}}
+{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_receiver_status_interval | trimAll "'" -}}
+{{- if not (regexMatch "^[1-9][0-9]*(s|min|h|d)?$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_status_interval: %s is not allowed; at least 1s, in whole numbers: with 0 a primary does not hear what its replicas have" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey .Values.postgresql.parameters "wal_receiver_timeout" -}}
+{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_receiver_timeout | trimAll "'" -}}
+{{- if not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0 a replica waits for ever for a primary that has gone silent" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey .Values.postgresql.parameters "wal_sender_timeout" -}}
+{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_sender_timeout | trimAll "'" -}}
+{{- if not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.wal_sender_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0 a primary goes on counting a replica that has gone silent as one that streams" $value) -}}
+{{- end -}}
+{{- end -}}
 {{- with get .Values.postgresql.parameters "max_connections" -}}
 {{- if lt (int .) 100 -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.max_connections: %v is less than 100, with which PostgreSQL 9.6 doesn't start beside the chart's other settings" .) -}}
@@ -79,8 +162,28 @@
 {{- end -}}
 
 {{- range .Values.initdb.args -}}
-{{- if regexMatch "^(-[DXU]|--(pg|wald|x|u|pwf)[a-z]*(=|$))" . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the directory and its owner are the chart's own" .) -}}
+{{- if regexMatch `^-[dgknN]*[DXU]|^--(pgdata|waldir|xlogdir|username)(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the directory and its owner are those of the chart" .) -}}
+{{- else if regexMatch `^-[dgknN]*W|^--(pwfile|pwprompt)(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the password is that of the Secret" .) -}}
+{{- else if regexMatch `^-[dgknN]*A|^--auth(-host|-local)?(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to pg_hba.conf, and the servers read the one of the chart; set postgresql.pgHba instead" .) -}}
+{{- else if regexMatch `^-[dgknN]*c|^--set(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters instead" .) -}}
+{{- else if regexMatch `^-[dgknN]*T|^--text-search-config(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.default_text_search_config instead" .) -}}
+{{- else if regexMatch `^--lc-messages(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.lc_messages instead" .) -}}
+{{- else if regexMatch `^--lc-monetary(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.lc_monetary instead" .) -}}
+{{- else if regexMatch `^--lc-numeric(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.lc_numeric instead" .) -}}
+{{- else if regexMatch `^--lc-time(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.lc_time instead" .) -}}
+{{- else if regexMatch `^-[dgknN]*[sSV?]|^--(show|sync-only|version|help)(=|$)` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb would end without having made a database" .) -}}
+{{- else if not (regexMatch `^([^-\s]\S*|-[dgknN]+|-[dgknN]*[EL]\S*|--(allow-group-access|builtin-locale|data-checksums|debug|discard-caches|encoding|icu-locale|icu-rules|lc-collate|lc-ctype|locale|locale-provider|no-clean|no-data-checksums|no-instructions|no-locale|no-sync|sync-method|wal-segsize)(=\S*)?)$` .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart takes, long ones in full" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.initdb.scripts -}}
@@ -92,6 +195,15 @@
 {{- range .Values.extraEnv -}}
 {{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
 {{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $claims := list (list "storage" .Values.storage) (list "walVolume" .Values.walVolume) -}}
+{{- range $claims -}}
+{{- $claim := index . 0 -}}
+{{- range dig "accessModes" list (index . 1 | default dict) -}}
+{{- if not (has . (list "ReadWriteOnce" "ReadWriteOncePod")) -}}
+{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.walVolume.enabled (not .Values.storage) -}}

@@ -8,6 +8,14 @@ from .model import Member, Pod
 from .observation import Streaming
 
 DROP_AFTER_S = 30.0
+KEEPS_UP_BYTES = 1 << 30
+"""What a replica that streams may lack and still be taken for one that keeps up: to become a member, and to be handed over to.
+
+This isn't what a failover may lose (maxLagBytes). Under a bulk load a healthy replica says it lacks up to a WAL segment of 16 MiB,
+because a WAL receiver flushes at a segment's end while more keeps coming, and a burst makes it more for seconds; with maxLagBytes as
+the bound it would be kept from the list just then, and with it the failover. Rule 4D has the last word on what a member lacks, and a
+hand-over waits for it.
+"""
 SEEN_S = 5.0
 """A look at who streams that is older tells nothing."""
 
@@ -25,14 +33,13 @@ def next_members(
     streaming: tuple[Streaming, ...],
     pods: tuple[Pod, ...],
     flushed: int | None,
-    max_lag: int,
     now: float,
     held_for: float,
     former: str | None = None,
 ) -> tuple[Member, ...]:
     """Return the members as the holder should record them now.
 
-    A replica is added when it streams within `max_lag` bytes of `flushed` and its volume's UUID is known from its publication;
+    A replica is added when it streams, lacks no more than KEEPS_UP_BYTES of `flushed`, and its volume's UUID is known from its publication;
     one that hasn't streamed for 30 s is dropped (counted from our own promotion at the earliest: held_for, in seconds), the volume
     `former`, of the holder before us, as soon as it lacks what we have written since. A member is recorded to stream if its pod shows the
     volume that is recorded: another one may have its name.
@@ -54,7 +61,7 @@ def next_members(
         volume = volumes.get(sender.pod)
         if sender.since is None or volume is None or volume in known or sender.flushed is None or flushed is None:
             continue
-        if flushed - sender.flushed <= max_lag:
+        if flushed - sender.flushed <= KEEPS_UP_BYTES:
             kept.append(Member(sender.pod, volume))
             known.add(volume)
     return tuple(sorted(kept, key=lambda m: (m.pod, m.volume)))

@@ -149,7 +149,7 @@ def _renew(step: Step) -> None:
     members, record = s.members, s.sync
     if m.phase is Phase.PRIMARY and o.now - m.renewed_at < o.timing.renew:
         members = next_members(
-            s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.max_lag, o.now, o.now - m.phase_since, m.former
+            s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.now, o.now - m.phase_since, m.former
         )
         members = synchronous.keep_recorded(s.members, members, s.sync)
     if m.phase is Phase.PRIMARY:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from . import causes, requests, storage
 from .actions import Announce, Label, Op
+from .members import KEEPS_UP_BYTES
 from .memory import HandOver, Phase
 from .model import Pod, Release
 from .results import OpResult, Outcome
@@ -147,7 +148,7 @@ def _trouble(step: Step, request: requests.Switchover) -> str | None:
         return f"there is no pod {request.to}"
     if pod.deleting:
         return f"{request.to} is going away"
-    return f"{request.to} isn't a member that streams from the primary within maxLagBytes"
+    return f"{request.to} isn't a member that streams from the primary and keeps up, within {KEEPS_UP_BYTES >> 30} GiB"
 
 
 def choose_successor(step: Step, to: str | None = None) -> Pod | None:
@@ -166,7 +167,7 @@ def choose_successor(step: Step, to: str | None = None) -> Pod | None:
         and p.uid != o.me.uid
         and not p.deleting
         and p.name in flushed
-        and head - flushed[p.name] <= o.max_lag
+        and head - flushed[p.name] <= KEEPS_UP_BYTES
     ]
     if to is not None:
         return next((p for p in able if p.name == to), None)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core.members import next_members
+from hapg_failover.core.members import KEEPS_UP_BYTES, next_members
 from hapg_failover.core.model import Member, Pod, Publication, VolumeState
 from hapg_failover.core.observation import Streaming
 
 NOW = 1000.0
+HEAD = 4 << 30
+FAR = HEAD - KEEPS_UP_BYTES - 1
+SEGMENT = 16 << 20
 ONE, TWO = Member("pg-1", "v1"), Member("pg-2", "v2")
 SILENT = Member("pg-1", "v1", streaming=False)
 
@@ -18,12 +21,12 @@ def pod(number: int, volume: str | None) -> Pod:
     return Pod(f"pg-{number}", f"u{number}", "1", number, publication=said)
 
 
-def live(number: int, flushed: int | None = 100) -> Streaming:
+def live(number: int, flushed: int | None = HEAD - 50) -> Streaming:
     return Streaming(f"pg-{number}", NOW - 5, NOW, flushed)
 
 
 def gone(number: int, seconds: float) -> Streaming:
-    return Streaming(f"pg-{number}", None, NOW - seconds, 100)
+    return Streaming(f"pg-{number}", None, NOW - seconds, HEAD - 50)
 
 
 PODS = (pod(1, "v1"), pod(2, "v2"))
@@ -33,10 +36,12 @@ PODS = (pod(1, "v1"), pod(2, "v2"))
     ("why", "current", "streaming", "pods", "held_for", "expected"),
     [
         ("one that streams is added", (), (live(1),), PODS, 5.0, (ONE,)),
-        ("one too far behind isn't", (), (live(1, 10),), PODS, 5.0, ()),
+        ("one a segment behind is, as under load", (), (live(1, HEAD - SEGMENT),), PODS, 5.0, (ONE,)),
+        ("one as far behind as may be is", (), (live(1, FAR + 1),), PODS, 5.0, (ONE,)),
+        ("one too far behind isn't", (), (live(1, FAR),), PODS, 5.0, ()),
         ("one of unknown position isn't", (), (live(1, None),), PODS, 5.0, ()),
         ("one of unknown volume isn't", (), (live(1),), (pod(1, None),), 5.0, ()),
-        ("one that lags later stays", (ONE,), (live(1, 10),), PODS, 500.0, (ONE,)),
+        ("one that lags later stays", (ONE,), (live(1, FAR),), PODS, 500.0, (ONE,)),
         ("one that was silent for 29 s stays", (ONE,), (gone(1, 29.0),), PODS, 500.0, (SILENT,)),
         ("one that streams again is said to", (SILENT,), (live(1),), PODS, 500.0, (ONE,)),
         ("an old look tells nothing", (ONE,), (Streaming("pg-1", NOW - 50, NOW - 6, 100),), PODS, 500.0, (SILENT,)),
@@ -57,14 +62,14 @@ def test_members(
     held_for: float,
     expected: tuple[Member, ...],
 ) -> None:
-    assert next_members(current, streaming, pods, 150, 60, NOW, held_for) == expected
+    assert next_members(current, streaming, pods, HEAD, NOW, held_for) == expected
 
 
-@pytest.mark.parametrize(("streaming", "expected"), [((), ()), ((live(1, 10),), (ONE,)), ((gone(1, 1.0),), ())])
+@pytest.mark.parametrize(("streaming", "expected"), [((), ()), ((live(1, FAR),), (ONE,)), ((gone(1, 1.0),), ())])
 def test_the_holder_before_us_goes_at_once_unless_it_streams(streaming: tuple[Streaming, ...], expected: tuple[Member, ...]) -> None:
     silent = Member("pg-2", "v2", streaming=False)
-    assert next_members((ONE, TWO), streaming, PODS, 150, 60, NOW, 0.1, "v1") == (*expected, silent)
+    assert next_members((ONE, TWO), streaming, PODS, HEAD, NOW, 0.1, "v1") == (*expected, silent)
 
 
 def test_nobody_is_added_while_our_own_position_is_unknown() -> None:
-    assert next_members((), (live(1),), PODS, None, 60, NOW, 5.0) == ()
+    assert next_members((), (live(1),), PODS, None, NOW, 5.0) == ()

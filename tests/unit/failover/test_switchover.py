@@ -13,6 +13,7 @@ from hapg_failover.core.actions import Annotate, Announce, Label, Op, PutLease, 
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
+from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.memory import HandOver, Memory, Phase
 from hapg_failover.core.model import DATA_VOLUME, LeaseState, Member, Pod, Publication, Release
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
@@ -90,7 +91,7 @@ def test_a_request_that_is_still_shown_is_not_carried_out_twice() -> None:
         (asked("pg-2"), {"streaming": (live(0),)}, "pg-2 isn't a member that streams"),
         (asked("pg-2"), {"streaming": (live(0), Streaming("pg-2", None, NOW - 5, 1))}, "pg-2 isn't a member that streams"),
         (asked("pg-2"), {"lease": lease(replace(OURS, members=MEMBERS[:1]))}, "pg-2 isn't a member that streams"),
-        (asked("pg-2"), {"streaming": (live(2, 0x10),), "max_lag": 0x100}, "within maxLagBytes"),
+        (asked("pg-2"), {"position": replace(END, lsn=0x10 + KEEPS_UP_BYTES + 1), "streaming": (live(2, 0x10),)}, "keeps up, within 1 GiB"),
         (asked(), {"streaming": ()}, "no member of the Lease streams from the primary"),
         (replace(POD, switchover="{"), {}, "the request is unreadable: ha-postgres/switchover"),
         (replace(POD, switchover='{"id":"x"}'), {}, "ha-postgres/switchover.term"),
@@ -443,7 +444,7 @@ def test_what_is_asked_of_a_replica_is_refused() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_choice(why: str, changes: dict[str, Any], chosen: str | None) -> None:
-    observation = replace(writing(), **({"max_lag": 1 << 30} | changes))
+    observation = replace(writing(), **changes)
     found = switchover.choose_successor(Step(observation, remembered(Phase.PRIMARY)))
     assert (found.name if found else None) == chosen
     assert found is None or found.uid != ME.uid

@@ -100,9 +100,7 @@ CLAIMS = st.fixed_dictionaries(
     {"resources": st.fixed_dictionaries({"requests": st.fixed_dictionaries({"storage": QUANTITIES})})},
     optional={
         "storageClassName": st.one_of(NAMES, st.just("")),
-        "accessModes": st.lists(
-            st.sampled_from(["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]), min_size=1, max_size=2, unique=True
-        ),
+        "accessModes": st.lists(st.sampled_from(["ReadWriteOnce", "ReadWriteOncePod"]), min_size=1, max_size=2, unique=True),
     },
 )
 MONITORS = st.fixed_dictionaries(

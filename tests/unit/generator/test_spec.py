@@ -189,7 +189,13 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         (changed(storage={}), "spec.storage.resources: missing; a mapping"),
         (
             changed(storage={"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}),
-            'spec.storage.accessModes[0]: "ReadOnlyMany" is not allowed; ReadWriteOnce or ReadWriteOncePod or ReadWriteMany',
+            'spec.storage.accessModes[0]: "ReadOnlyMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on '
+            "several nodes could open one volume, or none could write to it",
+        ),
+        (
+            changed(storage={"accessModes": ["ReadWriteOnce", "ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}),
+            'spec.storage.accessModes[1]: "ReadWriteMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on '
+            "several nodes could open one volume, or none could write to it",
         ),
         *(
             (changed(version=version), f"spec.version: {shown} is not a version that hapg knows; {VERSIONS}")

@@ -11,7 +11,9 @@ import yaml
 
 from hapg import render, values
 from hapg.majors import MAJORS
+from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.timing import Timing
+from hapg_failover.core.wal import SEGMENT_SIZE
 
 FILES = {path: data.decode() for path, data in render.chart("ha-postgres", MAJORS["15"], {}).items()}
 VALUES: dict[str, Any] = yaml.safe_load(FILES["values.yaml"])
@@ -93,6 +95,11 @@ def test_the_shipped_times_keep_the_protocols_inequalities() -> None:
     )
     assert timing == Timing()
     assert timing.violations() == []
+
+
+def test_a_failover_gives_up_no_backlog_unless_a_value_says_so() -> None:
+    """Who is ahead is waited for a second only (rule 4D), and members need not be that near (rule 7)."""
+    assert VALUES["failover"]["maxLagBytes"] == 1 << 20 < SEGMENT_SIZE < KEEPS_UP_BYTES
 
 
 def test_a_default_that_the_schema_does_not_have() -> None:

@@ -81,15 +81,14 @@ max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
 [% endif %]
 
 # a failed upstream is noticed within seconds, a new one found at once
-wal_retrieve_retry_interval = 100ms
-wal_receiver_timeout = 5s
-wal_receiver_status_interval = 1s
-wal_sender_timeout = 5s
+[% for name, value in postgresql.STREAMING_SETTINGS.items() %]
+[[ name ]] = [[ value ]]
+[% endfor %]
 
-# durability; pg_rewind needs the hints
-fsync = on
-full_page_writes = on
-wal_log_hints = on
+# durability; pg_rewind needs the hints; a server whose process has crashed ends, and writes no checkpoint that replicas take for its shutdown
+[% for name, value in postgresql.DURABILITY_SETTINGS.items() %]
+[[ name ]] = [[ value ]]
+[% endfor %]
 {{- include "[[ chart ]].segments" .root }}
 {{- include "[[ chart ]].tlsSettings" .root }}
 

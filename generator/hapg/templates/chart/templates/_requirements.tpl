@@ -24,20 +24,31 @@
 {{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
 {{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
 {{- end -}}
-{{- with .Values.postgresql.parameters.synchronous_commit -}}
-{{- if not (has (toString .) (list "on" "true" "remote_apply")) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %q doesn't wait for a standby's disk; with replication.mode synchronous it is on or remote_apply" (toString .)) -}}
+{{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
+{{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
+[% set bound = postgresql.SYNCHRONOUS_COMMIT %]
+{{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{- $reserved := list [% for name in reserved_parameters %]"[[ name ]]" [% endfor %] -}}
+{{- $reserved := dict -}}
+[% for why, each in postgresql.RESERVED.items() | groupby(1) %]
+{{- range list [% for name, _ in each %]"[[ name ]]" [% endfor %]-}}
+{{- $_ := set $reserved . "[[ why ]]" -}}
+{{- end -}}
+[% endfor %]
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
-{{- range $name, $_ := .Values.postgresql.parameters -}}
+{{- range $name, $given := .Values.postgresql.parameters -}}
+{{- $why := get $reserved $name -}}
+{{- if hasPrefix "[[ postgresql.RESERVED_PREFIX ]]" $name -}}
+{{- $why = "[[ postgresql.RESERVED_PREFIX_WHY ]]" -}}
+{{- end -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
-{{- else if or (has $name $reserved) (hasPrefix "recovery_target" $name) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because failover depends on the chart's own" $name) -}}
+{{- else if $why -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because %s" $name $why) -}}
 {{- else if not (contains "." $name) -}}
 {{- $context := get $contexts $name -}}
 {{- if eq $context "[[ preset ]]" -}}
@@ -49,6 +60,14 @@
 {{- end -}}
 {{- end -}}
 
+[% for name, bound in postgresql.BOUNDS.items() %]
+{{- if hasKey .Values.postgresql.parameters "[[ name ]]" -}}
+{{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.[[ name ]] | trimAll "'" -}}
+{{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %s is not allowed; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
+{{- end -}}
+{{- end -}}
+[% endfor %]
 [% for name, least in major.least.items() %]
 {{- with get .Values.postgresql.parameters "[[ name ]]" -}}
 {{- if lt (int .) [[ least ]] -}}
@@ -81,8 +100,12 @@
 {{- end -}}
 
 {{- range .Values.initdb.args -}}
-{{- if regexMatch "^(-[DXU]|--(pg|wald|x|u|pwf)[a-z]*(=|$))" . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the directory and its owner are the chart's own" .) -}}
+[% for pattern, why in postgresql.INITDB_REFUSED.items() %]
+{{- [[ "else " if not loop.first ]]if regexMatch `[[ pattern ]]` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because [[ why ]]" .) -}}
+[% endfor %]
+{{- else if not (regexMatch `[[ postgresql.INITDB_TAKEN ]]` .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart takes, long ones in full" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.initdb.scripts -}}
@@ -94,6 +117,15 @@
 {{- range .Values.extraEnv -}}
 {{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
 {{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $claims := list (list "storage" .Values.storage) (list "walVolume" .Values.walVolume) -}}
+{{- range $claims -}}
+{{- $claim := index . 0 -}}
+{{- range dig "accessModes" list (index . 1 | default dict) -}}
+{{- if not (has . (list "ReadWriteOnce" "ReadWriteOncePod")) -}}
+{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.walVolume.enabled (not .Values.storage) -}}
