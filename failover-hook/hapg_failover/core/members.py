@@ -8,6 +8,14 @@ from .model import Member, Pod
 from .observation import Streaming
 
 DROP_AFTER_S = 30.0
+KEEPS_UP_BYTES = 1 << 30
+"""What a replica that streams may lack and still be taken for one that keeps up: to become a member, and to be handed over to.
+
+This isn't what a failover may lose (maxLagBytes). Under a bulk load a healthy replica says it lacks up to a WAL segment of 16 MiB,
+because a WAL receiver flushes at a segment's end while more keeps coming, and a burst makes it more for seconds; with maxLagBytes as
+the bound it would be kept from the list just then, and with it the failover. Rule 4D has the last word on what a member lacks, and a
+hand-over waits for it.
+"""
 SEEN_S = 5.0
 """A look at who streams that is older tells nothing."""
 KEEPS_UP_BYTES = 1 << 30
