@@ -14,7 +14,7 @@ class Outcome(Enum):
     """How an operation ended.
 
     FORKED: only a rewind helps; LOST: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
-    configuration.
+    configuration, which one without data doesn't either; UNPROVEN: neither that nor its data is known to be the reason.
     """
 
     OK = "ok"
@@ -23,6 +23,7 @@ class Outcome(Enum):
     LOST = "lost"
     ROOM = "room"
     REFUSED = "refused"
+    UNPROVEN = "unproven"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class OpResult:
     nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; shutdown: a shutdown checkpoint ends
     there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer; reserves:
     the volumes whose reserve was used; replayed: LSN up to which a sealed server has replayed its WAL, in bytes; unbegun: the promotion
-    was refused, so its timeline was not begun.
+    was refused, so its timeline was not begun; refused: why PostgreSQL doesn't take the release's configuration, '' if it does, None if
+    that wasn't tried.
     """
 
     number: int
@@ -46,6 +48,7 @@ class OpResult:
     reserves: tuple[str, ...] = ()
     replayed: int | None = None
     unbegun: bool = False
+    refused: str | None = None
 
 
 class PutOutcome(Enum):
