@@ -46,7 +46,9 @@ def configure(verbs: Verbs, supervisor: Supervisor, nonce: str, term: int, verb:
 class Watch:
     """Has the configuration tried when its files have changed; one that wasn't taken also now and then, as what it lacked may be there."""
 
-    def __init__(self, configure: Callable[[str, int], str], address: Address, refused: Callable[[], str], files: Sequence[Path] = FILES) -> None:
+    def __init__(
+        self, configure: Callable[[str, int], str], address: Address, refused: Callable[[], str], files: Sequence[Path] = FILES
+    ) -> None:
         """configure: the function above, for a nonce and a term; address: these two, None without a supervisor; refused: what was found
         last, by whoever looked.
         """

@@ -58,4 +58,6 @@ wal_elsewhere_accepted = edited("of_this_major && has_its_wal || return\n    chm
 one_wal_directory = edited('APART=("$option=$WAL_VOLUME/wal.$id")', 'rm -rf "$WAL_VOLUME/wal.x"; APART=("$option=$WAL_VOLUME/wal.x")')
 wal_volume_not_locked = edited("in 8 9 ${WAL_VOLUME:+4}; do", "in 8 9; do")
 promoted_by_anybody = edited("elif [[ $STATE == standby && ! -e $STANDBY_FILE ]]; then", "elif false; then")
+untried_files_read = edited("then IN_FORCE=$ACCEPTED; fi", "then IN_FORCE=$CONFIG; fi")
+configuration_not_blamed = edited('    try_configuration "$IN_FORCE"\n', "")
 guard_not_asked_for = edited("elif ((${5-0} && !GUARDED)); then", "elif false; then")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from hapg_failover.core.results import Outcome
 from hapg_failover.verbs import OperationFailed
 
 from .conftest import Make
-from .harness import Container, chown, wait_for
+from .harness import TIMEOUT, Container, chown, wait_for
 from .test_majors import ALL
 from .test_operations import Operator
 
@@ -40,7 +41,8 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "memory": (
         "shared_buffers = '4TB'",
         "",
-        "postgresql.parameters (shared_buffers, max_connections, huge_pages): could not map anonymous shared memory: Cannot allocate memory",
+        "postgresql.parameters (shared_buffers, max_connections, huge_pages): could not map anonymous shared memory: "
+        "Cannot allocate memory",
     ),
     "certificate": (
         "ssl = on\nssl_cert_file = '/nonexistent/tls.crt'",
@@ -78,6 +80,14 @@ class Pod:
         """Have the files tried beside the running server, as the agent does when they change."""
         tools = self.operator.tools
         return configure(tools.verbs, tools.supervisor, self.operator.nonce, self.container.term)
+
+    def verb(self, verb: str, *args: str) -> str:
+        return self.operator.tools.verbs.call(self.operator.nonce, self.container.term, verb, *args, timeout=TIMEOUT)[0]
+
+    def promote(self) -> None:
+        self.container.deadline(None)
+        self.verb("promote", "2", "1")
+        wait_for(lambda: self.container.answers("select pg_is_in_recovery()") == "f", "it is writable")
 
     def shows(self, setting: str, value: str) -> None:
         wait_for(lambda: self.container.answers(f"show {setting}") == value, f"{setting} is {value}")
@@ -223,8 +233,7 @@ def test_a_broken_configuration_does_not_keep_a_standby_from_being_sealed(new: C
     """Of a file with an unknown parameter PostgreSQL reloads nothing, and so not who is followed either."""
     primary, replica = new(), new()
     assert primary.start() == (Outcome.OK, "")
-    primary.container.promote(2, 1)
-    assert replica.operator.run(Op.CLONE, host="127.0.0.1", timeline=2).outcome is Outcome.FAILED, "its own address"
+    primary.promote()
     replica.operator.close()
     replica.operator = Operator(replica.container, primary.container)
     assert replica.operator.run(Op.CLONE, host="127.0.0.1", timeline=2).outcome is Outcome.OK
@@ -235,7 +244,7 @@ def test_a_broken_configuration_does_not_keep_a_standby_from_being_sealed(new: C
     for pod in (primary, replica):
         pod.set("max_connectons = 100")
         assert "max_connectons" in pod.configure()
-    primary.container.ok("standbys", "1", "pod-1")
+    primary.verb("standbys", "1", "pod-1")
     primary.shows("synchronous_standby_names", 'ANY 1 ("pod-1")')
     assert replica.operator.run(Op.SEAL).outcome is Outcome.OK
     assert primary.container.sql(streams) == "0"
@@ -251,7 +260,7 @@ def test_a_warm_standby_reads_what_it_takes(pod: Pod) -> None:
 def test_a_primary_starts_again_after_a_crash_with_what_it_took_last(pod: Pod) -> None:
     pod.set("work_mem = '7MB'", "host all all 10.8.8.8/32 trust")
     pod.start()
-    pod.container.promote(2, 1)
+    pod.promote()
     pod.set("work_mem = '8MB'", "host all all 10.7.7.7/32 trust")
     assert pod.configure() == ""
     pod.set("work_mem = '9MB'", "host all all 10.6.6.6/32 turst")
@@ -288,25 +297,28 @@ def test_more_memory_than_there_is_is_found_beside_a_server_that_has_its_own(pod
     assert "could not map anonymous shared memory" in pod.configure()
 
 
-def test_a_seal_does_not_wait_for_a_trial(pod: Pod) -> None:
-    """Nor does a job: a failover comes first, and the trial is made again."""
+@pytest.mark.parametrize("verb", ["seal fast", "controldata"])
+def test_a_trial_gives_way_to_whatever_comes(pod: Pod, verb: str) -> None:
+    """A failover comes first. The trial's server would count as a WAL receiver in the making."""
     pod.start()
-    library = pod.container.run / "slow"
-    library.mkfifo() if hasattr(library, "mkfifo") else os.mkfifo(library)
-    for verb, *args in (("seal", "fast"), ("controldata",)):
-        pod.container.config.joinpath("postgresql.conf").unlink()
-        os.mkfifo(pod.container.config / "postgresql.conf", 0o644)
-        trial = pod.container.tell("configure")
-        wait_for(lambda: pod.container.heartbeat().job is not None, "it is under way")
-        assert pod.operator.tools.verbs.call(pod.operator.nonce, 1, verb, *args, timeout=10)
-        assert (pod.container.run / "out" / trial).exists()
+    endless, before = pod.container.config / "endless", len(pod.container.pids())
+    os.mkfifo(endless, 0o644)
+    pod.set(f"include = '{endless}'")
+    with ThreadPoolExecutor() as beside:
+        trial = beside.submit(pod.configure)
+        wait_for(lambda: len(pod.container.pids()) > before, "the trial's server runs")
+        pod.verb(*verb.split())
+        with pytest.raises(OperationFailed, match="superseded"):
+            trial.result(TIMEOUT)
+    pod.set("work_mem = '9MB'")
+    assert pod.configure() == ""
+    pod.shows("work_mem", "9MB")
 
 
 # ---- certificates ----
 
 
-def test_a_certificate_is_tried_before_it_is_read(new: Callable[..., Pod], tmp_path_factory: pytest.TempPathFactory) -> None:
-    pod = new()
+def test_a_certificate_is_tried_before_it_is_read(pod: Pod) -> None:
     tls = pod.container.volume.parent / "tls"
     for name in ("tls", "other"):
         make_certificate(tls, name)
