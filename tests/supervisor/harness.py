@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import pwd
 import shutil
@@ -27,6 +28,9 @@ BIN = Path(MAJORS[DEFAULT].bin_directory)
 SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
 PASSWORD = "it's secret"
 TIMEOUT = 30.0
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_SYSTEM_CALLS = {"x86_64": {"uid": 117, "gid": 119}, "aarch64": {"uid": 147, "gid": 149}}
+"""The numbers of setresuid and setresgid."""
 
 POSTGRESQL_CONF = """
 listen_addresses = '127.0.0.1'
@@ -85,15 +89,21 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def as_server_user() -> Iterator[None]:
-    """Write files as the user that the containers of a pod share."""
+    """Write files as the user that the containers of a pod share; in this thread alone, while others go on as root."""
     uid, gid = server_user()
-    os.setegid(gid)
-    os.seteuid(uid)
+    _act("gid", gid)
+    _act("uid", uid)
     try:
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
+        _act("uid", 0)
+        _act("gid", 0)
+
+
+def _act(kind: str, number: int) -> None:
+    """Change the effective uid or gid of this thread. os.seteuid changes those of all threads."""
+    if _LIBC.syscall(_SYSTEM_CALLS[os.uname().machine][kind], -1, number, -1) != 0:
+        raise OSError(ctypes.get_errno(), f"setres{kind} {number}: {os.strerror(ctypes.get_errno())}")
 
 
 @cache
