@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -192,10 +193,10 @@ def test_a_start_that_is_killed_proves_nothing(pod: Pod, monkeypatch: pytest.Mon
     killed = OperationFailed("start: error the postmaster ended with code 137")
     call = pod.operator.tools.verbs.call
 
-    def end(nonce: str, term: int, verb: str, *args: str, timeout: float) -> tuple[str, str]:
+    def end(nonce: str, term: int, verb: str, *args: str, **more: Any) -> tuple[str, str]:
         if verb == "start":
             raise killed
-        return call(nonce, term, verb, *args, timeout=timeout)
+        return call(nonce, term, verb, *args, **more)
 
     monkeypatch.setattr(pod.operator.tools.verbs, "call", end)
     assert pod.start()[0] is Outcome.UNPROVEN
