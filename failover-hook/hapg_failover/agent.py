@@ -21,6 +21,7 @@ from .adapters.peers import PeerAnswer, PeerClient
 from .adapters.ports import KubeApi, Sql, Supervisor
 from .adapters.volume import Volume
 from .calls import Calls
+from .configuration import Watch, configure
 from .core import slots
 from .core.actions import (
     Action,
@@ -111,7 +112,8 @@ class Agent:
         self._operator = Worker("operator")
         self._upkeep = Upkeep(sql, log)
         self._recovering = Recovering(self._verbs, self._address, self._may_recover, lambda: self._world.segment, self._report)
-        self._looks = Looks(settings, lambda: self._memory.phase, sql, volume, self._report, log)
+        watch = Watch(partial(configure, self._verbs, supervisor), self._address, lambda: self._world.refused)
+        self._looks = Looks(settings, lambda: self._memory.phase, sql, volume, watch, self._report, log)
 
     def run(self) -> None:
         """Turn for ever."""
@@ -265,6 +267,7 @@ class Agent:
             standby_names=w.standby_names,
             greeting=w.greeting,
             blind=now - max(w.status_at, self._memory.phase_since) > BLIND_S,
+            refused=w.refused,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,

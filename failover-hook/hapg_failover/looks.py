@@ -1,22 +1,21 @@
-"""What an agent looks at by itself, again and again: its server, its volume, the files that a server can reload."""
+"""What an agent looks at by itself, again and again: its server, its volume, the files of its configuration."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 from .adapters.clock import boottime
 from .adapters.greeting import NOT_NOW, TOO_MANY
 from .adapters.log import Log
 from .adapters.ports import Sql, SqlError
 from .adapters.volume import Volume
+from .configuration import Watch
 from .core import responsive, storage
 from .core.memory import Phase
 from .core.observation import Greeting
 from .core.streaming import update
-from .reload import Reload
 from .settings import Settings
 from .workers import every
 from .world import Change, World
@@ -26,13 +25,14 @@ STEADY_STATUS_S = 1.0
 SLOTS_EVERY_S = 2.0
 PROBE_S = 1.0
 SEGMENT_EVERY_S = 10.0
-RELOAD_S = 5.0
+FILES_S = 5.0
 RESERVE_S = 10.0
 KEEP_S = 2.0
 KEEP_AGAIN_S = 5.0
 GREET_S = 5.0
 WRITING = (Phase.PRIMARY, Phase.PROMOTING)
 STANDING_BY = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING)
+STEADY = (Phase.PRIMARY, Phase.FOLLOW)
 
 
 class Due:
@@ -60,6 +60,7 @@ class Looks:
         phase: Callable[[], Phase],
         sql: Sql,
         volume: Volume,
+        configuration: Watch,
         report: Callable[[Change, bool], None],
         log: Log,
     ) -> None:
@@ -77,14 +78,14 @@ class Looks:
         self._segment = Due(SEGMENT_EVERY_S)
         self._keep = Due(KEEP_AGAIN_S)
         self._refusing = 0.0
-        self._reload = Reload(lambda: sql.reload(RELOAD_S), partial(log, "info", "reload"))
+        self._configuration = configuration
 
     def begin(self) -> None:
         """Start the threads."""
         every(lambda: STEADY_STATUS_S if self._is_steady else STATUS_S, "status", self._look_at_server)
         every(lambda: PROBE_S, "probe", self._probe_disk)
         every(lambda: GREET_S, "greet", self._greet)
-        every(lambda: RELOAD_S, "reload", self._look_at_files)
+        every(lambda: FILES_S, "configuration", self._look_at_files)
         every(lambda: RESERVE_S, "reserve", self._set_aside)
 
     def _look_at_server(self) -> None:
@@ -145,9 +146,18 @@ class Looks:
             tell(Greeting(begun, refusing=self._refusing, crowded=crowded))
 
     def _look_at_files(self) -> None:
-        """A warm standby takes no connection. It reads the files when it is sealed, which comes before any promotion."""
-        phase, is_hot = self._phase(), self._settings().standby_mode == "hot"
-        self._reload.look(phase is Phase.PRIMARY or (phase is Phase.FOLLOW and is_hot))
+        """A server that isn't steady is left alone: its start has looked, or the next one will."""
+        if self._phase() not in STEADY:
+            return
+        refused = self._configuration.look()
+        if refused is None:
+            return
+        self._log("warning" if refused else "info", "configuration", refused or "the configuration is taken; the server reads it")
+
+        def change(w: World) -> None:
+            w.refused = refused
+
+        self._report(change, True)
 
     def _probe_disk(self) -> None:
         now = boottime()

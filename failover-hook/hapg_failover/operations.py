@@ -17,6 +17,7 @@ from uuid import uuid4
 from .adapters.clock import boottime
 from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor
 from .adapters.volume import Marker, Volume
+from .configuration import DataRefused, configure
 from .core import rejoin, storage, syncset
 from .core.actions import Op, Run
 from .core.control import parse_control_file
@@ -47,6 +48,7 @@ FRESH_S = 0.5
 STANDBYS_S = 4.0
 STATUS_S = 2.0
 NOT_CONNECTED = re.compile("connection to server .*failed|could not connect to server")
+KILLED = re.compile(r"ended with code (129|1[3-9][0-9]|2[0-9][0-9])$")
 TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 
 
@@ -163,14 +165,22 @@ class Operation:
         if self._tools.volume.dirty():
             raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
         self._ensure_down(STOP_S)
+        refused = self._configure()
         guard = (str(self._run.guard),) if self._run.guard else ()
         try:
             self._use_reserves()
             self._tools.volume.write_term(self._run.term)
             self._long_verb("start", self._run.mode or "warm", *guard)
         except (OperationFailed, OSError) as error:
-            return self._start_failed(str(error))
-        return self._sealed(self._inspection.end_of_wal(None, self._run.known))
+            return replace(self._start_failed(str(error)), refused=refused) if refused else self._start_failed(str(error))
+        return replace(self._sealed(self._inspection.end_of_wal(None, self._run.known)), refused=refused)
+
+    def _configure(self) -> str | None:
+        """Have the release's files taken, or keep those in force; return why they are refused, None if that couldn't be tried."""
+        tools = self._tools
+        with suppress(OperationFailed, DataRefused):
+            return configure(tools.verbs, tools.supervisor, self._nonce, self._run.term)
+        return None
 
     def _use_reserves(self) -> None:
         if self._run.reserve:
@@ -189,16 +199,20 @@ class Operation:
         return None
 
     def _start_failed(self, text: str) -> OpResult:
-        """Find out whether something else than the data keeps the server from starting."""
-        volume = self._tools.volume
+        """Find out what keeps the server from starting: its data only if one without data starts with the same configuration."""
+        tools, volume = self._tools, self._tools.volume
         if storage.is_full(volume.scarcest()[1], volume.segment_size()):
             return self._result(Outcome.ROOM, text)
+        if KILLED.search(text):
+            return self._result(Outcome.UNPROVEN, f"{text}: it was killed")
         try:
-            self._verb("checkconfig")
-        except OperationFailed as refusal:
-            if "error exit code" not in str(refusal):
-                raise
-            return self._result(Outcome.REFUSED, f"the server doesn't take its configuration: {refusal}")
+            refused = configure(tools.verbs, tools.supervisor, self._nonce, self._run.term, "checkconfig")
+        except DataRefused:
+            refused = ""
+        except OperationFailed as failure:
+            return self._result(Outcome.UNPROVEN, f"{text}; whether its configuration is the reason can't be tried: {failure}")
+        if refused:
+            return replace(self._result(Outcome.REFUSED, refused), refused=refused)
         return self._result(Outcome.FAILED, text)
 
     def _seal(self) -> OpResult:

@@ -19,6 +19,7 @@ readonly WAL_VOLUME=${HAPG_WAL_VOLUME-} # empty: WAL is in DATA
 readonly SHM=${HAPG_SHM:-/dev/shm} TLS=${HAPG_TLS:-/etc/hapg/tls} SSLMODE=${HAPG_SSLMODE-} SCRIPTS=${HAPG_SCRIPTS:-/etc/hapg/initdb}
 readonly DATA=$VOLUME/pgdata
 readonly INSTANCE=$RUN/conf/instance.conf
+readonly ACCEPTED=$VOLUME/config TRIAL=$RUN/trial # what the server reads; the directory of a server that only tries its configuration
 
 # Times are in hundredths of a second of boot time, as /proc/uptime has them.
 readonly TURN=20            # longest turn of the loop
@@ -30,6 +31,7 @@ readonly START_PATIENCE=50 # a hot standby that isn't consistent yet stays 'star
 readonly AGENT_PATIENCE=300 # with the server down, how long a SIGTERM waits for the failover container to show up
 readonly OUTPUTS=8          # how many outputs of jobs are kept
 readonly SCRIPTS_TRIES=600  # how often, every 0.1 s, the server of the scripts is asked whether it has come up
+readonly TRIAL_PATIENCE=60  # how many seconds the trial of a configuration may take
 
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
 readonly REPLAY_TITLE='^postgres: (.*: )?startup( process)?( +(recovering|waiting for) ([0-9A-F]{24}))? *$'
@@ -303,13 +305,16 @@ wrapper() {
         return
     fi
     # Not even ALTER SYSTEM may have a crash end in a recovery in place, whose shutdown checkpoint replicas take for the primary's end.
-    "$BIN/postgres" -D "$DATA" -c config_file="$CONFIG/postgresql.conf" -c restart_after_crash=off </dev/null >&5 2>&5 5>&- 6>&- 7>&- &
+    find_configuration
+    "$BIN/postgres" -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c hba_file="$IN_FORCE/pg_hba.conf" -c restart_after_crash=off \
+        </dev/null >&5 2>&5 5>&- 6>&- 7>&- &
     printf '%s running %s %s\n' "$TOKEN" "$GENERATION" "$!" >&6
     wait "$!"
     printf '%s gone %s %s\n' "$TOKEN" "$GENERATION" "$?" >&6
 }
 
 verb_start() { # ID MODE [K]
+    end_trial
     if [[ $STATE != down ]] || ((WRAPPER)); then
         refuse "$1" 'the server is not down'
     elif [[ $JOB_ID ]]; then
@@ -422,6 +427,7 @@ verb_follow() { # ID HOST PORT [SLOT]
 
 verb_seal() { # ID SPEED
     steerable "$1" || return
+    end_trial # its server would be taken for a walreceiver in the making
     RECEIVER=0 TITLE_LSN=- CLEAR_SINCE=''
     look_for_receiver
     UPSTREAM='' SLOT='' DRAIN=0
@@ -596,6 +602,11 @@ stop_server() { # MODE
 
 start_job() { # ID VERB [ARG…]
     local old=()
+    if [[ $2 == configure && ($START_ID || $SEAL_ID) ]]; then
+        refuse "$1" busy
+        return
+    fi
+    end_trial
     if [[ $JOB_ID ]]; then
         refuse "$1" busy
         return
@@ -651,6 +662,8 @@ job_done() { # RC [TEXT…]
     local id=$JOB_ID rc=$1
     shift
     JOB_ID='' JOB=0
+    # A server that is being started may have no handler of the signal yet; it has read the files, or will.
+    if [[ $rc == 0 && $JOB_VERB == configure && ! $START_ID ]] && ((PM)); then kill -HUP "$PM"; fi
     if [[ $rc == 0 || $JOB_VERB == waldump ]]; then event "$id" ok "$rc"; else event "$id" error "exit code $rc: $*"; fi
 }
 
@@ -660,6 +673,11 @@ end_job() { # WHY
         event "$JOB_ID" error "$1"
         JOB_ID='' JOB=0
     fi
+}
+
+# The trial of a new configuration gives way to whatever else there is to do: it can be made again.
+end_trial() {
+    if [[ $JOB_VERB == configure ]]; then end_job superseded; fi
 }
 
 # initdb and a single-user server want a name for their user id. Where the image has none, libnss_wrapper gives one, as in
@@ -809,8 +827,9 @@ job_rewind() { # HOST PORT
         # pg_rewind would run crash recovery by itself, but without our configuration, and the checkpoint at its end would
         # remove the log that the rewind needs. A single-user server refuses to be a standby.
         name_user
+        find_configuration
         rm -f "$DATA/postmaster.pid" "$STANDBY_FILE" "$DATA/recovery.signal" &&
-            "$BIN/postgres" --single -F -D "$DATA" -c config_file="$CONFIG/postgresql.conf" -c "${FACT[walKeep]}=1000000" template1 ||
+            "$BIN/postgres" --single -F -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c "${FACT[walKeep]}=1000000" template1 ||
             return
         recovered=1
     fi
@@ -824,14 +843,81 @@ job_rewind() { # HOST PORT
     return "$rc"
 }
 
-# Does the server take its configuration? It is read up to where the value of a parameter would be printed.
+# ---- the configuration ----
+
+# The server doesn't read the ConfigMap's files, which change whenever kubelet likes, but copies that a server has been tried with. So a
+# mistake in them never keeps it from starting again, nor from taking an upstream or standbys: of a file with a syntax error or an unknown
+# parameter PostgreSQL reloads nothing at all, and what is in instance.conf belongs to it.
+
+# Set IN_FORCE to the directory of the files that the server reads: the ConfigMap's own if none were ever accepted on this volume.
+find_configuration() {
+    IN_FORCE=$CONFIG
+    if [[ -f $ACCEPTED/postgresql.conf && -f $ACCEPTED/pg_hba.conf ]]; then IN_FORCE=$ACCEPTED; fi
+}
+
+# Accept the ConfigMap's files if a server starts with them. Exit codes as of try_configuration.
+job_configure() {
+    local new=$ACCEPTED.new file
+    rm -rf "$new" && mkdir -p "$new" "$ACCEPTED" && cp "$CONFIG/postgresql.conf" "$CONFIG/pg_hba.conf" "$new" || return 2
+    if [[ ! -d $TLS && $(<"$new/postgresql.conf") == *"'$TLS/"* ]]; then
+        echo 'error: the configuration has TLS, but this pod was made without: it is for the pod that replaces it'
+        return 2
+    fi
+    find_configuration
+    if [[ $STATE == down && $IN_FORCE == "$ACCEPTED" ]] && same_file postgresql.conf && same_file pg_hba.conf; then return 0; fi
+    try_configuration "$new" || return
+    for file in postgresql.conf pg_hba.conf; do
+        same_file "$file" || { sync "$new/$file" && mv -f "$new/$file" "$ACCEPTED/$file"; } || return 2
+    done
+    sync "$ACCEPTED" || return 2
+}
+
+same_file() { # NAME
+    [[ -f $ACCEPTED/$1 && $(<"$ACCEPTED/$1") == "$(<"$ACCEPTED.new/$1")" ]]
+}
+
 job_checkconfig() {
-    local said
-    said=$("$BIN/postgres" -D "$DATA" -C data_directory -c config_file="$CONFIG/postgresql.conf" 2>&1) && return
-    said=${said%%$'\n'*} # names the parameter, the last line only the file
-    printf 'error: %s\n' "${said#*] }"
+    find_configuration
+    try_configuration "$IN_FORCE"
+}
+
+# Start a server with the files of DIRECTORY on a directory that has what ours has but data. It reads all settings, loads the libraries and the
+# certificate, allocates the shared memory and reads the access rules; then it looks for its WAL, and there is none. What it says is printed, and if
+# it is refused the access rules. Exit codes: 1 if it gets less far, 2 if that can't be tried.
+try_configuration() { # DIRECTORY
+    local file said rc memory=()
+    rm -rf "$TRIAL" && mkdir -p "$TRIAL" || return 2
+    set +f
+    for file in "$DATA"/*/; do
+        file=${file%/}
+        if [[ ${file##*/} != "$WAL" ]]; then mkdir "$TRIAL/${file##*/}" || return 2; fi
+    done
+    for file in PG_VERSION postgresql.auto.conf pg_ident.conf global/pg_control; do
+        if [[ -f $DATA/$file ]]; then cp "$DATA/$file" "$TRIAL/$file" || return 2; fi
+    done
+    # A running server has its memory; there may be too little for a second one.
+    if [[ $STATE != down && $(memory "$1") == "$(memory "$IN_FORCE")" ]]; then memory=(-c shared_buffers=16MB -c huge_pages=off); fi
+    said=$(timeout --foreground -s KILL "$TRIAL_PATIENCE" "$BIN/postgres" -D "$TRIAL" \
+        -c config_file="$1/postgresql.conf" -c hba_file="$1/pg_hba.conf" "${memory[@]}" \
+        -c listen_addresses= -c unix_socket_directories="$TRIAL" -c port=5432 -c external_pid_file="$TRIAL/external.pid" \
+        -c logging_collector=off -c log_destination=stderr -c log_line_prefix= -c log_error_verbosity=default -c log_min_messages=warning \
+        -c lc_messages=C -c dynamic_shared_memory_type=mmap 2>&1)
+    rc=$?
+    rm -rf "$TRIAL"
+    printf '%s\n' "$said"
+    if [[ $said == *"required WAL directory \"$WAL\""* ]]; then return 0; fi
+    if ((rc == 137)); then return 2; fi # it was killed, for want of time or memory
+    printf '%s\n' 'pg_hba.conf:' "$(<"$1/pg_hba.conf")"
     return 1
 }
+
+# What the files of DIRECTORY ask for as shared memory.
+memory() { # DIRECTORY
+    local name
+    for name in shared_buffers huge_pages; do "$BIN/postgres" -D "$TRIAL" -c config_file="$1/postgresql.conf" -C "$name"; done 2>/dev/null
+}
+
+# ---- what the failover container wants to know ----
 
 job_controldata() {
     "$BIN/pg_controldata" -D "$DATA"
@@ -925,7 +1011,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
     case $verb:$#:$* in
         hello:0:) event "$id" ok ;;
         progress:0:) verb_progress "$id" ;;
-        initdb:0: | controldata:0: | checkconfig:0:) start_job "$id" "$verb" ;;
+        initdb:0: | controldata:0: | checkconfig:0: | configure:0:) start_job "$id" "$verb" ;;
         clone:2:* | rewind:2:*)
             if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
             ;;

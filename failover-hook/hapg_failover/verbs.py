@@ -11,15 +11,18 @@ from .core.lsn import Position
 
 
 class OperationFailed(Exception):
-    """An operation can't be completed; the message says why. position: our end of WAL, if it was found before; refused: the supervisor has
-    refused a verb, so nothing was begun.
+    """An operation can't be completed; the message says why.
+
+    position: our end of WAL, if it was found before; refused: the supervisor has refused a verb, so nothing was begun; verb_id: of the verb
+    that was answered with an error.
     """
 
-    def __init__(self, text: str, position: Position | None = None, refused: bool = False) -> None:
-        """Keep the position beside the message."""
+    def __init__(self, text: str, position: Position | None = None, refused: bool = False, verb_id: str | None = None) -> None:
+        """Keep these beside the message."""
         super().__init__(text)
         self.position = position
         self.refused = refused
+        self.verb_id = verb_id
 
 
 class Verbs:
@@ -74,7 +77,8 @@ class Verbs:
         if event is None:
             raise OperationFailed(f"{verb}: no answer within {timeout:g} s" + (" without any progress" if moved_at is not None else ""))
         if event.result != "ok":
-            raise OperationFailed(f"{verb}: {event.result} {event.text}".rstrip(), refused=event.result == "refused")
+            text, failed = f"{verb}: {event.result} {event.text}".rstrip(), event.result == "error"
+            raise OperationFailed(text, refused=event.result == "refused", verb_id=verb_id if failed else None)
         return event.text, verb_id
 
     def _same(self, nonce: str) -> bool:

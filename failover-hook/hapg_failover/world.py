@@ -47,8 +47,8 @@ def read_volume(volume: Volume) -> VolumeFacts:
 class World:
     """The last word of every thread. gone: UIDs of the last pods that were seen to go; pods_seen: boot time when a pod was last told of
     alone; down_at: boot time at which the supervisor said that the server is dead; status_at: of the last look at the server by SQL;
-    give_back: the dead container's locks, while we keep them; puts, ops, asked, granted: answers and requests that `decide` hasn't seen
-    yet.
+    give_back: the dead container's locks, while we keep them; refused: why PostgreSQL doesn't take the release's configuration, '' if it
+    does; puts, ops, asked, granted: answers and requests that `decide` hasn't seen yet.
     """
 
     volume: VolumeFacts
@@ -78,6 +78,7 @@ class World:
     terminating: bool = False
     term_in_force: int = 0
     give_back: Callable[[], None] | None = None
+    refused: str = ""
 
     def see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float, watched: bool = False) -> None:
         """Take a read of the Lease; the arguments are those of core.view.see."""
@@ -126,6 +127,8 @@ class World:
         """Take how an operation has ended; who was known to stream doesn't from a server that was just promoted."""
         if result.op is Op.PROMOTE:
             self.streaming = ()
+        if result.refused is not None:
+            self.refused = result.refused
         self.ops.append(result)
 
     def take_event(self, result: str, nonce: str, at: float) -> None:

@@ -85,6 +85,7 @@ PLANTED = UNIT + "test_hostile_volume.py::"
 CLIENTS = UNIT + "test_hostile_clients.py::"
 PAIR = UNIT + "test_pair.py::"
 STANDBYS = "tests/supervisor/test_standbys.py::"
+CONFIGURATION = "tests/supervisor/test_configuration.py::"
 SYNCHRONOUS = UNIT + "test_synchronous.py::"
 ACKNOWLEDGED = violated("acknowledged commits")
 TWO_WRITE = violated("writable at once")
@@ -176,6 +177,12 @@ PARTS = (
         Simulated(scenarios.agent_stands_still, loses_more_than_the_wire_holds),
     ),
     Part("3", "by our promise as well", patches.sealed_despite_a_promise, Witness(DECIDE, "it may write by our promise")),
+    Part(
+        "3",
+        "a server reads files that one without data has started with",
+        edits.untried_files_read,
+        Witness(CONFIGURATION + "test_a_broken_configuration_does_not_keep_a_standby_from_being_sealed"),
+    ),
     Part("3", "seals are verified", edits.seals_unverified, Witness(REPLICATION + "test_a_seal_waits_for_the_receiver")),
     Part(
         "3",
@@ -543,6 +550,12 @@ PARTS = (
         "who was given up is tried when another starts",
         patches.given_up_ones_wait,
         Witness(UNIT + "test_trouble.py::test_a_server_that_was_given_up_is_tried_at_once_when_another_starts"),
+    ),
+    Part(
+        "10",
+        "it isn't the data if a server without data doesn't start either",
+        edits.configuration_not_blamed,
+        Witness(CONFIGURATION + "test_a_server_that_can_not_start_says_which_value_is_wrong_and_keeps_its_data", "method"),
     ),
     Part("10", "past the fork only a rewind helps", patches.always_follows, Witness(UNIT + "test_rejoin.py::test_the_way")),
     Part(

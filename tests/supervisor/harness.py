@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import pwd
 import shutil
@@ -11,7 +12,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -29,6 +29,9 @@ BIN = Path(MAJORS[DEFAULT].bin_directory)
 SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
 PASSWORD = "it's secret"
 TIMEOUT = 30.0
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_SYSTEM_CALLS = {"x86_64": {"uid": 117, "gid": 119}, "aarch64": {"uid": 147, "gid": 149}}
+"""The numbers of setresuid and setresgid."""
 
 POSTGRESQL_CONF = """
 listen_addresses = '127.0.0.1'
@@ -81,28 +84,23 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-_AS_SERVER_USER = threading.Lock()
-_users = 0
-
-
 @contextlib.contextmanager
 def as_server_user() -> Iterator[None]:
-    """Write files as the user that the containers of a pod share, which is then the whole process's: the last thread to leave ends it."""
-    global _users
+    """Write files as the user that the containers of a pod share; in this thread alone, while others go on as root."""
     uid, gid = server_user()
-    with _AS_SERVER_USER:
-        _users += 1
-        if _users == 1:
-            os.setegid(gid)
-            os.seteuid(uid)
+    _act("gid", gid)
+    _act("uid", uid)
     try:
         yield
     finally:
-        with _AS_SERVER_USER:
-            _users -= 1
-            if _users == 0:
-                os.seteuid(0)
-                os.setegid(0)
+        _act("uid", 0)
+        _act("gid", 0)
+
+
+def _act(kind: str, number: int) -> None:
+    """Change the effective uid or gid of this thread. os.seteuid changes those of all threads."""
+    if _LIBC.syscall(_SYSTEM_CALLS[os.uname().machine][kind], -1, number, -1) != 0:
+        raise OSError(ctypes.get_errno(), f"setres{kind} {number}: {os.strerror(ctypes.get_errno())}")
 
 
 @cache

@@ -135,7 +135,7 @@ def test_a_clone_replaces_data_and_wal_only_when_it_is_complete(first: Container
     hba = first.config / "pg_hba.conf"
     allowed = hba.read_text()
     hba.write_text(allowed.replace("host replication all", "# host replication all"))
-    first.sql("select pg_reload_conf()")
+    first.ok("configure")
     with contextlib.closing(Operator(second, first)) as operator:
         assert operator.run(Op.CLONE, host="127.0.0.1", timeline=2).outcome is Outcome.FAILED
     assert link(second).readlink() == before
@@ -143,7 +143,7 @@ def test_a_clone_replaces_data_and_wal_only_when_it_is_complete(first: Container
     done(second, first, Op.START)
     assert rows(second) == "both|5"
     hba.write_text(allowed)
-    first.sql("select pg_reload_conf()")
+    first.ok("configure")
     done(second, first, Op.CLONE, Op.START, Op.FOLLOW)
     assert link(second).readlink() != before
     assert is_whole(second)

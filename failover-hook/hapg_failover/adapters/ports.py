@@ -112,9 +112,6 @@ class Sql(Protocol):
     def checkpoint(self, timeout: float) -> None:
         """CHECKPOINT on the local server. Raise SqlError."""
 
-    def reload(self, timeout: float) -> None:
-        """Have the server of this pod read its configuration files and its certificate again. Raise SqlError."""
-
     def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
         """End what streams from the local server and is more than `behind` bytes behind, or isn't a standby, but for the standby `keep`.
 

@@ -245,10 +245,6 @@ class PostgresSql:
         """See ports.Sql."""
         self._once(self._local, timeout, "CHECKPOINT")
 
-    def reload(self, timeout: float) -> None:
-        """See ports.Sql."""
-        self._once(self._local, timeout, "SELECT pg_reload_conf()")
-
     def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
         """See ports.Sql."""
         self._once(self._local, timeout, (_END_LAGGARDS, (keep, behind)))

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import cloning, failsafe, force, labels, primary, readiness, standby, startup, switchover, synchronous
+from . import cloning, configuration, failsafe, force, labels, primary, readiness, standby, startup, switchover, synchronous
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
 from .decision import Decision
 from .memory import Memory, Phase
@@ -63,6 +63,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         _by_phase(step)
     force.attend(step)
     readiness.note(step)
+    configuration.attend(step)
     failsafe.answer_all(step)
     step.read()
     return step.done()

@@ -71,6 +71,8 @@ class Memory:
     nothing by itself; recorded: the synchronous set in the Lease is what was last written and answered; setting: found in force, at LSN
     base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about it. joined_at: when this member was last
     seen to be the primary or to stream from it, None if it never was, or is known not to; leaving_since: when our pod was first seen to go.
+    refused: why the configuration is refused, as the last Event had it; refused_told: when that was; refused_shown: when our pod was last
+    made to show it.
     """
 
     phase: Phase = Phase.BOOT
@@ -142,3 +144,6 @@ class Memory:
     ordered: Setting | None = None
     base: int = 0
     sync_told: str | None = None
+    refused: str = ""
+    refused_told: float = 0.0
+    refused_shown: float = -1e9

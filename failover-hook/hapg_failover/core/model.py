@@ -178,7 +178,7 @@ class Pod:
     """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name.
 
     grace: the seconds that a deletion gives it, None if it isn't being deleted; switchover, force: what an operator has asked
-    of it, as it was written.
+    of it, as it was written; refused: why it doesn't take the release's configuration, as it says.
     """
 
     name: str
@@ -194,6 +194,7 @@ class Pod:
     grace: int | None = None
     switchover: str | None = None
     force: str | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True)

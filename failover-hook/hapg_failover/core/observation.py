@@ -79,7 +79,8 @@ class Observation:
     used. volume_reason: what volume_state rests on; room: bytes that are free on the volume that has least, None: not known, room_on: which
     one that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the
     server says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked,
-    granted: answers, asked: requests of a holder; each shown once.
+    granted: answers, asked: requests of a holder; each shown once. refused: why PostgreSQL doesn't take the release's configuration, ''
+    if it does.
     """
 
     now: float
@@ -118,6 +119,7 @@ class Observation:
     standby_names: str = ""
     greeting: Greeting = ANSWERED
     blind: bool = False
+    refused: str = ""
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import publication, requests
+from . import configuration, publication, requests
 from .model import Pod, PodPatch, Publication
 
 
@@ -35,6 +35,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         grace=metadata.get("deletionGracePeriodSeconds"),
         switchover=annotations.get(requests.SWITCHOVER),
         force=annotations.get(requests.FORCE),
+        refused=annotations.get(configuration.ANNOTATION),
     )
 
 

@@ -14,7 +14,8 @@ class Outcome(Enum):
     """How an operation ended.
 
     FORKED: only a rewind helps; LOST: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
-    configuration; BUSY: the primary takes no connection for it, and nothing has been touched.
+    configuration, which one without data doesn't either; UNPROVEN: neither that nor its data is known to be the reason; BUSY: the primary
+    takes no connection for it, and nothing has been touched.
     """
 
     OK = "ok"
@@ -24,6 +25,7 @@ class Outcome(Enum):
     ROOM = "room"
     REFUSED = "refused"
     BUSY = "busy"
+    UNPROVEN = "unproven"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class OpResult:
     nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; shutdown: a shutdown checkpoint ends
     there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer; reserves:
     the volumes whose reserve was used; replayed: LSN up to which a sealed server has replayed its WAL, in bytes; unbegun: the promotion
-    was refused, so its timeline was not begun.
+    was refused, so its timeline was not begun; refused: why PostgreSQL doesn't take the release's configuration, '' if it does, None if
+    that wasn't tried.
     """
 
     number: int
@@ -47,6 +50,7 @@ class OpResult:
     reserves: tuple[str, ...] = ()
     replayed: int | None = None
     unbegun: bool = False
+    refused: str | None = None
 
 
 class PutOutcome(Enum):

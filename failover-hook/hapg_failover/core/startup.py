@@ -59,11 +59,13 @@ def _resume_primary(step: Step) -> None:
 def start_failed(step: Step, result: OpResult) -> None:
     """The server didn't start: try again, differently if that may help; only data that can't be started is given up."""
     o, m = step.o, step.m
-    if result.outcome in (Outcome.ROOM, Outcome.REFUSED):
-        # It isn't the data: such a try doesn't count.
+    if result.outcome in (Outcome.ROOM, Outcome.REFUSED, Outcome.UNPROVEN):
+        # Nothing says that it is the data: such a try doesn't count.
         step.remember(tries=m.tries - 1, retry_at=o.now + START_AGAIN_S)
-        full = f"the server can't be started: {storage.full_message(o)}"
-        step.tell(*(("DiskFull", full) if result.outcome is Outcome.ROOM else ("ConfigurationRefused", result.text)))
+        if result.outcome is Outcome.ROOM:
+            step.tell("DiskFull", f"the server can't be started: {storage.full_message(o)}")
+        elif result.outcome is Outcome.UNPROVEN:
+            step.tell("StartFailed", f"the server does not start, its data is kept: {result.text}")
     elif m.mode == "hot" and m.tries >= HOT_TRIES:
         step.remember(warm_until=o.now + HOT_AGAIN_S)
         message = f"the server doesn't start as a hot standby, as when the primary has a higher max_connections: {result.text}"

@@ -18,6 +18,7 @@ PUBLICATION = "ha-postgres/publication"
 SWITCHOVER = "ha-postgres/switchover"
 FORCE = "ha-postgres/force"
 ANSWER = "ha-postgres/answer"
+REFUSED = "ha-postgres/refused"
 
 
 class OperateError(HapgError):
@@ -58,7 +59,9 @@ class Published:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod of the release. request: a switchover or a force that is not answered yet; answer: the last one, as JSON gave it."""
+    """A pod of the release. request: a switchover or a force that is not answered yet; answer: the last one, as JSON gave it;
+    refused: why its server doesn't take the release's configuration.
+    """
 
     name: str
     uid: str
@@ -71,6 +74,7 @@ class Pod:
     published: Published | None = None
     request: str | None = None
     answer: Mapping[str, Any] = field(default_factory=dict)
+    refused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,7 @@ def _pod(item: Mapping[str, Any], ordinal: int, role: str) -> Pod:
         published=_published(annotations.get(PUBLICATION)),
         request=annotations.get(SWITCHOVER) or annotations.get(FORCE),
         answer=_object(annotations.get(ANSWER)) or {},
+        refused=annotations.get(REFUSED),
     )
 
 

@@ -224,6 +224,8 @@ def _pod_warnings(release: Release) -> list[str]:
             found.append(f"{pod.name} is going away")
         elif not pod.ready:
             found.append(f"{pod.name} isn't ready: its Events say why")
+        if pod.refused:
+            found.append(f"{pod.name} refuses its configuration: {pod.refused}")
         if pod.request:
             found.append(f"{pod.name} hasn't answered a request: {pod.request}")
     return found

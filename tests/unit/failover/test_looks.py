@@ -14,20 +14,23 @@ from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.core.observation import Greeting
 from hapg_failover.looks import Looks
+from hapg_failover.world import Change
 
 
 class Looked:
     """Looks of a primary, with what they reported."""
 
     def __init__(self) -> None:
-        self.sql, self.volume, self.logged = Mock(), Mock(), Mock()
-        self.news: list[bool] = []
+        self.sql, self.volume, self.files, self.logged = Mock(), Mock(), Mock(), Mock()
         self.phase = Phase.PRIMARY
+        self.news: list[bool] = []
+        self.changes: list[Change] = []
         settings: Any = SimpleNamespace(slots=False, standby_mode="hot")
-        self.looks = Looks(lambda: settings, lambda: self.phase, self.sql, self.volume, self._report, self.logged)
+        self.looks = Looks(lambda: settings, lambda: self.phase, self.sql, self.volume, self.files, self._report, self.logged)
 
-    def _report(self, change: object, is_news: bool) -> None:
+    def _report(self, change: Change, is_news: bool) -> None:
         self.news.append(is_news)
+        self.changes.append(change)
 
     def shows(self, state: str, flushed: int | None) -> bool:
         """Tell whether it is news that pg_stat_replication shows a standby like that."""
@@ -108,3 +111,22 @@ def test_what_is_set_aside_is_said_by_volume(looked: Looked) -> None:
     assert [call.args for call in looked.logged.call_args_list] == [
         ("info", "reserve", "room for 4 WAL segments is set aside on the data volume")
     ]
+
+
+def test_files_that_are_refused_are_reported_and_logged(looked: Looked) -> None:
+    looked.files.look.return_value = "no such value"
+    looked.looks._look_at_files()
+    world: Any = SimpleNamespace(refused="")
+    looked.changes[-1](world)
+    assert (world.refused, looked.news) == ("no such value", [True])
+    looked.logged.assert_called_once_with("warning", "configuration", "no such value")
+    looked.files.look.return_value = None
+    looked.looks._look_at_files()
+    assert looked.news == [True]
+
+
+def test_the_files_are_left_alone_while_a_server_is_on_its_way(looked: Looked) -> None:
+    """Its start has looked at them; a trial would be in the way of an election."""
+    for looked.phase in (Phase.BOOT, Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING):
+        looked.looks._look_at_files()
+    assert not looked.files.look.called

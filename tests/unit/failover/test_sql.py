@@ -201,7 +201,6 @@ def test_full_slots_keep_nobody_of_us_out(primary: Server) -> None:
         assert status.position.timeline == 1
         assert sql.standby_names(LIMIT).shown == ""
         sql.checkpoint(LIMIT)
-        sql.reload(LIMIT)
         sql.change_slots(["pg_5"], [], LIMIT)
         assert sql.slots(LIMIT) == (Slot("pg_5", False),)
         assert sql.remote_slot("127.0.0.1", port, "pg_5", LIMIT)
@@ -222,7 +221,7 @@ def test_a_setting_that_is_in_force_is_seen_by_a_new_walsender(primary: Server) 
     try:
         with full(primary):
             assert sql.standby_names(LIMIT).shown == ""
-            sql.reload(LIMIT)
+            primary.run("pg_ctl", "-D", primary.data, "reload")
             end = time.monotonic() + LIMIT
             while sql.standby_names(LIMIT).shown != 'ANY 1 ("pg-1")':
                 assert time.monotonic() < end

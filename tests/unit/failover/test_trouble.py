@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core import rejoin, storage
-from hapg_failover.core.actions import Announce, ChangeSlots, Kill, Op, Publish, PutKind, PutLease, Run
+from hapg_failover.core.actions import Annotate, Announce, ChangeSlots, Kill, Op, Publish, PutKind, PutLease, Run
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory, Phase
@@ -55,15 +55,44 @@ def test_data_that_still_does_not_start_is_told_of_now_and_then() -> None:
     assert told(started(replace(m, told=decision.memory.told), Outcome.FAILED)) == []
 
 
-@pytest.mark.parametrize(("outcome", "reason"), [(Outcome.ROOM, "DiskFull"), (Outcome.REFUSED, "ConfigurationRefused")])
+@pytest.mark.parametrize(
+    ("outcome", "reason"), [(Outcome.ROOM, "DiskFull"), (Outcome.REFUSED, "ConfigurationRefused"), (Outcome.UNPROVEN, "StartFailed")]
+)
 def test_what_is_not_the_datas_fault_costs_no_data(outcome: Outcome, reason: str) -> None:
     m = remembered(Phase.BOOT, mode="warm")
     for _ in range(20):
-        decision = started(m, outcome, room=FULL)
+        decision = started(m, outcome, room=FULL, refused="no such value" if outcome is Outcome.REFUSED else "")
         assert decision.memory.phase is Phase.BOOT
         assert decision.memory.retry_at == NOW + 10.0
-        m = replace(decision.memory, retry_at=0.0, told=())
+        m = replace(decision.memory, retry_at=0.0, told=(), refused_told=-1e9)
         assert [event[0] for event in told(decision)] == [reason]
+
+
+def test_a_start_that_is_refused_says_so_by_its_value() -> None:
+    decision = started(remembered(Phase.BOOT, mode="warm"), Outcome.REFUSED, refused="postgresql.pgHba[2]: no such method")
+    assert told(decision) == [
+        ("ConfigurationRefused", "postgresql.pgHba[2]: no such method; the server does not start, its data is kept"),
+    ]
+
+
+@pytest.mark.parametrize("m", [FOLLOWING, SEALED], ids=["follows", "sealed"])
+def test_a_configuration_that_is_refused_is_told_and_shown_while_the_server_goes_on(m: Memory) -> None:
+    refused = seen(refused="no such value")
+    decision = decide(refused, m)
+    message = "no such value; the server goes on with what it took last"
+    assert told(decision) == [("ConfigurationRefused", message)]
+    assert Annotate((("ha-postgres/refused", "no such value"),)) in decision.actions
+    again = decide(refused, decision.memory)
+    assert told(again) == []
+    assert not any(isinstance(action, Annotate) for action in again.actions), "it is on its way"
+    later = decide(replace(refused, now=NOW + 300), decision.memory)
+    assert ("ConfigurationRefused", message) in told(later)
+    shown = replace(POD, refused="no such value")
+    other = decide(replace(refused, pods=(shown,), now=NOW + 2), decision.memory)
+    assert not any(isinstance(action, Annotate) for action in other.actions)
+    taken = decide(seen(pods=(shown,), now=NOW + 4), other.memory)
+    assert told(taken) == [("ConfigurationAccepted", "the server takes its configuration now")]
+    assert Annotate((("ha-postgres/refused", None),)) in taken.actions
 
 
 def test_a_fresh_clone_that_does_not_start_is_not_cloned_again() -> None:

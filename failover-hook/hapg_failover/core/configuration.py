@@ -1,0 +1,26 @@
+"""What is said of a configuration that PostgreSQL doesn't take: an Event, and an annotation of our pod, which `hapg status` reads."""
+
+from __future__ import annotations
+
+from .actions import Annotate, Announce
+from .memory import Phase
+from .step import TELL_AGAIN_S, Step
+
+ANNOTATION = "ha-postgres/refused"
+SHOW_AGAIN_S = 1.5
+STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)
+
+
+def attend(step: Step) -> None:
+    """Say what is refused when that changes, and now and then while it lasts; have our pod show it."""
+    o, m, own = step.o, step.m, step.own_pod
+    if o.refused and (o.refused != m.refused or o.now - m.refused_told >= TELL_AGAIN_S):
+        goes_on = "the server does not start, its data is kept" if m.phase in STOPPED else "the server goes on with what it took last"
+        step.actions.append(Announce("Warning", "ConfigurationRefused", f"{o.refused}; {goes_on}"))
+        step.remember(refused=o.refused, refused_told=o.now)
+    elif m.refused and not o.refused:
+        step.actions.append(Announce("Normal", "ConfigurationAccepted", "the server takes its configuration now"))
+        step.remember(refused="")
+    if own is not None and (own.refused or "") != o.refused and o.now - m.refused_shown >= SHOW_AGAIN_S:
+        step.actions.append(Annotate(((ANNOTATION, o.refused or None),)))
+        step.remember(refused_shown=o.now)

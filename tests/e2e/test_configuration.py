@@ -1,0 +1,89 @@
+"""A mistake in a release's values, found by the running pods and survived by new ones. The tests go on from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.fixtures import Cluster
+from tests.e2e import programs
+from tests.e2e.release import CHART, VALUES, Release
+from tests.e2e.test_rejoin import events
+from tests.e2e.test_switchover import status
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
+
+MISTAKE = 'postgresql.pgHba[1]: invalid authentication method "scram-sha256"'
+LINES = "host orders reporting 10.0.0.0/8 scram-sha-256", "host all reporting 10.0.0.0/8 scram-sha256"
+RULES = "SELECT count(*) FROM pg_hba_file_rules WHERE user_name = '{reporting}' AND error IS NULL"
+
+KILL = "kill -9 $(head -1 /var/lib/postgresql/data/pgdata/postmaster.pid)"
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster) -> Iterator[Release]:
+    """A release with warm standbys, at full strength, with a row."""
+    with programs.namespace("e2e-configuration") as namespace:
+        release = Release(namespace)
+        release.install(CHART, "--values", str(VALUES))
+        release.wait_serving()
+        release.add_clients()
+        release.wait_full_strength()
+        release.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
+        yield release
+
+
+def all_say(release: Release, reason: str, word: str) -> bool:
+    """Whether each pod has an Event with this reason that has this word."""
+    found = events(release, reason)
+    return all(word in found.get(pod.name, "") for pod in release.pods())
+
+
+def markers(release: Release) -> dict[str, str]:
+    """The marker of each pod's volume, which only a clone replaces."""
+    read = ("--container", "failover", "--", "cat", "/var/lib/postgresql/data/volume")
+    return {pod.name: release.namespace.kubectl("exec", pod.name, *read) for pod in release.pods()}
+
+
+def set_lines(release: Release, *lines: str) -> None:
+    quoted = ", ".join(f'"{line}"' for line in lines)
+    release.upgrade("--set-json", f"postgresql.pgHba=[{quoted}]")
+    release.look_again()
+
+
+def test_a_wrong_line_is_named_by_each_pod_and_changes_nothing(release: Release) -> None:
+    pods = {(pod.uid, pod.restarts) for pod in release.pods()}
+    set_lines(release, *LINES)
+    release.wait("each pod names the line", lambda: all_say(release, "ConfigurationRefused", MISTAKE), 180)
+    assert {(pod.uid, pod.restarts) for pod in release.at_full_strength()} == pods
+    assert release.client.sql(RULES) == [["0"]]
+    release.client.sql("INSERT INTO kept VALUES (2)")
+    said = [text for text in status(release)["warnings"] if MISTAKE in text]
+    assert len(said) == release.replicas, said
+
+
+def test_servers_that_start_again_take_what_they_took_before(release: Release) -> None:
+    volumes = markers(release)
+    release.fail_over()
+    standby = release.standbys()[-1]
+    release.namespace.kubectl("exec", standby.name, "--container", "postgres", "--", "bash", "-c", KILL)
+    release.wait_full_strength()
+    assert release.client.sql("SELECT number FROM kept ORDER BY 1") == [["1"], ["2"]]
+    assert markers(release) == volumes
+    for reason in ("VolumeDamaged", "Clone", "StartFailed"):
+        assert events(release, reason) == {}
+
+
+def test_a_rollback_heals(release: Release) -> None:
+    release.namespace.helm("rollback", release.name)
+    release.look_again()
+    release.wait("each pod takes its settings", lambda: all_say(release, "ConfigurationAccepted", "takes its configuration"), 180)
+    release.wait("nothing is wrong", lambda: status(release)["warnings"] == [], 60)
+
+
+def test_the_corrected_lines_reach_all_servers(release: Release) -> None:
+    set_lines(release, LINES[0])
+    release.wait("the primary has the line", lambda: release.client.sql(RULES) == [["1"]], 180)
+    release.fail_over()
+    assert release.client.sql(RULES) == [["1"]], "its successor had read it while it was a warm standby"
