@@ -1,0 +1,137 @@
+"""What is done on purpose, with any number of servers, loses nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.release import Release
+from tests.faults.conftest import Drills
+from tests.faults.releases import Kind, Stock
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+TIMES = 10
+ROLL_SECONDS = 300
+DRAIN_SECONDS = 180
+APART_SECONDS = 120
+
+
+def roll(release: Release) -> None:
+    """Replace all pods, as an upgrade of the image does, and wait until that is done."""
+    name = f"statefulset/{release.name}"
+    release.namespace.kubectl("rollout", "restart", name)
+    release.namespace.kubectl("rollout", "status", name, f"--timeout={ROLL_SECONDS}s", limit=ROLL_SECONDS + 10.0)
+    release.wait_full_strength()
+
+
+@contextmanager
+def drained(release: Release, node: str) -> Iterator[None]:
+    """Take the release's pods off a node, under the PodDisruptionBudget, and let them return at the end."""
+    try:
+        only = f"--pod-selector={release.selector}"
+        words = ("drain", node, only, "--delete-emptydir-data", f"--timeout={DRAIN_SECONDS}s")
+        release.namespace.kubectl(*words, limit=DRAIN_SECONDS + 10.0)
+        yield
+    finally:
+        release.namespace.kubectl("uncordon", node)
+
+
+def scale(release: Release, replicas: int) -> None:
+    release.namespace.kubectl("scale", f"statefulset/{release.name}", f"--replicas={replicas}")
+
+
+def all_gone(release: Release) -> None:
+    release.wait("all pods are gone", lambda: not release.pods(), DRAIN_SECONDS)
+
+
+@pytest.mark.timeout(900)
+def test_rolling_update_of_two(stock: Stock, spoilt: None, drill: Drills) -> None:
+    """All pods of a release with two servers are replaced, one after the other, as by an upgrade.
+
+    Guarantee: nothing is lost; the last server that has everything is taken only once the other one has it, too.
+    """
+    release = stock.get(Kind(replicas=2))
+    with drill(release) as trial:
+        roll(release)
+        trial.wait_writes()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_rolling_updates(stock: Stock, spoilt: None, drill: Drills, replicas: int) -> None:
+    """Ten rolling updates in a row, of two servers and of three.
+
+    Guarantee: nothing is lost.
+    """
+    release = stock.get(Kind(replicas=replicas))
+    with drill(release) as trial:
+        for _ in range(TIMES):
+            roll(release)
+        trial.wait_writes()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_every_node_is_drained_in_turn(stock: Stock, spoilt: None, drill: Drills, replicas: int) -> None:
+    """Each node is drained and comes back, ten times in all, under the PodDisruptionBudget.
+
+    Guarantee: nothing is lost.
+    """
+    release = stock.get(Kind(replicas=replicas))
+    with drill(release) as trial:
+        for number in range(TIMES):
+            pods = release.pods()
+            with drained(release, pods[number % len(pods)].node):
+                trial.wait_writes()
+            release.wait_full_strength()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_scaled_to_nothing_and_back(stock: Stock, spoilt: None, drill: Drills, replicas: int) -> None:
+    """All pods are stopped and come back, ten times.
+
+    Guarantee: nothing is lost, whoever is back first.
+    """
+    release = stock.get(Kind(replicas=replicas))
+    with drill(release) as trial:
+        for _ in range(TIMES):
+            scale(release, 0)
+            all_gone(release)
+            scale(release, replicas)
+            trial.wait_writes()
+            release.wait_full_strength()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_pods_return_two_minutes_apart(stock: Stock, spoilt: None, drill: Drills, replicas: int) -> None:
+    """All pods are stopped; the node of the former primary takes pods again only two minutes after the others.
+
+    Guarantee: nothing is lost: either the others have its last record, or they wait for it.
+    """
+    release = stock.get(Kind(replicas=replicas))
+    with drill(release, same_node=False) as trial:
+        node = trial.old.node
+        scale(release, 0)
+        all_gone(release)
+        release.namespace.kubectl("cordon", node)
+        try:
+            scale(release, replicas)
+            time.sleep(APART_SECONDS)
+        finally:
+            release.namespace.kubectl("uncordon", node)
+        trial.wait_writes()
+    assert trial.result.lost == 0

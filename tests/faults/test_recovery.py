@@ -1,0 +1,74 @@
+"""A server with much WAL to replay: it is waited for, and everybody can see how far it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e import programs
+from tests.e2e.programs import HAPG
+from tests.e2e.release import Release
+from tests.faults import acts
+from tests.faults.releases import Kind, Stock
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+MUCH_WAL = (
+    "--set",
+    "storage.resources.requests.storage=20Gi,postgresql.parameters.max_wal_size=16GB,postgresql.parameters.checkpoint_timeout=1h",
+)
+ROWS_AT_ONCE = 200_000
+RECOVERY_SECONDS = 900.0
+TABLE = ("DROP TABLE IF EXISTS big", "CREATE TABLE big (a text, b text, c text)", "CREATE INDEX ON big (a)", "CHECKPOINT")
+LOAD = "INSERT INTO big SELECT md5(i::text), md5((i * 7)::text), md5((i * 13)::text) FROM generate_series(1, {}) i"
+WAL = "SELECT pg_current_wal_lsn() - redo_lsn FROM pg_control_checkpoint()"
+TOLD = "nobody can write: "
+
+
+def status(release: Release) -> tuple[int, dict[str, Any]]:
+    done = programs.attempt(str(HAPG), "status", release.name, "--namespace", release.namespace.name, "--output", "json", limit=60)
+    return done.code, json.loads(done.out) if done.out.startswith("{") else {}
+
+
+def load(release: Release, gigabytes: float) -> int:
+    """Write so much WAL since the last checkpoint; return the rows that it takes."""
+    client, rows = release.client, 0
+    for statement in TABLE:
+        client.sql(statement)
+    while int(client.sql(WAL)[0][0]) < gigabytes * 1e9:
+        client.sql(LOAD.format(ROWS_AT_ONCE))
+        rows += ROWS_AT_ONCE
+    return rows
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("replicas", "gigabytes"), [(1, 1.0), (1, 3.0), (3, 1.0)])
+def test_much_wal_to_replay(stock: Stock, spoilt: None, replicas: int, gigabytes: float) -> None:
+    """Every server is killed with gigabytes of WAL that no checkpoint has made needless, in a release with one server or with three.
+
+    Guarantee: it comes back by itself with all rows, under one new term; meanwhile `hapg status` says how far it is, and ends with 1.
+    """
+    release = stock.get(Kind(MUCH_WAL, replicas=replicas))
+    rows = load(release, gigabytes)
+    term = int(release.lease()["term"])
+    for pod in release.pods():
+        acts.kill_container(release, pod)
+    seen: list[tuple[int, dict[str, Any]]] = []
+
+    def writes() -> bool:
+        seen.append(status(release))
+        return bool(seen[-1][1].get("writable"))
+
+    release.wait("it is lost", lambda: not writes(), 30.0)
+    release.wait("it writes again", writes, RECOVERY_SECONDS)
+    assert int(release.client.sql("SELECT count(*) FROM big")[0][0]) == rows
+    down = [(code, document) for code, document in seen if not document.get("writable")]
+    assert {code for code, _ in down} == {1}
+    told = [document for _, document in down if (document.get("lease") or {}).get("recovery")]
+    assert told, "hapg status has said how far the recovery is"
+    assert all(any(text.startswith(TOLD) for text in document["warnings"]) for document in told)
+    assert int(release.lease()["term"]) == term + 1
+    release.wait_full_strength(RECOVERY_SECONDS)
