@@ -229,14 +229,19 @@ def container_dies(seed: int) -> World:
 
 
 def disk_full(seed: int, recovery_s: float = 0.0) -> World:
-    """The primary's volume fills up while no replica has all of its rows, and the server dies of it.
+    """The primary's volume fills up while no replica has all of its rows, and the server dies of it. What streams after that is quick.
 
     recovery_s: how long its start takes more than others', which have less to redo.
     """
     world, old = _behind(seed)
     world.recovery_s[old] = recovery_s
     faults.fill_disk(world, old, 60.0)
-    world.run(40.0 + recovery_s)
+    end = world.engine.now + 40.0 + recovery_s
+    while world.server[old].state != "down" and world.engine.now < end:
+        world.run(0.02)
+    for member in range(4):
+        faults.stall_stream(world, member, 0.0)
+    world.run(end - world.engine.now)
     return world
 
 

@@ -195,7 +195,7 @@ class Server:
                 self.world.segments[self.member] -= 1
             else:
                 self.world.note(self.member, "the server dies for want of room")
-                self.kill()
+                self._down()
                 return
         self.volume.wal = self.volume.wal.grown(self.world.randint(1, 20))
         self.world.invariants.writing(self)
