@@ -11,6 +11,8 @@ from hapg_failover.core import election, force, requests, switchover
 from hapg_failover.core.model import LeaseState, Member, Pod
 from hapg_failover.core.step import Step
 
+from .mutants_servers import nobody_holds
+
 
 def any_term_will_do(patch: pytest.MonkeyPatch) -> None:
     """A switchover is carried out whatever term it was asked for."""
@@ -49,6 +51,7 @@ def a_short_successor_will_do(patch: pytest.MonkeyPatch) -> None:
 
 
 def nobody_waits_for_the_former_primary(patch: pytest.MonkeyPatch) -> None:
-    """After a switchover whose successor falls short the others wait for it no longer than for anybody."""
+    """After a switchover whose successor falls short the others wait for it no longer than for anybody, nor for a clean end."""
+    nobody_holds(patch)
     release = switchover.release
     patch.setattr(switchover, "release", lambda step: replace(release(step), hold_s=0.0))

@@ -62,13 +62,17 @@ def lease_deleted(seed: int, after: float = 1.0) -> World:
     return world
 
 
+def _slow_down(world: World, member: int) -> None:
+    """Give a member the slowest clock, and the others the fastest."""
+    for other in range(world.replicas):
+        world.clocks[other] = Clock(world.engine, 1.0 if other == member else 1.05, world.clock(other).now)
+
+
 def cut_off(seed: int) -> World:
     """The primary, on the slowest clock, loses the API and its peers; the others' clocks are the fastest."""
     world = running(3, seed)
     old = primary_of(world)
-    for member in range(3):
-        rate = 1.0 if member == old else 1.05
-        world.clocks[member] = Clock(world.engine, rate, world.clock(member).now)
+    _slow_down(world, old)
     world.run(world.uniform(5.0, 8.0))
     faults.cut_node(world, old, 30.0)
     world.run(20.0)
@@ -101,6 +105,7 @@ def _upgraded_but_the_primary(seed: int, times: Timing) -> tuple[World, int]:
 def ttl_shortened(seed: int) -> World:
     """While the TTL is being shortened, the primary is cut off: it still goes by the longer times, the replicas have read the new ones."""
     world, old = _upgraded_but_the_primary(seed, faults.SHORT_TIMES)
+    _slow_down(world, old)
     faults.cut_node(world, old, 30.0)
     world.run(20.0)
     return world
@@ -174,7 +179,7 @@ def frozen_before_promotion(seed: int) -> World:
     world = running(3, seed)
     faults.power_off(world, primary_of(world))
     winner = promoting(world)
-    faults.freeze_agent(world, winner, 20.0)
+    faults.freeze_agent(world, winner, 9.4)
     faults.cut_api(world, winner, 30.0)
     world.run(40.0)
     return world
@@ -196,7 +201,7 @@ def promotion_fails(seed: int) -> World:
     faults.power_off(world, primary_of(world))
     promoting(world)
     world.op_failure = 1.0
-    world.run(14.0)
+    world.run(world.timing.stall + 8.0)
     return world
 
 

@@ -79,10 +79,10 @@ def blind_for_a_moment(seed: int) -> World:
     while world.api.lease is not None and world.api.lease.version == version:
         world.run(0.01)
     faults.cut_api(world, old, 40.0)
-    world.run(world.uniform(2.6, 3.0))
+    world.run(world.uniform(2.7, 3.1))
     for member in range(3):
         if member != old:
-            faults.cut_api(world, member, world.uniform(2.4, 2.9))
+            faults.cut_api(world, member, world.uniform(2.1, 2.4))
     world.run(25.0)
     return world
 
