@@ -8,6 +8,7 @@ from .core.causes import CAUSES
 from .core.election import BLOCKS
 from .core.memory import Memory, Phase
 from .core.observation import LeaseView
+from .core.recovery import Progress
 from .core.timing import Timing
 
 
@@ -28,6 +29,7 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
         _metric("lease_remaining_seconds", "How long the Lease lets our server write; 0 if it isn't ours.", {"": f"{held:.3f}"}),
         _metric("renewals_failed_total", "Renewals of the Lease that were refused or not answered.", {"": m.renewals_failed}, "counter"),
         _metric("claim_blocked", "Why we may never claim the Lease though it is free: 1 for what holds.", _one("why", BLOCKS, m.blocked)),
+        *_recovery(state.recovery if state is not None else None),
         _metric(
             "promoted_timestamp_seconds",
             "When this member was promoted last, and for what cause; 0 if not by this agent.",
@@ -41,6 +43,18 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
         ),
     ]
     return "".join(parts)
+
+
+def _recovery(recovery: Progress | None) -> list[str]:
+    left = max(0, recovery.target - recovery.replayed) if recovery is not None else 0
+    return [
+        _metric(
+            "recovery_remaining_bytes",
+            "WAL that the holder of the Lease replays before it can write; 0 if it isn't recovering.",
+            {"": left},
+        ),
+        _metric("recovery_bytes_per_second", "How fast it does.", {"": recovery.rate if recovery is not None else 0}),
+    ]
 
 
 def _one(label: str, names: Iterable[str], present: str) -> dict[str, object]:

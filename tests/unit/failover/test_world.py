@@ -11,6 +11,7 @@ from hapg_failover.core.causes import CAUSES, cause_of
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, Release, VolumeState
 from hapg_failover.core.observation import LeaseView
+from hapg_failover.core.recovery import Progress
 from hapg_failover.core.timing import Timing
 from hapg_failover.metrics import render
 from hapg_failover.world import GONE_KEPT, VolumeFacts, World
@@ -107,6 +108,14 @@ def test_figures_name_the_phase_and_the_lease() -> None:
     assert "ha_postgres_term 4\n" in text
     assert "ha_postgres_lease_age_seconds 2.500\n" in text
     assert "ha_postgres_term 0\n" in render(Memory(), None, TIMING, 1.0, 1_700_000_000.0, {})
+
+
+def test_figures_of_a_recovery() -> None:
+    recovering = LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl, recovery=Progress(100, 300, 1000, 50))
+    text = render(Memory(Phase.SEALED), LeaseView("7", recovering, 10.0, 11.0), TIMING, 12.5, 1_700_000_000.0, {})
+    assert "ha_postgres_recovery_remaining_bytes 700\n" in text
+    assert "ha_postgres_recovery_bytes_per_second 50\n" in text
+    assert "ha_postgres_recovery_remaining_bytes 0\n" in render(Memory(), None, TIMING, 1.0, 1_700_000_000.0, {})
 
 
 def test_figures_of_a_primary() -> None:
