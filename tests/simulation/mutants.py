@@ -60,8 +60,8 @@ def reads_extend(patch: pytest.MonkeyPatch) -> None:
     """Whoever reads that the Lease is its own goes on for L from then on."""
     see = Agent.see
 
-    def extending(self: Agent, lease: LeaseObject | None, asked: float) -> None:
-        see(self, lease, asked)
+    def extending(self: Agent, lease: LeaseObject | None, asked: float, watched: bool = False) -> None:
+        see(self, lease, asked, watched)
         old = self.server.deadline
         if lease is not None and lease.state.holder.uid == self.uid and lease.state.release is None and old is not None and old.at:
             self.server.deadline = Deadline(self.now + self.timing.lease, old.term, old.nonce)
