@@ -897,7 +897,7 @@ try_configuration() { # DIRECTORY
     done
     # A running server has its memory; there may be too little for a second one.
     if [[ $STATE != down && $(memory "$1") == "$(memory "$IN_FORCE")" ]]; then memory=(-c shared_buffers=16MB -c huge_pages=off); fi
-    said=$(timeout --foreground -s KILL "$TRIAL_PATIENCE" "$BIN/postgres" -D "$TRIAL" \
+    said=$(ulimit -S -v "$(most_memory)" && timeout --foreground -s KILL "$TRIAL_PATIENCE" "$BIN/postgres" -D "$TRIAL" \
         -c config_file="$1/postgresql.conf" -c hba_file="$1/pg_hba.conf" "${memory[@]}" \
         -c listen_addresses= -c unix_socket_directories="$TRIAL" -c port=5432 -c external_pid_file="$TRIAL/external.pid" \
         -c logging_collector=off -c log_destination=stderr -c log_line_prefix= -c log_error_verbosity=default -c log_min_messages=warning \
@@ -909,6 +909,25 @@ try_configuration() { # DIRECTORY
     if ((rc == 137)); then return 2; fi # it was killed, for want of time or memory
     printf '%s\n' 'pg_hba.conf:' "$(<"$1/pg_hba.conf")"
     return 1
+}
+
+# How many KiB a server can have, and 1 GiB of addresses more for its libraries: what the machine has, or this container may use, and huge pages.
+# The nodes of Kubernetes promise any amount (vm.overcommit_memory 1), and a trial that used it would take a running server's.
+most_memory() {
+    local name value all=0 pages=0 size=0 file
+    while read -r name value _; do
+        case $name in
+            MemTotal:) all=$value ;;
+            HugePages_Total:) pages=$value ;;
+            Hugepagesize:) size=$value ;;
+        esac
+    done </proc/meminfo
+    for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+        value=
+        if [[ -r $file ]]; then read -r value <"$file"; fi
+        if [[ $value =~ ^[0-9]{1,18}$ ]] && ((value / 1024 < all)); then all=$((value / 1024)); fi
+    done
+    echo "$((all + pages * size + 1048576))"
 }
 
 # What the files of DIRECTORY ask for as shared memory.
