@@ -111,7 +111,8 @@ def test_what_can_not_be_is_refused_once(own: Pod, changes: dict[str, Any], word
     assert not [a for a in decision.actions if isinstance(a, Run)]
     again = decide(replace(observation, now=NOW + 0.1), decision.memory)
     assert again.actions == ()
-    later = decide(replace(observation, now=NOW + 2, heartbeat_at=NOW + 1.9, probe_at=NOW + 1.9), decision.memory)
+    answered = replace(decision.memory, put=None)
+    later = decide(replace(observation, now=NOW + 2, heartbeat_at=NOW + 1.9, probe_at=NOW + 1.9), answered)
     assert not [a for a in later.actions if isinstance(a, Announce)]
     assert answers(later) == [answer]
 
