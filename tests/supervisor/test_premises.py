@@ -359,9 +359,9 @@ def test_the_control_file_names_a_new_timeline_only_after_a_checkpoint(pair: Pai
     replica.ok("seal", "fast")
     primary.end()
     [checkpointer] = processes(replica, b"checkpointer")
+    wait_for(lambda: "poll" in Path(f"/proc/{checkpointer}/wchan").read_text(), "the checkpointer waits, and so holds no lock")
     with stopped(checkpointer):
         replica.promote(3, 2)
-        replica.sql("insert into t values ('on the new timeline')")
         assert status(replica).position.timeline == 3
         assert control(replica).checkpoint.timeline == 2
     replica.sql("checkpoint")
