@@ -69,19 +69,23 @@ def named(container: Container, statement: str) -> str:
     return statement
 
 
+def said_of(container: Container, file: str) -> dict[int, bytes]:
+    """Return what a file of /proc says of each process of the container, by its number in this namespace."""
+    found = {}
+    for pid in container.pids():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found[pid] = Path(f"/proc/{pid}/{file}").read_bytes()
+    return found
+
+
 def processes(container: Container, title: bytes) -> list[int]:
     """Return the processes, as this namespace numbers them, in whose title those words are."""
-    found = []
-    for pid in container.pids():
-        with contextlib.suppress(FileNotFoundError):
-            if title in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-    return found
+    return [pid for pid, said in said_of(container, "cmdline").items() if title in said]
 
 
 def outside(container: Container, inside: str) -> int:
     """Return the number that a process of the container has in this namespace."""
-    [pid] = [pid for pid in container.pids() if f"NSpid:\t{pid}\t{inside}\n" in Path(f"/proc/{pid}/status").read_text()]
+    [pid] = [pid for pid, said in said_of(container, "status").items() if f"NSpid:\t{pid}\t{inside}\n".encode() in said]
     return pid
 
 
@@ -92,9 +96,11 @@ def session(container: Container) -> Iterator[int]:
         container.psql("begin", "insert into t values ('open')", "select pg_sleep(3600)"), stderr=subprocess.PIPE
     ) as client:
         asleep = "select pid from pg_stat_activity where state = 'active' and query like 'select pg_sleep(3600)%'"
-        wait_for(lambda: container.answers(asleep), "the session sleeps")
-        yield outside(container, container.sql(asleep))
-        client.kill()
+        try:
+            wait_for(lambda: container.answers(asleep), "the session sleeps")
+            yield outside(container, container.sql(asleep))
+        finally:
+            client.kill()
 
 
 @contextmanager
@@ -266,9 +272,8 @@ def test_the_title_of_the_receiver_says_what_is_on_disk(pair: Pair, major: str) 
     pair.wait_caught_up()
 
     def told() -> int:
-        [receiver] = processes(replica, b"receiver")
-        _, _, words = Path(f"/proc/{receiver}/cmdline").read_bytes().rstrip(b"\0 ").decode().rpartition("streaming ")
-        return parse_lsn(words)
+        [title] = [said for said in said_of(replica, "cmdline").values() if b"receiver" in said]
+        return parse_lsn(title.rstrip(b"\0 ").decode().rpartition("streaming ")[2])
 
     wait_for(lambda: told() == status(primary).position.lsn, "it names the end of the primary's WAL")
     shown = told()
@@ -302,10 +307,8 @@ def test_a_promotion_comes_after_the_replay_of_all_local_wal(pair: Pair, major: 
 
 def segments_replayed(container: Container) -> set[str]:
     """Return the segment that the startup process says it replays, if it says one."""
-    names = set()
-    for pid in processes(container, b"recovering "):
-        with contextlib.suppress(FileNotFoundError):
-            names.add(Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ").decode().rpartition(" ")[2])
+    titles = [said.rstrip(b"\0 ").decode() for said in said_of(container, "cmdline").values() if b"recovering " in said]
+    names = {title.rpartition(" ")[2] for title in titles}
     return {name for name in names if len(name) == len("000000010000000000000001")}
 
 
@@ -356,9 +359,9 @@ def test_the_control_file_names_a_new_timeline_only_after_a_checkpoint(pair: Pai
     replica.ok("seal", "fast")
     primary.end()
     [checkpointer] = processes(replica, b"checkpointer")
+    wait_for(lambda: "poll" in Path(f"/proc/{checkpointer}/wchan").read_text(), "the checkpointer waits, and so holds no lock")
     with stopped(checkpointer):
         replica.promote(3, 2)
-        replica.sql("insert into t values ('on the new timeline')")
         assert status(replica).position.timeline == 3
         assert control(replica).checkpoint.timeline == 2
     replica.sql("checkpoint")
