@@ -162,6 +162,8 @@ class Invariants:
         if term in self.owed and term not in self.forced and not before.contains(*self.owed[term]):
             world.violation(f"member {server.member} was promoted without the end of a clean release")
         self.terms.add(term)
+        if any(branch.serial in world.rogues for branch in before.branches):
+            world.violation(f"member {server.member} was promoted with what somebody wrote whose timeline nobody had reserved")
         timeline = after.position.timeline
         if timeline in self.timelines:
             world.violation(f"timeline {timeline} was used before")

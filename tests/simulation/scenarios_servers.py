@@ -228,6 +228,20 @@ def promoted_by_hand_and_lost(seed: int) -> World:
     return world
 
 
+def promoted_by_hand_in_a_failover(seed: int) -> World:
+    """The primary's node is lost, another claims, and just then somebody calls pg_promote() on the third; then the new one is lost too."""
+    world = running(3, seed)
+    old = primary_of(world)
+    faults.power_off(world, old)
+    new = promoting(world)
+    [third] = set(others(world, old)) - {new}
+    faults.promote_by_hand(world, third)
+    wait_until(world, lambda: world.server[new].writable)
+    faults.power_off(world, new)
+    world.run(60.0)
+    return world
+
+
 # --- copies ---
 
 

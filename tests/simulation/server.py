@@ -307,6 +307,7 @@ class Server:
             return
         before = self.volume.wal
         branch = Branch(self.world.next_serial(), before.position.timeline + 1, before.end)
+        self.world.rogues.add(branch.serial)
         self.volume.wal = before.promoted(branch).grown(self.world.randint(1, 20))
         self.upstream, self.rogue = None, True
 

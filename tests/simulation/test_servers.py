@@ -28,6 +28,7 @@ from .signs import (
 )
 
 FEW, SOME, MANY = 4, 10, 25
+FOREIGN_PROMOTED = violated("whose timeline nobody had reserved")
 RECOVERY_KILLED = violated("killed its server's recovery")
 
 
@@ -59,6 +60,8 @@ HOLES = [
     Hole(scenarios.sql_hangs, FEW, stays),
     Hole(scenarios.promoted_by_hand, FEW, violated("a history that isn't its own")),
     Hole(scenarios.promoted_by_hand_and_lost, FEW, loses_more_than_the_wire_holds),
+    Hole(scenarios.promoted_by_hand_and_lost, FEW, FOREIGN_PROMOTED),
+    Hole(scenarios.promoted_by_hand_in_a_failover, FEW, FOREIGN_PROMOTED, "a server promoted by hand is marked, whatever its number"),
     Hole(scenarios.copied_while_the_other_hangs, FEW, violated("acknowledged what 0 other volumes have")),
     Hole(scenarios.rolling_update, SOME, loses_anything),
     Hole(scenarios.rolling_update, SOME, updates_too_soon),

@@ -92,6 +92,7 @@ class World:
         self.answers: list[tuple[int, str]] = []
         self.written_at = 0.0
         self.shutdowns: set[tuple[int, int]] = set()
+        self.rogues: set[int] = set()
         self.commits: list[Acknowledged] = []
         self.promotions: list[tuple[float, int, int]] = []
         self.lost: list[list[Acknowledged]] = []
