@@ -1,0 +1,144 @@
+"""A primary that is shut down with real standbys: who is waited for, and who only looks like a standby."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.core.actions import Op
+from hapg_failover.core.lsn import Position, parse_lsn
+from hapg_failover.core.results import Outcome
+
+from .conftest import Make
+from .harness import BIN, PASSWORD, Container, wait_for
+from .test_operations import Operator, operate
+from .test_replication import Clone, catches_up, streams, write
+
+__all__ = ["operate"]
+SENDERS = "select application_name from pg_stat_replication where state = 'streaming' order by 1"
+
+
+@pytest.fixture
+def frozen() -> Iterator[Callable[[Container], None]]:
+    """Stop every process of a container's server where it is."""
+    stopped: list[int] = []
+
+    def freeze(container: Container) -> None:
+        for pid in container.pids():
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+
+    yield freeze
+    for pid in stopped:
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            continue
+
+
+def test_a_standby_that_hangs_does_not_keep_a_shutdown_from_its_end(
+    primary: Container, clone: Clone, operate: Callable[..., Operator], frozen: Callable[[Container], None]
+) -> None:
+    """Its connection lives, so PostgreSQL would wait for it; here it has not even a timeout."""
+    write(primary, "first")
+    near, stuck = clone("pod-1", "hot"), clone("pod-2", "hot")
+    for each in (near, stuck):
+        catches_up(each, primary)
+    conf = primary.config / "postgresql.conf"
+    conf.write_text(conf.read_text() + "wal_sender_timeout = 0\n")
+    primary.sql("select pg_reload_conf()")
+    frozen(stuck)
+    operator = operate(primary, primary)
+    ended = operator.run(Op.HAND_OVER, keep="pod-1", seconds=1.0)
+    assert (ended.outcome, ended.text) == (Outcome.OK, "shut down")
+    assert primary.state == "down"
+    sealed = operate(near, primary).run(Op.SEAL)
+    assert (sealed.position, sealed.shutdown) == (ended.position, True)
+
+
+def test_what_only_receives_wal_is_ended_before_a_shutdown(primary: Container, operate: Callable[..., Operator], tmp_path: Path) -> None:
+    """pg_receivewal reports what it has flushed at the end of a segment only."""
+    host, port = primary.address()
+    words = [BIN / "pg_receivewal", "-D", tmp_path, "-h", host, "-p", port, "-U", "postgres", "-n"]
+    receiver = subprocess.Popen(words, env={**os.environ, "PGPASSWORD": PASSWORD}, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: primary.sql(SENDERS) == "pg_receivewal", "it streams")
+        ended = operate(primary, primary).run(Op.HAND_OVER, seconds=1.0)
+        assert ended.outcome is Outcome.OK
+    finally:
+        receiver.kill()
+        receiver.wait()
+
+
+def test_a_copy_streams_under_another_name(primary: Container, make: Make) -> None:
+    """What has a standby's name is waited for by commits, and may be handed over to."""
+    write(primary, "first")
+    primary.sql("create table big as select g, repeat('x', 100) x from generate_series(1, 300000) g", "checkpoint")
+    replica = make("pod-1")
+    replica.start()
+    cloned = replica.tell("clone", *primary.address())
+    seen: set[str] = set()
+
+    def is_done() -> bool:
+        seen.update(primary.sql("select distinct application_name from pg_stat_replication").split())
+        replica.events += replica.agent.read_events(0.0)
+        return any(event.verb_id == cloned for event in replica.events)
+
+    wait_for(is_done, "the clone is made")
+    assert replica.answer(cloned).result == "ok"
+    assert seen == {"clone.pod-1"}
+
+
+def test_a_server_that_somebody_else_has_promoted_follows_nobody(
+    primary: Container, clone: Clone, operate: Callable[..., Operator]
+) -> None:
+    """Its timeline was reserved by nobody. It is rewound, or cloned if its last checkpoint is from before, when pg_rewind finds nothing to do."""
+    write(primary, "first")
+    replica = clone("pod-1", "hot")
+    catches_up(replica, primary)
+    subprocess.run(replica.psql("select pg_promote(false)"), check=True, capture_output=True)
+    replica.unasked("died")
+    write(primary, "second")
+    operator = operate(replica, primary)
+    started = operator.run(Op.START, mode="hot")
+    assert started.position is not None
+    assert started.position.timeline == 3
+    plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2, own=started.position)
+    assert (plan.outcome, plan.text) == (Outcome.FORKED, "our timeline 3 was never reserved: the primary is on 2")
+    primary.sql("checkpoint")
+    rewound = operator.run(Op.REWIND, host="127.0.0.1", timeline=2)
+    if rewound.outcome is not Outcome.OK:
+        assert "pg_rewind finds nothing to rewind" in rewound.text
+        assert operator.run(Op.CLONE, host="127.0.0.1", timeline=2).outcome is Outcome.OK
+    started = operator.run(Op.START, mode="hot")
+    assert operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2, own=started.position).outcome is Outcome.OK
+    catches_up(replica, primary)
+
+
+def test_a_timeline_of_the_same_number_that_began_elsewhere_is_cloned(
+    primary: Container, clone: Clone, operate: Callable[..., Operator]
+) -> None:
+    """The primary was promoted onto timeline 3 as well, later: pg_rewind would take the two for one."""
+    write(primary, "first")
+    rogue, heir = clone("pod-1", "hot"), clone("pod-2", "hot")
+    for each in (rogue, heir):
+        catches_up(each, primary)
+    subprocess.run(rogue.psql("select pg_promote(false)"), check=True, capture_output=True)
+    rogue.unasked("died")
+    write(primary, "second")
+    wait_for(lambda: streams(primary, heir), "the other one has it")
+    end = primary.sql("select pg_current_wal_flush_lsn()")
+    heir.ok("seal", "fast")
+    heir.promote(3, 2)
+    operator = operate(rogue, heir)
+    started = operator.run(Op.START, mode="hot")
+    assert started.position is not None
+    assert started.position.timeline == 3
+    assert started.position < Position(3, parse_lsn(end))
+    plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3, own=started.position)
+    assert (plan.outcome, plan.text) == (Outcome.LOST, "our timeline 3 isn't the primary's: it began elsewhere")
