@@ -83,7 +83,7 @@ class PasswordKeeper:
         for complaint in self._secret.complaints:
             if complaint not in self._told:
                 self._log("warning", "secret", complaint)
-                self._announce("Warning", "PasswordNotUsable", complaint)
+                self._announce("Warning", "InvalidSecret", complaint)
         self._told = self._secret.complaints
         term = self._leads()
         wanted = None if term is None else (term, self._secret.passwords)

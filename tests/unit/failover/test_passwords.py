@@ -208,5 +208,5 @@ def test_a_complaint_is_an_event_once(pod: Pod, kept: Kept) -> None:
     kept.keeper.look()
     kept.keeper.look()
     ((kind, reason, message),) = kept.events
-    assert (kind, reason) == ("Warning", "PasswordNotUsable")
+    assert (kind, reason) == ("Warning", "InvalidSecret")
     assert "ends with a line break" in message
