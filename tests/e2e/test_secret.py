@@ -75,7 +75,8 @@ def test_members_stream_under_a_role_that_is_no_superuser(release: Release, know
 
 def test_a_changed_secret_is_the_new_password_and_nothing_restarts(release: Release, known: list[str]) -> None:
     before, term = servers(release), release.lease()["term"]
-    with Writer(release.clients[-1], "rotation") as writer:  # its connection is there already
+    with Writer(release.clients[-1], "rotation") as writer:
+        release.wait("it is connected", lambda: writer.rows, 30)
         change(release, "ha-postgres-auth", CHANGED)
         known.append(CHANGED)
         release.wait("the new password is good", lambda: answer(release, CHANGED) == "welcome", PROJECTION_SECONDS)
