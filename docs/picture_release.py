@@ -83,9 +83,9 @@ def picture() -> str:
     out += [label(100, 542, "reads; claims when released or expired", 12, LEASE), label(704, 542, "reads; claims …", 12, LEASE)]
     pods = ("Pods: annotation with each replica's position,", "label role; set by the failover containers,", "never rendered by the chart")
     others = (
-        "Secret NAME-auth; ConfigMap NAME-config;",
-        "Role for this release's own objects;",
-        "PodDisruptionBudget NAME",
+        "Secrets NAME-auth, NAME-replication;",
+        "ConfigMap NAME-config; Role for this release's",
+        "own objects; PodDisruptionBudget NAME",
     )
     out += lines(44, 610, pods)
     out += lines(735, 610, others)

@@ -16,16 +16,13 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="watch the server of this pod and the primary, and fail over; restarts itself when it crashes")
     commands.add_parser("act", help="the same, until it crashes")
-    prepared = commands.add_parser("prepare", help="put the supervisor's script into the pod")
-    prepared.add_argument(
-        "--ensure-secret", action="store_true", help="and create the Secret with a random superuser password unless it is there"
-    )
+    commands.add_parser("prepare", help="put the supervisor's script into the pod, and create the Secrets unless they are there")
     options = parser.parse_args(arguments)
     if options.command == "run":
         os.execv("/bin/sh", ["/bin/sh", str(RESPAWN), sys.executable, "-m", "hapg_failover", "act"])
     from .container import act, prepare
 
-    return act(os.environ) if options.command == "act" else prepare(os.environ, options.ensure_secret)
+    return act(os.environ) if options.command == "act" else prepare(os.environ)
 
 
 if __name__ == "__main__":

@@ -156,6 +156,15 @@ class Agent:
         """The deciding thread turns."""
         return time.monotonic() - self._turned_at < 10.0
 
+    def leads(self) -> int | None:
+        """Return the term while this pod is the primary, else None."""
+        memory = self._memory
+        return memory.held_term if memory.phase is Phase.PRIMARY else None
+
+    def announce(self, kind: str, reason: str, message: str) -> None:
+        """Record an Event about this pod."""
+        self._calls.announce(kind, reason, message)
+
     def readiness(self) -> tuple[bool, str]:
         """Whether the server of this pod runs and is the primary, or a replica that has joined; and the phase."""
         memory, now = self._memory, boottime()
@@ -251,6 +260,7 @@ class Agent:
             volume=w.volume.uuid,
             system_identifier=w.volume.system_identifier,
             max_term=w.volume.max_term,
+            in_production=w.volume.in_production,
             lease=w.lease,
             pods=tuple(w.pods.values()),
             pods_listed_at=w.pods_listed_at,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import sys
 import threading
 from collections.abc import Mapping
@@ -16,14 +15,17 @@ from .adapters.kube.connections import Requests, in_cluster
 from .adapters.kube.scope import Scope
 from .adapters.kube.watch import Watcher
 from .adapters.log import Log
-from .adapters.peers import PeerClient, PeerServer, peer_key
+from .adapters.peers import PeerClient, PeerServer, peer_keys
 from .adapters.ports import ApiError, ApiUnavailable
 from .adapters.probes import Answers, Probes
+from .adapters.secret import PROJECTED, SecretFiles, write_copy
 from .adapters.sql import PostgresSql
 from .adapters.supervisor import SupervisorFiles
 from .adapters.volume import Volume
 from .agent import Agent
+from .core.roles import logins
 from .looks import Due
+from .passwords import PasswordKeeper, first_passwords
 from .settings import Identity, Settings, SettingsError
 from .settings import read as read_settings
 
@@ -31,7 +33,6 @@ CONFIG = Path("/etc/hapg/config/failover.json")
 SUPERVISOR = Path("/etc/hapg/supervisor/supervisor.sh")
 RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
-PASSWORD_ENTRY = "POSTGRES_PASSWORD"  # noqa: S105
 SECRET_TRIES = 60
 LOOK_S = 1.0
 EX_SOFTWARE = 70
@@ -90,35 +91,38 @@ def act(environment: Mapping[str, str]) -> int:
         return EX_CONFIG
     try:
         identity = Identity.from_environment(environment)
-        log = Log(identity.pod, (identity.password,))
+        log = Log(identity.pod)
         settings = SettingsFile(CONFIG, log)
-    except (OSError, SettingsError) as error:
+        now = settings()
+        secret = SecretFiles(PROJECTED, RUN, (now.secret, now.replication_secret))
+    except (OSError, ValueError) as error:
         print(f"hapg_failover: {error}", file=sys.stderr)
         return EX_CONFIG
     with beneath.directory(str(RUN)) as run:
         lock = beneath.open_or_create(run, "agent.lock", os.O_RDWR, f"{RUN}/agent.lock")
     fcntl.flock(lock, fcntl.LOCK_EX)
     _end_with_any_thread(log)
-    now = settings()
     wal_volume = environment.get("HAPG_WAL_VOLUME")
-    with beneath.directory(str(RUN)) as run:
-        beneath.write(run, "pgpass", f"*:*:*:postgres:{_escape(identity.password)}\n".encode())
-        beneath.write(run, "pwfile", f"{identity.password}\n".encode())
     scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
     configuration, requests = in_cluster(), Requests()
-    key = peer_key(identity.password)
+    sql = PostgresSql(lambda: logins(secret.passwords, now.replication_role), now.sql_names, now.port)
+
+    def keys() -> tuple[bytes, ...]:
+        return peer_keys(secret.passwords)
+
     agent = Agent(
         settings,
         identity,
         Kube(scope, configuration, requests),
-        PostgresSql(identity.password, now.sql_names, now.port),
+        sql,
         SupervisorFiles(RUN),
         Volume(VOLUME, now.major, now.wal_directory, Path(wal_volume) if wal_volume else None),
-        PeerClient(key, now.peer_port),
+        PeerClient(keys, now.peer_port),
         log,
         requests.counts,
     )
-    PeerServer(now.peer_port, key, agent.asked_by_peer).start()
+    PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin()
+    PeerServer(now.peer_port, keys, agent.asked_by_peer).start()
     watcher = Watcher(scope, configuration, threading.Event(), requests)
     watcher.watch_lease(agent.lease_seen)
     watcher.watch_pods(agent.pod_seen)
@@ -128,18 +132,18 @@ def act(environment: Mapping[str, str]) -> int:
     return EX_SOFTWARE
 
 
-def prepare(environment: Mapping[str, str], secret: bool) -> int:
-    """Make ready for the other containers: put the supervisor's script into the pod, and if `secret`, see to the Secret."""
+def prepare(environment: Mapping[str, str]) -> int:
+    """Make ready for the other containers: put the supervisor's script into the pod, and see to the Secrets."""
     try:
         script.install(SUPERVISOR)
     except OSError as error:
         print(f"hapg_failover prepare: {SUPERVISOR}: {error.strerror}", file=sys.stderr)
         return EX_SOFTWARE
-    return ensure_secret(environment) if secret else 0
+    return ensure_secrets(environment)
 
 
-def ensure_secret(environment: Mapping[str, str]) -> int:
-    """Create the Secret unless it is there; try for a minute while the API is away."""
+def ensure_secrets(environment: Mapping[str, str]) -> int:
+    """Create the Secrets unless they are there, and leave their passwords for the agent; try for a minute while the API is away."""
     try:
         settings, _ = read_settings(CONFIG.read_text())
         namespace = environment["POD_NAMESPACE"]
@@ -149,19 +153,21 @@ def ensure_secret(environment: Mapping[str, str]) -> int:
     log = Log("prepare")
     kube = Kube(Scope(namespace, settings.name, settings.selector, settings.label_role), in_cluster())
     pause = threading.Event()
-    for _ in range(SECRET_TRIES):
-        try:
-            made = kube.ensure_secret(settings.secret, PASSWORD_ENTRY, lambda: secrets.token_urlsafe(24), 5.0)
-            log("info", "secret", "created with a random password" if made else "is there already", name=settings.secret)
-            log.flush(2.0)
-            return 0
-        except ApiUnavailable as error:
-            log("warning", "secret", str(error))
-            pause.wait(1.0)
-        except ApiError as error:
-            log("error", "secret", str(error))
-            break
-    log.flush(2.0)
+    try:
+        for _ in range(SECRET_TRIES):
+            try:
+                write_copy(RUN, first_passwords(kube, settings, PROJECTED, log))
+                return 0
+            except ApiUnavailable as error:
+                log("warning", "secret", str(error))
+                pause.wait(1.0)
+    except ValueError as error:
+        log("error", "secret", str(error))
+        return EX_CONFIG
+    except (ApiError, OSError) as error:
+        log("error", "secret", str(error))
+    finally:
+        log.flush(2.0)
     return EX_SOFTWARE
 
 
@@ -176,7 +182,3 @@ def _end_with_any_thread(log: Log) -> None:
         os._exit(EX_SOFTWARE)
 
     threading.excepthook = hook
-
-
-def _escape(password: str) -> str:
-    return password.replace("\\", "\\\\").replace(":", "\\:")

@@ -38,6 +38,7 @@ PROMOTE_OFTEN_S = 2.0
 PROMOTE_POLL_S = 0.01
 PROMOTE_SELDOM_POLL_S = 0.1
 CHECKPOINT_S = 30.0
+CHECKPOINT_LOOK_S = 0.2
 REMOTE_S = 5.0
 SHORT_CHECKPOINT_S = 0.25
 CHECKPOINTS = 4
@@ -247,11 +248,12 @@ class Operation:
             names = [segment_name(timeline, lsn, size) for timeline, lsn in places]
             if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
                 return self._result(Outcome.LOST, f"the primary has removed {names[0]}, which we need", position)
+            user = tools.sql.remote_user(host, tools.port, REMOTE_S)
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
         slot = self._own_slot(host)
         tools.volume.write_term(run.term)
-        self._steer("follow", host, str(tools.port), *slot)
+        self._steer("follow", host, str(tools.port), user, *slot)
         return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
 
     def _own_slot(self, host: str) -> tuple[str, ...]:
@@ -271,18 +273,17 @@ class Operation:
         run, tools = self._run, self._tools
         host = run.host or ""
         try:
-            timeline = tools.sql.remote_checkpoint(host, tools.port, CHECKPOINT_S)
+            self._wait_for_checkpoint(host)
+            user = tools.sql.remote_user(host, tools.port, REMOTE_S, as_client=True)
         except SqlError as error:
             return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {error}")
-        if timeline != run.timeline:
-            raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {run.timeline}")
         on, room = tools.volume.scarcest()
         if storage.is_full(room, tools.volume.segment_size()):
             return self._result(Outcome.ROOM, f"the {on} has {storage.room_in_words(room)} left for a rewind")
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:
-            self._long_verb("rewind", host, str(tools.port), stall=COPY_STALL_S)
+            self._long_verb("rewind", host, str(tools.port), user, stall=COPY_STALL_S)
         except OperationFailed as failure:
             if not NOT_CONNECTED.search(str(failure)):
                 raise
@@ -290,6 +291,14 @@ class Operation:
             return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {failure}")
         tools.volume.clear_dirty()
         return self._result(Outcome.OK, f"rewound to {host}")
+
+    def _wait_for_checkpoint(self, host: str) -> None:
+        """pg_rewind takes the primary's timeline from its last checkpoint; a primary makes one a second after its promotion."""
+        end = time.monotonic() + CHECKPOINT_S
+        while (timeline := self._tools.sql.remote_checkpoint(host, self._tools.port, REMOTE_S)) != self._run.timeline:
+            if time.monotonic() > end:
+                raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {self._run.timeline}")
+            time.sleep(CHECKPOINT_LOOK_S)
 
     def _clone(self) -> OpResult:
         run, tools = self._run, self._tools
@@ -303,11 +312,12 @@ class Operation:
                 has = storage.room_in_words(rooms[on])
                 text = f"a clone needs {storage.room_in_words(needed)} beside what is there, the {on} has {has}"
                 return self._result(Outcome.ROOM, text)
+        user = tools.sql.remote_user(source, tools.port, REMOTE_S)
         self._own_slot(primary)  # keeps the WAL that is written during the copy
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:
-            self._long_verb("clone", source, str(tools.port), stall=COPY_STALL_S)
+            self._long_verb("clone", source, str(tools.port), user, stall=COPY_STALL_S)
         except OperationFailed:
             if not was_dirty:
                 tools.volume.clear_dirty()

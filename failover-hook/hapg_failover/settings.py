@@ -21,7 +21,8 @@ class Settings:
     """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels.
 
     policy: of replication; sql_names: what has another name in SQL in this major, by the name of today; reloads_conninfo: a standby takes
-    another upstream without a restart; slots: replication slots are used.
+    another upstream without a restart; slots: replication slots are used; replication_role: the members log in on each other under a role
+    of their own; authentication: the method of pg_hba.conf for passwords.
     """
 
     name: str
@@ -41,10 +42,17 @@ class Settings:
     sql_names: Mapping[str, str]
     reloads_conninfo: bool
     slots: bool
+    replication_role: bool
+    authentication: str
     timing: Timing
     max_lag: int
     grace: int
     policy: Policy
+
+    @property
+    def replication_secret(self) -> str:
+        """The name of the Secret with the password that the members use among themselves."""
+        return f"{self.name}-replication"
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,11 @@ class Identity:
     namespace: str
     uid: str
     ip: str
-    password: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Identity:
-        """Read POD_NAME, POD_NAMESPACE, POD_UID, POD_IP, POSTGRES_PASSWORD. Raise SettingsError if one is missing."""
-        names = ("POD_NAME", "POD_NAMESPACE", "POD_UID", "POD_IP", "POSTGRES_PASSWORD")
+        """Read POD_NAME, POD_NAMESPACE, POD_UID, POD_IP. Raise SettingsError if one is missing."""
+        names = ("POD_NAME", "POD_NAMESPACE", "POD_UID", "POD_IP")
         missing = [name for name in names if not environment.get(name)]
         if missing:
             raise SettingsError(f"environment: {', '.join(missing)} must be set")
@@ -183,6 +190,8 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         sql_names=major.get("sqlNames", dict, "an object of names"),
         reloads_conninfo=major.get("reloadsConninfo", bool, "true or false"),
         slots=major.get("boundsSlots", bool, "true or false"),
+        replication_role=major.get("replicationRole", bool, "true or false"),
+        authentication=major.choice("authentication", "scram-sha-256", "md5"),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),

@@ -407,17 +407,17 @@ restart() { # ID ANSWER
 }
 
 # Set INFO to the connection string; the characters of its values need no quotes.
-conninfo() { # HOST PORT [DATABASE]
-    INFO="host=$1 port=$2 user=postgres${3:+ dbname=$3} application_name=$NAME connect_timeout=5"
+conninfo() { # HOST PORT USER [DATABASE]
+    INFO="host=$1 port=$2 user=$3${4:+ dbname=$4} application_name=$NAME connect_timeout=5"
     INFO+=' keepalives_idle=5 keepalives_interval=2 keepalives_count=3'
     if [[ $SSLMODE ]]; then INFO+=" sslmode=$SSLMODE"; fi
     if [[ $SSLMODE == verify-ca ]]; then INFO+=" sslrootcert=$TLS/ca.crt"; fi
 }
 
-verb_follow() { # ID HOST PORT [SLOT]
+verb_follow() { # ID HOST PORT USER [SLOT]
     steerable "$1" || return
-    conninfo "$2" "$3"
-    UPSTREAM=$INFO SLOT=${4-}
+    conninfo "$2" "$3" "$4"
+    UPSTREAM=$INFO SLOT=${5-}
     if ! fact reloadsConninfo; then
         restart "$1" following
     elif reconfigure "$1"; then
@@ -799,11 +799,11 @@ run_scripts() { # DIRECTORY
     kill -INT "$server" && wait "$server" && rm -rf "$own"
 }
 
-job_clone() { # HOST PORT
+job_clone() { # HOST PORT USER
     local new=$VOLUME/pgdata.new former=$VOLUME/pgdata.old whole=()
     # before 10 pg_basebackup leaves it to the kernel when the files are written
     if [[ $WAL == pg_xlog ]]; then whole=(-f); fi
-    conninfo "$1" "$2"
+    conninfo "$1" "$2" "$3"
     INFO=${INFO/ application_name=/ application_name=clone.} # a copy that streams is no standby
     if [[ -e $DATA ]]; then rm -rf "$former" || return; fi
     rm -rf "$new" && name_wal pg_basebackup || return
@@ -817,10 +817,10 @@ job_clone() { # HOST PORT
     mv "$new" "$DATA" && sync "$VOLUME" && rm -rf "$former" && remove_unlinked_wal
 }
 
-job_rewind() { # HOST PORT
+job_rewind() { # HOST PORT USER
     local out rc state recovered=''
     of_this_major && has_its_wal || return
-    conninfo "$1" "$2" postgres
+    conninfo "$1" "$2" "$3" postgres
     INFO=${INFO/ application_name=/ application_name=rewind.}
     state=$("$BIN/pg_controldata" -D "$DATA") || return
     if [[ ! $state =~ 'Database cluster state:'\ +'shut down'( in recovery)?$'\n' ]]; then
@@ -1032,7 +1032,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
         hello:0:) event "$id" ok ;;
         progress:0:) verb_progress "$id" ;;
         initdb:0: | controldata:0: | checkconfig:0: | configure:0:) start_job "$id" "$verb" ;;
-        clone:2:* | rewind:2:*)
+        clone:3:* | rewind:3:*)
             if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
             ;;
         waldump:4:* | lastrecord:4:*)
@@ -1045,10 +1045,10 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
         start:1:hot | start:1:warm | start:2:hot\ * | start:2:warm\ *)
             if valid_standbys "${@:2}"; then verb_start "$id" "$@"; else refuse "$id" 'malformed guard'; fi
             ;;
-        follow:2:* | follow:3:*)
-            if [[ ! ${3-} =~ ^[a-z0-9_]{0,63}$ ]]; then
+        follow:3:* | follow:4:*)
+            if [[ ! ${4-} =~ ^[a-z0-9_]{0,63}$ ]]; then
                 refuse "$id" 'malformed slot'
-            elif valid_address "$id" "$1" "$2"; then
+            elif valid_address "$id" "${@:1:3}"; then
                 verb_follow "$id" "$@"
             fi
             ;;
@@ -1088,9 +1088,9 @@ valid_standbys() { # [K [NAME…]]
     done
 }
 
-valid_address() { # ID HOST PORT
-    if [[ $2 =~ ^[A-Za-z0-9.:-]{1,253}$ && $3 =~ ^[1-9][0-9]{0,4}$ ]]; then return 0; fi
-    refuse "$1" 'malformed host or port'
+valid_address() { # ID HOST PORT USER
+    if [[ $2 =~ ^[A-Za-z0-9.:-]{1,253}$ && $3 =~ ^[1-9][0-9]{0,4}$ && $4 =~ ^[a-z_]{1,63}$ ]]; then return 0; fi
+    refuse "$1" 'malformed host, port or user'
     return 1
 }
 

@@ -21,13 +21,16 @@ GONE_KEPT = 64
 
 @dataclass(frozen=True)
 class VolumeFacts:
-    """What the data volume says, as read after the last operation. reason: what its state rests on."""
+    """What the data volume says, as read after the last operation. reason: what its state rests on; in_production: recovery has ended, as
+    the control file says.
+    """
 
     state: VolumeState
     uuid: str | None
     system_identifier: str | None
     max_term: int
     reason: str = ""
+    in_production: bool = True
 
 
 def read_volume(volume: Volume) -> VolumeFacts:
@@ -40,6 +43,7 @@ def read_volume(volume: Volume) -> VolumeFacts:
         marker.system_identifier if marker else None,
         volume.term(),
         assessment.reason,
+        volume.production() is not None,
     )
 
 

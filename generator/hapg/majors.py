@@ -39,6 +39,7 @@ class Major:
     standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery are parameters of postgresql.conf (12 and
     later); reloads_conninfo: a running standby takes another primary_conninfo (13 and later); status_line: postmaster.pid says how far
     the server's start has come (10 and later); quorum: synchronous_standby_names takes ANY (10 and later).
+    replication_role: the members log in on each other under a role that is no superuser, which pg_rewind can do from 11 on.
     authentication: method of pg_hba.conf and initdb for passwords, password_encryption: the setting for it; least: the smallest
     values with which a server starts that has the chart's other settings, by parameter.
     """
@@ -58,6 +59,7 @@ class Major:
     reloads_conninfo: bool = True
     status_line: bool = True
     quorum: bool = True
+    replication_role: bool = True
     authentication: str = "scram-sha-256"
     password_encryption: str = "'scram-sha-256'"  # noqa: S105
     least: Mapping[str, int] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Major:
             "boundsSlots": self.bounds_slots,
             "statusLine": self.status_line,
             "quorum": self.quorum,
+            "replicationRole": self.replication_role,
             "authentication": self.authentication,
             "sqlNames": dict(self.sql_names),
         }
@@ -129,6 +132,7 @@ MAJORS = _named(
         reloads_conninfo=False,
         status_line=False,
         quorum=False,
+        replication_role=False,
         authentication="md5",
         password_encryption="on",  # noqa: S106
         least={"max_connections": 100},

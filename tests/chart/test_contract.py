@@ -10,6 +10,7 @@ import pytest
 
 from hapg_failover import container, settings
 from hapg_failover.adapters import script
+from hapg_failover.adapters.secret import KEYS, PROJECTED
 from hapg_failover.core.syncset import Policy
 from tests.chart import golden, helm
 
@@ -45,8 +46,10 @@ def test_the_container_reads_its_settings(example: str, version: str) -> None:
     assert [read.http_port, read.peer_port] == [port["containerPort"] for port in containers["failover"]["ports"]]
     assert read.port == containers["postgres"]["ports"][0]["containerPort"]
     assert {read.label_role: "primary"}.items() <= found["Service", name]["spec"]["selector"].items()
-    (password,) = [entry["valueFrom"] for entry in containers["failover"]["env"] if entry["name"] == "POSTGRES_PASSWORD"]
-    assert password["secretKeyRef"] == {"name": read.secret, "key": "POSTGRES_PASSWORD"}
+    (projected,) = [volume["projected"] for volume in stateful_set["spec"]["template"]["spec"]["volumes"] if volume["name"] == "secret"]
+    entries = [(source["secret"]["name"], source["secret"]["items"]) for source in projected["sources"]]
+    names = (read.secret, read.replication_secret)
+    assert entries == [(name, [{"key": key, "path": key}]) for name, key in zip(names, KEYS, strict=True)]
 
 
 def test_the_values_reach_the_container() -> None:
@@ -95,10 +98,17 @@ def test_mounts() -> None:
         "/run/hapg": "run",
         "/etc/hapg/config": "config",
         "/etc/hapg/supervisor": "supervisor",
+        str(PROJECTED): "secret",
         "/tmp": "tmp",
         token: "token",
     }
-    assert mounts("prepare") == {"/etc/hapg/supervisor": "supervisor", "/etc/hapg/config": "config", token: "token"}
+    assert mounts("prepare") == {
+        "/etc/hapg/supervisor": "supervisor",
+        "/etc/hapg/config": "config",
+        str(PROJECTED): "secret",
+        "/run/hapg": "run",
+        token: "token",
+    }
 
 
 def test_the_script_is_written_by_the_init_container_alone() -> None:
@@ -107,14 +117,6 @@ def test_the_script_is_written_by_the_init_container_alone() -> None:
     assert {name: mount.get("readOnly", False) for name, mount in found.items()} == {"prepare": False, "failover": True, "postgres": True}
     assert {mount["mountPath"] for mount in found.values()} == {str(container.SUPERVISOR.parent)}
     assert containers["prepare"]["image"] == containers["failover"]["image"]
-
-
-def test_a_secret_of_ones_own_needs_no_rights_to_make_one() -> None:
-    options = ("--set", "databaseSecret.secretName=own")
-    prepare = helm.containers(helm.pod(*options)["spec"])["prepare"]
-    assert prepare["args"] == ["prepare"]
-    assert [mount["name"] for mount in prepare["volumeMounts"]] == ["supervisor"]
-    assert "env" not in prepare
 
 
 def test_the_wal_volume_is_told_as_the_programs_read_it() -> None:
@@ -141,7 +143,7 @@ def test_commands() -> None:
     containers = helm.containers(helm.pod()["spec"])
     assert containers["postgres"]["command"] == ["/bin/bash", str(container.SUPERVISOR)]
     assert containers["failover"]["args"] == ["run"]
-    assert containers["prepare"]["args"] == ["prepare", "--ensure-secret"]
+    assert containers["prepare"]["args"] == ["prepare"]
     assert "command" not in containers["failover"]
 
 

@@ -204,17 +204,29 @@ def test_the_rights_of_the_pods() -> None:
         (["pods"], [f"ha-postgres-{ordinal}" for ordinal in range(9)], ["patch"]),
         (["events"], None, ["create"]),
         (["secrets"], None, ["create"]),
-        (["secrets"], ["ha-postgres-auth"], ["get"]),
+        (["secrets"], ["ha-postgres-auth", "ha-postgres-replication"], ["get"]),
     ]
 
 
-def test_with_a_secret_of_ones_own_the_pods_have_no_right_to_any() -> None:
+def secret_sources(*options: str) -> dict[str, bool]:
+    """Return the Secrets that a pod's volume `secret` shows, and whether the pod starts without them."""
+    (volume,) = [volume for volume in helm.pod(*options)["spec"]["volumes"] if volume["name"] == "secret"]
+    assert volume["projected"]["defaultMode"] == 0o440
+    return {source["secret"]["name"]: source["secret"].get("optional", False) for source in volume["projected"]["sources"]}
+
+
+def test_with_a_secret_of_ones_own_the_pods_have_no_right_to_it_and_wait_for_it() -> None:
     options = ("--set", "databaseSecret.secretName=own")
-    assert not [rule for rule in helm.objects(*options)["Role", "ha-postgres"]["rules"] if "secrets" in rule["resources"]]
-    containers = helm.containers(helm.pod(*options)["spec"])
-    assert list(containers) == ["prepare", "failover", "postgres"]
-    (password,) = [entry for entry in containers["failover"]["env"] if entry["name"] == "POSTGRES_PASSWORD"]
-    assert password["valueFrom"]["secretKeyRef"] == {"name": "own", "key": "POSTGRES_PASSWORD"}
+    rules = helm.objects(*options)["Role", "ha-postgres"]["rules"]
+    named = [rule["resourceNames"] for rule in rules if "secrets" in rule["resources"] and "get" in rule["verbs"]]
+    assert named == [["ha-postgres-replication"]]
+    assert secret_sources(*options) == {"own": False, "ha-postgres-replication": True}
+    assert secret_sources() == {"ha-postgres-auth": True, "ha-postgres-replication": True}
+
+
+def test_no_password_is_in_an_environment() -> None:
+    for container in helm.containers(helm.pod()["spec"]).values():
+        assert not [entry for entry in container.get("env", []) if "secretKeyRef" in entry.get("valueFrom", {})]
 
 
 def test_nothing_is_cluster_wide() -> None:

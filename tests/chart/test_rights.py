@@ -88,6 +88,7 @@ def calls(configuration: Configuration) -> None:
         lambda: kube.patch_pod(PodPatch("ha-postgres-0", "u"), 2.0),
         lambda: kube.record_event("Normal", "Promoted", "text", 2.0),
         lambda: kube.ensure_secret("ha-postgres-auth", "POSTGRES_PASSWORD", lambda: "x", 2.0),
+        lambda: kube.ensure_secret("ha-postgres-replication", "REPLICATION_PASSWORD", lambda: "x", 2.0),
     ):
         with contextlib.suppress(ApiError, ApiUnavailable):
             call()

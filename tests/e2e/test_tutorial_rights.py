@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(300)]
 
 MAY = [
     ("get", "secret/ha-postgres-auth"),
+    ("get", "secret/ha-postgres-replication"),
     ("get", "lease/ha-postgres"),
     ("update", "lease/ha-postgres"),
     ("patch", "pod/ha-postgres-0"),
@@ -24,6 +25,7 @@ MAY_NOT = [
     ("get", "secret/another"),
     ("update", "secret/ha-postgres-auth"),
     ("delete", "secret/ha-postgres-auth"),
+    ("update", "secret/ha-postgres-replication"),
     ("get", "lease/another"),
     ("delete", "lease/ha-postgres"),
     ("patch", "pod/another"),
@@ -67,34 +69,35 @@ class TestRights:
 
 
 @pytest.fixture(scope="module")
-def secrets(tutorial: Release) -> tuple[str, str]:
-    """The password, and as the Secret holds it."""
-    encoded = tutorial.namespace.get("secret", "ha-postgres-auth")["data"]["POSTGRES_PASSWORD"]
-    return base64.b64decode(encoded).decode(), encoded
+def secrets(tutorial: Release) -> tuple[str, ...]:
+    """The two passwords, and as the Secrets hold them."""
+    entries = [("ha-postgres-auth", "POSTGRES_PASSWORD"), ("ha-postgres-replication", "REPLICATION_PASSWORD")]
+    encoded = [tutorial.namespace.get("secret", name)["data"][key] for name, key in entries]
+    return (*(base64.b64decode(each).decode() for each in encoded), *encoded)
 
 
 class TestPassword:
     @pytest.mark.parametrize(
         "what", ["pods", "events", "statefulsets", "controllerrevisions", "configmaps", "leases", "services", "persistentvolumeclaims"]
     )
-    def test_isnt_in_objects(self, tutorial: Release, secrets: tuple[str, str], what: str) -> None:
+    def test_isnt_in_objects(self, tutorial: Release, secrets: tuple[str, ...], what: str) -> None:
         text = tutorial.namespace.kubectl("get", what, "--output", "yaml")
         assert "kind: " in text
         assert [secret for secret in secrets if secret in text] == []
 
-    def test_isnt_in_what_helm_keeps(self, tutorial: Release, secrets: tuple[str, str]) -> None:
+    def test_isnt_in_what_helm_keeps(self, tutorial: Release, secrets: tuple[str, ...]) -> None:
         text = tutorial.namespace.helm("get", "all", tutorial.name)
         assert "kind: StatefulSet" in text
         assert [secret for secret in secrets if secret in text] == []
 
-    def test_isnt_in_logs(self, tutorial: Release, secrets: tuple[str, str]) -> None:
+    def test_isnt_in_logs(self, tutorial: Release, secrets: tuple[str, ...]) -> None:
         for pod in tutorial.pods():
             for container in ("prepare", "failover", "postgres"):
                 for which in ("--previous=false", "--previous=true"):
                     text = tutorial.namespace.try_kubectl("logs", pod.name, "--container", container, which).text
                     assert [secret for secret in secrets if secret in text] == [], f"{pod.name} {container}"
 
-    def test_isnt_in_process_lists(self, tutorial: Release, secrets: tuple[str, str]) -> None:
+    def test_isnt_in_process_lists(self, tutorial: Release, secrets: tuple[str, ...]) -> None:
         """The environment of a process is its own user's alone; its command line is everybody's."""
         if cli.chosen() != "local":
             pytest.skip("only on the local cluster")

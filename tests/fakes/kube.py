@@ -177,14 +177,13 @@ class FakeKube:
     def record_event(self, kind: str, reason: str, message: str, timeout: float) -> None:
         self._write(lambda: self.cluster.events.append((kind, reason, message)), timeout)
 
-    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bool:
+    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
         self._reach(timeout)
         if name not in self.cluster.secrets:
             self.cluster.secrets[name] = {key: make_value()}
-            return True
         if not self.cluster.secrets[name].get(key):
             raise ApiError(f"Secret {name} is there but has no key {key}")
-        return False
+        return self.cluster.secrets[name][key].encode()
 
     def _reach(self, timeout: float) -> None:
         if self.faults.unavailable:

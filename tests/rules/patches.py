@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hapg_failover import container, operations, settings
-from hapg_failover.adapters import beneath, script, serving, volume
+from hapg_failover.adapters import beneath, peers, script, serving, volume
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
     candidacy,
@@ -480,6 +480,10 @@ def places_are_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(serving.HttpServer, "_drop_oldest", lambda self: None)
 
 
+def one_key(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(peers, "peer_keys", lambda passwords: (peers.peer_key(passwords.replication),))
+
+
 # --- 9 ---
 
 
@@ -551,6 +555,7 @@ class _Believed:
 
     def __init__(self, timeline: int) -> None:
         self.remote_checkpoint = lambda host, port, limit: timeline
+        self.remote_user = lambda host, port, limit, as_client: "postgres"
 
 
 def clone_keeps_the_uuid(patch: pytest.MonkeyPatch) -> None:

@@ -452,6 +452,12 @@ PARTS = (
     ),
     Part(
         "8",
+        "a changed password fails no grant",
+        patches.one_key,
+        Witness(UNIT + "test_peers.py::test_a_password_that_others_do_not_have_yet_stops_no_grant"),
+    ),
+    Part(
+        "8",
         "an agent's start counts as a promise",
         patches.start_promises_nothing,
         Witness(UNIT + "test_failsafe.py::test_a_new_agent_waits_as_if_it_had_just_promised"),

@@ -217,6 +217,7 @@ class Agent:
             volume=volume.uuid,
             system_identifier=volume.system_identifier,
             max_term=volume.max_term,
+            in_production=self.server.writable,
             lease=self.view,
             pods=tuple(sorted(self.pods.values(), key=lambda p: p.ordinal)),
             pods_listed_at=self.listed_at,

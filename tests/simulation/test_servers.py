@@ -47,7 +47,7 @@ HOLES = [
     Hole(scenarios.long_recovery_of_one, FEW, nobody_writes),
     Hole(scenarios.backlog, FEW, RECOVERY_KILLED),
     Hole(scenarios.backlog_of_one, FEW, promotes_who_has_most_to_replay),
-    Hole(scenarios.agent_restarted_in_recovery, FEW, RECOVERY_KILLED, "an agent that starts beside a recovering server waits for it"),
+    Hole(scenarios.agent_restarted_in_recovery, FEW, RECOVERY_KILLED),
     Hole(scenarios.dies_as_it_begins_to_write, FEW, violated("was used before")),
     Hole(scenarios.replay_stands_still, FEW, nobody_writes),
     Hole(scenarios.everybody_stops, FEW, loses_anything),

@@ -22,12 +22,15 @@ from hapg.postgresql import DURABILITY_SETTINGS, STREAMING_SETTINGS
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
+from hapg_failover.core import roles
+from hapg_failover.core.password import Passwords
 from tests.cluster import embedded
 
 DEFAULT = "15"
 BIN = Path(MAJORS[DEFAULT].bin_directory)
 SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
 PASSWORD = "it's secret"
+PASSWORDS = Passwords(PASSWORD, "the members' own")
 TIMEOUT = 30.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SYSTEM_CALLS = {"x86_64": {"uid": 117, "gid": 119}, "aarch64": {"uid": 147, "gid": 149}}
@@ -164,7 +167,9 @@ class Container:
         conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config, chart=lines)
         (self.config / "postgresql.conf").write_text(conf)
         (self.config / "pg_hba.conf").write_text(PG_HBA_CONF.format(authentication=self.major.authentication))
-        for file, text in (("pwfile", PASSWORD), ("pgpass", f"*:*:*:postgres:{PASSWORD}\n")):
+        self.logins = roles.logins(PASSWORDS, self.major.replication_role)
+        pgpass = "".join(f"*:*:*:{login.user}:{login.password}\n" for login in self.logins)
+        for file, text in (("pwfile", PASSWORD), ("pgpass", pgpass)):
             (self.run / file).write_text(text)
             (self.run / file).chmod(0o600)
         for path in (self.run, *volumes, self.shm, self.run / "pwfile", self.run / "pgpass"):
@@ -368,8 +373,9 @@ class Container:
         self.ok("promote", str(timeline), str(own))
         wait_for(lambda: self.answers("select pg_is_in_recovery()") == "f", f"{self.name} is writable")
 
-    def address(self) -> tuple[str, str]:
-        return "127.0.0.1", str(self.port)
+    def address(self) -> tuple[str, str, str]:
+        """Return host, port and user, as verbs take them."""
+        return "127.0.0.1", str(self.port), "postgres"
 
     def take_data_of(self, other: Path) -> None:
         """Put a copy of a server's directory onto the volume."""

@@ -63,8 +63,8 @@ def test_a_standby_that_hangs_does_not_keep_a_shutdown_from_its_end(
 
 def test_what_only_receives_wal_is_ended_before_a_shutdown(primary: Container, operate: Callable[..., Operator], tmp_path: Path) -> None:
     """pg_receivewal reports what it has flushed at the end of a segment only."""
-    host, port = primary.address()
-    words = [BIN / "pg_receivewal", "-D", tmp_path, "-h", host, "-p", port, "-U", "postgres", "-n"]
+    host, port, _ = primary.address()
+    words = [str(BIN / "pg_receivewal"), "-D", str(tmp_path), "-h", host, "-p", port, "-U", "postgres", "-n"]
     receiver = subprocess.Popen(words, env={**os.environ, "PGPASSWORD": PASSWORD}, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: primary.sql(SENDERS) == "pg_receivewal", "it streams")
@@ -97,7 +97,7 @@ def test_a_copy_streams_under_another_name(primary: Container, make: Make) -> No
 def test_a_server_that_somebody_else_has_promoted_follows_nobody(
     primary: Container, clone: Clone, operate: Callable[..., Operator]
 ) -> None:
-    """Its timeline was reserved by nobody. It is rewound, or cloned if its last checkpoint is from before, when pg_rewind finds nothing to do."""
+    """Its timeline was reserved by nobody. It is rewound, or cloned if its last checkpoint is from before: pg_rewind finds nothing then."""
     write(primary, "first")
     replica = clone("pod-1", "hot")
     catches_up(replica, primary)

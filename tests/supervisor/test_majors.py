@@ -73,7 +73,7 @@ class Pair:
 
 
 def sql(container: Container) -> PostgresSql:
-    return PostgresSql(PASSWORD, container.major.sql_names, container.port, str(container.run / "socket"))
+    return PostgresSql(lambda: container.logins, container.major.sql_names, container.port, str(container.run / "socket"))
 
 
 def status(container: Container) -> ServerStatus:

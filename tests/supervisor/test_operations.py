@@ -21,7 +21,7 @@ from hapg_failover.verbs import Verbs
 from hapg_failover.world import Change, VolumeFacts, World
 
 from .conftest import Make
-from .harness import PASSWORD, Container, as_server_user, wait_for
+from .harness import Container, as_server_user, wait_for
 from .test_replication import Clone, catches_up, rows, write
 
 NUMBERS = count(1)
@@ -35,7 +35,7 @@ class Operator:
         self.volume = Volume(container.volume, major.name, major.wal_directory, container.wal_volume)
         verbs = Verbs(container.agent)
         missing = container.hello.missing
-        sql = PostgresSql(PASSWORD, major.sql_names, container.port, str(container.run / "socket"))
+        sql = PostgresSql(lambda: container.logins, major.sql_names, container.port, str(container.run / "socket"))
         self.nonce = container.hello.nonce
         self.ended = False
         self.seen: list[Recovery] = []

@@ -165,7 +165,7 @@ def test_a_failed_clone_keeps_what_was_there(primary: Container, clone: Clone) -
     catches_up(replica, primary)
     assert replica.ask("clone", *primary.address()).text == "the server is not down"
     replica.ok("stop", "fast")
-    answer = replica.ask("clone", "127.0.0.1", str(free_port()))
+    answer = replica.ask("clone", "127.0.0.1", str(free_port()), "postgres")
     assert answer.result == "error"
     assert not (replica.volume / "pgdata.new").exists()
     replica.ok("start", "hot")
@@ -223,7 +223,7 @@ def rejoin(old: Container, new: Container) -> None:
 def test_a_crashed_primary_is_rewound(primary: Container, clone: Clone) -> None:
     replica = clone("pod-1", "hot")
     crashed_primary(primary, replica)
-    assert primary.ask("rewind", "127.0.0.1", str(free_port())).result == "error"
+    assert primary.ask("rewind", "127.0.0.1", str(free_port()), "postgres").result == "error"
     rejoin(primary, replica)
     assert rows(primary) == "after|200 both|5 later|5"
 

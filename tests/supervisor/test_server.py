@@ -87,7 +87,7 @@ def test_a_user_id_without_a_name(make: Make, monkeypatch: pytest.MonkeyPatch) -
     container.ok("start", "hot")
     container.promote(2, 1)
     container.ok("kill")
-    assert container.ask("rewind", "127.0.0.1", str(free_port())).text.startswith("exit code 1: pg_rewind: error: ")
+    assert container.ask("rewind", "127.0.0.1", str(free_port()), "postgres").text.startswith("exit code 1: pg_rewind: error: ")
     assert control(container, "Database cluster state") == "shut down"
 
 

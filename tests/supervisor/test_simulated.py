@@ -42,7 +42,7 @@ class Receiver(threading.Thread):
 
     def __init__(self, primary: Container) -> None:
         super().__init__(daemon=True)
-        host, port = primary.address()
+        host, port, _ = primary.address()
         self._connection = psycopg2.connect(
             host=host, port=port, user="postgres", password=PASSWORD, connection_factory=PhysicalReplicationConnection
         )
@@ -90,7 +90,7 @@ def test_a_shutdown_waits_for_whoever_streams_and_answers_whatever_wal_sender_ti
 
 
 def test_a_shutdown_does_not_wait_for_a_base_backup(primary: Container, tmp_path: Path) -> None:
-    host, port = primary.address()
+    host, port, _ = primary.address()
     words = [str(primary.bin / "pg_basebackup"), "-D", str(tmp_path / "copy"), "-h", host, "-p", port, "-U", "postgres"]
     copy = subprocess.Popen([*words, "--max-rate=32k"], env={**os.environ, "PGPASSWORD": PASSWORD}, stderr=subprocess.PIPE)
     try:

@@ -13,7 +13,7 @@ from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.core.syncset import OFF, Setting, not_in_force
 
 from .conftest import Make
-from .harness import PASSWORD, Container, wait_for
+from .harness import Container, wait_for
 
 Clone = Callable[[str, str], Container]
 SHOW = "show synchronous_standby_names"
@@ -47,7 +47,7 @@ def waits(server: Container) -> bool:
 
 
 def in_force(server: Container, setting: Setting) -> bool:
-    seen = PostgresSql(PASSWORD, server.major.sql_names, server.port, str(server.run / "socket")).standby_names(5.0)
+    seen = PostgresSql(lambda: server.logins, server.major.sql_names, server.port, str(server.run / "socket")).standby_names(5.0)
     return not_in_force(setting, seen.shown, seen.priorities) is None
 
 

@@ -141,7 +141,7 @@ def test_long_lines_do_not_stop_the_loop(idle: Container) -> None:
 
 def test_one_job_at_a_time_and_stop_ends_it(idle: Container) -> None:
     # nobody listens there, and the kernel of this machine doesn't answer for it
-    first = idle.tell("clone", "192.0.2.1", "5432")
+    first = idle.tell("clone", "192.0.2.1", "5432", "postgres")
     wait_for(lambda: idle.heartbeat().job == first, "the job runs")
     second = idle.ask("controldata")
     assert (second.result, second.text) == ("refused", "busy")
@@ -153,12 +153,12 @@ def test_one_job_at_a_time_and_stop_ends_it(idle: Container) -> None:
 
 
 def test_failures_of_jobs_say_what_was_wrong(idle: Container) -> None:
-    answer = idle.ask("clone", "127.0.0.1", str(free_port()))
+    answer = idle.ask("clone", "127.0.0.1", str(free_port()), "postgres")
     assert answer.result == "error"
     assert re.search(r"exit code 1: pg_basebackup: error: .*refused", answer.text)
     assert idle.ask("controldata").result == "error"
     assert idle.ask("start", "hot").text.startswith("there is no server directory")
-    assert idle.ask("follow", "127.0.0.1", "5432").result == "refused"
+    assert idle.ask("follow", "127.0.0.1", "5432", "postgres").result == "refused"
     assert idle.ask("seal", "fast").result == "refused"
     assert idle.ask("promote", "2", "1").result == "refused"
 

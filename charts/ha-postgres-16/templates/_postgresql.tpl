@@ -110,9 +110,9 @@ hostnossl all,replication all all reject
 {{- $host = "hostssl" -}}
 {{- end }}
 {{- with .Values.postgresql.pgHba }}
-# The members connect to each other as postgres.
-{{ $host }} postgres,replication postgres 0.0.0.0/0 scram-sha-256
-{{ $host }} postgres,replication postgres ::/0      scram-sha-256
+# The members connect to each other under these roles.
+{{ $host }} postgres,replication ha_postgres_replication,postgres 0.0.0.0/0 scram-sha-256
+{{ $host }} postgres,replication ha_postgres_replication,postgres ::/0      scram-sha-256
 # postgresql.pgHba
 {{- range . }}
 {{ . }}

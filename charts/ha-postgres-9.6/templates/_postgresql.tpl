@@ -87,7 +87,7 @@ hostnossl all,replication all all reject
 {{- $host = "hostssl" -}}
 {{- end }}
 {{- with .Values.postgresql.pgHba }}
-# The members connect to each other as postgres.
+# The members connect to each other under these roles.
 {{ $host }} postgres,replication postgres 0.0.0.0/0 md5
 {{ $host }} postgres,replication postgres ::/0      md5
 # postgresql.pgHba

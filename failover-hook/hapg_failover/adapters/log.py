@@ -25,12 +25,17 @@ class Log:
     def __init__(self, pod: str, secrets: Iterable[str] = (), descriptor: int = _STDOUT) -> None:
         """pod: named in every line; secrets: strings that never leave; descriptor: where lines go."""
         self._pod = pod
-        self._secrets = tuple(json.dumps(secret)[1:-1] for secret in secrets if secret)
+        self._secrets: tuple[str, ...] = ()
+        self.hide(secrets)
         self._descriptor = descriptor
         self._lines: queue.Queue[str] = queue.Queue(_PENDING_LINES)
         self._dropped = 0
         self._warned: dict[str, tuple[str, float, int]] = {}
         threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Let these strings never leave either."""
+        self._secrets = tuple(dict.fromkeys((*self._secrets, *(json.dumps(secret)[1:-1] for secret in secrets if secret))))
 
     def __call__(self, level: str, event: str, reason: str = "", **fields: object) -> None:
         """Log `event`. level: debug, info, warning or error; reason: why, in words; fields: what else there is to say."""

@@ -1,5 +1,8 @@
 """The members' agents among themselves: requests for grants over HTTP, each signed with a key that only the pods of a release have.
 
+There is a key of each of the release's passwords. Where one password is changed, pods have it at different times, up to a minute or so
+apart; the other key remains the same for all of them.
+
 POST /grant, a JSON object of core.model.GrantRequest; the answer is one of {volume, granted, reason}. `X-Ha-Postgres-Mac` is the
 HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer passes for a new one. An
 answer that can't be verified, or that comes too late, is no answer. Anything unsigned is neither parsed nor kept.
@@ -13,12 +16,14 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from ..core.fields import Fields
 from ..core.model import GrantRequest, Holder
+from ..core.password import Passwords
 from .requests import Request, Response
 from .serving import HttpServer, Later
 
@@ -32,6 +37,10 @@ class PeerError(Exception):
     """A peer couldn't be reached, didn't answer in time, or its answer isn't signed with our key."""
 
 
+class _UnknownKey(PeerError):
+    """The peer doesn't know the key of our request."""
+
+
 @dataclass(frozen=True)
 class PeerAnswer:
     """What a member said: its volume's UUID, whether it grants, the reason in words."""
@@ -41,9 +50,18 @@ class PeerAnswer:
     reason: str
 
 
+Keys = Callable[[], Sequence[bytes]]
+"""The keys of now, the first choice first."""
+
+
 def peer_key(password: str) -> bytes:
-    """Return the key of a release, made of the superuser's password, which all its pods have and nobody else should."""
+    """Return the key that is made of one of the release's passwords."""
     return hmac.digest(password.encode(), b"ha-postgres: requests among agents", hashlib.sha256)
+
+
+def peer_keys(passwords: Passwords) -> tuple[bytes, ...]:
+    """Return the keys of a release: that of the members' own password, which no client has, goes first."""
+    return peer_key(passwords.replication), peer_key(passwords.superuser)
 
 
 def _sign(key: bytes, *parts: bytes) -> str:
@@ -70,39 +88,50 @@ def decode(body: bytes) -> GrantRequest:
 class PeerClient:
     """Asks other members' agents."""
 
-    def __init__(self, key: bytes, port: int) -> None:
+    def __init__(self, keys: Keys, port: int) -> None:
         """port: on which every agent listens."""
-        self._key = key
+        self._keys = keys
         self._port = port
 
     def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
         """Ask the agent at `address`; all of it takes at most `timeout` seconds, however the answer is spread. Raise PeerError."""
+        end = time.monotonic() + timeout
+        *others, last = self._keys()
+        for key in others:
+            with suppress(_UnknownKey):
+                return self._ask(key, request, address, end)
+        return self._ask(last, request, address, end)
+
+    def _ask(self, key: bytes, request: GrantRequest, address: str, end: float) -> PeerAnswer:
         body = encode(request)
-        mac = _sign(self._key, b"request", body)
+        mac = _sign(key, b"request", body)
         head = f"POST /grant HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{_MAC}: {mac}\r\n\r\n"
         try:
-            said = _exchange((address, self._port), head.encode() + body, time.monotonic() + timeout)
+            said = _exchange((address, self._port), head.encode() + body, end)
         except OSError as error:
             raise PeerError(str(error) or type(error).__name__) from error
-        text = self._verified(said, mac)
+        text = _verified(said, mac, key)
         try:
             fields = Fields.parse(text.decode("utf-8", "replace"), "answer")
             return PeerAnswer(fields.text("volume"), fields.flag("granted"), fields.text("reason"))
         except ValueError as error:
             raise PeerError(str(error)) from error
 
-    def _verified(self, said: bytes, mac: str) -> bytes:
-        """Return the body of an answer that is signed with our key. Raise PeerError, which quotes nothing of another one."""
-        head, _, text = said.partition(b"\r\n\r\n")
-        status = _STATUS.match(head)
-        if status is None or int(status[1]) != HTTPStatus.OK:
-            raise PeerError(f"status {status[1].decode()}" if status else "no answer in HTTP")
-        lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
-        headers = {name.lower(): value.strip() for name, _, value in lines}
-        signature = _sign(self._key, b"answer", mac.encode(), text).encode()
-        if not hmac.compare_digest(headers.get(_MAC.lower().encode(), b""), signature):
-            raise PeerError("the answer isn't signed with our key")
-        return text
+
+def _verified(said: bytes, mac: str, key: bytes) -> bytes:
+    """Return the body of an answer that is signed with the key of its request. Raise PeerError, which quotes nothing of another one."""
+    head, _, text = said.partition(b"\r\n\r\n")
+    status = _STATUS.match(head)
+    if status is not None and int(status[1]) == HTTPStatus.FORBIDDEN:
+        raise _UnknownKey(f"status {status[1].decode()}")
+    if status is None or int(status[1]) != HTTPStatus.OK:
+        raise PeerError(f"status {status[1].decode()}" if status else "no answer in HTTP")
+    lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    headers = {name.lower(): value.strip() for name, _, value in lines}
+    signature = _sign(key, b"answer", mac.encode(), text).encode()
+    if not hmac.compare_digest(headers.get(_MAC.lower().encode(), b""), signature):
+        raise PeerError("the answer isn't signed with our key")
+    return text
 
 
 def _exchange(address: tuple[str, int], said: bytes, end: float) -> bytes:
@@ -129,9 +158,9 @@ def _left(end: float) -> float:
 class PeerServer:
     """Answers other members' agents, a few at a time."""
 
-    def __init__(self, port: int, key: bytes, ask: Callable[[GrantRequest], PeerAnswer | None]) -> None:
+    def __init__(self, port: int, keys: Keys, ask: Callable[[GrantRequest], PeerAnswer | None]) -> None:
         """port: 0 for any; ask: may take a while, returns None if there is no answer in time. Raise OSError if the port is taken."""
-        self._key = key
+        self._keys = keys
         self._ask = ask
         self._server = HttpServer(port, "peers", self._answer, _LONGEST_BODY)
 
@@ -153,17 +182,18 @@ class PeerServer:
         if (request.method, request.path) != ("POST", "/grant"):
             return Response(HTTPStatus.BAD_REQUEST)
         mac = request.headers.get(_MAC.lower().encode(), b"")
-        if not hmac.compare_digest(mac, _sign(self._key, b"request", request.body).encode()):
+        key = next((key for key in self._keys() if hmac.compare_digest(mac, _sign(key, b"request", request.body).encode())), None)
+        if key is None:
             return Response(HTTPStatus.FORBIDDEN)
         try:
             asked = decode(request.body)
         except ValueError:
             return Response(HTTPStatus.BAD_REQUEST)
-        return lambda: self._decided(asked, mac)
+        return lambda: self._decided(asked, mac, key)
 
-    def _decided(self, request: GrantRequest, mac: bytes) -> Response:
+    def _decided(self, request: GrantRequest, mac: bytes, key: bytes) -> Response:
         answer = self._ask(request)
         if answer is None:
             return Response(HTTPStatus.SERVICE_UNAVAILABLE)
         text = json.dumps({"volume": answer.volume, "granted": answer.granted, "reason": answer.reason}).encode()
-        return Response(HTTPStatus.OK, text, {"Content-Type": "application/json", _MAC: _sign(self._key, b"answer", mac, text)})
+        return Response(HTTPStatus.OK, text, {"Content-Type": "application/json", _MAC: _sign(key, b"answer", mac, text)})

@@ -9,6 +9,7 @@ from typing import Protocol
 from ..core.lsn import Position
 from ..core.model import LeaseObject, LeaseState, Pod, PodPatch
 from ..core.observation import Slot
+from ..core.roles import Role
 
 
 class ApiError(Exception):
@@ -48,8 +49,8 @@ class KubeApi(Protocol):
     def record_event(self, kind: str, reason: str, message: str, timeout: float) -> None:
         """Record an Event about this pod. kind: 'Normal' or 'Warning'; reason in UpperCamelCase; message in words."""
 
-    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bool:
-        """Create the Secret if it isn't there; True if this call made it. Raise ApiError if it is there without the key."""
+    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
+        """Create the Secret if it isn't there; return the entry `key`. Raise ApiError if it is there without the key."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,18 @@ class Sql(Protocol):
     def change_slots(self, make: Sequence[str], drop: Sequence[str], timeout: float) -> None:
         """Make and drop physical slots of the local server; new ones keep WAL from now on. Raise SqlError for the first that fails."""
 
+    def roles(self, names: Sequence[str], timeout: float) -> tuple[Role, ...]:
+        """Return those of the roles that the local server has, with what they lack (core.roles). Raise SqlError."""
+
+    def change_roles(self, statements: Sequence[str], timeout: float) -> None:
+        """Run statements on the local server, out of its log and without waiting for a standby. Raise SqlError for the first that fails."""
+
+    def remote_user(self, host: str, port: int, timeout: float, as_client: bool = False) -> str:
+        """Return the role under which a server lets the members in (core.roles.logins). Raise SqlError.
+
+        as_client: over a client's connection, as pg_rewind needs one.
+        """
+
     def remote_slot(self, host: str, port: int, name: str, timeout: float) -> bool:
         """Make the physical slot `name` on the primary unless it is there with its WAL; tell whether it is there then. Raise SqlError."""
 
@@ -131,7 +144,7 @@ class Sql(Protocol):
         """Return the text of the timeline history file of `timeline` on the primary ('' for timeline 1). Raise SqlError."""
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
-        """CHECKPOINT on the primary; return the timeline of its last checkpoint (pg_control_checkpoint). Raise SqlError.
+        """Return the timeline of the primary's last checkpoint (pg_control_checkpoint). Raise SqlError.
 
         Over a client's connection, such as pg_rewind needs one: an error while clients have taken all slots.
         """

@@ -19,6 +19,7 @@ import psycopg2.extensions
 
 from ..core.lsn import Position, parse_lsn
 from ..core.observation import Slot
+from ..core.roles import FUNCTIONS, MEMBERSHIPS, REPLICATION, Login, Role
 from . import greeting
 from .ports import Sender, ServerStatus, SqlError, StandbyNames
 
@@ -72,9 +73,24 @@ SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_
 """
 _HAS_SLOT = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND wal_status <> 'lost'"
 _SIZE = "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint + pg_tablespace_size('pg_global')"
+_HISTORY = "SELECT convert_from(pg_read_binary_file('pg_wal/' || %s, 0, %s, false), 'UTF8')"
 _STREAMS = """
 SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = %s)
 """
+
+_ROLES = """
+SELECT coalesce(json_agg(json_build_array(
+         rolname, rolpassword, rolcanlogin, rolreplication, rolsuper,
+         (SELECT coalesce(json_agg(f), '[]') FROM unnest(%s::text[]) AS wanted (f) WHERE NOT has_function_privilege(r.oid, f, 'EXECUTE')),
+         (SELECT coalesce(json_agg(m), '[]') FROM unnest(%s::text[]) AS wanted (m) WHERE NOT pg_has_role(r.oid, m::name, 'USAGE'))
+       )), '[]')::text
+  FROM pg_authid AS r WHERE rolname = ANY (%s)
+"""
+# A statement that changes a password waits for no standby, and the server's log doesn't hold it, also if it fails.
+_QUIETLY = (
+    "-c synchronous_commit=local -c default_transaction_read_only=off -c log_statement=none -c log_min_error_statement=panic"
+    " -c log_min_duration_statement=-1 -c log_duration=off -c log_replication_commands=off"
+)
 
 
 class _Session:
@@ -204,12 +220,14 @@ def _message(error: psycopg2.Error) -> str:
 class PostgresSql:
     """The calls of ports.Sql."""
 
-    def __init__(self, password: str, names: Mapping[str, str], port: int = 5432, socket_directory: str = _SOCKET_DIRECTORY) -> None:
-        """password: of postgres on the primary; over the socket none is needed. port: of the local server.
+    def __init__(
+        self, logins: Callable[[], Sequence[Login]], names: Mapping[str, str], port: int = 5432, socket_directory: str = _SOCKET_DIRECTORY
+    ) -> None:
+        """logins: on another member, first choice first; over the socket no password is needed. port: of the local server.
 
         names: what has another name in this major of PostgreSQL than today, by the name of today.
         """
-        self._password = password
+        self._logins = logins
         self._names = names
         self._local: dict[str, str | int] = {"host": socket_directory, "port": port}
         self._socket = Path(socket_directory) / f".s.PGSQL.{port}"
@@ -262,41 +280,65 @@ class PostgresSql:
     def remote_slot(self, host: str, port: int, name: str, timeout: float) -> bool:
         """See ports.Sql."""
         statements = [(text, (name,)) for text in (_DROP_LOST_SLOT, _MAKE_SLOT, _HAS_SLOT)]
-        (found,) = self._once(self._remote(host, port), timeout, *statements)
+        (found,) = self._remotely(host, port, timeout, *statements)
         return bool(found)
 
     def remote_history(self, host: str, port: int, timeline: int, timeout: float) -> str:
         """See ports.Sql."""
         if timeline == 1:
             return ""
-        name = f"pg_wal/{timeline:08X}.history"
-        (text,) = self._once(self._remote(host, port), timeout, f"SELECT pg_read_file('{name}', 0, {_LONGEST_HISTORY})")
+        (text,) = self._remotely(host, port, timeout, (_HISTORY, (f"{timeline:08X}.history", _LONGEST_HISTORY)))
         return str(text)
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
         """See ports.Sql."""
-        statements = ("CHECKPOINT", "SELECT timeline_id FROM pg_control_checkpoint()")
-        (timeline,) = self._once(self._remote(host, port), timeout, *statements, as_client=True)
+        (timeline,) = self._remotely(host, port, timeout, "SELECT timeline_id FROM pg_control_checkpoint()", as_client=True)
         return int(timeline)
 
     def remote_size(self, host: str, port: int, timeout: float) -> int:
         """See ports.Sql."""
-        (size,) = self._once(self._remote(host, port), timeout, _SIZE)
+        (size,) = self._remotely(host, port, timeout, _SIZE)
         return int(size)
 
     def remote_streams(self, host: str, port: int, timeline: int, timeout: float) -> bool:
         """See ports.Sql."""
-        (streams,) = self._once(self._remote(host, port), timeout, (_STREAMS, (timeline,)))
+        (streams,) = self._remotely(host, port, timeout, (_STREAMS, (timeline,)))
         return bool(streams)
 
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
         """See ports.Sql."""
         statement = "SELECT (pg_stat_file('pg_wal/' || %s, true)).size IS NOT NULL"
-        (there,) = self._once(self._remote(host, port), timeout, (statement, (name,)))
+        (there,) = self._remotely(host, port, timeout, (statement, (name,)))
         return bool(there)
 
-    def _remote(self, host: str, port: int) -> dict[str, str | int]:
-        return {"host": host, "port": port, "password": self._password}
+    def remote_user(self, host: str, port: int, timeout: float, as_client: bool = False) -> str:
+        """See ports.Sql."""
+        (user,) = self._remotely(host, port, timeout, "SELECT session_user", as_client=as_client)
+        return str(user)
+
+    def roles(self, names: Sequence[str], timeout: float) -> tuple[Role, ...]:
+        """See ports.Sql."""
+        wanted = (list(FUNCTIONS), list(MEMBERSHIPS)) if REPLICATION in names else ([], [])
+        (rows,) = self._once(self._local, timeout, (_ROLES, (*wanted, list(names))))
+        return tuple(_role(row) for row in json.loads(rows))
+
+    def change_roles(self, statements: Sequence[str], timeout: float) -> None:
+        """See ports.Sql."""
+        self._once(self._local, timeout, *statements, more=_QUIETLY)
+
+    def _remotely(
+        self, host: str, port: int, timeout: float, *statements: str | tuple[str, Sequence[object]], as_client: bool = False
+    ) -> tuple[Any, ...]:
+        """Run statements on another member, under the first login that is able to. as_client: as in `_once`."""
+        end = time.monotonic() + timeout
+        failed: SqlError | None = None
+        for login in self._logins():
+            server: dict[str, str | int] = {"host": host, "port": port, "user": login.user, "password": login.password}
+            try:
+                return self._once(server, max(0.001, end - time.monotonic()), *statements, as_client=as_client)
+            except SqlError as error:
+                failed = failed or error
+        raise failed or SqlError("there is no login")
 
     def _once(
         self,
@@ -304,10 +346,11 @@ class PostgresSql:
         timeout: float,
         *statements: str | tuple[str, Sequence[object]],
         as_client: bool = False,
+        more: str = "",
     ) -> tuple[Any, ...]:
-        """Run statements over a connection of their own; return the first row of the last. as_client: not as a walsender."""
+        """Run statements over a connection of their own; return the first row of the last. as_client: not as a walsender; more: options."""
         end = time.monotonic() + timeout
-        options = _options(f"-c statement_timeout={max(1, int(timeout * 1000))}")
+        options = _options(f"-c statement_timeout={max(1, int(timeout * 1000))}", more)
         session = _Session(self._names, {**server, "options": options}, as_client)
         row: tuple[Any, ...] = ()
         try:
@@ -322,6 +365,11 @@ class PostgresSql:
 def _options(*more: str) -> str:
     """Return the settings of a session; the search path keeps functions that users made from being called as ours."""
     return " ".join(("-c search_path=pg_catalog", *more))
+
+
+def _role(row: Sequence[Any]) -> Role:
+    name, stored, login, replication, superuser, lacks_functions, lacks_memberships = row
+    return Role(name, stored, login, replication, superuser, tuple(lacks_functions), tuple(lacks_memberships))
 
 
 def _sender(row: Sequence[Any]) -> Sender:

@@ -81,6 +81,11 @@ def writing(step: Step) -> None:
         switchover.attend(step)
         if step.m.phase is not Phase.PRIMARY:
             return
+    if m.phase is Phase.PROMOTING and not busy(step) and o.position is not None:
+        # An agent that has started since the promotion was ordered.
+        step.remember(checkpointed=False)
+        step.go(Phase.PRIMARY, f"our server has recovered, and writes on timeline {o.position.timeline}")
+        return
     if m.phase is Phase.PROMOTING and _recovers(step):
         return
     if m.phase is Phase.PRIMARY and _unfit(step):

@@ -51,7 +51,10 @@ def _resume_primary(step: Step) -> None:
         step.because("a primary runs; the Lease hasn't been read yet, so nothing is extended")
     elif s is not None and s.holder == o.me and s.release is None and s.term == o.term_in_force:
         step.remember(held_term=s.term, recorded_ttl=s.ttl_s, mode=o.standby_mode)
-        step.go(Phase.PRIMARY, "our server is the primary and the Lease is ours: renew it")
+        if o.in_production or o.position is not None:
+            step.go(Phase.PRIMARY, "our server is the primary and the Lease is ours: renew it")
+        else:
+            step.go(Phase.PROMOTING, "our server recovers before it writes and the Lease is ours: renew it")
     else:
         step.kill("our server writes, but the Lease isn't ours under the term in force", o.timing.restart)
 

@@ -229,7 +229,8 @@ class Step:
         """How far the recovery of our server is that is to write; None if it isn't recovering, or soon through."""
         if self.m.phase is not Phase.PROMOTING:
             return None
-        return recovery.progress(self.o.recovery, self.m.position, self.o.now, self.o.segment)
+        target = self.m.position or (self.state.position if self.state is not None else None)
+        return recovery.progress(self.o.recovery, target, self.o.now, self.o.segment)
 
     def candidate(self) -> Candidate | None:
         """Return ourselves as a candidate, None while we are not sealed with a known position."""

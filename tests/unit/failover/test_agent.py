@@ -32,6 +32,9 @@ class FillingVolume:
     def term(self) -> int:
         return 0
 
+    def production(self) -> None:
+        return None
+
     def scarcest(self) -> tuple[str, int]:
         return WAL_VOLUME, self.room
 

@@ -187,10 +187,10 @@ def test_a_peer_is_answered_and_nobody_else_is_heard(crowd: Callable[[int], Crow
         heard.append(request)
         return PeerAnswer("v1", True, "fine")
 
-    server = PeerServer(0, KEY, ask)
+    server = PeerServer(0, lambda: (KEY,), ask)
     server.start()
     CROWDS[kind](crowd(server.port))
-    client = PeerClient(KEY, server.port)
+    client = PeerClient(lambda: (KEY,), server.port)
     end = time.monotonic() + CROWDED_S
     asked = 0
     while time.monotonic() < end:
@@ -235,7 +235,7 @@ def test_nothing_is_parsed_of_a_request_that_is_not_signed(monkeypatch: pytest.M
         return decode(body)
 
     monkeypatch.setattr(peers, "decode", note)
-    server = PeerServer(0, KEY, lambda _: None)
+    server = PeerServer(0, lambda: (KEY,), lambda _: None)
     server.start()
     for mac in ("", "0" * 64, "ä" * 32, "x" * 4000):
         connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
@@ -244,7 +244,7 @@ def test_nothing_is_parsed_of_a_request_that_is_not_signed(monkeypatch: pytest.M
         connection.close()
     assert parsed == []
     with pytest.raises(PeerError, match="503"):
-        PeerClient(KEY, server.port).ask(REQUEST, "127.0.0.1", 10.0)
+        PeerClient(lambda: (KEY,), server.port).ask(REQUEST, "127.0.0.1", 10.0)
     assert parsed == [encode(REQUEST)]
 
 
@@ -256,9 +256,9 @@ def test_no_more_requests_wait_for_a_decision_than_there_are_threads_for() -> No
         go_on.wait(20)
         return PeerAnswer("v1", True, "fine")
 
-    server = PeerServer(0, KEY, ask)
+    server = PeerServer(0, lambda: (KEY,), ask)
     server.start()
-    client = PeerClient(KEY, server.port)
+    client = PeerClient(lambda: (KEY,), server.port)
     answers: list[PeerAnswer] = []
     waiting = [
         threading.Thread(target=lambda: answers.append(client.ask(REQUEST, "127.0.0.1", 20.0)), daemon=True) for _ in range(serving.WAITING)
@@ -290,7 +290,7 @@ def test_a_peer_that_never_ends_its_answer_costs_the_limit_and_no_more(ending: b
 
         threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(PeerError, match="timed out"):
-            PeerClient(KEY, listener.getsockname()[1]).ask(REQUEST, "127.0.0.1", 0.3)
+            PeerClient(lambda: (KEY,), listener.getsockname()[1]).ask(REQUEST, "127.0.0.1", 0.3)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_an_answer_of_somebody_else_is_not_quoted(said: bytes, words: str) -> No
 
         threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(PeerError, match=words) as refusal:
-            PeerClient(KEY, listener.getsockname()[1]).ask(REQUEST, "127.0.0.1", 10.0)
+            PeerClient(lambda: (KEY,), listener.getsockname()[1]).ask(REQUEST, "127.0.0.1", 10.0)
     assert "secret" not in str(refusal.value)
 
 
@@ -378,8 +378,8 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
 
     replica = Member(replace(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
     log: Any = lambda *_, **__: None  # noqa: E731
-    replica.grants = Grants(PeerClient(KEY, 0), replica.report, log)
-    server = PeerServer(0, KEY, replica.grants.asked_by_peer)
+    replica.grants = Grants(PeerClient(lambda: (KEY,), 0), replica.report, log)
+    server = PeerServer(0, lambda: (KEY,), replica.grants.asked_by_peer)
     port = server.port
     if is_crowded:
         server.start()
@@ -393,7 +393,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
 
     memory = replace(PRIMARY, renewed_at=last, put_at=last, claimants=("v0",), promised_until=0.0, label_at=begun, phase_since=last)
     primary = Member(memory, of_primary, "v1")
-    primary.grants = Grants(PeerClient(KEY, port), primary.report, log)
+    primary.grants = Grants(PeerClient(lambda: (KEY,), port), primary.report, log)
     primary.deadline = last + 4.7
     ended = threading.Event()
 

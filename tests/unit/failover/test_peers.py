@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from http.client import HTTPConnection
 
 import pytest
 
+from hapg_failover.adapters import peers
 from hapg_failover.adapters.peers import PeerAnswer, PeerClient, PeerError, PeerServer, decode, encode, peer_key
 from hapg_failover.core.model import GrantRequest, Holder
+from hapg_failover.core.password import Passwords
 
 KEY = peer_key("secret")
 REQUEST = GrantRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
 LIMIT = 5.0
+
+
+def keys() -> tuple[bytes, ...]:
+    return (KEY,)
 
 
 class Desk:
@@ -34,7 +41,7 @@ def desk() -> Desk:
 
 @pytest.fixture
 def port(desk: Desk) -> int:
-    server = PeerServer(0, KEY, desk.ask)
+    server = PeerServer(0, keys, desk.ask)
     server.start()
     return server.port
 
@@ -44,28 +51,54 @@ def test_a_request_survives_its_encoding() -> None:
 
 
 def test_a_peer_answers(desk: Desk, port: int) -> None:
-    assert PeerClient(KEY, port).ask(REQUEST, "127.0.0.1", LIMIT) == PeerAnswer("v1", True, "fine")
+    assert PeerClient(keys, port).ask(REQUEST, "127.0.0.1", LIMIT) == PeerAnswer("v1", True, "fine")
     assert desk.heard == [REQUEST]
 
 
 def test_another_release_is_not_heard(desk: Desk, port: int) -> None:
     with pytest.raises(PeerError, match="403"):
-        PeerClient(peer_key("another"), port).ask(REQUEST, "127.0.0.1", LIMIT)
+        PeerClient(lambda: (peer_key("another"), peer_key("third")), port).ask(REQUEST, "127.0.0.1", LIMIT)
     assert desk.heard == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (Passwords("new", "same"), Passwords("old", "same")),
+        (Passwords("same", "new"), Passwords("same", "old")),
+        (Passwords("same", "unknown to a version before it"), None),
+    ],
+    ids=["the superuser's has changed", "the members' has changed", "one of us has only the superuser's"],
+)
+def test_a_password_that_others_do_not_have_yet_stops_no_grant(desk: Desk, theirs: Passwords, ours: Passwords | None) -> None:
+    def all_theirs() -> Sequence[bytes]:
+        return peers.peer_keys(theirs)
+
+    def all_ours() -> Sequence[bytes]:
+        return (peer_key("same"),) if ours is None else peers.peer_keys(ours)
+
+    for asking, answering in ((all_theirs, all_ours), (all_ours, all_theirs)):
+        server = PeerServer(0, answering, desk.ask)
+        server.start()
+        try:
+            answer = PeerClient(asking, server.port).ask(REQUEST, "127.0.0.1", LIMIT)
+        except PeerError as error:
+            pytest.fail(f"no answer: {error}")
+        assert answer.granted
 
 
 def test_no_decision_is_no_answer(desk: Desk, port: int) -> None:
     desk.answer = None
     with pytest.raises(PeerError, match="503"):
-        PeerClient(KEY, port).ask(REQUEST, "127.0.0.1", LIMIT)
+        PeerClient(keys, port).ask(REQUEST, "127.0.0.1", LIMIT)
 
 
 def test_nobody_there_is_an_error() -> None:
-    server = PeerServer(0, KEY, lambda request: None)
+    server = PeerServer(0, keys, lambda request: None)
     free = server.port
     server.close()
     with pytest.raises(PeerError):
-        PeerClient(KEY, free).ask(REQUEST, "127.0.0.1", LIMIT)
+        PeerClient(keys, free).ask(REQUEST, "127.0.0.1", LIMIT)
 
 
 def raw(port: int, path: str, body: bytes, **headers: str) -> int:

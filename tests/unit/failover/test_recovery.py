@@ -209,3 +209,19 @@ def test_who_claims_first(why: str, one: tuple[int, int | None], two: tuple[int,
         ).claim
     ]
     assert winners == [first]
+
+
+@pytest.mark.parametrize(
+    ("in_production", "position", "phase"),
+    [(False, None, Phase.PROMOTING), (True, None, Phase.PRIMARY), (False, END, Phase.PRIMARY)],
+    ids=["it recovers", "it has recovered", "it writes"],
+)
+def test_an_agent_that_starts_beside_a_server_that_recovers_waits_for_it(
+    in_production: bool, position: Position | None, phase: Phase
+) -> None:
+    started = Memory(Phase.BOOT, NOW - 1, "n1", first_version="40", promised_until=0.0)
+    o = seen(in_production=in_production, position=position, term_in_force=6)
+    decision = decide(o, started)
+    assert (decision.memory.phase, decision.memory.held_term) == (phase, 6)
+    writes = decide(replace(o, now=NOW + 30, position=END, heartbeat_at=NOW + 29.9, probe_at=NOW + 29.9), decision.memory)
+    assert writes.memory.phase is Phase.PRIMARY

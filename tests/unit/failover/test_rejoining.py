@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from hapg_failover import operations
 from hapg_failover.adapters.ports import SqlError
 from hapg_failover.adapters.volume import Marker, Volume
 from hapg_failover.core.actions import Op, Run
@@ -71,6 +72,9 @@ class Release:
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
         return True
 
+    def remote_user(self, host: str, port: int, timeout: float, as_client: bool = False) -> str:
+        return "postgres"
+
     def remote_size(self, host: str, port: int, timeout: float) -> int:
         return 0
 
@@ -119,10 +123,19 @@ def test_a_rewind_that_gets_no_connection_has_touched_nothing(base: Path, fails:
     assert release.volume.assess().state is VolumeState.DATA
 
 
-def test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline(base: Path) -> None:
+def test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "CHECKPOINT_S", 0.0)
     release = Release(base, timeline=2)
     assert release.perform(Op.REWIND).text == "the primary's last checkpoint is on timeline 2, not yet on 3"
-    assert [call for call, _ in release.calls] == ["checkpoint of the source"]
+    assert {call for call, _ in release.calls} == {"checkpoint of the source"}
+
+
+def test_a_rewind_goes_on_as_soon_as_the_source_has_its_checkpoint(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A primary makes one by itself: the members have no right to ask for it."""
+    release = Release(base, timeline=2)
+    monkeypatch.setattr("hapg_failover.operations.time.sleep", lambda seconds: setattr(release, "timeline", 3))
+    assert release.perform(Op.REWIND).outcome is Outcome.OK
+    assert [call for call, _ in release.calls] == ["checkpoint of the source", "checkpoint of the source", "rewind"]
 
 
 def test_a_clone_is_another_volume(base: Path) -> None:

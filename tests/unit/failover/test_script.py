@@ -15,9 +15,10 @@ from hapg_failover.adapters import script
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the script is in a pod."""
+    """Where the script is in a pod, whose Secrets are there."""
     found = tmp_path / "supervisor.sh"
     monkeypatch.setattr(container, "SUPERVISOR", found)
+    monkeypatch.setattr(container, "ensure_secrets", lambda environment: 0)
     return found
 
 

@@ -25,7 +25,15 @@ GOOD: dict[str, Any] = {
     "selector": {"l/name": "pg"},
     "secret": "pg-auth",
     "database": "postgres",
-    "postgresMajor": {"major": "15", "walDirectory": "pg_wal", "sqlNames": {}, "reloadsConninfo": True, "boundsSlots": True},
+    "postgresMajor": {
+        "major": "15",
+        "walDirectory": "pg_wal",
+        "sqlNames": {},
+        "reloadsConninfo": True,
+        "boundsSlots": True,
+        "replicationRole": True,
+        "authentication": "scram-sha-256",
+    },
     "failover": {
         "ttlSeconds": 6.0,
         "leaseSeconds": 4.7,

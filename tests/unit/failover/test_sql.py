@@ -17,6 +17,7 @@ from hapg_failover.adapters.ports import SqlError
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.core.lsn import parse_lsn
 from hapg_failover.core.observation import Slot
+from hapg_failover.core.roles import Login
 from hapg_failover.core.wal import fork_point, parse_history, segment_name
 
 from .conftest import SEGMENT_SIZE, Server
@@ -50,7 +51,7 @@ def standby(primary: Server) -> Iterator[Server]:
 
 
 def sql_to(server: Server) -> PostgresSql:
-    return PostgresSql("secret", {}, int(server.settings["port"]), str(server.base))
+    return PostgresSql(lambda: (Login("postgres", "secret"),), {}, int(server.settings["port"]), str(server.base))
 
 
 @contextmanager
@@ -270,4 +271,5 @@ def test_the_history_of_a_promoted_server(primary: Server, standby: Server) -> N
     fork = fork_point(parse_history(sql.remote_history("127.0.0.1", port, 2, LIMIT)), 1)
     assert fork is not None
     assert fork <= sql.status(LIMIT).position.lsn
+    sql.checkpoint(LIMIT)
     assert sql.remote_checkpoint("127.0.0.1", port, LIMIT) == 2

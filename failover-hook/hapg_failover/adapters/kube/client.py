@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -112,11 +112,14 @@ class Kube:
         }
         self._call("POST", scope.core("events"), timeout, body)
 
-    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bool:
+    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
         """See ports.KubeApi."""
         end = time.monotonic() + timeout
-        if self._secret_has(name, key, timeout):
-            return False
+        path = f"{self._scope.core('secrets')}/{name}"
+        try:
+            return _entry(self._call("GET", path, timeout), name, key)
+        except NotFound:
+            pass
         body = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -125,19 +128,9 @@ class Kube:
             "data": {key: b64encode(make_value().encode()).decode()},
         }
         try:
-            self._call("POST", self._scope.core("secrets"), _left(end), body)
+            return _entry(self._call("POST", self._scope.core("secrets"), _left(end), body), name, key)
         except Conflict:
-            return not self._secret_has(name, key, _left(end))
-        return True
-
-    def _secret_has(self, name: str, key: str, timeout: float) -> bool:
-        try:
-            secret = self._call("GET", f"{self._scope.core('secrets')}/{name}", timeout)
-        except NotFound:
-            return False
-        if not (secret.get("data") or {}).get(key):
-            raise ApiError(f"Secret {name} is there but has no key {key}: add it, or delete the Secret")
-        return True
+            return _entry(self._call("GET", path, _left(end)), name, key)
 
     def _call(
         self,
@@ -157,6 +150,13 @@ class Kube:
         if 200 <= status <= 299 and isinstance(answer, dict):
             return answer
         raise _error(status, answer if isinstance(answer, dict) else {}, f"{method} {path}")
+
+
+def _entry(secret: Mapping[str, Any], name: str, key: str) -> bytes:
+    value = (secret.get("data") or {}).get(key)
+    if not value:
+        raise ApiError(f"Secret {name} is there but has no key {key}: add it, or delete the Secret")
+    return b64decode(value)
 
 
 def _left(end: float) -> float:

@@ -110,9 +110,10 @@ hostnossl all,replication all all reject
 {{- $host = "hostssl" -}}
 {{- end }}
 {{- with .Values.postgresql.pgHba }}
-# The members connect to each other as postgres.
-{{ $host }} postgres,replication postgres 0.0.0.0/0 [[ major.authentication ]]
-{{ $host }} postgres,replication postgres ::/0      [[ major.authentication ]]
+[% set members = "ha_postgres_replication,postgres" if major.replication_role else "postgres" %]
+# The members connect to each other under these roles.
+{{ $host }} postgres,replication [[ members ]] 0.0.0.0/0 [[ major.authentication ]]
+{{ $host }} postgres,replication [[ members ]] ::/0      [[ major.authentication ]]
 # postgresql.pgHba
 {{- range . }}
 {{ . }}

@@ -1,0 +1,111 @@
+"""The roles whose passwords the Secrets hold, and what a primary has to change until they are as the Secrets say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import scram
+from .password import Passwords
+
+SUPERUSER = "postgres"
+REPLICATION = "ha_postgres_replication"
+FUNCTIONS = (
+    "pg_ls_dir(text,boolean,boolean)",
+    "pg_stat_file(text,boolean)",
+    "pg_read_binary_file(text)",
+    "pg_read_binary_file(text,bigint,bigint,boolean)",
+)
+"""What pg_rewind calls on its source (its documentation, Notes); the agents call the second and the third too."""
+MEMBERSHIPS = ("pg_read_all_stats",)
+"""For the size of a database that PUBLIC may not connect to, and to see whether a standby streams."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to log in on another member."""
+
+    user: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Role:
+    """A row of pg_authid: the stored password, the attributes LOGIN, REPLICATION and SUPERUSER, and what it lacks of the above."""
+
+    name: str
+    stored: str | None
+    login: bool
+    replication: bool
+    superuser: bool
+    lacks_functions: tuple[str, ...] = ()
+    lacks_memberships: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Statements, and the reason in words."""
+
+    statements: tuple[str, ...]
+    reason: str
+
+
+def logins(passwords: Passwords, own_role: bool) -> tuple[Login, ...]:
+    """Return how to log in on another member, the first choice first.
+
+    A primary whose agent is of a version without the role has only the superuser. own_role: this major has the role.
+    """
+    superuser = Login(SUPERUSER, passwords.superuser)
+    return (Login(REPLICATION, passwords.replication), superuser) if own_role else (superuser,)
+
+
+def names(own_role: bool) -> tuple[str, ...]:
+    """Return the roles that a primary looks after."""
+    return (SUPERUSER, REPLICATION) if own_role else (SUPERUSER,)
+
+
+def plan(found: Sequence[Role], passwords: Passwords, *, own_role: bool, method: str, salt: bytes) -> tuple[Change, ...]:
+    """Return what has to change, nothing if all is well. method: of pg_hba.conf, scram-sha-256 or md5; salt: for a new verifier."""
+    by_name = {role.name: role for role in found}
+    changes = [_superuser(by_name.get(SUPERUSER), passwords.superuser, method, salt)]
+    if own_role:
+        changes.append(_replication(by_name.get(REPLICATION), passwords.replication, method, salt))
+    return tuple(change for change in changes if change is not None)
+
+
+def _superuser(role: Role | None, password: str, method: str, salt: bytes) -> Change | None:
+    if role is None or _fits(role, password, method):
+        return None
+    verifier = _verifier(SUPERUSER, password, method, salt)
+    return Change((f"ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'",), f"{SUPERUSER} has the password that the Secret says")
+
+
+def _replication(role: Role | None, password: str, method: str, salt: bytes) -> Change | None:
+    verifier = _verifier(REPLICATION, password, method, salt)
+    if role is None:
+        create = f"CREATE ROLE {REPLICATION} LOGIN REPLICATION PASSWORD '{verifier}'"
+        return Change((create, *_grants(FUNCTIONS, MEMBERSHIPS)), f"the role {REPLICATION} is made")
+    statements = []
+    reason = f"the rights of {REPLICATION} are restored"
+    if not role.login or not role.replication or role.superuser:
+        statements.append(f"ALTER ROLE {REPLICATION} LOGIN REPLICATION NOSUPERUSER")
+    if not _fits(role, password, method):
+        statements.append(f"ALTER ROLE {REPLICATION} PASSWORD '{verifier}'")
+        reason = f"{REPLICATION} has the password that the Secret says"
+    statements += _grants(role.lacks_functions, role.lacks_memberships)
+    return Change(tuple(statements), reason) if statements else None
+
+
+def _grants(functions: Sequence[str], memberships: Sequence[str]) -> list[str]:
+    grants = [f"GRANT EXECUTE ON FUNCTION {function} TO {REPLICATION}" for function in functions]
+    return grants + [f"GRANT {membership} TO {REPLICATION}" for membership in memberships]
+
+
+def _fits(role: Role, password: str, method: str) -> bool:
+    if method == "md5":
+        return role.stored == scram.md5(password, role.name)
+    return scram.fits_scram(role.stored, password)
+
+
+def _verifier(user: str, password: str, method: str, salt: bytes) -> str:
+    return scram.md5(password, user) if method == "md5" else scram.scram(password, salt)

@@ -1,0 +1,126 @@
+"""Makes the passwords of a server what the Secrets say: when a pod becomes the primary, and when a Secret changes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from .adapters import beneath
+from .adapters.log import Log
+from .adapters.ports import KubeApi, NotFound, Sql, SqlError
+from .adapters.secret import KEYS, SecretFiles, projected
+from .core import password, roles, scram
+from .core.password import Passwords
+from .settings import Settings
+from .workers import every
+
+LOOK_S = 1.0
+API_S = 5.0
+SQL_S = 10.0
+RANDOM_BYTES = 24
+
+
+def first_passwords(kube: KubeApi, settings: Settings, directory: Path, log: Log) -> Passwords:
+    """Return the passwords of the Secrets; those that aren't projected into `directory` are made at random unless they are there.
+
+    Raise ApiError, and ValueError for one that can't be used. One that ends with a line break can't be used by a new release; a
+    release that is there already isn't held up by it.
+    """
+    found = []
+    for key, name in zip(KEYS, (settings.secret, settings.replication_secret), strict=True):
+        raw = projected(directory, key) or kube.ensure_secret(name, key, lambda: secrets.token_urlsafe(RANDOM_BYTES), API_S)
+        read = password.read(raw, f"Secret {name}, key {key}")
+        if read.complaint:
+            try:
+                kube.get_lease(API_S)
+            except NotFound:
+                raise ValueError(read.complaint) from None
+            log("warning", "secret", read.complaint)
+        found.append(read.password)
+    return Passwords(*found)
+
+
+class PasswordKeeper:
+    """Looks at the Secrets' files once a second, in a thread of its own."""
+
+    def __init__(
+        self,
+        secret: SecretFiles,
+        run: Path,
+        sql: Sql,
+        settings: Settings,
+        leads: Callable[[], int | None],
+        announce: Callable[[str, str, str], None],
+        log: Log,
+    ) -> None:
+        """run: where libpq's and initdb's password files go; leads: the term while this pod is the primary; announce: records an Event."""
+        self._secret = secret
+        self._run = run
+        self._sql = sql
+        self._settings = settings
+        self._leads = leads
+        self._announce = announce
+        self._log = log
+        self._done: tuple[int, Passwords] | None = None
+        self._told: tuple[str, ...] = ()
+        self._trouble = ""
+        self._publish()
+
+    def begin(self) -> None:
+        """Start the thread."""
+        every(lambda: LOOK_S, "passwords", self.look)
+
+    def look(self) -> None:
+        """Take what the Secrets say now, and have it in the server if it is the primary."""
+        try:
+            if self._secret.look():
+                self._publish()
+                self._log("info", "secret", "a password has changed")
+        except OSError as error:
+            self._say(f"the passwords can't be kept: {error}")
+            return
+        for complaint in self._secret.complaints:
+            if complaint not in self._told:
+                self._log("warning", "secret", complaint)
+                self._announce("Warning", "InvalidSecret", complaint)
+        self._told = self._secret.complaints
+        term = self._leads()
+        wanted = None if term is None else (term, self._secret.passwords)
+        if wanted is not None and wanted != self._done:
+            try:
+                self._apply(wanted[1])
+            except SqlError as error:
+                self._say(f"the passwords of the server can't be changed: {error}")
+                return
+            self._trouble = ""
+        self._done = wanted
+
+    def _apply(self, passwords: Passwords) -> None:
+        settings = self._settings
+        own_role = settings.replication_role
+        found = self._sql.roles(roles.names(own_role), SQL_S)
+        salt = secrets.token_bytes(scram.SALT_BYTES)
+        for change in roles.plan(found, passwords, own_role=own_role, method=settings.authentication, salt=salt):
+            self._sql.change_roles(change.statements, SQL_S)
+            self._log("info", "secret", change.reason)
+            self._announce("Normal", "RoleChanged", change.reason)
+
+    def _publish(self) -> None:
+        """Write the files that libpq and initdb read."""
+        passwords = self._secret.passwords
+        self._log.hide((passwords.superuser, passwords.replication))
+        logins = roles.logins(passwords, self._settings.replication_role)
+        with beneath.directory(str(self._run)) as run:
+            beneath.write(run, "pgpass", "".join(f"*:*:*:{login.user}:{_escape(login.password)}\n" for login in logins).encode())
+            beneath.write(run, "pwfile", f"{passwords.superuser}\n".encode())
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._log("warning", "secret", trouble)
+            self._announce("Warning", "PasswordNotApplied", trouble)
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace(":", "\\:")
