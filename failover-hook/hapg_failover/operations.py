@@ -167,6 +167,9 @@ class Operation:
             raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
         self._ensure_down(STOP_S)
         refused = self._configure()
+        if refused and not self._tools.volume.has_configuration():
+            # no other is there to start with, and this one may take all memory
+            return replace(self._result(Outcome.REFUSED, refused), refused=refused)
         guard = (str(self._run.guard),) if self._run.guard else ()
         try:
             self._use_reserves()

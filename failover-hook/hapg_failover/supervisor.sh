@@ -859,7 +859,7 @@ find_configuration() {
 # Accept the ConfigMap's files if a server starts with them. Exit codes as of try_configuration.
 job_configure() {
     local new=$ACCEPTED.new file
-    rm -rf "$new" && mkdir -p "$new" "$ACCEPTED" && cp "$CONFIG/postgresql.conf" "$CONFIG/pg_hba.conf" "$new" || return 2
+    rm -rf "$new" && mkdir "$new" && cp "$CONFIG/postgresql.conf" "$CONFIG/pg_hba.conf" "$new" || return 2
     if [[ ! -d $TLS && $(<"$new/postgresql.conf") == *"'$TLS/"* ]]; then
         echo 'error: the configuration has TLS, but this pod was made without: it is for the pod that replaces it'
         return 2
@@ -867,6 +867,7 @@ job_configure() {
     find_configuration
     if [[ $STATE == down && $IN_FORCE == "$ACCEPTED" ]] && same_file postgresql.conf && same_file pg_hba.conf; then return 0; fi
     try_configuration "$new" || return
+    mkdir -p "$ACCEPTED" || return 2
     for file in postgresql.conf pg_hba.conf; do
         same_file "$file" || { sync "$new/$file" && mv -f "$new/$file" "$ACCEPTED/$file"; } || return 2
     done

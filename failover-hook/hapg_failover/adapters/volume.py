@@ -202,6 +202,10 @@ class Volume:
         """Tell whether a rewind or clone was begun and not finished."""
         return self._data_files.has("dirty")
 
+    def has_configuration(self) -> bool:
+        """Tell whether the supervisor has accepted a configuration here, which a server reads."""
+        return self._data_files.has("config")
+
     def set_dirty(self) -> None:
         """Say so, before it begins."""
         self._data_files.write("dirty", "")
