@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from tests.bench.systems import System
 from tests.e2e.client import Client
 from tests.e2e.release import Pod
+from tests.e2e.trial import wait_table
 
 CLIENTS = 8
 THREADS = 2
@@ -34,6 +35,7 @@ LOG = "cat /tmp/pgbench.log"
 def make(system: System, scale: int) -> None:
     """Make pgbench's tables, once for each release; return when all servers have them."""
     client = system.clients[-1]
+    wait_table(system, client)
     client.namespace.kubectl(*client.command("bash", "-c", MAKE, str(scale)), limit=INIT_SECONDS)
     system.wait_full_strength()
 
