@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from tests.bench.systems import System
 from tests.e2e.client import Client
 from tests.e2e.release import Pod
+from tests.e2e.trial import wait_table
 
 CLIENTS = 8
 THREADS = 2
@@ -18,11 +19,13 @@ WARM_LINES = 10
 WARM_SECONDS = 90.0
 PROGRESS = re.compile(r"^progress: [0-9.]+ s, (?P<tps>[0-9.]+) tps", re.MULTILINE)
 
+NOTICES_DEATH = "connect_timeout=2 tcp_user_timeout=3000 keepalives_idle=1 keepalives_interval=1 keepalives_count=3"
+"""What libpq is told, so that pgbench ends when its server's node is lost, and doesn't wait for an answer for a quarter of an hour."""
 PATH = "export PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)"
 MAKE = f"{PATH}; pgbench --initialize --quiet --scale=$0 && exec psql -qX -c CHECKPOINT"
 RUN = (
     f"{PATH}; while [[ ! -e /tmp/stop-pgbench ]]; do "
-    f"pgbench --client={CLIENTS} --jobs={THREADS} --time=3600 --no-vacuum --progress=1 || read -r -t 0.1 <> <(:); done"
+    f"pgbench --client={CLIENTS} --jobs={THREADS} --time=3600 --no-vacuum --progress=1 '{NOTICES_DEATH}' || read -r -t 0.1 <> <(:); done"
 )
 START = 'rm -f /tmp/stop-pgbench; setsid bash -c "$0" >/tmp/pgbench.log 2>&1 </dev/null &'
 STOP = "touch /tmp/stop-pgbench; pkill -x pgbench; true"
@@ -32,6 +35,7 @@ LOG = "cat /tmp/pgbench.log"
 def make(system: System, scale: int) -> None:
     """Make pgbench's tables, once for each release; return when all servers have them."""
     client = system.clients[-1]
+    wait_table(system, client)
     client.namespace.kubectl(*client.command("bash", "-c", MAKE, str(scale)), limit=INIT_SECONDS)
     system.wait_full_strength()
 
