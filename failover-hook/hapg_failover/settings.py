@@ -95,7 +95,7 @@ _TIMING = {
 }
 
 
-_LATER = frozenset({"recoveryStallSeconds", "cleanHoldSeconds", "unreadySeconds"})
+_LATER = frozenset({"recoveryStallSeconds", "cleanHoldSeconds", "unreadySeconds", "replicationRole", "authentication"})
 """Keys that a chart of an earlier version doesn't have: without them the defaults hold, so that a rollback finds an agent that starts."""
 
 
@@ -190,14 +190,20 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         sql_names=major.get("sqlNames", dict, "an object of names"),
         reloads_conninfo=major.get("reloadsConninfo", bool, "true or false"),
         slots=major.get("boundsSlots", bool, "true or false"),
-        replication_role=major.get("replicationRole", bool, "true or false"),
-        authentication=major.choice("authentication", "scram-sha-256", "md5"),
+        replication_role=major.get("replicationRole", bool, "true or false") if major.has("replicationRole", _LATER) else False,
+        authentication=_authentication(major, version),
         timing=timing,
         max_lag=failover.get("maxLagBytes", int, "a number of bytes"),
         grace=root.get("terminationGracePeriodSeconds", int, "a number of seconds"),
         policy=_policy(replication, replicas),
     )
     return settings, tuple(sentence for reader in (root, labels, failover, replication) for sentence in reader.unknown())
+
+
+def _authentication(major: _Reader, version: str) -> str:
+    if major.has("authentication", _LATER):
+        return major.choice("authentication", "scram-sha-256", "md5")
+    return "md5" if version == "9.6" else "scram-sha-256"
 
 
 def _policy(replication: _Reader, replicas: int) -> Policy:

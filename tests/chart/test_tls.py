@@ -40,7 +40,7 @@ def test_allowed_changes_no_rule(chart: Path) -> None:
 def test_the_members_rules_come_before_the_users() -> None:
     given = rules(*helm.values({"postgresql.pgHba": ["host all all all reject"]}))
     assert given[0] == ["local", "all", "all", "trust"]
-    assert given[1][:3] == given[2][:3] == ["host", "postgres,replication", "postgres"]
+    assert given[1][:3] == given[2][:3] == ["host", "postgres,replication", "ha_postgres_replication,postgres"]
     assert given[3] == ["host", "all", "all", "all", "reject"]
     assert given[4:] == rules()[1:]
 

@@ -24,6 +24,8 @@ THEMES = {
     "election": "Election",
     "synchronous": "Synchronous replication",
     "rejoin": "Rejoin",
+    "graceful": "On purpose",
+    "recovery": "Recovery",
 }
 HEAD = "| scenario | guarantee | result | lost | late | gap | seconds |"
 GUARANTEE = "Guarantee:"

@@ -2,7 +2,8 @@
 
     helm install … --post-renderer hapg --post-renderer-args=post-render --post-renderer-args=--hooks=pgbouncer.py
 
-Transactions are pooled, so what lives in a session (LISTEN, advisory locks, SET without LOCAL) needs the Service NAME itself.
+Transactions are pooled, so what lives in a session (LISTEN, advisory locks, SET without LOCAL) needs the Service NAME itself. The pool
+reads the password when it starts: after a change of it, `kubectl rollout restart statefulset/NAME`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from hapg.hooks import Refused, hook
 
 IMAGE = "registry.example.com/mirror/pgbouncer:1.24.1"
 PORT = 6432
+SECRETS, KEY = "secret", "POSTGRES_PASSWORD"
 
 SETTINGS = f"""\
 [databases]
@@ -45,7 +47,9 @@ def adjust_manifests(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     name = stateful_set["metadata"]["name"]
     pod = stateful_set["spec"]["template"]["spec"]
     failover = next(container for container in pod["initContainers"] if container["name"] == "failover")
-    password = next(entry for entry in failover["env"] if entry["name"] == "POSTGRES_PASSWORD")
+    secrets = next(volume["projected"]["sources"] for volume in pod["volumes"] if volume["name"] == SECRETS)
+    secret = next(source["secret"]["name"] for source in secrets if source["secret"]["items"][0]["key"] == KEY)
+    password = {"name": KEY, "valueFrom": {"secretKeyRef": {"name": secret, "key": KEY}}}
     if any(container["name"] == "pgbouncer" for container in pod["containers"]):
         raise Refused(f"the pods of {name} have a pgbouncer already")
     pod["containers"].append(

@@ -68,7 +68,8 @@ def writing(step: Step) -> None:
     if s is not None and (s.holder != o.me or (not step.holds and m.put is None)):
         step.kill(f"the Lease is {s.holder.identity}'s under term {s.term}" + (", released" if s.release else ""), 0.0)
         return
-    lost = m.phase is Phase.PRIMARY and o.server != "primary"
+    # A promotion that we have ordered tells by itself how it has ended.
+    lost = (m.phase is Phase.PRIMARY or not busy(step)) and o.server != "primary"
     if step.server_known and lost:
         step.forget_server()
         hold_s = storage.hold(o.room, o.segment, o.timing.restart)

@@ -225,3 +225,10 @@ def test_an_agent_that_starts_beside_a_server_that_recovers_waits_for_it(
     assert (decision.memory.phase, decision.memory.held_term) == (phase, 6)
     writes = decide(replace(o, now=NOW + 30, position=END, heartbeat_at=NOW + 29.9, probe_at=NOW + 29.9), decision.memory)
     assert writes.memory.phase is Phase.PRIMARY
+
+
+def test_a_recovery_that_ends_with_its_server_is_noticed() -> None:
+    waiting = replace(PROMOTING, op=None, position=None)
+    decision = decide(seen(server="down", recovery=None), waiting)
+    assert decision.memory.phase is Phase.DOWN
+    assert Announce("Warning", "ServerDied", "the primary's server died") in decision.actions
