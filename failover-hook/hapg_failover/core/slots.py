@@ -32,8 +32,8 @@ def name_of(pod: str) -> str:
 def plan(me: str, replicas: int, members: Iterable[Member], streaming: Iterable[Streaming], existing: Iterable[Slot]) -> Change:
     """Return what the primary `me` (a pod's name) has to change.
 
-    Every ordinal below `replicas` has a slot, and beyond them who is still a member or streams. Slots with other names aren't ours, and
-    one that is in use is never dropped.
+    Every ordinal below `replicas` has a slot, and beyond them who is still a member or streams. Slots with other names aren't ours, as that
+    of a copy (`clone.POD`) would be, and one that is in use is never dropped.
     """
     release = me.rpartition("-")[0]
     wanted = {name_of(f"{release}-{ordinal}") for ordinal in range(replicas)}
@@ -41,6 +41,7 @@ def plan(me: str, replicas: int, members: Iterable[Member], streaming: Iterable[
     wanted |= {name_of(sender.pod) for sender in streaming if sender.since is not None}
     wanted.discard(name_of(me))
     ours = re.compile(re.escape(name_of(release)) + "_[0-9]+")
+    wanted = {name for name in wanted if ours.fullmatch(name)}
     there = {slot.name: slot for slot in existing if ours.fullmatch(slot.name)}
     drop = sorted(name for name, slot in there.items() if name not in wanted and not slot.active)
     return Change(tuple(sorted(wanted - there.keys())), tuple(drop))

@@ -24,6 +24,7 @@ def test_a_slot_is_named_after_its_pod(pod: str, name: str) -> None:
     ("why", "replicas", "members", "streaming", "existing", "change"),
     [
         ("after a promotion: all others at once", 3, ["pg-1"], [], [], Change(make=("pg_1", "pg_2"))),
+        ("a copy that streams has none", 2, ["pg-1"], [Streaming("clone.pg-1", 1.0, 1.0, 0)], [ONE], Change()),
         ("all there", 3, ["pg-1", "pg-2"], [], [ONE, TWO], Change()),
         ("never one for ourselves", 1, [], [], [], Change()),
         ("one that was made for us elsewhere goes", 2, [], [], [Slot("pg_0", False), ONE], Change(drop=("pg_0",))),
