@@ -51,3 +51,10 @@ def test_that_an_earlier_renewal_came_to_nothing_says_nothing_of_the_next(outcom
     assert decide(replace(WRITES, put=renewed(1.9, outcome)), second).memory.put is PutKind.RENEW
     given_up = replace(RENEWING, put=None, put_at=NOW - 2.4, renewed_at=NOW - 1.0, read_at=NOW)
     assert decide(replace(WRITES, put=renewed(2.4, outcome)), given_up).memory.renewals_failed == 0
+
+
+def test_a_late_answer_from_before_there_were_members_does_not_take_the_fence_away() -> None:
+    """Both renewals succeeded, one after the other; the first named nobody, and its answer comes last."""
+    second = replace(RENEWING, put=None, put_at=NOW - 0.6, renewed_at=NOW - 0.6)
+    decision = decide(replace(WRITES, put=renewed(1.9, state=replace(MINE, members=()))), second)
+    assert [a for a in decision.actions if isinstance(a, WriteDeadline)] == [WriteDeadline(NOW - 0.6 + 4.7, 5)]
