@@ -54,13 +54,13 @@ class Inspection:
         hint: an LSN that is known to have been flushed. known: a position that this server has flushed as a primary, of use while its
         timeline is the newest. Without either, the search begins at the last checkpoint's redo point.
         """
-        names = self._volume.wal_segments()
+        control = self.control()
+        names = self._reachable(self._volume.wal_segments(), control.checkpoint.timeline)
         newest = newest_segment_timeline(names)
         if newest is None:
             raise ValueError("there is no WAL segment")
         if hint is None and known is not None and known.timeline == newest:
             hint = known.lsn
-        control = self.control()
         for timeline in sorted({newest, control.checkpoint.timeline}, reverse=True):
             for start in _search_starts(timeline, hint, control, names):
                 end = self.search_end(timeline, start, names, control.segment_size)
@@ -68,6 +68,15 @@ class Inspection:
                     position = Position(timeline, end)
                     return position if position >= control.min_recovery and control.backup_start == 0 else None
         raise ValueError("no valid WAL record was found")
+
+    def _reachable(self, names: list[str], timeline: int) -> list[str]:
+        """Return the segments that recovery may read: of the last checkpoint's timeline, and of those whose history is there.
+
+        pg_rewind leaves segments of the timeline it has rewound from (src/bin/pg_rewind/filemap.c, keepwal).
+        """
+        found = {int(name[:8], 16) for name in names}
+        ours = {each for each in found if each == timeline or self._volume.read_history(each) is not None}
+        return [name for name in names if int(name[:8], 16) in ours]
 
     def ends_in_shutdown(self, end: Position) -> bool:
         """Tell whether our WAL, which ends there, does so with the shutdown checkpoint of a server. Raise OSError."""

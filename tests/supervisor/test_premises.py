@@ -23,7 +23,7 @@ from hapg_failover.core.wal import end_by_reading, ends_in_shutdown, segment_nam
 
 from . import test_majors
 from .harness import Container, wait_for
-from .test_majors import ALL, Pair, inspection, log, startup_process, status
+from .test_majors import ALL, Pair, inspection, startup_process, status
 from .test_standbys import commit, in_force
 
 pair = test_majors.pair
@@ -169,29 +169,15 @@ def test_an_end_without_a_shutdown_is_no_shutdown_checkpoint(pair: Pair, major: 
     assert not ends_in_a_shutdown(primary)
 
 
-def crash_a_backend(primary: Container, restarts: str) -> None:
-    conf = primary.config / "postgresql.conf"
-    conf.write_text(f"{conf.read_text()}\nrestart_after_crash = {restarts}\n")
-    primary.sql("select pg_reload_conf()")
-    wait_for(lambda: primary.answers("show restart_after_crash") == restarts, "the setting is read")
+def crash_a_backend(primary: Container) -> None:
     with session(primary) as backend:
         os.kill(backend, signal.SIGKILL)
 
 
 @of_each_major
 def test_without_restart_after_crash_a_crashed_backend_ends_the_server_without_a_shutdown_checkpoint(pair: Pair, major: str) -> None:
-    crash_a_backend(pair.primary, "off")
+    crash_a_backend(pair.primary)
     pair.primary.unasked("died")
-    assert not ends_in_a_shutdown(pair.primary)
-
-
-@of_each_major
-def test_control_with_it_a_server_that_goes_on_has_written_a_shutdown_checkpoint(pair: Pair, major: str) -> None:
-    """Why it is off: the end of recovery in place has the form of a shutdown, and a server that lives on follows it."""
-    crash_a_backend(pair.primary, "on")
-    wait_for(lambda: "all server processes terminated; reinitializing" in log(pair.primary), "it recovers in place")
-    wait_for(lambda: ends_in_a_shutdown(pair.primary), "its WAL ends with what looks like a shutdown")
-    wait_for(lambda: pair.primary.answers("insert into t values ('goes on')") is not None, "it writes on")
     assert not ends_in_a_shutdown(pair.primary)
 
 
