@@ -566,7 +566,7 @@ PARTS = (
         "10",
         "it isn't the data if a server without data doesn't start either",
         edits.configuration_not_blamed,
-        Witness(CONFIGURATION + "test_a_server_that_can_not_start_says_which_value_is_wrong_and_keeps_its_data", "method"),
+        Witness(CONFIGURATION + "test_a_certificate_is_tried_before_it_is_read"),
     ),
     Part("10", "past the fork only a rewind helps", patches.always_follows, Witness(UNIT + "test_rejoin.py::test_the_way")),
     Part(

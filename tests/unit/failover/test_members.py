@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core.members import KEEPS_UP_BYTES, next_members
+from hapg_failover.core.members import next_members
 from hapg_failover.core.model import Member, Pod, Publication, VolumeState
 from hapg_failover.core.observation import Streaming
 
 NOW = 1000.0
 HEAD = 4 << 30
-FAR = HEAD - KEEPS_UP_BYTES - 1
+FAR = HEAD - (1 << 30) - 1
 SEGMENT = 16 << 20
 ONE, TWO = Member("pg-1", "v1"), Member("pg-2", "v2")
 SILENT = Member("pg-1", "v1", streaming=False)
