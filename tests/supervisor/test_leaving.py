@@ -17,9 +17,10 @@ from hapg_failover.core.results import Outcome
 from .conftest import Make
 from .harness import BIN, PASSWORD, Container, wait_for
 from .test_operations import Operator, operate
+from .test_recovery import Brake, brake, much_wal
 from .test_replication import Clone, catches_up, streams, write
 
-__all__ = ["operate"]
+__all__ = ["brake", "operate"]
 SENDERS = "select application_name from pg_stat_replication where state = 'streaming' order by 1"
 
 
@@ -142,3 +143,29 @@ def test_a_timeline_of_the_same_number_that_began_elsewhere_is_cloned(
     assert started.position < Position(3, parse_lsn(end))
     plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3, own=started.position)
     assert (plan.outcome, plan.text) == (Outcome.LOST, "our timeline 3 isn't the primary's: it began elsewhere")
+
+
+def test_a_former_primary_that_was_stopped_before_it_had_replayed_is_rewound(
+    primary: Container, clone: Clone, operate: Callable[..., Operator], brake: Callable[[Container, float], Brake]
+) -> None:
+    """pg_rewind takes the end of its replay for the end of its WAL."""
+    write(primary, "first")
+    heir = clone("pod-1", "hot")
+    catches_up(heir, primary)
+    heir.ok("seal", "fast")
+    heir.promote(3, 2)
+    heir.sql("checkpoint")
+    much_wal(primary, 20_000)
+    os.kill(primary.postmaster(), signal.SIGKILL)
+    primary.unasked("died")
+    slow = brake(primary, 0.02)
+    operator = operate(primary, heir)
+    started = operator.run(Op.START, mode="warm")
+    plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3, own=started.position)
+    assert plan.outcome is Outcome.FORKED
+    slow.release()
+    assert operator.run(Op.REWIND, host="127.0.0.1", timeline=3).outcome is Outcome.OK
+    started = operator.run(Op.START, mode="hot")
+    assert operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3, own=started.position).outcome is Outcome.OK
+    catches_up(primary, heir)
+    assert primary.answers("select to_regclass('big') is null") == "t"
