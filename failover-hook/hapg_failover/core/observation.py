@@ -73,14 +73,14 @@ class Observation:
 
     now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby, primary)
     or None without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are
-    in our hands. in_production: the control file said at our start, or at the last operation, that recovery has ended. probe_at: boot time
-    of the last successful write to every volume, probe_on: the volume that was tried last. recovery: the replay of a server that starts, is
-    sealed or promoted. greeting: of the server while primary; blind: SQL hasn't told for a while who streams. streaming, position, slots:
-    from SQL while primary; slots None: not known, or not used. volume_reason: what volume_state rests on; room: bytes that are free on the
-    volume that has least, None: not known, room_on: which one that is; segment: size of a WAL segment in bytes. policy: what the chart asks
-    of synchronous replication; standby_names: what the server says of synchronous_standby_names while primary. pods_listed_at: boot time
-    before the last LIST of the pods. put, op, checked, granted: answers, asked: requests of a holder; each shown once. refused: why
-    PostgreSQL doesn't take the release's configuration, '' if it does.
+    in our hands. grace: what the pod's template gives a deletion, in seconds. in_production: the control file said at our start, or at the
+    last operation, that recovery has ended. probe_at: boot time of the last successful write to every volume, probe_on: the volume that was
+    tried last. recovery: the replay of a server that starts, is sealed or promoted. greeting: of the server while primary; blind: SQL
+    hasn't told for a while who streams. streaming, position, slots: from SQL while primary; slots None: not known, or not used.
+    volume_reason: what volume_state rests on; room: bytes that are free on the volume that has least, None: not known, room_on: which one
+    that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server
+    says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted:
+    answers, asked: requests of a holder; each shown once. refused: why PostgreSQL doesn't take the release's configuration, '' if it does.
     """
 
     now: float
@@ -104,6 +104,7 @@ class Observation:
     system_identifier: str | None = None
     max_term: int = 0
     in_production: bool = True
+    grace: int = 0
     lease: LeaseView | None = None
     pods: tuple[Pod, ...] = ()
     pods_listed_at: float = 0.0

@@ -181,7 +181,7 @@ def _leave(step: Step, s: LeaseState | None) -> None:
     """
     o, m = step.o, step.m
     own, since = step.own_pod, o.now if m.leaving_since is None else m.leaving_since
-    grace = own.grace if own is not None and own.grace is not None else LEAVE_GRACE_S
+    grace = own.grace if own is not None and own.grace is not None else o.grace
     left = since + min(STAY_S, grace - LEAVE_GRACE_S) - o.now
     knows = o.lease is not None and o.lease.last_read >= since
     primary_leaves = s is not None and (s.holder.uid in o.gone or any(p.uid == s.holder.uid and p.deleting for p in o.pods))

@@ -515,3 +515,13 @@ def test_a_lasting_trouble_is_announced_once_in_five_minutes(o: Observation, m: 
     assert words in told[0].message
     again = decide(replace(o, now=NOW + 200, heartbeat_at=NOW + 199.9), first.memory)
     assert not [action for action in again.actions if isinstance(action, Announce)]
+
+
+@pytest.mark.parametrize(
+    ("grace", "left", "ordered"), [(120, 1.5, ["seal"]), (120, 61.0, ["stop"]), (30, 1.5, ["seal"]), (0, 1.5, ["stop"])]
+)
+def test_a_leaving_standby_that_can_not_read_the_api_stays_for_the_last_record(grace: int, left: float, ordered: list[str]) -> None:
+    """As when a release is uninstalled: nothing shows when the primary's pod goes, nor how long ours has."""
+    leaving = replace(FOLLOWING, leaving_since=NOW - left)
+    blind = seen(terminating=True, grace=grace, lease=lease(HELD, age=left + 1, read=left + 0.5))
+    assert [kind for kind in kinds(decide(blind, leaving).actions) if kind in ("seal", "stop")] == ordered
