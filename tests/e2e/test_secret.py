@@ -94,10 +94,10 @@ def test_a_changed_secret_is_the_new_password_and_nothing_restarts(release: Rele
 
 def test_the_members_password_is_changed_and_they_connect_with_it(release: Release, known: list[str]) -> None:
     before = servers(release)
-    known.append("another-of-their-own")
-    change(release, "ha-postgres-replication", known[-1])
     query = "SELECT rolpassword FROM pg_authid WHERE rolname = 'ha_postgres_replication'"
     stored = release.client.sql(query)
+    known.append("another-of-their-own")
+    change(release, "ha-postgres-replication", known[-1])
     release.wait("the role has another password", lambda: release.client.sql(query) != stored, PROJECTION_SECONDS)
     release.client.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
     release.wait("all stream again", release.at_full_strength, PROJECTION_SECONDS)
