@@ -29,6 +29,7 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
         _metric("lease_remaining_seconds", "How long the Lease lets our server write; 0 if it isn't ours.", {"": f"{held:.3f}"}),
         _metric("renewals_failed_total", "Renewals of the Lease that were refused or not answered.", {"": m.renewals_failed}, "counter"),
         _metric("claim_blocked", "Why we may never claim the Lease though it is free: 1 for what holds.", _one("why", BLOCKS, m.blocked)),
+        _metric("not_following", "1 while this replica doesn't stream, for longer than it should take.", {"": int(bool(m.apart.told))}),
         *_recovery(state.recovery if state is not None else None),
         _metric(
             "promoted_timestamp_seconds",

@@ -21,6 +21,7 @@ from hapg_failover.core import (
     cloning,
     election,
     failsafe,
+    following,
     force,
     labels,
     members,
@@ -705,3 +706,9 @@ def claims_keep_the_number(patch: pytest.MonkeyPatch) -> None:
 
 def unknown_settings_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(container, "read_settings", lambda text: (settings.parse(text), ()))
+
+
+leaves_at_once = _constant(switchover, "_awaits_a_member", lambda step: False)
+numbers_are_kept = _constant(primary, "nothing_begun", lambda step, term: None)
+backlog_unsaid = _constant(Step, "backlog", None)
+silent_while_apart = _constant(following, "attend", lambda step: None)

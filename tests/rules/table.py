@@ -834,5 +834,29 @@ PARTS = (
         mutants_servers.sealed_is_ready,
         Simulated(scenarios_servers.rolling_update, updates_too_soon),
     ),
+    Part(
+        "9",
+        "a primary that leaves waits for a member that streams",
+        patches.leaves_at_once,
+        Witness(UNIT + "test_switchover.py::test_a_leaving_primary_waits_for_a_member", "another pod stays"),
+    ),
+    Part(
+        "6",
+        "a refused promotion gives its number back",
+        patches.numbers_are_kept,
+        Witness(UNIT + "test_recovery.py::test_a_refused_promotion_gives_its_timeline_back"),
+    ),
+    Part(
+        "5",
+        "a claim says what comes before the first write",
+        patches.backlog_unsaid,
+        Witness(UNIT + "test_recovery.py::test_a_claim_says_what_comes_before_the_first_write"),
+    ),
+    Part(
+        "16",
+        "who can't follow says why",
+        patches.silent_while_apart,
+        Witness(UNIT + "test_following.py::test_what_failed_is_told_and_shown"),
+    ),
 )
 MUTANTS: dict[str, Mutant] = {part.says: part.mutant for part in PARTS}

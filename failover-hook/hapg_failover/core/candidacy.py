@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import causes, election, failsafe, force, storage
 from .actions import PutKind, ReadLease
 from .memory import Phase
@@ -83,7 +85,7 @@ def stand(step: Step, s: LeaseState) -> None:
         step.list_pods()
         step.because("the Lease is free: read the pods once more before the claim")
         return
-    state = election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl)
+    state = replace(election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl), recovery=step.backlog)
     step.go(Phase.CLAIMING, verdict.reason)
     step.remember(cause=causes.cause_of(s, forced is not None, step.holder_has_ended), former=s.volume, reserved=s.timeline)
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
@@ -141,7 +143,7 @@ def resume(step: Step) -> None:
     state = election.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
     step.remember(cause="start")
-    step.put(PutKind.CLAIM, state, f"make the Lease anew: {verdict.reason}", create=True)
+    step.put(PutKind.CLAIM, replace(state, recovery=step.backlog), f"make the Lease anew: {verdict.reason}", create=True)
 
 
 def _too_full(step: Step) -> bool:

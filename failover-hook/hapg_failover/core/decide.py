@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import cloning, configuration, failsafe, force, labels, primary, readiness, standby, startup, switchover, synchronous
+from . import cloning, configuration, failsafe, following, force, labels, primary, readiness, standby, startup, switchover, synchronous
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
 from .decision import Decision
 from .memory import Memory, Phase
@@ -64,6 +64,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     force.attend(step)
     readiness.note(step)
     configuration.attend(step)
+    following.attend(step)
     failsafe.answer_all(step)
     step.read()
     return step.done()
@@ -201,6 +202,7 @@ def _put_failed(step: Step, put: PutResult) -> None:
 def _op_answered(step: Step) -> None:
     result = step.o.op
     assert result is not None
+    following.note(step, result)
     ok = result.outcome is Outcome.OK
     if ok:
         step.remember(tries=0, retry_at=0.0)

@@ -44,6 +44,19 @@ class HandOver:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """That we don't stream from a primary that is there. since: boot time, None while we do; why: what failed last, in words; told: the
+    reason in the last Event, '' if there was none; told_at: when that was; shown_at: when our pod was last made to show it.
+    """
+
+    since: float | None = None
+    why: str = ""
+    told: str = ""
+    told_at: float = -1e9
+    shown_at: float = -1e9
+
+
+@dataclass(frozen=True)
 class Memory:
     """What a member carries from one decision to the next. Times are boot times in seconds.
 
@@ -72,7 +85,7 @@ class Memory:
     base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about it. joined_at: when this member was last
     seen to be the primary or to stream from it, None if it never was, or is known not to; leaving_since: when our pod was first seen to go.
     refused: why the configuration is refused, as the last Event had it; refused_told: when that was; refused_shown: when our pod was last
-    made to show it.
+    made to show it. apart: that we don't stream, and why.
     """
 
     phase: Phase = Phase.BOOT
@@ -147,3 +160,4 @@ class Memory:
     refused: str = ""
     refused_told: float = 0.0
     refused_shown: float = -1e9
+    apart: Apart = Apart()

@@ -178,7 +178,8 @@ class Pod:
     """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name.
 
     grace: the seconds that a deletion gives it, None if it isn't being deleted; switchover, force: what an operator has asked
-    of it, as it was written; refused: why it doesn't take the release's configuration, as it says.
+    of it, as it was written; refused: why it doesn't take the release's configuration, as it says; not_following: why it
+    doesn't stream from the primary, as it says.
     """
 
     name: str
@@ -195,6 +196,7 @@ class Pod:
     switchover: str | None = None
     force: str | None = None
     refused: str | None = None
+    not_following: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import candidacy, cloning, election, labels, rejoin, storage, switchover, synchronous
+from . import candidacy, cloning, election, following, labels, rejoin, storage, switchover, synchronous
 from .actions import Announce, Op, ReadLease
 from .memory import Phase
 from .model import LeaseState, Release
@@ -33,6 +33,7 @@ def sealed(step: Step) -> None:
         step.go(Phase.STOPPING, step.reason)
         return
     if o.server != "standby" and step.server_known:
+        following.blame(step, following.ENDED)
         step.forget_server()
         step.go(Phase.BOOT, "the standby isn't running any more")
         return
@@ -134,6 +135,7 @@ def follow(step: Step) -> None:
     if busy(step):
         step.because(f"{m.op.value if m.op else ''} is under way")
     elif o.server != "standby" and step.server_known:
+        following.blame(step, following.ENDED)
         step.forget_server()
         step.go(Phase.BOOT, "the standby isn't running any more")
     elif o.deleting:

@@ -225,12 +225,19 @@ class Step:
         return max(known, default=None)
 
     @property
+    def backlog(self) -> recovery.Progress | None:
+        """How far our server is in the WAL that it has to replay before it can write; None if that is soon done, or not known."""
+        o, m = self.o, self.m
+        target = m.position or (self.state.position if self.state is not None else None)
+        seen = o.recovery
+        if seen is None or seen.replayed is None:
+            seen = recovery.Recovery(m.replayed, 0, o.now, m.replayed, o.now)
+        return recovery.progress(seen, target, o.now, o.segment)
+
+    @property
     def progress(self) -> recovery.Progress | None:
         """How far the recovery of our server is that is to write; None if it isn't recovering, or soon through."""
-        if self.m.phase is not Phase.PROMOTING:
-            return None
-        target = self.m.position or (self.state.position if self.state is not None else None)
-        return recovery.progress(self.o.recovery, target, self.o.now, self.o.segment)
+        return self.backlog if self.m.phase is Phase.PROMOTING else None
 
     def candidate(self) -> Candidate | None:
         """Return ourselves as a candidate, None while we are not sealed with a known position."""

@@ -19,6 +19,7 @@ SWITCHOVER = "ha-postgres/switchover"
 FORCE = "ha-postgres/force"
 ANSWER = "ha-postgres/answer"
 REFUSED = "ha-postgres/refused"
+NOT_FOLLOWING = "ha-postgres/not-following"
 
 
 class OperateError(HapgError):
@@ -60,7 +61,7 @@ class Published:
 @dataclass(frozen=True)
 class Pod:
     """A pod of the release. request: a switchover or a force that is not answered yet; answer: the last one, as JSON gave it;
-    refused: why its server doesn't take the release's configuration.
+    refused: why its server doesn't take the release's configuration; not_following: why it doesn't stream from the primary.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Pod:
     request: str | None = None
     answer: Mapping[str, Any] = field(default_factory=dict)
     refused: str | None = None
+    not_following: str | None = None
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,7 @@ def _pod(item: Mapping[str, Any], ordinal: int, role: str) -> Pod:
         request=annotations.get(SWITCHOVER) or annotations.get(FORCE),
         answer=_object(annotations.get(ANSWER)) or {},
         refused=annotations.get(REFUSED),
+        not_following=annotations.get(NOT_FOLLOWING),
     )
 
 

@@ -200,7 +200,8 @@ def _member_warnings(release: Release, lease: Lease) -> list[str]:
     if not lease.members and release.replicas > 1:
         found.append("the Lease has no members: nobody could take over")
     elif lease.members:
-        outside = [pod.name for pod in release.pods if pod.name != lease.holder and pod.name not in lease.members]
+        unexplained = [pod.name for pod in release.pods if not pod.not_following]
+        outside = [name for name in unexplained if name != lease.holder and name not in lease.members]
         found += [f"{name} is no member: it doesn't stream, or not long enough, and can't take over" for name in outside]
     return found
 
@@ -222,10 +223,12 @@ def _pod_warnings(release: Release) -> list[str]:
     for pod in release.pods:
         if pod.deleting:
             found.append(f"{pod.name} is going away")
-        elif not pod.ready:
+        elif not pod.ready and not (pod.refused or pod.not_following):
             found.append(f"{pod.name} isn't ready: its Events say why")
         if pod.refused:
             found.append(f"{pod.name} refuses its configuration: {pod.refused}")
+        elif pod.not_following:
+            found.append(f"{pod.name} doesn't stream from the primary: {pod.not_following}")
         if pod.request:
             found.append(f"{pod.name} hasn't answered a request: {pod.request}")
     return found

@@ -114,6 +114,25 @@ def test_the_lease_says_how_far_its_holder_is() -> None:
     ) in (decision.actions)
 
 
+@pytest.mark.parametrize(
+    ("seen_replay", "at_seal", "told"),
+    [
+        (HALF, GB, Progress(GB, 2 * GB, 4 * GB, 90_909_090)),
+        (None, GB, Progress(GB, GB, 4 * GB, 0)),
+        (None, 4 * GB - 1, None),
+        (None, None, None),
+    ],
+)
+def test_a_claim_says_what_comes_before_the_first_write(seen_replay: Recovery | None, at_seal: int | None, told: Progress | None) -> None:
+    said = Publication("40", "n1", VolumeState.DATA, "v1", "system", END, True, 6)
+    pod = Pod("pg-1", "u1", "1", 1, role="replica", publication=said)
+    sealed = Memory(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised=("40", True), promised_until=0.0)
+    free = replace(MINE, holder=OTHER, release=Release("the server died", clean=False), timeline=END.timeline, volume="v1", members=())
+    looked = seen(server="standby", lease=LeaseView("40", free, NOW - 1, NOW - 0.1), pods=(pod,), pods_listed_at=NOW, recovery=seen_replay)
+    (put,) = [a for a in decide(looked, replace(sealed, replayed=at_seal)).actions if isinstance(a, PutLease)]
+    assert (put.kind, put.state.recovery) == (PutKind.CLAIM, told)
+
+
 def test_a_server_that_writes_says_at_once_that_it_recovers_no_more() -> None:
     recovering = replace(MINE, recovery=Progress(GB, 2 * GB, 4 * GB, 90_909_090))
     writing = replace(PROMOTING, phase=Phase.PRIMARY, phase_since=NOW - 0.5, op=None, renewed_at=NOW - 0.4, put_at=NOW - 0.4, label_at=NOW)

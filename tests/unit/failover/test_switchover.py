@@ -449,3 +449,27 @@ def test_the_choice(why: str, changes: dict[str, Any], chosen: str | None) -> No
     found = switchover.choose_successor(Step(observation, remembered(Phase.PRIMARY)))
     assert (found.name if found else None) == chosen
     assert found is None or found.uid != ME.uid
+
+
+# --- a leaving primary without a member that streams ---
+
+ALONE = writing(streaming=(), terminating=True, grace=120)
+
+
+@pytest.mark.parametrize(
+    ("why", "o", "since", "waits"),
+    [
+        ("another pod stays", ALONE, NOW - 70, True),
+        ("its grace is all but over", ALONE, NOW - 81, False),
+        ("the pod shows a shorter one", replace(ALONE, pods=(replace(POD, deleting=True, grace=60), *others())), NOW - 30, False),
+        ("all pods go", replace(ALONE, pods=(POD, *others(deleting=True))), NOW, False),
+        ("it has no other pod", replace(ALONE, pods=(POD,)), NOW, False),
+        ("a member streams", writing(terminating=True, grace=120), NOW, False),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_leaving_primary_waits_for_a_member(why: str, o: Observation, since: float, waits: bool) -> None:
+    decision = decide(o, replace(PRIMARY, leaving_since=since))
+    assert ("waiting for one for another" in decision.reason) is waits
+    assert (decision.memory.handover is None) is waits
+    assert ([a.reason for a in decision.actions if isinstance(a, Announce)] == ["AwaitingMember"]) is waits

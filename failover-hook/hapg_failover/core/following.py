@@ -1,0 +1,66 @@
+"""Why a replica doesn't stream from a primary that is there: said in an Event within half a minute, and shown by its pod (rule 16)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .actions import Annotate, Announce, Op
+from .memory import Apart, Phase
+from .results import OpResult, Outcome
+from .step import TELL_AGAIN_S, Step
+
+ANNOTATION = "ha-postgres/not-following"
+TELL_AFTER_S = 20.0
+SETTLE_S = 10.0
+CHANGED_S = 30.0
+SHOW_AGAIN_S = 1.5
+UNKNOWN = "its server follows, but is no member: it catches up, or its log says why it doesn't stream"
+ENDED = "its server has ended: its log says why"
+
+
+def note(step: Step, result: OpResult) -> None:
+    """Remember why the last operation failed; one that went well makes room for another reason, but for a start, which proves little."""
+    if result.outcome is not Outcome.OK:
+        blame(step, f"{result.op.value}: {result.text}")
+    elif result.op is not Op.START:
+        blame(step, "")
+
+
+def blame(step: Step, why: str) -> None:
+    """Remember what may keep us from streaming."""
+    step.remember(apart=replace(step.m.apart, why=why))
+
+
+def attend(step: Step) -> None:
+    """Say why we don't stream once that has lasted; have our pod show it, and no longer than it lasts."""
+    o, m, own = step.o, step.m, step.own_pod
+    if not _is_apart(step):
+        step.remember(apart=Apart(told_at=m.apart.told_at, shown_at=m.apart.shown_at))
+    elif m.apart.since is None:
+        step.remember(apart=replace(m.apart, since=o.now))
+    else:
+        _tell(step, o.now - m.apart.since)
+    apart = step.m.apart
+    if own is not None and (own.not_following or "") != apart.told and o.now - apart.shown_at >= SHOW_AGAIN_S:
+        step.actions.append(Annotate(((ANNOTATION, apart.told or None),)))
+        step.remember(apart=replace(apart, shown_at=o.now))
+
+
+def _is_apart(step: Step) -> bool:
+    """Tell whether somebody writes whom we should follow, and doesn't count us among those that stream."""
+    o, s = step.o, step.state
+    if s is None or not step.live_holder or s.recovery is not None or o.deleting:
+        return False
+    return not any(x.volume == o.volume and x.streaming for x in s.members)
+
+
+def _tell(step: Step, lasted: float) -> None:
+    o, m, s = step.o, step.m, step.state
+    settled = m.apart.why or o.now - m.op_ended >= SETTLE_S
+    if lasted < TELL_AFTER_S or m.op is not None or not settled or s is None:
+        return
+    why = m.apart.why or (UNKNOWN if m.phase is Phase.FOLLOW else step.reason)
+    if o.now - m.apart.told_at < (TELL_AGAIN_S if why == m.apart.told else CHANGED_S):
+        return
+    step.actions.append(Announce("Warning", "NotFollowing", f"it doesn't stream from {s.holder.pod}: {why}"))
+    step.remember(apart=replace(m.apart, told=why, told_at=o.now))
