@@ -52,7 +52,7 @@ def pod(number: int, role: str | None = "replica", *, ready: bool = True, **anno
             "name": f"pg-{number}",
             "uid": f"u{number}",
             "labels": {**SELECTOR, **({} if role is None else {"kubedb.com/role": role})},
-            "annotations": {f"ha-postgres/{key}": value for key, value in annotations.items()},
+            "annotations": {f"ha-postgres/{key.replace('_', '-')}": value for key, value in annotations.items()},
         },
         "spec": {"nodeName": f"node{number + 1}"},
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True" if ready else "False"}]},

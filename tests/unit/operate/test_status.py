@@ -105,7 +105,7 @@ def test_a_healthy_release_for_programs() -> None:
         (FakeCluster([*pods(0, 1), pod(2, ready=False)]), "pg-2 isn't ready: its Events say why"),
         (FakeCluster([*pods(0, 1), pod(2, switchover="{}")]), "pg-2 hasn't answered a request: {}"),
         (FakeCluster([*pods(0, 1), pod(2, refused="no such value")]), "pg-2 refuses its configuration: no such value"),
-        (FakeCluster([*pods(0, 1), pod(2, **{"not-following": "no route"})]), "pg-2 doesn't stream from the primary: no route"),
+        (FakeCluster([*pods(0, 1), pod(2, not_following="no route")]), "pg-2 doesn't stream from the primary: no route"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
