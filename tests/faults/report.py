@@ -26,6 +26,8 @@ THEMES = {
     "rejoin": "Rejoin",
     "graceful": "On purpose",
     "recovery": "Recovery",
+    "platform": "The platform",
+    "pressure": "Pressure",
 }
 HEAD = "| scenario | guarantee | result | lost | late | gap | seconds |"
 GUARANTEE = "Guarantee:"

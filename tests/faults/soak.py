@@ -11,18 +11,16 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.cluster import cli
 from tests.cluster.errors import ClusterError
 from tests.cluster.fixtures import NodeFaults
 from tests.e2e import artifacts
-from tests.e2e.client import Client
 from tests.e2e.programs import ProgramError
 from tests.e2e.release import Release
-from tests.faults import acts
+from tests.faults import acts, load
 from tests.faults.drill import Drill, Found
 from tests.faults.growth import Growth
 from tests.faults.releases import ASYNCHRONOUS, Stock
@@ -30,9 +28,7 @@ from tests.faults.releases import ASYNCHRONOUS, Stock
 TTL = 6.0
 SCALE = 5
 QUIET_SECONDS = (5.0, 30.0)
-PGBENCH = """export PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)
-pgbench --initialize --quiet --scale=%d && touch /tmp/pgbench-made
-while [[ ! -e /tmp/stop-pgbench ]]; do pgbench --client=4 --rate=60 --time=3600 --no-vacuum || sleep 0.5; done"""
+RATE = 60
 
 Fault = Callable[[Release, Drill, NodeFaults, random.Random], None]
 
@@ -131,26 +127,13 @@ def _line(number: int, name: str, found: Found, seconds: float) -> dict[str, obj
     return {"round": number, "fault": name, "old": found.old.name, "new": found.new.name, **figures}
 
 
-@contextmanager
-def pgbench(client: Client) -> Iterator[None]:
-    """pgbench runs in a client pod, and is started again whenever a failover ends it."""
-    script = f"rm -f /tmp/stop-pgbench; setsid bash -c '{PGBENCH % SCALE}' >/tmp/pgbench.log 2>&1 </dev/null &"
-    client.namespace.kubectl(*client.command("bash", "-c", script))
-    try:
-        yield
-    finally:
-        client.namespace.try_kubectl(*client.command("bash", "-c", "touch /tmp/stop-pgbench; pkill pgbench"), limit=20)
-
-
 def soak(hours: float, seed: int) -> None:
     """Install a release and do it. Raise AssertionError, ClusterError or ProgramError if something went wrong."""
     stock = Stock()
     try:
         release = stock.get(ASYNCHRONOUS)
         try:
-            with pgbench(release.clients[-1]):
-                made = release.clients[-1].command("test", "-e", "/tmp/pgbench-made")
-                release.wait("pgbench has begun", lambda: release.namespace.try_kubectl(*made).code == 0, 120)
+            with load.pgbench(release, release.clients[-1], scale=SCALE, rate=RATE):
                 rounds = Soak(release, random.Random(seed), time.monotonic() + 3600 * hours, growth := Growth()).run()
         except BaseException:
             artifacts.save(release.namespace, artifacts.FOLDER / release.namespace.name)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.release import Release
+from tests.e2e.release import CHART, VALUES, Release
 from tests.faults.conftest import Drills
 from tests.faults.releases import Kind, Stock
 
@@ -109,6 +109,24 @@ def test_scaled_to_nothing_and_back(stock: Stock, spoilt: None, drill: Drills, r
             scale(release, 0)
             all_gone(release)
             scale(release, replicas)
+            trial.wait_writes()
+            release.wait_full_strength()
+    assert trial.result.lost == 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_uninstalled_and_installed(stock: Stock, spoilt: None, drill: Drills, replicas: int) -> None:
+    """The release is uninstalled and installed again on its claims, ten times.
+
+    Guarantee: nothing is lost, whoever is back first.
+    """
+    release = stock.get(Kind(replicas=replicas))
+    with drill(release) as trial:
+        for _ in range(TIMES):
+            release.uninstall()
+            release.install(CHART, "--values", str(VALUES), "--set", f"replicas={replicas}")
             trial.wait_writes()
             release.wait_full_strength()
     assert trial.result.lost == 0

@@ -1,0 +1,167 @@
+"""What a release stands on fails, slowly or in a way that looks like something else: the API server, kubelet, the runtime, DNS, etcd."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from tests.cluster import control_plane, slow_api
+from tests.cluster.fixtures import NodeFaults
+from tests.e2e import programs
+from tests.e2e.programs import HAPG
+from tests.e2e.release import Release
+from tests.faults import acts
+from tests.faults.agents import Agents
+from tests.faults.conftest import Drills
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
+
+TTL = 6.0
+PROMOTED = "writable on timeline"
+PROMOTION_SECONDS = 60.0
+AWAY_SECONDS = 75.0
+"""Longer than it takes until the node is called NotReady (--node-monitor-grace-period, default 50s)."""
+
+
+@contextmanager
+def _right_revoked(release: Release) -> Iterator[None]:
+    """The agents may not patch pods."""
+    role = release.namespace.get("role", release.name)
+    less = [
+        {**rule, "verbs": [verb for verb in rule["verbs"] if not (verb == "patch" and "pods" in rule["resources"])]}
+        for rule in role["rules"]
+    ]
+    _give(release, [rule for rule in less if rule["verbs"]])
+    try:
+        yield
+    finally:
+        _give(release, role["rules"])
+
+
+def _give(release: Release, rules: object) -> None:
+    release.namespace.kubectl("patch", "role", release.name, "--type=merge", "--patch", json.dumps({"rules": rules}))
+
+
+@contextmanager
+def _webhook_fails(release: Release) -> Iterator[None]:
+    """A webhook that nobody answers has to allow each change of the namespace's pods."""
+    name = f"refuses-{release.namespace.name}"
+    webhook = {
+        "name": "refuses.tests.local",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "timeoutSeconds": 1,
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": release.namespace.name}},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["pods"]}],
+    }
+    kind = "validatingwebhookconfiguration"
+    release.namespace.apply(
+        {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name}}
+        | {"webhooks": [webhook]}
+    )
+    try:
+        yield
+    finally:
+        release.namespace.kubectl("delete", kind, name)
+
+
+@pytest.mark.parametrize("refusal", [_right_revoked, _webhook_fails], ids=["right", "webhook"])
+def test_api_server_refuses_changes_of_pods(
+    release: Release, drill: Drills, refusal: Callable[[Release], AbstractContextManager[None]]
+) -> None:
+    """The API server refuses every change of the pods, to the agents or to everybody; after a while the primary's container is killed.
+
+    Guarantee: the primary goes on meanwhile; nobody is promoted whose position the others can't read, and `hapg status` says that nobody
+    can write; once changes are allowed again writes go on, and nothing is lost.
+    """
+    with drill(release) as trial:
+        with refusal(release):
+            time.sleep(3 * TTL)
+            trial.wait_writes()
+            assert release.primary().uid == trial.old.uid
+            acts.kill_container(release, trial.old)
+            time.sleep(3 * TTL)
+            status = programs.attempt(str(HAPG), "status", release.name, "--namespace", release.namespace.name, limit=60)
+            assert status.code == 1
+            assert "nobody can write" in status.out
+        trial.wait_writes_on_new_timeline()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 1)
+
+
+def test_api_server_is_slow_after_a_promotion(release: Release, drill: Drills) -> None:
+    """The primary's container is killed, and from the next one's first moment every call of the API takes all pods a second longer.
+
+    Guarantee: nothing is lost, and one fault leads to one failover.
+    """
+    pods = [pod.name for pod in release.pods()]
+    with drill(release) as trial, Agents(release) as agents:
+        acts.kill_container(release, trial.old)
+        release.wait("a server is promoted", lambda: agents.said(PROMOTED), PROMOTION_SECONDS)
+        with slow_api.slow_for(release.namespace.name, pods, 1.0):
+            time.sleep(30)
+            trial.wait_writes_on_new_timeline()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("program", "seconds"),
+    [pytest.param("kubelet", AWAY_SECONDS, id="kubelet"), pytest.param("containerd", 10.0, id="containerd")],
+)
+def test_program_of_the_node_is_away(release: Release, drill: Drills, node_faults: NodeFaults, program: str, seconds: float) -> None:
+    """On the primary's node kubelet is away for so long that the node is called NotReady, or containerd is for ten seconds.
+
+    Guarantee: nothing is lost, and the primary goes on: no failover.
+    """
+    with drill(release) as trial:
+        with control_plane.stopped(f"{program}-{trial.old.node}"):
+            time.sleep(seconds)
+            trial.wait_writes()
+        trial.wait_writes()
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+
+
+def test_dns_is_away(release: Release, drill: Drills) -> None:
+    """No pod can resolve a name while the primary's container is killed.
+
+    Guarantee: nothing is lost; another server is promoted without DNS, and clients reach it as soon as they can resolve the Service.
+    """
+    with drill(release) as trial, Agents(release) as agents:
+        with control_plane.without_dns():
+            acts.kill_container(release, trial.old)
+            release.wait("a server is promoted", lambda: agents.said(PROMOTED), PROMOTION_SECONDS)
+        trial.wait_writes_on_new_timeline()
+    assert trial.result.lost == 0
+
+
+def test_etcd_is_restored(release: Release, drill: Drills) -> None:
+    """etcd is put back to what it had before a switchover: the Lease shows the former primary under the former term, and so do the labels.
+
+    Guarantee: nothing is lost; nobody writes under the old term; the primary goes on under a term of its own.
+    """
+    former = release.primary()
+    with control_plane.etcd_saved() as copy:
+        programs.run(str(HAPG), "switchover", release.name, "--namespace", release.namespace.name, limit=60)
+        release.wait_full_strength()
+        term = int(release.lease()["term"])
+        release.client.sql("CREATE TABLE IF NOT EXISTS restored (number int)")
+        release.client.sql("INSERT INTO restored VALUES (1)")
+        primary = release.primary()
+        assert primary.name != former.name
+        control_plane.put_etcd_back(copy)
+        release.wait("the Lease is of a later term", lambda: int(release.lease()["term"]) > term, PROMOTION_SECONDS)
+        release.wait_full_strength()
+    assert release.primary().name == primary.name
+    with drill(release) as trial:
+        trial.wait_writes()
+    assert (trial.result.lost, trial.result.claims) == (0, 0)
+    assert int(release.client.sql("SELECT count(*) FROM restored")[0][0]) == 1
+    release.client.sql("DROP TABLE restored")
