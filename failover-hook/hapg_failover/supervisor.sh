@@ -1166,8 +1166,11 @@ done
 readonly FACT MAJOR=${FACT[major]} BIN=${FACT[binDirectory]} WAL=${FACT[walDirectory]} STANDBY_FILE=$DATA/${FACT[standbyFile]}
 readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE > 5 ? (GRACE - 5) * 100 : 0)) KILL_AT=$((GRACE > 2 ? (GRACE - 2) * 100 : 0))
 
-read -r self _ </proc/self/stat
-[[ $self == 1 ]] || problem '/proc is not that of this PID namespace'
+read -r -a self </proc/self/stat
+[[ ${self[0]} == 1 ]] || problem '/proc is not that of this PID namespace'
+# proc(5), field 22: this process was started so many hundredths of a second after the boot.
+clock
+((NOW + 100 >= self[21])) || problem '/proc/uptime is not the time since the boot of the node (LXCFS shows that of the container): no deadline can be compared with it'
 
 # All locks, or wait. A lock belongs to the open file, so this process and all it starts keep what the child obtains.
 exec 8<>"$RUN/lock" || problem "can't open $RUN/lock"

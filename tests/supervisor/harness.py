@@ -178,8 +178,8 @@ class Container:
 
     # ---- life ----
 
-    def launch(self) -> None:
-        """Start PID 1 without waiting for its hello."""
+    def launch(self, *before: str) -> None:
+        """Start PID 1 without waiting for its hello. before: a command, as root in its namespaces, that runs the rest."""
         assert self._unshare is None
         uid, gid = server_user()
         environment = {
@@ -196,7 +196,7 @@ class Container:
         }
         command = [
             "setpriv", "--pdeathsig", "KILL",
-            "unshare", "--pid", "--ipc", "--fork", "--mount-proc", "--kill-child",
+            "unshare", "--pid", "--ipc", "--fork", "--mount-proc", "--kill-child", *before,
             "setpriv", "--pdeathsig", "KILL", "--reuid", str(uid), "--regid", str(gid), "--clear-groups", "--no-new-privs",
             "/bin/bash", str(self._readable_script()),
         ]  # fmt: skip

@@ -526,3 +526,14 @@ def test_sigterm_while_it_waits_for_the_locks(standby: Container, make: Make) ->
     wait_for(lambda: children.read_text() and lock_is_held(other), "the second waits for the volume")
     os.kill(other.pid1, signal.SIGTERM)
     assert other.exit_code(timeout=5) == 0
+
+
+def test_a_clock_of_the_containers_own_is_refused(make: Make, tmp_path: Path) -> None:
+    """As LXCFS shows it: no deadline of the agent's could be compared with it."""
+    container = make("a")
+    clock = tmp_path / "uptime"
+    clock.write_text("1.00 1.00\n")
+    container.launch("sh", "-c", f'mount --bind {clock} /proc/uptime && exec "$@"', "sh")
+    assert container.exit_code() == 1
+    assert "/proc/uptime is not the time since the boot of the node" in container.log.read_text()
+    assert container.agent.hello() is None
