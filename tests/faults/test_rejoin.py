@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 from tests.cluster import nodes, paths
 from tests.cluster.fixtures import NodeFaults
+from tests.e2e import programs
 from tests.e2e.client import Client
+from tests.e2e.programs import HAPG
 from tests.e2e.release import Pod, Release
 from tests.faults import acts
 from tests.faults.agents import Agents
@@ -22,6 +26,9 @@ MUCH = "CREATE TABLE IF NOT EXISTS diverged (text text); INSERT INTO diverged SE
 SEGMENTS_KEPT = 32
 REWIND_SECONDS = 30.0
 SOME_ROWS = 20
+NOTICED_SECONDS = 60.0
+MEMBERS_ROLE = "ha_postgres_replication"
+Hindrance = Callable[[Release, Pod, Pod, NodeFaults], AbstractContextManager[None]]
 
 
 def volume(release: Release, pod: Pod) -> Path:
@@ -261,3 +268,47 @@ def test_replica_that_was_frozen_catches_up(release: Release, drill: Drills, nod
     found = trial.result
     assert (found.lost, found.claims) == (0, 0)
     assert (found.did("rewind"), found.did("clone")) == ([], [])
+
+
+@contextmanager
+def _address_blocked(release: Release, replica: Pod, primary: Pod, node_faults: NodeFaults) -> Iterator[None]:
+    node_faults.cut(release.namespace.name, replica.name, f"pod/{primary.name}")
+    yield
+    node_faults.restore(release.namespace.name, replica.name)
+
+
+@contextmanager
+def _password_wrong(release: Release, replica: Pod, primary: Pod, node_faults: NodeFaults) -> Iterator[None]:
+    verifier = release.client.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{MEMBERS_ROLE}'")[0][0]
+    release.client.sql(f"ALTER ROLE {MEMBERS_ROLE} PASSWORD 'another'")
+    acts.kill_postmaster(release, replica)
+    yield
+    release.client.sql(f"ALTER ROLE {MEMBERS_ROLE} PASSWORD '{verifier}'")
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "words"),
+    [(_address_blocked, "timeout expired"), (_password_wrong, "password authentication failed")],
+    ids=["address", "password"],
+)
+def test_a_replica_that_can_not_follow_says_why(
+    release: Release, drill: Drills, node_faults: NodeFaults, hindrance: Hindrance, words: str
+) -> None:
+    """A replica can't reach the primary, or isn't let in.
+
+    Guarantee: an Event and `hapg status` say why, the pod isn't ready any more, and nothing is lost; it follows again once it can.
+    """
+    with drill(release) as trial:
+        replica = release.standbys()[0]
+        with hindrance(release, replica, trial.old, node_faults):
+            why = lambda: [text for text in _said(release, replica, "NotFollowing") if words in text]  # noqa: E731
+            release.wait("an Event says why", why, NOTICED_SECONDS)
+            release.wait("it isn't ready", lambda: not release.pod(replica.name).ready, NOTICED_SECONDS)
+            status = programs.attempt(str(HAPG), "status", release.name, "--namespace", release.namespace.name, limit=60)
+            assert f"{replica.name} doesn't stream from the primary: " in status.out
+    assert (trial.result.lost, trial.result.claims) == (0, 0)
+
+
+def _said(release: Release, pod: Pod, reason: str) -> list[str]:
+    selector = f"involvedObject.uid={pod.uid},reason={reason}"
+    return [event["message"] for event in release.namespace.get("events", "--field-selector", selector)]
