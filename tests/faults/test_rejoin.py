@@ -288,8 +288,10 @@ def _password_wrong(release: Release, replica: Pod, primary: Pod, node_faults: N
 
 @pytest.mark.parametrize(
     ("hindrance", "words"),
-    [(_address_blocked, "timeout expired"), (_password_wrong, "password authentication failed")],
-    ids=["address", "password"],
+    [
+        pytest.param(_address_blocked, "timeout expired", id="address", marks=pytest.mark.faults),
+        pytest.param(_password_wrong, "password authentication failed", id="password"),
+    ],
 )
 def test_a_replica_that_can_not_follow_says_why(
     release: Release, drill: Drills, node_faults: NodeFaults, hindrance: Hindrance, words: str
