@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.cluster import nodes
+from tests.cluster.fixtures import NodeFaults
 from tests.e2e import programs
 from tests.e2e.programs import HAPG
 from tests.e2e.release import Release
@@ -25,6 +27,9 @@ TABLE = ("DROP TABLE IF EXISTS big", "CREATE TABLE big (a text, b text, c text)"
 LOAD = "INSERT INTO big SELECT md5(i::text), md5((i * 7)::text), md5((i * 13)::text) FROM generate_series(1, {}) i"
 WAL = "SELECT pg_current_wal_lsn() - redo_lsn FROM pg_control_checkpoint()"
 TOLD = "nobody can write: "
+HOT = (*MUCH_WAL, "--set", "standbyMode=hot")
+PAUSE = "SELECT pg_wal_replay_pause()"
+RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 
 def status(release: Release) -> tuple[int, dict[str, Any]]:
@@ -72,3 +77,34 @@ def test_much_wal_to_replay(stock: Stock, spoilt: None, replicas: int, gigabytes
     assert all(any(text.startswith(TOLD) for text in document["warnings"]) for document in told)
     assert int(release.lease()["term"]) == term + 1
     release.wait_full_strength(RECOVERY_SECONDS)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("behind", [1, 2], ids=["one", "both"])
+def test_replay_backlog_at_a_failover(stock: Stock, spoilt: None, node_faults: NodeFaults, behind: int) -> None:
+    """One replica, or both, have received a gigabyte of WAL that they haven't replayed, and the primary's node is switched off.
+
+    Guarantee: nothing is lost; a replica that has replayed it is promoted before one that has not, whatever its ordinal; one that has to
+    replay it first is waited for.
+    """
+    release = stock.get(Kind(HOT))
+    old = release.primary()
+    asker = release.client_apart_from(old.node)
+    late = release.standbys()[:behind]
+    for pod in late:
+        asker.sql(PAUSE, host=pod.ip)
+    rows = load(release, 1.0)
+    [[flushed]] = release.client.sql("SELECT pg_current_wal_flush_lsn()")
+    for pod in release.standbys():
+        release.wait(f"{pod.name} has it all", lambda: asker.sql(RECEIVED.format(flushed), host=pod.ip) == [["t"]], RECOVERY_SECONDS)  # noqa: B023
+    term = int(release.lease()["term"])
+    node_faults.power_off(old.node)
+    release.wait("another writes", lambda: status(release)[1].get("writable") and release.primary().name != old.name, RECOVERY_SECONDS)
+    assert int(asker.sql("SELECT count(*) FROM big")[0][0]) == rows
+    assert int(release.lease()["term"]) == term + 1
+    if behind == 1:
+        assert release.primary().name not in {pod.name for pod in late}
+    node_faults.boot(old.node)
+    nodes.wait_ready()
+    release.wait_full_strength(RECOVERY_SECONDS, asker)
