@@ -54,7 +54,7 @@ demo: tools images cluster-up ## a release on a cluster, rows, a live failover; 
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images postgres policies cluster-up ## lint, then all tests, those on the real cluster too, and a half of the faults
+test: lint tools images postgres policies cluster-up ## lint, then all tests, those on the real cluster too, and the representative faults
 	$(PY) -m pytest $(APART) -m "not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS choose none of these
 	$(PY) -m pytest tests $(APART:%=--ignore=%) -m "not faults" $(ARGS)
 

@@ -339,7 +339,8 @@ def switchover(release: Release, to: Pod | None = None) -> None:
     programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, *options)
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(50, marks=[pytest.mark.faults, pytest.mark.timeout(1500)])])
+@pytest.mark.faults
+@pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.timeout(1500))])
 def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) -> None:
     """The primary hands over by `hapg switchover`, again and again.
 

@@ -33,6 +33,7 @@ def test_primary_pod_is_deleted(release: Release, drill: Drills) -> None:
     assert "follow" in found.operations[found.old.name]
 
 
+@pytest.mark.faults
 def test_primary_pod_is_deleted_by_force(release: Release, drill: Drills) -> None:
     """The primary's pod is deleted with a grace period of 0, by force.
 
@@ -54,6 +55,7 @@ def test_postmaster_is_killed(release: Release, drill: Drills) -> None:
     assert trial.result.lost == 0
 
 
+@pytest.mark.faults
 def test_backend_is_killed(release: Release, drill: Drills) -> None:
     """kill -9 of one of the primary's backends.
 
@@ -90,6 +92,7 @@ def test_postgres_container_is_killed(release: Release, drill: Drills) -> None:
     assert trial.result.lost == 0
 
 
+@pytest.mark.faults
 def test_failover_container_is_killed(release: Release, drill: Drills) -> None:
     """kill -9 of everything in the primary's failover container.
 
@@ -163,7 +166,7 @@ def test_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFau
     "seconds",
     [
         pytest.param(1.0, id="1s", marks=pytest.mark.faults),
-        pytest.param(TTL, id="ttl"),
+        pytest.param(TTL, id="ttl", marks=pytest.mark.faults),
         pytest.param(2 * TTL, id="2ttl", marks=pytest.mark.faults),
     ],
 )
@@ -207,6 +210,7 @@ def test_node_is_switched_off_while_a_replica_restarts(release: Release, drill: 
         nodes.wait_ready()
 
 
+@pytest.mark.faults
 def test_all_servers_are_killed_at_once(release: Release, drill: Drills) -> None:
     """All postgres and failover containers are killed at once.
 

@@ -65,7 +65,7 @@ def test_ttl_is_shortened_while_the_primary_is_cut_off(stock: Stock, spoilt: Non
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(1.5, id="before-ttl"),
+        pytest.param(1.5, id="before-ttl", marks=pytest.mark.faults),
         pytest.param(TTL, id="at-ttl", marks=pytest.mark.faults),
         pytest.param(TTL + 1, id="just-after-ttl", marks=pytest.mark.faults),
         pytest.param(2 * TTL, id="after-ttl", marks=pytest.mark.faults),
@@ -138,9 +138,8 @@ def test_a_replica_is_cut_from_everything(release: Release, drill: Drills, node_
     assert (found.lost, found.claims) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    "direction", ["both", pytest.param("to", marks=pytest.mark.faults), pytest.param("from", marks=pytest.mark.faults)]
-)
+@pytest.mark.faults
+@pytest.mark.parametrize("direction", ["both", "to", "from"])
 def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_faults: NodeFaults, direction: nodes.Direction) -> None:
     """The primary's pod can't reach the API server, or isn't reached by its answers (`from`: its renewals take force, and it never
     learns that they did); everything else works.

@@ -81,6 +81,7 @@ def test_former_primary_is_rewound_after_divergence(release: Release, drill: Dri
     assert found.did("clone") == []
 
 
+@pytest.mark.faults
 def test_former_primary_is_cloned_when_a_rewind_is_impossible(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """A former primary has diverged, and the WAL that a rewind needs is gone from its disk.
 

@@ -132,8 +132,8 @@ def _delete_all_by_force(release: Release, trial: Drill, _: NodeFaults) -> None:
 
 FAULTS: dict[str, tuple[Act, bool]] = {
     "partition": (_partition, True),
-    "frozen": (_freeze, True),
-    "forced-delete": (_delete_by_force, True),
+    "frozen": (_freeze, False),
+    "forced-delete": (_delete_by_force, False),
     "delete": (_delete, False),
     "postmaster": (_kill_postmaster, False),
     "container": (_kill_container, False),
@@ -188,6 +188,7 @@ def frozen(release: Release, faults: NodeFaults, pods: list[Pod]) -> Iterator[No
             faults.thaw(release.namespace.name, pod.name, "postgres", pod.node)
 
 
+@pytest.mark.faults
 def test_strict_writes_wait_without_any_replica(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """Both replicas stand still; the waits of some writes are cancelled; then the replicas run on.
 
