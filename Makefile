@@ -126,7 +126,7 @@ lock: ## resolve requirements-dev.lock anew (needs uv)
 # --- the cluster ---------------------------------------------------------------------------------------------
 
 .PHONY: tools
-tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform: pinned, into the cache
+tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform, linearizable: pinned, into the cache
 	$(CLUSTER_CLI) tools
 
 .PHONY: images

@@ -1,4 +1,4 @@
-"""The programs that are built from Go modules, each from a pinned module of its own under tests/cluster/go/."""
+"""The programs that are built from Go modules, each from a pinned module of its own: those of the cluster lie under tests/cluster/go/."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from tests.cluster import files
 from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
 from tests.cluster.output import step
-from tests.cluster.paths import BIN, CACHE, GO_BUILDS, GO_MODULES
+from tests.cluster.paths import BIN, CACHE, GO_BUILDS, GO_MODULES, REPOSITORY
 
 _KUBERNETES = "1.34.4"
 _ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off"}
@@ -17,15 +17,21 @@ _ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off"}
 
 @dataclass(frozen=True)
 class Build:
-    """One Go module and what is built from it: name of the program to its package."""
+    """One Go module and what is built from it: name of the program to its package. parent: the folder that the module's folder is in."""
 
     module: str
     programs: dict[str, str]
     definitions: tuple[str, ...] = ()
+    parent: Path = GO_MODULES
+
+    @property
+    def sources(self) -> Path:
+        """Where the module lies."""
+        return self.parent / self.module
 
     def key(self) -> str:
         """Changes with every file that the programs are built from."""
-        sources = [path for path in (GO_MODULES / self.module).iterdir() if path.is_file()]
+        sources = [path for path in self.sources.iterdir() if path.is_file()]
         return files.digest(sources, repr(self.programs), repr(self.definitions))
 
     def folder(self) -> Path:
@@ -67,17 +73,19 @@ CLUSTER_BUILDS = (
     Build("local-path-provisioner", {"local-path-provisioner": "github.com/rancher/local-path-provisioner"}),
 )
 POLICY_BUILDS = (Build("kube-router", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}),)
+LINEARIZABLE = Build("linearizable", {"linearizable": "."}, parent=REPOSITORY / "tests")
 TOOL_BUILDS = (
     CLUSTER_BUILDS[0],
     Build("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}, _helm3_version()),
     Build("helm4", {"helm4": "helm.sh/helm/v4/cmd/helm"}),
     Build("ct", {"ct": "github.com/helm/chart-testing/v3/ct"}),
     Build("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
+    LINEARIZABLE,
 )
 
 
 def _fetch(build: Build) -> None:
-    run(["go", "mod", "download"], env=_ENVIRONMENT, cwd=GO_MODULES / build.module)
+    run(["go", "mod", "download"], env=_ENVIRONMENT, cwd=build.sources)
 
 
 def _build(build: Build) -> None:
@@ -87,7 +95,7 @@ def _build(build: Build) -> None:
         target = folder / "bin"
         target.mkdir()
         output = f"{target}/" if len(packages) > 1 else str(target / next(iter(build.programs)))
-        run(["go", "build", *flags, "-o", output, *packages], env=_ENVIRONMENT, cwd=GO_MODULES / build.module)
+        run(["go", "build", *flags, "-o", output, *packages], env=_ENVIRONMENT, cwd=build.sources)
         missing = [name for name in build.programs if not (target / name).is_file()]
         if missing:
             raise ClusterError(f"building {build.module} did not give {', '.join(missing)}")

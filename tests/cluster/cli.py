@@ -40,7 +40,7 @@ def kubeconfig() -> Path:
 
 
 def tools() -> Path:
-    """Builds helm 3 and 4, kubectl, ct and kubeconform unless they are there; returns the folder that has them."""
+    """Builds helm 3 and 4, kubectl, ct, kubeconform and linearizable unless they are there; returns the folder that has them."""
     builds.ensure(builds.TOOL_BUILDS)
     return BIN
 
@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     add("down", "stop the cluster and leave nothing of it", lambda _: _down())
     add("status", "show nodes, components and pods; exit code 1 unless all is well", lambda _: _status())
     add("kubeconfig", "print the path of the cluster's kubeconfig", lambda _: print(kubeconfig()))
-    add("tools", "build helm3, helm4, kubectl, ct, kubeconform; prints their folder", lambda _: print(tools()))
+    add("tools", "build helm3, helm4, kubectl, ct, kubeconform, linearizable; prints their folder", lambda _: print(tools()))
     for name in ("images", "load"):
         verb = add(name, "build the images that changed and import them into a running cluster", lambda a: _images(a.majors))
         verb.add_argument("--majors", nargs="+", choices=images.MAJORS, default=[], metavar="MAJOR", help="of PostgreSQL, beside 15")

@@ -64,7 +64,7 @@ def test_an_answer_with_a_warning_is_none(said: str, expected: str, tmp_path: Pa
     psql.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SAID": said}
     name = f"checker-{tmp_path.name}-{os.getpid()}"
-    command = ["bash", "-c", writers.SCRIPT, "writer", name, "1", "100", "50", "1"]
+    command = ["bash", "-c", writers.SCRIPT, "writer", name, "100", "50", "1", "1"]
     stop = Path(f"/tmp/stop-{name}")
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as writer:
         try:

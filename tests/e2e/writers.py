@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
-from tests.cluster import nodes
-from tests.e2e.client import CONTAINER, Client
+from tests.e2e.client import Client
 from tests.e2e.programs import environment
+from tests.e2e.sessions import END_SECONDS, LocalSession, Session, script
 from tests.e2e.writes import Log
 
-SCRIPT = Path(__file__).with_name("writer.sh").read_text(encoding="utf-8")
-START = ': >"$0"; setsid bash -c "$@" >"$0" 2>&1 </dev/null &'
-END_SECONDS = 20.0
+SCRIPT = script("writer.sh")
 
 
-class _Script:
-    """What a writer runs, and what it has been told."""
-
+class _Writing(Session[Log]):
     def __init__(
         self,
         client: Client,
@@ -35,18 +29,9 @@ class _Script:
         """host: instead of the Service; hosts: addresses instead of it, of which the one that takes writes is looked for; per_second:
         rows; pause_ms: the least time between two attempts to connect; answer_s: how long an answer is waited for.
         """
-        self._client = client
-        self._name = name
-        self._end_seconds = END_SECONDS + answer_s
-        self._log = Log(name)
         setup = f"export PGHOST={host}\n" if host else ""
         setup += f"export HOSTS='{' '.join(hosts)}' PGTARGETSESSIONATTRS=read-write\n" if hosts else ""
-        self._arguments = (setup + SCRIPT, "writer", name, "1", str(per_second), str(pause_ms), f"{answer_s:g}")
-
-    @property
-    def log(self) -> Log:
-        """What the writer has been told so far."""
-        return self._log
+        super().__init__(client, name, SCRIPT, "1", Log(name), setup=setup, per_second=per_second, pause_ms=pause_ms, answer_s=answer_s)
 
     @property
     def rows(self) -> int:
@@ -58,7 +43,7 @@ class _Script:
         return sum(append.timeline > timeline for append in self.log.acknowledged)
 
 
-class Writer(_Script):
+class Writer(_Writing):
     """A writer in a client pod, from `with` to the end of it, whose lines come by kubectl."""
 
     def __enter__(self) -> Writer:
@@ -74,7 +59,7 @@ class Writer(_Script):
         assert self._process.stdout is not None
         for line in self._process.stdout:
             try:
-                self._log.note(line.strip())
+                self._note(line.strip())
             except ValueError:
                 self._said += line
 
@@ -95,39 +80,5 @@ class Writer(_Script):
         self._process.stdout.close()
 
 
-class LocalWriter(_Script):
-    """A writer in a client pod of the local cluster, from `with` to the end of it, whose log lies in that pod: it can be read while the API
-    server is down or the pod's node is cut off.
-    """
-
-    def __enter__(self) -> LocalWriter:
-        client = self._client
-        [first, *_] = nodes.processes(client.namespace.name, client.name, CONTAINER, client.node)
-        self._folder = Path(f"/proc/{first.pid}/root/tmp")
-        self._bytes_read = 0
-        client.namespace.kubectl(*client.command("bash", "-c", START, f"/tmp/{self._name}.log", *self._arguments))
-        return self
-
-    @property
-    def log(self) -> Log:
-        """What the writer has been told so far."""
-        with (self._folder / f"{self._name}.log").open("rb") as file:
-            file.seek(self._bytes_read)
-            whole = file.read().rpartition(b"\n")[0]
-        for line in whole.decode().splitlines():
-            self._log.note(line)
-        self._bytes_read += len(whole) + bool(whole)
-        return self._log
-
-    def stop(self) -> Log:
-        """End it and return its complete log. Raise AssertionError if a part of the log is missing."""
-        (self._folder / f"stop-{self._name}").touch()
-        limit = time.monotonic() + self._end_seconds
-        while not self.log.complete and time.monotonic() < limit:
-            time.sleep(0.05)
-        assert self._log.complete, f"writer {self._name}: its log breaks off after {self.rows} rows"
-        return self._log
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder.exists():
-            (self._folder / f"stop-{self._name}").touch()
+class LocalWriter(_Writing, LocalSession[Log]):
+    """A writer in a client pod of the local cluster, from `with` to the end of it, whose log lies in that pod."""

@@ -1,0 +1,114 @@
+"""Scripts that ask one statement after the other in a client pod, and how their logs are read."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar
+
+from tests.cluster import nodes
+from tests.e2e.client import CONTAINER, Client
+
+START = ': >"$0"; setsid bash -c "$@" >"$0" 2>&1 </dev/null &'
+END_SECONDS = 20.0
+
+
+class Told(Protocol):
+    """What a script has said so far. complete: its last line has come."""
+
+    complete: bool
+
+    def note(self, line: str) -> None:
+        """Take a line of the script."""
+
+
+L = TypeVar("L", bound=Told)
+
+
+def script(name: str) -> str:
+    """A script of this folder, with what all of them begin with."""
+    return "".join(Path(__file__).with_name(each).read_text(encoding="utf-8") for each in ("session.sh", name))
+
+
+class Session(Generic[L]):
+    """What a client runs, and what it has been told."""
+
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        code: str,
+        own: str,
+        log: L,
+        *,
+        setup: str = "",
+        per_second: int = 100,
+        pause_ms: int = 50,
+        answer_s: float = 1.0,
+    ) -> None:
+        """code: the script; own: its own argument; log: an empty one; setup: lines before the script; per_second: statements; pause_ms: the
+        least time between two attempts to connect; answer_s: how long an answer is waited for.
+        """
+        self.lines: list[str] = []
+        self._client = client
+        self._name = name
+        self._end_seconds = END_SECONDS + answer_s
+        self._log = log
+        self._arguments = (setup + code, "session", name, str(per_second), str(pause_ms), f"{answer_s:g}", own)
+
+    @property
+    def name(self) -> str:
+        """The client's name."""
+        return self._name
+
+    @property
+    def told(self) -> L:
+        """What it has been told, as far as that was read."""
+        return self._log
+
+    @property
+    def log(self) -> L:
+        """What it has been told so far."""
+        return self._log
+
+    def _note(self, line: str) -> None:
+        self._log.note(line)
+        self.lines.append(line)
+
+
+class LocalSession(Session[L]):
+    """A script in a client pod of the local cluster, from `with` to the end of it, whose log lies in that pod: it can be read while the API
+    server is down or the pod's node is cut off.
+    """
+
+    def __enter__(self) -> Self:
+        client = self._client
+        [first, *_] = nodes.processes(client.namespace.name, client.name, CONTAINER, client.node)
+        self._folder = Path(f"/proc/{first.pid}/root/tmp")
+        self._bytes_read = 0
+        client.namespace.kubectl(*client.command("bash", "-c", START, f"/tmp/{self._name}.log", *self._arguments))
+        return self
+
+    @property
+    def log(self) -> L:
+        """What it has been told so far."""
+        with (self._folder / f"{self._name}.log").open("rb") as file:
+            file.seek(self._bytes_read)
+            whole = file.read().rpartition(b"\n")[0]
+        for line in whole.decode().splitlines():
+            self._note(line)
+        self._bytes_read += len(whole) + bool(whole)
+        return self._log
+
+    def stop(self) -> L:
+        """End it and return its complete log. Raise AssertionError if a part of the log is missing."""
+        (self._folder / f"stop-{self._name}").touch()
+        limit = time.monotonic() + self._end_seconds
+        while not self.log.complete and time.monotonic() < limit:
+            time.sleep(0.05)
+        assert self._log.complete, f"client {self._name}: its log breaks off after {len(self.lines)} lines"
+        return self._log
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder.exists():
+            (self._folder / f"stop-{self._name}").touch()
