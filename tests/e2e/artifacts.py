@@ -14,9 +14,14 @@ OBJECTS = "pods,statefulsets,services,endpointslices,configmaps,persistentvolume
 LIMIT_SECONDS = 30.0
 
 
+def slug(test: str) -> str:
+    """A file's name for a test, from its node id."""
+    return re.sub(r"[^\w.-]+", "-", test.rpartition("/")[2]).strip("-")
+
+
 def save_all(test: str) -> Path:
     """Write what there is to know about the namespaces that are in use; return the folder, which is named after the test."""
-    folder = FOLDER / re.sub(r"[^\w.-]+", "-", test.rpartition("/")[2])
+    folder = FOLDER / slug(test)
     shutil.rmtree(folder, ignore_errors=True)
     for namespace in list(programs.OPEN):
         save(namespace, folder / namespace.name)

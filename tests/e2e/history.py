@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -31,13 +33,9 @@ class Reign:
         return cls(state["term"], state["holder"]["pod"], state["holder"]["uid"], state["timeline"])
 
 
-def reigns(versions: Iterable[Reign]) -> list[Reign]:
-    """The sequence without repetitions."""
-    found: list[Reign] = []
-    for version in versions:
-        if not found or found[-1] != version:
-            found.append(version)
-    return found
+def reigns(versions: Iterable[tuple[float, Reign]]) -> list[tuple[float, Reign]]:
+    """The sequence without repetitions: the first of each, with its time."""
+    return [next(same) for _, same in itertools.groupby(versions, key=lambda version: version[1])]
 
 
 def violations(sequence: Iterable[Reign]) -> list[str]:
@@ -63,7 +61,7 @@ class History:
 
     def __init__(self, release: Release) -> None:
         self._release = release
-        self._versions: list[Reign] = []
+        self._versions: list[tuple[float, Reign]] = []
         self._stopped = threading.Event()
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
@@ -83,12 +81,17 @@ class History:
                 assert process.stdout is not None
                 for line in process.stdout:
                     if line.strip():
-                        self._versions.append(Reign.of(json.loads(line)))
+                        self._versions.append((time.time(), Reign.of(json.loads(line))))
             self._stopped.wait(RETRY_SECONDS)
 
     @property
     def reigns(self) -> list[Reign]:
         """Terms, holders and timelines until now, in order."""
+        return [reign for _, reign in self.timed]
+
+    @property
+    def timed(self) -> list[tuple[float, Reign]]:
+        """The same, each with the time at which it was first seen, in seconds since the epoch."""
         return reigns(list(self._versions))
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -133,4 +133,7 @@ class Register:
                 for client in self._clients:
                     client.stop()
             finally:
+                for client in self._clients:
+                    with suppress(OSError, ValueError):
+                        client.catch_up()
                 write((each for client in self._clients for each in client.told.operations), self._path)

@@ -168,6 +168,11 @@ class Release:
         """The pods that the Lease lists as members, sorted; the primary that holds it isn't among them."""
         return sorted(member["pod"] for member in self.lease()["members"])
 
+    def standby_mode(self) -> str:
+        """What its agents are told of standbys: 'warm' or 'hot'."""
+        told = json.loads(self.namespace.get("configmap", f"{self.name}-config")["data"]["failover.json"])
+        return str(told["standbyMode"])
+
     # --- SQL ---
 
     def add_clients(self) -> None:

@@ -72,8 +72,8 @@ class Session(Generic[L]):
         return self._log
 
     def _note(self, line: str) -> None:
-        self._log.note(line)
         self.lines.append(line)
+        self._log.note(line)
 
 
 class LocalSession(Session[L]):
@@ -92,13 +92,17 @@ class LocalSession(Session[L]):
     @property
     def log(self) -> L:
         """What it has been told so far."""
+        self.catch_up()
+        return self._log
+
+    def catch_up(self) -> None:
+        """Read what has been added to its log. Raise OSError if that can't be read."""
         with (self._folder / f"{self._name}.log").open("rb") as file:
             file.seek(self._bytes_read)
             whole = file.read().rpartition(b"\n")[0]
+        self._bytes_read += len(whole) + bool(whole)
         for line in whole.decode().splitlines():
             self._note(line)
-        self._bytes_read += len(whole) + bool(whole)
-        return self._log
 
     def stop(self) -> L:
         """End it and return its complete log. Raise AssertionError if a part of the log is missing."""

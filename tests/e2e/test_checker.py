@@ -136,4 +136,5 @@ def test_terms_and_timelines_only_grow(second: Reign, wrong: str | None) -> None
 
 def test_repetitions_of_the_lease_are_one_reign() -> None:
     first, second = Reign(1, "a", "x", 1), Reign(2, "b", "y", 2)
-    assert history.reigns([first, first, second, second]) == [first, second]
+    versions = [(1.0, first), (2.0, first), (3.0, second), (4.0, second), (5.0, first)]
+    assert history.reigns(versions) == [(1.0, first), (3.0, second), (5.0, first)]

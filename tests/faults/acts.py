@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.cluster import nodes
+from tests.e2e import programs
 from tests.e2e.client import Client
 from tests.e2e.release import Pod, Release
 
@@ -17,6 +18,12 @@ def delete(release: Release, *pods: Pod, grace: int | None = None) -> None:
     """Delete pods, without waiting. grace: seconds; 0: at once and by force."""
     options = [] if grace is None else [f"--grace-period={grace}", *(["--force"] if grace == 0 else [])]
     release.namespace.kubectl("delete", "pod", *(pod.name for pod in pods), "--wait=false", *options)
+
+
+def switchover(release: Release, to: Pod | None = None) -> None:
+    """Have the primary hand over by `hapg switchover`."""
+    options = ["--to", to.name] if to is not None else []
+    programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, *options)
 
 
 def kill_postmaster(release: Release, pod: Pod) -> None:

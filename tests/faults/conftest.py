@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster import cli
 from tests.cluster.fixtures import Cluster, NodeFaults, cluster, node_faults
-from tests.e2e import artifacts, programs
+from tests.e2e import artifacts, histories, programs
 from tests.e2e.release import Release
 from tests.faults import report
 from tests.faults.drill import Drill
@@ -56,7 +56,8 @@ def drill(request: pytest.FixtureRequest) -> Drills:
     made = request.node.stash.setdefault(DRILLS, [])
 
     def make(release: Release, *, same_node: bool = True, answer_s: float = 1.0) -> Drill:
-        new = Drill(release, same_node=same_node, answer_s=answer_s)
+        path = histories.path(request.node.nodeid, f"-{len(made) + 1}" if made else "")
+        new = Drill(release, path, same_node=same_node, answer_s=answer_s)
         made.append(new)
         return new
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
-from tests.e2e import history, trial, writes
+from tests.e2e import histories, history, reads, trial, writes
 from tests.e2e.history import History
 from tests.e2e.release import Pod, Release
+from tests.e2e.sessions import LocalSession
 from tests.e2e.writers import LocalWriter
 from tests.e2e.writes import Late, Log
-from tests.faults import agents
+from tests.faults import agents, replicas
 
 ROWS = 30
 START_SECONDS = 60.0
@@ -32,11 +35,11 @@ ON_THE_WIRE = 10
 class Found:
     """What came of it.
 
-    lost: acknowledged rows that are gone; gap: the longest time between two acknowledgements through the Service, seconds; claims: how
-    often the Lease changed hands or terms; recovery: seconds from the end of the fault to full strength; no_session: failed attempts
-    to connect; late: acknowledgements by a server that ran on after a standstill, after its successor's first; warned: writes whose
-    wait for the synchronous replicas was cancelled (they count as uncertain); operations: what the agents did, by pod, in order
-    ('rewind', 'clone', 'follow' …).
+    lost: rows that were acknowledged, or read on a primary, and are gone; gap: the longest time between two acknowledgements through the
+    Service, seconds; claims: how often the Lease changed hands or terms; recovery: seconds from the end of the fault to full strength;
+    no_session: failed attempts to connect; late: acknowledgements by a server that ran on after a standstill, after its successor's first;
+    warned: writes whose wait for the synchronous replicas was cancelled (they count as uncertain); operations: what the agents did, by pod,
+    in order ('rewind', 'clone', 'follow' …).
     """
 
     old: Pod
@@ -59,17 +62,19 @@ class Found:
 
 class Drill:
     """Three writers, from `with` to the end of it: one through the Service, one pinned to the primary's address on the primary's
-    own node, one more through the Service from the third node. When the block ends, the fault has to be undone; then the drill waits
-    for full strength, stops the writers and checks. `found` is there afterwards.
+    own node, one more through the Service from the third node. A reader asks the Service for the first one's rows; with hot standbys
+    another one asks the replicas' Service. When the block ends, the fault has to be undone; then the drill waits for full strength, stops
+    the clients and checks. `found` is there afterwards, and what happened is in the history, however the block ends.
     """
 
     numbers = itertools.count(1)
 
-    def __init__(self, release: Release, *, same_node: bool = True, answer_s: float = 1.0) -> None:
-        """same_node: the pinned writer is on the primary's node, False if that node is to be switched off;
-        answer_s: how long the pinned writer waits for an answer.
+    def __init__(self, release: Release, path: Path, *, same_node: bool = True, answer_s: float = 1.0) -> None:
+        """path: where the history is written; same_node: the pinned writer is on the primary's node, False if that node is to be switched
+        off; answer_s: how long the pinned writer waits for an answer.
         """
         self.release = release
+        self.path = path
         self.old = release.primary()
         self.timeline = 0
         self.begun = datetime.now(UTC) - timedelta(seconds=1)
@@ -86,23 +91,39 @@ class Drill:
         self._third = LocalWriter(elsewhere[-1], f"third-{self._number}", per_second=20)
         pinned = beside[0] if same_node else elsewhere[-1]
         self._pinned = LocalWriter(pinned, f"pinned-{self._number}", host=self.old.ip, per_second=20, pause_ms=250, answer_s=answer_s)
+        self._hot = release.standby_mode() == "hot"
+        replicas_host = f"export PGHOST={release.name}-replicas.{release.namespace.name}\n"
+        self._readers = [self._reading("reader"), *([self._reading("replicas-reader", replicas_host)] if self._hot else [])]
+
+    def _reading(self, kind: str, setup: str = "") -> LocalSession[reads.Log]:
+        name, writer = f"{kind}-{self._number}", self._service.name
+        return LocalSession(self.asker, name, reads.SCRIPT, writer, reads.Log(name), setup=setup, per_second=10, pause_ms=100)
 
     @property
     def _writers(self) -> tuple[LocalWriter, ...]:
         return self._service, self._third, self._pinned
 
+    @property
+    def _clients(self) -> list[tuple[LocalSession[Any], histories.Fields]]:
+        writers = [(writer, histories.WRITER) for writer in self._writers]
+        return [*writers, *((reader, histories.READER) for reader in self._readers)]
+
     def __enter__(self) -> Drill:
         with ExitStack() as stack:
             stack.enter_context(self._history)
             trial.wait_table(self.release, self.asker)
+            self.asker.sql(reads.INDEX)
             self.timeline = self.asker.timeline()
-            for writer in self._writers:
-                stack.enter_context(writer)
-            ready = lambda: self._history.reigns and all(writer.rows >= ROWS for writer in self._writers)  # noqa: E731
-            self.release.wait("rows are acknowledged", ready, START_SECONDS)
+            for client, _ in self._clients:
+                stack.enter_context(client)
+            self.release.wait("rows are acknowledged and read", self._is_ready, START_SECONDS)
             self._stack = stack.pop_all()
         self._fault_at = time.time()
         return self
+
+    def _is_ready(self) -> bool:
+        write = all(writer.rows >= ROWS for writer in self._writers)
+        return write and bool(self._history.reigns) and all(reader.log.readings for reader in self._readers)
 
     # --- while it goes on ---
 
@@ -136,20 +157,37 @@ class Drill:
 
     def __exit__(self, kind: object, *_: object) -> None:
         with self._stack:
-            if kind is not None:
-                return
-            recovery = self.release.wait_full_strength(FULL_STRENGTH_SECONDS, self.asker)
-            logs = [writer.stop() for writer in self._writers]
-            present = {log.writer: trial.present_ids(self.release, log.writer) for log in logs}
-            now = self.asker.timeline(self.release.primary().ip)
-            self.release.wait(f"all replay timeline {now}", lambda: set(self.release.timelines().values()) <= {now}, FAILOVER_SECONDS)
-            reigns = self._history.reigns
-            new = self.release.primary()
+            try:
+                if kind is None:
+                    self._judge()
+            finally:
+                self._keep()
+
+    def _keep(self) -> None:
+        """Write the history; of a client that can't be reached what it was known to have been told."""
+        entries = [histories.reign(at, reign) for at, reign in self._history.timed]
+        for client, fields in self._clients:
+            with suppress(OSError, ValueError):
+                client.catch_up()
+            entries += [histories.entry(client.name, fields, line) for line in client.lines]
+        histories.keep(self.path, entries)
+
+    def _judge(self) -> None:
+        recovery = self.release.wait_full_strength(FULL_STRENGTH_SECONDS, self.asker)
+        logs = [writer.stop() for writer in self._writers]
+        read = [reader.stop() for reader in self._readers]
+        present = {log.writer: trial.present_ids(self.release, log.writer) for log in logs}
+        now = self.asker.timeline(self.release.primary().ip)
+        self.release.wait(f"all replay timeline {now}", lambda: set(self.release.timelines().values()) <= {now}, FAILOVER_SECONDS)
+        wrong = replicas.violations(self.release, self.asker, FAILOVER_SECONDS) if self._hot else []
+        reigns = self._history.reigns
+        new = self.release.primary()
         missing = {log.writer: writes.lost(log, present[log.writer]) for log in logs}
+        gone = [each for log in read for each in reads.gone(log, present[logs[0].writer])]
         self.found = Found(
             old=self.old,
             new=new,
-            lost=sum(map(len, missing.values())),
+            lost=sum(map(len, missing.values())) + len({reading.max for reading in gone} - set(missing[logs[0].writer])),
             gap=logs[0].gap,
             claims=len({reign.term for reign in reigns}) - 1,
             recovery=recovery,
@@ -160,7 +198,10 @@ class Drill:
             warned=sum(log.warned for log in logs),
             operations=agents.operations(self.release, self.begun),
         )
-        wrong = [*self._wrong_rows(logs, present, missing), *history.violations(reigns), *self._wrong_end(reigns[-1], new, now)]
+        wrong += [*self._wrong_rows(logs, present, missing), *history.violations(reigns), *self._wrong_end(reigns[-1], new, now)]
+        wrong += reads.outside_the_tail(gone, logs, present)
+        for each in read:
+            wrong += [*reads.backwards(each), *reads.impossible(each, logs[0])]
         for log in logs:
             self.release.acknowledged[log.writer] = {append.id for append in log.acknowledged} - set(missing[log.writer])
         assert not wrong, "\n".join(wrong)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from tests.cluster import cli
 from tests.cluster.errors import ClusterError
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import artifacts
+from tests.e2e import artifacts, histories
 from tests.e2e.programs import ProgramError
 from tests.e2e.release import Release
 from tests.faults import acts, load
@@ -93,15 +93,15 @@ class Soak:
         """Go on until the end; return the number of faults. Raise AssertionError if something happened that must not."""
         rounds = 0
         while time.monotonic() < self.until:
-            self._quiet()
             rounds += 1
+            self._quiet(rounds)
             self._fault(rounds)
         wrong = self.growth.violations()
         assert not wrong, "\n".join(wrong)
         return rounds
 
-    def _quiet(self) -> None:
-        with Drill(self.release) as drill:
+    def _quiet(self, number: int) -> None:
+        with Drill(self.release, histories.path(f"soak-{number}-quiet")) as drill:
             time.sleep(self.chance.uniform(*QUIET_SECONDS))
             self.growth.look(self.release)
         found = drill.result
@@ -112,7 +112,7 @@ class Soak:
         faults = NodeFaults()
         begun = time.monotonic()
         try:
-            with Drill(self.release) as drill:
+            with Drill(self.release, histories.path(f"soak-{number}-{name}")) as drill:
                 FAULTS[name](self.release, drill, faults, self.chance)
                 faults.undo()
                 drill.wait_writes()

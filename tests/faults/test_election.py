@@ -333,12 +333,6 @@ def test_node_of_one_of_two_servers(stock: Stock, spoilt: None, drill: Drills, n
     assert trial.result.new.name != trial.old.name
 
 
-def switchover(release: Release, to: Pod | None = None) -> None:
-    """Have the primary hand over by `hapg switchover`."""
-    options = ["--to", to.name] if to is not None else []
-    programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, *options)
-
-
 @pytest.mark.faults
 @pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.timeout(1500))])
 def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) -> None:
@@ -348,7 +342,7 @@ def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) 
     """
     with drill(release) as trial:
         for _ in range(times):
-            switchover(release)
+            acts.switchover(release)
             release.wait_full_strength(asker=trial.asker)
     found = trial.result
     assert (found.lost, found.claims) == (0, times)
@@ -369,7 +363,7 @@ def test_scaled_up_and_down(stock: Stock, spoilt: None, drill: Drills) -> None:
             release.wait_full_strength(SCALE_SECONDS, trial.asker)
         last = release.pods()[-1]
         release.wait(f"{last.name} is a member", lambda: last.name in release.members(), MEMBER_SECONDS)
-        switchover(release, last)
+        acts.switchover(release, last)
         release.wait_full_strength(asker=trial.asker)
         release.upgrade("--set", "replicas=2")
         release.replicas = 2

@@ -12,10 +12,12 @@ from tests.e2e.release import Release
 from tests.faults import acts
 from tests.faults.conftest import Drills
 from tests.faults.drill import ON_THE_WIRE
+from tests.faults.releases import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
 TTL = 6.0
+HOT = Kind(("--set", "standbyMode=hot"))
 
 
 def test_primary_pod_is_deleted(release: Release, drill: Drills) -> None:
@@ -271,3 +273,24 @@ def test_whole_cluster_is_restarted(release: Release, node_faults: NodeFaults) -
     release.wait_full_strength()
     assert client.sql("SELECT count(*), sum(number) FROM restarted") == [["1000", "500500"]]
     client.sql("INSERT INTO restarted VALUES (1001)")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("fault", ["delete", "container", "partition"])
+def test_hot_replicas_have_what_the_primary_has(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills, fault: str) -> None:
+    """The primary of a release with hot replicas fails, while its rows are read through both Services.
+
+    Guarantee: afterwards each replica shows the same rows as the primary, and what was read on one timeline has never gone back.
+    """
+    release = stock.get(HOT)
+    with drill(release) as trial:
+        if fault == "delete":
+            acts.delete(release, trial.old)
+        elif fault == "container":
+            acts.kill_container(release, trial.old)
+        else:
+            node_faults.partition(trial.old.node)
+        trial.wait_writes_on_new_timeline()
+        if fault == "partition":
+            node_faults.heal(trial.old.node)
+            nodes.wait_ready()

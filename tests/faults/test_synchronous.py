@@ -12,8 +12,10 @@ import pytest
 
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
+from tests.e2e import histories, register
 from tests.e2e.client import Client
 from tests.e2e.programs import ProgramError
+from tests.e2e.register import Register, Verdict
 from tests.e2e.release import Pod, Release
 from tests.faults import acts
 from tests.faults.conftest import Drills
@@ -84,6 +86,11 @@ def _power_off(release: Release, trial: Drill, faults: NodeFaults) -> None:
     trial.wait_writes_on_new_timeline()
     faults.boot(trial.old.node)
     nodes.wait_ready()
+
+
+def _switchover(release: Release, trial: Drill, _: NodeFaults) -> None:
+    acts.switchover(release)
+    trial.wait_writes_on_new_timeline()
 
 
 def _partition(release: Release, trial: Drill, faults: NodeFaults) -> None:
@@ -174,6 +181,31 @@ def test_nothing_is_lost_when_the_disk_hangs(stock: Stock, spoilt: None, node_fa
         finally:
             disks.resume(stock.disks, trial.old.node)
     assert trial.result.lost == 0
+
+
+REGISTER_OPERATIONS = 200
+"""What each client has to have had answered of either kind, for the history to say something."""
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_a_row_is_a_linearizable_register(release: Release, drill: Drills, node_faults: NodeFaults, request: pytest.FixtureRequest) -> None:
+    """Clients on each node write and read one row of a synchronous release, while the primary's postmaster is killed, the primary's pod is
+    deleted, the primary hands over and the primary's node is cut off, one after the other.
+
+    Guarantee: what they were told is linearizable: nobody reads what had been overwritten before, no acknowledged value is lost, and no
+    value that was read is gone again.
+    """
+    history = histories.path(request.node.nodeid, "-register")
+    with Register(release, history) as clients:
+        for act in (_kill_postmaster, _delete, _switchover, _partition):
+            with drill(release) as trial:
+                act(release, trial, node_faults)
+            assert trial.result.lost == 0
+            wait_set(release, 2)
+        enough = lambda: min(map(min, clients.done())) >= REGISTER_OPERATIONS  # noqa: E731
+        release.wait("each client has written and read", enough, SET_SECONDS)
+    assert register.check(history) == Verdict("linearizable")
 
 
 @contextmanager
