@@ -261,6 +261,7 @@ class Agent:
             system_identifier=w.volume.system_identifier,
             max_term=w.volume.max_term,
             in_production=w.volume.in_production,
+            foreign=w.volume.foreign,
             grace=settings.grace,
             lease=w.lease,
             pods=tuple(w.pods.values()),

@@ -166,6 +166,8 @@ class Operation:
         if self._tools.volume.dirty():
             raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
         self._ensure_down(STOP_S)
+        if self._tools.volume.foreign():
+            self._tools.volume.set_foreign()
         refused = self._configure()
         if refused and not self._tools.volume.has_configuration():
             # no other is there to start with, and this one may take all memory
@@ -175,6 +177,7 @@ class Operation:
             self._use_reserves()
             self._tools.volume.write_term(self._run.term)
             self._long_verb("start", self._run.mode or "warm", *guard)
+            self._note_standby()
         except (OperationFailed, OSError) as error:
             return replace(self._start_failed(str(error)), refused=refused) if refused else self._start_failed(str(error))
         return replace(self._sealed(self._inspection.end_of_wal(None, self._run.known)), refused=refused)
@@ -185,6 +188,10 @@ class Operation:
         with suppress(OperationFailed, DataRefused):
             return configure(tools.verbs, tools.supervisor, self._nonce, self._run.term)
         return None
+
+    def _note_standby(self) -> None:
+        with suppress(OSError):
+            self._tools.volume.note_standby()
 
     def _use_reserves(self) -> None:
         if self._run.reserve:
@@ -224,7 +231,9 @@ class Operation:
         with suppress(OSError):
             self._tools.volume.write_term(self._run.term)
         run = self._run
-        return self._sealed(self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast"))
+        position = self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast")
+        self._note_standby()
+        return self._sealed(position)
 
     def _sealed_position(self, how: str) -> Position | None:
         title = self._verb("seal", how, timeout=self._run.seconds) if how == "drain" else self._steer("seal", how)
@@ -238,7 +247,7 @@ class Operation:
             text = tools.sql.remote_history(host, tools.port, run.timeline, REMOTE_S)
             own = position or self._least_position()
             known = tools.volume.read_history(own.timeline) if own.timeline == run.timeline else None
-            plan = rejoin.plan(own, run.timeline, parse_history(text), parse_history(known) if known else None)
+            plan = rejoin.plan(own, run.timeline, parse_history(text), parse_history(known) if known else None, tools.volume.foreign())
             if plan.way is Way.CLONE:
                 return self._result(Outcome.LOST, plan.reason, position)
             if plan.way is Way.REWIND and "pg_rewind" in tools.missing:
@@ -257,6 +266,7 @@ class Operation:
         slot = self._own_slot(host)
         tools.volume.write_term(run.term)
         self._steer("follow", host, str(tools.port), user, *slot)
+        self._note_standby()
         return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
 
     def _own_slot(self, host: str) -> tuple[str, ...]:
@@ -292,6 +302,7 @@ class Operation:
                 raise
             tools.volume.clear_dirty()  # it connects before it writes
             return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {failure}")
+        tools.volume.clear_foreign()
         tools.volume.clear_dirty()
         return self._result(Outcome.OK, f"rewound to {host}")
 
@@ -359,7 +370,9 @@ class Operation:
             return replace(self._result(Outcome.FAILED, str(failure)), unbegun=failure.refused)
         position = self._await_writable(run.timeline)
         if position.timeline != run.timeline:
+            tools.volume.set_foreign()
             raise OperationFailed(f"promoted onto timeline {position.timeline}, {run.timeline} was reserved")
+        tools.volume.clear_foreign()
         return self._result(Outcome.OK, f"term {run.term}, timeline {run.timeline}", position)
 
     def _await_writable(self, timeline: int) -> Position:

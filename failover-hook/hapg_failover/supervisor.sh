@@ -174,8 +174,10 @@ enforce() {
         end_all 'error fenced' fenced
         event - fenced "$DEADLINE"
     elif [[ $STATE == standby && ! -e $STANDBY_FILE ]]; then
-        # somebody else has promoted it (pg_promote() in SQL): nobody counts on that right to write
+        # Somebody else has promoted it (pg_promote() in SQL): nobody counts on that right to write, nor may anybody count on its position.
         end_all 'error promoted by another' 'promoted by another'
+        [[ -e $VOLUME/foreign || -L $VOLUME/foreign ]] || : >"$VOLUME/foreign"
+        sync "$VOLUME/foreign" "$VOLUME" 6>&- 7>&- &
         event - died promoted by another
     elif ((PM)) && ! kill -0 "$PM" || { ((WRAPPER && !PM)) && ! kill -0 "$WRAPPER"; }; then
         if silent; then postmaster_gone unknown; fi

@@ -22,7 +22,7 @@ GONE_KEPT = 64
 @dataclass(frozen=True)
 class VolumeFacts:
     """What the data volume says, as read after the last operation. reason: what its state rests on; in_production: recovery has ended, as
-    the control file says.
+    the control file says; foreign: a server here was promoted by somebody else.
     """
 
     state: VolumeState
@@ -31,6 +31,7 @@ class VolumeFacts:
     max_term: int
     reason: str = ""
     in_production: bool = True
+    foreign: bool = False
 
 
 def read_volume(volume: Volume) -> VolumeFacts:
@@ -44,6 +45,7 @@ def read_volume(volume: Volume) -> VolumeFacts:
         volume.term(),
         assessment.reason,
         volume.production() is not None,
+        volume.foreign(),
     )
 
 

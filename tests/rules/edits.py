@@ -59,6 +59,7 @@ one_wal_directory = edited('APART=("$option=$WAL_VOLUME/wal.$id")', 'rm -rf "$WA
 wal_volume_not_locked = edited("in 8 9 ${WAL_VOLUME:+4}; do", "in 8 9; do")
 recovery_in_place = edited("-c restart_after_crash=off", "-c restart_after_crash=on")
 promoted_by_anybody = edited("elif [[ $STATE == standby && ! -e $STANDBY_FILE ]]; then", "elif false; then")
+promotions_unmarked = edited('|| : >"$VOLUME/foreign"', "|| :")
 untried_files_read = edited("then IN_FORCE=$ACCEPTED; fi", "then IN_FORCE=$CONFIG; fi")
 configuration_not_blamed = edited('    try_configuration "$IN_FORCE"\n', "")
 guard_not_asked_for = edited("elif ((${5-0} && !GUARDED)); then", "elif false; then")

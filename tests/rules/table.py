@@ -793,6 +793,24 @@ PARTS = (
         Simulated(scenarios_servers.promoted_by_hand_and_lost, loses_more_than_the_wire_holds),
     ),
     Part(
+        "4G",
+        "a server that somebody else has promoted is marked, whatever its number",
+        mutants_servers.promotions_by_hand_are_forgotten,
+        Simulated(scenarios_servers.promoted_by_hand_in_a_failover_and_lost, violated("whose timeline nobody had reserved")),
+    ),
+    Part(
+        "4G",
+        "a promotion by somebody else is found though no supervisor has seen it",
+        patches.standbys_unrecorded,
+        Witness("tests/supervisor/test_operations.py::test_a_promotion_that_no_supervisor_has_seen_is_found_at_the_next_start"),
+    ),
+    Part(
+        "4G",
+        "the supervisor marks a server that somebody else has promoted",
+        edits.promotions_unmarked,
+        Witness(SERVER + "test_a_promotion_by_sql_is_the_end_of_the_server"),
+    ),
+    Part(
         "5",
         "a promotion is waited for as long as replay moves",
         mutants_servers.recovery_has_ten_seconds,

@@ -218,6 +218,7 @@ class Agent:
             system_identifier=volume.system_identifier,
             max_term=volume.max_term,
             in_production=self.server.writable,
+            foreign=volume.foreign,
             lease=self.view,
             pods=tuple(sorted(self.pods.values(), key=lambda p: p.ordinal)),
             pods_listed_at=self.listed_at,

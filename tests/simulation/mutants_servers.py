@@ -15,6 +15,7 @@ from hapg_failover.core.results import OpResult
 from hapg_failover.core.step import Step
 
 from . import agent, operations
+from .server import Server
 from .world import World
 
 
@@ -72,6 +73,7 @@ def shutdowns_wait_for_all(patch: pytest.MonkeyPatch) -> None:
 
 def foreign_timelines_win(patch: pytest.MonkeyPatch) -> None:
     """Whoever has promoted a server has made it the best."""
+    promotions_by_hand_are_forgotten(patch)
     patch.setattr(election, "is_foreign", lambda publication, lease: False)
 
 
@@ -83,7 +85,12 @@ def numbers_tell_timelines(patch: pytest.MonkeyPatch) -> None:
         return replace(claim(me, address, lease, *rest), timeline=lease.timeline + 1)
 
     patch.setattr(election, "claim", blind)
-    patch.setattr(rejoin, "plan", lambda own, timeline, history, own_history=None: plan(own, timeline, history))
+    patch.setattr(rejoin, "plan", lambda own, timeline, history, own_history=None, foreign=False: plan(own, timeline, history))
+
+
+def promotions_by_hand_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A supervisor ends a server that somebody else has promoted, and leaves no mark."""
+    patch.setattr(Server, "_mark", lambda self: None)
 
 
 def copies_stream_as_standbys(patch: pytest.MonkeyPatch) -> None:

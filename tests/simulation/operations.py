@@ -164,7 +164,7 @@ def follow(d: Driver) -> Operation:
         return Outcome.FAILED, position, "the primary can't be reached"
     theirs = source.volume.wal
     known = d.volume.wal.history if d.volume.wal is not None and position.timeline == theirs.position.timeline else None
-    plan = rejoin.plan(position, theirs.position.timeline, theirs.history, known)
+    plan = rejoin.plan(position, theirs.position.timeline, theirs.history, known, d.volume.foreign)
     if plan.way is rejoin.Way.REWIND:
         return Outcome.FORKED, position, plan.reason
     if plan.way is rejoin.Way.CLONE or d.world.chance(d.world.wal_gone):
@@ -190,7 +190,7 @@ def rewind(d: Driver) -> Operation:
         return Outcome.FAILED, None, "the rewind broke off"
     d.volume.redo = d.world.checkpoints.latest(source.volume.wal, d.volume.wal.common_with(source.volume.wal))
     d.volume.wal = source.volume.wal
-    d.volume.dirty = False
+    d.volume.foreign = d.volume.dirty = False
     return Outcome.OK, None, ""
 
 
@@ -215,7 +215,7 @@ def clone(d: Driver) -> Operation:
     d.volume.wal, d.volume.redo = source.volume.wal, redo
     d.volume.system_identifier = source.volume.system_identifier
     d.volume.uuid = d.agent.clone_uuid()
-    d.volume.dirty = False
+    d.volume.foreign = d.volume.dirty = False
     return Outcome.OK, None, ""
 
 
@@ -241,6 +241,7 @@ def promote(d: Driver) -> Operation:
     server, begun = d.server, d.server.now
     while not gives_up(server, begun, d.agent.timing.stall):
         if server.writable and d.volume.wal is not None:
+            d.volume.foreign = False
             return Outcome.OK, d.volume.wal.position, ""
         if server.state != "primary":
             return Outcome.FAILED, None, "the server died"

@@ -229,7 +229,22 @@ def promoted_by_hand_and_lost(seed: int) -> World:
 
 
 def promoted_by_hand_in_a_failover(seed: int) -> World:
-    """The primary's node is lost, another claims, and just then somebody calls pg_promote() on the third; then the new one is lost too."""
+    """The primary's node is lost, another claims, and just then somebody calls pg_promote() on the third."""
+    world, _ = _both_promoted(seed)
+    world.run(60.0)
+    return world
+
+
+def promoted_by_hand_in_a_failover_and_lost(seed: int) -> World:
+    """The same, and then the new primary is lost too."""
+    world, new = _both_promoted(seed)
+    faults.power_off(world, new)
+    world.run(60.0)
+    return world
+
+
+def _both_promoted(seed: int) -> tuple[World, int]:
+    """Return a world in which two servers have begun a timeline of the same number, and which of them did so by a claim."""
     world = running(3, seed)
     old = primary_of(world)
     faults.power_off(world, old)
@@ -237,9 +252,7 @@ def promoted_by_hand_in_a_failover(seed: int) -> World:
     [third] = set(others(world, old)) - {new}
     faults.promote_by_hand(world, third)
     wait_until(world, lambda: world.server[new].writable)
-    faults.power_off(world, new)
-    world.run(60.0)
-    return world
+    return world, new
 
 
 # --- copies ---

@@ -25,7 +25,9 @@ RECONNECT_S = 1.5
 
 @dataclass
 class Volume:
-    """What is on a member's disk. dirty: a rewind was begun and not ended; redo: LSN at which the next start's replay begins."""
+    """What is on a member's disk. dirty: a rewind was begun and not ended; redo: LSN at which the next start's replay begins;
+    foreign: its server was promoted by somebody else, as the supervisor has seen or the next start finds.
+    """
 
     uuid: str | None = None
     system_identifier: str | None = None
@@ -33,6 +35,7 @@ class Volume:
     max_term: int = 0
     dirty: bool = False
     redo: int = 0
+    foreign: bool = False
 
     @property
     def state(self) -> VolumeState:
@@ -379,6 +382,8 @@ class Server:
         return [s for s in others if s.source() is self]
 
     def _down(self) -> None:
+        if self.rogue:
+            self._mark()
         self.clean = False
         self.state = "down"
         self.writable = False
@@ -387,6 +392,9 @@ class Server:
         self.rogue = False
         self.upstream = None
         self.run += 1
+
+    def _mark(self) -> None:
+        self.volume.foreign = True
 
     def kill(self) -> None:
         """Every process but the supervisor dies."""

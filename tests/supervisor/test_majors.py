@@ -229,6 +229,7 @@ def test_a_standby_that_somebody_else_promotes_is_ended(pair: Pair, major: str) 
     os.kill(pair.replica.postmaster(), signal.SIGUSR1)
     assert pair.replica.unasked("died").text == "promoted by another"
     assert pair.replica.state == "down"
+    assert (pair.replica.volume / "foreign").exists()
 
 
 def startup_process(container: Container) -> int:

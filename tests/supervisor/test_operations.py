@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -12,6 +15,7 @@ import pytest
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Marker, Volume
 from hapg_failover.core.actions import Op, Run
+from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.model import DATA_VOLUME, VolumeState
 from hapg_failover.core.recovery import Recovery
 from hapg_failover.core.results import OpResult, Outcome
@@ -217,3 +221,67 @@ def test_a_standby_follows_without_a_slot_if_there_can_be_none(primary: Containe
     assert followed.text.endswith("; without a replication slot")
     write(primary, "first")
     wait_for(lambda: replica.answers("select count(*) from t") == "5", "it streams all the same")
+
+
+@pytest.mark.parametrize("copy", [Op.REWIND, Op.CLONE])
+def test_a_server_that_somebody_else_has_promoted_is_marked_until_it_is_rewound_or_cloned(
+    primary: Container, clone: Clone, operate: Callable[..., Operator], copy: Op
+) -> None:
+    write(primary, "first")
+    replica = clone("pod-1", "hot")
+    catches_up(replica, primary)
+    operator = operate(replica, primary)
+    with contextlib.suppress(AssertionError):
+        replica.sql("select pg_promote(false)")
+    wait_for(lambda: replica.state == "down", "the supervisor has ended it")
+    wait_for(operator.volume.foreign, "it is marked")
+    write(primary, "second")
+    primary.sql("checkpoint")
+    assert operator.run(Op.START, mode="warm").outcome is Outcome.OK
+    followed = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2)
+    assert followed.outcome is Outcome.FORKED, followed
+    assert followed.text == "our timeline 3 was begun by somebody else: the primary is on 2"
+    assert operator.volume.foreign()
+    copied = operator.run(copy, host="127.0.0.1", timeline=2)
+    assert copied.outcome is Outcome.OK, copied
+    assert not operator.volume.foreign()
+    assert operator.run(Op.START, mode="hot").outcome is Outcome.OK
+    assert operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2).outcome is Outcome.OK
+    catches_up(replica, primary)
+
+
+def test_a_promotion_that_no_supervisor_has_seen_is_found_at_the_next_start(
+    primary: Container, clone: Clone, operate: Callable[..., Operator]
+) -> None:
+    write(primary, "first")
+    replica = clone("pod-1", "hot")
+    catches_up(replica, primary)
+    operator = operate(replica, primary)
+    assert operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2).outcome is Outcome.OK
+    os.kill(replica.pid1, signal.SIGSTOP)
+    replica.sql("select pg_promote(false)")
+    wait_for(lambda: replica.sql("select pg_is_in_recovery()") == "f", "it is promoted")
+    write(replica, "by hand")
+    replica.end()
+    operator.close()
+    assert not (replica.volume / "foreign").exists()
+    replica.start()
+    again = operate(replica, primary)
+    assert again.run(Op.START, mode="warm").outcome is Outcome.OK
+    assert (replica.volume / "foreign").exists()
+    assert again.run(Op.FOLLOW, host="127.0.0.1", timeline=2).outcome is Outcome.FORKED
+
+
+def test_a_promotion_of_ours_leaves_no_mark(standby: Container, operate: Callable[..., Operator]) -> None:
+    operator = operate(standby, standby)
+    assert operator.run(Op.SEAL).outcome is Outcome.OK
+    standby.deadline(None, term=2)
+    own = Position(1, parse_lsn(standby.sql("select pg_last_wal_replay_lsn()")))
+    assert operator.run(Op.PROMOTE, term=2, timeline=2, own=own).outcome is Outcome.OK
+    standby.end()
+    operator.close()
+    standby.start()
+    again = operate(standby, standby)
+    assert not again.volume.foreign()
+    assert again.run(Op.START, mode="hot", term=2).outcome is Outcome.OK
+    assert not again.volume.foreign()

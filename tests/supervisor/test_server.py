@@ -232,6 +232,7 @@ def test_a_promotion_by_sql_is_the_end_of_the_server(standby: Container) -> None
     assert standby.unasked("died").text == "promoted by another"
     gone(standby)
     assert standby.state == "down"
+    assert (standby.volume / "foreign").exists()
 
 
 # ---- the fence ----

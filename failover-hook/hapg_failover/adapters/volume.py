@@ -31,6 +31,7 @@ _VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\n?")
 _UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SYSTEM_IDENTIFIER = re.compile(r"[0-9]{1,20}")
 _WAL_NAME = re.compile(r"wal\.[0-9A-Za-z-]{1,64}")
+_STANDBY_FILES = ("standby.signal", "recovery.conf")
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ class Volume:
 
     def write_marker(self, marker: Marker) -> None:
         """Mark the volume as initialised, the last step of an initialisation or a clone; before it, the WAL volume as its own."""
+        self.clear_foreign()
         text = dump({"uuid": marker.uuid, "systemIdentifier": marker.system_identifier})
         if not self._term_is_readable():
             self._data_files.remove("term")  # the new data is whole without it
@@ -207,12 +209,39 @@ class Volume:
         return self._data_files.has("config")
 
     def set_dirty(self) -> None:
-        """Say so, before it begins."""
+        """Say so, before it begins. Whatever the directory looks like from here on, nobody is known to have promoted its server."""
+        self._data_files.remove("standby")
         self._data_files.write("dirty", "")
 
     def clear_dirty(self) -> None:
         """Take that back, once everything else is on disk."""
         self._data_files.remove("dirty")
+
+    def foreign(self) -> bool:
+        """Tell whether a server here was promoted by somebody else: the supervisor has seen it, or it was a standby and isn't any more."""
+        return self._data_files.has("foreign") or self._has_left_recovery()
+
+    def set_foreign(self) -> None:
+        """Say so, before the next server makes a standby of it again."""
+        self._data_files.write("foreign", "")
+
+    def clear_foreign(self) -> None:
+        """Take that back: the data is no longer that server's, or an operator wants it."""
+        self._data_files.remove("foreign")
+
+    def note_standby(self) -> None:
+        """Record that a server is a standby here, under the term that is recorded: a promotion of ours comes with a higher one."""
+        if self._data_files.number("standby") != (term := self.term()):
+            self._data_files.write("standby", f"{term}")
+
+    def _has_left_recovery(self) -> bool:
+        if not 0 < self._data_files.number("standby") == self.term():
+            return False
+        try:
+            with self._data_files.directory("pgdata") as pgdata:
+                return all(beneath.mode_of(pgdata, name) is None for name in _STANDBY_FILES)
+        except (FileNotFoundError, Irregular):
+            return False
 
     def probe(self) -> None:
         """Write a number to each volume and wait until it is on disk. Raise OSError.

@@ -39,7 +39,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Candidate:
-    """The member that asks: its pod, its volume's UUID, the end of its WAL, the supervisor it speaks for."""
+    """The member that asks: its pod, its volume's UUID, the end of its WAL, the supervisor it speaks for.
+
+    foreign: its server was promoted by somebody else.
+    """
 
     pod: str
     uid: str
@@ -47,6 +50,7 @@ class Candidate:
     volume: str
     position: Position
     nonce: str
+    foreign: bool = False
 
 
 def publications(pods: tuple[Pod, ...], version: str) -> dict[str, tuple[Pod, Publication]]:
@@ -77,10 +81,13 @@ def is_successor(me: Candidate, lease: LeaseState) -> bool:
 
 
 def is_foreign(publication: Publication, lease: LeaseState) -> bool:
-    """Tell whether a server is on a timeline that nobody has reserved, as after pg_promote() by hand: it never wins, nor does it count.
+    """Tell whether a server was promoted by somebody else, as by pg_promote(): it never wins, nor does it count.
 
-    A volume that knows a newer term than the Lease is no such one: the Lease was put back, with the rest of etcd.
+    Its supervisor has seen it, or its timeline was reserved by nobody. A volume that knows a newer term than the Lease isn't told by its
+    timeline: the Lease was put back, with the rest of etcd.
     """
+    if publication.foreign:
+        return True
     position = publication.position
     reserved = max(lease.timeline, INITDB_TIMELINE)
     return position is not None and position.timeline > reserved and publication.max_term <= lease.term
@@ -139,6 +146,10 @@ def judge(
     volumes = {m.volume for m in lease.members} | ({lease.volume} if lease.volume else set())
     if me.volume not in volumes:
         return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked="member")
+    if me.foreign:
+        return Verdict(
+            False, f"our server was promoted by somebody else, to {me.position}: it is to be rewound or cloned", blocked="timeline"
+        )
     if ended:
         return Verdict(True, f"{lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {me.position}")
     if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
@@ -296,7 +307,9 @@ def judge_resume(
         return Verdict(
             False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked="positions" if strict else ""
         )
-    with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running]
+    if me.foreign:
+        return Verdict(False, "our server was promoted by somebody else: it is to be rewound or cloned", blocked="timeline")
+    with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running and not q.foreign]
     strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
     if strangers:
         return Verdict(False, f"volumes of different clusters meet: {system_identifier} and {', '.join(strangers)}")
@@ -322,7 +335,7 @@ def resume_state(
     others = [
         Member(p.name, q.volume, streaming=False)
         for p, q in publications(pods, version).values()
-        if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA
+        if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA and not q.foreign
     ]
     highest = max([max_term] + [p.publication.max_term for p in pods if p.publication is not None])
     base = LeaseState(

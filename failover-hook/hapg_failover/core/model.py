@@ -128,7 +128,7 @@ class Publication:
     UUID or None; running: the server runs (sealed); max_term: the highest term this volume knows; failed: it could not be promoted a moment
     ago, or has no room, and asks to be left out; suspect: its server failed as the primary within the last minute, so of equals it goes
     last; replayed: LSN up to which its server has replayed that WAL, in bytes, None: not known; protocol: the number that its
-    agent speaks (rule 15).
+    agent speaks (rule 15); foreign: its server was promoted by somebody else, so its position counts for nobody (rule 4).
     """
 
     lease_version: str
@@ -143,6 +143,7 @@ class Publication:
     suspect: bool = False
     replayed: int | None = None
     protocol: int = PROTOCOL
+    foreign: bool = False
 
 
 NO_LEASE = "none"

@@ -81,6 +81,7 @@ class Observation:
     that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server
     says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted:
     answers, asked: requests of a holder; each shown once. refused: why PostgreSQL doesn't take the release's configuration, '' if it does.
+    foreign: our server was promoted by somebody else, and hasn't been rewound or cloned since.
     """
 
     now: float
@@ -104,6 +105,7 @@ class Observation:
     system_identifier: str | None = None
     max_term: int = 0
     in_production: bool = True
+    foreign: bool = False
     grace: int = 0
     lease: LeaseView | None = None
     pods: tuple[Pod, ...] = ()

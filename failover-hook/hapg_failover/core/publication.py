@@ -25,6 +25,7 @@ def encode(publication: Publication) -> str:
             "suspect": publication.suspect,
             "replayed": None if publication.replayed is None else format_lsn(publication.replayed),
             "protocol": publication.protocol,
+            "foreign": publication.foreign,
         }
     )
 
@@ -46,4 +47,5 @@ def decode(text: str) -> Publication:
         suspect=fields.flag("suspect"),
         replayed=None if replayed is None else parse_lsn(replayed),
         protocol=fields.integer("protocol", 1),
+        foreign=fields.flag("foreign"),
     )

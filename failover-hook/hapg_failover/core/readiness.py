@@ -32,8 +32,10 @@ def _has_joined(step: Step) -> bool:
 
 
 def _is_out(step: Step) -> bool:
-    """The holder, whom we should follow, doesn't count us among the members any more, or we are on a timeline that nobody reserved."""
+    """The holder, whom we should follow, doesn't count us among the members any more, or our server was promoted by somebody else."""
     o, m, s = step.o, step.m, step.state
+    if o.foreign:
+        return True
     if s is not None and m.position is not None and m.position.timeline > s.timeline and o.max_term <= s.term:
         return True
     if m.phase is not Phase.FOLLOW or s is None or not step.live_holder:

@@ -29,13 +29,18 @@ class Plan:
     reason: str
 
 
-def plan(own: Position, timeline: int, history: History, own_history: History | None = None) -> Plan:
+def plan(own: Position, timeline: int, history: History, own_history: History | None = None, foreign: bool = False) -> Plan:
     """Compare our end of WAL with where the primary's history left our timeline.
 
     timeline: the primary's; history: (timeline, LSN at which it was left), in order, of the primary's history file
     (PostgreSQL, src/backend/access/transam/timeline.c: a server may follow if it hasn't passed the switch point); own_history: of ours,
-    None: not known. Each timeline is reserved in the Lease, so one above the primary's was begun by somebody else, as by pg_promote().
+    None: not known. Each timeline is reserved in the Lease, so one above the primary's was begun by somebody else, as by pg_promote();
+    foreign: ours was, whatever its number.
     """
+    if foreign and own.timeline in {timeline, *(each for each, _ in history)}:
+        return Plan(Way.CLONE, f"our timeline {own.timeline} was begun by somebody else, and the primary has another of that number")
+    if foreign:
+        return Plan(Way.REWIND, f"our timeline {own.timeline} was begun by somebody else: the primary is on {timeline}")
     if own.timeline > timeline:
         return Plan(Way.REWIND, f"our timeline {own.timeline} was never reserved: the primary is on {timeline}")
     if own.timeline == timeline and own_history not in (None, history):

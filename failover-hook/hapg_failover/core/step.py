@@ -165,8 +165,11 @@ class Step:
 
     @property
     def due_mode(self) -> str:
-        """The standby mode to start in: the one that is wanted, unless a hot start has failed a short while ago."""
-        return "warm" if self.o.now < self.m.warm_until else self.o.standby_mode
+        """The standby mode to start in: the one that is wanted, unless a hot start has failed a short while ago.
+
+        A server that somebody has promoted is warm until it is rewound or cloned, so that nobody calls pg_promote() there once more.
+        """
+        return "warm" if self.o.foreign or self.o.now < self.m.warm_until else self.o.standby_mode
 
     @property
     def live_holder(self) -> bool:
@@ -192,6 +195,7 @@ class Step:
             and s.release is None
             and s.holder != self.o.me
             and end is not None
+            and not self.o.foreign
             and end == self.m.shutdown
             and end.timeline == s.timeline
         )
@@ -244,7 +248,7 @@ class Step:
         o, m = self.o, self.m
         if m.position is None or o.volume is None or m.nonce is None:
             return None
-        return Candidate(o.me.pod, o.me.uid, o.ordinal, o.volume, m.position, m.nonce)
+        return Candidate(o.me.pod, o.me.uid, o.ordinal, o.volume, m.position, m.nonce, o.foreign)
 
     def read(self) -> None:
         """Read the Lease afresh when the watch has been silent, once a second, or sooner while the last read isn't answered.
@@ -288,6 +292,7 @@ class Step:
                     self.stands_down or self.full,
                     o.now < m.failed_until,
                     self.replayed,
+                    foreign=o.foreign,
                 )
             ),
             reason,

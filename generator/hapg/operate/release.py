@@ -47,7 +47,7 @@ class Position:
 class Published:
     """What a pod has published: under which version of the Lease, its volume, the volume's state, the end of its WAL.
 
-    protocol: the number of the protocol that its agent knows.
+    protocol: the number of the protocol that its agent knows; foreign: its server was promoted by somebody else.
     """
 
     lease_version: str
@@ -56,6 +56,7 @@ class Published:
     position: Position | None
     running: bool
     protocol: int = 1
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ def _published(text: str | None) -> Published | None:
         position=_position(found.get("position")),
         running=bool(found.get("running")),
         protocol=found.get("protocol") or 1,
+        foreign=found.get("foreign") is True,
     )
 
 

@@ -107,7 +107,7 @@ def current_position(release: Release, pod: Pod) -> Position | None:
 
 def best_position(release: Release) -> Position | None:
     """Return the furthest position that is known: published under the Lease's present version, or named in its release."""
-    known = [current_position(release, pod) for pod in release.pods]
+    known = [current_position(release, pod) for pod in release.pods if pod.published is not None and not pod.published.foreign]
     if release.lease is not None and release.lease.released is not None:
         known.append(release.lease.released.position)
     return max((position for position in known if position is not None), default=None)
@@ -167,7 +167,9 @@ def _candidates(release: Release, lease: Lease) -> list[str]:
         said, position = pod.published, current_position(release, pod)
         if not release.knows_protocol(pod):
             continue
-        if said is None or position is None or best is None:
+        if said is not None and said.foreign:
+            found.append(f"waiting: the server of {pod.name} was promoted by somebody else; {_forced(release, pod)}")
+        elif said is None or position is None or best is None:
             found.append(f"waiting: {pod.name} hasn't said where its WAL ends")
         elif said.volume not in volumes and lease.released is None:
             found.append(f"waiting: the volume of {pod.name} is no member's, and {lease.holder} may still write: not even force helps")

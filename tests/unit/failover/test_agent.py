@@ -35,6 +35,9 @@ class FillingVolume:
     def production(self) -> None:
         return None
 
+    def foreign(self) -> bool:
+        return False
+
     def scarcest(self) -> tuple[str, int]:
         return WAL_VOLUME, self.room
 

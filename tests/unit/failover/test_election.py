@@ -25,6 +25,10 @@ def me(number: int, lsn: int, timeline: int = 4) -> Candidate:
     return Candidate(f"pg-{number}", f"u{number}", number, f"v{number}", Position(timeline, lsn), f"n{number}")
 
 
+def promoted(number: int, lsn: int, timeline: int = 4) -> Candidate:
+    return replace(me(number, lsn, timeline), foreign=True)
+
+
 CLEAN = replace(LEASE, release=Release("the pod is going away", True, Position(4, 100), "pg-2"))
 BOTH = (pod(1, 100), pod(2, 90))
 GIVEN_UP = replace(pod(0, 0), publication=Publication("50", "n0", VolumeState.DATA, "v0"))
@@ -56,6 +60,28 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
             False,
             False,
             "positions of 1 volume(s)",
+        ),
+        (
+            "promoted by somebody else onto the number that is reserved",
+            promoted(2, 999),
+            replace(CLEAN, timeline=5),
+            (pod(2, 999, 5, foreign=True),),
+            99.0,
+            99.0,
+            False,
+            False,
+            "was promoted by somebody else",
+        ),
+        (
+            "what somebody else has promoted counts for nobody",
+            me(1, 100),
+            replace(LEASE, timeline=5),
+            (pod(1, 100), pod(2, 999, 5, foreign=True)),
+            7.1,
+            1.1,
+            False,
+            True,
+            "best of 1",
         ),
         ("it was waited for long enough", me(1, 100), LEASE, (pod(1, 100), pod(0, 95)), 7.1, 1.1, False, True, "best of 2"),
         ("the last holder is missing, and had its time", me(1, 100), LEASE, BOTH, 6.1, 0.1, False, True, "best of 2"),
@@ -237,6 +263,7 @@ def kept(number: int, lsn: int, **changes: object) -> Pod:
         ((kept(0, 9), kept(1, 8)), 60.0, True, "best of 2 volumes"),
         ((kept(0, 9),), 99.0, False, "1 of 3 members"),
         ((kept(0, 9), kept(1, 10), kept(2, 7)), 0.0, False, "pg-1 has more WAL"),
+        ((kept(0, 9), kept(1, 10, foreign=True), kept(2, 7)), 0.0, True, "best of 2 volumes"),
         ((kept(0, 9), kept(1, 8, max_term=8)), 99.0, False, "not the highest term"),
         ((kept(0, 9), kept(1, 8, max_term=8), kept(2, 7)), 0.0, True, "best of 3 volumes"),
         ((kept(0, 9), kept(1, 8, system_identifier="x"), kept(2, 7)), 0.0, False, "different clusters meet: system and x"),
@@ -245,6 +272,14 @@ def kept(number: int, lsn: int, **changes: object) -> Pod:
 def test_resuming_without_a_lease(pods: tuple[Pod, ...], waited: float, claims: bool, words: str) -> None:
     verdict = judge_resume(me(0, 9), "system", 3, NO_LEASE, pods, waited)
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
+
+
+def test_a_server_that_somebody_else_has_promoted_makes_no_lease_and_is_no_member() -> None:
+    pods = (kept(0, 9), kept(1, 10, foreign=True), kept(2, 7))
+    verdict = judge_resume(promoted(1, 10), "system", 3, NO_LEASE, pods, 99.0)
+    assert (verdict.claim, "promoted by somebody else" in verdict.reason) == (False, True)
+    made = resume_state(me(0, 9), "a", "system", NO_LEASE, pods, 7, 6.0)
+    assert [member.pod for member in made.members] == ["pg-2"]
 
 
 def test_a_lease_that_is_made_anew_reserves_a_timeline_above_every_term() -> None:

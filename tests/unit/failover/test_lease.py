@@ -37,7 +37,17 @@ states = st.builds(
     protocol=st.integers(1, 9),
 )
 publications = st.builds(
-    Publication, texts, texts, st.sampled_from(VolumeState), maybe, maybe, positions, st.booleans(), st.integers(0, 2**31), st.booleans()
+    Publication,
+    texts,
+    texts,
+    st.sampled_from(VolumeState),
+    maybe,
+    maybe,
+    positions,
+    st.booleans(),
+    st.integers(0, 2**31),
+    st.booleans(),
+    foreign=st.booleans(),
 )
 
 

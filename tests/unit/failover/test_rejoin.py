@@ -26,3 +26,18 @@ def test_the_way(own: Position, timeline: int, way: Way, words: str) -> None:
     found = plan(own, timeline, HISTORY)
     assert found.way is way
     assert words in found.reason
+
+
+@pytest.mark.parametrize(
+    ("own", "way", "words"),
+    [
+        (Position(4, 0x2500), Way.REWIND, "the primary is on 3"),
+        (Position(3, 0x2500), Way.CLONE, "the primary has another of that number"),
+        (Position(2, 0x1FFF), Way.CLONE, "the primary has another of that number"),
+    ],
+)
+def test_the_way_of_a_server_that_somebody_else_has_promoted(own: Position, way: Way, words: str) -> None:
+    """Its number may be one that was reserved for another, and both may have begun at the same place."""
+    found = plan(own, 3, HISTORY, HISTORY, foreign=True)
+    assert found.way is way
+    assert words in found.reason

@@ -14,6 +14,7 @@ import pytest
 from hapg_failover.adapters.volume import Marker, Volume
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
+from hapg_failover.world import read_volume
 
 MARKER = Marker("11111111-2222-3333-4444-555555555555", "7711467995189675420")
 SIZE = 1024 * 1024
@@ -93,6 +94,44 @@ def test_the_term_never_falls(volume: Volume) -> None:
     for term in (3, 2, 3, 7):
         volume.write_term(term)
     assert volume.term() == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "term", "foreign"), [(None, 7, True), ("standby.signal", 7, False), ("recovery.conf", 7, False), (None, 8, False)]
+)
+def test_who_was_a_standby_and_is_none_any_more_under_no_later_term_was_promoted_by_somebody_else(
+    volume: Volume, tmp_path: Path, name: str | None, term: int, foreign: bool
+) -> None:
+    make_data(tmp_path)
+    assert not volume.foreign()
+    volume.write_term(7)
+    volume.note_standby()
+    volume.write_term(term)
+    if name is not None:
+        (tmp_path / "pgdata" / name).touch()
+    assert volume.foreign() is foreign
+    volume.set_dirty()
+    assert not volume.foreign(), "a rewind or clone makes a directory without that file"
+
+
+def test_a_volume_that_never_had_a_standby_is_not_foreign(volume: Volume, tmp_path: Path) -> None:
+    make_data(tmp_path)
+    volume.note_standby()
+    assert not volume.foreign()
+    shutil.rmtree(tmp_path / "pgdata")
+    volume.write_term(7)
+    volume.note_standby()
+    assert not volume.foreign(), "a clone was cut off between its renames"
+
+
+def test_the_mark_of_a_promotion_by_somebody_else_stays_until_there_is_other_data(volume: Volume, tmp_path: Path) -> None:
+    make_data(tmp_path)
+    volume.set_foreign()
+    assert read_volume(volume).foreign
+    volume.write_term(9)
+    assert volume.foreign()
+    volume.write_marker(MARKER)
+    assert not read_volume(volume).foreign
 
 
 def test_no_temporary_file_is_left(volume: Volume, tmp_path: Path) -> None:

@@ -95,6 +95,10 @@ def test_a_healthy_release_for_programs() -> None:
             FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 900, 3))], lease(FREE)),
             "waiting: pg-2 is on timeline 3, older than 4",
         ),
+        (
+            FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 900, 5, foreign=True))], lease(FREE)),
+            "waiting: the server of pg-2 was promoted by somebody else; `hapg failover pg",
+        ),
         (FakeCluster([pod(0, "primary"), pod(1, "primary"), pod(2)]), "2 pods are labelled primary: pg-0, pg-1"),
         (FakeCluster([pod(0), pod(1), pod(2)]), "nobody can write: no pod is labelled primary, so the Service leads nowhere"),
         (FakeCluster([pod(0), pod(1, "primary"), pod(2)]), "pg-1 is labelled primary, but pg-0 holds the Lease"),
