@@ -280,6 +280,7 @@ class Agent:
             greeting=w.greeting,
             blind=now - max(w.status_at, self._memory.phase_since) > BLIND_S,
             refused=w.refused,
+            tablespaces=w.tablespaces,
             put=w.puts.pop(0) if w.puts else None,
             op=w.ops.pop(0) if w.ops else None,
             checked=w.checked,

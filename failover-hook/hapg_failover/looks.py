@@ -164,6 +164,7 @@ class Looks:
         try:
             on, room = self._volume.scarcest()
             segment = self._volume.segment_size() if self._segment.is_due() else None
+            tablespaces = self._volume.tablespaces() if segment is not None else ()
             probed = self._phase() in WRITING
             if probed:
                 self._volume.probe()
@@ -177,7 +178,7 @@ class Looks:
         def change(w: World) -> None:
             w.room_on, w.room = on, room
             if segment is not None:
-                w.segment = segment
+                w.segment, w.tablespaces = segment, tablespaces
             if probed:
                 w.probe_at = now
 

@@ -54,7 +54,8 @@ class World:
     """The last word of every thread. gone: UIDs of the last pods that were seen to go; pods_seen: boot time when a pod was last told of
     alone; down_at: boot time at which the supervisor said that the server is dead; status_at: of the last look at the server by SQL;
     give_back: the dead container's locks, while we keep them; refused: why PostgreSQL doesn't take the release's configuration, '' if it
-    does; puts, ops, asked, granted: answers and requests that `decide` hasn't seen yet.
+    does; tablespaces: OIDs of those that its directory links to; puts, ops, asked, granted: answers and requests that `decide` hasn't
+    seen yet.
     """
 
     volume: VolumeFacts
@@ -85,6 +86,7 @@ class World:
     term_in_force: int = 0
     give_back: Callable[[], None] | None = None
     refused: str = ""
+    tablespaces: tuple[str, ...] = ()
 
     def see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float, watched: bool = False) -> None:
         """Take a read of the Lease; the arguments are those of core.view.see."""

@@ -31,6 +31,7 @@ _VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\n?")
 _UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SYSTEM_IDENTIFIER = re.compile(r"[0-9]{1,20}")
 _WAL_NAME = re.compile(r"wal\.[0-9A-Za-z-]{1,64}")
+_OID = re.compile(r"[1-9][0-9]{0,9}")
 _STANDBY_FILES = ("standby.signal", "recovery.conf")
 
 
@@ -295,6 +296,15 @@ class Volume:
             unlinked = [each for each in os.listdir(self._wal_files.base) if each.startswith("wal.") and each != linked]
             rooms[WAL_VOLUME] += self._wal_files.room_taken(unlinked)
         return rooms
+
+    def tablespaces(self) -> tuple[str, ...]:
+        """Return the OIDs of the tablespaces that the server's directory links to; no link is followed. Raise OSError."""
+        try:
+            with self._data_files.directory("pgdata", "pg_tblspc") as links:
+                found = [name for name in os.listdir(links) if _OID.fullmatch(name) and stat.S_ISLNK(beneath.mode_of(links, name) or 0)]
+        except (FileNotFoundError, Irregular):
+            return ()
+        return tuple(sorted(found, key=int))
 
     def segment_size(self) -> int:
         """Return the size of a WAL segment in bytes, by the files that are there; the usual one if there are none. Raise OSError."""

@@ -15,7 +15,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import cloning, configuration, failsafe, following, force, labels, primary, readiness, standby, startup, switchover, synchronous
+from . import (
+    cloning,
+    configuration,
+    failsafe,
+    following,
+    force,
+    labels,
+    primary,
+    readiness,
+    standby,
+    startup,
+    switchover,
+    synchronous,
+    tablespaces,
+)
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
 from .decision import Decision
 from .memory import Memory, Phase
@@ -64,6 +78,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     force.attend(step)
     readiness.note(step)
     configuration.attend(step)
+    tablespaces.attend(step)
     following.attend(step)
     failsafe.answer_all(step)
     step.read()

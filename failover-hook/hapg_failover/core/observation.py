@@ -81,7 +81,8 @@ class Observation:
     that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server
     says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted:
     answers, asked: requests of a holder; each shown once. refused: why PostgreSQL doesn't take the release's configuration, '' if it does.
-    foreign: our server was promoted by somebody else, and hasn't been rewound or cloned since.
+    foreign: our server was promoted by somebody else, and hasn't been rewound or cloned since. tablespaces: OIDs of those that the server's
+    directory links to.
     """
 
     now: float
@@ -124,6 +125,7 @@ class Observation:
     greeting: Greeting = ANSWERED
     blind: bool = False
     refused: str = ""
+    tablespaces: tuple[str, ...] = ()
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
