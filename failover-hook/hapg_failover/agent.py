@@ -226,6 +226,7 @@ class Agent:
 
     def _observe(self) -> Observation:
         w, settings, now = self._world, self._settings(), boottime()
+        volume = w.own_volume
         heartbeat = self._supervisor.heartbeat()
         hello = self._supervisor.hello()
         fresh = heartbeat is not None and now - heartbeat.uptime < FRESH_S
@@ -255,13 +256,14 @@ class Agent:
             terminating=w.terminating or (heartbeat is not None and heartbeat.terminating and fresh),
             term_in_force=w.term_in_force,
             container_dead=w.give_back is not None,
-            volume_state=w.volume.state,
-            volume_reason=w.volume.reason,
-            volume=w.volume.uuid,
-            system_identifier=w.volume.system_identifier,
-            max_term=w.volume.max_term,
-            in_production=w.volume.in_production,
-            foreign=w.volume.foreign,
+            volume_state=volume.state,
+            volume_reason=volume.reason,
+            volume=volume.uuid,
+            system_identifier=volume.system_identifier,
+            max_term=volume.max_term,
+            in_production=volume.in_production,
+            foreign=volume.foreign,
+            origin=w.origin,
             grace=settings.grace,
             lease=w.lease,
             pods=tuple(w.pods.values()),
@@ -339,7 +341,7 @@ class Agent:
             case AnswerGrant(request, granted, reason):
                 if not granted:
                     self._log("warning", "grant", reason, holder=request.holder.pod, term=request.term)
-                self._grants.answered(request, granted, reason, self._world.volume.uuid)
+                self._grants.answered(request, granted, reason, self._world.own_volume.uuid)
             case Checkpoint():
                 self._upkeep.checkpoint()
             case ChangeSlots(make, drop):

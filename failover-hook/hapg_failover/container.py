@@ -116,7 +116,7 @@ def act(environment: Mapping[str, str]) -> int:
         Kube(scope, configuration, requests),
         sql,
         SupervisorFiles(RUN),
-        Volume(VOLUME, now.major, now.wal_directory, Path(wal_volume) if wal_volume else None),
+        Volume(VOLUME, now.major, now.wal_directory, Path(wal_volume) if wal_volume else None, identity.claim),
         PeerClient(keys, now.peer_port),
         log,
         requests.counts,

@@ -107,6 +107,7 @@ class Operation:
             Op.HAND_OVER: self._hand_over,
             Op.STOP: self._stop,
             Op.STANDBYS: self._standbys,
+            Op.ADOPT: self._adopt,
         }
         try:
             return actions[self._run.op]()
@@ -168,6 +169,8 @@ class Operation:
         self._ensure_down(STOP_S)
         if self._tools.volume.foreign():
             self._tools.volume.set_foreign()
+        with suppress(OSError, ValueError):  # one that can't be read isn't started here
+            self._tools.volume.settle()
         refused = self._configure()
         if refused and not self._tools.volume.has_configuration():
             # no other is there to start with, and this one may take all memory
@@ -461,6 +464,11 @@ class Operation:
         if setting.k and not run.waited:
             sql.checkpoint(CHECKPOINT_S)
         return self._result(Outcome.OK, str(setting), sql.status(STATUS_S).position)
+
+    def _adopt(self) -> OpResult:
+        uuid = str(uuid4())
+        self._tools.volume.adopt(uuid)
+        return self._result(Outcome.OK, f"it is volume {uuid} from now on")
 
     def _stop(self) -> OpResult:
         self._ensure_down(max(10.0, self._tools.grace - 20.0))

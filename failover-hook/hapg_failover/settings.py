@@ -74,6 +74,11 @@ class Identity:
         return cls(*(environment[name] for name in names))
 
     @property
+    def claim(self) -> str:
+        """The name of the pod's claims, as core.origin has it."""
+        return f"{self.namespace}/{self.pod}"
+
+    @property
     def ordinal(self) -> int:
         """The number at the end of the pod's name."""
         return int(self.pod.rsplit("-", 1)[1])

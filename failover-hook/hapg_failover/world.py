@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from .adapters.ports import Hello
 from .adapters.volume import Volume
+from .core import origin
 from .core.actions import Op
 from .core.lsn import Position
 from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
-from .core.observation import ANSWERED, Greeting, LeaseView, Slot, Streaming
+from .core.observation import ANSWERED, Greeting, LeaseView, Origin, Slot, Streaming
 from .core.recovery import Recovery
 from .core.results import OpResult, PutResult, RecordCheck
 from .core.view import see, went_back
@@ -22,7 +23,7 @@ GONE_KEPT = 64
 @dataclass(frozen=True)
 class VolumeFacts:
     """What the data volume says, as read after the last operation. reason: what its state rests on; in_production: recovery has ended, as
-    the control file says; foreign: a server here was promoted by somebody else.
+    the control file says; foreign: a server here was promoted by somebody else; made_for, claim, accepted: as core.origin.judge takes them.
     """
 
     state: VolumeState
@@ -32,6 +33,9 @@ class VolumeFacts:
     reason: str = ""
     in_production: bool = True
     foreign: bool = False
+    made_for: str | None = None
+    claim: str | None = None
+    accepted: bool = False
 
 
 def read_volume(volume: Volume) -> VolumeFacts:
@@ -46,6 +50,9 @@ def read_volume(volume: Volume) -> VolumeFacts:
         assessment.reason,
         volume.production() is not None,
         volume.foreign(),
+        marker.made_for if marker else None,
+        volume.claim,
+        marker is not None and volume.accepted(),
     )
 
 
@@ -95,6 +102,20 @@ class World:
         if before is not None and went_back(before, self.lease):
             # The pods' versions begin anew as well: whatever comes now is newer than what we have.
             self.pods = {name: replace(pod, version="0") for name, pod in self.pods.items()}
+
+    @property
+    def origin(self) -> Origin:
+        """For whom the volume was made, by what is known of the Lease."""
+        v = self.volume
+        return origin.judge(v.made_for, v.claim, v.accepted, v.system_identifier, self.lease)
+
+    @property
+    def own_volume(self) -> VolumeFacts:
+        """What counts of the volume: a copy of another's counts as damaged, and isn't that one."""
+        v = self.volume
+        if v.state is not VolumeState.DATA or self.origin is not Origin.COPIED:
+            return v
+        return replace(v, state=VolumeState.DAMAGED, uuid=None, reason=origin.in_words(v.made_for, v.claim))
 
     def see_recovery(self, recovery: Recovery | None) -> None:
         """Take a look at the server's replay."""

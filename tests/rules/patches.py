@@ -25,6 +25,7 @@ from hapg_failover.core import (
     force,
     labels,
     members,
+    origin,
     pair,
     primary,
     rejoin,
@@ -43,7 +44,7 @@ from hapg_failover.core.fields import Fields
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
-from hapg_failover.core.observation import ANSWERED, LeaseView, Observation
+from hapg_failover.core.observation import ANSWERED, LeaseView, Observation, Origin
 from hapg_failover.core.results import OpResult, PutResult
 from hapg_failover.core.step import Step
 from hapg_failover.core.timing import Timing
@@ -712,4 +713,13 @@ leaves_at_once = _constant(switchover, "_awaits_a_member", lambda step: False)
 numbers_are_kept = _constant(primary, "nothing_begun", lambda step, term: None)
 backlog_unsaid = _constant(Step, "backlog", None)
 silent_while_apart = _constant(following, "attend", lambda step: None)
+copies_are_members = _constant(origin, "judge", lambda *_: Origin.OWN)
+
+
+def adopted_as_it_was(patch: pytest.MonkeyPatch) -> None:
+    """A copy that becomes ours keeps the UUID of its original."""
+    adopt = Volume.adopt
+    patch.setattr(Volume, "adopt", lambda self, uuid: adopt(self, self.marker().uuid))
+
+
 standbys_unrecorded = _constant(Volume, "note_standby", lambda self: None)

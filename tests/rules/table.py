@@ -876,5 +876,17 @@ PARTS = (
         patches.silent_while_apart,
         Witness(UNIT + "test_following.py::test_what_failed_is_told_and_shown"),
     ),
+    Part(
+        "13",
+        "a copy of another member's volume isn't that member",
+        patches.copies_are_members,
+        Witness(UNIT + "test_origin.py::test_a_copy_counts_as_damaged_and_not_as_the_volume_it_is_a_copy_of"),
+    ),
+    Part(
+        "13",
+        "a volume that is adopted is one that no Lease knows",
+        patches.adopted_as_it_was,
+        Witness(VOLUME + "test_a_volume_that_is_adopted_is_another_one_and_ours"),
+    ),
 )
 MUTANTS: dict[str, Mutant] = {part.says: part.mutant for part in PARTS}

@@ -30,6 +30,7 @@ _CONTROL_SIZE = 8192  # PG_CONTROL_FILE_SIZE of catalog/pg_control.h
 _VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\n?")
 _UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SYSTEM_IDENTIFIER = re.compile(r"[0-9]{1,20}")
+_CLAIM = re.compile(r"[0-9a-z-]{1,63}/[0-9a-z.-]{1,253}")
 _WAL_NAME = re.compile(r"wal\.[0-9A-Za-z-]{1,64}")
 _OID = re.compile(r"[1-9][0-9]{0,9}")
 _STANDBY_FILES = ("standby.signal", "recovery.conf")
@@ -37,10 +38,16 @@ _STANDBY_FILES = ("standby.signal", "recovery.conf")
 
 @dataclass(frozen=True)
 class Marker:
-    """What says that the volume is initialised. uuid: its identity, a new one after every clone."""
+    """What says that the volume is initialised.
+
+    uuid: its identity, a new one after every clone; made_for: the claim that it was made for, None: an earlier version has made it; former:
+    the UUID before it was adopted.
+    """
 
     uuid: str
     system_identifier: str
+    made_for: str | None = None
+    former: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,11 @@ class Assessment:
 class Volume:
     """The markers below `base`, and below `wal_volume` if WAL has a volume of its own. Every write is on disk when the call returns."""
 
-    def __init__(self, base: Path, major: str, wal_directory: str, wal_volume: Path | None = None) -> None:
+    def __init__(self, base: Path, major: str, wal_directory: str, wal_volume: Path | None = None, claim: str | None = None) -> None:
         """base: where the claim is mounted; major: of PostgreSQL; wal_directory: the name of WAL's directory in PGDATA; wal_volume: where
-        the claim of a WAL volume is mounted, None without one.
+        the claim of a WAL volume is mounted, None without one; claim: its name, as core.origin has it, None: not known.
         """
+        self.claim = claim
         self._base = base
         self._pgdata = base / "pgdata"
         self._major = major
@@ -119,9 +127,12 @@ class Volume:
     def _pair(self, wal: Files, marker: Marker | None) -> pair.Pair:
         """Return what both volumes show. Raise ValueError if the WAL volume's marker is unreadable."""
         theirs = _marker(wal)
+        own, other = marker.uuid if marker is not None else None, theirs.uuid if theirs is not None else None
+        if own is not None and theirs is not None and theirs.former == own:
+            other = own  # an adoption was cut off before the data volume's marker was written
         return pair.Pair(
-            marker.uuid if marker is not None else None,
-            theirs.uuid if theirs is not None else None,
+            own,
+            other,
             self._link(),
             self._data_files.number("probe"),
             wal.number("probe"),
@@ -177,13 +188,47 @@ class Volume:
     def write_marker(self, marker: Marker) -> None:
         """Mark the volume as initialised, the last step of an initialisation or a clone; before it, the WAL volume as its own."""
         self.clear_foreign()
-        text = dump({"uuid": marker.uuid, "systemIdentifier": marker.system_identifier})
+        self._data_files.remove("accept")
         if not self._term_is_readable():
             self._data_files.remove("term")  # the new data is whole without it
         if self._wal_files is not None:
             self._wal_files.write_in_place("probe", self._data_files.number("probe"))  # a new one isn't older
-            self._wal_files.write("volume", text)
-        self._data_files.write("volume", text)
+            self._wal_files.write("volume", self._text(marker))
+        self._data_files.write("volume", self._text(marker))
+
+    def _text(self, marker: Marker, former: str | None = None) -> str:
+        fields = {"uuid": marker.uuid, "systemIdentifier": marker.system_identifier, "madeFor": self.claim, "former": former}
+        return dump({name: value for name, value in fields.items() if value is not None})
+
+    def accepted(self) -> bool:
+        """Tell whether an operator wants this data, for whichever claim it was made."""
+        return self._data_files.has("accept")
+
+    def adopt(self, uuid: str) -> None:
+        """Make the volume our claim's own, under a new UUID: it isn't the one that it is a copy of. Raise OSError, ValueError.
+
+        The data volume's marker decides. Until it is written, the WAL volume's says to which UUID it belonged.
+        """
+        marker = self.marker()
+        if marker is None:
+            raise ValueError("there is no marker")
+        adopted = Marker(uuid, marker.system_identifier)
+        if self._wal_files is not None:
+            self._wal_files.write("volume", self._text(adopted, former=marker.uuid))
+        self._data_files.write("volume", self._text(adopted))
+        self.settle()
+
+    def settle(self) -> None:
+        """Bind a volume to our claim that an earlier version has made; tidy up after an adoption. Raise OSError, ValueError."""
+        marker = self.marker()
+        if marker is None:
+            return
+        if self._wal_files is not None and (theirs := _marker(self._wal_files)) is not None and theirs.former is not None:
+            self._wal_files.write("volume", self._text(marker))
+        if marker.made_for is None and self.claim is not None:
+            self._data_files.write("volume", self._text(marker))
+        if self.accepted():
+            self._data_files.remove("accept")
 
     def term(self) -> int:
         """Return the highest term the volume's server was steered under; 0 without a readable one, with which no volume is sound."""
@@ -371,8 +416,10 @@ def _marker(files: Files) -> Marker | None:
         return None
     with suppress(ValueError):
         fields = Fields.parse(text, "volume")
-        marker = Marker(fields.text("uuid"), fields.text("systemIdentifier"))
-        if _UUID.fullmatch(marker.uuid) and _SYSTEM_IDENTIFIER.fullmatch(marker.system_identifier):
+        made_for, former = fields.optional_text("madeFor"), fields.optional_text("former")
+        marker = Marker(fields.text("uuid"), fields.text("systemIdentifier"), made_for, former)
+        forms = (_UUID, marker.uuid), (_SYSTEM_IDENTIFIER, marker.system_identifier), (_CLAIM, made_for), (_UUID, former)
+        if all(text is None or form.fullmatch(text) for form, text in forms):
             return marker
     raise ValueError(f"{files.base}/volume holds no marker, an object with uuid and systemIdentifier")
 

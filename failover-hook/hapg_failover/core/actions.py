@@ -24,6 +24,7 @@ class Op(Enum):
     HAND_OVER = "hand-over"
     STOP = "stop"
     STANDBYS = "standbys"
+    ADOPT = "adopt"
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,14 @@ from . import election, labels, rejoin
 from .actions import Announce, Op, PutKind
 from .memory import Phase
 from .model import LeaseState, VolumeState
+from .observation import Origin
 from .results import OpResult, Outcome
 from .step import Step, busy
 
 BOOTSTRAP_PATIENCE_S = 30.0
+COPY_HELP = (
+    "It isn't used, and is cloned anew once there is a primary; if its data is wanted, make a file `accept` beside pgdata, delete the pod"
+)
 
 
 def empty(step: Step) -> None:
@@ -53,6 +57,8 @@ def damaged(step: Step) -> None:
     """The volume can't be started: a clone helps; while there is no primary to clone, data that didn't start is tried again."""
     o, m, s = step.o, step.m, step.state
     labels.replica(step)
+    if o.origin is Origin.COPIED:
+        step.tell("VolumeCopied", f"{o.volume_reason}. {COPY_HELP}")
     if busy(step) or o.lease is None:
         step.because("waiting")
     elif o.deleting:
@@ -63,9 +69,9 @@ def damaged(step: Step) -> None:
         step.remember(retry_at=0.0, retried=step.version)
         step.go(Phase.BOOT, "another server has started: try to start ours once more")
     elif s is not None and s.system_identifier is not None and s.holder != o.me:
-        _clone(step, s, "the volume is damaged")
+        _clone(step, s, "the volume is a copy" if o.origin is Origin.COPIED else "the volume is damaged")
     else:
-        step.publish(False, "our volume is damaged")
+        step.publish(False, o.volume_reason if o.origin is Origin.COPIED else "our volume is damaged")
 
 
 def _others_start(step: Step) -> bool:

@@ -274,5 +274,8 @@ def _op_answered(step: Step) -> None:
             synchronous.answered(step, result)
         case Op.PREPARE:
             switchover.prepared(step, result)
+        case Op.ADOPT if ok:
+            step.actions.append(Announce("Normal", "VolumeAdopted", f"the volume was made for another claim: {result.text}"))
+            step.go(Phase.BOOT, "the volume is ours now")
         case Op.HAND_OVER | Op.STOP:
             primary.stopped(step, result)

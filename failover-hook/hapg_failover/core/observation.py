@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from .lsn import Position
 from .model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseObject, LeaseState, Pod, VolumeState
@@ -29,6 +30,16 @@ class LeaseView:
     last_read: float
     missing_since: float | None = None
     instead: LeaseObject | None = None
+
+
+class Origin(Enum):
+    """OWN: the volume was made for our claim, or nothing says otherwise; COPIED: for another one, and it counts as damaged; ADOPTABLE: for
+    another one, and it may become ours.
+    """
+
+    OWN = "own"
+    COPIED = "copied"
+    ADOPTABLE = "adoptable"
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ class Observation:
     says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted:
     answers, asked: requests of a holder; each shown once. refused: why PostgreSQL doesn't take the release's configuration, '' if it does.
     foreign: our server was promoted by somebody else, and hasn't been rewound or cloned since. tablespaces: OIDs of those that the server's
-    directory links to.
+    directory links to. origin: of the volume.
     """
 
     now: float
@@ -126,6 +137,7 @@ class Observation:
     blind: bool = False
     refused: str = ""
     tablespaces: tuple[str, ...] = ()
+    origin: Origin = Origin.OWN
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None

@@ -6,6 +6,7 @@ from . import labels, storage, synchronous
 from .actions import Announce, Op
 from .memory import Phase
 from .model import VolumeState
+from .observation import Origin
 from .results import OpResult, Outcome
 from .step import Step, busy
 
@@ -28,6 +29,8 @@ def boot(step: Step) -> None:
         step.go(Phase.STOPPING, "the pod is going away")
     elif o.volume_state is VolumeState.EMPTY:
         step.go(Phase.EMPTY, "the data volume is empty")
+    elif o.volume_state is VolumeState.DAMAGED and o.origin is Origin.COPIED:
+        step.go(Phase.DAMAGED, o.volume_reason)
     elif o.volume_state is VolumeState.DAMAGED:
         step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
         step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
@@ -38,6 +41,10 @@ def boot(step: Step) -> None:
     elif o.volume_state is VolumeState.MISMATCHED:
         step.tell("VolumesMismatched", f"{o.volume_reason}; to have the pod cloned anew, delete both of its claims and the pod")
         step.because(o.volume_reason)
+    elif o.origin is Origin.ADOPTABLE and o.lease is None:
+        step.because("the volume was made for another claim; the Lease, which decides what becomes of it, hasn't been read yet")
+    elif o.origin is Origin.ADOPTABLE:
+        step.run(Op.ADOPT, "the volume was made for another claim, and is restored here: make it ours")
     elif o.server == "standby" and not synchronous.unguarded(step):
         step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
     else:

@@ -23,6 +23,8 @@ FILLED_UP = 3 * 1024 * 1024
 class FillingVolume:
     """A volume whose WAL takes the last of its room while the server runs."""
 
+    claim = None
+
     def __init__(self) -> None:
         self.room = 1 << 30
 

@@ -251,3 +251,21 @@ def test_room_for_a_clone_counts_wal_that_no_directory_links_to(member: Member, 
     (member.wal / "wal.left").mkdir()
     (member.wal / "wal.left" / "000000010000000000000001").write_bytes(bytes(1 << 20))
     assert member.volume.room_for_clone()[WAL_VOLUME] >= 1 << 20
+
+
+def test_an_adoption_that_is_cut_off_leaves_a_pair(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Volume(member.data, "15", "pg_wal", member.wal, "demo/pg-1")
+    before = (member.data / "volume").read_text()
+    ours.adopt("new")
+    after = (member.data / "volume").read_text()
+    assert (member.wal / "volume").read_text() == after != before
+    with monkeypatch.context() as patch:
+        patch.setattr(Volume, "settle", lambda self: None)
+        ours.adopt("newer")
+    assert ours.assess().state is VolumeState.DATA
+    (member.data / "volume").write_text(after)  # as if it had been cut off before this one was written
+    assert ours.assess().state is VolumeState.DATA
+    ours.adopt("newest")
+    assert "former" not in (member.wal / "volume").read_text()
+    (member.data / "volume").write_text(after)
+    assert ours.assess().state is VolumeState.DAMAGED

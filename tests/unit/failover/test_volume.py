@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -132,6 +134,60 @@ def test_the_mark_of_a_promotion_by_somebody_else_stays_until_there_is_other_dat
     assert volume.foreign()
     volume.write_marker(MARKER)
     assert not read_volume(volume).foreign
+
+
+def claimed(base: Path, claim: str) -> Volume:
+    return Volume(base, "15", "pg_wal", claim=claim)
+
+
+def test_a_volume_is_made_for_a_claim_and_a_copy_shows_for_which(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    claimed(tmp_path, "demo/pg-0").write_marker(MARKER)
+    copy = claimed(tmp_path, "demo/pg-1")
+    copy.settle()
+    assert copy.marker() == replace(MARKER, made_for="demo/pg-0")
+    found = read_volume(copy)
+    assert (found.state, found.made_for, found.claim, found.accepted) == (VolumeState.DATA, "demo/pg-0", "demo/pg-1", False)
+
+
+def test_a_marker_of_an_earlier_version_is_bound_to_the_claim_at_the_next_start(volume: Volume, tmp_path: Path) -> None:
+    make_data(tmp_path)
+    volume.write_marker(MARKER)
+    assert volume.marker() == MARKER
+    ours = claimed(tmp_path, "demo/pg-0")
+    ours.settle()
+    assert ours.marker() == replace(MARKER, made_for="demo/pg-0")
+
+
+def test_a_volume_that_is_adopted_is_another_one_and_ours(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    claimed(tmp_path, "demo/pg-0").write_marker(MARKER)
+    copy = claimed(tmp_path, "demo/pg-1")
+    copy.set_foreign()
+    (tmp_path / "accept").touch()
+    assert read_volume(copy).accepted
+    copy.adopt("new")
+    assert copy.marker() == Marker("new", MARKER.system_identifier, made_for="demo/pg-1")
+    assert (copy.accepted(), copy.foreign()) == (False, True)
+
+
+def test_an_acceptance_lasts_no_longer_than_the_data(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    ours = claimed(tmp_path, "demo/pg-1")
+    (tmp_path / "accept").touch()
+    ours.write_marker(MARKER)
+    assert not ours.accepted()
+    (tmp_path / "accept").touch()
+    ours.settle()
+    assert not ours.accepted()
+
+
+@pytest.mark.parametrize("claim", ["pg-0", "demo/pg-0; see here", "Demo/pg-0", ""])
+def test_a_claim_of_another_form_is_not_quoted(volume: Volume, tmp_path: Path, claim: str) -> None:
+    make_data(tmp_path)
+    (tmp_path / "volume").write_text(json.dumps({"uuid": "u1", "systemIdentifier": "7", "madeFor": claim}))
+    assert volume.assess().state is VolumeState.DAMAGED
+    assert "here" not in volume.assess().reason
 
 
 def test_no_temporary_file_is_left(volume: Volume, tmp_path: Path) -> None:
