@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from .adapters import tail
 from .adapters.clock import boottime
 from .adapters.log import Log
 from .adapters.peers import PeerAnswer, PeerClient
@@ -52,6 +53,7 @@ from .core.observation import Observation
 from .core.pace import longest_wait
 from .core.readiness import is_ready
 from .core.results import RecordCheck
+from .core.tail import TailRequest, may_give
 from .grants import Grants
 from .inspection import INSTEAD
 from .looks import Looks
@@ -99,6 +101,7 @@ class Agent:
         self._requests = requests
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._repeats: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._peers = peers
         self._grants = Grants(peers, self._changes.put, log)
         self._verbs = Verbs(supervisor)
         self._memory = Memory()
@@ -151,6 +154,14 @@ class Agent:
     def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
         """Decide on a peer's request for a grant; None if that takes too long."""
         return self._grants.asked_by_peer(request)
+
+    def tail_for_peer(self, request: TailRequest) -> bytes | None:
+        """Return what our dead server had written and a standby hasn't received; None if that can't be given. Raise OSError."""
+        w = self._world
+        state = w.lease.state if w.lease is not None else None
+        if not may_give(request, self._me, state, self._memory, boottime() - w.probe_at, w.own_volume.foreign):
+            return None
+        return tail.read(self._volume, request.timeline, request.lsn)
 
     def is_live(self) -> bool:
         """The deciding thread turns."""
@@ -395,6 +406,7 @@ class Agent:
             reloads_conninfo=settings.reloads_conninfo,
             moved_at=self._recovering.moved_at,
             stall=settings.timing.stall,
+            ask_tail=self._peers.tail,
         )
 
         def work() -> None:

@@ -14,7 +14,9 @@ from math import floor
 from typing import Any
 from uuid import uuid4
 
+from .adapters import tail
 from .adapters.clock import boottime
+from .adapters.peers import NotNow, PeerError
 from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor
 from .adapters.volume import Marker, Volume
 from .configuration import DataRefused, configure
@@ -25,6 +27,7 @@ from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
 from .core.results import OpResult, Outcome
+from .core.tail import MOST, TailRequest
 from .core.timing import Timing
 from .core.wal import parse_history, segment_name, segment_start
 from .inspection import Inspection
@@ -48,16 +51,23 @@ NEAR_BYTES = 16 * 1024 * 1024
 FRESH_S = 0.5
 STANDBYS_S = 4.0
 STATUS_S = 2.0
+TAIL_S = 1.5
+TAIL_PATIENCE_S = 0.4
+TAIL_AGAIN_S = 0.05
 NOT_CONNECTED = re.compile("connection to server .*failed|could not connect to server")
 KILLED = re.compile(r"ended with code (129|1[3-9][0-9]|2[0-9][0-9])$")
 TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
+
+
+AskTail = Callable[[TailRequest, str, float], bytes]
 
 
 @dataclass(frozen=True)
 class Tools:
     """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; slot: our replication slot on a primary, None: no slots;
     missing: programs that the image lacks; reloads_conninfo: a standby takes another upstream without a restart. moved_at: boot time at
-    which the server, or a job, was last seen to make progress; stall: for how long it may make none, in seconds.
+    which the server, or a job, was last seen to make progress; stall: for how long it may make none, in seconds. ask_tail: asks the agent
+    at an address for what its dead server had not sent, within so many seconds; raises PeerError.
     """
 
     verbs: Verbs
@@ -71,6 +81,7 @@ class Tools:
     reloads_conninfo: bool = True
     moved_at: Callable[[], float] = lambda: 0.0
     stall: float = Timing.stall
+    ask_tail: AskTail | None = None
 
 
 class Operation:
@@ -236,7 +247,33 @@ class Operation:
         run = self._run
         position = self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast")
         self._note_standby()
-        return self._sealed(position)
+        ask = self._tools.ask_tail
+        if run.host is None or ask is None or position is None or position.timeline != run.timeline:
+            return self._sealed(position)
+        position, fetched = self._with_tail(ask, run.host, position)
+        result = self._sealed(position)
+        return replace(result, text=f"{result.text} {fetched} bytes fetched that were not sent".lstrip()) if fetched else result
+
+    def _with_tail(self, ask: AskTail, host: str, position: Position) -> tuple[Position, int]:
+        """Fetch what the dead server had written beyond `position`; return the new end of WAL, and how many bytes have come."""
+        tools, fetched, end = self._tools, 0, boottime() + TAIL_S
+        while fetched < MOST and (left := end - boottime()) > 0:
+            place = position.lsn + fetched
+            try:
+                data = ask(TailRequest(self._run.lease_term, position.timeline, place), host, left)
+            except NotNow:
+                if fetched or left < TAIL_S - TAIL_PATIENCE_S:
+                    break
+                time.sleep(TAIL_AGAIN_S)  # it may not know yet that its release has been accepted
+                continue
+            except PeerError:
+                break
+            if not data:
+                break
+            tail.add(tools.volume, position.timeline, place, data)
+            fetched += len(data)
+        found = self._inspection.end_of_wal(position.lsn) if fetched else None
+        return (position, 0) if found is None or found <= position else (found, found.lsn - position.lsn)
 
     def _sealed_position(self, how: str) -> Position | None:
         title = self._verb("seal", how, timeout=self._run.seconds) if how == "drain" else self._steer("seal", how)

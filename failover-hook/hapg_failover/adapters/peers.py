@@ -1,9 +1,10 @@
-"""The members' agents among themselves: requests for grants over HTTP, each signed with a key that only the pods of a release have.
+"""The members' agents among themselves: requests over HTTP, each signed with a key that only the pods of a release have.
 
 There is a key of each of the release's passwords. Where one password is changed, pods have it at different times, up to a minute or so
 apart; the other key remains the same for all of them.
 
-POST /grant, a JSON object of core.model.GrantRequest; the answer is one of {volume, granted, reason}. `X-Ha-Postgres-Mac` is the
+POST /grant, a JSON object of core.model.GrantRequest; the answer is one of {volume, granted, reason}. POST /tail, one of
+core.tail.TailRequest; the answer is WAL, or 409 if there is none to be had. `X-Ha-Postgres-Mac` is the
 HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer passes for a new one. An
 answer that can't be verified, or that comes too late, is no answer. Anything unsigned is neither parsed nor kept.
 """
@@ -24,17 +25,25 @@ from http import HTTPStatus
 from ..core.fields import Fields
 from ..core.model import GrantRequest, Holder
 from ..core.password import Passwords
+from ..core.tail import AT_ONCE, TailRequest
 from .requests import Request, Response
 from .serving import HttpServer, Later
 
 _MAC = "X-Ha-Postgres-Mac"
 _LONGEST_BODY = 4096
 _LONGEST_ANSWER = 16384
+_CHUNK = 65536
+_LABELS = {"/grant": b"request", "/tail": b"tail"}
+"""What is signed along with the body of a request: one isn't good for another path."""
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
 
 class PeerError(Exception):
     """A peer couldn't be reached, didn't answer in time, or its answer isn't signed with our key."""
+
+
+class NotNow(PeerError):
+    """The peer has nothing to give, or doesn't know yet that it has."""
 
 
 class _UnknownKey(PeerError):
@@ -85,6 +94,17 @@ def decode(body: bytes) -> GrantRequest:
     )
 
 
+def encode_tail(request: TailRequest) -> bytes:
+    """Return the body of a request for WAL."""
+    return json.dumps({"term": request.term, "timeline": request.timeline, "lsn": request.lsn}).encode()
+
+
+def decode_tail(body: bytes) -> TailRequest:
+    """Return the request for WAL in a body. Raise ValueError, with the field's name."""
+    fields = Fields.parse(body.decode("utf-8", "replace"), "request")
+    return TailRequest(fields.integer("term"), fields.integer("timeline"), fields.integer("lsn"))
+
+
 class PeerClient:
     """Asks other members' agents."""
 
@@ -95,27 +115,33 @@ class PeerClient:
 
     def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
         """Ask the agent at `address`; all of it takes at most `timeout` seconds, however the answer is spread. Raise PeerError."""
-        end = time.monotonic() + timeout
-        *others, last = self._keys()
-        for key in others:
-            with suppress(_UnknownKey):
-                return self._ask(key, request, address, end)
-        return self._ask(last, request, address, end)
-
-    def _ask(self, key: bytes, request: GrantRequest, address: str, end: float) -> PeerAnswer:
-        body = encode(request)
-        mac = _sign(key, b"request", body)
-        head = f"POST /grant HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{_MAC}: {mac}\r\n\r\n"
-        try:
-            said = _exchange((address, self._port), head.encode() + body, end)
-        except OSError as error:
-            raise PeerError(str(error) or type(error).__name__) from error
-        text = _verified(said, mac, key)
+        text = self._post("/grant", encode(request), address, timeout, _LONGEST_ANSWER)
         try:
             fields = Fields.parse(text.decode("utf-8", "replace"), "answer")
             return PeerAnswer(fields.text("volume"), fields.flag("granted"), fields.text("reason"))
         except ValueError as error:
             raise PeerError(str(error)) from error
+
+    def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:
+        """Return WAL of the dead server whose agent is at `address`, b'' if there is no more. As `ask` otherwise."""
+        return self._post("/tail", encode_tail(request), address, timeout, AT_ONCE + _LONGEST_ANSWER)
+
+    def _post(self, path: str, body: bytes, address: str, timeout: float, most: int) -> bytes:
+        end = time.monotonic() + timeout
+        *others, last = self._keys()
+        for key in others:
+            with suppress(_UnknownKey):
+                return self._post_with(key, path, body, address, end, most)
+        return self._post_with(last, path, body, address, end, most)
+
+    def _post_with(self, key: bytes, path: str, body: bytes, address: str, end: float, most: int) -> bytes:
+        mac = _sign(key, _LABELS[path], body)
+        head = f"POST {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{_MAC}: {mac}\r\n\r\n"
+        try:
+            said = _exchange((address, self._port), head.encode() + body, end, most)
+        except OSError as error:
+            raise PeerError(str(error) or type(error).__name__) from error
+        return _verified(said, mac, key)
 
 
 def _verified(said: bytes, mac: str, key: bytes) -> bytes:
@@ -124,6 +150,8 @@ def _verified(said: bytes, mac: str, key: bytes) -> bytes:
     status = _STATUS.match(head)
     if status is not None and int(status[1]) == HTTPStatus.FORBIDDEN:
         raise _UnknownKey(f"status {status[1].decode()}")
+    if status is not None and int(status[1]) == HTTPStatus.CONFLICT:
+        raise NotNow(f"status {status[1].decode()}")
     if status is None or int(status[1]) != HTTPStatus.OK:
         raise PeerError(f"status {status[1].decode()}" if status else "no answer in HTTP")
     lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
@@ -134,18 +162,18 @@ def _verified(said: bytes, mac: str, key: bytes) -> bytes:
     return text
 
 
-def _exchange(address: tuple[str, int], said: bytes, end: float) -> bytes:
-    """Say something to a server and return its answer, until it hangs up. end: monotonic time. Raise OSError."""
+def _exchange(address: tuple[str, int], said: bytes, end: float, most: int) -> bytes:
+    """Say something to a server and return its answer of at most so many bytes, until it hangs up. end: monotonic time. Raise OSError."""
     with socket.create_connection(address, timeout=_left(end)) as connection:
         connection.sendall(said)
-        answer = b""
-        while len(answer) <= _LONGEST_ANSWER:
+        answer = bytearray()
+        while len(answer) <= most:
             connection.settimeout(_left(end))
-            part = connection.recv(_LONGEST_ANSWER)
+            part = connection.recv(_CHUNK)
             if not part:
-                return answer
+                return bytes(answer)
             answer += part
-    raise OSError(f"the answer has more than {_LONGEST_ANSWER} bytes")
+    raise OSError(f"the answer has more than {most} bytes")
 
 
 def _left(end: float) -> float:
@@ -158,10 +186,19 @@ def _left(end: float) -> float:
 class PeerServer:
     """Answers other members' agents, a few at a time."""
 
-    def __init__(self, port: int, keys: Keys, ask: Callable[[GrantRequest], PeerAnswer | None]) -> None:
-        """port: 0 for any; ask: may take a while, returns None if there is no answer in time. Raise OSError if the port is taken."""
+    def __init__(
+        self,
+        port: int,
+        keys: Keys,
+        ask: Callable[[GrantRequest], PeerAnswer | None],
+        tail: Callable[[TailRequest], bytes | None],
+    ) -> None:
+        """port: 0 for any; ask: may take a while, returns None if there is no answer in time; tail: returns WAL, None if the peer can't
+        have it, and may raise OSError. Raise OSError if the port is taken.
+        """
         self._keys = keys
         self._ask = ask
+        self._tail = tail
         self._server = HttpServer(port, "peers", self._answer, _LONGEST_BODY)
 
     @property
@@ -179,17 +216,26 @@ class PeerServer:
 
     def _answer(self, request: Request) -> Response | Later:
         """Judge a request: only one that is signed with our key is looked at."""
-        if (request.method, request.path) != ("POST", "/grant"):
+        if request.method != "POST" or request.path not in _LABELS:
             return Response(HTTPStatus.BAD_REQUEST)
-        mac = request.headers.get(_MAC.lower().encode(), b"")
-        key = next((key for key in self._keys() if hmac.compare_digest(mac, _sign(key, b"request", request.body).encode())), None)
+        mac, label = request.headers.get(_MAC.lower().encode(), b""), _LABELS[request.path]
+        key = next((key for key in self._keys() if hmac.compare_digest(mac, _sign(key, label, request.body).encode())), None)
         if key is None:
             return Response(HTTPStatus.FORBIDDEN)
         try:
+            if request.path == "/tail":
+                wanted = decode_tail(request.body)
+                return lambda: self._given(wanted, mac, key)
             asked = decode(request.body)
         except ValueError:
             return Response(HTTPStatus.BAD_REQUEST)
         return lambda: self._decided(asked, mac, key)
+
+    def _given(self, request: TailRequest, mac: bytes, key: bytes) -> Response:
+        data = self._tail(request)
+        if data is None:
+            return Response(HTTPStatus.CONFLICT)
+        return Response(HTTPStatus.OK, data, {"Content-Type": "application/octet-stream", _MAC: _sign(key, b"answer", mac, data)})
 
     def _decided(self, request: GrantRequest, mac: bytes, key: bytes) -> Response:
         answer = self._ask(request)

@@ -169,7 +169,7 @@ class Volume:
         return linked if volume == str(self._wal_files.base) and _WAL_NAME.fullmatch(linked) else None
 
     @contextmanager
-    def _wal(self) -> Iterator[int]:
+    def wal(self) -> Iterator[int]:
         """Hold a descriptor of WAL's directory. Raise FileNotFoundError, Irregular, OSError."""
         if self._wal_files is None:
             with self._data_files.directory("pgdata", self._wal_directory) as wal:
@@ -375,7 +375,7 @@ class Volume:
 
     def read_wal(self, segment: str, offset: int, length: int) -> bytes | None:
         """Return bytes of a segment file, fewer at its end, None if there is no such file. Raise OSError."""
-        with self._wal() as wal:  # a directory that isn't there proves nothing of its files
+        with self.wal() as wal:  # a directory that isn't there proves nothing of its files
             try:
                 file = beneath.open_file(wal, segment, os.O_RDONLY, f"{self._pgdata}/{self._wal_directory}/{segment}")
             except FileNotFoundError:
@@ -403,7 +403,7 @@ class Volume:
     def _segments(self) -> dict[str, int]:
         """Return the sizes of the WAL segments, in bytes, by name; none if their directory isn't there. Raise OSError."""
         try:
-            with self._wal() as wal:
+            with self.wal() as wal:
                 return {name: size for name, size in beneath.sizes(wal).items() if newest_segment_timeline([name])}
         except FileNotFoundError:
             return {}

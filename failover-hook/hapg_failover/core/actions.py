@@ -34,6 +34,7 @@ class Run:
     longer check; drain: seal only once the primary has ended the stream; seconds: how long a checkpoint may take. guard: start a server
     that acknowledges nothing without so many standbys; setting: of synchronous_standby_names; waited: the one before made commits wait;
     reserve: use what was set aside on a volume that is full; known: a position that our server is known to have flushed.
+    lease_term: of the Lease that was given back, whose dead holder at `host` is asked for what it had not sent.
     keep: the standby to which a server that is shut down sends its last records, however far behind it is.
     """
 
@@ -54,6 +55,7 @@ class Run:
     reserve: bool = False
     known: Position | None = None
     keep: str | None = None
+    lease_term: int = 0
 
 
 class PutKind(Enum):

@@ -14,7 +14,7 @@ TELL_AFTER_S = 20.0
 SETTLE_S = 10.0
 CHANGED_S = 30.0
 SHOW_AGAIN_S = 1.5
-UNKNOWN = "its server follows, but is no member: it catches up, or its log says why it doesn't stream"
+UNKNOWN = "its server has been told to follow: it catches up, or its log says why it doesn't stream"
 ENDED = "its server has ended: its log says why"
 
 

@@ -145,7 +145,8 @@ def follow(step: Step) -> None:
     elif s is None:
         step.run(Op.SEAL, f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal", slow=True)
     elif s.release is not None:
-        step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal")
+        dead = {"host": s.address, "timeline": s.timeline, "lease_term": s.term} if not s.release.clean else {}
+        step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal", **dead)
     elif s.holder == o.me:
         step.run(Op.SEAL, "the Lease is ours but our server follows: seal")
     elif s.term != m.follow_term:
@@ -226,8 +227,8 @@ def _refollow(step: Step, s: LeaseState) -> None:
 
 
 def _left_out(step: Step, s: LeaseState) -> bool:
-    """The primary hasn't made us a member though we follow: we may not be streaming."""
-    return step.o.now - step.m.phase_since > RECHECK_S and all(x.volume != step.o.volume for x in s.members)
+    """The primary doesn't count us among the members that stream though we follow: something may keep us from it."""
+    return step.o.now - step.m.phase_since > RECHECK_S and not any(x.volume == step.o.volume and x.streaming for x in s.members)
 
 
 def follow_answered(step: Step, result: OpResult) -> None:

@@ -329,6 +329,12 @@ def newest_segment_timeline(names: Iterable[str]) -> int | None:
     return max((int(name[:8], 16) for name in names if _SEGMENT_NAME.fullmatch(name)), default=None)
 
 
+def is_page(page: bytes, lsn: int) -> bool:
+    """Tell whether a page was written for the place `lsn`: it isn't empty, nor of a file that was renamed to be written anew."""
+    magic, _, _, address, _ = _PAGE_HEADER.unpack_from(page)
+    return bool(magic != 0 and address == lsn)
+
+
 def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> bool:
     """Tell whether a dead server's volume may hold WAL that goes on at `lsn`, the end of somebody else's.
 
@@ -344,9 +350,9 @@ def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: i
         return False
     if len(page) < _PAGE:
         return True  # cut short: no file of PostgreSQL's is
-    magic, info, _, address, _ = _PAGE_HEADER.unpack_from(page)
-    if magic == 0 or address != page_start:
+    if not is_page(page, page_start):
         return False
+    info = _PAGE_HEADER.unpack_from(page)[1]
     if lsn % 8 != 0:
         return True  # within a record
     header = _header_size(lsn, segment_size)

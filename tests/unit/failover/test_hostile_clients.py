@@ -26,6 +26,7 @@ from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import GrantRequest, Holder, Pod
 from hapg_failover.core.observation import LeaseView, Observation
 from hapg_failover.core.results import PutOutcome, PutResult
+from hapg_failover.core.tail import TailRequest
 from hapg_failover.grants import LIMIT_S, Grants
 from hapg_failover.world import Change, VolumeFacts, World
 
@@ -44,6 +45,10 @@ LARGE = "figures " * (1 << 19)
 
 def dial(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def no_tail(request: TailRequest) -> None:
+    """There is nothing to give."""
 
 
 class Crowd:
@@ -187,7 +192,7 @@ def test_a_peer_is_answered_and_nobody_else_is_heard(crowd: Callable[[int], Crow
         heard.append(request)
         return PeerAnswer("v1", True, "fine")
 
-    server = PeerServer(0, lambda: (KEY,), ask)
+    server = PeerServer(0, lambda: (KEY,), ask, no_tail)
     server.start()
     CROWDS[kind](crowd(server.port))
     client = PeerClient(lambda: (KEY,), server.port)
@@ -235,7 +240,7 @@ def test_nothing_is_parsed_of_a_request_that_is_not_signed(monkeypatch: pytest.M
         return decode(body)
 
     monkeypatch.setattr(peers, "decode", note)
-    server = PeerServer(0, lambda: (KEY,), lambda _: None)
+    server = PeerServer(0, lambda: (KEY,), lambda _: None, no_tail)
     server.start()
     for mac in ("", "0" * 64, "ä" * 32, "x" * 4000):
         connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
@@ -256,7 +261,7 @@ def test_no_more_requests_wait_for_a_decision_than_there_are_threads_for() -> No
         go_on.wait(20)
         return PeerAnswer("v1", True, "fine")
 
-    server = PeerServer(0, lambda: (KEY,), ask)
+    server = PeerServer(0, lambda: (KEY,), ask, no_tail)
     server.start()
     client = PeerClient(lambda: (KEY,), server.port)
     answers: list[PeerAnswer] = []
@@ -379,7 +384,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
     replica = Member(replace(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
     log: Any = lambda *_, **__: None  # noqa: E731
     replica.grants = Grants(PeerClient(lambda: (KEY,), 0), replica.report, log)
-    server = PeerServer(0, lambda: (KEY,), replica.grants.asked_by_peer)
+    server = PeerServer(0, lambda: (KEY,), replica.grants.asked_by_peer, no_tail)
     port = server.port
     if is_crowded:
         server.start()

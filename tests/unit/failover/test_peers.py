@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 
 import pytest
 
 from hapg_failover.adapters import peers
-from hapg_failover.adapters.peers import PeerAnswer, PeerClient, PeerError, PeerServer, decode, encode, peer_key
+from hapg_failover.adapters.peers import NotNow, PeerAnswer, PeerClient, PeerError, PeerServer, decode, encode, peer_key
 from hapg_failover.core.model import GrantRequest, Holder
 from hapg_failover.core.password import Passwords
+from hapg_failover.core.tail import TailRequest
 
 KEY = peer_key("secret")
 REQUEST = GrantRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
@@ -20,6 +23,10 @@ LIMIT = 5.0
 
 def keys() -> tuple[bytes, ...]:
     return (KEY,)
+
+
+def no_tail(request: TailRequest) -> None:
+    """There is nothing to give."""
 
 
 class Desk:
@@ -41,7 +48,7 @@ def desk() -> Desk:
 
 @pytest.fixture
 def port(desk: Desk) -> int:
-    server = PeerServer(0, keys, desk.ask)
+    server = PeerServer(0, keys, desk.ask, no_tail)
     server.start()
     return server.port
 
@@ -78,7 +85,7 @@ def test_a_password_that_others_do_not_have_yet_stops_no_grant(desk: Desk, their
         return (peer_key("same"),) if ours is None else peers.peer_keys(ours)
 
     for asking, answering in ((all_theirs, all_ours), (all_ours, all_theirs)):
-        server = PeerServer(0, answering, desk.ask)
+        server = PeerServer(0, answering, desk.ask, no_tail)
         server.start()
         try:
             answer = PeerClient(asking, server.port).ask(REQUEST, "127.0.0.1", LIMIT)
@@ -94,7 +101,7 @@ def test_no_decision_is_no_answer(desk: Desk, port: int) -> None:
 
 
 def test_nobody_there_is_an_error() -> None:
-    server = PeerServer(0, keys, lambda request: None)
+    server = PeerServer(0, keys, lambda request: None, no_tail)
     free = server.port
     server.close()
     with pytest.raises(PeerError):
@@ -121,10 +128,40 @@ def test_what_is_no_request_of_ours_is_refused(desk: Desk, port: int, path: str,
 
 
 def test_a_signed_body_must_be_a_request(desk: Desk, port: int) -> None:
-    import hashlib
-    import hmac
 
     body = json.dumps({"term": 1}).encode()
     mac = hmac.new(KEY, b"\n".join((b"request", body)), hashlib.sha256).hexdigest()
     assert raw(port, "/grant", body, **{"X-Ha-Postgres-Mac": mac}) == 400
     assert desk.heard == []
+
+
+def given(tail: Callable[[TailRequest], bytes | None]) -> int:
+    server = PeerServer(0, keys, lambda request: None, tail)
+    server.start()
+    return server.port
+
+
+def test_a_peer_gives_what_its_dead_server_had_not_sent() -> None:
+    heard: list[TailRequest] = []
+    wal = bytes(range(256)) * 16_000
+
+    def tail(request: TailRequest) -> bytes:
+        heard.append(request)
+        return wal
+
+    asked = TailRequest(7, 3, 0x1_0500_0028)
+    assert PeerClient(keys, given(tail)).tail(asked, "127.0.0.1", LIMIT) == wal
+    assert heard == [asked]
+
+
+def test_a_peer_that_has_nothing_to_give_says_so() -> None:
+    with pytest.raises(NotNow):
+        PeerClient(keys, given(no_tail)).tail(TailRequest(7, 3, 0), "127.0.0.1", LIMIT)
+
+
+def test_the_signature_of_a_request_for_a_grant_gives_no_wal() -> None:
+    body = peers.encode_tail(TailRequest(7, 3, 0))
+    mac = hmac.new(KEY, b"\n".join((b"request", body)), hashlib.sha256).hexdigest()
+    connection = HTTPConnection("127.0.0.1", given(lambda request: b"wal"), timeout=LIMIT)
+    connection.request("POST", "/tail", body, {"X-Ha-Postgres-Mac": mac})
+    assert connection.getresponse().status == 403

@@ -1,0 +1,49 @@
+"""The tail of a dead server's WAL: read from its volume, added to another's (core.tail)."""
+
+from __future__ import annotations
+
+import os
+
+from ..core import tail
+from ..core.wal import segment_name
+from . import beneath
+from .volume import Volume
+
+
+def read(volume: Volume, timeline: int, lsn: int) -> bytes:
+    """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
+    size, start = volume.segment_size(), lsn - lsn % tail.PAGE
+    length = min(tail.AT_ONCE, size - start % size)
+    data = volume.read_wal(segment_name(timeline, start, size), start % size, length) or b""
+    found = data[lsn - start : tail.genuine(data, start)]
+    return found if any(found) else b""
+
+
+def add(volume: Volume, timeline: int, lsn: int, data: bytes) -> None:
+    """Write WAL that follows on what is there, and have it on disk. Raise OSError."""
+    size = volume.segment_size()
+    with volume.wal() as wal:
+        while data:
+            part, data = data[: size - lsn % size], data[size - lsn % size :]
+            _write(wal, segment_name(timeline, lsn, size), lsn % size, part, size)
+            lsn += len(part)
+
+
+def _write(wal: int, segment: str, offset: int, data: bytes, size: int) -> None:
+    """Write a part of a segment; one that isn't there gets its name when it is whole, as a server expects it."""
+    try:
+        file, is_new = beneath.open_file(wal, segment, os.O_WRONLY, segment), False
+    except FileNotFoundError:
+        file, is_new = beneath.create(wal, beneath.temporary(segment)), True
+    try:
+        if is_new:
+            os.posix_fallocate(file, 0, size)
+        while data:
+            written = os.pwrite(file, data, offset)
+            offset, data = offset + written, data[written:]
+        os.fsync(file)
+    finally:
+        os.close(file)
+    if is_new:
+        beneath.replace(wal, segment)
+        os.fsync(wal)
