@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.model import DATA_VOLUME, VolumeState
 from hapg_failover.core.recovery import Recovery
 from hapg_failover.core.results import OpResult, Outcome
-from hapg_failover.operations import Operation, Tools
+from hapg_failover.operations import AskTail, Operation, Tools
 from hapg_failover.recovering import Recovering
 from hapg_failover.verbs import Verbs
 from hapg_failover.world import Change, VolumeFacts, World
@@ -85,6 +86,10 @@ class Operator:
     def run(self, op: Op, **args: object) -> OpResult:
         with as_server_user():
             return Operation(self.tools, Run(next(NUMBERS), op, **({"term": 1} | args)), self.nonce).perform()  # type: ignore[arg-type]
+
+    def ask_tail(self, ask: AskTail) -> None:
+        """Have operations ask for what a dead server had not sent."""
+        self.tools = replace(self.tools, ask_tail=ask)
 
     def close(self) -> None:
         self.ended = True

@@ -1,0 +1,87 @@
+"""What a killed server had written and not sent reaches a sealed replica from its volume, and is there after the promotion."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.adapters import tail
+from hapg_failover.adapters.peers import NotNow
+from hapg_failover.adapters.volume import Volume
+from hapg_failover.core.actions import Op
+from hapg_failover.core.lsn import parse_lsn
+from hapg_failover.core.results import Outcome
+from hapg_failover.core.tail import TailRequest
+
+from .harness import Container, wait_for
+from .test_operations import Operator, operate
+from .test_replication import Clone, flush_lsn, rows, streams, write
+
+__all__ = ["operate"]
+
+MANY = 60_000
+"""Rows that take some segments of WAL."""
+
+
+def hold_back(primary: Container) -> None:
+    """Have the primary send no more."""
+    [sender] = [pid for pid in primary.pids() if b"walsender" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(sender, signal.SIGSTOP)
+
+
+def die(primary: Container) -> Volume:
+    os.kill(primary.postmaster(), signal.SIGKILL)
+    wait_for(lambda: primary.heartbeat().state == "down", "its supervisor has noticed")
+    return Volume(primary.volume, primary.major.name, primary.major.wal_directory)
+
+
+@pytest.mark.parametrize("mode", ["hot", "warm"])
+@pytest.mark.parametrize("unsent", [5, MANY])
+def test_rows_that_were_not_sent_are_there_after_the_promotion(
+    primary: Container, clone: Clone, operate: Callable[..., Operator], mode: str, unsent: int
+) -> None:
+    replica = clone("pod-1", mode)
+    write(primary, "sent")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    begun = parse_lsn(flush_lsn(primary))
+    hold_back(primary)
+    write(primary, "not sent", unsent)
+    end = parse_lsn(flush_lsn(primary))
+    dead = die(primary)
+    asked: list[TailRequest] = []
+
+    def ask(request: TailRequest, address: str, timeout: float) -> bytes:
+        assert address == "the dead server's"
+        asked.append(request)
+        if len(asked) == 1:
+            raise NotNow
+        return tail.read(dead, request.timeline, request.lsn)
+
+    operator = operate(replica, primary)
+    operator.ask_tail(ask)
+    result = operator.run(Op.SEAL, host="the dead server's", timeline=2, lease_term=7)
+    assert result.outcome is Outcome.OK
+    assert result.position is not None
+    assert result.position.timeline == 2
+    assert result.position.lsn >= end
+    assert result.text == f"{result.position.lsn - begun} bytes fetched that were not sent"
+    assert (asked[0].term, asked[0].timeline) == (7, 2)
+    operator.close()
+    replica.promote(3, 2)
+    assert rows(replica) == f"not sent|{unsent} sent|5"
+
+
+def test_a_replica_that_has_everything_fetches_nothing(primary: Container, clone: Clone, operate: Callable[..., Operator]) -> None:
+    replica = clone("pod-1", "hot")
+    write(primary, "sent")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    end = parse_lsn(flush_lsn(primary))
+    dead = die(primary)
+    operator = operate(replica, primary)
+    operator.ask_tail(lambda request, address, timeout: tail.read(dead, request.timeline, request.lsn))
+    result = operator.run(Op.SEAL, host="the dead server's", timeline=2, lease_term=7)
+    assert (result.position and result.position.lsn, result.text) == (end, "")
