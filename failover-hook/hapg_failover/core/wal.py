@@ -338,7 +338,8 @@ def is_page(page: bytes, lsn: int) -> bool:
 def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> bool:
     """Tell whether a dead server's volume may hold WAL that goes on at `lsn`, the end of somebody else's.
 
-    False is a proof: no file, a page that was never written, one of a recycled file, or no record. Anything else is True.
+    False is a proof: no file, a page that was never written, one of a recycled file, or no record that is whole, for recovery ends before
+    one that isn't. Anything else is True.
     """
     page_start = lsn - lsn % _PAGE
     name = segment_name(timeline, lsn, segment_size)
@@ -359,4 +360,7 @@ def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: i
     if lsn == page_start and info & _FIRST_IS_CONTINUED:
         return True
     (length,) = struct.unpack_from("=I", page, max(lsn % _PAGE, header))
-    return bool(length)
+    try:
+        return bool(length) and Wal(read, timeline, segment_size).record_at(with_header(lsn, segment_size), None) is not None
+    except OSError:
+        return True

@@ -18,6 +18,8 @@ from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.world import read_volume
 
+from .test_wal import whole_record
+
 MARKER = Marker("11111111-2222-3333-4444-555555555555", "7711467995189675420")
 SIZE = 1024 * 1024
 
@@ -218,7 +220,7 @@ def test_a_volume_may_hold_more_unless_it_is_certain_that_it_does_not(volume: Vo
     segment.write_bytes(page)
     (wal / "00000002.history").write_text("1\t0/300000\treason\n")
     assert not volume.may_hold_record(place)
-    struct.pack_into("=I", page, 8192 + 512, 64)
+    page[8192 + 512 : 8192 + 512 + 64] = whole_record(64)
     segment.write_bytes(page)
     assert volume.may_hold_record(place)
     assert not volume.may_hold_record(Position(1, 4 * SIZE))
