@@ -34,6 +34,7 @@ from hapg_failover.core import (
     storage,
     switchover,
     synchronous,
+    tail,
     view,
     wal,
 )
@@ -723,3 +724,7 @@ def adopted_as_it_was(patch: pytest.MonkeyPatch) -> None:
 
 
 standbys_unrecorded = _constant(Volume, "note_standby", lambda self: None)
+tail_not_fetched = _constant(operations.Operation, "_with_tail", lambda self, ask, host, position: (position, 0))
+tail_given_to_anybody = _constant(tail, "may_give", lambda *_: True)
+any_page_is_sent = _constant(tail, "is_page", lambda page, lsn: True)
+cut_records_count = _constant(wal.Wal, "record_at", lambda self, place, before: wal.Record(place, 24, switch=False))

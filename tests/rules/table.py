@@ -859,6 +859,30 @@ PARTS = (
         Witness(UNIT + "test_switchover.py::test_a_leaving_primary_waits_for_a_member", "another pod stays"),
     ),
     Part(
+        "9",
+        "what a dead server had not sent is fetched from its volume",
+        patches.tail_not_fetched,
+        Witness("tests/supervisor/test_tail.py::test_rows_that_were_not_sent_are_there_after_the_promotion"),
+    ),
+    Part(
+        "9",
+        "the agent gives it only of the Lease that it gave back",
+        patches.tail_given_to_anybody,
+        Witness(UNIT + "test_tail.py::test_who_may_have_it", "the Lease is of another term"),
+    ),
+    Part(
+        "9",
+        "only pages that name their place",
+        patches.any_page_is_sent,
+        Witness(UNIT + "test_tail.py::test_all_of_it_is_fetched_over_segments_and_added"),
+    ),
+    Part(
+        "9",
+        "nobody waits for a record that was cut short",
+        patches.cut_records_count,
+        Witness(UNIT + "test_wal.py::test_a_record_that_is_cut_short_does_not_exist"),
+    ),
+    Part(
         "6",
         "a refused promotion gives its number back",
         patches.numbers_are_kept,
