@@ -32,7 +32,7 @@ CONNECTIONS = 20
 FEW_CONNECTIONS = Kind(("--set", f"postgresql.parameters.max_connections={CONNECTIONS},standbyMode=hot"))
 POSTMASTER = r"^postgres -D|/postgres -D"
 BACKEND = r"postgres: postgres postgres .*\) (INSERT|UPDATE|COMMIT|BEGIN|idle)"
-SLEEPERS = "for number in {{1..{count}}}; do psql -h {host} -qAtXc 'SELECT pg_sleep(600)' >/dev/null 2>&1 & done"
+SLEEPERS = "for number in {{1..{count}}}; do sleep 600 | psql -h {host} -qAtX >/dev/null 2>&1 & done"
 WAKE = "pkill -x psql; true"
 FULL = ("too many clients already", "remaining connection slots are reserved")
 numbers = itertools.count(1)

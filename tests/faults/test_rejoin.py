@@ -27,7 +27,7 @@ SEGMENTS_KEPT = 32
 REWIND_SECONDS = 30.0
 SOME_ROWS = 20
 NOTICED_SECONDS = 60.0
-MEMBERS_ROLE = "ha_postgres_replication"
+ROLES = ("ha_postgres_replication", "postgres")
 Hindrance = Callable[[Release, Pod, Pod, NodeFaults], AbstractContextManager[None]]
 
 
@@ -280,11 +280,21 @@ def _address_blocked(release: Release, replica: Pod, primary: Pod, node_faults: 
 
 @contextmanager
 def _password_wrong(release: Release, replica: Pod, primary: Pod, node_faults: NodeFaults) -> Iterator[None]:
-    verifier = release.client.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{MEMBERS_ROLE}'")[0][0]
-    release.client.sql(f"ALTER ROLE {MEMBERS_ROLE} PASSWORD 'another'")
-    acts.kill_postmaster(release, replica)
-    yield
-    release.client.sql(f"ALTER ROLE {MEMBERS_ROLE} PASSWORD '{verifier}'")
+    stored = {role: release.client.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'")[0][0] for role in ROLES}
+    try:
+        for role in ROLES:
+            _inside(release, primary, f"ALTER ROLE {role} PASSWORD 'another'")
+        acts.kill_postmaster(release, replica)
+        yield
+    finally:
+        for role, verifier in stored.items():
+            _inside(release, primary, f"ALTER ROLE {role} PASSWORD '{verifier}'")
+
+
+def _inside(release: Release, pod: Pod, statement: str) -> None:
+    """Run a statement in a pod, where no password is asked for."""
+    psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
+    release.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", *psql)
 
 
 @pytest.mark.parametrize(
