@@ -32,8 +32,14 @@ CONNECTIONS = 20
 FEW_CONNECTIONS = Kind(("--set", f"postgresql.parameters.max_connections={CONNECTIONS},standbyMode=hot"))
 POSTMASTER = r"^postgres -D|/postgres -D"
 BACKEND = r"postgres: postgres postgres .*\) (INSERT|UPDATE|COMMIT|BEGIN|idle)"
-SLEEPERS = "for number in {{1..{count}}}; do sleep 600 | psql -h {host} -qAtX >/dev/null 2>&1 & done"
-WAKE = "pkill -x psql; true"
+STOP = "/tmp/stop-occupying"
+OCCUPY = f"""rm -f {STOP}
+exec {{never}}<> <(:)
+for number in {{1..%d}}; do
+  until [[ -e {STOP} ]]; do psql -h %s -qAtX <&$never; read -r -t 0.3 -u $never; done &
+done
+wait"""
+LEAVE = f"touch {STOP}; pkill -x psql; true"
 FULL = ("too many clients already", "remaining connection slots are reserved")
 numbers = itertools.count(1)
 
@@ -62,17 +68,17 @@ def test_postmaster_hangs(release: Release, drill: Drills) -> None:
 
 @contextmanager
 def _full(release: Release, pods: list[Pod]) -> Iterator[None]:
-    """Sleeping sessions take every slot of these servers, and try again if one comes free, for as long as the context lasts."""
+    """Idle sessions take every slot of these servers, and try again if one comes free, for as long as the context lasts."""
     clients = release.clients[: len(pods)]
     try:
         for client, pod in zip(clients, pods, strict=True):
-            sleepers = SLEEPERS.format(count=2 * CONNECTIONS, host=pod.ip)
-            client.namespace.kubectl(*client.command("bash", "-c", f"({sleepers}) &"))
+            begin = 'setsid bash -c "$0" >/dev/null 2>&1 </dev/null &'
+            client.namespace.kubectl(*client.command("bash", "-c", begin, OCCUPY % (2 * CONNECTIONS, pod.ip)))
             release.wait(f"{pod.name} is full", lambda: any(text in client.try_psql("SELECT 1", host=pod.ip).err for text in FULL), 60)  # noqa: B023
         yield
     finally:
         for client in clients:
-            client.namespace.try_kubectl(*client.command("bash", "-c", WAKE))
+            client.namespace.try_kubectl(*client.command("bash", "-c", LEAVE))
 
 
 def test_slots_are_full_at_the_promotion(stock: Stock, spoilt: None, drill: Drills) -> None:

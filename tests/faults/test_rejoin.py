@@ -300,7 +300,7 @@ def _inside(release: Release, pod: Pod, statement: str) -> None:
 @pytest.mark.parametrize(
     ("hindrance", "words"),
     [
-        pytest.param(_address_blocked, "timeout expired", id="address", marks=pytest.mark.faults),
+        pytest.param(_address_blocked, "no answer in time", id="address", marks=pytest.mark.faults),
         pytest.param(_password_wrong, "password authentication failed", id="password"),
     ],
 )

@@ -36,6 +36,12 @@ def is_news(recorded: tuple[Member, ...], members: tuple[Member, ...]) -> bool:
     )
 
 
+def with_streaming(current: tuple[Member, ...], members: tuple[Member, ...]) -> tuple[Member, ...]:
+    """Return the same members, each with what `members` says of its streaming."""
+    known = {m.volume: m.streaming for m in members}
+    return tuple(replace(m, streaming=known.get(m.volume, m.streaming)) for m in current)
+
+
 def next_members(
     current: tuple[Member, ...],
     streaming: tuple[Streaming, ...],

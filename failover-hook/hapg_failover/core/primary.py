@@ -7,7 +7,7 @@ from dataclasses import replace
 from . import election, failsafe, labels, recovery, responsive, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, PutKind
 from .lsn import Position
-from .members import is_news, next_members
+from .members import is_news, next_members, with_streaming
 from .memory import Phase
 from .model import LeaseState, Release
 from .results import OpResult, Outcome
@@ -171,11 +171,13 @@ def _renew(step: Step) -> None:
     if s is None or m.put is not None or not step.holds:
         return
     members, record = s.members, s.sync
-    if m.phase is Phase.PRIMARY and o.now - m.renewed_at < o.timing.renew and not o.blind:
+    if m.phase is Phase.PRIMARY and not o.blind:
         members = next_members(
             s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.now, o.now - m.phase_since, m.former
         )
         members = synchronous.keep_recorded(s.members, members, s.sync)
+        if o.now - m.renewed_at >= o.timing.renew:
+            members = with_streaming(s.members, members)
     if m.phase is Phase.PRIMARY and not o.blind:
         record = synchronous.next_record(step, members)
     successor = m.successor if m.handover is not None else None

@@ -167,3 +167,12 @@ def test_a_pod_that_has_handed_over_refuses_clients_for_two_seconds() -> None:
     others = replace(MINE, holder=Holder("pg-2", "u2"), term=6)
     assert decide(seen(others, server="down"), handed_over).actions == ()
     assert len(decide(seen(others, server="down"), replace(handed_over, put_at=NOW - 2)).actions) == 1
+
+
+def test_each_renewal_says_who_streams() -> None:
+    """That one doesn't any more is no reason for a write of its own."""
+    silent = seen(streaming=(live(0, 0x400), Streaming("pg-2", None, NOW - 6, None)))
+    assert not [a for a in decide(silent, WRITING).actions if isinstance(a, PutLease)]
+    due = decide(silent, replace(WRITING, renewed_at=NOW - 2.1, put_at=NOW - 2.1))
+    [put] = [a for a in due.actions if isinstance(a, PutLease)]
+    assert [(m.pod, m.streaming) for m in put.state.members] == [("pg-0", True), ("pg-2", False)]
