@@ -25,6 +25,7 @@ readonly ACCEPTED=$VOLUME/config TRIAL=$RUN/trial # what the server reads; the d
 readonly TURN=20            # longest turn of the loop
 readonly WATCHDOG_TURN=0.15 # of the watchdog, in seconds; it acts at the second turn that finds the deadline passed
 readonly LATER=50 EARLIER=500
+readonly SELDOM=100        # between the looks at the walreceiver while nobody asks
 readonly SLOW_SEAL=25      # between the two looks of a slow seal
 readonly SEAL_PATIENCE=50  # until a walreceiver is ended that the startup process doesn't stop, as while replay is paused
 readonly START_PATIENCE=50 # a hot standby that isn't consistent yet stays 'starting' until it may follow
@@ -54,7 +55,7 @@ MISSED=0      # for how many turns a process has been missing that hasn't told i
 START_ID='' START_AT=0 START_ANSWER='' UPSTREAM='' SLOT=''
 RESTART_ID=''
 STOP_IDS=() STOPPING=0
-SEAL_ID='' SEAL_GAP=0 SEAL_AT=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0
+SEAL_ID='' SEAL_GAP=0 SEAL_AT=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0 LOOK_AT=0
 JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
 SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
 LISTED='' NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
@@ -325,7 +326,7 @@ verb_start() { # ID MODE [K]
         if [[ $2 == hot ]]; then HOT=on; else HOT=off; fi
         list_standbys "${3-0}"
         STANDBYS=$LISTED GUARDED=$((${3-0} > 0))
-        UPSTREAM='' SLOT='' START_ANSWER=''
+        UPSTREAM='' SLOT='' START_ANSWER='' TITLE_LSN=-
         start_server "$1"
     fi
 }
@@ -419,7 +420,7 @@ conninfo() { # HOST PORT USER [DATABASE]
 verb_follow() { # ID HOST PORT USER [SLOT]
     steerable "$1" || return
     conninfo "$2" "$3" "$4"
-    UPSTREAM=$INFO SLOT=${5-}
+    UPSTREAM=$INFO SLOT=${5-} TITLE_LSN=-
     if ! fact reloadsConninfo; then
         restart "$1" following
     elif reconfigure "$1"; then
@@ -430,7 +431,7 @@ verb_follow() { # ID HOST PORT USER [SLOT]
 verb_seal() { # ID SPEED
     steerable "$1" || return
     end_trial # its server would be taken for a walreceiver in the making
-    RECEIVER=0 TITLE_LSN=- CLEAR_SINCE=''
+    RECEIVER=0 CLEAR_SINCE=''
     look_for_receiver
     UPSTREAM='' SLOT='' DRAIN=0
     if [[ $2 == drain ]] && ((RECEIVER)); then
@@ -492,7 +493,7 @@ look_at_seal() {
         CLEAR_SINCE=$NOW
     elif ((NOW - CLEAR_SINCE >= SEAL_GAP)); then
         event "$SEAL_ID" ok "$TITLE_LSN"
-        SEAL_ID=
+        SEAL_ID='' TITLE_LSN=-
     fi
 }
 
@@ -1244,7 +1245,12 @@ while :; do
         handle "${words[@]}"
     fi
     if [[ $START_ID ]]; then look_at_start; fi
-    if [[ $SEAL_ID ]]; then look_at_seal; fi
+    if [[ $SEAL_ID ]]; then
+        look_at_seal
+    elif [[ $UPSTREAM && $STATE == standby ]] && ((NOW >= LOOK_AT)); then
+        look_for_receiver # it ends with its primary, and takes along what it has last said
+        LOOK_AT=$((NOW + SELDOM))
+    fi
     if ((SIGTERM)); then terminate; fi
     beat
 done

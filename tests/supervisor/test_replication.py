@@ -75,6 +75,22 @@ def test_seal_and_follow(primary: Container, clone: Clone, mode: str, speed: str
     assert PASSWORD not in instance
 
 
+@pytest.mark.parametrize("mode", ["hot", "warm"])
+def test_a_seal_tells_what_a_receiver_had_that_has_ended_with_its_primary(primary: Container, clone: Clone, mode: str) -> None:
+    replica = clone("pod-1", mode)
+    write(primary, "first")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    known = parse_lsn(flush_lsn(primary))
+    begun = boot_time()
+    wait_for(lambda: replica.heartbeat().uptime > begun + 1.3, "the supervisor has looked since")
+    write(primary, "second")
+    primary.end()
+    receivers = lambda: [pid for pid in replica.pids() if b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes()]  # noqa: E731
+    wait_for(lambda: not receivers(), "the receiver has ended")
+    assert parse_lsn(replica.ok("seal", "fast")) >= known
+    assert replica.ok("seal", "fast") == "-"
+
+
 def test_a_seal_waits_for_the_receiver(primary: Container, clone: Clone) -> None:
     """A seal is verified: a receiver that is still there isn't called gone, and the loop goes on meanwhile."""
     replica = clone("pod-1", "hot")
