@@ -255,3 +255,13 @@ class TestWheel:
         done = self.run([installed / "python", "-c", script], tmp_path)
         assert done.returncode == 0, done.stderr
         assert all(Path(line).is_relative_to(installed.parent) for line in done.stdout.split())
+
+
+def test_nothing_is_decided_by_the_wall_clock() -> None:
+    """It is told to people alone: in log lines, Events, a figure, and the Lease's renewTime. A clock that jumps changes no decision."""
+    told = {"adapters/kube/client.py": 3, "adapters/log.py": 1, "agent.py": 1}
+    program = ROOT / "failover-hook" / "hapg_failover"
+    wall = re.compile(r"time\.time\(|datetime\.(?:now|today|utcnow)|CLOCK_REALTIME|(?:local|gm)time\(|EPOCH(?:REALTIME|SECONDS)|\bdate \+")
+    files = [path for path in program.rglob("*") if path.suffix in (".py", ".sh")]
+    found = {relative(path).removeprefix("failover-hook/hapg_failover/"): len(wall.findall(path.read_text("utf-8"))) for path in files}
+    assert {name: number for name, number in found.items() if number} == told
