@@ -15,16 +15,23 @@ end() {
 }
 trap end TERM
 
+clock() { # sets now, in whole seconds; one that no change of the date moves
+    read -r now _ </proc/uptime
+    now=${now%%.*}
+}
+
 pause=$SHORTEST
 while [ -z "$asked" ]; do
-    begun=$(date +%s)
+    clock
+    begun=$now
     "$@" &
     agent=$!
     [ -z "$asked" ] || end
     # a signal ends the wait, not the agent
     while kill -0 "$agent" 2>/dev/null; do wait "$agent"; done
     agent=''
-    if [ $(($(date +%s) - begun)) -gt $QUICK ]; then
+    clock
+    if [ $((now - begun)) -gt $QUICK ]; then
         pause=$SHORTEST
     elif [ $((pause *= 2)) -gt $LONGEST ]; then
         pause=$LONGEST
