@@ -866,6 +866,12 @@ PARTS = (
     ),
     Part(
         "9",
+        "and nobody waits for that server's restart then",
+        mutants.tails_unasked,
+        Simulated(scenarios.server_dies_for_good, loses),
+    ),
+    Part(
+        "9",
         "the agent gives it only of the Lease that it gave back",
         patches.tail_given_to_anybody,
         Witness(UNIT + "test_tail.py::test_who_may_have_it", "the Lease is of another term"),

@@ -9,10 +9,12 @@ import pytest
 
 from hapg_failover.core import decide as core
 from hapg_failover.core import election, primary
+from hapg_failover.core.actions import Op
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import LeaseObject, LeaseState
 from hapg_failover.core.observation import Observation
+from hapg_failover.core.step import Step
 from hapg_failover.core.syncset import Setting
 from hapg_failover.core.timing import Timing
 
@@ -120,3 +122,13 @@ def sick_renewals(patch: pytest.MonkeyPatch) -> None:
     """The Lease is renewed, and the server let live, although nothing can be written."""
     patch.setattr(primary, "_healthy", lambda step: None)
     patch.setattr(primary, "_is_stuck", lambda step: False)
+
+
+def tails_unasked(patch: pytest.MonkeyPatch) -> None:
+    """A dead server's agent is never asked for what it had not sent."""
+    run = Step.run
+
+    def unasked(self: Step, op: Op, reason: str, **args: Any) -> None:
+        run(self, op, reason, **({**args, "host": None} if op is Op.SEAL else args))
+
+    patch.setattr(Step, "run", unasked)

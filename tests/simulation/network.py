@@ -70,6 +70,21 @@ class Network:
         """Tell whether what the API says arrives at this member."""
         return self.reachable(member) and not self.deaf[member]
 
+    def agent_at(self, address: str, seen_from: int) -> Agent | None:
+        """Return the agent at an address, if it runs and the network reaches it."""
+        for agent in self.world.agent:
+            both = (agent.member, seen_from)
+            cut = any(self.peers_cut[m] or self.peers_mute[m] or self.peers_deaf[m] for m in both)
+            if (
+                self.world.address(agent.member) == address
+                and agent.running
+                and not agent.frozen
+                and not cut
+                and self.world.on[agent.member]
+            ):
+                return agent
+        return None
+
     def server_at(self, address: str, seen_from: int) -> Server | None:
         """Return the server at an address, if it runs and the network reaches it."""
         for server in self.world.server:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from hapg_failover.core import rejoin
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import DATA_VOLUME
+from hapg_failover.core.model import DATA_VOLUME, Holder
 from hapg_failover.core.results import Outcome
 from hapg_failover.core.syncset import OFF
+from hapg_failover.core.tail import TailRequest, may_give
 
 from .server import Server
 from .wal import Branch, Wal
@@ -25,6 +26,8 @@ VERB_LIMIT_S = 5.0
 SHUTDOWN_LIMIT_S = 20.0
 STANDBYS_LIMIT_S = 2.0
 COPY_STEPS = 4
+TAIL_TRIES = 4
+HANGS_S = 60.0
 CLONE_NAME = "clone.{}"
 NO_ANSWER = "no answer"
 REFUSED = "refused: "
@@ -147,7 +150,30 @@ def seal(d: Driver) -> Operation:
     yield 0.5 if d.run.slow else 0.05
     if d.fails():
         return Outcome.FAILED, None, "the end of WAL can't be read"
+    if d.run.host is not None:
+        yield from fetch_tail(d, d.run.host)
     return sealed_at(d)
+
+
+def fetch_tail(d: Driver, host: str) -> Generator[float, None, None]:
+    """Have what a dead server had not sent, if its agent gives it and that arrives."""
+    if d.world.tails_lost:
+        return
+    for _ in range(TAIL_TRIES):
+        yield d.world.uniform(0.01, 0.1)
+        given, own = d.world.network.agent_at(host, d.agent.member), d.volume.wal
+        if given is None or own is None:
+            return
+        theirs, state = given.server.volume.wal, given.view.state if given.view is not None else None
+        request = TailRequest(d.run.lease_term, d.run.timeline, own.end)
+        silent_for = HANGS_S if d.world.disk_hung[given.member] else 0.0
+        if theirs is None or not may_give(
+            request, Holder(given.pod, given.uid), state, given.memory, silent_for, given.server.volume.foreign
+        ):
+            continue
+        if own.branches == theirs.branches and own.end < theirs.end and own.position.timeline == d.run.timeline:
+            d.volume.wal = own.grown(theirs.end - own.end)
+        return
 
 
 def follow(d: Driver) -> Operation:

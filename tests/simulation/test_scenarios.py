@@ -291,3 +291,14 @@ def test_an_upgrade_brings_other_times_to_every_member(times: Timing, seed: int)
     assert world.violations == []
     assert world.api.lease is not None
     assert world.api.lease.state.ttl_s == times.ttl
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_a_dead_server_had_not_sent_is_fetched_and_nobody_waits_for_its_restart(seed: int) -> None:
+    world = scenarios.server_dies_for_good(seed)
+    [_, (at, member, _)] = world.promotions
+    assert member != 0
+    assert world.lost[-1] == []
+    assert at - max(c.at for c in world.commits if c.at < at) < 3.0
+    world.settle()
+    assert world.violations == []

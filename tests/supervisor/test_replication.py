@@ -85,8 +85,9 @@ def test_a_seal_tells_what_a_receiver_had_that_has_ended_with_its_primary(primar
     wait_for(lambda: replica.heartbeat().uptime > begun + 1.3, "the supervisor has looked since")
     write(primary, "second")
     primary.end()
-    receivers = lambda: [pid for pid in replica.pids() if b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes()]  # noqa: E731
-    wait_for(lambda: not receivers(), "the receiver has ended")
+    wait_for(
+        lambda: not any(b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in replica.pids()), "the receiver has ended"
+    )
     assert parse_lsn(replica.ok("seal", "fast")) >= known
     assert replica.ok("seal", "fast") == "-"
 

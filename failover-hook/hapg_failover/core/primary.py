@@ -306,6 +306,11 @@ def down(step: Step) -> None:
         step.remember(position=None)
         step.go(Phase.STOPPING, "the pod is going away")
         return
+    if busy(step, Op.START):
+        # Sealed, it writes no WAL: what the volume holds is what the dead server had written.
+        step.because("the server is being started, sealed")
+        tell_what_is_left(step)
+        return
     if not step.server_known or o.server != "down":
         step.because("waiting for the supervisor's word that the server is dead")
         if step.server_known and not busy(step) and o.now - m.phase_since >= KILL_AGAIN_S:
