@@ -439,6 +439,7 @@ verb_seal() { # ID SPEED
         DRAIN=1
     elif ! fact reloadsConninfo; then
         restart "$1" "$TITLE_LSN"
+        TITLE_LSN=-
         return
     else
         reconfigure "$1" || return
@@ -481,6 +482,7 @@ look_at_seal() {
         DRAIN=0 SEAL_ID=''
         if ! fact reloadsConninfo; then
             restart "$id" "$TITLE_LSN"
+            TITLE_LSN=-
             return
         fi
         reconfigure "$id" || return

@@ -111,7 +111,7 @@ def test_a_server_that_somebody_else_has_promoted_follows_nobody(
     assert started.position is not None
     assert started.position.timeline == 3
     plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2, own=started.position)
-    assert (plan.outcome, plan.text) == (Outcome.FORKED, "our timeline 3 was never reserved: the primary is on 2")
+    assert (plan.outcome, plan.text) == (Outcome.FORKED, "our timeline 3 was begun by somebody else: the primary is on 2")
     primary.sql("checkpoint")
     rewound = operator.run(Op.REWIND, host="127.0.0.1", timeline=2)
     if rewound.outcome is not Outcome.OK:
@@ -143,7 +143,10 @@ def test_a_timeline_of_the_same_number_that_began_elsewhere_is_cloned(
     assert started.position.timeline == 3
     assert started.position < Position(3, parse_lsn(end))
     plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3, own=started.position)
-    assert (plan.outcome, plan.text) == (Outcome.LOST, "our timeline 3 isn't the primary's: it began elsewhere")
+    assert (plan.outcome, plan.text) == (
+        Outcome.LOST,
+        "our timeline 3 was begun by somebody else, and the primary has another of that number",
+    )
 
 
 def test_a_former_primary_that_was_stopped_before_it_had_replayed_is_rewound(
