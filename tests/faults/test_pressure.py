@@ -34,12 +34,11 @@ POSTMASTER = r"^postgres -D|/postgres -D"
 BACKEND = r"postgres: postgres postgres .*\) (INSERT|UPDATE|COMMIT|BEGIN|idle)"
 STOP = "/tmp/stop-occupying"
 OCCUPY = f"""rm -f {STOP}
-exec {{never}}<> <(:)
 for number in {{1..%d}}; do
-  until [[ -e {STOP} ]]; do psql -h %s -qAtX <&$never; read -r -t 0.3 -u $never; done &
+  until [[ -e {STOP} ]]; do psql -h %s -qAtXc 'SELECT pg_sleep(10)' || sleep 0.3; done &
 done
 wait"""
-LEAVE = f"touch {STOP}; pkill -x psql; true"
+LEAVE = f"touch {STOP}"
 FULL = ("too many clients already", "remaining connection slots are reserved")
 numbers = itertools.count(1)
 
@@ -68,7 +67,7 @@ def test_postmaster_hangs(release: Release, drill: Drills) -> None:
 
 @contextmanager
 def _full(release: Release, pods: list[Pod]) -> Iterator[None]:
-    """Idle sessions take every slot of these servers, and try again if one comes free, for as long as the context lasts."""
+    """Sessions take every slot of these servers, and again when one comes free, for as long as the context lasts."""
     clients = release.clients[: len(pods)]
     try:
         for client, pod in zip(clients, pods, strict=True):
