@@ -43,7 +43,7 @@ the_loop_does_not_fence = edited(
 )
 no_watchdog = edited("elif ((++passed > 1)); then", "elif false; then")
 not_sealed = edited('&& sync "$DATA" "$STANDBY_FILE" "$DATA/$WAL"\n', '&& rm -f "$STANDBY_FILE"\n')
-seals_unverified = edited("if [[ $SEAL_ID ]]; then look_at_seal; fi", 'if [[ $SEAL_ID ]]; then event "$SEAL_ID" ok -; SEAL_ID=; fi')
+seals_unverified = edited("        look_at_seal\n", '        event "$SEAL_ID" ok -; SEAL_ID=\n')
 any_deadline_promotes = edited("elif ((DEADLINE_TERM != term)); then", "elif false; then")
 lower_terms_obeyed = edited("if ((term < MAX_TERM)); then", "if false; then")
 skipped_timelines_unmarked = edited('if ((number != own)) && [[ ! -e $file ]]; then : >"$file"; fi', ":")
