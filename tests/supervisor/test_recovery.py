@@ -111,7 +111,7 @@ def test_a_promotion_waits_for_as_long_as_replay_moves(
     seen = [each.replayed for each in operator.seen if each.replayed is not None]
     assert seen == sorted(seen)
     assert len(set(seen)) > 3, "the replay was seen to go from segment to segment"
-    assert primary.sql("select count(*) from big") == "200000"
+    wait_for(lambda: primary.answers("select count(*) from big") == "200000", "all rows are there")
 
 
 def test_a_promotion_that_makes_no_progress_fails(
