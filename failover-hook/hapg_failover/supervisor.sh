@@ -560,7 +560,8 @@ verb_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
 }
 
 # How far a server is that starts or recovers: the segment that its startup process reads, and the processor time, in ticks, that this process,
-# what starts the server, and a running job have used. A process that waits for a disk uses none.
+# what starts the server, and a running job have used. A process that waits for a disk uses none; the postmaster, which forks for whoever
+# asks whether it writes already, doesn't count.
 verb_progress() { # ID
     local file line title segment=- work=0 fields=()
     set +f
@@ -574,7 +575,7 @@ verb_progress() { # ID
         set +f
         if [[ $title =~ $REPLAY_TITLE ]]; then
             segment=${BASH_REMATCH[5]:-$segment}
-        elif [[ ! $line ]] || ! { ((WRAPPER && fields[2] == WRAPPER)) || ((JOB && fields[2] == JOB)); }; then
+        elif [[ ! $line || $file == "/proc/$PM" ]] || ! { ((WRAPPER && fields[2] == WRAPPER)) || ((JOB && fields[2] == JOB)); }; then
             continue
         fi
         ((work += fields[11] + fields[12]))
