@@ -159,7 +159,7 @@ class Agent:
         """Return what our dead server had written and a standby hasn't received; None if that can't be given. Raise OSError."""
         w = self._world
         state = w.lease.state if w.lease is not None else None
-        if not may_give(request, self._me, state, self._memory, boottime() - w.probe_at, w.own_volume.foreign):
+        if not may_give(request, self._me, state, self._memory, boottime() - w.probe_at, w.volume.foreign):
             return None
         return tail.read(self._volume, request.timeline, request.lsn)
 

@@ -8,6 +8,7 @@ from .adapters.volume import Volume
 from .core.control import ControlData, parse_control_file, parse_controldata
 from .core.lsn import Position, format_lsn
 from .core.wal import (
+    PAGE,
     end_before_segment,
     end_by_reading,
     ends_in_shutdown,
@@ -20,7 +21,6 @@ from .core.wal import (
     segment_name,
 )
 
-PAGE = 8192
 NEAR = 8 * PAGE
 
 INSTEAD: Mapping[str, str] = {

@@ -405,7 +405,7 @@ reconfigure() { # ID
 # The same where a running standby takes no other upstream: it is shut down and started again.
 restart() { # ID ANSWER
     supersede
-    RESTART_ID=$1 START_ANSWER=$2
+    RESTART_ID=$1 START_ANSWER=$2 TITLE_LSN=-
     stop_server fast
 }
 
@@ -439,7 +439,6 @@ verb_seal() { # ID SPEED
         DRAIN=1
     elif ! fact reloadsConninfo; then
         restart "$1" "$TITLE_LSN"
-        TITLE_LSN=-
         return
     else
         reconfigure "$1" || return
@@ -482,7 +481,6 @@ look_at_seal() {
         DRAIN=0 SEAL_ID=''
         if ! fact reloadsConninfo; then
             restart "$id" "$TITLE_LSN"
-            TITLE_LSN=-
             return
         fi
         reconfigure "$id" || return

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.cluster import nodes
 from tests.e2e import programs
 from tests.e2e.client import Client
+from tests.e2e.programs import Done
 from tests.e2e.release import Pod, Release
 
 RESTART_SECONDS = 60.0
+STATUS_SECONDS = 60.0
 STOP = "/tmp/stop-connecting"
 CONNECTS = f"rm -f {STOP}; until [[ -e {STOP} ]]; do psql -qAtXc 'SELECT 1' 2>&1 >/dev/null; sleep 0.2; done"
 
@@ -24,6 +26,12 @@ def switchover(release: Release, to: Pod | None = None) -> None:
     """Have the primary hand over by `hapg switchover`."""
     options = ["--to", to.name] if to is not None else []
     programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, *options)
+
+
+def status(release: Release, *options: str) -> Done:
+    """What `hapg status` says, whatever that is."""
+    command = (str(programs.HAPG), "status", release.name, "--namespace", release.namespace.name)
+    return programs.attempt(*command, *options, limit=STATUS_SECONDS)
 
 
 def kill_postmaster(release: Release, pod: Pod) -> None:

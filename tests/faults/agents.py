@@ -17,6 +17,8 @@ from tests.e2e.release import Release
 Line = dict[str, Any]
 
 LOG_SECONDS = 20.0
+PROMOTED = "writable on timeline"
+PROMOTION_SECONDS = 60.0
 
 
 def _logs(pod: str, since: datetime) -> tuple[str, ...]:
@@ -85,6 +87,10 @@ class Agents:
     def said(self, text: str, pod: str | None = None) -> list[str]:
         """The reasons that hold a text, of one pod or of all."""
         return [line["reason"] for who, line in self.lines if text in line.get("reason", "") and pod in (None, who)]
+
+    def wait_promoted(self) -> None:
+        """Wait until one of them has said that its server writes."""
+        self._release.wait("a server is promoted", lambda: self.said(PROMOTED), PROMOTION_SECONDS)
 
     def ordered(self, action: str) -> list[str]:
         """The pods that ordered an action: 'claim', 'promote', 'Publish' …, in order."""

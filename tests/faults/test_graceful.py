@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.e2e.release import CHART, VALUES, Release
 from tests.faults.conftest import Drills
+from tests.faults.drill import Found
 from tests.faults.releases import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -46,6 +47,16 @@ def scale(release: Release, replicas: int) -> None:
 
 def all_gone(release: Release) -> None:
     release.wait("all pods are gone", lambda: not release.pods(), DRAIN_SECONDS)
+
+
+def ten_times(release: Release, drill: Drills, act: Callable[[], None]) -> Found:
+    """Do it again each time all servers are back, under writes; return what came of it."""
+    with drill(release) as trial:
+        for _ in range(TIMES):
+            act()
+            trial.wait_writes()
+            release.wait_full_strength()
+    return trial.result
 
 
 @pytest.mark.timeout(900)
@@ -104,14 +115,13 @@ def test_scaled_to_nothing_and_back(stock: Stock, spoilt: None, drill: Drills, r
     Guarantee: nothing is lost, whoever is back first.
     """
     release = stock.get(Kind(replicas=replicas))
-    with drill(release) as trial:
-        for _ in range(TIMES):
-            scale(release, 0)
-            all_gone(release)
-            scale(release, replicas)
-            trial.wait_writes()
-            release.wait_full_strength()
-    assert trial.result.lost == 0
+
+    def act() -> None:
+        scale(release, 0)
+        all_gone(release)
+        scale(release, replicas)
+
+    assert ten_times(release, drill, act).lost == 0
 
 
 @pytest.mark.faults
@@ -123,13 +133,12 @@ def test_uninstalled_and_installed(stock: Stock, spoilt: None, drill: Drills, re
     Guarantee: nothing is lost, whoever is back first.
     """
     release = stock.get(Kind(replicas=replicas))
-    with drill(release) as trial:
-        for _ in range(TIMES):
-            release.uninstall()
-            release.install(CHART, "--values", str(VALUES), "--set", f"replicas={replicas}")
-            trial.wait_writes()
-            release.wait_full_strength()
-    assert trial.result.lost == 0
+
+    def act() -> None:
+        release.uninstall()
+        release.install(CHART, "--values", str(VALUES), "--set", f"replicas={replicas}")
+
+    assert ten_times(release, drill, act).lost == 0
 
 
 @pytest.mark.faults

@@ -11,8 +11,6 @@ import pytest
 
 from tests.cluster import control_plane, slow_api
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import programs
-from tests.e2e.programs import HAPG
 from tests.e2e.release import Release
 from tests.faults import acts
 from tests.faults.agents import Agents
@@ -21,7 +19,6 @@ from tests.faults.conftest import Drills
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
 TTL = 6.0
-PROMOTED = "writable on timeline"
 PROMOTION_SECONDS = 60.0
 AWAY_SECONDS = 75.0
 """Longer than it takes until the node is called NotReady (--node-monitor-grace-period, default 50s)."""
@@ -87,7 +84,7 @@ def test_api_server_refuses_changes_of_pods(
             assert release.primary().uid == trial.old.uid
             acts.kill_container(release, trial.old)
             time.sleep(3 * TTL)
-            status = programs.attempt(str(HAPG), "status", release.name, "--namespace", release.namespace.name, limit=60)
+            status = acts.status(release)
             assert status.code == 1
             assert "nobody can write" in status.out
         trial.wait_writes_on_new_timeline()
@@ -103,7 +100,7 @@ def test_api_server_is_slow_after_a_promotion(release: Release, drill: Drills) -
     pods = [pod.name for pod in release.pods()]
     with drill(release) as trial, Agents(release) as agents:
         acts.kill_container(release, trial.old)
-        release.wait("a server is promoted", lambda: agents.said(PROMOTED), PROMOTION_SECONDS)
+        agents.wait_promoted()
         with slow_api.slow_for(release.namespace.name, pods, 1.0):
             time.sleep(30)
             trial.wait_writes_on_new_timeline()
@@ -137,7 +134,7 @@ def test_dns_is_away(release: Release, drill: Drills) -> None:
     with drill(release) as trial, Agents(release) as agents:
         with control_plane.without_dns():
             acts.kill_container(release, trial.old)
-            release.wait("a server is promoted", lambda: agents.said(PROMOTED), PROMOTION_SECONDS)
+            agents.wait_promoted()
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
 
@@ -149,7 +146,7 @@ def test_etcd_is_restored(release: Release, drill: Drills) -> None:
     """
     former = release.primary()
     with control_plane.etcd_saved() as copy:
-        programs.run(str(HAPG), "switchover", release.name, "--namespace", release.namespace.name, limit=60)
+        acts.switchover(release)
         release.wait_full_strength()
         term = int(release.lease()["term"])
         release.client.sql("CREATE TABLE IF NOT EXISTS restored (number int)")

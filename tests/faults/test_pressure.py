@@ -12,8 +12,7 @@ import pytest
 
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import programs, trial
-from tests.e2e.programs import HAPG
+from tests.e2e import trial
 from tests.e2e.release import Pod, Release
 from tests.e2e.writers import Writer
 from tests.faults import acts, load
@@ -24,8 +23,6 @@ from tests.faults.releases import DISKS, Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
-PROMOTED = "writable on timeline"
-PROMOTION_SECONDS = 60.0
 SLOW_SECONDS = 30.0
 BACK_SECONDS = 300.0
 CONNECTIONS = 20
@@ -89,7 +86,7 @@ def test_slots_are_full_at_the_promotion(stock: Stock, spoilt: None, drill: Dril
     with drill(release) as drilled, Agents(release) as agents:
         with _full(release, release.standbys()):
             acts.kill_container(release, drilled.old)
-            release.wait("a server is promoted", lambda: agents.said(PROMOTED), PROMOTION_SECONDS)
+            agents.wait_promoted()
         drilled.wait_writes_on_new_timeline()
     assert drilled.result.lost == 0
     assert drilled.result.claims == 1
@@ -105,7 +102,7 @@ def test_standby_is_stuck_at_a_switchover(release: Release, drill: Drills) -> No
         stuck, chosen = release.standbys()
         nodes.kill_process(namespace, stuck.name, "postgres", r"postgres: walreceiver", signal.SIGSTOP)
         try:
-            programs.run(str(HAPG), "switchover", release.name, "--namespace", namespace, "--to", chosen.name, limit=90)
+            acts.switchover(release, chosen)
             drilled.wait_writes_on_new_timeline()
         finally:
             nodes.thaw(namespace, stuck.name, "postgres", stuck.node)

@@ -9,8 +9,6 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import programs
-from tests.e2e.programs import HAPG
 from tests.e2e.release import Release
 from tests.faults import acts
 from tests.faults.releases import Kind, Stock
@@ -35,7 +33,7 @@ RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 
 def status(release: Release) -> tuple[int, dict[str, Any]]:
-    done = programs.attempt(str(HAPG), "status", release.name, "--namespace", release.namespace.name, "--output", "json", limit=60)
+    done = acts.status(release, "--output", "json")
     return done.code, json.loads(done.out) if done.out.startswith("{") else {}
 
 

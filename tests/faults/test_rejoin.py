@@ -12,9 +12,7 @@ import pytest
 
 from tests.cluster import nodes, paths
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import programs
 from tests.e2e.client import Client
-from tests.e2e.programs import HAPG
 from tests.e2e.release import Pod, Release
 from tests.faults import acts
 from tests.faults.agents import Agents
@@ -317,8 +315,7 @@ def test_a_replica_that_can_not_follow_says_why(
             why = lambda: [text for text in _said(release, replica, "NotFollowing") if words in text]  # noqa: E731
             release.wait("an Event says why", why, NOTICED_SECONDS)
             release.wait("it isn't ready", lambda: not release.pod(replica.name).ready, NOTICED_SECONDS)
-            status = programs.attempt(str(HAPG), "status", release.name, "--namespace", release.namespace.name, limit=60)
-            assert f"{replica.name} doesn't stream from the primary: " in status.out
+            assert f"{replica.name} doesn't stream from the primary: " in acts.status(release).out
     assert (trial.result.lost, trial.result.claims) == (0, 0)
 
 

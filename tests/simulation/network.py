@@ -70,28 +70,22 @@ class Network:
         """Tell whether what the API says arrives at this member."""
         return self.reachable(member) and not self.deaf[member]
 
+    def _apart(self, one: int, other: int) -> bool:
+        """Tell whether what two members say to each other is lost, in one direction at least."""
+        return any(self.peers_cut[m] or self.peers_mute[m] or self.peers_deaf[m] for m in (one, other))
+
     def agent_at(self, address: str, seen_from: int) -> Agent | None:
         """Return the agent at an address, if it runs and the network reaches it."""
         for agent in self.world.agent:
-            both = (agent.member, seen_from)
-            cut = any(self.peers_cut[m] or self.peers_mute[m] or self.peers_deaf[m] for m in both)
-            if (
-                self.world.address(agent.member) == address
-                and agent.running
-                and not agent.frozen
-                and not cut
-                and self.world.on[agent.member]
-            ):
-                return agent
+            if self.world.address(agent.member) == address and agent.running and self.world.on[agent.member]:
+                return None if agent.frozen or self._apart(agent.member, seen_from) else agent
         return None
 
     def server_at(self, address: str, seen_from: int) -> Server | None:
         """Return the server at an address, if it runs and the network reaches it."""
         for server in self.world.server:
             if self.world.address(server.member) == address and server.alive and self.world.on[server.member]:
-                both = (server.member, seen_from)
-                cut = any(self.peers_cut[m] or self.peers_mute[m] or self.peers_deaf[m] for m in both)
-                reachable = server.member == seen_from or not cut
+                reachable = server.member == seen_from or not self._apart(server.member, seen_from)
                 return server if reachable and not server.frozen else None
         return None
 

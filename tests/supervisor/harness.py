@@ -257,6 +257,10 @@ class Container:
                         found.append(int(entry.name))
         return found
 
+    def titled(self, word: bytes) -> list[int]:
+        """Return those whose command line has a word."""
+        return [pid for pid in self.pids() if word in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
     @staticmethod
     def is_bash(pid: int) -> bool:
         return Path(f"/proc/{pid}/exe").resolve().name == "bash"

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -85,9 +84,7 @@ def test_a_seal_tells_what_a_receiver_had_that_has_ended_with_its_primary(primar
     wait_for(lambda: replica.heartbeat().uptime > begun + 1.3, "the supervisor has looked since")
     write(primary, "second")
     primary.end()
-    wait_for(
-        lambda: not any(b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in replica.pids()), "the receiver has ended"
-    )
+    wait_for(lambda: not replica.titled(b"walreceiver"), "the receiver has ended")
     assert parse_lsn(replica.ok("seal", "fast")) >= known
     assert replica.ok("seal", "fast") == "-"
 
@@ -97,7 +94,7 @@ def test_a_seal_waits_for_the_receiver(primary: Container, clone: Clone) -> None
     replica = clone("pod-1", "hot")
     write(primary, "first")
     wait_for(lambda: streams(primary, replica), "the replica streams")
-    receiver = next(pid for pid in replica.pids() if b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    [receiver] = replica.titled(b"walreceiver")
     os.kill(receiver, signal.SIGSTOP)
     seal = replica.tell("seal", "fast")
     beat = replica.heartbeat().uptime
@@ -167,7 +164,7 @@ def test_a_new_order_supersedes_a_seal(primary: Container, clone: Clone) -> None
     replica = clone("pod-1", "hot")
     write(primary, "first")
     wait_for(lambda: streams(primary, replica), "the replica streams")
-    receiver = next(pid for pid in replica.pids() if b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    [receiver] = replica.titled(b"walreceiver")
     os.kill(receiver, signal.SIGSTOP)
     seal = replica.tell("seal", "fast")
     replica.ok("follow", *primary.address())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -29,7 +28,7 @@ MANY = 60_000
 
 def hold_back(primary: Container) -> None:
     """Have the primary send no more."""
-    [sender] = [pid for pid in primary.pids() if b"walsender" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    [sender] = primary.titled(b"walsender")
     os.kill(sender, signal.SIGSTOP)
 
 

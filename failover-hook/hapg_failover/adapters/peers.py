@@ -235,11 +235,16 @@ class PeerServer:
         data = self._tail(request)
         if data is None:
             return Response(HTTPStatus.CONFLICT)
-        return Response(HTTPStatus.OK, data, {"Content-Type": "application/octet-stream", _MAC: _sign(key, b"answer", mac, data)})
+        return _signed(data, "application/octet-stream", mac, key)
 
     def _decided(self, request: GrantRequest, mac: bytes, key: bytes) -> Response:
         answer = self._ask(request)
         if answer is None:
             return Response(HTTPStatus.SERVICE_UNAVAILABLE)
         text = json.dumps({"volume": answer.volume, "granted": answer.granted, "reason": answer.reason}).encode()
-        return Response(HTTPStatus.OK, text, {"Content-Type": "application/json", _MAC: _sign(key, b"answer", mac, text)})
+        return _signed(text, "application/json", mac, key)
+
+
+def _signed(body: bytes, kind: str, mac: bytes, key: bytes) -> Response:
+    """Return an answer to the request with this MAC."""
+    return Response(HTTPStatus.OK, body, {"Content-Type": kind, _MAC: _sign(key, b"answer", mac, body)})

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from ..core import tail
-from ..core.wal import segment_name
+from ..core.wal import PAGE, segment_name
 from . import beneath
 from .volume import Volume
 
 
 def read(volume: Volume, timeline: int, lsn: int) -> bytes:
     """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
-    size, start = volume.segment_size(), lsn - lsn % tail.PAGE
+    size, start = volume.segment_size(), lsn - lsn % PAGE
     length = min(tail.AT_ONCE, size - start % size)
     data = volume.read_wal(segment_name(timeline, start, size), start % size, length) or b""
     found = data[lsn - start : tail.genuine(data, start)]

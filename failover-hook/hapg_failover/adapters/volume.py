@@ -197,8 +197,7 @@ class Volume:
         self._data_files.write("volume", self._text(marker))
 
     def _text(self, marker: Marker, former: str | None = None) -> str:
-        fields = {"uuid": marker.uuid, "systemIdentifier": marker.system_identifier, "madeFor": self.claim, "former": former}
-        return dump({name: value for name, value in fields.items() if value is not None})
+        return dump({"uuid": marker.uuid, "systemIdentifier": marker.system_identifier, "madeFor": self.claim, "former": former})
 
     def accepted(self) -> bool:
         """Tell whether an operator wants this data, for whichever claim it was made."""

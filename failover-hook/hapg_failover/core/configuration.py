@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from .actions import Annotate, Announce
+from .actions import Announce
 from .memory import Phase
 from .step import TELL_AGAIN_S, Step
 
 ANNOTATION = "ha-postgres/refused"
-SHOW_AGAIN_S = 1.5
 STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)
 
 
@@ -21,6 +20,5 @@ def attend(step: Step) -> None:
     elif m.refused and not o.refused:
         step.actions.append(Announce("Normal", "ConfigurationAccepted", "the server takes its configuration now"))
         step.remember(refused="")
-    if own is not None and (own.refused or "") != o.refused and o.now - m.refused_shown >= SHOW_AGAIN_S:
-        step.actions.append(Annotate(((ANNOTATION, o.refused or None),)))
+    if step.show(ANNOTATION, own.refused if own is not None else None, o.refused, m.refused_shown):
         step.remember(refused_shown=o.now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .actions import Annotate, Announce, Op
+from .actions import Announce, Op
 from .memory import Apart, Phase
 from .results import OpResult, Outcome
 from .step import TELL_AGAIN_S, Step
@@ -13,7 +13,6 @@ ANNOTATION = "ha-postgres/not-following"
 TELL_AFTER_S = 20.0
 SETTLE_S = 10.0
 CHANGED_S = 30.0
-SHOW_AGAIN_S = 1.5
 UNKNOWN = "its server has been told to follow: it catches up, or its log says why it doesn't stream"
 ENDED = "its server has ended: its log says why"
 
@@ -41,8 +40,7 @@ def attend(step: Step) -> None:
     else:
         _tell(step, o.now - m.apart.since)
     apart = step.m.apart
-    if own is not None and (own.not_following or "") != apart.told and o.now - apart.shown_at >= SHOW_AGAIN_S:
-        step.actions.append(Annotate(((ANNOTATION, apart.told or None),)))
+    if step.show(ANNOTATION, own.not_following if own is not None else None, apart.told, apart.shown_at):
         step.remember(apart=replace(apart, shown_at=o.now))
 
 

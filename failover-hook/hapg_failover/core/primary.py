@@ -178,7 +178,6 @@ def _renew(step: Step) -> None:
         members = synchronous.keep_recorded(s.members, members, s.sync)
         if o.now - m.renewed_at >= o.timing.renew:
             members = with_streaming(s.members, members)
-    if m.phase is Phase.PRIMARY and not o.blind:
         record = synchronous.next_record(step, members)
     successor = m.successor if m.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)

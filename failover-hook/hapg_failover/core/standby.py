@@ -183,9 +183,8 @@ def _leave(step: Step, s: LeaseState | None) -> None:
     doesn't see the primary go.
     """
     o, m = step.o, step.m
-    own, since = step.own_pod, o.now if m.leaving_since is None else m.leaving_since
-    grace = own.grace if own is not None and own.grace is not None else o.grace
-    left = since + min(STAY_S, grace - LEAVE_GRACE_S) - o.now
+    since = o.now if m.leaving_since is None else m.leaving_since
+    left = since + min(STAY_S, step.grace - LEAVE_GRACE_S) - o.now
     knows = o.lease is not None and o.lease.last_read >= since
     primary_leaves = s is not None and (s.holder.uid in o.gone or any(p.uid == s.holder.uid and p.deleting for p in o.pods))
     if left > 0 and (primary_leaves or not knows) and o.now - since >= LEAVE_S:

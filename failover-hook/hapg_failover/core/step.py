@@ -20,6 +20,7 @@ LEASE_GONE_S = 60.0
 HEARTBEAT_FRESH_S = 0.7
 PUBLISH_AGAIN_S = 1.5
 TELL_AGAIN_S = 300.0
+SHOW_AGAIN_S = 1.5
 ANSWER_AGAIN_S = 1.5
 ANSWERS = 4
 SUSPECT_S = 50.0
@@ -92,6 +93,16 @@ class Step:
     def asks(self, text: str | None) -> bool:
         """Tell whether this request of an operator waits for an answer; one that is still shown after a while is answered again."""
         return text is not None and self.o.now - dict(self.m.answered).get(text, -1e9) >= ANSWER_AGAIN_S
+
+    def show(self, annotation: str, shown: str | None, text: str, shown_at: float) -> bool:
+        """Have our pod show a text, '' for none; again if it doesn't after a while. True if that was ordered.
+
+        shown: what it shows; shown_at: boot time at which it was last ordered.
+        """
+        if self.own_pod is None or (shown or "") == text or self.o.now - shown_at < SHOW_AGAIN_S:
+            return False
+        self.actions.append(Annotate(((annotation, text or None),)))
+        return True
 
     def answer(self, annotation: str, text: str, id: str, outcome: str, reason: str) -> bool:
         """Take the request `text` off our pod and put the answer there; False if it was answered before."""
@@ -242,6 +253,12 @@ class Step:
     def progress(self) -> recovery.Progress | None:
         """How far the recovery of our server is that is to write; None if it isn't recovering, or soon through."""
         return self.backlog if self.m.phase is Phase.PROMOTING else None
+
+    @property
+    def grace(self) -> int:
+        """The seconds that our pod's deletion gives it: as the API shows it, or else as its template says."""
+        own = self.own_pod
+        return own.grace if own is not None and own.grace is not None else self.o.grace
 
     def candidate(self) -> Candidate | None:
         """Return ourselves as a candidate, None while we are not sealed with a known position."""

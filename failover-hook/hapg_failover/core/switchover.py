@@ -87,9 +87,8 @@ def _begin(step: Step) -> None:
 
 def _awaits_a_member(step: Step) -> bool:
     """Serve on while nobody could take over without a loss, but another pod stays that may become able to; only as long as grace lasts."""
-    o, own = step.o, step.own_pod
-    grace = own.grace if own is not None and own.grace is not None else o.grace
-    left = (step.m.leaving_since or o.now) + grace - SHUTDOWN_S - o.now
+    o = step.o
+    left = (step.m.leaving_since or o.now) + step.grace - SHUTDOWN_S - o.now
     stays = [p for p in o.pods if p.uid != o.me.uid and not p.deleting]
     if choose_successor(step) is not None or not stays or left <= 0:
         return False

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from .memory import Memory, Phase
 from .model import Holder, LeaseState
-from .wal import is_page
+from .wal import PAGE, is_page
 
-PAGE = 8192
 AT_ONCE = 4 << 20
 MOST = 256 << 20
 PROBE_FRESH_S = 5.0

@@ -16,7 +16,7 @@ from .lsn import parse_lsn
 
 SEGMENT_SIZE = 16 * 1024 * 1024
 _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 20, 1 << 30  # xlog_internal.h, IsValidWalSegSize
-_PAGE = 8192
+PAGE = 8192
 _SHORT_HEADER = 24
 _LONG_HEADER = 40
 _PAGE_HEADER = struct.Struct("=HHIQI")  # magic, info, timeline, address, what is left of a record begun before
@@ -136,24 +136,24 @@ def record_end(record: Record, segment_size: int = SEGMENT_SIZE) -> int:
 
 def _advance(place: int, length: int, segment_size: int) -> int:
     """Return the aligned end of `length` bytes that begin at `place`, the headers of the pages between them not counted."""
-    while length > (room := _PAGE - place % _PAGE):
+    while length > (room := PAGE - place % PAGE):
         place, length = place + room, length - room
         place += _header_size(place, segment_size)
     return -(-(place + length) // 8) * 8
 
 
 def _header_size(lsn: int, segment_size: int) -> int:
-    return _LONG_HEADER if lsn % segment_size < _PAGE else _SHORT_HEADER
+    return _LONG_HEADER if lsn % segment_size < PAGE else _SHORT_HEADER
 
 
 def with_header(lsn: int, segment_size: int) -> int:
     """Return where the record after the one that ends at `lsn` begins."""
-    return lsn + _header_size(lsn, segment_size) if lsn % _PAGE == 0 else lsn
+    return lsn + _header_size(lsn, segment_size) if lsn % PAGE == 0 else lsn
 
 
 def without_header(lsn: int, segment_size: int) -> int:
     """Return where the record before the one that begins at `lsn` ends."""
-    return lsn - lsn % _PAGE if lsn % _PAGE == _header_size(lsn, segment_size) else lsn
+    return lsn - lsn % PAGE if lsn % PAGE == _header_size(lsn, segment_size) else lsn
 
 
 def end_by_reading(read: ReadSegment, timeline: int, start: int, segment_size: int = SEGMENT_SIZE) -> int | None:
@@ -162,7 +162,7 @@ def end_by_reading(read: ReadSegment, timeline: int, start: int, segment_size: i
     start: where a record or a page begins. For images without pg_waldump; checks some megabytes a second. Raise OSError.
     """
     wal = Wal(read, timeline, segment_size)
-    place = wal.first_record(start) if start % _PAGE == 0 else start
+    place = wal.first_record(start) if start % PAGE == 0 else start
     before = end = None
     while place is not None and (record := wal.record_at(place, before)) is not None:
         before, end = place, record_end(record, segment_size)
@@ -195,8 +195,8 @@ def ends_in_shutdown(read: ReadSegment, timeline: int, end: int, segment_size: i
     (src/backend/access/transam/xlog.c, CreateCheckPoint). Raise OSError.
     """
     wal = Wal(read, timeline, segment_size)
-    last_page = (end - 1) - (end - 1) % _PAGE
-    for page in (last_page, last_page - _PAGE):
+    last_page = (end - 1) - (end - 1) % PAGE
+    for page in (last_page, last_page - PAGE):
         place = wal.first_record(page) if page >= 0 else None
         while place is not None and place < end and (record := wal.record_at(place, None)) is not None:
             if record_end(record, segment_size) == end:
@@ -274,17 +274,17 @@ class Wal:
             page = self._page_at(place)
             if page is None:
                 return None
-            data += page[place % _PAGE :][: length - len(data)]
-            place = place - place % _PAGE + _PAGE
+            data += page[place % PAGE :][: length - len(data)]
+            place = place - place % PAGE + PAGE
             place += _header_size(place, self._segment_size)
         return data
 
     def _page_at(self, lsn: int) -> bytes | None:
-        start = lsn - lsn % _PAGE
+        start = lsn - lsn % PAGE
         if self._page[0] != start:
             name = segment_name(self._timeline, start, self._segment_size)
-            data = self._read(name, start % self._segment_size, _PAGE)
-            if data is None or len(data) < _PAGE or _PAGE_HEADER.unpack_from(data)[3] != start:
+            data = self._read(name, start % self._segment_size, PAGE)
+            if data is None or len(data) < PAGE or not is_page(data, start):
                 return None  # no such page, or one of a file that was renamed to be written anew
             self._page = (start, data)
         return self._page[1]
@@ -341,26 +341,19 @@ def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: i
     False is a proof: no file, a page that was never written, one of a recycled file, or no record that is whole, for recovery ends before
     one that isn't. Anything else is True.
     """
-    page_start = lsn - lsn % _PAGE
-    name = segment_name(timeline, lsn, segment_size)
+    page_start = lsn - lsn % PAGE
     try:
-        page = read(name, page_start % segment_size, _PAGE)
-    except OSError:
-        return True
-    if page is None:
-        return False
-    if len(page) < _PAGE:
-        return True  # cut short: no file of PostgreSQL's is
-    if not is_page(page, page_start):
-        return False
-    info = _PAGE_HEADER.unpack_from(page)[1]
-    if lsn % 8 != 0:
-        return True  # within a record
-    header = _header_size(lsn, segment_size)
-    if lsn == page_start and info & _FIRST_IS_CONTINUED:
-        return True
-    (length,) = struct.unpack_from("=I", page, max(lsn % _PAGE, header))
-    try:
-        return bool(length) and Wal(read, timeline, segment_size).record_at(with_header(lsn, segment_size), None) is not None
+        page = read(segment_name(timeline, lsn, segment_size), page_start % segment_size, PAGE)
+        if page is None:
+            return False
+        if len(page) < PAGE:
+            return True  # cut short: no file of PostgreSQL's is
+        if not is_page(page, page_start):
+            return False
+        if lsn % 8 != 0:
+            return True  # within a record
+        if lsn == page_start and _PAGE_HEADER.unpack_from(page)[1] & _FIRST_IS_CONTINUED:
+            return True
+        return Wal(read, timeline, segment_size).record_at(with_header(lsn, segment_size), None) is not None
     except OSError:
         return True

@@ -202,8 +202,8 @@ def _member_warnings(release: Release, lease: Lease) -> list[str]:
     if not lease.members and release.replicas > 1:
         found.append("the Lease has no members: nobody could take over")
     elif lease.members:
-        unexplained = [pod.name for pod in release.pods if not pod.not_following]
-        outside = [name for name in unexplained if name != lease.holder and name not in lease.members]
+        inside = {lease.holder, *lease.members}
+        outside = [pod.name for pod in release.pods if pod.name not in inside and not pod.not_following]
         found += [f"{name} is no member: it doesn't stream, or not long enough, and can't take over" for name in outside]
     return found
 

@@ -14,8 +14,8 @@ from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.decide import decide
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import LeaseState, Release
-from hapg_failover.core.tail import PAGE, TailRequest, genuine, may_give
-from hapg_failover.core.wal import segment_name
+from hapg_failover.core.tail import TailRequest, genuine, may_give
+from hapg_failover.core.wal import PAGE, segment_name
 
 from .test_decide import FOLLOWING, HELD, ME, OTHER, RELEASED, lease, seen
 
