@@ -1,7 +1,7 @@
 """How long writing clients wait when a primary fails: each fault several times, on a real cluster; and what a release costs at rest.
 
     make bench                  ten times each
-    make bench SYSTEM=patroni   the same done to Patroni, with its default and with its shortest times
+    make bench SYSTEM=patroni   the same done to Patroni with its default times; patroni-fast: with its shortest, all: the three
     make bench SYSTEM=all ARGS="--minutes 60 --times 10"
     make bench ARGS="--load"    under pgbench; ARGS="--starve" with processors and disk of the nodes taken by others
     make bench-report           docs/bench.md and the README's table from what was measured

@@ -23,11 +23,8 @@ from tests.e2e import artifacts, programs
 from tests.e2e.programs import REPOSITORY, ProgramError
 
 OUTPUT = REPOSITORY / "build" / "bench.jsonl"
-SYSTEMS: dict[str, tuple[type[System], ...]] = {
-    "ha-postgres": (HaPostgres,),
-    "patroni": (Patroni, FastPatroni),
-    "all": (HaPostgres, Patroni, FastPatroni),
-}
+KINDS: tuple[type[System], ...] = (HaPostgres, Patroni, FastPatroni)
+SYSTEMS = {**{kind.system: (kind,) for kind in KINDS}, "all": KINDS}
 STANDARD = "standard"
 DISKS = "bench"
 GONE_SECONDS = 180.0

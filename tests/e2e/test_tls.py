@@ -19,7 +19,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
 ROLL_SECONDS = 300.0
 PROJECTION_SECONDS = 180.0
 SECRET = "own-tls"
+TOLD_SECONDS = 60.0
 REFUSED = "no encryption"
+EXPIRED = "certificate verify failed"
 OVER_TLS = "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE state = 'streaming' AND ssl"
 
 
@@ -109,6 +111,27 @@ def test_the_volume_of_a_standby_is_cloned_over_tls(encrypted: Encrypted) -> Non
     release.lose(lost, "data")
     release.wait_replaced(lost)
     release.wait("all stream over TLS", encrypted.streams_over_tls, 30)
+
+
+def test_replicas_that_meet_an_expired_certificate_say_so(encrypted: Encrypted) -> None:
+    release = encrypted.release
+    primary = release.primary()
+    release.namespace.apply(encrypted.authority.secret(SECRET, encrypted.host, expired=True))
+    release.look_again()
+    release.wait("the primary shows it", lambda: EXPIRED in encrypted.ask("verify-ca", host=primary.ip).err, PROJECTION_SECONDS)
+    inside = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", "SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+    release.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", *inside)
+    standbys = {pod.name for pod in release.standbys()}
+
+    def told() -> set[str]:
+        events = release.namespace.get("events", "--field-selector", "reason=NotFollowing")
+        return {event["involvedObject"]["name"] for event in events if EXPIRED in event["message"]}
+
+    release.wait("both say why they don't stream", lambda: told() == standbys, TOLD_SECONDS)
+    assert release.primary() == primary
+    release.namespace.apply(encrypted.authority.secret(SECRET, encrypted.host))
+    release.look_again()
+    release.wait("they stream again", encrypted.streams_over_tls, PROJECTION_SECONDS)
 
 
 def test_another_certificate_takes_force_without_a_restart(encrypted: Encrypted) -> None:

@@ -34,6 +34,11 @@ def status(release: Release, *options: str) -> Done:
     return programs.attempt(*command, *options, limit=STATUS_SECONDS)
 
 
+def scale(release: Release, replicas: int) -> None:
+    """Have the StatefulSet keep so many pods, as `kubectl scale` does: the release's values don't know of it."""
+    release.namespace.kubectl("scale", f"statefulset/{release.name}", f"--replicas={replicas}")
+
+
 def kill_postmaster(release: Release, pod: Pod) -> None:
     """kill -9 of the server's first process."""
     nodes.kill_process(release.namespace.name, pod.name, "postgres", r"^postgres -D|/postgres -D")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.release import CHART, VALUES, Release
+from tests.faults import acts
 from tests.faults.conftest import Drills
 from tests.faults.drill import Found
 from tests.faults.releases import Kind, Stock
@@ -39,10 +40,6 @@ def drained(release: Release, node: str) -> Iterator[None]:
         yield
     finally:
         release.namespace.kubectl("uncordon", node)
-
-
-def scale(release: Release, replicas: int) -> None:
-    release.namespace.kubectl("scale", f"statefulset/{release.name}", f"--replicas={replicas}")
 
 
 def all_gone(release: Release) -> None:
@@ -117,9 +114,9 @@ def test_scaled_to_nothing_and_back(stock: Stock, spoilt: None, drill: Drills, r
     release = stock.get(Kind(replicas=replicas))
 
     def act() -> None:
-        scale(release, 0)
+        acts.scale(release, 0)
         all_gone(release)
-        scale(release, replicas)
+        acts.scale(release, replicas)
 
     assert ten_times(release, drill, act).lost == 0
 
@@ -152,11 +149,11 @@ def test_pods_return_two_minutes_apart(stock: Stock, spoilt: None, drill: Drills
     release = stock.get(Kind(replicas=replicas))
     with drill(release, same_node=False) as trial:
         node = trial.old.node
-        scale(release, 0)
+        acts.scale(release, 0)
         all_gone(release)
         release.namespace.kubectl("cordon", node)
         try:
-            scale(release, replicas)
+            acts.scale(release, replicas)
             time.sleep(APART_SECONDS)
         finally:
             release.namespace.kubectl("uncordon", node)

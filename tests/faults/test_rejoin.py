@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +27,9 @@ SEGMENTS_KEPT = 32
 REWIND_SECONDS = 30.0
 SOME_ROWS = 20
 NOTICED_SECONDS = 60.0
+SCALE_SECONDS = 120.0
+COPY_SECONDS = 60.0
+TABLESPACE = "/var/lib/postgresql/data/elsewhere"
 ROLES = ("ha_postgres_replication", "postgres")
 Hindrance = Callable[[Release, Pod, Pod, NodeFaults], AbstractContextManager[None]]
 
@@ -269,6 +274,39 @@ def test_replica_that_was_frozen_catches_up(release: Release, drill: Drills, nod
     assert (found.did("rewind"), found.did("clone")) == ([], [])
 
 
+@pytest.mark.faults
+def test_volume_that_is_a_copy_of_anothers(release: Release, drill: Drills) -> None:
+    """The claim of a replica holds a copy of another replica's volume, as after a restore into the wrong claim.
+
+    Guarantee: an Event says whose it is; it never counts as the other, and is cloned anew; nothing is lost, the primary goes on.
+    """
+    last = release.pods()[-1]
+    if release.primary().name == last.name:
+        acts.switchover(release)
+        release.wait_full_strength()
+    with drill(release) as trial:
+        original = next(pod for pod in release.standbys() if pod.name != last.name)
+        acts.scale(release, release.replicas - 1)
+        release.wait("the last pod is gone", lambda: len(release.pods()) == release.replicas - 1, SCALE_SECONDS)
+        _copy(volume(release, original), volume(release, last))
+        acts.scale(release, release.replicas)
+        release.wait("the last pod is back", lambda: len(release.pods()) == release.replicas, SCALE_SECONDS)
+        copied = lambda: _said(release, release.pod(last.name), "VolumeCopied")  # noqa: E731
+        [message, *_] = release.wait("an Event says so", copied, NOTICED_SECONDS)
+        assert original.name in message
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+    assert found.did("clone") == [last.name]
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Have a volume hold what another does, as it is at the moment; files may go meanwhile."""
+    for each in target.iterdir():
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+    subprocess.run(["cp", "--archive", f"{source}/.", str(target)], check=False, capture_output=True, timeout=COPY_SECONDS)
+    assert (target / "pgdata" / "global" / "pg_control").exists()
+
+
 @contextmanager
 def _address_blocked(release: Release, replica: Pod, primary: Pod, node_faults: NodeFaults) -> Iterator[None]:
     node_faults.cut(release.namespace.name, replica.name, f"pod/{primary.name}")
@@ -289,6 +327,18 @@ def _password_wrong(release: Release, replica: Pod, primary: Pod, node_faults: N
             _inside(release, primary, f"ALTER ROLE {role} PASSWORD '{verifier}'")
 
 
+@contextmanager
+def _tablespace_made(release: Release, replica: Pod, primary: Pod, node_faults: NodeFaults) -> Iterator[None]:
+    """Its folder is there on the primary alone."""
+    release.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "mkdir", "--parents", TABLESPACE)
+    _inside(release, primary, f"CREATE TABLESPACE elsewhere LOCATION '{TABLESPACE}'")
+    try:
+        release.wait("an Event of the primary's pod says so", lambda: _said(release, primary, "TablespaceFound"), NOTICED_SECONDS)
+        yield
+    finally:
+        _inside(release, primary, "DROP TABLESPACE elsewhere")
+
+
 def _inside(release: Release, pod: Pod, statement: str) -> None:
     """Run a statement in a pod, where no password is asked for."""
     psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
@@ -300,12 +350,13 @@ def _inside(release: Release, pod: Pod, statement: str) -> None:
     [
         pytest.param(_address_blocked, "no answer in time", id="address", marks=pytest.mark.faults),
         pytest.param(_password_wrong, "password authentication failed", id="password"),
+        pytest.param(_tablespace_made, "tablespace", id="tablespace", marks=pytest.mark.faults),
     ],
 )
 def test_a_replica_that_can_not_follow_says_why(
     release: Release, drill: Drills, node_faults: NodeFaults, hindrance: Hindrance, words: str
 ) -> None:
-    """A replica can't reach the primary, or isn't let in.
+    """A replica can't reach the primary, or isn't let in, or can't replay what the primary did.
 
     Guarantee: an Event and `hapg status` say why, the pod isn't ready any more, and nothing is lost; it follows again once it can.
     """

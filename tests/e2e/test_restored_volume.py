@@ -1,0 +1,91 @@
+"""A volume's copy is restored into a claim of a new release, in another namespace."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import cli, paths
+from tests.cluster.fixtures import Cluster
+from tests.e2e import programs
+from tests.e2e.programs import Namespace
+from tests.e2e.release import CHART, VALUES, Pod, Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
+
+COPY_SECONDS = 60.0
+CLAIM = "data-ha-postgres-0"
+ADOPTED = "reason=VolumeAdopted"
+
+
+@pytest.fixture(scope="module")
+def snapshot(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pod]]:
+    """A copy of the volume of a release of one server, which was stopped before, and that server's pod."""
+    if cli.chosen() != "local":
+        pytest.skip("the copy needs the hand of the local cluster")
+    folder = paths.CLUSTER / "restored"
+    with programs.namespace("e2e-origin") as namespace:
+        release = Release(namespace, replicas=1)
+        release.install(CHART, "--values", str(VALUES), "--set", "replicas=1")
+        release.wait_serving()
+        release.add_clients()
+        release.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
+        pod = release.primary()
+        [volume] = (paths.node_directory(pod.node) / "volumes").glob(f"*_{namespace.name}_{CLAIM}")
+        release.uninstall()
+        subprocess.run(["cp", "--archive", str(volume), str(folder)], check=True, timeout=COPY_SECONDS)
+    try:
+        yield folder, pod
+    finally:
+        subprocess.run(["rm", "-r", str(folder)], check=True, timeout=COPY_SECONDS)
+
+
+def provide(namespace: Namespace, folder: Path, node: str) -> None:
+    """Have the claim of the first server be that folder, as a storage system does that restores a snapshot."""
+    name = f"{namespace.name}-restored"
+    where = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+    size = {"storage": "50Mi"}
+    modes = ["ReadWriteOnce"]
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": size,
+            "accessModes": modes,
+            "storageClassName": "standard",
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": namespace.name, "name": CLAIM},
+            "local": {"path": str(folder)},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [where]}},
+        },
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": CLAIM},
+        "spec": {"accessModes": modes, "resources": {"requests": size}, "storageClassName": "standard", "volumeName": name},
+    }
+    namespace.apply(volume, claim)
+
+
+def test_a_new_release_takes_it_over(snapshot: tuple[Path, Pod]) -> None:
+    folder, origin = snapshot
+    with programs.namespace("e2e-restored") as namespace:
+        release = Release(namespace, replicas=2)
+        provide(namespace, folder, origin.node)
+        try:
+            release.install(CHART, "--values", str(VALUES), "--set", "replicas=2")
+            release.wait_serving()
+            release.add_clients()
+            release.wait_full_strength()
+            assert release.client.sql("SELECT number FROM kept") == [["1"]]
+            [event] = namespace.get("events", "--field-selector", ADOPTED)
+            assert event["involvedObject"]["name"] == release.primary().name == origin.name
+        finally:
+            release.uninstall()
+            namespace.kubectl("delete", "pvc", "--all", "--wait=true")
+            namespace.kubectl("delete", "pv", f"{namespace.name}-restored")
