@@ -54,6 +54,7 @@ STATUS_S = 2.0
 TAIL_S = 1.5
 TAIL_PATIENCE_S = 0.4
 TAIL_AGAIN_S = 0.05
+PAUSED = "its replay is paused, and before it streams it replays what it has: SELECT pg_wal_replay_resume()"
 NOT_CONNECTED = re.compile("connection to server .*failed|could not connect to server")
 KILLED = re.compile(r"ended with code (129|1[3-9][0-9]|2[0-9][0-9])$")
 TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
@@ -307,7 +308,15 @@ class Operation:
         tools.volume.write_term(run.term)
         self._steer("follow", host, str(tools.port), user, *slot)
         self._note_standby()
-        return self._result(Outcome.OK, plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot")
+        text = plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot"
+        return replace(self._result(Outcome.OK, text), hindrance=self._hindrance())
+
+    def _hindrance(self) -> str:
+        """Return what keeps a server that has followed before from streaming, as far as is known."""
+        with suppress(SqlError):
+            if self._run.own is None and self._tools.sql.replay_paused(STATUS_S):
+                return PAUSED
+        return ""
 
     def _own_slot(self, host: str) -> tuple[str, ...]:
         """Return the name of our slot on the primary, made if need be; nothing if there is none: streaming does without."""

@@ -20,6 +20,7 @@ _NAMES_OF_XLOG = {
     "pg_current_wal_lsn": "pg_current_xlog_location",
     "pg_current_wal_flush_lsn": "pg_current_xlog_flush_location",
     "pg_last_wal_receive_lsn": "pg_last_xlog_receive_location",
+    "pg_is_wal_replay_paused": "pg_is_xlog_replay_paused",
     "pg_last_wal_replay_lsn": "pg_last_xlog_replay_location",
     "sent_lsn": "sent_location",
     "flush_lsn": "flush_location",

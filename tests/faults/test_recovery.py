@@ -29,6 +29,8 @@ WAL = "SELECT pg_current_wal_lsn() - redo_lsn FROM pg_control_checkpoint()"
 TOLD = "nobody can write: "
 HOT = (*MUCH_WAL, "--set", "standbyMode=hot")
 PAUSE = "SELECT pg_wal_replay_pause()"
+RESUME = "SELECT pg_wal_replay_resume()"
+SAYS_PAUSED = "doesn't stream from the primary: its replay is paused"
 RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 
@@ -87,7 +89,7 @@ def test_replay_backlog_at_a_failover(stock: Stock, spoilt: None, node_faults: N
     """One replica, or both, have received a gigabyte of WAL that they haven't replayed, and the primary's node is switched off.
 
     Guarantee: nothing is lost; a replica that has replayed it is promoted before one that has not, whatever its ordinal; one that has to
-    replay it first is waited for.
+    replay it first is waited for; one whose replay stays paused, so that it doesn't stream, says so.
     """
     release = stock.get(Kind(HOT))
     old = release.primary()
@@ -108,4 +110,7 @@ def test_replay_backlog_at_a_failover(stock: Stock, spoilt: None, node_faults: N
         assert release.primary().name not in {pod.name for pod in late}
     node_faults.boot(old.node)
     nodes.wait_ready()
+    [paused] = [pod for pod in late if pod.name != release.primary().name]
+    release.wait("it says why it doesn't stream", lambda: SAYS_PAUSED in acts.status(release).out, RECOVERY_SECONDS)
+    asker.sql(RESUME, host=paused.ip)
     release.wait_full_strength(RECOVERY_SECONDS, asker)

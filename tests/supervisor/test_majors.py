@@ -176,6 +176,18 @@ def test_follow_seal_and_promote(pair: Pair, major: str, mode: str) -> None:
     Pair(replica, primary).wait_caught_up()
 
 
+@pytest.mark.parametrize("major", ALL)
+def test_a_replay_that_is_paused_is_known(pair: Pair, major: str) -> None:
+    replay = "pg_xlog_replay" if major == "9.6" else "pg_wal_replay"
+    pair.follow("hot")
+    assert not sql(pair.replica).replay_paused(5.0)
+    pair.replica.sql(f"select {replay}_pause()")
+    assert sql(pair.replica).replay_paused(5.0)
+    pair.replica.sql(f"select {replay}_resume()")
+    assert not sql(pair.replica).replay_paused(5.0)
+    assert not sql(pair.primary).replay_paused(5.0)
+
+
 def standby_file(container: Container) -> Path:
     return container.pgdata / container.major.standby_file
 

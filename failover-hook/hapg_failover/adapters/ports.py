@@ -107,6 +107,9 @@ class Sql(Protocol):
         None: no answer in `patience` seconds in which this process ran; waiting: told every second how many have passed.
         """
 
+    def replay_paused(self, timeout: float) -> bool:
+        """Tell whether the local server is a standby whose replay was paused by pg_wal_replay_pause(). Raise SqlError."""
+
     def standby_names(self, timeout: float) -> StandbyNames:
         """Ask over a connection of its own, so one that the postmaster has opened since the call. Raise SqlError."""
 

@@ -51,6 +51,8 @@ SELECT pg_is_in_recovery(),
        current_setting('synchronous_standby_names')
 """
 
+_REPLAY_PAUSED = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END"
+
 _STANDBY_NAMES = """
 SELECT current_setting('synchronous_standby_names'),
        (SELECT coalesce(json_agg(json_build_array(application_name, sync_priority)), '[]')::text FROM pg_stat_replication)
@@ -253,6 +255,11 @@ class PostgresSql:
     def greet(self, patience: float, waiting: Callable[[float], None]) -> str | None:
         """See ports.Sql."""
         return greeting.greet(self._socket, patience, waiting)
+
+    def replay_paused(self, timeout: float) -> bool:
+        """See ports.Sql."""
+        (paused,) = self._once(self._local, timeout, _REPLAY_PAUSED)
+        return bool(paused)
 
     def standby_names(self, timeout: float) -> StandbyNames:
         """See ports.Sql."""

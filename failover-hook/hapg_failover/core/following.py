@@ -18,11 +18,11 @@ ENDED = "its server has ended: its log says why"
 
 
 def note(step: Step, result: OpResult) -> None:
-    """Remember why the last operation failed; one that went well makes room for another reason, but for a start, which proves little."""
+    """Remember why the last operation failed, or what it knows to hinder us; but a start that went well proves little."""
     if result.outcome is not Outcome.OK:
         blame(step, f"{result.op.value}: {result.text}")
     elif result.op is not Op.START:
-        blame(step, "")
+        blame(step, result.hindrance)
 
 
 def blame(step: Step, why: str) -> None:

@@ -36,7 +36,7 @@ class OpResult:
     there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer; reserves:
     the volumes whose reserve was used; replayed: LSN up to which a sealed server has replayed its WAL, in bytes; unbegun: the promotion
     was refused, so its timeline was not begun; refused: why PostgreSQL doesn't take the release's configuration, '' if it does, None if
-    that wasn't tried.
+    that wasn't tried; hindrance: what is known to keep a server from streaming that has been told to follow.
     """
 
     number: int
@@ -51,6 +51,7 @@ class OpResult:
     replayed: int | None = None
     unbegun: bool = False
     refused: str | None = None
+    hindrance: str = ""
 
 
 class PutOutcome(Enum):

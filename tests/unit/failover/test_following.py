@@ -48,6 +48,12 @@ def test_the_reason_is_that_of_the_last_operation_that_failed() -> None:
     assert told(decision) == ["it doesn't stream from pg-0: follow: no route to host"]
 
 
+def test_what_hinders_a_server_that_has_been_told_to_follow() -> None:
+    done = OpResult(1, Op.FOLLOW, Outcome.OK, "n1", "on its timeline", None, hindrance="its replay is paused")
+    again = decide(seen(op=done, lease=lease(SILENT)), apart(replace(FOLLOWING, op=Op.FOLLOW, op_number=1)))
+    assert told(again) == ["it doesn't stream from pg-0: its replay is paused"]
+
+
 def test_a_server_that_ends_again_and_again_is_told_of_though_each_start_succeeds() -> None:
     started = OpResult(1, Op.START, Outcome.OK, "n1", "", SEALED.position)
     again = decide(seen(op=started, lease=lease(SILENT)), apart(replace(SEALED, phase=Phase.BOOT, op=Op.START, op_number=1)))
