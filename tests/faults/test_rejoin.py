@@ -26,6 +26,7 @@ MUCH = "CREATE TABLE IF NOT EXISTS diverged (text text); INSERT INTO diverged SE
 SEGMENTS_KEPT = 32
 REWIND_SECONDS = 30.0
 SOME_ROWS = 20
+CLONED = '"op": "clone", "outcome": "ok"'
 NOTICED_SECONDS = 60.0
 SCALE_SECONDS = 120.0
 COPY_SECONDS = 60.0
@@ -161,8 +162,7 @@ def test_corrupted_replica_is_cloned(release: Release, drill: Drills) -> None:
         replica = release.standbys()[0]
         (volume(release, replica) / "pgdata" / "global" / "pg_control").write_bytes(b"x" * 8192)
         acts.kill_container(release, replica)
-        clone = lambda: '"op": "clone", "outcome": "ok"' in acts.agent_log(release, replica)  # noqa: E731
-        release.wait("it is cloned", clone, 120)
+        release.wait("it is cloned", lambda: CLONED in acts.agent_log(release, replica), 120)
     found = trial.result
     assert (found.lost, found.claims) == (0, 0)
 
@@ -327,18 +327,6 @@ def _password_wrong(release: Release, replica: Pod, primary: Pod, node_faults: N
             _inside(release, primary, f"ALTER ROLE {role} PASSWORD '{verifier}'")
 
 
-@contextmanager
-def _tablespace_made(release: Release, replica: Pod, primary: Pod, node_faults: NodeFaults) -> Iterator[None]:
-    """Its folder is there on the primary alone."""
-    release.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "mkdir", "--parents", TABLESPACE)
-    _inside(release, primary, f"CREATE TABLESPACE elsewhere LOCATION '{TABLESPACE}'")
-    try:
-        release.wait("an Event of the primary's pod says so", lambda: _said(release, primary, "TablespaceFound"), NOTICED_SECONDS)
-        yield
-    finally:
-        _inside(release, primary, "DROP TABLESPACE elsewhere")
-
-
 def _inside(release: Release, pod: Pod, statement: str) -> None:
     """Run a statement in a pod, where no password is asked for."""
     psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
@@ -350,13 +338,12 @@ def _inside(release: Release, pod: Pod, statement: str) -> None:
     [
         pytest.param(_address_blocked, "no answer in time", id="address", marks=pytest.mark.faults),
         pytest.param(_password_wrong, "password authentication failed", id="password"),
-        pytest.param(_tablespace_made, "tablespace", id="tablespace", marks=pytest.mark.faults),
     ],
 )
 def test_a_replica_that_can_not_follow_says_why(
     release: Release, drill: Drills, node_faults: NodeFaults, hindrance: Hindrance, words: str
 ) -> None:
-    """A replica can't reach the primary, or isn't let in, or can't replay what the primary did.
+    """A replica can't reach the primary, or isn't let in.
 
     Guarantee: an Event and `hapg status` say why, the pod isn't ready any more, and nothing is lost; it follows again once it can.
     """
@@ -368,6 +355,28 @@ def test_a_replica_that_can_not_follow_says_why(
             release.wait("it isn't ready", lambda: not release.pod(replica.name).ready, NOTICED_SECONDS)
             assert f"{replica.name} doesn't stream from the primary: " in acts.status(release).out
     assert (trial.result.lost, trial.result.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_tablespace_that_the_replicas_have_no_folder_for(release: Release, drill: Drills) -> None:
+    """A tablespace is made in a folder that is there on the primary alone: the replicas' servers end when they replay that.
+
+    Guarantee: an Event says that tablespaces aren't supported; nothing is lost, the primary goes on; the replicas are cloned anew.
+    """
+    with drill(release) as trial:
+        release.namespace.kubectl("exec", trial.old.name, "--container", "postgres", "--", "mkdir", "--parents", TABLESPACE)
+        _inside(release, trial.old, f"CREATE TABLESPACE elsewhere LOCATION '{TABLESPACE}'")
+        try:
+            release.wait("an Event says so", lambda: _said(release, trial.old, "TablespaceFound"), NOTICED_SECONDS)
+            replicas = sorted(pod.name for pod in release.standbys())
+            cloned = lambda: all(CLONED in acts.agent_log(release, pod) for pod in release.standbys())  # noqa: E731
+            release.wait("the replicas are cloned", cloned, NOTICED_SECONDS)
+            release.wait_full_strength(asker=trial.asker)
+        finally:
+            _inside(release, trial.old, "DROP TABLESPACE elsewhere")
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+    assert found.did("clone") == replicas
 
 
 def _said(release: Release, pod: Pod, reason: str) -> list[str]:
