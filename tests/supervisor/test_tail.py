@@ -12,7 +12,7 @@ from hapg_failover.adapters import tail
 from hapg_failover.adapters.peers import NotNow
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Op
-from hapg_failover.core.lsn import parse_lsn
+from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.results import Outcome
 from hapg_failover.core.tail import TailRequest
 
@@ -84,3 +84,19 @@ def test_a_replica_that_has_everything_fetches_nothing(primary: Container, clone
     operator.ask_tail(lambda request, address, timeout: tail.read(dead, request.timeline, request.lsn))
     result = operator.run(Op.SEAL, host="the dead server's", timeline=2, lease_term=7)
     assert (result.position and result.position.lsn, result.text) == (end, "")
+
+
+def test_who_was_promoted_and_died_before_anybody_followed_holds_more(primary: Container, clone: Clone) -> None:
+    """Those it was promoted over end on the timeline before, at the very place where it began its own."""
+    replica = clone("pod-1", "hot")
+    write(primary, "sent")
+    wait_for(lambda: streams(primary, replica), "the replica streams")
+    end = Position(2, parse_lsn(flush_lsn(primary)))
+    assert not die(primary).may_hold_record(end)
+    replica.ok("seal", "fast")
+    replica.promote(3, 2)
+    write(replica, "acknowledged by the new primary alone")
+    last = Position(3, parse_lsn(flush_lsn(replica)))
+    dead = die(replica)
+    assert dead.may_hold_record(end)
+    assert not dead.may_hold_record(last)

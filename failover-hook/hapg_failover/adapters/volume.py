@@ -17,7 +17,7 @@ from ..core.fields import Fields, dump
 from ..core.lsn import Position
 from ..core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from ..core.pair import Link
-from ..core.wal import SEGMENT_SIZE, is_segment_size, newest_segment_timeline, record_may_exist
+from ..core.wal import SEGMENT_SIZE, goes_beyond, is_segment_size, newest_segment_timeline
 from . import beneath
 from .beneath import Irregular
 from .marks import NUMBER, Files
@@ -392,12 +392,13 @@ class Volume:
     def may_hold_record(self, position: Position) -> bool:
         """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""
         try:
-            sizes = set(self._segments().values())
+            segments = self._segments()
         except OSError:
             return True
+        sizes = set(segments.values())
         if len(sizes) != 1 or not is_segment_size(min(sizes)):
             return True  # the files of one server are of one size
-        return record_may_exist(self.read_wal, position.timeline, position.lsn, sizes.pop())
+        return goes_beyond(self.read_wal, self.read_history, segments, position, sizes.pop())
 
     def _segments(self) -> dict[str, int]:
         """Return the sizes of the WAL segments, in bytes, by name; none if their directory isn't there. Raise OSError."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .crc import crc32c
-from .lsn import parse_lsn
+from .lsn import Position, parse_lsn
 
 SEGMENT_SIZE = 16 * 1024 * 1024
 _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 20, 1 << 30  # xlog_internal.h, IsValidWalSegSize
@@ -33,6 +33,8 @@ _SEGMENT_NAME = re.compile(r"[0-9A-F]{24}")
 
 ReadSegment = Callable[[str, int, int], bytes | None]
 """Reads (segment, offset, length): bytes, None if there is no such file, OSError if it can't be read."""
+ReadHistory = Callable[[int], str | None]
+"""Reads the history file of a timeline: its text, None if there is none, OSError if it can't be read."""
 
 
 History = tuple[tuple[int, int], ...]
@@ -333,6 +335,25 @@ def is_page(page: bytes, lsn: int) -> bool:
     """Tell whether a page was written for the place `lsn`: it isn't empty, nor of a file that was renamed to be written anew."""
     magic, _, _, address, _ = _PAGE_HEADER.unpack_from(page)
     return bool(magic != 0 and address == lsn)
+
+
+def goes_beyond(read: ReadSegment, history: ReadHistory, names: Iterable[str], end: Position, segment_size: int = SEGMENT_SIZE) -> bool:
+    """Tell whether a dead server's volume may hold WAL beyond `end`, somebody else's: on its timeline, or on one that was begun later.
+
+    A server that was promoted writes on a timeline of its own, so what nobody has received of it lies in no segment of the one before.
+    history: the text of a timeline's history file, None if there is none; names: the segments. False is a proof, as below.
+    """
+    if record_may_exist(read, end.timeline, end.lsn, segment_size):
+        return True
+    later = {int(name[:8], 16) for name in names if _SEGMENT_NAME.fullmatch(name)}
+    for timeline in sorted(each for each in later if each > end.timeline):
+        try:
+            fork = fork_point(parse_history(history(timeline) or ""), end.timeline)
+        except (OSError, ValueError):
+            return True
+        if fork is None or fork > end.lsn or record_may_exist(read, timeline, fork, segment_size):
+            return True
+    return False
 
 
 def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> bool:

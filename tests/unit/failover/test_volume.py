@@ -220,6 +220,12 @@ def test_a_volume_may_hold_more_unless_it_is_certain_that_it_does_not(volume: Vo
     segment.write_bytes(page)
     (wal / "00000002.history").write_text("1\t0/300000\treason\n")
     assert not volume.may_hold_record(place)
+    later = wal / "000000020000000000000003"
+    later.write_bytes(page)
+    assert not volume.may_hold_record(place)
+    (wal / "00000002.history").unlink()
+    assert volume.may_hold_record(place)  # on a timeline of which it isn't known where it was begun
+    later.unlink()
     page[8192 + 512 : 8192 + 512 + 64] = whole_record(64)
     segment.write_bytes(page)
     assert volume.may_hold_record(place)

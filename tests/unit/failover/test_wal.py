@@ -17,6 +17,7 @@ from hapg_failover.core.wal import (
     WalEnd,
     end_before_segment,
     fork_point,
+    goes_beyond,
     newest_segment_timeline,
     parse_history,
     parse_lastrecord,
@@ -287,6 +288,50 @@ def test_a_record_that_goes_on_at_a_pages_start_may_exist() -> None:
     log = Log()
     log.add(8192)
     assert record_may_exist(log.read, 1, log.start + 8192, Log.size)
+
+
+class Promoted:
+    """Segments of a server that was promoted from timeline 1 onto 2, at the end of `before`; it has written `after` since."""
+
+    def __init__(self, before: int, after: int) -> None:
+        self.logs = {1: Log(), 2: Log()}
+        for timeline, log in self.logs.items():
+            for number in range(before + (after if timeline == 2 else 0)):
+                log.add(100 + number)
+        self.fork = self.logs[1].end
+        self.texts: dict[int, str | None] = {2: f"1\t0/{self.fork:X}\tno recovery target specified\n"}
+
+    def holds_more_than(self, timeline: int, lsn: int) -> bool:
+        names = [segment_name(each, log.start, Log.size) for each, log in self.logs.items()]
+        return goes_beyond(self.read, self.texts.get, names, Position(timeline, lsn), Log.size)
+
+    def read(self, name: str, offset: int, length: int) -> bytes | None:
+        return self.logs[int(name[:8], 16)].read(name, offset, length)
+
+
+def test_what_a_promoted_server_wrote_goes_beyond_the_timeline_before() -> None:
+    server = Promoted(before=3, after=1)
+    assert server.holds_more_than(1, server.fork)
+    assert not server.holds_more_than(2, server.logs[2].end)
+
+
+def test_a_promotion_that_was_not_finished_goes_beyond_nothing() -> None:
+    server = Promoted(before=3, after=0)
+    assert not server.holds_more_than(1, server.fork)
+    assert server.holds_more_than(1, server.logs[1].records[-1][0])
+
+
+def test_who_left_the_timeline_later_than_the_end_goes_beyond_it() -> None:
+    server = Promoted(before=3, after=0)
+    del server.logs[1].data[server.logs[1].records[-1][0] - server.logs[1].start :]
+    assert server.holds_more_than(1, server.logs[1].records[-1][0])
+
+
+@pytest.mark.parametrize("text", [None, "not a history", "7\t0/300000\treason\n"])
+def test_a_later_timeline_of_unknown_origin_may_go_beyond(text: str | None) -> None:
+    server = Promoted(before=3, after=0)
+    server.texts[2] = text
+    assert server.holds_more_than(1, server.fork)
 
 
 def test_where_no_record_exists() -> None:
