@@ -21,32 +21,30 @@ LIMIT_SECONDS = 150
 BEGIN_SECONDS = 30.0
 END_SECONDS = 30.0
 
-LOOP = "while ((SECONDS < $0)); do :; done"
-WRITE = f'while ((SECONDS < $0)); do dd if=/dev/zero of="$1" bs=1M count={FILE_MIB} conv=fsync status=none; done'
-
-
-def _start(*command: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(["bash", "-c", *command], start_new_session=True, stdin=subprocess.DEVNULL)
-
-
-def _end(started: list[subprocess.Popen[bytes]]) -> None:
-    for each in started:
-        with suppress(ProcessLookupError):
-            os.killpg(each.pid, signal.SIGKILL)
-    for each in started:
-        each.wait(END_SECONDS)
+STARVE = f"""
+for ((n = 0; n < $2; n++)); do
+  while ((SECONDS < $0)); do :; done &
+done
+for ((n = 0; n < $3; n++)); do
+  while ((SECONDS < $0)); do dd if=/dev/zero of="$1/file-$n" bs=1M count={FILE_MIB} conv=fsync status=none; done &
+done
+wait
+"""
 
 
 class Starvation:
-    """The loops and writers, by their process groups, each of which this has made."""
+    """The loops and writers, in one session.
+
+    Linux schedules a session as one (sched(7), autogroup), as it does a service beside the pods of a node: a session for each would leave
+    the pods of all nodes less than a tenth of the processors that they request.
+    """
 
     def __init__(self, folder: Path, loops: int, writers: int, limit_s: int) -> None:
         self._folder = folder
         folder.mkdir(parents=True)
-        self._started: list[subprocess.Popen[bytes]] = []
+        command = ["bash", "-c", STARVE, str(limit_s), str(folder), str(loops), str(writers)]
+        self._leader = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
         try:
-            self._started += [_start(LOOP, str(limit_s)) for _ in range(loops)]
-            self._started += [_start(WRITE, str(limit_s), str(folder / f"file-{number}")) for number in range(writers)]
             self._wait_writing(writers)
         except BaseException:
             self.end()
@@ -59,14 +57,16 @@ class Starvation:
             time.sleep(0.05)
 
     @property
-    def pids(self) -> list[int]:
-        """Of those that run."""
-        return [each.pid for each in self._started if each.poll() is None]
+    def pid(self) -> int:
+        """Of the session's leader, which ends when they have."""
+        return self._leader.pid
 
     def end(self) -> None:
         """End them and remove what they have written; may be called again."""
-        _end(self._started)
-        self._started = []
+        if self._leader.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._leader.pid, signal.SIGKILL)
+            self._leader.wait(END_SECONDS)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
