@@ -455,6 +455,15 @@ def only_followers_grant(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(failsafe, "_stands_by", lambda step, request: False)
 
 
+def claims_under_way_grant_nothing(patch: pytest.MonkeyPatch) -> None:
+    original = failsafe._stands_by
+    patch.setattr(failsafe, "_stands_by", lambda step, request: step.m.phase is not Phase.CLAIMING and original(step, request))
+
+
+def claims_that_may_succeed_grant(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(failsafe, "NOT_YET_FOLLOWING", (*failsafe.NOT_YET_FOLLOWING, Phase.CLAIMING))
+
+
 def written_members_never_forgotten(patch: pytest.MonkeyPatch) -> None:
     def ever(self: Step) -> set[str]:
         return {*self.m.claimants, *(x.volume for x in self.state.members)} if self.state is not None else set()

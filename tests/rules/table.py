@@ -419,6 +419,13 @@ PARTS = (
     ),
     Part(
         "8",
+        "who has claimed on an earlier version than it has read grants",
+        patches.claims_under_way_grant_nothing,
+        Witness(UNIT + "test_failsafe.py::test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim", "claimed too late"),
+    ),
+    Part("8", "whose claim may still succeed grants nothing", patches.claims_that_may_succeed_grant, Witness(REFUSES, "claiming")),
+    Part(
+        "8",
         "what was written on an earlier version names nobody any more",
         patches.written_members_never_forgotten,
         Witness(UNIT + "test_failsafe.py::test_what_was_written_on_an_earlier_version_names_nobody_any_more"),

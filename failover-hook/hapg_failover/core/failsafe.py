@@ -1,12 +1,13 @@
 """Grants: the primary goes on while the API is away, because every member has promised not to claim (docs/protocol.md, rule 8).
 
-Why it is safe. A grant is a promise of the very member that would claim: it won't before its own `promised_until`, which is later than
-the holder's deadline by the fence and the clocks' ratio. The holder goes on only as long as *every* volume that may be in the member
-list has granted, so whoever may claim has promised. Whether its server follows, starts or is down makes no difference to that. So a
-member that doesn't follow yet promises too, once it has read that the Lease is the asker's: without that a new primary whose first
-renewals aren't answered would end, and the next one meet the same, for those that aren't back yet are members. While its claim is under
-way it promises nothing. One that knows a newer term has seen the end of this one and refuses, and so does one that itself sees the Lease
-overdue, for it is about to seal. An agent that restarts forgets its promise; it waits as if it had just given one.
+Why it is safe. A grant is a promise of the very member that would claim: it won't before its own `promised_until`, which is later than the
+holder's deadline by the fence and the clocks' ratio. The holder goes on only as long as *every* volume that may be in the member list has
+granted, so whoever may claim has promised. Whether its server follows, starts or is down makes no difference to that. So a member that
+doesn't follow yet promises too, once it has read that the Lease is the asker's: without that a new primary whose first renewals aren't
+answered would end, and the next one meet the same, for those that aren't back yet are members. While its claim is under way it promises
+nothing, unless it has read a later version than the claim was sent on: that claim is refused when it comes. One that knows a newer term has
+seen the end of this one and refuses, and so does one that itself sees the Lease overdue, for it is about to seal. An agent that restarts
+forgets its promise; it waits as if it had just given one.
 """
 
 from __future__ import annotations
@@ -115,9 +116,10 @@ def _follows(step: Step) -> bool:
 
 
 def _stands_by(step: Step, request: GrantRequest) -> bool:
-    """Tell whether we don't follow yet, but have read that the Lease is the asker's."""
-    s = step.state
-    return step.m.phase in NOT_YET_FOLLOWING and s is not None and (s.holder, s.term) == (request.holder, request.term)
+    """Tell whether we don't follow yet, but have read that the Lease is the asker's, after the version that a claim of ours was sent on."""
+    m, s = step.m, step.state
+    stands_by = m.phase in NOT_YET_FOLLOWING or (m.phase is Phase.CLAIMING and m.claimed_on != step.version)
+    return stands_by and s is not None and (s.holder, s.term) == (request.holder, request.term)
 
 
 def waits(step: Step) -> str | None:

@@ -76,16 +76,16 @@ class Memory:
     started with that, and hasn't followed another since. slots_at: when slots were changed last. told: lasting troubles by their Event's
     reason, and when each was announced last; answered: requests of operators that were answered, as they were written, and when. blocked:
     why we may not claim a Lease that is free, however long it stays so, in a word of election.BLOCKS, and when that was found last:
-    blocked_at. renewals_failed: how many; cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when; checkpointed: a
-    checkpoint was ordered since. grants: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants:
-    volumes that our writes on the version written_on named as members; asked_at, serial: of the last request for
-    grants; by_grants: they are all that lets our server go on. promised_until: boot time before which we don't claim, None until the
-    agent's first decision; heard: (term, serial) of the last request that was granted. guarded: the server was started to acknowledge
-    nothing by itself; recorded: the synchronous set in the Lease is what was last written and answered; setting: found in force, at LSN
-    base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about it. joined_at: when this member was last
-    seen to be the primary or to stream from it, None if it never was, or is known not to; leaving_since: when our pod was first seen to go.
-    refused: why the configuration is refused, as the last Event had it; refused_told: when that was; refused_shown: when our pod was last
-    made to show it. apart: that we don't stream, and why.
+    blocked_at. claimed_on: the version of the Lease on which our last claim was sent. renewals_failed: how many; cause, promoted_at: why we
+    were promoted last, a word of causes.CAUSES, and when; checkpointed: a checkpoint was ordered since. grants: (volume, boot time before
+    it was asked) of the members' latest grants under held_term; claimants: volumes that our writes on the version written_on named as
+    members; asked_at, serial: of the last request for grants; by_grants: they are all that lets our server go on. promised_until: boot time
+    before which we don't claim, None until the agent's first decision; heard: (term, serial) of the last request that was granted. guarded:
+    the server was started to acknowledge nothing by itself; recorded: the synchronous set in the Lease is what was last written and
+    answered; setting: found in force, at LSN base; None: not known; ordered: the last one that was ordered; sync_told: the last Event about
+    it. joined_at: when this member was last seen to be the primary or to stream from it, None if it never was, or is known not to;
+    leaving_since: when our pod was first seen to go. refused: why the configuration is refused, as the last Event had it; refused_told:
+    when that was; refused_shown: when our pod was last made to show it. apart: that we don't stream, and why.
     """
 
     phase: Phase = Phase.BOOT
@@ -139,6 +139,7 @@ class Memory:
     answered: tuple[tuple[str, float], ...] = ()
     blocked: str = ""
     blocked_at: float = -1e9
+    claimed_on: str = ""
     renewals_failed: int = 0
     cause: str = ""
     promoted_at: float = 0.0

@@ -146,7 +146,12 @@ def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
     ("o", "m", "request_", "words"),
     [
         (seen(lease=lease(replace(HELD, term=4))), SEALED, REQUEST, "we don't follow: sealed"),
-        (seen(lease=lease(HELD)), remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW), REQUEST, "we don't follow: claiming"),
+        (
+            seen(lease=lease(HELD)),
+            remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW, claimed_on="40"),
+            REQUEST,
+            "we don't follow: claiming",
+        ),
         (seen(), replace(FOLLOWING, op=Op.SEAL), REQUEST, "we don't follow"),
         (seen(lease=lease(HELD, 3.6, 0.0)), replace(FOLLOWING, op=Op.FOLLOW), REQUEST, "3.6 s old"),
         (seen(max_term=6), FOLLOWING, REQUEST, "we know term 6"),
@@ -184,8 +189,16 @@ def test_a_member_refuses(o: Observation, m: Memory, request_: GrantRequest, wor
         (seen(server="down"), remembered(Phase.DOWN, op=Op.START)),
         (seen(nonce=None, server=None), remembered(Phase.DOWN, nonce=None)),
         (seen(server=None, container_dead=True), remembered(Phase.SEALED)),
+        (seen(), remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW - 1.0, claimed_on="39")),
     ],
-    ids=["sealed, and has published", "it starts", "its server has died", "its container is away", "its container has just died"],
+    ids=[
+        "sealed, and has published",
+        "it starts",
+        "its server has died",
+        "its container is away",
+        "its container has just died",
+        "it has claimed too late",
+    ],
 )
 def test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim(o: Observation, m: Memory) -> None:
     decision = decide(replace(o, asked=(REQUEST,)), replace(m, read_at=NOW))
