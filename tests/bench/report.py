@@ -316,7 +316,8 @@ that isn't the primary's; it is started again whenever an error ends it, and eac
     modes.STARVE.name: """
 ## On starved nodes
 The same, without pgbench, while 8 busy loops and 12 writers of 300 MB with fsync take the processors and the disk of the nodes' machine:
-from three seconds before each fault until writes go on, and for 30 s at least. A writer waits 5 s for an answer here. Goal: one fault
+from three seconds before each fault until writes go on, and for 30 s at least. They are one session, which Linux schedules as one
+(autogroup), as it does a service beside a node's pods. A writer waits 5 s for an answer here. Goal: one fault
 leads to one promotion, 95 % below 10 s.
 
 {section}""",
