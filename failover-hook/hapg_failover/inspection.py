@@ -19,6 +19,7 @@ from .core.wal import (
     parse_waldump_end,
     record_end,
     segment_name,
+    segment_timelines,
 )
 
 NEAR = 8 * PAGE
@@ -74,8 +75,7 @@ class Inspection:
 
         pg_rewind leaves segments of the timeline it has rewound from (src/bin/pg_rewind/filemap.c, keepwal).
         """
-        found = {int(name[:8], 16) for name in names}
-        ours = {each for each in found if each == timeline or self._volume.read_history(each) is not None}
+        ours = {each for each in segment_timelines(names) if each == timeline or self._volume.read_history(each) is not None}
         return [name for name in names if int(name[:8], 16) in ours]
 
     def ends_in_shutdown(self, end: Position) -> bool:

@@ -88,7 +88,6 @@ def stand(step: Step, s: LeaseState) -> None:
     state = replace(election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl), recovery=step.backlog)
     step.go(Phase.CLAIMING, verdict.reason)
     step.remember(cause=causes.cause_of(s, forced is not None, step.holder_has_ended), former=s.volume, reserved=s.timeline)
-    step.remember(claimed_on=step.version)
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
         force.taken(step, forced, verdict.reason)
@@ -143,7 +142,7 @@ def resume(step: Step) -> None:
         return
     state = election.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
-    step.remember(cause="start", claimed_on=step.version)
+    step.remember(cause="start")
     step.put(PutKind.CLAIM, replace(state, recovery=step.backlog), f"make the Lease anew: {verdict.reason}", create=True)
 
 

@@ -118,7 +118,7 @@ def _follows(step: Step) -> bool:
 def _stands_by(step: Step, request: GrantRequest) -> bool:
     """Tell whether we don't follow yet, but have read that the Lease is the asker's, after the version that a claim of ours was sent on."""
     m, s = step.m, step.state
-    stands_by = m.phase in NOT_YET_FOLLOWING or (m.phase is Phase.CLAIMING and m.claimed_on != step.version)
+    stands_by = m.phase in NOT_YET_FOLLOWING or (m.phase is Phase.CLAIMING and m.put_on != step.version)
     return stands_by and s is not None and (s.holder, s.term) == (request.holder, request.term)
 
 

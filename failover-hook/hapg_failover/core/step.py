@@ -321,7 +321,7 @@ class Step:
         found = lease.instead.version if lease is not None and lease.instead is not None else None
         version = found or (None if create or lease is None or self.state is None else lease.version)
         known = lease.state.serial if lease is not None and lease.state is not None else 0
-        self.remember(put=kind, put_at=self.o.now)
+        self.remember(put=kind, put_at=self.o.now, put_on=self.version)
         self.do(PutLease(kind, replace(state, serial=max(known, state.serial) + 1), version), reason)
 
     def release(self, why: str, release: Release) -> None:

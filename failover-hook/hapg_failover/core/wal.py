@@ -328,7 +328,12 @@ def last_lsn(timeline: int, start: int, names: Iterable[str], segment_size: int 
 
 def newest_segment_timeline(names: Iterable[str]) -> int | None:
     """Return the highest timeline among the names that are segments', None if there is none."""
-    return max((int(name[:8], 16) for name in names if _SEGMENT_NAME.fullmatch(name)), default=None)
+    return max(segment_timelines(names), default=None)
+
+
+def segment_timelines(names: Iterable[str]) -> set[int]:
+    """Return the timelines of the names that are segments'."""
+    return {int(name[:8], 16) for name in names if _SEGMENT_NAME.fullmatch(name)}
 
 
 def is_page(page: bytes, lsn: int) -> bool:
@@ -345,8 +350,7 @@ def goes_beyond(read: ReadSegment, history: ReadHistory, names: Iterable[str], e
     """
     if record_may_exist(read, end.timeline, end.lsn, segment_size):
         return True
-    later = {int(name[:8], 16) for name in names if _SEGMENT_NAME.fullmatch(name)}
-    for timeline in sorted(each for each in later if each > end.timeline):
+    for timeline in sorted(each for each in segment_timelines(names) if each > end.timeline):
         try:
             fork = fork_point(parse_history(history(timeline) or ""), end.timeline)
         except (OSError, ValueError):

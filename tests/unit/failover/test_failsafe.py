@@ -148,7 +148,7 @@ def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
         (seen(lease=lease(replace(HELD, term=4))), SEALED, REQUEST, "we don't follow: sealed"),
         (
             seen(lease=lease(HELD)),
-            remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW, claimed_on="40"),
+            remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW, put_on="40"),
             REQUEST,
             "we don't follow: claiming",
         ),
@@ -189,7 +189,7 @@ def test_a_member_refuses(o: Observation, m: Memory, request_: GrantRequest, wor
         (seen(server="down"), remembered(Phase.DOWN, op=Op.START)),
         (seen(nonce=None, server=None), remembered(Phase.DOWN, nonce=None)),
         (seen(server=None, container_dead=True), remembered(Phase.SEALED)),
-        (seen(), remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW - 1.0, claimed_on="39")),
+        (seen(), remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW - 1.0, put_on="39")),
     ],
     ids=[
         "sealed, and has published",
