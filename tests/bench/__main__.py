@@ -25,7 +25,6 @@ from tests.e2e.programs import REPOSITORY, ProgramError
 OUTPUT = REPOSITORY / "build" / "bench.jsonl"
 KINDS: tuple[type[System], ...] = (HaPostgres, Patroni, FastPatroni)
 SYSTEMS = {**{kind.system: (kind,) for kind in KINDS}, "all": KINDS}
-STANDARD = "standard"
 DISKS = "bench"
 GONE_SECONDS = 180.0
 QUIET_SECONDS = 60.0
@@ -80,7 +79,7 @@ class Bench:
         weights = [fault.seconds(kind) for fault in (*plain, *on_disks)]
         weights += [fault.seconds(other) for other in later for fault in self._faults]
         if plain or with_idle:
-            self._do_all(kind, nullcontext(STANDARD), plain, with_idle, weights)
+            self._do_all(kind, nullcontext(storage.STANDARD), plain, with_idle, weights)
         if on_disks:
             self._do_all(kind, storage.volumes(DISKS), on_disks, False, weights[len(plain) :])
 

@@ -6,7 +6,7 @@ pods on every node share, for the nodes have their file system in common.
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tests.cluster import disks, local, paths
 from tests.cluster.topology import NODES
 
 MEBIBYTES = 1024
+STANDARD = "standard"
 
 
 def _objects(name: str, mebibytes: int) -> list[object]:
@@ -24,29 +25,40 @@ def _objects(name: str, mebibytes: int) -> list[object]:
         "provisioner": "kubernetes.io/no-provisioner",
         "volumeBindingMode": "WaitForFirstConsumer",
     }
-    volumes = [
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": f"{name}-{node.name}", "labels": {"storage-class": name}},
-            "spec": {
-                "storageClassName": name,
-                "capacity": {"storage": f"{mebibytes}Mi"},
-                "accessModes": ["ReadWriteOnce"],
-                "persistentVolumeReclaimPolicy": "Retain",
-                "local": {"path": str(disks.data(name, node.name))},
-                "nodeAffinity": {
-                    "required": {
-                        "nodeSelectorTerms": [
-                            {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node.name]}]}
-                        ]
-                    }
-                },
-            },
-        }
-        for node in NODES
-    ]
+    labels = {"storage-class": name}
+    places = {node.name: _on(node.name, disks.data(name, node.name)) for node in NODES}
+    volumes = [_volume(f"{name}-{node}", name, mebibytes, "ReadWriteOnce", place, labels) for node, place in places.items()]
     return [kind, *volumes]
+
+
+def _volume(
+    name: str, storage_class: str, mebibytes: int, mode: str, source: Mapping[str, object], labels: Mapping[str, str] | None = None
+) -> dict[str, object]:
+    """A PersistentVolume that is kept when its claim goes. source: where it lies, and for whom."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name, "labels": dict(labels or {})},
+        "spec": {
+            "storageClassName": storage_class,
+            "capacity": {"storage": f"{mebibytes}Mi"},
+            "accessModes": [mode],
+            "persistentVolumeReclaimPolicy": "Retain",
+            **source,
+        },
+    }
+
+
+def _on(node: str, folder: Path) -> dict[str, object]:
+    """A folder that is there on one node."""
+    there = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+    return {"local": {"path": str(folder)}, "nodeAffinity": {"required": {"nodeSelectorTerms": [there]}}}
+
+
+def folder_of(node: str, namespace: str, claim: str) -> Path:
+    """The folder of the machine that is the volume of a claim of the standard StorageClass. node: that of its pod."""
+    [found] = (paths.node_directory(node) / "volumes").glob(f"*_{namespace}_{claim}")
+    return found
 
 
 def make(name: str, mebibytes: int = MEBIBYTES) -> None:
@@ -87,22 +99,39 @@ def shared(namespace: str, claim: str, storage_class: str, mebibytes: int) -> It
     folder = paths.CLUSTER / "shared" / name
     folder.mkdir(parents=True)
     folder.chmod(0o777)
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "storageClassName": storage_class,
-            "capacity": {"storage": f"{mebibytes}Mi"},
-            "accessModes": ["ReadWriteMany"],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"namespace": namespace, "name": claim},
-            "hostPath": {"path": str(folder), "type": "Directory"},
-        },
-    }
+    source = {"claimRef": {"namespace": namespace, "name": claim}, "hostPath": {"path": str(folder), "type": "Directory"}}
+    volume = _volume(name, storage_class, mebibytes, "ReadWriteMany", source)
     local.kubectl("apply", "-f", "-", stdin=json.dumps(volume))
     try:
         yield folder
     finally:
         local.kubectl("delete", "persistentvolume", name, "--wait=false")
         shutil.rmtree(folder)
+
+
+@contextmanager
+def given(namespace: str, claim: str, folder: Path, node: str, mebibytes: int) -> Iterator[None]:
+    """A claim whose volume is a folder that has data, as a storage system gives it that restores a snapshot, as long as the context lasts.
+
+    Nobody may use it any more in the end, when the claim is deleted; the folder stays.
+    """
+    name = f"{namespace}-{claim}"
+    source = {"claimRef": {"namespace": namespace, "name": claim}, **_on(node, folder)}
+    volume = _volume(name, STANDARD, mebibytes, "ReadWriteOnce", source)
+    wanted = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"namespace": namespace, "name": claim},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": f"{mebibytes}Mi"}},
+            "storageClassName": STANDARD,
+            "volumeName": name,
+        },
+    }
+    local.kubectl("apply", "-f", "-", stdin=json.dumps(volume) + "\n---\n" + json.dumps(wanted))
+    try:
+        yield
+    finally:
+        local.kubectl("delete", "persistentvolumeclaim", claim, "--namespace", namespace)
+        local.kubectl("delete", "persistentvolume", name)

@@ -209,6 +209,11 @@ class Release:
         )
         return [Replica(*row) for row in rows]
 
+    def run_inside(self, pod: Pod, statement: str) -> None:
+        """Run a statement in a pod, where no password is asked for."""
+        psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
+        self.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", *psql)
+
     def at_full_strength(self, asker: Client | None = None) -> list[Pod]:
         """The pods, if all serve and every replica streams from the primary; else an empty list."""
         pods = self.serving()

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import cli, paths
+from tests.cluster import cli, paths, storage
 from tests.cluster.fixtures import Cluster
 from tests.e2e import programs
-from tests.e2e.programs import Namespace
 from tests.e2e.release import CHART, VALUES, Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
 
 COPY_SECONDS = 60.0
+MEBIBYTES = 50
 CLAIM = "data-ha-postgres-0"
 ADOPTED = "reason=VolumeAdopted"
 
@@ -34,7 +34,7 @@ def snapshot(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         release.add_clients()
         release.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
         pod = release.primary()
-        [volume] = (paths.node_directory(pod.node) / "volumes").glob(f"*_{namespace.name}_{CLAIM}")
+        volume = storage.folder_of(pod.node, namespace.name, CLAIM)
         release.uninstall()
         subprocess.run(["cp", "--archive", str(volume), str(folder)], check=True, timeout=COPY_SECONDS)
     try:
@@ -43,40 +43,10 @@ def snapshot(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         subprocess.run(["rm", "-r", str(folder)], check=True, timeout=COPY_SECONDS)
 
 
-def provide(namespace: Namespace, folder: Path, node: str) -> None:
-    """Have the claim of the first server be that folder, as a storage system does that restores a snapshot."""
-    name = f"{namespace.name}-restored"
-    where = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
-    size = {"storage": "50Mi"}
-    modes = ["ReadWriteOnce"]
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "capacity": size,
-            "accessModes": modes,
-            "storageClassName": "standard",
-            "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"namespace": namespace.name, "name": CLAIM},
-            "local": {"path": str(folder)},
-            "nodeAffinity": {"required": {"nodeSelectorTerms": [where]}},
-        },
-    }
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": CLAIM},
-        "spec": {"accessModes": modes, "resources": {"requests": size}, "storageClassName": "standard", "volumeName": name},
-    }
-    namespace.apply(volume, claim)
-
-
 def test_a_new_release_takes_it_over(snapshot: tuple[Path, Pod]) -> None:
     folder, origin = snapshot
-    with programs.namespace("e2e-restored") as namespace:
+    with programs.namespace("e2e-restored") as namespace, storage.given(namespace.name, CLAIM, folder, origin.node, MEBIBYTES):
         release = Release(namespace, replicas=2)
-        provide(namespace, folder, origin.node)
         try:
             release.install(CHART, "--values", str(VALUES), "--set", "replicas=2")
             release.wait_serving()
@@ -87,5 +57,3 @@ def test_a_new_release_takes_it_over(snapshot: tuple[Path, Pod]) -> None:
             assert event["involvedObject"]["name"] == release.primary().name == origin.name
         finally:
             release.uninstall()
-            namespace.kubectl("delete", "pvc", "--all", "--wait=true")
-            namespace.kubectl("delete", "pv", f"{namespace.name}-restored")

@@ -21,6 +21,7 @@ PROJECTION_SECONDS = 180.0
 SECRET = "own-tls"
 TOLD_SECONDS = 60.0
 REFUSED = "no encryption"
+END_STREAMS = "SELECT pg_terminate_backend(pid) FROM pg_stat_replication"
 EXPIRED = "certificate verify failed"
 OVER_TLS = "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE state = 'streaming' AND ssl"
 
@@ -119,8 +120,7 @@ def test_replicas_that_meet_an_expired_certificate_say_so(encrypted: Encrypted) 
     release.namespace.apply(encrypted.authority.secret(SECRET, encrypted.host, expired=True))
     release.look_again()
     release.wait("the primary shows it", lambda: EXPIRED in encrypted.ask("verify-ca", host=primary.ip).err, PROJECTION_SECONDS)
-    inside = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", "SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
-    release.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", *inside)
+    release.run_inside(primary, END_STREAMS)
     standbys = {pod.name for pod in release.standbys()}
 
     def told() -> set[str]:
@@ -148,6 +148,6 @@ def test_another_certificate_takes_force_without_a_restart(encrypted: Encrypted)
         PROJECTION_SECONDS,
     )
     assert encrypted.ask("verify-full", other).out == "connected\n"
-    release.client.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+    release.client.sql(END_STREAMS)
     release.wait("the standbys trust it too", encrypted.streams_over_tls, 60)
     assert {(pod.name, pod.uid, pod.restarts) for pod in release.pods()} == pods

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import nodes, paths
+from tests.cluster import nodes, storage
 from tests.cluster.fixtures import NodeFaults
 from tests.e2e.client import Client
 from tests.e2e.release import Pod, Release
@@ -37,8 +37,7 @@ Hindrance = Callable[[Release, Pod, Pod, NodeFaults], AbstractContextManager[Non
 
 def volume(release: Release, pod: Pod) -> Path:
     """The folder of the machine that is a pod's data volume."""
-    [found] = (paths.node_directory(pod.node) / "volumes").glob(f"*_{release.namespace.name}_data-{pod.name}")
-    return found
+    return storage.folder_of(pod.node, release.namespace.name, f"data-{pod.name}")
 
 
 def client_on(release: Release, node: str) -> Client:
@@ -319,18 +318,12 @@ def _password_wrong(release: Release, replica: Pod, primary: Pod, node_faults: N
     stored = {role: release.client.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'")[0][0] for role in ROLES}
     try:
         for role in ROLES:
-            _inside(release, primary, f"ALTER ROLE {role} PASSWORD 'another'")
+            release.run_inside(primary, f"ALTER ROLE {role} PASSWORD 'another'")
         acts.kill_postmaster(release, replica)
         yield
     finally:
         for role, verifier in stored.items():
-            _inside(release, primary, f"ALTER ROLE {role} PASSWORD '{verifier}'")
-
-
-def _inside(release: Release, pod: Pod, statement: str) -> None:
-    """Run a statement in a pod, where no password is asked for."""
-    psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
-    release.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", *psql)
+            release.run_inside(primary, f"ALTER ROLE {role} PASSWORD '{verifier}'")
 
 
 @pytest.mark.parametrize(
@@ -365,7 +358,7 @@ def test_tablespace_that_the_replicas_have_no_folder_for(release: Release, drill
     """
     with drill(release) as trial:
         release.namespace.kubectl("exec", trial.old.name, "--container", "postgres", "--", "mkdir", "--parents", TABLESPACE)
-        _inside(release, trial.old, f"CREATE TABLESPACE elsewhere LOCATION '{TABLESPACE}'")
+        release.run_inside(trial.old, f"CREATE TABLESPACE elsewhere LOCATION '{TABLESPACE}'")
         try:
             release.wait("an Event says so", lambda: _said(release, trial.old, "TablespaceFound"), NOTICED_SECONDS)
             replicas = sorted(pod.name for pod in release.standbys())
@@ -373,7 +366,7 @@ def test_tablespace_that_the_replicas_have_no_folder_for(release: Release, drill
             release.wait("the replicas are cloned", cloned, NOTICED_SECONDS)
             release.wait_full_strength(asker=trial.asker)
         finally:
-            _inside(release, trial.old, "DROP TABLESPACE elsewhere")
+            release.run_inside(trial.old, "DROP TABLESPACE elsewhere")
     found = trial.result
     assert (found.lost, found.claims) == (0, 0)
     assert found.did("clone") == replicas
