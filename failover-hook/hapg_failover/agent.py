@@ -8,22 +8,17 @@ the next turn. So nothing that hangs outside can delay a fence.
 from __future__ import annotations
 
 import queue
-import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, assert_never
 
-from .adapters import tail
-from .adapters.clock import boottime
-from .adapters.log import Log
-from .adapters.peers import PeerAnswer, PeerClient
-from .adapters.ports import KubeApi, Sql, Supervisor
-from .adapters.volume import Volume
+from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, Sql, Supervisor
 from .calls import Calls
 from .configuration import Watch, configure
-from .core import slots
+from .core import decide as deciding
+from .core import pace, readiness, slots
 from .core.actions import (
     Action,
     Annotate,
@@ -44,16 +39,25 @@ from .core.actions import (
     Run,
     WriteDeadline,
 )
-from .core.decide import decide
 from .core.decision import Decision
 from .core.lsn import Position
 from .core.memory import Memory, Phase
-from .core.model import GrantRequest, Holder, LeaseObject, Pod
-from .core.observation import Observation
-from .core.pace import longest_wait
-from .core.readiness import is_ready
-from .core.results import RecordCheck
+from .core.model import GrantRequest, Holder, LeaseObject, Pod, VolumeState
+from .core.results import Outcome, RecordCheck
 from .core.tail import TailRequest, may_give
+from .events import (
+    ContainerDied,
+    DeadlineWritten,
+    Event,
+    LeaseSeen,
+    LocksReturned,
+    OperationEnded,
+    PodSeen,
+    RecordChecked,
+    SupervisorSaid,
+    TurnBegan,
+    VolumeFacts,
+)
 from .grants import Grants
 from .inspection import INSTEAD
 from .looks import Looks
@@ -64,64 +68,81 @@ from .settings import Identity, Settings
 from .upkeep import Upkeep
 from .verbs import Verbs
 from .workers import Worker
-from .world import Change, World, read_volume
+from .world import World
 
 EVENTS_S = 60.0
-FRESH_S = 0.7
-BLIND_S = 5.0
+EXIT_AGAIN_S = 0.5
+LIVE_S = 10.0
+HEARTBEAT_S = 2.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
 ANSWERED = (Exit, PutLease)
 RECOVERING = (Phase.BOOT, Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING)
 
 
+class Recorder(Protocol):
+    """Is told what a run consists of: the events in the order in which they were applied, and after each TurnBegan the decision."""
+
+    def event(self, event: Event) -> None:
+        """An event is about to be applied."""
+
+    def decision(self, decision: Decision) -> None:
+        """This was decided."""
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The world outside, as one agent reaches it. inspector: makes an inspector of the volume for what runs commands, without the programs
+    that the image lacks; requests: how many were sent to the API, by verb; recorder: is told of everything that decisions are made of.
+    """
+
+    runtime: Runtime
+    kube: KubeApi
+    sql: Sql
+    supervisor: Supervisor
+    volume: Disk
+    peers: Peers
+    inspector: Callable[[Callable[..., str], frozenset[str]], Inspector]
+    log: Logger
+    requests: Callable[[], Mapping[str, int]] = dict
+    recorder: Recorder | None = None
+
+
 class Agent:
     """One acting agent of a pod."""
 
-    def __init__(
-        self,
-        settings: Callable[[], Settings],
-        identity: Identity,
-        kube: KubeApi,
-        sql: Sql,
-        supervisor: Supervisor,
-        volume: Volume,
-        peers: PeerClient,
-        log: Log,
-        requests: Callable[[], Mapping[str, int]],
-    ) -> None:
-        """settings: called at each turn; requests: how many were sent to the API, by verb."""
+    def __init__(self, settings: Callable[[], Settings], identity: Identity, adapters: Adapters) -> None:
+        """settings: called at each turn. `memory` and `world` are for others to read."""
+        runtime = adapters.runtime
         self._settings = settings
         self._identity = identity
+        self._adapters = adapters
+        self._runtime = runtime
+        self._log = adapters.log
         self._me = Holder(identity.pod, identity.uid)
-        self._sql = sql
-        self._supervisor = supervisor
-        self._volume = volume
-        self._log = log
-        self._requests = requests
-        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
-        self._repeats: queue.SimpleQueue[Change] = queue.SimpleQueue()
-        self._peers = peers
-        self._grants = Grants(peers, self._changes.put, log)
-        self._verbs = Verbs(supervisor)
-        self._memory = Memory()
-        self._world = World(read_volume(volume))
+        self._events = runtime.mailbox()
+        self._repeats = runtime.mailbox()
+        self._grants = Grants(runtime, adapters.peers, self._events.put, adapters.log)
+        self._verbs = Verbs(adapters.supervisor, runtime)
+        self.memory = Memory()
+        self.world = World(read_volume(adapters.volume))
+        self._give_back: Callable[[], None] | None = None
         self._last_reason = ""
-        self._turned_at = time.monotonic()
+        self._turned_at = runtime.now()
         self._exit_at = 0.0
-        self._hello_known = threading.Event()
-        self._calls = Calls(kube, settings, self._changes.put, log)
-        self._disk = Worker("disk")
-        self._operator = Worker("operator")
-        self._upkeep = Upkeep(sql, log)
-        self._recovering = Recovering(self._verbs, self._address, self._may_recover, lambda: self._world.segment, self._report)
-        watch = Watch(partial(configure, self._verbs, supervisor), self._address, lambda: self._world.refused)
-        self._looks = Looks(settings, lambda: self._memory.phase, sql, volume, watch, self._report, log)
+        self._hello_known = runtime.condition()
+        self._calls = Calls(runtime, adapters.kube, settings, self._events.put, adapters.log)
+        self._disk = Worker(runtime, "disk")
+        self._operator = Worker(runtime, "operator")
+        self._upkeep = Upkeep(runtime, adapters.sql, adapters.log)
+        self._recovering = Recovering(runtime, self._verbs, self._address, self._may_recover, lambda: self.world.segment, self._report)
+        watch = Watch(runtime, partial(configure, self._verbs, adapters.supervisor), self._address, lambda: self.world.refused)
+        self._looks = Looks(runtime, settings, lambda: self.memory.phase, adapters.sql, adapters.volume, watch, self._report, adapters.log)
 
     def run(self) -> None:
         """Turn for ever."""
-        for target, name in ((self._read_events, "supervisor"), (self._await_death, "death")):
-            threading.Thread(target=target, name=name, daemon=True).start()
+        self._runtime.spawn("supervisor", self._read_events)
+        self._runtime.spawn("death", self._await_death)
         self._looks.begin()
         self._recovering.begin()
         self._calls.list_pods()
@@ -133,23 +154,26 @@ class Agent:
 
     # ---- what the threads report ----
 
+    def list_pods(self) -> None:
+        """Read the pods afresh."""
+        self._calls.list_pods()
+
     def lease_seen(self, lease: LeaseObject | None) -> None:
         """Take a watch event of the Lease; its deletion is only a reason to read. The answer to our own write tells more than its echo."""
-        now = boottime()
+        now = self._runtime.now()
         if lease is None:
             self._calls.read_lease()
         else:
-            known = self._world.lease
+            known = self.world.lease
             is_known = known is not None and known.version == lease.version
             if known is not None and known.state is not None and lease.state.precedes(known.state):
                 self._calls.read_lease()
-            is_echo = lease.state.holder == self._me and self._memory.put is not None
-            self._report(lambda w: w.see_lease(lease, now, now, self._settings().timing.read_gap, True), not (is_known or is_echo))
+            is_echo = lease.state.holder == self._me and self.memory.put is not None
+            self._report(LeaseSeen(lease, now, now, self._settings().timing.read_gap, True), not (is_known or is_echo))
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Take a watch event of a pod."""
-        now = boottime()
-        self._changes.put(lambda w: w.keep_pod(pod, deleted, now))
+        self._events.put(PodSeen(pod, deleted, self._runtime.now()))
 
     def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
         """Decide on a peer's request for a grant; None if that takes too long."""
@@ -157,19 +181,19 @@ class Agent:
 
     def tail_for_peer(self, request: TailRequest) -> bytes | None:
         """Return what our dead server had written and a standby hasn't received; None if that can't be given. Raise OSError."""
-        w = self._world
+        w = self.world
         state = w.lease.state if w.lease is not None else None
-        if not may_give(request, self._me, state, self._memory, boottime() - w.probe_at, w.volume.foreign):
+        if not may_give(request, self._me, state, self.memory, self._runtime.now() - w.probe_at, w.volume.foreign):
             return None
-        return tail.read(self._volume, request.timeline, request.lsn)
+        return self._adapters.volume.read_tail(request.timeline, request.lsn)
 
     def is_live(self) -> bool:
         """The deciding thread turns."""
-        return time.monotonic() - self._turned_at < 10.0
+        return self._runtime.now() - self._turned_at < LIVE_S
 
     def leads(self) -> int | None:
         """Return the term while this pod is the primary, else None."""
-        memory = self._memory
+        memory = self.memory
         return memory.held_term if memory.phase is Phase.PRIMARY else None
 
     def announce(self, kind: str, reason: str, message: str) -> None:
@@ -178,128 +202,96 @@ class Agent:
 
     def readiness(self) -> tuple[bool, str]:
         """Whether the server of this pod runs and is the primary, or a replica that has joined; and the phase."""
-        memory, now = self._memory, boottime()
-        heartbeat = self._supervisor.heartbeat()
-        runs = heartbeat is not None and now - heartbeat.uptime < 2.0 and heartbeat.state != "down"
-        return runs and is_ready(memory, now, self._settings().timing.unready), memory.phase.value
+        memory, now = self.memory, self._runtime.now()
+        heartbeat = self._adapters.supervisor.heartbeat()
+        runs = heartbeat is not None and now - heartbeat.uptime < HEARTBEAT_S and heartbeat.state != "down"
+        return runs and readiness.is_ready(memory, now, self._settings().timing.unready), memory.phase.value
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        return render(self._memory, self._world.lease, self._settings().timing, boottime(), time.time(), self._requests())
+        return render(
+            self.memory,
+            self.world.lease,
+            self._settings().timing,
+            self._runtime.now(),
+            self._runtime.wall_clock(),
+            self._adapters.requests(),
+        )
 
-    def _report(self, change: Change, is_news: bool) -> None:
+    def _report(self, event: Event, is_news: bool) -> None:
         """News wakes the deciding thread; what is known already waits for its next turn."""
-        (self._changes if is_news else self._repeats).put(change)
+        (self._events if is_news else self._repeats).put(event)
 
     def _read_events(self) -> None:
         while True:
-            for event in self._supervisor.read_events(EVENTS_S):
+            for event in self._adapters.supervisor.read_events(EVENTS_S):
                 if event.verb_id is not None:
                     self._verbs.answered(event)
                     continue
-                now = boottime()
+                now = self._runtime.now()
                 self._log("info", "supervisor", event.text, result=event.result)
-                self._changes.put(partial(World.take_event, result=event.result, nonce=event.nonce, at=now))
+                self._events.put(SupervisorSaid(event.result, event.nonce, now))
 
     def _await_death(self) -> None:
+        """Another supervisor is met before the next death is waited for."""
         while True:
-            give_back = self._supervisor.wait_container_dead()
-            self._hello_known.clear()
+            self._give_back = self._adapters.supervisor.wait_container_dead()
+            self._events.put(ContainerDied())
+            with self._hello_known:
+                while not self._has_met_next():
+                    self._hello_known.wait()
 
-            def died(w: World, give_back: Callable[[], None] = give_back) -> None:
-                w.give_back = give_back
-
-            self._changes.put(died)
-            self._hello_known.wait()
+    def _has_met_next(self) -> bool:
+        return self._give_back is None and self.world.hello is not None
 
     # ---- a turn ----
 
     def _wait(self) -> None:
+        wait_s = pace.longest_wait(self.memory, self._settings().timing, self.world.lease, self._runtime.now())
         with suppress(queue.Empty):
-            self._changes.get(timeout=longest_wait(self._memory, self._settings().timing, self._world.lease, boottime()))(self._world)
-        for reported in (self._repeats, self._changes):
+            self._apply(self._events.get(timeout=wait_s))
+        for reported in (self._repeats, self._events):
             with suppress(queue.Empty):
                 while True:
-                    reported.get_nowait()(self._world)
+                    self._apply(reported.get_nowait())
+
+    def _apply(self, event: Event) -> None:
+        if self._adapters.recorder is not None:
+            self._adapters.recorder.event(event)
+        self.world.apply(event)
 
     def _turn(self) -> bool:
         """Decide once; True if another look is worth it: something was ordered whose answer won't be what leads on."""
-        before = self._memory
-        decision = decide(self._observe(), before)
-        self._memory = decision.memory
-        self._turned_at = time.monotonic()
+        before, turn = self.memory, self._begin_turn()
+        decision = deciding.decide(self.world.observe(turn, self._identity, before), before)
+        self.memory = decision.memory
+        if self._adapters.recorder is not None:
+            self._adapters.recorder.decision(decision)
+        self._turned_at = self._runtime.now()
         self._tell(before, decision)
         for action in decision.actions:
             self._carry_out(action)
         changed = before.phase is not decision.memory.phase or before.nonce != decision.memory.nonce
         ordered = any(not isinstance(a, ANSWERED) for a in decision.actions)
-        return ordered or changed or bool(self._world.puts or self._world.ops)
+        return ordered or changed or bool(self.world.puts or self.world.ops)
 
-    def _observe(self) -> Observation:
-        w, settings, now = self._world, self._settings(), boottime()
-        volume = w.own_volume
-        heartbeat = self._supervisor.heartbeat()
-        hello = self._supervisor.hello()
-        fresh = heartbeat is not None and now - heartbeat.uptime < FRESH_S
-        if hello is not None and hello != w.hello and fresh and w.give_back is None:
-            w.hello = hello
-            w.down_at, w.terminating = 0.0, False
-            w.term_in_force = self._supervisor.term_in_force(hello)
-            for program in sorted(hello.missing):
-                self._log("warning", "image", f"the image has no {program}: {INSTEAD.get(program, 'unknown')}")
-            self._hello_known.set()
-        server = heartbeat.state if heartbeat is not None and fresh else None
-        if heartbeat is not None and heartbeat.uptime < w.down_at:
-            server = "down"
-        return Observation(
-            now=now,
-            me=self._me,
-            ordinal=self._identity.ordinal,
-            address=self._identity.ip,
-            replicas=settings.replicas,
-            standby_mode=settings.standby_mode,
-            max_lag=settings.max_lag,
-            timing=settings.timing,
-            nonce=w.hello.nonce if w.hello is not None else None,
-            server=server,
-            heartbeat_at=heartbeat.uptime if heartbeat is not None else 0.0,
-            gone=frozenset(w.gone),
-            terminating=w.terminating or (heartbeat is not None and heartbeat.terminating and fresh),
-            term_in_force=w.term_in_force,
-            container_dead=w.give_back is not None,
-            volume_state=volume.state,
-            volume_reason=volume.reason,
-            volume=volume.uuid,
-            system_identifier=volume.system_identifier,
-            max_term=volume.max_term,
-            in_production=volume.in_production,
-            foreign=volume.foreign,
-            origin=w.origin,
-            grace=settings.grace,
-            lease=w.lease,
-            pods=tuple(w.pods.values()),
-            pods_listed_at=w.pods_listed_at,
-            streaming=w.streaming,
-            position=w.position,
-            recovery=w.recovery,
-            slots=w.slots,
-            probe_at=w.probe_at,
-            probe_on=self._volume.probing,
-            room=w.room,
-            room_on=w.room_on,
-            segment=w.segment,
-            policy=settings.policy,
-            standby_names=w.standby_names,
-            greeting=w.greeting,
-            blind=now - max(w.status_at, self._memory.phase_since) > BLIND_S,
-            refused=w.refused,
-            tablespaces=w.tablespaces,
-            put=w.puts.pop(0) if w.puts else None,
-            op=w.ops.pop(0) if w.ops else None,
-            checked=w.checked,
-            asked=w.take_asked(),
-            granted=w.take_granted(),
-        )
+    def _begin_turn(self) -> TurnBegan:
+        """Look at what lies in memory: the clock, the settings, the supervisor's files."""
+        supervisor, now = self._adapters.supervisor, self._runtime.now()
+        hello, heartbeat = supervisor.hello(), supervisor.heartbeat()
+        is_new = self.world.meets(hello, heartbeat, now)
+        term = supervisor.term_in_force(hello) if is_new and hello is not None else 0
+        turn = TurnBegan(now, self._settings(), hello, heartbeat, self._adapters.volume.probing, term)
+        self._apply(turn)
+        if is_new and hello is not None:
+            self._meet(hello)
+        return turn
+
+    def _meet(self, hello: Hello) -> None:
+        for program in sorted(hello.missing):
+            self._log("warning", "image", f"the image has no {program}: {INSTEAD.get(program, 'unknown')}")
+        with self._hello_known:
+            self._hello_known.notify_all()
 
     def _tell(self, before: Memory, decision: Decision) -> None:
         memory = decision.memory
@@ -334,14 +326,14 @@ class Agent:
             case Label(pod, uid, role):
                 self._calls.label(pod, uid, role)
             case WriteDeadline(deadline, term):
-                if self._world.hello is not None:
-                    self._supervisor.write_deadline(deadline, term, self._world.hello)
-                    self._world.term_in_force = term
+                if self.world.hello is not None:
+                    self._adapters.supervisor.write_deadline(deadline, term, self.world.hello)
+                    self._apply(DeadlineWritten(term))
             case Kill():
                 self._send("kill")
             case Exit():
-                if time.monotonic() - self._exit_at > 0.5:
-                    self._exit_at = time.monotonic()
+                if self._runtime.now() - self._exit_at > EXIT_AGAIN_S:
+                    self._exit_at = self._runtime.now()
                     self._send("exit")
             case LetGo():
                 self._let_go()
@@ -352,90 +344,114 @@ class Agent:
             case AnswerGrant(request, granted, reason):
                 if not granted:
                     self._log("warning", "grant", reason, holder=request.holder.pod, term=request.term)
-                self._grants.answered(request, granted, reason, self._world.own_volume.uuid)
+                self._grants.answered(request, granted, reason, self.world.own_volume.uuid)
             case Checkpoint():
                 self._upkeep.checkpoint()
             case ChangeSlots(make, drop):
                 self._upkeep.change_slots(make, drop)
             case CheckRecord(position):
                 self._disk.do(lambda: self._check_record(position))
+            case _:
+                assert_never(action)
 
     def _address(self) -> tuple[str, int] | None:
         """Return the nonce of the supervisor and the highest term that is known, under which it is spoken to; None without one."""
-        w = self._world
+        w = self.world
         hello, lease = w.hello, w.lease
         state = lease.state if lease is not None else None
         return None if hello is None else (hello.nonce, max(w.volume.max_term, w.term_in_force, state.term if state is not None else 0))
 
     def _may_recover(self) -> bool:
         """The server, or a job, may be at work that takes as long as it takes."""
-        return self._memory.phase in RECOVERING or self._memory.op is not None
+        return self.memory.phase in RECOVERING or self.memory.op is not None
 
     def _send(self, verb: str) -> None:
         address = self._address()
         if address is None:
             return
         try:
-            self._supervisor.send(*address, verb)
+            self._adapters.supervisor.send(*address, verb)
         except OSError as error:
             self._log("error", verb, str(error))
 
     def _let_go(self) -> None:
-        w = self._world
-        if w.give_back is not None:
-            self._supervisor.forget_hello()
-            w.hello = None
-            w.give_back()
-            w.give_back = None
+        if self._give_back is not None:
+            self._adapters.supervisor.forget_hello()
+            self._apply(LocksReturned())
+            self._give_back()
+            with self._hello_known:
+                self._give_back = None
+                self._hello_known.notify_all()
 
-    def _run_operation(self, run: Run) -> None:
-        hello = self._world.hello
-        if hello is None:
-            return
-        settings = self._settings()
-        slot = slots.name_of(self._me.pod) if settings.slots else None
-        tools = Tools(
+    def _tools(self, missing: frozenset[str]) -> Tools:
+        settings, adapters = self._settings(), self._adapters
+
+        def inspect(run: Callable[..., str]) -> Inspector:
+            return adapters.inspector(run, missing)
+
+        return Tools(
+            adapters.runtime,
             self._verbs,
-            self._supervisor,
-            self._sql,
-            self._volume,
+            adapters.supervisor,
+            adapters.sql,
+            adapters.volume,
+            inspect,
             settings.port,
             settings.grace,
-            slot=slot,
-            missing=hello.missing,
+            slot=slots.name_of(self._me.pod) if settings.slots else None,
+            missing=missing,
             reloads_conninfo=settings.reloads_conninfo,
             moved_at=self._recovering.moved_at,
             stall=settings.timing.stall,
-            ask_tail=self._peers.tail,
+            ask_tail=adapters.peers.tail,
         )
 
+    def _run_operation(self, run: Run) -> None:
+        hello = self.world.hello
+        if hello is None:
+            return
+        tools, nonce = self._tools(hello.missing), hello.nonce
+
         def work() -> None:
-            begun = time.monotonic()
-            result = Operation(tools, run, hello.nonce).perform()
-            facts = read_volume(self._volume)
+            begun = self._runtime.now()
+            result = Operation(tools, run, nonce).perform()
+            facts = read_volume(tools.volume)
             # What it has just written counts, or what killed the server: no look of a second ago.
-            room_on, room = self._volume.scarcest()
+            room_on, room = tools.volume.scarcest()
             self._log(
-                "info" if result.outcome.value == "ok" else "warning",
+                "info" if result.outcome is Outcome.OK else "warning",
                 "operation",
                 result.text,
                 op=run.op.value,
                 outcome=result.outcome.value,
                 position=str(result.position) if result.position else None,
-                seconds=round(time.monotonic() - begun, 3),
+                seconds=round(self._runtime.now() - begun, 3),
             )
-
-            def change(w: World) -> None:
-                w.volume, w.room_on, w.room = facts, room_on, room
-                w.take_operation(result)
-
-            self._changes.put(change)
+            self._events.put(OperationEnded(result, facts, room_on, room))
 
         self._operator.do(work)
 
     def _check_record(self, position: Position) -> None:
-        exists = self._volume.may_hold_record(position)
-        self._changes.put(lambda w: setattr(w, "checked", RecordCheck(position, exists)))
+        exists = self._adapters.volume.may_hold_record(position)
+        self._events.put(RecordChecked(RecordCheck(position, exists)))
+
+
+def read_volume(volume: Disk) -> VolumeFacts:
+    """Read the markers. Raise OSError, ValueError."""
+    assessment = volume.assess()
+    marker = volume.marker() if assessment.state is VolumeState.DATA else None
+    return VolumeFacts(
+        assessment.state,
+        marker.uuid if marker else None,
+        marker.system_identifier if marker else None,
+        volume.term(),
+        assessment.reason,
+        volume.production() is not None,
+        volume.foreign(),
+        marker.made_for if marker else None,
+        volume.claim,
+        marker is not None and volume.accepted(),
+    )
 
 
 def _name(action: Action) -> str:

@@ -1,20 +1,17 @@
-"""The agent's calls to the Kubernetes API, each in a thread that may wait; answers come back as changes of the world."""
+"""The agent's calls to the Kubernetes API, each in a thread that may wait; answers come back as events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
-from .adapters.clock import boottime
-from .adapters.log import Log
-from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, NotFound
+from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, Logger, NotFound, Runtime
 from .core import publication as publication_codec
 from .core.actions import PutKind, PutLease
 from .core.model import Holder, PodPatch, Publication
 from .core.results import PutOutcome, PutResult
+from .events import Event, LeaseSeen, PodSeen, PodsListed, PutAnswered
 from .settings import Settings
 from .workers import Worker
-from .world import Change, World
 
 PUBLISH_TRIES = 3
 
@@ -25,17 +22,20 @@ class Calls:
     There are two readers of the Lease, and two writers: another call, over another connection, may be answered while the first one hangs.
     """
 
-    def __init__(self, kube: KubeApi, settings: Callable[[], Settings], report: Callable[[Change], None], log: Log) -> None:
+    def __init__(
+        self, runtime: Runtime, kube: KubeApi, settings: Callable[[], Settings], report: Callable[[Event], None], log: Logger
+    ) -> None:
         """report: takes the answers; may be called from any thread."""
+        self._runtime = runtime
         self._kube = kube
         self._settings = settings
         self._report = report
         self._log = log
-        self._writers = (Worker("put"), Worker("put again"))
-        self._readers = (Worker("read"), Worker("read again"))
-        self._lists = Worker("list")
-        self._patches = Worker("patch")
-        self._events = Worker("event")
+        self._writers = (Worker(runtime, "put"), Worker(runtime, "put again"))
+        self._readers = (Worker(runtime, "read"), Worker(runtime, "read again"))
+        self._lists = Worker(runtime, "list")
+        self._patches = Worker(runtime, "patch")
+        self._events = Worker(runtime, "event")
 
     @property
     def _timeout(self) -> float:
@@ -44,7 +44,7 @@ class Calls:
     def put(self, put: PutLease) -> None:
         """Write the Lease. The time of sending is taken here, before anything is sent."""
         patient = put.kind in (PutKind.RENEW, PutKind.CLAIM)
-        timeout, sent_at = self._settings().timing.late if patient else self._timeout, boottime()
+        timeout, sent_at = self._settings().timing.late if patient else self._timeout, self._runtime.now()
 
         def work() -> None:
             lease = None
@@ -61,16 +61,12 @@ class Calls:
             except ApiError as error:
                 outcome = PutOutcome.UNKNOWN
                 self._log("warning", "put", str(error), kind=put.kind.value)
-            now = boottime()
+            now = self._runtime.now()
             if put.kind is not PutKind.RENEW:
                 self._log("info", "put", kind=put.kind.value, outcome=outcome.value, seconds=round(now - sent_at, 3))
 
-            def change(w: World) -> None:
-                if lease is not None:
-                    w.see_lease(lease, sent_at, now, self._settings().timing.read_gap)
-                w.puts.append(PutResult(put.kind, outcome, sent_at, put.state, lease.version if lease else None))
-
-            self._report(change)
+            result = PutResult(put.kind, outcome, sent_at, put.state, lease.version if lease else None)
+            self._report(PutAnswered(result, lease, now, self._settings().timing.read_gap))
 
         next((writer for writer in self._writers if writer.idle), self._writers[0]).do(work)
 
@@ -78,7 +74,7 @@ class Calls:
         """Read the Lease afresh, unless both readers wait for an answer."""
 
         def work() -> None:
-            asked = boottime()
+            asked = self._runtime.now()
             try:
                 lease = self._kube.get_lease(self._timeout)
             except NotFound:
@@ -86,8 +82,7 @@ class Calls:
             except ApiError as error:
                 self._log("warning", "read", str(error))
                 return
-            now = boottime()
-            self._report(lambda w: w.see_lease(lease, asked, now, self._settings().timing.read_gap))
+            self._report(LeaseSeen(lease, asked, self._runtime.now(), self._settings().timing.read_gap))
 
         reader = next((reader for reader in self._readers if reader.idle), None)
         if reader is not None:
@@ -97,13 +92,13 @@ class Calls:
         """Read the pods afresh."""
 
         def work() -> None:
-            asked = boottime()
+            asked = self._runtime.now()
             try:
                 pods = self._kube.list_pods(self._timeout)
             except ApiError as error:
                 self._log("warning", "list", str(error))
                 return
-            self._report(lambda w: w.keep_pods(pods, asked))
+            self._report(PodsListed(pods, asked))
 
         if self._lists.idle:
             self._lists.do(work)
@@ -122,7 +117,7 @@ class Calls:
         self._patches.do(lambda: self._patch(PodPatch(pod, uid, labels=labels), 1))
 
     def _patch(self, patch: PodPatch, tries: int) -> None:
-        begun = boottime()
+        begun = self._runtime.now()
         for left in reversed(range(tries)):
             try:
                 pod = self._kube.patch_pod(patch, self._timeout)
@@ -131,9 +126,9 @@ class Calls:
                 if left and isinstance(error, ApiUnavailable):
                     continue
                 return
-            self._report(partial(World.keep_pod, pod=pod, at=boottime()))
+            self._report(PodSeen(pod, False, self._runtime.now()))
             changed = {"labels": patch.labels} if patch.labels else {"annotations": list(patch.annotations)}
-            self._log("info", "patch", pod_patched=patch.pod, seconds=round(boottime() - begun, 3), **changed)
+            self._log("info", "patch", pod_patched=patch.pod, seconds=round(self._runtime.now() - begun, 3), **changed)
             return
 
     def announce(self, kind: str, reason: str, message: str) -> None:

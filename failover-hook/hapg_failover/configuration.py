@@ -6,11 +6,10 @@ server without data; only one that such a server starts with is put in force, an
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .adapters.ports import Supervisor
+from .adapters.ports import Runtime, Supervisor
 from .core.refusal import explain
 from .verbs import OperationFailed, Verbs
 
@@ -47,11 +46,17 @@ class Watch:
     """Has the configuration tried when its files have changed; one that wasn't taken also now and then, as what it lacked may be there."""
 
     def __init__(
-        self, configure: Callable[[str, int], str], address: Address, refused: Callable[[], str], files: Sequence[Path] = FILES
+        self,
+        runtime: Runtime,
+        configure: Callable[[str, int], str],
+        address: Address,
+        refused: Callable[[], str],
+        files: Sequence[Path] = FILES,
     ) -> None:
         """configure: the function above, for a nonce and a term; address: these two, None without a supervisor; refused: what was found
         last, by whoever looked.
         """
+        self._runtime = runtime
         self._configure = configure
         self._address = address
         self._refused = refused
@@ -63,7 +68,7 @@ class Watch:
     def look(self) -> str | None:
         """Return why the files are refused, '' if they are taken, None if there was nothing to try or it wasn't possible."""
         address, stamp = self._address(), self._stamp()
-        is_due = (self._refused() or not self._taken) and time.monotonic() - self._tried_at >= AGAIN_S
+        is_due = (self._refused() or not self._taken) and self._runtime.now() - self._tried_at >= AGAIN_S
         if address is None or (stamp == self._tried and not is_due):
             return None
         try:
@@ -76,7 +81,7 @@ class Watch:
         return refused
 
     def _was_tried(self, stamp: Stamp, taken: bool) -> None:
-        self._tried, self._tried_at, self._taken = stamp, time.monotonic(), taken
+        self._tried, self._tried_at, self._taken = stamp, self._runtime.now(), taken
 
     def _stamp(self) -> Stamp:
         found = []

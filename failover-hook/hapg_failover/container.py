@@ -16,18 +16,20 @@ from .adapters.kube.scope import Scope
 from .adapters.kube.watch import Watcher
 from .adapters.log import Log
 from .adapters.peers import PeerClient, PeerServer, peer_keys
-from .adapters.ports import ApiError, ApiUnavailable
+from .adapters.ports import ApiError, ApiUnavailable, Runtime
 from .adapters.probes import Answers, Probes
 from .adapters.secret import PROJECTED, SecretFiles, write_copy
 from .adapters.sql import PostgresSql
 from .adapters.supervisor import SupervisorFiles
+from .adapters.threads import Threads
 from .adapters.volume import Volume
-from .agent import Agent
+from .agent import Adapters, Agent
 from .core.roles import logins
-from .looks import Due
+from .inspection import Inspection
 from .passwords import PasswordKeeper, first_passwords
 from .settings import Identity, Settings, SettingsError
 from .settings import read as read_settings
+from .workers import Due
 
 CONFIG = Path("/etc/hapg/config/failover.json")
 SUPERVISOR = Path("/etc/hapg/supervisor/supervisor.sh")
@@ -45,14 +47,14 @@ class SettingsFile:
     A key that isn't known is logged once and ignored.
     """
 
-    def __init__(self, path: Path, log: Log) -> None:
+    def __init__(self, path: Path, log: Log, runtime: Runtime) -> None:
         """Read them. Raise SettingsError, OSError."""
         self._path = path
         self._log = log
         self._told: set[str] = set()
         self._stamp = self._look()
         self._settings = self._read()
-        self._looks = Due(LOOK_S)
+        self._looks = Due(runtime, LOOK_S)
         self._looks.done()
 
     def __call__(self) -> Settings:
@@ -91,8 +93,8 @@ def act(environment: Mapping[str, str]) -> int:
         return EX_CONFIG
     try:
         identity = Identity.from_environment(environment)
-        log = Log(identity.pod)
-        settings = SettingsFile(CONFIG, log)
+        log, runtime = Log(identity.pod), Threads()
+        settings = SettingsFile(CONFIG, log, runtime)
         now = settings()
         secret = SecretFiles(PROJECTED, RUN, (now.secret, now.replication_secret))
     except (OSError, ValueError) as error:
@@ -110,18 +112,20 @@ def act(environment: Mapping[str, str]) -> int:
     def keys() -> tuple[bytes, ...]:
         return peer_keys(secret.passwords)
 
-    agent = Agent(
-        settings,
-        identity,
+    volume = Volume(VOLUME, now.major, now.wal_directory, Path(wal_volume) if wal_volume else None, identity.claim)
+    adapters = Adapters(
+        runtime,
         Kube(scope, configuration, requests),
         sql,
         SupervisorFiles(RUN),
-        Volume(VOLUME, now.major, now.wal_directory, Path(wal_volume) if wal_volume else None, identity.claim),
+        volume,
         PeerClient(keys, now.peer_port),
+        lambda run, missing: Inspection(run, volume, missing),
         log,
         requests.counts,
     )
-    PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin()
+    agent = Agent(settings, identity, adapters)
+    PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)
     PeerServer(now.peer_port, keys, agent.asked_by_peer, agent.tail_for_peer).start()
     watcher = Watcher(scope, configuration, threading.Event(), requests)
     watcher.watch_lease(agent.lease_seen)

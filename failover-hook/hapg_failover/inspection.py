@@ -23,6 +23,7 @@ from .core.wal import (
 )
 
 NEAR = 8 * PAGE
+SHUT_DOWN = "shut down"
 
 INSTEAD: Mapping[str, str] = {
     "pg_basebackup": "a replica can't be cloned",
@@ -81,6 +82,21 @@ class Inspection:
     def ends_in_shutdown(self, end: Position) -> bool:
         """Tell whether our WAL, which ends there, does so with the shutdown checkpoint of a server. Raise OSError."""
         return ends_in_shutdown(self._volume.read_wal, end.timeline, end.lsn, self._volume.segment_size())
+
+    def is_shut_down(self) -> bool:
+        """Tell whether the control file says that a primary was shut down; it is read without a program. Raise OSError, ValueError."""
+        return parse_control_file(self._volume.read_control()).cluster_state == SHUT_DOWN
+
+    def end_of_shutdown(self) -> Position:
+        """Return where the shutdown checkpoint ends that the control file names. Raise ValueError, OSError, and what `run` raises."""
+        control = self.control()
+        if control.cluster_state != SHUT_DOWN:
+            raise ValueError(f"the server wasn't shut down cleanly: {control.cluster_state}")
+        names = self._volume.wal_segments()
+        end = self.search_end(control.checkpoint.timeline, control.checkpoint.lsn, names, control.segment_size)
+        if end is None:
+            raise ValueError("the shutdown checkpoint can't be read")
+        return Position(control.checkpoint.timeline, end)
 
     def search_end(self, timeline: int, start: int, names: list[str], segment_size: int) -> int | None:
         """Return the end of valid WAL on `timeline`; None if no record is found from `start` on. names: of the WAL directory."""

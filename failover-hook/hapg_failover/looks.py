@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from .adapters.clock import boottime
 from .adapters.greeting import NOT_NOW, TOO_MANY
-from .adapters.log import Log
-from .adapters.ports import Sql, SqlError
-from .adapters.volume import Volume
+from .adapters.ports import Disk, Logger, Runtime, Sql, SqlError
 from .configuration import Watch
 from .core import responsive, storage
 from .core.memory import Phase
 from .core.observation import Greeting
-from .core.streaming import update
+from .events import ConfigurationTried, DiskProbed, Event, Greeted, ServerLooked
 from .settings import Settings
-from .workers import every
-from .world import Change, World
+from .workers import Due, every
 
 STATUS_S = 0.5
 STEADY_STATUS_S = 1.0
@@ -35,36 +30,22 @@ STANDING_BY = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING)
 STEADY = (Phase.PRIMARY, Phase.FOLLOW)
 
 
-class Due:
-    """What is done only every so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._done_at = float("-inf")
-
-    def is_due(self) -> bool:
-        """So long has passed since it was done."""
-        return time.monotonic() - self._done_at >= self._seconds
-
-    def done(self) -> None:
-        """It has been done now."""
-        self._done_at = time.monotonic()
-
-
 class Looks:
-    """Threads that look. What they find is reported as changes of the world, and whether it is news."""
+    """Threads that look. What they find is reported as events, and whether it is news."""
 
     def __init__(
         self,
+        runtime: Runtime,
         settings: Callable[[], Settings],
         phase: Callable[[], Phase],
         sql: Sql,
-        volume: Volume,
+        volume: Disk,
         configuration: Watch,
-        report: Callable[[Change, bool], None],
-        log: Log,
+        report: Callable[[Event, bool], None],
+        log: Logger,
     ) -> None:
-        """report: takes a change of the world, and whether somebody who sleeps has to hear of it at once."""
+        """report: takes an event, and whether somebody who sleeps has to hear of it at once."""
+        self._runtime = runtime
         self._settings = settings
         self._phase = phase
         self._sql = sql
@@ -74,19 +55,19 @@ class Looks:
         self._told: dict[str, object] = {}
         self._is_steady = False
         self._troubles: dict[str, str] = {}
-        self._slots = Due(SLOTS_EVERY_S)
-        self._segment = Due(SEGMENT_EVERY_S)
-        self._keep = Due(KEEP_AGAIN_S)
+        self._slots = Due(runtime, SLOTS_EVERY_S)
+        self._segment = Due(runtime, SEGMENT_EVERY_S)
+        self._keep = Due(runtime, KEEP_AGAIN_S)
         self._refusing = 0.0
         self._configuration = configuration
 
     def begin(self) -> None:
         """Start the threads."""
-        every(lambda: STEADY_STATUS_S if self._is_steady else STATUS_S, "status", self._look_at_server)
-        every(lambda: PROBE_S, "probe", self._probe_disk)
-        every(lambda: GREET_S, "greet", self._greet)
-        every(lambda: FILES_S, "configuration", self._look_at_files)
-        every(lambda: RESERVE_S, "reserve", self._set_aside)
+        every(self._runtime, lambda: STEADY_STATUS_S if self._is_steady else STATUS_S, "status", self._look_at_server)
+        every(self._runtime, lambda: PROBE_S, "probe", self._probe_disk)
+        every(self._runtime, lambda: GREET_S, "greet", self._greet)
+        every(self._runtime, lambda: FILES_S, "configuration", self._look_at_files)
+        every(self._runtime, lambda: RESERVE_S, "reserve", self._set_aside)
 
     def _look_at_server(self) -> None:
         self._is_steady = False
@@ -102,25 +83,16 @@ class Looks:
             return
         if status.in_recovery:
             return
-        now = boottime()
+        now = self._runtime.now()
         if with_slots:
             self._slots.done()
-        rows = [(s.application_name, s.flushed) for s in status.senders if s.state == "streaming"]
-
-        def change(w: World) -> None:
-            w.streaming = update(w.streaming, rows, now)
-            w.position = status.position
-            w.standby_names = status.standby_names
-            w.status_at = now
-            if with_slots:
-                w.slots = kept
-
+        rows = tuple((s.application_name, s.flushed) for s in status.senders if s.state == "streaming")
         states = tuple((s.application_name, s.state, s.flushed is not None) for s in status.senders)
         told = {"names": status.standby_names, "states": states} | ({"slots": kept} if with_slots else {})
         is_news = not told.items() <= self._told.items()
         self._told |= told
         self._is_steady = not is_news
-        self._report(change, is_news)
+        self._report(ServerLooked(rows, status.position, status.standby_names, kept, with_slots, now), is_news)
 
     def _keep_session(self) -> None:
         """Have a session with a hot standby before its clients take all slots: it outlives the promotion."""
@@ -134,10 +106,10 @@ class Looks:
         if self._phase() is not Phase.PRIMARY:
             self._refusing = 0.0
             return
-        begun = boottime()
+        begun = self._runtime.now()
 
         def tell(greeting: Greeting) -> None:
-            self._report(lambda w: setattr(w, "greeting", greeting), responsive.trouble(greeting, begun) is not None)
+            self._report(Greeted(greeting), responsive.trouble(greeting, begun) is not None)
 
         answer = self._sql.greet(responsive.SILENT_S, lambda silent: tell(Greeting(begun, silent=silent)))
         self._refusing = self._refusing + GREET_S if answer == NOT_NOW else 0.0
@@ -153,18 +125,14 @@ class Looks:
         if refused is None:
             return
         self._log("warning" if refused else "info", "configuration", refused or "the configuration is taken; the server reads it")
-
-        def change(w: World) -> None:
-            w.refused = refused
-
-        self._report(change, True)
+        self._report(ConfigurationTried(refused), True)
 
     def _probe_disk(self) -> None:
-        now = boottime()
+        now = self._runtime.now()
         try:
             on, room = self._volume.scarcest()
             segment = self._volume.segment_size() if self._segment.is_due() else None
-            tablespaces = self._volume.tablespaces() if segment is not None else ()
+            tablespaces = self._volume.tablespaces() if segment is not None else None
             probed = self._phase() in WRITING
             if probed:
                 self._volume.probe()
@@ -175,14 +143,7 @@ class Looks:
         if segment is not None:
             self._segment.done()
 
-        def change(w: World) -> None:
-            w.room_on, w.room = on, room
-            if segment is not None:
-                w.segment, w.tablespaces = segment, tablespaces
-            if probed:
-                w.probe_at = now
-
-        self._report(change, False)
+        self._report(DiskProbed(on, room, segment, tablespaces, now if probed else None), False)
 
     def _set_aside(self) -> None:
         try:

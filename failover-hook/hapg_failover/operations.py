@@ -6,23 +6,16 @@ What an operation does is decided in `core`; here stands only how. A kill makes 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import floor
 from typing import Any
-from uuid import uuid4
 
-from .adapters import tail
-from .adapters.clock import boottime
-from .adapters.peers import NotNow, PeerError
-from .adapters.ports import Heartbeat, Sql, SqlError, Supervisor
-from .adapters.volume import Marker, Volume
+from .adapters.ports import Disk, Heartbeat, Inspector, Marker, NotNow, PeerError, Runtime, Sql, SqlError, Supervisor
 from .configuration import DataRefused, configure
 from .core import rejoin, storage, syncset
 from .core.actions import Op, Run
-from .core.control import parse_control_file
 from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
@@ -30,7 +23,6 @@ from .core.results import OpResult, Outcome
 from .core.tail import MOST, TailRequest
 from .core.timing import Timing
 from .core.wal import parse_history, segment_name, segment_start
-from .inspection import Inspection
 from .recovering import parse as parse_replay
 from .verbs import OperationFailed, Verbs
 
@@ -61,6 +53,8 @@ TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 
 
 AskTail = Callable[[TailRequest, str, float], bytes]
+Inspect = Callable[[Callable[..., str]], Inspector]
+"""Makes an inspector of the volume from what carries out a command, with its arguments, and returns what it printed."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +65,12 @@ class Tools:
     at an address for what its dead server had not sent, within so many seconds; raises PeerError.
     """
 
+    runtime: Runtime
     verbs: Verbs
     supervisor: Supervisor
     sql: Sql
-    volume: Volume
+    volume: Disk
+    inspect: Inspect
     port: int
     grace: int
     slot: str | None = None
@@ -93,17 +89,17 @@ class Operation:
         self._tools = tools
         self._run = run
         self._nonce = nonce
-        self._inspection = Inspection(self._output, tools.volume, tools.missing)
+        self._inspector = tools.inspect(self._output)
         self._reserves: tuple[str, ...] = ()
 
     def perform(self) -> OpResult:
         """Do it; every failure becomes a result, and the supervisor's heartbeat knows of it already."""
         result = self._attempt()
-        ended = floor(boottime() * 100) / 100
+        ended = floor(self._tools.runtime.now() * 100) / 100
         with suppress(OperationFailed):
             self._verb("hello", timeout=FRESH_S)
-            while self._heartbeat().uptime < ended and boottime() < ended + FRESH_S:
-                time.sleep(0.002)
+            while self._heartbeat().uptime < ended and self._tools.runtime.now() < ended + FRESH_S:
+                self._tools.runtime.sleep(0.002)
         return replace(result, ended=ended, reserves=self._reserves)
 
     def _attempt(self) -> OpResult:
@@ -164,11 +160,11 @@ class Operation:
         return heartbeat
 
     def _wait_for_down(self) -> None:
-        end = time.monotonic() + QUICK_S
+        end = self._tools.runtime.now() + QUICK_S
         while self._heartbeat().state != "down":
-            if time.monotonic() > end:
+            if self._tools.runtime.now() > end:
                 raise OperationFailed("the server was stopped but the supervisor doesn't say so")
-            time.sleep(0.01)
+            self._tools.runtime.sleep(0.01)
 
     def _ensure_down(self, timeout: float) -> None:
         if self._heartbeat().state != "down":
@@ -195,7 +191,7 @@ class Operation:
             self._note_standby()
         except (OperationFailed, OSError) as error:
             return replace(self._start_failed(str(error)), refused=refused) if refused else self._start_failed(str(error))
-        return replace(self._sealed(self._inspection.end_of_wal(None, self._run.known)), refused=refused)
+        return replace(self._sealed(self._inspector.end_of_wal(None, self._run.known)), refused=refused)
 
     def _configure(self) -> str | None:
         """Have the release's files taken, or keep those in force; return why they are refused, None if that couldn't be tried."""
@@ -213,7 +209,7 @@ class Operation:
             self._reserves = tuple(self._tools.volume.use_reserves())
 
     def _sealed(self, position: Position | None) -> OpResult:
-        shutdown = position is not None and self._inspection.ends_in_shutdown(position)
+        shutdown = position is not None and self._inspector.ends_in_shutdown(position)
         text = "at a shutdown checkpoint" if shutdown else ""
         return replace(self._result(Outcome.OK, text, position), shutdown=shutdown, replayed=self._replayed())
 
@@ -221,7 +217,7 @@ class Operation:
         """Return the LSN up to which the server has replayed its WAL: at least the segment that it reads, or else its redo point."""
         with suppress(OperationFailed, OSError, ValueError):
             segment = parse_replay(self._verb("progress", timeout=STATUS_S)).segment
-            return self._inspection.control().redo if segment is None else segment_start(segment, self._tools.volume.segment_size())
+            return self._inspector.control().redo if segment is None else segment_start(segment, self._tools.volume.segment_size())
         return None
 
     def _start_failed(self, text: str) -> OpResult:
@@ -257,28 +253,28 @@ class Operation:
 
     def _with_tail(self, ask: AskTail, host: str, position: Position) -> tuple[Position, int]:
         """Fetch what the dead server had written beyond `position`; return the new end of WAL, and how many bytes have come."""
-        tools, fetched, end = self._tools, 0, boottime() + TAIL_S
-        while fetched < MOST and (left := end - boottime()) > 0:
+        tools, fetched, end = self._tools, 0, self._tools.runtime.now() + TAIL_S
+        while fetched < MOST and (left := end - self._tools.runtime.now()) > 0:
             place = position.lsn + fetched
             try:
                 data = ask(TailRequest(self._run.lease_term, position.timeline, place), host, left)
             except NotNow:
                 if fetched or left < TAIL_S - TAIL_PATIENCE_S:
                     break
-                time.sleep(TAIL_AGAIN_S)  # it may not know yet that its release has been accepted
+                self._tools.runtime.sleep(TAIL_AGAIN_S)  # it may not know yet that its release has been accepted
                 continue
             except PeerError:
                 break
             if not data:
                 break
-            tail.add(tools.volume, position.timeline, place, data)
+            tools.volume.add_tail(position.timeline, place, data)
             fetched += len(data)
-        found = self._inspection.end_of_wal(position.lsn) if fetched else None
+        found = self._inspector.end_of_wal(position.lsn) if fetched else None
         return (position, 0) if found is None or found <= position else (found, found.lsn - position.lsn)
 
     def _sealed_position(self, how: str) -> Position | None:
         title = self._verb("seal", how, timeout=self._run.seconds) if how == "drain" else self._steer("seal", how)
-        return self._inspection.end_of_wal(None if title == "-" else parse_lsn(title))
+        return self._inspector.end_of_wal(None if title == "-" else parse_lsn(title))
 
     def _follow(self) -> OpResult:
         run, tools = self._run, self._tools
@@ -329,7 +325,7 @@ class Operation:
         return ()
 
     def _least_position(self) -> Position:
-        return self._inspection.control().min_recovery
+        return self._inspector.control().min_recovery
 
     def _rewind(self) -> OpResult:
         run, tools = self._run, self._tools
@@ -357,11 +353,11 @@ class Operation:
 
     def _wait_for_checkpoint(self, host: str) -> None:
         """pg_rewind takes the primary's timeline from its last checkpoint; a primary makes one a second after its promotion."""
-        end = time.monotonic() + CHECKPOINT_S
+        end = self._tools.runtime.now() + CHECKPOINT_S
         while (timeline := self._tools.sql.remote_checkpoint(host, self._tools.port, REMOTE_S)) != self._run.timeline:
-            if time.monotonic() > end:
+            if self._tools.runtime.now() > end:
                 raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {self._run.timeline}")
-            time.sleep(CHECKPOINT_LOOK_S)
+            self._tools.runtime.sleep(CHECKPOINT_LOOK_S)
 
     def _clone(self) -> OpResult:
         run, tools = self._run, self._tools
@@ -385,7 +381,7 @@ class Operation:
             if not was_dirty:
                 tools.volume.clear_dirty()
             raise
-        self._mark(str(uuid4()))
+        self._mark(self._tools.runtime.unique_id())
         tools.volume.clear_dirty()
         origin = "the primary" if source == primary else f"the standby at {source}"
         return self._result(Outcome.OK, f"a clone of {origin}" + (" has replaced the old data" if had_data else ""))
@@ -400,12 +396,12 @@ class Operation:
         return primary
 
     def _mark(self, uuid: str) -> None:
-        self._tools.volume.write_marker(Marker(uuid, self._inspection.control().system_identifier))
+        self._tools.volume.write_marker(Marker(uuid, self._inspector.control().system_identifier))
 
     def _initdb(self) -> OpResult:
         self._verb("stop", "immediate")  # ends what a former agent has begun
         self._long_verb("initdb", stall=COPY_STALL_S)  # runs scripts, which may load much
-        self._mark(str(uuid4()))
+        self._mark(self._tools.runtime.unique_id())
         return self._result(Outcome.OK, "the first server's directory is made")
 
     def _promote(self) -> OpResult:
@@ -426,17 +422,17 @@ class Operation:
 
     def _await_writable(self, timeline: int) -> Position:
         """Wait until the server writes, on `timeline`, however much WAL it has to replay before; return its end of WAL."""
-        tools, begun = self._tools, boottime()
+        tools, begun = self._tools, self._tools.runtime.now()
         while True:
             position, problem = self._is_writable(timeline)
             if position is not None:
                 return position
             if self._heartbeat().state == "down":
                 raise OperationFailed(f"the server died: {problem}")
-            now = boottime()
+            now = self._tools.runtime.now()
             if now - max(begun, tools.moved_at()) > tools.stall:
                 raise OperationFailed(f"not writable, and no progress for {tools.stall:g} s: {problem}")
-            time.sleep(PROMOTE_POLL_S if now - begun < PROMOTE_OFTEN_S else PROMOTE_SELDOM_POLL_S)
+            self._tools.runtime.sleep(PROMOTE_POLL_S if now - begun < PROMOTE_OFTEN_S else PROMOTE_SELDOM_POLL_S)
 
     def _is_writable(self, timeline: int) -> tuple[Position | None, str]:
         """Return where the server writes, or None and why it doesn't.
@@ -452,11 +448,11 @@ class Operation:
 
     def _prepare(self) -> OpResult:
         """Checkpoint while serving, so that the shutdown's own is short: again for what was written during one that wasn't."""
-        end = time.monotonic() + self._run.seconds
+        end = self._tools.runtime.now() + self._run.seconds
         for _ in range(CHECKPOINTS):
-            begun = time.monotonic()
+            begun = self._tools.runtime.now()
             self._tools.sql.checkpoint(self._run.seconds)
-            if time.monotonic() - begun <= SHORT_CHECKPOINT_S or time.monotonic() >= end:
+            if self._tools.runtime.now() - begun <= SHORT_CHECKPOINT_S or self._tools.runtime.now() >= end:
                 break
         return self._result(Outcome.OK, "a checkpoint is made")
 
@@ -466,14 +462,7 @@ class Operation:
         with suppress(SqlError):
             tools.sql.end_laggards(self._run.keep or "", NEAR_BYTES, STATUS_S)
         self._shut_down()
-        control = self._inspection.control()
-        if control.cluster_state != "shut down":
-            raise OperationFailed(f"the server wasn't shut down cleanly: {control.cluster_state}")
-        names = tools.volume.wal_segments()
-        end = self._inspection.search_end(control.checkpoint.timeline, control.checkpoint.lsn, names, control.segment_size)
-        if end is None:
-            raise OperationFailed("the shutdown checkpoint can't be read")
-        return self._result(Outcome.OK, "shut down", Position(control.checkpoint.timeline, end))
+        return self._result(Outcome.OK, "shut down", self._inspector.end_of_shutdown())
 
     def _shut_down(self) -> None:
         """Shut the server down. It waits for each standby to have its last record; once that is written, not for those that hang."""
@@ -481,9 +470,9 @@ class Operation:
 
         def is_over() -> bool:
             with suppress(OSError, ValueError):
-                if not written_at and parse_control_file(self._tools.volume.read_control()).cluster_state == "shut down":
-                    written_at.append(boottime())
-            return bool(written_at) and boottime() - written_at[0] > self._run.seconds
+                if not written_at and self._inspector.is_shut_down():
+                    written_at.append(self._tools.runtime.now())
+            return bool(written_at) and self._tools.runtime.now() - written_at[0] > self._run.seconds
 
         try:
             self._call("stop", "fast", timeout=max(10.0, self._tools.grace - 20.0), is_over=is_over)
@@ -498,21 +487,21 @@ class Operation:
         run, sql = self._run, self._tools.sql
         setting = run.setting or syncset.OFF
         self._verb("standbys", *(_words(setting) or ("0",)))
-        end = time.monotonic() + STANDBYS_S
+        end = self._tools.runtime.now() + STANDBYS_S
         while True:
             seen = sql.standby_names(STATUS_S)
             problem = syncset.not_in_force(setting, seen.shown, seen.priorities)
             if problem is None:
                 break
-            if time.monotonic() > end:
+            if self._tools.runtime.now() > end:
                 raise OperationFailed(problem)
-            time.sleep(0.02)
+            self._tools.runtime.sleep(0.02)
         if setting.k and not run.waited:
             sql.checkpoint(CHECKPOINT_S)
         return self._result(Outcome.OK, str(setting), sql.status(STATUS_S).position)
 
     def _adopt(self) -> OpResult:
-        uuid = str(uuid4())
+        uuid = self._tools.runtime.unique_id()
         self._tools.volume.adopt(uuid)
         return self._result(Outcome.OK, f"it is volume {uuid} from now on")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .adapters import beneath
 from .adapters.log import Log
-from .adapters.ports import KubeApi, NotFound, Sql, SqlError
+from .adapters.ports import KubeApi, NotFound, Runtime, Sql, SqlError
 from .adapters.secret import KEYS, SecretFiles, projected
 from .core import password, roles, scram
 from .core.password import Passwords
@@ -67,9 +67,9 @@ class PasswordKeeper:
         self._trouble = ""
         self._publish()
 
-    def begin(self) -> None:
+    def begin(self, runtime: Runtime) -> None:
         """Start the thread."""
-        every(lambda: LOOK_S, "passwords", self.look)
+        every(runtime, lambda: LOOK_S, "passwords", self.look)
 
     def look(self) -> None:
         """Take what the Secrets say now, and have it in the server if it is the primary."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .adapters.clock import boottime
-from .adapters.ports import Replay
+from .adapters.ports import Replay, Runtime
 from .core.recovery import Recovery, update
 from .core.wal import segment_start
+from .events import Event, ReplaySeen
 from .verbs import OperationFailed, Verbs
 from .workers import every
-from .world import Change
 
 LOOK_S = 1.0
 IDLE_S = 3.0
@@ -20,17 +19,19 @@ _ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})")
 
 
 class Recovering:
-    """Keeps what is known of the replay. The deciding thread hears of it as a change of the world; operations ask when it moved last."""
+    """Keeps what is known of the replay. The deciding thread hears of it as an event; operations ask when it moved last."""
 
     def __init__(
         self,
+        runtime: Runtime,
         verbs: Verbs,
         address: Callable[[], tuple[str, int] | None],
         active: Callable[[], bool],
         segment_size: Callable[[], int],
-        report: Callable[[Change, bool], None],
+        report: Callable[[Event, bool], None],
     ) -> None:
         """address: nonce of the supervisor to ask, and the term to ask under, None without one; active: there may be something to see."""
+        self._runtime = runtime
         self._verbs = verbs
         self._address = address
         self._active = active
@@ -40,7 +41,7 @@ class Recovering:
 
     def begin(self) -> None:
         """Start the thread."""
-        every(lambda: LOOK_S if self._active() else IDLE_S, "recovery", self.look)
+        every(self._runtime, lambda: LOOK_S if self._active() else IDLE_S, "recovery", self.look)
 
     def moved_at(self) -> float:
         """Return the boot time at which the server was last seen to make progress, 0 if it never was."""
@@ -59,15 +60,15 @@ class Recovering:
             return
         replayed = None if replay.segment is None else segment_start(replay.segment, self._segment_size())
         known = self._seen[1] if self._seen is not None and self._seen[0] == nonce else None
-        seen = update(known, replayed, replay.work, boottime())
+        seen = update(known, replayed, replay.work, self._runtime.now())
         self._seen = nonce, seen
         if seen != known:
-            self._report(lambda w: w.see_recovery(seen), False)
+            self._report(ReplaySeen(seen), False)
 
     def _forget(self) -> None:
         if self._seen is not None:
             self._seen = None
-            self._report(lambda w: w.see_recovery(None), False)
+            self._report(ReplaySeen(None), False)
 
 
 def parse(text: str) -> Replay:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
-from .adapters.log import Log
-from .adapters.ports import Sql, SqlError
+from .adapters.ports import Logger, Runtime, Sql, SqlError
 from .workers import Worker
 
 SLOTS_S = 5.0
@@ -16,12 +14,13 @@ CHECKPOINT_S = 600.0
 class Upkeep:
     """Replication slots and checkpoints, each in a thread of its own: neither waits for the other, and nobody for them."""
 
-    def __init__(self, sql: Sql, log: Log) -> None:
+    def __init__(self, runtime: Runtime, sql: Sql, log: Logger) -> None:
         """sql: of the local server."""
+        self._runtime = runtime
         self._sql = sql
         self._log = log
-        self._slots = Worker("slots")
-        self._checkpoints = Worker("checkpoints")
+        self._slots = Worker(runtime, "slots")
+        self._checkpoints = Worker(runtime, "checkpoints")
 
     def checkpoint(self) -> None:
         """Have a checkpoint made."""
@@ -32,10 +31,10 @@ class Upkeep:
         self._slots.do(partial(self._change_slots, make, drop))
 
     def _checkpoint(self) -> None:
-        begun = time.monotonic()
+        begun = self._runtime.now()
         try:
             self._sql.checkpoint(CHECKPOINT_S)
-            self._log("info", "checkpoint", "the new timeline has a checkpoint", seconds=round(time.monotonic() - begun, 3))
+            self._log("info", "checkpoint", "the new timeline has a checkpoint", seconds=round(self._runtime.now() - begun, 3))
         except SqlError as error:
             self._log("warning", "checkpoint", str(error))
 

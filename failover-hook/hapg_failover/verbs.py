@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
-from .adapters.clock import boottime
-from .adapters.ports import Supervisor, SupervisorEvent
+from .adapters.ports import Runtime, Supervisor, SupervisorEvent
 from .core.lsn import Position
 
 
@@ -28,12 +26,13 @@ class OperationFailed(Exception):
 class Verbs:
     """Sends verbs to one incarnation of the supervisor and waits for their answers."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, runtime: Runtime) -> None:
         """supervisor: whose events somebody else reads and hands to `answered`."""
         self._supervisor = supervisor
+        self._runtime = runtime
         self._answers: dict[str, SupervisorEvent] = {}
         self._waiting: set[str] = set()
-        self._changed = threading.Condition()
+        self._changed = runtime.condition()
 
     def answered(self, event: SupervisorEvent) -> None:
         """Take an event that answers a verb."""
@@ -63,10 +62,10 @@ class Verbs:
             except OSError as error:
                 raise OperationFailed(f"{verb}: the supervisor can't be reached: {error}") from error
             self._waiting.add(verb_id)
-            begun = boottime()
+            begun = self._runtime.now()
 
             def left_s() -> float:
-                return max(begun, moved_at() if moved_at is not None else begun) + timeout - boottime()
+                return max(begun, moved_at() if moved_at is not None else begun) + timeout - self._runtime.now()
 
             while verb_id not in self._answers and (left := left_s()) > 0 and self._same(nonce):
                 if is_over is not None and is_over():

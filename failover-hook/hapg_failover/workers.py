@@ -1,22 +1,21 @@
-"""Threads for what can take long."""
+"""Background worker threads, and periodic work."""
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
 from collections.abc import Callable
+
+from .adapters.ports import Runtime
 
 
 class Worker:
     """Does one piece of work after the other, in the order given."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, runtime: Runtime, name: str) -> None:
         """name: the thread's."""
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._work = runtime.mailbox()
         self._waiting = 0
-        self._lock = threading.Lock()
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        self._lock = runtime.condition()
+        runtime.spawn(name, self._run)
 
     def do(self, work: Callable[[], None]) -> None:
         """Have `work` done; it reports for itself."""
@@ -39,13 +38,31 @@ class Worker:
                     self._waiting -= 1
 
 
-def every(seconds: Callable[[], float], name: str, work: Callable[[], None]) -> None:
-    """Do `work` again and again, in a thread of its own, every so many seconds; what takes longer delays the next time."""
+class Due:
+    """True once in so many seconds."""
+
+    def __init__(self, runtime: Runtime, seconds: float) -> None:
+        """Due at once."""
+        self._runtime = runtime
+        self._seconds = seconds
+        self._done_at = float("-inf")
+
+    def is_due(self) -> bool:
+        """So long has passed since it was done."""
+        return self._runtime.now() - self._done_at >= self._seconds
+
+    def done(self) -> None:
+        """It has been done now."""
+        self._done_at = self._runtime.now()
+
+
+def every(runtime: Runtime, seconds: Callable[[], float], name: str, work: Callable[[], None]) -> None:
+    """Do `work` periodically in a thread of its own; work that takes longer than the period delays the next time."""
 
     def run() -> None:
         while True:
-            begun = time.monotonic()
+            begun = runtime.now()
             work()
-            time.sleep(max(0.01, seconds() - (time.monotonic() - begun)))
+            runtime.sleep(max(0.01, seconds() - (runtime.now() - begun)))
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    runtime.spawn(name, run)

@@ -1,68 +1,56 @@
-"""What the agent's threads have last seen, and how it changes. Only the deciding thread changes it."""
+"""Latest report from each worker thread, as one state that events change. Only the deciding thread touches it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
-from .adapters.ports import Hello
-from .adapters.volume import Volume
-from .core import origin
+from .adapters.ports import Heartbeat, Hello
+from .core import origin, streaming, view
 from .core.actions import Op
 from .core.lsn import Position
-from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
-from .core.observation import ANSWERED, Greeting, LeaseView, Origin, Slot, Streaming
+from .core.memory import Memory
+from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, VolumeState
+from .core.observation import ANSWERED, Greeting, LeaseView, Observation, Origin, Slot, Streaming
 from .core.recovery import Recovery
 from .core.results import OpResult, PutResult, RecordCheck
-from .core.view import see, went_back
 from .core.wal import SEGMENT_SIZE
+from .events import (
+    ConfigurationTried,
+    ContainerDied,
+    DeadlineWritten,
+    DiskProbed,
+    Event,
+    Greeted,
+    LeaseSeen,
+    LocksReturned,
+    OperationEnded,
+    PeerAnswered,
+    PeerAsked,
+    PodSeen,
+    PodsListed,
+    PutAnswered,
+    RecordChecked,
+    ReplaySeen,
+    ServerLooked,
+    SupervisorSaid,
+    TurnBegan,
+    VolumeFacts,
+)
+from .settings import Identity
 
 GONE_KEPT = 64
-
-
-@dataclass(frozen=True)
-class VolumeFacts:
-    """What the data volume says, as read after the last operation. reason: what its state rests on; in_production: recovery has ended, as
-    the control file says; foreign: a server here was promoted by somebody else; made_for, claim, accepted: as core.origin.judge takes them.
-    """
-
-    state: VolumeState
-    uuid: str | None
-    system_identifier: str | None
-    max_term: int
-    reason: str = ""
-    in_production: bool = True
-    foreign: bool = False
-    made_for: str | None = None
-    claim: str | None = None
-    accepted: bool = False
-
-
-def read_volume(volume: Volume) -> VolumeFacts:
-    """Read the markers. Raise OSError, ValueError."""
-    assessment = volume.assess()
-    marker = volume.marker() if assessment.state is VolumeState.DATA else None
-    return VolumeFacts(
-        assessment.state,
-        marker.uuid if marker else None,
-        marker.system_identifier if marker else None,
-        volume.term(),
-        assessment.reason,
-        volume.production() is not None,
-        volume.foreign(),
-        marker.made_for if marker else None,
-        volume.claim,
-        marker is not None and volume.accepted(),
-    )
+FRESH_S = 0.7
+BLIND_S = 5.0
 
 
 @dataclass
 class World:
-    """The last word of every thread. gone: UIDs of the last pods that were seen to go; pods_seen: boot time when a pod was last told of
-    alone; down_at: boot time at which the supervisor said that the server is dead; status_at: of the last look at the server by SQL;
-    give_back: the dead container's locks, while we keep them; refused: why PostgreSQL doesn't take the release's configuration, '' if it
-    does; tablespaces: OIDs of those that its directory links to; puts, ops, asked, granted: answers and requests that `decide` hasn't
-    seen yet.
+    """gone: UIDs of the last pods that were seen to go; pods_seen: boot time when a pod was last reported alone; down_at: boot time at
+    which the supervisor said that the server is dead; status_at: of the last look at the server by SQL; container_dead: we hold the locks
+    of a dead container; refused: why PostgreSQL doesn't take the release's configuration, '' if it does; tablespaces: OIDs of those that
+    its directory links to; puts, ops, asked, granted: answers and requests that `decide` hasn't seen yet.
     """
 
     volume: VolumeFacts
@@ -88,20 +76,128 @@ class World:
     asked: list[GrantRequest] = field(default_factory=list)
     granted: list[GrantAnswer] = field(default_factory=list)
     hello: Hello | None = None
+    heartbeat: Heartbeat | None = None
     down_at: float = 0.0
     terminating: bool = False
     term_in_force: int = 0
-    give_back: Callable[[], None] | None = None
+    container_dead: bool = False
     refused: str = ""
     tablespaces: tuple[str, ...] = ()
 
-    def see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float, watched: bool = False) -> None:
-        """Take a read of the Lease; the arguments are those of core.view.see."""
+    def apply(self, event: Event) -> None:
+        """Take one report."""
+        match event:
+            case LeaseSeen():
+                self._see_lease(event.lease, event.asked, event.at, event.gap, event.watched)
+            case PodSeen():
+                self._keep_pod(event.pod, event.deleted, event.at)
+            case PodsListed():
+                self._keep_pods(event.pods, event.asked)
+            case PutAnswered():
+                if event.lease is not None:
+                    self._see_lease(event.lease, event.result.sent_at, event.at, event.gap)
+                self.puts.append(event.result)
+            case OperationEnded():
+                self.volume, self.room_on, self.room = event.volume, event.room_on, event.room
+                self._take_operation(event.result)
+            case RecordChecked():
+                self.checked = event.check
+            case SupervisorSaid():
+                self._hear_supervisor(event)
+            case ContainerDied():
+                self.container_dead = True
+            case LocksReturned():
+                self.container_dead, self.hello = False, None
+            case DeadlineWritten():
+                self.term_in_force = event.term
+            case ServerLooked():
+                self._look_at_server(event)
+            case Greeted():
+                self.greeting = event.greeting
+            case DiskProbed():
+                self._probe_disk(event)
+            case ReplaySeen():
+                self.recovery = event.recovery
+            case ConfigurationTried():
+                self.refused = event.refused
+            case PeerAsked():
+                self.asked.append(event.request)
+            case PeerAnswered():
+                self.granted.append(event.answer)
+            case TurnBegan():
+                self._begin_turn(event)
+            case _:
+                assert_never(event)
+
+    def _see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float, watched: bool = False) -> None:
         before, ours = self.lease, lease is not None and lease.state.system_identifier == self.volume.system_identifier
-        self.lease = see(before, lease, asked, now, gap, watched=watched, floor=self.volume.max_term if ours else 0)
-        if before is not None and went_back(before, self.lease):
+        self.lease = view.see(before, lease, asked, now, gap, watched=watched, floor=self.volume.max_term if ours else 0)
+        if before is not None and view.went_back(before, self.lease):
             # The pods' versions begin anew as well: whatever comes now is newer than what we have.
             self.pods = {name: replace(pod, version="0") for name, pod in self.pods.items()}
+
+    def _keep_pod(self, pod: Pod, deleted: bool = False, at: float = 0.0) -> None:
+        """Take one pod, unless something newer is known of it. at: boot time when it came, 0: with a list."""
+        known = self.pods.get(pod.name)
+        if deleted:
+            self.gone = (*self.gone, pod.uid)[-GONE_KEPT:]
+            if known is not None and known.uid == pod.uid:
+                self.pods = {name: p for name, p in self.pods.items() if name != pod.name}
+        elif known is None or known.uid != pod.uid or int(pod.version) >= int(known.version):
+            self.pods = {**self.pods, pod.name: pod}
+            self.pods_seen[pod.name] = max(at, self.pods_seen.get(pod.name, 0.0))
+
+    def _keep_pods(self, pods: Iterable[Pod], asked: float) -> None:
+        """What is newer than the list, and came after it was asked for, stays."""
+        before, self.pods = self.pods, {}
+        for pod in pods:
+            self._keep_pod(pod)
+            known = before.get(pod.name)
+            if known is not None and known.uid == pod.uid and self.pods_seen.get(pod.name, 0.0) >= asked:
+                self._keep_pod(known)
+        self.pods_listed_at = asked
+
+    def _take_operation(self, result: OpResult) -> None:
+        """Nobody is known to stream from a server that was just promoted."""
+        if result.op is Op.PROMOTE:
+            self.streaming = ()
+        if result.refused is not None:
+            self.refused = result.refused
+        self.ops.append(result)
+
+    def _hear_supervisor(self, event: SupervisorSaid) -> None:
+        """Another incarnation's word counts for nothing."""
+        if self.hello is None or event.nonce != self.hello.nonce:
+            return
+        if event.result in ("died", "fenced"):
+            self.down_at = event.at
+        elif event.result == "terminating":
+            self.terminating = True
+
+    def _look_at_server(self, event: ServerLooked) -> None:
+        self.streaming = streaming.update(self.streaming, event.senders, event.at)
+        self.position = event.position
+        self.standby_names = event.standby_names
+        self.status_at = event.at
+        if event.has_slots:
+            self.slots = event.slots
+
+    def _probe_disk(self, event: DiskProbed) -> None:
+        self.room_on, self.room = event.room_on, event.room
+        self.segment = event.segment if event.segment is not None else self.segment
+        self.tablespaces = event.tablespaces if event.tablespaces is not None else self.tablespaces
+        self.probe_at = event.probed_at if event.probed_at is not None else self.probe_at
+
+    def _begin_turn(self, event: TurnBegan) -> None:
+        self.heartbeat = event.heartbeat
+        if self.meets(event.hello, event.heartbeat, event.now):
+            self.hello = event.hello
+            self.down_at, self.terminating = 0.0, False
+            self.term_in_force = event.term_in_force
+
+    def meets(self, hello: Hello | None, heartbeat: Heartbeat | None, now: float) -> bool:
+        """Tell whether this hello is of a supervisor that is alive and new to us."""
+        return hello is not None and hello != self.hello and is_fresh(heartbeat, now) and not self.container_dead
 
     @property
     def origin(self) -> Origin:
@@ -117,57 +213,72 @@ class World:
             return v
         return replace(v, state=VolumeState.DAMAGED, uuid=None, reason=origin.in_words(v.made_for, v.claim))
 
-    def see_recovery(self, recovery: Recovery | None) -> None:
-        """Take a look at the server's replay."""
-        self.recovery = recovery
-
-    def keep_pod(self, pod: Pod, deleted: bool = False, at: float = 0.0) -> None:
-        """Take one pod, unless something newer is known of it. at: boot time when it came, 0: with a list."""
-        known = self.pods.get(pod.name)
-        if deleted:
-            self.gone = (*self.gone, pod.uid)[-GONE_KEPT:]
-            if known is not None and known.uid == pod.uid:
-                self.pods = {name: p for name, p in self.pods.items() if name != pod.name}
-        elif known is None or known.uid != pod.uid or int(pod.version) >= int(known.version):
-            self.pods = {**self.pods, pod.name: pod}
-            self.pods_seen[pod.name] = max(at, self.pods_seen.get(pod.name, 0.0))
-
-    def keep_pods(self, pods: Iterable[Pod], asked: float) -> None:
-        """Take a list of all pods that was asked for at `asked` (boot time); what is newer than the list, and came after that, stays."""
-        before, self.pods = self.pods, {}
-        for pod in pods:
-            self.keep_pod(pod)
-            known = before.get(pod.name)
-            if known is not None and known.uid == pod.uid and self.pods_seen.get(pod.name, 0.0) >= asked:
-                self.keep_pod(known)
-        self.pods_listed_at = asked
-
-    def take_asked(self) -> tuple[GrantRequest, ...]:
-        """Return the requests for grants since the last call."""
+    def _take_asked(self) -> tuple[GrantRequest, ...]:
         asked, self.asked = tuple(self.asked), []
         return asked
 
-    def take_granted(self) -> tuple[GrantAnswer, ...]:
-        """Return the answers to our own requests since the last call."""
+    def _take_granted(self) -> tuple[GrantAnswer, ...]:
         granted, self.granted = tuple(self.granted), []
         return granted
 
-    def take_operation(self, result: OpResult) -> None:
-        """Take how an operation has ended; who was known to stream doesn't from a server that was just promoted."""
-        if result.op is Op.PROMOTE:
-            self.streaming = ()
-        if result.refused is not None:
-            self.refused = result.refused
-        self.ops.append(result)
+    def observe(self, turn: TurnBegan, identity: Identity, memory: Memory) -> Observation:
+        """Return what `decide` may know in this turn. Each answer and each request is shown once."""
+        now, settings, heartbeat, volume = turn.now, turn.settings, self.heartbeat, self.own_volume
+        fresh = is_fresh(heartbeat, now)
+        server = heartbeat.state if heartbeat is not None and fresh else None
+        if heartbeat is not None and heartbeat.uptime < self.down_at:
+            server = "down"
+        return Observation(
+            now=now,
+            me=Holder(identity.pod, identity.uid),
+            ordinal=identity.ordinal,
+            address=identity.ip,
+            replicas=settings.replicas,
+            standby_mode=settings.standby_mode,
+            max_lag=settings.max_lag,
+            timing=settings.timing,
+            nonce=self.hello.nonce if self.hello is not None else None,
+            server=server,
+            heartbeat_at=heartbeat.uptime if heartbeat is not None else 0.0,
+            gone=frozenset(self.gone),
+            terminating=self.terminating or (heartbeat is not None and heartbeat.terminating and fresh),
+            term_in_force=self.term_in_force,
+            container_dead=self.container_dead,
+            volume_state=volume.state,
+            volume_reason=volume.reason,
+            volume=volume.uuid,
+            system_identifier=volume.system_identifier,
+            max_term=volume.max_term,
+            in_production=volume.in_production,
+            foreign=volume.foreign,
+            origin=self.origin,
+            grace=settings.grace,
+            lease=self.lease,
+            pods=tuple(self.pods.values()),
+            pods_listed_at=self.pods_listed_at,
+            streaming=self.streaming,
+            position=self.position,
+            recovery=self.recovery,
+            slots=self.slots,
+            probe_at=self.probe_at,
+            probe_on=turn.probing,
+            room=self.room,
+            room_on=self.room_on,
+            segment=self.segment,
+            policy=settings.policy,
+            standby_names=self.standby_names,
+            greeting=self.greeting,
+            blind=now - max(self.status_at, memory.phase_since) > BLIND_S,
+            refused=self.refused,
+            tablespaces=self.tablespaces,
+            put=self.puts.pop(0) if self.puts else None,
+            op=self.ops.pop(0) if self.ops else None,
+            checked=self.checked,
+            asked=self._take_asked(),
+            granted=self._take_granted(),
+        )
 
-    def take_event(self, result: str, nonce: str, at: float) -> None:
-        """Take what the supervisor says unasked; another incarnation's word counts for nothing."""
-        if self.hello is None or nonce != self.hello.nonce:
-            return
-        if result in ("died", "fenced"):
-            self.down_at = at
-        elif result == "terminating":
-            self.terminating = True
 
-
-Change = Callable[[World], None]
+def is_fresh(heartbeat: Heartbeat | None, now: float) -> bool:
+    """Tell whether the supervisor's word is fresh. now: boot time."""
+    return heartbeat is not None and now - heartbeat.uptime < FRESH_S

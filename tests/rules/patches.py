@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -291,7 +290,7 @@ def given_up_ones_wait(patch: pytest.MonkeyPatch) -> None:
 
 
 def streaming_outlives_a_promotion(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(World, "take_operation", lambda world, result: world.ops.append(result))
+    patch.setattr(World, "_take_operation", lambda world, result: world.ops.append(result))
 
 
 def full_ones_held_as_others(patch: pytest.MonkeyPatch) -> None:
@@ -571,7 +570,8 @@ class _Believed:
 
 
 def clone_keeps_the_uuid(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(operations, "uuid4", partial(str, "old"))
+    mark = operations.Operation._mark
+    patch.setattr(operations.Operation, "_mark", lambda self, uuid: mark(self, "old"))
 
 
 # --- 11 ---

@@ -9,7 +9,7 @@ from typing import Literal
 from hapg_failover.core.model import LeaseObject, LeaseState, Pod, Publication
 from hapg_failover.core.results import PutOutcome
 
-Watcher = Callable[[LeaseObject | None, Pod | None, str | None], None]
+Watcher = Callable[[LeaseObject | None, Pod | None, bool], None]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Snapshot:
 class Api:
     """What etcd holds. restored: the Lease that a restore has brought back.
 
-    Watchers get (Lease, None, None), (None, pod, None) or (None, None, UID of a pod that has gone)."""
+    Watchers get a Lease, or a pod and whether it has gone."""
 
     def __init__(self) -> None:
         self.lease: LeaseObject | None = None
@@ -51,7 +51,7 @@ class Api:
             return PutOutcome.CONFLICT, None
         self.lease = LeaseObject(self.next_version(), state)
         for watcher in self.watchers:
-            watcher(self.lease, None, None)
+            watcher(self.lease, None, False)
         return PutOutcome.OK, self.lease
 
     def delete_lease(self, now: float = 0.0) -> None:
@@ -86,7 +86,7 @@ class Api:
         pod = replace(pod, version=self.next_version())
         self.pods[pod.name] = pod
         for watcher in self.watchers:
-            watcher(None, pod, None)
+            watcher(None, pod, False)
 
     def patch_pod(
         self,
@@ -118,4 +118,4 @@ class Api:
         pod = self.pods.pop(name, None)
         if pod is not None:
             for watcher in self.watchers:
-                watcher(None, None, pod.uid)
+                watcher(None, pod, True)

@@ -347,9 +347,9 @@ def restore_etcd(world: World, snapshot: Snapshot, away: float, bump: int = 0) -
     def watched() -> None:
         for watcher in world.api.watchers:
             for pod in world.api.pods.values():
-                watcher(None, pod, None)
+                watcher(None, pod, False)
             if world.api.lease is not None:
-                watcher(world.api.lease, None, None)
+                watcher(world.api.lease, None, False)
 
     world.engine.after(away * 0.9, back)
     world.engine.after(away + world.uniform(0.0, 1.5), watched)

@@ -7,18 +7,21 @@ from typing import Any
 
 import pytest
 
+from hapg_failover.agent import Agent
 from hapg_failover.core import decide as core
 from hapg_failover.core import election, primary
 from hapg_failover.core.actions import Op
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import LeaseObject, LeaseState
+from hapg_failover.core.model import LeaseState
 from hapg_failover.core.observation import Observation
 from hapg_failover.core.step import Step
 from hapg_failover.core.syncset import Setting
 from hapg_failover.core.timing import Timing
+from hapg_failover.events import Event, LeaseSeen, TurnBegan
+from hapg_failover.settings import Identity
+from hapg_failover.world import World
 
-from .agent import Agent
 from .server import Deadline, Server
 
 
@@ -29,17 +32,17 @@ def whole_ttl(patch: pytest.MonkeyPatch) -> None:
 
 def no_waiting(patch: pytest.MonkeyPatch) -> None:
     """A Lease counts as run out once it is overdue."""
-    observe = Agent.observe
+    observe = World.observe
 
-    def impatient(self: Agent) -> Observation:
-        seen = observe(self)
-        if self.memory.phase is not Phase.SEALED or seen.lease is None or seen.lease.state is None:
+    def impatient(self: World, turn: TurnBegan, identity: Identity, memory: Memory) -> Observation:
+        seen = observe(self, turn, identity, memory)
+        if memory.phase is not Phase.SEALED or seen.lease is None or seen.lease.state is None:
             return seen
         ttl = seen.timing.overdue + 0.1
         lease = replace(seen.lease, state=replace(seen.lease.state, ttl_s=ttl))
         return replace(seen, timing=replace(seen.timing, ttl=ttl), lease=lease)
 
-    patch.setattr(Agent, "observe", impatient)
+    patch.setattr(World, "observe", impatient)
 
 
 def only_our_ttl(patch: pytest.MonkeyPatch) -> None:
@@ -60,15 +63,17 @@ def timelines_again(patch: pytest.MonkeyPatch) -> None:
 
 def reads_extend(patch: pytest.MonkeyPatch) -> None:
     """Whoever reads that the Lease is its own goes on for L from then on."""
-    see = Agent.see
+    apply = Agent._apply
 
-    def extending(self: Agent, lease: LeaseObject | None, asked: float, watched: bool = False) -> None:
-        see(self, lease, asked, watched)
-        old = self.server.deadline
-        if lease is not None and lease.state.holder.uid == self.uid and lease.state.release is None and old is not None and old.at:
-            self.server.deadline = Deadline(self.now + self.timing.lease, old.term, old.nonce)
+    def extending(self: Agent, event: Event) -> None:
+        apply(self, event)
+        lease = event.lease if isinstance(event, LeaseSeen) else None
+        ours = lease is not None and lease.state.holder.uid == self._me.uid and lease.state.release is None
+        if lease is not None and ours and self.world.hello is not None:
+            deadline = self._runtime.now() + self._settings().timing.lease
+            self._adapters.supervisor.write_deadline(deadline, self.world.term_in_force, self.world.hello)
 
-    patch.setattr(Agent, "see", extending)
+    patch.setattr(Agent, "_apply", extending)
 
 
 def no_fence(patch: pytest.MonkeyPatch) -> None:
@@ -104,13 +109,13 @@ def unsealed_early(patch: pytest.MonkeyPatch) -> None:
 
 def no_proof(patch: pytest.MonkeyPatch) -> None:
     """A server that was ordered to be killed counts as dead."""
-    observe = Agent.observe
+    observe = World.observe
 
-    def hopeful(self: Agent) -> Observation:
-        seen = observe(self)
-        return replace(seen, server="down") if self.memory.phase is Phase.DOWN else seen
+    def hopeful(self: World, turn: TurnBegan, identity: Identity, memory: Memory) -> Observation:
+        seen = observe(self, turn, identity, memory)
+        return replace(seen, server="down") if memory.phase is Phase.DOWN else seen
 
-    patch.setattr(Agent, "observe", hopeful)
+    patch.setattr(World, "observe", hopeful)
 
 
 def ranks_from_release(patch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from hapg_failover.core import candidacy, election, view
+from hapg_failover.core.memory import Memory
 from hapg_failover.core.model import LeaseObject, LeaseState
 from hapg_failover.core.observation import LeaseView, Observation
-
-from .agent import Agent
+from hapg_failover.events import TurnBegan
+from hapg_failover.settings import Identity
+from hapg_failover.world import World
 
 
 def way_back_unseen(patch: pytest.MonkeyPatch) -> None:
@@ -48,14 +50,14 @@ def volumes_tell_nothing(patch: pytest.MonkeyPatch) -> None:
 def _members_tell_nothing(patch: pytest.MonkeyPatch) -> None:
     """Neither a later term nor a later timeline of a member says that the Lease is over."""
     patch.setattr(election, "is_foreign", lambda publication, lease: False)
-    observe = Agent.observe
+    observe = World.observe
 
-    def silent(self: Agent) -> Observation:
-        seen = observe(self)
+    def silent(self: World, turn: TurnBegan, identity: Identity, memory: Memory) -> Observation:
+        seen = observe(self, turn, identity, memory)
         pods = (replace(p, publication=p.publication and replace(p.publication, max_term=0)) for p in seen.pods)
         return replace(seen, pods=tuple(pods))
 
-    patch.setattr(Agent, "observe", silent)
+    patch.setattr(World, "observe", silent)
 
 
 def never_made_anew(patch: pytest.MonkeyPatch) -> None:

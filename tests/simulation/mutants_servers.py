@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import election, primary, rejoin, standby, switchover
+from hapg_failover.agent import Agent
+from hapg_failover.core import election, primary, readiness, rejoin, standby, switchover
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import LeaseState
 from hapg_failover.core.results import OpResult
 from hapg_failover.core.step import Step
 
-from . import agent, operations
+from . import commands
 from .server import Server
 from .world import World
 
@@ -26,7 +27,8 @@ def crashes_are_recovered_in_place(patch: pytest.MonkeyPatch) -> None:
 
 def recovery_has_ten_seconds(patch: pytest.MonkeyPatch) -> None:
     """A promotion that isn't through after ten seconds has failed, whatever it gets on with."""
-    patch.setattr(operations, "gives_up", lambda server, begun, stall: server.now - begun > 10.0)
+    tools = Agent._tools
+    patch.setattr(Agent, "_tools", lambda self, missing: replace(tools(self, missing), stall=10.0, moved_at=lambda: 0.0))
 
 
 def backlogs_decide_nothing(patch: pytest.MonkeyPatch) -> None:
@@ -47,7 +49,7 @@ def numbers_are_given_back(patch: pytest.MonkeyPatch) -> None:
 def sealed_is_ready(patch: pytest.MonkeyPatch) -> None:
     """A pod is ready as soon as its server runs and waits for a primary."""
     phases = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
-    patch.setattr(agent, "is_ready", lambda memory, now, unready_s: memory.phase in phases)
+    patch.setattr(readiness, "is_ready", lambda memory, now, unready_s: memory.phase in phases)
 
 
 def nobody_holds(patch: pytest.MonkeyPatch) -> None:
@@ -95,4 +97,4 @@ def promotions_by_hand_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def copies_stream_as_standbys(patch: pytest.MonkeyPatch) -> None:
     """A base backup streams under the name of its pod."""
-    patch.setattr(operations, "CLONE_NAME", "{}")
+    patch.setattr(commands, "CLONE_NAME", "{}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from hapg_failover.core.actions import PutKind, PutLease
-from hapg_failover.core.model import GrantAnswer, GrantRequest, LeaseObject, Pod, Publication
+from hapg_failover.core.actions import PutKind
+from hapg_failover.core.model import LeaseObject, LeaseState, Pod
 from hapg_failover.core.results import PutOutcome
 
 from .server import Server
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SOUND_LATENCY_S = 0.02
-GRANT_LIMIT_S = 0.6
 
 
 class Network:
@@ -89,13 +89,13 @@ class Network:
                 return server if reachable and not server.frozen else None
         return None
 
-    def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None], limit_s: float | None = None) -> None:
+    def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None], limit_s: float) -> None:
         """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer.
 
         limit_s: how long the answer is waited for, on the member's clock.
         """
         world, member = self.world, agent.member
-        limit = (agent.timing.call if limit_s is None else limit_s) / world.clock(member).rate
+        limit = limit_s / world.clock(member).rate
         pod = world.api.pods.get(agent.pod)
         revoked = (pod is None or pod.uid != agent.uid) and world.chance(0.5)
         there, back = self._delay(), self._delay()
@@ -127,45 +127,58 @@ class Network:
         else:
             world.engine.after(there, lambda: carry_out(True))
 
-    def put(self, agent: Agent, action: PutLease, sent: float) -> tuple[PutOutcome, LeaseObject | None]:
+    def put(
+        self, agent: Agent, kind: PutKind, state: LeaseState, version: str | None, sent: float
+    ) -> tuple[PutOutcome, LeaseObject | None]:
         """Carry out a PUT of the Lease. sent: true time."""
         world = self.world
         if self.put_refused[agent.member]:
             return PutOutcome.UNKNOWN, None
         previous = world.api.lease
-        outcome, lease = world.api.put(action.state, action.version)
+        outcome, lease = world.api.put(state, version)
         if outcome is PutOutcome.OK:
-            world.note(agent.member, f"PUT {action.kind.value} applied: {lease.version if lease else ''}")
-            if action.kind is PutKind.RELEASE and lease is not None:
+            world.note(agent.member, f"PUT {kind.value} applied: {lease.version if lease else ''}")
+            if kind is PutKind.RELEASE and lease is not None:
                 world.invariants.released(agent, lease)
-            if action.kind is PutKind.CLAIM:
-                world.invariants.claimed(agent, previous, action.state, given_up=world.engine.now - sent > agent.timing.late)
+            if kind is PutKind.CLAIM:
+                given_up = world.engine.now - sent > world.timings[agent.member].late
+                world.invariants.claimed(agent, previous, state, given_up=given_up)
             world.written_at = world.engine.now
         return outcome, lease
 
-    def publish(self, agent: Agent, publication: Publication) -> str:
-        """Carry out the PATCH of a publication."""
-        return self.world.api.patch_pod(agent.pod, agent.uid, publication=publication, now=self.world.engine.now)
-
-    def ask_peer(self, agent: Agent, address: str, request: GrantRequest, answered: Callable[[GrantAnswer], None]) -> None:
-        """Ask the agent at an address for a grant: question and answer take a while each, or are lost; too late is lost too."""
+    def ask_peer(
+        self,
+        agent: Agent,
+        address: str,
+        limit_s: float,
+        question: Callable[[Agent], T | None],
+        answered: Callable[[tuple[T | None] | None], None],
+    ) -> None:
+        """Ask the agent at an address: question and answer take a while each, or are lost. None: no answer within the limit."""
         world = self.world
-        there, back, sent = self._delay(self.peer_latency), self._delay(self.peer_latency), world.engine.now
-        limit = GRANT_LIMIT_S / world.clock(agent.member).rate
+        there, back, open_ = self._delay(self.peer_latency), self._delay(self.peer_latency), [True]
+
+        def finish(answer: tuple[T | None] | None) -> None:
+            if open_[0]:
+                open_[0] = False
+                answered(answer)
 
         def arrive() -> None:
             for peer in world.agent:
                 if world.address(peer.member) == address and peer.running and self._connected(agent.member, peer.member):
-                    peer.resume(lambda peer=peer: peer.ask(request, lambda answer: reply(peer, answer)))  # type: ignore[misc]
+                    peer.process.resume(partial(peer.process.spawn, partial(reply, peer)))
 
-        def reply(peer: Agent, answer: GrantAnswer) -> None:
+        def reply(peer: Agent) -> None:
+            answer = question(peer)
+
             def arrive_back() -> None:
-                if self._connected(peer.member, agent.member) and world.engine.now - sent <= limit:
-                    answered(answer)
+                if self._connected(peer.member, agent.member):
+                    finish((answer,))
 
             if not world.chance(max(self.loss, self.peer_loss)):
                 agent.later(back, arrive_back)
 
+        agent.later(limit_s / world.clock(agent.member).rate, lambda: finish(None))
         if not world.chance(max(self.loss, self.peer_loss)):
             world.engine.after(there, arrive)
 
@@ -177,19 +190,19 @@ class Network:
     def _delay(self, latency: float | None = None) -> float:
         return self.world.random.expovariate(1.0 / (latency or self.latency))
 
-    def _watched(self, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
+    def _watched(self, lease: LeaseObject | None, pod: Pod | None, deleted: bool) -> None:
         for member in range(len(self.world.agent)):
             if not self.hears(member) or self.watch_broken[member] or self.world.chance(self.loss / 2):
                 continue
-            self._deliver(self.world.agent[member], self._delay(), lease, pod, gone)
+            self._deliver(self.world.agent[member], self._delay(), lease, pod, deleted)
 
-    def _deliver(self, agent: Agent, delay: float, lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
+    def _deliver(self, agent: Agent, delay: float, lease: LeaseObject | None, pod: Pod | None, deleted: bool) -> None:
         def arrive() -> None:
             if not self.hears(agent.member):
                 return
             if lease is not None:
-                agent.see(lease, agent.now, watched=True)
-            agent.see_pod(pod, gone)
-            agent.turn()
+                agent.lease_seen(lease)
+            if pod is not None:
+                agent.pod_seen(pod, deleted)
 
         agent.later(delay, arrive)

@@ -1,4 +1,4 @@
-"""The points at which an agent may be interrupted: before each action that it carries out, and at each step of an operation."""
+"""The points at which an agent may be interrupted: before each call of an adapter that does something outside its memory."""
 
 from __future__ import annotations
 

@@ -374,12 +374,12 @@ def handed_over_under_load(seed: int) -> World:
     world = running(3, seed)
     world.max_lag = 0
     for member in range(3):
-        faults.stall_stream(world, member, 0.99)
+        faults.stall_stream(world, member, 0.9)
     back = next(member for member in range(3) if member != primary_of(world))
     faults.power_off(world, back)
     world.run(45.0)
     faults.power_on(world, back)
-    faults.stall_stream(world, back, 0.99)
+    faults.stall_stream(world, back, 0.9)
     world.run(30.0)
     faults.pod_delete(world, primary_of(world))
     world.run(15.0)

@@ -49,7 +49,7 @@ def _released(seed: int) -> tuple[World, Snapshot]:
     term = world.promotions[-1][2]
     taken = [world.api.snapshot()]
 
-    def watch(lease: LeaseObject | None, pod: Pod | None, gone: str | None) -> None:
+    def watch(lease: LeaseObject | None, pod: Pod | None, deleted: bool) -> None:
         if lease is not None and lease.state.term == term:
             taken.append(world.api.snapshot())
 

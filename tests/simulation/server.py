@@ -91,7 +91,11 @@ class Server:
         self.frozen = False
         self.thawed_at = -1000.0
         self._waiting: deque[Callable[[], None]] = deque()
-        self._fifo_free = 0.0
+        self.fifo_free = 0.0
+        self.sealing = 0
+        self.job_steps = 0
+        self.deaths: list[Callable[[], None]] = []
+        self._unsaid = ""
         self._loop()
 
     @property
@@ -101,7 +105,7 @@ class Server:
 
     # --- running, frozen ---
 
-    def _later(self, delay: float, do: Callable[[], None]) -> None:
+    def later(self, delay: float, do: Callable[[], None]) -> None:
         """Go on after `delay`, or when thawed."""
 
         def resume() -> None:
@@ -142,8 +146,8 @@ class Server:
     def _loop(self) -> None:
         if not self.alive:
             return
-        self.heartbeat_at = self.now
-        self.heartbeat_state = self.state
+        self.beat()
+        self._say()
         if self.rogue:
             self.world.note(self.member, "promoted by another: killed")
             self.kill()
@@ -152,7 +156,18 @@ class Server:
             self.redo.advance()
             self._replicate()
             self.senders.send()
-        self._later(self.world.uniform(0.1, LOOP_S), self._loop)
+        self.later(self.world.uniform(0.1, LOOP_S), self._loop)
+
+    def beat(self) -> None:
+        """Give a sign of life."""
+        self.heartbeat_at = self.now
+        self.heartbeat_state = self.state
+
+    def _say(self) -> None:
+        """Tell the agent beside what it hasn't asked for."""
+        if self._unsaid:
+            self.world.agent[self.member].hear(self.nonce, self._unsaid)
+            self._unsaid = ""
 
     def _fence(self) -> None:
         if self.state != "primary":
@@ -163,12 +178,12 @@ class Server:
             return
         run = self.run
         delay = self.world.uniform(0.0, KILL_S) if self.world.chance(0.5) else KILL_S
-        self._later(delay, lambda: self._fenced(run))
+        self.later(delay, lambda: self._fenced(run))
 
     def _fenced(self, run: int) -> None:
         if self.alive and self.state == "primary" and self.run == run:
             self.world.note(self.member, "fenced at the deadline")
-            self.kill()
+            self.kill("fenced")
 
     def _replicate(self) -> None:
         if self.writable and not self.stopping and self.world.engine.now >= self.idle_until:
@@ -226,23 +241,7 @@ class Server:
         self.volume.wal = theirs.up_to(own.end + int(min(missing if everything else self.world.randint(0, missing), most)))
         source.standbys.release()
 
-    # --- verbs ---
-
-    def send(self, nonce: str, term: int, verb: Callable[[], str | None], answer: Callable[[str], None]) -> None:
-        """Put a verb into the FIFO. verb: returns an error or None; answer: gets 'ok' or the error."""
-        start = max(self.world.engine.now, self._fifo_free)
-        self._fifo_free = start + self.world.uniform(0.0, LOOP_S)
-
-        def process() -> None:
-            if not self.alive or nonce != self.nonce:
-                return
-            if term < self.term:
-                answer(f"term {term} is below {self.term}")
-                return
-            self.term = term
-            answer(verb() or "ok")
-
-        self._later(self._fifo_free - self.world.engine.now, process)
+    # --- commands ---
 
     def start(self, guard: int = 0) -> str | None:
         """Start the server, sealed."""
@@ -288,7 +287,7 @@ class Server:
         self.promised_term = term
         run = self.run
         if not self.world.chance(self.world.op_failure):
-            self._later(self.world.uniform(0.05, 1.5), lambda: self._writable(run, timeline))
+            self.later(self.world.uniform(0.05, 1.5), lambda: self._writable(run, timeline))
         return None
 
     def _writable(self, run: int, timeline: int) -> None:
@@ -297,7 +296,7 @@ class Server:
             return
         self.redo.advance()
         if self.redo.left:
-            self._later(LOOP_S, lambda: self._writable(run, timeline))
+            self.later(LOOP_S, lambda: self._writable(run, timeline))
             return
         before = self.volume.wal
         self.volume.wal = before.promoted(Branch(self.world.next_serial(), timeline, before.end)).grown(1)
@@ -323,7 +322,7 @@ class Server:
         self.redo, self.senders = Redo(self), Senders(self)
         if self.recovering:
             run = self.run
-            self._later(self.world.uniform(0.05, 0.5), lambda: self._recovered(run))
+            self.later(self.world.uniform(0.05, 0.5), lambda: self._recovered(run))
 
     def _recovered(self, run: int) -> None:
         """Recovery in place ends with a shutdown checkpoint, on the same timeline (CHECKPOINT_END_OF_RECOVERY in xlog.c)."""
@@ -331,7 +330,7 @@ class Server:
             return
         self.redo.advance()
         if self.redo.left:
-            self._later(LOOP_S, lambda: self._recovered(run))
+            self.later(LOOP_S, lambda: self._recovered(run))
             return
         self._checkpoint_shutdown(self.volume.wal)
         self.recovering, self.writable = False, True
@@ -368,13 +367,13 @@ class Server:
                 done()
                 return
             if wrote and self.senders.unfinished():
-                self._later(LOOP_S, wait)
+                self.later(LOOP_S, wait)
                 return
             self._down()
             self.clean = True
             done()
 
-        self._later(self.world.uniform(0.05, 0.4), wait)
+        self.later(self.world.uniform(0.05, 0.4), wait)
 
     def followers(self) -> list[Server]:
         """Return the servers that stream from this one at present."""
@@ -396,13 +395,18 @@ class Server:
     def _mark(self) -> None:
         self.volume.foreign = True
 
-    def kill(self) -> None:
-        """Every process but the supervisor dies."""
+    def kill(self, said: str = "died") -> None:
+        """Every process but the supervisor dies. said: what it tells the agent of that, '' for nothing."""
         if self.writable and self.world.chance(0.5):
             self.commit()
+        if self.state != "down":
+            self._unsaid = said
         self._down()
 
     def die(self) -> None:
         """The whole container dies."""
-        self.kill()
+        self.kill("")
         self.alive = False
+        for tell in self.deaths:
+            tell()
+        self.deaths.clear()

@@ -49,6 +49,10 @@ class Standbys:
             self.waiting = setting.k > 0
             self.release()
 
+    def checkpointed(self) -> None:
+        """The checkpointer has begun a checkpoint since, and so read its settings."""
+        self._checkpointer(self.written, self._serial)
+
     def in_force(self) -> bool:
         """Tell whether every process acts by what was written."""
         names = {row.key: row.name for row in self.server.senders.rows()}

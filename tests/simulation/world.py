@@ -145,7 +145,7 @@ class World:
     def _run_already(self) -> None:
         """The first member holds the Lease, but nobody's server runs yet."""
         members = tuple(Member(self.pod_name(m), f"v{m}") for m in range(1, self.replicas))
-        holder = self.agent[0].observe().me
+        holder = self.agent[0].me
         self.api.put(LeaseState(holder, 1, self.timing.ttl, "system", "v0", self.address(0), 1, members), None)
 
     # --- what is made anew ---

@@ -13,17 +13,20 @@ from pathlib import Path
 
 import pytest
 
+from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.sql import PostgresSql
-from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.adapters.threads import Threads
+from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.lsn import Position, parse_lsn
-from hapg_failover.core.model import DATA_VOLUME, VolumeState
+from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.core.recovery import Recovery
 from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.events import Event, ReplaySeen
+from hapg_failover.inspection import Inspection
 from hapg_failover.operations import AskTail, Operation, Tools
 from hapg_failover.recovering import Recovering
 from hapg_failover.verbs import Verbs
-from hapg_failover.world import Change, VolumeFacts, World
 
 from .conftest import Make
 from .harness import Container, as_server_user, wait_for
@@ -38,18 +41,21 @@ class Operator:
     def __init__(self, container: Container, primary: Container, slot: str | None = None, stall: float = 60.0) -> None:
         major = container.major
         self.volume = Volume(container.volume, major.name, major.wal_directory, container.wal_volume)
-        verbs = Verbs(container.agent)
+        runtime = Threads()
+        verbs = Verbs(container.agent, runtime)
         missing = container.hello.missing
         sql = PostgresSql(lambda: container.logins, major.sql_names, container.port, str(container.run / "socket"))
         self.nonce = container.hello.nonce
         self.ended = False
         self.seen: list[Recovery] = []
-        recovering = Recovering(verbs, lambda: (self.nonce, container.term), lambda: True, self.volume.segment_size, self.report)
+        recovering = Recovering(runtime, verbs, lambda: (self.nonce, container.term), lambda: True, self.volume.segment_size, self.report)
         self.tools = Tools(
+            runtime,
             verbs,
             container.agent,
             sql,
             self.volume,
+            lambda run: Inspection(run, self.volume, missing),
             primary.port,
             60,
             slot,
@@ -76,12 +82,10 @@ class Operator:
         for thread in self.threads:
             thread.start()
 
-    def report(self, change: Change, _: bool) -> None:
+    def report(self, event: Event, _: bool) -> None:
         """Keep what the looks at the replay have found."""
-        world = World(VolumeFacts(VolumeState.DATA, None, None, 0))
-        change(world)
-        if world.recovery is not None:
-            self.seen.append(world.recovery)
+        if isinstance(event, ReplaySeen) and event.recovery is not None:
+            self.seen.append(event.recovery)
 
     def run(self, op: Op, **args: object) -> OpResult:
         with as_server_user():

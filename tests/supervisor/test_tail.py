@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from hapg_failover.adapters import tail
-from hapg_failover.adapters.peers import NotNow
+from hapg_failover.adapters.ports import NotNow
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Op
 from hapg_failover.core.lsn import Position, parse_lsn

@@ -19,13 +19,13 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from ..core.fields import Fields
 from ..core.model import GrantRequest, Holder
 from ..core.password import Passwords
 from ..core.tail import AT_ONCE, TailRequest
+from .ports import NotNow, PeerAnswer, PeerError
 from .requests import Request, Response
 from .serving import HttpServer, Later
 
@@ -38,25 +38,8 @@ _LABELS = {"/grant": b"request", "/tail": b"tail"}
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
 
-class PeerError(Exception):
-    """A peer couldn't be reached, didn't answer in time, or its answer isn't signed with our key."""
-
-
-class NotNow(PeerError):
-    """The peer has nothing to give, or doesn't know yet that it has."""
-
-
 class _UnknownKey(PeerError):
     """The peer doesn't know the key of our request."""
-
-
-@dataclass(frozen=True)
-class PeerAnswer:
-    """What a member said: its volume's UUID, whether it grants, the reason in words."""
-
-    volume: str
-    granted: bool
-    reason: str
 
 
 Keys = Callable[[], Sequence[bytes]]

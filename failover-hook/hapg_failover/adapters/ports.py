@@ -4,12 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from ..core.control import ControlData
 from ..core.lsn import Position
-from ..core.model import LeaseObject, LeaseState, Pod, PodPatch
+from ..core.model import GrantRequest, LeaseObject, LeaseState, Pod, PodPatch, VolumeState
 from ..core.observation import Slot
 from ..core.roles import Role
+from ..core.tail import TailRequest
+
+
+class Condition(Protocol):
+    """What `threading.Condition` offers of itself here."""
+
+    def __enter__(self) -> bool:
+        """Take the lock."""
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        """Give it back."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let go of the lock until somebody notifies, `timeout` seconds at most; False if nobody did."""
+
+    def notify_all(self) -> None:
+        """Wake all that wait."""
+
+
+class Mailbox(Protocol):
+    """What `queue.SimpleQueue` offers of itself here."""
+
+    def put(self, item: Any) -> None:
+        """Add an item; never blocks."""
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Wait for an item. Raise queue.Empty after `timeout` seconds."""
+
+    def get_nowait(self) -> Any:
+        """Raise queue.Empty if there is none."""
+
+
+class Runtime(Protocol):
+    """Time and concurrency. Everything in the agent that waits, waits here or in a call of another adapter."""
+
+    def now(self) -> float:
+        """Return CLOCK_BOOTTIME in seconds: it goes on through a suspend and is the same for both containers of a pod."""
+
+    def wall_clock(self) -> float:
+        """Return seconds since the epoch, for people alone."""
+
+    def unique_id(self) -> str:
+        """Return a UUID that was never given before."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    def spawn(self, name: str, work: Callable[[], None]) -> None:
+        """Have `work` done in a thread of its own, which ends with the process."""
+
+    def condition(self) -> Condition:
+        """Return a new condition with its lock."""
+
+    def mailbox(self) -> Mailbox:
+        """Return a new queue from many threads to one."""
+
+
+class Logger(Protocol):
+    """Takes lines of the log."""
+
+    def __call__(self, level: str, event: str, reason: str = "", **fields: object) -> None:
+        """Log `event`. level: debug, info, warning or error; reason: why, in words; fields: what else there is to say."""
 
 
 class ApiError(Exception):
@@ -237,3 +300,170 @@ class Supervisor(Protocol):
 
     def wait_container_dead(self) -> Callable[[], None]:
         """Block until no process of the postgres container is alive; return a function that gives the lock back."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What says that the volume is initialised.
+
+    uuid: its identity, a new one after every clone; made_for: the claim that it was made for, None: an earlier version has made it; former:
+    the UUID before it was adopted.
+    """
+
+    uuid: str
+    system_identifier: str
+    made_for: str | None = None
+    former: str | None = None
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The volume's state, and in words what it rests on."""
+
+    state: VolumeState
+    reason: str
+
+
+class Disk(Protocol):
+    """The pod's volumes: their markers (docs/contract.md, 'Data volume', 'WAL volume'), and files of a server that is down.
+
+    Every write is on disk when the call returns, and every call may raise OSError.
+    """
+
+    claim: str | None
+    """The name of the pod's claim, as core.origin has it; None: not known."""
+    probing: str
+    """The volume that the last probe has tried last."""
+
+    def assess(self) -> Assessment:
+        """Say what the volumes hold."""
+
+    def marker(self) -> Marker | None:
+        """Return the marker, None if there is none. Raise ValueError if it is unreadable."""
+
+    def write_marker(self, marker: Marker) -> None:
+        """Mark the volume as initialised, the last step of an initialisation or a clone."""
+
+    def accepted(self) -> bool:
+        """Tell whether an operator wants this data, for whichever claim it was made."""
+
+    def adopt(self, uuid: str) -> None:
+        """Make the volume our claim's own, under a new UUID. Raise ValueError."""
+
+    def settle(self) -> None:
+        """Bind a volume to our claim that an earlier version has made; tidy up after an adoption. Raise ValueError."""
+
+    def term(self) -> int:
+        """Return the highest term that the volume's server was steered under."""
+
+    def write_term(self, term: int) -> None:
+        """Record `term` unless a higher one is recorded."""
+
+    def dirty(self) -> bool:
+        """Tell whether a rewind or clone was begun and not finished."""
+
+    def set_dirty(self) -> None:
+        """Say so, before it begins."""
+
+    def clear_dirty(self) -> None:
+        """Take that back, once everything else is on disk."""
+
+    def foreign(self) -> bool:
+        """Tell whether a server here was promoted by somebody else."""
+
+    def set_foreign(self) -> None:
+        """Say so, before the next server makes a standby of it again."""
+
+    def clear_foreign(self) -> None:
+        """Take that back: the data is no longer that server's, or an operator wants it."""
+
+    def note_standby(self) -> None:
+        """Record that a server is a standby here, under the term that is recorded."""
+
+    def has_configuration(self) -> bool:
+        """Tell whether the supervisor has accepted a configuration here, which a server reads."""
+
+    def probe(self) -> None:
+        """Write a number to each volume and wait until it is on disk."""
+
+    def scarcest(self) -> tuple[str, int]:
+        """Return the volume with the least room, and how many bytes are free for us there."""
+
+    def set_aside(self) -> list[str]:
+        """Make a reserve on each volume that has none and room enough; return these volumes."""
+
+    def use_reserves(self) -> list[str]:
+        """Remove the reserve of each volume that is full; return these volumes."""
+
+    def room_for_clone(self) -> dict[str, int]:
+        """Return how many bytes a clone may take of each volume."""
+
+    def tablespaces(self) -> tuple[str, ...]:
+        """Return the OIDs of the tablespaces that the server's directory links to."""
+
+    def segment_size(self) -> int:
+        """Return the size of a WAL segment in bytes."""
+
+    def production(self) -> Position | None:
+        """Return where a server in production writes, as its control file says; None if it isn't, or that can't be read."""
+
+    def read_history(self, timeline: int) -> str | None:
+        """Return our history file of a timeline, None if there is none or an empty one."""
+
+    def read_tail(self, timeline: int, lsn: int) -> bytes:
+        """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing."""
+
+    def add_tail(self, timeline: int, lsn: int, data: bytes) -> None:
+        """Write WAL that follows on what is there."""
+
+    def may_hold_record(self, position: Position) -> bool:
+        """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""
+
+
+class Inspector(Protocol):
+    """What our own data directory says of its WAL: by PostgreSQL's programs, or by reading. Calls may raise OSError, ValueError."""
+
+    def control(self) -> ControlData:
+        """Return what the control file says."""
+
+    def is_shut_down(self) -> bool:
+        """Tell whether the control file says that a primary was shut down; it is read without a program."""
+
+    def end_of_wal(self, hint: int | None, known: Position | None = None) -> Position | None:
+        """Return the end of the last valid record; None if the server isn't consistent there.
+
+        hint: an LSN that is known to have been flushed. known: a position that this server has flushed as a primary.
+        """
+
+    def ends_in_shutdown(self, end: Position) -> bool:
+        """Tell whether our WAL, which ends there, does so with the shutdown checkpoint of a server."""
+
+    def end_of_shutdown(self) -> Position:
+        """Return where the shutdown checkpoint ends that the control file names."""
+
+
+class PeerError(Exception):
+    """A peer couldn't be reached, didn't answer in time, or its answer isn't signed with our key."""
+
+
+class NotNow(PeerError):
+    """The peer has nothing to give, or doesn't know yet that it has."""
+
+
+@dataclass(frozen=True)
+class PeerAnswer:
+    """What a member said: its volume's UUID, whether it grants, the reason in words."""
+
+    volume: str
+    granted: bool
+    reason: str
+
+
+class Peers(Protocol):
+    """The other members' agents."""
+
+    def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
+        """Ask the agent at `address` for a grant; all of it takes at most `timeout` seconds. Raise PeerError."""
+
+    def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:
+        """Return WAL of the dead server whose agent is at `address`, b'' if there is no more. Raise PeerError."""

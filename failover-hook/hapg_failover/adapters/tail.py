@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from ..core import tail
 from ..core.wal import PAGE, segment_name
 from . import beneath
-from .volume import Volume
+
+if TYPE_CHECKING:
+    from .volume import Volume
 
 
 def read(volume: Volume, timeline: int, lsn: int) -> bytes:

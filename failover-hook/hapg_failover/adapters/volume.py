@@ -8,7 +8,6 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import pair, storage
@@ -18,9 +17,10 @@ from ..core.lsn import Position
 from ..core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from ..core.pair import Link
 from ..core.wal import SEGMENT_SIZE, goes_beyond, is_segment_size, newest_segment_timeline
-from . import beneath
+from . import beneath, tail
 from .beneath import Irregular
 from .marks import NUMBER, Files
+from .ports import Assessment, Marker
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESERVE = "reserve"
@@ -34,28 +34,6 @@ _CLAIM = re.compile(r"[0-9a-z-]{1,63}/[0-9a-z.-]{1,253}")
 _WAL_NAME = re.compile(r"wal\.[0-9A-Za-z-]{1,64}")
 _OID = re.compile(r"[1-9][0-9]{0,9}")
 _STANDBY_FILES = ("standby.signal", "recovery.conf")
-
-
-@dataclass(frozen=True)
-class Marker:
-    """What says that the volume is initialised.
-
-    uuid: its identity, a new one after every clone; made_for: the claim that it was made for, None: an earlier version has made it; former:
-    the UUID before it was adopted.
-    """
-
-    uuid: str
-    system_identifier: str
-    made_for: str | None = None
-    former: str | None = None
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """The volume's state, and in words what it rests on."""
-
-    state: VolumeState
-    reason: str
 
 
 class Volume:
@@ -388,6 +366,14 @@ class Volume:
         """Return our history file of a timeline, None if there is none or an empty one. Raise OSError."""
         found = self.read_wal(f"{timeline:08X}.history", 0, _HISTORY_SIZE)
         return found.decode("utf-8", "replace") if found else None
+
+    def read_tail(self, timeline: int, lsn: int) -> bytes:
+        """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
+        return tail.read(self, timeline, lsn)
+
+    def add_tail(self, timeline: int, lsn: int, data: bytes) -> None:
+        """Write WAL that follows on what is there, and have it on disk. Raise OSError."""
+        tail.add(self, timeline, lsn, data)
 
     def may_hold_record(self, position: Position) -> bool:
         """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""

@@ -10,7 +10,8 @@ import pytest
 
 from hapg_failover import agent
 from hapg_failover.adapters.ports import Hello
-from hapg_failover.agent import Agent
+from hapg_failover.adapters.threads import Threads
+from hapg_failover.agent import Adapters, Agent
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.core.observation import Streaming
@@ -60,8 +61,8 @@ def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpRes
     identity: Any = SimpleNamespace(pod="pg-0", uid="u0")
     disk: Any = volume
     nothing: Any = Mock()
-    one = Agent(lambda: settings, identity, nothing, nothing, nothing, disk, nothing, nothing, dict)
-    one._world.hello = Hello("n1", "boot", 1.0)
+    one = Agent(lambda: settings, identity, Adapters(Threads(), nothing, nothing, nothing, disk, nothing, nothing, nothing))
+    one.world.hello = Hello("n1", "boot", 1.0)
     return one
 
 
@@ -69,16 +70,16 @@ def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpRes
 def test_nobody_is_known_to_stream_from_a_server_that_was_just_promoted(monkeypatch: pytest.MonkeyPatch, op: Op, known: int) -> None:
     """What was known is of this agent's last time as the primary, and may make a member of one that lacks WAL."""
     one = _agent(monkeypatch, FillingVolume(), OpResult(1, op, Outcome.OK, "n1"))
-    one._world.streaming = (Streaming("pg-1", 1.0, 2.0, 0x400),)
+    one.world.streaming = (Streaming("pg-1", 1.0, 2.0, 0x400),)
     one._run_operation(Run(1, op))
-    one._changes.get(timeout=10)(one._world)
-    assert len(one._world.streaming) == known
+    one.world.apply(one._events.get(timeout=10))
+    assert len(one.world.streaming) == known
 
 
 def test_an_operation_comes_with_a_look_at_the_room_of_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     one = _agent(monkeypatch, FillingVolume(), OpResult(1, Op.START, Outcome.OK, "n1"))
-    one._world.room, one._world.room_on = 1 << 30, DATA_VOLUME
+    one.world.room, one.world.room_on = 1 << 30, DATA_VOLUME
     one._run_operation(Run(1, Op.START))
-    one._changes.get(timeout=10)(one._world)
-    assert (one._world.room_on, one._world.room) == (WAL_VOLUME, FILLED_UP)
-    assert [result.op for result in one._world.ops] == [Op.START]
+    one.world.apply(one._events.get(timeout=10))
+    assert (one.world.room_on, one.world.room) == (WAL_VOLUME, FILLED_UP)
+    assert [result.op for result in one.world.ops] == [Op.START]

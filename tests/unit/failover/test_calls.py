@@ -6,11 +6,13 @@ import queue
 import threading
 from typing import Any, cast
 
+from hapg_failover.adapters.threads import Threads
 from hapg_failover.calls import Calls
 from hapg_failover.core.actions import PutKind, PutLease
 from hapg_failover.core.model import Holder, LeaseObject, LeaseState, VolumeState
 from hapg_failover.core.timing import Timing
-from hapg_failover.world import Change, VolumeFacts, World
+from hapg_failover.events import Event, VolumeFacts
+from hapg_failover.world import World
 
 LEASE = LeaseObject("70", LeaseState(Holder("pg-0", "u0"), 1, 6.0, "system"))
 LIMIT_S = 10.0
@@ -43,19 +45,19 @@ class Settings:
     timing = Timing()
 
 
-def calls(api: Api) -> tuple[Calls, queue.SimpleQueue[Change]]:
-    changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
-    return Calls(cast("Any", api), cast("Any", Settings), changes.put, cast("Any", lambda *_, **__: None)), changes
+def calls(api: Api) -> tuple[Calls, queue.SimpleQueue[Event]]:
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    return Calls(Threads(), cast("Any", api), cast("Any", Settings), events.put, cast("Any", lambda *_, **__: None)), events
 
 
 def test_a_second_read_is_answered_while_the_first_one_hangs() -> None:
     api = Api(hanging=1)
-    made, changes = calls(api)
+    made, events = calls(api)
     world = World(VolumeFacts(VolumeState.EMPTY, None, None, 0))
     made.read_lease()
     api.begun.get(timeout=LIMIT_S)
     made.read_lease()
-    changes.get(timeout=LIMIT_S)(world)
+    world.apply(events.get(timeout=LIMIT_S))
     assert world.lease is not None
     assert world.lease.version == "70"
     api.let_go.set()
@@ -63,7 +65,7 @@ def test_a_second_read_is_answered_while_the_first_one_hangs() -> None:
 
 def test_reads_do_not_pile_up_while_the_api_is_away() -> None:
     api = Api(hanging=2)
-    made, changes = calls(api)
+    made, events = calls(api)
     for _ in range(2):
         made.read_lease()
         api.begun.get(timeout=LIMIT_S)
@@ -71,28 +73,28 @@ def test_reads_do_not_pile_up_while_the_api_is_away() -> None:
         made.read_lease()
     api.let_go.set()
     for _ in range(2):
-        changes.get(timeout=LIMIT_S)
+        events.get(timeout=LIMIT_S)
     assert api.begun.empty()
 
 
 def test_a_second_renewal_is_answered_while_the_first_one_hangs_and_both_answers_are_taken() -> None:
     api = Api(hanging=1)
-    made, changes = calls(api)
+    made, events = calls(api)
     world = World(VolumeFacts(VolumeState.EMPTY, None, None, 0))
     for _ in range(2):
         made.put(PutLease(PutKind.RENEW, LEASE.state, "69"))
         api.begun.get(timeout=LIMIT_S)
-    changes.get(timeout=LIMIT_S)(world)
+    world.apply(events.get(timeout=LIMIT_S))
     api.let_go.set()
-    changes.get(timeout=LIMIT_S)(world)
+    world.apply(events.get(timeout=LIMIT_S))
     later, earlier = world.puts
     assert earlier.sent_at < later.sent_at
 
 
 def test_only_the_answer_to_a_renewal_or_a_claim_is_waited_for_longer_than_a_call_may_take() -> None:
     api = Api(hanging=0)
-    made, changes = calls(api)
+    made, events = calls(api)
     for kind in (PutKind.RENEW, PutKind.CLAIM, PutKind.RELEASE, PutKind.BOOTSTRAP):
         made.put(PutLease(kind, LEASE.state, "69"))
-        changes.get(timeout=LIMIT_S)
+        events.get(timeout=LIMIT_S)
     assert api.timeouts == [2.4, 2.4, 1.2, 1.2]

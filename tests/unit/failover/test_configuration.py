@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from hapg_failover import configuration
+from hapg_failover.adapters.threads import Threads
 from hapg_failover.configuration import DataRefused, Watch, configure
 from hapg_failover.verbs import OperationFailed
 
@@ -36,7 +37,7 @@ class Watched:
         self.address: tuple[str, int] | None = ("n", 7)
         self.hba, self.certificate = directory / "pg_hba.conf", directory / "tls.crt"
         self.hba.write_text("a")
-        self.watch = Watch(self.server.configure, lambda: self.address, lambda: self.refused, [self.hba, self.certificate])
+        self.watch = Watch(Threads(), self.server.configure, lambda: self.address, lambda: self.refused, [self.hba, self.certificate])
 
     def look(self) -> str | None:
         found = self.watch.look()

@@ -18,17 +18,19 @@ import pytest
 
 from hapg_failover.adapters import peers, serving
 from hapg_failover.adapters.clock import boottime
-from hapg_failover.adapters.peers import PeerAnswer, PeerClient, PeerError, PeerServer, decode, encode, peer_key
+from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode, peer_key
+from hapg_failover.adapters.ports import PeerAnswer, PeerError
 from hapg_failover.adapters.probes import Answers, Probes
+from hapg_failover.adapters.threads import Threads
 from hapg_failover.core.actions import AnswerGrant, AskGrants, PutLease, WriteDeadline
 from hapg_failover.core.decide import decide
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import GrantRequest, Holder, Pod
+from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, Pod
 from hapg_failover.core.observation import LeaseView, Observation
 from hapg_failover.core.results import PutOutcome, PutResult
 from hapg_failover.core.tail import TailRequest
+from hapg_failover.events import Event, PeerAnswered, PeerAsked, VolumeFacts
 from hapg_failover.grants import LIMIT_S, Grants
-from hapg_failover.world import Change, VolumeFacts, World
 
 from .test_decide import FOLLOWING, MINE, OTHER, PRIMARY, SAID, seen
 
@@ -334,7 +336,8 @@ class Member:
 
     def __init__(self, memory: Memory, observe: Callable[[float], Observation], volume: str) -> None:
         self.memory = memory
-        self.world = World(VOLUME)
+        self.asked: list[GrantRequest] = []
+        self.granted: list[GrantAnswer] = []
         self.deadline = 0.0
         self._observe = observe
         self._volume = volume
@@ -342,14 +345,19 @@ class Member:
         self._lock = threading.Lock()
         self.grants: Grants | None = None
 
-    def report(self, change: Change) -> None:
+    def report(self, event: Event) -> None:
         with self._lock:
-            change(self.world)
+            match event:
+                case PeerAsked(request):
+                    self.asked.append(request)
+                case PeerAnswered(answer):
+                    self.granted.append(answer)
 
     def turn(self) -> None:
         now = boottime()
         with self._lock:
-            asked, granted = self.world.take_asked(), self.world.take_granted()
+            asked, granted = tuple(self.asked), tuple(self.granted)
+            self.asked, self.granted = [], []
         put = None
         if self._put is not None and now - self._put[0] > 1.2:
             put = PutResult(self._put[1].kind, PutOutcome.UNKNOWN, self._put[0], self._put[1].state, None)
@@ -383,7 +391,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
 
     replica = Member(replace(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
     log: Any = lambda *_, **__: None  # noqa: E731
-    replica.grants = Grants(PeerClient(lambda: (KEY,), 0), replica.report, log)
+    replica.grants = Grants(Threads(), PeerClient(lambda: (KEY,), 0), replica.report, log)
     server = PeerServer(0, lambda: (KEY,), replica.grants.asked_by_peer, no_tail)
     port = server.port
     if is_crowded:
@@ -398,7 +406,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
 
     memory = replace(PRIMARY, renewed_at=last, put_at=last, claimants=("v0",), promised_until=0.0, label_at=begun, phase_since=last)
     primary = Member(memory, of_primary, "v1")
-    primary.grants = Grants(PeerClient(lambda: (KEY,), port), primary.report, log)
+    primary.grants = Grants(Threads(), PeerClient(lambda: (KEY,), port), primary.report, log)
     primary.deadline = last + 4.7
     ended = threading.Event()
 

@@ -9,12 +9,12 @@ from unittest.mock import Mock
 import pytest
 
 from hapg_failover.adapters.ports import Sender, ServerStatus
+from hapg_failover.adapters.threads import Threads
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import DATA_VOLUME
-from hapg_failover.core.observation import Greeting
+from hapg_failover.events import ConfigurationTried, Event, Greeted
 from hapg_failover.looks import Looks
-from hapg_failover.world import Change
 
 
 class Looked:
@@ -24,13 +24,13 @@ class Looked:
         self.sql, self.volume, self.files, self.logged = Mock(), Mock(), Mock(), Mock()
         self.phase = Phase.PRIMARY
         self.news: list[bool] = []
-        self.changes: list[Change] = []
+        self.events: list[Event] = []
         settings: Any = SimpleNamespace(slots=False, standby_mode="hot")
-        self.looks = Looks(lambda: settings, lambda: self.phase, self.sql, self.volume, self.files, self._report, self.logged)
+        self.looks = Looks(Threads(), lambda: settings, lambda: self.phase, self.sql, self.volume, self.files, self._report, self.logged)
 
-    def _report(self, change: Change, is_news: bool) -> None:
+    def _report(self, event: Event, is_news: bool) -> None:
         self.news.append(is_news)
-        self.changes.append(change)
+        self.events.append(event)
 
     def shows(self, state: str, flushed: int | None) -> bool:
         """Tell whether it is news that pg_stat_replication shows a standby like that."""
@@ -54,24 +54,16 @@ def test_a_standby_that_streams_and_one_that_says_what_it_has_are_news(looked: L
 
 
 def test_what_a_new_connection_is_told_is_counted(looked: Looked) -> None:
-    told: list[Greeting] = []
-
-    def report(change: Any, is_news: bool) -> None:
-        world = Mock()
-        change(world)
-        told.append(world.greeting)
-        looked.news.append(is_news)
-
     def silent(patience: float, waiting: Any) -> None:
         waiting(14.0)
         waiting(patience)
 
-    looked.looks._report = report
     for answer in ("", "57P03", "57P03", "53300", "57P03"):
         looked.sql.greet.side_effect = [answer]
         looked.looks._greet()
     looked.sql.greet.side_effect = silent
     looked.looks._greet()
+    told = [event.greeting for event in looked.events if isinstance(event, Greeted)]
     assert [(g.silent, g.refusing, g.crowded) for g in told] == [
         (0, 0, False),
         (0, 5, False),
@@ -85,7 +77,9 @@ def test_what_a_new_connection_is_told_is_counted(looked: Looked) -> None:
     looked.volume.production.return_value = None
     looked.sql.greet.side_effect = ["53300"]
     looked.looks._greet()
-    assert not told[-1].crowded  # it recovers: nothing says that it will write
+    last = looked.events[-1]
+    assert isinstance(last, Greeted)
+    assert not last.greeting.crowded  # it recovers: nothing says that it will write
 
 
 def test_a_hot_standbys_session_is_kept_from_the_start(looked: Looked) -> None:
@@ -116,9 +110,7 @@ def test_what_is_set_aside_is_said_by_volume(looked: Looked) -> None:
 def test_files_that_are_refused_are_reported_and_logged(looked: Looked) -> None:
     looked.files.look.return_value = "no such value"
     looked.looks._look_at_files()
-    world: Any = SimpleNamespace(refused="")
-    looked.changes[-1](world)
-    assert (world.refused, looked.news) == ("no such value", [True])
+    assert (looked.events, looked.news) == ([ConfigurationTried("no such value")], [True])
     looked.logged.assert_called_once_with("warning", "configuration", "no such value")
     looked.files.look.return_value = None
     looked.looks._look_at_files()

@@ -13,7 +13,8 @@ from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import VolumeState
 from hapg_failover.core.observation import LeaseView, Observation, Origin
 from hapg_failover.core.results import Outcome
-from hapg_failover.world import VolumeFacts, World
+from hapg_failover.events import VolumeFacts
+from hapg_failover.world import World
 
 from .test_decide import HELD, NOW, RELEASED, answered, kinds, lease, remembered, seen
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.adapters.marks import Files
-from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.core.pair import Link, Pair, damage, foreign_link, mismatch
 

@@ -11,7 +11,8 @@ from http.client import HTTPConnection
 import pytest
 
 from hapg_failover.adapters import peers
-from hapg_failover.adapters.peers import NotNow, PeerAnswer, PeerClient, PeerError, PeerServer, decode, encode, peer_key
+from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode, peer_key
+from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError
 from hapg_failover.core.model import GrantRequest, Holder
 from hapg_failover.core.password import Passwords
 from hapg_failover.core.tail import TailRequest

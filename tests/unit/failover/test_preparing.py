@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
-from hapg_failover import operations
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.results import Outcome
@@ -21,15 +21,15 @@ class Primary:
 
     def __init__(self, took: list[float]) -> None:
         self.left = took
-        self.now = 100.0
+        self.time = 100.0
         self.made = 0
 
-    def monotonic(self) -> float:
-        return self.now
+    def now(self) -> float:
+        return self.time
 
     def checkpoint(self, timeout: float) -> None:
         assert timeout == LIMIT_S
-        self.now += self.left.pop(0)
+        self.time += self.left.pop(0)
         self.made += 1
 
 
@@ -44,11 +44,9 @@ class Primary:
     ],
     ids=["idle", "some load", "much load", "no end to it", "its time is over"],
 )
-def test_a_checkpoint_is_repeated_for_what_was_written_during_a_long_one(
-    took: list[float], made: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_checkpoint_is_repeated_for_what_was_written_during_a_long_one(took: list[float], made: int, tmp_path: Path) -> None:
     primary = Primary(list(took))
-    monkeypatch.setattr(operations, "time", primary)
-    tools = Tools(cast("Any", None), cast("Any", None), cast("Any", primary), Volume(tmp_path, "15", "pg_wal"), 5432, 60)
+    nothing: Any = Mock()
+    tools = Tools(cast("Any", primary), nothing, nothing, cast("Any", primary), Volume(tmp_path, "15", "pg_wal"), nothing, 5432, 60)
     assert Operation(tools, Run(1, Op.PREPARE, term=7, seconds=LIMIT_S), "n1")._attempt().outcome is Outcome.OK
     assert primary.made == made

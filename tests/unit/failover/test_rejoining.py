@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from hapg_failover import operations
-from hapg_failover.adapters.ports import SqlError
-from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.adapters.clock import boottime
+from hapg_failover.adapters.ports import Marker, SqlError
+from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Op, Run
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import VolumeState
 from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.inspection import Inspection
 from hapg_failover.operations import Operation, Tools
-from hapg_failover.verbs import OperationFailed, Verbs
+from hapg_failover.verbs import OperationFailed
 
 HOST = "10.0.0.1"
 CONTROLDATA = """\
@@ -57,6 +59,15 @@ class Release:
 
         return Down()
 
+    def now(self) -> float:
+        return boottime()
+
+    def sleep(self, seconds: float) -> None:
+        pass
+
+    def unique_id(self) -> str:
+        return "new"
+
     def output(self, verb_id: str) -> str:
         return CONTROLDATA
 
@@ -79,7 +90,11 @@ class Release:
         return 0
 
     def perform(self, op: Op) -> OpResult:
-        tools = Tools(cast("Verbs", self), cast("Any", self), cast("Any", self), self.volume, 5432, 60)
+        def inspect(run: Callable[..., str]) -> Inspection:
+            return Inspection(run, self.volume, frozenset())
+
+        me: Any = self
+        tools = Tools(me, me, me, me, self.volume, inspect, 5432, 60)
         return Operation(tools, Run(1, op, host=HOST, mode="hot", timeline=3, term=7, own=Position(3, 0x2000000)), "n1")._attempt()
 
 
@@ -133,7 +148,7 @@ def test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline(base: Path, m
 def test_a_rewind_goes_on_as_soon_as_the_source_has_its_checkpoint(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A primary makes one by itself: the members have no right to ask for it."""
     release = Release(base, timeline=2)
-    monkeypatch.setattr("hapg_failover.operations.time.sleep", lambda seconds: setattr(release, "timeline", 3))
+    monkeypatch.setattr(release, "sleep", lambda seconds: setattr(release, "timeline", 3))
     assert release.perform(Op.REWIND).outcome is Outcome.OK
     assert [call for call, _ in release.calls] == ["checkpoint of the source", "checkpoint of the source", "rewind"]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hapg_failover import container
+from hapg_failover.adapters.threads import Threads
 from hapg_failover.container import SettingsFile
 from hapg_failover.settings import SettingsError, parse, read
 
@@ -126,7 +127,7 @@ CHANGED = ("info", "settings", "the settings have changed")
 def test_the_agent_logs_each_unknown_setting_once_and_obeys_the_others(path: Path) -> None:
     write(path, json.dumps(GOOD))
     lines = Lines()
-    settings = SettingsFile(path, lines)  # type: ignore[arg-type]
+    settings = SettingsFile(path, lines, Threads())  # type: ignore[arg-type]
     for value in (5, 4):
         write(path, json.dumps(json.loads(changed("later", value)) | {"replicas": value}))
         assert settings().replicas == value
@@ -136,14 +137,14 @@ def test_the_agent_logs_each_unknown_setting_once_and_obeys_the_others(path: Pat
 def test_the_agent_starts_with_an_unknown_setting(path: Path) -> None:
     write(path, changed("later", 1))
     lines = Lines()
-    assert SettingsFile(path, lines)().replicas == 3  # type: ignore[arg-type]
+    assert SettingsFile(path, lines, Threads())().replicas == 3  # type: ignore[arg-type]
     assert lines == [WARNING]
 
 
 def test_the_agent_keeps_its_settings_when_one_becomes_unusable(path: Path) -> None:
     write(path, json.dumps(GOOD))
     lines = Lines()
-    settings = SettingsFile(path, lines)  # type: ignore[arg-type]
+    settings = SettingsFile(path, lines, Threads())  # type: ignore[arg-type]
     write(path, changed("replicas", 0))
     assert settings().replicas == 3
     assert lines == [("error", "settings", "failover.json.replicas: 0 is not allowed; a number from 1")]

@@ -9,11 +9,15 @@ from unittest.mock import Mock
 
 import pytest
 
+from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Announce
 from hapg_failover.core.decide import decide
 from hapg_failover.core.memory import Memory, Phase
+from hapg_failover.core.model import VolumeState
+from hapg_failover.events import VolumeFacts
 from hapg_failover.looks import Looks
+from hapg_failover.world import World
 
 from .test_decide import FOLLOWING, MINE, NOW, PRIMARY, lease, remembered, seen
 
@@ -48,10 +52,10 @@ def test_a_directory_that_is_none_has_no_tablespaces(tmp_path: Path, links: Path
 
 
 def test_they_are_looked_for_now_and_then_whatever_the_server_does() -> None:
-    volume, world = Mock(), Mock()
+    volume, world = Mock(), World(VolumeFacts(VolumeState.DATA, None, None, 0))
     volume.scarcest.return_value, volume.tablespaces.return_value = ("data volume", 1 << 30), ("16500",)
     nothing: Any = Mock()
-    looks = Looks(nothing, lambda: Phase.BOOT, nothing, volume, nothing, lambda change, _: change(world), nothing)
+    looks = Looks(Threads(), nothing, lambda: Phase.BOOT, nothing, volume, nothing, lambda event, _: world.apply(event), nothing)
     looks._probe_disk()
     looks._probe_disk()
     assert world.tablespaces == ("16500",)

@@ -13,10 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from hapg_failover.adapters.volume import Marker, Volume
+from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.volume import Volume
+from hapg_failover.agent import read_volume
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
-from hapg_failover.world import read_volume
 
 from .test_wal import whole_record
 

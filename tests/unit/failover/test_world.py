@@ -13,8 +13,9 @@ from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, Relea
 from hapg_failover.core.observation import LeaseView
 from hapg_failover.core.recovery import Progress
 from hapg_failover.core.timing import Timing
+from hapg_failover.events import LeaseSeen, PodSeen, PodsListed, SupervisorSaid, VolumeFacts
 from hapg_failover.metrics import render
-from hapg_failover.world import GONE_KEPT, VolumeFacts, World
+from hapg_failover.world import GONE_KEPT, World
 
 TIMING = Timing()
 
@@ -29,68 +30,76 @@ def pod(version: str, uid: str = "u1", name: str = "pg-1") -> Pod:
 
 
 def test_an_older_word_about_a_pod_is_ignored(world: World) -> None:
-    world.keep_pod(pod("10"))
-    world.keep_pod(pod("9"))
+    world.apply(PodSeen(pod("10"), False, 0.0))
+    world.apply(PodSeen(pod("9"), False, 0.0))
     assert world.pods["pg-1"].version == "10"
-    world.keep_pod(pod("3", uid="u2"))
+    world.apply(PodSeen(pod("3", uid="u2"), False, 0.0))
     assert world.pods["pg-1"].uid == "u2"
 
 
 def test_the_deletion_of_a_replaced_pod_is_not_that_of_its_replacement(world: World) -> None:
-    world.keep_pod(pod("12", uid="u2"))
-    world.keep_pod(pod("11", uid="u1"), deleted=True)
+    world.apply(PodSeen(pod("12", uid="u2"), False, 0.0))
+    world.apply(PodSeen(pod("11", uid="u1"), True, 0.0))
     assert world.pods["pg-1"].uid == "u2"
-    world.keep_pod(pod("13", uid="u2"), deleted=True)
+    world.apply(PodSeen(pod("13", uid="u2"), True, 0.0))
     assert world.pods == {}
     assert world.gone == ("u1", "u2")
 
 
 def test_of_the_pods_that_have_gone_the_last_are_kept(world: World) -> None:
     for number in range(GONE_KEPT + 1):
-        world.keep_pod(pod("11", uid=f"u{number}"), deleted=True)
+        world.apply(PodSeen(pod("11", uid=f"u{number}"), True, 0.0))
     assert len(world.gone) == GONE_KEPT
     assert "u0" not in world.gone
 
 
 def test_a_list_that_is_overtaken_by_a_watch_takes_nothing_back(world: World) -> None:
-    world.keep_pod(pod("20"), at=3.1)
-    world.keep_pod(pod("5", name="pg-2"))
-    world.keep_pods([pod("19"), pod("7", name="pg-0")], asked=3.0)
+    world.apply(PodSeen(pod("20"), False, 3.1))
+    world.apply(PodSeen(pod("5", name="pg-2"), False, 0.0))
+    world.apply(
+        PodsListed(
+            (
+                pod("19"),
+                pod("7", name="pg-0"),
+            ),
+            3.0,
+        )
+    )
     assert {name: p.version for name, p in world.pods.items()} == {"pg-1": "20", "pg-0": "7"}
     assert world.pods_listed_at == 3.0
 
 
 def test_a_list_that_was_asked_for_later_is_what_there_is_whatever_its_versions(world: World) -> None:
-    world.keep_pod(pod("20"), at=2.9)
-    world.keep_pods([pod("12")], asked=3.0)
+    world.apply(PodSeen(pod("20"), False, 2.9))
+    world.apply(PodsListed((pod("12"),), 3.0))
     assert world.pods["pg-1"].version == "12"
 
 
 def test_once_etcd_has_gone_back_the_pods_versions_begin_anew(world: World) -> None:
     later = LeaseState(Holder("pg-0", "u0"), 3, 6.0, "system", serial=8)
-    world.see_lease(LeaseObject("40", later), 1.0, 1.1, 9.0)
-    world.keep_pod(pod("30"), at=1.0)
-    world.see_lease(LeaseObject("20", replace(later, serial=4)), 2.0, 2.1, 9.0)
-    world.keep_pod(pod("19"), at=2.2)
+    world.apply(LeaseSeen(LeaseObject("40", later), 1.0, 1.1, 9.0))
+    world.apply(PodSeen(pod("30"), False, 1.0))
+    world.apply(LeaseSeen(LeaseObject("20", replace(later, serial=4)), 2.0, 2.1, 9.0))
+    world.apply(PodSeen(pod("19"), False, 2.2))
     assert world.pods["pg-1"].version == "19"
-    world.keep_pod(pod("18"), at=2.3)
+    world.apply(PodSeen(pod("18"), False, 2.3))
     assert world.pods["pg-1"].version == "19"
 
 
 def test_a_volume_knows_which_terms_of_its_own_cluster_are_over() -> None:
     for cluster, gone_back in (("system", True), ("another", False)):
         world = World(VolumeFacts(VolumeState.DATA, "v1", cluster, 5))
-        world.see_lease(LeaseObject("40", LeaseState(Holder("pg-0", "u0"), 4, 6.0, "system")), 1.0, 1.1, 9.0)
+        world.apply(LeaseSeen(LeaseObject("40", LeaseState(Holder("pg-0", "u0"), 4, 6.0, "system")), 1.0, 1.1, 9.0))
         assert world.lease is not None
         assert (world.lease.instead is not None) == gone_back
 
 
 def test_only_the_living_supervisor_is_heard(world: World) -> None:
-    world.take_event("died", "n0", 5.0)
-    world.take_event("terminating", "n0", 5.0)
+    world.apply(SupervisorSaid("died", "n0", 5.0))
+    world.apply(SupervisorSaid("terminating", "n0", 5.0))
     assert (world.down_at, world.terminating) == (0.0, False)
-    world.take_event("fenced", "n1", 6.0)
-    world.take_event("terminating", "n1", 6.0)
+    world.apply(SupervisorSaid("fenced", "n1", 6.0))
+    world.apply(SupervisorSaid("terminating", "n1", 6.0))
     assert (world.down_at, world.terminating) == (6.0, True)
 
 

@@ -1,0 +1,220 @@
+"""What a supervisor makes of a command: the answer, once it has one. Commands come in over a FIFO, those that take long are jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hapg_failover.core.syncset import Setting
+from hapg_failover.core.wal import SEGMENT_SIZE, segment_name
+
+from .wal import Branch, Wal
+
+if TYPE_CHECKING:
+    from .server import Server
+
+FIFO_S = 0.05
+STEP_S = 0.1
+COPY_STEPS = 4
+FIRST_LSN = 1000
+CLONE_NAME = "clone.{}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """result: ok, error or refused; text: the rest."""
+
+    result: str
+    text: str = ""
+
+
+OK = Answer("ok")
+Reply = Callable[[Answer], None]
+Job = Generator[float, None, Answer]
+
+
+def send(server: Server, nonce: str, term: int, command: str, args: tuple[str, ...], reply: Reply) -> None:
+    """Put a command into the FIFO; `reply` gets the answer. Another incarnation of the supervisor answers nothing."""
+    engine = server.world.engine
+    start = max(engine.now, server.fifo_free)
+    server.fifo_free = start + server.world.uniform(0.0, FIFO_S)
+
+    def process() -> None:
+        if not server.alive or nonce != server.nonce:
+            return
+        server.beat()
+        if term < server.term:
+            reply(Answer("refused", f"term {term} is below {server.term}"))
+            return
+        server.term = term
+        begin(server, command, args, reply)
+
+    server.later(server.fifo_free - engine.now, process)
+
+
+def begin(server: Server, command: str, args: tuple[str, ...], reply: Reply) -> None:
+    """Carry out a command, now or as a job."""
+
+    def replied(answer: Answer) -> None:
+        server.beat()
+        reply(answer)
+
+    if command in ("follow", "seal", "start", "stop", "kill"):
+        server.sealing += 1
+    match command:
+        case "hello" | "configure" | "checkconfig":
+            replied(OK)
+        case "progress":
+            replied(Answer("ok", progress(server)))
+        case "kill":
+            server.kill("")
+            replied(OK)
+        case "exit":
+            server.world.kubelet.container_may_end(server.member)
+        case "follow":
+            replied(_said(server.follow(args[0])))
+        case "standbys":
+            replied(_said(server.set_standbys(_setting(args))))
+        case "promote":
+            refused = server.promote(int(args[0]), server.term, _setting(args[2:] or ("0",)))
+            replied(OK if refused is None else Answer("refused", refused))
+        case "stop" if args[0] == "immediate" or (server.writable and not server.world.room(server.member)):
+            server.kill("")  # without room for its checkpoint it dies
+            replied(OK)
+        case "stop":
+            server.stop_fast(lambda: replied(OK))
+        case "start":
+            run(server, start(server, int(args[1]) if len(args) > 1 else 0), replied)
+        case "seal":
+            run(server, seal(server, args[0]), replied)
+        case "rewind":
+            run(server, rewind(server, args[0]), replied)
+        case "clone":
+            run(server, clone(server, args[0]), replied)
+        case "initdb":
+            run(server, initdb(server), replied)
+        case _:
+            raise AssertionError(f"not a command: {command}")
+
+
+def run(server: Server, job: Job, reply: Reply) -> None:
+    """Let a job go on while the container's processes run."""
+
+    def step() -> None:
+        if not server.alive:
+            job.close()
+            return
+        server.job_steps += 1
+        try:
+            delay = next(job)
+        except StopIteration as end:
+            reply(end.value)
+            return
+        server.later(delay, step)
+
+    step()
+
+
+def _said(error: str | None) -> Answer:
+    return OK if error is None else Answer("refused", error)
+
+
+def _setting(args: tuple[str, ...]) -> Setting:
+    return Setting(int(args[0]), tuple(args[1:]))
+
+
+def _fails(server: Server) -> bool:
+    return server.world.chance(server.world.op_failure)
+
+
+def _source(server: Server, host: str) -> Server | None:
+    """Return the primary at an address, if it can be reached and writes."""
+    source = server.world.network.server_at(host, server.member)
+    usable = source is not None and source.writable and not source.stopping and not source.silent
+    return source if usable else None
+
+
+def progress(server: Server) -> str:
+    """Return the segment that is being replayed, and the work that this and jobs have taken."""
+    server.redo.advance()
+    wal, work = server.volume.wal, server.redo.work + server.job_steps
+    if server.state == "down" or wal is None or server.writable:
+        return f"- {work}"
+    return f"{segment_name(wal.position.timeline, server.redo.segment, SEGMENT_SIZE)} {work}"
+
+
+def start(server: Server, guard: int) -> Job:
+    """Start sealed, and wait for the end of crash recovery."""
+    error = server.start(guard)
+    if error is not None:
+        return Answer("error", error)
+    this_run = server.run
+    yield server.world.uniform(0.2, 2.0) + server.world.recovery_s[server.member]
+    if server.run != this_run or server.state != "standby":
+        return Answer("error", "it died")
+    if _fails(server) or server.world.disk_hung[server.member]:
+        server.kill("")
+        return Answer("error", "the server didn't come up")
+    return OK
+
+
+def seal(server: Server, how: str) -> Job:
+    """Stop the WAL receiver; draining, once the upstream server is down. A later command of that kind takes its place."""
+    number = server.sealing
+    while how == "drain" and server.source() is not None:
+        yield STEP_S
+        if server.sealing != number:
+            return Answer("error", "superseded")
+    error = server.seal()
+    if error is not None:
+        return Answer("refused", error)
+    yield 0.5 if how == "slow" else 0.02
+    return Answer("ok", "-")
+
+
+def rewind(server: Server, host: str) -> Job:
+    """Put the volume back to the fork, and on to where the primary is."""
+    if _source(server, host) is None:
+        return Answer("error", "connection to server failed")
+    yield server.world.uniform(0.5, 3.0)
+    source, volume = _source(server, host), server.volume
+    if source is None or _fails(server) or source.volume.wal is None or volume.wal is None:
+        return Answer("error", "the rewind broke off")
+    volume.redo = server.world.checkpoints.latest(source.volume.wal, volume.wal.common_with(source.volume.wal))
+    volume.wal = source.volume.wal
+    return OK
+
+
+def clone(server: Server, host: str) -> Job:
+    """Copy the primary's data in place of ours, and stream meanwhile what it writes."""
+    source = _source(server, host)
+    if source is None or source.volume.wal is None:
+        return Answer("error", "the primary can't be reached")
+    redo, this_run = source.volume.wal.end, source.run
+    stream = source.senders.attach(CLONE_NAME.format(server.world.pod_name(server.member)))
+    try:
+        for _ in range(COPY_STEPS):
+            yield server.world.uniform(1.0, 5.0) / COPY_STEPS
+            if _source(server, host) is not source or source.run != this_run:
+                return Answer("error", "the copy broke off")
+    finally:
+        source.senders.detach(stream)
+    if _fails(server):
+        return Answer("error", "the copy broke off")
+    volume = server.volume
+    volume.wal, volume.redo = source.volume.wal, redo
+    volume.system_identifier = source.volume.system_identifier
+    return OK
+
+
+def initdb(server: Server) -> Job:
+    """Make the first server's data."""
+    yield server.world.uniform(0.5, 2.0)
+    volume = server.volume
+    if _fails(server) or volume.wal is not None:
+        return Answer("error", "initdb broke off")
+    volume.wal = Wal((Branch(server.world.next_serial(), 1, 0),), FIRST_LSN)
+    volume.redo = FIRST_LSN
+    volume.system_identifier = f"{server.world.next_serial()}"
+    return OK
