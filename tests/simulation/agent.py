@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hapg_failover.adapters.ports import SupervisorEvent
-from hapg_failover.agent import Adapters
+from hapg_failover.agent import Adapters, read_volume
 from hapg_failover.agent import Agent as RealAgent
 from hapg_failover.core.actions import PutKind
 from hapg_failover.core.decision import Decision
@@ -19,6 +19,7 @@ from hapg_failover.settings import Identity, Settings
 
 from . import adapters, disk, faults
 from .processes import Process, Runtime
+from .recording import Recording
 from .server import Server
 
 if TYPE_CHECKING:
@@ -42,16 +43,21 @@ class Agent:
         self._settings: Settings | None = None
         self.process = AgentProcess(self)
         runtime = Runtime(self.process)
+        volume = disk.Disk(world, member, self.process, runtime)
+        identity = Identity(self.pod, "default", self.uid, self.address)
+        self._recording = Recording(identity, read_volume(volume)) if world.records else None
+        if self._recording is not None:
+            world.recordings.append(self._recording)
         self.supervisor = adapters.Supervisor(self, runtime)
         self.real = RealAgent(
             self.settings,
-            Identity(self.pod, "default", self.uid, self.address),
+            identity,
             Adapters(
                 runtime,
                 adapters.Kube(self, runtime),
                 adapters.Sql(self, runtime),
                 self.supervisor,
-                disk.Disk(world, member, self.process, runtime),
+                volume,
                 adapters.Peers(self, runtime),
                 lambda run, missing: disk.Inspector(world, member),
                 self._log,
@@ -189,10 +195,14 @@ class Agent:
         self.supervisor.said(SupervisorEvent(nonce, None, said, ""))
 
     def event(self, event: Event) -> None:
-        """Nothing is made of the events of a run."""
+        """An event is about to be applied."""
+        if self._recording is not None:
+            self._recording.event(event)
 
     def decision(self, decision: Decision) -> None:
         """Note each new reason."""
+        if self._recording is not None:
+            self._recording.decision(decision)
         if not self.reasons or self.reasons[-1] != decision.reason:
             self.reasons.append(decision.reason)
             self.world.note(self.member, f"{decision.memory.phase.value}: {decision.reason}")

@@ -20,6 +20,7 @@ from .invariants import Invariants
 from .kubelet import Kubelet
 from .network import Network
 from .points import Points
+from .recording import Recording
 from .redo import Checkpoints
 from .server import Server, Volume
 from .statefulset import StatefulSet
@@ -91,6 +92,8 @@ class World:
         self.deadlines: list[tuple[int, float | None, int]] = []
         self.announced: list[tuple[int, str]] = []
         self.answers: list[tuple[int, str]] = []
+        self.recordings: list[Recording] = []
+        self.records = False
         self.written_at = 0.0
         self.shutdowns: set[tuple[int, int]] = set()
         self.rogues: set[int] = set()
@@ -210,6 +213,13 @@ class World:
         if self.policy.k and self.policy.strict and self.lost[-1] and not forced:
             self.violation(f"member {server.member} was promoted without {len(self.lost[-1])} acknowledged commits: {self.lost[-1][-1]}")
         self.invariants.promoted(server, before)
+
+    def record(self) -> None:
+        """Record what the agents see and decide, from their next start on; those that run start anew."""
+        self.records = True
+        for member in range(self.replicas):
+            self.agent[member].running = False
+            self.agent[member] = Agent(self, member)
 
     # --- time ---
 

@@ -1,0 +1,17 @@
+"""The scripts of testdata/ print what is committed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .scripts import SCRIPTS, perform, read, text_of
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_script_prints_what_is_committed(path: Path) -> None:
+    """After a change that is meant: python -m tests.simulation.scripts --rewrite."""
+    text = text_of(perform(read(path)))
+    assert "VIOLATION" not in text
+    assert text == path.read_text(encoding="utf-8")
