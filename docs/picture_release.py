@@ -20,15 +20,15 @@ def pod(x: int, ordinal: int, role: str) -> list[str]:
     state = "PostgreSQL, read and write" if primary else "PostgreSQL, standby (warm or hot)"
     out += lines(x + 24, 269, (state, "PID 1: supervisor.sh, decides nothing,", "kills everything at the deadline"))
 
-    out += [arrow(((x + 70, 388), (x + 70, 324)), INK), label(x + 78, 352, "verbs,", 11, SOFT), label(x + 78, 366, "deadline", 11, SOFT)]
+    out += [arrow(((x + 70, 388), (x + 70, 324)), INK), label(x + 78, 352, "commands,", 11, SOFT), label(x + 78, 366, "deadline", 11, SOFT)]
     out += [arrow(((x + 150, 324), (x + 150, 388)), INK), label(x + 158, 352, "events, heartbeat,", 11, SOFT)]
     out += [label(x + 158, 366, "locks: proof of death", 11, SOFT)]
 
     out += [box(x + 14, 390, 282, 76)]
     out += [label(x + 24, 409, "container failover", 13, weight="bold"), label(x + 286, 409, "native sidecar", 11, SOFT, "end")]
-    work = ("watches the Lease; run out: seals itself,", "publishes its position, best one claims")
+    work = ("watches the Lease; if it runs out: seals,", "reports its position, best one claims")
     if primary:
-        work = ("renews the Lease, writes the deadline,", "labels itself primary, strips others")
+        work = ("renews the Lease, writes the deadline,", "labels itself primary, unlabels others")
     out += lines(x + 24, 429, work)
 
     out += [box(x + 110, 478, 186, 30, fill="#e4e7eb"), label(x + 203, 498, f"claim data-NAME-{ordinal}", 12, SOFT, "middle")]
@@ -74,7 +74,7 @@ def picture() -> str:
     # The API's objects
     out += [box(30, 566, 1060, 112, fill="#fdfaf1", stroke=LEASE, stroke_dasharray="6 4")]
     out += [label(44, 586, "Kubernetes API", 13, LEASE, weight="bold")]
-    out += [box(405, 580, 310, 84, stroke=LEASE), label(560, 600, "Lease NAME: the right to write", 13, anchor="middle", weight="bold")]
+    out += [box(405, 580, 310, 84, stroke=LEASE), label(560, 600, "Lease NAME: names the leader", 13, anchor="middle", weight="bold")]
     content = ("holder NAME-1 + UID, term, members,", "highest timeline; every change is", "a compare-and-swap on its version")
     out += lines(560, 620, content, anchor="middle")
     out += [arrow(((465, 468), (465, 578)), LEASE, width=2.5), label(475, 546, "renews", 12, LEASE)]
