@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from .lsn import Position, format_lsn
 from .model import PROTOCOL, Holder, LeaseState, Member, Pod, Publication, VolumeState
@@ -113,6 +115,70 @@ def too_new(lease: LeaseState | None) -> Verdict | None:
     return Verdict(False, reason, blocked="protocol")
 
 
+@dataclass(frozen=True)
+class Case:
+    """A candidate and all that the rules look at; the fields are the arguments of `judge`."""
+
+    me: Candidate
+    lease: LeaseState
+    version: str
+    pods: tuple[Pod, ...]
+    age: float
+    ttl: float
+    waited: float
+    published_for: float
+    cold: bool
+    max_lag: int
+    ended: bool
+    unblocked_for: float
+    hold: float
+
+    @cached_property
+    def volumes(self) -> set[str]:
+        """The volumes whose positions count: the members' and the last holder's."""
+        return {m.volume for m in self.lease.members} | ({self.lease.volume} if self.lease.volume else set())
+
+    @cached_property
+    def published(self) -> dict[str, tuple[Pod, Publication]]:
+        """What was published under this version, by pod name."""
+        return publications(self.pods, self.version)
+
+    @cached_property
+    def relevant(self) -> dict[str, tuple[Pod, Publication]]:
+        """Those of them that count: of volumes that count or are recorded in the synchronous set, with data, and on no foreign timeline."""
+        recorded = set(self.lease.sync.volumes) if self.lease.sync is not None else set()
+        return {
+            name: (pod, said)
+            for name, (pod, said) in self.published.items()
+            if said.volume in self.volumes | recorded and said.state is VolumeState.DATA and not is_foreign(said, self.lease)
+        }
+
+    @cached_property
+    def told(self) -> set[str]:
+        """The volumes whose positions are known."""
+        return {said.volume for _, said in self.relevant.values() if said.volume and said.position is not None}
+
+    @cached_property
+    def missing(self) -> set[str]:
+        """The volumes whose positions are not known, and might be ahead of ours."""
+        if self.has_clean_end:
+            return set()
+        return self.volumes - self.told
+
+    @cached_property
+    def has_clean_end(self) -> bool:
+        """We have all that the last holder had when it was shut down."""
+        return has_clean_end(self.me, self.lease)
+
+    @cached_property
+    def best(self) -> Position:
+        """The highest position that is known."""
+        known = [said.position for _, said in self.relevant.values() if said.position is not None]
+        best = max(known, default=self.me.position)
+        released = self.lease.release.position if self.lease.release is not None else None
+        return best if released is None else max(best, released)
+
+
 def judge(
     me: Candidate,
     lease: LeaseState,
@@ -137,85 +203,156 @@ def judge(
     unblocked_for: seconds since something kept us from claiming for good, so that those it kept as well begin by rank when it's gone;
     hold: how long after a clean release those that lack a part of it wait for a member that has all.
     """
-    newer = too_new(lease)
-    if newer is not None:
-        return newer
-    if lease.system_identifier is None:
+    case = Case(me, lease, version, pods, age, ttl, waited, published_for, cold, max_lag, ended, unblocked_for, hold)
+    for rule in RULES:
+        verdict = rule(case)
+        if verdict is not None:
+            return verdict
+    return _best_of(case)
+
+
+def rule_15c(case: Case) -> Verdict | None:
+    """The Lease follows rules that this agent knows."""
+    return too_new(case.lease)
+
+
+def rule_4a(case: Case) -> Verdict | None:
+    """My volume is a member's or the last holder's, and its server was promoted by nobody else."""
+    me = case.me
+    if case.lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
-    recorded = set(lease.sync.volumes) if lease.sync is not None else set()
-    volumes = {m.volume for m in lease.members} | ({lease.volume} if lease.volume else set())
-    if me.volume not in volumes:
+    if me.volume not in case.volumes:
         return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked="member")
     if me.foreign:
         return Verdict(
             False, f"our server was promoted by somebody else, to {me.position}: it is to be rewound or cloned", blocked="timeline"
         )
-    if ended:
-        return Verdict(True, f"{lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {me.position}")
-    if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
-        return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago")
-    published = publications(pods, version)
+    return None
+
+
+def rule_4c(case: Case) -> Verdict | None:
+    """The Lease was released, or its holder is known to have ended, or it has run out. Who has the holder's end waits for nobody."""
+    lease = case.lease
+    if case.ended:
+        return Verdict(True, f"{lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {case.me.position}")
+    if lease.release is None and not is_expired(case.ttl, lease.ttl_s, case.age):
+        return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {case.age:.1f} s ago")
+    return None
+
+
+def rule_4b(case: Case) -> Verdict | None:
+    """I am sealed and have published my position under this version; the chosen successor need not."""
+    me, lease = case.me, case.lease
     if is_successor(me, lease):
         return Verdict(True, f"chosen successor at {me.position}")
-    if not is_published(me, version, pods):
+    if not is_published(me, case.version, case.pods):
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
-    if is_foreign(published[me.pod][1], lease):
+    if is_foreign(case.published[me.pod][1], lease):
         reason = f"our timeline {me.position.timeline} was never reserved, the highest that was is {lease.timeline}"
         return Verdict(False, f"{reason}: the server was promoted by somebody else", blocked="timeline")
-    relevant = {
-        n: (p, q)
-        for n, (p, q) in published.items()
-        if q.volume in volumes | recorded and q.state is VolumeState.DATA and not is_foreign(q, lease)
-    }
-    missing = volumes - {q.volume for _, q in relevant.values() if q.position is not None}
-    # Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
-    limit = COLD_WAIT_S if cold and lease.volume in missing else PUBLISH_WAIT_S
-    if lease.release is not None:
-        if has_clean_end(me, lease):
-            missing = set()
-        elif lease.volume in missing:
-            limit = max(limit, lease.release.hold_s)
-    if lease.sync is not None and not has_clean_end(me, lease):
-        short = shortfall(lease.sync, lease.volume, {q.volume for _, q in relevant.values() if q.volume and q.position is not None})
-        if short is not None:
-            return Verdict(False, short, blocked="positions")
+    return None
+
+
+def rule_4d(case: Case) -> Verdict | None:
+    """Without a synchronous set: all have published or were waited for, and I lack no more than maxLagBytes of the best."""
+    me, lease, limit = case.me, case.lease, position_wait(case)
+    if lease.sync is not None:
+        return None
     # Who comes later than that couldn't start: what kept it from it may have kept the last holder too, which then comes a moment later.
-    is_late = lease.volume in missing and waited - published_for > limit
-    waited_for_others = waited if lease.release is not None and not is_late else published_for
+    is_late = lease.volume in case.missing and case.waited - case.published_for > limit
+    waited_for_others = case.waited if lease.release is not None and not is_late else case.published_for
     # A holder that lives gives the Lease back; one whose Lease ran out has had a TTL for it.
-    awaited = missing if lease.release is not None or cold else missing - {lease.volume}
-    if lease.sync is None and awaited and waited_for_others < limit:
+    awaited = case.missing if lease.release is not None or case.cold else case.missing - {lease.volume}
+    if awaited and waited_for_others < limit:
         return Verdict(False, f"waiting for the positions of {len(awaited)} volume(s), {waited_for_others:.1f} of {limit:g} s")
-    best = max((q.position for _, q in relevant.values() if q.position is not None), default=me.position)
-    if lease.release is not None and lease.release.position is not None:
-        best = max(best, lease.release.position)
-    if me.position.timeline < best.timeline:
-        return Verdict(False, f"our timeline {me.position.timeline} is older than {best.timeline}", blocked="timeline")
-    if lease.sync is not None and me.position < best:
-        return Verdict(False, f"we lack {best.lsn - me.position.lsn} bytes of {format_lsn(best.lsn)}, which may have been acknowledged")
+    older = _on_older_timeline(case)
+    if older is not None:
+        return older
     # The holder's own word, from its last renewal, holds whatever the timeline: whoever follows late has its records or lacks them.
-    lag = max(best.lsn, lease.position.lsn if lease.position is not None else 0) - me.position.lsn
-    if lease.sync is None and lag > max_lag:
-        reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {max_lag}"
+    lag = max(case.best.lsn, lease.position.lsn if lease.position is not None else 0) - me.position.lsn
+    if lag > case.max_lag:
+        reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {case.max_lag}"
         return Verdict(False, reason, blocked="lag")
-    if lease.sync is None and lease.release is not None and not has_clean_end(me, lease) and waited < hold and lease.release.clean:
-        end = lease.release.position or best
-        reason = f"{lease.holder.pod} was shut down at {end}; we lack {end.lsn - me.position.lsn} bytes of that, and wait for who has them"
-        return Verdict(False, f"{reason} for another {hold - waited:.0f} s", blocked="hold")
-    order = sorted((q.failed, _rank_key(p, q), n) for n, (p, q) in relevant.items() if q.running and not p.deleting)
-    names = [n for _, _, n in order]
-    rank = names.index(me.pod) if me.pod in names else len(names)
+    return None
+
+
+def position_wait(case: Case) -> float:
+    """Return how long positions that are missing are waited for, in seconds.
+
+    Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
+    """
+    lease = case.lease
+    limit = COLD_WAIT_S if case.cold and lease.volume in case.missing else PUBLISH_WAIT_S
+    if lease.release is not None and lease.volume in case.missing:
+        limit = max(limit, lease.release.hold_s)
+    return limit
+
+
+def rule_4e(case: Case) -> Verdict | None:
+    """With a synchronous set: enough positions are known to tell all that was acknowledged, and I lack nothing of the best."""
+    me, lease = case.me, case.lease
+    if lease.sync is None:
+        return None
+    short = None if case.has_clean_end else shortfall(lease.sync, lease.volume, case.told)
+    if short is not None:
+        return Verdict(False, short, blocked="positions")
+    older = _on_older_timeline(case)
+    if older is not None:
+        return older
+    if me.position < case.best:
+        lacks = case.best.lsn - me.position.lsn
+        return Verdict(False, f"we lack {lacks} bytes of {format_lsn(case.best.lsn)}, which may have been acknowledged")
+    return None
+
+
+def _on_older_timeline(case: Case) -> Verdict | None:
+    ours, best = case.me.position.timeline, case.best.timeline
+    return Verdict(False, f"our timeline {ours} is older than {best}", blocked="timeline") if ours < best else None
+
+
+def rule_4g(case: Case) -> Verdict | None:
+    """Without a synchronous set, after a clean release: I have all of it, or who has it was waited for."""
+    me, lease = case.me, case.lease
+    if lease.sync is not None or lease.release is None or not lease.release.clean or case.has_clean_end or case.waited >= case.hold:
+        return None
+    end = lease.release.position or case.best
+    reason = f"{lease.holder.pod} was shut down at {end}; we lack {end.lsn - me.position.lsn} bytes of that, and wait for who has them"
+    return Verdict(False, f"{reason} for another {case.hold - case.waited:.0f} s", blocked="hold")
+
+
+def rule_4f(case: Case) -> Verdict | None:
+    """I am the best, or my rank's wait is over; a chosen successor goes first."""
+    me, lease = case.me, case.lease
     successor = lease.release.successor if lease.release is not None else None
     if successor is not None and successor != me.pod:
-        chosen = next((p for p in pods if p.name == successor), None)
+        chosen = next((p for p in case.pods if p.name == successor), None)
         wait = 0.0 if chosen is None or chosen.deleting else SUCCESSOR_HEADSTART_S
-        if waited < wait:
+        if case.waited < wait:
             return Verdict(False, f"{successor} is the chosen successor")
-    if rank and (waited < _rank_wait(rank, cold, lease, ttl, me.position < best) or unblocked_for < rank * RANK_STEP_S):
-        return Verdict(False, f"rank {rank} of {len(names)}: a better member goes first")
-    why = "released: " + lease.release.reason if lease.release is not None else f"run out, {age:.1f} s old"
-    text = f"best of {len(names)} at {me.position}" if rank == 0 else f"rank {rank} of {len(names)} at {me.position}"
-    return Verdict(True, f"{text}; the Lease is {why}", complete=not missing)
+    rank, names = rank_of(case)
+    rank_wait = _rank_wait(rank, case.cold, lease, case.ttl, me.position < case.best)
+    if rank and (case.waited < rank_wait or case.unblocked_for < rank * RANK_STEP_S):
+        return Verdict(False, f"rank {rank} of {names}: a better member goes first")
+    return None
+
+
+def rank_of(case: Case) -> tuple[int, int]:
+    """Return our rank, 0 for the best, among those that may claim, and how many these are."""
+    order = sorted((q.failed, _rank_key(p, q), n) for n, (p, q) in case.relevant.items() if q.running and not p.deleting)
+    names = [n for _, _, n in order]
+    return names.index(case.me.pod) if case.me.pod in names else len(names), len(names)
+
+
+def _best_of(case: Case) -> Verdict:
+    """No rule keeps us from claiming."""
+    me, release, (rank, names) = case.me, case.lease.release, rank_of(case)
+    why = "released: " + release.reason if release is not None else f"run out, {case.age:.1f} s old"
+    text = f"best of {names} at {me.position}" if rank == 0 else f"rank {rank} of {names} at {me.position}"
+    return Verdict(True, f"{text}; the Lease is {why}", complete=not case.missing)
+
+
+RULES: tuple[Callable[[Case], Verdict | None], ...] = (rule_15c, rule_4a, rule_4c, rule_4b, rule_4d, rule_4e, rule_4g, rule_4f)
+"""In the order in which they are asked; the first that has a verdict decides."""
 
 
 def _rank_wait(rank: int, cold: bool, lease: LeaseState, ttl: float, behind: bool) -> float:
