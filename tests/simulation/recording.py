@@ -10,7 +10,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
@@ -105,5 +105,6 @@ def _read(value: Any, kind: Any) -> Any:
         return kind(value)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return kind(**{field.name: _read(value[field.name], hints[field.name]) for field in dataclasses.fields(kind)})
+        made: Callable[..., Any] = kind
+        return made(**{field.name: _read(value[field.name], hints[field.name]) for field in dataclasses.fields(kind)})
     return float(value) if kind is float else value

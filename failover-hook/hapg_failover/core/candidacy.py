@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import causes, election, failsafe, force, storage
+from . import causes, election, failsafe, force, requests, storage
 from .actions import PutKind, ReadLease
+from .election import Candidate, Verdict
 from .memory import Phase
 from .model import LeaseState
 from .step import LEASE_GONE_S, SUSPECT_S, Step
@@ -17,74 +18,108 @@ BLOCKED_PATIENCE_S = 10.0
 
 def stand(step: Step, s: LeaseState) -> None:
     """Claim the Lease if rule 4 lets us, else say what we wait for."""
-    o, m = step.o, step.m
-    me = step.candidate()
-    if _too_full(step):
-        return
-    if o.lease is not None and o.lease.missing_since is not None:
-        step.because("the Lease is gone: it can't be claimed before somebody makes it anew, or it has been gone for a minute")
-        return
-    said = (p.publication for p in o.pods if p.publication is not None and p.publication.system_identifier == s.system_identifier)
-    newer = max((publication.max_term for publication in said), default=0)
-    if newer > s.term:
-        step.because(
-            f"the Lease is of term {s.term}, a member knows term {newer}: it has gone back, and is made anew once it has stood a minute"
-        )
-        return
-    if me is None or m.put is not None:
-        step.because("no position to stand with" if me is None else "a write of the Lease is under way")
-        return
-    proven = s.release is not None or step.holder_has_ended
-    promise = failsafe.waits(step)
-    if promise is not None and not proven:
-        step.because(promise)
-        return
-    if step.stands_down:
-        again = m.failed_until - SUSPECT_S - o.now
-        step.because(f"our server failed as the primary; standing again in {again:.0f} s, behind those that have as much WAL")
+    o, me = step.o, step.candidate()
+    if _may_not_stand(step, s, me):
         return
     assert o.lease is not None
+    assert me is not None
     free_since = o.lease.first_seen + (0.0 if s.release is not None else o.timing.claim_after(s.ttl_s))
     forced = force.request(step)
-    if forced is not None:
-        verdict = force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl, ended=step.holder_has_ended)
-    else:
-        verdict = election.judge(
-            me,
-            s,
-            step.version,
-            o.pods,
-            age=step.age,
-            ttl=o.timing.ttl,
-            waited=o.now - free_since,
-            published_for=o.now - _others_could_publish_since(step, s),
-            cold=m.first_version == step.version,
-            max_lag=o.max_lag,
-            ended=step.holder_has_ended,
-            unblocked_for=o.now - m.blocked_at,
-            hold=o.timing.hold,
-        )
+    verdict = _judge(step, s, me, free_since, forced is not None)
     if verdict.blocked:
         step.remember(blocked_at=o.now)
     step.remember(blocked=verdict.blocked if o.now >= free_since else "")
     if not verdict.claim:
-        step.because(verdict.reason)
-        if forced is not None and step.m.blocked:
-            force.refuse(step, forced, verdict.reason)
-        elif step.m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
-            step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, step.m.blocked, s)}")
-        if s.release is not None or step.age >= o.timing.ttl - 1.0:
-            step.list_pods() if o.now - o.pods_listed_at > 1.0 else None
-        return
-    if not proven and o.lease.last_read < free_since:
+        _say_why_not(step, s, verdict, free_since, forced)
+    elif _has_looked_once_more(step, s, verdict, free_since):
+        _claim(step, s, me, verdict, forced)
+
+
+def _may_not_stand(step: Step, s: LeaseState, me: Candidate | None) -> bool:
+    """Something keeps us from standing before rule 4 is asked: our own state, a write under way, a promise (rule 8)."""
+    o, m = step.o, step.m
+    if _too_full(step):
+        return True
+    why = None
+    if o.lease is not None and o.lease.missing_since is not None:
+        why = "the Lease is gone: it can't be claimed before somebody makes it anew, or it has been gone for a minute"
+    elif (newer := _newest_term(step, s)) > s.term:
+        why = f"the Lease is of term {s.term}, a member knows term {newer}: it has gone back, and is made anew once it has stood a minute"
+    elif me is None:
+        why = "no position to stand with"
+    elif m.put is not None:
+        why = "a write of the Lease is under way"
+    elif not _is_proven(step, s) and (promise := failsafe.waits(step)) is not None:
+        why = promise
+    elif step.stands_down:
+        again = m.failed_until - SUSPECT_S - o.now
+        why = f"our server failed as the primary; standing again in {again:.0f} s, behind those that have as much WAL"
+    if why is not None:
+        step.because(why)
+    return why is not None
+
+
+def _newest_term(step: Step, s: LeaseState) -> int:
+    """Return the highest term that a member of the Lease's cluster says it knows, 0 if none does."""
+    said = (p.publication for p in step.o.pods if p.publication is not None and p.publication.system_identifier == s.system_identifier)
+    return max((publication.max_term for publication in said), default=0)
+
+
+def _is_proven(step: Step, s: LeaseState) -> bool:
+    """Nobody needs to wait for the TTL: the Lease was released, or its holder has ended."""
+    return s.release is not None or step.holder_has_ended
+
+
+def _judge(step: Step, s: LeaseState, me: Candidate, free_since: float, forced: bool) -> Verdict:
+    o, m = step.o, step.m
+    if forced:
+        return force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl, ended=step.holder_has_ended)
+    return election.judge(
+        me,
+        s,
+        step.version,
+        o.pods,
+        age=step.age,
+        ttl=o.timing.ttl,
+        waited=o.now - free_since,
+        published_for=o.now - _others_could_publish_since(step, s),
+        cold=m.first_version == step.version,
+        max_lag=o.max_lag,
+        ended=step.holder_has_ended,
+        unblocked_for=o.now - m.blocked_at,
+        hold=o.timing.hold,
+    )
+
+
+def _say_why_not(step: Step, s: LeaseState, verdict: Verdict, free_since: float, forced: requests.Force | None) -> None:
+    o, m = step.o, step.m
+    step.because(verdict.reason)
+    if forced is not None and m.blocked:
+        force.refuse(step, forced, verdict.reason)
+    elif m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
+        step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, m.blocked, s)}")
+    if (s.release is not None or step.age >= o.timing.ttl - 1.0) and o.now - o.pods_listed_at > 1.0:
+        step.list_pods()
+
+
+def _has_looked_once_more(step: Step, s: LeaseState, verdict: Verdict, free_since: float) -> bool:
+    """Before a claim that rests on a Lease that ran out, or on positions that are missing, the API is read once more."""
+    o, m = step.o, step.m
+    assert o.lease is not None
+    if not _is_proven(step, s) and o.lease.last_read < free_since:
         if m.read_at < free_since or o.now - m.read_at >= RUN_OUT_READ_S:
             step.remember(read_at=o.now)
             step.do(ReadLease(), "the Lease has run out: read it once more before the claim")
-        return
+        return False
     if not verdict.complete and o.pods_listed_at < max(free_since, o.now - PODS_FRESH_S):
         step.list_pods()
         step.because("the Lease is free: read the pods once more before the claim")
-        return
+        return False
+    return True
+
+
+def _claim(step: Step, s: LeaseState, me: Candidate, verdict: Verdict, forced: requests.Force | None) -> None:
+    o = step.o
     state = replace(election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl), recovery=step.backlog)
     step.go(Phase.CLAIMING, verdict.reason)
     step.remember(cause=causes.cause_of(s, forced is not None, step.holder_has_ended), former=s.volume, reserved=s.timeline)

@@ -102,6 +102,27 @@ def clone_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
     step.copy(Op.CLONE, f"{why}: clone {name}", primary, source=None if source is None else source.ip, timeline=s.timeline)
 
 
+def copy_answered(step: Step, result: OpResult) -> None:
+    """A rewind, a clone or the first server's making has ended: what is on the volume now decides what follows."""
+    ok, is_copy = result.outcome is Outcome.OK, result.op is not Op.INITDB
+    step.forget_server()
+    if is_copy:
+        if result.outcome is Outcome.BUSY:
+            step.not_copied()
+        else:
+            step.copied()
+        step.remember(cloned=ok and result.op is Op.CLONE)
+    if not ok and is_copy:
+        copy_failed(step, result)
+    elif not ok:
+        pause = step.m.retry_at - step.o.now
+        step.actions.append(Announce("Warning", "InitdbFailed", f"{result.text}; nothing of it is kept; next try in {pause:.0f} s"))
+    damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
+    empty = step.o.volume_state is VolumeState.EMPTY
+    text = f"{result.op.value}: {result.outcome.value} {result.text}".rstrip()
+    step.go(Phase.DAMAGED if damaged else Phase.EMPTY if empty else Phase.BOOT, text)
+
+
 def copy_failed(step: Step, result: OpResult) -> None:
     """Say why a rewind or clone failed, what is kept, and when it is tried again."""
     o = step.o

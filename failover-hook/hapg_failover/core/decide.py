@@ -14,6 +14,7 @@ The states are in docs/protocol.md; `startup`, `cloning`, `standby`, `candidacy`
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from . import (
     cloning,
@@ -33,9 +34,9 @@ from . import (
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
 from .decision import Decision
 from .memory import Memory, Phase
-from .model import Release, VolumeState
+from .model import Release
 from .observation import Observation
-from .results import Outcome, PutOutcome, PutResult
+from .results import OpResult, Outcome, PutOutcome, PutResult
 from .step import Step
 
 LONGEST_RETRY_S = 30.0
@@ -218,8 +219,7 @@ def _op_answered(step: Step) -> None:
     result = step.o.op
     assert result is not None
     following.note(step, result)
-    ok = result.outcome is Outcome.OK
-    if ok:
+    if result.outcome is Outcome.OK:
         step.remember(tries=0, retry_at=0.0)
     else:
         step.remember(tries=step.m.tries + 1, retry_at=step.o.now + min(LONGEST_RETRY_S, 0.25 * 2 ** min(step.m.tries, 7)))
@@ -229,53 +229,45 @@ def _op_answered(step: Step) -> None:
         step.actions.append(Announce("Warning", "ReserveUsed", message))
         labels.withdraw(step)
     match result.op:
-        case Op.START | Op.SEAL if ok:
-            at_start = result.op is Op.START or step.m.phase is Phase.BOOT
-            step.remember(
-                position=result.position,
-                shutdown=result.position if result.shutdown else None,
-                replayed=result.replayed,
-                follow_term=None,
-                promised=None,
-                started=at_start,
-                start_version=step.version if at_start and step.o.lease is not None else None,
-            )
-            if result.op is Op.START:
-                step.remember(cloned=False)
-            step.go(Phase.SEALED, f"sealed at {result.position}")
-        case Op.START:
-            startup.start_failed(step, result)
-        case Op.SEAL:
-            step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")
+        case Op.START | Op.SEAL:
+            _seal_answered(step, result)
         case Op.FOLLOW:
             standby.follow_answered(step, result)
         case Op.REWIND | Op.CLONE | Op.INITDB:
-            step.forget_server()
-            if result.outcome is Outcome.BUSY:
-                step.not_copied()
-            elif result.op is not Op.INITDB:
-                step.copied()
-            if result.op is not Op.INITDB:
-                step.remember(cloned=ok and result.op is Op.CLONE)
-            if not ok and result.op is Op.INITDB:
-                pause = step.m.retry_at - step.o.now
-                step.actions.append(Announce("Warning", "InitdbFailed", f"{result.text}; nothing of it is kept; next try in {pause:.0f} s"))
-            elif not ok:
-                cloning.copy_failed(step, result)
-            damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
-            empty = step.o.volume_state is VolumeState.EMPTY
-            step.go(
-                Phase.DAMAGED if damaged else Phase.EMPTY if empty else Phase.BOOT,
-                f"{result.op.value}: {result.outcome.value} {result.text}".rstrip(),
-            )
+            cloning.copy_answered(step, result)
         case Op.PROMOTE:
             primary.promoted(step, result)
         case Op.STANDBYS:
             synchronous.answered(step, result)
         case Op.PREPARE:
             switchover.prepared(step, result)
-        case Op.ADOPT if ok:
-            step.actions.append(Announce("Normal", "VolumeAdopted", f"the volume was made for another claim: {result.text}"))
-            step.go(Phase.BOOT, "the volume is ours now")
+        case Op.ADOPT:
+            startup.adopted(step, result)
         case Op.HAND_OVER | Op.STOP:
             primary.stopped(step, result)
+        case _:
+            assert_never(result.op)
+
+
+def _seal_answered(step: Step, result: OpResult) -> None:
+    """A server that was started or sealed has a fixed position now, or it failed."""
+    is_start = result.op is Op.START
+    if result.outcome is not Outcome.OK:
+        if is_start:
+            startup.start_failed(step, result)
+        else:
+            step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")
+        return
+    at_start = is_start or step.m.phase is Phase.BOOT
+    step.remember(
+        position=result.position,
+        shutdown=result.position if result.shutdown else None,
+        replayed=result.replayed,
+        follow_term=None,
+        promised=None,
+        started=at_start,
+        start_version=step.version if at_start and step.o.lease is not None else None,
+    )
+    if is_start:
+        step.remember(cloned=False)
+    step.go(Phase.SEALED, f"sealed at {result.position}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from . import election, failsafe, labels, recovery, responsive, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, PutKind
 from .lsn import Position
 from .members import is_news, next_members, with_streaming
 from .memory import Phase
-from .model import LeaseState, Release
+from .model import LeaseState, Member, Release, SyncRecord
 from .results import OpResult, Outcome
 from .step import SUSPECT_S, Step, busy
 
@@ -166,66 +166,93 @@ def _healthy(step: Step) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Content:
+    """What a renewal would write beside what stands there. named: the successor changes; gone_back: the API shows an older Lease."""
+
+    members: tuple[Member, ...]
+    record: SyncRecord | None
+    successor: str | None
+    named: bool
+    writes: bool
+    gone_back: bool
+
+
 def _renew(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     if s is None or m.put is not None or not step.holds:
         return
-    members, record = s.members, s.sync
-    if m.phase is Phase.PRIMARY and not o.blind:
-        members = next_members(
-            s.members, o.streaming, o.pods, o.position.lsn if o.position else None, o.now, o.now - m.phase_since, m.former
-        )
-        members = synchronous.keep_recorded(s.members, members, s.sync)
-        if o.now - m.renewed_at >= o.timing.renew:
-            members = with_streaming(s.members, members)
-        record = synchronous.next_record(step, members)
-    successor = m.successor if m.handover is not None else None
-    named = successor != s.successor and switchover.may_ask(step)
-    writes = m.phase is Phase.PRIMARY and s.recovery is not None
-    gone_back = o.lease is not None and o.lease.instead is not None
-    changed = (gone_back or is_news(s.members, members) or record != s.sync or writes) and o.now - m.put_at >= RETRY_PUT_S
-    changed = changed or named
-    due = o.now - max(m.renewed_at, m.put_at) >= o.timing.renew or (
-        o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
-    )
-    if not due and not changed:
+    content = _content(step, s)
+    if not _is_due(step) and not _is_news(step, s, content):
         return
-    why = "renew the Lease"
-    if record != s.sync:
-        why = f"synchronous volumes are {', '.join(record.volumes) if record is not None else 'none'}"
-    elif is_news(s.members, members):
-        why = f"members are {', '.join(x.pod for x in members) or 'none'}"
-    elif writes:
-        why = "our server has recovered and writes"
-    elif named:
-        why = f"the Lease names {successor or 'nobody'} as the successor"
+    why = _why(s, content)
     trouble = _healthy(step)
     if trouble is not None:
         step.because(f"not renewed: {trouble}")
         return
-    if members and not s.members:
+    if content.members and not s.members:
         step.fence(True)
     term = s.term
-    if gone_back:
+    if content.gone_back:
         term, why = s.term + 1, f"the Lease has gone back: written anew, under term {s.term + 1}"
         step.tell("LeaseWentBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
-    failsafe.remember_written(step, members)
-    position = o.position or s.position
+    failsafe.remember_written(step, content.members)
     state = replace(
         s,
         term=term,
-        members=members,
-        sync=record,
+        members=content.members,
+        sync=content.record,
         ttl_s=o.timing.ttl,
         address=o.address,
-        position=position,
-        successor=successor,
+        position=o.position or s.position,
+        successor=content.successor,
         recovery=step.progress,
     )
     synchronous.record_sent(step, state)
     step.put(PutKind.RENEW, state, why)
-    if named:
+    if content.named:
         switchover.asked(step)
+
+
+def _content(step: Step, s: LeaseState) -> _Content:
+    """Return what a renewal would write now; a change of the synchronous setting that goes before it is ordered."""
+    o, m = step.o, step.m
+    members, record = s.members, s.sync
+    if m.phase is Phase.PRIMARY and not o.blind:
+        flushed = o.position.lsn if o.position else None
+        members = next_members(s.members, o.streaming, o.pods, flushed, o.now, o.now - m.phase_since, m.former)
+        members = synchronous.keep_recorded(s.members, members, s.sync)
+        if o.now - m.renewed_at >= o.timing.renew:
+            members = with_streaming(s.members, members)
+        record = synchronous.next_record(step, members)
+    successor = step.m.successor if step.m.handover is not None else None
+    named = successor != s.successor and switchover.may_ask(step)
+    writes = m.phase is Phase.PRIMARY and s.recovery is not None
+    return _Content(members, record, successor, named, writes, o.lease is not None and o.lease.instead is not None)
+
+
+def _is_due(step: Step) -> bool:
+    o, m = step.o, step.m
+    return o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
+
+
+def _is_news(step: Step, s: LeaseState, content: _Content) -> bool:
+    """Something is to be written before the next renewal is due."""
+    changed = content.gone_back or is_news(s.members, content.members) or content.record != s.sync or content.writes
+    return content.named or (changed and step.o.now - step.m.put_at >= RETRY_PUT_S)
+
+
+def _why(s: LeaseState, content: _Content) -> str:
+    record = content.record
+    if record != s.sync:
+        return f"synchronous volumes are {', '.join(record.volumes) if record is not None else 'none'}"
+    if is_news(s.members, content.members):
+        return f"members are {', '.join(x.pod for x in content.members) or 'none'}"
+    if content.writes:
+        return "our server has recovered and writes"
+    if content.named:
+        return f"the Lease names {content.successor or 'nobody'} as the successor"
+    return "renew the Lease"
 
 
 def _ask_for_grants(step: Step) -> None:

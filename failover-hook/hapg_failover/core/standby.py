@@ -24,78 +24,150 @@ OVERDUE_READ_S = 0.4
 
 def sealed(step: Step) -> None:
     """The server runs without an upstream and its position is known: publish, claim, or follow somebody else."""
-    o, m, s = step.o, step.m, step.state
-    if busy(step):
-        step.because(f"{m.op.value if m.op else ''} is under way")
-        return
-    if o.deleting:
-        step.run(Op.STOP, "the pod is going away: stop the standby")
-        step.go(Phase.STOPPING, step.reason)
-        return
-    if o.server != "standby" and step.server_known:
-        following.blame(step, following.ENDED)
-        step.forget_server()
-        step.go(Phase.BOOT, "the standby isn't running any more")
+    o, s = step.o, step.state
+    if _not_sealed_any_more(step):
         return
     if o.lease is None:
         step.because("the Lease hasn't been read yet")
         return
-    if m.started and m.start_version is None:
+    if step.m.started and step.m.start_version is None:
         # Whatever is read first may be what an agent before us has published under.
         step.remember(start_version=step.version)
-        m = step.m
     if s is None:
         candidacy.resume(step)
         return
-    if s.system_identifier is not None and s.system_identifier != o.system_identifier:
-        stranger = f"our cluster is {o.system_identifier}, the Lease's {s.system_identifier}: this volume belongs elsewhere"
-        step.tell("ForeignVolume", stranger)
-        step.because(stranger)
-        return
-    if s.holder == o.me and s.release is None and not (step.server_known and o.server == "standby"):
-        step.because("the Lease is ours; waiting for the supervisor's word that the server can't write before it is given back")
-        return
-    if s.system_identifier is None:
-        if s.holder.pod == o.me.pod:
-            step.release("the first server is made", Release("the first server is made", clean=False))
-        else:
-            step.because("the first server is being made elsewhere")
-        return
-    if s.holder == o.me and s.release is None:
-        step.release(
-            "the Lease is ours but our server can't write: give it back and stand as a candidate",
-            Release(m.dead_reason or "the failover container was restarted", clean=False, hold_s=m.hold_s),
-        )
-        return
-    if synchronous.unguarded(step):
-        step.start(UNGUARDED)
-        return
-    if step.holder_has_ended:
-        candidacy.stand(step, s)
-        return
-    if step.live_holder and switchover.is_chosen(step) and o.now - m.phase_since < SUCCESSION_S:
+    for decides in (
+        _belongs_elsewhere,
+        _still_holds,
+        _first_server_is_made,
+        _gives_back,
+        _starts_guarded,
+        _has_the_end,
+        _is_awaited,
+        _joins,
+    ):
+        if decides(step, s):
+            return
+    _stand(step, s)
+
+
+def _not_sealed_any_more(step: Step) -> bool:
+    o, m = step.o, step.m
+    if busy(step):
+        step.because(f"{m.op.value if m.op else ''} is under way")
+    elif o.deleting:
+        step.run(Op.STOP, "the pod is going away: stop the standby")
+        step.go(Phase.STOPPING, step.reason)
+    elif o.server != "standby" and step.server_known:
+        _server_ended(step)
+    else:
+        return False
+    return True
+
+
+def _server_ended(step: Step) -> None:
+    following.blame(step, following.ENDED)
+    step.forget_server()
+    step.go(Phase.BOOT, "the standby isn't running any more")
+
+
+def _belongs_elsewhere(step: Step, s: LeaseState) -> bool:
+    """Our data is of another cluster than the Lease's."""
+    o = step.o
+    if s.system_identifier in (None, o.system_identifier):
+        return False
+    stranger = f"our cluster is {o.system_identifier}, the Lease's {s.system_identifier}: this volume belongs elsewhere"
+    step.tell("ForeignVolume", stranger)
+    step.because(stranger)
+    return True
+
+
+def _still_holds(step: Step, s: LeaseState) -> bool:
+    """The Lease is ours, and it isn't known yet that our server can't write."""
+    if s.holder != step.o.me or s.release is not None or (step.server_known and step.o.server == "standby"):
+        return False
+    step.because("the Lease is ours; waiting for the supervisor's word that the server can't write before it is given back")
+    return True
+
+
+def _first_server_is_made(step: Step, s: LeaseState) -> bool:
+    """The Lease has no cluster yet."""
+    if s.system_identifier is not None:
+        return False
+    if s.holder.pod == step.o.me.pod:
+        step.release("the first server is made", Release("the first server is made", clean=False))
+    else:
+        step.because("the first server is being made elsewhere")
+    return True
+
+
+def _gives_back(step: Step, s: LeaseState) -> bool:
+    """The Lease is ours, and our server is sealed."""
+    if s.holder != step.o.me or s.release is not None:
+        return False
+    step.release(
+        "the Lease is ours but our server can't write: give it back and stand as a candidate",
+        Release(step.m.dead_reason or "the failover container was restarted", clean=False, hold_s=step.m.hold_s),
+    )
+    return True
+
+
+def _starts_guarded(step: Step, _: LeaseState) -> bool:
+    """Our server has to be started anew before it may be promoted."""
+    if not synchronous.unguarded(step):
+        return False
+    step.start(UNGUARDED)
+    return True
+
+
+def _has_the_end(step: Step, s: LeaseState) -> bool:
+    """Our WAL ends with the shutdown checkpoint of the holder."""
+    if not step.holder_has_ended:
+        return False
+    candidacy.stand(step, s)
+    return True
+
+
+def _is_awaited(step: Step, s: LeaseState) -> bool:
+    """A holder that lives is about to end: stay sealed for it."""
+    o, m = step.o, step.m
+    if not step.live_holder or o.now - m.phase_since >= SUCCESSION_S:
+        return False
+    if switchover.is_chosen(step):
         step.because(f"sealed at {m.position}; {s.holder.pod} is about to hand over to us")
-        return
-    if step.live_holder and s.holder.uid in o.gone and o.now - m.phase_since < SUCCESSION_S:
+    elif s.holder.uid in o.gone:
         step.because(f"sealed at {m.position}; the pod {s.holder.pod} is gone")
-        return
+    else:
+        return False
+    return True
+
+
+def _joins(step: Step, s: LeaseState) -> bool:
+    """A holder lives, and we have published nothing under this version: show our volume, and follow."""
+    o, m = step.o, step.m
     fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)
+    if not step.live_holder or not fresh:
+        return False
     told = step.own_publication
-    if step.live_holder and fresh and (told is None or told.volume != o.volume):
+    if told is None or told.volume != o.volume:
         step.publish(True, "our volume isn't known to the primary yet")
         if not step.actions:
             step.because("waiting until our pod shows which volume it has")
-        return
-    if step.live_holder and fresh and s.address is not None:
-        if storage.has_room_again(o.room, o.segment):
-            _follow(step, s)
-        else:
-            _wait_for_room(step)
-        return
-    if s.release is None and step.age < o.timing.overdue and m.promised is not None and m.promised[0] == step.version:
+    elif s.address is None:
+        return False
+    elif storage.has_room_again(o.room, o.segment):
+        _follow(step, s)
+    else:
+        _wait_for_room(step)
+    return True
+
+
+def _stand(step: Step, s: LeaseState) -> None:
+    """Publish our position, and stand as a candidate."""
+    m, me = step.m, step.candidate()
+    if s.release is None and step.age < step.o.timing.overdue and m.promised is not None and m.promised[0] == step.version:
         step.because("published; waiting for the Lease to change")
         return
-    me = step.candidate()
     if me is None or not election.is_successor(me, s):
         step.publish(True, f"sealed at {m.position}: our position for the election")
     if not step.actions:
@@ -130,50 +202,70 @@ def _follow(step: Step, s: LeaseState) -> None:
 
 def follow(step: Step) -> None:
     """The server streams from the primary: seal when the Lease is released, or its holder must have stopped."""
-    o, m, s = step.o, step.m, step.state
+    o, s = step.o, step.state
     labels.replica(step)
     if busy(step):
-        step.because(f"{m.op.value if m.op else ''} is under way")
+        step.because(f"{step.m.op.value if step.m.op else ''} is under way")
     elif o.server != "standby" and step.server_known:
-        following.blame(step, following.ENDED)
-        step.forget_server()
-        step.go(Phase.BOOT, "the standby isn't running any more")
+        _server_ended(step)
     elif o.deleting:
         _leave(step, s)
     elif o.lease is None or o.lease.state is None:
         step.because("the Lease hasn't been read yet")
     elif s is None:
         step.run(Op.SEAL, f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal", slow=True)
-    elif s.release is not None:
+    elif not (_follows_another(step, s) or _expects_the_end(step, s, o.lease) or _needs_a_change(step, s)):
+        if step.m.copies and any(x.volume == o.volume for x in s.members):
+            step.remember(copies=0, copy_at=0.0)
+        step.because(f"following {s.holder.pod}")
+
+
+def _follows_another(step: Step, s: LeaseState) -> bool:
+    """The Lease isn't that of the primary that we follow."""
+    if s.release is not None:
         dead = {"host": s.address, "timeline": s.timeline, "lease_term": s.term} if not s.release.clean else {}
         step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal", **dead)
-    elif s.holder == o.me:
+    elif s.holder == step.o.me:
         step.run(Op.SEAL, "the Lease is ours but our server follows: seal")
-    elif s.term != m.follow_term:
+    elif s.term != step.m.follow_term:
         _refollow(step, s)
-    elif switchover.is_chosen(step):
+    else:
+        return False
+    return True
+
+
+def _expects_the_end(step: Step, s: LeaseState, lease: LeaseView) -> bool:
+    """The primary hands over to us, its pod is gone, or its Lease is overdue."""
+    if switchover.is_chosen(step):
         step.run(Op.SEAL, f"{s.holder.pod} hands over to us: seal when it ends the stream", drain=True, seconds=SUCCESSION_S)
-    elif s.holder.uid in o.gone and step.age < (seal_at := _seal_at(step, s)) - SHORTEST_DRAIN_S:
+    elif s.holder.uid in step.o.gone and step.age < (seal_at := _seal_at(step, s)) - SHORTEST_DRAIN_S:
         left = seal_at - step.age
         step.run(Op.SEAL, f"the pod {s.holder.pod} is gone: seal when the stream ends, or in {left:.1f} s", drain=True, seconds=left)
-    elif step.age >= o.timing.overdue:
-        _suspect(step, s, o.lease)
-    elif step.full:
-        step.run(Op.SEAL, f"{storage.full_message(o)}: seal")
+    elif step.age >= step.o.timing.overdue:
+        _suspect(step, s, lease)
+    else:
+        return False
+    return True
+
+
+def _needs_a_change(step: Step, s: LeaseState) -> bool:
+    """Something is wrong with our own server, or with how it follows; False if nothing is."""
+    m = step.m
+    if step.full:
+        step.run(Op.SEAL, f"{storage.full_message(step.o)}: seal")
     elif m.mode is not None and m.mode != step.due_mode:
         step.start(f"the standby is to be {step.due_mode} now: restart it")
     elif synchronous.unguarded(step):
         step.start(UNGUARDED)
     elif _left_out(step, s):
         told = step.own_publication
-        if told is None or told.volume != o.volume:
+        if told is None or told.volume != step.o.volume:
             step.run(Op.SEAL, "our pod doesn't show which volume we have: seal, to publish it")
         else:
             _refollow(step, s)
     else:
-        if m.copies and any(x.volume == o.volume for x in s.members):
-            step.remember(copies=0, copy_at=0.0)
-        step.because(f"following {s.holder.pod}")
+        return False
+    return True
 
 
 def _leave(step: Step, s: LeaseState | None) -> None:

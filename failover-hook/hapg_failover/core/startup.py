@@ -66,6 +66,13 @@ def _resume_primary(step: Step) -> None:
         step.kill("our server writes, but the Lease isn't ours under the term in force", o.timing.restart)
 
 
+def adopted(step: Step, result: OpResult) -> None:
+    """The volume is our claim's own now; else its marker couldn't be written, and that is tried again."""
+    if result.outcome is Outcome.OK:
+        step.actions.append(Announce("Normal", "VolumeAdopted", f"the volume was made for another claim: {result.text}"))
+        step.go(Phase.BOOT, "the volume is ours now")
+
+
 def start_failed(step: Step, result: OpResult) -> None:
     """The server didn't start: try again, differently if that may help; only data that can't be started is given up."""
     o, m = step.o, step.m
