@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ROLE = "role"
 TURNS_AT_ONCE = 200
+WAIT_LOOK_S = 0.2
 
 
 class Kube:
@@ -208,9 +209,13 @@ class Sql:
         if not server.alive or server.state == "down":
             self._runtime.sleep(0.001)
             raise SqlError("could not connect to server")
-        if server.silent or server.frozen:
-            self._runtime.sleep(timeout)
-            raise SqlError("timeout expired")
+        this_run, end = server.run, self._runtime.now() + timeout
+        while server.silent or server.frozen:
+            self._runtime.sleep(WAIT_LOOK_S)
+            if server.run != this_run:
+                raise SqlError("server closed the connection unexpectedly")
+            if self._runtime.now() > end:
+                raise SqlError("timeout expired")
         if server.recovering or (server.state == "standby" and self._agent.world.standby_mode != "hot"):
             self._runtime.sleep(0.001)
             raise SqlError("the database system is starting up")

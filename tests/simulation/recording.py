@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, cast, get_args, get_origin
 
 from hapg_failover import events
 from hapg_failover.core.decide import decide
@@ -105,6 +105,7 @@ def _read(value: Any, kind: Any) -> Any:
         return kind(value)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        made: Callable[..., Any] = kind
-        return made(**{field.name: _read(value[field.name], hints[field.name]) for field in dataclasses.fields(kind)})
+        return cast("Callable[..., Any]", kind)(
+            **{field.name: _read(value[field.name], hints[field.name]) for field in dataclasses.fields(kind)}
+        )
     return float(value) if kind is float else value

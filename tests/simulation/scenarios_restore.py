@@ -10,6 +10,8 @@ from .scenarios import primary_of, running
 from .world import World
 
 AWAY_S = 3.0
+SHORTER_S = 2.0
+"""So short that a primary whose last renewal was just before still has time left, though no agent that starts can extend its lease."""
 MOMENT_S = 0.3
 
 
@@ -90,7 +92,7 @@ def primary_is_cut(seed: int) -> World:
 def agents_start_anew(seed: int) -> World:
     """As `earlier_term`, and the replicas' agents are started again meanwhile: what they know is on their volumes alone."""
     world, snapshot = _later_term(seed)
-    faults.restore_etcd(world, snapshot, AWAY_S)
+    faults.restore_etcd(world, snapshot, SHORTER_S)
     _crash_replicas(world)
     world.run(40.0)
     return world
