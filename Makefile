@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-# Where the tests and the demo run: local (three nodes in network namespaces, made by cluster-up), kind, or
-# current (the cluster of the current kubeconfig).
+# Where the tests and the demo run: local (three nodes in network namespaces, made by cluster-up), current (the cluster of the
+# current kubeconfig), or kind (untested).
 CLUSTER ?= local
 export CLUSTER
 

@@ -17,10 +17,11 @@ from tests.bench.modes import Mode
 from tests.bench.patroni import FastPatroni, Patroni
 from tests.bench.summary import Measurement, Summary
 from tests.bench.systems import HaPostgres, System
-from tests.cluster import cli, storage
+from tests.cluster import chosen, storage
 from tests.cluster.errors import ClusterError
+from tests.cluster.paths import REPOSITORY
 from tests.e2e import artifacts, programs
-from tests.e2e.programs import REPOSITORY, ProgramError
+from tests.e2e.programs import ProgramError
 
 OUTPUT = REPOSITORY / "build" / "bench.jsonl"
 KINDS: tuple[type[System], ...] = (HaPostgres, Patroni, FastPatroni)
@@ -217,8 +218,8 @@ def main() -> int:
         if not FAULTS[name].possible:
             print(f"{name}: left out, it needs the local cluster", file=sys.stderr)
     try:
-        cli.tools()
-        cli.up()
+        chosen.tools()
+        chosen.up()
         bench = Bench(options, [FAULTS[name] for name in names if FAULTS[name].possible])
         bench.run(SYSTEMS[options.system])
     except TROUBLE as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.bench.systems import System
-from tests.cluster import cli, disks, nodes
+from tests.cluster import chosen, disks, nodes
 from tests.e2e import faults
 from tests.e2e.release import Pod
 
@@ -42,7 +42,7 @@ class Fault:
     @property
     def possible(self) -> bool:
         """Whether the chosen cluster lets it be done."""
-        return not self.local_only or cli.chosen() == "local"
+        return not self.local_only or chosen.is_local()
 
 
 def _as_in_tests(fault: faults.Fault) -> tuple[Deed, Deed | None]:

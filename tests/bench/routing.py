@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 
 from tests.bench.summary import Quantiles
 from tests.bench.watching import SLICES, Follower, leads_to
+from tests.cluster import chosen
 from tests.e2e import programs
-from tests.e2e.programs import Namespace, environment
+from tests.e2e.programs import Namespace
 from tests.e2e.waiting import wait_for
 
 TIMES = 10
@@ -94,7 +95,7 @@ class Api:
 @contextmanager
 def _api(namespace: Namespace) -> Iterator[Api]:
     command = ["kubectl", "proxy", "--port=0"]
-    with subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as proxy:
+    with subprocess.Popen(command, env=chosen.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as proxy:
         try:
             assert proxy.stdout is not None
             yield Api(namespace, int(proxy.stdout.readline().rpartition(":")[2]))

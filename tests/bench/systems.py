@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from tests.bench.modes import QUIET, Mode
-from tests.e2e.programs import HAPG, REPOSITORY, run
+from tests.cluster.paths import REPOSITORY
+from tests.e2e.programs import HAPG, run
 from tests.e2e.release import CHART, VALUES, Pod, Release
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from tests.bench.phases import Line
 from tests.bench.systems import System
-from tests.e2e.programs import environment
+from tests.cluster import chosen
 from tests.e2e.release import Pod
 
 SLICES = r"""jsonpath={.endpoints[*].addresses[0]}|{.endpoints[*].conditions.ready}{"\n"}"""
@@ -31,7 +31,7 @@ class Follower:
 
     def __enter__(self) -> Follower:
         self._process = subprocess.Popen(
-            self._command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            self._command, env=chosen.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self._reader = threading.Thread(target=self._read, name="follower", daemon=True)
         self._reader.start()

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster, cluster, node_faults
+from tests.cluster.paths import REPOSITORY
 from tests.e2e import artifacts, programs
 from tests.e2e.history import History
 from tests.e2e.release import CHART, VALUES, Release
@@ -57,5 +58,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed and programs.OPEN:
         folder = artifacts.save_all(item.nodeid)
-        report.sections.append(("artifacts", str(folder.relative_to(programs.REPOSITORY))))
+        report.sections.append(("artifacts", str(folder.relative_to(REPOSITORY))))
     return report

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.cluster import cli, nodes
+from tests.cluster import chosen, nodes
 from tests.e2e import programs
 from tests.e2e.release import Pod, Release
 
@@ -29,7 +29,7 @@ class Fault:
     @property
     def possible(self) -> bool:
         """Whether the chosen cluster lets it be done."""
-        return not self.local_only or cli.chosen() == "local"
+        return not self.local_only or chosen.is_local()
 
 
 def _delete_pod(release: Release, primary: Pod) -> None:

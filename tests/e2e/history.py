@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.programs import environment
+from tests.cluster import chosen
 from tests.e2e.release import Release
 
 FORMAT = r'jsonpath={.metadata.annotations.ha-postgres/state}{"\n"}'
@@ -75,7 +75,7 @@ class History:
         command = ["kubectl", *names, "--watch", "--output", FORMAT]
         while not self._stopped.is_set():
             with subprocess.Popen(
-                command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                command, env=chosen.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             ) as process:
                 self._process = process
                 assert process.stdout is not None

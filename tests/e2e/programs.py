@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shlex
 import subprocess
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import cli, paths
+from tests.cluster import chosen
+from tests.cluster.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 HAPG = Path(sys.executable).with_name("hapg")
 LIMIT_SECONDS = 180.0
 
@@ -39,16 +38,11 @@ class Done:
         return f"{self.out}\n{self.err}".strip()
 
 
-def environment() -> dict[str, str]:
-    """The pinned tools first, and the cluster that the tests run on."""
-    return {**os.environ, "PATH": f"{paths.BIN}:{os.environ['PATH']}", "KUBECONFIG": str(cli.kubeconfig())}
-
-
 def attempt(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> Done:
     """Run a program; return what came of it, whatever that is. Raise ProgramError if it doesn't end."""
     try:
         done = subprocess.run(
-            command, env=environment(), cwd=REPOSITORY, input=stdin, capture_output=True, text=True, check=False, timeout=limit
+            command, env=chosen.environment(), cwd=REPOSITORY, input=stdin, capture_output=True, text=True, check=False, timeout=limit
         )
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{shlex.join(command)}: no end after {limit:.0f} s") from error

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import cli
+from tests.cluster import chosen
+from tests.cluster.paths import REPOSITORY
 from tests.e2e import client
 from tests.e2e.client import Client
-from tests.e2e.programs import REPOSITORY, Namespace, ProgramError
+from tests.e2e.programs import Namespace, ProgramError
 from tests.e2e.waiting import T, wait_for
 
 NAME = "ha-postgres"
@@ -20,7 +21,6 @@ CHART = REPOSITORY / "charts" / "ha-postgres-15"
 VALUES = REPOSITORY / "values-examples" / "tutorial-warm.yaml"
 ROLE = "kubedb.com/role"
 STATE = "ha-postgres/state"
-LOCAL_IMAGES = ("--set", "global.imageRegistry=localhost")
 
 START_SECONDS = 240.0
 FULL_STRENGTH_SECONDS = 180.0
@@ -32,11 +32,6 @@ TITLES = r"""for file in /proc/[0-9]*/cmdline; do
   [[ $title =~ \ recovering\ ([0-9A-F]{8}) ]] && echo "${BASH_REMATCH[1]}"
 done; true"""
 """Prints the timeline on which the startup process of a pod replays WAL."""
-
-
-def registry() -> tuple[str, ...]:
-    """Where the images are: in the nodes already, unless the cluster is somebody else's."""
-    return () if cli.chosen() == "current" else LOCAL_IMAGES
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ class Release:
     def install(self, chart: Path = CHART, *options: str, program: str = "helm3") -> str:
         """Install the chart and return what Helm says; doesn't wait for the pods."""
         self.chart = chart
-        return self.namespace.helm("install", self.name, str(chart), *registry(), *options, program=program)
+        return self.namespace.helm("install", self.name, str(chart), *chosen.image_options(), *options, program=program)
 
     def uninstall(self, program: str = "helm3") -> None:
         """Uninstall it and wait for the end of its pods."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import cli, storage
+from tests.cluster import chosen, storage
 from tests.cluster.fixtures import Cluster
+from tests.cluster.paths import REPOSITORY
 from tests.e2e import client, programs
-from tests.e2e.programs import REPOSITORY
 from tests.e2e.release import CHART, NAME, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -46,7 +46,7 @@ class Archived:
 @pytest.fixture(scope="module")
 def archived(cluster: Cluster) -> Iterator[Archived]:
     """A release with hot standbys and an archive, at full strength."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("a shared volume needs the local cluster")
     with programs.namespace("e2e-archive") as namespace, storage.shared(namespace.name, CLAIM, "shared", 100 * 1024) as folder:
         release = Release(namespace)

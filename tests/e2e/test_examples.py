@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from tests.cluster.fixtures import Cluster
+from tests.cluster.paths import REPOSITORY
 from tests.e2e import programs
-from tests.e2e.programs import HAPG, REPOSITORY, Namespace
+from tests.e2e.programs import HAPG, Namespace
 from tests.e2e.release import CHART
 
 pytestmark = pytest.mark.cluster

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import cli
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
+from tests.cluster.paths import REPOSITORY
 from tests.e2e import faults, programs, trial
 from tests.e2e.faults import DATA
-from tests.e2e.programs import REPOSITORY
 from tests.e2e.release import Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -46,7 +46,7 @@ def chart(major: str) -> Path:
 @pytest.fixture(scope="module")
 def releases(cluster: Cluster) -> Iterator[dict[str, Release]]:
     """A release of each major, installed at the same time."""
-    cli.load_majors(REPLICAS)
+    chosen.load_majors(REPLICAS)
     with ExitStack() as stack:
         made = {}
         for major, replicas in REPLICAS.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from tests.cluster import cli, policies
+from tests.cluster import chosen, policies
 from tests.cluster.fixtures import Cluster
 from tests.e2e import programs
 from tests.e2e.client import Client
@@ -42,7 +42,7 @@ class Guarded:
 @pytest.fixture(scope="module")
 def guarded(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """A release with a policy that lists some of its clients, at full strength."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("network policies are enforced on the local cluster")
     values = tmp_path_factory.mktemp("policy") / "values.yaml"
     values.write_text(yaml.safe_dump({"standbyMode": "hot", "networkPolicy": POLICY}))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import cli, paths, storage
+from tests.cluster import chosen, paths, storage
 from tests.cluster.fixtures import Cluster
 from tests.e2e import programs
 from tests.e2e.release import CHART, VALUES, Pod, Release
@@ -24,7 +24,7 @@ ADOPTED = "reason=VolumeAdopted"
 @pytest.fixture(scope="module")
 def snapshot(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pod]]:
     """A copy of the volume of a release of one server, which was stopped before, and that server's pod."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("the copy needs the hand of the local cluster")
     folder = paths.CLUSTER / "restored"
     with programs.namespace("e2e-origin") as namespace:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import cli, nodes, process
+from tests.cluster import chosen, nodes, process
 from tests.cluster.fixtures import Cluster
 from tests.e2e import programs, trial
 from tests.e2e.release import CHART, VALUES, Release
@@ -125,7 +125,7 @@ def test_no_password_is_in_a_log_an_event_an_environment_or_a_command_line(relea
     for pod in release.pods():
         for container in ("prepare", "failover", "postgres"):
             said += kubectl("logs", pod.name, "--container", container).text
-            if cli.chosen() == "local" and container != "prepare":  # which has ended
+            if chosen.is_local() and container != "prepare":  # which has ended
                 said += "\n".join(process.command_line(each.pid) for each in nodes.processes(release.namespace.name, pod.name, container))
         said += kubectl("exec", pod.name, "--container", "failover", "--", "cat", "/proc/1/environ").text
     assert "statement: SELECT number FROM kept" in said

@@ -15,8 +15,9 @@ import yaml
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster
+from tests.cluster.paths import REPOSITORY
 from tests.e2e import faults, programs, trial
-from tests.e2e.programs import HAPG, REPOSITORY, Done
+from tests.e2e.programs import HAPG, Done
 from tests.e2e.release import CHART, VALUES, Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.e2e import faults, programs, trial
 from tests.e2e.faults import Fault
@@ -130,7 +131,7 @@ def insert(release: Release, id: int) -> Iterator[subprocess.Popen[str]]:
     client = release.client
     statement = f"psql -qAtX -v ON_ERROR_STOP=1 -h {release.primary().ip} -c \"INSERT INTO appends VALUES ('one', {id})\""
     command = ["kubectl", "--namespace", release.namespace.name, *client.command("bash", "-c", statement)]
-    with subprocess.Popen(command, env=programs.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(command, env=chosen.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             yield process
         finally:

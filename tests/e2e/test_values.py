@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.e2e import programs
-from tests.e2e.release import CHART, NAME, VALUES, Release, registry
+from tests.e2e.release import CHART, NAME, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -55,7 +56,7 @@ def containers(image: str) -> dict[str, object]:
 
 def image() -> str:
     """The image of PostgreSQL, as the chart names it on this cluster."""
-    documents = yaml.safe_load_all(programs.run("helm3", "template", NAME, str(CHART), *registry()))
+    documents = yaml.safe_load_all(programs.run("helm3", "template", NAME, str(CHART), *chosen.image_options()))
     [pod] = [each["spec"]["template"]["spec"] for each in documents if each and each["kind"] == "StatefulSet"]
     return str(pod["containers"][0]["image"])
 

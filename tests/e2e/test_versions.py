@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import cli
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.cluster.images import FAILOVER_IMAGE, Edit
 from tests.e2e import faults, programs, trial, writes
@@ -46,9 +46,9 @@ STEP_ROWS = 50
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
     """A release of three of the present build, whose pods take another template only when they are deleted."""
-    if cli.chosen() == "current":
+    if not chosen.takes_images():
         pytest.skip("images can't be loaded into this cluster")
-    cli.load_other_failover(TAG, EDITS)
+    chosen.load_other_failover(TAG, EDITS)
     with programs.namespace("e2e-versions") as namespace:
         release = Release(namespace)
         release.install(CHART, "--values", str(VALUES))

@@ -6,8 +6,8 @@ import subprocess
 import threading
 from collections.abc import Sequence
 
+from tests.cluster import chosen
 from tests.e2e.client import Client
-from tests.e2e.programs import environment
 from tests.e2e.sessions import END_SECONDS, LocalSession, Session, script
 from tests.e2e.writes import Log
 
@@ -50,7 +50,7 @@ class Writer(_Writing):
         command = ["kubectl", "--namespace", self._client.namespace.name, *self._client.command("bash", "-c", *self._arguments)]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self._said = ""
-        self._process: subprocess.Popen[str] = subprocess.Popen(command, env=environment(), text=True, **pipes)  # type: ignore[call-overload]
+        self._process: subprocess.Popen[str] = subprocess.Popen(command, env=chosen.environment(), text=True, **pipes)  # type: ignore[call-overload]
         self._reader = threading.Thread(target=self._read, name=self._name, daemon=True)
         self._reader.start()
         return self

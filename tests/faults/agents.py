@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.e2e.programs import environment
+from tests.cluster import chosen
 from tests.e2e.release import Release
 
 Line = dict[str, Any]
@@ -66,7 +66,7 @@ class Agents:
         command = ["kubectl", "--namespace", self._release.namespace.name, *_logs(pod, self._begun), "--follow"]
         process = self._stack.enter_context(
             subprocess.Popen(
-                command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                command, env=chosen.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
         )
         self._stack.callback(process.kill)

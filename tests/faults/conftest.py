@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from tests.cluster import cli
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster, NodeFaults, cluster, node_faults
+from tests.cluster.paths import REPOSITORY
 from tests.e2e import artifacts, histories, programs
 from tests.e2e.release import Release
 from tests.faults import report
@@ -29,7 +30,7 @@ Drills = Callable[..., Drill]
 @pytest.fixture(scope="session")
 def stock(cluster: Cluster) -> Iterator[Stock]:
     """The releases; skips unless the cluster is the local one."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("faults need the hand of the local cluster")
     made = Stock()
     yield made
@@ -71,7 +72,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if found.failed:
         item.stash[FAILED] = True
         if programs.OPEN:
-            found.sections.append(("artifacts", str(artifacts.save_all(item.nodeid).relative_to(programs.REPOSITORY))))
+            found.sections.append(("artifacts", str(artifacts.save_all(item.nodeid).relative_to(REPOSITORY))))
     if found.when == "call" or not found.passed:
         report.keep(_entry(item, found))
     return found

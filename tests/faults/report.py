@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.e2e.programs import REPOSITORY
+from tests.cluster.paths import REPOSITORY
 from tests.faults.left_out import LEFT_OUT
 
 RESULTS = REPOSITORY / "build" / "faults.json"

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.cluster import cli
+from tests.cluster import chosen
 from tests.cluster.errors import ClusterError
 from tests.cluster.fixtures import NodeFaults
 from tests.e2e import artifacts, histories
@@ -153,10 +153,10 @@ def main() -> int:
         parser.error("--hours: more than 0")
     print(json.dumps({"seed": options.seed, "hours": options.hours}), flush=True)
     try:
-        if cli.chosen() != "local":
+        if not chosen.is_local():
             raise ClusterError("a soak needs the hand of the local cluster")
-        cli.tools()
-        cli.up()
+        chosen.tools()
+        chosen.up()
         soak(options.hours, options.seed)
     except (ClusterError, ProgramError, AssertionError) as error:
         print(f"error: {error}\nseed {options.seed} repeats it", file=sys.stderr)
