@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench import idle, lines, load, machine, modes, plan, routing, starvation, summary, trial
+from tests.bench import idle, lines, load, machine, modes, plan, routing, summary, trial
 from tests.bench.faults import FAULTS, Fault
 from tests.bench.modes import Mode
 from tests.bench.patroni import FastPatroni, Patroni
@@ -20,8 +20,10 @@ from tests.bench.systems import HaPostgres, System
 from tests.cluster import chosen, storage
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import artifacts, programs
-from tests.e2e.programs import ProgramError
+from tests.robustness import programs
+from tests.robustness.failpoint import starvation
+from tests.robustness.programs import ProgramError
+from tests.robustness.report import artifacts
 
 OUTPUT = REPOSITORY / "build" / "bench.jsonl"
 KINDS: tuple[type[System], ...] = (HaPostgres, Patroni, FastPatroni)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tests.bench.systems import System
 from tests.cluster import chosen, disks, nodes
-from tests.e2e import faults
-from tests.e2e.release import Pod
+from tests.robustness.failpoint import faults
+from tests.robustness.release import Pod
 
 Deed = Callable[[System, Pod], None]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.bench.systems import System
-from tests.e2e.client import Client
-from tests.e2e.release import Pod
-from tests.e2e.trial import wait_table
+from tests.robustness.client import Client
+from tests.robustness.release import Pod
+from tests.robustness.trial import wait_table
 
 CLIENTS = 8
 THREADS = 2

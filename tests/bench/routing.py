@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from tests.bench.summary import Quantiles
 from tests.bench.watching import SLICES, Follower, leads_to
 from tests.cluster import chosen
-from tests.e2e import programs
-from tests.e2e.programs import Namespace
-from tests.e2e.waiting import wait_for
+from tests.robustness import programs
+from tests.robustness.programs import Namespace
+from tests.robustness.waiting import wait_for
 
 TIMES = 10
 QUIET_SECONDS = 2.0

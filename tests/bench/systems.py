@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from tests.bench.modes import QUIET, Mode
 from tests.cluster.paths import REPOSITORY
-from tests.e2e.programs import HAPG, run
-from tests.e2e.release import CHART, VALUES, Pod, Release
+from tests.robustness.programs import HAPG, run
+from tests.robustness.release import CHART, VALUES, Pod, Release
 
 
 def seconds(time: str) -> float:

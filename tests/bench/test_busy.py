@@ -6,7 +6,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.bench import load, starvation
+from tests.bench import load
+from tests.robustness.failpoint import starvation
 
 SECONDS = 20.0
 SAID = """pgbench (15.14)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.bench import trial
 from tests.bench.trial import Trial
-from tests.e2e.release import Pod
-from tests.e2e.writes import Append, Log
+from tests.robustness.release import Pod
+from tests.robustness.traffic.writes import Append, Log
 
 OLD = Pod("pg-0", "uid", "node1", "10.0.0.1", "primary", "Running", True, False, 0, {})
 

@@ -7,17 +7,18 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tests.bench import load, phases, plan, starvation, writers
+from tests.bench import load, phases, plan, writers
 from tests.bench.faults import Fault
 from tests.bench.summary import Measurement
 from tests.bench.systems import System
 from tests.bench.watching import Watch
-from tests.e2e import writes
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import FULL_STRENGTH_SECONDS, Pod
-from tests.e2e.trial import present_ids, wait_table
-from tests.e2e.waiting import wait_for
-from tests.e2e.writes import Log
+from tests.robustness.failpoint import starvation
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import FULL_STRENGTH_SECONDS, Pod
+from tests.robustness.traffic import writes
+from tests.robustness.traffic.writes import Log
+from tests.robustness.trial import present_ids, wait_table
+from tests.robustness.waiting import wait_for
 
 ROWS_BEFORE = 150
 ROWS_AFTER = 100

@@ -13,7 +13,7 @@ from datetime import datetime
 from tests.bench.phases import Line
 from tests.bench.systems import System
 from tests.cluster import chosen
-from tests.e2e.release import Pod
+from tests.robustness.release import Pod
 
 SLICES = r"""jsonpath={.endpoints[*].addresses[0]}|{.endpoints[*].conditions.ready}{"\n"}"""
 """Prints a slice in a line: its addresses, and whether each is ready. (kubectl's `range` prints nothing more after an empty one.)"""

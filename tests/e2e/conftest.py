@@ -8,9 +8,10 @@ import pytest
 
 from tests.cluster.fixtures import Cluster, cluster, node_faults
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import artifacts, programs
-from tests.e2e.history import History
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.history import History
+from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.report import artifacts
 
 MEASURED = pytest.StashKey[list[str]]()
 

@@ -12,8 +12,8 @@ import pytest
 from tests.cluster import chosen, storage
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import client, programs
-from tests.e2e.release import CHART, NAME, Release
+from tests.robustness import client, programs
+from tests.robustness.release import CHART, NAME, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import history, writers, writes
-from tests.e2e.history import Reign
-from tests.e2e.writes import Append, Log
+from tests.robustness import history
+from tests.robustness.history import Reign
+from tests.robustness.traffic import writers, writes
+from tests.robustness.traffic.writes import Append, Log
 
 
 def log(*appends: tuple[int, float, int], refused: tuple[int, ...] = ()) -> Log:

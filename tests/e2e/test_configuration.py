@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.release import CHART, VALUES, Release
 from tests.e2e.test_rejoin import events
 from tests.e2e.test_switchover import status
+from tests.robustness import programs
+from tests.robustness.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
 

@@ -10,9 +10,9 @@ import yaml
 
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import programs
-from tests.e2e.programs import HAPG, Namespace
-from tests.e2e.release import CHART
+from tests.robustness import programs
+from tests.robustness.programs import HAPG, Namespace
+from tests.robustness.release import CHART
 
 pytestmark = pytest.mark.cluster
 

@@ -15,9 +15,10 @@ import pytest
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import faults, programs, trial
-from tests.e2e.faults import DATA
-from tests.e2e.release import Pod, Release
+from tests.robustness import programs, trial
+from tests.robustness.failpoint import faults
+from tests.robustness.failpoint.faults import DATA
+from tests.robustness.release import Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

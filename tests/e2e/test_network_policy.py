@@ -10,9 +10,9 @@ import yaml
 
 from tests.cluster import chosen, policies
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.client import Client
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.client import Client
+from tests.robustness.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.cluster import chosen, paths, storage
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.release import CHART, VALUES, Pod, Release
+from tests.robustness import programs
+from tests.robustness.release import CHART, VALUES, Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.programs import HAPG
-from tests.e2e.release import CHART, VALUES, Release
-from tests.e2e.writers import Writer
-from tests.e2e.writes import late, lost
+from tests.robustness import programs
+from tests.robustness.programs import HAPG
+from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.traffic.writers import Writer
+from tests.robustness.traffic.writes import late, lost
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(540)]
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.cluster import chosen, nodes, process
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs, trial
-from tests.e2e.release import CHART, VALUES, Release
-from tests.e2e.writers import Writer
+from tests.robustness import programs, trial
+from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.traffic.writers import Writer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(480)]
 

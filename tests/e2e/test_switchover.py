@@ -16,9 +16,10 @@ import yaml
 from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import faults, programs, trial
-from tests.e2e.programs import HAPG, Done
-from tests.e2e.release import CHART, VALUES, Pod, Release
+from tests.robustness import programs, trial
+from tests.robustness.failpoint import faults
+from tests.robustness.programs import HAPG, Done
+from tests.robustness.release import CHART, VALUES, Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -14,10 +14,11 @@ import pytest
 
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
-from tests.e2e import faults, programs, trial
-from tests.e2e.faults import Fault
-from tests.e2e.history import History, violations
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs, trial
+from tests.robustness.failpoint import faults
+from tests.robustness.failpoint.faults import Fault
+from tests.robustness.history import History, violations
+from tests.robustness.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
 from tests.e2e.certificates import Authority
-from tests.e2e.programs import Done
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.programs import Done
+from tests.robustness.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
 

@@ -10,12 +10,13 @@ from functools import partial
 
 import pytest
 
-from tests.e2e import faults, history, trial
-from tests.e2e.faults import Fault
-from tests.e2e.history import History
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import Pod, Release
-from tests.e2e.trial import Trial
+from tests.robustness import history, trial
+from tests.robustness.failpoint import faults
+from tests.robustness.failpoint.faults import Fault
+from tests.robustness.history import History
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import Pod, Release
+from tests.robustness.trial import Trial
 
 pytestmark = [pytest.mark.cluster, pytest.mark.pages, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from tests.cluster import chosen, nodes, process
-from tests.e2e.release import Release
+from tests.robustness.release import Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e import history, trial
-from tests.e2e.history import History
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import history, trial
+from tests.robustness.history import History
+from tests.robustness.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.pages, pytest.mark.slow, pytest.mark.timeout(420)]
 

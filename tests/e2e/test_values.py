@@ -9,8 +9,8 @@ import yaml
 
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.release import CHART, NAME, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.release import CHART, NAME, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

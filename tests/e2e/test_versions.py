@@ -13,10 +13,12 @@ import pytest
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.cluster.images import FAILOVER_IMAGE, Edit
-from tests.e2e import faults, programs, trial, writes
-from tests.e2e.programs import HAPG
-from tests.e2e.release import CHART, VALUES, Pod, Release
-from tests.e2e.writers import Writer
+from tests.robustness import programs, trial
+from tests.robustness.failpoint import faults
+from tests.robustness.programs import HAPG
+from tests.robustness.release import CHART, VALUES, Pod, Release
+from tests.robustness.traffic import writes
+from tests.robustness.traffic.writers import Writer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

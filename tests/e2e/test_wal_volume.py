@@ -8,9 +8,9 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster, NodeFaults
-from tests.e2e import programs
-from tests.e2e.faults import DATA
-from tests.e2e.release import CHART, VALUES, Pod, Release
+from tests.robustness import programs
+from tests.robustness.failpoint.faults import DATA
+from tests.robustness.release import CHART, VALUES, Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -10,12 +10,12 @@ import pytest
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster, NodeFaults, cluster, node_faults
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import artifacts, histories, programs
-from tests.e2e.release import Release
-from tests.faults import report
-from tests.faults.drill import Drill
-from tests.faults.releases import ASYNCHRONOUS, Stock
-from tests.faults.report import Entry
+from tests.robustness import programs
+from tests.robustness.drill import Drill
+from tests.robustness.release import Release
+from tests.robustness.report import artifacts, faults_page, histories
+from tests.robustness.report.faults_page import Entry
+from tests.robustness.stock import ASYNCHRONOUS, Stock
 
 __all__ = ["cluster", "node_faults"]
 
@@ -74,7 +74,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if programs.OPEN:
             found.sections.append(("artifacts", str(artifacts.save_all(item.nodeid).relative_to(REPOSITORY))))
     if found.when == "call" or not found.passed:
-        report.keep(_entry(item, found))
+        faults_page.keep(_entry(item, found))
     return found
 
 

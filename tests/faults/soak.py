@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from tests.cluster import chosen
 from tests.cluster.errors import ClusterError
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import artifacts, histories
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import Release
-from tests.faults import acts, load
-from tests.faults.drill import Drill, Found
-from tests.faults.growth import Growth
-from tests.faults.releases import ASYNCHRONOUS, Stock
+from tests.robustness.drill import Drill, Found
+from tests.robustness.failpoint import acts
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import Release
+from tests.robustness.report import artifacts, histories
+from tests.robustness.stock import ASYNCHRONOUS, Stock
+from tests.robustness.traffic import pgbench
+from tests.robustness.validate.growth import Growth
 
 TTL = 6.0
 SCALE = 5
@@ -133,7 +134,7 @@ def soak(hours: float, seed: int) -> None:
     try:
         release = stock.get(ASYNCHRONOUS)
         try:
-            with load.pgbench(release, release.clients[-1], scale=SCALE, rate=RATE):
+            with pgbench.pgbench(release, release.clients[-1], scale=SCALE, rate=RATE):
                 rounds = Soak(release, random.Random(seed), time.monotonic() + 3600 * hours, growth := Growth()).run()
         except BaseException:
             artifacts.save(release.namespace, artifacts.FOLDER / release.namespace.name)

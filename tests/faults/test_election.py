@@ -11,13 +11,13 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import programs
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import Pod, Release
-from tests.faults import acts
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
-from tests.faults.releases import Kind, Stock
+from tests.robustness import programs
+from tests.robustness.agents import Agents
+from tests.robustness.failpoint import acts
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import Pod, Release
+from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

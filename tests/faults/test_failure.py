@@ -8,11 +8,11 @@ import pytest
 
 from tests.cluster import memory, nodes, process
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Release
-from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.drill import ON_THE_WIRE
-from tests.faults.releases import Kind, Stock
+from tests.robustness.drill import ON_THE_WIRE
+from tests.robustness.failpoint import acts
+from tests.robustness.release import Release
+from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.release import CHART, VALUES, Release
-from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.drill import Found
-from tests.faults.releases import Kind, Stock
+from tests.robustness.drill import Found
+from tests.robustness.failpoint import acts
+from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

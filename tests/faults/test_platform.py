@@ -11,10 +11,10 @@ import pytest
 
 from tests.cluster import control_plane, slow_api
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Release
-from tests.faults import acts
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
+from tests.robustness.agents import Agents
+from tests.robustness.failpoint import acts
+from tests.robustness.release import Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 

@@ -12,14 +12,15 @@ import pytest
 
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import trial
-from tests.e2e.release import Pod, Release
-from tests.e2e.writers import Writer
-from tests.faults import acts, load
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
-from tests.faults.drill import ROWS
-from tests.faults.releases import DISKS, Kind, Stock
+from tests.robustness import trial
+from tests.robustness.agents import Agents
+from tests.robustness.drill import ROWS
+from tests.robustness.failpoint import acts
+from tests.robustness.release import Pod, Release
+from tests.robustness.stock import DISKS, Kind, Stock
+from tests.robustness.traffic import pgbench
+from tests.robustness.traffic.writers import Writer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
@@ -45,7 +46,7 @@ def test_backend_crashes_under_load(release: Release, drill: Drills) -> None:
 
     Guarantee: nothing is lost: the server ends, and doesn't recover in place with clients that know nothing of it.
     """
-    with load.pgbench(release, release.clients[-1]), drill(release) as drilled:
+    with pgbench.pgbench(release, release.clients[-1]), drill(release) as drilled:
         nodes.kill_process(release.namespace.name, drilled.old.name, "postgres", BACKEND)
         drilled.wait_writes_on_new_timeline()
     assert drilled.result.lost == 0
@@ -134,7 +135,7 @@ def test_all_nodes_are_switched_off_under_load(release: Release, node_faults: No
     name = f"off-{next(numbers)}"
     client = release.clients[0]
     trial.wait_table(release, client)
-    with load.pgbench(release, release.clients[-1]), Writer(client, name) as writer:
+    with pgbench.pgbench(release, release.clients[-1]), Writer(client, name) as writer:
         release.wait("rows are acknowledged", lambda: writer.rows >= 10 * ROWS, 60)
         for node in nodes.names():
             node_faults.power_off(node)

@@ -9,9 +9,9 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Release
-from tests.faults import acts
-from tests.faults.releases import Kind, Stock
+from tests.robustness.failpoint import acts
+from tests.robustness.release import Release
+from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

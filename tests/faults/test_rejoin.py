@@ -14,11 +14,11 @@ import pytest
 
 from tests.cluster import nodes, storage
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.client import Client
-from tests.e2e.release import Pod, Release
-from tests.faults import acts
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
+from tests.robustness.agents import Agents
+from tests.robustness.client import Client
+from tests.robustness.failpoint import acts
+from tests.robustness.release import Pod, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -9,11 +9,11 @@ import pytest
 
 from tests.cluster import disks
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Pod, Release
-from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.drill import Found
-from tests.faults.releases import DISKS, WAL_DISKS, Kind, Stock
+from tests.robustness.drill import Found
+from tests.robustness.failpoint import acts
+from tests.robustness.release import Pod, Release
+from tests.robustness.stock import DISKS, WAL_DISKS, Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -12,15 +12,16 @@ import pytest
 
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import histories, register
-from tests.e2e.client import Client
-from tests.e2e.programs import ProgramError
-from tests.e2e.register import Register, Verdict
-from tests.e2e.release import Pod, Release
-from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.drill import Drill
-from tests.faults.releases import Kind, Stock
+from tests.robustness.client import Client
+from tests.robustness.drill import Drill
+from tests.robustness.failpoint import acts
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import Pod, Release
+from tests.robustness.report import histories
+from tests.robustness.stock import Kind, Stock
+from tests.robustness.traffic import register
+from tests.robustness.traffic.register import Register, Verdict
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import histories, reads, writes
-from tests.e2e.history import Reign
-from tests.e2e.reads import Reading
-from tests.e2e.writes import Append
-from tests.faults import replicas
+from tests.robustness.history import Reign
+from tests.robustness.report import histories
+from tests.robustness.traffic import reads, writes
+from tests.robustness.traffic.reads import Reading
+from tests.robustness.traffic.writes import Append
+from tests.robustness.validate import replicas
 
 
 def reading(at: float, highest: int, timeline: int | None = 1, count: int | None = None) -> Reading:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import register
-from tests.e2e.register import Log, Operation, Verdict
+from tests.robustness.traffic import register
+from tests.robustness.traffic.register import Log, Operation, Verdict
 
 
 def write(value: int, begin: float, end: float, outcome: str = "ok", client: str = "a") -> Operation:

@@ -13,7 +13,7 @@ from tests.bench.patroni import image
 from tests.bench.patroni.image import FOLDER, IMAGE
 from tests.bench.systems import System, seconds
 from tests.cluster import local
-from tests.e2e.release import LOG_LINES, ROLE, Pod
+from tests.robustness.release import LOG_LINES, ROLE, Pod
 
 SWITCHOVER = """
 import json, sys, urllib.request

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tests.cluster import nodes, storage
-from tests.e2e import programs
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import CHART, VALUES, Release
 
 SOUND_SECONDS = 60.0
 

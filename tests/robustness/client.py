@@ -7,7 +7,7 @@ import shlex
 import time
 from dataclasses import dataclass
 
-from tests.e2e.programs import Done, Namespace, ProgramError
+from tests.robustness.programs import Done, Namespace, ProgramError
 
 CONTAINER = "client"
 ROUTE_SECONDS = 10.0

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.cluster.paths import REPOSITORY
-from tests.e2e.artifacts import slug
-from tests.e2e.history import Reign
+from tests.robustness.history import Reign
+from tests.robustness.report.artifacts import slug
 
 FOLDER = REPOSITORY / "build" / "histories"
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from tests.cluster import chosen
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import client
-from tests.e2e.client import Client
-from tests.e2e.programs import Namespace, ProgramError
-from tests.e2e.waiting import T, wait_for
+from tests.robustness import client
+from tests.robustness.client import Client
+from tests.robustness.programs import Namespace, ProgramError
+from tests.robustness.waiting import T, wait_for
 
 NAME = "ha-postgres"
 CHART = REPOSITORY / "charts" / "ha-postgres-15"

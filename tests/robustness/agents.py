@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.cluster import chosen
-from tests.e2e.release import Release
+from tests.robustness.release import Release
 
 Line = dict[str, Any]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.cluster import nodes
-from tests.e2e import programs
-from tests.e2e.client import Client
-from tests.e2e.programs import Done
-from tests.e2e.release import Pod, Release
+from tests.robustness import programs
+from tests.robustness.client import Client
+from tests.robustness.programs import Done
+from tests.robustness.release import Pod, Release
 
 RESTART_SECONDS = 60.0
 STATUS_SECONDS = 60.0

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from tests.cluster.paths import REPOSITORY
-from tests.e2e import programs
-from tests.e2e.programs import Namespace, ProgramError
+from tests.robustness import programs
+from tests.robustness.programs import Namespace, ProgramError
 
 FOLDER = REPOSITORY / "build" / "e2e-artifacts"
 OBJECTS = "pods,statefulsets,services,endpointslices,configmaps,persistentvolumeclaims,leases,serviceaccounts,poddisruptionbudgets"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.e2e.client import Client
-from tests.e2e.release import Release
+from tests.robustness.client import Client
+from tests.robustness.release import Release
 
 MADE_SECONDS = 180.0
 SCRIPT = """export PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)

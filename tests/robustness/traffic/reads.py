@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tests.e2e import writes
-from tests.e2e.sessions import script
+from tests.robustness.traffic import writes
+from tests.robustness.traffic.sessions import script
 
 SCRIPT = script("reader.sh")
 INDEX = "CREATE INDEX IF NOT EXISTS appends_of_writer ON appends (writer, id)"

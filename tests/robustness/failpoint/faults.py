@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.cluster import chosen, nodes
-from tests.e2e import programs
-from tests.e2e.release import Pod, Release
+from tests.robustness import programs
+from tests.robustness.release import Pod, Release
 
 DATA = "/var/lib/postgresql/data/pgdata"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.cluster import chosen
-from tests.e2e.release import Release
+from tests.robustness.release import Release
 
 FORMAT = r'jsonpath={.metadata.annotations.ha-postgres/state}{"\n"}'
 RETRY_SECONDS = 1.0

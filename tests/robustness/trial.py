@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from tests.e2e import writes
-from tests.e2e.client import Client
-from tests.e2e.faults import Fault, undone
-from tests.e2e.release import Pod, Release
-from tests.e2e.writers import Writer
-from tests.e2e.writes import Log
+from tests.robustness.client import Client
+from tests.robustness.failpoint.faults import Fault, undone
+from tests.robustness.release import Pod, Release
+from tests.robustness.traffic import writes
+from tests.robustness.traffic.writers import Writer
+from tests.robustness.traffic.writes import Log
 
 ROWS_BEFORE = 150
 ROWS_AFTER = 100

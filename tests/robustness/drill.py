@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.e2e import histories, history, reads, trial, writes
-from tests.e2e.history import History
-from tests.e2e.release import Pod, Release
-from tests.e2e.sessions import LocalSession
-from tests.e2e.writers import LocalWriter
-from tests.e2e.writes import Late, Log
-from tests.faults import agents, replicas
+from tests.robustness import agents, history, trial
+from tests.robustness.history import History
+from tests.robustness.release import Pod, Release
+from tests.robustness.report import histories
+from tests.robustness.traffic import reads, writes
+from tests.robustness.traffic.sessions import LocalSession
+from tests.robustness.traffic.writers import LocalWriter
+from tests.robustness.traffic.writes import Late, Log
+from tests.robustness.validate import replicas
 
 ROWS = 30
 START_SECONDS = 60.0

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Sequence
 
 from tests.cluster import chosen
-from tests.e2e.client import Client
-from tests.e2e.sessions import END_SECONDS, LocalSession, Session, script
-from tests.e2e.writes import Log
+from tests.robustness.client import Client
+from tests.robustness.traffic.sessions import END_SECONDS, LocalSession, Session, script
+from tests.robustness.traffic.writes import Log
 
 SCRIPT = script("writer.sh")
 

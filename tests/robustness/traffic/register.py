@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.cluster import builds
-from tests.e2e.client import Client
-from tests.e2e.release import Release
-from tests.e2e.sessions import LocalSession, script
+from tests.robustness.client import Client
+from tests.robustness.release import Release
+from tests.robustness.traffic.sessions import LocalSession, script
 
 SCRIPT = script("register.sh")
 TABLE = "CREATE TABLE IF NOT EXISTS register (id int PRIMARY KEY, value bigint)"
