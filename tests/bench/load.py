@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from tests.bench.systems import System
 from tests.robustness.client import Client
 from tests.robustness.release import Pod
-from tests.robustness.trial import wait_table
+from tests.robustness.traffic.writers import wait_table
 
 CLIENTS = 8
 THREADS = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ from tests.bench.watching import Watch
 from tests.robustness.failpoint import starvation
 from tests.robustness.programs import ProgramError
 from tests.robustness.release import FULL_STRENGTH_SECONDS, Pod
-from tests.robustness.traffic import writes
-from tests.robustness.traffic.writes import Log
-from tests.robustness.trial import present_ids, wait_table
+from tests.robustness.traffic.writers import Log, wait_table
+from tests.robustness.validate import writes
+from tests.robustness.validate.rows import present_ids
 from tests.robustness.waiting import wait_for
 
 ROWS_BEFORE = 150
@@ -88,19 +88,7 @@ class Trial:
         return writes.lost(log, self.present[log.writer]) if log.writer in self.present else []
 
     def _anomalies(self, log: Log) -> int:
-        return len(holes(log, self._lost(log))) + len(writes.unexpected(log, self.present.get(log.writer, ())))
-
-
-def holes(log: Log, missing: Collection[int]) -> list[int]:
-    """Those of the missing ids that were acknowledged before one that is there, on the same timeline."""
-    found, kept = [], set()
-    gone = set(missing)
-    for append in reversed(log.acknowledged):
-        if append.id not in gone:
-            kept.add(append.timeline)
-        elif append.timeline in kept:
-            found.append(append.id)
-    return found[::-1]
+        return len(writes.holes(log, self._lost(log))) + len(writes.unexpected(log, self.present.get(log.writer, ())))
 
 
 def run(system: System, fault: Fault, label: str, moment: float) -> Trial:

@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.fixtures import Cluster, cluster, node_faults
 from tests.cluster.paths import REPOSITORY
 from tests.robustness import programs
-from tests.robustness.history import History
+from tests.robustness.lease import LeaseHistory
 from tests.robustness.release import CHART, VALUES, Release
 from tests.robustness.report import artifacts
 
@@ -32,9 +32,9 @@ def tutorial(cluster: Cluster) -> Iterator[Release]:
 
 
 @pytest.fixture(scope="session")
-def history_of_lease(tutorial: Release) -> Iterator[History]:
+def history_of_lease(tutorial: Release) -> Iterator[LeaseHistory]:
     """Every version of the tutorial's Lease since the fixture was first asked for."""
-    with History(tutorial) as watched:
+    with LeaseHistory(tutorial) as watched:
         yield watched
 
 

@@ -11,7 +11,7 @@ from tests.robustness import programs
 from tests.robustness.programs import HAPG
 from tests.robustness.release import CHART, VALUES, Release
 from tests.robustness.traffic.writers import Writer
-from tests.robustness.traffic.writes import late, lost
+from tests.robustness.validate.writes import late, lost
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(540)]
 

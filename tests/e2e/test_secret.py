@@ -9,9 +9,9 @@ import pytest
 
 from tests.cluster import chosen, nodes, process
 from tests.cluster.fixtures import Cluster
-from tests.robustness import programs, trial
+from tests.robustness import programs
 from tests.robustness.release import CHART, VALUES, Release
-from tests.robustness.traffic.writers import Writer
+from tests.robustness.traffic.writers import Writer, wait_table
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(480)]
 
@@ -75,7 +75,7 @@ def test_members_stream_under_a_role_that_is_no_superuser(release: Release, know
 
 def test_a_changed_secret_is_the_new_password_and_nothing_restarts(release: Release, known: list[str]) -> None:
     before, term = servers(release), release.lease()["term"]
-    trial.wait_table(release, release.client)
+    wait_table(release, release.client)
     with Writer(release.clients[-1], "rotation") as writer:
         release.wait("it is connected", lambda: writer.rows, 30)
         change(release, "ha-postgres-auth", CHANGED)

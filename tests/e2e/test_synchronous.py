@@ -17,8 +17,9 @@ from tests.cluster.fixtures import Cluster
 from tests.robustness import programs, trial
 from tests.robustness.failpoint import faults
 from tests.robustness.failpoint.faults import Fault
-from tests.robustness.history import History, violations
+from tests.robustness.lease import LeaseHistory
 from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.validate import rows, terms
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -60,8 +61,8 @@ def preferred(releases: tuple[Release, Release]) -> Release:
 
 
 @pytest.fixture(scope="module")
-def reigns(releases: tuple[Release, Release]) -> Iterator[History]:
-    with History(releases[0]) as watched:
+def reigns(releases: tuple[Release, Release]) -> Iterator[LeaseHistory]:
+    with LeaseHistory(releases[0]) as watched:
         yield watched
 
 
@@ -145,13 +146,13 @@ def reasons(release: Release) -> list[str]:
     return [each["reason"] for each in release.namespace.get("events") if each["involvedObject"].get("name") in names]
 
 
-def test_both_standbys_may_acknowledge(strict: Release, reigns: History) -> None:
+def test_both_standbys_may_acknowledge(strict: Release, reigns: LeaseHistory) -> None:
     assert sound(strict)
     strict.client.sql("CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)", host=strict.primary().ip)
 
 
 @pytest.mark.parametrize("fault", [faults.CONTAINER, faults.FORCE, faults.GRACEFUL], ids=lambda fault: fault.name)
-def test_a_failover_loses_nothing(strict: Release, fault: Fault, reigns: History, measured: list[str]) -> None:
+def test_a_failover_loses_nothing(strict: Release, fault: Fault, reigns: LeaseHistory, measured: list[str]) -> None:
     if not fault.possible:
         pytest.skip(f"{fault.name} needs the local cluster")
     found = trial.run(strict, fault, f"sync-{fault.name}")
@@ -159,7 +160,7 @@ def test_a_failover_loses_nothing(strict: Release, fault: Fault, reigns: History
     assert found.violations() == []
     assert (found.lost, found.lost_pinned) == ([], [])
     wait_sound(strict)
-    assert violations(reigns.reigns) == []
+    assert terms.violations(reigns.reigns) == []
 
 
 def test_strict_writes_wait_for_a_standby(strict: Release) -> None:
@@ -168,11 +169,11 @@ def test_strict_writes_wait_for_a_standby(strict: Release) -> None:
         strict.wait("an Event says so", lambda: "WritesWait" in reasons(strict), CHANGE_SECONDS)
         assert client.poll() is None
         assert unrecorded(strict) == []
-        assert trial.present_ids(strict, "one") == []
+        assert rows.present_ids(strict, "one") == []
         thaw()
         assert client.wait(CHANGE_SECONDS) == 0
     wait_sound(strict)
-    assert trial.present_ids(strict, "one") == [1]
+    assert rows.present_ids(strict, "one") == [1]
 
 
 def test_preferred_writes_go_on_without_a_standby(preferred: Release) -> None:

@@ -13,12 +13,12 @@ import pytest
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.cluster.images import FAILOVER_IMAGE, Edit
-from tests.robustness import programs, trial
+from tests.robustness import programs
 from tests.robustness.failpoint import faults
 from tests.robustness.programs import HAPG
 from tests.robustness.release import CHART, VALUES, Pod, Release
-from tests.robustness.traffic import writes
-from tests.robustness.traffic.writers import Writer
+from tests.robustness.traffic.writers import Writer, wait_table
+from tests.robustness.validate import rows, writes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -148,15 +148,15 @@ def test_an_upgrade_and_a_rollback_lose_nothing(release: Release, measured: list
     set_unknown_setting(release)
     for pod in release.pods():
         release.wait(f"{pod.name} passes over the setting", lambda name=pod.name: WARNING in log(release, name), 120)  # type: ignore[misc]
-    trial.wait_table(release, release.client)
+    wait_table(release, release.client)
     with Writer(release.client, "versions-service") as writer:
         upgrade_and_roll_back(release, writer)
         told = writer.stop()
-    present = trial.present_ids(release, told.writer)
+    present = rows.present_ids(release, told.writer)
     assert writes.lost(told, present) == []
     assert writes.unexpected(told, present) == []
     assert writes.late([told]) == []
-    assert [number for number, who in writes.servers([told]).items() if len(who) > 1] == []
+    assert writes.shared_timelines([told]) == []
     measured.append(f"two versions side by side: {len(told.acknowledged)} rows, none lost, longest gap {told.gap:.2f} s")
 
 

@@ -13,14 +13,14 @@ import pytest
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
-from tests.robustness import trial
 from tests.robustness.agents import Agents
 from tests.robustness.drill import ROWS
 from tests.robustness.failpoint import acts
 from tests.robustness.release import Pod, Release
 from tests.robustness.stock import DISKS, Kind, Stock
 from tests.robustness.traffic import pgbench
-from tests.robustness.traffic.writers import Writer
+from tests.robustness.traffic.writers import Writer, wait_table
+from tests.robustness.validate import rows
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
@@ -134,7 +134,7 @@ def test_all_nodes_are_switched_off_under_load(release: Release, node_faults: No
     """
     name = f"off-{next(numbers)}"
     client = release.clients[0]
-    trial.wait_table(release, client)
+    wait_table(release, client)
     with pgbench.pgbench(release, release.clients[-1]), Writer(client, name) as writer:
         release.wait("rows are acknowledged", lambda: writer.rows >= 10 * ROWS, 60)
         for node in nodes.names():
@@ -144,6 +144,6 @@ def test_all_nodes_are_switched_off_under_load(release: Release, node_faults: No
         nodes.wait_ready()
         release.wait("the clients are back", lambda: client.try_psql("SELECT 1").code == 0, BACK_SECONDS)
     release.wait_full_strength(BACK_SECONDS)
-    present = set(trial.present_ids(release, name))
+    present = set(rows.present_ids(release, name))
     assert [append.id for append in writer.log.acknowledged if append.id not in present] == []
     client.sql(f"INSERT INTO appends VALUES ('{name}', 1000000)")

@@ -20,8 +20,9 @@ from tests.robustness.programs import ProgramError
 from tests.robustness.release import Pod, Release
 from tests.robustness.report import histories
 from tests.robustness.stock import Kind, Stock
-from tests.robustness.traffic import register
-from tests.robustness.traffic.register import Register, Verdict
+from tests.robustness.traffic.registers import Register
+from tests.robustness.validate import linearizable
+from tests.robustness.validate.linearizable import Verdict
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -206,7 +207,7 @@ def test_a_row_is_a_linearizable_register(release: Release, drill: Drills, node_
             wait_set(release, 2)
         enough = lambda: min(map(min, clients.done())) >= REGISTER_OPERATIONS  # noqa: E731
         release.wait("each client has written and read", enough, SET_SECONDS)
-    assert register.check(history) == Verdict("linearizable")
+    assert linearizable.check(history) == Verdict("linearizable")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.cluster.paths import REPOSITORY
-from tests.robustness.history import Reign
+from tests.robustness.lease import Reign
 from tests.robustness.report.artifacts import slug
 
 FOLDER = REPOSITORY / "build" / "histories"

@@ -1,4 +1,4 @@
-"""Every version of a release's Lease, and what must hold for their sequence."""
+"""Every version of a release's Lease."""
 
 from __future__ import annotations
 
@@ -38,25 +38,7 @@ def reigns(versions: Iterable[tuple[float, Reign]]) -> list[tuple[float, Reign]]
     return [next(same) for _, same in itertools.groupby(versions, key=lambda version: version[1])]
 
 
-def violations(sequence: Iterable[Reign]) -> list[str]:
-    """What is wrong with a sequence: a term with two holders, a term or a timeline that isn't higher than all before."""
-    wrong = []
-    before: Reign | None = None
-    for reign in sequence:
-        if before is not None:
-            if reign.term < before.term:
-                wrong.append(f"term {reign.term} after {before.term}")
-            elif reign.term == before.term and (reign.pod, reign.uid) != (before.pod, before.uid):
-                wrong.append(f"term {reign.term} has two holders: {before.pod} and {reign.pod}")
-            elif reign.term == before.term and reign.timeline < before.timeline:
-                wrong.append(f"timeline {reign.timeline} after {before.timeline} in term {reign.term}")
-            elif reign.term > before.term and reign.timeline <= before.timeline:
-                wrong.append(f"term {reign.term} reserves timeline {reign.timeline}, which isn't above {before.timeline}")
-        before = reign
-    return wrong
-
-
-class History:
+class LeaseHistory:
     """Watches the Lease from `with` to the end of it."""
 
     def __init__(self, release: Release) -> None:
@@ -66,7 +48,7 @@ class History:
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
 
-    def __enter__(self) -> History:
+    def __enter__(self) -> LeaseHistory:
         self._thread.start()
         return self
 
