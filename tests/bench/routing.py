@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from tests.bench.summary import Quantiles
-from tests.bench.watching import SLICES, Follower, leads_to
-from tests.cluster import chosen
+from tests.bench.watching import SLICES, leads_to
 from tests.robustness import programs
+from tests.robustness.following import Follower
 from tests.robustness.programs import Namespace
 from tests.robustness.waiting import wait_for
 
@@ -94,8 +93,7 @@ class Api:
 
 @contextmanager
 def _api(namespace: Namespace) -> Iterator[Api]:
-    command = ["kubectl", "proxy", "--port=0"]
-    with subprocess.Popen(command, env=chosen.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as proxy:
+    with programs.begin("kubectl", "proxy", "--port=0") as proxy:
         try:
             assert proxy.stdout is not None
             yield Api(namespace, int(proxy.stdout.readline().rpartition(":")[2]))
@@ -114,9 +112,9 @@ def measure(image: str) -> dict[str, object]:
         namespace.apply(*_objects(namespace.name, image))
         namespace.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/a", "pod/b", "pod/client")
         watch = Follower(
-            namespace.name, "get", "endpointslices", "--selector", "kubernetes.io/service-name=routed", "--watch", "--output", SLICES
+            namespace, "get", "endpointslices", "--selector", "kubernetes.io/service-name=routed", "--watch", "--output", SLICES
         )
-        with Follower(namespace.name, "logs", "--follow", "client") as client, watch:
+        with Follower(namespace, "logs", "--follow", "client") as client, watch:
             wait_for("the client asks", lambda: answers(client.lines), SECONDS)
             addresses = {name: namespace.get("pod", name)["status"]["podIP"] for name in ("a", "b")}
             found: dict[str, list[float]] = {}

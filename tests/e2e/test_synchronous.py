@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.robustness import programs, trial
 from tests.robustness.failpoint import faults
@@ -132,8 +131,7 @@ def insert(release: Release, id: int) -> Iterator[subprocess.Popen[str]]:
     """A client that inserts a row at the primary and waits for the answer as long as it takes."""
     client = release.client
     statement = f"psql -qAtX -v ON_ERROR_STOP=1 -h {release.primary().ip} -c \"INSERT INTO appends VALUES ('one', {id})\""
-    command = ["kubectl", "--namespace", release.namespace.name, *client.command("bash", "-c", statement)]
-    with subprocess.Popen(command, env=chosen.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with release.namespace.begin_kubectl(*client.command("bash", "-c", statement), errors=subprocess.STDOUT) as process:
         try:
             yield process
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
 from tests.robustness import programs
-from tests.robustness.agents import Agents
+from tests.robustness.agents import Agents, Line
 from tests.robustness.failpoint import acts
 from tests.robustness.programs import ProgramError
 from tests.robustness.release import Pod, Release
@@ -193,10 +192,10 @@ def test_of_two_that_claim_at_once_one_is_promoted(release: Release, drill: Dril
 def kill_at(release: Release, step: str, killed: list[str], but: str = "") -> Agents:
     """Kill the failover container of the first pod (other than `but`) that orders a step, at once; its name goes to `killed`."""
 
-    def on_line(pod: str, line: dict[str, Any]) -> None:
-        if not killed and pod != but and step in line.get("actions", []):
-            killed.append(pod)
-            nodes.kill_container(release.namespace.name, pod, "failover")
+    def on_line(line: Line) -> None:
+        if not killed and line.pod != but and line.orders(step):
+            killed.append(line.pod)
+            nodes.kill_container(release.namespace.name, line.pod, "failover")
 
     return Agents(release, on_line)
 

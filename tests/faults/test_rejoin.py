@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cluster import nodes, storage
 from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
-from tests.robustness.agents import Agents
+from tests.robustness.agents import Agents, Line
 from tests.robustness.client import Client
 from tests.robustness.failpoint import acts
 from tests.robustness.release import Pod, Release
@@ -111,11 +110,11 @@ def test_rewind_that_is_cut_short(release: Release, drill: Drills, node_faults: 
     """
     killed: list[str] = []
 
-    def on_line(pod: str, line: dict[str, Any]) -> None:
-        if not killed and "rewind" in line.get("actions", []):
-            killed.append(pod)
+    def on_line(line: Line) -> None:
+        if not killed and line.orders("rewind"):
+            killed.append(line.pod)
             release.wait("the rewind has begun", (volume(release, trial.old) / "dirty").exists, REWIND_SECONDS)
-            nodes.kill_container(release.namespace.name, pod, "postgres")
+            nodes.kill_container(release.namespace.name, line.pod, "postgres")
 
     with drill(release) as trial:
         write_much(release, trial.old)

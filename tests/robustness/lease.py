@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cluster import chosen
+from tests.robustness.following import Follower
 from tests.robustness.release import Release
 
 FORMAT = r'jsonpath={.metadata.annotations.ha-postgres/state}{"\n"}'
@@ -39,32 +37,20 @@ def reigns(versions: Iterable[tuple[float, Reign]]) -> list[tuple[float, Reign]]
 
 
 class LeaseHistory:
-    """Watches the Lease from `with` to the end of it."""
+    """Every version of a release's Lease that was seen, from `with` to the end of it."""
 
     def __init__(self, release: Release) -> None:
-        self._release = release
         self._versions: list[tuple[float, Reign]] = []
-        self._stopped = threading.Event()
-        self._process: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
+        watch = ("get", "lease", release.name, "--watch", "--output", FORMAT)
+        self._follower = Follower(release.namespace, *watch, on_line=self._note, again_after_s=RETRY_SECONDS)
 
     def __enter__(self) -> LeaseHistory:
-        self._thread.start()
+        self._follower.__enter__()
         return self
 
-    def _watch(self) -> None:
-        names = ["--namespace", self._release.namespace.name, "get", "lease", self._release.name]
-        command = ["kubectl", *names, "--watch", "--output", FORMAT]
-        while not self._stopped.is_set():
-            with subprocess.Popen(
-                command, env=chosen.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            ) as process:
-                self._process = process
-                assert process.stdout is not None
-                for line in process.stdout:
-                    if line.strip():
-                        self._versions.append((time.time(), Reign.of(json.loads(line))))
-            self._stopped.wait(RETRY_SECONDS)
+    def _note(self, line: str) -> None:
+        if line.strip():
+            self._versions.append((time.time(), Reign.of(json.loads(line))))
 
     @property
     def reigns(self) -> list[Reign]:
@@ -77,7 +63,4 @@ class LeaseHistory:
         return reigns(list(self._versions))
 
     def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        if self._process is not None:
-            self._process.terminate()
-        self._thread.join(10)
+        self._follower.__exit__()

@@ -57,6 +57,12 @@ def run(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
     return done.out
 
 
+def begin(*command: str, errors: int | None = None) -> subprocess.Popen[str]:
+    """Begin a program whose output is read as it comes. errors: where stderr goes, as subprocess has it; None: where ours goes."""
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    return subprocess.Popen(command, env=chosen.environment(), stdin=nothing, stdout=pipe, stderr=errors, text=True)
+
+
 @dataclass(frozen=True)
 class Namespace:
     """A namespace, and kubectl and helm in it."""
@@ -70,6 +76,10 @@ class Namespace:
     def kubectl(self, *arguments: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
         """Run kubectl and return what it prints."""
         return run("kubectl", "--namespace", self.name, *arguments, stdin=stdin, limit=limit)
+
+    def begin_kubectl(self, *arguments: str, errors: int | None = None) -> subprocess.Popen[str]:
+        """Begin a kubectl, as `begin` does."""
+        return begin("kubectl", "--namespace", self.name, *arguments, errors=errors)
 
     def get(self, *arguments: str) -> Any:
         """Return what `kubectl get` finds, as JSON: the object, or the list of a selection's items."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.cluster import chosen
 from tests.robustness.client import Client
+from tests.robustness.following import Follower
 from tests.robustness.release import Release
-from tests.robustness.traffic.sessions import END_SECONDS, LocalSession, Session, script
+from tests.robustness.traffic.sessions import LocalSession, Session, script
 
 SCRIPT = script("writer.sh")
 TABLE = "CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)"
@@ -129,37 +128,29 @@ class Writer(_Writing):
     """A writer in a client pod, from `with` to the end of it, whose lines come by kubectl."""
 
     def __enter__(self) -> Writer:
-        command = ["kubectl", "--namespace", self._client.namespace.name, *self._client.command("bash", "-c", *self._arguments)]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self._said = ""
-        self._process: subprocess.Popen[str] = subprocess.Popen(command, env=chosen.environment(), text=True, **pipes)  # type: ignore[call-overload]
-        self._reader = threading.Thread(target=self._read, name=self._name, daemon=True)
-        self._reader.start()
+        command = self._client.command("bash", "-c", *self._arguments)
+        self._follower = Follower(self._client.namespace, *command, on_line=self._take, errors=subprocess.STDOUT)
+        self._follower.__enter__()
         return self
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                self._note(line.strip())
-            except ValueError:
-                self._said += line
+    def _take(self, line: str) -> None:
+        try:
+            self._note(line.strip())
+        except ValueError:
+            self._said += line
 
     def stop(self) -> Log:
         """End it and return its complete log. Raise AssertionError if a part of the log is missing."""
         self._client.namespace.kubectl(*self._client.command("touch", f"/tmp/stop-{self._name}"))
-        self._reader.join(self._end_seconds)
+        self._follower.wait_end(self._end_seconds)
         assert self._log.complete, f"writer {self._name}: its log breaks off after {self.rows} rows\n{self._said[-2000:]}"
         return self._log
 
     def __exit__(self, *_: object) -> None:
         if not self._log.complete:
             self._client.namespace.try_kubectl(*self._client.command("touch", f"/tmp/stop-{self._name}"), limit=10)
-        self._process.terminate()
-        self._process.wait()
-        self._reader.join(END_SECONDS)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._follower.__exit__()
 
 
 class LocalWriter(_Writing, LocalSession[Log]):
