@@ -117,9 +117,7 @@ class Bench:
                 before = idle.requests(min(self._idle_s, QUIET_SECONDS)) if with_idle else {}
                 system.prepare()
                 system.deploy()
-                system.wait_serving()
-                system.add_clients()
-                system.wait_full_strength()
+                system.settle()
                 if self._mode.scale:
                     load.make(system, self._mode.scale)
                 self._put({"system": kind.system, "version": system.version()})

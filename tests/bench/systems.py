@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tests.bench.modes import QUIET, Mode
 from tests.cluster.paths import REPOSITORY
-from tests.robustness.programs import HAPG, run
+from tests.robustness.programs import run
 from tests.robustness.release import CHART, VALUES, Pod, Release
 
 
@@ -79,7 +79,7 @@ class HaPostgres(System):
 
     def switch_over(self, primary: Pod) -> None:
         """See System."""
-        run(str(HAPG), "switchover", self.name, "-n", self.namespace.name)
+        self.hapg("switchover")
 
     def renewed_at(self) -> float:
         """See System."""

@@ -10,8 +10,9 @@ from tests.cluster.fixtures import Cluster, cluster, node_faults
 from tests.cluster.paths import REPOSITORY
 from tests.robustness import programs
 from tests.robustness.lease import LeaseHistory
-from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.release import Release
 from tests.robustness.report import artifacts
+from tests.robustness.stock import installed
 
 MEASURED = pytest.StashKey[list[str]]()
 
@@ -22,12 +23,7 @@ __all__ = ["cluster", "node_faults"]
 @pytest.fixture(scope="session")
 def tutorial(cluster: Cluster) -> Iterator[Release]:
     """The page's release, at full strength, in a namespace of its own; all tests of the tutorial go on with it, in the page's order."""
-    with programs.namespace("e2e-tutorial") as namespace:
-        release = Release(namespace)
-        release.install(CHART, "--values", str(VALUES))
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+    with installed("e2e-tutorial") as release:
         yield release
 
 

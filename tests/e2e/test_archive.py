@@ -51,9 +51,7 @@ def archived(cluster: Cluster) -> Iterator[Archived]:
     with programs.namespace("e2e-archive") as namespace, storage.shared(namespace.name, CLAIM, "shared", 100 * 1024) as folder:
         release = Release(namespace)
         release.install(CHART, "--values", str(VALUES), "--set", "standbyMode=hot")
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+        release.settle()
         yield Archived(release, folder)
         release.uninstall()
 
@@ -81,7 +79,7 @@ def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archiv
 
     old = release.primary()
     [[archiver]] = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'archiver'")
-    namespace.kubectl("exec", old.name, "--container", "postgres", "--", "bash", "-c", f"kill -STOP {archiver}")
+    release.inside(old.name, "bash", "-c", f"kill -STOP {archiver}")
     for number in range(SEGMENTS_UNTIL_LOSS):
         sql(f"INSERT INTO kept VALUES ({number})")
         of_the_first = archived.switch()

@@ -36,7 +36,7 @@ class Guarded:
     def connects(self, pod: str, container: str, host: str, port: int) -> bool:
         """Whether a container of a pod reaches a port."""
         script = f"exec 3<>/dev/tcp/{host}/{port}"
-        return self.release.namespace.try_kubectl("exec", pod, "--container", container, "--", "bash", "-c", script).code == 0
+        return self.release.try_inside(pod, "bash", "-c", script, container=container).code == 0
 
 
 @pytest.fixture(scope="module")

@@ -44,9 +44,7 @@ def scripted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         )
         release = Release(namespace, replicas=2)
         release.install(CHART, "--values", str(VALUES), "--values", str(values), "--set", "replicas=2,standbyMode=hot")
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+        release.settle()
         yield release
 
 

@@ -113,7 +113,7 @@ def wait_sound(release: Release) -> None:
 def signal_receivers(release: Release, signal: str) -> None:
     """Send a signal to the WAL receiver of every standby."""
     for pod in release.standbys():
-        release.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", "bash", "-c", RECEIVERS % signal)
+        release.inside(pod.name, "bash", "-c", RECEIVERS % signal)
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def insert(release: Release, id: int) -> Iterator[subprocess.Popen[str]]:
 def reasons(release: Release) -> list[str]:
     """The reasons of the Events about its pods."""
     names = {pod.name for pod in release.pods()}
-    return [each["reason"] for each in release.namespace.get("events") if each["involvedObject"].get("name") in names]
+    return [event.reason for event in release.events() if event.about in names]
 
 
 def test_both_standbys_may_acknowledge(strict: Release, reigns: LeaseHistory) -> None:

@@ -15,7 +15,7 @@ from tests.robustness.failpoint import faults
 from tests.robustness.failpoint.faults import Fault
 from tests.robustness.lease import LeaseHistory
 from tests.robustness.programs import ProgramError
-from tests.robustness.release import Pod, Release
+from tests.robustness.release import Pod, Release, identities
 from tests.robustness.trial import Trial
 from tests.robustness.validate import rows, terms
 
@@ -190,11 +190,6 @@ class TestAutomaticFailover:
     def test_rows_of_the_time_before_all_faults_are_there(self, tutorial: Release) -> None:
         assert tutorial.client.sql("SELECT count(*), sum(number) FROM tutorial") == [["1000", "500500"]]
         assert rows.missing_rows(tutorial) == {}
-
-
-def identities(pods: list[Pod]) -> dict[str, tuple[str, int]]:
-    """What changes when a pod or one of its containers is restarted."""
-    return {pod.name: (pod.uid, pod.restarts) for pod in pods}
 
 
 def answers(release: Release) -> list[bool]:

@@ -15,7 +15,6 @@ from tests.cluster.fixtures import Cluster
 from tests.cluster.images import FAILOVER_IMAGE, Edit
 from tests.robustness import programs
 from tests.robustness.failpoint import faults
-from tests.robustness.programs import HAPG
 from tests.robustness.release import CHART, VALUES, Pod, Release
 from tests.robustness.traffic.writers import Writer, wait_table
 from tests.robustness.validate import rows, writes
@@ -55,9 +54,7 @@ def release(cluster: Cluster) -> Iterator[Release]:
         release = Release(namespace)
         release.install(CHART, "--values", str(VALUES))
         patch(release, {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}})
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+        release.settle()
         yield release
 
 
@@ -79,19 +76,15 @@ def set_unknown_setting(release: Release) -> None:
     release.look_again()
 
 
-def log(release: Release, pod: str) -> str:
-    return release.namespace.kubectl("logs", pod, "--container", "failover")
-
-
 def replace_pod(release: Release, pod: Pod, image: str) -> None:
     """Delete a pod and wait for the one in its place, of this image."""
     release.namespace.kubectl("delete", "pod", pod.name)
     release.wait_replaced(pod)
-    assert (BEGINS in log(release, pod.name)) is (image == NEXT)
+    assert (BEGINS in release.agent_log(pod.name)) is (image == NEXT)
 
 
 def switch_over(release: Release, to: str) -> None:
-    programs.run(str(HAPG), "switchover", release.name, "--namespace", release.namespace.name, "--to", to, limit=60)
+    release.hapg("switchover", "--to", to)
     release.wait_full_strength()
     assert release.primary().name == to
 
@@ -147,7 +140,7 @@ def upgrade_and_roll_back(release: Release, writer: Writer) -> None:
 def test_an_upgrade_and_a_rollback_lose_nothing(release: Release, measured: list[str]) -> None:
     set_unknown_setting(release)
     for pod in release.pods():
-        release.wait(f"{pod.name} passes over the setting", lambda name=pod.name: WARNING in log(release, name), 120)  # type: ignore[misc]
+        release.wait(f"{pod.name} passes over the setting", lambda name=pod.name: WARNING in release.agent_log(name), 120)  # type: ignore[misc]
     wait_table(release, release.client)
     with Writer(release.client, "versions-service") as writer:
         upgrade_and_roll_back(release, writer)
@@ -162,7 +155,7 @@ def test_an_upgrade_and_a_rollback_lose_nothing(release: Release, measured: list
 
 def test_each_agent_says_once_what_it_does_not_know(release: Release) -> None:
     for pod in release.pods():
-        assert log(release, pod.name).count(WARNING) == 1
+        assert release.agent_log(pod.name).count(WARNING) == 1
 
 
 def test_an_agent_does_not_run_beside_another_versions_supervisor(release: Release) -> None:

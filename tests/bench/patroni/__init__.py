@@ -62,7 +62,7 @@ class Patroni(System):
 
     def switch_over(self, primary: Pod) -> None:
         """See System."""
-        self.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "python3", "-c", SWITCHOVER, primary.name)
+        self.inside(primary.name, "python3", "-c", SWITCHOVER, primary.name)
 
     def describe(self) -> str:
         """See Release."""
@@ -70,7 +70,7 @@ class Patroni(System):
         parts = [kubectl("get", "pods", "--output", "wide", "--label-columns", ROLE).text]
         for pod in (f"{self.name}-{number}" for number in range(self.replicas)):
             parts.append(f"--- {pod}")
-            parts.append(kubectl("exec", pod, "--container", "postgres", "--", "python3", "-c", MEMBERS).text)
+            parts.append(self.try_inside(pod, "python3", "-c", MEMBERS).text)
             parts.append(kubectl("logs", pod, "--container", "postgres", "--tail", LOG_LINES).text)
         return "\n".join(parts)
 
