@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster
+from tests.robustness.failpoint import acts
 from tests.robustness.release import Release, identities
 from tests.robustness.stock import installed
 
@@ -15,8 +16,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
 MISTAKE = 'postgresql.pgHba[1]: invalid authentication method "scram-sha256"'
 LINES = "host orders reporting 10.0.0.0/8 scram-sha-256", "host all reporting 10.0.0.0/8 scram-sha256"
 RULES = "SELECT count(*) FROM pg_hba_file_rules WHERE user_name = '{reporting}' AND error IS NULL"
-
-KILL = "kill -9 $(head -1 /var/lib/postgresql/data/pgdata/postmaster.pid)"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def test_servers_that_start_again_take_what_they_took_before(release: Release) -
     volumes = markers(release)
     release.fail_over()
     standby = release.standbys()[-1]
-    release.namespace.kubectl("exec", standby.name, "--container", "postgres", "--", "bash", "-c", KILL)
+    acts.kill_postmaster_by_exec(release, standby)
     release.wait_full_strength()
     assert release.client.sql("SELECT number FROM kept ORDER BY 1") == [["1"], ["2"]]
     assert markers(release) == volumes

@@ -16,8 +16,8 @@ from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
 from tests.robustness import programs, trial
-from tests.robustness.failpoint import faults
-from tests.robustness.failpoint.faults import DATA
+from tests.robustness.failpoint import acts, faults
+from tests.robustness.failpoint.acts import DATA
 from tests.robustness.release import Pod, Release, identities
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -134,14 +134,11 @@ def test_a_primary_that_was_ahead_of_its_successor_comes_back(release: Release, 
     release.wait_full_strength()
     old = release.primary()
     client = release.client_apart_from(old.node)
-    programs.run("kubectl", "cordon", old.node)
-    try:
+    with acts.cordoned(release, old.node):
         release.inside(old.name, "bash", "-c", WRITE_WHAT_NOBODY_RECEIVES)
-        release.namespace.kubectl("delete", "pod", old.name, "--force", "--grace-period=0", "--wait=false")
+        acts.delete(release, old, grace=0)
         release.wait("another is primary", lambda: release.primary().name != old.name, 60)
         release.wait("it can be written", lambda: client.try_psql("INSERT INTO fork VALUES ('after')").code == 0, 30)
-    finally:
-        programs.run("kubectl", "uncordon", old.node)
     release.wait_full_strength(asker=client)
     for pod in release.pods():
         release.wait(f"{pod.name} has the rows", lambda pod=pod: rows(release, pod) == [["after", "1"], ["both", "1000"]], 30)  # type: ignore[misc]

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
 from tests.robustness import programs, trial
 from tests.robustness.failpoint import faults
+from tests.robustness.failpoint.processes import RECEIVER, signal_process
 from tests.robustness.programs import HAPG
-from tests.robustness.release import Pod, Release, identities
+from tests.robustness.release import Release, identities
 from tests.robustness.stock import installed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -155,10 +155,6 @@ def test_the_documented_role_is_enough(release: Release, operator: Path) -> None
     release.wait_full_strength()
 
 
-def signal_receiver(release: Release, pod: Pod, number: int) -> None:
-    nodes.kill_process(release.namespace.name, pod.name, "postgres", "walreceiver", number)
-
-
 @pytest.mark.faults
 def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release) -> None:
     if not faults.NODE.possible:
@@ -168,9 +164,9 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
     client = release.client_apart_from(old.node)
     client.sql("CREATE TABLE IF NOT EXISTS kept AS SELECT 1 AS number")
     for pod in standbys:
-        signal_receiver(release, pod, signal.SIGSTOP)
+        signal_process(release, pod, RECEIVER, signal.SIGSTOP)
     client.sql(BEHIND)
-    with faults.undone(faults.NODE, old) as undo:
+    with faults.undone(faults.NODE, release, old) as undo:
 
         def recorded() -> bool:
             """The Lease says where the primary's WAL ends: what a lost node can't tell any more."""
@@ -183,7 +179,7 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
         # What waits in its socket must not be received when it goes on.
         for number in (signal.SIGTERM, signal.SIGCONT):
             for pod in standbys:
-                signal_receiver(release, pod, number)
+                signal_process(release, pod, RECEIVER, number)
 
         def blocked() -> list[str]:
             found = [text for text in release.status()["warnings"] if "maxLagBytes" in text]

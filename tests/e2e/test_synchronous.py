@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.cluster.fixtures import Cluster
 from tests.robustness import programs, trial
-from tests.robustness.failpoint import faults
+from tests.robustness.failpoint import acts, faults
 from tests.robustness.failpoint.faults import Fault
 from tests.robustness.lease import LeaseHistory
 from tests.robustness.release import CHART, VALUES, Release
@@ -24,9 +24,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
 CHANGE_SECONDS = 60.0
 PUBLICATION = "ha-postgres/publication"
-RECEIVERS = r"""for file in /proc/[0-9]*/cmdline; do
-  if [[ $(tr '\0' ' ' <"$file" 2>/dev/null) == postgres:*walreceiver* ]]; then kill -%s "${file//[^0-9]/}"; fi
-done; true"""
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
@@ -110,22 +107,6 @@ def wait_sound(release: Release) -> None:
     release.wait("its standbys are the synchronous set", lambda: sound(release), CHANGE_SECONDS)
 
 
-def signal_receivers(release: Release, signal: str) -> None:
-    """Send a signal to the WAL receiver of every standby."""
-    for pod in release.standbys():
-        release.inside(pod.name, "bash", "-c", RECEIVERS % signal)
-
-
-@contextmanager
-def nobody_streams(release: Release) -> Iterator[Callable[[], None]]:
-    """Every standby's receiver is frozen; gives the function that thaws them."""
-    signal_receivers(release, "STOP")
-    try:
-        yield lambda: signal_receivers(release, "CONT")
-    finally:
-        signal_receivers(release, "CONT")
-
-
 @contextmanager
 def insert(release: Release, id: int) -> Iterator[subprocess.Popen[str]]:
     """A client that inserts a row at the primary and waits for the answer as long as it takes."""
@@ -162,7 +143,7 @@ def test_a_failover_loses_nothing(strict: Release, fault: Fault, reigns: LeaseHi
 
 
 def test_strict_writes_wait_for_a_standby(strict: Release) -> None:
-    with nobody_streams(strict) as thaw, insert(strict, 1) as client:
+    with acts.nobody_streams(strict) as thaw, insert(strict, 1) as client:
         strict.wait("the write waits", lambda: ask(strict, WAITING) == [["1"]], CHANGE_SECONDS)
         strict.wait("an Event says so", lambda: "WritesWait" in reasons(strict), CHANGE_SECONDS)
         assert client.poll() is None
@@ -176,7 +157,7 @@ def test_strict_writes_wait_for_a_standby(strict: Release) -> None:
 
 def test_preferred_writes_go_on_without_a_standby(preferred: Release) -> None:
     preferred.client.sql("CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)", host=preferred.primary().ip)
-    with nobody_streams(preferred) as thaw:
+    with acts.nobody_streams(preferred) as thaw:
         with insert(preferred, 1) as client:
             assert client.wait(CHANGE_SECONDS) == 0
         preferred.wait("an Event says so", lambda: "Asynchronous" in reasons(preferred), CHANGE_SECONDS)

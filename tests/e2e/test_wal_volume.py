@@ -9,9 +9,10 @@ import pytest
 from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster, NodeFaults
 from tests.robustness import programs
-from tests.robustness.failpoint.faults import DATA
+from tests.robustness.failpoint.acts import DATA
 from tests.robustness.release import Pod, Release
 from tests.robustness.stock import installed
+from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -61,8 +62,7 @@ def test_a_pod_hands_over_and_finds_its_wal_again(apart: Release) -> None:
 def test_a_former_primary_is_rewound_on_both_volumes(apart: Release, node_faults: NodeFaults) -> None:
     before, old = wal_is_apart(apart), apart.primary()
     beside = apart.client_on(old.node)
-    script = f'setsid psql -X -h {old.ip} -c "{MUCH}" >/dev/null 2>&1 </dev/null &'
-    beside.namespace.kubectl(*beside.command("bash", "-c", script))
+    bulk.begin(beside, old.ip, MUCH)
     apart.wait("it writes", lambda: apart.client.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%'") != [["0"]], 20)
     node_faults.partition(old.node)
     elsewhere = apart.client_apart_from(old.node)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.robustness.failpoint import acts
+from tests.robustness.failpoint import processes
 from tests.robustness.release import Release
 from tests.robustness.stock import Kind, Stock
 
@@ -35,7 +35,7 @@ RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 
 def status(release: Release) -> tuple[int, dict[str, Any]]:
-    done = acts.status(release, "--output", "json")
+    done = release.try_hapg("status", "--output", "json")
     return done.code, json.loads(done.out) if done.out.startswith("{") else {}
 
 
@@ -62,7 +62,7 @@ def test_much_wal_to_replay(stock: Stock, spoilt: None, replicas: int, gigabytes
     rows = load(release, gigabytes)
     term = int(release.lease()["term"])
     for pod in release.pods():
-        acts.kill_container(release, pod)
+        processes.kill_container(release, pod)
     seen: list[tuple[int, dict[str, Any]]] = []
 
     def writes() -> bool:
@@ -111,6 +111,6 @@ def test_replay_backlog_at_a_failover(stock: Stock, spoilt: None, node_faults: N
     node_faults.boot(old.node)
     nodes.wait_ready()
     [paused] = [pod for pod in late if pod.name != release.primary().name]
-    release.wait("it says why it doesn't stream", lambda: SAYS_PAUSED in acts.status(release).out, RECOVERY_SECONDS)
+    release.wait("it says why it doesn't stream", lambda: SAYS_PAUSED in release.try_hapg("status").out, RECOVERY_SECONDS)
     asker.sql(RESUME, host=paused.ip)
     release.wait_full_strength(RECOVERY_SECONDS, asker)

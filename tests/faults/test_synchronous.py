@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
@@ -15,9 +14,10 @@ from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
 from tests.robustness.client import Client
 from tests.robustness.drill import Drill
-from tests.robustness.failpoint import acts
+from tests.robustness.failpoint import acts, processes
+from tests.robustness.failpoint.processes import BOTH, frozen
 from tests.robustness.programs import ProgramError
-from tests.robustness.release import Pod, Release
+from tests.robustness.release import Release
 from tests.robustness.report import histories
 from tests.robustness.stock import Kind, Stock
 from tests.robustness.traffic.registers import Register
@@ -74,12 +74,12 @@ def _delete_by_force(release: Release, trial: Drill, _: NodeFaults) -> None:
 
 
 def _kill_postmaster(release: Release, trial: Drill, _: NodeFaults) -> None:
-    acts.kill_postmaster(release, trial.old)
+    processes.kill_postmaster(release, trial.old)
     trial.wait_writes_on_new_timeline()
 
 
 def _kill_container(release: Release, trial: Drill, _: NodeFaults) -> None:
-    acts.kill_container(release, trial.old)
+    processes.kill_container(release, trial.old)
     trial.wait_writes_on_new_timeline()
 
 
@@ -102,12 +102,9 @@ def _partition(release: Release, trial: Drill, faults: NodeFaults) -> None:
     nodes.wait_ready()
 
 
-def _freeze(release: Release, trial: Drill, faults: NodeFaults, containers: tuple[str, ...] = ("postgres", "failover")) -> None:
-    for container in containers:
-        faults.freeze(release.namespace.name, trial.old.name, container, trial.old.node)
-    time.sleep(2 * TTL)
-    for container in containers:
-        faults.thaw(release.namespace.name, trial.old.name, container, trial.old.node)
+def _freeze(release: Release, trial: Drill, faults: NodeFaults, containers: tuple[str, ...] = BOTH) -> None:
+    with frozen(faults, release, [trial.old], containers):
+        time.sleep(2 * TTL)
     trial.thawed()
     trial.wait_writes()
 
@@ -128,9 +125,7 @@ def _cut_api(release: Release, trial: Drill, faults: NodeFaults) -> None:
 
 
 def _kill_everything(release: Release, trial: Drill, _: NodeFaults) -> None:
-    for container in ("postgres", "failover"):
-        for pod in release.pods():
-            acts.kill_container(release, pod, container)
+    processes.kill_everything(release)
     trial.wait_writes_on_new_timeline()
 
 
@@ -210,18 +205,6 @@ def test_a_row_is_a_linearizable_register(release: Release, drill: Drills, node_
     assert linearizable.check(history) == Verdict("linearizable")
 
 
-@contextmanager
-def frozen(release: Release, faults: NodeFaults, pods: list[Pod]) -> Iterator[None]:
-    """The servers of some pods stand still for as long as the context lasts."""
-    for pod in pods:
-        faults.freeze(release.namespace.name, pod.name, "postgres", pod.node)
-    try:
-        yield
-    finally:
-        for pod in pods:
-            faults.thaw(release.namespace.name, pod.name, "postgres", pod.node)
-
-
 @pytest.mark.faults
 def test_strict_writes_wait_without_any_replica(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """Both replicas stand still; the waits of some writes are cancelled; then the replicas run on.
@@ -229,7 +212,7 @@ def test_strict_writes_wait_without_any_replica(release: Release, drill: Drills,
     Guarantee: writes wait, and go on afterwards; nothing is lost; a cancelled wait is answered by a WARNING, and counts as uncertain.
     """
     with drill(release, answer_s=6 * TTL) as trial:
-        with frozen(release, node_faults, release.standbys()):
+        with frozen(node_faults, release, release.standbys(), ["postgres"]):
             time.sleep(2)
             before = trial.rows
             cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -252,7 +235,7 @@ def test_preferred_writes_go_on_without_any_replica(stock: Stock, spoilt: None, 
     release = stock.get(PREFERRED)
     wait_set(release, 2)
     with drill(release, answer_s=6 * TTL) as trial:
-        with frozen(release, node_faults, release.standbys()):
+        with frozen(node_faults, release, release.standbys(), ["postgres"]):
             trial.wait_writes()
         trial.wait_writes()
         wait_set(release, 2)
@@ -268,7 +251,7 @@ def test_a_replica_of_the_set_is_stuck_and_back(release: Release, drill: Drills,
     Guarantee: writes go on with the other one, nothing is lost, and both are in the set again afterwards.
     """
     with drill(release) as trial:
-        with frozen(release, node_faults, release.standbys()[:1]):
+        with frozen(node_faults, release, release.standbys()[:1], ["postgres"]):
             time.sleep(seconds)
             trial.wait_writes()
         wait_set(release, 2)
@@ -286,7 +269,7 @@ def test_a_replica_of_the_set_is_lost_and_then_the_primary(release: Release, dri
         replica = release.standbys()[-1]
         node_faults.partition(replica.node)
         time.sleep(TTL)
-        acts.kill_container(release, trial.old)
+        processes.kill_container(release, trial.old)
         node_faults.heal(replica.node)
         nodes.wait_ready()
         trial.wait_writes_on_new_timeline()
@@ -339,7 +322,7 @@ def test_whoever_is_waited_for_is_recorded(release: Release, drill: Drills, node
     Guarantee: the setting never names a standby whose volume isn't in the Lease's record; nothing is lost.
     """
     with drill(release) as trial, Watch(release, trial.asker) as watch:
-        with frozen(release, node_faults, release.standbys()[:1]):
+        with frozen(node_faults, release, release.standbys()[:1], ["postgres"]):
             wait_set(release, 1)
         wait_set(release, 2)
         acts.delete(release, trial.old)

@@ -26,7 +26,8 @@ START_SECONDS = 240.0
 FULL_STRENGTH_SECONDS = 180.0
 FAILOVER_SECONDS = 120.0
 LOG_LINES = "12"
-ALL_LINES = -1
+ALL_LINES, RECENT_LINES = -1, 40
+"""Of an agent's log."""
 
 TITLES = r"""for file in /proc/[0-9]*/cmdline; do
   title=$(tr '\0' ' ' <"$file" 2>/dev/null)

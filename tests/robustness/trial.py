@@ -65,7 +65,7 @@ class Trial:
         return wrong
 
 
-def run(release: Release, fault: Fault, label: str) -> Trial:
+def run(release: Release, fault: Fault[Release], label: str) -> Trial:
     """Do a fault to the primary while rows are written; return when the release is at full strength again."""
     release.wait_full_strength()
     old = release.primary()
@@ -75,7 +75,7 @@ def run(release: Release, fault: Fault, label: str) -> Trial:
     with (
         Writer(client, f"{label}-service") as service,
         Writer(client, f"{label}-pinned", host=old.ip, per_second=20, pause_ms=250) as pinned,
-        undone(fault, old) as undo,
+        undone(fault, release, old) as undo,
     ):
         release.wait("rows are acknowledged", lambda: service.rows > ROWS_BEFORE and pinned.rows > ROWS_BEFORE // 10, WRITES_SECONDS)
         begun = time.monotonic()

@@ -1,19 +1,19 @@
-"""What is done to a release, in a line each."""
+"""What is done to a release through the API, as anybody may do it."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from tests.cluster import nodes
-from tests.robustness import programs
-from tests.robustness.client import Client
-from tests.robustness.programs import Done
 from tests.robustness.release import Pod, Release
 
-RESTART_SECONDS = 60.0
-STATUS_SECONDS = 60.0
-STOP = "/tmp/stop-connecting"
-CONNECTS = f"rm -f {STOP}; until [[ -e {STOP} ]]; do psql -qAtXc 'SELECT 1' 2>&1 >/dev/null; sleep 0.2; done"
+ROLL_SECONDS = 300
+DRAIN_SECONDS = 180
+DATA = "/var/lib/postgresql/data/pgdata"
+KILL_POSTMASTER = f"read -r pid <{DATA}/postmaster.pid && kill -9 $pid"
+SIGNAL_RECEIVERS = r"""for file in /proc/[0-9]*/cmdline; do
+  if [[ $(tr '\0' ' ' <"$file" 2>/dev/null) == postgres:*walreceiver* ]]; then kill -%s "${file//[^0-9]/}"; fi
+done; true"""
 
 
 def delete(release: Release, *pods: Pod, grace: int | None = None) -> None:
@@ -24,14 +24,7 @@ def delete(release: Release, *pods: Pod, grace: int | None = None) -> None:
 
 def switchover(release: Release, to: Pod | None = None) -> None:
     """Have the primary hand over by `hapg switchover`."""
-    options = ["--to", to.name] if to is not None else []
-    programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, *options)
-
-
-def status(release: Release, *options: str) -> Done:
-    """What `hapg status` says, whatever that is."""
-    command = (str(programs.HAPG), "status", release.name, "--namespace", release.namespace.name)
-    return programs.attempt(*command, *options, limit=STATUS_SECONDS)
+    release.hapg("switchover", *(["--to", to.name] if to is not None else []))
 
 
 def scale(release: Release, replicas: int) -> None:
@@ -39,33 +32,52 @@ def scale(release: Release, replicas: int) -> None:
     release.namespace.kubectl("scale", f"statefulset/{release.name}", f"--replicas={replicas}")
 
 
-def kill_postmaster(release: Release, pod: Pod) -> None:
-    """kill -9 of the server's first process."""
-    nodes.kill_process(release.namespace.name, pod.name, "postgres", r"^postgres -D|/postgres -D")
+def roll(release: Release) -> None:
+    """Replace all pods, as an upgrade of the image does, and wait until that is done."""
+    name = f"statefulset/{release.name}"
+    release.namespace.kubectl("rollout", "restart", name)
+    release.namespace.kubectl("rollout", "status", name, f"--timeout={ROLL_SECONDS}s", limit=ROLL_SECONDS + 10.0)
+    release.wait_full_strength()
 
 
-def kill_container(release: Release, pod: Pod, container: str = "postgres") -> None:
-    """kill -9 of everything in a container."""
-    nodes.kill_container(release.namespace.name, pod.name, container)
+@contextmanager
+def cordoned(release: Release, node: str) -> Iterator[None]:
+    """A node takes no pods for as long as the context lasts."""
+    release.namespace.kubectl("cordon", node)
+    try:
+        yield
+    finally:
+        release.namespace.kubectl("uncordon", node)
 
 
-def agent_log(release: Release, pod: Pod, lines: int = 40) -> str:
-    """The end of what a pod's agent has said."""
-    return release.namespace.kubectl("logs", pod.name, "--container", "failover", "--tail", str(lines))
+@contextmanager
+def drained(release: Release, node: str, seconds: int = DRAIN_SECONDS) -> Iterator[None]:
+    """The release's pods are taken off a node, under the PodDisruptionBudget, and may return at the end. seconds: it may take so long."""
+    only = f"--pod-selector={release.selector}"
+    try:
+        release.namespace.kubectl("drain", node, only, "--delete-emptydir-data", f"--timeout={seconds}s", limit=seconds + 10.0)
+        yield
+    finally:
+        release.namespace.kubectl("uncordon", node)
 
 
-def kill_failover_container(release: Release, pod: Pod, client: Client) -> str:
-    """kill -9 of everything in a failover container. A client connects anew through the Service, five times a second, until the container
-    is back and ready; return what it was told when it wasn't let in.
+def kill_postmaster_by_exec(release: Release, pod: Pod) -> None:
+    """kill -9 of the server's first process, by a command in its container."""
+    release.inside(pod.name, "bash", "-c", KILL_POSTMASTER)
+
+
+def _signal_receivers(release: Release, signal: str) -> None:
+    for pod in release.standbys():
+        release.inside(pod.name, "bash", "-c", SIGNAL_RECEIVERS % signal)
+
+
+@contextmanager
+def nobody_streams(release: Release) -> Iterator[Callable[[], None]]:
+    """The WAL receiver of every standby stands still, by commands in their containers; gives the function that lets them run on, and
+    calls it in the end.
     """
-    count = '{.status.initContainerStatuses[?(@.name=="failover")].restartCount}'
-    restarts = int(release.namespace.kubectl("get", "pod", pod.name, f"--output=jsonpath={count}"))
-    with ThreadPoolExecutor(1) as pool:
-        told = pool.submit(client.namespace.kubectl, *client.command("bash", "-c", CONNECTS), limit=2 * RESTART_SECONDS)
-        try:
-            kill_container(release, pod, "failover")
-            for reached in (f"jsonpath={count}={restarts + 1}", "condition=Ready"):
-                release.namespace.kubectl("wait", "pod", pod.name, f"--for={reached}", f"--timeout={RESTART_SECONDS:.0f}s")
-        finally:
-            client.namespace.kubectl(*client.command("touch", STOP))
-        return told.result()
+    _signal_receivers(release, "STOP")
+    try:
+        yield lambda: _signal_receivers(release, "CONT")
+    finally:
+        _signal_receivers(release, "CONT")

@@ -1,4 +1,4 @@
-"""What is done to the primary of a release."""
+"""Faults with a name that are done to the primary of a release, and how each is undone."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from tests.cluster import chosen, nodes
-from tests.robustness import programs
+from tests.robustness.failpoint import acts, processes
 from tests.robustness.release import Pod, Release
 
-DATA = "/var/lib/postgresql/data/pgdata"
+R = TypeVar("R", bound=Release)
 
 
 @dataclass(frozen=True)
-class Fault:
+class Fault(Generic[R]):
     """A fault: its name, what it does to the primary, and how that is undone once writes go on.
 
     local_only: it needs the hand of the local cluster.
     """
 
     name: str
-    inject: Callable[[Release, Pod], None]
-    undo: Callable[[Pod], None] | None = None
+    inject: Callable[[R, Pod], None]
+    undo: Callable[[R, Pod], None] | None = None
     local_only: bool = False
 
     @property
@@ -32,48 +33,53 @@ class Fault:
         return not self.local_only or chosen.is_local()
 
 
-def _delete_pod(release: Release, primary: Pod) -> None:
-    release.namespace.kubectl("delete", "pod", primary.name, "--wait=false")
+def _delete(release: Release, primary: Pod) -> None:
+    acts.delete(release, primary)
 
 
 def _delete_by_force(release: Release, primary: Pod) -> None:
-    release.namespace.kubectl("delete", "pod", primary.name, "--force", "--grace-period=0", "--wait=false")
+    acts.delete(release, primary, grace=0)
 
 
-def _switch_over(release: Release, primary: Pod) -> None:
-    programs.run(str(programs.HAPG), "switchover", release.name, "--namespace", release.namespace.name, limit=60)
-
-
-def _kill_postmaster(release: Release, primary: Pod) -> None:
-    script = f"read -r pid <{DATA}/postmaster.pid && kill -9 $pid"
-    release.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "bash", "-c", script)
+def _switch_over(release: Release, _: Pod) -> None:
+    acts.switchover(release)
 
 
 def _kill_container(release: Release, primary: Pod) -> None:
-    nodes.kill_container(release.namespace.name, primary.name, "postgres")
+    processes.kill_container(release, primary)
 
 
 def _power_off(_: Release, primary: Pod) -> None:
     nodes.power_off(primary.node)
 
 
-def _boot(primary: Pod) -> None:
+def _boot(_: Release, primary: Pod) -> None:
     nodes.boot(primary.node)
     nodes.wait_ready()
 
 
-GRACEFUL = Fault("graceful", _delete_pod)
+def _partition(_: Release, primary: Pod) -> None:
+    nodes.partition(primary.node)
+
+
+def _heal(_: Release, primary: Pod) -> None:
+    nodes.heal(primary.node)
+    nodes.wait_ready()
+
+
+GRACEFUL = Fault("graceful", _delete)
 FORCE = Fault("force", _delete_by_force)
 SWITCHOVER = Fault("switchover", _switch_over)
-POSTMASTER = Fault("postmaster", _kill_postmaster)
+POSTMASTER = Fault("postmaster", acts.kill_postmaster_by_exec)
 CONTAINER = Fault("container", _kill_container, local_only=True)
 NODE = Fault("node", _power_off, _boot, local_only=True)
+PARTITION = Fault("partition", _partition, _heal, local_only=True)
 
 
 @contextmanager
-def undone(fault: Fault, primary: Pod) -> Iterator[Callable[[], None]]:
+def undone(fault: Fault[R], release: R, primary: Pod) -> Iterator[Callable[[], None]]:
     """Gives the function that undoes a fault, and calls it in the end if nobody has."""
     with contextlib.ExitStack() as stack:
         if fault.undo is not None:
-            stack.callback(fault.undo, primary)
+            stack.callback(fault.undo, release, primary)
         yield stack.close
