@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from tests.bench.summary import Quantiles
 from tests.bench.watching import SLICES, leads_to
 from tests.robustness import programs
+from tests.robustness.client import restricted_pod
 from tests.robustness.following import Follower
 from tests.robustness.programs import Namespace
 from tests.robustness.waiting import wait_for
@@ -158,22 +159,10 @@ def _objects(namespace: str, image: str) -> list[dict[str, object]]:
 
 
 def _pod(name: str, image: str, script: str, variables: dict[str, str]) -> dict[str, object]:
-    container = {
+    container: dict[str, object] = {
         "name": "python",
         "image": image,
         "command": ["python3", "-u", "-c", script],
         "env": [{"name": key, "value": value} for key, value in variables.items()],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 0,
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [container],
-        },
-    }
+    return restricted_pod(name, container, terminationGracePeriodSeconds=0)

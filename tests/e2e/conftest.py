@@ -7,8 +7,6 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster, cluster, node_faults
-from tests.cluster.paths import REPOSITORY
-from tests.robustness import programs
 from tests.robustness.lease import LeaseHistory
 from tests.robustness.release import Release
 from tests.robustness.report import artifacts
@@ -50,10 +48,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Save what there is to know about the namespaces that are in use when a test fails."""
     report = yield
-    if report.failed and programs.OPEN:
-        folder = artifacts.save_all(item.nodeid)
-        report.sections.append(("artifacts", str(folder.relative_to(REPOSITORY))))
+    artifacts.attach(report)
     return report

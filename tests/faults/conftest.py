@@ -9,8 +9,6 @@ import pytest
 
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster, NodeFaults, cluster, node_faults
-from tests.cluster.paths import REPOSITORY
-from tests.robustness import programs
 from tests.robustness.drill import Drill
 from tests.robustness.release import Release
 from tests.robustness.report import artifacts, faults_page, histories
@@ -71,8 +69,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     found = yield
     if found.failed:
         item.stash[FAILED] = True
-        if programs.OPEN:
-            found.sections.append(("artifacts", str(artifacts.save_all(item.nodeid).relative_to(REPOSITORY))))
+        artifacts.attach(found)
     if found.when == "call" or not found.passed:
         faults_page.keep(_entry(item, found))
     return found

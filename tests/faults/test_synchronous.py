@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import threading
 import time
 from collections.abc import Callable
 
@@ -12,17 +10,16 @@ import pytest
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
-from tests.robustness.client import Client
 from tests.robustness.drill import Drill
 from tests.robustness.failpoint import acts, processes
 from tests.robustness.failpoint.processes import BOTH, frozen
-from tests.robustness.programs import ProgramError
 from tests.robustness.release import Release
 from tests.robustness.report import histories
 from tests.robustness.stock import Kind, Stock
 from tests.robustness.traffic.registers import Register
 from tests.robustness.validate import linearizable
 from tests.robustness.validate.linearizable import Verdict
+from tests.robustness.validate.synchronous import SET_SECONDS, Watch, wait_set
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -30,7 +27,6 @@ TTL = 6.0
 SYNCHRONOUS = Kind(("--set", "replication.mode=synchronous"))
 PREFERRED = Kind(("--set", "replication.mode=synchronous", "--set", "replication.synchronousPolicy=preferred"))
 ON_DISKS = Kind(SYNCHRONOUS.options, disks="storage")
-SET_SECONDS = 60.0
 
 Act = Callable[[Release, Drill, NodeFaults], None]
 
@@ -41,26 +37,6 @@ def release(stock: Stock, spoilt: None, node_faults: NodeFaults) -> Release:
     found = stock.get(SYNCHRONOUS)
     wait_set(found, 2)
     return found
-
-
-def setting(release: Release) -> str:
-    """What the primary waits for."""
-    return release.client_apart_from("").sql("SHOW synchronous_standby_names")[0][0]
-
-
-def wait_set(release: Release, size: int) -> None:
-    """Wait until so many replicas are in the set of which one has to have each commit."""
-
-    def complete() -> bool:
-        names = setting(release)
-        return names.startswith("ANY 1 (") and names.count(",") == size - 1 and len(synchronous(release)) == size
-
-    release.wait(f"{size} replicas are in the synchronous set", complete, SET_SECONDS)
-
-
-def synchronous(release: Release) -> list[str]:
-    """The replicas that take part in the quorum."""
-    return [each.name for each in release.replication() if each.sync_state == "quorum"]
 
 
 def _delete(release: Release, trial: Drill, _: NodeFaults) -> None:
@@ -274,45 +250,6 @@ def test_a_replica_of_the_set_is_lost_and_then_the_primary(release: Release, dri
         nodes.wait_ready()
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
-
-
-class Watch:
-    """Compares the setting with the Lease's record again and again, from `with` to the end of it."""
-
-    def __init__(self, release: Release, asker: Client) -> None:
-        self.seen: set[str] = set()
-        self.wrong: list[str] = []
-        self._release = release
-        self._asker = asker
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="synchronous", daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def _run(self) -> None:
-        volumes: dict[str, str] = {}
-        ended = False
-        while not ended:
-            ended = self._ended.wait(0.1)  # and once more after the end
-            try:
-                before = self._asker.sql("SHOW synchronous_standby_names")
-                state = self._release.lease()
-                after = self._asker.sql("SHOW synchronous_standby_names")
-            except ProgramError:
-                continue
-            volumes |= {member["pod"]: member["volume"] for member in state["members"]}
-            names = re.findall(r'"(.+?)"', before[0][0])
-            if before != after or names in ([], ["-"]):
-                continue
-            self.seen.add(before[0][0])
-            recorded = (state.get("sync") or {}).get("volumes", [])
-            self.wrong += [f"{name} is waited for, and isn't in {state}" for name in names if volumes.get(name) not in recorded]
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(10)
 
 
 @pytest.mark.faults

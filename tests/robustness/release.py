@@ -263,6 +263,10 @@ class Release:
         """A client on another node than this one, if there is one."""
         return next((each for each in self.clients if each.node != node), self.client)
 
+    def ask(self, statement: str) -> list[list[str]]:
+        """Ask the primary at its address, for a node that was cut off learns late where the Service leads."""
+        return self.client.sql(statement, host=self.primary().ip)
+
     def replication(self, asker: Client | None = None, host: str | None = None) -> list[Replica]:
         """pg_stat_replication of the primary, by name; without the clones that are under way. host: instead of the Service."""
         rows = (asker or self.client).sql(

@@ -6,11 +6,8 @@ from tests.robustness.release import Release
 
 
 def present_ids(release: Release, writer: str) -> list[int]:
-    """The ids of a writer that are in the primary's table, with repetitions: asked at its address, for a node that was cut off learns late
-    where the Service leads.
-    """
-    found = release.client.sql(f"SELECT id FROM appends WHERE writer = '{writer}'", host=release.primary().ip)
-    return [int(row[0]) for row in found]
+    """The ids of a writer that are in the primary's table, with repetitions."""
+    return [int(row[0]) for row in release.ask(f"SELECT id FROM appends WHERE writer = '{writer}'")]
 
 
 def missing_rows(release: Release) -> dict[str, list[int]]:
