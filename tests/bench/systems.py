@@ -9,7 +9,7 @@ from typing import ClassVar
 from tests.bench.modes import QUIET, Mode
 from tests.cluster.paths import REPOSITORY
 from tests.robustness.programs import run
-from tests.robustness.release import CHART, VALUES, Pod, Release
+from tests.robustness.release import CHART, TTL, VALUES, Pod, Release
 
 
 def seconds(time: str) -> float:
@@ -62,7 +62,7 @@ class HaPostgres(System):
     """This project, with the default values and the storage of the tutorial."""
 
     system = "ha-postgres"
-    ttl_s = 6.0
+    ttl_s = TTL
     renew_s = 2.0
     containers = ("postgres", "failover")
     agent = "failover"

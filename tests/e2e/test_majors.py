@@ -17,8 +17,7 @@ from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
 from tests.robustness import programs, trial
 from tests.robustness.failpoint import acts, faults
-from tests.robustness.failpoint.acts import DATA
-from tests.robustness.release import Pod, Release, identities
+from tests.robustness.release import DATA, Pod, Release, identities
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 

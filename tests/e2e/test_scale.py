@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.fixtures import Cluster
 from tests.robustness.release import Release
 from tests.robustness.stock import installed
-from tests.robustness.traffic.writers import Writer
+from tests.robustness.traffic.writers import TABLE, Writer
 from tests.robustness.validate.writes import late, lost
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(540)]
@@ -21,7 +21,7 @@ ROWS = 100
 def release(cluster: Cluster) -> Iterator[Release]:
     """One server alone."""
     with installed("e2e-scale", replicas=1) as release:
-        release.client.sql("CREATE TABLE appends (writer text, id bigint)")
+        release.client.sql(TABLE)
         yield release
 
 

@@ -17,6 +17,7 @@ from tests.robustness.failpoint import acts, faults
 from tests.robustness.failpoint.faults import Fault
 from tests.robustness.lease import LeaseHistory
 from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.traffic.writers import TABLE
 from tests.robustness.validate import rows, synchronous, terms
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -80,7 +81,7 @@ def reasons(release: Release) -> list[str]:
 
 def test_both_standbys_may_acknowledge(strict: Release, reigns: LeaseHistory) -> None:
     assert synchronous.is_whole(strict)
-    strict.client.sql("CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)", host=strict.primary().ip)
+    strict.ask(TABLE)
 
 
 @pytest.mark.parametrize("fault", [faults.CONTAINER, faults.FORCE, faults.GRACEFUL], ids=lambda fault: fault.name)
@@ -109,7 +110,7 @@ def test_strict_writes_wait_for_a_standby(strict: Release) -> None:
 
 
 def test_preferred_writes_go_on_without_a_standby(preferred: Release) -> None:
-    preferred.client.sql("CREATE TABLE IF NOT EXISTS appends (writer text, id bigint)", host=preferred.primary().ip)
+    preferred.ask(TABLE)
     with acts.nobody_streams(preferred) as thaw:
         with insert(preferred, 1) as client:
             assert client.wait(CHANGE_SECONDS) == 0

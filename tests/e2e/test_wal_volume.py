@@ -9,8 +9,7 @@ import pytest
 from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster, NodeFaults
 from tests.robustness import programs
-from tests.robustness.failpoint.acts import DATA
-from tests.robustness.release import Pod, Release
+from tests.robustness.release import DATA, Pod, Release
 from tests.robustness.stock import installed
 from tests.robustness.traffic import bulk
 

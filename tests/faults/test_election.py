@@ -15,13 +15,12 @@ from tests.robustness.agents import Agents
 from tests.robustness.failpoint import acts, processes
 from tests.robustness.failpoint.processes import frozen, kill_at
 from tests.robustness.programs import ProgramError
-from tests.robustness.release import RECENT_LINES, Pod, Release
+from tests.robustness.release import RECENT_LINES, TTL, Pod, Release
 from tests.robustness.stock import Kind, Stock
 from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-TTL = 6.0
 PRIMARY_SECONDS = 60.0
 SCALE_SECONDS = 240.0
 MEMBER_SECONDS = 30.0

@@ -14,12 +14,11 @@ from tests.robustness.drill import ON_THE_WIRE
 from tests.robustness.failpoint import acts, processes
 from tests.robustness.failpoint.power import restart_all_nodes
 from tests.robustness.failpoint.processes import frozen
-from tests.robustness.release import Release
+from tests.robustness.release import TTL, Release
 from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-TTL = 6.0
 HOT = Kind(("--set", "standbyMode=hot"))
 
 

@@ -12,12 +12,11 @@ from tests.faults.conftest import Drills
 from tests.robustness import agents
 from tests.robustness.agents import Agents
 from tests.robustness.drill import ON_THE_WIRE
-from tests.robustness.release import Release
+from tests.robustness.release import TTL, Release
 from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-TTL = 6.0
 LONG_TTL = Kind(("--set", "failover.ttlSeconds=20,failover.leaseSeconds=17"))
 
 

@@ -13,11 +13,10 @@ from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
 from tests.robustness.agents import Agents
 from tests.robustness.failpoint import acts, processes, refusals
-from tests.robustness.release import Release
+from tests.robustness.release import TTL, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
-TTL = 6.0
 PROMOTION_SECONDS = 60.0
 AWAY_SECONDS = 75.0
 """Longer than it takes until the node is called NotReady (--node-monitor-grace-period, default 50s)."""

@@ -14,7 +14,7 @@ from tests.faults.conftest import Drills
 from tests.robustness.agents import Agents, Line
 from tests.robustness.failpoint import acts, processes, refusals, volumes
 from tests.robustness.failpoint.processes import frozen
-from tests.robustness.release import RECENT_LINES, Pod, Release
+from tests.robustness.release import RECENT_LINES, VOLUME, Pod, Release
 from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -27,7 +27,7 @@ SOME_ROWS = 20
 CLONED = '"op": "clone", "outcome": "ok"'
 NOTICED_SECONDS = 60.0
 SCALE_SECONDS = 120.0
-TABLESPACE = "/var/lib/postgresql/data/elsewhere"
+TABLESPACE = f"{VOLUME}/elsewhere"
 Hindrance = Callable[[Release, Pod, Pod, NodeFaults], AbstractContextManager[None]]
 
 

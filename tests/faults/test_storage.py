@@ -12,7 +12,7 @@ from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
 from tests.robustness.drill import Found
 from tests.robustness.failpoint import acts, volumes
-from tests.robustness.release import Release
+from tests.robustness.release import VOLUME, Release
 from tests.robustness.stock import DISKS, WAL_DISKS, Kind, Stock
 from tests.robustness.traffic import bulk
 
@@ -22,7 +22,6 @@ HANG_SECONDS = 15.0
 FULL_SECONDS = 20.0
 LOAD_SECONDS = 60.0
 AGAIN_ROWS = 40_000
-DATA = "/var/lib/postgresql/data"
 WAL = "/var/lib/postgresql/wal"
 
 
@@ -108,7 +107,7 @@ def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Sto
     Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
     is promoted in its place at most once.
     """
-    found = _full_under_load(release, drill, stock, DATA)
+    found = _full_under_load(release, drill, stock, VOLUME)
     assert (found.lost, found.new.name != found.old.name) == (0, True)
     assert found.claims <= 2
 
@@ -120,7 +119,7 @@ def test_primary_is_deleted_while_its_disk_is_full(release: Release, drill: Dril
     Guarantee: nothing is lost, a replica takes over.
     """
     with drill(release) as trial:
-        volumes.fill(release, stock.disks, trial.old, DATA)
+        volumes.fill(release, stock.disks, trial.old, VOLUME)
         assert not _write_much(release)
         acts.delete(release, trial.old)
         trial.wait_writes_on_new_timeline()

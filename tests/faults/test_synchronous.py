@@ -13,7 +13,7 @@ from tests.faults.conftest import Drills
 from tests.robustness.drill import Drill
 from tests.robustness.failpoint import acts, processes
 from tests.robustness.failpoint.processes import BOTH, frozen
-from tests.robustness.release import Release
+from tests.robustness.release import TTL, Release
 from tests.robustness.report import histories
 from tests.robustness.stock import Kind, Stock
 from tests.robustness.traffic.registers import Register
@@ -23,7 +23,6 @@ from tests.robustness.validate.synchronous import SET_SECONDS, Watch, wait_set
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-TTL = 6.0
 SYNCHRONOUS = Kind(("--set", "replication.mode=synchronous"))
 PREFERRED = Kind(("--set", "replication.mode=synchronous", "--set", "replication.synchronousPolicy=preferred"))
 ON_DISKS = Kind(SYNCHRONOUS.options, disks="storage")

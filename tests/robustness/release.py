@@ -21,6 +21,11 @@ CHART = REPOSITORY / "charts" / "ha-postgres-15"
 VALUES = REPOSITORY / "values-examples" / "tutorial-warm.yaml"
 ROLE = "kubedb.com/role"
 STATE = "ha-postgres/state"
+TTL = 6.0
+"""By default a primary that nobody hears of for so long may be replaced, in seconds."""
+VOLUME = "/var/lib/postgresql/data"
+DATA = f"{VOLUME}/pgdata"
+"""In a pod: its data volume, and the server's directory there."""
 
 START_SECONDS = 240.0
 FULL_STRENGTH_SECONDS = 180.0
@@ -198,7 +203,7 @@ class Release:
 
     def marker(self, pod: str) -> str:
         """The marker of a pod's volume, which only a clone replaces."""
-        return self.inside(pod, "cat", "/var/lib/postgresql/data/volume", container="failover")
+        return self.inside(pod, "cat", f"{VOLUME}/volume", container="failover")
 
     # --- the Lease, and the operator's commands ---
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.robustness.release import Pod, Release
+from tests.robustness.release import DATA, Pod, Release
 
 ROLL_SECONDS = 300
 DRAIN_SECONDS = 180
-DATA = "/var/lib/postgresql/data/pgdata"
 KILL_POSTMASTER = f"read -r pid <{DATA}/postmaster.pid && kill -9 $pid"
 SIGNAL_RECEIVERS = r"""for file in /proc/[0-9]*/cmdline; do
   if [[ $(tr '\0' ' ' <"$file" 2>/dev/null) == postgres:*walreceiver* ]]; then kill -%s "${file//[^0-9]/}"; fi

@@ -8,9 +8,7 @@ from collections.abc import Callable
 
 from tests.cluster.fixtures import NodeFaults
 from tests.robustness.failpoint import acts, processes
-from tests.robustness.release import Release
-
-TTL = 6.0
+from tests.robustness.release import TTL, Release
 
 Fault = Callable[[Release, NodeFaults, random.Random], None]
 
