@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 
 import pytest
 
-from tests.cluster import memory, nodes, process
+from tests.cluster import memory, nodes
 from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
 from tests.robustness.drill import ON_THE_WIRE
@@ -117,8 +117,7 @@ def test_failover_container_crashes_again_and_again(release: Release, drill: Dri
     """
     with drill(release) as trial:
         for _ in range(10):
-            [_, agent, *_] = nodes.processes(release.namespace.name, trial.old.name, "failover", trial.old.node)
-            process.kill([agent])
+            processes.kill_agent(release, trial.old)
             time.sleep(3)
         trial.wait_writes()
     found = trial.result

@@ -108,8 +108,8 @@ class Drill:
 
     @property
     def _clients(self) -> list[tuple[LocalSession[Any], histories.Fields]]:
-        writers = [(writer, histories.WRITER) for writer in self._writers]
-        return [*writers, *((reader, histories.READER) for reader in self._readers)]
+        fields = [(writer, histories.WRITER) for writer in self._writers]
+        return [*fields, *((reader, histories.READER) for reader in self._readers)]
 
     def __enter__(self) -> Drill:
         with ExitStack() as stack:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.cluster import nodes
+from tests.cluster import nodes, process
 from tests.cluster.fixtures import NodeFaults
 from tests.robustness.agents import Agents, Line
 from tests.robustness.client import Client
@@ -43,6 +43,12 @@ def kill_everything(release: Release) -> None:
     for container in BOTH:
         for pod in release.pods():
             kill_container(release, pod, container)
+
+
+def kill_agent(release: Release, pod: Pod) -> None:
+    """kill -9 of the agent in a failover container, whose PID 1 runs on."""
+    [_, agent, *_] = nodes.processes(release.namespace.name, pod.name, "failover", pod.node)
+    process.kill([agent])
 
 
 def kill_failover_container(release: Release, pod: Pod, client: Client) -> str:
