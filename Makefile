@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-# Where the tests and the demo run: local (three nodes in network namespaces, made by cluster-up), kind, or
-# current (the cluster of the current kubeconfig).
+# Where the tests and the demo run: local (three nodes in network namespaces, made by cluster-up), current (the cluster of the
+# current kubeconfig), or kind (untested).
 CLUSTER ?= local
 export CLUSTER
 
@@ -25,7 +25,7 @@ MAJORS ?=
 test e2e: MAJORS = 9.6 17 18
 
 # Tests that share nothing: neither the cluster nor the servers of this machine.
-APART := tests/unit tests/simulation tests/model tests/rules tests/chart tests/bench
+APART := tests/unit tests/simulation tests/model tests/rules tests/chart tests/bench tests/robustness
 
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -62,7 +62,7 @@ test: lint tools images postgres policies cluster-up ## lint, then all tests, th
 
 .PHONY: test-fast
 test-fast: lint tools ## lint, unit tests, simulations, chart tests; no cluster, under two minutes
-	$(PY) -m pytest tests/unit tests/simulation tests/model tests/rules tests/bench tests/chart -m "not cluster and not slow" -n auto --dist worksteal $(ARGS)
+	$(PY) -m pytest $(APART) -m "not cluster and not slow" -n auto --dist worksteal $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck

@@ -16,13 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from tests.cluster import cli, paths
+from tests.cluster import chosen
 from tests.cluster.errors import ClusterError
+from tests.cluster.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 CHART = "charts/ha-postgres-15"
 VALUES = "values-examples/tutorial-warm.yaml"
 RELEASE = "ha-postgres"
@@ -54,21 +53,12 @@ class DemoError(Exception):
     """The demo didn't show what it is there to show."""
 
 
-def environment() -> dict[str, str]:
-    """The tools of the cache first, and the cluster that `make cluster-up` made unless it is the current one."""
-    found = dict(os.environ)
-    found["PATH"] = f"{paths.BIN}:{found['PATH']}"
-    if cli.chosen() != "current":
-        found["KUBECONFIG"] = str(cli.kubeconfig())
-    return found
-
-
 def run(*command: str, show: bool = False, stdin: str | None = None, check: bool = True, limit: float = 330) -> str:
     """Return what a command prints. Raise DemoError with its last words if it fails and `check` is set."""
     if show:
         print(f"\n$ {shlex.join(command)}", flush=True)
     done = subprocess.run(
-        command, env=environment(), cwd=REPOSITORY, input=stdin or "", capture_output=True, text=True, check=False, timeout=limit
+        command, env=chosen.environment(), cwd=REPOSITORY, input=stdin or "", capture_output=True, text=True, check=False, timeout=limit
     )
     if check and done.returncode:
         raise DemoError(f"{shlex.join(command)}: exit {done.returncode}\n{done.stderr.strip() or done.stdout.strip()}")
@@ -136,9 +126,8 @@ def install() -> None:
     status = run("helm", "status", RELEASE, "--namespace", NAMESPACE, "--output", "json", check=False)
     if status and str(json.loads(status)["info"]["status"]).startswith(("pending", "uninstalling")):
         run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
-    own = shlex.split(os.environ.get("HELM_ARGS", ""))
-    images = own if cli.chosen() == "current" else ["--set", "global.imageRegistry=localhost", *own]
-    run("helm", "upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--values", VALUES, *images, show=True)
+    options = (*chosen.image_options(), *shlex.split(os.environ.get("HELM_ARGS", "")))
+    run("helm", "upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--values", VALUES, *options, show=True)
 
 
 def start_client() -> None:
@@ -203,7 +192,7 @@ def writer(first: int) -> Iterator[Writes]:
     """Write rows from `first` on, as long as the context lasts."""
     writes = Writes()
     command = ["kubectl", "--namespace", NAMESPACE, "exec", CLIENT, "--", "bash", "-c", WRITER, "writer", str(first)]
-    with subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=chosen.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         stream = process.stdout
 

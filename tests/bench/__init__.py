@@ -8,5 +8,5 @@
 
 The lines of JSON are in build/bench.jsonl, one for each system and fault; `--resume` keeps those that are there. Nothing is asserted
 about times: `faults` says what is done, `trial` measures one, `phases` tells where the time goes, `idle` and `routing` measure what
-has to do with no fault; `modes` says in what state a system is meanwhile, `load` and `starvation` bring it there.
+has to do with no fault; `modes` says in what state a system is meanwhile. Writers, pgbench and faults are those of tests/robustness.
 """

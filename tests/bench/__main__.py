@@ -11,16 +11,19 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench import idle, lines, load, machine, modes, plan, routing, starvation, summary, trial
+from tests.bench import idle, lines, load, machine, modes, plan, routing, summary, trial
 from tests.bench.faults import FAULTS, Fault
 from tests.bench.modes import Mode
 from tests.bench.patroni import FastPatroni, Patroni
 from tests.bench.summary import Measurement, Summary
 from tests.bench.systems import HaPostgres, System
-from tests.cluster import cli, storage
+from tests.cluster import chosen, storage
 from tests.cluster.errors import ClusterError
-from tests.e2e import artifacts, programs
-from tests.e2e.programs import REPOSITORY, ProgramError
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import programs
+from tests.robustness.failpoint import starvation
+from tests.robustness.programs import ProgramError
+from tests.robustness.report import artifacts
 
 OUTPUT = REPOSITORY / "build" / "bench.jsonl"
 KINDS: tuple[type[System], ...] = (HaPostgres, Patroni, FastPatroni)
@@ -114,9 +117,7 @@ class Bench:
                 before = idle.requests(min(self._idle_s, QUIET_SECONDS)) if with_idle else {}
                 system.prepare()
                 system.deploy()
-                system.wait_serving()
-                system.add_clients()
-                system.wait_full_strength()
+                system.settle()
                 if self._mode.scale:
                     load.make(system, self._mode.scale)
                 self._put({"system": kind.system, "version": system.version()})
@@ -217,8 +218,8 @@ def main() -> int:
         if not FAULTS[name].possible:
             print(f"{name}: left out, it needs the local cluster", file=sys.stderr)
     try:
-        cli.tools()
-        cli.up()
+        chosen.tools()
+        chosen.up()
         bench = Bench(options, [FAULTS[name] for name in names if FAULTS[name].possible])
         bench.run(SYSTEMS[options.system])
     except TROUBLE as error:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.bench.systems import System
-from tests.cluster import cli, disks, nodes
-from tests.e2e import faults
-from tests.e2e.release import Pod
+from tests.cluster import disks, nodes
+from tests.robustness.failpoint import faults
+from tests.robustness.release import Pod
 
 Deed = Callable[[System, Pod], None]
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A fault: what it does to the primary, and how that is undone once writes go on.
+class Fault(faults.Fault[System]):
+    """A fault that is measured.
 
     hold_ttls: it lasts at least so many TTLs; near: the writer that keeps to the old primary runs on that one's node, which nobody
     else can reach; patient: that writer waits for its answers until the fault is over; tidy: what is done after each time, so that
@@ -23,14 +23,10 @@ class Fault:
     seconds and TTLs.
     """
 
-    name: str
-    inject: Deed
-    undo: Deed | None = None
     hold_ttls: float = 0.0
     near: bool = False
     patient: bool = False
     tidy: Deed | None = None
-    local_only: bool = True
     on_disks: bool = False
     base_s: float = 12.0
     ttls: float = 0.0
@@ -39,29 +35,10 @@ class Fault:
         """About how long one time of it takes."""
         return self.base_s + self.ttls * system.ttl_s + system.renew_s / 2
 
-    @property
-    def possible(self) -> bool:
-        """Whether the chosen cluster lets it be done."""
-        return not self.local_only or cli.chosen() == "local"
-
-
-def _as_in_tests(fault: faults.Fault) -> tuple[Deed, Deed | None]:
-    undo = fault.undo
-    return fault.inject, None if undo is None else lambda _, primary: undo(primary)
-
 
 def _delete_pod(system: System, primary: Pod) -> None:
     # kubelet makes a container wait that has died before, longer each time; a new pod begins anew
     system.namespace.kubectl("delete", "pod", primary.name)
-
-
-def _partition(_: System, primary: Pod) -> None:
-    nodes.partition(primary.node)
-
-
-def _heal(_: System, primary: Pod) -> None:
-    nodes.heal(primary.node)
-    nodes.wait_ready()
 
 
 def _freeze(system: System, primary: Pod) -> None:
@@ -82,16 +59,20 @@ def _go_on(system: System, primary: Pod) -> None:
     disks.resume(system.storage_class, primary.node)
 
 
+def _switch_over(system: System, primary: Pod) -> None:
+    system.switch_over(primary)
+
+
 _BY_NAME = (
-    Fault("graceful", faults.GRACEFUL.inject, local_only=False, base_s=12),
-    Fault("switchover", lambda system, primary: system.switch_over(primary), local_only=False, base_s=9),
-    Fault("postmaster", faults.POSTMASTER.inject, local_only=False, base_s=8),
-    Fault("container", faults.CONTAINER.inject, tidy=_delete_pod, base_s=14),
-    Fault("force", faults.FORCE.inject, local_only=False, base_s=12),
-    Fault("node", *_as_in_tests(faults.NODE), base_s=18, ttls=1),
-    Fault("partition", _partition, _heal, hold_ttls=2.0, near=True, patient=True, base_s=12, ttls=2),
-    Fault("frozen", _freeze, _thaw, hold_ttls=2.2, patient=True, base_s=12, ttls=2.2),
-    Fault("storage", _hang, _go_on, patient=True, on_disks=True, base_s=12, ttls=2),
+    Fault("graceful", faults.GRACEFUL.inject, base_s=12),
+    Fault("switchover", _switch_over, base_s=9),
+    Fault("postmaster", faults.POSTMASTER.inject, base_s=8),
+    Fault("container", faults.CONTAINER.inject, local_only=True, tidy=_delete_pod, base_s=14),
+    Fault("force", faults.FORCE.inject, base_s=12),
+    Fault("node", faults.NODE.inject, faults.NODE.undo, local_only=True, base_s=18, ttls=1),
+    Fault("partition", faults.PARTITION.inject, faults.PARTITION.undo, local_only=True, hold_ttls=2.0, near=True, patient=True, ttls=2),
+    Fault("frozen", _freeze, _thaw, local_only=True, hold_ttls=2.2, patient=True, ttls=2.2),
+    Fault("storage", _hang, _go_on, local_only=True, patient=True, on_disks=True, ttls=2),
 )
 
 FAULTS = {fault.name: fault for fault in _BY_NAME}

@@ -12,9 +12,9 @@ from pathlib import Path
 from tests.bench.systems import System
 from tests.cluster import nodes, process
 from tests.cluster.process import Process
-from tests.e2e.client import Client
-from tests.e2e.programs import run
-from tests.e2e.release import Pod
+from tests.robustness.client import Client
+from tests.robustness.programs import run
+from tests.robustness.release import Pod
 
 SETTLE_SECONDS = 20.0
 START_SECONDS = 60.0

@@ -7,7 +7,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.e2e.programs import run
+from tests.robustness.programs import run
 
 
 def describe() -> dict[str, object]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+
+from tests.robustness.agents import Line
 
 PHASES = ("detect", "fence", "seal", "publish", "claim", "promote", "label", "endpoints", "first_write")
 """In their order. Each ends with what it is named after:
@@ -20,39 +20,13 @@ client that uses the Service is told of its first row.
 PUBLICATION = "ha-postgres/publication"
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of an agent's log: seconds since the epoch, its pod, its fields."""
-
-    at: float
-    pod: str
-    fields: dict[str, Any]
-
-    @property
-    def event(self) -> str:
-        """What it is about."""
-        return str(self.fields.get("event", ""))
-
-    def is_operation(self, op: str) -> bool:
-        """Whether it says that an operation has ended well."""
-        return self.event == "operation" and self.fields.get("op") == op and self.fields.get("outcome") == "ok"
-
-    def is_put(self, kind: str) -> bool:
-        """Whether it says that the Lease was written for this reason."""
-        return self.event == "put" and self.fields.get("kind") == kind and self.fields.get("outcome") == "ok"
-
-    def orders(self, action: str) -> bool:
-        """Whether it is a decision that orders this."""
-        return self.event == "decision" and action in self.fields.get("actions", ())
-
-
 def marks(log: Sequence[Line], injected: float, old: str, new: str, end: float) -> dict[str, float]:
     """When each phase ended that the agents know of; those that the log doesn't show are left out.
 
     log: by time; injected: when the fault was begun; old, new: the pods of the primaries; end: when the client's wait was over.
     """
     lines = [line for line in log if injected <= line.at <= end]
-    promoted = _last(lines, lambda line: line.pod == new and line.is_operation("promote"))
+    promoted = _last(lines, lambda line: line.pod == new and line.operation == "promote")
     upto = [line for line in lines if promoted is None or line.at <= promoted]
     claimed = _last(upto, lambda line: line.pod == new and line.is_put("claim"))
     asked = _last(upto, lambda line: line.pod == new and line.orders("claim"))
@@ -60,7 +34,7 @@ def marks(log: Sequence[Line], injected: float, old: str, new: str, end: float) 
     found = {
         "detect": _first(lines, lambda line: _is_detection(line, old)),
         "fence": released if released is not None else asked,
-        "seal": _last(_before(upto, asked), lambda line: line.pod == new and (line.is_operation("seal") or line.is_operation("start"))),
+        "seal": _last(_before(upto, asked), lambda line: line.pod == new and line.operation in ("seal", "start")),
         "publish": _last(_before(upto, claimed), lambda line: line.pod == new and line.event == "patch" and _publishes(line)),
         "claim": claimed,
         "promote": promoted,

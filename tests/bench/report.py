@@ -16,7 +16,7 @@ from typing import Any
 from tests.bench import lines, modes, phases
 from tests.bench.lines import Line
 from tests.bench.summary import Quantiles, Summary
-from tests.e2e.programs import REPOSITORY
+from tests.cluster.paths import REPOSITORY
 
 SOURCE = REPOSITORY / "docs" / "bench.jsonl"
 PAGE = REPOSITORY / "docs" / "bench.md"

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from tests.bench.summary import Quantiles
-from tests.bench.watching import SLICES, Follower, leads_to
-from tests.e2e import programs
-from tests.e2e.programs import Namespace, environment
-from tests.e2e.waiting import wait_for
+from tests.bench.watching import SLICES, leads_to
+from tests.robustness import programs
+from tests.robustness.client import restricted_pod
+from tests.robustness.following import Follower
+from tests.robustness.programs import Namespace
+from tests.robustness.waiting import wait_for
 
 TIMES = 10
 QUIET_SECONDS = 2.0
@@ -93,8 +94,7 @@ class Api:
 
 @contextmanager
 def _api(namespace: Namespace) -> Iterator[Api]:
-    command = ["kubectl", "proxy", "--port=0"]
-    with subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as proxy:
+    with programs.begin("kubectl", "proxy", "--port=0") as proxy:
         try:
             assert proxy.stdout is not None
             yield Api(namespace, int(proxy.stdout.readline().rpartition(":")[2]))
@@ -113,9 +113,9 @@ def measure(image: str) -> dict[str, object]:
         namespace.apply(*_objects(namespace.name, image))
         namespace.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/a", "pod/b", "pod/client")
         watch = Follower(
-            namespace.name, "get", "endpointslices", "--selector", "kubernetes.io/service-name=routed", "--watch", "--output", SLICES
+            namespace, "get", "endpointslices", "--selector", "kubernetes.io/service-name=routed", "--watch", "--output", SLICES
         )
-        with Follower(namespace.name, "logs", "--follow", "client") as client, watch:
+        with Follower(namespace, "logs", "--follow", "client") as client, watch:
             wait_for("the client asks", lambda: answers(client.lines), SECONDS)
             addresses = {name: namespace.get("pod", name)["status"]["podIP"] for name in ("a", "b")}
             found: dict[str, list[float]] = {}
@@ -159,22 +159,10 @@ def _objects(namespace: str, image: str) -> list[dict[str, object]]:
 
 
 def _pod(name: str, image: str, script: str, variables: dict[str, str]) -> dict[str, object]:
-    container = {
+    container: dict[str, object] = {
         "name": "python",
         "image": image,
         "command": ["python3", "-u", "-c", script],
         "env": [{"name": key, "value": value} for key, value in variables.items()],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 0,
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [container],
-        },
-    }
+    return restricted_pod(name, container, terminationGracePeriodSeconds=0)

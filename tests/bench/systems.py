@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import ClassVar
 
 from tests.bench.modes import QUIET, Mode
-from tests.e2e.programs import HAPG, REPOSITORY, run
-from tests.e2e.release import CHART, VALUES, Pod, Release
+from tests.cluster.paths import REPOSITORY
+from tests.robustness.programs import run
+from tests.robustness.release import CHART, TTL, VALUES, Pod, Release
 
 
 def seconds(time: str) -> float:
@@ -61,7 +62,7 @@ class HaPostgres(System):
     """This project, with the default values and the storage of the tutorial."""
 
     system = "ha-postgres"
-    ttl_s = 6.0
+    ttl_s = TTL
     renew_s = 2.0
     containers = ("postgres", "failover")
     agent = "failover"
@@ -78,7 +79,7 @@ class HaPostgres(System):
 
     def switch_over(self, primary: Pod) -> None:
         """See System."""
-        run(str(HAPG), "switchover", self.name, "-n", self.namespace.name)
+        self.hapg("switchover")
 
     def renewed_at(self) -> float:
         """See System."""

@@ -15,8 +15,8 @@ from tests.bench.faults import FAULTS
 from tests.bench.patroni import Patroni
 from tests.bench.summary import Measurement
 from tests.bench.systems import System
-from tests.e2e import artifacts
-from tests.e2e.programs import Namespace, ProgramError
+from tests.robustness.programs import Namespace, ProgramError
+from tests.robustness.report import artifacts
 
 WELL = Measurement(2.0, 1.0, 0, 0, 0, 4.0)
 DOWN = Measurement(90.0, 90.0, 0, 0, 0, 180.0, stuck=True, recovered=False)

@@ -6,7 +6,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.bench import load, starvation
+from tests.robustness.failpoint import starvation
+from tests.robustness.traffic import pgbench
 
 SECONDS = 20.0
 SAID = """pgbench (15.14)
@@ -36,8 +37,8 @@ def members(session: int) -> list[int]:
 
 
 def test_speeds_are_read_from_what_pgbench_says() -> None:
-    assert load.speeds(SAID) == [812.0, 90.5]
-    assert load.speeds("") == []
+    assert pgbench.speeds(SAID) == [812.0, 90.5]
+    assert pgbench.speeds("") == []
 
 
 def test_the_nodes_are_starved_until_the_end(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import yaml
 
 from tests.bench import modes
 from tests.bench.patroni import FastPatroni, Patroni
-from tests.e2e.programs import Namespace
-from tests.e2e.release import NAME
+from tests.robustness.programs import Namespace
+from tests.robustness.release import NAME
 
 
 @pytest.mark.parametrize(("kind", "times"), [(Patroni, (30, 10, 10)), (FastPatroni, (20, 1, 3))])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.bench import phases, watching
-from tests.bench.phases import Line
+from tests.robustness import agents
+from tests.robustness.agents import Line
 
 OLD, NEW = "pg-0", "pg-1"
 
@@ -103,12 +104,12 @@ def test_medians_are_of_those_times_that_show_a_phase() -> None:
 
 
 def test_lines_of_an_agent_are_understood() -> None:
-    line = watching.parse("pg-0", '{"ts": "2026-01-01T00:00:00.500Z", "event": "put", "kind": "claim", "outcome": "ok"}\n')
+    line = agents.parse("pg-0", '{"ts": "2026-01-01T00:00:00.500Z", "event": "put", "kind": "claim", "outcome": "ok"}\n')
     assert line is not None
     assert line.at == 1767225600.5
     assert line.is_put("claim")
-    assert watching.parse("pg-0", "Traceback (most recent call last):") is None
-    assert watching.parse("pg-0", '"text"') is None
+    assert agents.parse("pg-0", "Traceback (most recent call last):") is None
+    assert agents.parse("pg-0", '"text"') is None
 
 
 def test_a_slice_leads_to_the_addresses_that_are_ready() -> None:

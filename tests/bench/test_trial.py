@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench import trial
 from tests.bench.trial import Trial
-from tests.e2e.release import Pod
-from tests.e2e.writes import Append, Log
+from tests.robustness.release import Pod
+from tests.robustness.traffic.writers import Append, Log
+from tests.robustness.validate import writes
 
 OLD = Pod("pg-0", "uid", "node1", "10.0.0.1", "primary", "Running", True, False, 0, {})
 
@@ -61,8 +61,8 @@ def test_a_hole_and_a_refused_row_that_is_there_are_anomalies() -> None:
 
 def test_a_tail_of_each_timeline_is_no_hole() -> None:
     service = DONE.service
-    assert trial.holes(service, [3, 5]) == []
-    assert trial.holes(service, [2, 4]) == [2, 4]
+    assert writes.holes(service, [3, 5]) == []
+    assert writes.holes(service, [2, 4]) == [2, 4]
 
 
 def test_writes_that_never_went_on_have_waited_until_the_end() -> None:

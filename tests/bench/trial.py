@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tests.bench import load, phases, plan, starvation, writers
+from tests.bench import load, phases, plan, writers
 from tests.bench.faults import Fault
 from tests.bench.summary import Measurement
 from tests.bench.systems import System
 from tests.bench.watching import Watch
-from tests.e2e import writes
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import FULL_STRENGTH_SECONDS, Pod
-from tests.e2e.trial import present_ids, wait_table
-from tests.e2e.waiting import wait_for
-from tests.e2e.writes import Log
+from tests.robustness.failpoint import starvation
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import FULL_STRENGTH_SECONDS, Pod
+from tests.robustness.traffic.writers import Log, wait_table
+from tests.robustness.validate import writes
+from tests.robustness.validate.rows import present_ids
+from tests.robustness.waiting import wait_for
 
 ROWS_BEFORE = 150
 ROWS_AFTER = 100
@@ -87,19 +88,7 @@ class Trial:
         return writes.lost(log, self.present[log.writer]) if log.writer in self.present else []
 
     def _anomalies(self, log: Log) -> int:
-        return len(holes(log, self._lost(log))) + len(writes.unexpected(log, self.present.get(log.writer, ())))
-
-
-def holes(log: Log, missing: Collection[int]) -> list[int]:
-    """Those of the missing ids that were acknowledged before one that is there, on the same timeline."""
-    found, kept = [], set()
-    gone = set(missing)
-    for append in reversed(log.acknowledged):
-        if append.id not in gone:
-            kept.add(append.timeline)
-        elif append.timeline in kept:
-            found.append(append.id)
-    return found[::-1]
+        return len(writes.holes(log, self._lost(log))) + len(writes.unexpected(log, self.present.get(log.writer, ())))
 
 
 def run(system: System, fault: Fault, label: str, moment: float) -> Trial:

@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import threading
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from datetime import datetime
 
-from tests.bench.phases import Line
 from tests.bench.systems import System
-from tests.e2e.programs import environment
-from tests.e2e.release import Pod
+from tests.robustness import agents
+from tests.robustness.agents import Line
+from tests.robustness.following import Follower
+from tests.robustness.release import Pod
 
 SLICES = r"""jsonpath={.endpoints[*].addresses[0]}|{.endpoints[*].conditions.ready}{"\n"}"""
 """Prints a slice in a line: its addresses, and whether each is ready. (kubectl's `range` prints nothing more after an empty one.)"""
-
-END_SECONDS = 5.0
-
-
-class Follower:
-    """The lines of a program that goes on until the end of `with`, each with the time at which it came (seconds since the epoch)."""
-
-    def __init__(self, namespace: str, *arguments: str) -> None:
-        """arguments: of kubectl."""
-        self._command = ["kubectl", "--namespace", namespace, *arguments]
-        self._lines: list[tuple[float, str]] = []
-
-    def __enter__(self) -> Follower:
-        self._process = subprocess.Popen(
-            self._command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self._reader = threading.Thread(target=self._read, name="follower", daemon=True)
-        self._reader.start()
-        return self
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.append((time.time(), line))
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
-        self._reader.join(END_SECONDS)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-    @property
-    def lines(self) -> list[tuple[float, str]]:
-        """What has come so far."""
-        return list(self._lines)
 
 
 class Watch:
@@ -60,7 +20,7 @@ class Watch:
 
     def __init__(self, system: System, pods: Sequence[Pod]) -> None:
         """pods: those whose agents are listened to; a pod that takes another's place later is not."""
-        namespace = system.namespace.name
+        namespace = system.namespace
         names = [pod.name for pod in pods] if system.tells_phases else []
         self._logs = {name: Follower(namespace, "logs", "--follow", "--since=1s", name, "--container", system.agent) for name in names}
         selector = f"kubernetes.io/service-name={system.name}"
@@ -77,7 +37,7 @@ class Watch:
 
     def log(self) -> list[Line]:
         """The lines of the agents, in the order of their own times."""
-        found = [line for name, follower in self._logs.items() for _, text in follower.lines if (line := parse(name, text))]
+        found = [line for name, follower in self._logs.items() for _, text in follower.lines if (line := agents.parse(name, text))]
         return sorted(found, key=lambda line: line.at)
 
     def leads_to(self, address: str, since: float) -> float | None:
@@ -92,12 +52,3 @@ def leads_to(slices: Iterable[tuple[float, str]], address: str, since: float) ->
         if at >= since and (address, "true") in zip(addresses.split(), ready.split(), strict=False):
             return at
     return None
-
-
-def parse(pod: str, text: str) -> Line | None:
-    """A line of an agent's log, None if it is none."""
-    try:
-        fields = json.loads(text)
-        return Line(datetime.fromisoformat(fields["ts"]).timestamp(), pod, fields)
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tests.bench.faults import Fault
 from tests.bench.systems import System
-from tests.e2e.release import Pod
-from tests.e2e.writers import LocalWriter, Writer
+from tests.robustness.release import Pod
+from tests.robustness.traffic.writers import LocalWriter, Writer
 
 PINNED_PER_SECOND = 50
 DIRECT_PER_SECOND = 50

@@ -5,73 +5,19 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-from tests.cluster import builds, debian, embedded, images, kind, local, nodes, policies
-from tests.cluster.commands import run
+from tests.cluster import chosen, embedded, images, local, nodes, policies
 from tests.cluster.errors import ClusterError
-from tests.cluster.paths import BIN, KUBECONFIG
 
-_KINDS = ("local", "kind", "current")
 _EPILOG = """\
-The environment variable CLUSTER chooses the cluster: local (the default), kind (needs Docker and kind), or current
-(the cluster of the current kubeconfig, which has to have the images). Faults exist for the local cluster only.
+The environment variable CLUSTER chooses the cluster: local (the default), current (the cluster of the current kubeconfig, which
+has to have the images), or kind (untested: needs Docker and kind). Faults exist for the local cluster only.
 """
 
 
-def chosen() -> str:
-    """Which cluster the environment variable CLUSTER asks for: local, kind or current."""
-    name = os.environ.get("CLUSTER") or "local"
-    if name not in _KINDS:
-        raise ClusterError(f"CLUSTER={name} is unknown; it may be {', '.join(_KINDS)}")
-    return name
-
-
-def kubeconfig() -> Path:
-    """The path of the chosen cluster's kubeconfig, whether it is up or not."""
-    match chosen():
-        case "kind":
-            return kind.KUBECONFIG
-        case "current":
-            named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-            return Path(named) if named else Path.home() / ".kube" / "config"
-        case _:
-            return KUBECONFIG
-
-
-def tools() -> Path:
-    """Builds helm 3 and 4, kubectl, ct, kubeconform and linearizable unless they are there; returns the folder that has them."""
-    builds.ensure(builds.TOOL_BUILDS)
-    return BIN
-
-
-def up() -> Path:
-    """Starts or finds the chosen cluster, with the images loaded; returns the path of its kubeconfig."""
-    match chosen():
-        case "kind":
-            debian.ensure_packages()
-            return kind.up(images.ensure_debian())
-        case "current":
-            tools()
-            run([str(BIN / "kubectl"), f"--kubeconfig={kubeconfig()}", "get", "--raw", "/readyz"], timeout=30)
-            return kubeconfig()
-        case _:
-            return local.up()
-
-
-def _down() -> None:
-    match chosen():
-        case "kind":
-            kind.down()
-        case "current":
-            raise ClusterError("CLUSTER=current: this cluster was not started from here and is not stopped from here")
-        case _:
-            local.down()
-
-
 def _status() -> int:
-    if chosen() != "local":
-        print(run([str(BIN / "kubectl"), f"--kubeconfig={kubeconfig()}", "get", "nodes", "-o", "wide"]), end="")
+    if not chosen.is_local():
+        print(chosen.kubectl("get", "nodes", "-o", "wide"), end="")
         return 0
     found = local.status()
     if not found.supervisor:
@@ -96,29 +42,7 @@ def _status() -> int:
 def _images(majors: Iterable[str]) -> None:
     archives = [*images.ensure_programs(), *images.ensure_debian(), *images.ensure_majors(majors)]
     images.report(archives)
-    _load(archives)
-
-
-def load_majors(majors: Iterable[str]) -> None:
-    """Loads the images of further majors of PostgreSQL into the chosen cluster, if it is one of ours."""
-    if chosen() != "current":
-        _load(images.ensure_majors(majors))
-
-
-def load_other_failover(tag: str, edits: Iterable[images.Edit]) -> None:
-    """Loads the failover container as another version would be into the chosen cluster, which has to be one of ours."""
-    if chosen() == "current":
-        raise ClusterError("CLUSTER=current: an image that the tests make can't be loaded into it")
-    _load([images.ensure_other_failover(tag, edits)])
-
-
-def _load(archives: list[images.Archive]) -> None:
-    match chosen():
-        case "kind":
-            kind.load(archives)
-        case "local":
-            if local.is_up():
-                local.load(archives)
+    chosen.load(archives)
 
 
 def _servers() -> None:
@@ -175,11 +99,11 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("-n", "--namespace", default="default")
         return verb
 
-    add("up", "start the cluster, or find it running; prints the path of its kubeconfig", lambda _: print(up()))
-    add("down", "stop the cluster and leave nothing of it", lambda _: _down())
+    add("up", "start the cluster, or find it running; prints the path of its kubeconfig", lambda _: print(chosen.up()))
+    add("down", "stop the cluster and leave nothing of it", lambda _: chosen.down())
     add("status", "show nodes, components and pods; exit code 1 unless all is well", lambda _: _status())
-    add("kubeconfig", "print the path of the cluster's kubeconfig", lambda _: print(kubeconfig()))
-    add("tools", "build helm3, helm4, kubectl, ct, kubeconform, linearizable; prints their folder", lambda _: print(tools()))
+    add("kubeconfig", "print the path of the cluster's kubeconfig", lambda _: print(chosen.kubeconfig()))
+    add("tools", "build helm3, helm4, kubectl, ct, kubeconform, linearizable; prints their folder", lambda _: print(chosen.tools()))
     for name in ("images", "load"):
         verb = add(name, "build the images that changed and import them into a running cluster", lambda a: _images(a.majors))
         verb.add_argument("--majors", nargs="+", choices=images.MAJORS, default=[], metavar="MAJOR", help="of PostgreSQL, beside 15")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import cli, nodes
+from tests.cluster import chosen, nodes
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import BIN
 
@@ -22,8 +22,8 @@ class Cluster:
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """Starts or finds the cluster that CLUSTER asks for, with the present images loaded."""
-    cli.tools()
-    return Cluster(cli.up(), BIN)
+    chosen.tools()
+    return Cluster(chosen.up(), BIN)
 
 
 @dataclass
@@ -101,7 +101,7 @@ class NodeFaults:
 @pytest.fixture
 def node_faults(cluster: Cluster) -> Iterator[NodeFaults]:
     """Faults for one test; skips it unless the cluster is the local one."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("faults of nodes need the local cluster")
     faults = NodeFaults()
     yield faults

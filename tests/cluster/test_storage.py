@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import cli, disks, local, nodes, storage
+from tests.cluster import chosen, disks, local, nodes, storage
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
 from tests.cluster.fixtures import Cluster, NodeFaults
@@ -52,7 +52,7 @@ def _start() -> None:
 @pytest.fixture(scope="module", autouse=True)
 def user(cluster: Cluster) -> Iterator[None]:
     """A pod with a volume of the class on one node."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("disks need the local cluster")
     with storage.volumes(NAME, 32):
         local.kubectl("create", "namespace", NAME)
@@ -83,7 +83,7 @@ def test_disk_that_hangs_stops_writes_and_not_reads() -> None:
 
 
 def _exec(*command: str) -> list[str]:
-    return [str(cli.tools() / "kubectl"), f"--kubeconfig={cli.kubeconfig()}", "--namespace", NAME, "exec", "user", "--", *command]
+    return [str(chosen.tools() / "kubectl"), f"--kubeconfig={chosen.kubeconfig()}", "--namespace", NAME, "exec", "user", "--", *command]
 
 
 def test_full_disk_refuses_writes_until_it_has_room_again() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from tests.e2e import programs
+from tests.robustness import programs
 
 _CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 _PAST = ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z")

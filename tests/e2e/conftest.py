@@ -7,9 +7,10 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster, cluster, node_faults
-from tests.e2e import artifacts, programs
-from tests.e2e.history import History
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness.lease import LeaseHistory
+from tests.robustness.release import Release
+from tests.robustness.report import artifacts
+from tests.robustness.stock import installed
 
 MEASURED = pytest.StashKey[list[str]]()
 
@@ -20,19 +21,14 @@ __all__ = ["cluster", "node_faults"]
 @pytest.fixture(scope="session")
 def tutorial(cluster: Cluster) -> Iterator[Release]:
     """The page's release, at full strength, in a namespace of its own; all tests of the tutorial go on with it, in the page's order."""
-    with programs.namespace("e2e-tutorial") as namespace:
-        release = Release(namespace)
-        release.install(CHART, "--values", str(VALUES))
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+    with installed("e2e-tutorial") as release:
         yield release
 
 
 @pytest.fixture(scope="session")
-def history_of_lease(tutorial: Release) -> Iterator[History]:
+def history_of_lease(tutorial: Release) -> Iterator[LeaseHistory]:
     """Every version of the tutorial's Lease since the fixture was first asked for."""
-    with History(tutorial) as watched:
+    with LeaseHistory(tutorial) as watched:
         yield watched
 
 
@@ -52,10 +48,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Save what there is to know about the namespaces that are in use when a test fails."""
     report = yield
-    if report.failed and programs.OPEN:
-        folder = artifacts.save_all(item.nodeid)
-        report.sections.append(("artifacts", str(folder.relative_to(programs.REPOSITORY))))
+    artifacts.attach(report)
     return report

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import cli, storage
+from tests.cluster import chosen, storage
 from tests.cluster.fixtures import Cluster
-from tests.e2e import client, programs
-from tests.e2e.programs import REPOSITORY
-from tests.e2e.release import CHART, NAME, Release
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import client, programs
+from tests.robustness.release import CHART, NAME, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -46,14 +46,12 @@ class Archived:
 @pytest.fixture(scope="module")
 def archived(cluster: Cluster) -> Iterator[Archived]:
     """A release with hot standbys and an archive, at full strength."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("a shared volume needs the local cluster")
     with programs.namespace("e2e-archive") as namespace, storage.shared(namespace.name, CLAIM, "shared", 100 * 1024) as folder:
         release = Release(namespace)
         release.install(CHART, "--values", str(VALUES), "--set", "standbyMode=hot")
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+        release.settle()
         yield Archived(release, folder)
         release.uninstall()
 
@@ -81,7 +79,7 @@ def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archiv
 
     old = release.primary()
     [[archiver]] = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'archiver'")
-    namespace.kubectl("exec", old.name, "--container", "postgres", "--", "bash", "-c", f"kill -STOP {archiver}")
+    release.inside(old.name, "bash", "-c", f"kill -STOP {archiver}")
     for number in range(SEGMENTS_UNTIL_LOSS):
         sql(f"INSERT INTO kept VALUES ({number})")
         of_the_first = archived.switch()

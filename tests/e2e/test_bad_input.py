@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import page, programs
-from tests.e2e.programs import HAPG, Namespace
-from tests.e2e.release import CHART, VALUES
+from tests.e2e import page
+from tests.robustness import programs
+from tests.robustness.programs import HAPG, Namespace
+from tests.robustness.release import CHART, VALUES
 
 pytestmark = [pytest.mark.cluster, pytest.mark.pages]
 

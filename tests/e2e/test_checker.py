@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import history, writers, writes
-from tests.e2e.history import Reign
-from tests.e2e.writes import Append, Log
+from tests.robustness import lease
+from tests.robustness.lease import Reign
+from tests.robustness.traffic import writers
+from tests.robustness.traffic.writers import Append, Log
+from tests.robustness.validate import terms, writes
 
 
 def log(*appends: tuple[int, float, int], refused: tuple[int, ...] = ()) -> Log:
@@ -130,11 +132,11 @@ def test_two_servers_on_a_timeline_are_found() -> None:
     ],
 )
 def test_terms_and_timelines_only_grow(second: Reign, wrong: str | None) -> None:
-    found = history.violations([Reign(1, "a", "x", 1), second])
+    found = terms.violations([Reign(1, "a", "x", 1), second])
     assert [wrong in text for text in found] == [True] if wrong else found == []
 
 
 def test_repetitions_of_the_lease_are_one_reign() -> None:
     first, second = Reign(1, "a", "x", 1), Reign(2, "b", "y", 2)
     versions = [(1.0, first), (2.0, first), (3.0, second), (4.0, second), (5.0, first)]
-    assert history.reigns(versions) == [(1.0, first), (3.0, second), (5.0, first)]
+    assert lease.reigns(versions) == [(1.0, first), (3.0, second), (5.0, first)]

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.programs import HAPG, REPOSITORY, Namespace
-from tests.e2e.release import CHART
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import programs
+from tests.robustness.programs import HAPG, Namespace
+from tests.robustness.release import CHART
 
 pytestmark = pytest.mark.cluster
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import cli
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
-from tests.e2e import faults, programs, trial
-from tests.e2e.faults import DATA
-from tests.e2e.programs import REPOSITORY
-from tests.e2e.release import Pod, Release
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import programs, trial
+from tests.robustness.failpoint import acts, faults
+from tests.robustness.release import DATA, Pod, Release, identities
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -46,7 +46,7 @@ def chart(major: str) -> Path:
 @pytest.fixture(scope="module")
 def releases(cluster: Cluster) -> Iterator[dict[str, Release]]:
     """A release of each major, installed at the same time."""
-    cli.load_majors(REPLICAS)
+    chosen.load_majors(REPLICAS)
     with ExitStack() as stack:
         made = {}
         for major, replicas in REPLICAS.items():
@@ -108,7 +108,7 @@ def test_a_killed_server_loses_nothing(release: Release, major: str, measured: l
 
 
 def test_standbys_become_hot(release: Release) -> None:
-    before = {pod.name: (pod.uid, pod.restarts) for pod in release.pods()}
+    before = identities(release.pods())
     release.upgrade("--set", "standbyMode=hot")
     release.look_again()
     for standby in release.standbys():
@@ -116,7 +116,7 @@ def test_standbys_become_hot(release: Release) -> None:
         done = release.client.try_psql("CREATE DATABASE standby", host=standby.ip)
         assert "ERROR:  cannot execute CREATE DATABASE in a read-only transaction" in done.err
     release.wait_full_strength()
-    assert {pod.name: (pod.uid, pod.restarts) for pod in release.pods()} == before
+    assert identities(release.pods()) == before
 
 
 def recovers(release: Release, pod: Pod) -> bool:
@@ -133,19 +133,15 @@ def test_a_primary_that_was_ahead_of_its_successor_comes_back(release: Release, 
     release.wait_full_strength()
     old = release.primary()
     client = release.client_apart_from(old.node)
-    programs.run("kubectl", "cordon", old.node)
-    try:
-        release.namespace.kubectl("exec", old.name, "--container", "postgres", "--", "bash", "-c", WRITE_WHAT_NOBODY_RECEIVES)
-        release.namespace.kubectl("delete", "pod", old.name, "--force", "--grace-period=0", "--wait=false")
+    with acts.cordoned(release, old.node):
+        release.inside(old.name, "bash", "-c", WRITE_WHAT_NOBODY_RECEIVES)
+        acts.delete(release, old, grace=0)
         release.wait("another is primary", lambda: release.primary().name != old.name, 60)
         release.wait("it can be written", lambda: client.try_psql("INSERT INTO fork VALUES ('after')").code == 0, 30)
-    finally:
-        programs.run("kubectl", "uncordon", old.node)
     release.wait_full_strength(asker=client)
     for pod in release.pods():
         release.wait(f"{pod.name} has the rows", lambda pod=pod: rows(release, pod) == [["after", "1"], ["both", "1000"]], 30)  # type: ignore[misc]
-    events = release.namespace.get("events", "--field-selector", f"involvedObject.name={old.name}")
-    assert REJOINS[major] in {event["reason"] for event in events}
+    assert REJOINS[major] in {event.reason for event in release.events(f"involvedObject.name={old.name}")}
 
 
 def test_data_of_another_major_is_not_touched(releases: dict[str, Release]) -> None:
@@ -158,7 +154,7 @@ def test_data_of_another_major_is_not_touched(releases: dict[str, Release]) -> N
     release.namespace.helm("upgrade", release.name, str(chart("18")), "--reuse-values", "--set-string", "version=18")
     reason = "the volume has data of PostgreSQL 17, this is the chart of PostgreSQL 18: nothing is touched"
     release.wait("an Event says so", lambda: reason in release.namespace.kubectl("get", "events"), 90)
-    assert reason in release.namespace.kubectl("logs", last, "--container", "failover")
+    assert reason in release.agent_log(last)
     release.wait("the others have a primary", lambda: len([pod for pod in release.pods() if pod.ready]) == release.replicas - 1, 60)
     assert release.client.sql("SELECT count(*) FROM kept") == [["1000"]]
     assert identity(release, last) == before
@@ -170,4 +166,4 @@ def test_data_of_another_major_is_not_touched(releases: dict[str, Release]) -> N
 def identity(release: Release, pod: str) -> str:
     """What a new server directory would have otherwise: its inode and the time of its marker."""
     script = f"stat -c %i {DATA} && stat -c %Y {DATA}/../volume"
-    return release.namespace.kubectl("exec", pod, "--container", "postgres", "--", "bash", "-c", script)
+    return release.inside(pod, "bash", "-c", script)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from tests.cluster import cli, policies
+from tests.cluster import chosen, policies
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.client import Client
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.client import Client
+from tests.robustness.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -36,13 +36,13 @@ class Guarded:
     def connects(self, pod: str, container: str, host: str, port: int) -> bool:
         """Whether a container of a pod reaches a port."""
         script = f"exec 3<>/dev/tcp/{host}/{port}"
-        return self.release.namespace.try_kubectl("exec", pod, "--container", container, "--", "bash", "-c", script).code == 0
+        return self.release.try_inside(pod, "bash", "-c", script, container=container).code == 0
 
 
 @pytest.fixture(scope="module")
 def guarded(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """A release with a policy that lists some of its clients, at full strength."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("network policies are enforced on the local cluster")
     values = tmp_path_factory.mktemp("policy") / "values.yaml"
     values.write_text(yaml.safe_dump({"standbyMode": "hot", "networkPolicy": POLICY}))

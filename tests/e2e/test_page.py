@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import page, programs
-from tests.e2e.programs import HAPG
-from tests.e2e.release import Release
+from tests.e2e import page
+from tests.robustness import programs
+from tests.robustness.programs import HAPG
+from tests.robustness.release import Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.pages, pytest.mark.slow, pytest.mark.timeout(420)]
 

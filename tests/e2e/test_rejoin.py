@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.release import Release, identities
+from tests.robustness.stock import installed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
 
@@ -18,12 +19,7 @@ ROLL_SECONDS = 300.0
 @pytest.fixture(scope="module")
 def hot(cluster: Cluster) -> Iterator[Release]:
     """A release with hot standbys, at full strength."""
-    with programs.namespace("e2e-rejoin") as namespace:
-        release = Release(namespace)
-        release.install(CHART, "--values", str(VALUES), "--set", "standbyMode=hot")
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+    with installed("e2e-rejoin", "--set", "standbyMode=hot") as release:
         yield release
 
 
@@ -38,12 +34,6 @@ def wait_slots(release: Release) -> None:
     release.wait("all stream by their slots", lambda: slots(release) == expected, 60)
     for pod in release.standbys():
         assert slots(release, pod.ip) == [], pod.name
-
-
-def events(release: Release, reason: str) -> dict[str, str]:
-    """The message of the latest Event with this reason, by pod."""
-    found = release.namespace.get("events", "--field-selector", f"reason={reason}")
-    return {event["involvedObject"]["name"]: event["message"] for event in found}
 
 
 def all_have(release: Release, setting: str, value: str) -> bool:
@@ -65,8 +55,7 @@ def test_a_replica_that_lost_its_volume_is_cloned_from_another_replica(hot: Rele
     lost = hot.standbys()[-1]
     hot.lose(lost, "data")
     hot.wait_replaced(lost)
-    log = hot.namespace.kubectl("logs", lost.name, "--container", "failover")
-    assert "a clone of the standby at " in log
+    assert "a clone of the standby at " in hot.agent_log(lost.name)
     wait_slots(hot)
 
 
@@ -74,32 +63,31 @@ def test_max_connections_is_raised_and_lowered_while_standbys_are_hot(hot: Relea
     hot.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
     hot.upgrade("--set", "postgresql.parameters.max_connections=130")
     hot.wait("all have the higher value", lambda: all_have(hot, "max_connections", "130"), ROLL_SECONDS)
-    assert events(hot, "WarmStart") == {}
+    assert hot.latest("WarmStart") == {}
     hot.upgrade("--set", "postgresql.parameters.max_connections=70")
     hot.wait("all have the lower value, and are hot again", lambda: all_have(hot, "max_connections", "70"), ROLL_SECONDS)
-    assert events(hot, "WarmStart"), "the standbys come first, and can't be hot until the primary has the lower value"
-    assert events(hot, "VolumeDamaged") == {}
+    assert hot.latest("WarmStart"), "the standbys come first, and can't be hot until the primary has the lower value"
+    assert hot.latest("VolumeDamaged") == {}
     assert hot.client.sql("SELECT number FROM kept") == [["1"]]
 
 
 def test_a_setting_that_a_reload_is_enough_for_restarts_nothing(hot: Release) -> None:
-    pods = {(pod.uid, pod.restarts) for pod in hot.pods()}
+    before = identities(hot.pods())
     hot.upgrade("--set", "postgresql.parameters.work_mem=7MB")
     hot.look_again()
     hot.wait("all have it", lambda: all_have(hot, "work_mem", "7MB"), 180)
-    assert {(pod.uid, pod.restarts) for pod in hot.pods()} == pods
+    assert identities(hot.pods()) == before
 
 
 def test_a_setting_that_no_server_takes_costs_no_data_and_no_server(hot: Release) -> None:
     last = hot.pods()[-1].name
-    read = ("exec", last, "--container", "failover", "--", "cat", "/var/lib/postgresql/data/volume")
-    volume = hot.namespace.kubectl(*read)
+    volume = hot.marker(last)
     hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=16bananas")
-    message = hot.wait(f"{last} says so", lambda: events(hot, "ConfigurationRefused").get(last, ""), 120)
+    message = hot.wait(f"{last} says so", lambda: hot.latest("ConfigurationRefused").get(last, ""), 120)
     assert "postgresql.parameters.max_locks_per_transaction" in message
     hot.wait("all go on with the former one", lambda: all_have(hot, "max_locks_per_transaction", "64"), ROLL_SECONDS)
     assert hot.client.sql("SELECT number FROM kept") == [["1"]]
     hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=80")
     hot.wait("all have the setting", lambda: all_have(hot, "max_locks_per_transaction", "80"), ROLL_SECONDS)
-    assert hot.namespace.kubectl(*read) == volume
-    assert events(hot, "VolumeDamaged") == {}
+    assert hot.marker(last) == volume
+    assert hot.latest("VolumeDamaged") == {}

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.programs import HAPG
-from tests.e2e.release import CHART, VALUES, Release
-from tests.e2e.writers import Writer
-from tests.e2e.writes import late, lost
+from tests.robustness.release import Release
+from tests.robustness.stock import installed
+from tests.robustness.traffic.writers import TABLE, Writer
+from tests.robustness.validate.writes import late, lost
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(540)]
 
@@ -21,12 +20,8 @@ ROWS = 100
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
     """One server alone."""
-    with programs.namespace("e2e-scale") as namespace:
-        release = Release(namespace, replicas=1)
-        release.install(CHART, "--values", str(VALUES), "--set", "replicas=1")
-        release.wait_serving()
-        release.add_clients()
-        release.client.sql("CREATE TABLE appends (writer text, id bigint)")
+    with installed("e2e-scale", replicas=1) as release:
+        release.client.sql(TABLE)
         yield release
 
 
@@ -54,7 +49,7 @@ def test_up_from_one_to_three_to_five_under_writes(release: Release) -> None:
 
 
 def test_down_to_two_with_the_primary_scaled_away(release: Release) -> None:
-    done = programs.attempt(str(HAPG), "switchover", release.name, "--namespace", release.namespace.name, "--to", names(4)[0])
+    done = release.try_hapg("switchover", "--to", names(4)[0])
     assert done.code == 0, done.text
     release.wait_full_strength()
     client = release.client

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -44,9 +44,7 @@ def scripted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         )
         release = Release(namespace, replicas=2)
         release.install(CHART, "--values", str(VALUES), "--values", str(values), "--set", "replicas=2,standbyMode=hot")
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+        release.settle()
         yield release
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import cli, nodes, process
+from tests.cluster import chosen, nodes, process
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs, trial
-from tests.e2e.release import CHART, VALUES, Release
-from tests.e2e.writers import Writer
+from tests.robustness.release import CHART, VALUES, Release, identities
+from tests.robustness.stock import installed
+from tests.robustness.traffic.writers import Writer, wait_table
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(480)]
 
@@ -39,25 +39,15 @@ def answer(release: Release, password: str) -> str:
     return release.client.try_psql("SELECT 'welcome'", setup=f"export PGPASSWORD=$(base64 -d <<<{encoded})", options="-qAt").text
 
 
-def servers(release: Release) -> set[tuple[str, str, int]]:
-    """Return who is there, to be compared: names, UIDs, restarts."""
-    return {(pod.name, pod.uid, pod.restarts) for pod in release.pods()}
-
-
 def events(release: Release) -> set[str]:
     """Return what Events say of roles."""
-    return {event["message"] for event in release.namespace.get("events", "--field-selector", "reason=RoleChanged")}
+    return {event.message for event in release.events("reason=RoleChanged")}
 
 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
     """A release whose servers log every statement, at full strength."""
-    with programs.namespace("e2e-secret") as namespace:
-        release = Release(namespace)
-        release.install(CHART, "--values", str(VALUES), "--set", "postgresql.parameters.log_statement=all")
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+    with installed("e2e-secret", "--set", "postgresql.parameters.log_statement=all") as release:
         yield release
 
 
@@ -74,8 +64,8 @@ def test_members_stream_under_a_role_that_is_no_superuser(release: Release, know
 
 
 def test_a_changed_secret_is_the_new_password_and_nothing_restarts(release: Release, known: list[str]) -> None:
-    before, term = servers(release), release.lease()["term"]
-    trial.wait_table(release, release.client)
+    before, term = identities(release.pods()), release.lease()["term"]
+    wait_table(release, release.client)
     with Writer(release.clients[-1], "rotation") as writer:
         release.wait("it is connected", lambda: writer.rows, 30)
         change(release, "ha-postgres-auth", CHANGED)
@@ -84,7 +74,7 @@ def test_a_changed_secret_is_the_new_password_and_nothing_restarts(release: Rele
         rows = writer.rows
         release.wait("rows are written", lambda: writer.rows > rows, 10)
     assert "password authentication failed" in answer(release, known[0])
-    assert servers(release) == before
+    assert identities(release.pods()) == before
     assert release.lease()["term"] == term
     release.wait("an Event says so", lambda: "postgres has the password that the Secret says" in events(release), 10)
     change(release, "ha-postgres-auth", known[0])
@@ -93,7 +83,7 @@ def test_a_changed_secret_is_the_new_password_and_nothing_restarts(release: Rele
 
 
 def test_the_members_password_is_changed_and_they_connect_with_it(release: Release, known: list[str]) -> None:
-    before = servers(release)
+    before = identities(release.pods())
     query = "SELECT rolpassword FROM pg_authid WHERE rolname = 'ha_postgres_replication'"
     stored = release.client.sql(query)
     known.append("another-of-their-own")
@@ -102,7 +92,7 @@ def test_the_members_password_is_changed_and_they_connect_with_it(release: Relea
     release.client.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
     release.wait("all stream again", release.at_full_strength, PROJECTION_SECONDS)
     assert release.client.sql(STREAMING) == [["ha_postgres_replication"]]
-    assert servers(release) == before
+    assert identities(release.pods()) == before
 
 
 def test_old_volumes_take_the_passwords_of_new_secrets(release: Release, known: list[str]) -> None:
@@ -125,9 +115,9 @@ def test_no_password_is_in_a_log_an_event_an_environment_or_a_command_line(relea
     for pod in release.pods():
         for container in ("prepare", "failover", "postgres"):
             said += kubectl("logs", pod.name, "--container", container).text
-            if cli.chosen() == "local" and container != "prepare":  # which has ended
+            if chosen.is_local() and container != "prepare":  # which has ended
                 said += "\n".join(process.command_line(each.pid) for each in nodes.processes(release.namespace.name, pod.name, container))
-        said += kubectl("exec", pod.name, "--container", "failover", "--", "cat", "/proc/1/environ").text
+        said += release.try_inside(pod.name, "cat", "/proc/1/environ", container="failover").text
     assert "statement: SELECT number FROM kept" in said
     assert "POD_NAME" in said
     assert [password for password in known if password in said] == []

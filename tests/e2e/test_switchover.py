@@ -8,16 +8,18 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster
-from tests.e2e import faults, programs, trial
-from tests.e2e.programs import HAPG, REPOSITORY, Done
-from tests.e2e.release import CHART, VALUES, Pod, Release
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import programs, trial
+from tests.robustness.failpoint import faults
+from tests.robustness.failpoint.processes import RECEIVER, signal_process
+from tests.robustness.programs import HAPG
+from tests.robustness.release import Release, identities
+from tests.robustness.stock import installed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -31,24 +33,8 @@ BEHIND = "SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000)) FROM 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
     """A release of three, at full strength."""
-    with programs.namespace("e2e-operate") as namespace:
-        release = Release(namespace)
-        release.install(CHART, "--values", str(VALUES), "--set", f"failover.maxLagBytes={MAX_LAG}")
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+    with installed("e2e-operate", "--set", f"failover.maxLagBytes={MAX_LAG}") as release:
         yield release
-
-
-def hapg(release: Release, command: str, *options: str) -> Done:
-    return programs.attempt(str(HAPG), command, release.name, "--namespace", release.namespace.name, *options, limit=120)
-
-
-def status(release: Release) -> dict[str, Any]:
-    done = hapg(release, "status", "--output", "json")
-    assert done.code == 0, done.text
-    found: dict[str, Any] = json.loads(done.out)
-    return found
 
 
 def notes(release: Release, pod: str) -> dict[str, str]:
@@ -56,13 +42,9 @@ def notes(release: Release, pod: str) -> dict[str, str]:
     return found
 
 
-def identities(release: Release) -> dict[str, tuple[str, int]]:
-    return {pod.name: (pod.uid, pod.restarts) for pod in release.pods()}
-
-
 def test_status_says_what_the_api_shows(release: Release) -> None:
-    release.wait("nothing is wrong", lambda: status(release)["warnings"] == [], 30)
-    found, lease = status(release), release.lease()
+    release.wait("nothing is wrong", lambda: release.status()["warnings"] == [], 30)
+    found, lease = release.status(), release.lease()
     assert found["primary"] == lease["holder"]["pod"] == release.primary().name
     assert found["lease"]["term"] == lease["term"]
     assert found["lease"]["renewedSecondsAgo"] < lease["ttlSeconds"]
@@ -70,24 +52,24 @@ def test_status_says_what_the_api_shows(release: Release) -> None:
     assert {pod["name"]: (pod["role"], pod["node"], pod["ready"]) for pod in found["pods"]} == {
         pod.name: (pod.role, pod.node, True) for pod in release.pods()
     }
-    table = hapg(release, "status").out
+    table = release.try_hapg("status").out
     assert f"held by {found['primary']} since term {lease['term']}" in table
     assert "warning" not in table
 
 
 def test_a_switchover_loses_nothing_and_restarts_nothing(release: Release, measured: list[str]) -> None:
-    before = identities(release)
+    before = identities(release.pods())
     found = trial.run(release, faults.SWITCHOVER, "switchover")
     measured.append(found.summary)
     assert found.violations() == []
     assert found.lost == []
     assert found.lost_pinned == []
     assert found.new.name != found.old.name
-    assert identities(release) == before
+    assert identities(release.pods()) == before
     answer = json.loads(notes(release, found.old.name)[ANSWER])
     assert (answer["outcome"], answer["reason"]) == ("taken", f"handing over to {found.new.name}")
     assert SWITCHOVER not in notes(release, found.old.name)
-    log = release.namespace.kubectl("logs", found.old.name, "--container", "failover")
+    log = release.agent_log(found.old.name)
     assert '"op": "rewind"' not in log
     assert '"op":"rewind"' not in log
 
@@ -95,7 +77,7 @@ def test_a_switchover_loses_nothing_and_restarts_nothing(release: Release, measu
 def test_a_switchover_goes_where_it_is_sent(release: Release) -> None:
     release.wait_full_strength()
     target = max(release.standbys(), key=lambda pod: pod.name)
-    done = hapg(release, "switchover", "--to", target.name)
+    done = release.try_hapg("switchover", "--to", target.name)
     assert done.code == 0, done.text
     assert done.out.startswith(f"{target.name} is the primary under term ")
     assert release.primary().name == target.name
@@ -109,11 +91,11 @@ def test_what_can_not_be_is_one_clear_sentence_and_changes_nothing(release: Rele
         (("--to", primary.name), f"error: --to {primary.name}: it is the primary already"),
         (("--to", "nobody"), "error: --to nobody: there is no such pod"),
     ]:
-        done = hapg(release, "switchover", *options)
+        done = release.try_hapg("switchover", *options)
         assert done.code == 1
         assert len(done.err.splitlines()) == 1
         assert words in done.err
-    forced = hapg(release, "failover", "--force", "--yes")
+    forced = release.try_hapg("failover", "--force", "--yes")
     assert (forced.code, "nobody may take it away" in forced.err) == (1, True)
     elsewhere = programs.attempt(str(HAPG), "status", "another", "--namespace", release.namespace.name)
     assert (
@@ -164,17 +146,13 @@ def operator(release: Release, tmp_path: Path) -> Path:
 def test_the_documented_role_is_enough(release: Release, operator: Path) -> None:
     release.wait_full_strength()
     old = release.primary().name
-    assert hapg(release, "status", f"--kubeconfig={operator}").code == 0
-    done = hapg(release, "switchover", f"--kubeconfig={operator}")
+    assert release.try_hapg("status", f"--kubeconfig={operator}").code == 0
+    done = release.try_hapg("switchover", f"--kubeconfig={operator}")
     assert done.code == 0, done.text
     assert release.primary().name != old
     may = partial(release.namespace.try_kubectl, "auth", "can-i", f"--kubeconfig={operator}")
     assert may("delete", "pods").code == 1
     release.wait_full_strength()
-
-
-def signal_receiver(release: Release, pod: Pod, number: int) -> None:
-    nodes.kill_process(release.namespace.name, pod.name, "postgres", "walreceiver", number)
 
 
 @pytest.mark.faults
@@ -186,9 +164,9 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
     client = release.client_apart_from(old.node)
     client.sql("CREATE TABLE IF NOT EXISTS kept AS SELECT 1 AS number")
     for pod in standbys:
-        signal_receiver(release, pod, signal.SIGSTOP)
+        signal_process(release, pod, RECEIVER, signal.SIGSTOP)
     client.sql(BEHIND)
-    with faults.undone(faults.NODE, old) as undo:
+    with faults.undone(faults.NODE, release, old) as undo:
 
         def recorded() -> bool:
             """The Lease says where the primary's WAL ends: what a lost node can't tell any more."""
@@ -201,20 +179,20 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
         # What waits in its socket must not be received when it goes on.
         for number in (signal.SIGTERM, signal.SIGCONT):
             for pod in standbys:
-                signal_receiver(release, pod, number)
+                signal_process(release, pod, RECEIVER, number)
 
         def blocked() -> list[str]:
-            found = [text for text in status(release)["warnings"] if "maxLagBytes" in text]
+            found = [text for text in release.status()["warnings"] if "maxLagBytes" in text]
             return found if len(found) == len(standbys) else []
 
         warned = release.wait("both standbys are too far behind", blocked, 60)
         assert all("hapg failover" in text for text in warned)
         release.wait("an Event says so", lambda: "NobodyMayClaim" in release.namespace.kubectl("get", "events"), 60)
         assert release.lease()["holder"]["pod"] == old.name
-        refused = hapg(release, "failover", "--force")
+        refused = release.try_hapg("failover", "--force")
         assert (refused.code, "--yes does it without asking" in refused.err) == (2, True)
         target = standbys[-1].name
-        done = hapg(release, "failover", "--force", "--to", target, "--yes")
+        done = release.try_hapg("failover", "--force", "--to", target, "--yes")
         assert done.code == 0, done.text
         assert "LOST FOR CERTAIN" in done.err
         assert done.out.startswith(f"{target} is the primary under term ")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
 from tests.e2e.certificates import Authority
-from tests.e2e.programs import Done
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.programs import Done
+from tests.robustness.release import CHART, VALUES, Release, identities
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(500)]
 
@@ -59,9 +59,7 @@ def encrypted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
         made = Encrypted(release, Authority(folder, "first"), folder)
         namespace.apply(made.authority.secret(SECRET, made.host))
         release.install(CHART, "--values", str(VALUES), "--set", f"standbyMode=hot,tls.mode=allow,tls.secretName={SECRET}")
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+        release.settle()
         yield made
 
 
@@ -95,8 +93,8 @@ def test_without_tls_every_server_refuses(encrypted: Encrypted) -> None:
 
 def test_members_check_the_certificate(encrypted: Encrypted) -> None:
     standby = encrypted.release.standbys()[0].name
-    read = ("exec", standby, "--container", "postgres", "--", "cat", "/run/hapg/conf/instance.conf")
-    assert "sslmode=verify-ca sslrootcert=/etc/hapg/tls/ca.crt" in encrypted.release.namespace.kubectl(*read)
+    settings = encrypted.release.inside(standby, "cat", "/run/hapg/conf/instance.conf")
+    assert "sslmode=verify-ca sslrootcert=/etc/hapg/tls/ca.crt" in settings
 
 
 def test_a_failover_works(encrypted: Encrypted) -> None:
@@ -124,8 +122,7 @@ def test_replicas_that_meet_an_expired_certificate_say_so(encrypted: Encrypted) 
     standbys = {pod.name for pod in release.standbys()}
 
     def told() -> set[str]:
-        events = release.namespace.get("events", "--field-selector", "reason=NotFollowing")
-        return {event["involvedObject"]["name"] for event in events if EXPIRED in event["message"]}
+        return {event.about for event in release.events("reason=NotFollowing") if EXPIRED in event.message}
 
     release.wait("both say why they don't stream", lambda: told() == standbys, TOLD_SECONDS)
     assert release.primary() == primary
@@ -136,7 +133,7 @@ def test_replicas_that_meet_an_expired_certificate_say_so(encrypted: Encrypted) 
 
 def test_another_certificate_takes_force_without_a_restart(encrypted: Encrypted) -> None:
     release = encrypted.release
-    pods = {(pod.name, pod.uid, pod.restarts) for pod in release.pods()}
+    before = identities(release.pods())
     other = Authority(encrypted.folder, "second")
     addresses = [pod.ip for pod in release.pods()]
     assert {encrypted.ask("verify-ca", other, host).code for host in addresses} != {0}
@@ -150,4 +147,4 @@ def test_another_certificate_takes_force_without_a_restart(encrypted: Encrypted)
     assert encrypted.ask("verify-full", other).out == "connected\n"
     release.client.sql(END_STREAMS)
     release.wait("the standbys trust it too", encrypted.streams_over_tls, 60)
-    assert {(pod.name, pod.uid, pod.restarts) for pod in release.pods()} == pods
+    assert identities(release.pods()) == before

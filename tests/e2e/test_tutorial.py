@@ -10,12 +10,14 @@ from functools import partial
 
 import pytest
 
-from tests.e2e import faults, history, trial
-from tests.e2e.faults import Fault
-from tests.e2e.history import History
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import Pod, Release
-from tests.e2e.trial import Trial
+from tests.robustness import trial
+from tests.robustness.failpoint import faults
+from tests.robustness.failpoint.faults import Fault
+from tests.robustness.lease import LeaseHistory
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import Pod, Release, identities
+from tests.robustness.trial import Trial
+from tests.robustness.validate import rows, terms
 
 pytestmark = [pytest.mark.cluster, pytest.mark.pages, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -123,7 +125,7 @@ class TestConnect:
         assert {method for kind, method in rows if kind != "local"} == {"scram-sha-256"}
 
 
-def check(found: Trial, release: Release, seen: History, measured: list[str]) -> None:
+def check(found: Trial, release: Release, seen: LeaseHistory, measured: list[str]) -> None:
     """What holds after every fault."""
     measured.append(found.summary)
     print(found.summary)
@@ -138,7 +140,7 @@ def check(found: Trial, release: Release, seen: History, measured: list[str]) ->
     release.wait(f"both standbys replay timeline {now}", lambda: set(release.timelines().values()) == {now}, 30)
 
     reigns = seen.reigns
-    assert history.violations(reigns) == []
+    assert terms.violations(reigns) == []
     assert (reigns[-1].pod, reigns[-1].uid) == (found.new.name, found.new.uid)
     assert reigns[-1].timeline == now
 
@@ -151,7 +153,7 @@ class TestAutomaticFailover:
         assert tutorial.client.sql("SELECT count(*), sum(number) FROM tutorial") == [["1000", "500500"]]
 
     def test_deleted_primary_is_replaced_and_comes_back_as_replica(
-        self, tutorial: Release, history_of_lease: History, measured: list[str]
+        self, tutorial: Release, history_of_lease: LeaseHistory, measured: list[str]
     ) -> None:
         found = trial.run(tutorial, faults.GRACEFUL, "graceful")
         check(found, tutorial, history_of_lease, measured)
@@ -165,7 +167,9 @@ class TestAutomaticFailover:
         assert {each.name for each in tutorial.replication() if each.state == "streaming"} == names - {found.new.name}
 
     @pytest.mark.parametrize("fault", [faults.POSTMASTER, faults.CONTAINER], ids=lambda fault: fault.name)
-    def test_killed_server_loses_nothing(self, tutorial: Release, history_of_lease: History, measured: list[str], fault: Fault) -> None:
+    def test_killed_server_loses_nothing(
+        self, tutorial: Release, history_of_lease: LeaseHistory, measured: list[str], fault: Fault
+    ) -> None:
         if not fault.possible:
             pytest.skip("only on the local cluster")
         found = trial.run(tutorial, fault, f"killed-{fault.name}")
@@ -174,7 +178,7 @@ class TestAutomaticFailover:
         assert found.lost_pinned == []
 
     def test_lost_node_is_survived_and_its_loss_is_one_tail(
-        self, tutorial: Release, history_of_lease: History, measured: list[str]
+        self, tutorial: Release, history_of_lease: LeaseHistory, measured: list[str]
     ) -> None:
         if not faults.NODE.possible:
             pytest.skip("only on the local cluster")
@@ -185,12 +189,7 @@ class TestAutomaticFailover:
 
     def test_rows_of_the_time_before_all_faults_are_there(self, tutorial: Release) -> None:
         assert tutorial.client.sql("SELECT count(*), sum(number) FROM tutorial") == [["1000", "500500"]]
-        assert trial.missing_rows(tutorial) == {}
-
-
-def identities(pods: list[Pod]) -> dict[str, tuple[str, int]]:
-    """What changes when a pod or one of its containers is restarted."""
-    return {pod.name: (pod.uid, pod.restarts) for pod in pods}
+        assert rows.missing_rows(tutorial) == {}
 
 
 def answers(release: Release) -> list[bool]:
@@ -247,7 +246,7 @@ class TestHotStandby:
     def test_nothing_was_restarted_and_the_data_stays(self, tutorial: Release, before: dict[str, tuple[str, int]], primary: str) -> None:
         assert identities(tutorial.pods()) == before
         assert tutorial.primary().name == primary
-        assert trial.missing_rows(tutorial) == {}
+        assert rows.missing_rows(tutorial) == {}
 
     def test_upgrade_makes_standbys_warm_again(self, tutorial: Release, before: dict[str, tuple[str, int]], primary: str) -> None:
         tutorial.upgrade("--set", "standbyMode=warm")

@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from tests.cluster import cli, nodes, process
-from tests.e2e.release import Release
+from tests.cluster import chosen, nodes, process
+from tests.robustness.release import Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -99,7 +99,7 @@ class TestPassword:
 
     def test_isnt_in_process_lists(self, tutorial: Release, secrets: tuple[str, ...]) -> None:
         """The environment of a process is its own user's alone; its command line is everybody's."""
-        if cli.chosen() != "local":
+        if not chosen.is_local():
             pytest.skip("only on the local cluster")
         for pod in tutorial.pods():
             for container in ("failover", "postgres"):

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
-from tests.e2e import programs
-from tests.e2e.release import CHART, NAME, VALUES, Release, registry
+from tests.robustness import programs
+from tests.robustness.release import CHART, NAME, Release
+from tests.robustness.stock import installed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -55,7 +57,7 @@ def containers(image: str) -> dict[str, object]:
 
 def image() -> str:
     """The image of PostgreSQL, as the chart names it on this cluster."""
-    documents = yaml.safe_load_all(programs.run("helm3", "template", NAME, str(CHART), *registry()))
+    documents = yaml.safe_load_all(programs.run("helm3", "template", NAME, str(CHART), *chosen.image_options()))
     [pod] = [each["spec"]["template"]["spec"] for each in documents if each and each["kind"] == "StatefulSet"]
     return str(pod["containers"][0]["image"])
 
@@ -65,18 +67,13 @@ def shaped(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A release with all of these values, at full strength."""
     values = tmp_path_factory.mktemp("values") / "values.yaml"
     values.write_text(yaml.safe_dump({**SHAPED, **containers(image())}))
-    with programs.namespace("e2e-values") as namespace:
-        release = Release(namespace, replicas=2)
-        release.install(CHART, "--values", str(VALUES), "--values", str(values))
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+    with installed("e2e-values", "--values", str(values), replicas=2) as release:
         yield release
 
 
 def inside(release: Release, pod: str, script: str) -> str:
     """What a script prints in the container of PostgreSQL."""
-    return release.namespace.kubectl("exec", pod, "--container", "postgres", "--", "bash", "-c", script).strip()
+    return release.inside(pod, "bash", "-c", script).strip()
 
 
 def test_the_servers_container_sees_them(shaped: Release) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import cli
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.cluster.images import FAILOVER_IMAGE, Edit
-from tests.e2e import faults, programs, trial, writes
-from tests.e2e.programs import HAPG
-from tests.e2e.release import CHART, VALUES, Pod, Release
-from tests.e2e.writers import Writer
+from tests.robustness import programs
+from tests.robustness.failpoint import faults
+from tests.robustness.release import CHART, VALUES, Pod, Release
+from tests.robustness.traffic.writers import Writer, wait_table
+from tests.robustness.validate import rows, writes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -46,16 +47,14 @@ STEP_ROWS = 50
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
     """A release of three of the present build, whose pods take another template only when they are deleted."""
-    if cli.chosen() == "current":
+    if not chosen.takes_images():
         pytest.skip("images can't be loaded into this cluster")
-    cli.load_other_failover(TAG, EDITS)
+    chosen.load_other_failover(TAG, EDITS)
     with programs.namespace("e2e-versions") as namespace:
         release = Release(namespace)
         release.install(CHART, "--values", str(VALUES))
         patch(release, {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}})
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+        release.settle()
         yield release
 
 
@@ -77,19 +76,15 @@ def set_unknown_setting(release: Release) -> None:
     release.look_again()
 
 
-def log(release: Release, pod: str) -> str:
-    return release.namespace.kubectl("logs", pod, "--container", "failover")
-
-
 def replace_pod(release: Release, pod: Pod, image: str) -> None:
     """Delete a pod and wait for the one in its place, of this image."""
     release.namespace.kubectl("delete", "pod", pod.name)
     release.wait_replaced(pod)
-    assert (BEGINS in log(release, pod.name)) is (image == NEXT)
+    assert (BEGINS in release.agent_log(pod.name)) is (image == NEXT)
 
 
 def switch_over(release: Release, to: str) -> None:
-    programs.run(str(HAPG), "switchover", release.name, "--namespace", release.namespace.name, "--to", to, limit=60)
+    release.hapg("switchover", "--to", to)
     release.wait_full_strength()
     assert release.primary().name == to
 
@@ -145,22 +140,22 @@ def upgrade_and_roll_back(release: Release, writer: Writer) -> None:
 def test_an_upgrade_and_a_rollback_lose_nothing(release: Release, measured: list[str]) -> None:
     set_unknown_setting(release)
     for pod in release.pods():
-        release.wait(f"{pod.name} passes over the setting", lambda name=pod.name: WARNING in log(release, name), 120)  # type: ignore[misc]
-    trial.wait_table(release, release.client)
+        release.wait(f"{pod.name} passes over the setting", lambda name=pod.name: WARNING in release.agent_log(name), 120)  # type: ignore[misc]
+    wait_table(release, release.client)
     with Writer(release.client, "versions-service") as writer:
         upgrade_and_roll_back(release, writer)
         told = writer.stop()
-    present = trial.present_ids(release, told.writer)
+    present = rows.present_ids(release, told.writer)
     assert writes.lost(told, present) == []
     assert writes.unexpected(told, present) == []
     assert writes.late([told]) == []
-    assert [number for number, who in writes.servers([told]).items() if len(who) > 1] == []
+    assert writes.shared_timelines([told]) == []
     measured.append(f"two versions side by side: {len(told.acknowledged)} rows, none lost, longest gap {told.gap:.2f} s")
 
 
 def test_each_agent_says_once_what_it_does_not_know(release: Release) -> None:
     for pod in release.pods():
-        assert log(release, pod.name).count(WARNING) == 1
+        assert release.agent_log(pod.name).count(WARNING) == 1
 
 
 def test_an_agent_does_not_run_beside_another_versions_supervisor(release: Release) -> None:

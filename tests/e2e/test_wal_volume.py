@@ -8,9 +8,10 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster, NodeFaults
-from tests.e2e import programs
-from tests.e2e.faults import DATA
-from tests.e2e.release import CHART, VALUES, Pod, Release
+from tests.robustness import programs
+from tests.robustness.release import DATA, Pod, Release
+from tests.robustness.stock import installed
+from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -21,19 +22,14 @@ MUCH = "INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 20
 @pytest.fixture(scope="module")
 def apart(cluster: Cluster) -> Iterator[Release]:
     """A release with WAL volumes, at full strength."""
-    with programs.namespace("e2e-wal") as namespace:
-        release = Release(namespace)
-        release.install(CHART, "--values", str(VALUES), *WITH_WAL_VOLUMES)
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+    with installed("e2e-wal", *WITH_WAL_VOLUMES) as release:
         yield release
 
 
 def directories(release: Release, pod: Pod) -> tuple[str, list[str]]:
     """Where a pod's pg_wal leads to, and what directories there are on its WAL volume."""
     script = f"readlink {DATA}/pg_wal; ls -d /var/lib/postgresql/wal/wal.*; df --output=target {DATA}/pg_wal/. | tail -1"
-    link, *found, mounted = release.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", "bash", "-c", script).split()
+    link, *found, mounted = release.inside(pod.name, "bash", "-c", script).split()
     assert mounted == "/var/lib/postgresql/wal", "it is a mount of its own"
     return link, found
 
@@ -46,10 +42,6 @@ def wal_is_apart(release: Release) -> dict[str, str]:
         assert found == [link]
         links[pod.name] = link
     return links
-
-
-def did(release: Release, pod: Pod, words: str) -> bool:
-    return words in release.namespace.kubectl("logs", pod.name, "--container", "failover")
 
 
 def test_every_pod_has_its_wal_on_a_claim_of_its_own(apart: Release) -> None:
@@ -68,9 +60,8 @@ def test_a_pod_hands_over_and_finds_its_wal_again(apart: Release) -> None:
 
 def test_a_former_primary_is_rewound_on_both_volumes(apart: Release, node_faults: NodeFaults) -> None:
     before, old = wal_is_apart(apart), apart.primary()
-    beside = next(each for each in apart.clients if each.node == old.node)
-    script = f'setsid psql -X -h {old.ip} -c "{MUCH}" >/dev/null 2>&1 </dev/null &'
-    beside.namespace.kubectl(*beside.command("bash", "-c", script))
+    beside = apart.client_on(old.node)
+    bulk.begin(beside, old.ip, MUCH)
     apart.wait("it writes", lambda: apart.client.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%'") != [["0"]], 20)
     node_faults.partition(old.node)
     elsewhere = apart.client_apart_from(old.node)
@@ -78,7 +69,7 @@ def test_a_former_primary_is_rewound_on_both_volumes(apart: Release, node_faults
     node_faults.heal(old.node)
     nodes.wait_ready()
     apart.wait_full_strength(asker=elsewhere)
-    assert did(apart, old, "rewound to")
+    assert "rewound to" in apart.agent_log(old.name)
     assert elsewhere.sql("SELECT count(*) FROM kept") == [["1000"]]
     assert wal_is_apart(apart) == before
 
@@ -88,7 +79,7 @@ def test_a_replica_that_lost_its_claims_is_cloned_onto_new_ones(apart: Release) 
     apart.lose(lost, "data", "wal")
     apart.wait_replaced(lost)
     after = wal_is_apart(apart)
-    assert did(apart, lost, "a clone of the primary")
+    assert "a clone of the primary" in apart.agent_log(lost.name)
     assert {name for name in after if after[name] != before[name]} == {lost.name}
     assert apart.client.sql("SELECT count(*) FROM kept") == [["1000"]]
 
@@ -98,32 +89,27 @@ def test_a_replica_whose_wal_volume_alone_is_new_is_not_opened_but_cloned(apart:
     apart.lose(lost, "wal")
     apart.wait_replaced(lost)
     wal_is_apart(apart)
-    assert did(apart, lost, "a clone of the primary has replaced the old data")
+    assert "a clone of the primary has replaced the old data" in apart.agent_log(lost.name)
 
 
 def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: Release) -> None:
     lost = apart.standbys()[-1]
     apart.lose(lost, "data")
-    message = apart.wait("an Event", lambda: mismatched(apart).get(lost.name, ""), 120)
+    message = apart.wait("an Event", lambda: mismatched(apart, lost.name), 120)
     assert "the data volume is empty: nothing is touched; to have the pod cloned anew, delete both of its claims and the pod" in message
     apart.lose(lost, "data", "wal")
     apart.wait_full_strength()
     wal_is_apart(apart)
 
 
-def mismatched(release: Release) -> dict[str, str]:
-    """The message of the latest Event of this kind, by pod."""
-    events = release.namespace.get("events", "--field-selector", "reason=VolumesMismatched")
-    return {event["involvedObject"]["name"]: event["message"] for event in events}
+def mismatched(release: Release, pod: str) -> str:
+    """What the latest Event says of a pod's two volumes, '' if there is none."""
+    return release.latest("VolumesMismatched").get(pod, "")
 
 
 def test_a_release_that_is_there_gets_wal_volumes_by_a_clone_of_each_member(cluster: Cluster) -> None:
     """The way that docs/operations.md describes."""
-    with programs.namespace("e2e-wal-later") as namespace:
-        release = Release(namespace, replicas=2)
-        release.install(CHART, "--values", str(VALUES), "--set", "replicas=2")
-        release.wait_serving()
-        release.add_clients()
+    with installed("e2e-wal-later", replicas=2) as release:
         release.client.sql("CREATE TABLE kept AS SELECT number FROM generate_series(1, 1000) AS number")
         with pytest.raises(programs.ProgramError, match="updates to statefulset spec"):
             release.upgrade(*WITH_WAL_VOLUMES)
@@ -132,9 +118,7 @@ def test_a_release_that_is_there_gets_wal_volumes_by_a_clone_of_each_member(clus
         release.namespace.kubectl("delete", "statefulset", release.name, "--cascade=orphan")
         release.upgrade(*WITH_WAL_VOLUMES)
         release.namespace.kubectl("delete", "pod", f"{release.name}-0")
-        message = release.wait(
-            "a pod that comes back with its data is refused", lambda: mismatched(release).get(f"{release.name}-0", ""), 120
-        )
+        message = release.wait("a pod that comes back with its data is refused", lambda: mismatched(release, f"{release.name}-0"), 120)
         assert "the data directory holds its WAL itself, as it was made without walVolume: nothing is touched" in message
         for name in (f"{release.name}-0", f"{release.name}-1"):
             pod = release.pod(name)

@@ -3,6 +3,6 @@
     make faults ARGS="-k NAME"
     make soak HOURS=0.5
 
-`drill` writes, waits and checks what must hold after every fault; `releases` has the releases that the faults are done to, `writers`
-the clients, `report` what `make faults` leaves behind. A test's docstring says what happens, and what is guaranteed.
+A test's docstring says what happens, and what is guaranteed; `soak` does faults at random. What they use is in tests/robustness: `drill`
+writes, waits and checks what must hold after every fault, `failpoint` has what is done, `stock` the releases it is done to.
 """

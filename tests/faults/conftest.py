@@ -7,14 +7,13 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from tests.cluster import cli
+from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster, NodeFaults, cluster, node_faults
-from tests.e2e import artifacts, histories, programs
-from tests.e2e.release import Release
-from tests.faults import report
-from tests.faults.drill import Drill
-from tests.faults.releases import ASYNCHRONOUS, Stock
-from tests.faults.report import Entry
+from tests.robustness.drill import Drill
+from tests.robustness.release import Release
+from tests.robustness.report import artifacts, faults_page, histories
+from tests.robustness.report.faults_page import Entry
+from tests.robustness.stock import ASYNCHRONOUS, Stock
 
 __all__ = ["cluster", "node_faults"]
 
@@ -29,7 +28,7 @@ Drills = Callable[..., Drill]
 @pytest.fixture(scope="session")
 def stock(cluster: Cluster) -> Iterator[Stock]:
     """The releases; skips unless the cluster is the local one."""
-    if cli.chosen() != "local":
+    if not chosen.is_local():
         pytest.skip("faults need the hand of the local cluster")
     made = Stock()
     yield made
@@ -70,10 +69,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     found = yield
     if found.failed:
         item.stash[FAILED] = True
-        if programs.OPEN:
-            found.sections.append(("artifacts", str(artifacts.save_all(item.nodeid).relative_to(programs.REPOSITORY))))
+        artifacts.attach(found)
     if found.when == "call" or not found.passed:
-        report.keep(_entry(item, found))
+        faults_page.keep(_entry(item, found))
     return found
 
 

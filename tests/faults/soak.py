@@ -11,73 +11,23 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.cluster import cli
+from tests.cluster import chosen
 from tests.cluster.errors import ClusterError
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import artifacts, histories
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import Release
-from tests.faults import acts, load
-from tests.faults.drill import Drill, Found
-from tests.faults.growth import Growth
-from tests.faults.releases import ASYNCHRONOUS, Stock
+from tests.robustness.drill import Drill, Found
+from tests.robustness.failpoint import at_random
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import Release
+from tests.robustness.report import artifacts, histories
+from tests.robustness.stock import ASYNCHRONOUS, Stock
+from tests.robustness.traffic import pgbench
+from tests.robustness.validate.growth import Growth
 
-TTL = 6.0
 SCALE = 5
 QUIET_SECONDS = (5.0, 30.0)
 RATE = 60
-
-Fault = Callable[[Release, Drill, NodeFaults, random.Random], None]
-
-
-def _delete(release: Release, drill: Drill, _: NodeFaults, chance: random.Random) -> None:
-    acts.delete(release, chance.choice(release.pods()), grace=chance.choice([None, 0]))
-
-
-def _kill_server(release: Release, drill: Drill, _: NodeFaults, chance: random.Random) -> None:
-    acts.kill_postmaster(release, chance.choice(release.pods()))
-
-
-def _kill_container(release: Release, drill: Drill, _: NodeFaults, chance: random.Random) -> None:
-    acts.kill_container(release, chance.choice(release.pods()), chance.choice(["postgres", "failover"]))
-
-
-def _freeze(release: Release, drill: Drill, faults: NodeFaults, chance: random.Random) -> None:
-    pod = chance.choice(release.pods())
-    containers = chance.choice([["postgres"], ["failover"], ["postgres", "failover"]])
-    for container in containers:
-        faults.freeze(release.namespace.name, pod.name, container, pod.node)
-    time.sleep(chance.uniform(0.5, 2 * TTL))
-
-
-def _partition(release: Release, drill: Drill, faults: NodeFaults, chance: random.Random) -> None:
-    faults.partition(chance.choice(release.pods()).node)
-    time.sleep(chance.uniform(0.5, 3 * TTL))
-
-
-def _cut_api(release: Release, drill: Drill, faults: NodeFaults, chance: random.Random) -> None:
-    faults.cut(release.namespace.name, chance.choice(release.pods()).name, "api", chance.choice(["both", "to", "from"]))
-    time.sleep(chance.uniform(0.5, 3 * TTL))
-
-
-def _cut_peers(release: Release, drill: Drill, faults: NodeFaults, chance: random.Random) -> None:
-    one, other, _ = chance.sample(release.pods(), 3)
-    faults.cut(release.namespace.name, one.name, f"pod/{other.name}", chance.choice(["both", "to", "from"]))
-    time.sleep(chance.uniform(0.5, 3 * TTL))
-
-
-FAULTS: dict[str, Fault] = {
-    "delete": _delete,
-    "kill-server": _kill_server,
-    "kill-container": _kill_container,
-    "freeze": _freeze,
-    "partition": _partition,
-    "cut-api": _cut_api,
-    "cut-peers": _cut_peers,
-}
 
 
 @dataclass
@@ -108,12 +58,12 @@ class Soak:
         assert (found.claims, found.lost) == (0, 0), f"nothing was done, and there were {found.claims} claims, {found.lost} lost rows"
 
     def _fault(self, number: int) -> None:
-        name = self.chance.choice(sorted(FAULTS))
+        name = self.chance.choice(sorted(at_random.FAULTS))
         faults = NodeFaults()
         begun = time.monotonic()
         try:
             with Drill(self.release, histories.path(f"soak-{number}-{name}")) as drill:
-                FAULTS[name](self.release, drill, faults, self.chance)
+                at_random.FAULTS[name](self.release, faults, self.chance)
                 faults.undo()
                 drill.wait_writes()
         finally:
@@ -133,7 +83,9 @@ def soak(hours: float, seed: int) -> None:
     try:
         release = stock.get(ASYNCHRONOUS)
         try:
-            with load.pgbench(release, release.clients[-1], scale=SCALE, rate=RATE):
+            client = release.clients[-1]
+            pgbench.make(client, SCALE)
+            with pgbench.running(client, "--client=4", f"--rate={RATE}", pause_s=0.5):
                 rounds = Soak(release, random.Random(seed), time.monotonic() + 3600 * hours, growth := Growth()).run()
         except BaseException:
             artifacts.save(release.namespace, artifacts.FOLDER / release.namespace.name)
@@ -153,10 +105,10 @@ def main() -> int:
         parser.error("--hours: more than 0")
     print(json.dumps({"seed": options.seed, "hours": options.hours}), flush=True)
     try:
-        if cli.chosen() != "local":
+        if not chosen.is_local():
             raise ClusterError("a soak needs the hand of the local cluster")
-        cli.tools()
-        cli.up()
+        chosen.tools()
+        chosen.up()
         soak(options.hours, options.seed)
     except (ClusterError, ProgramError, AssertionError) as error:
         print(f"error: {error}\nseed {options.seed} repeats it", file=sys.stderr)

@@ -5,30 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import programs
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import Pod, Release
-from tests.faults import acts
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
-from tests.faults.releases import Kind, Stock
+from tests.robustness.agents import Agents
+from tests.robustness.failpoint import acts, processes
+from tests.robustness.failpoint.processes import frozen, kill_at
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import RECENT_LINES, TTL, Pod, Release
+from tests.robustness.stock import Kind, Stock
+from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-TTL = 6.0
 PRIMARY_SECONDS = 60.0
 SCALE_SECONDS = 240.0
 MEMBER_SECONDS = 30.0
 DELETIONS = 5
 RENEWAL_SECONDS = 3.0
 PUBLISH_WAIT = timedelta(seconds=1)
-MANY = "CREATE TABLE IF NOT EXISTS much (text text); INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, {})"
 SMALL_LAG = Kind(("--set", "failover.maxLagBytes=1048576"))
 
 
@@ -87,10 +85,7 @@ def test_former_primary_with_more_wal_on_an_old_timeline_never_wins(release: Rel
     Guarantee: the third is promoted; at most one tail of each timeline is lost.
     """
     with drill(release, same_node=False) as trial:
-        beside = next(each for each in release.clients if each.node == trial.old.node)
-        statement = MANY.format(2_000_000)
-        script = f'setsid psql -X -h {trial.old.ip} -c "{statement}" >/dev/null 2>&1 </dev/null &'
-        beside.namespace.kubectl(*beside.command("bash", "-c", script))
+        bulk.begin(release.client_on(trial.old.node), trial.old.ip, bulk.statement(2_000_000))
         time.sleep(0.5)
         node_faults.partition(trial.old.node)
         trial.wait_writes_on_new_timeline()
@@ -114,7 +109,7 @@ def test_lagging_replicas_are_not_promoted(stock: Stock, spoilt: None, drill: Dr
     with drill(release) as trial:
         for standby in release.standbys():
             node_faults.cut(release.namespace.name, standby.name, f"pod/{trial.old.name}", "from")
-        trial.asker.sql(MANY.format(8000))
+        trial.asker.sql(bulk.statement(8000))
         with Agents(release) as agents:
             acts.delete(release, trial.old)
             trial.wait_writes_on_new_timeline()
@@ -136,14 +131,14 @@ def test_forced_failover(stock: Stock, spoilt: None, drill: Drills, node_faults:
     with drill(release, same_node=False) as trial:
         for standby in release.standbys():
             node_faults.cut(release.namespace.name, standby.name, f"pod/{trial.old.name}", "from")
-        trial.asker.sql(MANY.format(8000))
+        trial.asker.sql(bulk.statement(8000))
         time.sleep(RENEWAL_SECONDS)
         node_faults.power_off(trial.old.node)
         for standby in release.standbys():
             node_faults.restore(release.namespace.name, standby.name)
         time.sleep(3 * TTL)
         assert release.lease()["holder"]["pod"] == trial.old.name
-        programs.run(str(programs.HAPG), "failover", release.name, "--namespace", release.namespace.name, "--force", "--yes")
+        release.hapg("failover", "--force", "--yes")
         trial.wait_writes_on_new_timeline()
         node_faults.boot(trial.old.node)
         nodes.wait_ready()
@@ -158,11 +153,9 @@ def test_unknown_member_is_waited_for(release: Release, drill: Drills, node_faul
     """
     with drill(release, same_node=False) as trial:
         silent, _ = release.standbys()
-        node_faults.freeze(release.namespace.name, silent.name, "failover", silent.node)
-        with Agents(release) as agents:
+        with frozen(node_faults, release, [silent], ["failover"]), Agents(release) as agents:
             node_faults.power_off(trial.old.node)
             trial.wait_writes_on_new_timeline()
-        node_faults.thaw(release.namespace.name, silent.name, "failover", silent.node)
         [winner] = agents.ordered("claim")
         assert agents.moment("claim", winner) - agents.moment("Publish", winner) >= PUBLISH_WAIT
         node_faults.boot(trial.old.node)
@@ -177,28 +170,13 @@ def test_of_two_that_claim_at_once_one_is_promoted(release: Release, drill: Dril
     Guarantee: one of them is promoted, once; at most one tail is lost.
     """
     with drill(release, same_node=False) as trial:
-        standbys = release.standbys()
-        for standby in standbys:
-            node_faults.freeze(release.namespace.name, standby.name, "failover", standby.node)
-        node_faults.power_off(trial.old.node)
-        time.sleep(2 * TTL)
-        for standby in standbys:
-            node_faults.thaw(release.namespace.name, standby.name, "failover", standby.node)
+        with frozen(node_faults, release, release.standbys(), ["failover"]):
+            node_faults.power_off(trial.old.node)
+            time.sleep(2 * TTL)
         trial.wait_writes_on_new_timeline()
         node_faults.boot(trial.old.node)
         nodes.wait_ready()
     assert trial.result.claims == 1
-
-
-def kill_at(release: Release, step: str, killed: list[str], but: str = "") -> Agents:
-    """Kill the failover container of the first pod (other than `but`) that orders a step, at once; its name goes to `killed`."""
-
-    def on_line(pod: str, line: dict[str, Any]) -> None:
-        if not killed and pod != but and step in line.get("actions", []):
-            killed.append(pod)
-            nodes.kill_container(release.namespace.name, pod, "failover")
-
-    return Agents(release, on_line)
 
 
 @pytest.mark.parametrize(
@@ -242,13 +220,13 @@ def test_failover_during_a_clone(release: Release, drill: Drills) -> None:
     Guarantee: nothing is lost; the clone is completed.
     """
     with drill(release) as trial:
-        trial.asker.sql(MANY.format(100_000))
+        trial.asker.sql(bulk.statement(100_000))
         replica = release.standbys()[0]
         release.lose(replica, "data")
         gone = lambda: release.pod(replica.name).uid != replica.uid  # noqa: E731
         release.wait("the replica has a new pod", gone, 120)
-        release.wait("it is cloned", lambda: "clone" in acts.agent_log(release, release.pod(replica.name)), 120)
-        acts.kill_container(release, trial.old)
+        release.wait("it is cloned", lambda: "clone" in release.agent_log(replica.name, RECENT_LINES), 120)
+        processes.kill_container(release, trial.old)
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
     assert trial.result.did("clone") == [replica.name]
@@ -264,7 +242,7 @@ def test_failover_during_a_rolling_update(release: Release, drill: Drills) -> No
         before = {pod.uid for pod in release.pods()}
         release.upgrade("--set-string", f"podAnnotations.rolled=at-{time.time():.0f}")
         release.wait("a pod is replaced", lambda: any(pod.deleting or pod.uid not in before for pod in release.pods()), 60)
-        acts.kill_container(release, trial.old)
+        processes.kill_container(release, trial.old)
         trial.wait_writes_on_new_timeline()
         release.wait("all pods are replaced", lambda: len({pod.uid for pod in release.pods()} - before) == release.replicas, 240)
     assert trial.result.lost == 0
@@ -294,7 +272,7 @@ def test_single_server(stock: Stock, spoilt: None, drill: Drills) -> None:
     """
     release = stock.get(Kind(replicas=1))
     with drill(release) as trial:
-        acts.kill_container(release, trial.old)
+        processes.kill_container(release, trial.old)
         trial.wait_writes_on_new_timeline()
         acts.delete(release, release.primary())
         trial.wait_writes()
@@ -308,12 +286,9 @@ def test_single_server_is_drained(stock: Stock, spoilt: None, drill: Drills) -> 
     Guarantee: nothing is lost, and it writes again.
     """
     release = stock.get(Kind(replicas=1))
-    kubectl = release.namespace.kubectl
     with drill(release) as trial:
-        try:
-            kubectl("drain", trial.old.node, f"--pod-selector={release.selector}", "--delete-emptydir-data", "--timeout=90s")
-        finally:
-            kubectl("uncordon", trial.old.node)
+        with acts.drained(release, trial.old.node, 90):
+            pass
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
 

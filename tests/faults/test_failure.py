@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
+from typing import Literal, assert_never
 
 import pytest
 
-from tests.cluster import memory, nodes, process
+from tests.cluster import memory, nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Release
-from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.drill import ON_THE_WIRE
-from tests.faults.releases import Kind, Stock
+from tests.robustness.drill import ON_THE_WIRE
+from tests.robustness.failpoint import acts, processes
+from tests.robustness.failpoint.power import restart_all_nodes
+from tests.robustness.failpoint.processes import frozen
+from tests.robustness.release import TTL, Release
+from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-TTL = 6.0
 HOT = Kind(("--set", "standbyMode=hot"))
 
 
@@ -52,7 +54,7 @@ def test_postmaster_is_killed(release: Release, drill: Drills) -> None:
     Guarantee: nothing is lost.
     """
     with drill(release) as trial:
-        acts.kill_postmaster(release, trial.old)
+        processes.kill_postmaster(release, trial.old)
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
 
@@ -64,7 +66,7 @@ def test_backend_is_killed(release: Release, drill: Drills) -> None:
     Guarantee: nothing is lost, and nobody writes beside the one that takes over, if any does.
     """
     with drill(release) as trial:
-        nodes.kill_process(release.namespace.name, trial.old.name, "postgres", r"postgres: postgres postgres .* INSERT|idle$")
+        processes.signal_process(release, trial.old, r"postgres: postgres postgres .* INSERT|idle$")
         trial.wait_writes()
     assert trial.result.lost == 0
 
@@ -89,7 +91,7 @@ def test_postgres_container_is_killed(release: Release, drill: Drills) -> None:
     Guarantee: nothing is lost.
     """
     with drill(release) as trial:
-        acts.kill_container(release, trial.old)
+        processes.kill_container(release, trial.old)
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
 
@@ -101,7 +103,7 @@ def test_failover_container_is_killed(release: Release, drill: Drills) -> None:
     Guarantee: nothing is lost, and the primary goes on: no failover. Who connects while its pod isn't ready is let in.
     """
     with drill(release) as trial:
-        told = acts.kill_failover_container(release, trial.old, trial.asker)
+        told = processes.kill_failover_container(release, trial.old, trial.asker)
         trial.wait_writes()
     found = trial.result
     assert (told, found.lost, found.claims) == ("", 0, 0)
@@ -115,8 +117,7 @@ def test_failover_container_crashes_again_and_again(release: Release, drill: Dri
     """
     with drill(release) as trial:
         for _ in range(10):
-            [_, agent, *_] = nodes.processes(release.namespace.name, trial.old.name, "failover", trial.old.node)
-            process.kill([agent])
+            processes.kill_agent(release, trial.old)
             time.sleep(3)
         trial.wait_writes()
     found = trial.result
@@ -155,11 +156,8 @@ def test_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFau
     was waiting for all the time.
     """
     with drill(release, answer_s=3 * TTL) as trial:
-        for container in containers:
-            node_faults.freeze(release.namespace.name, trial.old.name, container, trial.old.node)
-        time.sleep(seconds)
-        for container in containers:
-            node_faults.thaw(release.namespace.name, trial.old.name, container, trial.old.node)
+        with frozen(node_faults, release, [trial.old], containers):
+            time.sleep(seconds)
         trial.thawed()
         trial.wait_writes()
 
@@ -178,9 +176,8 @@ def test_the_agent_is_frozen_and_thawed(release: Release, drill: Drills, node_fa
     Guarantee: no more is lost than was on the wire.
     """
     with drill(release) as trial:
-        node_faults.freeze(release.namespace.name, trial.old.name, "failover", trial.old.node)
-        time.sleep(seconds)
-        node_faults.thaw(release.namespace.name, trial.old.name, "failover", trial.old.node)
+        with frozen(node_faults, release, [trial.old], ["failover"]):
+            time.sleep(seconds)
         trial.wait_writes()
     assert trial.result.lost <= ON_THE_WIRE
 
@@ -192,8 +189,8 @@ def test_two_faults_at_once(release: Release, drill: Drills, node_faults: NodeFa
     Guarantee: nothing is lost.
     """
     with drill(release) as trial:
-        acts.kill_container(release, release.standbys()[0], "failover")
-        acts.kill_container(release, trial.old)
+        processes.kill_container(release, release.standbys()[0], "failover")
+        processes.kill_container(release, trial.old)
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
 
@@ -205,7 +202,7 @@ def test_node_is_switched_off_while_a_replica_restarts(release: Release, drill: 
     Guarantee: at most one tail is lost.
     """
     with drill(release, same_node=False) as trial:
-        acts.kill_container(release, release.standbys()[0])
+        processes.kill_container(release, release.standbys()[0])
         node_faults.power_off(trial.old.node)
         trial.wait_writes_on_new_timeline()
         node_faults.boot(trial.old.node)
@@ -219,9 +216,7 @@ def test_all_servers_are_killed_at_once(release: Release, drill: Drills) -> None
     Guarantee: nothing is lost.
     """
     with drill(release) as trial:
-        for container in ("postgres", "failover"):
-            for pod in release.pods():
-                acts.kill_container(release, pod, container)
+        processes.kill_everything(release)
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
 
@@ -244,13 +239,8 @@ def test_eviction_and_drain(release: Release, drill: Drills) -> None:
 
     Guarantee: nothing is lost, and no rewind is needed.
     """
-    kubectl = release.namespace.kubectl
-    with drill(release) as trial:
-        try:
-            kubectl("drain", trial.old.node, f"--pod-selector={release.selector}", "--delete-emptydir-data", "--timeout=60s")
-            trial.wait_writes_on_new_timeline()
-        finally:
-            kubectl("uncordon", trial.old.node)
+    with drill(release) as trial, acts.drained(release, trial.old.node, 60):
+        trial.wait_writes_on_new_timeline()
     found = trial.result
     assert found.lost == 0
     assert (found.did("rewind"), found.did("clone")) == ([], [])
@@ -264,11 +254,7 @@ def test_whole_cluster_is_restarted(release: Release, node_faults: NodeFaults) -
     """
     client = release.client
     client.sql("CREATE TABLE IF NOT EXISTS restarted AS SELECT number FROM generate_series(1, 1000) AS number")
-    for name in nodes.names():
-        node_faults.power_off(name)
-    for name in nodes.names():
-        node_faults.boot(name)
-    nodes.wait_ready()
+    restart_all_nodes(node_faults)
     release.wait("the clients are back", lambda: client.try_psql("SELECT 1").code == 0, 180)
     release.wait_full_strength()
     assert client.sql("SELECT count(*), sum(number) FROM restarted") == [["1000", "500500"]]
@@ -277,19 +263,24 @@ def test_whole_cluster_is_restarted(release: Release, node_faults: NodeFaults) -
 
 @pytest.mark.faults
 @pytest.mark.parametrize("fault", ["delete", "container", "partition"])
-def test_hot_replicas_have_what_the_primary_has(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills, fault: str) -> None:
+def test_hot_replicas_have_what_the_primary_has(
+    stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills, fault: Literal["delete", "container", "partition"]
+) -> None:
     """The primary of a release with hot replicas fails, while its rows are read through both Services.
 
     Guarantee: afterwards each replica shows the same rows as the primary, and what was read on one timeline has never gone back.
     """
     release = stock.get(HOT)
     with drill(release) as trial:
-        if fault == "delete":
-            acts.delete(release, trial.old)
-        elif fault == "container":
-            acts.kill_container(release, trial.old)
-        else:
-            node_faults.partition(trial.old.node)
+        match fault:
+            case "delete":
+                acts.delete(release, trial.old)
+            case "container":
+                processes.kill_container(release, trial.old)
+            case "partition":
+                node_faults.partition(trial.old.node)
+            case other:
+                assert_never(other)
         trial.wait_writes_on_new_timeline()
         if fault == "partition":
             node_faults.heal(trial.old.node)

@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.release import CHART, VALUES, Release
-from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.drill import Found
-from tests.faults.releases import Kind, Stock
+from tests.robustness.drill import Found
+from tests.robustness.failpoint import acts
+from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 TIMES = 10
-ROLL_SECONDS = 300
-DRAIN_SECONDS = 180
+GONE_SECONDS = 180
 APART_SECONDS = 120
 
 
-def roll(release: Release) -> None:
-    """Replace all pods, as an upgrade of the image does, and wait until that is done."""
-    name = f"statefulset/{release.name}"
-    release.namespace.kubectl("rollout", "restart", name)
-    release.namespace.kubectl("rollout", "status", name, f"--timeout={ROLL_SECONDS}s", limit=ROLL_SECONDS + 10.0)
-    release.wait_full_strength()
-
-
-@contextmanager
-def drained(release: Release, node: str) -> Iterator[None]:
-    """Take the release's pods off a node, under the PodDisruptionBudget, and let them return at the end."""
-    try:
-        only = f"--pod-selector={release.selector}"
-        words = ("drain", node, only, "--delete-emptydir-data", f"--timeout={DRAIN_SECONDS}s")
-        release.namespace.kubectl(*words, limit=DRAIN_SECONDS + 10.0)
-        yield
-    finally:
-        release.namespace.kubectl("uncordon", node)
-
-
 def all_gone(release: Release) -> None:
-    release.wait("all pods are gone", lambda: not release.pods(), DRAIN_SECONDS)
+    release.wait("all pods are gone", lambda: not release.pods(), GONE_SECONDS)
 
 
 def ten_times(release: Release, drill: Drills, act: Callable[[], None]) -> Found:
@@ -64,7 +42,7 @@ def test_rolling_update_of_two(stock: Stock, spoilt: None, drill: Drills) -> Non
     """
     release = stock.get(Kind(replicas=2))
     with drill(release) as trial:
-        roll(release)
+        acts.roll(release)
         trial.wait_writes()
     assert trial.result.lost == 0
 
@@ -80,7 +58,7 @@ def test_rolling_updates(stock: Stock, spoilt: None, drill: Drills, replicas: in
     release = stock.get(Kind(replicas=replicas))
     with drill(release) as trial:
         for _ in range(TIMES):
-            roll(release)
+            acts.roll(release)
         trial.wait_writes()
     assert trial.result.lost == 0
 
@@ -97,7 +75,7 @@ def test_every_node_is_drained_in_turn(stock: Stock, spoilt: None, drill: Drills
     with drill(release) as trial:
         for number in range(TIMES):
             pods = release.pods()
-            with drained(release, pods[number % len(pods)].node):
+            with acts.drained(release, pods[number % len(pods)].node):
                 trial.wait_writes()
             release.wait_full_strength()
     assert trial.result.lost == 0
@@ -151,11 +129,8 @@ def test_pods_return_two_minutes_apart(stock: Stock, spoilt: None, drill: Drills
         node = trial.old.node
         acts.scale(release, 0)
         all_gone(release)
-        release.namespace.kubectl("cordon", node)
-        try:
+        with acts.cordoned(release, node):
             acts.scale(release, replicas)
             time.sleep(APART_SECONDS)
-        finally:
-            release.namespace.kubectl("uncordon", node)
         trial.wait_writes()
     assert trial.result.lost == 0

@@ -8,16 +8,15 @@ import pytest
 
 from tests.cluster import nodes, slow_api
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Release
-from tests.faults import agents
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
-from tests.faults.drill import ON_THE_WIRE
-from tests.faults.releases import Kind, Stock
+from tests.robustness import agents
+from tests.robustness.agents import Agents
+from tests.robustness.drill import ON_THE_WIRE
+from tests.robustness.release import TTL, Release
+from tests.robustness.stock import Kind, Stock
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-TTL = 6.0
 LONG_TTL = Kind(("--set", "failover.ttlSeconds=20,failover.leaseSeconds=17"))
 
 

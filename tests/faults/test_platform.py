@@ -2,73 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
 from tests.cluster import control_plane, slow_api
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Release
-from tests.faults import acts
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
+from tests.robustness.agents import Agents
+from tests.robustness.failpoint import acts, processes, refusals
+from tests.robustness.release import TTL, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
-TTL = 6.0
 PROMOTION_SECONDS = 60.0
 AWAY_SECONDS = 75.0
 """Longer than it takes until the node is called NotReady (--node-monitor-grace-period, default 50s)."""
 
 
-@contextmanager
-def _right_revoked(release: Release) -> Iterator[None]:
-    """The agents may not patch pods."""
-    role = release.namespace.get("role", release.name)
-    less = [
-        {**rule, "verbs": [verb for verb in rule["verbs"] if not (verb == "patch" and "pods" in rule["resources"])]}
-        for rule in role["rules"]
-    ]
-    _give(release, [rule for rule in less if rule["verbs"]])
-    try:
-        yield
-    finally:
-        _give(release, role["rules"])
-
-
-def _give(release: Release, rules: object) -> None:
-    release.namespace.kubectl("patch", "role", release.name, "--type=merge", "--patch", json.dumps({"rules": rules}))
-
-
-@contextmanager
-def _webhook_fails(release: Release) -> Iterator[None]:
-    """A webhook that nobody answers has to allow each change of the namespace's pods."""
-    name = f"refuses-{release.namespace.name}"
-    webhook = {
-        "name": "refuses.tests.local",
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "failurePolicy": "Fail",
-        "timeoutSeconds": 1,
-        "clientConfig": {"url": "https://127.0.0.1:1/"},
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": release.namespace.name}},
-        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["pods"]}],
-    }
-    kind = "validatingwebhookconfiguration"
-    release.namespace.apply(
-        {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name}}
-        | {"webhooks": [webhook]}
-    )
-    try:
-        yield
-    finally:
-        release.namespace.kubectl("delete", kind, name)
-
-
-@pytest.mark.parametrize("refusal", [_right_revoked, _webhook_fails], ids=["right", "webhook"])
+@pytest.mark.parametrize("refusal", [refusals.right_revoked, refusals.webhook_fails], ids=["right", "webhook"])
 def test_api_server_refuses_changes_of_pods(
     release: Release, drill: Drills, refusal: Callable[[Release], AbstractContextManager[None]]
 ) -> None:
@@ -82,9 +36,9 @@ def test_api_server_refuses_changes_of_pods(
             time.sleep(3 * TTL)
             trial.wait_writes()
             assert release.primary().uid == trial.old.uid
-            acts.kill_container(release, trial.old)
+            processes.kill_container(release, trial.old)
             time.sleep(3 * TTL)
-            status = acts.status(release)
+            status = release.try_hapg("status")
             assert status.code == 1
             assert "nobody can write" in status.out
         trial.wait_writes_on_new_timeline()
@@ -99,7 +53,7 @@ def test_api_server_is_slow_after_a_promotion(release: Release, drill: Drills) -
     """
     pods = [pod.name for pod in release.pods()]
     with drill(release) as trial, Agents(release) as agents:
-        acts.kill_container(release, trial.old)
+        processes.kill_container(release, trial.old)
         agents.wait_promoted()
         with slow_api.slow_for(release.namespace.name, pods, 1.0):
             time.sleep(30)
@@ -133,7 +87,7 @@ def test_dns_is_away(release: Release, drill: Drills) -> None:
     """
     with drill(release) as trial, Agents(release) as agents:
         with control_plane.without_dns():
-            acts.kill_container(release, trial.old)
+            processes.kill_container(release, trial.old)
             agents.wait_promoted()
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0

@@ -12,32 +12,35 @@ import pytest
 
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import trial
-from tests.e2e.release import Pod, Release
-from tests.e2e.writers import Writer
-from tests.faults import acts, load
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
-from tests.faults.drill import ROWS
-from tests.faults.releases import DISKS, Kind, Stock
+from tests.robustness.agents import Agents
+from tests.robustness.drill import ROWS
+from tests.robustness.failpoint import acts, processes, slots
+from tests.robustness.failpoint.power import restart_all_nodes
+from tests.robustness.failpoint.processes import BACKEND, POSTMASTER, RECEIVER
+from tests.robustness.release import Release
+from tests.robustness.stock import DISKS, Kind, Stock
+from tests.robustness.traffic import pgbench
+from tests.robustness.traffic.writers import Writer, wait_table
+from tests.robustness.validate import rows
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
+SCALE = 5
 SLOW_SECONDS = 30.0
 BACK_SECONDS = 300.0
 CONNECTIONS = 20
 FEW_CONNECTIONS = Kind(("--set", f"postgresql.parameters.max_connections={CONNECTIONS},standbyMode=hot"))
-POSTMASTER = r"^postgres -D|/postgres -D"
-BACKEND = r"postgres: postgres postgres .*\) (INSERT|UPDATE|COMMIT|BEGIN|idle)"
-STOP = "/tmp/stop-occupying"
-OCCUPY = f"""rm -f {STOP}
-for number in {{1..%d}}; do
-  until [[ -e {STOP} ]]; do psql -h %s -qAtXc 'SELECT pg_sleep(10)' || sleep 0.3; done &
-done
-wait"""
-LEAVE = f"touch {STOP}"
-FULL = ("too many clients already", "remaining connection slots are reserved")
 numbers = itertools.count(1)
+
+
+@contextmanager
+def loaded(release: Release) -> Iterator[None]:
+    """pgbench goes as fast as it can, with four clients."""
+    client = release.clients[-1]
+    pgbench.make(client, SCALE)
+    with pgbench.running(client, "--client=4", pause_s=0.5):
+        yield
 
 
 def test_backend_crashes_under_load(release: Release, drill: Drills) -> None:
@@ -45,8 +48,8 @@ def test_backend_crashes_under_load(release: Release, drill: Drills) -> None:
 
     Guarantee: nothing is lost: the server ends, and doesn't recover in place with clients that know nothing of it.
     """
-    with load.pgbench(release, release.clients[-1]), drill(release) as drilled:
-        nodes.kill_process(release.namespace.name, drilled.old.name, "postgres", BACKEND)
+    with loaded(release), drill(release) as drilled:
+        processes.signal_process(release, drilled.old, BACKEND)
         drilled.wait_writes_on_new_timeline()
     assert drilled.result.lost == 0
 
@@ -57,24 +60,9 @@ def test_postmaster_hangs(release: Release, drill: Drills) -> None:
     Guarantee: another server, or the same one started anew, takes over; nothing is lost.
     """
     with drill(release) as drilled:
-        nodes.kill_process(release.namespace.name, drilled.old.name, "postgres", POSTMASTER, signal.SIGSTOP)
+        processes.signal_process(release, drilled.old, POSTMASTER, signal.SIGSTOP)
         drilled.wait_writes_on_new_timeline()
     assert drilled.result.lost == 0
-
-
-@contextmanager
-def _full(release: Release, pods: list[Pod]) -> Iterator[None]:
-    """Sessions take every slot of these servers, and again when one comes free, for as long as the context lasts."""
-    clients = release.clients[: len(pods)]
-    try:
-        for client, pod in zip(clients, pods, strict=True):
-            begin = 'setsid bash -c "$0" >/dev/null 2>&1 </dev/null &'
-            client.namespace.kubectl(*client.command("bash", "-c", begin, OCCUPY % (2 * CONNECTIONS, pod.ip)))
-            release.wait(f"{pod.name} is full", lambda: any(text in client.try_psql("SELECT 1", host=pod.ip).err for text in FULL), 60)  # noqa: B023
-        yield
-    finally:
-        for client in clients:
-            client.namespace.try_kubectl(*client.command("bash", "-c", LEAVE))
 
 
 def test_slots_are_full_at_the_promotion(stock: Stock, spoilt: None, drill: Drills) -> None:
@@ -84,8 +72,8 @@ def test_slots_are_full_at_the_promotion(stock: Stock, spoilt: None, drill: Dril
     """
     release = stock.get(FEW_CONNECTIONS)
     with drill(release) as drilled, Agents(release) as agents:
-        with _full(release, release.standbys()):
-            acts.kill_container(release, drilled.old)
+        with slots.occupied(release, release.standbys(), 2 * CONNECTIONS):
+            processes.kill_container(release, drilled.old)
             agents.wait_promoted()
         drilled.wait_writes_on_new_timeline()
     assert drilled.result.lost == 0
@@ -97,15 +85,14 @@ def test_standby_is_stuck_at_a_switchover(release: Release, drill: Drills) -> No
 
     Guarantee: it is handed over without the one that is stuck, which follows again once it runs on; nothing is lost.
     """
-    namespace = release.namespace.name
     with drill(release) as drilled:
         stuck, chosen = release.standbys()
-        nodes.kill_process(namespace, stuck.name, "postgres", r"postgres: walreceiver", signal.SIGSTOP)
+        processes.signal_process(release, stuck, RECEIVER, signal.SIGSTOP)
         try:
             acts.switchover(release, chosen)
             drilled.wait_writes_on_new_timeline()
         finally:
-            nodes.thaw(namespace, stuck.name, "postgres", stuck.node)
+            nodes.thaw(release.namespace.name, stuck.name, "postgres", stuck.node)
     found = drilled.result
     assert (found.new.name, found.lost) == (chosen.name, 0)
 
@@ -133,16 +120,12 @@ def test_all_nodes_are_switched_off_under_load(release: Release, node_faults: No
     """
     name = f"off-{next(numbers)}"
     client = release.clients[0]
-    trial.wait_table(release, client)
-    with load.pgbench(release, release.clients[-1]), Writer(client, name) as writer:
+    wait_table(release, client)
+    with loaded(release), Writer(client, name) as writer:
         release.wait("rows are acknowledged", lambda: writer.rows >= 10 * ROWS, 60)
-        for node in nodes.names():
-            node_faults.power_off(node)
-        for node in nodes.names():
-            node_faults.boot(node)
-        nodes.wait_ready()
+        restart_all_nodes(node_faults)
         release.wait("the clients are back", lambda: client.try_psql("SELECT 1").code == 0, BACK_SECONDS)
     release.wait_full_strength(BACK_SECONDS)
-    present = set(trial.present_ids(release, name))
+    present = set(rows.present_ids(release, name))
     assert [append.id for append in writer.log.acknowledged if append.id not in present] == []
     client.sql(f"INSERT INTO appends VALUES ('{name}', 1000000)")

@@ -9,9 +9,10 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Release
-from tests.faults import acts
-from tests.faults.releases import Kind, Stock
+from tests.robustness.failpoint import processes
+from tests.robustness.release import Release
+from tests.robustness.stock import Kind, Stock
+from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -19,13 +20,9 @@ MUCH_WAL = (
     "--set",
     "storage.resources.requests.storage=20Gi,postgresql.parameters.max_wal_size=16GB,postgresql.parameters.checkpoint_timeout=1h",
 )
-ROWS_AT_ONCE = 200_000
 RECOVERY_SECONDS = 900.0
 LET_IN_SECONDS = 10.0
 """A server that doesn't answer SQL yet is known to write by its control file, a moment before it lets clients in."""
-TABLE = ("DROP TABLE IF EXISTS big", "CREATE TABLE big (a text, b text, c text)", "CREATE INDEX ON big (a)", "CHECKPOINT")
-LOAD = "INSERT INTO big SELECT md5(i::text), md5((i * 7)::text), md5((i * 13)::text) FROM generate_series(1, {}) i"
-WAL = "SELECT pg_current_wal_lsn() - redo_lsn FROM pg_control_checkpoint()"
 TOLD = "nobody can write: "
 HOT = (*MUCH_WAL, "--set", "standbyMode=hot")
 PAUSE = "SELECT pg_wal_replay_pause()"
@@ -35,19 +32,8 @@ RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 
 def status(release: Release) -> tuple[int, dict[str, Any]]:
-    done = acts.status(release, "--output", "json")
+    done = release.try_hapg("status", "--output", "json")
     return done.code, json.loads(done.out) if done.out.startswith("{") else {}
-
-
-def load(release: Release, gigabytes: float) -> int:
-    """Write so much WAL since the last checkpoint; return the rows that it takes."""
-    client, rows = release.client, 0
-    for statement in TABLE:
-        client.sql(statement)
-    while int(client.sql(WAL)[0][0]) < gigabytes * 1e9:
-        client.sql(LOAD.format(ROWS_AT_ONCE))
-        rows += ROWS_AT_ONCE
-    return rows
 
 
 @pytest.mark.faults
@@ -59,10 +45,10 @@ def test_much_wal_to_replay(stock: Stock, spoilt: None, replicas: int, gigabytes
     Guarantee: it comes back by itself with all rows, under one new term; meanwhile `hapg status` says how far it is, and ends with 1.
     """
     release = stock.get(Kind(MUCH_WAL, replicas=replicas))
-    rows = load(release, gigabytes)
+    rows = bulk.write_wal(release, gigabytes)
     term = int(release.lease()["term"])
     for pod in release.pods():
-        acts.kill_container(release, pod)
+        processes.kill_container(release, pod)
     seen: list[tuple[int, dict[str, Any]]] = []
 
     def writes() -> bool:
@@ -97,7 +83,7 @@ def test_replay_backlog_at_a_failover(stock: Stock, spoilt: None, node_faults: N
     late = release.standbys()[:behind]
     for pod in late:
         asker.sql(PAUSE, host=pod.ip)
-    rows = load(release, 1.0)
+    rows = bulk.write_wal(release, 1.0)
     [[flushed]] = release.client.sql("SELECT pg_current_wal_flush_lsn()")
     for pod in release.standbys():
         release.wait(f"{pod.name} has it all", lambda: asker.sql(RECEIVED.format(flushed), host=pod.ip) == [["t"]], RECOVERY_SECONDS)  # noqa: B023
@@ -111,6 +97,6 @@ def test_replay_backlog_at_a_failover(stock: Stock, spoilt: None, node_faults: N
     node_faults.boot(old.node)
     nodes.wait_ready()
     [paused] = [pod for pod in late if pod.name != release.primary().name]
-    release.wait("it says why it doesn't stream", lambda: SAYS_PAUSED in acts.status(release).out, RECOVERY_SECONDS)
+    release.wait("it says why it doesn't stream", lambda: SAYS_PAUSED in release.try_hapg("status").out, RECOVERY_SECONDS)
     asker.sql(RESUME, host=paused.ip)
     release.wait_full_strength(RECOVERY_SECONDS, asker)

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.cluster import nodes, storage
+from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.client import Client
-from tests.e2e.release import Pod, Release
-from tests.faults import acts
-from tests.faults.agents import Agents
 from tests.faults.conftest import Drills
+from tests.robustness.agents import Agents, Line
+from tests.robustness.failpoint import acts, processes, refusals, volumes
+from tests.robustness.failpoint.processes import frozen
+from tests.robustness.release import RECENT_LINES, VOLUME, Pod, Release
+from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-MUCH = "CREATE TABLE IF NOT EXISTS diverged (text text); INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
+ROWS = 2_000_000
+"""So many, at once, that no replica has them all when the primary is cut off."""
 SEGMENTS_KEPT = 32
 REWIND_SECONDS = 30.0
 SOME_ROWS = 20
 CLONED = '"op": "clone", "outcome": "ok"'
 NOTICED_SECONDS = 60.0
 SCALE_SECONDS = 120.0
-COPY_SECONDS = 60.0
-TABLESPACE = "/var/lib/postgresql/data/elsewhere"
-ROLES = ("ha_postgres_replication", "postgres")
+TABLESPACE = f"{VOLUME}/elsewhere"
 Hindrance = Callable[[Release, Pod, Pod, NodeFaults], AbstractContextManager[None]]
-
-
-def volume(release: Release, pod: Pod) -> Path:
-    """The folder of the machine that is a pod's data volume."""
-    return storage.folder_of(pod.node, release.namespace.name, f"data-{pod.name}")
-
-
-def client_on(release: Release, node: str) -> Client:
-    """The client on a node."""
-    return next(each for each in release.clients if each.node == node)
 
 
 def write_much(release: Release, pod: Pod) -> None:
     """Begin to write much at a pod's address, from its own node."""
-    client = client_on(release, pod.node)
-    script = f'setsid psql -X -h {pod.ip} -c "{MUCH}" >/dev/null 2>&1 </dev/null &'
-    client.namespace.kubectl(*client.command("bash", "-c", script))
+    bulk.begin(release.client_on(pod.node), pod.ip, bulk.statement(ROWS, "diverged"))
 
 
 @pytest.mark.faults
@@ -95,9 +79,7 @@ def test_former_primary_is_cloned_when_a_rewind_is_impossible(release: Release, 
         time.sleep(0.5)
         node_faults.partition(trial.old.node)
         trial.wait_writes_on_new_timeline()
-        segments = sorted((volume(release, trial.old) / "pgdata" / "pg_wal").glob("0000*[0-9A-F]"))
-        for segment in segments[:-1]:
-            segment.unlink()
+        volumes.forget_wal(release, trial.old)
         node_faults.heal(trial.old.node)
         nodes.wait_ready()
     assert trial.result.did("clone") == [trial.old.name]
@@ -111,11 +93,11 @@ def test_rewind_that_is_cut_short(release: Release, drill: Drills, node_faults: 
     """
     killed: list[str] = []
 
-    def on_line(pod: str, line: dict[str, Any]) -> None:
-        if not killed and "rewind" in line.get("actions", []):
-            killed.append(pod)
-            release.wait("the rewind has begun", (volume(release, trial.old) / "dirty").exists, REWIND_SECONDS)
-            nodes.kill_container(release.namespace.name, pod, "postgres")
+    def on_line(line: Line) -> None:
+        if not killed and line.orders("rewind"):
+            killed.append(line.pod)
+            release.wait("the rewind has begun", (volumes.folder(release, trial.old) / "dirty").exists, REWIND_SECONDS)
+            nodes.kill_container(release.namespace.name, line.pod, "postgres")
 
     with drill(release) as trial:
         write_much(release, trial.old)
@@ -138,12 +120,11 @@ def test_failing_clone_keeps_the_old_data(release: Release, drill: Drills, node_
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
-        data = volume(release, replica) / "pgdata"
         node_faults.cut(release.namespace.name, replica.name, f"pod/{trial.old.name}")
-        mark = data / "kept"
+        mark = volumes.folder(release, replica) / "pgdata" / "kept"
         mark.write_text("old data")
-        (data / "global" / "pg_control").write_bytes(b"x" * 8192)
-        acts.kill_container(release, replica)
+        volumes.spoil(release, replica)
+        processes.kill_container(release, replica)
         time.sleep(30)
         assert mark.exists()
         node_faults.restore(release.namespace.name, replica.name)
@@ -159,9 +140,9 @@ def test_corrupted_replica_is_cloned(release: Release, drill: Drills) -> None:
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
-        (volume(release, replica) / "pgdata" / "global" / "pg_control").write_bytes(b"x" * 8192)
-        acts.kill_container(release, replica)
-        release.wait("it is cloned", lambda: CLONED in acts.agent_log(release, replica), 120)
+        volumes.spoil(release, replica)
+        processes.kill_container(release, replica)
+        release.wait("it is cloned", lambda: CLONED in release.agent_log(replica.name, RECENT_LINES), 120)
     found = trial.result
     assert (found.lost, found.claims) == (0, 0)
 
@@ -174,23 +155,19 @@ def test_no_server_can_start_for_a_while(release: Release, drill: Drills) -> Non
     """
 
     def given_up() -> bool:
-        return all('"phase": "damaged"' in acts.agent_log(release, pod) for pod in release.pods())
+        return all('"phase": "damaged"' in release.agent_log(pod.name, RECENT_LINES) for pod in release.pods())
 
     def replaced() -> bool:
         return len({pod.uid for pod in release.pods()} - before) == release.replicas
 
     before = {pod.uid for pod in release.pods()}
     with drill(release) as trial:
-        data = [volume(release, pod) / "pgdata" for pod in release.pods()]
-        for each in data:
-            (each / "pg_twophase").rename(each / "pg_twophase.away")
-        for pod in release.pods():
-            acts.kill_container(release, pod)
-        release.wait("no server starts", given_up, 120)
-        acts.delete(release, *release.pods())
-        release.wait("no server of the new pods starts", lambda: replaced() and given_up(), 180)
-        for each in data:
-            (each / "pg_twophase.away").rename(each / "pg_twophase")
+        with volumes.none_starts(release):
+            for pod in release.pods():
+                processes.kill_container(release, pod)
+            release.wait("no server starts", given_up, 120)
+            acts.delete(release, *release.pods())
+            release.wait("no server of the new pods starts", lambda: replaced() and given_up(), 180)
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
 
@@ -262,11 +239,8 @@ def test_replica_that_was_frozen_catches_up(release: Release, drill: Drills, nod
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
-        for container in ("postgres", "failover"):
-            node_faults.freeze(release.namespace.name, replica.name, container, replica.node)
-        time.sleep(12)
-        for container in ("postgres", "failover"):
-            node_faults.thaw(release.namespace.name, replica.name, container, replica.node)
+        with frozen(node_faults, release, [replica]):
+            time.sleep(12)
         trial.wait_writes()
     found = trial.result
     assert (found.lost, found.claims) == (0, 0)
@@ -287,7 +261,7 @@ def test_volume_that_is_a_copy_of_anothers(release: Release, drill: Drills) -> N
         original = next(pod for pod in release.standbys() if pod.name != last.name)
         acts.scale(release, release.replicas - 1)
         release.wait("the last pod is gone", lambda: len(release.pods()) == release.replicas - 1, SCALE_SECONDS)
-        _copy(volume(release, original), volume(release, last))
+        volumes.copy(volumes.folder(release, original), volumes.folder(release, last))
         acts.scale(release, release.replicas)
         release.wait("the last pod is back", lambda: len(release.pods()) == release.replicas, SCALE_SECONDS)
         copied = lambda: _said(release, release.pod(last.name), "VolumeCopied")  # noqa: E731
@@ -298,39 +272,11 @@ def test_volume_that_is_a_copy_of_anothers(release: Release, drill: Drills) -> N
     assert found.did("clone") == [last.name]
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Have a volume hold what another does, as it is at the moment; files may go meanwhile."""
-    for each in target.iterdir():
-        shutil.rmtree(each) if each.is_dir() else each.unlink()
-    subprocess.run(["cp", "--archive", f"{source}/.", str(target)], check=False, capture_output=True, timeout=COPY_SECONDS)
-    assert (target / "pgdata" / "global" / "pg_control").exists()
-
-
-@contextmanager
-def _address_blocked(release: Release, replica: Pod, primary: Pod, node_faults: NodeFaults) -> Iterator[None]:
-    node_faults.cut(release.namespace.name, replica.name, f"pod/{primary.name}")
-    yield
-    node_faults.restore(release.namespace.name, replica.name)
-
-
-@contextmanager
-def _password_wrong(release: Release, replica: Pod, primary: Pod, node_faults: NodeFaults) -> Iterator[None]:
-    stored = {role: release.client.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'")[0][0] for role in ROLES}
-    try:
-        for role in ROLES:
-            release.run_inside(primary, f"ALTER ROLE {role} PASSWORD 'another'")
-        acts.kill_postmaster(release, replica)
-        yield
-    finally:
-        for role, verifier in stored.items():
-            release.run_inside(primary, f"ALTER ROLE {role} PASSWORD '{verifier}'")
-
-
 @pytest.mark.parametrize(
     ("hindrance", "words"),
     [
-        pytest.param(_address_blocked, "no answer in time", id="address", marks=pytest.mark.faults),
-        pytest.param(_password_wrong, "password authentication failed", id="password"),
+        pytest.param(refusals.address_blocked, "no answer in time", id="address", marks=pytest.mark.faults),
+        pytest.param(refusals.password_wrong, "password authentication failed", id="password"),
     ],
 )
 def test_a_replica_that_can_not_follow_says_why(
@@ -346,7 +292,7 @@ def test_a_replica_that_can_not_follow_says_why(
             why = lambda: [text for text in _said(release, replica, "NotFollowing") if words in text]  # noqa: E731
             release.wait("an Event says why", why, NOTICED_SECONDS)
             release.wait("it isn't ready", lambda: not release.pod(replica.name).ready, NOTICED_SECONDS)
-            assert f"{replica.name} doesn't stream from the primary: " in acts.status(release).out
+            assert f"{replica.name} doesn't stream from the primary: " in release.try_hapg("status").out
     assert (trial.result.lost, trial.result.claims) == (0, 0)
 
 
@@ -357,12 +303,12 @@ def test_tablespace_that_the_replicas_have_no_folder_for(release: Release, drill
     Guarantee: an Event says that tablespaces aren't supported; nothing is lost, the primary goes on; the replicas are cloned anew.
     """
     with drill(release) as trial:
-        release.namespace.kubectl("exec", trial.old.name, "--container", "postgres", "--", "mkdir", "--parents", TABLESPACE)
+        release.inside(trial.old.name, "mkdir", "--parents", TABLESPACE)
         release.run_inside(trial.old, f"CREATE TABLESPACE elsewhere LOCATION '{TABLESPACE}'")
         try:
             release.wait("an Event says so", lambda: _said(release, trial.old, "TablespaceFound"), NOTICED_SECONDS)
             replicas = sorted(pod.name for pod in release.standbys())
-            cloned = lambda: all(CLONED in acts.agent_log(release, pod) for pod in release.standbys())  # noqa: E731
+            cloned = lambda: all(CLONED in release.agent_log(pod.name, RECENT_LINES) for pod in release.standbys())  # noqa: E731
             release.wait("the replicas are cloned", cloned, NOTICED_SECONDS)
             release.wait_full_strength(asker=trial.asker)
         finally:
@@ -373,5 +319,4 @@ def test_tablespace_that_the_replicas_have_no_folder_for(release: Release, drill
 
 
 def _said(release: Release, pod: Pod, reason: str) -> list[str]:
-    selector = f"involvedObject.uid={pod.uid},reason={reason}"
-    return [event["message"] for event in release.namespace.get("events", "--field-selector", selector)]
+    return [event.message for event in release.events(f"involvedObject.uid={pod.uid}", f"reason={reason}")]

@@ -9,20 +9,19 @@ import pytest
 
 from tests.cluster import disks
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e.release import Pod, Release
-from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.drill import Found
-from tests.faults.releases import DISKS, WAL_DISKS, Kind, Stock
+from tests.robustness.drill import Found
+from tests.robustness.failpoint import acts, volumes
+from tests.robustness.release import VOLUME, Release
+from tests.robustness.stock import DISKS, WAL_DISKS, Kind, Stock
+from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
 HANG_SECONDS = 15.0
 FULL_SECONDS = 20.0
-RESERVE_SECONDS = 40.0
 LOAD_SECONDS = 60.0
 AGAIN_ROWS = 40_000
-DATA = "/var/lib/postgresql/data"
 WAL = "/var/lib/postgresql/wal"
 
 
@@ -93,16 +92,12 @@ def test_disk_is_read_only(release: Release, drill: Drills, stock: Stock) -> Non
 
     Guarantee: another server takes over; at most one tail is lost; the former primary comes back once its disk is repaired.
     """
-    kubectl = release.namespace.kubectl
     with drill(release) as trial:
         disks.break_(stock.disks, trial.old.node)
         trial.wait_writes_on_new_timeline()
-        kubectl("cordon", trial.old.node)
-        try:
+        with acts.cordoned(release, trial.old.node):
             acts.delete(release, trial.old)
             disks.repair(stock.disks, trial.old.node)
-        finally:
-            kubectl("uncordon", trial.old.node)
     assert trial.result.new.name != trial.old.name
 
 
@@ -112,7 +107,7 @@ def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Sto
     Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
     is promoted in its place at most once.
     """
-    found = _full_under_load(release, drill, stock, DATA)
+    found = _full_under_load(release, drill, stock, VOLUME)
     assert (found.lost, found.new.name != found.old.name) == (0, True)
     assert found.claims <= 2
 
@@ -124,7 +119,7 @@ def test_primary_is_deleted_while_its_disk_is_full(release: Release, drill: Dril
     Guarantee: nothing is lost, a replica takes over.
     """
     with drill(release) as trial:
-        _fill(release, stock.disks, trial.old, DATA)
+        volumes.fill(release, stock.disks, trial.old, VOLUME)
         assert not _write_much(release)
         acts.delete(release, trial.old)
         trial.wait_writes_on_new_timeline()
@@ -180,7 +175,7 @@ def test_wal_disk_of_the_primary_is_full(apart: Release, drill: Drills, stock: S
 def _full_under_load(release: Release, drill: Drills, stock: Stock, volume: str) -> Found:
     """Load the primary while its disk is full, until a replica has taken over, and for a while after; return what came of it."""
     with drill(release) as trial:
-        _fill(release, stock.disks, trial.old, volume)
+        volumes.fill(release, stock.disks, trial.old, volume)
         _load(release)
         trial.wait_writes_on_new_timeline()
         time.sleep(FULL_SECONDS)
@@ -188,21 +183,9 @@ def _full_under_load(release: Release, drill: Drills, stock: Stock, volume: str)
     return trial.result
 
 
-def _fill(release: Release, name: str, pod: Pod, volume: str) -> None:
-    """Fill the disk of a pod that has set something aside on that volume, which it does some seconds after there is room."""
-    release.wait(f"{pod.name} has set something aside", lambda: _has_reserve(release, pod, volume), RESERVE_SECONDS)
-    disks.fill(name, pod.node)
-
-
-def _has_reserve(release: Release, pod: Pod, volume: str) -> bool:
-    done = release.namespace.try_kubectl("exec", pod.name, "-c", "postgres", "--", "test", "-e", f"{volume}/reserve")
-    return done.code == 0
-
-
 def _write_much(release: Release, rows: int = 400_000) -> bool:
     """Write so many kibibytes, by default more than the files that are there already can take; tell whether that was done."""
-    create = "CREATE TABLE IF NOT EXISTS much (text text)"
-    return release.client.try_psql(f"{create}; INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, {rows})").code == 0
+    return release.client.try_psql(bulk.statement(rows)).code == 0
 
 
 def _load(release: Release) -> None:

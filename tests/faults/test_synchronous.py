@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import re
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
-from tests.e2e import histories, register
-from tests.e2e.client import Client
-from tests.e2e.programs import ProgramError
-from tests.e2e.register import Register, Verdict
-from tests.e2e.release import Pod, Release
-from tests.faults import acts
 from tests.faults.conftest import Drills
-from tests.faults.drill import Drill
-from tests.faults.releases import Kind, Stock
+from tests.robustness.drill import Drill
+from tests.robustness.failpoint import acts, processes
+from tests.robustness.failpoint.processes import BOTH, frozen
+from tests.robustness.release import TTL, Release
+from tests.robustness.report import histories
+from tests.robustness.stock import Kind, Stock
+from tests.robustness.traffic.registers import Register
+from tests.robustness.validate import linearizable
+from tests.robustness.validate.linearizable import Verdict
+from tests.robustness.validate.synchronous import SET_SECONDS, Watch, wait_set
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-TTL = 6.0
 SYNCHRONOUS = Kind(("--set", "replication.mode=synchronous"))
 PREFERRED = Kind(("--set", "replication.mode=synchronous", "--set", "replication.synchronousPolicy=preferred"))
 ON_DISKS = Kind(SYNCHRONOUS.options, disks="storage")
-SET_SECONDS = 60.0
 
 Act = Callable[[Release, Drill, NodeFaults], None]
 
@@ -39,26 +36,6 @@ def release(stock: Stock, spoilt: None, node_faults: NodeFaults) -> Release:
     found = stock.get(SYNCHRONOUS)
     wait_set(found, 2)
     return found
-
-
-def setting(release: Release) -> str:
-    """What the primary waits for."""
-    return release.client_apart_from("").sql("SHOW synchronous_standby_names")[0][0]
-
-
-def wait_set(release: Release, size: int) -> None:
-    """Wait until so many replicas are in the set of which one has to have each commit."""
-
-    def complete() -> bool:
-        names = setting(release)
-        return names.startswith("ANY 1 (") and names.count(",") == size - 1 and len(synchronous(release)) == size
-
-    release.wait(f"{size} replicas are in the synchronous set", complete, SET_SECONDS)
-
-
-def synchronous(release: Release) -> list[str]:
-    """The replicas that take part in the quorum."""
-    return [each.name for each in release.replication() if each.sync_state == "quorum"]
 
 
 def _delete(release: Release, trial: Drill, _: NodeFaults) -> None:
@@ -72,12 +49,12 @@ def _delete_by_force(release: Release, trial: Drill, _: NodeFaults) -> None:
 
 
 def _kill_postmaster(release: Release, trial: Drill, _: NodeFaults) -> None:
-    acts.kill_postmaster(release, trial.old)
+    processes.kill_postmaster(release, trial.old)
     trial.wait_writes_on_new_timeline()
 
 
 def _kill_container(release: Release, trial: Drill, _: NodeFaults) -> None:
-    acts.kill_container(release, trial.old)
+    processes.kill_container(release, trial.old)
     trial.wait_writes_on_new_timeline()
 
 
@@ -100,12 +77,9 @@ def _partition(release: Release, trial: Drill, faults: NodeFaults) -> None:
     nodes.wait_ready()
 
 
-def _freeze(release: Release, trial: Drill, faults: NodeFaults, containers: tuple[str, ...] = ("postgres", "failover")) -> None:
-    for container in containers:
-        faults.freeze(release.namespace.name, trial.old.name, container, trial.old.node)
-    time.sleep(2 * TTL)
-    for container in containers:
-        faults.thaw(release.namespace.name, trial.old.name, container, trial.old.node)
+def _freeze(release: Release, trial: Drill, faults: NodeFaults, containers: tuple[str, ...] = BOTH) -> None:
+    with frozen(faults, release, [trial.old], containers):
+        time.sleep(2 * TTL)
     trial.thawed()
     trial.wait_writes()
 
@@ -126,9 +100,7 @@ def _cut_api(release: Release, trial: Drill, faults: NodeFaults) -> None:
 
 
 def _kill_everything(release: Release, trial: Drill, _: NodeFaults) -> None:
-    for container in ("postgres", "failover"):
-        for pod in release.pods():
-            acts.kill_container(release, pod, container)
+    processes.kill_everything(release)
     trial.wait_writes_on_new_timeline()
 
 
@@ -205,19 +177,7 @@ def test_a_row_is_a_linearizable_register(release: Release, drill: Drills, node_
             wait_set(release, 2)
         enough = lambda: min(map(min, clients.done())) >= REGISTER_OPERATIONS  # noqa: E731
         release.wait("each client has written and read", enough, SET_SECONDS)
-    assert register.check(history) == Verdict("linearizable")
-
-
-@contextmanager
-def frozen(release: Release, faults: NodeFaults, pods: list[Pod]) -> Iterator[None]:
-    """The servers of some pods stand still for as long as the context lasts."""
-    for pod in pods:
-        faults.freeze(release.namespace.name, pod.name, "postgres", pod.node)
-    try:
-        yield
-    finally:
-        for pod in pods:
-            faults.thaw(release.namespace.name, pod.name, "postgres", pod.node)
+    assert linearizable.check(history) == Verdict("linearizable")
 
 
 @pytest.mark.faults
@@ -227,7 +187,7 @@ def test_strict_writes_wait_without_any_replica(release: Release, drill: Drills,
     Guarantee: writes wait, and go on afterwards; nothing is lost; a cancelled wait is answered by a WARNING, and counts as uncertain.
     """
     with drill(release, answer_s=6 * TTL) as trial:
-        with frozen(release, node_faults, release.standbys()):
+        with frozen(node_faults, release, release.standbys(), ["postgres"]):
             time.sleep(2)
             before = trial.rows
             cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -250,7 +210,7 @@ def test_preferred_writes_go_on_without_any_replica(stock: Stock, spoilt: None, 
     release = stock.get(PREFERRED)
     wait_set(release, 2)
     with drill(release, answer_s=6 * TTL) as trial:
-        with frozen(release, node_faults, release.standbys()):
+        with frozen(node_faults, release, release.standbys(), ["postgres"]):
             trial.wait_writes()
         trial.wait_writes()
         wait_set(release, 2)
@@ -266,7 +226,7 @@ def test_a_replica_of_the_set_is_stuck_and_back(release: Release, drill: Drills,
     Guarantee: writes go on with the other one, nothing is lost, and both are in the set again afterwards.
     """
     with drill(release) as trial:
-        with frozen(release, node_faults, release.standbys()[:1]):
+        with frozen(node_faults, release, release.standbys()[:1], ["postgres"]):
             time.sleep(seconds)
             trial.wait_writes()
         wait_set(release, 2)
@@ -284,50 +244,11 @@ def test_a_replica_of_the_set_is_lost_and_then_the_primary(release: Release, dri
         replica = release.standbys()[-1]
         node_faults.partition(replica.node)
         time.sleep(TTL)
-        acts.kill_container(release, trial.old)
+        processes.kill_container(release, trial.old)
         node_faults.heal(replica.node)
         nodes.wait_ready()
         trial.wait_writes_on_new_timeline()
     assert trial.result.lost == 0
-
-
-class Watch:
-    """Compares the setting with the Lease's record again and again, from `with` to the end of it."""
-
-    def __init__(self, release: Release, asker: Client) -> None:
-        self.seen: set[str] = set()
-        self.wrong: list[str] = []
-        self._release = release
-        self._asker = asker
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="synchronous", daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def _run(self) -> None:
-        volumes: dict[str, str] = {}
-        ended = False
-        while not ended:
-            ended = self._ended.wait(0.1)  # and once more after the end
-            try:
-                before = self._asker.sql("SHOW synchronous_standby_names")
-                state = self._release.lease()
-                after = self._asker.sql("SHOW synchronous_standby_names")
-            except ProgramError:
-                continue
-            volumes |= {member["pod"]: member["volume"] for member in state["members"]}
-            names = re.findall(r'"(.+?)"', before[0][0])
-            if before != after or names in ([], ["-"]):
-                continue
-            self.seen.add(before[0][0])
-            recorded = (state.get("sync") or {}).get("volumes", [])
-            self.wrong += [f"{name} is waited for, and isn't in {state}" for name in names if volumes.get(name) not in recorded]
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(10)
 
 
 @pytest.mark.faults
@@ -337,7 +258,7 @@ def test_whoever_is_waited_for_is_recorded(release: Release, drill: Drills, node
     Guarantee: the setting never names a standby whose volume isn't in the Lease's record; nothing is lost.
     """
     with drill(release) as trial, Watch(release, trial.asker) as watch:
-        with frozen(release, node_faults, release.standbys()[:1]):
+        with frozen(node_faults, release, release.standbys()[:1], ["postgres"]):
             wait_set(release, 1)
         wait_set(release, 2)
         acts.delete(release, trial.old)

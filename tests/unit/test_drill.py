@@ -8,29 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import histories, reads, writes
-from tests.e2e.history import Reign
-from tests.e2e.reads import Reading
-from tests.e2e.writes import Append
-from tests.faults import replicas
+from tests.robustness.lease import Reign
+from tests.robustness.report import histories
+from tests.robustness.traffic import readers, writers
+from tests.robustness.traffic.readers import Reading
+from tests.robustness.traffic.writers import Append
+from tests.robustness.validate import reads, replicas
 
 
 def reading(at: float, highest: int, timeline: int | None = 1, count: int | None = None) -> Reading:
     return Reading(at, at + 0.1, highest if count is None else count, highest, timeline)
 
 
-def read(*readings: Reading) -> reads.Log:
-    return reads.Log("reader", list(readings))
+def read(*readings: Reading) -> readers.Log:
+    return readers.Log("reader", list(readings))
 
 
-def written(*appends: tuple[int, float, int], refused: Iterable[int] = (), uncertain: Iterable[int] = ()) -> writes.Log:
+def written(*appends: tuple[int, float, int], refused: Iterable[int] = (), uncertain: Iterable[int] = ()) -> writers.Log:
     """A log of (id, moment, timeline)."""
     acknowledged = [Append(id, moment, moment + 0.1, f"server-{timeline}", timeline) for id, moment, timeline in appends]
-    return writes.Log("w", acknowledged=acknowledged, refused=list(refused), uncertain=list(uncertain))
+    return writers.Log("w", acknowledged=acknowledged, refused=list(refused), uncertain=list(uncertain))
 
 
 def test_lines_of_the_reader_are_understood() -> None:
-    found = reads.Log("reader")
+    found = readers.Log("reader")
     for line in ("down 9.0 9.5", "ok 10.0 10.5 7 8 0000000A", "ok 11.0 11.5 0 0 -", "no 12.0 12.1 57P03", "maybe 13.0 14.0", "end"):
         found.note(line)
     assert found.readings == [Reading(10.0, 10.5, 7, 8, 10), Reading(11.0, 11.5, 0, 0, None)]
@@ -76,7 +77,7 @@ def test_rows_that_were_read_on_a_primary_and_are_gone_are_found_once() -> None:
     ],
 )
 def test_a_row_that_was_read_and_is_gone_was_in_the_lost_tail(kept: tuple[int, float, int], wrong: bool) -> None:
-    logs = [written((2, 1.0, 1), (6, 3.0, 1)), writes.Log("v", acknowledged=written(kept).acknowledged)]
+    logs = [written((2, 1.0, 1), (6, 3.0, 1)), writers.Log("v", acknowledged=written(kept).acknowledged)]
     found = reads.outside_the_tail([reading(2, 3)], logs, {"w": [2], "v": [kept[0]]})
     assert found == (["3 was read on timeline 1 and is gone; what was sent 0.400 s later is there"] if wrong else [])
     assert reads.outside_the_tail([reading(2, 3)], logs, {"w": [2], "v": []}) == []

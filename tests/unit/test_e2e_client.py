@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.e2e import client
-from tests.e2e.client import Client
-from tests.e2e.programs import Done, Namespace, ProgramError
+from tests.robustness import client
+from tests.robustness.client import Client
+from tests.robustness.programs import Done, Namespace, ProgramError
 
 REFUSED = 'psql: error: connection to server at "demo" (10.96.1.2), port 5432 failed: Connection refused\n\tIs the server running?'
 REFUSED_BEFORE_14 = "psql: error: could not connect to server: No route to host"

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.paths import REPOSITORY
 from tests.cluster.process import Process
-from tests.faults import report
-from tests.faults.growth import Growth, Look
-from tests.faults.report import Entry
+from tests.robustness.report import faults_page as report
+from tests.robustness.report.faults_page import Entry
+from tests.robustness.validate.growth import Growth, Look
 
-FOLDER = Path(report.__file__).parent
+FOLDER = REPOSITORY / "tests" / "faults"
 ENTRY = Entry(
     name="test_node[off]",
     theme="failure",

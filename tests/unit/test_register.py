@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import register
-from tests.e2e.register import Log, Operation, Verdict
+from tests.robustness.traffic import registers
+from tests.robustness.traffic.registers import Log, Operation
+from tests.robustness.validate import linearizable
+from tests.robustness.validate.linearizable import Verdict
 
 
 def write(value: int, begin: float, end: float, outcome: str = "ok", client: str = "a") -> Operation:
@@ -20,8 +22,8 @@ def read(value: int | None, begin: float, end: float, outcome: str = "ok", clien
 
 
 def judged(tmp_path: Path, *history: Operation) -> Verdict:
-    register.write(history, tmp_path / "history.jsonl")
-    return register.check(tmp_path / "history.jsonl")
+    registers.write(history, tmp_path / "history.jsonl")
+    return linearizable.check(tmp_path / "history.jsonl")
 
 
 LINEARIZABLE = {
@@ -74,8 +76,8 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
     """Many writes at the same time, each seen twice, once too late: that takes longer to find out than there is time."""
     together = [write(n, 0, 100, client=f"c{n}") for n in range(1, 40)]
     reads = [read(n, begin, begin + 0.1) for n in range(1, 40) for begin in (n, n + 50)]
-    register.write([*together, *reads], tmp_path / "history.jsonl")
-    assert register.check(tmp_path / "history.jsonl", 0.2).verdict == "unknown"
+    registers.write([*together, *reads], tmp_path / "history.jsonl")
+    assert linearizable.check(tmp_path / "history.jsonl", 0.2).verdict == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -90,11 +92,11 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
 )
 def test_another_history_is_refused(change: dict[str, object], words: str, tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    register.write([write(1, 0, 1), write(2, 2, 3)], path)
+    registers.write([write(1, 0, 1), write(2, 2, 3)], path)
     one, two = (json.loads(line) for line in path.read_text().splitlines())
     path.write_text(f"{json.dumps(one)}\n{json.dumps(two | change)}\n")
     with pytest.raises(ValueError, match=words):
-        register.check(path)
+        linearizable.check(path)
 
 
 def test_lines_of_a_client_are_understood() -> None:

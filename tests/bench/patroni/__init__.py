@@ -13,7 +13,7 @@ from tests.bench.patroni import image
 from tests.bench.patroni.image import FOLDER, IMAGE
 from tests.bench.systems import System, seconds
 from tests.cluster import local
-from tests.e2e.release import LOG_LINES, ROLE, Pod
+from tests.robustness.release import LOG_LINES, ROLE, Pod
 
 SWITCHOVER = """
 import json, sys, urllib.request
@@ -62,7 +62,7 @@ class Patroni(System):
 
     def switch_over(self, primary: Pod) -> None:
         """See System."""
-        self.namespace.kubectl("exec", primary.name, "--container", "postgres", "--", "python3", "-c", SWITCHOVER, primary.name)
+        self.inside(primary.name, "python3", "-c", SWITCHOVER, primary.name)
 
     def describe(self) -> str:
         """See Release."""
@@ -70,7 +70,7 @@ class Patroni(System):
         parts = [kubectl("get", "pods", "--output", "wide", "--label-columns", ROLE).text]
         for pod in (f"{self.name}-{number}" for number in range(self.replicas)):
             parts.append(f"--- {pod}")
-            parts.append(kubectl("exec", pod, "--container", "postgres", "--", "python3", "-c", MEMBERS).text)
+            parts.append(self.try_inside(pod, "python3", "-c", MEMBERS).text)
             parts.append(kubectl("logs", pod, "--container", "postgres", "--tail", LOG_LINES).text)
         return "\n".join(parts)
 

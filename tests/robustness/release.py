@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import cli
-from tests.e2e import client
-from tests.e2e.client import Client
-from tests.e2e.programs import REPOSITORY, Namespace, ProgramError
-from tests.e2e.waiting import T, wait_for
+from tests.cluster import chosen
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import client, programs
+from tests.robustness.client import Client
+from tests.robustness.programs import HAPG, LIMIT_SECONDS, Done, Namespace, ProgramError
+from tests.robustness.waiting import T, wait_for
 
 NAME = "ha-postgres"
 CHART = REPOSITORY / "charts" / "ha-postgres-15"
 VALUES = REPOSITORY / "values-examples" / "tutorial-warm.yaml"
 ROLE = "kubedb.com/role"
 STATE = "ha-postgres/state"
-LOCAL_IMAGES = ("--set", "global.imageRegistry=localhost")
+TTL = 6.0
+"""By default a primary that nobody hears of for so long may be replaced, in seconds."""
+VOLUME = "/var/lib/postgresql/data"
+DATA = f"{VOLUME}/pgdata"
+"""In a pod: its data volume, and the server's directory there."""
 
 START_SECONDS = 240.0
 FULL_STRENGTH_SECONDS = 180.0
 FAILOVER_SECONDS = 120.0
 LOG_LINES = "12"
+ALL_LINES, RECENT_LINES = -1, 40
+"""Of an agent's log."""
 
 TITLES = r"""for file in /proc/[0-9]*/cmdline; do
   title=$(tr '\0' ' ' <"$file" 2>/dev/null)
   [[ $title =~ \ recovering\ ([0-9A-F]{8}) ]] && echo "${BASH_REMATCH[1]}"
 done; true"""
 """Prints the timeline on which the startup process of a pod replays WAL."""
-
-
-def registry() -> tuple[str, ...]:
-    """Where the images are: in the nodes already, unless the cluster is somebody else's."""
-    return () if cli.chosen() == "current" else LOCAL_IMAGES
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,20 @@ class Replica:
     sync_state: str
 
 
+@dataclass(frozen=True)
+class Event:
+    """An Event about a pod, or about another object of that name."""
+
+    about: str
+    reason: str
+    message: str
+
+
+def identities(pods: Iterable[Pod]) -> dict[str, tuple[str, int]]:
+    """What changes when a pod or one of its containers is restarted, by pod."""
+    return {pod.name: (pod.uid, pod.restarts) for pod in pods}
+
+
 @dataclass
 class Release:
     """An installed release and the clients in its namespace, one on each node."""
@@ -101,7 +117,7 @@ class Release:
     def install(self, chart: Path = CHART, *options: str, program: str = "helm3") -> str:
         """Install the chart and return what Helm says; doesn't wait for the pods."""
         self.chart = chart
-        return self.namespace.helm("install", self.name, str(chart), *registry(), *options, program=program)
+        return self.namespace.helm("install", self.name, str(chart), *chosen.image_options(), *options, program=program)
 
     def uninstall(self, program: str = "helm3") -> None:
         """Uninstall it and wait for the end of its pods."""
@@ -115,6 +131,12 @@ class Release:
     def look_again(self) -> None:
         """Have kubelet look at once for what has changed in the pods' ConfigMaps and Secrets; by itself it takes up to 90 s."""
         self.namespace.kubectl("annotate", "pods", "--selector", self.selector, "--overwrite", f"tests/looked={time.time():.3f}")
+
+    def settle(self) -> None:
+        """Wait until all pods serve, make the clients, and wait for full strength."""
+        self.wait_serving()
+        self.add_clients()
+        self.wait_full_strength()
 
     def wait(self, what: str, condition: Callable[[], T], seconds: float) -> T:
         """Wait for a condition; a failure describes the release."""
@@ -157,7 +179,48 @@ class Release:
         """Wait until all pods are there, running and ready, one of them primary and the others replicas."""
         return self.wait(f"{self.replicas} ready pods, one primary", self.serving, seconds)
 
-    # --- the Lease ---
+    def try_inside(self, pod: str, *command: str, container: str = "postgres") -> Done:
+        """Run a command in a container of a pod; return what came of it."""
+        return self.namespace.try_kubectl("exec", pod, "--container", container, "--", *command)
+
+    def inside(self, pod: str, *command: str, container: str = "postgres") -> str:
+        """Run a command in a container of a pod and return what it prints."""
+        return self.namespace.kubectl("exec", pod, "--container", container, "--", *command)
+
+    def agent_log(self, pod: str, lines: int = ALL_LINES) -> str:
+        """The end of what a pod's agent has said since its container began."""
+        return self.namespace.kubectl("logs", pod, "--container", "failover", f"--tail={lines}")
+
+    def events(self, *selectors: str) -> list[Event]:
+        """The Events that field selectors choose, such as `reason=NotFollowing`."""
+        only = ("--field-selector", ",".join(selectors)) if selectors else ()
+        found = self.namespace.get("events", *only)
+        return [Event(each["involvedObject"].get("name", ""), each.get("reason", ""), each.get("message", "")) for each in found]
+
+    def latest(self, reason: str) -> dict[str, str]:
+        """The message of the latest Event with this reason, by pod."""
+        return {event.about: event.message for event in self.events(f"reason={reason}")}
+
+    def marker(self, pod: str) -> str:
+        """The marker of a pod's volume, which only a clone replaces."""
+        return self.inside(pod, "cat", f"{VOLUME}/volume", container="failover")
+
+    # --- the Lease, and the operator's commands ---
+
+    def try_hapg(self, command: str, *options: str, limit: float = LIMIT_SECONDS) -> Done:
+        """Run a command of `hapg` for this release; return what came of it."""
+        return programs.attempt(str(HAPG), command, self.name, "--namespace", self.namespace.name, *options, limit=limit)
+
+    def hapg(self, command: str, *options: str) -> str:
+        """Run a command of `hapg` for this release and return what it prints."""
+        return programs.run(str(HAPG), command, self.name, "--namespace", self.namespace.name, *options)
+
+    def status(self) -> dict[str, Any]:
+        """What `hapg status` says. Raise AssertionError if it says that nobody can write."""
+        done = self.try_hapg("status", "--output", "json")
+        assert done.code == 0, done.text
+        found: dict[str, Any] = json.loads(done.out)
+        return found
 
     def lease(self) -> dict[str, Any]:
         """The state that the Lease carries."""
@@ -197,9 +260,17 @@ class Release:
         """Any client."""
         return self.clients[0]
 
+    def client_on(self, node: str) -> Client:
+        """The client on a node."""
+        return next(each for each in self.clients if each.node == node)
+
     def client_apart_from(self, node: str) -> Client:
         """A client on another node than this one, if there is one."""
         return next((each for each in self.clients if each.node != node), self.client)
+
+    def ask(self, statement: str) -> list[list[str]]:
+        """Ask the primary at its address, for a node that was cut off learns late where the Service leads."""
+        return self.client.sql(statement, host=self.primary().ip)
 
     def replication(self, asker: Client | None = None, host: str | None = None) -> list[Replica]:
         """pg_stat_replication of the primary, by name; without the clones that are under way. host: instead of the Service."""
@@ -211,8 +282,7 @@ class Release:
 
     def run_inside(self, pod: Pod, statement: str) -> None:
         """Run a statement in a pod, where no password is asked for."""
-        psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
-        self.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", *psql)
+        self.inside(pod.name, "psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
 
     def at_full_strength(self, asker: Client | None = None) -> list[Pod]:
         """The pods, if all serve and every replica streams from the primary; else an empty list."""
@@ -247,7 +317,7 @@ class Release:
         """The timeline on which each standby replays WAL, by pod: its startup process says so in its title."""
         found = {}
         for pod in self.standbys():
-            titles = self.namespace.kubectl("exec", pod.name, "--container", "postgres", "--", "bash", "-c", TITLES).split()
+            titles = self.inside(pod.name, "bash", "-c", TITLES).split()
             found[pod.name] = int(titles[0], 16) if titles else 0
         return found
 

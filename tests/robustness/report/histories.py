@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.e2e.artifacts import slug
-from tests.e2e.history import Reign
-from tests.e2e.programs import REPOSITORY
+from tests.cluster.paths import REPOSITORY
+from tests.robustness.lease import Reign
+from tests.robustness.report.artifacts import slug
 
 FOLDER = REPOSITORY / "build" / "histories"
 

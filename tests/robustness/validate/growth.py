@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.cluster import nodes
 from tests.cluster.process import Process
-from tests.e2e.release import Release
+from tests.robustness.release import Release
 
 WARM_SECONDS = 30.0
 KIBIBYTES = 8 * 1024

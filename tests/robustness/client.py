@@ -7,7 +7,7 @@ import shlex
 import time
 from dataclasses import dataclass
 
-from tests.e2e.programs import Done, Namespace, ProgramError
+from tests.robustness.programs import Done, Namespace, ProgramError
 
 CONTAINER = "client"
 ROUTE_SECONDS = 10.0
@@ -57,27 +57,32 @@ class Client:
         return int(self.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)", host=host)[0][0], 16)
 
 
-def manifest(name: str, node: str, release: str, namespace: str, image: str) -> dict[str, object]:
-    """The client's pod: on one node, allowed nothing, with the Secret's password in its environment."""
-    password = {"secretKeyRef": {"name": f"{release}-auth", "key": "POSTGRES_PASSWORD"}}
-    settings = {"PGHOST": f"{release}.{namespace}", "PGUSER": "postgres", "PGDATABASE": "postgres", "PGCONNECT_TIMEOUT": "5"}
-    container = {
-        "name": CONTAINER,
-        "image": image,
-        "command": ["bash", "-c", "trap 'exit 0' TERM; sleep infinity & wait"],
-        "env": [{"name": "PGPASSWORD", "valueFrom": password}, *({"name": key, "value": value} for key, value in settings.items())],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
+def restricted_pod(name: str, container: dict[str, object], **spec: object) -> dict[str, object]:
+    """A pod of one container that the restricted Pod Security Standard allows, without a token. spec: what else it has."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name},
         "spec": {
-            "nodeSelector": {"kubernetes.io/hostname": node},
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 2,
             "securityContext": {"runAsNonRoot": True, "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [container],
+            "containers": [
+                {**container, "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}},
+            ],
+            **spec,
         },
     }
+
+
+def manifest(name: str, node: str, release: str, namespace: str, image: str) -> dict[str, object]:
+    """The client's pod: on one node, allowed nothing, with the Secret's password in its environment."""
+    password = {"secretKeyRef": {"name": f"{release}-auth", "key": "POSTGRES_PASSWORD"}}
+    settings = {"PGHOST": f"{release}.{namespace}", "PGUSER": "postgres", "PGDATABASE": "postgres", "PGCONNECT_TIMEOUT": "5"}
+    container: dict[str, object] = {
+        "name": CONTAINER,
+        "image": image,
+        "command": ["bash", "-c", "trap 'exit 0' TERM; sleep infinity & wait"],
+        "env": [{"name": "PGPASSWORD", "valueFrom": password}, *({"name": key, "value": value} for key, value in settings.items())],
+    }
+    return restricted_pod(name, container, nodeSelector={"kubernetes.io/hostname": node}, terminationGracePeriodSeconds=2)

@@ -6,8 +6,11 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.e2e import programs
-from tests.e2e.programs import REPOSITORY, Namespace, ProgramError
+import pytest
+
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import programs
+from tests.robustness.programs import Namespace, ProgramError
 
 FOLDER = REPOSITORY / "build" / "e2e-artifacts"
 OBJECTS = "pods,statefulsets,services,endpointslices,configmaps,persistentvolumeclaims,leases,serviceaccounts,poddisruptionbudgets"
@@ -26,6 +29,12 @@ def save_all(test: str) -> Path:
     for namespace in list(programs.OPEN):
         save(namespace, folder / namespace.name)
     return folder
+
+
+def attach(report: pytest.TestReport) -> None:
+    """Save what there is to know about the namespaces that are in use if a test has failed, and say in its report where."""
+    if report.failed and programs.OPEN:
+        report.sections.append(("artifacts", str(save_all(report.nodeid).relative_to(REPOSITORY))))
 
 
 def save(namespace: Namespace, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shlex
 import subprocess
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import cli, paths
+from tests.cluster import chosen
+from tests.cluster.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 HAPG = Path(sys.executable).with_name("hapg")
 LIMIT_SECONDS = 180.0
 
@@ -39,16 +38,11 @@ class Done:
         return f"{self.out}\n{self.err}".strip()
 
 
-def environment() -> dict[str, str]:
-    """The pinned tools first, and the cluster that the tests run on."""
-    return {**os.environ, "PATH": f"{paths.BIN}:{os.environ['PATH']}", "KUBECONFIG": str(cli.kubeconfig())}
-
-
 def attempt(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> Done:
     """Run a program; return what came of it, whatever that is. Raise ProgramError if it doesn't end."""
     try:
         done = subprocess.run(
-            command, env=environment(), cwd=REPOSITORY, input=stdin, capture_output=True, text=True, check=False, timeout=limit
+            command, env=chosen.environment(), cwd=REPOSITORY, input=stdin, capture_output=True, text=True, check=False, timeout=limit
         )
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{shlex.join(command)}: no end after {limit:.0f} s") from error
@@ -61,6 +55,12 @@ def run(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
     if done.code:
         raise ProgramError(f"{shlex.join(command)[:2000]}: exit code {done.code}\n{done.text[-4000:]}")
     return done.out
+
+
+def begin(*command: str, errors: int | None = None) -> subprocess.Popen[str]:
+    """Begin a program whose output is read as it comes. errors: where stderr goes, as subprocess has it; None: where ours goes."""
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    return subprocess.Popen(command, env=chosen.environment(), stdin=nothing, stdout=pipe, stderr=errors, text=True)
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,10 @@ class Namespace:
     def kubectl(self, *arguments: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
         """Run kubectl and return what it prints."""
         return run("kubectl", "--namespace", self.name, *arguments, stdin=stdin, limit=limit)
+
+    def begin_kubectl(self, *arguments: str, errors: int | None = None) -> subprocess.Popen[str]:
+        """Begin a kubectl, as `begin` does."""
+        return begin("kubectl", "--namespace", self.name, *arguments, errors=errors)
 
     def get(self, *arguments: str) -> Any:
         """Return what `kubectl get` finds, as JSON: the object, or the list of a selection's items."""

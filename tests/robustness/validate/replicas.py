@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.client import Client
-from tests.e2e.release import Pod, Release
+from tests.robustness.client import Client
+from tests.robustness.release import Pod, Release
 
 ROWS = "SELECT writer, count(*), md5(string_agg(id::text, ',' ORDER BY id)) FROM appends GROUP BY writer"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 from tests.cluster import nodes
-from tests.e2e.client import CONTAINER, Client
+from tests.robustness.client import CONTAINER, Client
 
 START = ': >"$0"; setsid bash -c "$@" >"$0" 2>&1 </dev/null &'
 END_SECONDS = 20.0

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from tests.e2e.programs import ProgramError
+from tests.robustness.programs import ProgramError
 
 T = TypeVar("T")
 

@@ -1,17 +1,28 @@
-"""The releases that faults are done to: one at a time, used again as long as it is sound."""
+"""Releases for tests: one of its own, or one at a time that is used again as long as it is sound."""
 
 from __future__ import annotations
 
 import secrets
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tests.cluster import nodes, storage
-from tests.e2e import programs
-from tests.e2e.programs import ProgramError
-from tests.e2e.release import CHART, VALUES, Release
+from tests.robustness import programs
+from tests.robustness.programs import ProgramError
+from tests.robustness.release import CHART, VALUES, Release
 
 SOUND_SECONDS = 60.0
+
+
+@contextmanager
+def installed(prefix: str, *options: str, replicas: int = 3) -> Iterator[Release]:
+    """A release with the values of the tutorial and further options of helm, at full strength, in a namespace of its own."""
+    with programs.namespace(prefix) as namespace:
+        release = Release(namespace, replicas=replicas)
+        release.install(CHART, "--values", str(VALUES), *options, "--set", f"replicas={replicas}")
+        release.settle()
+        yield release
 
 
 @dataclass(frozen=True)
@@ -52,9 +63,7 @@ class Stock:
         release = Release(self._stack.enter_context(programs.namespace("faults")), replicas=kind.replicas)
         self._kind, self._release = kind, release
         release.install(CHART, "--values", str(VALUES), *options)
-        release.wait_serving()
-        release.add_clients()
-        release.wait_full_strength()
+        release.settle()
         return release
 
     @staticmethod

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from tests.e2e import writes
-from tests.e2e.client import Client
-from tests.e2e.faults import Fault, undone
-from tests.e2e.release import Pod, Release
-from tests.e2e.writers import Writer
-from tests.e2e.writes import Log
+from tests.robustness.failpoint.faults import Fault, undone
+from tests.robustness.release import Pod, Release
+from tests.robustness.traffic import writers
+from tests.robustness.traffic.writers import Log, Writer
+from tests.robustness.validate import rows, writes
 
 ROWS_BEFORE = 150
 ROWS_AFTER = 100
 WRITES_SECONDS = 60.0
 FAILOVER_SECONDS = 90.0
-START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -60,34 +58,24 @@ class Trial:
     def violations(self) -> list[str]:
         """What must not have happened, whatever the fault."""
         logs = (self.service, self.pinned)
-        wrong = [str(each) for each in writes.late(logs)]
-        wrong += [f"timeline {number} has servers {sorted(who)}" for number, who in writes.servers(logs).items() if len(who) > 1]
+        wrong = [*map(str, writes.late(logs)), *writes.shared_timelines(logs)]
         for log in logs:
-            missing = writes.lost(log, self.present[log.writer])
-            if not writes.is_one_tail(log, missing, self.timeline):
-                wrong.append(f"{log.writer}: what is lost isn't one tail of timeline {self.timeline}: {missing[:20]}")
-            unexpected = writes.unexpected(log, self.present[log.writer])
-            if unexpected:
-                wrong.append(f"{log.writer}: there though refused, or twice: {unexpected[:20]}")
+            present = self.present[log.writer]
+            wrong += writes.broken_tail(log, writes.lost(log, present), self.timeline) + writes.unexplained(log, present)
         return wrong
 
 
-def wait_table(release: Release, client: Client) -> None:
-    """Make the writers' table as soon as the Service leads to the primary: a proxy that was cut off may still know a former one."""
-    release.wait("the Service is reached", lambda: client.try_psql(writes.TABLE).code == 0, START_SECONDS)
-
-
-def run(release: Release, fault: Fault, label: str) -> Trial:
+def run(release: Release, fault: Fault[Release], label: str) -> Trial:
     """Do a fault to the primary while rows are written; return when the release is at full strength again."""
     release.wait_full_strength()
     old = release.primary()
     client = release.client_apart_from(old.node)
-    client.sql(writes.TABLE)
+    client.sql(writers.TABLE)
     timeline = client.timeline()
     with (
         Writer(client, f"{label}-service") as service,
         Writer(client, f"{label}-pinned", host=old.ip, per_second=20, pause_ms=250) as pinned,
-        undone(fault, old) as undo,
+        undone(fault, release, old) as undo,
     ):
         release.wait("rows are acknowledged", lambda: service.rows > ROWS_BEFORE and pinned.rows > ROWS_BEFORE // 10, WRITES_SECONDS)
         begun = time.monotonic()
@@ -99,21 +87,7 @@ def run(release: Release, fault: Fault, label: str) -> Trial:
         release.wait_full_strength(asker=client)
         recovery = time.monotonic() - begun
         logs = (service.stop(), pinned.stop())
-    present = {log.writer: present_ids(release, log.writer) for log in logs}
+    present = {log.writer: rows.present_ids(release, log.writer) for log in logs}
     for log in logs:
         release.acknowledged[log.writer] = {append.id for append in log.acknowledged} - set(writes.lost(log, present[log.writer]))
     return Trial(fault.name, old, release.primary(), timeline, logs[0], logs[1], present, recovery)
-
-
-def present_ids(release: Release, writer: str) -> list[int]:
-    """The ids of a writer that are in the primary's table, with repetitions: asked at its address, for a node that was cut off learns late
-    where the Service leads.
-    """
-    found = release.client.sql(f"SELECT id FROM appends WHERE writer = '{writer}'", host=release.primary().ip)
-    return [int(row[0]) for row in found]
-
-
-def missing_rows(release: Release) -> dict[str, list[int]]:
-    """Rows of all trials of this release that were there after their trial and aren't now, by writer."""
-    missing = {writer: sorted(ids - set(present_ids(release, writer))) for writer, ids in release.acknowledged.items()}
-    return {writer: ids for writer, ids in missing.items() if ids}

@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.e2e import histories, history, reads, trial, writes
-from tests.e2e.history import History
-from tests.e2e.release import Pod, Release
-from tests.e2e.sessions import LocalSession
-from tests.e2e.writers import LocalWriter
-from tests.e2e.writes import Late, Log
-from tests.faults import agents, replicas
+from tests.robustness import agents
+from tests.robustness.lease import LeaseHistory, Reign
+from tests.robustness.release import Pod, Release
+from tests.robustness.report import histories
+from tests.robustness.traffic import readers, writers
+from tests.robustness.traffic.readers import LocalReader
+from tests.robustness.traffic.sessions import LocalSession
+from tests.robustness.traffic.writers import LocalWriter, Log
+from tests.robustness.validate import reads, replicas, rows, terms, writes
+from tests.robustness.validate.writes import Late
 
 ROWS = 30
 START_SECONDS = 60.0
@@ -81,7 +84,7 @@ class Drill:
         self.found: Found | None = None
         self._number = next(self.numbers)
         self._stack = ExitStack()
-        self._history = History(release)
+        self._history = LeaseHistory(release)
         self._fault_at = 0.0
         self._thawed_at: float | None = None
         elsewhere = [each for each in release.clients if each.node != self.old.node] or release.clients
@@ -92,12 +95,12 @@ class Drill:
         pinned = beside[0] if same_node else elsewhere[-1]
         self._pinned = LocalWriter(pinned, f"pinned-{self._number}", host=self.old.ip, per_second=20, pause_ms=250, answer_s=answer_s)
         self._hot = release.standby_mode() == "hot"
-        replicas_host = f"export PGHOST={release.name}-replicas.{release.namespace.name}\n"
-        self._readers = [self._reading("reader"), *([self._reading("replicas-reader", replicas_host)] if self._hot else [])]
-
-    def _reading(self, kind: str, setup: str = "") -> LocalSession[reads.Log]:
-        name, writer = f"{kind}-{self._number}", self._service.name
-        return LocalSession(self.asker, name, reads.SCRIPT, writer, reads.Log(name), setup=setup, per_second=10, pause_ms=100)
+        hosts = {"reader": None, "replicas-reader": f"{release.name}-replicas.{release.namespace.name}"}
+        self._readers = [
+            LocalReader(self.asker, f"{kind}-{self._number}", self._service.name, host=host)
+            for kind, host in hosts.items()
+            if self._hot or host is None
+        ]
 
     @property
     def _writers(self) -> tuple[LocalWriter, ...]:
@@ -105,14 +108,14 @@ class Drill:
 
     @property
     def _clients(self) -> list[tuple[LocalSession[Any], histories.Fields]]:
-        writers = [(writer, histories.WRITER) for writer in self._writers]
-        return [*writers, *((reader, histories.READER) for reader in self._readers)]
+        fields = [(writer, histories.WRITER) for writer in self._writers]
+        return [*fields, *((reader, histories.READER) for reader in self._readers)]
 
     def __enter__(self) -> Drill:
         with ExitStack() as stack:
             stack.enter_context(self._history)
-            trial.wait_table(self.release, self.asker)
-            self.asker.sql(reads.INDEX)
+            writers.wait_table(self.release, self.asker)
+            self.asker.sql(readers.INDEX)
             self.timeline = self.asker.timeline()
             for client, _ in self._clients:
                 stack.enter_context(client)
@@ -176,7 +179,7 @@ class Drill:
         recovery = self.release.wait_full_strength(FULL_STRENGTH_SECONDS, self.asker)
         logs = [writer.stop() for writer in self._writers]
         read = [reader.stop() for reader in self._readers]
-        present = {log.writer: trial.present_ids(self.release, log.writer) for log in logs}
+        present = {log.writer: rows.present_ids(self.release, log.writer) for log in logs}
         now = self.asker.timeline(self.release.primary().ip)
         self.release.wait(f"all replay timeline {now}", lambda: set(self.release.timelines().values()) <= {now}, FAILOVER_SECONDS)
         wrong = replicas.violations(self.release, self.asker, FAILOVER_SECONDS) if self._hot else []
@@ -198,7 +201,7 @@ class Drill:
             warned=sum(log.warned for log in logs),
             operations=agents.operations(self.release, self.begun),
         )
-        wrong += [*self._wrong_rows(logs, present, missing), *history.violations(reigns), *self._wrong_end(reigns[-1], new, now)]
+        wrong += [*self._wrong_rows(logs, present, missing), *terms.violations(reigns), *self._wrong_end(reigns[-1], new, now)]
         wrong += reads.outside_the_tail(gone, logs, present)
         for each in read:
             wrong += [*reads.backwards(each), *reads.impossible(each, logs[0])]
@@ -208,23 +211,19 @@ class Drill:
 
     def _wrong_rows(self, logs: list[Log], present: dict[str, list[int]], missing: dict[str, list[int]]) -> list[str]:
         wrong = [str(late) for late in writes.late(logs) if not self._is_excused(late)]
-        wrong += [f"timeline {number} has servers {sorted(who)}" for number, who in writes.servers(logs).items() if len(who) > 1]
+        wrong += writes.shared_timelines(logs)
         for log in logs:
             gone = set(missing[log.writer])
             lost = [append for append in log.acknowledged if append.id in gone]
             for timeline in {append.timeline for append in lost}:
-                ids = [append.id for append in lost if append.timeline == timeline]
-                if not writes.is_one_tail(log, ids, timeline):
-                    wrong.append(f"{log.writer}: what is lost isn't one tail of timeline {timeline}: {ids[:20]}")
+                wrong += writes.broken_tail(log, [append.id for append in lost if append.timeline == timeline], timeline)
             early = [append.id for append in lost if append.end < self._fault_at - RECENT_SECONDS]
             if early:
                 wrong.append(f"{log.writer}: lost though acknowledged {RECENT_SECONDS:g} s and more before the fault: {early[:20]}")
-            unexpected = writes.unexpected(log, present[log.writer])
-            if unexpected:
-                wrong.append(f"{log.writer}: there though refused, or twice: {unexpected[:20]}")
+            wrong += writes.unexplained(log, present[log.writer])
         return wrong
 
-    def _wrong_end(self, last: history.Reign, new: Pod, timeline: int) -> list[str]:
+    def _wrong_end(self, last: Reign, new: Pod, timeline: int) -> list[str]:
         wrong = []
         if (last.pod, last.uid) != (new.name, new.uid):
             wrong.append(f"{new.name} is labelled primary, and {last.pod} holds the Lease")

@@ -1,18 +1,16 @@
-"""A row that several clients write and read as a register, and whether its history is linearizable: register.sh, tests/linearizable."""
+"""A row that several clients write and read as a register, and what they were told: register.sh."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.cluster import builds
-from tests.e2e.client import Client
-from tests.e2e.release import Release
-from tests.e2e.sessions import LocalSession, script
+from tests.robustness.client import Client
+from tests.robustness.release import Release
+from tests.robustness.traffic.sessions import LocalSession, script
 
 SCRIPT = script("register.sh")
 TABLE = "CREATE TABLE IF NOT EXISTS register (id int PRIMARY KEY, value bigint)"
@@ -21,9 +19,6 @@ START_SECONDS = 60.0
 PER_SECOND = 20
 APART = 1_000_000
 """Each client's values begin so far after those of the one before it."""
-
-LIMIT_SECONDS = 60.0
-VERDICTS = ("linearizable", "not linearizable", "unknown")
 
 
 @dataclass(frozen=True)
@@ -68,29 +63,10 @@ class Log:
 
 
 def write(operations: Iterable[Operation], path: Path) -> None:
-    """Write a history for tests/linearizable, a JSON object a line, in the order of the begins."""
+    """Write a history as tests/linearizable reads it, a JSON object a line, in the order of the begins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(asdict(each)) for each in sorted(operations, key=lambda each: each.begin))
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What tests/linearizable says of a history: one of VERDICTS, and the fewest operations that show a violation, a line each."""
-
-    verdict: str
-    shortest: tuple[str, ...] = ()
-
-
-def check(path: Path, limit: float = LIMIT_SECONDS) -> Verdict:
-    """Judge a history. limit: seconds. Raise ValueError if it can't be read, ClusterError if the program can't be built."""
-    program = builds.ensure((builds.LINEARIZABLE,))["linearizable"]
-    command = [str(program), "-limit", f"{limit:f}s", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3 * limit + 10)
-    verdict, *shortest = done.stdout.splitlines() or [""]
-    if verdict not in VERDICTS or VERDICTS.index(verdict) != done.returncode:
-        raise ValueError(f"exit code {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return Verdict(verdict, tuple(shortest))
 
 
 class Register:

@@ -1,0 +1,124 @@
+"""The cluster that the environment variable CLUSTER chooses: where its kubeconfig is, how it starts and ends, and what it can load."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, assert_never, get_args
+
+from tests.cluster import builds, images, kind, local
+from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError
+from tests.cluster.paths import BIN, KUBECONFIG
+
+Name = Literal["local", "kind", "current"]
+_NAMES: tuple[Name, ...] = get_args(Name)
+
+
+def name() -> Name:
+    """Which one it is; the local one unless CLUSTER says otherwise."""
+    asked = os.environ.get("CLUSTER") or "local"
+    for known in _NAMES:
+        if asked == known:
+            return known
+    raise ClusterError(f"CLUSTER={asked} is unknown; it may be {', '.join(_NAMES)}")
+
+
+def is_local() -> bool:
+    """Whether it is the local one, whose nodes, links and disks tests can harm."""
+    return name() == "local"
+
+
+def takes_images() -> bool:
+    """Whether images of the cache can be loaded into it."""
+    return name() != "current"
+
+
+def image_options() -> tuple[str, ...]:
+    """What tells helm that the images are in the nodes already, where they are."""
+    return ("--set", "global.imageRegistry=localhost") if takes_images() else ()
+
+
+def kubeconfig() -> Path:
+    """The path of its kubeconfig, whether it is up or not."""
+    match name():
+        case "local":
+            return KUBECONFIG
+        case "kind":
+            return kind.KUBECONFIG
+        case "current":
+            named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+            return Path(named) if named else Path.home() / ".kube" / "config"
+        case other:
+            assert_never(other)
+
+
+def environment() -> dict[str, str]:
+    """For programs that are to find it, and the tools of the cache before others."""
+    found = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    return found if name() == "current" else {**found, "KUBECONFIG": str(kubeconfig())}
+
+
+def tools() -> Path:
+    """Builds helm 3 and 4, kubectl, ct, kubeconform and linearizable unless they are there; returns the folder that has them."""
+    builds.ensure(builds.TOOL_BUILDS)
+    return BIN
+
+
+def kubectl(*words: str, timeout: float | None = None) -> str:
+    """Runs kubectl against it and returns its stdout."""
+    return run([str(BIN / "kubectl"), f"--kubeconfig={kubeconfig()}", *words], timeout=timeout)
+
+
+def up() -> Path:
+    """Starts or finds it, with the images loaded; returns the path of its kubeconfig."""
+    match name():
+        case "local":
+            return local.up()
+        case "kind":
+            return kind.up(images.ensure_debian())
+        case "current":
+            tools()
+            kubectl("get", "--raw", "/readyz", timeout=30)
+            return kubeconfig()
+        case other:
+            assert_never(other)
+
+
+def down() -> None:
+    """Stops it and leaves nothing of it. Raises ClusterError for one that wasn't started from here."""
+    match name():
+        case "local":
+            local.down()
+        case "kind":
+            kind.down()
+        case "current":
+            raise ClusterError("CLUSTER=current: this cluster was not started from here and is not stopped from here")
+        case other:
+            assert_never(other)
+
+
+def load(archives: list[images.Archive]) -> None:
+    """Loads images into it, if it is one of ours and is up."""
+    match name():
+        case "local":
+            if local.is_up():
+                local.load(archives)
+        case "kind":
+            kind.load(archives)
+        case "current":
+            pass
+        case other:
+            assert_never(other)
+
+
+def load_majors(majors: Iterable[str]) -> None:
+    """Loads the images of further majors of PostgreSQL into it, if it is one of ours."""
+    if takes_images():
+        load(images.ensure_majors(majors))
+
+
+def load_other_failover(tag: str, edits: Iterable[images.Edit]) -> None:
+    """Loads the failover container as another version would be into it, which has to be one of ours."""
+    if not takes_images():
+        raise ClusterError("CLUSTER=current: an image that the tests make can't be loaded into it")
+    load([images.ensure_other_failover(tag, edits)])

@@ -1,0 +1,67 @@
+"""Volumes that are full, spoilt, incomplete or another's. The local cluster's volumes are folders of the machine, or disks of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cluster import disks, storage
+from tests.robustness.release import Pod, Release
+
+RESERVE_SECONDS = 40.0
+COPY_SECONDS = 60.0
+CONTROL_FILE = Path("pgdata", "global", "pg_control")
+NEEDED = Path("pgdata", "pg_twophase")
+"""A folder that no server starts without."""
+
+
+def folder(release: Release, pod: Pod) -> Path:
+    """The folder of the machine that is a pod's data volume."""
+    return storage.folder_of(pod.node, release.namespace.name, f"data-{pod.name}")
+
+
+def spoil(release: Release, pod: Pod) -> None:
+    """Overwrite a server's control file with rubbish."""
+    (folder(release, pod) / CONTROL_FILE).write_bytes(b"x" * 8192)
+
+
+def forget_wal(release: Release, pod: Pod) -> None:
+    """Remove all WAL of a server but the last segment."""
+    for segment in sorted((folder(release, pod) / "pgdata" / "pg_wal").glob("0000*[0-9A-F]"))[:-1]:
+        segment.unlink()
+
+
+@contextmanager
+def none_starts(release: Release) -> Iterator[None]:
+    """A folder that servers need is missing on all volumes for as long as the context lasts."""
+    needed = [folder(release, pod) / NEEDED for pod in release.pods()]
+    away = [each.with_suffix(".away") for each in needed]
+    for here, there in zip(needed, away, strict=True):
+        here.rename(there)
+    try:
+        yield
+    finally:
+        for here, there in zip(needed, away, strict=True):
+            there.rename(here)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Have a volume hold what another does, as it is at the moment; files may go meanwhile."""
+    for each in target.iterdir():
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+    subprocess.run(["cp", "--archive", f"{source}/.", str(target)], check=False, capture_output=True, timeout=COPY_SECONDS)
+    assert (target / CONTROL_FILE).exists()
+
+
+def fill(release: Release, disk: str, pod: Pod, place: str) -> None:
+    """Fill the disk of a pod that has set something aside on that volume, which it does some seconds after there is room. place: of the
+    volume in the pod.
+    """
+    reserve = f"{place}/reserve"
+    release.wait(
+        f"{pod.name} has set something aside", lambda: release.try_inside(pod.name, "test", "-e", reserve).code == 0, RESERVE_SECONDS
+    )
+    disks.fill(disk, pod.node)

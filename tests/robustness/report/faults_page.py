@@ -1,0 +1,131 @@
+"""What `make faults` leaves behind: build/faults.json, and docs/faults.md, which is made of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.cluster.paths import REPOSITORY
+from tests.robustness.report.left_out import LEFT_OUT
+
+RESULTS = REPOSITORY / "build" / "faults.json"
+PAGE = REPOSITORY / "docs" / "faults.md"
+THEMES = {
+    "failure": "Failure",
+    "storage": "Storage",
+    "network": "Network",
+    "election": "Election",
+    "synchronous": "Synchronous replication",
+    "rejoin": "Rejoin",
+    "graceful": "On purpose",
+    "recovery": "Recovery",
+    "platform": "The platform",
+    "pressure": "Pressure",
+}
+HEAD = "| scenario | guarantee | result | lost | late | gap | seconds |"
+GUARANTEE = "Guarantee:"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What came of a test. text: its docstring; why: it failed or was skipped; lost, late, gap_s: None without a drill; at: UTC."""
+
+    name: str
+    theme: str
+    text: str
+    outcome: str
+    why: str
+    lost: int | None
+    late: int | None
+    gap_s: float | None
+    seconds: float
+    at: str
+
+    @property
+    def scenario(self) -> str:
+        """What happens, in words."""
+        return " ".join(self.text.partition(GUARANTEE)[0].split())
+
+    @property
+    def guarantee(self) -> str:
+        """What is guaranteed, in words."""
+        return " ".join(self.text.partition(GUARANTEE)[2].split())
+
+
+def load(path: Path = RESULTS) -> list[Entry]:
+    """Return the entries; none if there is no file."""
+    return [Entry(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
+def keep(entry: Entry, path: Path = RESULTS) -> None:
+    """Add an entry, in place of an earlier one of the same test."""
+    entries = [each for each in load(path) if (each.theme, each.name) != (entry.theme, entry.name)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps([asdict(each) for each in [*entries, entry]], indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def collected() -> list[str]:
+    """Return the names of all tests that there are, such as `test_election.py::test_tie`."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider", "tests/faults"]
+    said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    return [line.removeprefix("tests/faults/") for line in said.splitlines() if line.startswith("tests/faults/test_")]
+
+
+def page(entries: list[Entry], tests: list[str]) -> str:
+    """The page. tests: the names of all that there are, whether they were run or not."""
+    times = [each.at for each in entries]
+    run = {f"test_{each.theme}.py::{each.name}" for each in entries}
+    waiting = [name for name in tests if name not in run]
+    passed = sum(each.outcome == "passed" for each in entries)
+    parts = [
+        "# Faults",
+        "",
+        "Written by `python -m tests.faults.report` from a run of `make faults`: every scenario is a test in `tests/faults`, and does to",
+        "a release on a real Kubernetes what it says, while three clients write: one through the Service, one pinned to the primary's",
+        "address on the primary's own node, one more from a third node. After each, all of this has to hold:",
+        "",
+        "- what was acknowledged and is gone is one tail of a timeline, and none of it is older than the fault; where the guarantee says",
+        "  *nothing is lost*, it is empty; no row is there that was refused, or twice;",
+        "- nobody acknowledges on an old timeline after the first acknowledgement on a newer one (a server that stood still may, for",
+        "  0.7 s after it runs on), and no timeline has two servers;",
+        "- terms and timelines only grow; the Lease's holder is the one that is labelled primary, and writes on the timeline it reserved;",
+        "- all replicas replay that timeline, hot ones show the same rows as the primary, and the release is at full strength again;",
+        "- what a reader has seen through the primary's Service never goes back on a timeline; what it has seen and is gone is in the lost",
+        "  tail.",
+        "",
+        "*gap* is the longest time in seconds between two acknowledgements through the Service: it includes what the test does before it",
+        "undoes the fault. *lost* counts rows of all three writers that were acknowledged, or read on a primary; *late* those that a",
+        "thawed server acknowledged after its successor's first, within the [limit](protocol.md#7-known-limits). A COMMIT whose wait was",
+        "cancelled counts as uncertain.",
+        "",
+        f"{len(entries)} of {len(entries) + len(waiting)} tests were run, the first at {min(times, default='-')} and the last at "
+        f"{max(times, default='-')}; {passed} passed.",
+    ]
+    for theme, title in THEMES.items():
+        chosen = [each for each in entries if each.theme == theme]
+        if chosen:
+            parts += ["", f"## {title}", "", HEAD, "|---|---|---|---|---|---|---|"]
+            parts += [_row(each) for each in chosen]
+    if waiting:
+        parts += ["", "## Not run yet", "", *(f"- `{name}`" for name in waiting)]
+    parts += ["", "## Not tested here", "", "| scenario | why |", "|---|---|", *(f"| {name} | {why} |" for name, why in LEFT_OUT.items())]
+    return "\n".join(parts) + "\n"
+
+
+def _row(entry: Entry) -> str:
+    result = entry.outcome + (f": {entry.why}" if entry.why else "")
+    parameters = re.search(r"\[(.*)\]", entry.name)
+    scenario = entry.scenario + (f" ({parameters[1]})" if parameters else "")
+    numbers = ("" if value is None else f"{value:g}" for value in (entry.lost, entry.late, entry.gap_s, entry.seconds))
+    return "| " + " | ".join(text.replace("|", "\\|") for text in (scenario, entry.guarantee, result, *numbers)) + " |"
+
+
+def write() -> None:
+    """Write docs/faults.md from build/faults.json."""
+    PAGE.write_text(page(load(), collected()), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Clients that put a release to use: writers, readers, registers, pgbench. What each was told is in its log."""

@@ -1,0 +1,56 @@
+"""pgbench in a client pod, started again whenever an error ends it."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.robustness.client import Client
+
+MADE_SECONDS = 300.0
+PROGRESS = re.compile(r"^progress: [0-9.]+ s, (?P<tps>[0-9.]+) tps", re.MULTILINE)
+STOP_FILE, LOG_FILE = "/tmp/stop-pgbench", "/tmp/pgbench.log"
+PATH = "export PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)"
+MAKE = f"{PATH}; exec pgbench --initialize --quiet --scale=$0"
+RUN = f"{PATH}; while [[ ! -e {STOP_FILE} ]]; do pgbench --time=3600 --no-vacuum %s || read -r -t %g <> <(:); done"
+START = f'rm -f {STOP_FILE}; setsid bash -c "$0" >{LOG_FILE} 2>&1 </dev/null &'
+STOP = f"touch {STOP_FILE}; pkill -x pgbench; true"
+
+
+def make(client: Client, scale: int) -> None:
+    """Make pgbench's tables. scale: 100,000 rows (15 MB) each."""
+    client.namespace.kubectl(*client.command("bash", "-c", MAKE, str(scale)), limit=MADE_SECONDS)
+
+
+def speeds(log: str) -> list[float]:
+    """Transactions a second, a number for each second that pgbench has told of."""
+    return [float(found["tps"]) for found in PROGRESS.finditer(log)]
+
+
+class Load:
+    """A pgbench that runs; it tells of its progress if it was asked to."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def tps(self) -> float:
+        """The median of its transactions a second so far; 0 if it has told of none."""
+        return statistics.median(found) if (found := self.speeds()) else 0.0
+
+    def speeds(self) -> list[float]:
+        """Its transactions a second so far, a number for each second."""
+        return speeds(self._client.namespace.try_kubectl(*self._client.command("cat", LOG_FILE)).out)
+
+
+@contextmanager
+def running(client: Client, *options: str, pause_s: float) -> Iterator[Load]:
+    """It runs through the Service. options: of pgbench; pause_s: after an error."""
+    run = RUN % (" ".join(f"'{each}'" for each in options), pause_s)
+    client.namespace.kubectl(*client.command("bash", "-c", START, run))
+    try:
+        yield Load(client)
+    finally:
+        client.namespace.try_kubectl(*client.command("bash", "-c", STOP), limit=20)

@@ -1,0 +1,25 @@
+"""What must hold for the sequence of a Lease's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.robustness.lease import Reign
+
+
+def violations(sequence: Iterable[Reign]) -> list[str]:
+    """What is wrong with a sequence: a term with two holders, a term or a timeline that isn't higher than all before."""
+    wrong = []
+    before: Reign | None = None
+    for reign in sequence:
+        if before is not None:
+            if reign.term < before.term:
+                wrong.append(f"term {reign.term} after {before.term}")
+            elif reign.term == before.term and (reign.pod, reign.uid) != (before.pod, before.uid):
+                wrong.append(f"term {reign.term} has two holders: {before.pod} and {reign.pod}")
+            elif reign.term == before.term and reign.timeline < before.timeline:
+                wrong.append(f"timeline {reign.timeline} after {before.timeline} in term {reign.term}")
+            elif reign.term > before.term and reign.timeline <= before.timeline:
+                wrong.append(f"term {reign.term} reserves timeline {reign.timeline}, which isn't above {before.timeline}")
+        before = reign
+    return wrong
