@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hapg.cli import main
-from hapg.majors import MAJORS
+from hapg.spec.majors import MAJORS
 from tests.chart import helm
 from tests.cluster.paths import BIN
 from tests.unit.generator.conftest import WARM

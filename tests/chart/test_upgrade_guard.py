@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from hapg.cli import main
-from hapg.majors import MAJORS
-from hapg.upgrade import effects, sources
-from hapg.upgrade.effects import Effect
+from hapg.spec.majors import MAJORS
+from hapg.upgrade import impact, sources
+from hapg.upgrade.impact import Effect
 from hapg_failover import settings
 from tests.chart import helm
 from tests.cluster.paths import BIN
@@ -68,7 +68,7 @@ def rendering(values: Path) -> sources.Rendering:
 @pytest.mark.parametrize("major", PACKAGES)
 def test_an_upgrade_is_possible_and_safe(major: str, values: Path) -> None:
     old, new = (sources.read(path, rendering(values)) for path in (PACKAGES[major], helm.ROOT / "charts" / f"ha-postgres-{major}"))
-    found = effects.compare(old, new)
+    found = impact.compare(old, new)
     assert [f"{each.name}: {finding.change}" for each in found for finding in each.findings if finding.effect >= Effect.IMMUTABLE] == []
 
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from hapg.majors import MAJORS
-from hapg.postgresql import DURABILITY_SETTINGS, STREAMING_SETTINGS
+from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
+from hapg.spec.majors import MAJORS
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles

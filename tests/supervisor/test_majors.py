@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from hapg.majors import MAJORS
+from hapg.spec.majors import MAJORS
 from hapg_failover.adapters.ports import ServerStatus
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hapg import schema, values
+from hapg.chart import values
 from hapg.exits import DONE
-from hapg.majors import MAJORS
+from hapg.spec import schema
+from hapg.spec.majors import MAJORS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a schema."""
     if options.which == "spec":
-        sys.stdout.write(schema.text(schema.spec(), "Postgres"))
+        sys.stdout.write(schema.text(schema.of_spec(), "Postgres"))
     else:
         newest = list(MAJORS.values())[-1]
         sys.stdout.write(schema.text(values.source({}, newest.name), "Values"))

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import strategies as st
 
 from hapg import yamlio
-from hapg.majors import MAJORS
+from hapg.spec.majors import MAJORS
 
 Object = dict[str, Any]
 

@@ -15,10 +15,10 @@ import jsonschema
 import pytest
 import yaml
 
-from hapg import render, write
+from hapg.chart import render, write
 from hapg.cli import main
 from hapg.errors import OutputError
-from hapg.majors import MAJORS
+from hapg.spec.majors import MAJORS
 from tests.unit.generator.conftest import HOT, WARM
 
 CHARTS = Path(__file__).parents[3] / "charts"

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from hapg import majors, render
-from hapg.majors import MAJORS, Major
+from hapg.chart import render
+from hapg.spec import majors
+from hapg.spec.majors import MAJORS, Major
 
 ALL = list(MAJORS.values())
 

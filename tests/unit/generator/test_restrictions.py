@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from hapg import explain, render, schema, values
-from hapg.majors import MAJORS
-from hapg.parameters import contexts
-from hapg.postgresql import BOUNDS, DURABILITY_SETTINGS, INITDB_REFUSED, RESERVED, STREAMING_SETTINGS, SYNCHRONOUS_COMMIT
+from hapg.chart import render, values
+from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
+from hapg.spec import error_messages, schema
+from hapg.spec.majors import MAJORS
+from hapg.spec.parameter_contexts import contexts
+from hapg.spec.restrictions import BOUNDS, INITDB_REFUSED, RESERVED, SYNCHRONOUS_COMMIT
 
 SOURCE = values.source({}, "15")
 SCHEMA: dict[str, Any] = json.loads(render.chart("ha-postgres", MAJORS["15"], {})["values.schema.json"])
@@ -25,8 +27,8 @@ def problems(parameters: dict[str, object], replication: dict[str, str] | None =
     given["postgresql"]["parameters"] = parameters
     given["replication"] |= replication or {}
     given["initdb"]["args"] = list(arguments)
-    found = explain.problems(schema.strict(SOURCE), given)
-    assert len(explain.problems(SCHEMA, given)) == len(found)
+    found = error_messages.problems(schema.strict(SOURCE), given)
+    assert len(error_messages.problems(SCHEMA, given)) == len(found)
     return found
 
 

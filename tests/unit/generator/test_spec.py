@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hapg import spec
 from hapg.errors import InputError
-from hapg.majors import MAJORS
+from hapg.spec import parser
+from hapg.spec.majors import MAJORS
 from tests.unit.generator.conftest import HOT, WARM
 
 VERSIONS = '"9.6", "12", "13", "14", "15", "16", "17", "18", or a release of one, such as "15.4"'
@@ -21,8 +21,8 @@ NAMES = "lower case letters, digits and hyphens, a letter first, at most 52 char
 TODAY = dt.date(2026, 6, 1)
 
 
-def parse(text: str | bytes) -> spec.Spec:
-    return spec.parse(text if isinstance(text, bytes) else text.encode(), "pg.yaml", today=TODAY)
+def parse(text: str | bytes) -> parser.Spec:
+    return parser.parse(text if isinstance(text, bytes) else text.encode(), "pg.yaml", today=TODAY)
 
 
 def advised(text: str) -> dict[str, str]:
@@ -355,7 +355,7 @@ def test_no_resources() -> None:
 
 def test_a_major_without_fixes() -> None:
     def on(day: dt.date) -> list[str]:
-        return [str(piece) for piece in spec.parse(WARM.encode(), "pg.yaml", today=day).advice if piece.id == "end-of-life"]
+        return [str(piece) for piece in parser.parse(WARM.encode(), "pg.yaml", today=day).advice if piece.id == "end-of-life"]
 
     last = MAJORS["15"].end_of_life
     assert on(last - dt.timedelta(days=1)) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from docs import make_spec
-from hapg import advice
+from hapg.spec import advice
 
 
 def test_the_table_is_current() -> None:

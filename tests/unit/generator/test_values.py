@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hapg import render, values
-from hapg.majors import MAJORS
+from hapg.chart import render, values
+from hapg.spec.majors import MAJORS
 from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.wal import SEGMENT_SIZE

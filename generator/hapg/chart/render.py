@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import jinja2
 
-from hapg import parameters, postgresql, resources, schema, values
-from hapg.majors import Major
+from hapg.chart import fixed_settings, values
+from hapg.spec import restrictions, schema
+from hapg.spec.majors import Major
+from hapg.spec.parameter_contexts import PRESET, RESTART, contexts
 
 GENERATED = "ha-postgres/generated"
 """Annotation in Chart.yaml by which hapg knows a chart of its own."""
@@ -29,13 +33,14 @@ def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, byt
     context = {
         "chart": name,
         "major": major,
-        "port": postgresql.PORT,
-        "http_port": postgresql.HTTP_PORT,
-        "peer_port": postgresql.PEER_PORT,
+        "port": fixed_settings.PORT,
+        "http_port": fixed_settings.HTTP_PORT,
+        "peer_port": fixed_settings.PEER_PORT,
         "most_replicas": source["properties"]["replicas"]["maximum"],
-        "postgresql": postgresql,
-        "restart": parameters.RESTART,
-        "preset": parameters.PRESET,
+        "settings": fixed_settings,
+        "restrictions": restrictions,
+        "restart": RESTART,
+        "preset": PRESET,
         "generated_annotation": GENERATED,
         "images": _images(source),
         "values_table": values.as_table(source),
@@ -49,8 +54,8 @@ def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, byt
 
 def _parameters(major: str) -> bytes:
     """Return the contexts of the major's parameters, as the templates read them."""
-    head = f"# The parameters of PostgreSQL {major}; of those with {parameters.RESTART} a change takes a restart, of others a reload.\n"
-    return (head + "".join(f"{name}: {context}\n" for name, context in parameters.contexts(major).items())).encode()
+    head = f"# The parameters of PostgreSQL {major}; of those with {RESTART} a change takes a restart, of others a reload.\n"
+    return (head + "".join(f"{name}: {context}\n" for name, context in contexts(major).items())).encode()
 
 
 def _images(source: schema.Schema) -> list[dict[str, str]]:
@@ -68,8 +73,19 @@ def _reference(image: Mapping[str, str], found: Mapping[str, Any]) -> str:
 
 @cache
 def _templates() -> Mapping[str, jinja2.Template]:
+    """Return the templates of the chart's files by their path in the chart, sorted."""
     environment = _environment()
-    return {path: environment.from_string(text) for path, text in resources.templates().items()}
+    texts = sorted(_texts(resources.files("hapg.chart").joinpath("template"), ""))
+    return {path: environment.from_string(text) for path, text in texts}
+
+
+def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
+    for entry in folder.iterdir():
+        path = prefix + entry.name
+        if entry.is_dir():
+            yield from _texts(entry, f"{path}/")
+        else:
+            yield path, entry.read_text(encoding="utf-8")
 
 
 def _environment() -> jinja2.Environment:

@@ -1,14 +1,14 @@
 """The parameters of postgresql.conf that each major knows, and whether a change takes a reload or a restart.
 
-parameters.txt has a line `NAME CONTEXT MAJOR,MAJOR…` for each, by `SELECT name, context FROM pg_settings` on servers of 9.6.24, 12.22,
-13.23, 14.20, 15.20, 16.10, 17.6 and 18.0. tests/supervisor/test_parameters.py holds it against those that are at hand.
+parameter_contexts.txt has a line `NAME CONTEXT MAJOR,MAJOR…` for each, by
+`SELECT name, context FROM pg_settings` on servers of 9.6.24, 12.22, 13.23, 14.20, 15.20, 16.10,
+17.6 and 18.0. tests/supervisor/test_parameters.py holds it against those that are at hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from hapg import resources
+from importlib import resources
 
 RESTART = "postmaster"
 """The context of parameters that are read when the server starts."""
@@ -18,5 +18,6 @@ PRESET = "internal"
 
 def contexts(major: str) -> Mapping[str, str]:
     """Return the context of each parameter of a major, by its name in lower case."""
-    rows = (line.split() for line in resources.parameters().splitlines())
+    table = resources.files("hapg.spec").joinpath("parameter_contexts.txt").read_text(encoding="utf-8")
+    rows = (line.split() for line in table.splitlines())
     return {name: context for name, context, majors in rows if major in majors.split(",")}

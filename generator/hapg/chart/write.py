@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from hapg.chart.render import GENERATED
 from hapg.errors import OutputError
-from hapg.render import GENERATED
 
 
 def write(directory: Path, files: Mapping[str, bytes]) -> None:

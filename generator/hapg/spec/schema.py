@@ -1,11 +1,14 @@
-"""The schemas as JSON Schema: what the project's conventions add is turned into draft-07."""
+"""The schemas of a spec and of values, and how the project's conventions in them become draft-07."""
 
 from __future__ import annotations
 
+import copy
 import json
+from functools import cache
+from importlib import resources
 from typing import Any
 
-from hapg import resources
+import yaml
 
 Schema = dict[str, Any]
 
@@ -15,9 +18,14 @@ _OF_SCHEMAS = ("properties", "definitions")
 _CONVENTIONS = ("unit", "complaint", "unsupported")
 
 
-def spec() -> Schema:
+def of_spec() -> Schema:
     """Return the schema of a Postgres object, conventions included, with the definitions of the values."""
-    return {**resources.schema("spec"), "definitions": resources.schema("values")["definitions"]}
+    return {**_written("spec"), "definitions": of_values()["definitions"]}
+
+
+def of_values() -> Schema:
+    """Return the schema of a chart's values, conventions included; a new object each time."""
+    return _written("values")
 
 
 def strict(node: Schema) -> Schema:
@@ -49,6 +57,18 @@ def explanation(node: Schema) -> str:
     if "unit" in node:
         parts.append(f"In {node['unit']}.")
     return " ".join(part for part in parts if part)
+
+
+def _written(name: str) -> Schema:
+    """Return the schema as its file has it; a new object each time."""
+    return copy.deepcopy(_loaded(name))
+
+
+@cache
+def _loaded(name: str) -> Schema:
+    text = resources.files("hapg.spec").joinpath("schemas", f"{name}.schema.yaml").read_text(encoding="utf-8")
+    loaded: Schema = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe one, or its twin in C
+    return loaded
 
 
 def _needed(node: Schema) -> bool:

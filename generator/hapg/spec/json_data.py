@@ -1,4 +1,4 @@
-"""Plain data: what JSON has, and nothing else."""
+"""Whether data holds nothing but what JSON has."""
 
 from __future__ import annotations
 

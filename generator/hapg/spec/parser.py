@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hapg import advice, documents, explain, majors, schema, yamlio
-from hapg.advice import Advice
+from hapg import yamlio
 from hapg.errors import InputError
-from hapg.majors import MAJORS, Major
+from hapg.spec import advice, documents, error_messages, majors, schema
+from hapg.spec.advice import Advice
+from hapg.spec.majors import MAJORS, Major
 
 DEFAULT_NAME = "ha-postgres"
 LARGEST = 256 * 1024
@@ -45,9 +46,9 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
     if adjust is not None and isinstance(content, dict):
         content = adjust(content)
         document = {**document, "spec": content} if wanted.is_object else content
-    whole = schema.spec()
+    whole = schema.of_spec()
     prefix = "spec." if wanted.is_object else ""
-    found = explain.problems(schema.strict(whole if wanted.is_object else _short(whole)), document)
+    found = error_messages.problems(schema.strict(whole if wanted.is_object else _short(whole)), document)
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, (str, int, float)) and not isinstance(version, bool):
         found += _version_problems(version, f"{prefix}version")
@@ -75,7 +76,7 @@ def _version_problems(version: str | float, path: str) -> list[str]:
         majors.find(name)
     except KeyError:
         known = ", ".join(f'"{major}"' for major in MAJORS)
-        return [f'{path}: {explain.shown(version)} is not a version that hapg knows; {known}, or a release of one, such as "15.4"']
+        return [f'{path}: {error_messages.shown(version)} is not a version that hapg knows; {known}, or a release of one, such as "15.4"']
     return []
 
 

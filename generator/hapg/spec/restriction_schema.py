@@ -1,4 +1,6 @@
-"""What the user may not set of PostgreSQL, for the schema of the values. The chart's templates say the same where no schema is looked at.
+"""What the user may not set of PostgreSQL, for the schema of the values.
+
+The chart's templates say the same where no schema is looked at.
 
 A JSON schema has no place for a reason. `const` makes room for one: whoever validates says
 that the value must be "left out, because …".
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hapg.postgresql import (
+from hapg.spec.restrictions import (
     BOUNDS,
     INITDB_REFUSED,
     INITDB_TAKEN,
@@ -18,7 +20,7 @@ from hapg.postgresql import (
     SYNCHRONOUS_COMMIT,
     Bound,
 )
-from hapg.schema import Schema
+from hapg.spec.schema import Schema
 
 
 def restrict(schema: Schema) -> None:

@@ -81,12 +81,12 @@ max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
 [% endif %]
 
 # a failed upstream is noticed within seconds, a new one found at once
-[% for name, value in postgresql.STREAMING_SETTINGS.items() %]
+[% for name, value in settings.STREAMING_SETTINGS.items() %]
 [[ name ]] = [[ value ]]
 [% endfor %]
 
 # durability; pg_rewind needs the hints; a server whose process has crashed ends, and writes no checkpoint that replicas take for its shutdown
-[% for name, value in postgresql.DURABILITY_SETTINGS.items() %]
+[% for name, value in settings.DURABILITY_SETTINGS.items() %]
 [[ name ]] = [[ value ]]
 [% endfor %]
 {{- include "[[ chart ]].segments" .root }}

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hapg import quantity
 from hapg.errors import InputError
-from hapg.majors import SEGMENT_MEGABYTES, SEGMENTS_KEPT, Major
+from hapg.spec import quantity
+from hapg.spec.majors import SEGMENT_MEGABYTES, SEGMENTS_KEPT, Major
 
 IDS = {
     "ephemeral": "there is no volume",

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hapg import helm
+from hapg.chart import helm
 from hapg.errors import OutputError
 
 INDEX = "index.yaml"

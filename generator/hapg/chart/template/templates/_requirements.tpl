@@ -26,7 +26,7 @@
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
 {{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
-[% set bound = postgresql.SYNCHRONOUS_COMMIT %]
+[% set bound = restrictions.SYNCHRONOUS_COMMIT %]
 {{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
 {{- end -}}
@@ -34,7 +34,7 @@
 {{- end -}}
 
 {{- $reserved := dict -}}
-[% for why, each in postgresql.RESERVED.items() | groupby(1) %]
+[% for why, each in restrictions.RESERVED.items() | groupby(1) %]
 {{- range list [% for name, _ in each %]"[[ name ]]" [% endfor %]-}}
 {{- $_ := set $reserved . "[[ why ]]" -}}
 {{- end -}}
@@ -42,8 +42,8 @@
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- range $name, $given := .Values.postgresql.parameters -}}
 {{- $why := get $reserved $name -}}
-{{- if hasPrefix "[[ postgresql.RESERVED_PREFIX ]]" $name -}}
-{{- $why = "[[ postgresql.RESERVED_PREFIX_WHY ]]" -}}
+{{- if hasPrefix "[[ restrictions.RESERVED_PREFIX ]]" $name -}}
+{{- $why = "[[ restrictions.RESERVED_PREFIX_WHY ]]" -}}
 {{- end -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
@@ -60,7 +60,7 @@
 {{- end -}}
 {{- end -}}
 
-[% for name, bound in postgresql.BOUNDS.items() %]
+[% for name, bound in restrictions.BOUNDS.items() %]
 {{- if hasKey .Values.postgresql.parameters "[[ name ]]" -}}
 {{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.[[ name ]] | trimAll "'" -}}
 {{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
@@ -100,11 +100,11 @@
 {{- end -}}
 
 {{- range .Values.initdb.args -}}
-[% for pattern, why in postgresql.INITDB_REFUSED.items() %]
+[% for pattern, why in restrictions.INITDB_REFUSED.items() %]
 {{- [[ "else " if not loop.first ]]if regexMatch `[[ pattern ]]` . -}}
 {{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because [[ why ]]" .) -}}
 [% endfor %]
-{{- else if not (regexMatch `[[ postgresql.INITDB_TAKEN ]]` .) -}}
+{{- else if not (regexMatch `[[ restrictions.INITDB_TAKEN ]]` .) -}}
 {{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart takes, long ones in full" .) -}}
 {{- end -}}
 {{- end -}}

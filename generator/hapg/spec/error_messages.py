@@ -1,4 +1,4 @@
-"""What is wrong with a document, in sentences: path, value, what is allowed, the nearest key."""
+"""The sentences that say what a schema refuses: path, value, what is allowed, the nearest key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 
-from hapg.schema import Schema
+from hapg.spec.schema import Schema
 
 _KINDS = {
     "string": "a string",
@@ -21,7 +21,6 @@ _KINDS = {
     "array": "a list",
     "null": "null",
 }
-
 
 _PLAIN_KEY = re.compile(r"[-\w./]+", re.ASCII)
 

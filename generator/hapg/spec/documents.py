@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hapg import explain
-from hapg.advice import Advice
 from hapg.errors import InputError
+from hapg.spec import error_messages
+from hapg.spec.advice import Advice
 from hapg.yamlio import Document
 
 _OBJECT_KEYS = ("apiVersion", "kind", "metadata", "spec")
@@ -48,7 +48,7 @@ def choose(documents: Sequence[Document], source: str) -> Wanted:
     mappings = []
     for document in documents:
         if not isinstance(document.value, dict):
-            raise InputError([f"{document.place}: {explain.shown(document.value)} is not a Postgres object; a mapping is"])
+            raise InputError([f"{document.place}: {error_messages.shown(document.value)} is not a Postgres object; a mapping is"])
         mappings.append((document.place, document.value))
     refused = [f"{place}: {value['kind']}: {_REFUSED_KINDS[value['kind']]}" for place, value in mappings if _is_refused(value)]
     if refused:

@@ -7,25 +7,27 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from hapg import explain, plain, render, spec, values, yamlio
+from hapg import yamlio
+from hapg.chart import render, values
 from hapg.errors import InputError
 from hapg.hooks.run import Hooks
 from hapg.hooks.specs import Chart
-from hapg.schema import Schema, strict
+from hapg.spec import error_messages, json_data, parser
+from hapg.spec.schema import Schema, strict
 
 
-def parse(data: bytes, source: str, hooks: Hooks) -> spec.Spec:
+def parse(data: bytes, source: str, hooks: Hooks) -> parser.Spec:
     """Return the spec in the YAML text `data`, as the hooks adjust it. Raises InputError with all that is wrong."""
-    return spec.parse(data, source, adjust=lambda content: hooks.run("adjust_spec", content, plain.problems))
+    return parser.parse(data, source, adjust=lambda content: hooks.run("adjust_spec", content, json_data.problems))
 
 
-def chart(wanted: spec.Spec, hooks: Hooks) -> dict[str, bytes]:
+def chart(wanted: parser.Spec, hooks: Hooks) -> dict[str, bytes]:
     """Return the files of the chart by path, as the hooks adjust its schema, its values and then the files themselves."""
     made = Chart(wanted.name, wanted.major.name, wanted.major.chart_version)
     source = hooks.run("adjust_schema", values.source(wanted.defaults, wanted.major.name), _schema_problems, chart=made)
 
     def values_problems(found: dict[str, Any]) -> Iterator[str]:
-        yield from list(plain.problems(found)) or explain.problems(strict(source), found)
+        yield from list(json_data.problems(found)) or error_messages.problems(strict(source), found)
 
     values.fill(source, hooks.run("adjust_values", values.nested(source), values_problems, chart=made))
     files = {path: data.decode() for path, data in render.from_source(wanted.name, wanted.major, source).items()}
@@ -34,7 +36,7 @@ def chart(wanted: spec.Spec, hooks: Hooks) -> dict[str, bytes]:
 
 
 def _schema_problems(source: Schema) -> Iterator[str]:
-    yield from list(plain.problems(source)) or values.problems(source)
+    yield from list(json_data.problems(source)) or values.problems(source)
 
 
 def _file_problems(files: Mapping[Any, object], name: str) -> Iterator[str]:
@@ -45,7 +47,7 @@ def _file_problems(files: Mapping[Any, object], name: str) -> Iterator[str]:
         elif not isinstance(text, str):
             yield f"{path}: is a {type(text).__name__}; the text of the file is expected"
         else:
-            yield from (f"{path}: {problem}" for problem in plain.problems(text))
+            yield from (f"{path}: {problem}" for problem in json_data.problems(text))
     yield from _head_problems(files.get("Chart.yaml"), name)
     yield from _form_problems(files)
 

@@ -11,8 +11,9 @@ from typing import Any
 import jsonschema
 import yaml
 
-from hapg import explain, resources, restrictions, yamlio
-from hapg.schema import Schema, explanation, strict
+from hapg import yamlio
+from hapg.spec import error_messages, restriction_schema
+from hapg.spec.schema import Schema, explanation, of_values, strict
 
 _COMMENT_WIDTH = 100
 
@@ -22,14 +23,14 @@ def source(defaults: Mapping[str, object], major: str) -> Schema:
 
     Raises KeyError for a path that the schema doesn't have.
     """
-    schema = resources.schema("values")
+    schema = of_values()
     schema["properties"]["version"] |= {"enum": [major], "default": major}
     for path, value in defaults.items():
         node = schema
         for key in path.split("."):
             node = node["properties"][key]
         node["default"] = copy.deepcopy(value)
-    restrictions.restrict(schema)
+    restriction_schema.restrict(schema)
     return schema
 
 
@@ -57,7 +58,7 @@ def problems(schema: Schema) -> Iterator[str]:
         yield f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
         return
     incomplete = list(_incomplete(schema, ""))
-    yield from incomplete or explain.problems(strict(schema), nested(schema))
+    yield from incomplete or error_messages.problems(strict(schema), nested(schema))
 
 
 def as_yaml(schema: Schema) -> str:

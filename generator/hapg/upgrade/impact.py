@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hapg.manifests import Manifest, key
-from hapg.upgrade.compare import MISSING, Change, Path, changes
+from hapg.chart.manifests import Manifest, key
+from hapg.upgrade.differences import MISSING, Change, Path, changes
 
 
 class Effect(enum.IntEnum):

@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from hapg import plain, yamlio
+from hapg import yamlio
 from hapg.errors import InputError
+from hapg.spec import json_data
 
 Manifest = dict[str, Any]
 
@@ -85,7 +86,7 @@ def _problems(manifest: object) -> Iterator[str]:
         yield "metadata.name: a string that isn't empty is expected"
     for name in ("labels", "annotations"):
         yield from _strings(metadata.get(name), f"metadata.{name}", labels=name == "labels")
-    yield from plain.problems(manifest)
+    yield from json_data.problems(manifest)
 
 
 def _strings(value: object, path: str, *, labels: bool) -> Iterator[str]:
