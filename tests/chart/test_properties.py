@@ -28,7 +28,7 @@ def test_any_valid_spec(location: str, document: specs.Object) -> None:
     wanted = parser.parse(specs.text(document), "pg.yaml")
     with tempfile.TemporaryDirectory() as folder:
         chart = Path(folder, wanted.name)
-        write.write(chart, render.chart(wanted.name, wanted.major, wanted.defaults))
+        write.write(chart, render.chart(wanted.name, wanted.profile, wanted.defaults))
         three, four = (rendered(chart, version) for version in helm.VERSIONS)
         assert three == four
         apart = rendered(chart, "helm3", "--set", "walVolume.enabled=true") if wanted.defaults.get("storage.accessModes") else ""

@@ -1,4 +1,4 @@
-"""A chart, from its name, major and defaults: a pure function to the bytes of its files."""
+"""A chart, from its name, version profile and defaults: a pure function to the bytes of its files."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import jinja2
 
 from hapg.chart import fixed_settings, values
 from hapg.spec import restrictions, schema
-from hapg.spec.majors import Major
 from hapg.spec.parameter_contexts import PRESET, RESTART, contexts
+from hapg.spec.version_profiles import VersionProfile
 
 GENERATED = "ha-postgres/generated"
 """Annotation in Chart.yaml by which hapg knows a chart of its own."""
 
 
-def chart(name: str, major: Major, defaults: Mapping[str, object]) -> dict[str, bytes]:
+def chart(name: str, profile: VersionProfile, defaults: Mapping[str, object]) -> dict[str, bytes]:
     """Return the files of the chart `name` by path: the same bytes for the same arguments.
 
     defaults: values by dotted path that differ from the shipped ones.
     """
-    return from_source(name, major, values.source(defaults, major.name))
+    return from_source(name, profile, values.source(defaults, profile.major))
 
 
-def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, bytes]:
+def from_source(name: str, profile: VersionProfile, source: schema.Schema) -> dict[str, bytes]:
     """Return the files of the chart `name` whose values are those of `source`, a schema as values.source returns it."""
     context = {
         "chart": name,
-        "major": major,
+        "profile": profile,
         "port": fixed_settings.PORT,
         "http_port": fixed_settings.HTTP_PORT,
         "peer_port": fixed_settings.PEER_PORT,
@@ -48,7 +48,7 @@ def from_source(name: str, major: Major, source: schema.Schema) -> dict[str, byt
     files = {path: template.render(context).encode() for path, template in _templates().items()}
     files["values.yaml"] = values.as_yaml(source).encode()
     files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
-    files["files/parameters.yaml"] = _parameters(major.name)
+    files["files/parameters.yaml"] = _parameters(profile.major)
     return dict(sorted(files.items()))
 
 

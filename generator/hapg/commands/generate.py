@@ -14,8 +14,8 @@ from hapg.exits import DONE, FAILED
 from hapg.hooks import generation
 from hapg.hooks.load import load
 from hapg.spec import advice
-from hapg.spec.majors import MAJORS
 from hapg.spec.parser import DEFAULT_NAME, LARGEST
+from hapg.spec.version_profiles import PROFILES
 
 _Chart = tuple[Path, Mapping[str, bytes]]
 
@@ -62,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _shipped(output: Path) -> Iterator[_Chart]:
-    for major in MAJORS.values():
-        yield output / f"{DEFAULT_NAME}-{major.name}", render.chart(DEFAULT_NAME, major, {})
+    for profile in PROFILES.values():
+        yield output / f"{DEFAULT_NAME}-{profile.major}", render.chart(DEFAULT_NAME, profile, {})
 
 
 def _from_spec(options: argparse.Namespace) -> Iterator[_Chart]:

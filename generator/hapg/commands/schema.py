@@ -8,7 +8,7 @@ import sys
 from hapg.chart import values
 from hapg.exits import DONE
 from hapg.spec import schema
-from hapg.spec.majors import MAJORS
+from hapg.spec.version_profiles import PROFILES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,6 @@ def run(options: argparse.Namespace) -> int:
     if options.which == "spec":
         sys.stdout.write(schema.text(schema.of_spec(), "Postgres"))
     else:
-        newest = list(MAJORS.values())[-1]
-        sys.stdout.write(schema.text(values.source({}, newest.name), "Values"))
+        newest = list(PROFILES)[-1]
+        sys.stdout.write(schema.text(values.source({}, newest), "Values"))
     return DONE

@@ -23,14 +23,14 @@ def parse(data: bytes, source: str, hooks: Hooks) -> parser.Spec:
 
 def chart(wanted: parser.Spec, hooks: Hooks) -> dict[str, bytes]:
     """Return the files of the chart by path, as the hooks adjust its schema, its values and then the files themselves."""
-    made = Chart(wanted.name, wanted.major.name, wanted.major.chart_version)
-    source = hooks.run("adjust_schema", values.source(wanted.defaults, wanted.major.name), _schema_problems, chart=made)
+    made = Chart(wanted.name, wanted.profile.major, wanted.profile.chart_version)
+    source = hooks.run("adjust_schema", values.source(wanted.defaults, wanted.profile.major), _schema_problems, chart=made)
 
     def values_problems(found: dict[str, Any]) -> Iterator[str]:
         yield from list(json_data.problems(found)) or error_messages.problems(strict(source), found)
 
     values.fill(source, hooks.run("adjust_values", values.nested(source), values_problems, chart=made))
-    files = {path: data.decode() for path, data in render.from_source(wanted.name, wanted.major, source).items()}
+    files = {path: data.decode() for path, data in render.from_source(wanted.name, wanted.profile, source).items()}
     adjusted = hooks.run("adjust_files", files, lambda found: _file_problems(found, wanted.name), chart=made)
     return {path: text.encode() for path, text in sorted(adjusted.items())}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hapg.errors import InputError
 from hapg.spec import quantity
-from hapg.spec.majors import SEGMENT_MEGABYTES, SEGMENTS_KEPT, Major
+from hapg.spec.version_profiles import SEGMENT_MEGABYTES, SEGMENTS_KEPT, VersionProfile
 
 IDS = {
     "ephemeral": "there is no volume",
@@ -47,7 +47,7 @@ def check_ids(ids: Collection[str]) -> None:
         raise InputError([f"--silence {wrong[0]}: there is no such advice; {hint}"])
 
 
-def on_spec(content: Mapping[str, Any], prefix: str, major: Major, today: dt.date) -> Iterator[Advice]:
+def on_spec(content: Mapping[str, Any], prefix: str, profile: VersionProfile, today: dt.date) -> Iterator[Advice]:
     """Yield advice on a valid spec. content: what is below `spec`; prefix: "spec." or "", for paths."""
     storage = content.get("storage")
     if storage is None:
@@ -74,6 +74,6 @@ def on_spec(content: Mapping[str, Any], prefix: str, major: Major, today: dt.dat
             f"{prefix}resources",
             "not there, so the chart's small requests hold; state what the servers need of CPU and memory",
         )
-    if major.end_of_life <= today:
-        text = f"PostgreSQL {major.name} gets no fixes since {major.end_of_life}; plan the move to a newer major"
+    if profile.end_of_life <= today:
+        text = f"PostgreSQL {profile.major} gets no fixes since {profile.end_of_life}; plan the move to a newer major"
         yield Advice("end-of-life", f"{prefix}version", text)

@@ -9,9 +9,9 @@ from typing import Any
 
 from hapg import yamlio
 from hapg.errors import InputError
-from hapg.spec import advice, documents, error_messages, majors, schema
+from hapg.spec import advice, documents, error_messages, schema, version_profiles
 from hapg.spec.advice import Advice
-from hapg.spec.majors import MAJORS, Major
+from hapg.spec.version_profiles import PROFILES, VersionProfile
 
 DEFAULT_NAME = "ha-postgres"
 LARGEST = 256 * 1024
@@ -26,11 +26,11 @@ _SAME_AS_VALUE = ("nodeSelector", "resources", "tolerations", "affinity", "sched
 class Spec:
     """What a chart is made from.
 
-    name: of the chart; defaults: the chart's values that the spec sets, by dotted path; advice: for the user.
+    name: of the chart; profile: of its major; defaults: the chart's values that the spec sets, by dotted path; advice: for the user.
     """
 
     name: str
-    major: Major
+    profile: VersionProfile
     defaults: Mapping[str, object]
     advice: tuple[Advice, ...]
 
@@ -56,10 +56,10 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
         found += _streaming_problems(content, f"{prefix}streamingMode")
     if found or not isinstance(content, dict):
         raise InputError(found)
-    major, tag = majors.find(str(version))
+    profile, tag = version_profiles.find(str(version))
     name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
-    given = advice.on_spec(content, prefix, major, today or dt.datetime.now(tz=dt.UTC).date())
-    return Spec(name, major, _defaults(content, tag), (*wanted.advice, *given))
+    given = advice.on_spec(content, prefix, profile, today or dt.datetime.now(tz=dt.UTC).date())
+    return Spec(name, profile, _defaults(content, tag), (*wanted.advice, *given))
 
 
 def _short(whole: schema.Schema) -> schema.Schema:
@@ -70,12 +70,12 @@ def _short(whole: schema.Schema) -> schema.Schema:
 
 def _version_problems(version: str | float, path: str) -> list[str]:
     name = str(version)
-    if isinstance(version, float) and name not in MAJORS:
+    if isinstance(version, float) and name not in PROFILES:
         return [f'{path}: {name} is a number, in which 16.1 and 16.10 are the same; write it in quotes, "{name}"']
     try:
-        majors.find(name)
+        version_profiles.find(name)
     except KeyError:
-        known = ", ".join(f'"{major}"' for major in MAJORS)
+        known = ", ".join(f'"{major}"' for major in PROFILES)
         return [f'{path}: {error_messages.shown(version)} is not a version that hapg knows; {known}, or a release of one, such as "15.4"']
     return []
 

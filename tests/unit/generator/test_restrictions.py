@@ -11,12 +11,12 @@ import pytest
 from hapg.chart import render, values
 from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
 from hapg.spec import error_messages, schema
-from hapg.spec.majors import MAJORS
 from hapg.spec.parameter_contexts import contexts
 from hapg.spec.restrictions import BOUNDS, INITDB_REFUSED, RESERVED, SYNCHRONOUS_COMMIT
+from hapg.spec.version_profiles import PROFILES
 
 SOURCE = values.source({}, "15")
-SCHEMA: dict[str, Any] = json.loads(render.chart("ha-postgres", MAJORS["15"], {})["values.schema.json"])
+SCHEMA: dict[str, Any] = json.loads(render.chart("ha-postgres", PROFILES["15"], {})["values.schema.json"])
 SYNCHRONOUS = {"mode": "synchronous"}
 DIRECTIVES = {"include", "include_dir", "include_if_exists"}
 
@@ -153,7 +153,7 @@ def test_no_reason_has_an_apostrophe_or_a_quote() -> None:
 
 
 def test_every_name_is_one_that_some_major_has() -> None:
-    known = {name for major in MAJORS for name in contexts(major)}
+    known = {name for major in PROFILES for name in contexts(major)}
     assert set(RESERVED) - DIRECTIVES <= known
     assert BOUNDS.keys() | DURABILITY_SETTINGS.keys() | STREAMING_SETTINGS.keys() <= known
     assert not RESERVED.keys() & BOUNDS.keys()

@@ -10,7 +10,7 @@ import yaml
 
 from hapg.errors import InputError
 from hapg.spec import parser
-from hapg.spec.majors import MAJORS
+from hapg.spec.version_profiles import PROFILES
 from tests.unit.generator.conftest import HOT, WARM
 
 VERSIONS = '"9.6", "12", "13", "14", "15", "16", "17", "18", or a release of one, such as "15.4"'
@@ -49,7 +49,7 @@ def changed(**keys: object) -> str:
 
 def test_the_pages_warm_object() -> None:
     found = parse(WARM)
-    assert (found.name, found.major.name) == ("ha-postgres", "15")
+    assert (found.name, found.profile.major) == ("ha-postgres", "15")
     assert found.defaults == {
         "replicas": 3,
         "standbyMode": "warm",
@@ -78,7 +78,7 @@ def test_the_shipped_specs_are_the_pages(name: str, text: str) -> None:
 def test_the_short_form_is_the_spec_alone() -> None:
     short = yaml.safe_dump({"name": "ha-postgres", **yaml.safe_load(WARM)["spec"]})
     found, whole = parse(short), parse(WARM)
-    assert (found.name, found.major, found.defaults) == (whole.name, whole.major, whole.defaults)
+    assert (found.name, found.profile, found.defaults) == (whole.name, whole.profile, whole.defaults)
 
 
 def test_the_short_form_needs_no_name() -> None:
@@ -104,7 +104,7 @@ def test_what_is_left_out_is_what_kubedb_takes() -> None:
 def test_a_version_is_a_major_or_a_release_of_it(version: str, major: str, tag: str | None) -> None:
     """Without quotes too, where no digit is lost; a release is the image's tag."""
     found = parse(f"version: {version}")
-    assert (found.major.name, found.defaults.get("image.tag")) == (major, tag)
+    assert (found.profile.major, found.defaults.get("image.tag")) == (major, tag)
 
 
 def test_all_that_is_mapped() -> None:
@@ -357,6 +357,6 @@ def test_a_major_without_fixes() -> None:
     def on(day: dt.date) -> list[str]:
         return [str(piece) for piece in parser.parse(WARM.encode(), "pg.yaml", today=day).advice if piece.id == "end-of-life"]
 
-    last = MAJORS["15"].end_of_life
+    last = PROFILES["15"].end_of_life
     assert on(last - dt.timedelta(days=1)) == []
     assert on(last) == ["spec.version: PostgreSQL 15 gets no fixes since 2027-11-11; plan the move to a newer major [end-of-life]"]

@@ -10,7 +10,7 @@
 {{- end -}}
 {{- end }}
 
-[% if major.bounds_slots %]
+[% if profile.bounds_slots %]
 {{/* How much WAL slots may hold back, so that they never fill the volume: a fifth of it, half of one that holds WAL alone, unless a value says so. */}}
 {{- define "[[ chart ]].slotWal" -}}
 {{- if .Values.replication.maxSlotWalKeepSize -}}
@@ -66,17 +66,17 @@ listen_addresses = '*'
 port = [[ port ]]
 unix_socket_directories = '/run/hapg/socket'
 hba_file = '/etc/hapg/config/pg_hba.conf'
-password_encryption = [[ major.password_encryption ]]
+password_encryption = [[ profile.password_encryption ]]
 logging_collector = off
 log_destination = 'stderr'
 log_line_prefix = '%m [[ "[%p]" ]] '
 update_process_title = on
 
 # replication
-[% for name, value in major.replication_settings.items() %]
+[% for name, value in profile.replication_settings.items() %]
 [[ name ]] = [[ value ]]
 [% endfor %]
-[% if major.bounds_slots %]
+[% if profile.bounds_slots %]
 max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
 [% endif %]
 
@@ -110,10 +110,10 @@ hostnossl all,replication all all reject
 {{- $host = "hostssl" -}}
 {{- end }}
 {{- with .Values.postgresql.pgHba }}
-[% set members = "ha_postgres_replication,postgres" if major.replication_role else "postgres" %]
+[% set members = "ha_postgres_replication,postgres" if profile.replication_role else "postgres" %]
 # The members connect to each other under these roles.
-{{ $host }} postgres,replication [[ members ]] 0.0.0.0/0 [[ major.authentication ]]
-{{ $host }} postgres,replication [[ members ]] ::/0      [[ major.authentication ]]
+{{ $host }} postgres,replication [[ members ]] 0.0.0.0/0 [[ profile.authentication ]]
+{{ $host }} postgres,replication [[ members ]] ::/0      [[ profile.authentication ]]
 # postgresql.pgHba
 {{- range . }}
 {{ . }}
@@ -121,7 +121,7 @@ hostnossl all,replication all all reject
 # the chart's own
 {{- end }}
 [% for database in ["all        ", "replication"] %]
-{{ $host }} [[ database ]] all      0.0.0.0/0 [[ major.authentication ]]
-{{ $host }} [[ database ]] all      ::/0      [[ major.authentication ]]
+{{ $host }} [[ database ]] all      0.0.0.0/0 [[ profile.authentication ]]
+{{ $host }} [[ database ]] all      ::/0      [[ profile.authentication ]]
 [% endfor %]
 {{- end }}

@@ -55,7 +55,7 @@
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; PostgreSQL only shows it" $name) -}}
 {{- else if not $context -}}
 {{- $nearest := include "[[ chart ]].nearest" (list $name (keys $contexts | sortAlpha)) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL [[ major.name ]] has no such parameter%s" $name (empty $nearest | ternary "" (printf "; did you mean %s?" $nearest))) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL [[ profile.major ]] has no such parameter%s" $name (empty $nearest | ternary "" (printf "; did you mean %s?" $nearest))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -68,10 +68,10 @@
 {{- end -}}
 {{- end -}}
 [% endfor %]
-[% for name, least in major.least.items() %]
+[% for name, least in profile.least.items() %]
 {{- with get .Values.postgresql.parameters "[[ name ]]" -}}
 {{- if lt (int .) [[ least ]] -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %v is less than [[ least ]], with which PostgreSQL [[ major.name ]] doesn't start beside the chart's other settings" .) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %v is less than [[ least ]], with which PostgreSQL [[ profile.major ]] doesn't start beside the chart's other settings" .) -}}
 {{- end -}}
 {{- end -}}
 [% endfor %]

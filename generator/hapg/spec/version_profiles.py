@@ -1,7 +1,8 @@
-"""The majors of PostgreSQL: everything that differs between them, as data.
+"""The version profile of each major of PostgreSQL: everything that differs between them, as data.
 
-The chart's templates are filled from it, and the same facts reach the failover container (failover.json, `postgresMajor`) and the
-supervisor (its environment), so that the three can't disagree.
+The chart's templates are filled from it, and the same profile reaches the failover container
+(failover.json, `postgresMajor`) and the supervisor (its environment), so that the three can't
+disagree.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ _NAMES_OF_XLOG = {
 
 
 @dataclass(frozen=True)
-class Major:
+class VersionProfile:
     """One supported major and its chart; the defaults are what the newest majors have in common.
 
-    name: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; end_of_life: the day after which PostgreSQL's developers
-    release no more repairs.
+    major: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; end_of_life: the day
+    after which PostgreSQL's developers release no more repairs.
     wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has an option --quiet (13 and later);
     wal_keep: the parameter that keeps past WAL for replicas, wal_keep_value: its value in postgresql.conf; bounds_slots: the WAL that
     replication slots hold back can be bounded (13 and later), otherwise none are used; sql_names: what in SQL had another name.
@@ -45,7 +46,7 @@ class Major:
     values with which a server starts that has the chart's other settings, by parameter.
     """
 
-    name: str
+    major: str
     chart_version: str
     end_of_life: date
     wal_directory: str = "pg_wal"
@@ -68,13 +69,13 @@ class Major:
     @property
     def bin_directory(self) -> str:
         """Where the stock image has the programs of the server."""
-        return f"/usr/lib/postgresql/{self.name}/bin"
+        return f"/usr/lib/postgresql/{self.major}/bin"
 
     @property
-    def facts(self) -> dict[str, object]:
-        """What the programs of a pod are told about the major: `postgresMajor` of failover.json."""
+    def json_fields(self) -> dict[str, object]:
+        """What the programs of a pod are told of the profile: `postgresMajor` of failover.json."""
         return {
-            "major": self.name,
+            "major": self.major,
             "binDirectory": self.bin_directory,
             "walDirectory": self.wal_directory,
             "walDump": self.wal_dump,
@@ -92,9 +93,9 @@ class Major:
         }
 
     @property
-    def words(self) -> str:
-        """The same facts for the supervisor, which speaks no SQL: `major=15 walDump=pg_waldump …`, the value of HAPG_FACTS."""
-        return " ".join(f"{name}={_as_word(fact)}" for name, fact in self.facts.items() if name != "sqlNames")
+    def environment_words(self) -> str:
+        """The same for the supervisor, which speaks no SQL: `major=15 walDump=pg_waldump …`, the value of HAPG_FACTS."""
+        return " ".join(f"{name}={_as_word(value)}" for name, value in self.json_fields.items() if name != "sqlNames")
 
     @property
     def replication_settings(self) -> dict[str, str]:
@@ -108,17 +109,17 @@ class Major:
         return settings | ({"recovery_target_timeline": "'latest'"} if self.recovery_parameters else {})
 
 
-def _as_word(fact: object) -> str:
-    return str(fact).lower() if isinstance(fact, bool) else str(fact)
+def _as_word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _named(*majors: Major) -> dict[str, Major]:
-    return {major.name: major for major in majors}
+def _by_major(*profiles: VersionProfile) -> dict[str, VersionProfile]:
+    return {profile.major: profile for profile in profiles}
 
 
-MAJORS = _named(
-    Major(
-        name="9.6",
+PROFILES = _by_major(
+    VersionProfile(
+        major="9.6",
         chart_version="9.6.0",
         end_of_life=date(2021, 11, 11),
         wal_directory="pg_xlog",
@@ -138,8 +139,8 @@ MAJORS = _named(
         password_encryption="on",  # noqa: S106
         least={"max_connections": 100},
     ),
-    Major(
-        name="12",
+    VersionProfile(
+        major="12",
         chart_version="12.0.0",
         end_of_life=date(2024, 11, 21),
         wal_dump_quiet=False,
@@ -148,22 +149,22 @@ MAJORS = _named(
         bounds_slots=False,
         reloads_conninfo=False,
     ),
-    Major(name="13", chart_version="13.0.0", end_of_life=date(2025, 11, 13)),
-    Major(name="14", chart_version="14.0.0", end_of_life=date(2026, 11, 12)),
-    Major(name="15", chart_version="15.0.0", end_of_life=date(2027, 11, 11)),
-    Major(name="16", chart_version="16.0.0", end_of_life=date(2028, 11, 9)),
-    Major(name="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
-    Major(name="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
+    VersionProfile(major="13", chart_version="13.0.0", end_of_life=date(2025, 11, 13)),
+    VersionProfile(major="14", chart_version="14.0.0", end_of_life=date(2026, 11, 12)),
+    VersionProfile(major="15", chart_version="15.0.0", end_of_life=date(2027, 11, 11)),
+    VersionProfile(major="16", chart_version="16.0.0", end_of_life=date(2028, 11, 9)),
+    VersionProfile(major="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
+    VersionProfile(major="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
 )
-"""The supported majors by name, the oldest first."""
+"""The profiles of the supported majors by major, the oldest first."""
 
 
-def find(version: str) -> tuple[Major, str | None]:
-    """Return the major of a version, and the image's tag if more than the major was given: "16" or "16.4", "9.6" or "9.6.24".
+def find(version: str) -> tuple[VersionProfile, str | None]:
+    """Return the profile of a version, "16" or "16.4", and the image's tag if the version says more than the major.
 
     Raises KeyError for anything else.
     """
     match = _VERSION.fullmatch(version)
-    if match is None or match[1] not in MAJORS:
+    if match is None or match[1] not in PROFILES:
         raise KeyError(version)
-    return MAJORS[match[1]], version if match[2] else None
+    return PROFILES[match[1]], version if match[2] else None
