@@ -12,16 +12,8 @@ from hapg.errors import InputError
 from hapg.spec import quantity
 from hapg.spec.version_profiles import SEGMENT_MEGABYTES, SEGMENTS_KEPT, VersionProfile
 
-IDS = {
-    "ephemeral": "there is no volume",
-    "small-volume": "the volume is smaller than the past WAL that it keeps",
-    "synchronous-pair": "with two servers in strict synchronous mode writes wait whenever the standby is away",
-    "no-resources": "the servers' CPU and memory aren't stated",
-    "end-of-life": "the PostgreSQL community doesn't maintain the major any more",
-    "ignored": "a document beside the Postgres object isn't part of the chart",
-    "password": "a password stands in the file",
-}
-"""Every id with what it is about."""
+IDS = ("ephemeral", "small-volume", "synchronous-pair", "no-resources", "end-of-life", "ignored", "password")
+"""Every id, in the order in which docs/spec.md says what each is about."""
 
 _KEPT_BYTES = SEGMENTS_KEPT * SEGMENT_MEGABYTES * 1024**2
 
