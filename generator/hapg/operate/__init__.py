@@ -1,1 +1,1 @@
-"""A running release: how it is, and its switchover and forced failover, through the user's kubectl."""
+"""A running release: its state, switchover and forced failover, through the user's kubectl."""

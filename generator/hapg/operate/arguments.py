@@ -1,4 +1,4 @@
-"""The arguments that the commands for a running release have in common, and the cluster they name."""
+"""The arguments that the commands for a release have in common, and the cluster that they name."""
 
 from __future__ import annotations
 

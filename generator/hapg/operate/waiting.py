@@ -23,7 +23,10 @@ def look(cluster: Cluster, name: str) -> Release:
 
 
 def switchover_order(cluster: Cluster, name: str, to: str | None, timeout: float) -> Order:
-    """Return what to ask for, once there is a member to hand over to: right after a failover that takes a second or two."""
+    """Return what to ask for, once there is a member to hand over to.
+
+    Right after a failover that takes a second or two.
+    """
     end = time.monotonic() + min(MEMBER_SECONDS, timeout)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The parameters of postgresql.conf that each major knows, and whether a change takes a reload or a restart.
+"""The parameters of postgresql.conf that each major knows, and if a change takes a restart.
 
 parameter_contexts.txt has a line `NAME CONTEXT MAJOR,MAJOR…` for each, by
 `SELECT name, context FROM pg_settings` on servers of 9.6.24, 12.22, 13.23, 14.20, 15.20, 16.10,

@@ -1,4 +1,4 @@
-"""What the user can't have otherwise of PostgreSQL, in every major: parameters and arguments of initdb, with why."""
+"""What the user can't set of PostgreSQL, and why: parameters and arguments of initdb, in every major."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemas of a spec and of values, and how the project's conventions in them become draft-07."""
+"""The schemas of a spec and of values, and their conventions turned into draft-07."""
 
 from __future__ import annotations
 

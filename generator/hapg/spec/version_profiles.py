@@ -35,15 +35,20 @@ class VersionProfile:
 
     major: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; end_of_life: the day
     after which PostgreSQL's developers release no more repairs.
-    wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has an option --quiet (13 and later);
-    wal_keep: the parameter that keeps past WAL for replicas, wal_keep_value: its value in postgresql.conf; bounds_slots: the WAL that
-    replication slots hold back can be bounded (13 and later), otherwise none are used; sql_names: what in SQL had another name.
-    standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery are parameters of postgresql.conf (12 and
-    later); reloads_conninfo: a running standby takes another primary_conninfo (13 and later); status_line: postmaster.pid says how far
-    the server's start has come (10 and later); quorum: synchronous_standby_names takes ANY (10 and later).
-    replication_role: the members log in on each other under a role that is no superuser, which pg_rewind can do from 11 on.
-    authentication: method of pg_hba.conf and initdb for passwords, password_encryption: the setting for it; least: the smallest
-    values with which a server starts that has the chart's other settings, by parameter.
+    wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has an
+    option --quiet (13 and later); wal_keep: the parameter that keeps past WAL for replicas,
+    wal_keep_value: its value in postgresql.conf; bounds_slots: the WAL that replication slots hold
+    back can be bounded (13 and later), otherwise none are used; sql_names: what in SQL had another
+    name.
+    standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery are
+    parameters of postgresql.conf (12 and later); reloads_conninfo: a running standby takes another
+    primary_conninfo (13 and later); status_line: postmaster.pid says how far the server's start has
+    come (10 and later); quorum: synchronous_standby_names takes ANY (10 and later).
+    replication_role: the members log in on each other under a role that is no superuser, which
+    pg_rewind can do from 11 on.
+    authentication: method of pg_hba.conf and initdb for passwords, password_encryption: the setting
+    for it; least: the smallest values with which a server starts that has the chart's other
+    settings, by parameter.
     """
 
     major: str
@@ -94,7 +99,7 @@ class VersionProfile:
 
     @property
     def environment_words(self) -> str:
-        """The same for the supervisor, which speaks no SQL: `major=15 walDump=pg_waldump …`, the value of HAPG_FACTS."""
+        """The same for the supervisor, which speaks no SQL: `major=15 …`, the value of HAPG_FACTS."""
         return " ".join(f"{name}={_as_word(value)}" for name, value in self.json_fields.items() if name != "sqlNames")
 
     @property
@@ -160,7 +165,7 @@ PROFILES = _by_major(
 
 
 def find(version: str) -> tuple[VersionProfile, str | None]:
-    """Return the profile of a version, "16" or "16.4", and the image's tag if the version says more than the major.
+    """Return the profile of a version, "16" or "16.4", and the image's tag if it names a release.
 
     Raises KeyError for anything else.
     """
