@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from hapg import schema
+from hapg.spec import schema
 
 PAGE = Path(__file__).parent / "spec.md"
 MARK = "<!-- made by docs/make_spec.py -->\n"
@@ -19,7 +19,7 @@ MARK = "<!-- made by docs/make_spec.py -->\n"
 
 def table() -> str:
     """Return the table in Markdown: a row for each key, with what it means, or why it is refused and what to use."""
-    rows = "".join(f"| `{path}` | {text} |\n" for path, text in _rows(schema.spec(), ""))
+    rows = "".join(f"| `{path}` | {text} |\n" for path, text in _rows(schema.of_spec(), ""))
     return "| key | |\n|---|---|\n" + rows
 
 

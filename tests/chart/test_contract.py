@@ -151,11 +151,11 @@ def test_the_supervisors_environment() -> None:
     options = ("--set", "initdb.args={--wal-segsize=64,--locale=C}", "--set", "terminationGracePeriodSeconds=60")
     entries = helm.containers(helm.pod(*options)["spec"])["postgres"]["env"]
     env = {entry["name"]: entry.get("value") for entry in entries}
-    facts = env["HAPG_FACTS"]
-    assert "binDirectory=/usr/lib/postgresql/15/bin" in facts.split()
+    words = env["HAPG_FACTS"]
+    assert "binDirectory=/usr/lib/postgresql/15/bin" in words.split()
     assert env == {
         "POD_NAME": None,
-        "HAPG_FACTS": facts,
+        "HAPG_FACTS": words,
         "HAPG_GRACE": "60",
         "HAPG_INITDB_ARGS": "--wal-segsize=64 --locale=C",
     }
@@ -167,14 +167,14 @@ def test_the_supervisors_environment() -> None:
 def test_both_containers_are_told_the_same_of_the_major(chart: Path) -> None:
     found = helm.objects(chart=chart)
     document = found["ConfigMap", "ha-postgres-config"]["data"]["failover.json"]
-    facts = json.loads(document)["postgresMajor"]
+    profile = json.loads(document)["postgresMajor"]
     entries = helm.containers(found["StatefulSet", "ha-postgres"]["spec"]["template"]["spec"])["postgres"]["env"]
     (words,) = [entry["value"].split() for entry in entries if entry["name"] == "HAPG_FACTS"]
     assert dict(word.split("=", 1) for word in words) == {
-        name: str(fact).lower() if isinstance(fact, bool) else fact for name, fact in facts.items() if name != "sqlNames"
+        name: str(value).lower() if isinstance(value, bool) else value for name, value in profile.items() if name != "sqlNames"
     }
     read = settings.parse(document)
-    assert (read.major, read.wal_directory, read.sql_names) == (facts["major"], facts["walDirectory"], facts["sqlNames"])
+    assert (read.major, read.wal_directory, read.sql_names) == (profile["major"], profile["walDirectory"], profile["sqlNames"])
     assert chart.name == f"ha-postgres-{read.major}"
     assert set(re.findall(r"(?:fact |FACT\[)(\w+)", SUPERVISOR)) - {"word"} <= {word.split("=")[0] for word in words}
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hapg import values
+from hapg.chart import values
 from tests.chart import helm, kubernetes_schemas
 
 FILE = Path(__file__).with_name("everything.yaml")

@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from hapg.cli import main
-from hapg.majors import MAJORS
+from hapg.spec.version_profiles import PROFILES
 from tests.chart import helm
 from tests.cluster.paths import BIN
 from tests.unit.generator.conftest import WARM
 
-NAME = f"ha-postgres-{MAJORS['15'].chart_version}.tgz"
+NAME = f"ha-postgres-{PROFILES['15'].chart_version}.tgz"
 
 
 def package(output: Path, *charts: Path, version: str = "helm3", more: tuple[str, ...] = ()) -> int:

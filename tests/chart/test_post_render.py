@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hapg import manifests
+from hapg.chart import manifests
 from hapg.cli import main
 from tests.chart import helm, kubernetes_schemas
 from tests.cluster.paths import BIN

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from hypothesis import Phase, given, settings
 
-from hapg import render, spec, write
+from hapg.chart import render, write
+from hapg.spec import parser
 from tests.chart import helm, kubernetes_schemas
 from tests.unit.generator import specs
 
@@ -24,10 +25,10 @@ def location(tmp_path_factory: pytest.TempPathFactory) -> str:
 @given(specs.SPECS)
 @settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # with helm, shrinking takes minutes
 def test_any_valid_spec(location: str, document: specs.Object) -> None:
-    wanted = spec.parse(specs.text(document), "pg.yaml")
+    wanted = parser.parse(specs.text(document), "pg.yaml")
     with tempfile.TemporaryDirectory() as folder:
         chart = Path(folder, wanted.name)
-        write.write(chart, render.chart(wanted.name, wanted.major, wanted.defaults))
+        write.write(chart, render.chart(wanted.name, wanted.profile, wanted.defaults))
         three, four = (rendered(chart, version) for version in helm.VERSIONS)
         assert three == four
         apart = rendered(chart, "helm3", "--set", "walVolume.enabled=true") if wanted.defaults.get("storage.accessModes") else ""
@@ -47,7 +48,7 @@ def rendered(chart: Path, version: str, *options: str) -> str:
     return "\n".join(line for line in done.stdout.splitlines() if line.strip())
 
 
-def check_against_spec(text: str, wanted: spec.Spec) -> None:
+def check_against_spec(text: str, wanted: parser.Spec) -> None:
     """The values of the spec arrive in the objects as they are, and no delimiter of a template does."""
     (stateful_set,) = (document for document in yaml.safe_load_all(text) if document and document["kind"] == "StatefulSet")
     pod = stateful_set["spec"]["template"]["spec"]

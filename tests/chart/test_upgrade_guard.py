@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from hapg.cli import main
-from hapg.majors import MAJORS
-from hapg.upgrade import effects, sources
-from hapg.upgrade.effects import Effect
+from hapg.spec.version_profiles import PROFILES
+from hapg.upgrade import impact, sources
+from hapg.upgrade.impact import Effect
 from hapg_failover import settings
 from tests.chart import helm
 from tests.cluster.paths import BIN
@@ -48,7 +48,7 @@ def version(package: Path) -> str:
 
 def line(package: Path) -> str:
     """The major of a package's line: "15" of 15.0.0, "9.6" of 9.6.0."""
-    return next(name for name in MAJORS if version(package).startswith(f"{name}."))
+    return next(name for name in PROFILES if version(package).startswith(f"{name}."))
 
 
 PACKAGES = {line(package): package for package in sorted(RELEASED.glob("*.tgz"))}
@@ -68,7 +68,7 @@ def rendering(values: Path) -> sources.Rendering:
 @pytest.mark.parametrize("major", PACKAGES)
 def test_an_upgrade_is_possible_and_safe(major: str, values: Path) -> None:
     old, new = (sources.read(path, rendering(values)) for path in (PACKAGES[major], helm.ROOT / "charts" / f"ha-postgres-{major}"))
-    found = effects.compare(old, new)
+    found = impact.compare(old, new)
     assert [f"{each.name}: {finding.change}" for each in found for finding in each.findings if finding.effect >= Effect.IMMUTABLE] == []
 
 
@@ -85,11 +85,11 @@ def test_a_chart_is_not_older_than_its_last_release(major: str) -> None:
     def numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(".")]
 
-    assert numbers(MAJORS[major].chart_version) >= numbers(version(PACKAGES[major]))
+    assert numbers(PROFILES[major].chart_version) >= numbers(version(PACKAGES[major]))
 
 
 def test_one_package_of_each_line() -> None:
-    assert sorted(line(package) for package in RELEASED.glob("*.tgz")) == sorted(MAJORS)
+    assert sorted(line(package) for package in RELEASED.glob("*.tgz")) == sorted(PROFILES)
 
 
 @pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES)

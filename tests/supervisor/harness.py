@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from hapg.majors import MAJORS
-from hapg.postgresql import DURABILITY_SETTINGS, STREAMING_SETTINGS
+from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
+from hapg.spec.version_profiles import PROFILES
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
@@ -27,7 +27,7 @@ from hapg_failover.core.password import Passwords
 from tests.cluster import embedded
 
 DEFAULT = "15"
-BIN = Path(MAJORS[DEFAULT].bin_directory)
+BIN = Path(PROFILES[DEFAULT].bin_directory)
 SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
 PASSWORD = "it's secret"
 PASSWORDS = Passwords(PASSWORD, "the members' own")
@@ -110,7 +110,7 @@ def _act(kind: str, number: int) -> None:
 def programs(major: str) -> Path:
     """Return the directory with the programs of a major. Those of the cache are copied to where the server's user may read."""
     if major not in embedded.MAJORS:
-        return Path(MAJORS[major].bin_directory)
+        return Path(PROFILES[major].bin_directory)
     target = Path(tempfile.mkdtemp(prefix="hapg-postgres-"))
     target.chmod(0o755)
     atexit.register(shutil.rmtree, target)
@@ -138,7 +138,7 @@ class Container:
     ) -> None:
         """apart: WAL has a volume of its own."""
         self.name = name
-        self.major = MAJORS[major]
+        self.profile = PROFILES[major]
         self.bin = programs(major)
         self.run, self.config = root / name / "run", root / name / "config"
         self.volume = volume or root / name / "volume"
@@ -158,16 +158,16 @@ class Container:
         settings = {
             **DURABILITY_SETTINGS,
             **STREAMING_SETTINGS,
-            **self.major.replication_settings,
+            **self.profile.replication_settings,
             "max_wal_senders": "10",
             "max_replication_slots": "10",
-            "password_encryption": self.major.password_encryption,
+            "password_encryption": self.profile.password_encryption,
         }
         lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
         conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config, chart=lines)
         (self.config / "postgresql.conf").write_text(conf)
-        (self.config / "pg_hba.conf").write_text(PG_HBA_CONF.format(authentication=self.major.authentication))
-        self.logins = roles.logins(PASSWORDS, self.major.replication_role)
+        (self.config / "pg_hba.conf").write_text(PG_HBA_CONF.format(authentication=self.profile.authentication))
+        self.logins = roles.logins(PASSWORDS, self.profile.replication_role)
         pgpass = "".join(f"*:*:*:{login.user}:{login.password}\n" for login in self.logins)
         for file, text in (("pwfile", PASSWORD), ("pgpass", pgpass)):
             (self.run / file).write_text(text)
@@ -185,13 +185,13 @@ class Container:
         environment = {
             "PATH": os.environ["PATH"],
             "POD_NAME": self.name,
-            "HAPG_FACTS": self.major.words.replace(f"={self.major.bin_directory} ", f"={self.bin} "),
+            "HAPG_FACTS": self.profile.environment_words.replace(f"={self.profile.bin_directory} ", f"={self.bin} "),
             "HAPG_RUN": str(self.run),
             "HAPG_VOLUME": str(self.volume),
             "HAPG_WAL_VOLUME": str(self.wal_volume or ""),
             "HAPG_CONFIG": str(self.config),
             "HAPG_SHM": str(self.shm),
-            "HAPG_INITDB_ARGS": "-N --wal-segsize=1" if self.major.recovery_parameters else "-N",
+            "HAPG_INITDB_ARGS": "-N --wal-segsize=1" if self.profile.recovery_parameters else "-N",
             **self.environment,
         }
         command = [

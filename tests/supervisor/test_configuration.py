@@ -173,7 +173,7 @@ def test_each_major_tells_a_wrong_setting_from_damaged_data(new: Callable[..., P
     control.write_bytes(bytes(len(kept)))
     assert pod.start("warm")[0] is Outcome.FAILED
     control.write_bytes(kept)
-    wal = pod.container.pgdata / pod.container.major.wal_directory
+    wal = pod.container.pgdata / pod.container.profile.wal_directory
     for segment in wal.glob("0000*"):
         segment.unlink()
     assert pod.start("warm")[0] is Outcome.FAILED, "one without data would start"

@@ -48,10 +48,11 @@ def crash_a_session(primary: Container) -> subprocess.Popen[bytes]:
 
 def shutdown_checkpoints(server: Container, start: str) -> list[str]:
     """Return the shutdown checkpoints of timeline 2 in a server's WAL from `start` on."""
-    directory = server.pgdata / server.major.wal_directory
+    directory = server.pgdata / server.profile.wal_directory
     first = segment_name(2, parse_lsn(start), SEGMENT)
     segments = sorted(path.name for path in directory.iterdir() if len(path.name) == len(first) and path.name >= first)
-    command = [str(word) for word in (server.bin / server.major.wal_dump, "--path", directory, "--start", start, segments[0], segments[-1])]
+    program = server.bin / server.profile.wal_dump
+    command = [str(word) for word in (program, "--path", directory, "--start", start, segments[0], segments[-1])]
     dumped = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     assert dumped, f"there is no WAL from {start} on"
     return [line for line in dumped.splitlines() if "CHECKPOINT_SHUTDOWN" in line]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from hapg.majors import MAJORS
+from hapg.spec.version_profiles import PROFILES
 from hapg_failover.adapters.ports import ServerStatus
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume
@@ -32,7 +32,7 @@ from .harness import DEFAULT, PASSWORD, Container, wait_for
 from .test_operations import Operator
 from .test_standbys import commit, in_force
 
-RESTARTING = [name for name, major in MAJORS.items() if name in embedded.MAJORS and not major.reloads_conninfo]
+RESTARTING = [major for major, profile in PROFILES.items() if major in embedded.MAJORS and not profile.reloads_conninfo]
 ALL = (*embedded.MAJORS, DEFAULT)
 SNAPSHOT_BYTES = 1024
 """More than the record of the running transactions takes, which a server writes by itself within 15 s of the last write."""
@@ -73,7 +73,7 @@ class Pair:
 
 
 def sql(container: Container) -> PostgresSql:
-    return PostgresSql(lambda: container.logins, container.major.sql_names, container.port, str(container.run / "socket"))
+    return PostgresSql(lambda: container.logins, container.profile.sql_names, container.port, str(container.run / "socket"))
 
 
 def status(container: Container) -> ServerStatus:
@@ -82,7 +82,7 @@ def status(container: Container) -> ServerStatus:
 
 def inspection(container: Container) -> Inspection:
     """Look at the volume of a container as the agent does."""
-    volume = Volume(container.volume, container.major.name, container.major.wal_directory)
+    volume = Volume(container.volume, container.profile.major, container.profile.wal_directory)
     return Inspection(container.output, volume, container.hello.missing)
 
 
@@ -112,7 +112,7 @@ def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair:
     pair.write("second")
     pair.wait_caught_up()
     replica, end = pair.replica, pair.seal()
-    log_files = replica.pgdata / replica.major.wal_directory
+    log_files = replica.pgdata / replica.profile.wal_directory
     size = inspection(replica).control().segment_size
     for number in range(2, 40):
         unused = log_files / segment_name(end.timeline, end.lsn + number * size, size)
@@ -189,7 +189,7 @@ def test_a_replay_that_is_paused_is_known(pair: Pair, major: str) -> None:
 
 
 def standby_file(container: Container) -> Path:
-    return container.pgdata / container.major.standby_file
+    return container.pgdata / container.profile.standby_file
 
 
 @pytest.mark.parametrize("major", ALL)
@@ -304,7 +304,7 @@ def test_data_of_another_major_is_not_touched(pair: Pair, make: Make, major: str
 
 def test_an_image_of_another_major_ends_with_a_message(make: Make) -> None:
     container = make("pod-0")
-    container.environment["HAPG_FACTS"] = MAJORS["16"].words.replace(MAJORS["16"].bin_directory, str(container.bin))
+    container.environment["HAPG_FACTS"] = PROFILES["16"].environment_words.replace(PROFILES["16"].bin_directory, str(container.bin))
     container.launch()
     assert container.exit_code() == 1
     assert "this is the chart of PostgreSQL 16" in log(container)

@@ -39,12 +39,12 @@ class Operator:
     """Carries out operations on a container; nobody else may read its events meanwhile."""
 
     def __init__(self, container: Container, primary: Container, slot: str | None = None, stall: float = 60.0) -> None:
-        major = container.major
-        self.volume = Volume(container.volume, major.name, major.wal_directory, container.wal_volume)
+        profile = container.profile
+        self.volume = Volume(container.volume, profile.major, profile.wal_directory, container.wal_volume)
         runtime = Threads()
         verbs = Verbs(container.agent, runtime)
         missing = container.hello.missing
-        sql = PostgresSql(lambda: container.logins, major.sql_names, container.port, str(container.run / "socket"))
+        sql = PostgresSql(lambda: container.logins, profile.sql_names, container.port, str(container.run / "socket"))
         self.nonce = container.hello.nonce
         self.ended = False
         self.seen: list[Recovery] = []
@@ -60,7 +60,7 @@ class Operator:
             60,
             slot,
             missing,
-            major.reloads_conninfo,
+            profile.reloads_conninfo,
             recovering.moved_at,
             stall,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hapg.parameters import contexts
+from hapg.spec.parameter_contexts import contexts
 from tests.cluster import embedded
 
 from .conftest import Make

@@ -42,8 +42,8 @@ class Release:
         self.said: list[tuple[str, ...]] = []
         self.number = 0
         self.project(superuser)
-        sql = PostgresSql(lambda: server.logins, server.major.sql_names, server.port, str(server.run / "socket"))
-        settings: Any = SimpleNamespace(replication_role=server.major.replication_role, authentication=server.major.authentication)
+        sql = PostgresSql(lambda: server.logins, server.profile.sql_names, server.port, str(server.run / "socket"))
+        settings: Any = SimpleNamespace(replication_role=server.profile.replication_role, authentication=server.profile.authentication)
         with as_server_user():
             files = SecretFiles(self.projected, server.run, ("db-auth", "db-replication"))
             self.keeper = PasswordKeeper(files, server.run, sql, settings, lambda: 1, lambda *words: self.said.append(words), Mock())
@@ -135,7 +135,7 @@ def test_whatever_a_password_holds_clients_and_members_log_in_with_it(
     assert log_in(server, password) == "postgres"
     assert "password authentication failed" in log_in(server, password + "x")
     server.logins = (roles.Login(roles.SUPERUSER, password),)  # of a member that knows no other way
-    assert PostgresSql(lambda: server.logins, server.major.sql_names).remote_user("127.0.0.1", server.port, 5.0) == roles.SUPERUSER
+    assert PostgresSql(lambda: server.logins, server.profile.sql_names).remote_user("127.0.0.1", server.port, 5.0) == roles.SUPERUSER
 
 
 def test_old_data_takes_a_new_secret_while_no_standby_answers(started: Callable[..., Container]) -> None:
@@ -159,10 +159,10 @@ def test_the_members_role_is_no_superuser_and_may_do_what_they_do(started: Calla
     ) == ("f|t|f|f|f")
     assert "permission denied" in log_in(server, PASSWORDS.replication, ROLE, "select rolpassword from pg_authid")
     only = roles.logins(PASSWORDS, True)[:1]
-    sql = PostgresSql(lambda: only, server.major.sql_names)
+    sql = PostgresSql(lambda: only, server.profile.sql_names)
     there = ("127.0.0.1", server.port)
     assert sql.remote_user(*there, 5.0) == ROLE
-    if server.major.bounds_slots:
+    if server.profile.bounds_slots:
         assert sql.remote_slot(*there, "pod_1", 5.0)
     assert sql.remote_size(*there, 5.0) > 10_000_000
     assert sql.remote_history(*there, 2, 5.0).startswith("1\t")

@@ -33,7 +33,7 @@ MUCH = 300_000
 
 
 def volume(container: Container) -> Volume:
-    return Volume(container.volume, container.major.name, container.major.wal_directory)
+    return Volume(container.volume, container.profile.major, container.profile.wal_directory)
 
 
 def control(container: Container) -> ControlData:
@@ -64,7 +64,7 @@ def ends_in_a_shutdown(container: Container) -> bool:
 
 def named(container: Container, statement: str) -> str:
     """Return a statement with the names that its major has."""
-    for new, old in container.major.sql_names.items():
+    for new, old in container.profile.sql_names.items():
         statement = statement.replace(new, old)
     return statement
 

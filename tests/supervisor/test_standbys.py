@@ -47,7 +47,7 @@ def waits(server: Container) -> bool:
 
 
 def in_force(server: Container, setting: Setting) -> bool:
-    seen = PostgresSql(lambda: server.logins, server.major.sql_names, server.port, str(server.run / "socket")).standby_names(5.0)
+    seen = PostgresSql(lambda: server.logins, server.profile.sql_names, server.port, str(server.run / "socket")).standby_names(5.0)
     return not_in_force(setting, seen.shown, seen.priorities) is None
 
 

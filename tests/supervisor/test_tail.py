@@ -35,7 +35,7 @@ def hold_back(primary: Container) -> None:
 def die(primary: Container) -> Volume:
     os.kill(primary.postmaster(), signal.SIGKILL)
     wait_for(lambda: primary.heartbeat().state == "down", "its supervisor has noticed")
-    return Volume(primary.volume, primary.major.name, primary.major.wal_directory)
+    return Volume(primary.volume, primary.profile.major, primary.profile.wal_directory)
 
 
 @pytest.mark.parametrize("mode", ["hot", "warm"])

@@ -64,11 +64,11 @@ def done(container: Container, primary: Container, *operations: Op, timeline: in
 
 
 def volume(container: Container) -> Volume:
-    return Volume(container.volume, container.major.name, container.major.wal_directory, container.wal_volume)
+    return Volume(container.volume, container.profile.major, container.profile.wal_directory, container.wal_volume)
 
 
 def link(container: Container) -> Path:
-    return container.pgdata / container.major.wal_directory
+    return container.pgdata / container.profile.wal_directory
 
 
 def wal_directories(container: Container) -> list[Path]:

@@ -96,8 +96,7 @@
 {{- if eq $context "internal" -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; PostgreSQL only shows it" $name) -}}
 {{- else if not $context -}}
-{{- $nearest := include "ha-postgres.nearest" (list $name (keys $contexts | sortAlpha)) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL 16 has no such parameter%s" $name (empty $nearest | ternary "" (printf "; did you mean %s?" $nearest))) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL 16 has no such parameter; allowed are those in the chart's files/parameters.yaml, and an extension's, with a dot in its name" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -235,24 +234,4 @@
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
 {{- end -}}
-{{- end }}
-
-{{/* Of a list of a name and of known names: the known one that has most of its groups of three characters, the shortest of several. */}}
-{{- define "ha-postgres.nearest" -}}
-{{- $name := index . 0 -}}
-{{- $best := "" -}}
-{{- $most := 2 -}}
-{{- range $known := index . 1 -}}
-{{- $shared := 0 -}}
-{{- range $i := until (max 0 (sub (len $name) 2) | int) -}}
-{{- if contains (substr $i (add $i 3 | int) $name) $known -}}
-{{- $shared = add $shared 1 -}}
-{{- end -}}
-{{- end -}}
-{{- if or (gt $shared $most) (and $best (eq $shared $most) (lt (len $known) (len $best))) -}}
-{{- $best = $known -}}
-{{- $most = $shared -}}
-{{- end -}}
-{{- end -}}
-{{- $best -}}
 {{- end }}

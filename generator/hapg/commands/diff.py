@@ -7,12 +7,13 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from hapg import explain, helm
+from hapg.chart import helm
 from hapg.exits import DONE
-from hapg.spec import DEFAULT_NAME
-from hapg.upgrade import effects, sources
-from hapg.upgrade.compare import MISSING, Change
-from hapg.upgrade.effects import Effect, Finding, ObjectDiff
+from hapg.spec import error_messages
+from hapg.spec.parser import DEFAULT_NAME
+from hapg.upgrade import impact, sources
+from hapg.upgrade.differences import MISSING, Change
+from hapg.upgrade.impact import Effect, Finding, ObjectDiff
 
 _MOST_LINES = 20
 
@@ -35,12 +36,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what changes, object by object, and return the exit code of the worst."""
     how = sources.Rendering(options.helm, options.release, options.namespace, options.values)
-    found = effects.compare(sources.read(options.old, how), sources.read(options.new, how))
+    found = impact.compare(sources.read(options.old, how), sources.read(options.new, how))
     for each in found:
         print(f"{each.name}: {each.worst.words}")
         for line in _object_lines(each):
             print(f"  {line}")
-    worst = effects.worst(found)
+    worst = impact.worst(found)
     print(f"worst: {worst.words}" if found else "no difference")
     return DONE if worst is Effect.NOTHING else 10 + worst
 
@@ -77,4 +78,4 @@ def _text_lines(change: Change) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    return repr(value) if value is MISSING else explain.shown(value)
+    return repr(value) if value is MISSING else error_messages.shown(value)

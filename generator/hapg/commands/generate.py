@@ -7,11 +7,15 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hapg import advice, files, generation, render, spec, write
+from hapg import files
+from hapg.chart import render, write
 from hapg.errors import InputError
 from hapg.exits import DONE, FAILED
+from hapg.hooks import generation
 from hapg.hooks.load import load
-from hapg.majors import MAJORS
+from hapg.spec import advice
+from hapg.spec.parser import DEFAULT_NAME, LARGEST
+from hapg.spec.version_profiles import PROFILES
 
 _Chart = tuple[Path, Mapping[str, bytes]]
 
@@ -58,12 +62,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _shipped(output: Path) -> Iterator[_Chart]:
-    for major in MAJORS.values():
-        yield output / f"{spec.DEFAULT_NAME}-{major.name}", render.chart(spec.DEFAULT_NAME, major, {})
+    for profile in PROFILES.values():
+        yield output / f"{DEFAULT_NAME}-{profile.major}", render.chart(DEFAULT_NAME, profile, {})
 
 
 def _from_spec(options: argparse.Namespace) -> Iterator[_Chart]:
-    data = files.read(options.spec, spec.LARGEST)
+    data = files.read(options.spec, LARGEST)
     hooks = load(options.hooks, options.spec)
     wanted = generation.parse(data, str(options.spec), hooks)
     for piece in wanted.advice:

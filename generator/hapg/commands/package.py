@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hapg import helm, packages
+from hapg.chart import helm, packages
 from hapg.errors import InputError
 from hapg.exits import DONE
 

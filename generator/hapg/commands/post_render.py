@@ -6,12 +6,17 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
-from hapg import files, manifests, resources
+from hapg import files
+from hapg.chart import manifests
 from hapg.errors import HapgError, InputError
 from hapg.exits import DONE
 from hapg.hooks.load import load
+
+HELM_PLUGIN = Path(str(resources.files("hapg.hooks").joinpath("helm_plugin")))
+"""The folder of the plugin for helm 4."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write what the hooks make of the manifests on standard input; nothing if anything is wrong."""
     if options.helm_plugin:
-        print(resources.helm_plugin())
+        print(HELM_PLUGIN)
         return DONE
     try:
         adjusted = _adjusted(options.hooks)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hapg import schema, values
+from hapg.chart import values
 from hapg.exits import DONE
-from hapg.majors import MAJORS
+from hapg.spec import schema
+from hapg.spec.version_profiles import PROFILES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a schema."""
     if options.which == "spec":
-        sys.stdout.write(schema.text(schema.spec(), "Postgres"))
+        sys.stdout.write(schema.text(schema.of_spec(), "Postgres"))
     else:
-        newest = list(MAJORS.values())[-1]
-        sys.stdout.write(schema.text(values.source({}, newest.name), "Values"))
+        newest = list(PROFILES)[-1]
+        sys.stdout.write(schema.text(values.source({}, newest), "Values"))
     return DONE

@@ -1,5 +1,24 @@
 """hapg status: who is primary, who may take over, and what is wrong."""
 
-from hapg.operate.commands import status_arguments as arguments
+from __future__ import annotations
 
-__all__ = ["arguments"]
+import argparse
+import json
+
+from hapg.exits import DONE, FAILED
+from hapg.operate import arguments as common
+from hapg.operate import status, waiting
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    common.add_release(parser)
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how it is printed (default: table)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the release; the exit code says whether somebody can write."""
+    seen = waiting.look(common.cluster(options), options.release)
+    print(json.dumps(status.document(seen), indent=2) if options.output == "json" else status.table(seen))
+    return DONE if status.nobody_writes(seen) is None else FAILED

@@ -1,5 +1,25 @@
 """hapg switchover: the primary hands over to a replica."""
 
-from hapg.operate.commands import switchover_arguments as arguments
+from __future__ import annotations
 
-__all__ = ["arguments"]
+import argparse
+
+from hapg.exits import DONE
+from hapg.operate import arguments as common
+from hapg.operate import waiting
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    common.add_release(parser)
+    parser.add_argument("--to", metavar="POD", help="the pod that is to become the primary (default: the primary chooses)")
+    common.add_timeout(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Have the primary hand over, and say who is the primary then."""
+    cluster = common.cluster(options)
+    order = waiting.switchover_order(cluster, options.release, options.to, options.timeout)
+    print(waiting.carry_out(cluster, options.release, order, options.timeout))
+    return DONE

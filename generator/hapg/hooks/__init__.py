@@ -1,4 +1,6 @@
-"""Render hooks: Python functions that change what hapg makes. This is what a file with hooks imports.
+"""Render hooks: Python functions of users that change what hapg makes.
+
+A file with hooks imports what it needs from here:
 
     from hapg.hooks import Refused, hook
 

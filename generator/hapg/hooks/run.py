@@ -7,7 +7,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hapg.errors import HapgError, InputError
@@ -61,7 +61,7 @@ class Implementation:
 class Hooks:
     """The hooks by name, in the order in which they run."""
 
-    by_name: Mapping[str, tuple[Implementation, ...]] = field(default_factory=dict)
+    by_name: Mapping[str, tuple[Implementation, ...]]
 
     def run(self, name: str, value: T, check: Callable[[T], Iterable[str]], **context: Any) -> T:
         """Return what the hooks `name` make of `value`.
@@ -69,7 +69,7 @@ class Hooks:
         check: what is wrong with a value; context: further arguments. Raises HookError for a hook that fails, returns something else
         or leaves something wrong, and InputError for one that refuses.
         """
-        for each in self.by_name.get(name, ()):
+        for each in self.by_name[name]:
             returned = each.call({name.removeprefix("adjust_"): value, **context})
             if returned is not None and not isinstance(returned, type(value)):
                 raise HookError(f"{each.at}: {name} returned a {type(returned).__name__}; a {type(value).__name__} or None is expected")

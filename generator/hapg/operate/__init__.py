@@ -1,1 +1,1 @@
-"""The operator's side: status, switchover and forced failover of a release, through the user's own kubectl."""
+"""A running release: its state, switchover and forced failover, through the user's kubectl."""

@@ -38,7 +38,7 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class Kubectl:
-    """The user's kubectl. namespace '': that of the context; context, kubeconfig: None for kubectl's own choice."""
+    """The user's kubectl. Of chosen_namespace, context and kubeconfig None leaves the choice to kubectl."""
 
     chosen_namespace: str | None = None
     context: str | None = None

@@ -54,7 +54,6 @@ class Published:
     volume: str | None
     state: str
     position: Position | None
-    running: bool
     protocol: int = 1
     foreign: bool = False
 
@@ -229,7 +228,6 @@ def _published(text: str | None) -> Published | None:
         volume=found.get("volume"),
         state=str(found.get("state")),
         position=_position(found.get("position")),
-        running=bool(found.get("running")),
         protocol=found.get("protocol") or 1,
         foreign=found.get("foreign") is True,
     )

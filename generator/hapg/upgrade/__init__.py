@@ -1,1 +1,1 @@
-"""The upgrade guard: what an upgrade from one chart to another would change, and what that does to a running release."""
+"""The upgrade guard: what an upgrade would change, and what that does to a running release."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hapg import files, helm, manifests
+from hapg import files
+from hapg.chart import helm, manifests
 from hapg.errors import InputError
 
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import strategies as st
 
 from hapg import yamlio
-from hapg.majors import MAJORS
+from hapg.spec.version_profiles import PROFILES
 
 Object = dict[str, Any]
 
@@ -121,7 +121,7 @@ SCRIPTS = st.one_of(
     st.fixed_dictionaries({"configMap": st.fixed_dictionaries({"name": NAMES})}),
     st.fixed_dictionaries({"secret": st.fixed_dictionaries({"secretName": NAMES})}),
 )
-VERSIONS = st.sampled_from([version for name in MAJORS for version in (name, f"{name}.4")])
+VERSIONS = st.sampled_from([version for name in PROFILES for version in (name, f"{name}.4")])
 
 
 def _with_a_standby_to_wait_for(content: Object) -> Object:

@@ -15,10 +15,10 @@ import jsonschema
 import pytest
 import yaml
 
-from hapg import render, write
+from hapg.chart import render, write
 from hapg.cli import main
 from hapg.errors import OutputError
-from hapg.majors import MAJORS
+from hapg.spec.version_profiles import PROFILES
 from tests.unit.generator.conftest import HOT, WARM
 
 CHARTS = Path(__file__).parents[3] / "charts"
@@ -204,7 +204,7 @@ def test_an_empty_directory_and_a_file_in_the_way(warm_file: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("failing", ["write_bytes", "rename"])
 def test_a_failure_leaves_the_old_chart_whole(failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = render.chart("ha-postgres", MAJORS["15"], {})
+    files = render.chart("ha-postgres", PROFILES["15"], {})
     write.write(tmp_path / "chart", files)
     original = getattr(Path, failing)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hapg import cli, commands, resources
+from hapg import cli, commands
+from hapg.commands.post_render import HELM_PLUGIN
 
 HEAVY = ("jinja2", "jsonschema", "yaml", "kubernetes", "psycopg2", "pluggy", "difflib", "tempfile")
 
@@ -34,7 +35,7 @@ def test_a_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_plugin_for_helm_4_has_the_projects_version() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
-    assert yaml.safe_load((resources.helm_plugin() / "plugin.yaml").read_text())["version"] == project["version"]
+    assert yaml.safe_load((HELM_PLUGIN / "plugin.yaml").read_text())["version"] == project["version"]
 
 
 def test_the_help_lists_every_command_and_imports_nothing_heavy() -> None:

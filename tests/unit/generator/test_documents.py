@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hapg import spec
 from hapg.cli import main
 from hapg.errors import InputError
+from hapg.spec import parser
 from tests.unit.generator.conftest import HOT, WARM
 
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: demo\n"
@@ -25,12 +25,12 @@ def stream(*documents: str) -> bytes:
 
 def advice(*documents: str) -> list[str]:
     beside = ("ignored", "password")
-    return [str(piece) for piece in spec.parse(stream(*documents), "pg.yaml").advice if piece.id in beside]
+    return [str(piece) for piece in parser.parse(stream(*documents), "pg.yaml").advice if piece.id in beside]
 
 
 def refusals(*documents: str) -> tuple[str, ...]:
     with pytest.raises(InputError) as caught:
-        spec.parse(stream(*documents), "pg.yaml")
+        parser.parse(stream(*documents), "pg.yaml")
     return caught.value.problems
 
 
@@ -45,7 +45,7 @@ def test_what_stands_beside_the_object_is_named_as_ignored() -> None:
 
 
 def test_the_object_is_read_as_if_it_were_alone() -> None:
-    alone, beside = spec.parse(WARM.encode(), "pg.yaml"), spec.parse(stream(NAMESPACE, WARM), "pg.yaml")
+    alone, beside = parser.parse(WARM.encode(), "pg.yaml"), parser.parse(stream(NAMESPACE, WARM), "pg.yaml")
     assert (beside.name, beside.defaults) == (alone.name, alone.defaults)
 
 

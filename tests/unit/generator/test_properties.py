@@ -7,30 +7,32 @@ import re
 
 from hypothesis import given, settings
 
-from hapg import explain, render, spec, values, yamlio
+from hapg import yamlio
+from hapg.chart import render, values
 from hapg.errors import InputError
-from hapg.majors import MAJORS
-from hapg.schema import strict
+from hapg.spec import error_messages, parser
+from hapg.spec.schema import strict
+from hapg.spec.version_profiles import PROFILES
 from tests.unit.generator import specs
 
 PATH = re.compile(r'("(\\.|[^"])*"|[-\w.]+)(\[\d+\]|\.("(\\.|[^"])*"|[-\w./]+))*: .+', re.ASCII)
-TEMPLATES = {path for path in render.chart("db", next(iter(MAJORS.values())), {}) if path.startswith("templates/")}
+TEMPLATES = {path for path in render.chart("db", next(iter(PROFILES.values())), {}) if path.startswith("templates/")}
 
 
-def parse(document: specs.Object) -> spec.Spec:
-    return spec.parse(specs.text(document), "pg.yaml")
+def parse(document: specs.Object) -> parser.Spec:
+    return parser.parse(specs.text(document), "pg.yaml")
 
 
-def check_chart(wanted: spec.Spec) -> None:
-    files = render.chart(wanted.name, wanted.major, wanted.defaults)
-    source = values.source(wanted.defaults, wanted.major.name)
+def check_chart(wanted: parser.Spec) -> None:
+    files = render.chart(wanted.name, wanted.profile, wanted.defaults)
+    source = values.source(wanted.defaults, wanted.profile.major)
     nested = values.nested(source)
-    assert explain.problems(strict(source), nested) == []
+    assert error_messages.problems(strict(source), nested) == []
     (document,) = yamlio.load(files["values.yaml"], "values.yaml")
     assert document.value == nested
     assert json.loads(files["values.schema.json"])["additionalProperties"] is False
     assert [path for path in TEMPLATES if re.search(rb"\[[\[%#] |[\]%#]\](?!\])$", files[path])] == []
-    assert render.chart(wanted.name, wanted.major, wanted.defaults) == files
+    assert render.chart(wanted.name, wanted.profile, wanted.defaults) == files
 
 
 @given(specs.SPECS)
@@ -49,7 +51,7 @@ def test_a_changed_spec_is_valid_or_refused_with_a_path(document: specs.Object) 
             assert "\n" not in problem
             assert PATH.match(problem) or problem.startswith("pg.yaml"), problem
     else:
-        values.as_yaml(values.source(wanted.defaults, wanted.major.name))
+        values.as_yaml(values.source(wanted.defaults, wanted.profile.major))
 
 
 @given(specs.mutations())

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from hapg import quantity
+from hapg.spec import quantity
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from hapg import explain, render, schema, values
-from hapg.majors import MAJORS
-from hapg.parameters import contexts
-from hapg.postgresql import BOUNDS, DURABILITY_SETTINGS, INITDB_REFUSED, RESERVED, STREAMING_SETTINGS, SYNCHRONOUS_COMMIT
+from hapg.chart import render, values
+from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
+from hapg.spec import error_messages, schema
+from hapg.spec.parameter_contexts import contexts
+from hapg.spec.restrictions import BOUNDS, INITDB_REFUSED, RESERVED, SYNCHRONOUS_COMMIT
+from hapg.spec.version_profiles import PROFILES
 
 SOURCE = values.source({}, "15")
-SCHEMA: dict[str, Any] = json.loads(render.chart("ha-postgres", MAJORS["15"], {})["values.schema.json"])
+SCHEMA: dict[str, Any] = json.loads(render.chart("ha-postgres", PROFILES["15"], {})["values.schema.json"])
 SYNCHRONOUS = {"mode": "synchronous"}
 DIRECTIVES = {"include", "include_dir", "include_if_exists"}
 
@@ -25,8 +27,8 @@ def problems(parameters: dict[str, object], replication: dict[str, str] | None =
     given["postgresql"]["parameters"] = parameters
     given["replication"] |= replication or {}
     given["initdb"]["args"] = list(arguments)
-    found = explain.problems(schema.strict(SOURCE), given)
-    assert len(explain.problems(SCHEMA, given)) == len(found)
+    found = error_messages.problems(schema.strict(SOURCE), given)
+    assert len(error_messages.problems(SCHEMA, given)) == len(found)
     return found
 
 
@@ -151,7 +153,7 @@ def test_no_reason_has_an_apostrophe_or_a_quote() -> None:
 
 
 def test_every_name_is_one_that_some_major_has() -> None:
-    known = {name for major in MAJORS for name in contexts(major)}
+    known = {name for major in PROFILES for name in contexts(major)}
     assert set(RESERVED) - DIRECTIVES <= known
     assert BOUNDS.keys() | DURABILITY_SETTINGS.keys() | STREAMING_SETTINGS.keys() <= known
     assert not RESERVED.keys() & BOUNDS.keys()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hapg import spec
 from hapg.errors import InputError
-from hapg.majors import MAJORS
+from hapg.spec import parser
+from hapg.spec.version_profiles import PROFILES
 from tests.unit.generator.conftest import HOT, WARM
 
 VERSIONS = '"9.6", "12", "13", "14", "15", "16", "17", "18", or a release of one, such as "15.4"'
@@ -21,8 +21,8 @@ NAMES = "lower case letters, digits and hyphens, a letter first, at most 52 char
 TODAY = dt.date(2026, 6, 1)
 
 
-def parse(text: str | bytes) -> spec.Spec:
-    return spec.parse(text if isinstance(text, bytes) else text.encode(), "pg.yaml", today=TODAY)
+def parse(text: str | bytes) -> parser.Spec:
+    return parser.parse(text if isinstance(text, bytes) else text.encode(), "pg.yaml", today=TODAY)
 
 
 def advised(text: str) -> dict[str, str]:
@@ -49,7 +49,7 @@ def changed(**keys: object) -> str:
 
 def test_the_pages_warm_object() -> None:
     found = parse(WARM)
-    assert (found.name, found.major.name) == ("ha-postgres", "15")
+    assert (found.name, found.profile.major) == ("ha-postgres", "15")
     assert found.defaults == {
         "replicas": 3,
         "standbyMode": "warm",
@@ -78,7 +78,7 @@ def test_the_shipped_specs_are_the_pages(name: str, text: str) -> None:
 def test_the_short_form_is_the_spec_alone() -> None:
     short = yaml.safe_dump({"name": "ha-postgres", **yaml.safe_load(WARM)["spec"]})
     found, whole = parse(short), parse(WARM)
-    assert (found.name, found.major, found.defaults) == (whole.name, whole.major, whole.defaults)
+    assert (found.name, found.profile, found.defaults) == (whole.name, whole.profile, whole.defaults)
 
 
 def test_the_short_form_needs_no_name() -> None:
@@ -104,7 +104,7 @@ def test_what_is_left_out_is_what_kubedb_takes() -> None:
 def test_a_version_is_a_major_or_a_release_of_it(version: str, major: str, tag: str | None) -> None:
     """Without quotes too, where no digit is lost; a release is the image's tag."""
     found = parse(f"version: {version}")
-    assert (found.major.name, found.defaults.get("image.tag")) == (major, tag)
+    assert (found.profile.major, found.defaults.get("image.tag")) == (major, tag)
 
 
 def test_all_that_is_mapped() -> None:
@@ -355,8 +355,8 @@ def test_no_resources() -> None:
 
 def test_a_major_without_fixes() -> None:
     def on(day: dt.date) -> list[str]:
-        return [str(piece) for piece in spec.parse(WARM.encode(), "pg.yaml", today=day).advice if piece.id == "end-of-life"]
+        return [str(piece) for piece in parser.parse(WARM.encode(), "pg.yaml", today=day).advice if piece.id == "end-of-life"]
 
-    last = MAJORS["15"].end_of_life
+    last = PROFILES["15"].end_of_life
     assert on(last - dt.timedelta(days=1)) == []
     assert on(last) == ["spec.version: PostgreSQL 15 gets no fixes since 2027-11-11; plan the move to a newer major [end-of-life]"]

@@ -13,10 +13,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapg import manifests
+from hapg.chart import manifests
 from hapg.cli import main
-from hapg.upgrade import compare, effects
-from hapg.upgrade.effects import Effect
+from hapg.upgrade import differences, impact
+from hapg.upgrade.impact import Effect
 
 Objects = dict[str, Any]
 RENDERED = Path(__file__).parents[3] / "values-examples" / "rendered" / "tutorial-warm.yaml"
@@ -34,8 +34,8 @@ def judged(change: Callable[[list[manifests.Manifest]], object]) -> tuple[Effect
     """The worst effect of a change of the tutorial's release, and where the changes are."""
     new = release()
     change(new)
-    found = effects.compare(release(), new)
-    return effects.worst(found), [
+    found = impact.compare(release(), new)
+    return impact.worst(found), [
         f"{each.name.split(' ')[0]} {finding.change.where if finding.change else finding.reason}"
         for each in found
         for finding in each.findings
@@ -290,24 +290,24 @@ def one(kind: str, **content: Any) -> list[manifests.Manifest]:
     ],
 )
 def test_other_objects(kind: str, old: Objects, new: Objects, effect: Effect) -> None:
-    assert effects.worst(effects.compare(one(kind, **old), one(kind, **new))) is effect
+    assert impact.worst(impact.compare(one(kind, **old), one(kind, **new))) is effect
 
 
 @pytest.mark.parametrize(("kind", "effect"), [("PersistentVolumeClaim", Effect.DATA), ("Secret", Effect.DATA), ("Widget", Effect.NOTHING)])
 def test_other_objects_that_go(kind: str, effect: Effect) -> None:
-    assert effects.worst(effects.compare(one(kind), [])) is effect
+    assert impact.worst(impact.compare(one(kind), [])) is effect
 
 
 def test_a_new_network_policy_may_cut_clients_off() -> None:
-    assert effects.worst(effects.compare([], one("NetworkPolicy"))) is Effect.HAND_OVER
-    assert effects.worst(effects.compare(one("NetworkPolicy"), [])) is Effect.NOTHING
+    assert impact.worst(impact.compare([], one("NetworkPolicy"))) is Effect.HAND_OVER
+    assert impact.worst(impact.compare(one("NetworkPolicy"), [])) is Effect.NOTHING
 
 
 def test_changed_scripts_of_the_first_server_do_nothing() -> None:
     def scripts(text: str) -> list[manifests.Manifest]:
         return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x-initdb"}, "data": {"a.sql": text}}]
 
-    assert effects.worst(effects.compare(scripts("SELECT 1"), scripts("SELECT 2"))) is Effect.NOTHING
+    assert impact.worst(impact.compare(scripts("SELECT 1"), scripts("SELECT 2"))) is Effect.NOTHING
 
 
 def test_the_only_server_is_told_of() -> None:
@@ -315,17 +315,17 @@ def test_the_only_server_is_told_of() -> None:
     find(old, "StatefulSet")["spec"]["replicas"] = 1
     new = copy.deepcopy(old)
     pods(new)["containers"][0]["image"] = "postgres:15.9"
-    (diff,) = effects.compare(old, new)
+    (diff,) = impact.compare(old, new)
     assert [finding.reason for finding in diff.findings] == ["the only server is restarted"]
 
 
 def test_an_order_that_changes_is_a_change() -> None:
-    (change,) = compare.changes([{"name": "a"}, {"name": "b"}], [{"name": "b"}, {"name": "a"}])
+    (change,) = differences.changes([{"name": "a"}, {"name": "b"}], [{"name": "b"}, {"name": "a"}])
     assert change.where == "[order]"
 
 
 def test_true_is_not_one() -> None:
-    assert [change.where for change in compare.changes({"a": True}, {"a": 1})] == ["a"]
+    assert [change.where for change in differences.changes({"a": True}, {"a": 1})] == ["a"]
 
 
 DOCUMENTS = st.recursive(
@@ -341,7 +341,7 @@ DOCUMENTS = st.recursive(
 
 @given(DOCUMENTS, DOCUMENTS)
 def test_there_is_a_change_if_and_only_if_the_documents_differ(old: object, new: object) -> None:
-    assert bool(list(compare.changes(old, new))) == (json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True))
+    assert bool(list(differences.changes(old, new))) == (json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True))
 
 
 class TestCommand:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from hapg import render, values
-from hapg.majors import MAJORS
+from hapg.chart import render, values
+from hapg.spec.version_profiles import PROFILES
 from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.wal import SEGMENT_SIZE
 
-FILES = {path: data.decode() for path, data in render.chart("ha-postgres", MAJORS["15"], {}).items()}
+FILES = {path: data.decode() for path, data in render.chart("ha-postgres", PROFILES["15"], {}).items()}
 VALUES: dict[str, Any] = yaml.safe_load(FILES["values.yaml"])
 SCHEMA: dict[str, Any] = json.loads(FILES["values.schema.json"])
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from hapg.cli import main
-from hapg.operate import commands
+from hapg.operate import arguments, waiting
 from hapg.operate.kubectl import KubectlError
 from hapg_failover.core import requests
 from hapg_failover.core.model import Holder
@@ -44,15 +44,15 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(commands, "time", clock)
-    monkeypatch.setattr(commands, "datetime", clock)
+    monkeypatch.setattr(waiting, "time", clock)
+    monkeypatch.setattr(waiting, "datetime", clock)
     return clock
 
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Use:
     def use(cluster: FakeCluster) -> FakeCluster:
-        monkeypatch.setattr(commands, "_cluster", lambda options: cluster)
+        monkeypatch.setattr(arguments, "cluster", lambda options: cluster)
         return cluster
 
     return use

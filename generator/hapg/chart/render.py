@@ -1,0 +1,107 @@
+"""A chart, from its name, version profile and defaults: a pure function to the bytes of its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import jinja2
+
+from hapg.chart import fixed_settings, values
+from hapg.spec import restrictions, schema
+from hapg.spec.parameter_contexts import PRESET, RESTART, contexts
+from hapg.spec.version_profiles import VersionProfile
+
+GENERATED = "ha-postgres/generated"
+"""Annotation in Chart.yaml by which hapg knows a chart of its own."""
+
+
+def chart(name: str, profile: VersionProfile, defaults: Mapping[str, object]) -> dict[str, bytes]:
+    """Return the files of the chart `name` by path: the same bytes for the same arguments.
+
+    defaults: values by dotted path that differ from the shipped ones.
+    """
+    return from_source(name, profile, values.source(defaults, profile.major))
+
+
+def from_source(name: str, profile: VersionProfile, source: schema.Schema) -> dict[str, bytes]:
+    """Return the files of the chart `name` whose values are those of `source`, a schema as values.source returns it."""
+    context = {
+        "chart": name,
+        "profile": profile,
+        "port": fixed_settings.PORT,
+        "http_port": fixed_settings.HTTP_PORT,
+        "peer_port": fixed_settings.PEER_PORT,
+        "most_replicas": source["properties"]["replicas"]["maximum"],
+        "settings": fixed_settings,
+        "restrictions": restrictions,
+        "restart": RESTART,
+        "preset": PRESET,
+        "generated_annotation": GENERATED,
+        "images": _images(source),
+        "values_table": values.as_table(source),
+    }
+    files = {path: template.render(context).encode() for path, template in _templates().items()}
+    files["values.yaml"] = values.as_yaml(source).encode()
+    files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
+    files["files/parameters.yaml"] = _parameters(profile.major)
+    return dict(sorted(files.items()))
+
+
+def _parameters(major: str) -> bytes:
+    """Return the contexts of the major's parameters, as the templates read them."""
+    head = f"# The parameters of PostgreSQL {major}; of those with {RESTART} a change takes a restart, of others a reload.\n"
+    return (head + "".join(f"{name}: {context}\n" for name, context in contexts(major).items())).encode()
+
+
+def _images(source: schema.Schema) -> list[dict[str, str]]:
+    """Return the images that the chart takes by default, by container: name and reference."""
+    found = values.nested(source)
+    images = {"postgres": found["image"], "failover": found["failoverImage"]}
+    return [{"name": name, "reference": _reference(image, found)} for name, image in images.items()]
+
+
+def _reference(image: Mapping[str, str], found: Mapping[str, Any]) -> str:
+    registry = found["global"]["imageRegistry"] or image["registry"]
+    tail = f"@{image['digest']}" if image["digest"] else f":{image['tag'] or found['version']}"
+    return "/".join(filter(None, (registry, image["repository"]))) + tail
+
+
+@cache
+def _templates() -> Mapping[str, jinja2.Template]:
+    """Return the templates of the chart's files by their path in the chart, sorted."""
+    environment = _environment()
+    texts = sorted(_texts(resources.files("hapg.chart").joinpath("template"), ""))
+    return {path: environment.from_string(text) for path, text in texts}
+
+
+def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
+    for entry in folder.iterdir():
+        path = prefix + entry.name
+        if entry.is_dir():
+            yield from _texts(entry, f"{path}/")
+        else:
+            yield path, entry.read_text(encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    """Delimiters that Helm's don't collide with; an unknown name is an error."""
+    environment = jinja2.Environment(
+        variable_start_string="[[",
+        variable_end_string="]]",
+        block_start_string="[%",
+        block_end_string="%]",
+        comment_start_string="[#",
+        comment_end_string="#]",
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - YAML, not HTML
+    )
+    environment.filters["json"] = json.dumps
+    return environment

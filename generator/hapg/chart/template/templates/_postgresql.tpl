@@ -1,0 +1,127 @@
+{{/* A value of postgresql.conf, quoted. A number is an integer when `--set` gives it and floating point when it is read from a file or from an
+     earlier release's values: both are written alike, or the same value would restart the pods. */}}
+{{- define "[[ chart ]].parameter" -}}
+{{- if kindIs "bool" . -}}
+{{- . | ternary "on" "off" -}}
+{{- else if or (kindIs "int64" .) (kindIs "int" .) (and (kindIs "float64" .) (eq . (floor .))) -}}
+{{- int64 . -}}
+{{- else -}}
+'{{ . | toString | replace "\\" "\\\\" | replace "'" "''" }}'
+{{- end -}}
+{{- end }}
+
+[% if profile.bounds_slots %]
+{{/* How much WAL slots may hold back, so that they never fill the volume: a fifth of it, half of one that holds WAL alone, unless a value says so. */}}
+{{- define "[[ chart ]].slotWal" -}}
+{{- if .Values.replication.maxSlotWalKeepSize -}}
+{{- .Values.replication.maxSlotWalKeepSize -}}
+{{- else if .Values.storage -}}
+{{- $quantity := toString .Values.storage.resources.requests.storage -}}
+{{- $part := 5.0 -}}
+{{- if .Values.walVolume.enabled -}}
+{{- $quantity = toString .Values.walVolume.size -}}
+{{- $part = 2.0 -}}
+{{- end -}}
+{{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" $quantity -}}
+{{- $binary := dict "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
+{{- $decimal := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "m" 1e-3 "u" 1e-6 "n" 1e-9 -}}
+{{- $megabytes := divf (mulf (float64 $number) (get (merge $binary $decimal) (trimPrefix $number $quantity))) (mulf $part 1048576.0) -}}
+{{- max 1 (int64 (floor $megabytes)) }}MB
+{{- else -}}
+1GB
+{{- end -}}
+{{- end }}
+
+[% endif %]
+{{/* min_wal_size and max_wal_size for larger segments than 16 MB, which a server refuses to start with by default: initdb's own, whose
+     file isn't read. */}}
+{{- define "[[ chart ]].segments" -}}
+{{- $megabytes := join " " .Values.initdb.args | regexFind "--wal-segsize[= ][0-9]+" | regexFind "[0-9]+$" | int -}}
+{{- if gt $megabytes 16 }}
+min_wal_size = '{{ mul 5 $megabytes }}MB'
+max_wal_size = '{{ mul 64 $megabytes }}MB'
+{{- end -}}
+{{- end }}
+
+{{/* The whole postgresql.conf. */}}
+{{- define "[[ chart ]].postgresql.conf" -}}
+{{- include "[[ chart ]].settings" (dict "root" . "parameters" .Values.postgresql.parameters) -}}
+{{- end }}
+
+{{/* The same without the parameters that a reload is enough for: while it is the same, no server has to restart. */}}
+{{- define "[[ chart ]].settingsOfStart" -}}
+{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
+{{- $kept := dict -}}
+{{- range $name, $value := .Values.postgresql.parameters -}}
+{{- if eq (get $contexts $name | default "[[ restart ]]") "[[ restart ]]" -}}
+{{- $_ := set $kept $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- include "[[ chart ]].settings" (dict "root" . "parameters" $kept) -}}
+{{- end }}
+
+{{/* postgresql.conf with the given `parameters`. Of two settings of a parameter the server takes the last. */}}
+{{- define "[[ chart ]].settings" -}}
+listen_addresses = '*'
+port = [[ port ]]
+unix_socket_directories = '/run/hapg/socket'
+hba_file = '/etc/hapg/config/pg_hba.conf'
+password_encryption = [[ profile.password_encryption ]]
+logging_collector = off
+log_destination = 'stderr'
+log_line_prefix = '%m [[ "[%p]" ]] '
+update_process_title = on
+
+# replication
+[% for name, value in profile.replication_settings.items() %]
+[[ name ]] = [[ value ]]
+[% endfor %]
+[% if profile.bounds_slots %]
+max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
+[% endif %]
+
+# a failed upstream is noticed within seconds, a new one found at once
+[% for name, value in settings.STREAMING_SETTINGS.items() %]
+[[ name ]] = [[ value ]]
+[% endfor %]
+
+# durability; pg_rewind needs the hints; a server whose process has crashed ends, and writes no checkpoint that replicas take for its shutdown
+[% for name, value in settings.DURABILITY_SETTINGS.items() %]
+[[ name ]] = [[ value ]]
+[% endfor %]
+{{- include "[[ chart ]].segments" .root }}
+{{- include "[[ chart ]].tlsSettings" .root }}
+
+# postgresql.parameters
+{{- range $name, $value := .parameters }}
+{{ $name }} = {{ include "[[ chart ]].parameter" $value }}
+{{- end }}
+
+# hot_standby and primary_conninfo of this server
+include_if_exists = '/run/hapg/conf/instance.conf'
+{{- end }}
+
+{{- define "[[ chart ]].pg_hba.conf" -}}
+# The socket's directory belongs to the pod's two containers alone.
+local all         all                trust
+{{- $host := "host " -}}
+{{- if eq (toString .Values.tls.mode) "require" }}
+hostnossl all,replication all all reject
+{{- $host = "hostssl" -}}
+{{- end }}
+{{- with .Values.postgresql.pgHba }}
+[% set members = "ha_postgres_replication,postgres" if profile.replication_role else "postgres" %]
+# The members connect to each other under these roles.
+{{ $host }} postgres,replication [[ members ]] 0.0.0.0/0 [[ profile.authentication ]]
+{{ $host }} postgres,replication [[ members ]] ::/0      [[ profile.authentication ]]
+# postgresql.pgHba
+{{- range . }}
+{{ . }}
+{{- end }}
+# the chart's own
+{{- end }}
+[% for database in ["all        ", "replication"] %]
+{{ $host }} [[ database ]] all      0.0.0.0/0 [[ profile.authentication ]]
+{{ $host }} [[ database ]] all      ::/0      [[ profile.authentication ]]
+[% endfor %]
+{{- end }}

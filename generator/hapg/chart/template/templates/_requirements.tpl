@@ -1,0 +1,164 @@
+{{/* What values.schema.json can't say. All that is wrong is told at once. */}}
+{{- define "[[ chart ]].requirements" -}}
+{{- $wrong := list -}}
+
+{{- with .Values.failover -}}
+{{- $fenced := addf (mulf .leaseSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
+{{- if ge $fenced (float64 .ttlSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: leaseSeconds * (1 + clockRatio) + fenceSeconds must be less than ttlSeconds, or two servers could write: %v * %v + %v = %v is not less than %v" .leaseSeconds (addf 1 .clockRatio) .fenceSeconds $fenced .ttlSeconds) -}}
+{{- end -}}
+{{- $renewed := addf .renewSeconds (mulf 2 .callTimeoutSeconds) -}}
+{{- if gt $renewed (float64 .leaseSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call is survived: %v + 2 * %v = %v exceeds %v" .renewSeconds .callTimeoutSeconds $renewed .leaseSeconds) -}}
+{{- end -}}
+{{- if or (ge (float64 .renewSeconds) (float64 .overdueSeconds)) (ge (float64 .overdueSeconds) (float64 .ttlSeconds)) -}}
+{{- $wrong = append $wrong (printf "failover: overdueSeconds must lie between renewSeconds and ttlSeconds: %v is not between %v and %v" .overdueSeconds .renewSeconds .ttlSeconds) -}}
+{{- end -}}
+{{- $granted := addf .overdueSeconds (mulf .grantSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
+{{- if gt $granted (float64 .ttlSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: overdueSeconds + grantSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise delays no failover: %v + %v * %v + %v = %v exceeds %v" .overdueSeconds .grantSeconds (addf 1 .clockRatio) .fenceSeconds $granted .ttlSeconds) -}}
+{{- end -}}
+{{- end -}}
+
+{{- if eq .Values.replication.mode "synchronous" -}}
+{{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
+{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
+{{- end -}}
+{{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
+{{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
+[% set bound = restrictions.SYNCHRONOUS_COMMIT %]
+{{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- $reserved := dict -}}
+[% for why, each in restrictions.RESERVED.items() | groupby(1) %]
+{{- range list [% for name, _ in each %]"[[ name ]]" [% endfor %]-}}
+{{- $_ := set $reserved . "[[ why ]]" -}}
+{{- end -}}
+[% endfor %]
+{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
+{{- range $name, $given := .Values.postgresql.parameters -}}
+{{- $why := get $reserved $name -}}
+{{- if hasPrefix "[[ restrictions.RESERVED_PREFIX ]]" $name -}}
+{{- $why = "[[ restrictions.RESERVED_PREFIX_WHY ]]" -}}
+{{- end -}}
+{{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
+{{- else if $why -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because %s" $name $why) -}}
+{{- else if not (contains "." $name) -}}
+{{- $context := get $contexts $name -}}
+{{- if eq $context "[[ preset ]]" -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; PostgreSQL only shows it" $name) -}}
+{{- else if not $context -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL [[ profile.major ]] has no such parameter; allowed are those in the chart's files/parameters.yaml, and an extension's, with a dot in its name" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+[% for name, bound in restrictions.BOUNDS.items() %]
+{{- if hasKey .Values.postgresql.parameters "[[ name ]]" -}}
+{{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.[[ name ]] | trimAll "'" -}}
+{{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %s is not allowed; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
+{{- end -}}
+{{- end -}}
+[% endfor %]
+[% for name, least in profile.least.items() %]
+{{- with get .Values.postgresql.parameters "[[ name ]]" -}}
+{{- if lt (int .) [[ least ]] -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %v is less than [[ least ]], with which PostgreSQL [[ profile.major ]] doesn't start beside the chart's other settings" .) -}}
+{{- end -}}
+{{- end -}}
+[% endfor %]
+{{- $role := printf "%s/role" .Values.labelDomain -}}
+{{- if hasKey .Values.podLabels $role -}}
+{{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container does" $role) -}}
+{{- end -}}
+
+{{- range $key, $_ := .Values.commonLabels -}}
+{{- if or (hasPrefix "app.kubernetes.io/" $key) (eq "helm.sh/chart" $key) (hasPrefix (printf "%s/" $.Values.labelDomain) $key) -}}
+{{- $wrong = append $wrong (printf "commonLabels: %s can't be set, because it is the chart's own" $key) -}}
+{{- end -}}
+{{- end -}}
+
+{{- if include "[[ chart ]].sslMode" . -}}
+{{- range list "ssl" "ssl_cert_file" "ssl_key_file" -}}
+{{- if hasKey $.Values.postgresql.parameters . -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set beside tls.mode %s, which sets it" . $.Values.tls.mode) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
+{{- $wrong = append $wrong (printf "tls: mode %s needs a certificate; set secretName or certManager.issuerRef.name" .Values.tls.mode) -}}
+{{- else if and .Values.tls.secretName .Values.tls.certManager.issuerRef.name -}}
+{{- $wrong = append $wrong "tls: secretName and certManager.issuerRef.name exclude each other" -}}
+{{- end -}}
+{{- end -}}
+
+{{- range .Values.initdb.args -}}
+[% for pattern, why in restrictions.INITDB_REFUSED.items() %]
+{{- [[ "else " if not loop.first ]]if regexMatch `[[ pattern ]]` . -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because [[ why ]]" .) -}}
+[% endfor %]
+{{- else if not (regexMatch `[[ restrictions.INITDB_TAKEN ]]` .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart takes, long ones in full" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $_ := .Values.initdb.scripts -}}
+{{- if not (regexMatch "^[A-Za-z0-9][-_.A-Za-z0-9]*[.]sql$" $name) -}}
+{{- $wrong = append $wrong (printf "initdb.scripts: %q is not the name of a script; letters, digits and -_. with .sql at the end" $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- range .Values.extraEnv -}}
+{{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
+{{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $claims := list (list "storage" .Values.storage) (list "walVolume" .Values.walVolume) -}}
+{{- range $claims -}}
+{{- $claim := index . 0 -}}
+{{- range dig "accessModes" list (index . 1 | default dict) -}}
+{{- if not (has . (list "ReadWriteOnce" "ReadWriteOncePod")) -}}
+{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.walVolume.enabled (not .Values.storage) -}}
+{{- $wrong = append $wrong "walVolume: enabled needs storage, for WAL outlives its pod only beside data that does" -}}
+{{- end -}}
+{{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" -}}
+{{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
+{{- if .Values.walVolume.enabled -}}
+{{- $volumes = append $volumes "wal" -}}
+{{- $paths = append $paths "/var/lib/postgresql/wal" -}}
+{{- end -}}
+{{- range .Values.extraVolumes -}}
+{{- if has .name $volumes -}}
+{{- $wrong = append $wrong (printf "extraVolumes: the name %s is the chart's own" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $given := .mountPath -}}
+{{- $path := printf "%s/" (clean $given) -}}
+{{- range $paths -}}
+{{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
+{{- $wrong = append $wrong (printf "extraVolumeMounts: %s would cover, or lie in, the chart's own %s" $given .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $value := list "initContainers" "extraContainers" -}}
+{{- range get $.Values $value -}}
+{{- if has .name (list "prepare" "failover" "postgres") -}}
+{{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- if $wrong -}}
+{{- fail (printf "\n%s" (join "\n" $wrong)) -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,113 @@
+"""A chart's values: from the one schema to values.yaml, values.schema.json and the table in the README."""
+
+from __future__ import annotations
+
+import copy
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema
+import yaml
+
+from hapg import yamlio
+from hapg.spec import error_messages, restriction_schema
+from hapg.spec.schema import Schema, explanation, of_values, strict
+
+_COMMENT_WIDTH = 100
+
+
+def source(defaults: Mapping[str, object], major: str) -> Schema:
+    """Return the schema of the values of a chart for `major`, with `defaults` (dotted path to value) instead of the shipped ones.
+
+    Raises KeyError for a path that the schema doesn't have.
+    """
+    schema = of_values()
+    schema["properties"]["version"] |= {"enum": [major], "default": major}
+    for path, value in defaults.items():
+        node = schema
+        for key in path.split("."):
+            node = node["properties"][key]
+        node["default"] = copy.deepcopy(value)
+    restriction_schema.restrict(schema)
+    return schema
+
+
+def nested(schema: Schema) -> dict[str, Any]:
+    """Return the defaults in `schema` as they stand in values.yaml."""
+    return {name: child["default"] if "default" in child else nested(child) for name, child in schema["properties"].items()}
+
+
+def fill(schema: Schema, values: object) -> None:
+    """Make `values`, which `schema` has to allow, the defaults of `schema`."""
+    properties = schema.get("properties")
+    if properties and isinstance(values, dict) and values.keys() <= properties.keys():
+        schema.pop("default", None)
+        for name, child in properties.items():
+            fill(child, values.get(name))
+    else:
+        schema["default"] = values
+
+
+def problems(schema: Schema) -> Iterator[str]:
+    """Yield what is wrong with a schema of values: with itself, with an entry without default or description, with a default."""
+    try:
+        jsonschema.Draft7Validator.check_schema(strict(schema))
+    except jsonschema.SchemaError as error:
+        yield f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
+        return
+    incomplete = list(_incomplete(schema, ""))
+    yield from incomplete or error_messages.problems(strict(schema), nested(schema))
+
+
+def as_yaml(schema: Schema) -> str:
+    """Return the text of values.yaml: every value with its default and what it is."""
+    return "\n".join(["# Written by hapg. What each value may be: values.schema.json.", *_yaml_lines(schema, 0)]) + "\n"
+
+
+def as_table(schema: Schema) -> str:
+    """Return the table of all values in Markdown."""
+    rows = ["| value | default | |", "|---|---|---|"]
+    for path, node in _leaves(schema, ""):
+        default = json.dumps(node["default"], ensure_ascii=False)
+        rows.append(f"| `{path}` | `{default}` | {explanation(node)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _incomplete(node: Schema, prefix: str) -> Iterator[str]:
+    for name, child in node.get("properties", {}).items():
+        if "default" not in child:
+            yield from _incomplete(child, f"{prefix}{name}.") if child.get("properties") else [f"{prefix}{name}: has no default"]
+        elif not child.get("description"):
+            yield f"{prefix}{name}: has no description"
+
+
+def _yaml_lines(node: Schema, depth: int) -> Iterator[str]:
+    margin = "  " * depth
+    for name, child in node["properties"].items():
+        if depth == 0:
+            yield ""
+        yield from _comment(child, margin)
+        if "default" in child:
+            text = yaml.dump({name: child["default"]}, Dumper=yamlio.Dumper, sort_keys=False, allow_unicode=True)
+            yield from (margin + line for line in text.splitlines())
+        else:
+            yield f"{margin}{name}:"
+            yield from _yaml_lines(child, depth + 1)
+
+
+def _comment(node: Schema, margin: str) -> Iterator[str]:
+    width = _COMMENT_WIDTH - len(margin)
+    for line in textwrap.wrap(explanation(node), width, break_long_words=False, break_on_hyphens=False):
+        yield f"{margin}# {line}"
+    for example in node.get("examples", ()):
+        yield f"{margin}# Example: {json.dumps(example, ensure_ascii=False)}"
+
+
+def _leaves(node: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
+    for name, child in node["properties"].items():
+        if "default" in child:
+            yield prefix + name, child
+        else:
+            yield from _leaves(child, f"{prefix}{name}.")

@@ -1,0 +1,71 @@
+"""Advice: what is allowed and probably not what was meant. Each piece has an id by which it can be silenced."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hapg.errors import InputError
+from hapg.spec import quantity
+from hapg.spec.version_profiles import SEGMENT_MEGABYTES, SEGMENTS_KEPT, VersionProfile
+
+IDS = ("ephemeral", "small-volume", "synchronous-pair", "no-resources", "end-of-life", "ignored", "password")
+"""Every id, in the order in which docs/spec.md says what each is about."""
+
+_KEPT_BYTES = SEGMENTS_KEPT * SEGMENT_MEGABYTES * 1024**2
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One piece. id: of IDS; place: path in the spec, or of a document; text: the sentence that follows it."""
+
+    id: str
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text} [{self.id}]"
+
+
+def check_ids(ids: Collection[str]) -> None:
+    """Raise InputError for an id that isn't one."""
+    wrong = [name for name in ids if name not in IDS]
+    if wrong:
+        nearest = difflib.get_close_matches(wrong[0], IDS, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(IDS)}"
+        raise InputError([f"--silence {wrong[0]}: there is no such advice; {hint}"])
+
+
+def on_spec(content: Mapping[str, Any], prefix: str, profile: VersionProfile, today: dt.date) -> Iterator[Advice]:
+    """Yield advice on a valid spec. content: what is below `spec`; prefix: "spec." or "", for paths."""
+    storage = content.get("storage")
+    if storage is None:
+        yield Advice("ephemeral", f"{prefix}storage", "not there, so data lives in an emptyDir and is lost with its pod")
+    else:
+        size = storage["resources"]["requests"]["storage"]
+        if quantity.value(size) < _KEPT_BYTES:
+            yield Advice(
+                "small-volume",
+                f"{prefix}storage.resources.requests.storage",
+                f"{size} is less than the {SEGMENTS_KEPT * SEGMENT_MEGABYTES} MB of past WAL that are kept for replicas; "
+                f"where the size is enforced the volume fills up",
+            )
+    if str(content.get("streamingMode")).lower() == "synchronous" and content.get("replicas") == 2:
+        yield Advice(
+            "synchronous-pair",
+            f"{prefix}replicas",
+            "2 in synchronous mode: writes wait whenever the only standby is away; take 3, or the value "
+            "replication.synchronousPolicy=preferred",
+        )
+    if not content.get("resources"):
+        yield Advice(
+            "no-resources",
+            f"{prefix}resources",
+            "not there, so the chart's small requests hold; state what the servers need of CPU and memory",
+        )
+    if profile.end_of_life <= today:
+        text = f"PostgreSQL {profile.major} gets no fixes since {profile.end_of_life}; plan the move to a newer major"
+        yield Advice("end-of-life", f"{prefix}version", text)

@@ -1,0 +1,101 @@
+"""The sentences that say what a schema refuses: path, value, what is allowed, the nearest key."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jsonschema
+
+from hapg.spec.schema import Schema
+
+_KINDS = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "null",
+}
+
+_PLAIN_KEY = re.compile(r"[-\w./]+", re.ASCII)
+
+
+def problems(schema: Schema, document: object) -> list[str]:
+    """Return a sentence for each thing in `document` that `schema` (strict, conventions included) refuses, sorted by path."""
+    found: dict[str, str] = {}
+    for error in _Validator(schema).iter_errors(document):
+        for path, sentence in _sentences(error, schema):
+            found.setdefault(path, f"{path}: {sentence}" if path else sentence)
+    return [found[path] for path in sorted(found)]
+
+
+def shown(value: object) -> str:
+    """Return `value` as JSON, shortened if it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _pattern(_validator: object, pattern: str, instance: object, _node: Schema) -> Iterator[jsonschema.ValidationError]:
+    """As everywhere but in Python, $ is the end of the text and not also before a line's end there."""
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
+def _sentences(error: jsonschema.ValidationError, whole: Schema) -> Iterator[tuple[str, str]]:
+    path = list(error.absolute_path)
+    node: Schema = error.schema  # type: ignore[assignment] # a mapping; True and False aren't used as schemas
+    instance: Any = error.instance
+    if error.validator == "additionalProperties":
+        for key in instance:
+            if key not in node["properties"]:
+                yield _text([*path, key]), _unknown(str(key), list(node["properties"]))
+    elif error.validator == "required":
+        for key in node["required"]:
+            if key not in instance:
+                yield _text([*path, key]), f"missing; {_expected(_resolved(node['properties'][key], whole))}"
+    elif "unsupported" in node:
+        yield _text(path), node["unsupported"]
+    elif "complaint" in node:
+        yield _text(path), f"{shown(instance)} {node['complaint']}"
+    else:
+        yield _text(path), f"{shown(instance)} is not allowed; {_expected(node)}"
+
+
+def _resolved(node: Schema, whole: Schema) -> Schema:
+    """Return the definition that `node` refers to, or `node`."""
+    found: Schema = whole["definitions"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else node
+    return found
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    return f"unknown key; did you mean {nearest[0]}?" if nearest else f"unknown key; known are {', '.join(known)}"
+
+
+def _expected(node: Schema) -> str:
+    if "const" in node:
+        return str(node["const"])
+    if "enum" in node:
+        return " or ".join(choice if isinstance(choice, str) else json.dumps(choice) for choice in node["enum"])
+    types = [node["type"]] if isinstance(node["type"], str) else node["type"]
+    text = " or ".join(_KINDS[name] for name in types)
+    if "minimum" in node and "maximum" in node:
+        text += f" from {node['minimum']} to {node['maximum']}"
+    elif "minItems" in node or "minLength" in node:
+        text += " that isn't empty"
+    return text
+
+
+def _text(path: Sequence[str | int]) -> str:
+    out = ""
+    for part in path:
+        out += f"[{part}]" if isinstance(part, int) else f".{part if _PLAIN_KEY.fullmatch(part) else shown(part)}"
+    return out.removeprefix(".")

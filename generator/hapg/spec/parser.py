@@ -1,0 +1,110 @@
+"""A Postgres object, or its short form, as what a chart is made from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hapg import yamlio
+from hapg.errors import InputError
+from hapg.spec import advice, documents, error_messages, schema, version_profiles
+from hapg.spec.advice import Advice
+from hapg.spec.version_profiles import PROFILES, VersionProfile
+
+DEFAULT_NAME = "ha-postgres"
+LARGEST = 256 * 1024
+"""Bytes that a file with a spec may have."""
+
+Content = dict[str, Any]
+
+_SAME_AS_VALUE = ("nodeSelector", "resources", "tolerations", "affinity", "schedulerName", "imagePullSecrets")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a chart is made from.
+
+    name: of the chart; profile: of its major; defaults: the chart's values that the spec sets, by dotted path; advice: for the user.
+    """
+
+    name: str
+    profile: VersionProfile
+    defaults: Mapping[str, object]
+    advice: tuple[Advice, ...]
+
+
+def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None = None, today: dt.date | None = None) -> Spec:
+    """Return the spec in the YAML text `data`. Raises InputError with all that is wrong.
+
+    source: how messages call the file; adjust: changes what is below `spec` before it is checked; today: for advice.
+    """
+    wanted = documents.choose(yamlio.load(data, source), source)
+    document = wanted.document
+    content = document.get("spec") if wanted.is_object else document
+    if adjust is not None and isinstance(content, dict):
+        content = adjust(content)
+        document = {**document, "spec": content} if wanted.is_object else content
+    whole = schema.of_spec()
+    prefix = "spec." if wanted.is_object else ""
+    found = error_messages.problems(schema.strict(whole if wanted.is_object else _short(whole)), document)
+    version = content.get("version") if isinstance(content, dict) else None
+    if isinstance(version, (str, int, float)) and not isinstance(version, bool):
+        found += _version_problems(version, f"{prefix}version")
+    if isinstance(content, dict):
+        found += _streaming_problems(content, f"{prefix}streamingMode")
+    if found or not isinstance(content, dict):
+        raise InputError(found)
+    profile, tag = version_profiles.find(str(version))
+    name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
+    given = advice.on_spec(content, prefix, profile, today or dt.datetime.now(tz=dt.UTC).date())
+    return Spec(name, profile, _defaults(content, tag), (*wanted.advice, *given))
+
+
+def _short(whole: schema.Schema) -> schema.Schema:
+    content = whole["properties"]["spec"]
+    name = {"name": whole["properties"]["metadata"]["properties"]["name"]}
+    return {**content, "properties": {**name, **content["properties"]}, "definitions": whole["definitions"]}
+
+
+def _version_problems(version: str | float, path: str) -> list[str]:
+    name = str(version)
+    if isinstance(version, float) and name not in PROFILES:
+        return [f'{path}: {name} is a number, in which 16.1 and 16.10 are the same; write it in quotes, "{name}"']
+    try:
+        version_profiles.find(name)
+    except KeyError:
+        known = ", ".join(f'"{major}"' for major in PROFILES)
+        return [f'{path}: {error_messages.shown(version)} is not a version that hapg knows; {known}, or a release of one, such as "15.4"']
+    return []
+
+
+def _streaming_problems(content: Mapping[str, Any], path: str) -> list[str]:
+    if str(content.get("streamingMode")).lower() != "synchronous" or content.get("replicas", 1) != 1:
+        return []
+    return [f"{path}: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out"]
+
+
+def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
+    defaults: dict[str, object] = {"replicas": content.get("replicas", 1), "standbyMode": content.get("standbyMode", "warm")}
+    if tag is not None:
+        defaults["image.tag"] = tag
+    storage = content.get("storage")
+    if storage is None:
+        defaults["storage"] = None
+    else:
+        defaults |= {f"storage.{key}": storage[key] for key in ("storageClassName", "accessModes") if key in storage}
+        defaults["storage.resources.requests.storage"] = storage["resources"]["requests"]["storage"]
+    if content.get("streamingMode", "").lower() == "synchronous":
+        defaults["replication.mode"] = "synchronous"
+    if "databaseSecret" in content:
+        defaults["databaseSecret.secretName"] = content["databaseSecret"]["secretName"]
+    scripts = content.get("init", {}).get("scriptSource", {})
+    for source, key in (("configMap", "name"), ("secret", "secretName")):
+        if source in scripts:
+            defaults[f"initdb.scripts{source[0].upper()}{source[1:]}"] = scripts[source][key]
+    if "monitor" in content:
+        defaults["monitor.agent"] = content["monitor"]["agent"]
+        defaults |= {f"monitor.prometheus.{key}": value for key, value in content["monitor"].get("prometheus", {}).items()}
+    return defaults | {key: content[key] for key in _SAME_AS_VALUE if key in content}

@@ -1,0 +1,70 @@
+"""What the user may not set of PostgreSQL, for the schema of the values.
+
+The chart's templates say the same where no schema is looked at.
+
+A JSON schema has no place for a reason. `const` makes room for one: whoever validates says
+that the value must be "left out, because …".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hapg.spec.restrictions import (
+    BOUNDS,
+    INITDB_REFUSED,
+    INITDB_TAKEN,
+    RESERVED,
+    RESERVED_PREFIX,
+    RESERVED_PREFIX_WHY,
+    SYNCHRONOUS_COMMIT,
+    Bound,
+)
+from hapg.spec.schema import Schema
+
+
+def restrict(schema: Schema) -> None:
+    """Add the restrictions to the schema of a chart's values."""
+    properties = schema["properties"]
+    properties["postgresql"]["properties"]["parameters"]["patternProperties"] = _parameters()
+    arguments = properties["initdb"]["properties"]["args"]
+    arguments["items"] = _argument(arguments["items"])
+    commit = {"synchronous_commit": _bounded(SYNCHRONOUS_COMMIT, (True, 1))}
+    schema["if"] = _inside({"mode": {"const": "synchronous"}}, "replication")
+    schema["then"] = _inside(commit, "postgresql", "parameters", needed=False)
+
+
+def _parameters() -> dict[str, Schema]:
+    names: dict[str, list[str]] = {}
+    for name, why in RESERVED.items():
+        names.setdefault(why, []).append(name)
+    names.setdefault(RESERVED_PREFIX_WHY, []).append(f"{RESERVED_PREFIX}.*")
+    refused = {f"^({'|'.join(each)})$": _left_out(why) for why, each in names.items()}
+    bounded = {f"^{name}$": _bounded(bound) for name, bound in BOUNDS.items()}
+    return {"[A-Z]": _left_out("names of parameters are written in lower case here"), **refused, **bounded}
+
+
+def _left_out(why: str) -> Schema:
+    return {"const": f"left out, because {why}"}
+
+
+def _bounded(bound: Bound, others: tuple[object, ...] = ()) -> Schema:
+    allowed: list[Schema] = [{"type": "string", "pattern": f"^{bound.pattern}$"}, {"enum": list(others)}]
+    if bound.least is not None:
+        allowed.append({"type": "integer", "minimum": bound.least})
+    return {"if": {"anyOf": [each for each in allowed if each.get("enum") != []]}, "else": {"const": f"{bound.words}: {bound.why}"}}
+
+
+def _argument(item: Schema) -> Schema:
+    found: Schema = {"if": {"pattern": INITDB_TAKEN}, "else": {"const": "an option that the chart takes, long ones in full"}}
+    for pattern, why in reversed(list(INITDB_REFUSED.items())):
+        found = {"if": {"pattern": pattern}, "then": _left_out(why), "else": found}
+    return {**item, **found}
+
+
+def _inside(properties: Mapping[str, Schema], *path: str, needed: bool = True) -> Schema:
+    """Return a schema of what has `properties` below the keys of `path`; whether they have to be there."""
+    found: Schema = {"properties": dict(properties)} | ({"required": list(properties)} if needed else {})
+    for key in reversed(path):
+        found = {"properties": {key: found}} | ({"required": [key]} if needed else {})
+    return found
