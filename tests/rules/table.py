@@ -845,7 +845,7 @@ PARTS = (
         "9",
         "a switchover's shutdown waits for nobody that hangs",
         mutants_servers.shutdowns_wait_for_all,
-        Simulated(scenarios_servers.switchover_with_a_slow_client, keeps_clients_out),
+        Simulated(scenarios_servers.switchover_with_a_slow_standby, keeps_clients_out),
     ),
     Part(
         "9",

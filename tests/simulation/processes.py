@@ -63,6 +63,7 @@ class Process:
         self._threads: set[Thread] = set()
         self._current: Thread | None = None
         self._waiting: deque[Callable[[], None]] = deque()
+        self._woken: list[Callable[[], None]] = []
 
     @property
     def running(self) -> bool:
@@ -75,6 +76,7 @@ class Process:
             return
         self._running = False
         self._waiting.clear()
+        self._woken.clear()
         for thread in self._threads:
             if thread is not self._current:
                 thread.end()
@@ -85,8 +87,12 @@ class Process:
         self.frozen = True
 
     def thaw(self) -> None:
-        """Let the process go on."""
+        """Let the process go on. Its threads wake in any order; what came in from outside meanwhile keeps its own."""
         self.frozen = False
+        woken, self._woken = self._woken, []
+        self.world.random.shuffle(woken)
+        at = self.world.randint(0, len(woken))
+        self._waiting = deque([*woken[:at], *self._waiting, *woken[at:]])
         while self._waiting and self._running and not self.frozen:
             self._waiting.popleft()()
 
@@ -118,7 +124,7 @@ class Process:
         if seconds is not None:
             delay = seconds / self.world.clock(self.member).rate
             delay *= self.world.uniform(1.0, JITTER) if seconds > LONG_S else 1.0
-            self.later(delay, lambda: self.wake(thread, ticket, None))
+            self.wake_later(delay, thread, ticket, None)
         told = thread.wait()
         self._check()
         return told
@@ -130,10 +136,22 @@ class Process:
         return self._current
 
     def wake(self, thread: Thread, ticket: object, told: Any) -> None:
-        """Let a thread go on that waits for this ticket."""
+        """Let a thread go on that waits for this ticket, now or when thawed."""
+        if not self._running or thread.ticket is not ticket:
+            return
+        if self.frozen or self._waiting:
+            self._woken.append(lambda: self._wake_now(thread, ticket, told))
+            return
+        self._wake_now(thread, ticket, told)
+
+    def _wake_now(self, thread: Thread, ticket: object, told: Any) -> None:
         if thread.ticket is ticket:
             thread.ticket = None
             self._run(thread, told)
+
+    def wake_later(self, delay: float, thread: Thread, ticket: object, told: Any) -> None:
+        """The same after a while."""
+        self.world.engine.after(delay, lambda: self.wake(thread, ticket, told))
 
     def _run(self, thread: Thread, told: Any) -> None:
         if self._running:
@@ -144,13 +162,13 @@ class Process:
                 self._threads.discard(thread)
 
     def point(self) -> None:
-        """Here the process may have been told to die or to freeze: stop, or go on before all others once it is thawed."""
+        """Here the process may have been told to die or to freeze: stop, or go on once it is thawed."""
         self._check()
         thread = self._current
         if not self.frozen or thread is None:
             return
         thread.ticket = ticket = object()
-        self._waiting.appendleft(lambda: self.wake(thread, ticket, None))
+        self._woken.append(lambda: self._wake_now(thread, ticket, None))
         thread.wait()
         self._check()
 
@@ -184,7 +202,7 @@ class Condition:
         """Wake all that wait."""
         waiters, self._waiters = self._waiters, []
         for thread, ticket in waiters:
-            self._process.later(0.0, lambda thread=thread, ticket=ticket: self._process.wake(thread, ticket, True))  # type: ignore[misc]
+            self._process.wake_later(0.0, thread, ticket, True)
 
 
 class Mailbox:

@@ -154,12 +154,14 @@ def agent_stands_still(seed: int) -> World:
 
 
 def writes_refused(seed: int) -> World:
-    """The primary can read the Lease now and then but not write it, and doesn't reach its peers."""
+    """The primary can still read the Lease for a while but not write it, and doesn't reach its peers; then it loses the API."""
     world = running(3, seed)
     old = primary_of(world)
     faults.break_watch(world, old, 30.0)
     faults.cut_peers(world, old, 30.0)
     world.network.put_refused[old] = True
+    world.run(2.5)
+    faults.cut_api(world, old, 30.0)
     world.run(20.0)
     return world
 
@@ -177,9 +179,12 @@ def promoting(world: World) -> int:
 def frozen_before_promotion(seed: int) -> World:
     """The winner's agent freezes between its claim's success and the promotion, until another has taken over; it wakes without the API."""
     world = running(3, seed)
-    faults.power_off(world, primary_of(world))
-    winner = promoting(world)
-    faults.freeze_agent(world, winner, 9.4)
+    old = primary_of(world)
+    faults.power_off(world, old)
+    while world.api.lease is None or world.api.lease.state.holder.uid == world.uids[old]:
+        world.run(0.001)
+    winner = next(agent.member for agent in world.agent if agent.me == world.api.lease.state.holder)
+    faults.freeze_before_action(world, winner, 9.4)
     faults.cut_api(world, winner, 30.0)
     world.run(40.0)
     return world
