@@ -309,7 +309,7 @@ class Agent:
 
     # ---- carrying out ----
 
-    def _carry_out(self, action: Action) -> None:
+    def _carry_out(self, action: Action) -> None:  # noqa: C901 a case for each
         match action:
             case Run():
                 self._run_operation(action)

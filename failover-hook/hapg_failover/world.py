@@ -84,7 +84,7 @@ class World:
     refused: str = ""
     tablespaces: tuple[str, ...] = ()
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:  # noqa: C901 a case for each
         """Take one report."""
         match event:
             case LeaseSeen():
