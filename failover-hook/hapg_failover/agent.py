@@ -168,7 +168,7 @@ class Agent:
             is_known = known is not None and known.version == lease.version
             if known is not None and known.state is not None and lease.state.precedes(known.state):
                 self._calls.read_lease()
-            is_echo = lease.state.holder == self._me and self.memory.put is not None
+            is_echo = lease.state.holder == self._me and self.memory.writes.put is not None
             self._report(LeaseSeen(lease, now, now, self._settings().timing.read_gap, True), not (is_known or is_echo))
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
@@ -194,7 +194,7 @@ class Agent:
     def leads(self) -> int | None:
         """Return the term while this pod is the primary, else None."""
         memory = self.memory
-        return memory.held_term if memory.phase is Phase.PRIMARY else None
+        return memory.hold.held_term if memory.phase is Phase.PRIMARY else None
 
     def announce(self, kind: str, reason: str, message: str) -> None:
         """Record an Event about this pod."""
@@ -297,9 +297,9 @@ class Agent:
         memory = decision.memory
         names = [_name(a) for a in decision.actions if not isinstance(a, QUIET)]
         routine = names == ["renew"] and decision.reason == "renew the Lease"
-        carried = before.by_grants is not memory.by_grants
+        carried = before.grants.by_grants is not memory.grants.by_grants
         if before.phase is not memory.phase or carried or (names and not routine):
-            fields: dict[str, Any] = {"phase": memory.phase.value, "term": memory.held_term}
+            fields: dict[str, Any] = {"phase": memory.phase.value, "term": memory.hold.held_term}
             if names:
                 fields["actions"] = names
             self._log("info", "decision", decision.reason, **fields)
@@ -363,7 +363,7 @@ class Agent:
 
     def _may_recover(self) -> bool:
         """The server, or a job, may be at work that takes as long as it takes."""
-        return self.memory.phase in RECOVERING or self.memory.op is not None
+        return self.memory.phase in RECOVERING or self.memory.operation.op is not None
 
     def _send(self, verb: str) -> None:
         address = self._address()

@@ -18,8 +18,8 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
     now: boot time in seconds; wall: seconds since the epoch at that instant; requests: those sent to the API so far, by verb.
     """
     m, state = memory, lease.state if lease else None
-    held = max(0.0, m.renewed_at + timing.usable_lease(m.recorded_ttl) - now) if m.held_term is not None else 0.0
-    promoted = {m.cause: wall - (now - m.promoted_at)} if m.promoted_at else {}
+    held = max(0.0, m.hold.renewed_at + timing.usable_lease(m.hold.recorded_ttl) - now) if m.hold.held_term is not None else 0.0
+    promoted = {m.reign.cause: wall - (now - m.reign.promoted_at)} if m.reign.promoted_at else {}
     parts = [
         _metric("phase", "The member's phase: 1 for the present one.", _one("phase", (p.value for p in Phase), m.phase.value)),
         _metric("primary", "1 while this member's server is the primary.", {"": int(m.phase is Phase.PRIMARY)}),
@@ -27,9 +27,15 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
         _metric("members", "Replicas recorded in the Lease.", {"": len(state.members) if state else 0}),
         _metric("lease_age_seconds", "Time since the Lease was seen to change.", {"": f"{now - lease.first_seen if lease else 0:.3f}"}),
         _metric("lease_remaining_seconds", "How long the Lease lets our server write; 0 if it isn't ours.", {"": f"{held:.3f}"}),
-        _metric("renewals_failed_total", "Renewals of the Lease that were refused or not answered.", {"": m.renewals_failed}, "counter"),
-        _metric("claim_blocked", "Why we may never claim the Lease though it is free: 1 for what holds.", _one("why", BLOCKS, m.blocked)),
-        _metric("not_following", "1 while this replica doesn't stream, for longer than it should take.", {"": int(bool(m.apart.told))}),
+        _metric(
+            "renewals_failed_total", "Renewals of the Lease that were refused or not answered.", {"": m.writes.renewals_failed}, "counter"
+        ),
+        _metric(
+            "claim_blocked", "Why we may never claim the Lease though it is free: 1 for what holds.", _one("why", BLOCKS, m.telling.blocked)
+        ),
+        _metric(
+            "not_following", "1 while this replica doesn't stream, for longer than it should take.", {"": int(bool(m.telling.apart.told))}
+        ),
         *_recovery(state.recovery if state is not None else None),
         _metric(
             "promoted_timestamp_seconds",

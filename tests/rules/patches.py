@@ -49,6 +49,7 @@ from hapg_failover.core.results import OpResult, PutResult
 from hapg_failover.core.step import Step
 from hapg_failover.core.timing import Timing
 from hapg_failover.world import World
+from tests.memories import changed
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -91,7 +92,7 @@ def deadline_from_the_answer(patch: pytest.MonkeyPatch) -> None:
     fence = Step.fence
 
     def later(self: Step, members: bool) -> None:
-        self.remember(renewed_at=self.o.now)
+        self.keep(replace(self.m.hold, renewed_at=self.o.now))
         fence(self, members)
 
     patch.setattr(Step, "fence", later)
@@ -101,7 +102,7 @@ def unstartable_for_good(patch: pytest.MonkeyPatch) -> None:
     damaged = cloning.damaged
 
     def waits(step: Step) -> None:
-        step.remember(retry_at=step.o.now + 1.0)
+        step.keep(replace(step.m.retry, retry_at=step.o.now + 1.0))
         damaged(step)
 
     patch.setattr(cloning, "damaged", waits)
@@ -159,9 +160,9 @@ def any_version_counts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(election, "publications", lambda pods, version: {p.name: (p, p.publication) for p in pods if p.publication})
 
 
-start_forgotten = _seen_as(lambda o, m: (o, replace(m, started=False)))
-unread_at_the_start_is_free = _seen_as(lambda o, m: (o, replace(m, started=m.started and m.start_version is not None)))
-publication_forgotten = _seen_as(lambda o, m: (o, replace(m, promised=None)))
+start_forgotten = _seen_as(lambda o, m: (o, changed(m, started=False)))
+unread_at_the_start_is_free = _seen_as(lambda o, m: (o, changed(m, started=m.sealed.started and m.sealed.start_version is not None)))
+publication_forgotten = _seen_as(lambda o, m: (o, changed(m, promised=None)))
 
 
 def last_record_left_out(patch: pytest.MonkeyPatch) -> None:
@@ -198,7 +199,7 @@ def sealed_when_overdue(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Timing, "seal_after", lambda self, recorded_ttl: self.overdue)
 
 
-sealed_despite_a_promise = _seen_as(lambda o, m: (o, replace(m, promised_until=0.0) if m.phase is Phase.FOLLOW else m))
+sealed_despite_a_promise = _seen_as(lambda o, m: (o, changed(m, promised_until=0.0) if m.phase is Phase.FOLLOW else m))
 
 
 def gap_not_noticed(patch: pytest.MonkeyPatch) -> None:
@@ -207,10 +208,10 @@ def gap_not_noticed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _believed_ended(step: Step, *, shutdown: bool, timeline: bool) -> bool:
-    s, end = step.state, step.m.position
+    s, end = step.state, step.m.sealed.position
     if s is None or s.release is not None or s.holder == step.o.me or end is None:
         return False
-    return (end == step.m.shutdown or not shutdown) and (end.timeline == s.timeline or not timeline)
+    return (end == step.m.sealed.shutdown or not shutdown) and (end.timeline == s.timeline or not timeline)
 
 
 def gone_holder_left_at_once(patch: pytest.MonkeyPatch) -> None:
@@ -235,7 +236,7 @@ cold_start_hurried = _constant(election, "COLD_WAIT_S", 1.0)
 
 
 def published_counts_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.published_at)
+    patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.report.published_at)
 
 
 any_lag = _judged_as(lambda told: told.update(max_lag=1 << 62))
@@ -418,7 +419,7 @@ def former_holder_left_out(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(election, "claim", without)
 
 
-former_holder_stays = _seen_as(lambda o, m: (o, replace(m, former=None)))
+former_holder_stays = _seen_as(lambda o, m: (o, changed(m, former=None)))
 
 
 # --- 8 ---
@@ -447,7 +448,7 @@ unread_claims_granted = _granted_though("we don't follow")
 older_terms_granted = _granted_though("we know term")
 overdue_leases_granted = _granted_though("we can read the Lease")
 repeated_requests_granted = _granted_though("is not newer than")
-start_promises_nothing = _seen_as(lambda o, m: (o, replace(m, promised_until=m.promised_until or 0.0)))
+start_promises_nothing = _seen_as(lambda o, m: (o, changed(m, promised_until=m.grants.promised_until or 0.0)))
 
 
 def only_followers_grant(patch: pytest.MonkeyPatch) -> None:
@@ -465,7 +466,7 @@ def claims_that_may_succeed_grant(patch: pytest.MonkeyPatch) -> None:
 
 def written_members_never_forgotten(patch: pytest.MonkeyPatch) -> None:
     def ever(self: Step) -> set[str]:
-        return {*self.m.claimants, *(x.volume for x in self.state.members)} if self.state is not None else set()
+        return {*self.m.grants.claimants, *(x.volume for x in self.state.members)} if self.state is not None else set()
 
     patch.setattr(Step, "claimants", property(ever))
 

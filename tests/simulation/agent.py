@@ -180,7 +180,7 @@ class Agent:
             return PutKind.RELEASE
         if state.system_identifier is None:
             return PutKind.BOOTSTRAP
-        return PutKind.RENEW if self.memory.held_term == state.term else PutKind.CLAIM
+        return PutKind.RENEW if self.memory.hold.held_term == state.term else PutKind.CLAIM
 
     def lease_seen(self, lease: LeaseObject) -> None:
         """A watch tells of the Lease."""

@@ -142,7 +142,7 @@ class Invariants:
         self.forced.add(term)
         least = previous.state.ttl_s / (1 + world.timing.clock_ratio)
         early = previous.state.release is None and world.engine.now - world.written_at < least
-        proven = agent.memory.shutdown is not None and agent.memory.shutdown.timeline == timeline
+        proven = agent.memory.sealed.shutdown is not None and agent.memory.sealed.shutdown.timeline == timeline
         writes = any(s.writable and s.volume.wal is not None and s.volume.wal.position.timeline == timeline for s in world.server)
         if early and (writes or not proven):
             world.violation(f"member {agent.member} took the Lease by force before it had run out")

@@ -21,6 +21,7 @@ from hapg_failover.core.timing import Timing
 from hapg_failover.events import Event, LeaseSeen, TurnBegan
 from hapg_failover.settings import Identity
 from hapg_failover.world import World
+from tests.memories import changed
 
 from .server import Deadline, Server
 
@@ -100,8 +101,8 @@ def unsealed_early(patch: pytest.MonkeyPatch) -> None:
     decide = core.decide
 
     def forgetful(o: Observation, m: Memory) -> Decision:
-        if m.phase is Phase.SEALED and o.lease is not None and m.promised is not None and o.now - m.phase_since > 1.0:
-            m = replace(m, promised=None, started=False)
+        if m.phase is Phase.SEALED and o.lease is not None and m.report.promised is not None and o.now - m.phase_since > 1.0:
+            m = changed(m, promised=None, started=False)
         return decide(o, m)
 
     patch.setattr(core, "decide", forgetful)

@@ -15,7 +15,7 @@ def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
     """The holder goes on if one member has granted."""
 
     def until(self: Step) -> float | None:
-        return max((sent + self.o.timing.grant for _, sent in self.m.grants), default=None)
+        return max((sent + self.o.timing.grant for _, sent in self.m.grants.granted_at), default=None)
 
     patch.setattr(Step, "granted_until", property(until))
 
@@ -23,7 +23,7 @@ def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
 def promises_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Sealing, claiming and waiting for the others go by the Lease's age alone, which goes on while a member is blind and grants."""
     patch.setattr(failsafe, "waits", lambda step: None)
-    patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.published_at)
+    patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.report.published_at)
     patch.setattr(standby, "_seal_at", lambda step, s: step.o.timing.seal_after(s.ttl_s))
 
 

@@ -19,7 +19,7 @@ def any_term_will_do(patch: pytest.MonkeyPatch) -> None:
     trouble = switchover._trouble
 
     def forgiving(step: Step, request: requests.Switchover) -> str | None:
-        return trouble(step, replace(request, term=step.m.held_term or 0))
+        return trouble(step, replace(request, term=step.m.hold.held_term or 0))
 
     patch.setattr(switchover, "_trouble", forgiving)
 

@@ -27,8 +27,8 @@ def stand(step: Step, s: LeaseState) -> None:
     forced = force.request(step)
     verdict = _judge(step, s, me, free_since, forced is not None)
     if verdict.blocked:
-        step.remember(blocked_at=o.now)
-    step.remember(blocked=verdict.blocked if o.now >= free_since else "")
+        step.keep(replace(step.m.telling, blocked_at=o.now))
+    step.keep(replace(step.m.telling, blocked=verdict.blocked if o.now >= free_since else ""))
     if not verdict.claim:
         _say_why_not(step, s, verdict, free_since, forced)
     elif _has_looked_once_more(step, s, verdict, free_since):
@@ -47,12 +47,12 @@ def _may_not_stand(step: Step, s: LeaseState, me: Candidate | None) -> bool:
         why = f"the Lease is of term {s.term}, a member knows term {newer}: it has gone back, and is made anew once it has stood a minute"
     elif me is None:
         why = "no position to stand with"
-    elif m.put is not None:
+    elif m.writes.put is not None:
         why = "a write of the Lease is under way"
     elif not _is_proven(step, s) and (promise := failsafe.waits(step)) is not None:
         why = promise
     elif step.stands_down:
-        again = m.failed_until - SUSPECT_S - o.now
+        again = m.retry.failed_until - SUSPECT_S - o.now
         why = f"our server failed as the primary; standing again in {again:.0f} s, behind those that have as much WAL"
     if why is not None:
         step.because(why)
@@ -83,10 +83,10 @@ def _judge(step: Step, s: LeaseState, me: Candidate, free_since: float, forced: 
         ttl=o.timing.ttl,
         waited=o.now - free_since,
         published_for=o.now - _others_could_publish_since(step, s),
-        cold=m.first_version == step.version,
+        cold=m.reads.first_version == step.version,
         max_lag=o.max_lag,
         ended=step.holder_has_ended,
-        unblocked_for=o.now - m.blocked_at,
+        unblocked_for=o.now - m.telling.blocked_at,
         hold=o.timing.hold,
     )
 
@@ -94,10 +94,10 @@ def _judge(step: Step, s: LeaseState, me: Candidate, free_since: float, forced: 
 def _say_why_not(step: Step, s: LeaseState, verdict: Verdict, free_since: float, forced: requests.Force | None) -> None:
     o, m = step.o, step.m
     step.because(verdict.reason)
-    if forced is not None and m.blocked:
+    if forced is not None and m.telling.blocked:
         force.refuse(step, forced, verdict.reason)
-    elif m.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
-        step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, m.blocked, s)}")
+    elif m.telling.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
+        step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, m.telling.blocked, s)}")
     if (s.release is not None or step.age >= o.timing.ttl - 1.0) and o.now - o.pods_listed_at > 1.0:
         step.list_pods()
 
@@ -107,8 +107,8 @@ def _has_looked_once_more(step: Step, s: LeaseState, verdict: Verdict, free_sinc
     o, m = step.o, step.m
     assert o.lease is not None
     if not _is_proven(step, s) and o.lease.last_read < free_since:
-        if m.read_at < free_since or o.now - m.read_at >= RUN_OUT_READ_S:
-            step.remember(read_at=o.now)
+        if m.reads.read_at < free_since or o.now - m.reads.read_at >= RUN_OUT_READ_S:
+            step.keep(replace(step.m.reads, read_at=o.now))
             step.do(ReadLease(), "the Lease has run out: read it once more before the claim")
         return False
     if not verdict.complete and o.pods_listed_at < max(free_since, o.now - PODS_FRESH_S):
@@ -122,7 +122,10 @@ def _claim(step: Step, s: LeaseState, me: Candidate, verdict: Verdict, forced: r
     o = step.o
     state = replace(election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl), recovery=step.backlog)
     step.go(Phase.CLAIMING, verdict.reason)
-    step.remember(cause=causes.cause_of(s, forced is not None, step.holder_has_ended), former=s.volume, reserved=s.timeline)
+    step.keep(
+        replace(step.m.reign, cause=causes.cause_of(s, forced is not None, step.holder_has_ended)),
+        replace(step.m.hold, former=s.volume, reserved=s.timeline),
+    )
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
         force.taken(step, forced, verdict.reason)
@@ -136,8 +139,8 @@ def _others_could_publish_since(step: Step, s: LeaseState) -> float:
     """
     o, m = step.o, step.m
     if s.release is not None or o.lease is None:
-        return m.published_at
-    return max(m.published_at, m.promised_until or 0.0, o.lease.first_seen + o.timing.seal_after(s.ttl_s))
+        return m.report.published_at
+    return max(m.report.published_at, m.grants.promised_until or 0.0, o.lease.first_seen + o.timing.seal_after(s.ttl_s))
 
 
 def resume(step: Step) -> None:
@@ -150,11 +153,11 @@ def resume(step: Step) -> None:
         step.tell("LeaseWentBack", text)
         step.because(f"{text}; it is made anew once it has stood for {LEASE_GONE_S:g} s")
         return
-    step.publish(True, f"there is no Lease; our volume is at {m.position}")
+    step.publish(True, f"there is no Lease; our volume is at {m.sealed.position}")
     me = step.candidate()
     if _too_full(step):
         return
-    if step.actions or me is None or m.put is not None or o.lease is None or o.system_identifier is None:
+    if step.actions or me is None or m.writes.put is not None or o.lease is None or o.system_identifier is None:
         return
     waited = o.now - o.lease.first_seen
     promise = failsafe.waits(step)
@@ -177,7 +180,7 @@ def resume(step: Step) -> None:
         return
     state = election.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
-    step.remember(cause="start")
+    step.keep(replace(step.m.reign, cause="start"))
     step.put(PutKind.CLAIM, replace(state, recovery=step.backlog), f"make the Lease anew: {verdict.reason}", create=True)
 
 

@@ -5,6 +5,8 @@ What is said of a rewind or clone that failed is here too.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import election, labels, rejoin
 from .actions import Announce, Op, PutKind
 from .memory import Phase
@@ -30,13 +32,13 @@ def empty(step: Step) -> None:
         step.go(Phase.BOOT, "the data volume isn't empty any more")
         return
     if busy(step) or o.lease is None:
-        step.because("waiting for " + (m.op.value if m.op else "the first read of the Lease"))
+        step.because("waiting for " + (m.operation.op.value if m.operation.op else "the first read of the Lease"))
         return
     if s is not None and s.system_identifier is not None:
         _clone(step, s, "the volume is empty")
         return
     if s is not None and s.holder == o.me:
-        if o.now >= m.retry_at:
+        if o.now >= m.retry.retry_at:
             step.run(Op.INITDB, "all volumes are empty and the Lease is ours: make the first server")
         return
     step.publish(False, "our volume is empty")
@@ -47,7 +49,7 @@ def empty(step: Step) -> None:
         if not step.actions:
             step.because(verdict.reason)
         return
-    if m.put is None:
+    if m.writes.put is None:
         term = (s.term if s is not None else 0) + 1
         state = LeaseState(o.me, term, o.timing.ttl, address=o.address)
         step.put(PutKind.BOOTSTRAP, state, verdict.reason)
@@ -63,10 +65,10 @@ def damaged(step: Step) -> None:
         step.because("waiting")
     elif o.deleting:
         step.go(Phase.STOPPING, "the pod is going away")
-    elif o.volume_state is VolumeState.DATA and not step.live_holder and o.now >= m.retry_at:
+    elif o.volume_state is VolumeState.DATA and not step.live_holder and o.now >= m.retry.retry_at:
         step.go(Phase.BOOT, "no primary to clone: try to start once more")
-    elif o.volume_state is VolumeState.DATA and not step.live_holder and m.retried != step.version and _others_start(step):
-        step.remember(retry_at=0.0, retried=step.version)
+    elif o.volume_state is VolumeState.DATA and not step.live_holder and m.retry.retried != step.version and _others_start(step):
+        step.keep(replace(step.m.retry, retry_at=0.0, retried=step.version))
         step.go(Phase.BOOT, "another server has started: try to start ours once more")
     elif s is not None and s.system_identifier is not None and s.holder != o.me:
         _clone(step, s, "the volume is a copy" if o.origin is Origin.COPIED else "the volume is damaged")
@@ -86,7 +88,7 @@ def _clone(step: Step, s: LeaseState, why: str) -> None:
         step.publish(False, f"{why}, and there is no primary to clone")
         if not step.actions:
             step.because(f"{why}; waiting for a primary to clone")
-    elif o.now < max(m.retry_at, m.copy_at):
+    elif o.now < max(m.retry.retry_at, m.copying.copy_at):
         step.because(f"{why}; waiting before the next try to clone")
     else:
         if o.volume_state is not VolumeState.EMPTY:
@@ -97,7 +99,7 @@ def _clone(step: Step, s: LeaseState, why: str) -> None:
 def clone_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
     """Clone a standby if one is fit for it, else the primary. primary: its address; why: in words."""
     o = step.o
-    source = rejoin.clone_source(o.me.pod, s, o.pods, o.standby_mode, step.m.copies + 1)
+    source = rejoin.clone_source(o.me.pod, s, o.pods, o.standby_mode, step.m.copying.copies + 1)
     name = s.holder.pod if source is None else source.name
     step.copy(Op.CLONE, f"{why}: clone {name}", primary, source=None if source is None else source.ip, timeline=s.timeline)
 
@@ -111,11 +113,11 @@ def copy_answered(step: Step, result: OpResult) -> None:
             step.not_copied()
         else:
             step.copied()
-        step.remember(cloned=ok and result.op is Op.CLONE)
+        step.keep(replace(step.m.copying, cloned=ok and result.op is Op.CLONE))
     if not ok and is_copy:
         copy_failed(step, result)
     elif not ok:
-        pause = step.m.retry_at - step.o.now
+        pause = step.m.retry.retry_at - step.o.now
         step.actions.append(Announce("Warning", "InitdbFailed", f"{result.text}; nothing of it is kept; next try in {pause:.0f} s"))
     damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
     empty = step.o.volume_state is VolumeState.EMPTY
@@ -135,6 +137,6 @@ def copy_failed(step: Step, result: OpResult) -> None:
     if result.outcome is Outcome.BUSY:
         step.tell("RewindPending", f"{result.text}; {kept}; tried again until there is one")
         return
-    pause = step.m.copy_at - o.now
+    pause = step.m.copying.copy_at - o.now
     reason = "ClonePending" if result.outcome is Outcome.ROOM else f"{result.op.value.capitalize()}Failed"
     step.actions.append(Announce("Warning", reason, f"{result.text}; {kept}; next try in {pause:.0f} s"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .actions import Announce
 from .memory import Phase
 from .step import TELL_AGAIN_S, Step
@@ -13,12 +15,12 @@ STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)
 def attend(step: Step) -> None:
     """Say what is refused when that changes, and now and then while it lasts; have our pod show it."""
     o, m, own = step.o, step.m, step.own_pod
-    if o.refused and (o.refused != m.refused or o.now - m.refused_told >= TELL_AGAIN_S):
+    if o.refused and (o.refused != m.telling.refused or o.now - m.telling.refused_told >= TELL_AGAIN_S):
         goes_on = "the server does not start, its data is kept" if m.phase in STOPPED else "the server goes on with what it took last"
         step.actions.append(Announce("Warning", "ConfigurationRefused", f"{o.refused}; {goes_on}"))
-        step.remember(refused=o.refused, refused_told=o.now)
-    elif m.refused and not o.refused:
+        step.keep(replace(step.m.telling, refused=o.refused, refused_told=o.now))
+    elif m.telling.refused and not o.refused:
         step.actions.append(Announce("Normal", "ConfigurationAccepted", "the server takes its configuration now"))
-        step.remember(refused="")
-    if step.show(ANNOTATION, own.refused if own is not None else None, o.refused, m.refused_shown):
-        step.remember(refused_shown=o.now)
+        step.keep(replace(step.m.telling, refused=""))
+    if step.show(ANNOTATION, own.refused if own is not None else None, o.refused, m.telling.refused_shown):
+        step.keep(replace(step.m.telling, refused_shown=o.now))

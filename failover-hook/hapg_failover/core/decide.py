@@ -46,16 +46,16 @@ WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 def decide(observation: Observation, memory: Memory) -> Decision:
     """Decide on what is seen and remembered. Never raises for any observation."""
     step = Step(observation, memory)
-    if memory.first_version is None and observation.lease is not None:
-        step.remember(first_version=observation.lease.version)
-    if memory.promised_until is None:
+    if memory.reads.first_version is None and observation.lease is not None:
+        step.keep(replace(step.m.reads, first_version=observation.lease.version))
+    if memory.grants.promised_until is None:
         # an agent before us may have promised something a moment ago
-        step.remember(promised_until=observation.now + observation.timing.promise(observation.timing.grant))
-    if observation.deleting and memory.leaving_since is None:
-        step.remember(leaving_since=observation.now)
+        step.keep(replace(step.m.grants, promised_until=observation.now + observation.timing.promise(observation.timing.grant)))
+    if observation.deleting and memory.upstream.leaving_since is None:
+        step.keep(replace(step.m.upstream, leaving_since=observation.now))
     if observation.put is not None:
         _put_answered(step, observation.put)
-    elif memory.put is PutKind.RENEW and observation.now - memory.put_at >= observation.timing.call:
+    elif memory.writes.put is PutKind.RENEW and observation.now - memory.writes.put_at >= observation.timing.call:
         _renewal_unanswered(step)
     if observation.container_dead:
         _container_dead(step)
@@ -69,8 +69,8 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         failsafe.answer_all(step)
         step.read()
         return step.done()
-    if observation.op is not None and step.m.op is not None and observation.op.number == step.m.op_number:
-        step.remember(op=None, op_ended=observation.op.ended or observation.now)
+    if observation.op is not None and step.m.operation.op is not None and observation.op.number == step.m.operation.op_number:
+        step.keep(replace(step.m.operation, op=None, op_ended=observation.op.ended or observation.now))
         _op_answered(step)
     if observation.granted:
         failsafe.take(step, observation.granted)
@@ -102,7 +102,7 @@ def _by_phase(step: Step) -> None:
             switchover.refuse_elsewhere(step)
         case Phase.CLAIMING:
             step.because("the claim is under way")
-            if step.m.put is None:
+            if step.m.writes.put is None:
                 step.go(Phase.SEALED, "the claim came to nothing")
         case Phase.PROMOTING | Phase.PRIMARY:
             primary.writing(step)
@@ -117,10 +117,11 @@ def _supervisor_changed(step: Step) -> None:
     o, m = step.o, step.m
     if o.nonce is None or o.nonce == m.nonce:
         return
-    if m.nonce is not None and (m.phase in WRITING or m.held_term is not None):
-        step.remember(dead_reason=m.dead_reason or "the postgres container was restarted", hold_s=o.timing.restart)
+    if m.nonce is not None and (m.phase in WRITING or m.hold.held_term is not None):
+        step.keep(replace(step.m.hold, dead_reason=m.hold.dead_reason or "the postgres container was restarted", hold_s=o.timing.restart))
     step.forget_server()
-    step.remember(nonce=o.nonce, held_term=None, tries=0, retry_at=0.0)
+    step.meet(o.nonce)
+    step.keep(replace(step.m.hold, held_term=None), replace(step.m.retry, tries=0, retry_at=0.0))
     step.go(Phase.BOOT, "a new supervisor")
 
 
@@ -128,23 +129,26 @@ def _container_dead(step: Step) -> None:
     """No process of the postgres container lives, and none can start while we keep its locks: release, then let go."""
     o, s = step.o, step.state
     if step.m.phase is not Phase.DOWN or step.m.nonce is not None:
-        step.remember(
-            nonce=None,
-            held_term=None,
-            gave_back=False,
-            dead_reason="every process of the postgres container is dead",
-            hold_s=0.0 if o.deleting else o.timing.restart,
+        step.meet(None)
+        step.keep(
+            replace(
+                step.m.hold,
+                held_term=None,
+                gave_back=False,
+                dead_reason="every process of the postgres container is dead",
+                hold_s=0.0 if o.deleting else o.timing.restart,
+            )
         )
         step.forget_server()
         step.go(Phase.DOWN, "the postgres container is dead")
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
-    if step.m.put is not None:
+    if step.m.writes.put is not None:
         step.because("the postgres container is dead; a write of the Lease is under way")
-    elif ours and not step.m.gave_back:
-        step.remember(gave_back=True)
+    elif ours and not step.m.hold.gave_back:
+        step.keep(replace(step.m.hold, gave_back=True))
         step.release(
             "the postgres container is dead: the Lease is given back with proof",
-            Release(step.m.dead_reason or "", clean=False, hold_s=step.m.hold_s),
+            Release(step.m.hold.dead_reason or "", clean=False, hold_s=step.m.hold.hold_s),
         )
     else:
         step.actions.append(LetGo())
@@ -153,16 +157,16 @@ def _container_dead(step: Step) -> None:
 
 def _put_answered(step: Step, put: PutResult) -> None:
     o, m = step.o, step.m
-    newest = put.sent_at >= m.put_at
+    newest = put.sent_at >= m.writes.put_at
     if newest:
-        step.remember(put=None)
+        step.keep(replace(step.m.writes, put=None))
     if put.outcome is not PutOutcome.OK:
-        if newest and m.put is not None:
+        if newest and m.writes.put is not None:
             _put_failed(step, put)
         return
     lease = o.timing.usable_lease(put.state.ttl_s)
     match put.kind:
-        case PutKind.RENEW if (step.m.phase in WRITING or step.m.phase is Phase.STOPPING) and put.state.term >= (m.held_term or 0):
+        case PutKind.RENEW if (step.m.phase in WRITING or step.m.phase is Phase.STOPPING) and put.state.term >= (m.hold.held_term or 0):
             failsafe.ended(step)
             if newest:
                 synchronous.record_answered(step)
@@ -170,7 +174,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
             step.because("the Lease is renewed")
         case PutKind.CLAIM:
             if step.m.phase is Phase.CLAIMING and o.now < put.sent_at + lease and o.server == "standby" and step.supervised:
-                step.remember(grants=(), by_grants=False, serial=0)
+                step.keep(replace(step.m.grants, granted_at=(), by_grants=False, serial=0))
                 _hold(step, put)
                 primary.promote(step, put.state)
             else:
@@ -179,33 +183,38 @@ def _put_answered(step: Step, put: PutResult) -> None:
         case PutKind.BOOTSTRAP:
             step.because("the Lease is ours to make the first server")
         case PutKind.RELEASE:
-            step.remember(held_term=None)
+            step.keep(replace(step.m.hold, held_term=None))
             step.because("the Lease is given back")
 
 
 def _hold(step: Step, put: PutResult) -> None:
     """We hold the Lease by this write: count from its sending, and move the deadline."""
     members = put.state.members
-    again = put.state.term == step.m.held_term
-    step.remember(
-        held_term=put.state.term,
-        renewed_at=max(put.sent_at, step.m.renewed_at) if again else put.sent_at,
-        recorded_ttl=put.state.ttl_s,
+    again = put.state.term == step.m.hold.held_term
+    step.keep(
+        replace(
+            step.m.hold,
+            held_term=put.state.term,
+            renewed_at=max(put.sent_at, step.m.hold.renewed_at) if again else put.sent_at,
+            recorded_ttl=put.state.ttl_s,
+        )
     )
     step.fence(bool(members or step.claimants))
 
 
 def _renewal_unanswered(step: Step) -> None:
     """A renewal hasn't been answered in time: go on as if it never were. An answer that comes later still counts, from its sending."""
-    step.remember(put=None, read_at=step.o.now, renewals_failed=step.m.renewals_failed + 1)
+    step.keep(
+        replace(step.m.writes, put=None, renewals_failed=step.m.writes.renewals_failed + 1), replace(step.m.reads, read_at=step.o.now)
+    )
     step.actions.append(ReadLease())
 
 
 def _put_failed(step: Step, put: PutResult) -> None:
     """No answer counts as no: the Lease is read again, and only what is read then is acted on."""
-    step.remember(read_at=step.o.now)
+    step.keep(replace(step.m.reads, read_at=step.o.now))
     if put.kind is PutKind.RENEW:
-        step.remember(renewals_failed=step.m.renewals_failed + 1)
+        step.keep(replace(step.m.writes, renewals_failed=step.m.writes.renewals_failed + 1))
     if put.kind is PutKind.CLAIM and step.m.phase is Phase.CLAIMING:
         step.go(Phase.SEALED, f"the claim: {put.outcome.value}")
     if put.kind is PutKind.RENEW and put.outcome is PutOutcome.NOT_FOUND and step.m.phase is Phase.PRIMARY:
@@ -220,11 +229,17 @@ def _op_answered(step: Step) -> None:
     assert result is not None
     following.note(step, result)
     if result.outcome is Outcome.OK:
-        step.remember(tries=0, retry_at=0.0)
+        step.keep(replace(step.m.retry, tries=0, retry_at=0.0))
     else:
-        step.remember(tries=step.m.tries + 1, retry_at=step.o.now + min(LONGEST_RETRY_S, 0.25 * 2 ** min(step.m.tries, 7)))
+        step.keep(
+            replace(
+                step.m.retry,
+                tries=step.m.retry.tries + 1,
+                retry_at=step.o.now + min(LONGEST_RETRY_S, 0.25 * 2 ** min(step.m.retry.tries, 7)),
+            )
+        )
     if result.reserves:
-        step.remember(reserve_used=True)
+        step.keep(replace(step.m.storage, reserve_used=True))
         message = f"{' and '.join(result.reserves)} full: what was set aside there was used ({result.op.value})"
         step.actions.append(Announce("Warning", "ReserveUsed", message))
         labels.withdraw(step)
@@ -259,15 +274,18 @@ def _seal_answered(step: Step, result: OpResult) -> None:
             step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")
         return
     at_start = is_start or step.m.phase is Phase.BOOT
-    step.remember(
-        position=result.position,
-        shutdown=result.position if result.shutdown else None,
-        replayed=result.replayed,
-        follow_term=None,
-        promised=None,
-        started=at_start,
-        start_version=step.version if at_start and step.o.lease is not None else None,
+    step.keep(
+        replace(
+            step.m.sealed,
+            position=result.position,
+            shutdown=result.position if result.shutdown else None,
+            replayed=result.replayed,
+            started=at_start,
+            start_version=step.version if at_start and step.o.lease is not None else None,
+        ),
+        replace(step.m.upstream, follow_term=None),
+        replace(step.m.report, promised=None),
     )
     if is_start:
-        step.remember(cloned=False)
+        step.keep(replace(step.m.copying, cloned=False))
     step.go(Phase.SEALED, f"sealed at {result.position}")

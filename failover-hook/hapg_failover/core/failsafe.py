@@ -12,6 +12,8 @@ forgets its promise; it waits as if it had just given one.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .actions import Announce, AnswerGrant, AskGrants, Op
 from .memory import Phase
 from .model import GrantAnswer, GrantRequest, Member
@@ -28,23 +30,23 @@ def remember_written(step: Step, members: tuple[Member, ...]) -> None:
 
     Once one is, no write on an earlier version can succeed any more, so only those on the present one count.
     """
-    earlier = step.m.claimants if step.m.written_on == step.version else ()
-    step.remember(claimants=tuple(sorted({*earlier, *(x.volume for x in members)})), written_on=step.version)
+    earlier = step.m.grants.claimants if step.m.grants.written_on == step.version else ()
+    step.keep(replace(step.m.grants, claimants=tuple(sorted({*earlier, *(x.volume for x in members)})), written_on=step.version))
 
 
 def take(step: Step, answers: tuple[GrantAnswer, ...]) -> None:
     """Take the members' answers, and move the deadline if all of them have granted."""
     m = step.m
-    if m.held_term is None:
+    if m.hold.held_term is None:
         return
-    grants = dict(m.grants)
+    grants = dict(m.grants.granted_at)
     for answer in answers:
-        if answer.granted and answer.term == m.held_term:
+        if answer.granted and answer.term == m.hold.held_term:
             grants[answer.volume] = max(answer.sent_at, grants.get(answer.volume, answer.sent_at))
-    step.remember(grants=tuple(sorted(grants.items())))
+    step.keep(replace(step.m.grants, granted_at=tuple(sorted(grants.items()))))
     until = step.granted_until
     if until is not None and step.holds and step.m.phase in HOLDING and until > step.lease_until:
-        step.remember(by_grants=True)
+        step.keep(replace(step.m.grants, by_grants=True))
         step.fence(True)
         step.because("the API is away; all members have granted that we go on")
     refusals = [f"{a.volume}: {a.reason}" for a in answers if not a.granted]
@@ -56,24 +58,26 @@ def ask(step: Step) -> None:
     """Ask every member, if our last write of the Lease was answered so long ago that one renewal must have failed."""
     o, m, s = step.o, step.m, step.state
     volumes = step.claimants
-    seconds = o.timing.usable_grant(m.recorded_ttl)
-    early = o.now - m.renewed_at < o.timing.ask_after or o.now - m.asked_at < ASK_EVERY_S
-    if s is None or m.held_term is None or not volumes or early or seconds <= 0.0:
+    seconds = o.timing.usable_grant(m.hold.recorded_ttl)
+    early = o.now - m.hold.renewed_at < o.timing.ask_after or o.now - m.grants.asked_at < ASK_EVERY_S
+    if s is None or m.hold.held_term is None or not volumes or early or seconds <= 0.0:
         return
     by_volume = {p.publication.volume: p for p in o.pods if p.publication is not None and p.publication.volume is not None}
     by_name = {p.name: p for p in o.pods}
     found = {v: by_volume.get(v) or next((by_name.get(x.pod) for x in s.members if x.volume == v), None) for v in volumes}
     targets = tuple(sorted((v, p.ip) for v, p in found.items() if p is not None and p.ip is not None))
-    step.remember(asked_at=o.now, serial=m.serial + 1)
-    step.actions.append(AskGrants(GrantRequest(o.me, m.held_term, m.serial + 1, seconds), targets))
+    step.keep(replace(step.m.grants, asked_at=o.now, serial=m.grants.serial + 1))
+    step.actions.append(AskGrants(GrantRequest(o.me, m.hold.held_term, m.grants.serial + 1, seconds), targets))
 
 
 def ended(step: Step) -> None:
     """The Lease was written again: say for how long grants have carried us."""
     o, m = step.o, step.m
-    if m.by_grants:
-        step.remember(by_grants=False)
-        text = f"the Lease could not be renewed for {o.now - m.renewed_at:.1f} s; the server went on because all members had granted it"
+    if m.grants.by_grants:
+        step.keep(replace(step.m.grants, by_grants=False))
+        text = (
+            f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; the server went on because all members had granted it"
+        )
         step.actions.append(Announce("Warning", "WentOnByGrants", text))
 
 
@@ -88,7 +92,13 @@ def _answer(step: Step, request: GrantRequest) -> None:
     trouble = _reason_against(step, request)
     if trouble is None:
         until = step.o.now + step.o.timing.promise(request.seconds)
-        step.remember(promised_until=max(until, step.m.promised_until or 0.0), heard=(request.term, request.serial))
+        step.keep(
+            replace(
+                step.m.grants,
+                promised_until=max(until, step.m.grants.promised_until or 0.0),
+                heard=(request.term, request.serial),
+            )
+        )
     step.actions.append(AnswerGrant(request, trouble is None, trouble or "we don't claim before that"))
 
 
@@ -102,8 +112,8 @@ def _reason_against(step: Step, request: GrantRequest) -> str | None:
         return f"we know term {step.term}, newer than {request.term}"
     if s is not None and s.term == request.term and (s.holder != request.holder or s.release is not None):
         return f"term {s.term} is {s.holder.identity}'s" + (", released" if s.release is not None else "")
-    if (request.term, request.serial) <= m.heard:
-        return f"request {request.serial} is not newer than {m.heard[1]}"
+    if (request.term, request.serial) <= m.grants.heard:
+        return f"request {request.serial} is not newer than {m.grants.heard[1]}"
     if o.lease is not None and o.lease.instead is not None and (gone := o.now - (o.lease.missing_since or o.now)) >= o.timing.overdue:
         return f"the Lease has gone back in the API, and nobody has written it anew for {gone:.1f} s"
     if o.lease is not None and step.age >= o.timing.overdue and o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
@@ -118,13 +128,13 @@ def _follows(step: Step) -> bool:
 def _stands_by(step: Step, request: GrantRequest) -> bool:
     """Tell whether we don't follow yet, but have read that the Lease is the asker's, after the version that a claim of ours was sent on."""
     m, s = step.m, step.state
-    stands_by = m.phase in NOT_YET_FOLLOWING or (m.phase is Phase.CLAIMING and m.put_on != step.version)
+    stands_by = m.phase in NOT_YET_FOLLOWING or (m.phase is Phase.CLAIMING and m.writes.put_on != step.version)
     return stands_by and s is not None and (s.holder, s.term) == (request.holder, request.term)
 
 
 def waits(step: Step) -> str | None:
     """Return why a promise keeps us from claiming, None if none does (rule 4C)."""
-    until = step.m.promised_until
+    until = step.m.grants.promised_until
     if until is None or step.o.now >= until:
         return None
     return f"we have promised not to claim for another {until - step.o.now:.1f} s"

@@ -27,21 +27,21 @@ def note(step: Step, result: OpResult) -> None:
 
 def blame(step: Step, why: str) -> None:
     """Remember what may keep us from streaming."""
-    step.remember(apart=replace(step.m.apart, why=why))
+    step.keep(replace(step.m.telling, apart=replace(step.m.telling.apart, why=why)))
 
 
 def attend(step: Step) -> None:
     """Say why we don't stream once that has lasted; have our pod show it, and no longer than it lasts."""
     o, m, own = step.o, step.m, step.own_pod
     if not _is_apart(step):
-        step.remember(apart=Apart(told_at=m.apart.told_at, shown_at=m.apart.shown_at))
-    elif m.apart.since is None:
-        step.remember(apart=replace(m.apart, since=o.now))
+        step.keep(replace(step.m.telling, apart=Apart(told_at=m.telling.apart.told_at, shown_at=m.telling.apart.shown_at)))
+    elif m.telling.apart.since is None:
+        step.keep(replace(step.m.telling, apart=replace(m.telling.apart, since=o.now)))
     else:
-        _tell(step, o.now - m.apart.since)
-    apart = step.m.apart
+        _tell(step, o.now - m.telling.apart.since)
+    apart = step.m.telling.apart
     if step.show(ANNOTATION, own.not_following if own is not None else None, apart.told, apart.shown_at):
-        step.remember(apart=replace(apart, shown_at=o.now))
+        step.keep(replace(step.m.telling, apart=replace(apart, shown_at=o.now)))
 
 
 def _is_apart(step: Step) -> bool:
@@ -54,11 +54,11 @@ def _is_apart(step: Step) -> bool:
 
 def _tell(step: Step, lasted: float) -> None:
     o, m, s = step.o, step.m, step.state
-    settled = m.apart.why or o.now - m.op_ended >= SETTLE_S
-    if lasted < TELL_AFTER_S or m.op is not None or not settled or s is None:
+    settled = m.telling.apart.why or o.now - m.operation.op_ended >= SETTLE_S
+    if lasted < TELL_AFTER_S or m.operation.op is not None or not settled or s is None:
         return
-    why = m.apart.why or (UNKNOWN if m.phase is Phase.FOLLOW else step.reason)
-    if o.now - m.apart.told_at < (TELL_AGAIN_S if why == m.apart.told else CHANGED_S):
+    why = m.telling.apart.why or (UNKNOWN if m.phase is Phase.FOLLOW else step.reason)
+    if o.now - m.telling.apart.told_at < (TELL_AGAIN_S if why == m.telling.apart.told else CHANGED_S):
         return
     step.actions.append(Announce("Warning", "NotFollowing", f"it doesn't stream from {s.holder.pod}: {why}"))
-    step.remember(apart=replace(m.apart, told=why, told_at=o.now))
+    step.keep(replace(step.m.telling, apart=replace(m.telling.apart, told=why, told_at=o.now)))

@@ -30,8 +30,8 @@ def attend(step: Step) -> None:
     except ValueError as error:
         _refuse(step, text, "", f"the request is unreadable: {error}")
         return
-    if m.phase in (Phase.PROMOTING, Phase.PRIMARY) and m.held_term is not None and m.held_term > request.term:
-        step.answer(requests.FORCE, text, request.id, "taken", f"promoted under term {m.held_term}")
+    if m.phase in (Phase.PROMOTING, Phase.PRIMARY) and m.hold.held_term is not None and m.hold.held_term > request.term:
+        step.answer(requests.FORCE, text, request.id, "taken", f"promoted under term {m.hold.held_term}")
     elif m.phase in (Phase.EMPTY, Phase.DAMAGED):
         _refuse(step, text, request.id, f"the volume is {step.o.volume_state.value} and can't be promoted")
     elif step.o.lease is not None and m.phase in (Phase.SEALED, Phase.FOLLOW, Phase.PRIMARY) and request.version != step.version:

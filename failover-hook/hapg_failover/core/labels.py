@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import failsafe, switchover
 from .actions import Label
 from .memory import Phase
@@ -16,10 +18,10 @@ def primary(step: Step) -> None:
     """Label ourselves primary first, then strip every other primary label; no client comes to a server that is about to be left."""
     o, m = step.o, step.m
     own = step.own_pod
-    if switchover.lives_on_reserve(step) and (m.handover is not None or o.now - m.promoted_at < PARTING_S):
+    if switchover.lives_on_reserve(step) and (m.succession.handover is not None or o.now - m.reign.promoted_at < PARTING_S):
         withdraw(step)
         return
-    if own is None or o.now - m.label_at < 0.5 or (m.handover is not None and m.handover.routed is not None):
+    if own is None or o.now - m.reign.label_at < 0.5 or (m.succession.handover is not None and m.succession.handover.routed is not None):
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
     if own.role != "primary":
@@ -27,13 +29,13 @@ def primary(step: Step) -> None:
     for pod in others:
         step.actions.append(Label(pod.name, pod.uid, "replica"))
     if own.role != "primary" or others:
-        step.remember(label_at=o.now)
+        step.keep(replace(step.m.reign, label_at=o.now))
 
 
 def withdraw(step: Step) -> None:
     """Send no client to our server, which has only what was set aside: they would use it up."""
     own = step.own_pod
-    if own is not None and own.role == "primary" and step.o.now - step.m.label_at >= 0.5:
+    if own is not None and own.role == "primary" and step.o.now - step.m.reign.label_at >= 0.5:
         _strip(step, own)
 
 
@@ -41,7 +43,7 @@ def replica(step: Step) -> None:
     """See to it that our own pod's role says replica, unless the holder may have labelled it for what comes next."""
     o, m, s = step.o, step.m, step.state
     own = step.own_pod
-    if own is None or own.role == "replica" or o.now - m.label_at < 1.0:
+    if own is None or own.role == "replica" or o.now - m.reign.label_at < 1.0:
         return
     if switchover.is_chosen(step) or (s is not None and s.release is None and s.holder.uid in o.gone):
         return
@@ -56,7 +58,7 @@ def time_is_up(step: Step, s: LeaseState) -> None:
     """
     o, m = step.o, step.m
     latest = o.timing.claim_after(s.ttl_s) - PROXY_S
-    if not o.timing.lease <= step.age < latest or failsafe.waits(step) is not None or o.now - m.label_at < 1.0:
+    if not o.timing.lease <= step.age < latest or failsafe.waits(step) is not None or o.now - m.reign.label_at < 1.0:
         return
     for pod in o.pods:
         if pod.uid == s.holder.uid and pod.role == "primary":
@@ -64,5 +66,5 @@ def time_is_up(step: Step, s: LeaseState) -> None:
 
 
 def _strip(step: Step, pod: Pod) -> None:
-    step.remember(label_at=step.o.now)
+    step.keep(replace(step.m.reign, label_at=step.o.now))
     step.actions.append(Label(pod.name, pod.uid, "replica"))

@@ -20,7 +20,7 @@ def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float)
     members have come or gone. A replica that follows has nothing to do while it hears of renewals. What happens is reported to both.
     Else there are retries and requests for grants to make, and at each age of another's Lease something else from then on.
     """
-    if m.handover is not None:
+    if m.succession.handover is not None:
         return HAND_OVER_TURN_S
     steady_for = _steady_for(m, timing, lease, now)
     turn = STEADY_TURN_S if m.phase is Phase.PRIMARY else FOLLOWING_TURN_S
@@ -30,9 +30,9 @@ def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float)
 
 def _steady_for(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
     """Return for how many seconds nothing is to be done unless something happens; 0 or less if there may be."""
-    if m.phase is Phase.PRIMARY and m.renewed_at >= m.put_at:
-        return m.renewed_at + timing.renew - now
-    if m.phase is Phase.FOLLOW and m.op is None and lease is not None and lease.state is not None:
+    if m.phase is Phase.PRIMARY and m.hold.renewed_at >= m.writes.put_at:
+        return m.hold.renewed_at + timing.renew - now
+    if m.phase is Phase.FOLLOW and m.operation.op is None and lease is not None and lease.state is not None:
         return min(lease.last_read + timing.quiet_after, lease.first_seen + timing.overdue) - now
     return 0.0
 

@@ -28,13 +28,13 @@ def promote(step: Step, claimed: LeaseState) -> None:
     """Our claim has succeeded in time: promote onto the reserved timeline."""
     step.go(Phase.PROMOTING, f"term {claimed.term} is ours")
     setting = synchronous.at_promotion(step, claimed)
-    step.remember(ordered=setting)
+    step.keep(replace(step.m.sync, ordered=setting))
     step.run(
         Op.PROMOTE,
         f"term {claimed.term} is ours: promote onto timeline {claimed.timeline}",
         timeline=claimed.timeline,
         term=claimed.term,
-        own=step.m.position,
+        own=step.m.sealed.position,
         setting=setting,
     )
 
@@ -44,28 +44,33 @@ def promoted(step: Step, result: OpResult) -> None:
     if step.m.phase is not Phase.PROMOTING:
         return
     if result.outcome is Outcome.OK:
-        step.remember(position=None, promised=None, started=False, label_at=0.0, successor=None, promoted_at=step.o.now, checkpointed=False)
+        step.keep(
+            replace(step.m.sealed, position=None, started=False),
+            replace(step.m.report, promised=None),
+            replace(step.m.reign, label_at=0.0, promoted_at=step.o.now, checkpointed=False),
+            replace(step.m.succession, successor=None),
+        )
         synchronous.promoted(step, result)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
-        step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.held_term}: {result.text}"))
+        step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.hold.held_term}: {result.text}"))
         labels.primary(step)
         return
-    if result.unbegun and step.m.held_term is not None:
-        nothing_begun(step, step.m.held_term)
-    step.remember(failed_until=step.o.now + FAILED_S)
+    if result.unbegun and step.m.hold.held_term is not None:
+        nothing_begun(step, step.m.hold.held_term)
+    step.keep(replace(step.m.retry, failed_until=step.o.now + FAILED_S))
     step.actions.append(Announce("Warning", "PromotionFailed", result.text))
     step.kill(f"promotion failed: {result.text}", 0.0)
 
 
 def nothing_begun(step: Step, term: int) -> None:
     """No promotion was ordered under `term`, or it was refused: the timeline that our claim reserved may be reserved again."""
-    step.remember(unbegun=(term, step.m.reserved))
+    step.keep(replace(step.m.hold, unbegun=(term, step.m.hold.reserved)))
 
 
 def writing(step: Step) -> None:
     """Promoting or primary: see that the Lease is ours, renew it, keep members and labels right."""
     o, m, s = step.o, step.m, step.state
-    if s is not None and (s.holder != o.me or (not step.holds and m.put is None)):
+    if s is not None and (s.holder != o.me or (not step.holds and m.writes.put is None)):
         step.kill(f"the Lease is {s.holder.identity}'s under term {s.term}" + (", released" if s.release else ""), 0.0)
         return
     # A promotion that we have ordered tells by itself how it has ended.
@@ -73,7 +78,7 @@ def writing(step: Step) -> None:
     if step.server_known and lost:
         step.forget_server()
         hold_s = storage.hold(o.room, o.segment, o.timing.restart)
-        step.remember(dead_reason="the server died", hold_s=hold_s, held_term=None)
+        step.keep(replace(step.m.hold, dead_reason="the server died", hold_s=hold_s, held_term=None))
         step.go(Phase.DOWN, "the server is dead: every process of its container has been killed")
         step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
         down(step)
@@ -84,7 +89,7 @@ def writing(step: Step) -> None:
             return
     if m.phase is Phase.PROMOTING and not busy(step) and o.position is not None:
         # An agent that has started since the promotion was ordered.
-        step.remember(checkpointed=False)
+        step.keep(replace(step.m.reign, checkpointed=False))
         step.go(Phase.PRIMARY, f"our server has recovered, and writes on timeline {o.position.timeline}")
         return
     if m.phase is Phase.PROMOTING and _recovers(step):
@@ -106,7 +111,7 @@ def _recovers(step: Step) -> bool:
     o, m = step.o, step.m
     silent_for = o.now - max(recovery.moved_since(o.recovery, m.phase_since), o.probe_at)
     if silent_for > PROMOTION_SILENT_S:
-        step.remember(failed_until=o.now + FAILED_S)
+        step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
         message = f"the server that is promoted shows no progress, and nothing could be written to the {o.probe_on}, for {silent_for:.0f} s"
         step.actions.append(Announce("Warning", "PromotionFailed", message))
         step.kill(message, 0.0)
@@ -124,18 +129,18 @@ def _unfit(step: Step) -> bool:
     """
     o, m = step.o, step.m
     if o.position is None and o.now - m.phase_since > UNPROVEN_S and not o.greeting.crowded:
-        step.remember(failed_until=o.now + FAILED_S)
+        step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
         step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
         return True
     if _is_stuck(step):
-        step.remember(failed_until=o.now + FAILED_S)
+        step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
         message = f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
         step.actions.append(Announce("Warning", "StorageStuck", f"{message}: the server is killed and the Lease given back"))
         step.kill(message, 0.0)
         return True
     refused = responsive.trouble(o.greeting, m.phase_since)
     if refused is not None:
-        step.remember(failed_until=o.now + SUSPECT_S)
+        step.keep(replace(step.m.retry, failed_until=o.now + SUSPECT_S))
         step.actions.append(Announce("Warning", "ServerUnresponsive", f"{refused}: the server is killed and the Lease given back"))
         step.kill(refused, storage.hold(o.room, o.segment, o.timing.restart))
         return True
@@ -146,12 +151,12 @@ def _is_stuck(step: Step) -> bool:
     """Tell whether the data volume takes no writes, and hasn't for a while in which we looked: one look after a freeze proves nothing."""
     o, m = step.o, step.m
     if not storage.is_silent(o, m.phase_since):
-        step.remember(stuck_since=None)
+        step.keep(replace(step.m.storage, stuck_since=None))
         return False
-    if m.stuck_since is None:
-        step.remember(stuck_since=o.now)
+    if m.storage.stuck_since is None:
+        step.keep(replace(step.m.storage, stuck_since=o.now))
         return False
-    return o.now - m.stuck_since >= storage.STUCK_S
+    return o.now - m.storage.stuck_since >= storage.STUCK_S
 
 
 def _healthy(step: Step) -> str | None:
@@ -180,7 +185,7 @@ class _Content:
 
 def _renew(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
-    if s is None or m.put is not None or not step.holds:
+    if s is None or m.writes.put is not None or not step.holds:
         return
     content = _content(step, s)
     if not _is_due(step) and not _is_news(step, s, content):
@@ -220,12 +225,12 @@ def _content(step: Step, s: LeaseState) -> _Content:
     members, record = s.members, s.sync
     if m.phase is Phase.PRIMARY and not o.blind:
         flushed = o.position.lsn if o.position else None
-        members = next_members(s.members, o.streaming, o.pods, flushed, o.now, o.now - m.phase_since, m.former)
+        members = next_members(s.members, o.streaming, o.pods, flushed, o.now, o.now - m.phase_since, m.hold.former)
         members = synchronous.keep_recorded(s.members, members, s.sync)
-        if o.now - m.renewed_at >= o.timing.renew:
+        if o.now - m.hold.renewed_at >= o.timing.renew:
             members = with_streaming(s.members, members)
         record = synchronous.next_record(step, members)
-    successor = step.m.successor if step.m.handover is not None else None
+    successor = step.m.succession.successor if step.m.succession.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
     writes = m.phase is Phase.PRIMARY and s.recovery is not None
     return _Content(members, record, successor, named, writes, o.lease is not None and o.lease.instead is not None)
@@ -233,13 +238,13 @@ def _content(step: Step, s: LeaseState) -> _Content:
 
 def _is_due(step: Step) -> bool:
     o, m = step.o, step.m
-    return o.now - m.renewed_at >= o.timing.renew and o.now - m.put_at >= RETRY_PUT_S
+    return o.now - m.hold.renewed_at >= o.timing.renew and o.now - m.writes.put_at >= RETRY_PUT_S
 
 
 def _is_news(step: Step, s: LeaseState, content: _Content) -> bool:
     """Something is to be written before the next renewal is due."""
     changed = content.gone_back or is_news(s.members, content.members) or content.record != s.sync or content.writes
-    return content.named or (changed and step.o.now - step.m.put_at >= RETRY_PUT_S)
+    return content.named or (changed and step.o.now - step.m.writes.put_at >= RETRY_PUT_S)
 
 
 def _why(s: LeaseState, content: _Content) -> str:
@@ -267,19 +272,19 @@ def _checkpoint(step: Step) -> None:
     The one that PostgreSQL makes at a promotion takes its time (checkpoint_completion_target). Not on a full volume (see switchover).
     """
     o, m = step.o, step.m
-    if not m.checkpointed and o.now - m.promoted_at >= CHECKPOINT_AFTER_S and not step.full:
-        step.remember(checkpointed=True)
+    if not m.reign.checkpointed and o.now - m.reign.promoted_at >= CHECKPOINT_AFTER_S and not step.full:
+        step.keep(replace(step.m.reign, checkpointed=True))
         step.actions.append(Checkpoint())
 
 
 def _slots(step: Step) -> None:
     """Keep a replication slot for each other member."""
     o, m, s = step.o, step.m, step.state
-    if o.slots is None or s is None or o.now - m.slots_at < SLOTS_AGAIN_S:
+    if o.slots is None or s is None or o.now - m.reign.slots_at < SLOTS_AGAIN_S:
         return
     change = slots.plan(o.me.pod, o.replicas, s.members, o.streaming, o.slots)
     if change.make or change.drop:
-        step.remember(slots_at=o.now)
+        step.keep(replace(step.m.reign, slots_at=o.now))
         step.actions.append(ChangeSlots(change.make, change.drop))
 
 
@@ -287,7 +292,7 @@ def stopping(step: Step) -> None:
     """We hand over, or end: keep the Lease while the server stops, then give it back, and end or start again as a replica."""
     o, m, s = step.o, step.m, step.state
     if busy(step):
-        if m.held_term is not None:
+        if m.hold.held_term is not None:
             _renew(step)
             _ask_for_grants(step)
         return
@@ -295,28 +300,28 @@ def stopping(step: Step) -> None:
         step.because("waiting for the supervisor's word on the server")
         return
     if o.server != "down":
-        if o.now >= m.retry_at:
+        if o.now >= m.retry.retry_at:
             step.run(Op.STOP, "stop the server")
         return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
     # After TTL anybody may claim: a release has no use any more, and may be refused for ever, as when the release was uninstalled.
-    if ours and o.now - max(m.renewed_at, m.op_ended, m.phase_since) <= o.timing.ttl:
-        if m.put is None and (m.put_at <= m.op_ended or o.now - m.put_at >= RETRY_PUT_S):
+    if ours and o.now - max(m.hold.renewed_at, m.operation.op_ended, m.phase_since) <= o.timing.ttl:
+        if m.writes.put is None and (m.writes.put_at <= m.operation.op_ended or o.now - m.writes.put_at >= RETRY_PUT_S):
             step.release("the server is down: the Lease is given back", switchover.release(step))
         return
-    if m.put is None and switchover.stays(step):
+    if m.writes.put is None and switchover.stays(step):
         switchover.start_again(step)
         return
-    if m.successor is not None and o.now - m.put_at < LINGER_S:
-        step.because(f"the Lease is given back to {m.successor}; our address refuses clients until they are routed there")
+    if m.succession.successor is not None and o.now - m.writes.put_at < LINGER_S:
+        step.because(f"the Lease is given back to {m.succession.successor}; our address refuses clients until they are routed there")
         return
-    if m.put is None:
+    if m.writes.put is None:
         step.do(Exit(), "the server is down and the Lease " + ("has run out" if ours else "isn't ours") + ": the container may end")
 
 
 def stopped(step: Step, result: OpResult) -> None:
     """The server was stopped for good; a clean end of WAL goes into the release."""
-    step.remember(position=result.position if result.outcome is Outcome.OK else None)
+    step.keep(replace(step.m.sealed, position=result.position if result.outcome is Outcome.OK else None))
     step.because(f"{result.op.value}: {result.outcome.value} {result.text}".rstrip())
     if step.m.phase is not Phase.STOPPING:
         step.forget_server()
@@ -329,7 +334,7 @@ def down(step: Step) -> None:
     """Our server, which could write, is dead: give the Lease back, tell what the volume has, start it again sealed."""
     o, m, s = step.o, step.m, step.state
     if o.deleting:
-        step.remember(position=None)
+        step.keep(replace(step.m.sealed, position=None))
         step.go(Phase.STOPPING, "the pod is going away")
         return
     if busy(step, Op.START):
@@ -340,16 +345,16 @@ def down(step: Step) -> None:
     if not step.server_known or o.server != "down":
         step.because("waiting for the supervisor's word that the server is dead")
         if step.server_known and not busy(step) and o.now - m.phase_since >= KILL_AGAIN_S:
-            step.remember(phase_since=o.now)
+            step.restart_phase()
             step.do(Kill(), "the server still runs: kill it again")
         return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
-    if ours and m.put is None and (m.put_at <= m.phase_since or o.now - m.put_at >= RETRY_PUT_S):
+    if ours and m.writes.put is None and (m.writes.put_at <= m.phase_since or o.now - m.writes.put_at >= RETRY_PUT_S):
         step.release(
             "the server is dead: the Lease is given back with proof",
-            Release(m.dead_reason or "the server died", clean=False, hold_s=m.hold_s),
+            Release(m.hold.dead_reason or "the server died", clean=False, hold_s=m.hold.hold_s),
         )
-    if not busy(step) and o.now >= m.retry_at:
+    if not busy(step) and o.now >= m.retry.retry_at:
         step.start("start the server again, sealed")
     tell_what_is_left(step)
 
@@ -357,7 +362,7 @@ def down(step: Step) -> None:
 def tell_what_is_left(step: Step) -> None:
     """If a member has published all that our volume may hold, say so at once: nobody need wait for our restart (rule 9)."""
     o, m, s = step.o, step.m, step.state
-    if s is None or s.release is None or s.volume != o.volume or m.position is not None:
+    if s is None or s.release is None or s.volume != o.volume or m.sealed.position is not None:
         return
     best: Position | None = max(
         (
@@ -374,9 +379,9 @@ def tell_what_is_left(step: Step) -> None:
     if best is None:
         return
     if o.checked is not None and o.checked.position == best and not o.checked.exists:
-        step.remember(position=best)
+        step.keep(replace(step.m.sealed, position=best))
         step.publish(False, f"our volume holds nothing beyond {best}")
-        step.remember(position=None)
-    elif m.checked != best:
-        step.remember(checked=best)
+        step.keep(replace(step.m.sealed, position=None))
+    elif m.reads.checked != best:
+        step.keep(replace(step.m.reads, checked=best))
         step.actions.append(CheckRecord(best))

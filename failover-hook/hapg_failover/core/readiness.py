@@ -7,6 +7,8 @@ through a failover, in which nobody streams for a moment, so that readers don't 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .memory import Memory, Phase
 from .step import Step
 
@@ -19,14 +21,22 @@ def note(step: Step) -> None:
     """Remember when this member was last seen to be the primary, or to have joined; forget it once it is known to be out."""
     o, m = step.o, step.m
     if m.phase in (Phase.EMPTY, Phase.DAMAGED) or _is_out(step):
-        step.remember(joined_at=None)
-    elif (m.joined_at is None or o.now - m.joined_at >= NOTED_EVERY_S) and (m.phase is Phase.PRIMARY or _has_joined(step)):
-        step.remember(joined_at=o.now)
+        step.keep(replace(step.m.upstream, joined_at=None))
+    elif (m.upstream.joined_at is None or o.now - m.upstream.joined_at >= NOTED_EVERY_S) and (
+        m.phase is Phase.PRIMARY or _has_joined(step)
+    ):
+        step.keep(replace(step.m.upstream, joined_at=o.now))
 
 
 def _has_joined(step: Step) -> bool:
     o, m, s = step.o, step.m, step.state
-    if m.phase is not Phase.FOLLOW or m.op is not None or s is None or o.lease is None or o.lease.first_seen < m.phase_since + LOOK_S:
+    if (
+        m.phase is not Phase.FOLLOW
+        or m.operation.op is not None
+        or s is None
+        or o.lease is None
+        or o.lease.first_seen < m.phase_since + LOOK_S
+    ):
         return False
     return any(x.volume == o.volume and x.streaming for x in s.members)
 
@@ -36,7 +46,7 @@ def _is_out(step: Step) -> bool:
     o, m, s = step.o, step.m, step.state
     if o.foreign:
         return True
-    if s is not None and m.position is not None and m.position.timeline > s.timeline and o.max_term <= s.term:
+    if s is not None and m.sealed.position is not None and m.sealed.position.timeline > s.timeline and o.max_term <= s.term:
         return True
     if m.phase is not Phase.FOLLOW or s is None or not step.live_holder:
         return False
@@ -45,4 +55,4 @@ def _is_out(step: Step) -> bool:
 
 def is_ready(memory: Memory, now: float, unready_s: float) -> bool:
     """Tell whether a pod whose server runs is ready. now: boot time; unready_s: how long one that doesn't stream any more stays so."""
-    return memory.joined_at is not None and now - memory.joined_at < unready_s
+    return memory.upstream.joined_at is not None and now - memory.upstream.joined_at < unready_s

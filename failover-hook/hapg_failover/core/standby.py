@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import candidacy, cloning, election, following, labels, rejoin, storage, switchover, synchronous
 from .actions import Announce, Op, ReadLease
 from .memory import Phase
@@ -30,9 +32,9 @@ def sealed(step: Step) -> None:
     if o.lease is None:
         step.because("the Lease hasn't been read yet")
         return
-    if step.m.started and step.m.start_version is None:
+    if step.m.sealed.started and step.m.sealed.start_version is None:
         # Whatever is read first may be what an agent before us has published under.
-        step.remember(start_version=step.version)
+        step.keep(replace(step.m.sealed, start_version=step.version))
     if s is None:
         candidacy.resume(step)
         return
@@ -54,7 +56,7 @@ def sealed(step: Step) -> None:
 def _not_sealed_any_more(step: Step) -> bool:
     o, m = step.o, step.m
     if busy(step):
-        step.because(f"{m.op.value if m.op else ''} is under way")
+        step.because(f"{m.operation.op.value if m.operation.op else ''} is under way")
     elif o.deleting:
         step.run(Op.STOP, "the pod is going away: stop the standby")
         step.go(Phase.STOPPING, step.reason)
@@ -107,7 +109,7 @@ def _gives_back(step: Step, s: LeaseState) -> bool:
         return False
     step.release(
         "the Lease is ours but our server can't write: give it back and stand as a candidate",
-        Release(step.m.dead_reason or "the failover container was restarted", clean=False, hold_s=step.m.hold_s),
+        Release(step.m.hold.dead_reason or "the failover container was restarted", clean=False, hold_s=step.m.hold.hold_s),
     )
     return True
 
@@ -134,9 +136,9 @@ def _is_awaited(step: Step, s: LeaseState) -> bool:
     if not step.live_holder or o.now - m.phase_since >= SUCCESSION_S:
         return False
     if switchover.is_chosen(step):
-        step.because(f"sealed at {m.position}; {s.holder.pod} is about to hand over to us")
+        step.because(f"sealed at {m.sealed.position}; {s.holder.pod} is about to hand over to us")
     elif s.holder.uid in o.gone:
-        step.because(f"sealed at {m.position}; the pod {s.holder.pod} is gone")
+        step.because(f"sealed at {m.sealed.position}; the pod {s.holder.pod} is gone")
     else:
         return False
     return True
@@ -145,7 +147,9 @@ def _is_awaited(step: Step, s: LeaseState) -> bool:
 def _joins(step: Step, s: LeaseState) -> bool:
     """A holder lives, and we have published nothing under this version: show our volume, and follow."""
     o, m = step.o, step.m
-    fresh = not (m.started and step.version == m.start_version) and (m.promised is None or m.promised[0] != step.version)
+    fresh = not (m.sealed.started and step.version == m.sealed.start_version) and (
+        m.report.promised is None or m.report.promised[0] != step.version
+    )
     if not step.live_holder or not fresh:
         return False
     told = step.own_publication
@@ -165,11 +169,11 @@ def _joins(step: Step, s: LeaseState) -> bool:
 def _stand(step: Step, s: LeaseState) -> None:
     """Publish our position, and stand as a candidate."""
     m, me = step.m, step.candidate()
-    if s.release is None and step.age < step.o.timing.overdue and m.promised is not None and m.promised[0] == step.version:
+    if s.release is None and step.age < step.o.timing.overdue and m.report.promised is not None and m.report.promised[0] == step.version:
         step.because("published; waiting for the Lease to change")
         return
     if me is None or not election.is_successor(me, s):
-        step.publish(True, f"sealed at {m.position}: our position for the election")
+        step.publish(True, f"sealed at {m.sealed.position}: our position for the election")
     if not step.actions:
         candidacy.stand(step, s)
 
@@ -183,20 +187,20 @@ def _wait_for_room(step: Step) -> None:
 
 def _follow(step: Step, s: LeaseState) -> None:
     o, m = step.o, step.m
-    if o.now < m.retry_at:
+    if o.now < m.retry.retry_at:
         step.because(f"waiting before the next try to follow {s.holder.pod}")
         return
     if s.recovery is not None:
         step.because(f"{s.holder.pod} can't be followed before it writes: {s.recovery}")
         return
     assert s.address is not None
-    step.remember(follow_term=s.term)
+    step.keep(replace(step.m.upstream, follow_term=s.term))
     step.run(
         Op.FOLLOW,
         f"{s.holder.pod} holds the Lease under term {s.term}: follow it",
         host=s.address,
         timeline=s.timeline,
-        own=m.position,
+        own=m.sealed.position,
     )
 
 
@@ -205,7 +209,7 @@ def follow(step: Step) -> None:
     o, s = step.o, step.state
     labels.replica(step)
     if busy(step):
-        step.because(f"{step.m.op.value if step.m.op else ''} is under way")
+        step.because(f"{step.m.operation.op.value if step.m.operation.op else ''} is under way")
     elif o.server != "standby" and step.server_known:
         _server_ended(step)
     elif o.deleting:
@@ -215,8 +219,8 @@ def follow(step: Step) -> None:
     elif s is None:
         step.run(Op.SEAL, f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal", slow=True)
     elif not (_follows_another(step, s) or _expects_the_end(step, s, o.lease) or _needs_a_change(step, s)):
-        if step.m.copies and any(x.volume == o.volume for x in s.members):
-            step.remember(copies=0, copy_at=0.0)
+        if step.m.copying.copies and any(x.volume == o.volume for x in s.members):
+            step.keep(replace(step.m.copying, copies=0, copy_at=0.0))
         step.because(f"following {s.holder.pod}")
 
 
@@ -227,7 +231,7 @@ def _follows_another(step: Step, s: LeaseState) -> bool:
         step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal", **dead)
     elif s.holder == step.o.me:
         step.run(Op.SEAL, "the Lease is ours but our server follows: seal")
-    elif s.term != step.m.follow_term:
+    elif s.term != step.m.upstream.follow_term:
         _refollow(step, s)
     else:
         return False
@@ -253,7 +257,7 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
     m = step.m
     if step.full:
         step.run(Op.SEAL, f"{storage.full_message(step.o)}: seal")
-    elif m.mode is not None and m.mode != step.due_mode:
+    elif m.upstream.mode is not None and m.upstream.mode != step.due_mode:
         step.start(f"the standby is to be {step.due_mode} now: restart it")
     elif synchronous.unguarded(step):
         step.start(UNGUARDED)
@@ -275,7 +279,7 @@ def _leave(step: Step, s: LeaseState | None) -> None:
     doesn't see the primary go.
     """
     o, m = step.o, step.m
-    since = o.now if m.leaving_since is None else m.leaving_since
+    since = o.now if m.upstream.leaving_since is None else m.upstream.leaving_since
     left = since + min(STAY_S, step.grace - LEAVE_GRACE_S) - o.now
     knows = o.lease is not None and o.lease.last_read >= since
     primary_leaves = s is not None and (s.holder.uid in o.gone or any(p.uid == s.holder.uid and p.deleting for p in o.pods))
@@ -292,7 +296,7 @@ def _leave(step: Step, s: LeaseState | None) -> None:
 def _seal_at(step: Step, s: LeaseState) -> float:
     """Return how old the Lease is, in seconds, when nothing is lost by sealing: its holder is dead, and by our own promise as well."""
     o, m = step.o, step.m
-    promised = m.promised_until - o.lease.first_seen if m.promised_until is not None and o.lease is not None else 0.0
+    promised = m.grants.promised_until - o.lease.first_seen if m.grants.promised_until is not None and o.lease is not None else 0.0
     return max(o.timing.seal_after(s.ttl_s), promised)
 
 
@@ -306,14 +310,15 @@ def _suspect(step: Step, s: LeaseState, lease: LeaseView) -> None:
     elif lease.last_read >= since:
         labels.time_is_up(step, s)
         step.because(f"the Lease of {s.holder.pod} is overdue; it may write, and is followed, for another {seal_at - step.age:.1f} s")
-    elif m.read_at < since or o.now - m.read_at >= OVERDUE_READ_S:
-        step.remember(read_at=o.now)
+    elif m.reads.read_at < since or o.now - m.reads.read_at >= OVERDUE_READ_S:
+        step.keep(replace(step.m.reads, read_at=o.now))
         step.do(ReadLease(), "the Lease is overdue: read it afresh before suspecting anybody")
 
 
 def _refollow(step: Step, s: LeaseState) -> None:
-    if step.o.now >= step.m.retry_at and s.address is not None:
-        step.remember(follow_term=s.term, phase_since=step.o.now)
+    if step.o.now >= step.m.retry.retry_at and s.address is not None:
+        step.restart_phase()
+        step.keep(replace(step.m.upstream, follow_term=s.term))
         step.run(Op.FOLLOW, f"follow {s.holder.pod}, which holds term {s.term}", host=s.address, timeline=s.timeline)
 
 
@@ -327,15 +332,23 @@ def follow_answered(step: Step, result: OpResult) -> None:
     s = step.state
     host = s.address if s is not None else None
     if result.outcome is Outcome.OK:
-        step.remember(position=None, started=False, mode=step.m.mode or step.o.standby_mode, reserve_used=False)
-        if step.m.warm_until > step.o.now:
-            step.remember(warm_until=min(step.m.warm_until, step.o.now + HOT_AGAIN_UNDER_ANOTHER_S))
+        step.keep(
+            replace(step.m.sealed, position=None, started=False),
+            replace(step.m.upstream, mode=step.m.upstream.mode or step.o.standby_mode),
+            replace(step.m.storage, reserve_used=False),
+        )
+        if step.m.retry.warm_until > step.o.now:
+            step.keep(replace(step.m.retry, warm_until=min(step.m.retry.warm_until, step.o.now + HOT_AGAIN_UNDER_ANOTHER_S)))
         step.go(Phase.FOLLOW, f"following: {result.text}")
-    elif result.outcome is Outcome.FAILED or s is None or host is None or not step.live_holder or step.o.now < step.m.copy_at:
-        retry_at = max(step.o.now + FOLLOW_RETRY_S, 0.0 if result.outcome is Outcome.FAILED else step.m.copy_at)
-        step.remember(retry_at=retry_at, position=result.position, follow_term=None)
+    elif result.outcome is Outcome.FAILED or s is None or host is None or not step.live_holder or step.o.now < step.m.copying.copy_at:
+        retry_at = max(step.o.now + FOLLOW_RETRY_S, 0.0 if result.outcome is Outcome.FAILED else step.m.copying.copy_at)
+        step.keep(
+            replace(step.m.retry, retry_at=retry_at),
+            replace(step.m.sealed, position=result.position),
+            replace(step.m.upstream, follow_term=None),
+        )
         step.go(Phase.SEALED if result.position is not None else Phase.BOOT, f"can't follow yet: {result.text}")
-    elif result.outcome is Outcome.FORKED and step.m.copies < rejoin.REWIND_TRIES:
+    elif result.outcome is Outcome.FORKED and step.m.copying.copies < rejoin.REWIND_TRIES:
         step.actions.append(Announce("Normal", "Rewind", result.text))
         step.copy(Op.REWIND, f"rewind: {result.text}", host, timeline=s.timeline)
     else:

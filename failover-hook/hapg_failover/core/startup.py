@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import labels, storage, synchronous
 from .actions import Announce, Op
 from .memory import Phase
@@ -20,7 +22,7 @@ def boot(step: Step) -> None:
     """A supervisor is there: find out what its server and its volume are."""
     o, m = step.o, step.m
     labels.replica(step)
-    if busy(step) or o.now < m.retry_at or not step.server_known:
+    if busy(step) or o.now < m.retry.retry_at or not step.server_known:
         step.because("waiting" if busy(step) else "waiting for the supervisor, or before the next try")
         return
     if o.server == "primary":
@@ -57,7 +59,7 @@ def _resume_primary(step: Step) -> None:
     if o.lease is None:
         step.because("a primary runs; the Lease hasn't been read yet, so nothing is extended")
     elif s is not None and s.holder == o.me and s.release is None and s.term == o.term_in_force:
-        step.remember(held_term=s.term, recorded_ttl=s.ttl_s, mode=o.standby_mode)
+        step.keep(replace(step.m.hold, held_term=s.term, recorded_ttl=s.ttl_s), replace(step.m.upstream, mode=o.standby_mode))
         if o.in_production or o.position is not None:
             step.go(Phase.PRIMARY, "our server is the primary and the Lease is ours: renew it")
         else:
@@ -78,20 +80,20 @@ def start_failed(step: Step, result: OpResult) -> None:
     o, m = step.o, step.m
     if result.outcome in (Outcome.ROOM, Outcome.REFUSED, Outcome.UNPROVEN):
         # Nothing says that it is the data: such a try doesn't count.
-        step.remember(tries=m.tries - 1, retry_at=o.now + START_AGAIN_S)
+        step.keep(replace(step.m.retry, tries=m.retry.tries - 1, retry_at=o.now + START_AGAIN_S))
         if result.outcome is Outcome.ROOM:
             step.tell("DiskFull", f"the server can't be started: {storage.full_message(o)}")
         elif result.outcome is Outcome.UNPROVEN:
             step.tell("StartFailed", f"the server does not start, its data is kept: {result.text}")
-    elif m.mode == "hot" and m.tries >= HOT_TRIES:
-        step.remember(warm_until=o.now + HOT_AGAIN_S)
+    elif m.upstream.mode == "hot" and m.retry.tries >= HOT_TRIES:
+        step.keep(replace(step.m.retry, warm_until=o.now + HOT_AGAIN_S))
         message = f"the server doesn't start as a hot standby, as when the primary has a higher max_connections: {result.text}"
         step.actions.append(Announce("Warning", "WarmStart", f"{message}; it is started warm, and hot again in {HOT_AGAIN_S:g} s"))
-    elif m.tries >= START_TRIES and m.cloned:
+    elif m.retry.tries >= START_TRIES and m.copying.cloned:
         step.tell("StartFailed", f"a fresh clone doesn't start either, so it isn't the data: {result.text}")
-    elif m.tries >= START_TRIES:
-        message = f"the server hasn't started in {m.tries} tries: {result.text}"
-        if m.tries == START_TRIES:
+    elif m.retry.tries >= START_TRIES:
+        message = f"the server hasn't started in {m.retry.tries} tries: {result.text}"
+        if m.retry.tries == START_TRIES:
             step.actions.append(Announce("Warning", "VolumeDamaged", message))
         else:
             step.tell("VolumeDamaged", message)

@@ -9,7 +9,7 @@ from . import recovery, rejoin, requests, storage
 from .actions import Action, Annotate, Announce, Kill, ListPods, Op, Publish, PutKind, PutLease, ReadLease, Run, WriteDeadline
 from .decision import Decision
 from .election import Candidate
-from .memory import Memory, Phase
+from .memory import Memory, Part, Phase
 from .model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
 from .observation import Observation
 from .view import without_lease
@@ -37,10 +37,18 @@ class Step:
         self.actions: list[Action] = []
         self.reason = "nothing to do"
 
-    def remember(self, **changes: Any) -> None:
-        """Change the memory; what says nothing new costs no copy of it."""
-        if any(getattr(self.m, name) != value for name, value in changes.items()):
-            self.m = replace(self.m, **changes)
+    def keep(self, *parts: Part) -> None:
+        """Change the memory: each part takes the place of its kind."""
+        for part in parts:
+            self.m = self.m.having(part)
+
+    def meet(self, nonce: str | None) -> None:
+        """Speak to another incarnation of the supervisor from now on, or to none."""
+        self.m = replace(self.m, nonce=nonce)
+
+    def restart_phase(self) -> None:
+        """Count the time in this phase from now."""
+        self.m = replace(self.m, phase_since=self.o.now)
 
     def because(self, reason: str) -> None:
         """State the reason of this decision."""
@@ -53,13 +61,14 @@ class Step:
 
     def go(self, phase: Phase, reason: str) -> None:
         """Change the phase."""
-        self.remember(phase=phase, phase_since=self.o.now, blocked="")
+        self.m = replace(self.m, phase=phase, phase_since=self.o.now)
+        self.keep(replace(self.m.telling, blocked=""))
         self.reason = reason
 
     def run(self, op: Op, reason: str, **args: Any) -> None:
         """Begin an operation; one at a time. args: as in Run; the term is the highest known unless given."""
-        number = self.m.op_number + 1
-        self.remember(op=op, op_number=number)
+        number = self.m.operation.op_number + 1
+        self.keep(replace(self.m.operation, op=op, op_number=number))
         self.do(Run(number, op, **({"term": self.term} | args)), reason)
 
     def start(self, reason: str) -> None:
@@ -68,31 +77,31 @@ class Step:
         s = self.state
         reserve = s is not None and s.volume == self.o.volume
         self.run(Op.START, reason, mode=mode, guard=self.guard, reserve=reserve, known=self.o.position)
-        self.remember(mode=mode, guarded=self.guard > 0)
+        self.keep(replace(self.m.upstream, mode=mode), replace(self.m.sync, guarded=self.guard > 0))
 
     def copy(self, op: Op, reason: str, host: str, **args: Any) -> None:
         """Begin a rewind or a clone of the primary at `host`; each one in a row makes the pause before the next longer."""
-        self.remember(copies=self.m.copies + 1)
+        self.keep(replace(self.m.copying, copies=self.m.copying.copies + 1))
         self.run(op, reason, host=host, **args)
 
     def copied(self) -> None:
         """A rewind or a clone has ended."""
-        self.remember(copy_at=self.o.now + rejoin.pause(self.m.copies))
+        self.keep(replace(self.m.copying, copy_at=self.o.now + rejoin.pause(self.m.copying.copies)))
 
     def not_copied(self) -> None:
         """A rewind or a clone has touched nothing: it doesn't count."""
-        self.remember(copies=self.m.copies - 1, copy_at=self.o.now + BUSY_AGAIN_S)
+        self.keep(replace(self.m.copying, copies=self.m.copying.copies - 1, copy_at=self.o.now + BUSY_AGAIN_S))
 
     def tell(self, reason: str, message: str) -> None:
         """Warn by an Event, every five minutes at most."""
-        told = {known: at for known, at in self.m.told if self.o.now - at < TELL_AGAIN_S}
+        told = {known: at for known, at in self.m.telling.told if self.o.now - at < TELL_AGAIN_S}
         if reason not in told:
-            self.remember(told=tuple(sorted({**told, reason: self.o.now}.items())))
+            self.keep(replace(self.m.telling, told=tuple(sorted({**told, reason: self.o.now}.items()))))
             self.actions.append(Announce("Warning", reason, message))
 
     def asks(self, text: str | None) -> bool:
         """Tell whether this request of an operator waits for an answer; one that is still shown after a while is answered again."""
-        return text is not None and self.o.now - dict(self.m.answered).get(text, -1e9) >= ANSWER_AGAIN_S
+        return text is not None and self.o.now - dict(self.m.telling.answered).get(text, -1e9) >= ANSWER_AGAIN_S
 
     def show(self, annotation: str, shown: str | None, text: str, shown_at: float) -> bool:
         """Have our pod show a text, '' for none; again if it doesn't after a while. True if that was ordered.
@@ -106,15 +115,15 @@ class Step:
 
     def answer(self, annotation: str, text: str, id: str, outcome: str, reason: str) -> bool:
         """Take the request `text` off our pod and put the answer there; False if it was answered before."""
-        others = tuple(pair for pair in self.m.answered if pair[0] != text)
-        first = len(others) == len(self.m.answered)
-        self.remember(answered=((text, self.o.now), *others)[:ANSWERS])
+        others = tuple(pair for pair in self.m.telling.answered if pair[0] != text)
+        first = len(others) == len(self.m.telling.answered)
+        self.keep(replace(self.m.telling, answered=((text, self.o.now), *others)[:ANSWERS]))
         self.actions.append(Annotate(((annotation, None), (requests.ANSWER, requests.answer(id, outcome, reason)))))
         return first
 
     def kill(self, reason: str, hold_s: float) -> None:
         """Fence ourselves: every process of the server's container dies."""
-        self.remember(dead_reason=reason, hold_s=hold_s, held_term=None)
+        self.keep(replace(self.m.hold, dead_reason=reason, hold_s=hold_s, held_term=None))
         self.forget_server()
         self.go(Phase.DOWN, reason)
         self.do(Kill(), reason)
@@ -166,13 +175,19 @@ class Step:
     @property
     def server_known(self) -> bool:
         """The supervisor's word is fresh, and given since our last operation ended: it tells what that has brought about."""
-        return self.supervised and self.o.heartbeat_at >= self.m.op_ended
+        return self.supervised and self.o.heartbeat_at >= self.m.operation.op_ended
 
     @property
     def holds(self) -> bool:
         """The Lease, as read, is ours under the term we hold."""
         s = self.state
-        return s is not None and s.release is None and s.holder == self.o.me and self.m.held_term is not None and s.term == self.m.held_term
+        return (
+            s is not None
+            and s.release is None
+            and s.holder == self.o.me
+            and self.m.hold.held_term is not None
+            and s.term == self.m.hold.held_term
+        )
 
     @property
     def due_mode(self) -> str:
@@ -180,7 +195,7 @@ class Step:
 
         A server that somebody has promoted is warm until it is rewound or cloned, so that nobody calls pg_promote() there once more.
         """
-        return "warm" if self.o.foreign or self.o.now < self.m.warm_until else self.o.standby_mode
+        return "warm" if self.o.foreign or self.o.now < self.m.retry.warm_until else self.o.standby_mode
 
     @property
     def live_holder(self) -> bool:
@@ -200,21 +215,21 @@ class Step:
 
         Each claim reserves a timeline of its own, so no other server has written on it, and none will again.
         """
-        s, end = self.state, self.m.position
+        s, end = self.state, self.m.sealed.position
         return (
             s is not None
             and s.release is None
             and s.holder != self.o.me
             and end is not None
             and not self.o.foreign
-            and end == self.m.shutdown
+            and end == self.m.sealed.shutdown
             and end.timeline == s.timeline
         )
 
     @property
     def stands_down(self) -> bool:
         """Our server failed as the primary within the last 10 s: the others go first, whatever they have."""
-        return self.o.now < self.m.failed_until - SUSPECT_S
+        return self.o.now < self.m.retry.failed_until - SUSPECT_S
 
     @property
     def full(self) -> bool:
@@ -236,17 +251,17 @@ class Step:
     def replayed(self) -> int | None:
         """LSN up to which our sealed server has replayed its WAL, in bytes; None: not known."""
         seen = self.o.recovery.replayed if self.o.recovery is not None else None
-        known = [lsn for lsn in (self.m.replayed, seen) if lsn is not None]
+        known = [lsn for lsn in (self.m.sealed.replayed, seen) if lsn is not None]
         return max(known, default=None)
 
     @property
     def backlog(self) -> recovery.Progress | None:
         """How far our server is in the WAL that it has to replay before it can write; None if that is soon done, or not known."""
         o, m = self.o, self.m
-        target = m.position or (self.state.position if self.state is not None else None)
+        target = m.sealed.position or (self.state.position if self.state is not None else None)
         seen = o.recovery
         if seen is None or seen.replayed is None:
-            seen = recovery.Recovery(m.replayed, 0, o.now, m.replayed, o.now)
+            seen = recovery.Recovery(m.sealed.replayed, 0, o.now, m.sealed.replayed, o.now)
         return recovery.progress(seen, target, o.now, o.segment)
 
     @property
@@ -263,9 +278,9 @@ class Step:
     def candidate(self) -> Candidate | None:
         """Return ourselves as a candidate, None while we are not sealed with a known position."""
         o, m = self.o, self.m
-        if m.position is None or o.volume is None or m.nonce is None:
+        if m.sealed.position is None or o.volume is None or m.nonce is None:
             return None
-        return Candidate(o.me.pod, o.me.uid, o.ordinal, o.volume, m.position, m.nonce, o.foreign)
+        return Candidate(o.me.pod, o.me.uid, o.ordinal, o.volume, m.sealed.position, m.nonce, o.foreign)
 
     def read(self) -> None:
         """Read the Lease afresh when the watch has been silent, once a second, or sooner while the last read isn't answered.
@@ -274,15 +289,15 @@ class Step:
         """
         o, m = self.o, self.m
         quiet = o.lease is None or o.now - o.lease.last_read > o.timing.quiet_after
-        unanswered = o.lease is None or o.lease.last_read < m.read_at
-        if quiet and o.now - m.read_at >= (READ_AGAIN_S if unanswered else READ_EVERY_S):
-            self.remember(read_at=o.now)
+        unanswered = o.lease is None or o.lease.last_read < m.reads.read_at
+        if quiet and o.now - m.reads.read_at >= (READ_AGAIN_S if unanswered else READ_EVERY_S):
+            self.keep(replace(self.m.reads, read_at=o.now))
             self.actions.append(ReadLease())
 
     def list_pods(self) -> None:
         """Read the pods afresh, at most three times a second."""
-        if self.o.now - self.m.list_at >= 0.3:
-            self.remember(list_at=self.o.now)
+        if self.o.now - self.m.reads.list_at >= 0.3:
+            self.keep(replace(self.m.reads, list_at=self.o.now))
             self.actions.append(ListPods())
 
     def publish(self, running: bool, reason: str) -> None:
@@ -291,10 +306,10 @@ class Step:
         own = self.own_publication
         said = (self.version, running, m.nonce or "", o.volume)
         shown = own is not None and (own.lease_version, own.running, own.nonce, own.volume) == said
-        if m.promised == (self.version, running) and (shown or o.now - m.published_at < PUBLISH_AGAIN_S):
+        if m.report.promised == (self.version, running) and (shown or o.now - m.report.published_at < PUBLISH_AGAIN_S):
             return
-        position = m.position if o.volume_state is VolumeState.DATA else None
-        self.remember(promised=(self.version, running), published_at=o.now)
+        position = m.sealed.position if o.volume_state is VolumeState.DATA else None
+        self.keep(replace(self.m.report, promised=(self.version, running), published_at=o.now))
         self.do(
             Publish(
                 Publication(
@@ -307,7 +322,7 @@ class Step:
                     running,
                     o.max_term,
                     self.stands_down or self.full,
-                    o.now < m.failed_until,
+                    o.now < m.retry.failed_until,
                     self.replayed,
                     foreign=o.foreign,
                 )
@@ -321,15 +336,15 @@ class Step:
         found = lease.instead.version if lease is not None and lease.instead is not None else None
         version = found or (None if create or lease is None or self.state is None else lease.version)
         known = lease.state.serial if lease is not None and lease.state is not None else 0
-        self.remember(put=kind, put_at=self.o.now, put_on=self.version)
+        self.keep(replace(self.m.writes, put=kind, put_at=self.o.now, put_on=self.version))
         self.do(PutLease(kind, replace(state, serial=max(known, state.serial) + 1), version), reason)
 
     def release(self, why: str, release: Release) -> None:
         """Give the Lease back. Only for a server that is known not to be able to write."""
         s = self.state
-        if s is None or self.m.put is not None:
+        if s is None or self.m.writes.put is not None:
             return
-        unbegun = self.m.unbegun
+        unbegun = self.m.hold.unbegun
         state = replace(
             s,
             release=release,
@@ -343,36 +358,45 @@ class Step:
     @property
     def lease_until(self) -> float:
         """Boot time up to which the last acknowledged write lets our server write."""
-        return self.m.renewed_at + self.o.timing.usable_lease(self.m.recorded_ttl)
+        return self.m.hold.renewed_at + self.o.timing.usable_lease(self.m.hold.recorded_ttl)
 
     @property
     def claimants(self) -> frozenset[str]:
         """The volumes that may be in the member list: as last read, and as written since on the version that was read."""
         s, m = self.state, self.m
-        written = m.claimants if m.written_on == self.version else ()
+        written = m.grants.claimants if m.grants.written_on == self.version else ()
         return frozenset(written) | frozenset(x.volume for x in (s.members if s is not None else ()))
 
     @property
     def granted_until(self) -> float | None:
         """Boot time up to which all that may claim have promised not to; None if one of them hasn't (rule 8)."""
-        sent, claimants = dict(self.m.grants), self.claimants
+        sent, claimants = dict(self.m.grants.granted_at), self.claimants
         if not claimants or not claimants <= sent.keys():
             return None
-        return min(sent[volume] for volume in claimants) + self.o.timing.usable_grant(self.m.recorded_ttl)
+        return min(sent[volume] for volume in claimants) + self.o.timing.usable_grant(self.m.hold.recorded_ttl)
 
     def fence(self, members: bool) -> None:
         """Write the deadline that follows from the last acknowledged write and from grants; none if nobody else may claim."""
         m = self.m
-        assert m.held_term is not None
+        assert m.hold.held_term is not None
         deadline = max(self.lease_until, self.granted_until or 0.0) if members else None
-        self.actions.append(WriteDeadline(deadline, m.held_term))
+        self.actions.append(WriteDeadline(deadline, m.hold.held_term))
 
     def forget_server(self) -> None:
         """The server's process is gone or new: nothing that was known of it holds any more."""
-        self.remember(op=None, position=None, promised=None, start_version=None, started=False, follow_term=None, mode=None, handover=None)
-        self.remember(guarded=False, recorded=False, setting=None, ordered=None, sync_told=None, full_since=None)
+        self.keep(
+            replace(self.m.operation, op=None),
+            replace(self.m.sealed, position=None, start_version=None, started=False),
+            replace(self.m.report, promised=None),
+            replace(self.m.upstream, follow_term=None, mode=None),
+            replace(self.m.succession, handover=None),
+        )
+        self.keep(
+            replace(self.m.sync, guarded=False, recorded=False, setting=None, ordered=None, sync_told=None),
+            replace(self.m.storage, full_since=None),
+        )
 
 
 def busy(step: Step, *ops: Op) -> bool:
     """Tell whether one of `ops` (any, if none is named) is under way."""
-    return step.m.op in ops if ops else step.m.op is not None
+    return step.m.operation.op in ops if ops else step.m.operation.op is not None

@@ -39,7 +39,7 @@ FULL_AGAIN_S = 30.0
 
 def attend(step: Step) -> None:
     """As the primary: begin a hand-over that is wanted, or take the next step of the one under way; the last is to stop the server."""
-    o, h = step.o, step.m.handover
+    o, h = step.o, step.m.succession.handover
     if h is None:
         _begin(step)
     elif busy(step) or h.stop_at is None:
@@ -56,7 +56,7 @@ def _begin(step: Step) -> None:
     if o.me.uid in o.gone or (own is not None and own.deleting and own.grace == 0):
         # Kubelet kills within two seconds, and the shutdown makes a checkpoint anyway. Our token is void, or will be in a moment.
         begun = HandOver(causes.LEAVING, o.now)
-        step.remember(handover=begun)
+        step.keep(replace(step.m.succession, handover=begun))
         _stop(step, begun, choose_successor(step))
         return
     if o.deleting:
@@ -88,7 +88,7 @@ def _begin(step: Step) -> None:
 def _awaits_a_member(step: Step) -> bool:
     """Serve on while nobody could take over without a loss, but another pod stays that may become able to; only as long as grace lasts."""
     o = step.o
-    left = (step.m.leaving_since or o.now) + step.grace - SHUTDOWN_S - o.now
+    left = (step.m.upstream.leaving_since or o.now) + step.grace - SHUTDOWN_S - o.now
     stays = [p for p in o.pods if p.uid != o.me.uid and not p.deleting]
     if choose_successor(step) is not None or not stays or left <= 0:
         return False
@@ -103,10 +103,10 @@ def _prepare(step: Step, h: HandOver, reason: str, seconds: float) -> None:
     The shutdown's own has what is set aside, which is given up only when no client can use it any more.
     """
     if step.full:
-        step.remember(handover=replace(h, stop_at=step.o.now))
+        step.keep(replace(step.m.succession, handover=replace(h, stop_at=step.o.now)))
         step.because(f"{reason}: {storage.full_message(step.o)}, so no checkpoint comes first")
     else:
-        step.remember(handover=h)
+        step.keep(replace(step.m.succession, handover=h))
         step.run(Op.PREPARE, f"{reason}: checkpoint", seconds=seconds)
 
 
@@ -117,25 +117,25 @@ def _make_way(step: Step) -> None:
     """
     o, m = step.o, step.m
     if not step.full and not lives_on_reserve(step):
-        step.remember(full_since=None, reserve_used=False)
+        step.keep(replace(step.m.storage, full_since=None, reserve_used=False))
         return
-    since = o.now if m.full_since is None else m.full_since
-    step.remember(full_since=since)
-    patience = 0.0 if m.reserve_used else storage.FULL_S
+    since = o.now if m.storage.full_since is None else m.storage.full_since
+    step.keep(replace(step.m.storage, full_since=since))
+    patience = 0.0 if m.storage.reserve_used else storage.FULL_S
     if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
         _prepare(step, HandOver(causes.FULL, o.now), f"hand over to {chosen.name}", CHECKPOINT_S)
 
 
 def lives_on_reserve(step: Step) -> bool:
     """Tell whether our server was started with what was set aside, and has no other room yet."""
-    return step.m.reserve_used and storage.is_reserve_all(step.o.room, step.o.segment)
+    return step.m.storage.reserve_used and storage.is_reserve_all(step.o.room, step.o.segment)
 
 
 def _trouble(step: Step, request: requests.Switchover) -> str | None:
     """Say why the request can't be carried out, None if it can."""
     o, m = step.o, step.m
-    if request.term != m.held_term:
-        return f"the request is for term {request.term}, but this is term {m.held_term}"
+    if request.term != m.hold.held_term:
+        return f"the request is for term {request.term}, but this is term {m.hold.held_term}"
     if request.to == o.me.pod:
         return f"{request.to} is the primary already"
     if choose_successor(step, request.to) is not None:
@@ -181,15 +181,15 @@ def _shows(pod: Pod, volume: str | None) -> bool:
 
 def prepared(step: Step, result: OpResult) -> None:
     """The checkpoint has ended: now, or after the rest of the second since the pod's deletion, the server may be stopped."""
-    o, h = step.o, step.m.handover
-    step.remember(retry_at=0.0, tries=0)
+    o, h = step.o, step.m.succession.handover
+    step.keep(replace(step.m.retry, retry_at=0.0, tries=0))
     if h is None:
         return
     if result.outcome is not Outcome.OK and _call_off(step, h, f"the checkpoint failed: {result.text}"):
         return
     own = step.own_pod
     patient = h.request is None and own is not None and own.grace is not None and own.grace >= LEAST_GRACE_S
-    step.remember(handover=replace(h, stop_at=max(o.now, h.since + SERVE_ON_S) if patient else o.now))
+    step.keep(replace(step.m.succession, handover=replace(h, stop_at=max(o.now, h.since + SERVE_ON_S) if patient else o.now)))
 
 
 def _announce(step: Step, h: HandOver, stop_at: float) -> None:
@@ -208,7 +208,7 @@ def _announce(step: Step, h: HandOver, stop_at: float) -> None:
         _route(step, h, chosen)
         step.because(f"{h.why}: serving until its endpoint may be replaced")
     elif chosen is not None:
-        step.remember(successor=chosen.name)
+        step.keep(replace(step.m.succession, successor=chosen.name))
         step.because(f"{h.why}: the Lease is to name {chosen.name}")
 
 
@@ -217,26 +217,26 @@ def _call_off(step: Step, h: HandOver, reason: str) -> bool:
     if h.request is not None:
         refuse(step, h.request, h.request, reason)
     elif h.why == causes.FULL:
-        step.remember(handover=None, successor=None, full_since=step.o.now + FULL_AGAIN_S)
+        step.keep(replace(step.m.succession, handover=None, successor=None), replace(step.m.storage, full_since=step.o.now + FULL_AGAIN_S))
         step.because(f"{h.why}, but it isn't handed over: {reason}")
-    return step.m.handover is None
+    return step.m.succession.handover is None
 
 
 def may_ask(step: Step) -> bool:
     """Tell whether it is time to write the Lease only because of the successor that it names, or names no more."""
     o, m = step.o, step.m
-    return o.now - (m.handover.asked if m.handover is not None else m.put_at) >= ASK_AGAIN_S
+    return o.now - (m.succession.handover.asked if m.succession.handover is not None else m.writes.put_at) >= ASK_AGAIN_S
 
 
 def asked(step: Step) -> None:
     """The Lease is being written with our successor in it."""
-    if step.m.handover is not None:
-        step.remember(handover=replace(step.m.handover, asked=step.o.now))
+    if step.m.succession.handover is not None:
+        step.keep(replace(step.m.succession, handover=replace(step.m.succession.handover, asked=step.o.now)))
 
 
 def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
     name = chosen.name if chosen is not None else None
-    step.remember(successor=name)
+    step.keep(replace(step.m.succession, successor=name))
     step.go(Phase.STOPPING, h.why)
     seconds = LAST_RECORD_S if h.why != causes.LEAVING else LAST_RECORD_LEAVING_S
     step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}", reserve=True, keep=name, seconds=seconds)
@@ -250,7 +250,7 @@ def _route(step: Step, h: HandOver, chosen: Pod) -> None:
     own = step.own_pod
     if h.routed == chosen.name:
         return
-    step.remember(handover=replace(h, routed=chosen.name))
+    step.keep(replace(step.m.succession, handover=replace(h, routed=chosen.name)))
     step.actions.append(Label(chosen.name, chosen.uid, "primary"))
     if own is not None:
         step.actions.append(Label(own.name, own.uid, "replica"))
@@ -267,30 +267,30 @@ def is_chosen(step: Step) -> bool:
 def release(step: Step) -> Release:
     """Return the release of a server that was stopped; clean if its end of WAL is known. Who falls short of it waits for a restart here."""
     m = step.m
-    why = m.handover.why if m.handover is not None else causes.LEAVING
+    why = m.succession.handover.why if m.succession.handover is not None else causes.LEAVING
     hold_s = step.o.timing.restart if stays(step) else 0.0
-    return Release(why, m.position is not None, m.position, m.successor, hold_s)
+    return Release(why, m.sealed.position is not None, m.sealed.position, m.succession.successor, hold_s)
 
 
 def stays(step: Step) -> bool:
     """Tell whether our server is to come back as a replica, and not to end with its pod."""
-    h = step.m.handover
+    h = step.m.succession.handover
     return h is not None and h.why != causes.LEAVING and not step.o.deleting
 
 
 def start_again(step: Step) -> None:
     """The Lease is given back: start sealed, but leave the successor's first moments to it."""
     o, m = step.o, step.m
-    if o.now - m.put_at < START_AGAIN_S:
-        step.because(f"the Lease is given back to {m.successor}")
+    if o.now - m.writes.put_at < START_AGAIN_S:
+        step.because(f"the Lease is given back to {m.succession.successor}")
         return
     step.forget_server()
-    step.go(Phase.BOOT, f"handed over to {m.successor}: start again as a replica")
+    step.go(Phase.BOOT, f"handed over to {m.succession.successor}: start again as a replica")
 
 
 def refuse(step: Step, text: str, request: str, reason: str) -> None:
     """Don't switch over, and say why: to the one who asked, and in an Event."""
-    step.remember(handover=None, successor=None)
+    step.keep(replace(step.m.succession, handover=None, successor=None))
     step.because(f"switchover refused: {reason}")
     if step.answer(requests.SWITCHOVER, text, request, "refused", reason):
         step.actions.append(Announce("Warning", "SwitchoverRefused", reason))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .actions import Announce, Op
 from .model import LeaseState, Member, SyncRecord
 from .results import OpResult, Outcome
@@ -11,7 +13,7 @@ from .syncset import LET_GO_AFTER_S, OFF, Record, Set, Setting, Situation, Stand
 
 def unguarded(step: Step) -> bool:
     """Our server was started without a guard, and has to be started anew before it may be promoted."""
-    return not step.m.guarded and step.guard > 0
+    return not step.m.sync.guarded and step.guard > 0
 
 
 def at_promotion(step: Step, claimed: LeaseState) -> Setting:
@@ -26,16 +28,16 @@ def at_promotion(step: Step, claimed: LeaseState) -> Setting:
 def promoted(step: Step, result: OpResult) -> None:
     """The promotion has brought the setting into force; the record was copied by the claim."""
     base = result.position.lsn if result.position is not None else 0
-    step.remember(setting=step.m.ordered, base=base, recorded=True)
+    step.keep(replace(step.m.sync, setting=step.m.sync.ordered, base=base, recorded=True))
 
 
 def answered(step: Step, result: OpResult) -> None:
     """The setting is in force, or nothing is known of it."""
     if result.outcome is Outcome.OK and result.position is not None:
-        step.remember(setting=step.m.ordered, base=result.position.lsn)
+        step.keep(replace(step.m.sync, setting=step.m.sync.ordered, base=result.position.lsn))
         step.because(f"in force: {result.text}")
     else:
-        step.remember(setting=None)
+        step.keep(replace(step.m.sync, setting=None))
         step.tell("SynchronousSettingFailed", result.text)
         step.because(result.text)
 
@@ -44,9 +46,9 @@ def next_record(step: Step, members: tuple[Member, ...]) -> SyncRecord | None:
     """Return the record to write along with `members`; order a change of the setting if that is the next step."""
     o, m, s = step.o, step.m, step.state
     assert s is not None
-    if (o.policy.k == 0 and s.sync is None and not o.standby_names and m.setting in (None, OFF)) or o.volume is None:
+    if (o.policy.k == 0 and s.sync is None and not o.standby_names and m.sync.setting in (None, OFF)) or o.volume is None:
         return s.sync
-    if not m.recorded:
+    if not m.sync.recorded:
         return s.sync
     situation = _situation(step, s, members)
     move = next_move(situation)
@@ -58,15 +60,15 @@ def next_record(step: Step, members: tuple[Member, ...]) -> SyncRecord | None:
     match move:
         case Record(record):
             return record
-        case Set(setting, reason) if not busy(step) and o.now >= m.retry_at:
+        case Set(setting, reason) if not busy(step) and o.now >= m.retry.retry_at:
             order(step, setting, reason)
     return s.sync
 
 
 def order(step: Step, setting: Setting, reason: str) -> None:
     """Have the setting brought into force; until that is answered, the one before may be in force as well."""
-    before = step.m.setting
-    step.remember(setting=None, ordered=setting)
+    before = step.m.sync.setting
+    step.keep(replace(step.m.sync, setting=None, ordered=setting))
     step.run(Op.STANDBYS, f"synchronous standbys: {setting}: {reason}", setting=setting, waited=before is not None and before != OFF)
 
 
@@ -81,7 +83,7 @@ def keep_recorded(members: tuple[Member, ...], wanted: tuple[Member, ...], recor
 
 def _situation(step: Step, s: LeaseState, members: tuple[Member, ...]) -> Situation:
     o, m = step.o, step.m
-    return Situation(o.policy, o.volume or "", s.sync, m.setting, m.base, _standbys(step, members))
+    return Situation(o.policy, o.volume or "", s.sync, m.sync.setting, m.sync.base, _standbys(step, members))
 
 
 def _standbys(step: Step, members: tuple[Member, ...]) -> tuple[Standby, ...]:
@@ -122,8 +124,8 @@ def _announce(step: Step, situation: Situation) -> None:
         told = Announce("Normal", "Synchronous", f"commits wait for {setting}")
     else:
         return
-    if told.reason != step.m.sync_told and situation.policy.k:
-        step.remember(sync_told=told.reason)
+    if told.reason != step.m.sync.sync_told and situation.policy.k:
+        step.keep(replace(step.m.sync, sync_told=told.reason))
         step.actions.append(told)
 
 
@@ -131,9 +133,9 @@ def record_sent(step: Step, state: LeaseState) -> None:
     """A write of the Lease is sent: until it is answered, the record isn't known, should it differ."""
     s = step.state
     if s is None or s.sync != state.sync:
-        step.remember(recorded=False)
+        step.keep(replace(step.m.sync, recorded=False))
 
 
 def record_answered(step: Step) -> None:
     """A write of ours was answered: what it said is recorded, and no earlier write can come true any more."""
-    step.remember(recorded=True)
+    step.keep(replace(step.m.sync, recorded=True))

@@ -8,6 +8,7 @@ from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import Member, Pod
+from tests.memories import changed
 from tests.unit.failover.test_decide import HELD, NOW, POD, RELEASED, SAID, lease, seen
 from tests.unit.failover.test_force import SEALED
 
@@ -19,7 +20,7 @@ BETTER = Pod("pg-2", "u2", "1", 2, publication=replace(SAID, nonce="n2", volume=
 def test_a_lease_below_the_term_of_a_member_is_not_claimed() -> None:
     """Our volume hasn't obeyed that term; etcd has gone back to one before it."""
     other = replace(BETTER, publication=replace(SAID, lease_version="12", max_term=RELEASED.term + 1, nonce="n2", volume="v2"))
-    m = replace(SEALED, published_at=NOW - WAITED_S)
+    m = changed(SEALED, published_at=NOW - WAITED_S)
     claimed = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD,), pods_listed_at=NOW), m)
     assert claimed.memory.phase is Phase.CLAIMING
     kept = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD, other), pods_listed_at=NOW), m)
@@ -32,7 +33,7 @@ def test_a_lease_below_the_term_of_a_member_is_not_claimed() -> None:
 def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone() -> None:
     """A dead server's position of a newer timeline kept all from claiming until its pod was made anew."""
     free = lease(replace(RELEASED, timeline=9, members=(*RELEASED.members, Member("pg-2", "v2"))), WAITED_S)
-    kept = decide(seen(lease=free, pods=(NEWER, POD, BETTER)), replace(SEALED, published_at=NOW - WAITED_S))
+    kept = decide(seen(lease=free, pods=(NEWER, POD, BETTER)), changed(SEALED, published_at=NOW - WAITED_S))
     assert "is older than 9" in kept.reason
     gone = seen(lease=free, pods=(POD, BETTER))
     soon = decide(replace(gone, now=NOW + 0.5), kept.memory)
@@ -44,7 +45,7 @@ def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone
 def run_out(age: float, **memory: object) -> str:
     """Say what a member does that published when the Lease had been written; another member's position is missing."""
     o = seen(lease=lease(replace(HELD, members=(*HELD.members, Member("pg-2", "v2"))), age), pods=(POD,), pods_listed_at=NOW)
-    return decide(o, replace(SEALED, published_at=NOW - age, first_version="1", **memory)).reason  # type: ignore[arg-type]
+    return decide(o, changed(SEALED, published_at=NOW - age, first_version="1", **memory)).reason
 
 
 def test_who_was_sealed_before_the_holder_ended_lets_the_others_publish() -> None:

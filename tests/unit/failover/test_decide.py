@@ -16,6 +16,7 @@ from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, 
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
+from tests.memories import changed, remembering
 
 NOW = 1000.0
 ME, OTHER = Holder("pg-1", "u1"), Holder("pg-0", "u0")
@@ -58,8 +59,8 @@ def seen(**changes: object) -> Observation:
 
 
 def remembered(phase: Phase, **changes: object) -> Memory:
-    base = Memory(phase, NOW - 10, "n1", first_version="1", read_at=NOW - 10, published_at=NOW - 0.1, promised_until=0.0)
-    return replace(base, **changes)  # type: ignore[arg-type]
+    base = remembering(phase, NOW - 10, "n1", first_version="1", read_at=NOW - 10, published_at=NOW - 0.1, promised_until=0.0)
+    return changed(base, **changes)
 
 
 FOLLOWING = remembered(Phase.FOLLOW, follow_term=5, mode="hot")
@@ -82,15 +83,15 @@ def answered(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = 
 def test_a_read_that_is_not_answered_is_followed_by_another(asked: float, again: bool) -> None:
     """Well before the gap between two reads is so long that the Lease's age would begin anew."""
     quiet = seen(lease=lease(HELD, 2.9, 2.9))
-    decision = decide(quiet, replace(FOLLOWING, read_at=NOW - asked))
+    decision = decide(quiet, changed(FOLLOWING, read_at=NOW - asked))
     assert (kinds(decision.actions) == ["ReadLease"]) is again
 
 
 @pytest.mark.parametrize("shutdown", [True, False])
 def test_a_seal_tells_whether_our_wal_ends_with_a_shutdown_checkpoint(shutdown: bool) -> None:
-    sealing = replace(FOLLOWING, op=Op.SEAL, op_number=1)
+    sealing = changed(FOLLOWING, op=Op.SEAL, op_number=1)
     decision = decide(seen(op=replace(answered(Op.SEAL, position=END), shutdown=shutdown)), sealing)
-    assert (decision.memory.position, decision.memory.shutdown) == (END, END if shutdown else None)
+    assert (decision.memory.sealed.position, decision.memory.sealed.shutdown) == (END, END if shutdown else None)
 
 
 def kinds(actions: tuple[Action, ...]) -> list[str]:
@@ -138,7 +139,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "it goes on by our promise",
             seen(lease=lease(HELD, 4.75, 0.1), pods=LABELLED),
-            replace(FOLLOWING, promised_until=NOW + 0.1),
+            changed(FOLLOWING, promised_until=NOW + 0.1),
             Phase.FOLLOW,
             [],
             "is followed",
@@ -149,7 +150,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "it may write by our promise",
             seen(lease=lease(HELD, 5.7, 0.0)),
-            replace(FOLLOWING, promised_until=NOW + 0.1),
+            changed(FOLLOWING, promised_until=NOW + 0.1),
             Phase.FOLLOW,
             [],
             "another 0.1 s",
@@ -157,7 +158,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "its holder is dead, not read since",
             seen(lease=lease(HELD, 5.7, 0.1)),
-            replace(FOLLOWING, read_at=NOW - 0.1),
+            changed(FOLLOWING, read_at=NOW - 0.1),
             Phase.FOLLOW,
             ["ReadLease"],
             "afresh before suspecting",
@@ -165,7 +166,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "its holder is dead, being read",
             seen(lease=lease(HELD, 5.9, 0.3)),
-            replace(FOLLOWING, read_at=NOW - 0.2),
+            changed(FOLLOWING, read_at=NOW - 0.2),
             Phase.FOLLOW,
             [],
             "",
@@ -193,7 +194,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "started before the Lease was read",
             seen(),
-            replace(SEALED, promised=None, started=True),
+            changed(SEALED, promised=None, started=True),
             Phase.SEALED,
             ["Publish"],
             "our position",
@@ -201,7 +202,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "started under this version",
             seen(),
-            replace(SEALED, promised=None, started=True, start_version="40"),
+            changed(SEALED, promised=None, started=True, start_version="40"),
             Phase.SEALED,
             ["Publish"],
             "our position",
@@ -209,12 +210,12 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "released to us",
             seen(lease=lease(RELEASED, 4.0)),
-            replace(SEALED, published_at=NOW - 3.9),
+            changed(SEALED, published_at=NOW - 3.9),
             Phase.CLAIMING,
             ["claim"],
             "claim term 6: best of 1",
         ),
-        ("a promotion failed here", seen(lease=lease(RELEASED)), replace(SEALED, failed_until=NOW + 59), Phase.SEALED, [], "again in 9 s"),
+        ("a promotion failed here", seen(lease=lease(RELEASED)), changed(SEALED, failed_until=NOW + 59), Phase.SEALED, [], "again in 9 s"),
         ("ours though sealed", seen(lease=lease(MINE)), SEALED, Phase.SEALED, ["release"], "our server can't write"),
         (
             "the claim succeeded",
@@ -231,7 +232,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "a renewal is due",
             seen(server="primary", lease=lease(MINE), position=END),
-            replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
+            changed(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
             Phase.PRIMARY,
             ["renew"],
             "renew the Lease",
@@ -239,7 +240,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "the disk hangs",
             seen(server="primary", lease=lease(MINE), probe_at=NOW - 3),
-            replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
+            changed(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
             Phase.PRIMARY,
             [],
             "nothing could be written to the data volume for 3.0 s",
@@ -247,7 +248,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "the disk has yet to answer",
             seen(server="primary", lease=lease(MINE), probe_at=0.0),
-            replace(PRIMARY, phase_since=NOW - 0.5, renewed_at=NOW - 2, put_at=NOW - 2),
+            changed(PRIMARY, phase_since=NOW - 0.5, renewed_at=NOW - 2, put_at=NOW - 2),
             Phase.PRIMARY,
             [],
             "not renewed: the data volume has not answered a write yet",
@@ -255,14 +256,14 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "the supervisor is silent",
             seen(server=None, heartbeat_at=NOW - 1, lease=lease(MINE)),
-            replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
+            changed(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
             Phase.PRIMARY,
             [],
             "no sign of life",
         ),
         ("another holds the Lease", seen(server="primary"), PRIMARY, Phase.DOWN, ["Kill"], "pg-0/u0's"),
         ("the server died", seen(server="down", lease=lease(MINE)), PRIMARY, Phase.DOWN, ["Announce", "release", "start"], "start"),
-        ("an old word", seen(server="standby", lease=lease(MINE)), replace(PRIMARY, op_ended=NOW), Phase.PRIMARY, [], ""),
+        ("an old word", seen(server="standby", lease=lease(MINE)), changed(PRIMARY, op_ended=NOW), Phase.PRIMARY, [], ""),
         (
             "the pod is going away",
             seen(server="primary", lease=lease(MINE), terminating=True),
@@ -311,7 +312,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "a rewind is needed",
             seen(op=answered(Op.FOLLOW, Outcome.FORKED, END)),
-            replace(SEALED, op=Op.FOLLOW, op_number=1),
+            changed(SEALED, op=Op.FOLLOW, op_number=1),
             Phase.SEALED,
             ["Announce", "rewind"],
             "rewind",
@@ -319,7 +320,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "only a clone helps",
             seen(op=answered(Op.FOLLOW, Outcome.LOST, END)),
-            replace(SEALED, op=Op.FOLLOW, op_number=1),
+            changed(SEALED, op=Op.FOLLOW, op_number=1),
             Phase.SEALED,
             ["Announce", "clone"],
             "clone",
@@ -327,7 +328,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "following can't be known to have failed",
             seen(op=answered(Op.FOLLOW, Outcome.FAILED)),
-            replace(SEALED, op=Op.FOLLOW, op_number=1),
+            changed(SEALED, op=Op.FOLLOW, op_number=1),
             Phase.BOOT,
             [],
             "",
@@ -392,33 +393,33 @@ def test_decision(why: str, o: Observation, m: Memory, phase: Phase, ordered: li
 
 def test_a_renewal_moves_the_deadline_by_its_sending() -> None:
     renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.4, MINE, "41")
-    decision = decide(seen(server="primary", lease=lease(MINE, version="41"), put=renewed), replace(PRIMARY, put=PutKind.RENEW))
+    decision = decide(seen(server="primary", lease=lease(MINE, version="41"), put=renewed), changed(PRIMARY, put=PutKind.RENEW))
     assert decision.actions[0] == WriteDeadline(NOW - 0.4 + 4.7, 5)
 
 
 def test_a_holder_without_members_has_no_fence() -> None:
     alone = replace(MINE, members=())
     renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.4, alone, "41")
-    decision = decide(seen(server="primary", lease=lease(alone, version="41"), put=renewed), replace(PRIMARY, put=PutKind.RENEW))
+    decision = decide(seen(server="primary", lease=lease(alone, version="41"), put=renewed), changed(PRIMARY, put=PutKind.RENEW))
     assert decision.actions[0] == WriteDeadline(None, 5)
 
 
 def test_a_deleted_lease_is_made_again_under_the_next_term() -> None:
     gone = PutResult(PutKind.RENEW, PutOutcome.NOT_FOUND, NOW - 0.4, MINE)
-    decision = decide(seen(server="primary", lease=lease(MINE), put=gone), replace(PRIMARY, put=PutKind.RENEW))
+    decision = decide(seen(server="primary", lease=lease(MINE), put=gone), changed(PRIMARY, put=PutKind.RENEW))
     assert decision.actions[0] == PutLease(PutKind.RENEW, replace(MINE, term=6, serial=1), None)
 
 
 def test_a_publication_that_is_not_shown_is_repeated() -> None:
     hidden = seen(lease=lease(RELEASED, 0.2), pods=(replace(POD, publication=None),))
     assert not any(isinstance(a, Publish) for a in decide(hidden, SEALED).actions)
-    assert [type(a) for a in decide(hidden, replace(SEALED, published_at=NOW - 2)).actions] == [Publish]
+    assert [type(a) for a in decide(hidden, changed(SEALED, published_at=NOW - 2)).actions] == [Publish]
 
 
 def test_a_new_supervisor_makes_everything_of_the_old_one_void() -> None:
     decision = decide(seen(nonce="n2", server="down", lease=lease(MINE)), PRIMARY)
     m = decision.memory
-    assert (m.phase, m.nonce, m.held_term, m.position, m.hold_s) == (Phase.BOOT, "n2", None, None, 3.0)
+    assert (m.phase, m.nonce, m.hold.held_term, m.sealed.position, m.hold.hold_s) == (Phase.BOOT, "n2", None, None, 3.0)
 
 
 def test_the_first_server_is_made_by_ordinal_0_once_all_are_empty() -> None:
@@ -478,7 +479,7 @@ def test_it_never_raises_and_keeps_the_rules(o: Observation, m: Memory) -> None:
     assert len(runs) <= 1
     for action in decision.actions:
         if isinstance(action, WriteDeadline):
-            assert o.put is not None or (action.deadline is not None and action.deadline <= m.renewed_at + 4.7)
+            assert o.put is not None or (action.deadline is not None and action.deadline <= m.hold.renewed_at + 4.7)
         if isinstance(action, PutLease) and action.kind is PutKind.RELEASE:
             assert o.container_dead or o.server != "primary"
         if isinstance(action, (LetGo, Exit)):
@@ -492,7 +493,7 @@ def test_it_never_raises_and_keeps_the_rules(o: Observation, m: Memory) -> None:
 def test_what_was_killed_is_not_held(o: Observation, m: Memory) -> None:
     decision = decide(o, m)
     if any(isinstance(a, Kill) for a in decision.actions) and m.phase is not Phase.DOWN:
-        assert (decision.memory.phase, decision.memory.held_term) == (Phase.DOWN, None)
+        assert (decision.memory.phase, decision.memory.hold.held_term) == (Phase.DOWN, None)
     assert sum(isinstance(a, ReadLease) for a in decision.actions) <= 2
 
 
@@ -522,6 +523,6 @@ def test_a_lasting_trouble_is_announced_once_in_five_minutes(o: Observation, m: 
 )
 def test_a_leaving_standby_that_can_not_read_the_api_stays_for_the_last_record(grace: int, left: float, ordered: list[str]) -> None:
     """As when a release is uninstalled: nothing shows when the primary's pod goes, nor how long ours has."""
-    leaving = replace(FOLLOWING, leaving_since=NOW - left)
+    leaving = changed(FOLLOWING, leaving_since=NOW - left)
     blind = seen(terminating=True, grace=grace, lease=lease(HELD, age=left + 1, read=left + 0.5))
     assert [kind for kind in kinds(decide(blind, leaving).actions) if kind in ("seal", "stop")] == ordered

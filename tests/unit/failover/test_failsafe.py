@@ -13,6 +13,7 @@ from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Member, Pod, Release
 from hapg_failover.core.observation import Observation
 from hapg_failover.core.results import PutOutcome, PutResult
+from tests.memories import changed
 
 from .test_decide import FOLLOWING, HELD, MINE, NOW, OTHER, POD, PRIMARY, SAID, SEALED, lease, remembered, seen
 
@@ -23,7 +24,7 @@ PODS = (
     POD,
     Pod("pg-2", "u2", "1", 2, "10.0.0.3", publication=replace(SAID, volume="v2")),
 )
-CUT = replace(PRIMARY, renewed_at=NOW - 3.3, put_at=NOW - 0.1, put=PutKind.RENEW, promised_until=0.0)
+CUT = changed(PRIMARY, renewed_at=NOW - 3.3, put_at=NOW - 0.1, put=PutKind.RENEW, promised_until=0.0)
 ALONE = seen(server="primary", lease=lease(OURS, age=3.3), pods=PODS, term_in_force=5)
 
 
@@ -44,14 +45,14 @@ def test_after_one_failed_renewal_every_member_is_asked() -> None:
     [action] = asked(decision)
     assert action.targets == (("v0", "10.0.0.1"), ("v2", "10.0.0.3"))
     assert action.request == GrantRequest(seen().me, 5, 1, 1.6)
-    assert decision.memory.asked_at == NOW
+    assert decision.memory.grants.asked_at == NOW
 
 
 @pytest.mark.parametrize(
     ("o", "m"),
     [
-        (ALONE, replace(CUT, renewed_at=NOW - 3.1)),
-        (ALONE, replace(CUT, asked_at=NOW - 0.3)),
+        (ALONE, changed(CUT, renewed_at=NOW - 3.1)),
+        (ALONE, changed(CUT, asked_at=NOW - 0.3)),
         (replace(ALONE, probe_at=NOW - 3.0), CUT),
         (replace(ALONE, heartbeat_at=NOW - 0.8), CUT),
         (replace(ALONE, lease=lease(replace(OURS, members=()), age=3.3)), CUT),
@@ -68,10 +69,10 @@ def test_a_volume_whose_pod_is_unknown_cannot_grant() -> None:
 
 
 def test_grants_of_all_move_the_deadline_from_the_earliest_question() -> None:
-    m = replace(CUT, renewed_at=NOW - 4.5, asked_at=NOW)
+    m = changed(CUT, renewed_at=NOW - 4.5, asked_at=NOW)
     decision = decide(replace(ALONE, granted=(grant("v0", 0.3), grant("v2", 0.1))), m)
     assert deadlines(decision) == [NOW - 0.3 + 1.6]
-    assert decision.memory.by_grants
+    assert decision.memory.grants.by_grants
 
 
 @pytest.mark.parametrize(
@@ -80,45 +81,45 @@ def test_grants_of_all_move_the_deadline_from_the_earliest_question() -> None:
         ((grant("v0"),), CUT),
         ((grant("v0"), grant("v2", granted=False)), CUT),
         ((grant("v0"), grant("v2", term=4)), CUT),
-        ((grant("v0"), grant("v2")), replace(CUT, claimants=("v2", "v3"), written_on="40")),
-        ((grant("v0", 1.7), grant("v2", 1.7)), replace(CUT, renewed_at=NOW - 4.0)),
+        ((grant("v0"), grant("v2")), changed(CUT, claimants=("v2", "v3"), written_on="40")),
+        ((grant("v0", 1.7), grant("v2", 1.7)), changed(CUT, renewed_at=NOW - 4.0)),
     ],
     ids=["one is silent", "one refuses", "one speaks of another term", "one more may be in the list", "the grants are over already"],
 )
 def test_the_deadline_stays(answers: tuple[GrantAnswer, ...], m: Memory) -> None:
-    assert deadlines(decide(replace(ALONE, granted=answers), replace(m, asked_at=NOW))) == []
+    assert deadlines(decide(replace(ALONE, granted=answers), changed(m, asked_at=NOW))) == []
 
 
 def test_what_was_written_on_an_earlier_version_names_nobody_any_more() -> None:
-    m = replace(CUT, renewed_at=NOW - 4.5, asked_at=NOW, claimants=("v2", "v3"), written_on="39")
+    m = changed(CUT, renewed_at=NOW - 4.5, asked_at=NOW, claimants=("v2", "v3"), written_on="39")
     assert deadlines(decide(replace(ALONE, granted=(grant("v0"), grant("v2"))), m)) == [NOW - 0.1 + 1.6]
 
 
 def test_what_is_written_is_remembered_with_the_version_it_is_written_on() -> None:
-    due = replace(CUT, put=None, put_at=NOW - 2.5, renewed_at=NOW - 2.5, claimants=("v3",))
-    first = decide(ALONE, replace(due, written_on="39")).memory
-    assert (first.claimants, first.written_on) == (("v0", "v2"), "40")
-    assert decide(ALONE, replace(due, written_on="40")).memory.claimants == ("v0", "v2", "v3")
+    due = changed(CUT, put=None, put_at=NOW - 2.5, renewed_at=NOW - 2.5, claimants=("v3",))
+    first = decide(ALONE, changed(due, written_on="39")).memory
+    assert (first.grants.claimants, first.grants.written_on) == (("v0", "v2"), "40")
+    assert decide(ALONE, changed(due, written_on="40")).memory.grants.claimants == ("v0", "v2", "v3")
 
 
 def test_a_primary_that_is_being_promoted_asks_and_goes_on_too() -> None:
-    promoting = replace(CUT, phase=Phase.PROMOTING, op=Op.PROMOTE)
+    promoting = changed(CUT, phase=Phase.PROMOTING, op=Op.PROMOTE)
     o = replace(ALONE, server="standby")
     assert len(asked(decide(o, promoting))) == 1
     answers = (grant("v0", 0.3), grant("v2", 0.1))
-    m = replace(promoting, renewed_at=NOW - 4.5, asked_at=NOW)
+    m = changed(promoting, renewed_at=NOW - 4.5, asked_at=NOW)
     assert deadlines(decide(replace(o, granted=answers), m)) == [NOW - 0.3 + 1.6]
 
 
 def test_grants_of_an_earlier_turn_count_too() -> None:
-    m = replace(CUT, renewed_at=NOW - 4.5, asked_at=NOW, grants=(("v0", NOW - 0.5),))
+    m = changed(CUT, renewed_at=NOW - 4.5, asked_at=NOW, grants=(("v0", NOW - 0.5),))
     assert deadlines(decide(replace(ALONE, granted=(grant("v2", 0.1),)), m)) == [NOW - 0.5 + 1.6]
 
 
 def test_a_renewal_ends_it_with_an_event() -> None:
     done = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, OURS, "41")
-    decision = decide(replace(ALONE, put=done), replace(CUT, by_grants=True, asked_at=NOW, grants=(("v0", NOW), ("v2", NOW))))
-    assert not decision.memory.by_grants
+    decision = decide(replace(ALONE, put=done), changed(CUT, by_grants=True, asked_at=NOW, grants=(("v0", NOW), ("v2", NOW))))
+    assert not decision.memory.grants.by_grants
     assert [a.reason for a in decision.actions if isinstance(a, Announce)] == ["WentOnByGrants"]
     assert deadlines(decision) == [NOW - 0.1 + 4.7]
 
@@ -126,8 +127,8 @@ def test_a_renewal_ends_it_with_an_event() -> None:
 def test_a_claim_forgets_the_grants_of_earlier_terms() -> None:
     from .test_decide import CLAIMING, claimed
 
-    decision = decide(seen(put=claimed()), replace(CLAIMING, grants=(("v0", NOW),), serial=7, by_grants=True))
-    assert (decision.memory.grants, decision.memory.serial, decision.memory.by_grants) == ((), 0, False)
+    decision = decide(seen(put=claimed()), changed(CLAIMING, grants=(("v0", NOW),), serial=7, by_grants=True))
+    assert (decision.memory.grants.granted_at, decision.memory.grants.serial, decision.memory.grants.by_grants) == ((), 0, False)
 
 
 REQUEST = GrantRequest(OTHER, 5, 3, 1.6)
@@ -136,10 +137,10 @@ RESTORED = replace(AWAY, missing_since=NOW - 3.5, instead=LeaseObject("7", repla
 
 
 def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
-    decision = decide(seen(lease=AWAY, asked=(REQUEST,)), replace(FOLLOWING, promised_until=0.0, read_at=NOW))
+    decision = decide(seen(lease=AWAY, asked=(REQUEST,)), changed(FOLLOWING, promised_until=0.0, read_at=NOW))
     assert decision.actions[-1] == AnswerGrant(REQUEST, True, "we don't claim before that")
-    assert decision.memory.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
-    assert decision.memory.heard == (5, 3)
+    assert decision.memory.grants.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
+    assert decision.memory.grants.heard == (5, 3)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +153,13 @@ def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
             REQUEST,
             "we don't follow: claiming",
         ),
-        (seen(), replace(FOLLOWING, op=Op.SEAL), REQUEST, "we don't follow"),
-        (seen(lease=lease(HELD, 3.6, 0.0)), replace(FOLLOWING, op=Op.FOLLOW), REQUEST, "3.6 s old"),
+        (seen(), changed(FOLLOWING, op=Op.SEAL), REQUEST, "we don't follow"),
+        (seen(lease=lease(HELD, 3.6, 0.0)), changed(FOLLOWING, op=Op.FOLLOW), REQUEST, "3.6 s old"),
         (seen(max_term=6), FOLLOWING, REQUEST, "we know term 6"),
         (seen(), FOLLOWING, replace(REQUEST, holder=Holder("pg-2", "u2")), "term 5 is pg-0/u0's"),
-        (seen(lease=lease(replace(HELD, release=Release("over", clean=False)))), replace(FOLLOWING, op=Op.FOLLOW), REQUEST, "released"),
+        (seen(lease=lease(replace(HELD, release=Release("over", clean=False)))), changed(FOLLOWING, op=Op.FOLLOW), REQUEST, "released"),
         (seen(lease=RESTORED), FOLLOWING, REQUEST, "gone back"),
-        (seen(), replace(FOLLOWING, heard=(5, 3)), REQUEST, "not newer than 3"),
+        (seen(), changed(FOLLOWING, heard=(5, 3)), REQUEST, "not newer than 3"),
         (seen(), FOLLOWING, replace(REQUEST, seconds=601.0), "no time that can be granted"),
     ],
     ids=[
@@ -201,20 +202,20 @@ def test_a_member_refuses(o: Observation, m: Memory, request_: GrantRequest, wor
     ],
 )
 def test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim(o: Observation, m: Memory) -> None:
-    decision = decide(replace(o, asked=(REQUEST,)), replace(m, read_at=NOW))
+    decision = decide(replace(o, asked=(REQUEST,)), changed(m, read_at=NOW))
     assert AnswerGrant(REQUEST, True, "we don't claim before that") in decision.actions
-    assert decision.memory.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
+    assert decision.memory.grants.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
 
 
 def test_a_promise_is_kept_although_the_lease_has_run_out() -> None:
     o = seen(lease=lease(HELD, age=9.0, read=0.0))
-    m = replace(SEALED, published_at=NOW - 5.0)
-    kept = decide(replace(o, pods=(POD,)), replace(m, promised_until=NOW + 0.5))
+    m = changed(SEALED, published_at=NOW - 5.0)
+    kept = decide(replace(o, pods=(POD,)), changed(m, promised_until=NOW + 0.5))
     assert kept.reason == "we have promised not to claim for another 0.5 s"
-    free = decide(replace(o, pods=(POD,)), replace(m, promised_until=NOW - 0.1))
+    free = decide(replace(o, pods=(POD,)), changed(m, promised_until=NOW - 0.1))
     assert free.memory.phase is Phase.CLAIMING
 
 
 def test_a_new_agent_waits_as_if_it_had_just_promised() -> None:
     decision = decide(seen(), remembered(Phase.BOOT, promised_until=None))
-    assert decision.memory.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
+    assert decision.memory.grants.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)

@@ -15,6 +15,7 @@ from hapg_failover.core.model import Member
 from hapg_failover.core.observation import Observation
 from hapg_failover.core.recovery import Progress
 from hapg_failover.core.results import OpResult, Outcome
+from tests.memories import changed
 
 from .test_decide import FOLLOWING, HELD, ME, NOW, POD, PRIMARY, SEALED, lease, seen
 
@@ -33,7 +34,7 @@ def shown(decision: Decision) -> list[str | None]:
 
 
 def apart(m: Memory, since: float = NOW - 21.0, **changes: object) -> Memory:
-    return replace(m, apart=Apart(since=since, **changes))  # type: ignore[arg-type]
+    return changed(m, apart=Apart(since=since, **changes))  # type: ignore[arg-type]
 
 
 def test_what_failed_is_told_and_shown() -> None:
@@ -44,20 +45,20 @@ def test_what_failed_is_told_and_shown() -> None:
 
 def test_the_reason_is_that_of_the_last_operation_that_failed() -> None:
     failed = OpResult(1, Op.FOLLOW, Outcome.FAILED, "n1", "no route to host", None)
-    decision = decide(seen(op=failed, lease=lease(SILENT)), apart(replace(FOLLOWING, op=Op.FOLLOW, op_number=1), why="another"))
+    decision = decide(seen(op=failed, lease=lease(SILENT)), apart(changed(FOLLOWING, op=Op.FOLLOW, op_number=1), why="another"))
     assert told(decision) == ["it doesn't stream from pg-0: follow: no route to host"]
 
 
 def test_what_hinders_a_server_that_has_been_told_to_follow() -> None:
     done = OpResult(1, Op.FOLLOW, Outcome.OK, "n1", "on its timeline", None, hindrance="its replay is paused")
-    again = decide(seen(op=done, lease=lease(SILENT)), apart(replace(FOLLOWING, op=Op.FOLLOW, op_number=1)))
+    again = decide(seen(op=done, lease=lease(SILENT)), apart(changed(FOLLOWING, op=Op.FOLLOW, op_number=1)))
     assert told(again) == ["it doesn't stream from pg-0: its replay is paused"]
 
 
 def test_a_server_that_ends_again_and_again_is_told_of_though_each_start_succeeds() -> None:
-    started = OpResult(1, Op.START, Outcome.OK, "n1", "", SEALED.position)
-    again = decide(seen(op=started, lease=lease(SILENT)), apart(replace(SEALED, phase=Phase.BOOT, op=Op.START, op_number=1)))
-    assert told(decide(seen(server="down", heartbeat_at=NOW, lease=lease(SILENT)), replace(again.memory, op=None))) == [
+    started = OpResult(1, Op.START, Outcome.OK, "n1", "", SEALED.sealed.position)
+    again = decide(seen(op=started, lease=lease(SILENT)), apart(changed(SEALED, phase=Phase.BOOT, op=Op.START, op_number=1)))
+    assert told(decide(seen(server="down", heartbeat_at=NOW, lease=lease(SILENT)), changed(again.memory, op=None))) == [
         f"it doesn't stream from pg-0: {following.ENDED}"
     ]
 
@@ -75,8 +76,8 @@ def test_one_that_follows_for_no_known_reason_in_vain() -> None:
         ("nobody writes", seen(lease=lease(SILENT, 30.0)), apart(SEALED, why=WRONG_PASSWORD)),
         ("its primary recovers", seen(lease=lease(replace(SILENT, recovery=Progress(0, 1, 9, 0)))), apart(SEALED, why=WRONG_PASSWORD)),
         ("its pod is going away", seen(lease=lease(SILENT), terminating=True), apart(SEALED, why=WRONG_PASSWORD)),
-        ("a copy is under way", seen(lease=lease(SILENT)), apart(replace(SEALED, phase=Phase.BOOT, op=Op.CLONE))),
-        ("it has just been told to follow", seen(lease=lease(SILENT)), apart(replace(FOLLOWING, op_ended=NOW - 5.0))),
+        ("a copy is under way", seen(lease=lease(SILENT)), apart(changed(SEALED, phase=Phase.BOOT, op=Op.CLONE))),
+        ("it has just been told to follow", seen(lease=lease(SILENT)), apart(changed(FOLLOWING, op_ended=NOW - 5.0))),
         ("it was told a moment ago", seen(lease=lease(SILENT)), apart(SEALED, why="B", told="A", told_at=NOW - 20.0)),
         ("it was told", seen(lease=lease(SILENT)), apart(SEALED, why="A", told="A", told_at=NOW - 200.0)),
         ("it is the primary", seen(lease=lease(replace(HELD, holder=ME))), apart(PRIMARY, why="A")),
@@ -97,5 +98,5 @@ def test_who_streams_shows_nothing_any_more() -> None:
     pod = replace(POD, not_following=WRONG_PASSWORD)
     decision = decide(seen(lease=lease(STREAMS), pods=(pod,)), apart(FOLLOWING, told=WRONG_PASSWORD))
     assert shown(decision) == [None]
-    assert decision.memory.apart.since is None
-    assert decision.memory.apart.told == ""
+    assert decision.memory.telling.apart.since is None
+    assert decision.memory.telling.apart.told == ""

@@ -16,6 +16,7 @@ from hapg_failover.core.force import judge, what_is_lost
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Release, VolumeState
+from tests.memories import changed
 from tests.unit.failover import test_decide
 from tests.unit.failover.test_decide import (
     CLAIMED,
@@ -35,7 +36,7 @@ from tests.unit.failover.test_decide import (
 from tests.unit.failover.test_election import me, pod
 
 AHEAD = Pod("pg-2", "u2", "1", 2, publication=replace(SAID, nonce="n2", volume="v2", position=Position(3, 0x9000)))
-SEALED = replace(test_decide.SEALED, promised_until=0.0)
+SEALED = changed(test_decide.SEALED, promised_until=0.0)
 NEWER = replace(AHEAD, publication=replace(SAID, volume="v2", position=Position(4, 1)))
 OTHER_NONCE = replace(POD, publication=replace(SAID, nonce="x"))
 
@@ -70,7 +71,7 @@ def test_one_that_is_no_member_is_promoted_by_force_only() -> None:
 
 def test_one_that_has_the_holders_shutdown_need_not_wait_or_publish() -> None:
     held = replace(HELD, timeline=END.timeline)
-    proven = replace(SEALED, shutdown=END, promised=None)
+    proven = changed(SEALED, shutdown=END, promised=None)
     decision = decide(seen(lease=lease(held, 1.0), pods=(replace(forced(), publication=None),)), proven)
     assert kinds(decision.actions)[0] == "claim"
 
@@ -111,7 +112,7 @@ def test_a_lease_that_has_run_out_is_free_for_members_only() -> None:
 
 def test_a_promise_to_the_holder_is_kept_even_so() -> None:
     expired = seen(lease=lease(HELD, 7.0), pods=(forced(),))
-    assert "claim" not in kinds(decide(expired, replace(SEALED, promised_until=NOW + 1)).actions)
+    assert "claim" not in kinds(decide(expired, changed(SEALED, promised_until=NOW + 1)).actions)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_a_request_that_can_not_be_carried_out_is_answered_and_taken_away(observ
 
 def test_the_request_is_taken_away_once_it_is_carried_out() -> None:
     promoted = seen(server="primary", lease=lease(CLAIMED, version="41"), position=END, pods=(replace(forced(), role="primary"),))
-    decision = decide(promoted, replace(PRIMARY, held_term=6))
+    decision = decide(promoted, changed(PRIMARY, held_term=6))
     assert [dict(a.annotations)[requests.FORCE] for a in decision.actions if isinstance(a, Annotate)] == [None]
     assert not [a for a in decision.actions if isinstance(a, Announce)]
 
@@ -192,7 +193,7 @@ def test_the_longer_ttl_counts() -> None:
 )
 def test_who_may_not_claim_for_long_says_so_and_names_the_forced_way(lease_state: LeaseState, pods: tuple[Pod, ...], word: str) -> None:
     soon = decide(seen(lease=lease(lease_state, 9.0), pods=pods), SEALED)
-    assert soon.memory.blocked == word
+    assert soon.memory.telling.blocked == word
     assert not [a for a in soon.actions if isinstance(a, Announce)]
     late = decide(seen(lease=lease(lease_state, 11.0), pods=pods), SEALED)
     [event] = [a for a in late.actions if isinstance(a, Announce)]

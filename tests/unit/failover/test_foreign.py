@@ -9,16 +9,17 @@ from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import Release
+from tests.memories import changed
 
 from .test_decide import HELD, NOW, POD, RELEASED, SAID, SEALED, lease, remembered, seen
 
 RESERVED = Position(4, 0x900)
 MARKED = replace(POD, publication=replace(SAID, position=RESERVED, foreign=True))
-STANDING = replace(SEALED, position=RESERVED, published_at=NOW - 200, phase_since=NOW - 200)
+STANDING = changed(SEALED, position=RESERVED, published_at=NOW - 200, phase_since=NOW - 200)
 
 
 def test_what_it_publishes_says_so() -> None:
-    decision = decide(seen(foreign=True, lease=lease(RELEASED)), replace(STANDING, promised=None))
+    decision = decide(seen(foreign=True, lease=lease(RELEASED)), changed(STANDING, promised=None))
     [said] = [action.publication for action in decision.actions if isinstance(action, Publish)]
     assert (said.foreign, said.position) == (True, RESERVED)
 
@@ -29,12 +30,12 @@ def test_it_claims_nothing_though_its_number_is_the_reserved_one() -> None:
     assert claimed.memory.phase is Phase.CLAIMING
     kept = decide(seen(lease=free, foreign=True, pods=(MARKED,)), STANDING)
     assert kept.memory.phase is Phase.SEALED
-    assert kept.memory.blocked == "timeline"
+    assert kept.memory.telling.blocked == "timeline"
     assert "our server was promoted by somebody else" in kept.reason
 
 
 def test_neither_its_shutdown_checkpoint_nor_a_hand_over_to_it_lets_it_claim() -> None:
-    ended = replace(STANDING, shutdown=RESERVED, promised=None)
+    ended = changed(STANDING, shutdown=RESERVED, promised=None)
     decision = decide(seen(foreign=True, lease=lease(replace(HELD, timeline=4), 3.0), pods=(MARKED,)), ended)
     assert decision.memory.phase is not Phase.CLAIMING
     handed = replace(HELD, timeline=4, release=Release("switchover", clean=True, position=Position(3, 0x100), successor="pg-1"))
@@ -49,6 +50,6 @@ def test_it_is_started_warm_so_that_nobody_calls_pg_promote_again() -> None:
 
 
 def test_it_is_not_ready() -> None:
-    joined, held = replace(STANDING, joined_at=NOW - 1), lease(replace(HELD, timeline=4))
-    assert decide(seen(foreign=True, lease=held), joined).memory.joined_at is None
-    assert decide(seen(lease=held), joined).memory.joined_at is not None
+    joined, held = changed(STANDING, joined_at=NOW - 1), lease(replace(HELD, timeline=4))
+    assert decide(seen(foreign=True, lease=held), joined).memory.upstream.joined_at is None
+    assert decide(seen(lease=held), joined).memory.upstream.joined_at is not None

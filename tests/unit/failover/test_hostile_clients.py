@@ -31,6 +31,7 @@ from hapg_failover.core.results import PutOutcome, PutResult
 from hapg_failover.core.tail import TailRequest
 from hapg_failover.events import Event, PeerAnswered, PeerAsked, VolumeFacts
 from hapg_failover.grants import LIMIT_S, Grants
+from tests.memories import changed
 
 from .test_decide import FOLLOWING, MINE, OTHER, PRIMARY, SAID, seen
 
@@ -389,7 +390,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
     def of_replica(now: float) -> Observation:
         return seen(me=OTHER, ordinal=0, volume="v0", heartbeat_at=now, probe_at=now, lease=view(), pods_listed_at=now)
 
-    replica = Member(replace(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
+    replica = Member(changed(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
     log: Any = lambda *_, **__: None  # noqa: E731
     replica.grants = Grants(Threads(), PeerClient(lambda: (KEY,), 0), replica.report, log)
     server = PeerServer(0, lambda: (KEY,), replica.grants.asked_by_peer, no_tail)
@@ -404,7 +405,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
     def of_primary(now: float) -> Observation:
         return seen(server="primary", term_in_force=5, heartbeat_at=now, probe_at=now, lease=view(), pods=pods, pods_listed_at=now)
 
-    memory = replace(PRIMARY, renewed_at=last, put_at=last, claimants=("v0",), promised_until=0.0, label_at=begun, phase_since=last)
+    memory = changed(PRIMARY, renewed_at=last, put_at=last, claimants=("v0",), promised_until=0.0, label_at=begun, phase_since=last)
     primary = Member(memory, of_primary, "v1")
     primary.grants = Grants(Threads(), PeerClient(lambda: (KEY,), port), primary.report, log)
     primary.deadline = last + 4.7
@@ -421,6 +422,6 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
         time.sleep(0.02)
     ended.set()
     deciding.join(10)
-    assert primary.memory.by_grants is is_crowded
+    assert primary.memory.grants.by_grants is is_crowded
     assert (primary.memory.phase is Phase.PRIMARY and boottime() < primary.deadline) is is_crowded
-    assert primary.memory.serial > 0
+    assert primary.memory.grants.serial > 0

@@ -7,16 +7,17 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core.actions import Op
-from hapg_failover.core.memory import HandOver, Memory, Phase
+from hapg_failover.core.memory import HandOver, Phase
 from hapg_failover.core.model import Holder, LeaseState
 from hapg_failover.core.observation import LeaseView
 from hapg_failover.core.pace import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, STEADY_TURN_S, TURN_S, longest_wait
 from hapg_failover.core.primary import RETRY_PUT_S
 from hapg_failover.core.timing import Timing
+from tests.memories import changed, remembering
 
 TIMING = Timing()
 LEASE = LeaseView("1", LeaseState(Holder("pg-0", "u0"), 5, 6.0), 100.0, 100.0)
-PRIMARY = Memory(phase=Phase.PRIMARY, renewed_at=100.0, put_at=100.0)
+PRIMARY = remembering(phase=Phase.PRIMARY, renewed_at=100.0, put_at=100.0)
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in (Phase.PRIMARY, Phase.FOLLOW)])
@@ -45,19 +46,19 @@ def test_nobody_sleeps_so_long_that_it_seems_to_hang() -> None:
 
 
 def test_a_renewal_that_is_under_way_or_has_failed_is_attended_to() -> None:
-    assert longest_wait(replace(PRIMARY, put_at=102.0), TIMING, LEASE, 102.1) == TURN_S
-    assert longest_wait(replace(PRIMARY, put_at=101.0), TIMING, LEASE, 101.1) == TURN_S
+    assert longest_wait(changed(PRIMARY, put_at=102.0), TIMING, LEASE, 102.1) == TURN_S
+    assert longest_wait(changed(PRIMARY, put_at=101.0), TIMING, LEASE, 101.1) == TURN_S
 
 
 def test_members_that_are_gone_leave_the_lease_between_two_renewals() -> None:
     """A renewal that is due is written with the members as they are; only a turn before that changes them."""
-    due = PRIMARY.renewed_at + TIMING.renew
-    turn = PRIMARY.renewed_at + longest_wait(PRIMARY, TIMING, LEASE, PRIMARY.renewed_at)
-    assert PRIMARY.put_at + RETRY_PUT_S < turn < due
+    due = PRIMARY.hold.renewed_at + TIMING.renew
+    turn = PRIMARY.hold.renewed_at + longest_wait(PRIMARY, TIMING, LEASE, PRIMARY.hold.renewed_at)
+    assert PRIMARY.writes.put_at + RETRY_PUT_S < turn < due
 
 
 def test_a_hand_over_is_attended_to_closely() -> None:
-    under_way = replace(PRIMARY, handover=HandOver("switchover", 100.0))
+    under_way = changed(PRIMARY, handover=HandOver("switchover", 100.0))
     assert longest_wait(under_way, TIMING, LEASE, 100.1) == HAND_OVER_TURN_S
 
 
@@ -75,7 +76,7 @@ def test_a_hand_over_is_attended_to_closely() -> None:
 def test_a_replica_sleeps_while_it_hears_of_renewals(now: float, read: float, wait: float) -> None:
     following = replace(PRIMARY, phase=Phase.FOLLOW)
     assert longest_wait(following, TIMING, replace(LEASE, last_read=read), now) == pytest.approx(wait)
-    assert longest_wait(replace(following, op=Op.FOLLOW), TIMING, replace(LEASE, last_read=read), now) <= TURN_S
+    assert longest_wait(changed(following, op=Op.FOLLOW), TIMING, replace(LEASE, last_read=read), now) <= TURN_S
 
 
 @pytest.mark.parametrize(

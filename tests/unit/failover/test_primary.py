@@ -16,6 +16,7 @@ from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.step import Step
 from hapg_failover.core.switchover import choose_successor
 from hapg_failover.core.timing import Timing
+from tests.memories import changed, remembering
 
 NOW = 1000.0
 ME = Holder("pg-1", "u1")
@@ -58,7 +59,7 @@ def seen(lease: LeaseState = MINE, **changes: object) -> Observation:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-WRITING = Memory(Phase.PRIMARY, NOW - 100, "n1", held_term=5, renewed_at=NOW - 1, recorded_ttl=6.0, put_at=NOW - 1, first_version="1")
+WRITING = remembering(Phase.PRIMARY, NOW - 100, "n1", held_term=5, renewed_at=NOW - 1, recorded_ttl=6.0, put_at=NOW - 1, first_version="1")
 
 
 def test_a_pod_of_our_name_but_another_uid_is_somebody_else() -> None:
@@ -101,24 +102,24 @@ def test_a_new_timeline_gets_a_checkpoint_once_and_not_on_a_full_volume() -> Non
 
     def ordered(**changes: Any) -> bool:
         room = changes.pop("room", None)
-        decision = decide(seen(room=room), replace(WRITING, promoted_at=NOW - 1, **changes))
+        decision = decide(seen(room=room), changed(WRITING, promoted_at=NOW - 1, **changes))
         return Checkpoint() in decision.actions
 
     assert ordered(checkpointed=False)
     assert not ordered(checkpointed=True)
     assert not ordered(checkpointed=False, room=0)
-    early = decide(seen(), replace(WRITING, promoted_at=NOW - 0.9, checkpointed=False))
-    assert (Checkpoint() in early.actions, early.memory.checkpointed) == (False, False)
+    early = decide(seen(), changed(WRITING, promoted_at=NOW - 0.9, checkpointed=False))
+    assert (Checkpoint() in early.actions, early.memory.reign.checkpointed) == (False, False)
     done = OpResult(7, Op.PROMOTE, Outcome.OK, "n1", position=Position(3, 0x500))
-    assert not decide(seen(op=done), replace(WRITING, phase=Phase.PROMOTING, op=Op.PROMOTE, op_number=7)).memory.checkpointed
+    assert not decide(seen(op=done), changed(WRITING, phase=Phase.PROMOTING, op=Op.PROMOTE, op_number=7)).memory.reign.checkpointed
 
 
 def test_a_promotion_that_fails_is_killed_and_stands_back_for_a_minute() -> None:
     result = OpResult(7, Op.PROMOTE, Outcome.FAILED, "n1", "not writable within 10 s")
-    promoting = replace(WRITING, phase=Phase.PROMOTING, op=Op.PROMOTE, op_number=7)
+    promoting = changed(WRITING, phase=Phase.PROMOTING, op=Op.PROMOTE, op_number=7)
     decision = decide(seen(op=result), promoting)
     assert [type(action) for action in decision.actions] == [Announce, Kill]
-    assert (decision.memory.phase, decision.memory.held_term, decision.memory.failed_until) == (Phase.DOWN, None, NOW + 60)
+    assert (decision.memory.phase, decision.memory.hold.held_term, decision.memory.retry.failed_until) == (Phase.DOWN, None, NOW + 60)
 
 
 def test_a_server_that_lets_nobody_in_is_killed_and_waited_for_like_a_dead_one() -> None:
@@ -127,7 +128,7 @@ def test_a_server_that_lets_nobody_in_is_killed_and_waited_for_like_a_dead_one()
         (told, kill) = decision.actions
         assert isinstance(told, Announce)
         assert (told.reason, kill) == ("ServerUnresponsive", Kill())
-        assert (decision.memory.phase, decision.memory.held_term, decision.memory.hold_s) == (Phase.DOWN, None, 3.0)
+        assert (decision.memory.phase, decision.memory.hold.held_term, decision.memory.hold.hold_s) == (Phase.DOWN, None, 3.0)
         after = Step(seen(), decision.memory)
         assert not after.stands_down  # its volume is well: it is as good as before
 
@@ -144,7 +145,7 @@ def test_a_server_whose_slots_are_all_taken_stays_in_office() -> None:
 
 
 def test_members_stay_while_nobody_knows_who_streams() -> None:
-    due = replace(WRITING, renewed_at=NOW - 1.9, put_at=NOW - 2, former="v9")
+    due = changed(WRITING, renewed_at=NOW - 1.9, put_at=NOW - 2, former="v9")
     for lately, members in ((False, ("pg-0",)), (True, ("pg-0", "pg-2"))):
         decision = decide(seen(streaming=(live(0, 0x400), replace(live(2, 0x400), since=None, seen=NOW - 31)), blind=lately), due)
         renewals = [a for a in decision.actions if isinstance(a, PutLease)]
@@ -153,7 +154,7 @@ def test_members_stay_while_nobody_knows_who_streams() -> None:
 
 
 def test_the_dead_is_not_given_back_before_the_supervisor_says_so() -> None:
-    down = Memory(Phase.DOWN, NOW - 0.5, "n1", dead_reason="the promotion failed")
+    down = remembering(Phase.DOWN, NOW - 0.5, "n1", dead_reason="the promotion failed")
     assert decide(seen(), down).actions == ()
     given_back, start = decide(seen(server="down"), down).actions
     assert isinstance(given_back, PutLease)
@@ -163,16 +164,16 @@ def test_the_dead_is_not_given_back_before_the_supervisor_says_so() -> None:
 
 
 def test_a_pod_that_has_handed_over_refuses_clients_for_two_seconds() -> None:
-    handed_over = Memory(Phase.STOPPING, NOW - 5, "n1", successor="pg-2", put_at=NOW - 1.9, first_version="1")
+    handed_over = remembering(Phase.STOPPING, NOW - 5, "n1", successor="pg-2", put_at=NOW - 1.9, first_version="1")
     others = replace(MINE, holder=Holder("pg-2", "u2"), term=6)
     assert decide(seen(others, server="down"), handed_over).actions == ()
-    assert len(decide(seen(others, server="down"), replace(handed_over, put_at=NOW - 2)).actions) == 1
+    assert len(decide(seen(others, server="down"), changed(handed_over, put_at=NOW - 2)).actions) == 1
 
 
 def test_each_renewal_says_who_streams() -> None:
     """That one doesn't any more is no reason for a write of its own."""
     silent = seen(streaming=(live(0, 0x400), Streaming("pg-2", None, NOW - 6, None)))
     assert not [a for a in decide(silent, WRITING).actions if isinstance(a, PutLease)]
-    due = decide(silent, replace(WRITING, renewed_at=NOW - 2.1, put_at=NOW - 2.1))
+    due = decide(silent, changed(WRITING, renewed_at=NOW - 2.1, put_at=NOW - 2.1))
     [put] = [a for a in due.actions if isinstance(a, PutLease)]
     assert [(m.pod, m.streaming) for m in put.state.members] == [("pg-0", True), ("pg-2", False)]

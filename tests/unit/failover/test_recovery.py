@@ -12,7 +12,7 @@ from hapg_failover.core.actions import Announce, Kill, Op, PutKind, PutLease, Ru
 from hapg_failover.core.decide import decide
 from hapg_failover.core.election import Candidate, judge
 from hapg_failover.core.lsn import Position
-from hapg_failover.core.memory import Memory, Phase
+from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
 from hapg_failover.core.observation import LeaseView, Observation
 from hapg_failover.core.recovery import Progress, Recovery, progress, update
@@ -20,6 +20,7 @@ from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
 from hapg_failover.recovering import parse
 from hapg_failover.verbs import OperationFailed
+from tests.memories import changed, remembering
 
 NOW = 1000.0
 ME, OTHER = Holder("pg-1", "u1"), Holder("pg-0", "u0")
@@ -27,7 +28,7 @@ GB = 10**9
 END = Position(3, 4 * GB)
 MINE = LeaseState(ME, 6, 6.0, "system", "v1", "10.0.0.2", 7, (Member("pg-0", "v0"),))
 HALF = Recovery(2 * GB, 500, NOW - 1, begun=GB, begun_at=NOW - 11)
-PROMOTING = Memory(
+PROMOTING = remembering(
     Phase.PROMOTING,
     NOW - 20,
     "n1",
@@ -126,16 +127,16 @@ def test_the_lease_says_how_far_its_holder_is() -> None:
 def test_a_claim_says_what_comes_before_the_first_write(seen_replay: Recovery | None, at_seal: int | None, told: Progress | None) -> None:
     said = Publication("40", "n1", VolumeState.DATA, "v1", "system", END, True, 6)
     pod = Pod("pg-1", "u1", "1", 1, role="replica", publication=said)
-    sealed = Memory(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised=("40", True), promised_until=0.0)
+    sealed = remembering(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised=("40", True), promised_until=0.0)
     free = replace(MINE, holder=OTHER, release=Release("the server died", clean=False), timeline=END.timeline, volume="v1", members=())
     looked = seen(server="standby", lease=LeaseView("40", free, NOW - 1, NOW - 0.1), pods=(pod,), pods_listed_at=NOW, recovery=seen_replay)
-    (put,) = [a for a in decide(looked, replace(sealed, replayed=at_seal)).actions if isinstance(a, PutLease)]
+    (put,) = [a for a in decide(looked, changed(sealed, replayed=at_seal)).actions if isinstance(a, PutLease)]
     assert (put.kind, put.state.recovery) == (PutKind.CLAIM, told)
 
 
 def test_a_server_that_writes_says_at_once_that_it_recovers_no_more() -> None:
     recovering = replace(MINE, recovery=Progress(GB, 2 * GB, 4 * GB, 90_909_090))
-    writing = replace(PROMOTING, phase=Phase.PRIMARY, phase_since=NOW - 0.5, op=None, renewed_at=NOW - 0.4, put_at=NOW - 0.4, label_at=NOW)
+    writing = changed(PROMOTING, phase=Phase.PRIMARY, phase_since=NOW - 0.5, op=None, renewed_at=NOW - 0.4, put_at=NOW - 0.4, label_at=NOW)
     decision = decide(seen(lease=LeaseView("40", recovering, NOW - 0.3, NOW - 0.1), position=Position(7, 5 * GB)), writing)
     (put,) = [a for a in decision.actions if isinstance(a, PutLease)]
     assert (put.kind, put.state.recovery) == (PutKind.RENEW, None)
@@ -160,7 +161,7 @@ def test_no_recovery_is_killed_while_it_moves(why: str, recovery: Recovery | Non
 def test_nobody_follows_a_primary_that_recovers() -> None:
     held = replace(MINE, holder=OTHER, volume="v0", members=(Member("pg-1", "v1"),), recovery=Progress(GB, 2 * GB, 4 * GB, 0))
     pod = Pod("pg-1", "u1", "1", 1, role="replica", publication=Publication("39", "n1", VolumeState.DATA, "v1", "system", END, True, 6))
-    sealed = Memory(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised_until=0.0)
+    sealed = remembering(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised_until=0.0)
     decision = decide(seen(server="standby", lease=LeaseView("40", held, NOW - 1, NOW - 0.1), pods=(pod,), recovery=None), sealed)
     assert not [a for a in decision.actions if isinstance(a, Run)]
     assert decision.reason == "pg-0 can't be followed before it writes: recovering, 1.0 of 3.0 GB"
@@ -169,8 +170,8 @@ def test_nobody_follows_a_primary_that_recovers() -> None:
 def test_a_refused_promotion_gives_its_timeline_back() -> None:
     refused = OpResult(1, Op.PROMOTE, Outcome.FAILED, "n1", "promote: refused the deadline has passed", unbegun=True)
     killed = decide(seen(op=refused), PROMOTING)
-    assert killed.memory.unbegun == (6, 6)
-    given_back = decide(seen(server="down", heartbeat_at=NOW, now=NOW + 0.1), replace(killed.memory, op_ended=0.0))
+    assert killed.memory.hold.unbegun == (6, 6)
+    given_back = decide(seen(server="down", heartbeat_at=NOW, now=NOW + 0.1), changed(killed.memory, op_ended=0.0))
     (put,) = [a for a in given_back.actions if isinstance(a, PutLease)]
     assert (put.kind, put.state.timeline) == (PutKind.RELEASE, 6)
 
@@ -178,16 +179,16 @@ def test_a_refused_promotion_gives_its_timeline_back() -> None:
 def test_a_promotion_that_may_have_begun_keeps_its_timeline() -> None:
     died = OpResult(1, Op.PROMOTE, Outcome.FAILED, "n1", "the server died")
     killed = decide(seen(op=died), PROMOTING)
-    given_back = decide(seen(server="down", heartbeat_at=NOW, now=NOW + 0.1), replace(killed.memory, op_ended=0.0))
+    given_back = decide(seen(server="down", heartbeat_at=NOW, now=NOW + 0.1), changed(killed.memory, op_ended=0.0))
     (put,) = [a for a in given_back.actions if isinstance(a, PutLease)]
     assert (put.kind, put.state.timeline) == (PutKind.RELEASE, 7)
 
 
 def test_a_claim_that_succeeds_too_late_begins_nothing() -> None:
-    claiming = replace(PROMOTING, phase=Phase.CLAIMING, op=None, held_term=None, put=PutKind.CLAIM, put_at=NOW - 5)
+    claiming = changed(PROMOTING, phase=Phase.CLAIMING, op=None, held_term=None, put=PutKind.CLAIM, put_at=NOW - 5)
     late = PutResult(PutKind.CLAIM, PutOutcome.OK, NOW - 5, MINE, "41")
     decision = decide(seen(server="standby", put=late), claiming)
-    assert (decision.memory.phase, decision.memory.unbegun) == (Phase.SEALED, (6, 6))
+    assert (decision.memory.phase, decision.memory.hold.unbegun) == (Phase.SEALED, (6, 6))
 
 
 LEASE = LeaseState(OTHER, 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"), Member("pg-2", "v2")), Release("died", clean=False))
@@ -238,16 +239,16 @@ def test_who_claims_first(why: str, one: tuple[int, int | None], two: tuple[int,
 def test_an_agent_that_starts_beside_a_server_that_recovers_waits_for_it(
     in_production: bool, position: Position | None, phase: Phase
 ) -> None:
-    started = Memory(Phase.BOOT, NOW - 1, "n1", first_version="40", promised_until=0.0)
+    started = remembering(Phase.BOOT, NOW - 1, "n1", first_version="40", promised_until=0.0)
     o = seen(in_production=in_production, position=position, term_in_force=6)
     decision = decide(o, started)
-    assert (decision.memory.phase, decision.memory.held_term) == (phase, 6)
+    assert (decision.memory.phase, decision.memory.hold.held_term) == (phase, 6)
     writes = decide(replace(o, now=NOW + 30, position=END, heartbeat_at=NOW + 29.9, probe_at=NOW + 29.9), decision.memory)
     assert writes.memory.phase is Phase.PRIMARY
 
 
 def test_a_recovery_that_ends_with_its_server_is_noticed() -> None:
-    waiting = replace(PROMOTING, op=None, position=None)
+    waiting = changed(PROMOTING, op=None, position=None)
     decision = decide(seen(server="down", recovery=None), waiting)
     assert decision.memory.phase is Phase.DOWN
     assert Announce("Warning", "ServerDied", "the primary's server died") in decision.actions

@@ -20,6 +20,7 @@ from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.step import Step
 from hapg_failover.core.wal import SEGMENT_SIZE
+from tests.memories import changed
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SAID, SEALED, kinds, lease, remembered, seen
 
 MEMBERS = (Member("pg-0", "v0"), Member("pg-2", "v2"), Member("pg-3", "v3"))
@@ -75,7 +76,7 @@ def test_a_request_is_taken_and_the_server_goes_on_serving() -> None:
 
 def test_a_request_that_is_still_shown_is_not_carried_out_twice() -> None:
     """The switchover has happened, the patch that takes the request away is late, and we are the primary again."""
-    decision = decide(writing(asked(term=5), lease=lease(replace(OURS, term=9))), replace(PRIMARY, held_term=9))
+    decision = decide(writing(asked(term=5), lease=lease(replace(OURS, term=9))), changed(PRIMARY, held_term=9))
     assert [each["outcome"] for each in answers(decision)] == ["refused"]
     assert "prepare" not in kinds(decision.actions)
 
@@ -111,14 +112,14 @@ def test_what_can_not_be_is_refused_once(own: Pod, changes: dict[str, Any], word
     assert not [a for a in decision.actions if isinstance(a, Run)]
     again = decide(replace(observation, now=NOW + 0.1), decision.memory)
     assert again.actions == ()
-    answered = replace(decision.memory, put=None)
+    answered = changed(decision.memory, put=None)
     later = decide(replace(observation, now=NOW + 2, heartbeat_at=NOW + 1.9, probe_at=NOW + 1.9), answered)
     assert not [a for a in later.actions if isinstance(a, Announce)]
     assert answers(later) == [answer]
 
 
-PREPARING = replace(PRIMARY, op=Op.PREPARE, op_number=1, handover=HandOver("switchover", NOW - 1, "s1", None))
-READY = replace(PREPARING, op=None, handover=HandOver("switchover", NOW - 1, "s1", None, stop_at=NOW - 0.1))
+PREPARING = changed(PRIMARY, op=Op.PREPARE, op_number=1, handover=HandOver("switchover", NOW - 1, "s1", None))
+READY = changed(PREPARING, op=None, handover=HandOver("switchover", NOW - 1, "s1", None, stop_at=NOW - 0.1))
 
 
 def result(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = None) -> OpResult:
@@ -134,7 +135,7 @@ def test_the_lease_names_the_successor_before_the_server_is_stopped() -> None:
 
 def test_then_the_server_stops_and_clients_are_routed_to_the_successor() -> None:
     decision = decide(writing(lease=lease(NAMED)), READY)
-    assert (decision.memory.phase, decision.memory.successor) == (Phase.STOPPING, "pg-0")
+    assert (decision.memory.phase, decision.memory.succession.successor) == (Phase.STOPPING, "pg-0")
     assert kinds(decision.actions) == ["hand-over", "Label", "Label", "Announce"]
     labels = [(a.pod, a.role) for a in decision.actions if isinstance(a, Label)]
     assert labels == [("pg-0", "primary"), ("pg-1", "replica")]
@@ -143,29 +144,29 @@ def test_then_the_server_stops_and_clients_are_routed_to_the_successor() -> None
 def test_a_checkpoint_that_fails_ends_a_switchover_but_not_a_deletion() -> None:
     decision = decide(writing(op=result(Op.PREPARE, Outcome.FAILED)), PREPARING)
     assert [each["reason"] for each in answers(decision)] == ["the checkpoint failed: because"]
-    assert (decision.memory.phase, decision.memory.handover) == (Phase.PRIMARY, None)
-    leaving = replace(PREPARING, handover=HandOver("the pod is going away", NOW - 1))
+    assert (decision.memory.phase, decision.memory.succession.handover) == (Phase.PRIMARY, None)
+    leaving = changed(PREPARING, handover=HandOver("the pod is going away", NOW - 1))
     decision = decide(writing(op=result(Op.PREPARE, Outcome.FAILED), terminating=True), leaving)
     assert kinds(decision.actions) == ["renew"]
 
 
 def test_a_successor_that_stops_streaming_in_the_meantime_ends_a_switchover() -> None:
-    named = replace(READY, handover=HandOver("switchover", NOW - 1, "s1", "pg-2", stop_at=NOW - 0.1))
+    named = changed(READY, handover=HandOver("switchover", NOW - 1, "s1", "pg-2", stop_at=NOW - 0.1))
     decision = decide(writing(streaming=(live(0),)), named)
     assert [each["reason"] for each in answers(decision)] == ["pg-2 has stopped streaming from the primary"]
     assert decision.memory.phase is Phase.PRIMARY
 
 
 def test_a_lease_that_can_not_be_written_ends_a_switchover_but_not_a_deletion() -> None:
-    late = replace(READY, handover=HandOver("switchover", NOW - 3, "s1", None, stop_at=NOW - 1.6))
+    late = changed(READY, handover=HandOver("switchover", NOW - 3, "s1", None, stop_at=NOW - 1.6))
     decision = decide(writing(), late)
     assert [each["reason"] for each in answers(decision)] == ["the Lease can't be written"]
-    leaving = replace(late, handover=HandOver("the pod is going away", NOW - 3, stop_at=NOW - 1.6))
+    leaving = changed(late, handover=HandOver("the pod is going away", NOW - 3, stop_at=NOW - 1.6))
     assert kinds(decide(writing(terminating=True), leaving).actions)[0] == "hand-over"
 
 
 def test_a_successor_that_is_named_no_more_is_taken_out_of_the_lease() -> None:
-    decision = decide(writing(lease=lease(NAMED)), replace(PRIMARY, put_at=NOW - 0.5))
+    decision = decide(writing(lease=lease(NAMED)), changed(PRIMARY, put_at=NOW - 0.5))
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
     assert put.state.successor is None
 
@@ -185,7 +186,7 @@ def test_a_pod_that_is_going_away_serves_on_for_most_of_a_second_if_it_has_the_t
 
 def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops() -> None:
     own = replace(POD, deleting=True, grace=60)
-    leaving = replace(READY, successor="pg-0", handover=HandOver("the pod is going away", NOW - 0.6, stop_at=NOW + 0.2))
+    leaving = changed(READY, successor="pg-0", handover=HandOver("the pod is going away", NOW - 0.6, stop_at=NOW + 0.2))
     routed = decide(writing(own, lease=lease(NAMED)), leaving)
     assert (routed.memory.phase, kinds(routed.actions)) == (Phase.PRIMARY, ["Label", "Label"])
     shown = (replace(Pod("pg-0", "u0", "1", 0, publication=says(0)), role="primary"), *others()[1:])
@@ -197,21 +198,21 @@ def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops
 
 def test_a_long_checkpoint_is_not_followed_by_more_waiting() -> None:
     own = replace(POD, deleting=True, grace=60)
-    leaving = replace(PREPARING, handover=HandOver("the pod is going away", NOW - 5))
+    leaving = changed(PREPARING, handover=HandOver("the pod is going away", NOW - 5))
     assert kinds(decide(writing(own, op=result(Op.PREPARE)), leaving).actions) == ["renew"]
 
 
-FULL_FOR_LONG = replace(PRIMARY, full_since=NOW - 5.1)
+FULL_FOR_LONG = changed(PRIMARY, full_since=NOW - 5.1)
 LEAVES_FULL = HandOver("the volume is full", NOW - 3, stop_at=NOW - 0.1)
 
 
 def test_a_full_primary_hands_over_after_a_moment() -> None:
     """By then those whose volume is full as well have stopped streaming."""
     first = decide(writing(room=0), PRIMARY)
-    assert (first.memory.handover, first.memory.full_since) == (None, NOW)
-    assert decide(writing(room=0), replace(PRIMARY, full_since=NOW - 4.9)).memory.handover is None
+    assert (first.memory.succession.handover, first.memory.storage.full_since) == (None, NOW)
+    assert decide(writing(room=0), changed(PRIMARY, full_since=NOW - 4.9)).memory.succession.handover is None
     decision = decide(writing(room=0), FULL_FOR_LONG)
-    assert decision.memory.handover == HandOver("the volume is full", NOW, stop_at=NOW)
+    assert decision.memory.succession.handover == HandOver("the volume is full", NOW, stop_at=NOW)
     assert not [a for a in decision.actions if isinstance(a, Run)]
     named = decide(writing(room=0), decision.memory)
     assert [a.state.successor for a in named.actions if isinstance(a, PutLease)] == ["pg-0"]
@@ -220,8 +221,8 @@ def test_a_full_primary_hands_over_after_a_moment() -> None:
 @pytest.mark.parametrize("own", [replace(POD, deleting=True, grace=60), asked()], ids=["it goes away", "a switchover is asked for"])
 def test_a_full_primary_makes_no_checkpoint_before_its_last_one_which_has_what_was_set_aside(own: Pod) -> None:
     begun = decide(writing(own, room=0), PRIMARY)
-    assert begun.memory.handover is not None
-    assert (begun.memory.handover.stop_at, [a for a in begun.actions if isinstance(a, Run)]) == (NOW, [])
+    assert begun.memory.succession.handover is not None
+    assert (begun.memory.succession.handover.stop_at, [a for a in begun.actions if isinstance(a, Run)]) == (NOW, [])
     last = decide(writing(own, room=0, lease=lease(NAMED)), begun.memory)
     assert [(a.op, a.reserve) for a in last.actions if isinstance(a, Run)] == [(Op.HAND_OVER, True)]
     assert "prepare" in kinds(decide(writing(own, room=SEGMENT_SIZE), PRIMARY).actions)
@@ -236,10 +237,10 @@ def test_a_full_primary_makes_no_checkpoint_before_its_last_one_which_has_what_w
     ],
 )
 def test_what_counts_as_full_for_a_primary(words: str, used: bool, segments: int, goes: bool) -> None:
-    decision = decide(writing(room=segments * SEGMENT_SIZE), replace(FULL_FOR_LONG, reserve_used=used))
-    assert (decision.memory.handover is not None) is goes
-    assert (decision.memory.full_since is None) is not goes
-    assert decision.memory.reserve_used is goes
+    decision = decide(writing(room=segments * SEGMENT_SIZE), changed(FULL_FOR_LONG, reserve_used=used))
+    assert (decision.memory.succession.handover is not None) is goes
+    assert (decision.memory.storage.full_since is None) is not goes
+    assert decision.memory.storage.reserve_used is goes
 
 
 def test_no_client_comes_to_who_lives_on_a_reserve() -> None:
@@ -249,64 +250,64 @@ def test_no_client_comes_to_who_lives_on_a_reserve() -> None:
     started = OpResult(1, Op.START, Outcome.OK, "n1", position=END, reserves=(DATA_VOLUME,))
     back = decide(seen(op=started, room=room, pods=(labelled,)), remembered(Phase.BOOT, op=Op.START, op_number=1))
     assert [(a.pod, a.role) for a in back.actions if isinstance(a, Label)] == [("pg-1", "replica")]
-    alone = replace(PRIMARY, reserve_used=True, promoted_at=NOW)
+    alone = changed(PRIMARY, reserve_used=True, promoted_at=NOW)
     stripped = (replace(POD, role="replica"), *others())
     for now, labels in ((NOW + 9.9, []), (NOW + 10.1, [("pg-1", "primary")])):
         o = writing(streaming=(), room=room, now=now, heartbeat_at=now, probe_at=now)
         decision = decide(replace(o, pods=stripped), alone)
         assert [(a.pod, a.role) for a in decision.actions if isinstance(a, Label)] == labels
     streams = decide(replace(writing(room=room), pods=stripped), alone)
-    assert streams.memory.handover is not None, "who streams by now has made sure of its room"
-    later = replace(streams.memory, promoted_at=NOW - 20)
+    assert streams.memory.succession.handover is not None, "who streams by now has made sure of its room"
+    later = changed(streams.memory, promoted_at=NOW - 20)
     assert not [a for a in decide(replace(writing(room=room), pods=stripped), later).actions if isinstance(a, Label)]
 
 
 @pytest.mark.parametrize("phase", [Phase.SEALED, Phase.BOOT])
 def test_what_was_set_aside_is_forgotten_once_another_is_followed_not_by_a_restart(phase: Phase) -> None:
     m = remembered(phase, op=Op.FOLLOW, op_number=1, reserve_used=True)
-    assert decide(seen(nonce="n2"), m).memory.reserve_used
-    assert not decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.OK, "n1")), m).memory.reserve_used
+    assert decide(seen(nonce="n2"), m).memory.storage.reserve_used
+    assert not decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.OK, "n1")), m).memory.storage.reserve_used
 
 
 def test_a_full_primary_that_nobody_streams_from_serves_on() -> None:
     decision = decide(writing(room=0, streaming=()), FULL_FOR_LONG)
-    assert (decision.memory.phase, decision.memory.handover) == (Phase.PRIMARY, None)
+    assert (decision.memory.phase, decision.memory.succession.handover) == (Phase.PRIMARY, None)
 
 
 @pytest.mark.parametrize(
     ("memory", "changes", "words"),
     [
-        (replace(PREPARING, handover=LEAVES_FULL), {"op": result(Op.PREPARE, Outcome.FAILED)}, "the checkpoint failed: because"),
-        (replace(READY, handover=LEAVES_FULL), {"streaming": ()}, "every member has stopped streaming from the primary"),
-        (replace(READY, handover=replace(LEAVES_FULL, stop_at=NOW - 1.6)), {}, "the Lease can't be written"),
+        (changed(PREPARING, handover=LEAVES_FULL), {"op": result(Op.PREPARE, Outcome.FAILED)}, "the checkpoint failed: because"),
+        (changed(READY, handover=LEAVES_FULL), {"streaming": ()}, "every member has stopped streaming from the primary"),
+        (changed(READY, handover=replace(LEAVES_FULL, stop_at=NOW - 1.6)), {}, "the Lease can't be written"),
     ],
     ids=["no checkpoint", "nobody streams", "no Lease"],
 )
 def test_a_full_primary_that_can_not_hand_over_serves_on_and_tries_again_later(memory: Memory, changes: dict[str, Any], words: str) -> None:
     decision = decide(writing(room=0, **changes), memory)
     m = decision.memory
-    assert (m.phase, m.handover, m.successor, m.full_since) == (Phase.PRIMARY, None, None, NOW + 30)
+    assert (m.phase, m.succession.handover, m.succession.successor, m.storage.full_since) == (Phase.PRIMARY, None, None, NOW + 30)
     assert decision.reason == f"the volume is full, but it isn't handed over: {words}"
     assert answers(decision) == []
 
 
 def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> None:
-    stopped = replace(READY, phase=Phase.STOPPING, handover=LEAVES_FULL, successor="pg-0", position=END, held_term=5)
+    stopped = changed(READY, phase=Phase.STOPPING, handover=LEAVES_FULL, successor="pg-0", position=END, held_term=5)
     decision = decide(writing(server="down", room=0, lease=lease(NAMED)), stopped)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
     assert put.state.release == Release("the volume is full", clean=True, position=END, successor="pg-0", hold_s=3.0)
     assert causes.cause_of(put.state, forced=False, ended=False) == "switchover"
-    gone = replace(stopped, put_at=NOW - 0.6, renewed_at=NOW - 3)
+    gone = changed(stopped, put_at=NOW - 0.6, renewed_at=NOW - 3)
     again = decide(writing(server="down", room=0, lease=lease(put.state)), gone)
-    assert (again.memory.phase, again.memory.handover) == (Phase.BOOT, None)
+    assert (again.memory.phase, again.memory.succession.handover) == (Phase.BOOT, None)
 
 
 def test_one_server_alone_hands_over_to_nobody() -> None:
     own = replace(POD, deleting=True, grace=60)
     alone = writing(own, pods=(), streaming=(), lease=lease(replace(OURS, members=())))
-    leaving = replace(READY, handover=HandOver("the pod is going away", NOW - 1, stop_at=NOW - 0.1))
+    leaving = changed(READY, handover=HandOver("the pod is going away", NOW - 1, stop_at=NOW - 0.1))
     decision = decide(alone, leaving)
-    assert (decision.memory.successor, kinds(decision.actions)) == (None, ["hand-over"])
+    assert (decision.memory.succession.successor, kinds(decision.actions)) == (None, ["hand-over"])
 
 
 @pytest.mark.parametrize(
@@ -317,12 +318,12 @@ def test_one_server_alone_hands_over_to_nobody() -> None:
 def test_a_pod_deleted_by_force_stops_at_once_and_names_its_successor_meanwhile(changes: dict[str, Any]) -> None:
     gone = writing(**changes)
     over = decide(gone, PRIMARY)
-    assert (over.memory.phase, over.memory.successor) == (Phase.STOPPING, "pg-0")
+    assert (over.memory.phase, over.memory.succession.successor) == (Phase.STOPPING, "pg-0")
     assert kinds(over.actions)[0] == "hand-over"
     assert kinds(decide(gone, over.memory).actions) == ["renew"]
 
 
-STOPPED = replace(READY, phase=Phase.STOPPING, successor="pg-0", op=Op.HAND_OVER)
+STOPPED = changed(READY, phase=Phase.STOPPING, successor="pg-0", op=Op.HAND_OVER)
 
 
 def test_a_switched_over_server_gives_the_lease_back_and_starts_again_sealed() -> None:
@@ -332,9 +333,9 @@ def test_a_switched_over_server_gives_the_lease_back_and_starts_again_sealed() -
     # who falls short of the end waits for our restart
     assert put.state.release == Release("switchover", True, END, "pg-0", hold_s=3.0)
     claimed = writing(server="down", lease=lease(replace(NAMED, release=put.state.release), version="41"))
-    waiting = decide(claimed, replace(decision.memory, put=None))
+    waiting = decide(claimed, changed(decision.memory, put=None))
     assert (waiting.memory.phase, waiting.actions) == (Phase.STOPPING, ())
-    again = decide(replace(claimed, now=NOW + 0.6, heartbeat_at=NOW + 0.5), replace(decision.memory, put=None))
+    again = decide(replace(claimed, now=NOW + 0.6, heartbeat_at=NOW + 0.5), changed(decision.memory, put=None))
     assert again.memory.phase is Phase.BOOT
 
 
@@ -342,19 +343,19 @@ def test_a_pod_deleted_during_its_switchover_ends() -> None:
     released = replace(NAMED, release=Release("switchover", True, END, "pg-0"))
     own = replace(POD, deleting=True, grace=60)
     late = writing(own, server="down", lease=lease(released), now=NOW + 9, heartbeat_at=NOW + 8.9)
-    assert "Exit" in kinds(decide(late, replace(STOPPED, op=None)).actions)
+    assert "Exit" in kinds(decide(late, changed(STOPPED, op=None)).actions)
 
 
 def test_the_release_follows_the_naming_at_once() -> None:
     """The write that named the successor was sent a moment ago: that alone is no reason to wait with the release."""
     down = writing(server="down", lease=lease(NAMED), op=result(Op.HAND_OVER, position=END))
-    assert kinds(decide(down, replace(STOPPED, put_at=NOW - 0.25)).actions) == ["release"]
+    assert kinds(decide(down, changed(STOPPED, put_at=NOW - 0.25)).actions) == ["release"]
 
 
 # ---- the successor ----
 
 TO_US = replace(HELD, successor="pg-1")
-ENDED = replace(SEALED, promised=None, shutdown=END, phase_since=NOW - 1)
+ENDED = changed(SEALED, promised=None, shutdown=END, phase_since=NOW - 1)
 FOR_US = replace(TO_US, release=Release("switchover", True, END, "pg-1", 3.0))
 
 
@@ -371,7 +372,7 @@ def test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_strea
     [run] = [a for a in decide(seen(gone=GONE), FOLLOWING).actions if isinstance(a, Run)]
     assert (run.op, run.drain) == (Op.SEAL, True)
     assert run.seconds == pytest.approx(4.635)
-    assert "is gone" in decide(seen(gone=GONE), replace(SEALED, promised=None, phase_since=NOW - 1)).reason
+    assert "is gone" in decide(seen(gone=GONE), changed(SEALED, promised=None, phase_since=NOW - 1)).reason
     assert kinds(decide(seen(gone=frozenset({"u9"})), FOLLOWING).actions) == []
 
 
@@ -379,7 +380,7 @@ def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
     labelled = seen(lease=lease(TO_US), pods=(replace(POD, role="primary"),))
     assert not [a for a in decide(labelled, FOLLOWING).actions if isinstance(a, Label)]
     leaving = seen(gone=frozenset({"u0"}), pods=(replace(POD, role="primary"),))
-    assert not [a for a in decide(leaving, replace(FOLLOWING, op=Op.SEAL)).actions if isinstance(a, Label)]
+    assert not [a for a in decide(leaving, changed(FOLLOWING, op=Op.SEAL)).actions if isinstance(a, Label)]
     strange = seen(pods=(replace(POD, role="primary"),))
     assert [a.role for a in decide(strange, FOLLOWING).actions if isinstance(a, Label)] == ["replica"]
 
@@ -387,18 +388,18 @@ def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
 @pytest.mark.parametrize(
     ("state", "age", "memory", "ordered", "words"),
     [
-        (TO_US, 0.1, replace(SEALED, promised=None, phase_since=NOW - 1), [], "is about to hand over to us"),
-        (TO_US, 0.1, replace(SEALED, promised=None, phase_since=NOW - 11), ["follow"], "follow it"),
-        (TO_US, 4.0, replace(SEALED, promised=None, phase_since=NOW - 1), ["Publish"], "our position for the election"),
-        (FOR_US, 0.1, replace(SEALED, promised=None), ["claim"], "claim term 6: chosen successor at"),
-        (FOR_US, 0.1, replace(SEALED, promised=None, position=Position(3, 0x400)), ["Publish"], "our position for the election"),
-        (replace(FOR_US, successor="pg-2"), 0.1, replace(SEALED, promised=None), ["claim"], "chosen successor"),
+        (TO_US, 0.1, changed(SEALED, promised=None, phase_since=NOW - 1), [], "is about to hand over to us"),
+        (TO_US, 0.1, changed(SEALED, promised=None, phase_since=NOW - 11), ["follow"], "follow it"),
+        (TO_US, 4.0, changed(SEALED, promised=None, phase_since=NOW - 1), ["Publish"], "our position for the election"),
+        (FOR_US, 0.1, changed(SEALED, promised=None), ["claim"], "claim term 6: chosen successor at"),
+        (FOR_US, 0.1, changed(SEALED, promised=None, position=Position(3, 0x400)), ["Publish"], "our position for the election"),
+        (replace(FOR_US, successor="pg-2"), 0.1, changed(SEALED, promised=None), ["claim"], "chosen successor"),
         (TO_US, 0.1, ENDED, ["claim"], "pg-0 has shut down, and our WAL ends with its checkpoint at 3:0/500"),
         (HELD, 0.1, ENDED, ["claim"], "pg-0 has shut down"),
         (replace(HELD, members=()), 0.1, ENDED, [], "neither a member nor"),
         (replace(TO_US, timeline=4), 0.1, ENDED, [], "is about to hand over to us"),
-        (TO_US, 0.1, replace(ENDED, shutdown=Position(3, 0x400)), [], "is about to hand over to us"),
-        (TO_US, 0.1, replace(ENDED, promised_until=NOW + 1), ["claim"], "pg-0 has shut down"),
+        (TO_US, 0.1, changed(ENDED, shutdown=Position(3, 0x400)), [], "is about to hand over to us"),
+        (TO_US, 0.1, changed(ENDED, promised_until=NOW + 1), ["claim"], "pg-0 has shut down"),
     ],
     ids=[
         "waits",
@@ -469,7 +470,7 @@ ALONE = writing(streaming=(), terminating=True, grace=120)
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_leaving_primary_waits_for_a_member(why: str, o: Observation, since: float, waits: bool) -> None:
-    decision = decide(o, replace(PRIMARY, leaving_since=since))
+    decision = decide(o, changed(PRIMARY, leaving_since=since))
     assert ("waiting for one for another" in decision.reason) is waits
-    assert (decision.memory.handover is None) is waits
+    assert (decision.memory.succession.handover is None) is waits
     assert ([a.reason for a in decision.actions if isinstance(a, Announce)] == ["AwaitingMember"]) is waits

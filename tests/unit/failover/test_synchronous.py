@@ -18,6 +18,7 @@ from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.syncset import OFF, Policy, Setting
 from hapg_failover.core.timing import Timing
+from tests.memories import changed, remembering
 
 NOW = 1000.0
 ME = Holder("pg-0", "u0")
@@ -67,7 +68,7 @@ def seen(state: LeaseState = MINE, **changes: object) -> Observation:
 
 
 def primary(setting: Setting | None = BOTH, **changes: object) -> Memory:
-    base = Memory(
+    base = remembering(
         Phase.PRIMARY,
         NOW - 100,
         "n0",
@@ -83,11 +84,11 @@ def primary(setting: Setting | None = BOTH, **changes: object) -> Memory:
         base=END.lsn,
         sync_told="Synchronous",
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return changed(base, **changes)
 
 
 def sealed(**changes: object) -> Memory:
-    return replace(Memory(Phase.SEALED, NOW - 10, "n0", position=END, first_version="1"), **changes)  # type: ignore[arg-type]
+    return replace(remembering(Phase.SEALED, NOW - 10, "n0", position=END, first_version="1"), **changes)  # type: ignore[arg-type]
 
 
 def ordered(decision: Decision, kind: type) -> list:
@@ -124,7 +125,7 @@ def test_a_server_without_a_guard_is_started_anew(phase: Phase) -> None:
     run = run_of(decide(seen(held, server="standby"), memory))
     assert (run.op, run.guard) == (Op.START, 1)
     assert "acknowledges nothing by itself" in decide(seen(held, server="standby"), memory).reason
-    guarded = decide(seen(held, server="standby"), replace(memory, guarded=True))
+    guarded = decide(seen(held, server="standby"), changed(memory, guarded=True))
     assert [run.op for run in ordered(guarded, Run)] != [Op.START]
 
 
@@ -151,8 +152,8 @@ def test_a_new_agent_does_nothing_to_the_set_before_its_first_renewal() -> None:
     fresh = primary(None, recorded=False)
     assert ordered(decide(seen(), fresh), Run) == []
     renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, MINE, "41")
-    memory = decide(seen(put=renewed), replace(fresh, put=PutKind.RENEW)).memory
-    assert memory.recorded
+    memory = decide(seen(put=renewed), changed(fresh, put=PutKind.RENEW)).memory
+    assert memory.sync.recorded
     assert run_of(decide(seen(), memory)).setting == BOTH
 
 
@@ -161,7 +162,7 @@ def test_growth_is_recorded_before_it_takes_force() -> None:
     decision = decide(seen(small), primary(Setting(1, ("pg-1",))))
     assert ordered(decision, Run) == []
     assert put_of(decision).state.sync == MINE.sync
-    assert not decision.memory.recorded
+    assert not decision.memory.sync.recorded
     waiting = decide(seen(small, now=NOW + 0.1), decision.memory)
     assert waiting.actions == ()
 
@@ -174,7 +175,7 @@ def test_a_record_without_an_answer_is_not_relied_on(outcome: PutOutcome) -> Non
     after = decide(seen(put=PutResult(PutKind.RENEW, outcome, NOW - 0.1, without)), memory).memory
     assert ordered(decide(seen(), after), Run) == []
     answered = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, MINE, "41")
-    after = decide(seen(put=answered), replace(after, put=PutKind.RENEW)).memory
+    after = decide(seen(put=answered), changed(after, put=PutKind.RENEW)).memory
     assert run_of(decide(seen(), after)).setting == BOTH
 
 
@@ -183,10 +184,10 @@ def test_a_change_of_the_setting_is_relied_on_once_it_is_in_force() -> None:
     decision = decide(silent, primary())
     run = run_of(decision)
     assert (run.op, run.setting, run.waited) == (Op.STANDBYS, Setting(1, ("pg-1",)), True)
-    assert decision.memory.setting is None
+    assert decision.memory.sync.setting is None
     result = OpResult(run.number, Op.STANDBYS, Outcome.OK, "n0", "", Position(3, END.lsn + 50))
     later = decide(replace(silent, op=result), decision.memory)
-    assert (later.memory.setting, later.memory.base) == (Setting(1, ("pg-1",)), END.lsn + 50)
+    assert (later.memory.sync.setting, later.memory.sync.base) == (Setting(1, ("pg-1",)), END.lsn + 50)
     assert put_of_none(decide(silent, later.memory)), "pg-1 hasn't flushed past the barrier yet"
     passed = replace(silent, streaming=(replace(live(1), flushed=END.lsn + 50), live(2, 11.0)))
     assert put_of(decide(passed, later.memory)).state.sync == SyncRecord(1, ("v1",))
@@ -201,9 +202,9 @@ def test_a_setting_that_does_not_take_force_is_tried_again() -> None:
     run = run_of(decision)
     result = OpResult(run.number, Op.STANDBYS, Outcome.FAILED, "n0", "the walsender of pg-2 hasn't read the new setting yet")
     later = decide(seen(op=result), decision.memory)
-    assert later.memory.setting is None
+    assert later.memory.sync.setting is None
     assert Announce("Warning", "SynchronousSettingFailed", result.text) in later.actions
-    again = decide(seen(now=NOW + 1.0), replace(later.memory, renewed_at=NOW, put_at=NOW))
+    again = decide(seen(now=NOW + 1.0), changed(later.memory, renewed_at=NOW, put_at=NOW))
     assert run_of(again).setting == BOTH
 
 

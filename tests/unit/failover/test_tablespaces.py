@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -18,6 +17,7 @@ from hapg_failover.core.model import VolumeState
 from hapg_failover.events import VolumeFacts
 from hapg_failover.looks import Looks
 from hapg_failover.world import World
+from tests.memories import changed
 
 from .test_decide import FOLLOWING, MINE, NOW, PRIMARY, lease, remembered, seen
 
@@ -73,7 +73,7 @@ def test_every_member_says_so_every_five_minutes(memory: Memory, changes: dict[s
     assert "aren't supported" in message
     assert "pg_tblspc/16500. Clones and rewinds of this release fail" in message
     assert told(memory, tablespaces=("16500",), **changes)[0] == []
-    again = replace(memory, told=tuple((reason, NOW - 301) for reason, _ in memory.told))
+    again = changed(memory, told=tuple((reason, NOW - 301) for reason, _ in memory.telling.told))
     assert len(told(again, tablespaces=("16500",), **changes)[0]) == 1
     assert told(again, **changes)[0] == []
 

@@ -15,6 +15,7 @@ from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, Member, Pod, Publi
 from hapg_failover.core.observation import Observation, Slot
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.wal import SEGMENT_SIZE
+from tests.memories import changed
 
 from .test_decide import END, FOLLOWING, HELD, MINE, NOW, POD, PRIMARY, RELEASED, SEALED, kinds, lease, remembered, seen
 
@@ -28,7 +29,7 @@ def told(decision: Decision) -> list[tuple[str, str]]:
 
 def ended(op: Op, outcome: Outcome, m: Memory, text: str = "because", **observed: object) -> Decision:
     """Decide on the end of operation 1."""
-    return decide(seen(op=OpResult(1, op, outcome, "n1", text, None), **observed), replace(m, op=op, op_number=1))
+    return decide(seen(op=OpResult(1, op, outcome, "n1", text, None), **observed), changed(m, op=op, op_number=1))
 
 
 # --- the server doesn't start ---
@@ -42,8 +43,8 @@ def test_data_that_does_not_start_is_given_up_after_a_few_tries() -> None:
     m = remembered(Phase.BOOT, mode="warm")
     for number in range(1, 6):
         decision = started(m, Outcome.FAILED)
-        m = replace(decision.memory, retry_at=0.0)
-        assert (m.phase, m.tries) == (Phase.DAMAGED if number == 5 else Phase.BOOT, number)
+        m = changed(decision.memory, retry_at=0.0)
+        assert (m.phase, m.retry.tries) == (Phase.DAMAGED if number == 5 else Phase.BOOT, number)
     assert told(decision) == [("VolumeDamaged", "the server hasn't started in 5 tries: exit code 1")]
 
 
@@ -52,7 +53,7 @@ def test_data_that_still_does_not_start_is_told_of_now_and_then() -> None:
     decision = started(m, Outcome.FAILED)
     assert decision.memory.phase is Phase.DAMAGED
     assert told(decision) == [("VolumeDamaged", "the server hasn't started in 6 tries: exit code 1")]
-    assert told(started(replace(m, told=decision.memory.told), Outcome.FAILED)) == []
+    assert told(started(changed(m, told=decision.memory.telling.told), Outcome.FAILED)) == []
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,8 @@ def test_what_is_not_the_datas_fault_costs_no_data(outcome: Outcome, reason: str
     for _ in range(20):
         decision = started(m, outcome, room=FULL, refused="no such value" if outcome is Outcome.REFUSED else "")
         assert decision.memory.phase is Phase.BOOT
-        assert decision.memory.retry_at == NOW + 10.0
-        m = replace(decision.memory, retry_at=0.0, told=(), refused_told=-1e9)
+        assert decision.memory.retry.retry_at == NOW + 10.0
+        m = changed(decision.memory, retry_at=0.0, told=(), refused_told=-1e9)
         assert [event[0] for event in told(decision)] == [reason]
 
 
@@ -109,8 +110,8 @@ def test_a_server_that_was_given_up_is_tried_at_once_when_another_starts() -> No
     started = Pod("pg-2", "u2", "1", 2, publication=said)
     free = seen(lease=lease(RELEASED), pods=(POD, started))
     first = decide(free, given_up)
-    assert (first.memory.phase, first.memory.retry_at) == (Phase.BOOT, 0.0)
-    again = replace(first.memory, phase=Phase.DAMAGED, retry_at=NOW + 30)
+    assert (first.memory.phase, first.memory.retry.retry_at) == (Phase.BOOT, 0.0)
+    again = changed(first.memory, phase=Phase.DAMAGED, retry_at=NOW + 30)
     assert decide(free, again).memory.phase is Phase.DAMAGED, "once"
     other = replace(started, publication=replace(said, running=False))
     assert decide(replace(free, pods=(POD, other)), given_up).memory.phase is Phase.DAMAGED
@@ -120,19 +121,19 @@ def test_a_hot_standby_that_does_not_start_is_started_warm_and_tried_again_later
     m = remembered(Phase.BOOT, mode="hot", tries=1)
     decision = started(m, Outcome.FAILED)
     assert [event[0] for event in told(decision)] == ["WarmStart"]
-    m = replace(decision.memory, retry_at=0.0)
+    m = changed(decision.memory, retry_at=0.0)
     again = decide(seen(server="down", heartbeat_at=NOW), m)
     assert [(a.op, a.mode) for a in again.actions if isinstance(a, Run)] == [(Op.START, "warm")]
-    assert again.memory.mode == "warm"
-    following = replace(FOLLOWING, mode="warm", warm_until=NOW + 1)
+    assert again.memory.upstream.mode == "warm"
+    following = changed(FOLLOWING, mode="warm", warm_until=NOW + 1)
     assert kinds(decide(seen(), following).actions) == []
-    hot = decide(seen(), replace(following, warm_until=NOW))
+    hot = decide(seen(), changed(following, warm_until=NOW))
     assert [(a.op, a.mode) for a in hot.actions if isinstance(a, Run)] == [(Op.START, "hot")]
 
 
 def test_under_a_primary_that_is_followed_anew_hot_is_tried_sooner() -> None:
-    m = replace(SEALED, mode="warm", warm_until=NOW + 300)
-    assert ended(Op.FOLLOW, Outcome.OK, m).memory.warm_until == NOW + 30
+    m = changed(SEALED, mode="warm", warm_until=NOW + 300)
+    assert ended(Op.FOLLOW, Outcome.OK, m).memory.retry.warm_until == NOW + 30
 
 
 def test_a_damaged_volume_says_why() -> None:
@@ -150,7 +151,7 @@ def test_a_first_server_that_cannot_be_made_says_why_and_is_tried_again() -> Non
         **empty,
     )
     assert told(decision) == [("InitdbFailed", "script a.sql: a.sql:3: ERROR: no; nothing of it is kept; next try in 8 s")]
-    assert (decision.memory.phase, decision.memory.retry_at) == (Phase.EMPTY, NOW + 8)
+    assert (decision.memory.phase, decision.memory.retry.retry_at) == (Phase.EMPTY, NOW + 8)
 
 
 # --- rewinds and clones ---
@@ -167,42 +168,42 @@ def test_clones_that_fail_are_tried_ever_more_slowly_and_say_so() -> None:
     for _ in range(11):
         begun = decide(seen(**empty), m)
         assert [a.op for a in begun.actions if isinstance(a, Run)] == [Op.CLONE]
-        failed = ended(Op.CLONE, Outcome.FAILED, replace(begun.memory, op_number=1), "no connection", **empty)
+        failed = ended(Op.CLONE, Outcome.FAILED, changed(begun.memory, op_number=1), "no connection", **empty)
         assert told(failed)[0][0] == "CloneFailed"
         assert "no connection; the volume is empty; next try in" in told(failed)[0][1]
-        pauses.append(failed.memory.copy_at - NOW)
-        waiting = decide(seen(**empty), replace(failed.memory, retry_at=0.0))
+        pauses.append(failed.memory.copying.copy_at - NOW)
+        waiting = decide(seen(**empty), changed(failed.memory, retry_at=0.0))
         assert not any(isinstance(a, Run) for a in waiting.actions)
-        m = replace(failed.memory, retry_at=0.0, copy_at=0.0, op_number=0)
+        m = changed(failed.memory, retry_at=0.0, copy_at=0.0, op_number=0)
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FORKED, Outcome.LOST])
 def test_a_member_that_has_to_be_copied_waits_sealed_for_the_next_try(outcome: Outcome) -> None:
-    m = replace(SEALED, op=Op.FOLLOW, op_number=1, copies=1, copy_at=NOW + 5)
+    m = changed(SEALED, op=Op.FOLLOW, op_number=1, copies=1, copy_at=NOW + 5)
     decision = decide(seen(op=OpResult(1, Op.FOLLOW, outcome, "n1", "because", END)), m)
     assert kinds(decision.actions) == []
-    assert (decision.memory.phase, decision.memory.retry_at, decision.memory.position) == (Phase.SEALED, NOW + 5, END)
+    assert (decision.memory.phase, decision.memory.retry.retry_at, decision.memory.sealed.position) == (Phase.SEALED, NOW + 5, END)
 
 
 @pytest.mark.parametrize(("copies", "op"), [(0, Op.REWIND), (2, Op.REWIND), (3, Op.CLONE)])
 def test_rewinds_that_fail_end_in_a_clone(copies: int, op: Op) -> None:
-    m = replace(SEALED, op=Op.FOLLOW, op_number=1, copies=copies)
+    m = changed(SEALED, op=Op.FOLLOW, op_number=1, copies=copies)
     decision = decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.FORKED, "n1", "because", END)), m)
     assert [a.op for a in decision.actions if isinstance(a, Run)] == [op]
-    assert decision.memory.copies == copies + 1
+    assert decision.memory.copying.copies == copies + 1
 
 
 def test_a_rewind_that_gets_no_connection_does_not_count_and_is_tried_again() -> None:
-    decision = ended(Op.REWIND, Outcome.BUSY, replace(SEALED, copies=3), "too many clients")
+    decision = ended(Op.REWIND, Outcome.BUSY, changed(SEALED, copies=3), "too many clients")
     assert told(decision) == [("RewindPending", "too many clients; the old data is kept; tried again until there is one")]
-    assert (decision.memory.phase, decision.memory.copies, decision.memory.copy_at) == (Phase.BOOT, 2, NOW + 5)
+    assert (decision.memory.phase, decision.memory.copying.copies, decision.memory.copying.copy_at) == (Phase.BOOT, 2, NOW + 5)
 
 
 def test_copies_are_forgotten_only_once_the_primary_sees_us_stream() -> None:
-    m = replace(FOLLOWING, copies=4, copy_at=NOW + 9)
-    assert decide(seen(lease=lease(replace(HELD, members=()))), m).memory.copies == 4
-    assert decide(seen(), m).memory.copies == 0
+    m = changed(FOLLOWING, copies=4, copy_at=NOW + 9)
+    assert decide(seen(lease=lease(replace(HELD, members=()))), m).memory.copying.copies == 4
+    assert decide(seen(), m).memory.copying.copies == 0
 
 
 @pytest.mark.parametrize(
@@ -295,7 +296,7 @@ def test_a_full_wal_volume_is_named() -> None:
 
 def test_a_wal_volume_that_hangs_is_named_and_costs_the_right() -> None:
     o = seen(server="primary", lease=lease(MINE), position=END, probe_at=NOW - 4.1, probe_on=WAL_VOLUME)
-    decision = decide(o, replace(PRIMARY, stuck_since=NOW - storage.STUCK_S))
+    decision = decide(o, changed(PRIMARY, stuck_since=NOW - storage.STUCK_S))
     assert any(isinstance(a, Kill) for a in decision.actions)
     assert ("StorageStuck", "nothing could be written to the WAL volume for 4.1 s: the server is killed and the Lease given back") in told(
         decision
@@ -330,10 +331,10 @@ def test_a_standby_whose_volume_is_full_stops_to_receive_until_there_is_room() -
 
 def test_a_member_whose_volume_is_full_does_not_stand_and_says_so_to_the_others() -> None:
     free = seen(lease=lease(RELEASED, 4.0))
-    assert kinds(decide(free, replace(SEALED, published_at=NOW - 3.9)).actions) == ["claim"]
+    assert kinds(decide(free, changed(SEALED, published_at=NOW - 3.9)).actions) == ["claim"]
     full = decide(replace(free, room=FULL), SEALED)
     assert kinds(full.actions) == ["Announce"]
-    [published] = [a for a in decide(replace(free, room=FULL), replace(SEALED, promised=None)).actions if isinstance(a, Publish)]
+    [published] = [a for a in decide(replace(free, room=FULL), changed(SEALED, promised=None)).actions if isinstance(a, Publish)]
     assert published.publication.failed
 
 
@@ -341,14 +342,14 @@ def test_a_member_whose_volume_is_full_does_not_stand_and_says_so_to_the_others(
 def test_who_failed_as_the_primary_asks_to_be_left_out_for_10_s_and_is_suspect_for_a_minute(
     left: float, failed: bool, suspect: bool
 ) -> None:
-    m = replace(SEALED, promised=None, failed_until=NOW + left)
+    m = changed(SEALED, promised=None, failed_until=NOW + left)
     [published] = [a for a in decide(seen(lease=lease(RELEASED, 4.0)), m).actions if isinstance(a, Publish)]
     assert (published.publication.failed, published.publication.suspect) == (failed, suspect)
 
 
 def test_a_primary_whose_volume_is_full_is_renewed() -> None:
     o = seen(server="primary", lease=lease(MINE), position=END, room=0)
-    decision = decide(o, replace(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2))
+    decision = decide(o, changed(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2))
     assert kinds(decision.actions) == ["renew", "Announce"]
     assert told(decision)[0][0] == "DiskFull"
 
@@ -374,7 +375,7 @@ def test_a_server_that_was_started_with_what_was_set_aside_says_so_and_remembers
     answer = OpResult(1, Op.START, Outcome.OK, "n1", position=END, reserves=(DATA_VOLUME, WAL_VOLUME))
     m = remembered(Phase.BOOT, op=Op.START, op_number=1)
     decision = decide(seen(op=answer, room=2 * SEGMENT_SIZE), m)
-    assert decision.memory.reserve_used
+    assert decision.memory.storage.reserve_used
     [(reason, message)] = told(decision)
     assert reason == "ReserveUsed"
     assert message == "data volume and WAL volume full: what was set aside there was used (start)"
@@ -389,7 +390,7 @@ def hanging(ago: float, **changes: object) -> Observation:
 
 def test_a_primary_whose_storage_hangs_is_killed_so_that_it_can_prove_its_death() -> None:
     first = decide(hanging(2.6), PRIMARY)
-    assert (first.memory.phase, first.memory.stuck_since) == (Phase.PRIMARY, NOW)
+    assert (first.memory.phase, first.memory.storage.stuck_since) == (Phase.PRIMARY, NOW)
     later = replace(hanging(4.1), now=NOW + 1.5)
     second = decide(later, first.memory)
     assert second.memory.phase is Phase.DOWN
@@ -405,12 +406,12 @@ def test_a_primary_whose_storage_hangs_is_killed_so_that_it_can_prove_its_death(
 def test_an_agent_that_was_frozen_kills_nobody_for_the_probes_it_could_not_make() -> None:
     thawed = decide(hanging(60.0), PRIMARY)
     assert not any(isinstance(a, Kill) for a in thawed.actions)
-    assert decide(hanging(0.1), thawed.memory).memory.stuck_since is None
+    assert decide(hanging(0.1), thawed.memory).memory.storage.stuck_since is None
 
 
 def test_a_new_agent_has_time_for_its_first_probe() -> None:
     m = replace(PRIMARY, phase_since=NOW - 1)
-    assert decide(hanging(1e6), m).memory.stuck_since is None
+    assert decide(hanging(1e6), m).memory.storage.stuck_since is None
 
 
 # --- slots ---
@@ -419,6 +420,6 @@ def test_a_new_agent_has_time_for_its_first_probe() -> None:
 def test_the_primary_orders_the_slots_that_are_missing() -> None:
     o = seen(server="primary", lease=lease(MINE), position=END, slots=(Slot("pg_7", False),))
     assert [a for a in decide(o, PRIMARY).actions if isinstance(a, ChangeSlots)] == [ChangeSlots(("pg_0",), ("pg_7",))]
-    just = replace(PRIMARY, slots_at=NOW - 1)
+    just = changed(PRIMARY, slots_at=NOW - 1)
     assert not any(isinstance(a, ChangeSlots) for a in decide(o, just).actions)
     assert not any(isinstance(a, ChangeSlots) for a in decide(replace(o, slots=None), PRIMARY).actions)

@@ -15,6 +15,7 @@ from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import LeaseState, Pod, Publication, VolumeState
 from hapg_failover.core.observation import LeaseView
+from tests.memories import changed
 from tests.unit.failover import test_decide
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, MINE, NOW, POD, PRIMARY, RELEASED, SAID, kinds, remembered, seen
 from tests.unit.failover.test_election import ALL, CLEAN, DIED, LEASE, me
@@ -56,7 +57,7 @@ def test_what_is_read_is_written_back() -> None:
 
 
 def test_a_renewal_keeps_fields_that_it_does_not_know() -> None:
-    decision = decide(seen(server="primary", term_in_force=5, lease=view(written_later(MINE), 2.5)), replace(PRIMARY, renewed_at=NOW - 2.5))
+    decision = decide(seen(server="primary", term_in_force=5, lease=view(written_later(MINE), 2.5)), changed(PRIMARY, renewed_at=NOW - 2.5))
     assert fields_kept(put(decision))
 
 
@@ -134,7 +135,7 @@ def test_a_lease_of_a_newer_protocol_is_not_claimed(why: str, state: LeaseState,
 def test_people_are_told_that_it_is_not_claimed() -> None:
     decision = decide(seen(lease=view(newer(RELEASED))), SEALED)
     assert decision.memory.phase is Phase.SEALED
-    assert (decision.memory.blocked, decision.reason) == ("protocol", SENTENCE)
+    assert (decision.memory.telling.blocked, decision.reason) == ("protocol", SENTENCE)
     [told] = [action for action in decision.actions if isinstance(action, Announce)]
     assert (told.reason, told.message) == ("NobodyMayClaim", f"{SENTENCE}; not even force helps")
 
@@ -150,7 +151,7 @@ def test_it_is_not_made_anew_either_once_it_is_gone() -> None:
     version = "none@40"
     behind = replace(SAID, lease_version=version, nonce="n0", volume="v0", position=Position(3, 0x400))
     pods = (replace(POD, publication=replace(SAID, lease_version=version)), Pod("pg-0", "u0", "1", 0, publication=behind))
-    memory = replace(SEALED, promised=(version, True), published_at=NOW - 100.0)
+    memory = changed(SEALED, promised=(version, True), published_at=NOW - 100.0)
     assert kinds(decide(seen(lease=replace(gone, state=HELD), pods=pods, max_term=9), memory).actions)[0] == "claim"
     decision = decide(seen(lease=gone, pods=pods, max_term=9), memory)
     assert decision.reason == SENTENCE
@@ -170,7 +171,7 @@ def test_no_first_server_is_made_under_it() -> None:
 
 def test_a_holder_goes_on_renewing_and_leaves_the_number() -> None:
     held = newer(written_later(MINE))
-    decision = decide(seen(server="primary", term_in_force=5, lease=view(held, 2.5)), replace(PRIMARY, renewed_at=NOW - 2.5))
+    decision = decide(seen(server="primary", term_in_force=5, lease=view(held, 2.5)), changed(PRIMARY, renewed_at=NOW - 2.5))
     assert (put(decision).protocol, fields_kept(put(decision))) == (2, True)
 
 
@@ -180,5 +181,5 @@ def test_a_replica_goes_on_following() -> None:
 
 
 def test_a_replica_still_publishes_where_its_wal_ends() -> None:
-    decision = decide(seen(lease=view(newer(RELEASED), 1.0), pods=(replace(POD, publication=None),)), replace(SEALED, promised=None))
+    decision = decide(seen(lease=view(newer(RELEASED), 1.0), pods=(replace(POD, publication=None),)), changed(SEALED, promised=None))
     assert kinds(decision.actions)[0] == "Publish"

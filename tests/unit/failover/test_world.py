@@ -16,6 +16,7 @@ from hapg_failover.core.timing import Timing
 from hapg_failover.events import LeaseSeen, PodSeen, PodsListed, SupervisorSaid, VolumeFacts
 from hapg_failover.metrics import render
 from hapg_failover.world import GONE_KEPT, World
+from tests.memories import remembering
 
 TIMING = Timing()
 
@@ -105,7 +106,7 @@ def test_only_the_living_supervisor_is_heard(world: World) -> None:
 
 def test_figures_name_the_phase_and_the_lease() -> None:
     view = LeaseView("7", LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl), 10.0, 11.0)
-    text = render(Memory(Phase.FOLLOW, blocked="lag"), view, TIMING, 12.5, 1_700_000_000.0, {"PUT": 7, "GET": 2})
+    text = render(remembering(Phase.FOLLOW, blocked="lag"), view, TIMING, 12.5, 1_700_000_000.0, {"PUT": 7, "GET": 2})
     assert 'ha_postgres_api_requests_total{verb="PUT"} 7\n' in text
     assert "ha_postgres_primary 0\n" in text
     assert "ha_postgres_lease_remaining_seconds 0.000\n" in text
@@ -128,7 +129,9 @@ def test_figures_of_a_recovery() -> None:
 
 
 def test_figures_of_a_primary() -> None:
-    reign = Memory(Phase.PRIMARY, held_term=4, renewed_at=100.0, recorded_ttl=6.0, renewals_failed=3, cause="switchover", promoted_at=90.0)
+    reign = remembering(
+        Phase.PRIMARY, held_term=4, renewed_at=100.0, recorded_ttl=6.0, renewals_failed=3, cause="switchover", promoted_at=90.0
+    )
     text = render(reign, None, TIMING, 101.0, 1_700_000_000.0, {})
     assert "ha_postgres_primary 1\n" in text
     assert "ha_postgres_lease_remaining_seconds 3.700\n" in text

@@ -1,0 +1,26 @@
+"""A member's memory for tests, by the names of its fields alone: they are told apart over all parts."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from hapg_failover.core.memory import Memory
+
+PLACES = {field.name: part.name for part in fields(Memory) if is_dataclass(part.default) for field in fields(part.default)}
+
+
+def changed(memory: Memory, **changes: Any) -> Memory:
+    """Return the memory with some fields changed, whichever part they belong to."""
+    for name, value in changes.items():
+        place = PLACES.get(name)
+        if place is None:
+            memory = replace(memory, **{name: value})
+        else:
+            memory = replace(memory, **{place: replace(getattr(memory, place), **{name: value})})
+    return memory
+
+
+def remembering(*standing: Any, **changes: Any) -> Memory:
+    """Return a memory. standing: phase, phase_since and nonce."""
+    return changed(Memory(*standing), **changes)
