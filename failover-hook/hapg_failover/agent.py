@@ -458,7 +458,7 @@ def _name(action: Action) -> str:
     match action:
         case PutLease(kind):
             return kind.value
-        case Run(_, op):
-            return op.value
+        case Run():
+            return action.op.value
         case _:
             return type(action).__name__

@@ -10,12 +10,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import floor
-from typing import Any
+from typing import Any, assert_never
 
 from .adapters.ports import Disk, Heartbeat, Inspector, Marker, NotNow, PeerError, Runtime, Sql, SqlError, Supervisor
 from .configuration import DataRefused, configure
 from .core import rejoin, storage, syncset
-from .core.actions import Op, Run
+from .core.actions import (
+    Adopt,
+    Clone,
+    DeadHolder,
+    Follow,
+    Initdb,
+    Order,
+    Prepare,
+    Promote,
+    Rewind,
+    Run,
+    Seal,
+    SetStandbys,
+    ShutDown,
+    Start,
+    Stop,
+)
 from .core.lsn import Position, parse_lsn
 from .core.model import VolumeState
 from .core.rejoin import Way
@@ -103,26 +119,41 @@ class Operation:
         return replace(result, ended=ended, reserves=self._reserves)
 
     def _attempt(self) -> OpResult:
-        actions: dict[Op, Callable[[], OpResult]] = {
-            Op.START: self._start,
-            Op.SEAL: self._seal,
-            Op.FOLLOW: self._follow,
-            Op.REWIND: self._rewind,
-            Op.CLONE: self._clone,
-            Op.INITDB: self._initdb,
-            Op.PROMOTE: self._promote,
-            Op.PREPARE: self._prepare,
-            Op.HAND_OVER: self._hand_over,
-            Op.STOP: self._stop,
-            Op.STANDBYS: self._standbys,
-            Op.ADOPT: self._adopt,
-        }
         try:
-            return actions[self._run.op]()
+            return self._carry_out(self._run.order)
         except OperationFailed as failure:
             return self._result(Outcome.FAILED, str(failure), failure.position)
         except (OSError, ValueError, SqlError) as error:
             return self._result(Outcome.FAILED, f"{type(error).__name__}: {error}")
+
+    def _carry_out(self, order: Order) -> OpResult:  # noqa: C901 a case for each
+        match order:
+            case Start():
+                return self._start(order)
+            case Seal():
+                return self._seal(order)
+            case Follow():
+                return self._follow(order)
+            case Rewind():
+                return self._rewind(order)
+            case Clone():
+                return self._clone(order)
+            case Initdb():
+                return self._initdb()
+            case Promote():
+                return self._promote(order)
+            case Prepare():
+                return self._prepare(order)
+            case ShutDown():
+                return self._hand_over(order)
+            case Stop():
+                return self._stop()
+            case SetStandbys():
+                return self._standbys(order)
+            case Adopt():
+                return self._adopt()
+            case _:
+                assert_never(order)
 
     def _result(self, outcome: Outcome, text: str = "", position: Position | None = None) -> OpResult:
         return OpResult(self._run.number, self._run.op, outcome, self._nonce, text, position)
@@ -171,7 +202,7 @@ class Operation:
             self._verb("stop", "fast", timeout=timeout)
             self._wait_for_down()
 
-    def _start(self) -> OpResult:
+    def _start(self, order: Start) -> OpResult:
         if self._tools.volume.dirty():
             raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
         self._ensure_down(STOP_S)
@@ -183,15 +214,16 @@ class Operation:
         if refused and not self._tools.volume.has_configuration():
             # no other is there to start with, and this one may take all memory
             return replace(self._result(Outcome.REFUSED, refused), refused=refused)
-        guard = (str(self._run.guard),) if self._run.guard else ()
+        guard = (str(order.guard),) if order.guard else ()
         try:
-            self._use_reserves()
+            if order.reserve:
+                self._use_reserves()
             self._tools.volume.write_term(self._run.term)
-            self._long_verb("start", self._run.mode or "warm", *guard)
+            self._long_verb("start", order.mode, *guard)
             self._note_standby()
         except (OperationFailed, OSError) as error:
             return replace(self._start_failed(str(error)), refused=refused) if refused else self._start_failed(str(error))
-        return replace(self._sealed(self._inspector.end_of_wal(None, self._run.known)), refused=refused)
+        return replace(self._sealed(self._inspector.end_of_wal(None, order.known)), refused=refused)
 
     def _configure(self) -> str | None:
         """Have the release's files taken, or keep those in force; return why they are refused, None if that couldn't be tried."""
@@ -205,8 +237,7 @@ class Operation:
             self._tools.volume.note_standby()
 
     def _use_reserves(self) -> None:
-        if self._run.reserve:
-            self._reserves = tuple(self._tools.volume.use_reserves())
+        self._reserves = tuple(self._tools.volume.use_reserves())
 
     def _sealed(self, position: Position | None) -> OpResult:
         shutdown = position is not None and self._inspector.ends_in_shutdown(position)
@@ -237,27 +268,26 @@ class Operation:
             return replace(self._result(Outcome.REFUSED, refused), refused=refused)
         return self._result(Outcome.FAILED, text)
 
-    def _seal(self) -> OpResult:
+    def _seal(self, order: Seal) -> OpResult:
         # The supervisor obeys no lower term from now on, also not that of an agent after us that finds no Lease to tell it.
         with suppress(OSError):
             self._tools.volume.write_term(self._run.term)
-        run = self._run
-        position = self._sealed_position("drain" if run.drain else "slow" if run.slow else "fast")
+        position = self._sealed_position("slow" if order.slow else "fast", order.drain_s)
         self._note_standby()
-        ask = self._tools.ask_tail
-        if run.host is None or ask is None or position is None or position.timeline != run.timeline:
+        ask, dead = self._tools.ask_tail, order.dead
+        if dead is None or ask is None or position is None or position.timeline != dead.timeline:
             return self._sealed(position)
-        position, fetched = self._with_tail(ask, run.host, position)
+        position, fetched = self._with_tail(ask, dead, position)
         result = self._sealed(position)
         return replace(result, text=f"{result.text} {fetched} bytes fetched that were not sent".lstrip()) if fetched else result
 
-    def _with_tail(self, ask: AskTail, host: str, position: Position) -> tuple[Position, int]:
+    def _with_tail(self, ask: AskTail, dead: DeadHolder, position: Position) -> tuple[Position, int]:
         """Fetch what the dead server had written beyond `position`; return the new end of WAL, and how many bytes have come."""
         tools, fetched, end = self._tools, 0, self._tools.runtime.now() + TAIL_S
         while fetched < MOST and (left := end - self._tools.runtime.now()) > 0:
             place = position.lsn + fetched
             try:
-                data = ask(TailRequest(self._run.lease_term, position.timeline, place), host, left)
+                data = ask(TailRequest(dead.term, position.timeline, place), dead.host, left)
             except NotNow:
                 if fetched or left < TAIL_S - TAIL_PATIENCE_S:
                     break
@@ -272,19 +302,18 @@ class Operation:
         found = self._inspector.end_of_wal(position.lsn) if fetched else None
         return (position, 0) if found is None or found <= position else (found, found.lsn - position.lsn)
 
-    def _sealed_position(self, how: str) -> Position | None:
-        title = self._verb("seal", how, timeout=self._run.seconds) if how == "drain" else self._steer("seal", how)
+    def _sealed_position(self, how: str, drain_s: float | None = None) -> Position | None:
+        title = self._steer("seal", how) if drain_s is None else self._verb("seal", "drain", timeout=drain_s)
         return self._inspector.end_of_wal(None if title == "-" else parse_lsn(title))
 
-    def _follow(self) -> OpResult:
-        run, tools = self._run, self._tools
-        position = run.own if run.own is not None else self._sealed_position("fast")
-        host = run.host or ""
+    def _follow(self, order: Follow) -> OpResult:
+        tools, host, timeline = self._tools, order.host, order.timeline
+        position = order.own if order.own is not None else self._sealed_position("fast")
         try:
-            text = tools.sql.remote_history(host, tools.port, run.timeline, REMOTE_S)
+            text = tools.sql.remote_history(host, tools.port, timeline, REMOTE_S)
             own = position or self._least_position()
-            known = tools.volume.read_history(own.timeline) if own.timeline == run.timeline else None
-            plan = rejoin.plan(own, run.timeline, parse_history(text), parse_history(known) if known else None, tools.volume.foreign())
+            known = tools.volume.read_history(own.timeline) if own.timeline == timeline else None
+            plan = rejoin.plan(own, timeline, parse_history(text), parse_history(known) if known else None, tools.volume.foreign())
             if plan.way is Way.CLONE:
                 return self._result(Outcome.LOST, plan.reason, position)
             if plan.way is Way.REWIND and "pg_rewind" in tools.missing:
@@ -293,24 +322,24 @@ class Operation:
                 return self._result(Outcome.FORKED, plan.reason, position)
             size = tools.volume.segment_size()
             # At a segment's very start the primary may not have begun it either; then the one before tells.
-            places = [(t, lsn) for t in sorted({own.timeline, run.timeline}) for lsn in (own.lsn, own.lsn - 1)]
-            names = [segment_name(timeline, lsn, size) for timeline, lsn in places]
+            places = [(t, lsn) for t in sorted({own.timeline, timeline}) for lsn in (own.lsn, own.lsn - 1)]
+            names = [segment_name(each, lsn, size) for each, lsn in places]
             if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
                 return self._result(Outcome.LOST, f"the primary has removed {names[0]}, which we need", position)
             user = tools.sql.remote_user(host, tools.port, REMOTE_S)
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
         slot = self._own_slot(host)
-        tools.volume.write_term(run.term)
+        tools.volume.write_term(self._run.term)
         self._steer("follow", host, str(tools.port), user, *slot)
         self._note_standby()
         text = plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot"
-        return replace(self._result(Outcome.OK, text), hindrance=self._hindrance())
+        return replace(self._result(Outcome.OK, text), hindrance=self._hindrance(order))
 
-    def _hindrance(self) -> str:
+    def _hindrance(self, order: Follow) -> str:
         """Return what keeps a server that has followed before from streaming, as far as is known."""
         with suppress(SqlError):
-            if self._run.own is None and self._tools.sql.replay_paused(STATUS_S):
+            if order.own is None and self._tools.sql.replay_paused(STATUS_S):
                 return PAUSED
         return ""
 
@@ -327,11 +356,10 @@ class Operation:
     def _least_position(self) -> Position:
         return self._inspector.control().min_recovery
 
-    def _rewind(self) -> OpResult:
-        run, tools = self._run, self._tools
-        host = run.host or ""
+    def _rewind(self, order: Rewind) -> OpResult:
+        tools, host = self._tools, order.host
         try:
-            self._wait_for_checkpoint(host)
+            self._wait_for_checkpoint(order)
             user = tools.sql.remote_user(host, tools.port, REMOTE_S, as_client=True)
         except SqlError as error:
             return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {error}")
@@ -351,20 +379,19 @@ class Operation:
         tools.volume.clear_dirty()
         return self._result(Outcome.OK, f"rewound to {host}")
 
-    def _wait_for_checkpoint(self, host: str) -> None:
+    def _wait_for_checkpoint(self, order: Rewind) -> None:
         """pg_rewind takes the primary's timeline from its last checkpoint; a primary makes one a second after its promotion."""
         end = self._tools.runtime.now() + CHECKPOINT_S
-        while (timeline := self._tools.sql.remote_checkpoint(host, self._tools.port, REMOTE_S)) != self._run.timeline:
+        while (timeline := self._tools.sql.remote_checkpoint(order.host, self._tools.port, REMOTE_S)) != order.timeline:
             if self._tools.runtime.now() > end:
-                raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {self._run.timeline}")
+                raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {order.timeline}")
             self._tools.runtime.sleep(CHECKPOINT_LOOK_S)
 
-    def _clone(self) -> OpResult:
-        run, tools = self._run, self._tools
+    def _clone(self, order: Clone) -> OpResult:
+        tools = self._tools
         was_dirty = tools.volume.dirty()
         had_data = tools.volume.assess().state is not VolumeState.EMPTY
-        primary = run.host or ""
-        source = self._clone_source(primary)
+        primary, source = order.host, self._clone_source(order)
         size, rooms = tools.sql.remote_size(source, tools.port, SIZE_S), tools.volume.room_for_clone()
         for on, needed in storage.clone_needs(size, CLONE_SEGMENTS * tools.volume.segment_size(), rooms).items():
             if needed > rooms[on]:
@@ -386,14 +413,14 @@ class Operation:
         origin = "the primary" if source == primary else f"the standby at {source}"
         return self._result(Outcome.OK, f"a clone of {origin}" + (" has replaced the old data" if had_data else ""))
 
-    def _clone_source(self, primary: str) -> str:
+    def _clone_source(self, order: Clone) -> str:
         """Return the address to clone from: the proposed standby's if it streams from the primary now, else the primary's."""
-        run, tools = self._run, self._tools
-        if run.source is not None:
+        tools = self._tools
+        if order.source is not None:
             with suppress(SqlError):
-                if tools.sql.remote_streams(run.source, tools.port, run.timeline, REMOTE_S):
-                    return run.source
-        return primary
+                if tools.sql.remote_streams(order.source, tools.port, order.timeline, REMOTE_S):
+                    return order.source
+        return order.host
 
     def _mark(self, uuid: str) -> None:
         self._tools.volume.write_marker(Marker(uuid, self._inspector.control().system_identifier))
@@ -404,21 +431,21 @@ class Operation:
         self._mark(self._tools.runtime.unique_id())
         return self._result(Outcome.OK, "the first server's directory is made")
 
-    def _promote(self) -> OpResult:
-        run, tools = self._run, self._tools
-        if run.own is None:
+    def _promote(self, order: Promote) -> OpResult:
+        tools, timeline = self._tools, order.timeline
+        if order.own is None:
             raise OperationFailed("no position is known to promote from")
-        tools.volume.write_term(run.term)
+        tools.volume.write_term(self._run.term)
         try:
-            self._verb("promote", str(run.timeline), str(run.own.timeline), *_words(run.setting or syncset.OFF))
+            self._verb("promote", str(timeline), str(order.own.timeline), *_words(order.setting))
         except OperationFailed as failure:
             return replace(self._result(Outcome.FAILED, str(failure)), unbegun=failure.refused)
-        position = self._await_writable(run.timeline)
-        if position.timeline != run.timeline:
+        position = self._await_writable(timeline)
+        if position.timeline != timeline:
             tools.volume.set_foreign()
-            raise OperationFailed(f"promoted onto timeline {position.timeline}, {run.timeline} was reserved")
+            raise OperationFailed(f"promoted onto timeline {position.timeline}, {timeline} was reserved")
         tools.volume.clear_foreign()
-        return self._result(Outcome.OK, f"term {run.term}, timeline {run.timeline}", position)
+        return self._result(Outcome.OK, f"term {self._run.term}, timeline {timeline}", position)
 
     def _await_writable(self, timeline: int) -> Position:
         """Wait until the server writes, on `timeline`, however much WAL it has to replay before; return its end of WAL."""
@@ -446,25 +473,25 @@ class Operation:
             position = self._tools.volume.production()
             return position if position is not None and position.timeline == timeline else None, str(error)
 
-    def _prepare(self) -> OpResult:
+    def _prepare(self, order: Prepare) -> OpResult:
         """Checkpoint while serving, so that the shutdown's own is short: again for what was written during one that wasn't."""
-        end = self._tools.runtime.now() + self._run.seconds
+        end = self._tools.runtime.now() + order.seconds
         for _ in range(CHECKPOINTS):
             begun = self._tools.runtime.now()
-            self._tools.sql.checkpoint(self._run.seconds)
+            self._tools.sql.checkpoint(order.seconds)
             if self._tools.runtime.now() - begun <= SHORT_CHECKPOINT_S or self._tools.runtime.now() >= end:
                 break
         return self._result(Outcome.OK, "a checkpoint is made")
 
-    def _hand_over(self) -> OpResult:
+    def _hand_over(self, order: ShutDown) -> OpResult:
         tools = self._tools
         self._use_reserves()
         with suppress(SqlError):
-            tools.sql.end_laggards(self._run.keep or "", NEAR_BYTES, STATUS_S)
-        self._shut_down()
+            tools.sql.end_laggards(order.keep or "", NEAR_BYTES, STATUS_S)
+        self._shut_down(order.seconds)
         return self._result(Outcome.OK, "shut down", self._inspector.end_of_shutdown())
 
-    def _shut_down(self) -> None:
+    def _shut_down(self, patience_s: float) -> None:
         """Shut the server down. It waits for each standby to have its last record; once that is written, not for those that hang."""
         written_at: list[float] = []
 
@@ -472,7 +499,7 @@ class Operation:
             with suppress(OSError, ValueError):
                 if not written_at and self._inspector.is_shut_down():
                     written_at.append(self._tools.runtime.now())
-            return bool(written_at) and self._tools.runtime.now() - written_at[0] > self._run.seconds
+            return bool(written_at) and self._tools.runtime.now() - written_at[0] > patience_s
 
         try:
             self._call("stop", "fast", timeout=max(10.0, self._tools.grace - 20.0), is_over=is_over)
@@ -482,10 +509,9 @@ class Operation:
             self._verb("kill")
         self._wait_for_down()
 
-    def _standbys(self) -> OpResult:
+    def _standbys(self, order: SetStandbys) -> OpResult:
         """Change the setting and see that every process acts by it; the position is the end of WAL after that."""
-        run, sql = self._run, self._tools.sql
-        setting = run.setting or syncset.OFF
+        sql, setting = self._tools.sql, order.setting
         self._verb("standbys", *(_words(setting) or ("0",)))
         end = self._tools.runtime.now() + STANDBYS_S
         while True:
@@ -496,7 +522,7 @@ class Operation:
             if self._tools.runtime.now() > end:
                 raise OperationFailed(problem)
             self._tools.runtime.sleep(0.02)
-        if setting.k and not run.waited:
+        if setting.k and not order.waited:
             sql.checkpoint(CHECKPOINT_S)
         return self._result(Outcome.OK, str(setting), sql.status(STATUS_S).position)
 

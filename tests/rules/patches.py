@@ -38,7 +38,7 @@ from hapg_failover.core import (
     wal,
 )
 from hapg_failover.core import decide as deciding
-from hapg_failover.core.actions import LetGo
+from hapg_failover.core.actions import LetGo, Rewind
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.fields import Fields
 from hapg_failover.core.lsn import Position
@@ -555,9 +555,9 @@ def rewound_unmarked(patch: pytest.MonkeyPatch) -> None:
 def source_not_checkpointed(patch: pytest.MonkeyPatch) -> None:
     rewind = operations.Operation._rewind
 
-    def trusting(self: Any) -> OpResult:
-        self._tools = replace(self._tools, sql=_Believed(self._run.timeline))
-        return rewind(self)
+    def trusting(self: Any, order: Rewind) -> OpResult:
+        self._tools = replace(self._tools, sql=_Believed(order.timeline))
+        return rewind(self, order)
 
     patch.setattr(operations.Operation, "_rewind", trusting)
 

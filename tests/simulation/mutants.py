@@ -10,7 +10,7 @@ import pytest
 from hapg_failover.agent import Agent
 from hapg_failover.core import decide as core
 from hapg_failover.core import election, primary
-from hapg_failover.core.actions import Op
+from hapg_failover.core.actions import Order, Seal
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import LeaseState
@@ -134,7 +134,7 @@ def tails_unasked(patch: pytest.MonkeyPatch) -> None:
     """A dead server's agent is never asked for what it had not sent."""
     run = Step.run
 
-    def unasked(self: Step, op: Op, reason: str, **args: Any) -> None:
-        run(self, op, reason, **({**args, "host": None} if op is Op.SEAL else args))
+    def unasked(self: Step, order: Order, reason: str, term: int | None = None) -> None:
+        run(self, replace(order, dead=None) if isinstance(order, Seal) else order, reason, term)
 
     patch.setattr(Step, "run", unasked)

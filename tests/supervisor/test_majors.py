@@ -225,8 +225,8 @@ def test_without_pg_rewind_a_former_primary_is_cloned(pair: Pair, major: str) ->
         result = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3)
         assert result.outcome is Outcome.LOST
         assert result.text.endswith("; the image has no pg_rewind")
-        for op, how in ((Op.CLONE, {}), (Op.START, {"mode": "warm"}), (Op.FOLLOW, {})):
-            done = operator.run(op, host="127.0.0.1", timeline=3, **how)
+        for op in (Op.CLONE, Op.START, Op.FOLLOW):
+            done = operator.run(op) if op is Op.START else operator.run(op, host="127.0.0.1", timeline=3)
             assert done.outcome is Outcome.OK, done
     Pair(replica, primary).wait_caught_up()
     primary.ok("seal", "fast")

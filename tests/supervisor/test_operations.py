@@ -17,7 +17,7 @@ from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Op, Run
+from hapg_failover.core.actions import Op
 from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.core.recovery import Recovery
@@ -27,6 +27,7 @@ from hapg_failover.inspection import Inspection
 from hapg_failover.operations import AskTail, Operation, Tools
 from hapg_failover.recovering import Recovering
 from hapg_failover.verbs import Verbs
+from tests.orders import run
 
 from .conftest import Make
 from .harness import Container, as_server_user, wait_for
@@ -87,9 +88,9 @@ class Operator:
         if isinstance(event, ReplaySeen) and event.recovery is not None:
             self.seen.append(event.recovery)
 
-    def run(self, op: Op, **args: object) -> OpResult:
+    def run(self, op: Op, term: int = 1, **fields: object) -> OpResult:
         with as_server_user():
-            return Operation(self.tools, Run(next(NUMBERS), op, **({"term": 1} | args)), self.nonce).perform()  # type: ignore[arg-type]
+            return Operation(self.tools, run(next(NUMBERS), op, term=term, **fields), self.nonce).perform()
 
     def ask_tail(self, ask: AskTail) -> None:
         """Have operations ask for what a dead server had not sent."""

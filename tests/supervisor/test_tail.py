@@ -11,7 +11,7 @@ import pytest
 from hapg_failover.adapters import tail
 from hapg_failover.adapters.ports import NotNow
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Op
+from hapg_failover.core.actions import DeadHolder, Op
 from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.results import Outcome
 from hapg_failover.core.tail import TailRequest
@@ -62,7 +62,7 @@ def test_rows_that_were_not_sent_are_there_after_the_promotion(
 
     operator = operate(replica, primary)
     operator.ask_tail(ask)
-    result = operator.run(Op.SEAL, host="the dead server's", timeline=2, lease_term=7)
+    result = operator.run(Op.SEAL, dead=DeadHolder("the dead server's", 2, 7))
     assert result.outcome is Outcome.OK
     assert result.position is not None
     assert result.position.timeline == 2
@@ -82,7 +82,7 @@ def test_a_replica_that_has_everything_fetches_nothing(primary: Container, clone
     dead = die(primary)
     operator = operate(replica, primary)
     operator.ask_tail(lambda request, address, timeout: tail.read(dead, request.timeline, request.lsn))
-    result = operator.run(Op.SEAL, host="the dead server's", timeline=2, lease_term=7)
+    result = operator.run(Op.SEAL, dead=DeadHolder("the dead server's", 2, 7))
     assert (result.position and result.position.lsn, result.text) == (end, "")
 
 

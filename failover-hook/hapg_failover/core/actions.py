@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from .lsn import Position
 from .model import GrantRequest, LeaseState, Publication
-from .syncset import Setting
+from .syncset import OFF, Setting
 
 
 class Op(Enum):
@@ -28,34 +29,142 @@ class Op(Enum):
 
 
 @dataclass(frozen=True)
-class Run:
-    """Begin operation `number`. term: under which the supervisor is spoken to; host: the primary's address; source: of a standby that may
-    be cloned instead; mode: warm or hot; timeline: the primary's, or the one to promote onto; own: our end of WAL; slow: seal with the
-    longer check; drain: seal only once the primary has ended the stream; seconds: how long a checkpoint may take. guard: start a server
-    that acknowledges nothing without so many standbys; setting: of synchronous_standby_names; waited: the one before made commits wait;
-    reserve: use what was set aside on a volume that is full; known: a position that our server is known to have flushed.
-    lease_term: of the Lease that was given back, whose dead holder at `host` is asked for what it had not sent.
-    keep: the standby to which a server that is shut down sends its last records, however far behind it is.
+class Start:
+    """Start the server, sealed. mode: warm or hot; guard: it acknowledges nothing without so many standbys; reserve: use what was set aside
+    on a volume that is full; known: a position that our server is known to have flushed.
     """
 
-    number: int
-    op: Op
-    host: str | None = None
-    source: str | None = None
-    mode: str | None = None
-    timeline: int = 0
-    term: int = 0
-    own: Position | None = None
-    slow: bool = False
-    drain: bool = False
-    seconds: float = 0.0
+    mode: str = "warm"
     guard: int = 0
-    setting: Setting | None = None
-    waited: bool = True
     reserve: bool = False
     known: Position | None = None
+    op: ClassVar[Op] = Op.START
+
+
+@dataclass(frozen=True)
+class DeadHolder:
+    """A holder whose server has died, and gave the Lease of `term` back: its agent at `host` has what wasn't sent on `timeline`."""
+
+    host: str
+    timeline: int
+    term: int
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Stop the WAL receiver and find the end of WAL. slow: with the longer check; drain_s: only once the primary has ended the stream, for
+    which so many seconds are waited, None: at once; dead: whom to ask for what it had not sent.
+    """
+
+    slow: bool = False
+    drain_s: float | None = None
+    dead: DeadHolder | None = None
+    op: ClassVar[Op] = Op.SEAL
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Stream from the primary at `host`, on its timeline. own: our end of WAL, None while we follow somebody."""
+
+    host: str
+    timeline: int
+    own: Position | None = None
+    op: ClassVar[Op] = Op.FOLLOW
+
+
+@dataclass(frozen=True)
+class Rewind:
+    """pg_rewind to the primary at `host`, which is on `timeline`."""
+
+    host: str
+    timeline: int
+    op: ClassVar[Op] = Op.REWIND
+
+
+@dataclass(frozen=True)
+class Clone:
+    """pg_basebackup of the primary at `host`, or of the standby at `source` if that streams on `timeline`."""
+
+    host: str
+    timeline: int
+    source: str | None = None
+    op: ClassVar[Op] = Op.CLONE
+
+
+@dataclass(frozen=True)
+class Initdb:
+    """Make the first server's directory."""
+
+    op: ClassVar[Op] = Op.INITDB
+
+
+@dataclass(frozen=True)
+class Promote:
+    """Promote onto `timeline`, from our end of WAL. setting: of synchronous_standby_names."""
+
+    timeline: int
+    own: Position | None
+    setting: Setting = OFF
+    op: ClassVar[Op] = Op.PROMOTE
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Checkpoint while serving, for so many seconds at most."""
+
+    seconds: float
+    op: ClassVar[Op] = Op.PREPARE
+
+
+@dataclass(frozen=True)
+class ShutDown:
+    """Shut the primary down for a hand-over. keep: the standby that gets its last records, however far behind it is; seconds: how long
+    others are waited for; what was set aside on a volume that is full is used.
+    """
+
     keep: str | None = None
-    lease_term: int = 0
+    seconds: float = 0.0
+    op: ClassVar[Op] = Op.HAND_OVER
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop the server."""
+
+    op: ClassVar[Op] = Op.STOP
+
+
+@dataclass(frozen=True)
+class SetStandbys:
+    """Bring a setting of synchronous_standby_names into force. waited: the one before made commits wait."""
+
+    setting: Setting
+    waited: bool
+    op: ClassVar[Op] = Op.STANDBYS
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Make the volume our claim's own."""
+
+    op: ClassVar[Op] = Op.ADOPT
+
+
+Order = Start | Seal | Follow | Rewind | Clone | Initdb | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
+
+
+@dataclass(frozen=True)
+class Run:
+    """Begin operation `number`. term: under which the supervisor is spoken to."""
+
+    number: int
+    order: Order
+    term: int = 0
+
+    @property
+    def op(self) -> Op:
+        """What kind of operation it is."""
+        return self.order.op
 
 
 class PutKind(Enum):

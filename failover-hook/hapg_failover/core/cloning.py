@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import election, labels, rejoin
-from .actions import Announce, Op, PutKind
+from .actions import Announce, Clone, Initdb, Op, PutKind
 from .memory import Phase
 from .model import LeaseState, VolumeState
 from .observation import Origin
@@ -39,7 +39,7 @@ def empty(step: Step) -> None:
         return
     if s is not None and s.holder == o.me:
         if o.now >= m.retry.retry_at:
-            step.run(Op.INITDB, "all volumes are empty and the Lease is ours: make the first server")
+            step.run(Initdb(), "all volumes are empty and the Lease is ours: make the first server")
         return
     step.publish(False, "our volume is empty")
     verdict = election.too_new(s) or election.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
@@ -101,7 +101,7 @@ def clone_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
     o = step.o
     source = rejoin.clone_source(o.me.pod, s, o.pods, o.standby_mode, step.m.copying.copies + 1)
     name = s.holder.pod if source is None else source.name
-    step.copy(Op.CLONE, f"{why}: clone {name}", primary, source=None if source is None else source.ip, timeline=s.timeline)
+    step.copy(Clone(primary, s.timeline, None if source is None else source.ip), f"{why}: clone {name}")
 
 
 def copy_answered(step: Step, result: OpResult) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from . import election, failsafe, labels, recovery, responsive, slots, storage, switchover, synchronous
-from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, PutKind
+from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, Promote, PutKind, Stop
 from .lsn import Position
 from .members import is_news, next_members, with_streaming
 from .memory import Phase
@@ -30,12 +30,9 @@ def promote(step: Step, claimed: LeaseState) -> None:
     setting = synchronous.at_promotion(step, claimed)
     step.keep(replace(step.m.sync, ordered=setting))
     step.run(
-        Op.PROMOTE,
+        Promote(claimed.timeline, step.m.sealed.position, setting),
         f"term {claimed.term} is ours: promote onto timeline {claimed.timeline}",
-        timeline=claimed.timeline,
-        term=claimed.term,
-        own=step.m.sealed.position,
-        setting=setting,
+        claimed.term,
     )
 
 
@@ -301,7 +298,7 @@ def stopping(step: Step) -> None:
         return
     if o.server != "down":
         if o.now >= m.retry.retry_at:
-            step.run(Op.STOP, "stop the server")
+            step.run(Stop(), "stop the server")
         return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
     # After TTL anybody may claim: a release has no use any more, and may be refused for ever, as when the release was uninstalled.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import candidacy, cloning, election, following, labels, rejoin, storage, switchover, synchronous
-from .actions import Announce, Op, ReadLease
+from .actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
 from .memory import Phase
 from .model import LeaseState, Release
 from .observation import LeaseView
@@ -58,7 +58,7 @@ def _not_sealed_any_more(step: Step) -> bool:
     if busy(step):
         step.because(f"{m.operation.op.value if m.operation.op else ''} is under way")
     elif o.deleting:
-        step.run(Op.STOP, "the pod is going away: stop the standby")
+        step.run(Stop(), "the pod is going away: stop the standby")
         step.go(Phase.STOPPING, step.reason)
     elif o.server != "standby" and step.server_known:
         _server_ended(step)
@@ -195,13 +195,7 @@ def _follow(step: Step, s: LeaseState) -> None:
         return
     assert s.address is not None
     step.keep(replace(step.m.upstream, follow_term=s.term))
-    step.run(
-        Op.FOLLOW,
-        f"{s.holder.pod} holds the Lease under term {s.term}: follow it",
-        host=s.address,
-        timeline=s.timeline,
-        own=m.sealed.position,
-    )
+    step.run(Follow(s.address, s.timeline, m.sealed.position), f"{s.holder.pod} holds the Lease under term {s.term}: follow it")
 
 
 def follow(step: Step) -> None:
@@ -217,7 +211,7 @@ def follow(step: Step) -> None:
     elif o.lease is None or o.lease.state is None:
         step.because("the Lease hasn't been read yet")
     elif s is None:
-        step.run(Op.SEAL, f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal", slow=True)
+        step.run(Seal(slow=True), f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal")
     elif not (_follows_another(step, s) or _expects_the_end(step, s, o.lease) or _needs_a_change(step, s)):
         if step.m.copying.copies and any(x.volume == o.volume for x in s.members):
             step.keep(replace(step.m.copying, copies=0, copy_at=0.0))
@@ -227,10 +221,10 @@ def follow(step: Step) -> None:
 def _follows_another(step: Step, s: LeaseState) -> bool:
     """The Lease isn't that of the primary that we follow."""
     if s.release is not None:
-        dead = {"host": s.address, "timeline": s.timeline, "lease_term": s.term} if not s.release.clean else {}
-        step.run(Op.SEAL, f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal", **dead)
+        dead = DeadHolder(s.address, s.timeline, s.term) if s.address is not None and not s.release.clean else None
+        step.run(Seal(dead=dead), f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal")
     elif s.holder == step.o.me:
-        step.run(Op.SEAL, "the Lease is ours but our server follows: seal")
+        step.run(Seal(), "the Lease is ours but our server follows: seal")
     elif s.term != step.m.upstream.follow_term:
         _refollow(step, s)
     else:
@@ -241,10 +235,10 @@ def _follows_another(step: Step, s: LeaseState) -> bool:
 def _expects_the_end(step: Step, s: LeaseState, lease: LeaseView) -> bool:
     """The primary hands over to us, its pod is gone, or its Lease is overdue."""
     if switchover.is_chosen(step):
-        step.run(Op.SEAL, f"{s.holder.pod} hands over to us: seal when it ends the stream", drain=True, seconds=SUCCESSION_S)
+        step.run(Seal(drain_s=SUCCESSION_S), f"{s.holder.pod} hands over to us: seal when it ends the stream")
     elif s.holder.uid in step.o.gone and step.age < (seal_at := _seal_at(step, s)) - SHORTEST_DRAIN_S:
         left = seal_at - step.age
-        step.run(Op.SEAL, f"the pod {s.holder.pod} is gone: seal when the stream ends, or in {left:.1f} s", drain=True, seconds=left)
+        step.run(Seal(drain_s=left), f"the pod {s.holder.pod} is gone: seal when the stream ends, or in {left:.1f} s")
     elif step.age >= step.o.timing.overdue:
         _suspect(step, s, lease)
     else:
@@ -256,7 +250,7 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
     """Something is wrong with our own server, or with how it follows; False if nothing is."""
     m = step.m
     if step.full:
-        step.run(Op.SEAL, f"{storage.full_message(step.o)}: seal")
+        step.run(Seal(), f"{storage.full_message(step.o)}: seal")
     elif m.upstream.mode is not None and m.upstream.mode != step.due_mode:
         step.start(f"the standby is to be {step.due_mode} now: restart it")
     elif synchronous.unguarded(step):
@@ -264,7 +258,7 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
     elif _left_out(step, s):
         told = step.own_publication
         if told is None or told.volume != step.o.volume:
-            step.run(Op.SEAL, "our pod doesn't show which volume we have: seal, to publish it")
+            step.run(Seal(), "our pod doesn't show which volume we have: seal, to publish it")
         else:
             _refollow(step, s)
     else:
@@ -285,11 +279,11 @@ def _leave(step: Step, s: LeaseState | None) -> None:
     primary_leaves = s is not None and (s.holder.uid in o.gone or any(p.uid == s.holder.uid and p.deleting for p in o.pods))
     if left > 0 and (primary_leaves or not knows) and o.now - since >= LEAVE_S:
         why = f"this pod and the primary's are going away: stay until it ends the stream, {left:.0f} s at most"
-        step.run(Op.SEAL, why, drain=True, seconds=left)
+        step.run(Seal(drain_s=left), why)
     elif left > 0 and o.now - since < LEAVE_S:
         step.because("the pod is going away; whether the primary's is as well will show in a moment")
     else:
-        step.run(Op.STOP, "the pod is going away: stop the standby")
+        step.run(Stop(), "the pod is going away: stop the standby")
         step.go(Phase.STOPPING, step.reason)
 
 
@@ -306,7 +300,7 @@ def _suspect(step: Step, s: LeaseState, lease: LeaseView) -> None:
     seal_at = _seal_at(step, s)
     since = lease.first_seen + (seal_at if step.age >= seal_at else o.timing.overdue)
     if lease.last_read >= since and step.age >= seal_at:
-        step.run(Op.SEAL, f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal", slow=True)
+        step.run(Seal(slow=True), f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal")
     elif lease.last_read >= since:
         labels.time_is_up(step, s)
         step.because(f"the Lease of {s.holder.pod} is overdue; it may write, and is followed, for another {seal_at - step.age:.1f} s")
@@ -319,7 +313,7 @@ def _refollow(step: Step, s: LeaseState) -> None:
     if step.o.now >= step.m.retry.retry_at and s.address is not None:
         step.restart_phase()
         step.keep(replace(step.m.upstream, follow_term=s.term))
-        step.run(Op.FOLLOW, f"follow {s.holder.pod}, which holds term {s.term}", host=s.address, timeline=s.timeline)
+        step.run(Follow(s.address, s.timeline), f"follow {s.holder.pod}, which holds term {s.term}")
 
 
 def _left_out(step: Step, s: LeaseState) -> bool:
@@ -350,7 +344,7 @@ def follow_answered(step: Step, result: OpResult) -> None:
         step.go(Phase.SEALED if result.position is not None else Phase.BOOT, f"can't follow yet: {result.text}")
     elif result.outcome is Outcome.FORKED and step.m.copying.copies < rejoin.REWIND_TRIES:
         step.actions.append(Announce("Normal", "Rewind", result.text))
-        step.copy(Op.REWIND, f"rewind: {result.text}", host, timeline=s.timeline)
+        step.copy(Rewind(host, s.timeline), f"rewind: {result.text}")
     else:
         step.actions.append(Announce("Warning", "Clone", result.text))
         cloning.clone_from(step, s, host, result.text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import labels, storage, synchronous
-from .actions import Announce, Op
+from .actions import Adopt, Announce, Seal
 from .memory import Phase
 from .model import VolumeState
 from .observation import Origin
@@ -46,9 +46,9 @@ def boot(step: Step) -> None:
     elif o.origin is Origin.ADOPTABLE and o.lease is None:
         step.because("the volume was made for another claim; the Lease, which decides what becomes of it, hasn't been read yet")
     elif o.origin is Origin.ADOPTABLE:
-        step.run(Op.ADOPT, "the volume was made for another claim, and is restored here: make it ours")
+        step.run(Adopt(), "the volume was made for another claim, and is restored here: make it ours")
     elif o.server == "standby" and not synchronous.unguarded(step):
-        step.run(Op.SEAL, "a standby runs already: seal it and find its position", slow=True)
+        step.run(Seal(slow=True), "a standby runs already: seal it and find its position")
     else:
         step.start("start the server, sealed")
 

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from . import recovery, rejoin, requests, storage
-from .actions import Action, Annotate, Announce, Kill, ListPods, Op, Publish, PutKind, PutLease, ReadLease, Run, WriteDeadline
+from .actions import (
+    Action,
+    Annotate,
+    Announce,
+    Clone,
+    Kill,
+    ListPods,
+    Op,
+    Order,
+    Publish,
+    PutKind,
+    PutLease,
+    ReadLease,
+    Rewind,
+    Run,
+    Start,
+    WriteDeadline,
+)
 from .decision import Decision
 from .election import Candidate
 from .memory import Memory, Part, Phase
@@ -65,24 +81,24 @@ class Step:
         self.keep(replace(self.m.telling, blocked=""))
         self.reason = reason
 
-    def run(self, op: Op, reason: str, **args: Any) -> None:
-        """Begin an operation; one at a time. args: as in Run; the term is the highest known unless given."""
+    def run(self, order: Order, reason: str, term: int | None = None) -> None:
+        """Begin an operation; one at a time. term: the highest known unless given."""
         number = self.m.operation.op_number + 1
-        self.keep(replace(self.m.operation, op=op, op_number=number))
-        self.do(Run(number, op, **({"term": self.term} | args)), reason)
+        self.keep(replace(self.m.operation, op=order.op, op_number=number))
+        self.do(Run(number, order, self.term if term is None else term), reason)
 
     def start(self, reason: str) -> None:
         """Start the server, sealed, in the standby mode that is due; that of the last holder even if that takes a reserve."""
         mode = self.due_mode
         s = self.state
         reserve = s is not None and s.volume == self.o.volume
-        self.run(Op.START, reason, mode=mode, guard=self.guard, reserve=reserve, known=self.o.position)
+        self.run(Start(mode, self.guard, reserve, self.o.position), reason)
         self.keep(replace(self.m.upstream, mode=mode), replace(self.m.sync, guarded=self.guard > 0))
 
-    def copy(self, op: Op, reason: str, host: str, **args: Any) -> None:
-        """Begin a rewind or a clone of the primary at `host`; each one in a row makes the pause before the next longer."""
+    def copy(self, order: Rewind | Clone, reason: str) -> None:
+        """Begin a rewind or a clone; each one in a row makes the pause before the next longer."""
         self.keep(replace(self.m.copying, copies=self.m.copying.copies + 1))
-        self.run(op, reason, host=host, **args)
+        self.run(order, reason)
 
     def copied(self) -> None:
         """A rewind or a clone has ended."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import causes, requests, storage
-from .actions import Announce, Label, Op
+from .actions import Announce, Label, Prepare, ShutDown
 from .members import KEEPS_UP_BYTES
 from .memory import HandOver, Phase
 from .model import Pod, Release
@@ -107,7 +107,7 @@ def _prepare(step: Step, h: HandOver, reason: str, seconds: float) -> None:
         step.because(f"{reason}: {storage.full_message(step.o)}, so no checkpoint comes first")
     else:
         step.keep(replace(step.m.succession, handover=h))
-        step.run(Op.PREPARE, f"{reason}: checkpoint", seconds=seconds)
+        step.run(Prepare(seconds), f"{reason}: checkpoint")
 
 
 def _make_way(step: Step) -> None:
@@ -239,7 +239,7 @@ def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
     step.keep(replace(step.m.succession, successor=name))
     step.go(Phase.STOPPING, h.why)
     seconds = LAST_RECORD_S if h.why != causes.LEAVING else LAST_RECORD_LEAVING_S
-    step.run(Op.HAND_OVER, f"{h.why}: hand over to {name or 'nobody, for no member streams'}", reserve=True, keep=name, seconds=seconds)
+    step.run(ShutDown(name, seconds), f"{h.why}: hand over to {name or 'nobody, for no member streams'}")
     if chosen is not None:
         _route(step, h, chosen)
         step.actions.append(Announce("Normal", "HandOver", f"{h.why}: hand over to {name}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .actions import Announce, Op
+from .actions import Announce, SetStandbys
 from .model import LeaseState, Member, SyncRecord
 from .results import OpResult, Outcome
 from .step import Step, busy
@@ -69,7 +69,7 @@ def order(step: Step, setting: Setting, reason: str) -> None:
     """Have the setting brought into force; until that is answered, the one before may be in force as well."""
     before = step.m.sync.setting
     step.keep(replace(step.m.sync, setting=None, ordered=setting))
-    step.run(Op.STANDBYS, f"synchronous standbys: {setting}: {reason}", setting=setting, waited=before is not None and before != OFF)
+    step.run(SetStandbys(setting, waited=before is not None and before != OFF), f"synchronous standbys: {setting}: {reason}")
 
 
 def keep_recorded(members: tuple[Member, ...], wanted: tuple[Member, ...], record: SyncRecord | None) -> tuple[Member, ...]:

@@ -12,7 +12,7 @@ from hapg_failover import agent
 from hapg_failover.adapters.ports import Hello
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.agent import Adapters, Agent
-from hapg_failover.core.actions import Op, Run
+from hapg_failover.core.actions import Op, Promote, Run, Start, Stop
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.core.observation import Streaming
 from hapg_failover.core.results import OpResult, Outcome
@@ -71,7 +71,7 @@ def test_nobody_is_known_to_stream_from_a_server_that_was_just_promoted(monkeypa
     """What was known is of this agent's last time as the primary, and may make a member of one that lacks WAL."""
     one = _agent(monkeypatch, FillingVolume(), OpResult(1, op, Outcome.OK, "n1"))
     one.world.streaming = (Streaming("pg-1", 1.0, 2.0, 0x400),)
-    one._run_operation(Run(1, op))
+    one._run_operation(Run(1, Stop() if op is Op.STANDBYS else Promote(2, None)))
     one.world.apply(one._events.get(timeout=10))
     assert len(one.world.streaming) == known
 
@@ -79,7 +79,7 @@ def test_nobody_is_known_to_stream_from_a_server_that_was_just_promoted(monkeypa
 def test_an_operation_comes_with_a_look_at_the_room_of_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     one = _agent(monkeypatch, FillingVolume(), OpResult(1, Op.START, Outcome.OK, "n1"))
     one.world.room, one.world.room_on = 1 << 30, DATA_VOLUME
-    one._run_operation(Run(1, Op.START))
+    one._run_operation(Run(1, Start()))
     one.world.apply(one._events.get(timeout=10))
     assert (one.world.room_on, one.world.room) == (WAL_VOLUME, FILLED_UP)
     assert [result.op for result in one.world.ops] == [Op.START]

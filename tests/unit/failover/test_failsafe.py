@@ -112,13 +112,13 @@ def test_a_primary_that_is_being_promoted_asks_and_goes_on_too() -> None:
 
 
 def test_grants_of_an_earlier_turn_count_too() -> None:
-    m = changed(CUT, renewed_at=NOW - 4.5, asked_at=NOW, grants=(("v0", NOW - 0.5),))
+    m = changed(CUT, renewed_at=NOW - 4.5, asked_at=NOW, granted_at=(("v0", NOW - 0.5),))
     assert deadlines(decide(replace(ALONE, granted=(grant("v2", 0.1),)), m)) == [NOW - 0.5 + 1.6]
 
 
 def test_a_renewal_ends_it_with_an_event() -> None:
     done = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, OURS, "41")
-    decision = decide(replace(ALONE, put=done), changed(CUT, by_grants=True, asked_at=NOW, grants=(("v0", NOW), ("v2", NOW))))
+    decision = decide(replace(ALONE, put=done), changed(CUT, by_grants=True, asked_at=NOW, granted_at=(("v0", NOW), ("v2", NOW))))
     assert not decision.memory.grants.by_grants
     assert [a.reason for a in decision.actions if isinstance(a, Announce)] == ["WentOnByGrants"]
     assert deadlines(decision) == [NOW - 0.1 + 4.7]
@@ -127,7 +127,7 @@ def test_a_renewal_ends_it_with_an_event() -> None:
 def test_a_claim_forgets_the_grants_of_earlier_terms() -> None:
     from .test_decide import CLAIMING, claimed
 
-    decision = decide(seen(put=claimed()), changed(CLAIMING, grants=(("v0", NOW),), serial=7, by_grants=True))
+    decision = decide(seen(put=claimed()), changed(CLAIMING, granted_at=(("v0", NOW),), serial=7, by_grants=True))
     assert (decision.memory.grants.granted_at, decision.memory.grants.serial, decision.memory.grants.by_grants) == ((), 0, False)
 
 

@@ -10,6 +10,7 @@ from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import Release
 from tests.memories import changed
+from tests.orders import said
 
 from .test_decide import HELD, NOW, POD, RELEASED, SAID, SEALED, lease, remembered, seen
 
@@ -46,7 +47,7 @@ def test_it_is_started_warm_so_that_nobody_calls_pg_promote_again() -> None:
     for foreign, mode in ((True, "warm"), (False, "hot")):
         decision = decide(seen(server="down", foreign=foreign), remembered(Phase.BOOT))
         [run] = [action for action in decision.actions if isinstance(action, Run)]
-        assert (run.op, run.mode) == (Op.START, mode)
+        assert (run.op, said(run).mode) == (Op.START, mode)
 
 
 def test_it_is_not_ready() -> None:

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Op, Run
+from hapg_failover.core.actions import Prepare, Run
 from hapg_failover.core.results import Outcome
 from hapg_failover.operations import Operation, Tools
 
@@ -48,5 +48,5 @@ def test_a_checkpoint_is_repeated_for_what_was_written_during_a_long_one(took: l
     primary = Primary(list(took))
     nothing: Any = Mock()
     tools = Tools(cast("Any", primary), nothing, nothing, cast("Any", primary), Volume(tmp_path, "15", "pg_wal"), nothing, 5432, 60)
-    assert Operation(tools, Run(1, Op.PREPARE, term=7, seconds=LIMIT_S), "n1")._attempt().outcome is Outcome.OK
+    assert Operation(tools, Run(1, Prepare(LIMIT_S), 7), "n1")._attempt().outcome is Outcome.OK
     assert primary.made == made

@@ -12,7 +12,7 @@ from hapg_failover import operations
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Marker, SqlError
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Op, Run
+from hapg_failover.core.actions import Clone, Follow, Op, Order, Rewind, Run, Seal, Start
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import VolumeState
 from hapg_failover.core.results import OpResult, Outcome
@@ -32,6 +32,15 @@ Min recovery ending loc's timeline:   3
 Backup start location:                0/0
 Bytes per WAL segment:                16777216
 """
+
+
+ORDERS: dict[Op, Order] = {
+    Op.REWIND: Rewind(HOST, 3),
+    Op.CLONE: Clone(HOST, 3),
+    Op.START: Start("hot"),
+    Op.SEAL: Seal(),
+    Op.FOLLOW: Follow(HOST, 3, Position(3, 0x2000000)),
+}
 
 
 class Release:
@@ -95,7 +104,7 @@ class Release:
 
         me: Any = self
         tools = Tools(me, me, me, me, self.volume, inspect, 5432, 60)
-        return Operation(tools, Run(1, op, host=HOST, mode="hot", timeline=3, term=7, own=Position(3, 0x2000000)), "n1")._attempt()
+        return Operation(tools, Run(1, ORDERS[op], 7), "n1")._attempt()
 
 
 @pytest.fixture

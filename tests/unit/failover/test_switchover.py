@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hapg_failover.core import causes, requests, switchover
-from hapg_failover.core.actions import Annotate, Announce, Label, Op, PutLease, Run
+from hapg_failover.core.actions import Annotate, Announce, Label, Op, PutLease, Run, Seal
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
@@ -18,9 +18,11 @@ from hapg_failover.core.memory import HandOver, Memory, Phase
 from hapg_failover.core.model import DATA_VOLUME, LeaseState, Member, Pod, Publication, Release
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.core.standby import SUCCESSION_S
 from hapg_failover.core.step import Step
 from hapg_failover.core.wal import SEGMENT_SIZE
 from tests.memories import changed
+from tests.orders import said
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SAID, SEALED, kinds, lease, remembered, seen
 
 MEMBERS = (Member("pg-0", "v0"), Member("pg-2", "v2"), Member("pg-3", "v3"))
@@ -224,7 +226,7 @@ def test_a_full_primary_makes_no_checkpoint_before_its_last_one_which_has_what_w
     assert begun.memory.succession.handover is not None
     assert (begun.memory.succession.handover.stop_at, [a for a in begun.actions if isinstance(a, Run)]) == (NOW, [])
     last = decide(writing(own, room=0, lease=lease(NAMED)), begun.memory)
-    assert [(a.op, a.reserve) for a in last.actions if isinstance(a, Run)] == [(Op.HAND_OVER, True)]
+    assert [a.op for a in last.actions if isinstance(a, Run)] == [Op.HAND_OVER]
     assert "prepare" in kinds(decide(writing(own, room=SEGMENT_SIZE), PRIMARY).actions)
 
 
@@ -362,7 +364,7 @@ FOR_US = replace(TO_US, release=Release("switchover", True, END, "pg-1", 3.0))
 def test_the_successor_seals_itself_when_the_stream_ends() -> None:
     decision = decide(seen(lease=lease(TO_US)), FOLLOWING)
     [run] = [a for a in decision.actions if isinstance(a, Run)]
-    assert (run.op, run.drain) == (Op.SEAL, True)
+    assert run.order == Seal(drain_s=SUCCESSION_S)
 
 
 GONE = frozenset({"u0"})
@@ -370,8 +372,8 @@ GONE = frozenset({"u0"})
 
 def test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_stream_ends() -> None:
     [run] = [a for a in decide(seen(gone=GONE), FOLLOWING).actions if isinstance(a, Run)]
-    assert (run.op, run.drain) == (Op.SEAL, True)
-    assert run.seconds == pytest.approx(4.635)
+    assert run.op is Op.SEAL
+    assert said(run).drain_s == pytest.approx(4.635)
     assert "is gone" in decide(seen(gone=GONE), changed(SEALED, promised=None, phase_since=NOW - 1)).reason
     assert kinds(decide(seen(gone=frozenset({"u9"})), FOLLOWING).actions) == []
 

@@ -19,6 +19,7 @@ from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.syncset import OFF, Policy, Setting
 from hapg_failover.core.timing import Timing
 from tests.memories import changed, remembering
+from tests.orders import said
 
 NOW = 1000.0
 ME = Holder("pg-0", "u0")
@@ -88,7 +89,7 @@ def primary(setting: Setting | None = BOTH, **changes: object) -> Memory:
 
 
 def sealed(**changes: object) -> Memory:
-    return replace(remembering(Phase.SEALED, NOW - 10, "n0", position=END, first_version="1"), **changes)  # type: ignore[arg-type]
+    return changed(remembering(Phase.SEALED, NOW - 10, "n0", position=END, first_version="1"), **changes)
 
 
 def ordered(decision: Decision, kind: type) -> list:
@@ -113,9 +114,9 @@ def test_nothing_is_changed_in_a_set_that_is_as_it_should_be() -> None:
 
 def test_a_server_is_started_with_a_guard() -> None:
     boot = Memory(Phase.BOOT, NOW - 1, "n0")
-    assert run_of(decide(seen(server="down"), boot)).guard == 1
-    assert run_of(decide(seen(replace(MINE, sync=None), server="down", policy=Policy(2)), boot)).guard == 2
-    assert run_of(decide(seen(replace(MINE, sync=None), server="down", policy=Policy()), boot)).guard == 0
+    assert said(run_of(decide(seen(server="down"), boot))).guard == 1
+    assert said(run_of(decide(seen(replace(MINE, sync=None), server="down", policy=Policy(2)), boot))).guard == 2
+    assert said(run_of(decide(seen(replace(MINE, sync=None), server="down", policy=Policy()), boot))).guard == 0
 
 
 @pytest.mark.parametrize("phase", [Phase.SEALED, Phase.FOLLOW])
@@ -123,7 +124,7 @@ def test_a_server_without_a_guard_is_started_anew(phase: Phase) -> None:
     held = replace(MINE, holder=Holder("pg-1", "u1"), members=(Member("pg-0", "v0"),))
     memory = sealed(phase=phase, follow_term=5, mode="hot")
     run = run_of(decide(seen(held, server="standby"), memory))
-    assert (run.op, run.guard) == (Op.START, 1)
+    assert (run.op, said(run).guard) == (Op.START, 1)
     assert "acknowledges nothing by itself" in decide(seen(held, server="standby"), memory).reason
     guarded = decide(seen(held, server="standby"), changed(memory, guarded=True))
     assert [run.op for run in ordered(guarded, Run)] != [Op.START]
@@ -145,7 +146,7 @@ def test_the_setting_at_promotion_is_the_record_without_ourselves(sync: SyncReco
     put = PutResult(PutKind.CLAIM, PutOutcome.OK, NOW - 0.1, claimed, "41")
     memory = sealed(phase=Phase.CLAIMING, put=PutKind.CLAIM, guarded=True)
     run = run_of(decide(seen(claimed, server="standby", policy=policy, put=put), memory))
-    assert (run.op, run.setting) == (Op.PROMOTE, setting)
+    assert (run.op, said(run).setting) == (Op.PROMOTE, setting)
 
 
 def test_a_new_agent_does_nothing_to_the_set_before_its_first_renewal() -> None:
@@ -154,7 +155,7 @@ def test_a_new_agent_does_nothing_to_the_set_before_its_first_renewal() -> None:
     renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, MINE, "41")
     memory = decide(seen(put=renewed), changed(fresh, put=PutKind.RENEW)).memory
     assert memory.sync.recorded
-    assert run_of(decide(seen(), memory)).setting == BOTH
+    assert said(run_of(decide(seen(), memory))).setting == BOTH
 
 
 def test_growth_is_recorded_before_it_takes_force() -> None:
@@ -176,14 +177,14 @@ def test_a_record_without_an_answer_is_not_relied_on(outcome: PutOutcome) -> Non
     assert ordered(decide(seen(), after), Run) == []
     answered = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, MINE, "41")
     after = decide(seen(put=answered), changed(after, put=PutKind.RENEW)).memory
-    assert run_of(decide(seen(), after)).setting == BOTH
+    assert said(run_of(decide(seen(), after))).setting == BOTH
 
 
 def test_a_change_of_the_setting_is_relied_on_once_it_is_in_force() -> None:
     silent = seen(streaming=(live(1), live(2, 11.0)))
     decision = decide(silent, primary())
     run = run_of(decision)
-    assert (run.op, run.setting, run.waited) == (Op.STANDBYS, Setting(1, ("pg-1",)), True)
+    assert (run.op, said(run).setting, said(run).waited) == (Op.STANDBYS, Setting(1, ("pg-1",)), True)
     assert decision.memory.sync.setting is None
     result = OpResult(run.number, Op.STANDBYS, Outcome.OK, "n0", "", Position(3, END.lsn + 50))
     later = decide(replace(silent, op=result), decision.memory)
@@ -205,7 +206,7 @@ def test_a_setting_that_does_not_take_force_is_tried_again() -> None:
     assert later.memory.sync.setting is None
     assert Announce("Warning", "SynchronousSettingFailed", result.text) in later.actions
     again = decide(seen(now=NOW + 1.0), changed(later.memory, renewed_at=NOW, put_at=NOW))
-    assert run_of(again).setting == BOTH
+    assert said(run_of(again)).setting == BOTH
 
 
 def test_a_recorded_volume_stays_a_member_though_it_is_silent() -> None:
@@ -238,7 +239,7 @@ def test_a_break_of_a_moment_is_not_told() -> None:
 def test_asynchronous_again() -> None:
     asynchronous = seen(policy=Policy())
     run = run_of(decide(asynchronous, primary()))
-    assert run.setting == OFF
+    assert said(run).setting == OFF
     decision = decide(asynchronous, primary(OFF))
     assert put_of(decision).state.sync is None
 
@@ -246,7 +247,7 @@ def test_asynchronous_again() -> None:
 def test_a_new_agent_of_an_asynchronous_primary_ends_a_wait_that_is_left_over() -> None:
     none = replace(MINE, sync=None)
     left = seen(none, policy=Policy(), standby_names=Setting(1).text)
-    assert run_of(decide(left, primary(None))).setting == OFF
+    assert said(run_of(decide(left, primary(None)))).setting == OFF
     assert ordered(decide(seen(none, policy=Policy(), standby_names=""), primary(None)), Run) == []
 
 
@@ -289,8 +290,8 @@ def test_whatever_is_seen_no_step_is_unsound(
         known = set(setting.names) if setting is not None else set()
         assert run.op is Op.STANDBYS
         assert recorded
-        assert run.setting is not None
+        assert run.order.setting is not None
         shown = {each.name: each.publication.volume for each in pods if each.publication is not None}
-        for name in set(run.setting.names) - known:
+        for name in set(run.order.setting.names) - known:
             assert sync is not None
             assert shown.get(name, f"v{name[-1]}") in sync.volumes

@@ -10,7 +10,7 @@ import pytest
 
 from hapg_failover.adapters import tail as files
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Op, Run
+from hapg_failover.core.actions import DeadHolder, Run, Seal
 from hapg_failover.core.decide import decide
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import LeaseState, Release
@@ -50,10 +50,8 @@ def test_who_may_have_it(why: str, state: LeaseState | None, memory: Memory, sil
 def test_the_dead_holder_is_asked_and_one_that_was_shut_down_is_not(clean: bool, host: str | None) -> None:
     released = replace(HELD, release=Release("the server died", clean=clean))
     (run,) = [a for a in decide(seen(lease=lease(released)), FOLLOWING).actions if isinstance(a, Run)]
-    assert (run.op, run.host) == (Op.SEAL, host)
+    assert run.order == Seal(dead=None if host is None else DeadHolder(host, released.timeline, released.term))
     assert released.holder == OTHER
-    if host is not None:
-        assert (run.timeline, run.lease_term) == (released.timeline, released.term)
 
 
 def page(lsn: int, fill: int = 0x5A) -> bytes:

@@ -16,6 +16,7 @@ from hapg_failover.core.observation import Observation, Slot
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.wal import SEGMENT_SIZE
 from tests.memories import changed
+from tests.orders import said
 
 from .test_decide import END, FOLLOWING, HELD, MINE, NOW, POD, PRIMARY, RELEASED, SEALED, kinds, lease, remembered, seen
 
@@ -123,12 +124,12 @@ def test_a_hot_standby_that_does_not_start_is_started_warm_and_tried_again_later
     assert [event[0] for event in told(decision)] == ["WarmStart"]
     m = changed(decision.memory, retry_at=0.0)
     again = decide(seen(server="down", heartbeat_at=NOW), m)
-    assert [(a.op, a.mode) for a in again.actions if isinstance(a, Run)] == [(Op.START, "warm")]
+    assert [(a.op, said(a).mode) for a in again.actions if isinstance(a, Run)] == [(Op.START, "warm")]
     assert again.memory.upstream.mode == "warm"
     following = changed(FOLLOWING, mode="warm", warm_until=NOW + 1)
     assert kinds(decide(seen(), following).actions) == []
     hot = decide(seen(), changed(following, warm_until=NOW))
-    assert [(a.op, a.mode) for a in hot.actions if isinstance(a, Run)] == [(Op.START, "hot")]
+    assert [(a.op, said(a).mode) for a in hot.actions if isinstance(a, Run)] == [(Op.START, "hot")]
 
 
 def test_under_a_primary_that_is_followed_anew_hot_is_tried_sooner() -> None:
@@ -254,7 +255,7 @@ def test_a_clone_is_taken_from_a_standby_where_possible(
 def test_a_clone_knows_the_primary_and_the_standby() -> None:
     o = seen(lease=lease(TRIO), pods=(STANDBY,), volume_state=VolumeState.DAMAGED, server="down")
     [run] = [a for a in decide(o, remembered(Phase.DAMAGED)).actions if isinstance(a, Run)]
-    assert (run.op, run.host, run.source, run.timeline) == (Op.CLONE, "10.0.0.1", "10.0.0.3", 3)
+    assert (run.op, said(run).host, said(run).source, said(run).timeline) == (Op.CLONE, "10.0.0.1", "10.0.0.3", 3)
 
 
 # --- full volumes ---
@@ -368,7 +369,7 @@ def test_the_last_holder_alone_starts_with_what_was_set_aside() -> None:
     died = remembered(Phase.DOWN, dead_reason="the server died")
     for volume, reserve in (("v1", True), ("v9", False)):
         o = seen(server="down", heartbeat_at=NOW, lease=lease(replace(RELEASED, volume=volume)), room=0)
-        assert [a.reserve for a in decide(o, died).actions if isinstance(a, Run)] == [reserve]
+        assert [said(a).reserve for a in decide(o, died).actions if isinstance(a, Run)] == [reserve]
 
 
 def test_a_server_that_was_started_with_what_was_set_aside_says_so_and_remembers_it() -> None:
