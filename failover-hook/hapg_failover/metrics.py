@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .core.causes import CAUSES
-from .core.election import BLOCKS
+from .core.causes import PromotionCause
+from .core.election import Block
 from .core.memory import Memory, Phase
 from .core.observation import LeaseView
 from .core.recovery import Progress
@@ -31,7 +31,7 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
             "renewals_failed_total", "Renewals of the Lease that were refused or not answered.", {"": m.writes.renewals_failed}, "counter"
         ),
         _metric(
-            "claim_blocked", "Why we may never claim the Lease though it is free: 1 for what holds.", _one("why", BLOCKS, m.telling.blocked)
+            "claim_blocked", "Why we may never claim the Lease though it is free: 1 for what holds.", _one("why", Block, m.telling.blocked)
         ),
         _metric(
             "not_following", "1 while this replica doesn't stream, for longer than it should take.", {"": int(bool(m.telling.apart.told))}
@@ -40,7 +40,7 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
         _metric(
             "promoted_timestamp_seconds",
             "When this member was promoted last, and for what cause; 0 if not by this agent.",
-            {f'cause="{cause}"': f"{promoted.get(cause, 0):.0f}" for cause in CAUSES},
+            {f'cause="{cause}"': f"{promoted.get(cause, 0):.0f}" for cause in PromotionCause},
         ),
         _metric(
             "api_requests_total",
@@ -64,7 +64,7 @@ def _recovery(recovery: Progress | None) -> list[str]:
     ]
 
 
-def _one(label: str, names: Iterable[str], present: str) -> dict[str, object]:
+def _one(label: str, names: Iterable[str], present: str | None) -> dict[str, object]:
     return {f'{label}="{name}"': int(name == present) for name in names}
 
 

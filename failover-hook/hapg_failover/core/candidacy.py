@@ -28,7 +28,7 @@ def stand(step: Step, s: LeaseState) -> None:
     verdict = _judge(step, s, me, free_since, forced is not None)
     if verdict.blocked:
         step.keep(replace(step.m.telling, blocked_at=o.now))
-    step.keep(replace(step.m.telling, blocked=verdict.blocked if o.now >= free_since else ""))
+    step.keep(replace(step.m.telling, blocked=verdict.blocked if o.now >= free_since else None))
     if not verdict.claim:
         _say_why_not(step, s, verdict, free_since, forced)
     elif _has_looked_once_more(step, s, verdict, free_since):
@@ -180,7 +180,7 @@ def resume(step: Step) -> None:
         return
     state = election.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
-    step.keep(replace(step.m.reign, cause="start"))
+    step.keep(replace(step.m.reign, cause=causes.PromotionCause.START))
     step.put(PutKind.CLAIM, replace(state, recovery=step.backlog), f"make the Lease anew: {verdict.reason}", create=True)
 
 

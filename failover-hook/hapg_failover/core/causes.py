@@ -1,24 +1,35 @@
-"""Why a member was promoted, in one word for the figures."""
+"""Why a member was promoted."""
 
 from __future__ import annotations
 
-from .model import LeaseState
+from enum import StrEnum
 
-SWITCHOVER = "switchover"
-LEAVING = "the pod is going away"
-FULL = "the volume is full"
-CAUSES = ("switchover", "deletion", "death", "expiry", "forced", "start")
+from .model import LeaseState, ReleaseCause
 
 
-def cause_of(lease: LeaseState, forced: bool, ended: bool) -> str:
+class PromotionCause(StrEnum):
+    """The label of a metric."""
+
+    SWITCHOVER = "switchover"
+    DELETION = "deletion"
+    DEATH = "death"
+    EXPIRY = "expiry"
+    FORCED = "forced"
+    START = "start"
+
+
+def cause_of(lease: LeaseState, forced: bool, ended: bool) -> PromotionCause:
     """Return why the Lease, as it is before our claim, is ours to claim. ended: its holder has shut down without giving it back."""
     if forced:
-        return "forced"
-    release = lease.release
+        return PromotionCause.FORCED
     if ended:
-        return "deletion"
-    if release is None:
-        return "expiry"
-    if release.clean:
-        return "switchover" if release.reason in (SWITCHOVER, FULL) else "deletion"
-    return "death" if lease.timeline else "start"
+        return PromotionCause.DELETION
+    if lease.release is None:
+        return PromotionCause.EXPIRY
+    match lease.release.cause:
+        case ReleaseCause.SWITCHOVER | ReleaseCause.FULL:
+            return PromotionCause.SWITCHOVER
+        case ReleaseCause.DELETION:
+            return PromotionCause.DELETION
+        case ReleaseCause.DEATH | ReleaseCause.FIRST_SERVER:
+            return PromotionCause.DEATH if lease.timeline else PromotionCause.START

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 
 from .lsn import Position, format_lsn
@@ -22,21 +23,28 @@ INITDB_TIMELINE = 1
 RESUME_LEAP = 16
 
 
-BLOCKS = ("member", "timeline", "lag", "positions", "hold", "protocol")
-"""What keeps a member from claiming for long: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
+class Block(StrEnum):
+    """What keeps a member from claiming for long: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
+
+    MEMBER = "member"
+    TIMELINE = "timeline"
+    LAG = "lag"
+    POSITIONS = "positions"
+    HOLD = "hold"
+    PROTOCOL = "protocol"
 
 
 @dataclass(frozen=True)
 class Verdict:
     """Whether to claim now, and the reason in words. complete: nobody's position is missing.
 
-    blocked: waiting won't help, in a word of BLOCKS; '' if it may.
+    blocked: why waiting won't help; None if it may.
     """
 
     claim: bool
     reason: str
     complete: bool = True
-    blocked: str = ""
+    blocked: Block | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ def too_new(lease: LeaseState | None) -> Verdict | None:
     if lease is None or lease.protocol <= PROTOCOL:
         return None
     reason = f"the Lease is of protocol {lease.protocol}, this agent knows {PROTOCOL}: upgrade the failover image"
-    return Verdict(False, reason, blocked="protocol")
+    return Verdict(False, reason, blocked=Block.PROTOCOL)
 
 
 @dataclass(frozen=True)
@@ -222,10 +230,10 @@ def rule_4a(case: Case) -> Verdict | None:
     if case.lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
     if me.volume not in case.volumes:
-        return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked="member")
+        return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked=Block.MEMBER)
     if me.foreign:
         return Verdict(
-            False, f"our server was promoted by somebody else, to {me.position}: it is to be rewound or cloned", blocked="timeline"
+            False, f"our server was promoted by somebody else, to {me.position}: it is to be rewound or cloned", blocked=Block.TIMELINE
         )
     return None
 
@@ -249,7 +257,7 @@ def rule_4b(case: Case) -> Verdict | None:
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
     if is_foreign(case.published[me.pod][1], lease):
         reason = f"our timeline {me.position.timeline} was never reserved, the highest that was is {lease.timeline}"
-        return Verdict(False, f"{reason}: the server was promoted by somebody else", blocked="timeline")
+        return Verdict(False, f"{reason}: the server was promoted by somebody else", blocked=Block.TIMELINE)
     return None
 
 
@@ -272,7 +280,7 @@ def rule_4d(case: Case) -> Verdict | None:
     lag = max(case.best.lsn, lease.position.lsn if lease.position is not None else 0) - me.position.lsn
     if lag > case.max_lag:
         reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {case.max_lag}"
-        return Verdict(False, reason, blocked="lag")
+        return Verdict(False, reason, blocked=Block.LAG)
     return None
 
 
@@ -295,7 +303,7 @@ def rule_4e(case: Case) -> Verdict | None:
         return None
     short = None if case.has_clean_end else shortfall(lease.sync, lease.volume, case.told)
     if short is not None:
-        return Verdict(False, short, blocked="positions")
+        return Verdict(False, short, blocked=Block.POSITIONS)
     older = _on_older_timeline(case)
     if older is not None:
         return older
@@ -307,7 +315,7 @@ def rule_4e(case: Case) -> Verdict | None:
 
 def _on_older_timeline(case: Case) -> Verdict | None:
     ours, best = case.me.position.timeline, case.best.timeline
-    return Verdict(False, f"our timeline {ours} is older than {best}", blocked="timeline") if ours < best else None
+    return Verdict(False, f"our timeline {ours} is older than {best}", blocked=Block.TIMELINE) if ours < best else None
 
 
 def rule_4g(case: Case) -> Verdict | None:
@@ -317,7 +325,7 @@ def rule_4g(case: Case) -> Verdict | None:
         return None
     end = lease.release.position or case.best
     reason = f"{lease.holder.pod} was shut down at {end}; we lack {end.lsn - me.position.lsn} bytes of that, and wait for who has them"
-    return Verdict(False, f"{reason} for another {case.hold - case.waited:.0f} s", blocked="hold")
+    return Verdict(False, f"{reason} for another {case.hold - case.waited:.0f} s", blocked=Block.HOLD)
 
 
 def rule_4f(case: Case) -> Verdict | None:
@@ -442,10 +450,10 @@ def judge_resume(
     enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not strict
     if len(known) < replicas and not enough:
         return Verdict(
-            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked="positions" if strict else ""
+            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked=Block.POSITIONS if strict else None
         )
     if me.foreign:
-        return Verdict(False, "our server was promoted by somebody else: it is to be rewound or cloned", blocked="timeline")
+        return Verdict(False, "our server was promoted by somebody else: it is to be rewound or cloned", blocked=Block.TIMELINE)
     with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running and not q.foreign]
     strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
     if strangers:

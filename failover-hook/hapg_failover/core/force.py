@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from . import requests
 from .actions import Annotate, Announce
-from .election import Candidate, Verdict, is_expired, is_published, publications, too_new
+from .election import Block, Candidate, Verdict, is_expired, is_published, publications, too_new
 from .lsn import format_lsn
 from .memory import Phase
 from .model import LeaseState, Pod
@@ -61,7 +61,7 @@ def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...],
         return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago: it can't be taken by force either")
     if lease.release is None and me.volume not in {x.volume for x in lease.members} | {lease.volume}:
         reason = f"volume {me.volume} is no member's, and the Lease was not given back: {lease.holder.pod} may still write"
-        return Verdict(False, reason, blocked="member")
+        return Verdict(False, reason, blocked=Block.MEMBER)
     if not is_published(me, version, pods):
         return Verdict(False, "our own position isn't published under this version of the Lease yet")
     return Verdict(True, f"forced by an operator at {me.position}: {what_is_lost(me, lease, version, pods)}")
@@ -81,11 +81,11 @@ def what_is_lost(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod
     return f"what follows {me.position} up to {best} is lost{unknown}"
 
 
-def hint(pod: str, blocked: str, lease: LeaseState) -> str:
+def hint(pod: str, blocked: Block, lease: LeaseState) -> str:
     """Name the forced way to a reader of Events, where there is one."""
-    if blocked == "member" and lease.release is None:
+    if blocked is Block.MEMBER and lease.release is None:
         return f"the Lease was not given back, so {lease.holder.pod} may still write and not even force helps"
-    if blocked == "protocol":
+    if blocked is Block.PROTOCOL:
         return "not even force helps"
     return f"`hapg failover {pod.rpartition('-')[0]} --force --to {pod}` promotes this pod all the same"
 

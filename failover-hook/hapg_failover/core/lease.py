@@ -15,7 +15,7 @@ from typing import Any
 
 from .fields import Fields, dump, position_json
 from .lsn import format_lsn, parse_lsn
-from .model import Holder, LeaseObject, LeaseState, Member, Release, SyncRecord
+from .model import Holder, LeaseObject, LeaseState, Member, Release, ReleaseCause, SyncRecord
 from .recovery import Progress
 
 ANNOTATION = "ha-postgres/state"
@@ -49,6 +49,7 @@ def encode(state: LeaseState) -> str:
 def _release_json(release: Release) -> dict[str, object]:
     return {
         "reason": release.reason,
+        "cause": release.cause.value,
         "clean": release.clean,
         "position": position_json(release.position),
         "successor": release.successor,
@@ -100,7 +101,14 @@ def _decode_release(fields: Fields) -> Release:
         position=fields.position("position"),
         successor=fields.optional_text("successor"),
         hold_s=fields.seconds("holdSeconds", 0.0),
+        cause=_decode_cause(fields.optional_text("cause"), fields.flag("clean")),
     )
+
+
+def _decode_cause(text: str | None, clean: bool) -> ReleaseCause:
+    """Return the cause; one that this agent doesn't know is that of a server that was shut down, or not."""
+    known = {cause.value: cause for cause in ReleaseCause}
+    return known.get(text or "", ReleaseCause.DELETION if clean else ReleaseCause.DEATH)
 
 
 def _decode_sync(fields: Fields) -> SyncRecord:

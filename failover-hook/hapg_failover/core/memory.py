@@ -7,7 +7,10 @@ from enum import Enum
 from typing import assert_never
 
 from .actions import Op, PutKind
+from .causes import PromotionCause
+from .election import Block
 from .lsn import Position
+from .model import ReleaseCause
 from .syncset import Setting
 
 
@@ -30,18 +33,23 @@ class Phase(Enum):
 class HandOver:
     """A hand-over that the primary has begun while it still serves.
 
-    why: in words; since: boot time; request: the ID of the operator's switchover, None if nobody asked for it; to: the successor that
-    was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
+    cause: as the release will have it; since: boot time; request: the ID of the operator's switchover, None if nobody asked for it; to: the
+    successor that was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
     asked: boot time at which the Lease was last written to name the successor; routed: the pod that was labelled primary for it.
     """
 
-    why: str
+    cause: ReleaseCause
     since: float
     request: str | None = None
     to: str | None = None
     stop_at: float | None = None
     asked: float = 0.0
     routed: str | None = None
+
+    @property
+    def why(self) -> str:
+        """The cause in words."""
+        return self.cause.words
 
 
 @dataclass(frozen=True)
@@ -181,11 +189,11 @@ class Succession:
 
 @dataclass(frozen=True)
 class Reign:
-    """Our time as the primary. cause, promoted_at: why we were promoted last, a word of causes.CAUSES, and when; checkpointed: a checkpoint
+    """Our time as the primary. cause, promoted_at: why we were promoted last, and when; checkpointed: a checkpoint
     was ordered since; label_at: when pods were labelled last; slots_at: when replication slots were changed last.
     """
 
-    cause: str = ""
+    cause: PromotionCause | None = None
     promoted_at: float = 0.0
     checkpointed: bool = True
     label_at: float = 0.0
@@ -242,13 +250,13 @@ class SyncState:
 class Telling:
     """What people were told. told: lasting troubles by their Event's reason, and when each was announced last; answered: requests of
     operators that were answered, as they were written, and when. blocked: why we may not claim a Lease that is free, however long it stays
-    so, in a word of election.BLOCKS, and when that was found last: blocked_at. refused: why the configuration is refused, as the last Event
+    so, and when that was found last: blocked_at. refused: why the configuration is refused, as the last Event
     had it; refused_told: when that was; refused_shown: when our pod was last made to show it. apart: that we don't stream, and why.
     """
 
     told: tuple[tuple[str, float], ...] = ()
     answered: tuple[tuple[str, float], ...] = ()
-    blocked: str = ""
+    blocked: Block | None = None
     blocked_at: float = -1e9
     refused: str = ""
     refused_told: float = 0.0

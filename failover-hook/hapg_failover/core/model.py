@@ -6,7 +6,7 @@ Everything here is a frozen value. `core.lease` and `core.publication` encode th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 
 from .lsn import Position
 from .recovery import Progress
@@ -52,12 +52,36 @@ class Member:
     streaming: bool = True
 
 
+class ReleaseCause(StrEnum):
+    """Why a holder gives the Lease back. FIRST_SERVER: it has made the first server, which stands for election like any other."""
+
+    SWITCHOVER = "switchover"
+    DELETION = "deletion"
+    FULL = "full"
+    DEATH = "death"
+    FIRST_SERVER = "first-server"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return _RELEASE_WORDS[self]
+
+
+_RELEASE_WORDS = {
+    ReleaseCause.SWITCHOVER: "switchover",
+    ReleaseCause.DELETION: "the pod is going away",
+    ReleaseCause.FULL: "the volume is full",
+    ReleaseCause.DEATH: "the server died",
+    ReleaseCause.FIRST_SERVER: "the first server is made",
+}
+
+
 @dataclass(frozen=True)
 class Release:
     """The holder's word, with proof, that its server runs no more.
 
-    reason: in words; clean: the server was shut down and `position` is the end of its shutdown checkpoint;
-    successor: the pod that is to claim at once, or None; hold_s: how long others wait for the last holder to publish
+    reason: in words, for people; cause: the same as a code; clean: the server was shut down and `position` is the end of its shutdown
+    checkpoint; successor: the pod that is to claim at once, or None; hold_s: how long others wait for the last holder to publish
     (it may be ahead of them), in seconds.
     """
 
@@ -66,6 +90,7 @@ class Release:
     position: Position | None = None
     successor: str | None = None
     hold_s: float = 0.0
+    cause: ReleaseCause = ReleaseCause.DEATH
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from . import candidacy, cloning, election, following, labels, rejoin, storage, switchover, synchronous
 from .actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
 from .memory import Phase
-from .model import LeaseState, Release
+from .model import LeaseState, Release, ReleaseCause
 from .observation import LeaseView
 from .results import OpResult, Outcome
 from .step import LEASE_GONE_S, Step, busy
@@ -97,7 +97,7 @@ def _first_server_is_made(step: Step, s: LeaseState) -> bool:
     if s.system_identifier is not None:
         return False
     if s.holder.pod == step.o.me.pod:
-        step.release("the first server is made", Release("the first server is made", clean=False))
+        step.release("the first server is made", Release("the first server is made", clean=False, cause=ReleaseCause.FIRST_SERVER))
     else:
         step.because("the first server is being made elsewhere")
     return True

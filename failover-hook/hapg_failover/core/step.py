@@ -78,7 +78,7 @@ class Step:
     def go(self, phase: Phase, reason: str) -> None:
         """Change the phase."""
         self.m = replace(self.m, phase=phase, phase_since=self.o.now)
-        self.keep(replace(self.m.telling, blocked=""))
+        self.keep(replace(self.m.telling, blocked=None))
         self.reason = reason
 
     def run(self, order: Order, reason: str, term: int | None = None) -> None:

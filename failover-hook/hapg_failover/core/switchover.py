@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import causes, requests, storage
+from . import requests, storage
 from .actions import Announce, Label, Prepare, ShutDown
 from .members import KEEPS_UP_BYTES
 from .memory import HandOver, Phase
-from .model import Pod, Release
+from .model import Pod, Release, ReleaseCause
 from .results import OpResult, Outcome
 from .step import Step, busy
 
@@ -55,7 +55,7 @@ def _begin(step: Step) -> None:
     own = step.own_pod
     if o.me.uid in o.gone or (own is not None and own.deleting and own.grace == 0):
         # Kubelet kills within two seconds, and the shutdown makes a checkpoint anyway. Our token is void, or will be in a moment.
-        begun = HandOver(causes.LEAVING, o.now)
+        begun = HandOver(ReleaseCause.DELETION, o.now)
         step.keep(replace(step.m.succession, handover=begun))
         _stop(step, begun, choose_successor(step))
         return
@@ -64,7 +64,7 @@ def _begin(step: Step) -> None:
             return
         if not busy(step):
             grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
-            _prepare(step, HandOver(causes.LEAVING, o.now), causes.LEAVING, min(LAST_CHECKPOINT_S, grace / 4))
+            _prepare(step, HandOver(ReleaseCause.DELETION, o.now), ReleaseCause.DELETION.words, min(LAST_CHECKPOINT_S, grace / 4))
         return
     text = own.switchover if own is not None else None
     if text is None or not step.asks(text):
@@ -82,7 +82,7 @@ def _begin(step: Step) -> None:
         chosen = choose_successor(step, request.to)
         assert chosen is not None
         step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
-        _prepare(step, HandOver(causes.SWITCHOVER, o.now, request.id, request.to), f"switchover to {chosen.name}", CHECKPOINT_S)
+        _prepare(step, HandOver(ReleaseCause.SWITCHOVER, o.now, request.id, request.to), f"switchover to {chosen.name}", CHECKPOINT_S)
 
 
 def _awaits_a_member(step: Step) -> bool:
@@ -93,7 +93,7 @@ def _awaits_a_member(step: Step) -> bool:
     if choose_successor(step) is not None or not stays or left <= 0:
         return False
     step.tell("AwaitingMember", f"the pod is going away, and no member streams: {left:.0f} s are left to wait for one")
-    step.because(f"{causes.LEAVING}, and no member streams: waiting for one for another {left:.0f} s")
+    step.because(f"{ReleaseCause.DELETION.words}, and no member streams: waiting for one for another {left:.0f} s")
     return True
 
 
@@ -123,7 +123,7 @@ def _make_way(step: Step) -> None:
     step.keep(replace(step.m.storage, full_since=since))
     patience = 0.0 if m.storage.reserve_used else storage.FULL_S
     if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
-        _prepare(step, HandOver(causes.FULL, o.now), f"hand over to {chosen.name}", CHECKPOINT_S)
+        _prepare(step, HandOver(ReleaseCause.FULL, o.now), f"hand over to {chosen.name}", CHECKPOINT_S)
 
 
 def lives_on_reserve(step: Step) -> bool:
@@ -216,7 +216,7 @@ def _call_off(step: Step, h: HandOver, reason: str) -> bool:
     """Serve on if the hand-over can't be carried out and the pod isn't going away; tell whether we do."""
     if h.request is not None:
         refuse(step, h.request, h.request, reason)
-    elif h.why == causes.FULL:
+    elif h.cause is ReleaseCause.FULL:
         step.keep(replace(step.m.succession, handover=None, successor=None), replace(step.m.storage, full_since=step.o.now + FULL_AGAIN_S))
         step.because(f"{h.why}, but it isn't handed over: {reason}")
     return step.m.succession.handover is None
@@ -238,7 +238,7 @@ def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
     name = chosen.name if chosen is not None else None
     step.keep(replace(step.m.succession, successor=name))
     step.go(Phase.STOPPING, h.why)
-    seconds = LAST_RECORD_S if h.why != causes.LEAVING else LAST_RECORD_LEAVING_S
+    seconds = LAST_RECORD_S if h.cause is not ReleaseCause.DELETION else LAST_RECORD_LEAVING_S
     step.run(ShutDown(name, seconds), f"{h.why}: hand over to {name or 'nobody, for no member streams'}")
     if chosen is not None:
         _route(step, h, chosen)
@@ -267,15 +267,15 @@ def is_chosen(step: Step) -> bool:
 def release(step: Step) -> Release:
     """Return the release of a server that was stopped; clean if its end of WAL is known. Who falls short of it waits for a restart here."""
     m = step.m
-    why = m.succession.handover.why if m.succession.handover is not None else causes.LEAVING
+    cause = m.succession.handover.cause if m.succession.handover is not None else ReleaseCause.DELETION
     hold_s = step.o.timing.restart if stays(step) else 0.0
-    return Release(why, m.sealed.position is not None, m.sealed.position, m.succession.successor, hold_s)
+    return Release(cause.words, m.sealed.position is not None, m.sealed.position, m.succession.successor, hold_s, cause)
 
 
 def stays(step: Step) -> bool:
     """Tell whether our server is to come back as a replica, and not to end with its pod."""
     h = step.m.succession.handover
-    return h is not None and h.why != causes.LEAVING and not step.o.deleting
+    return h is not None and h.cause is not ReleaseCause.DELETION and not step.o.deleting
 
 
 def start_again(step: Step) -> None:

@@ -12,7 +12,7 @@ from hapg_failover.core.actions import Action, Announce, Exit, Kill, LetGo, Op, 
 from hapg_failover.core.decide import decide
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import HandOver, Memory, Phase
-from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
+from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, ReleaseCause, VolumeState
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
@@ -467,7 +467,9 @@ MEMORIES = st.builds(
     started=st.booleans(),
     start_version=st.sampled_from([None, "40"]),
     follow_term=st.sampled_from([None, 5]),
-    handover=st.sampled_from([None, HandOver("switchover", NOW - 1, "s"), HandOver("going", NOW - 2, stop_at=NOW - 1)]),
+    handover=st.sampled_from(
+        [None, HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s"), HandOver(ReleaseCause.DELETION, NOW - 2, stop_at=NOW - 1)]
+    ),
 )
 
 

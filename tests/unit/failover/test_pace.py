@@ -8,7 +8,7 @@ import pytest
 
 from hapg_failover.core.actions import Op
 from hapg_failover.core.memory import HandOver, Phase
-from hapg_failover.core.model import Holder, LeaseState
+from hapg_failover.core.model import Holder, LeaseState, ReleaseCause
 from hapg_failover.core.observation import LeaseView
 from hapg_failover.core.pace import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, STEADY_TURN_S, TURN_S, longest_wait
 from hapg_failover.core.primary import RETRY_PUT_S
@@ -58,7 +58,7 @@ def test_members_that_are_gone_leave_the_lease_between_two_renewals() -> None:
 
 
 def test_a_hand_over_is_attended_to_closely() -> None:
-    under_way = changed(PRIMARY, handover=HandOver("switchover", 100.0))
+    under_way = changed(PRIMARY, handover=HandOver(ReleaseCause.SWITCHOVER, 100.0))
     assert longest_wait(under_way, TIMING, LEASE, 100.1) == HAND_OVER_TURN_S
 
 

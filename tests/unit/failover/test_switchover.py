@@ -15,7 +15,7 @@ from hapg_failover.core.decision import Decision
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.memory import HandOver, Memory, Phase
-from hapg_failover.core.model import DATA_VOLUME, LeaseState, Member, Pod, Publication, Release
+from hapg_failover.core.model import DATA_VOLUME, LeaseState, Member, Pod, Publication, Release, ReleaseCause
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.standby import SUCCESSION_S
@@ -120,8 +120,8 @@ def test_what_can_not_be_is_refused_once(own: Pod, changes: dict[str, Any], word
     assert answers(later) == [answer]
 
 
-PREPARING = changed(PRIMARY, op=Op.PREPARE, op_number=1, handover=HandOver("switchover", NOW - 1, "s1", None))
-READY = changed(PREPARING, op=None, handover=HandOver("switchover", NOW - 1, "s1", None, stop_at=NOW - 0.1))
+PREPARING = changed(PRIMARY, op=Op.PREPARE, op_number=1, handover=HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s1", None))
+READY = changed(PREPARING, op=None, handover=HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s1", None, stop_at=NOW - 0.1))
 
 
 def result(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = None) -> OpResult:
@@ -147,23 +147,23 @@ def test_a_checkpoint_that_fails_ends_a_switchover_but_not_a_deletion() -> None:
     decision = decide(writing(op=result(Op.PREPARE, Outcome.FAILED)), PREPARING)
     assert [each["reason"] for each in answers(decision)] == ["the checkpoint failed: because"]
     assert (decision.memory.phase, decision.memory.succession.handover) == (Phase.PRIMARY, None)
-    leaving = changed(PREPARING, handover=HandOver("the pod is going away", NOW - 1))
+    leaving = changed(PREPARING, handover=HandOver(ReleaseCause.DELETION, NOW - 1))
     decision = decide(writing(op=result(Op.PREPARE, Outcome.FAILED), terminating=True), leaving)
     assert kinds(decision.actions) == ["renew"]
 
 
 def test_a_successor_that_stops_streaming_in_the_meantime_ends_a_switchover() -> None:
-    named = changed(READY, handover=HandOver("switchover", NOW - 1, "s1", "pg-2", stop_at=NOW - 0.1))
+    named = changed(READY, handover=HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s1", "pg-2", stop_at=NOW - 0.1))
     decision = decide(writing(streaming=(live(0),)), named)
     assert [each["reason"] for each in answers(decision)] == ["pg-2 has stopped streaming from the primary"]
     assert decision.memory.phase is Phase.PRIMARY
 
 
 def test_a_lease_that_can_not_be_written_ends_a_switchover_but_not_a_deletion() -> None:
-    late = changed(READY, handover=HandOver("switchover", NOW - 3, "s1", None, stop_at=NOW - 1.6))
+    late = changed(READY, handover=HandOver(ReleaseCause.SWITCHOVER, NOW - 3, "s1", None, stop_at=NOW - 1.6))
     decision = decide(writing(), late)
     assert [each["reason"] for each in answers(decision)] == ["the Lease can't be written"]
-    leaving = changed(late, handover=HandOver("the pod is going away", NOW - 3, stop_at=NOW - 1.6))
+    leaving = changed(late, handover=HandOver(ReleaseCause.DELETION, NOW - 3, stop_at=NOW - 1.6))
     assert kinds(decide(writing(terminating=True), leaving).actions)[0] == "hand-over"
 
 
@@ -188,7 +188,7 @@ def test_a_pod_that_is_going_away_serves_on_for_most_of_a_second_if_it_has_the_t
 
 def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops() -> None:
     own = replace(POD, deleting=True, grace=60)
-    leaving = changed(READY, successor="pg-0", handover=HandOver("the pod is going away", NOW - 0.6, stop_at=NOW + 0.2))
+    leaving = changed(READY, successor="pg-0", handover=HandOver(ReleaseCause.DELETION, NOW - 0.6, stop_at=NOW + 0.2))
     routed = decide(writing(own, lease=lease(NAMED)), leaving)
     assert (routed.memory.phase, kinds(routed.actions)) == (Phase.PRIMARY, ["Label", "Label"])
     shown = (replace(Pod("pg-0", "u0", "1", 0, publication=says(0)), role="primary"), *others()[1:])
@@ -200,12 +200,12 @@ def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops
 
 def test_a_long_checkpoint_is_not_followed_by_more_waiting() -> None:
     own = replace(POD, deleting=True, grace=60)
-    leaving = changed(PREPARING, handover=HandOver("the pod is going away", NOW - 5))
+    leaving = changed(PREPARING, handover=HandOver(ReleaseCause.DELETION, NOW - 5))
     assert kinds(decide(writing(own, op=result(Op.PREPARE)), leaving).actions) == ["renew"]
 
 
 FULL_FOR_LONG = changed(PRIMARY, full_since=NOW - 5.1)
-LEAVES_FULL = HandOver("the volume is full", NOW - 3, stop_at=NOW - 0.1)
+LEAVES_FULL = HandOver(ReleaseCause.FULL, NOW - 3, stop_at=NOW - 0.1)
 
 
 def test_a_full_primary_hands_over_after_a_moment() -> None:
@@ -214,7 +214,7 @@ def test_a_full_primary_hands_over_after_a_moment() -> None:
     assert (first.memory.succession.handover, first.memory.storage.full_since) == (None, NOW)
     assert decide(writing(room=0), changed(PRIMARY, full_since=NOW - 4.9)).memory.succession.handover is None
     decision = decide(writing(room=0), FULL_FOR_LONG)
-    assert decision.memory.succession.handover == HandOver("the volume is full", NOW, stop_at=NOW)
+    assert decision.memory.succession.handover == HandOver(ReleaseCause.FULL, NOW, stop_at=NOW)
     assert not [a for a in decision.actions if isinstance(a, Run)]
     named = decide(writing(room=0), decision.memory)
     assert [a.state.successor for a in named.actions if isinstance(a, PutLease)] == ["pg-0"]
@@ -307,7 +307,7 @@ def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> 
 def test_one_server_alone_hands_over_to_nobody() -> None:
     own = replace(POD, deleting=True, grace=60)
     alone = writing(own, pods=(), streaming=(), lease=lease(replace(OURS, members=())))
-    leaving = changed(READY, handover=HandOver("the pod is going away", NOW - 1, stop_at=NOW - 0.1))
+    leaving = changed(READY, handover=HandOver(ReleaseCause.DELETION, NOW - 1, stop_at=NOW - 0.1))
     decision = decide(alone, leaving)
     assert (decision.memory.succession.successor, kinds(decision.actions)) == (None, ["hand-over"])
 

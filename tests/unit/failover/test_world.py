@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.adapters.ports import Hello
-from hapg_failover.core.causes import CAUSES, cause_of
+from hapg_failover.core.causes import PromotionCause, cause_of
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, Release, VolumeState
+from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, Release, ReleaseCause, VolumeState
 from hapg_failover.core.observation import LeaseView
 from hapg_failover.core.recovery import Progress
 from hapg_failover.core.timing import Timing
@@ -145,8 +145,8 @@ def test_figures_of_a_primary() -> None:
         (None, 4, False, False, "expiry"),
         (None, 4, False, True, "deletion"),
         (None, 4, True, False, "forced"),
-        (Release("switchover", True), 4, False, False, "switchover"),
-        (Release("the pod is going away", True), 4, False, False, "deletion"),
+        (Release("switchover", True, cause=ReleaseCause.SWITCHOVER), 4, False, False, "switchover"),
+        (Release("the pod is going away", True, cause=ReleaseCause.DELETION), 4, False, False, "deletion"),
         (Release("the server died", False), 4, False, False, "death"),
         (Release("the first server is made", False), 0, False, False, "start"),
     ],
@@ -154,4 +154,4 @@ def test_figures_of_a_primary() -> None:
 def test_a_promotion_has_a_cause(release: Release | None, timeline: int, forced: bool, ended: bool, cause: str) -> None:
     state = LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl, timeline=timeline, release=release)
     assert cause_of(state, forced, ended) == cause
-    assert cause in CAUSES
+    assert cause in list(PromotionCause)
