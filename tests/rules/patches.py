@@ -265,8 +265,7 @@ def equal_ones_by_chance(patch: pytest.MonkeyPatch) -> None:
 
 
 def reserves_kept(patch: pytest.MonkeyPatch) -> None:
-    run = Step.run
-    patch.setattr(Step, "run", lambda step, op, reason, **args: run(step, op, reason, **args | {"reserve": False}))
+    patch.setattr(operations.Operation, "_use_reserves", lambda self: None)
 
 
 late_ones_claim_at_once = _judged_as(lambda judged: judged.update(published_for=judged["waited"]))
