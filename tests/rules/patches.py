@@ -38,7 +38,7 @@ from hapg_failover.core import (
     wal,
 )
 from hapg_failover.core import decide as deciding
-from hapg_failover.core.actions import LetGo, Rewind
+from hapg_failover.core.actions import LetGo, Order, Rewind, Seal
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.fields import Fields
 from hapg_failover.core.lsn import Position
@@ -216,7 +216,11 @@ def _believed_ended(step: Step, *, shutdown: bool, timeline: bool) -> bool:
 
 def gone_holder_left_at_once(patch: pytest.MonkeyPatch) -> None:
     run = Step.run
-    patch.setattr(Step, "run", lambda self, op, reason, **args: run(self, op, reason, **{**args, "drain": False}))
+
+    def at_once(self: Step, order: Order, reason: str, term: int | None = None) -> None:
+        run(self, replace(order, drain_s=None) if isinstance(order, Seal) else order, reason, term)
+
+    patch.setattr(Step, "run", at_once)
 
 
 def any_end_is_a_shutdown(patch: pytest.MonkeyPatch) -> None:
