@@ -297,7 +297,7 @@ def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> 
     stopped = changed(READY, phase=Phase.STOPPING, handover=LEAVES_FULL, successor="pg-0", position=END, held_term=5)
     decision = decide(writing(server="down", room=0, lease=lease(NAMED)), stopped)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
-    assert put.state.release == Release("the volume is full", clean=True, position=END, successor="pg-0", hold_s=3.0)
+    assert put.state.release == Release("the volume is full", clean=True, position=END, successor="pg-0", hold_s=3.0, cause=ReleaseCause.FULL)
     assert causes.cause_of(put.state, forced=False, ended=False) == "switchover"
     gone = changed(stopped, put_at=NOW - 0.6, renewed_at=NOW - 3)
     again = decide(writing(server="down", room=0, lease=lease(put.state)), gone)
@@ -333,7 +333,7 @@ def test_a_switched_over_server_gives_the_lease_back_and_starts_again_sealed() -
     decision = decide(down, STOPPED)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
     # who falls short of the end waits for our restart
-    assert put.state.release == Release("switchover", True, END, "pg-0", hold_s=3.0)
+    assert put.state.release == Release("switchover", True, END, "pg-0", hold_s=3.0, cause=ReleaseCause.SWITCHOVER)
     claimed = writing(server="down", lease=lease(replace(NAMED, release=put.state.release), version="41"))
     waiting = decide(claimed, changed(decision.memory, put=None))
     assert (waiting.memory.phase, waiting.actions) == (Phase.STOPPING, ())
