@@ -139,7 +139,7 @@ class SetStandbys:
     """Bring a setting of synchronous_standby_names into force. waited: the one before made commits wait."""
 
     setting: Setting
-    waited: bool
+    waited: bool = True
     op: ClassVar[Op] = Op.STANDBYS
 
 
