@@ -297,7 +297,9 @@ def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> 
     stopped = changed(READY, phase=Phase.STOPPING, handover=LEAVES_FULL, successor="pg-0", position=END, held_term=5)
     decision = decide(writing(server="down", room=0, lease=lease(NAMED)), stopped)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
-    assert put.state.release == Release("the volume is full", clean=True, position=END, successor="pg-0", hold_s=3.0, cause=ReleaseCause.FULL)
+    assert put.state.release == Release(
+        "the volume is full", clean=True, position=END, successor="pg-0", hold_s=3.0, cause=ReleaseCause.FULL
+    )
     assert causes.cause_of(put.state, forced=False, ended=False) == "switchover"
     gone = changed(stopped, put_at=NOW - 0.6, renewed_at=NOW - 3)
     again = decide(writing(server="down", room=0, lease=lease(put.state)), gone)
