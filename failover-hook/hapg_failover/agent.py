@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 
 from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, Sql, Supervisor
-from .calls import Calls
+from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding
-from .core import pace, readiness, slots
+from .core import readiness, slots, wait_time
 from .core.actions import (
     Action,
     Annotate,
@@ -60,13 +60,13 @@ from .events import (
 )
 from .grants import Grants
 from .inspection import INSTEAD
-from .looks import Looks
 from .metrics import render
 from .operations import Operation, Tools
-from .recovering import Recovering
+from .replay_progress import ReplayProgress
+from .server_maintenance import ServerMaintenance
+from .server_probes import ServerProbes
 from .settings import Identity, Settings
-from .upkeep import Upkeep
-from .verbs import Verbs
+from .supervisor_commands import SupervisorCommands
 from .workers import Worker
 from .world import World
 
@@ -123,7 +123,7 @@ class Agent:
         self._events = runtime.mailbox()
         self._repeats = runtime.mailbox()
         self._grants = Grants(runtime, adapters.peers, self._events.put, adapters.log)
-        self._verbs = Verbs(adapters.supervisor, runtime)
+        self._verbs = SupervisorCommands(adapters.supervisor, runtime)
         self.memory = Memory()
         self.world = World(read_volume(adapters.volume))
         self._give_back: Callable[[], None] | None = None
@@ -131,13 +131,15 @@ class Agent:
         self._turned_at = runtime.now()
         self._exit_at = 0.0
         self._hello_known = runtime.condition()
-        self._calls = Calls(runtime, adapters.kube, settings, self._events.put, adapters.log)
+        self._calls = ApiCalls(runtime, adapters.kube, settings, self._events.put, adapters.log)
         self._disk = Worker(runtime, "disk")
         self._operator = Worker(runtime, "operator")
-        self._upkeep = Upkeep(runtime, adapters.sql, adapters.log)
-        self._recovering = Recovering(runtime, self._verbs, self._address, self._may_recover, lambda: self.world.segment, self._report)
+        self._upkeep = ServerMaintenance(runtime, adapters.sql, adapters.log)
+        self._recovering = ReplayProgress(runtime, self._verbs, self._address, self._may_recover, lambda: self.world.segment, self._report)
         watch = Watch(runtime, partial(configure, self._verbs, adapters.supervisor), self._address, lambda: self.world.refused)
-        self._looks = Looks(runtime, settings, lambda: self.memory.phase, adapters.sql, adapters.volume, watch, self._report, adapters.log)
+        self._looks = ServerProbes(
+            runtime, settings, lambda: self.memory.phase, adapters.sql, adapters.volume, watch, self._report, adapters.log
+        )
 
     def run(self) -> None:
         """Turn for ever."""
@@ -247,7 +249,7 @@ class Agent:
     # ---- a turn ----
 
     def _wait(self) -> None:
-        wait_s = pace.longest_wait(self.memory, self._settings().timing, self.world.lease, self._runtime.now())
+        wait_s = wait_time.longest_wait(self.memory, self._settings().timing, self.world.lease, self._runtime.now())
         with suppress(queue.Empty):
             self._apply(self._events.get(timeout=wait_s))
         for reported in (self._repeats, self._events):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .adapters.ports import Runtime, Supervisor
 from .core.refusal import explain
-from .verbs import OperationFailed, Verbs
+from .supervisor_commands import OperationFailed, SupervisorCommands
 
 FILES = tuple(Path("/etc/hapg") / name for name in ("config/postgresql.conf", "config/pg_hba.conf", "tls/tls.crt", "tls/tls.key"))
 TRIAL_S = 90.0
@@ -25,7 +25,7 @@ class DataRefused(Exception):
     """The server complains of its data, not of its configuration."""
 
 
-def configure(verbs: Verbs, supervisor: Supervisor, nonce: str, term: int, verb: str = "configure") -> str:
+def configure(verbs: SupervisorCommands, supervisor: Supervisor, nonce: str, term: int, verb: str = "configure") -> str:
     """Have a configuration tried; return why it is refused, '' if it is taken. Raise OperationFailed if it can't be tried, DataRefused.
 
     verb: configure for the release's files, which are in force if they are taken; checkconfig for those in force.

@@ -39,8 +39,8 @@ from .core.results import OpResult, Outcome
 from .core.tail import MOST, TailRequest
 from .core.timing import Timing
 from .core.wal import parse_history, segment_name, segment_start
-from .recovering import parse as parse_replay
-from .verbs import OperationFailed, Verbs
+from .replay_progress import parse as parse_replay
+from .supervisor_commands import OperationFailed, SupervisorCommands
 
 QUICK_S = 10.0
 STOP_S = 600.0
@@ -82,7 +82,7 @@ class Tools:
     """
 
     runtime: Runtime
-    verbs: Verbs
+    verbs: SupervisorCommands
     supervisor: Supervisor
     sql: Sql
     volume: Disk
@@ -175,7 +175,7 @@ class Operation:
     def _call(self, verb: str, *args: str, timeout: float, **more: Any) -> tuple[str, str]:
         """Send a verb; if the supervisor has heard a higher term, from an agent before us, take it over for the next try.
 
-        more: as Verbs.call takes it.
+        more: as SupervisorCommands.call takes it.
         """
         try:
             return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout, **more)

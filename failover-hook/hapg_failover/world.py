@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from .adapters.ports import Heartbeat, Hello
-from .core import origin, streaming, view
+from .core import lease_view, origin, streaming
 from .core.actions import Op
 from .core.lsn import Position
 from .core.memory import Memory
@@ -131,8 +131,8 @@ class World:
 
     def _see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float, watched: bool = False) -> None:
         before, ours = self.lease, lease is not None and lease.state.system_identifier == self.volume.system_identifier
-        self.lease = view.see(before, lease, asked, now, gap, watched=watched, floor=self.volume.max_term if ours else 0)
-        if before is not None and view.went_back(before, self.lease):
+        self.lease = lease_view.see(before, lease, asked, now, gap, watched=watched, floor=self.volume.max_term if ours else 0)
+        if before is not None and lease_view.went_back(before, self.lease):
             # The pods' versions begin anew as well: whatever comes now is newer than what we have.
             self.pods = {name: replace(pod, version="0") for name, pod in self.pods.items()}
 

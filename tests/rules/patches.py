@@ -19,13 +19,13 @@ from hapg_failover.core import (
     candidacy,
     cloning,
     election,
-    failsafe,
-    following,
-    force,
+    forced_failover,
     labels,
+    lease_extension,
+    lease_view,
     members,
+    not_following,
     origin,
-    pair,
     primary,
     rejoin,
     standby,
@@ -34,19 +34,18 @@ from hapg_failover.core import (
     switchover,
     synchronous,
     tail,
-    view,
     wal,
+    wal_volume,
 )
 from hapg_failover.core import decide as deciding
 from hapg_failover.core.actions import LetGo, Order, Rewind, Seal
-from hapg_failover.core.decision import Decision
-from hapg_failover.core.fields import Fields
+from hapg_failover.core.decision import Decision, Step
+from hapg_failover.core.json_fields import Fields
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
 from hapg_failover.core.observation import ANSWERED, LeaseView, Observation, Origin
 from hapg_failover.core.results import OpResult, PutResult
-from hapg_failover.core.step import Step
 from hapg_failover.core.timing import Timing
 from hapg_failover.world import World
 from tests.memories import changed
@@ -203,8 +202,8 @@ sealed_despite_a_promise = _seen_as(lambda o, m: (o, changed(m, promised_until=0
 
 
 def gap_not_noticed(patch: pytest.MonkeyPatch) -> None:
-    see = view.see
-    patch.setattr(view, "see", lambda old, lease, asked, now, gap: see(old, lease, asked, now, 1e9))
+    see = lease_view.see
+    patch.setattr(lease_view, "see", lambda old, lease, asked, now, gap: see(old, lease, asked, now, 1e9))
 
 
 def _believed_ended(step: Step, *, shutdown: bool, timeline: bool) -> bool:
@@ -436,13 +435,13 @@ def _granted_though(words: str) -> Mutant:
     """Return a mutant that grants although this is said against it."""
 
     def leave_out(patch: pytest.MonkeyPatch) -> None:
-        against = failsafe._reason_against
+        against = lease_extension._reason_against
 
         def generous(step: Step, request: GrantRequest) -> str | None:
             reason = against(step, request)
             return None if reason is not None and words in reason else reason
 
-        patch.setattr(failsafe, "_reason_against", generous)
+        patch.setattr(lease_extension, "_reason_against", generous)
 
     return leave_out
 
@@ -455,16 +454,16 @@ start_promises_nothing = _seen_as(lambda o, m: (o, changed(m, promised_until=m.g
 
 
 def only_followers_grant(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(failsafe, "_stands_by", lambda step, request: False)
+    patch.setattr(lease_extension, "_stands_by", lambda step, request: False)
 
 
 def claims_under_way_grant_nothing(patch: pytest.MonkeyPatch) -> None:
-    original = failsafe._stands_by
-    patch.setattr(failsafe, "_stands_by", lambda step, request: step.m.phase is not Phase.CLAIMING and original(step, request))
+    original = lease_extension._stands_by
+    patch.setattr(lease_extension, "_stands_by", lambda step, request: step.m.phase is not Phase.CLAIMING and original(step, request))
 
 
 def claims_that_may_succeed_grant(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(failsafe, "NOT_YET_FOLLOWING", (*failsafe.NOT_YET_FOLLOWING, Phase.CLAIMING))
+    patch.setattr(lease_extension, "NOT_YET_FOLLOWING", (*lease_extension.NOT_YET_FOLLOWING, Phase.CLAIMING))
 
 
 def written_members_never_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -625,12 +624,12 @@ gone_at_once = _constant(primary, "LINGER_S", 0.0)
 
 
 def any_pair_accepted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(pair, "mismatch", lambda found: None)
+    patch.setattr(wal_volume, "mismatch", lambda found: None)
 
 
 def older_wal_accepted(patch: pytest.MonkeyPatch) -> None:
-    damage = pair.damage
-    patch.setattr(pair, "damage", lambda found: damage(replace(found, data_probe=0)))
+    damage = wal_volume.damage
+    patch.setattr(wal_volume, "damage", lambda found: damage(replace(found, data_probe=0)))
 
 
 def links_followed(patch: pytest.MonkeyPatch) -> None:
@@ -645,13 +644,13 @@ any_version_told = _constant(volume, "_VERSION", re.compile(".*", re.DOTALL))
 
 
 def restored_leases_granted(patch: pytest.MonkeyPatch) -> None:
-    against = failsafe._reason_against
+    against = lease_extension._reason_against
 
     def lenient(step: Step, request: GrantRequest) -> str | None:
         reason = against(step, request)
         return None if reason is not None and "gone back" in reason else reason
 
-    patch.setattr(failsafe, "_reason_against", lenient)
+    patch.setattr(lease_extension, "_reason_against", lenient)
 
 
 def newer_terms_unheard(patch: pytest.MonkeyPatch) -> None:
@@ -685,16 +684,16 @@ def reserved_timelines_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(election, "resume_state", forgetful)
 
 
-any_time_without_a_lease_counts = _constant(view, "without_lease", lambda seen, pods: NO_LEASE)
+any_time_without_a_lease_counts = _constant(lease_view, "without_lease", lambda seen, pods: NO_LEASE)
 
 
 def missing_means_free(patch: pytest.MonkeyPatch) -> None:
-    see = view.see
+    see = lease_view.see
 
     def hasty(old: LeaseView | None, lease: LeaseObject | None, asked: float, now: float, gap: float, **more: Any) -> LeaseView:
         return see(old, lease, asked, now, gap, **more) if lease is not None else LeaseView(NO_LEASE, None, now, asked)
 
-    patch.setattr(view, "see", hasty)
+    patch.setattr(lease_view, "see", hasty)
 
 
 # --- 15 ---
@@ -707,7 +706,7 @@ def unknown_fields_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 any_protocol_claimed = _constant(election, "too_new", lambda lease: None)
-any_protocol_forced = _constant(force, "too_new", lambda lease: None)
+any_protocol_forced = _constant(forced_failover, "too_new", lambda lease: None)
 
 
 def claims_keep_the_number(patch: pytest.MonkeyPatch) -> None:
@@ -726,7 +725,7 @@ def unknown_settings_refused(patch: pytest.MonkeyPatch) -> None:
 leaves_at_once = _constant(switchover, "_awaits_a_member", lambda step: False)
 numbers_are_kept = _constant(primary, "nothing_begun", lambda step, term: None)
 backlog_unsaid = _constant(Step, "backlog", None)
-silent_while_apart = _constant(following, "attend", lambda step: None)
+silent_while_apart = _constant(not_following, "attend", lambda step: None)
 copies_are_members = _constant(origin, "judge", lambda *_: Origin.OWN)
 
 

@@ -74,7 +74,7 @@ UNIT = "tests/unit/failover/"
 DECIDE = UNIT + "test_decide.py::test_decision"
 JUDGE = UNIT + "test_election.py::test_judge"
 MEMBERS = UNIT + "test_members.py::test_members"
-REFUSES = UNIT + "test_failsafe.py::test_a_member_refuses"
+REFUSES = UNIT + "test_lease_extension.py::test_a_member_refuses"
 CANDIDACY = UNIT + "test_candidacy.py::"
 PRIMARY = UNIT + "test_primary.py::"
 SWITCHOVER = UNIT + "test_switchover.py::"
@@ -88,7 +88,7 @@ VERBS = "tests/supervisor/test_verbs.py::"
 APART = "tests/supervisor/test_wal_volume.py::"
 PLANTED = UNIT + "test_hostile_volume.py::"
 CLIENTS = UNIT + "test_hostile_clients.py::"
-PAIR = UNIT + "test_pair.py::"
+PAIR = UNIT + "test_wal_volume_state.py::"
 STANDBYS = "tests/supervisor/test_standbys.py::"
 CONFIGURATION = "tests/supervisor/test_configuration.py::"
 SYNCHRONOUS = UNIT + "test_synchronous.py::"
@@ -235,7 +235,7 @@ PARTS = (
         "4C",
         "the age begins anew after a gap",
         patches.gap_not_noticed,
-        Witness(UNIT + "test_view.py::test_a_read", "the first read after a gap begins anew"),
+        Witness(UNIT + "test_lease_view.py::test_a_read", "the first read after a gap begins anew"),
     ),
     Part(
         "4C",
@@ -408,7 +408,7 @@ PARTS = (
         "8",
         "all volumes that may be in the list have granted",
         patches.only_recorded_members_grant,
-        Witness(UNIT + "test_failsafe.py::test_the_deadline_stays", "one more may be in the list"),
+        Witness(UNIT + "test_lease_extension.py::test_the_deadline_stays", "one more may be in the list"),
     ),
     Part("8", "who doesn't follow grants nothing under an unread claim", patches.unread_claims_granted, Witness(REFUSES, "not back yet")),
     Part(
@@ -421,14 +421,14 @@ PARTS = (
         "8",
         "who has claimed on an earlier version than it has read grants",
         patches.claims_under_way_grant_nothing,
-        Witness(UNIT + "test_failsafe.py::test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim", "claimed too late"),
+        Witness(UNIT + "test_lease_extension.py::test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim", "claimed too late"),
     ),
     Part("8", "whose claim may still succeed grants nothing", patches.claims_that_may_succeed_grant, Witness(REFUSES, "claiming")),
     Part(
         "8",
         "what was written on an earlier version names nobody any more",
         patches.written_members_never_forgotten,
-        Witness(UNIT + "test_failsafe.py::test_what_was_written_on_an_earlier_version_names_nobody_any_more"),
+        Witness(UNIT + "test_lease_extension.py::test_what_was_written_on_an_earlier_version_names_nobody_any_more"),
     ),
     Part(
         "1",
@@ -467,13 +467,13 @@ PARTS = (
         "8",
         "an agent's start counts as a promise",
         patches.start_promises_nothing,
-        Witness(UNIT + "test_failsafe.py::test_a_new_agent_waits_as_if_it_had_just_promised"),
+        Witness(UNIT + "test_lease_extension.py::test_a_new_agent_waits_as_if_it_had_just_promised"),
     ),
     Part(
         "8",
         "nobody is asked before a renewal has failed",
         patches.asked_at_once,
-        Witness(UNIT + "test_failsafe.py::test_nobody_is_asked", "a renewal may still succeed"),
+        Witness(UNIT + "test_lease_extension.py::test_nobody_is_asked", "a renewal may still succeed"),
     ),
     Part("9", "no release without a proof", mutants.no_proof, Simulated(scenarios.promotion_fails, violated("has released the Lease"))),
     Part(
@@ -696,13 +696,13 @@ PARTS = (
         "14",
         "to the others it is unchanged",
         patches.missing_means_free,
-        Witness(UNIT + "test_view.py::test_a_read", "a Lease that is gone counts as unchanged"),
+        Witness(UNIT + "test_lease_view.py::test_a_read", "a Lease that is gone counts as unchanged"),
     ),
     Part(
         "14",
         "what was said when another Lease was gone doesn't count",
         patches.any_time_without_a_lease_counts,
-        Witness(UNIT + "test_view.py::test_without_a_lease_the_last_one_that_anybody_has_seen_tells_this_time_from_others"),
+        Witness(UNIT + "test_lease_view.py::test_without_a_lease_the_last_one_that_anybody_has_seen_tells_this_time_from_others"),
     ),
     Part(
         "14",
@@ -911,7 +911,7 @@ PARTS = (
         "16",
         "who can't follow says why",
         patches.silent_while_apart,
-        Witness(UNIT + "test_following.py::test_what_failed_is_told_and_shown"),
+        Witness(UNIT + "test_not_following.py::test_what_failed_is_told_and_shown"),
     ),
     Part(
         "13",

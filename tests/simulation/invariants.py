@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hapg_failover.core import requests
+from hapg_failover.core.lease_view import without_lease
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.model import LeaseObject, LeaseState, VolumeState
-from hapg_failover.core.view import without_lease
 
 from .wal import Wal
 

@@ -11,11 +11,10 @@ from hapg_failover.agent import Agent
 from hapg_failover.core import decide as core
 from hapg_failover.core import election, primary
 from hapg_failover.core.actions import Order, Seal
-from hapg_failover.core.decision import Decision
+from hapg_failover.core.decision import Decision, Step
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import LeaseState
 from hapg_failover.core.observation import Observation
-from hapg_failover.core.step import Step
 from hapg_failover.core.syncset import Setting
 from hapg_failover.core.timing import Timing
 from hapg_failover.events import Event, LeaseSeen, TurnBegan

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import candidacy, failsafe, standby
+from hapg_failover.core import candidacy, lease_extension, standby
+from hapg_failover.core.decision import Step
 from hapg_failover.core.model import GrantAnswer
-from hapg_failover.core.step import Step
 
 
 def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
@@ -22,16 +22,16 @@ def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 def promises_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Sealing, claiming and waiting for the others go by the Lease's age alone, which goes on while a member is blind and grants."""
-    patch.setattr(failsafe, "waits", lambda step: None)
+    patch.setattr(lease_extension, "waits", lambda step: None)
     patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.report.published_at)
     patch.setattr(standby, "_seal_at", lambda step, s: step.o.timing.seal_after(s.ttl_s))
 
 
 def counted_from_the_answer(patch: pytest.MonkeyPatch) -> None:
     """A grant is counted from when its answer is taken, and the answer may be old."""
-    take = failsafe.take
+    take = lease_extension.take
 
     def late(step: Step, answers: tuple[GrantAnswer, ...]) -> None:
         take(step, tuple(replace(answer, sent_at=step.o.now + 1.6) for answer in answers))
 
-    patch.setattr(failsafe, "take", late)
+    patch.setattr(lease_extension, "take", late)

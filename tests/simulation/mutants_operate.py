@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import election, force, requests, switchover
+from hapg_failover.core import election, forced_failover, requests, switchover
+from hapg_failover.core.decision import Step
 from hapg_failover.core.model import LeaseState, Member, Pod
-from hapg_failover.core.step import Step
 
 from .mutants_servers import nobody_holds
 
@@ -31,18 +31,18 @@ def any_version_will_do(patch: pytest.MonkeyPatch) -> None:
         text = step.own_pod.force if step.own_pod is not None else None
         return requests.force(text) if text is not None else None
 
-    patch.setattr(force, "request", anytime)
-    patch.setattr(force, "attend", lambda step: None)
+    patch.setattr(forced_failover, "request", anytime)
+    patch.setattr(forced_failover, "attend", lambda step: None)
 
 
 def strangers_may_be_forced(patch: pytest.MonkeyPatch) -> None:
     """A Lease that has run out is free for one that is no member, too."""
-    judge = force.judge
+    judge = forced_failover.judge
 
     def anyone(me: election.Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], **rest: Any) -> election.Verdict:
         return judge(me, replace(lease, members=(*lease.members, Member(me.pod, me.volume))), version, pods, **rest)
 
-    patch.setattr(force, "judge", anyone)
+    patch.setattr(forced_failover, "judge", anyone)
 
 
 def a_short_successor_will_do(patch: pytest.MonkeyPatch) -> None:

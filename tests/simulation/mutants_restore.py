@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import candidacy, election, view
+from hapg_failover.core import candidacy, election, lease_view
 from hapg_failover.core.memory import Memory
 from hapg_failover.core.model import LeaseObject, LeaseState
 from hapg_failover.core.observation import LeaseView, Observation
@@ -18,7 +18,7 @@ from hapg_failover.world import World
 
 def way_back_unseen(patch: pytest.MonkeyPatch) -> None:
     """An older Lease is ignored, as if it came late."""
-    patch.setattr(view, "_gone_back", lambda seen, lease, now: seen)
+    patch.setattr(lease_view, "_gone_back", lambda seen, lease, now: seen)
 
 
 def older_lease_believed(patch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,7 @@ def older_lease_believed(patch: pytest.MonkeyPatch) -> None:
     def believed(seen: LeaseView, lease: LeaseObject, now: float) -> LeaseView:
         return LeaseView(lease.version, lease.state, now, now)
 
-    patch.setattr(view, "_gone_back", believed)
+    patch.setattr(lease_view, "_gone_back", believed)
     _members_tell_nothing(patch)
 
 
@@ -38,12 +38,12 @@ def serials_uncompared(patch: pytest.MonkeyPatch) -> None:
 
 def volumes_tell_nothing(patch: pytest.MonkeyPatch) -> None:
     """An agent that starts believes the first Lease that it reads."""
-    see = view.see
+    see = lease_view.see
 
     def unknowing(*read: Any, floor: int = 0, **more: Any) -> LeaseView:
         return see(*read, **more)
 
-    patch.setattr(view, "see", unknowing)
+    patch.setattr(lease_view, "see", unknowing)
     _members_tell_nothing(patch)
 
 

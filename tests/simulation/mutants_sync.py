@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hapg_failover.core import election, synchronous, syncset
+from hapg_failover.core.decision import Step
 from hapg_failover.core.model import LeaseState
-from hapg_failover.core.step import Step
 from hapg_failover.core.syncset import OFF, Move, Record, Set, Setting, Situation
 
 from .server import Server

@@ -16,7 +16,7 @@ import pytest
 from hapg_failover.configuration import DataRefused, configure
 from hapg_failover.core.actions import Op
 from hapg_failover.core.results import Outcome
-from hapg_failover.verbs import OperationFailed
+from hapg_failover.supervisor_commands import OperationFailed
 
 from .conftest import Make
 from .harness import TIMEOUT, Container, chown, wait_for

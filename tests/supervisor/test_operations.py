@@ -25,8 +25,8 @@ from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.events import Event, ReplaySeen
 from hapg_failover.inspection import Inspection
 from hapg_failover.operations import AskTail, Operation, Tools
-from hapg_failover.recovering import Recovering
-from hapg_failover.verbs import Verbs
+from hapg_failover.replay_progress import ReplayProgress
+from hapg_failover.supervisor_commands import SupervisorCommands
 from tests.orders import run
 
 from .conftest import Make
@@ -43,13 +43,15 @@ class Operator:
         profile = container.profile
         self.volume = Volume(container.volume, profile.major, profile.wal_directory, container.wal_volume)
         runtime = Threads()
-        verbs = Verbs(container.agent, runtime)
+        verbs = SupervisorCommands(container.agent, runtime)
         missing = container.hello.missing
         sql = PostgresSql(lambda: container.logins, profile.sql_names, container.port, str(container.run / "socket"))
         self.nonce = container.hello.nonce
         self.ended = False
         self.seen: list[Recovery] = []
-        recovering = Recovering(runtime, verbs, lambda: (self.nonce, container.term), lambda: True, self.volume.segment_size, self.report)
+        recovering = ReplayProgress(
+            runtime, verbs, lambda: (self.nonce, container.term), lambda: True, self.volume.segment_size, self.report
+        )
         self.tools = Tools(
             runtime,
             verbs,

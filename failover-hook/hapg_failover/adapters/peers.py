@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 
-from ..core.fields import Fields
+from ..core.json_fields import Fields
 from ..core.model import GrantRequest, Holder
 from ..core.password import Passwords
 from ..core.tail import AT_ONCE, TailRequest

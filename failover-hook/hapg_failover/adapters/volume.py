@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..core import pair, storage
+from ..core import storage, wal_volume
 from ..core.control import parse_control_file
-from ..core.fields import Fields, dump
+from ..core.json_fields import Fields, dump
 from ..core.lsn import Position
 from ..core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
-from ..core.pair import Link
 from ..core.wal import SEGMENT_SIZE, goes_beyond, is_segment_size, newest_segment_timeline
+from ..core.wal_volume import Link
 from . import beneath, tail
 from .beneath import Irregular
 from .marks import NUMBER, Files
@@ -70,7 +70,7 @@ class Volume:
                 found = self._pair(self._wal_files, marker)
             except ValueError as error:
                 return Assessment(VolumeState.MISMATCHED, f"WAL volume: {error}")
-        mismatch = pair.foreign_link(self._link()) if found is None else pair.mismatch(found)
+        mismatch = wal_volume.foreign_link(self._link()) if found is None else wal_volume.mismatch(found)
         if mismatch is not None:
             return Assessment(VolumeState.MISMATCHED, mismatch)
         if self.dirty():
@@ -83,7 +83,7 @@ class Volume:
             return Assessment(VolumeState.EMPTY, "neither pgdata nor a volume marker is there")
         return self._assess_data(marker, found)
 
-    def _assess_data(self, marker: Marker, found: pair.Pair | None) -> Assessment:
+    def _assess_data(self, marker: Marker, found: wal_volume.Pair | None) -> Assessment:
         """Say what a marked data directory is worth. found: what both volumes show, None without a WAL volume."""
         try:
             version = self._data_files.text("pgdata", "PG_VERSION")
@@ -97,18 +97,18 @@ class Volume:
         if major != self._major:
             reason = f"the volume has data of PostgreSQL {major}, this is the chart of PostgreSQL {self._major}: nothing is touched"
             return Assessment(VolumeState.OTHER_MAJOR, reason)
-        damage = pair.damage(found) if found is not None else None
+        damage = wal_volume.damage(found) if found is not None else None
         if damage is not None:
             return Assessment(VolumeState.DAMAGED, damage)
         return Assessment(VolumeState.DATA, f"volume {marker.uuid} of system {marker.system_identifier}")
 
-    def _pair(self, wal: Files, marker: Marker | None) -> pair.Pair:
+    def _pair(self, wal: Files, marker: Marker | None) -> wal_volume.Pair:
         """Return what both volumes show. Raise ValueError if the WAL volume's marker is unreadable."""
         theirs = _marker(wal)
         own, other = marker.uuid if marker is not None else None, theirs.uuid if theirs is not None else None
         if own is not None and theirs is not None and theirs.former == own:
             other = own  # an adoption was cut off before the data volume's marker was written
-        return pair.Pair(
+        return wal_volume.Pair(
             own,
             other,
             self._link(),

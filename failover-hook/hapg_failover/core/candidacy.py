@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import causes, election, failsafe, force, requests, storage
+from . import causes, election, forced_failover, lease_extension, requests, storage
 from .actions import PutKind, ReadLease
+from .decision import LEASE_GONE_S, SUSPECT_S, Step
 from .election import Candidate, Verdict
 from .memory import Phase
 from .model import LeaseState
-from .step import LEASE_GONE_S, SUSPECT_S, Step
 
 PODS_FRESH_S = 1.5
 RUN_OUT_READ_S = 0.3
@@ -24,7 +24,7 @@ def stand(step: Step, s: LeaseState) -> None:
     assert o.lease is not None
     assert me is not None
     free_since = o.lease.first_seen + (0.0 if s.release is not None else o.timing.claim_after(s.ttl_s))
-    forced = force.request(step)
+    forced = forced_failover.request(step)
     verdict = _judge(step, s, me, free_since, forced is not None)
     if verdict.blocked:
         step.keep(replace(step.m.telling, blocked_at=o.now))
@@ -49,7 +49,7 @@ def _may_not_stand(step: Step, s: LeaseState, me: Candidate | None) -> bool:
         why = "no position to stand with"
     elif m.writes.put is not None:
         why = "a write of the Lease is under way"
-    elif not _is_proven(step, s) and (promise := failsafe.waits(step)) is not None:
+    elif not _is_proven(step, s) and (promise := lease_extension.waits(step)) is not None:
         why = promise
     elif step.stands_down:
         again = m.retry.failed_until - SUSPECT_S - o.now
@@ -73,7 +73,7 @@ def _is_proven(step: Step, s: LeaseState) -> bool:
 def _judge(step: Step, s: LeaseState, me: Candidate, free_since: float, forced: bool) -> Verdict:
     o, m = step.o, step.m
     if forced:
-        return force.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl, ended=step.holder_has_ended)
+        return forced_failover.judge(me, s, step.version, o.pods, age=step.age, ttl=o.timing.ttl, ended=step.holder_has_ended)
     return election.judge(
         me,
         s,
@@ -95,9 +95,9 @@ def _say_why_not(step: Step, s: LeaseState, verdict: Verdict, free_since: float,
     o, m = step.o, step.m
     step.because(verdict.reason)
     if forced is not None and m.telling.blocked:
-        force.refuse(step, forced, verdict.reason)
+        forced_failover.refuse(step, forced, verdict.reason)
     elif m.telling.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
-        step.tell("NobodyMayClaim", f"{verdict.reason}; {force.hint(o.me.pod, m.telling.blocked, s)}")
+        step.tell("NobodyMayClaim", f"{verdict.reason}; {forced_failover.hint(o.me.pod, m.telling.blocked, s)}")
     if (s.release is not None or step.age >= o.timing.ttl - 1.0) and o.now - o.pods_listed_at > 1.0:
         step.list_pods()
 
@@ -128,7 +128,7 @@ def _claim(step: Step, s: LeaseState, me: Candidate, verdict: Verdict, forced: r
     )
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
     if forced is not None:
-        force.taken(step, forced, verdict.reason)
+        forced_failover.taken(step, forced, verdict.reason)
 
 
 def _others_could_publish_since(step: Step, s: LeaseState) -> float:
@@ -160,7 +160,7 @@ def resume(step: Step) -> None:
     if step.actions or me is None or m.writes.put is not None or o.lease is None or o.system_identifier is None:
         return
     waited = o.now - o.lease.first_seen
-    promise = failsafe.waits(step)
+    promise = lease_extension.waits(step)
     if promise is not None:
         step.because(promise)
         return

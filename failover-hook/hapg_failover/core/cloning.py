@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from . import election, labels, rejoin
 from .actions import Announce, Clone, Initdb, Op, PutKind
+from .decision import Step, busy
 from .memory import Phase
 from .model import LeaseState, VolumeState
 from .observation import Origin
 from .results import OpResult, Outcome
-from .step import Step, busy
 
 BOOTSTRAP_PATIENCE_S = 30.0
 COPY_HELP = (

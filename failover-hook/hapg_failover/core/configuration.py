@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .actions import Announce
+from .decision import TELL_AGAIN_S, Step
 from .memory import Phase
-from .step import TELL_AGAIN_S, Step
 
 ANNOTATION = "ha-postgres/refused"
 STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)

@@ -19,10 +19,10 @@ from typing import assert_never
 from . import (
     cloning,
     configuration,
-    failsafe,
-    following,
-    force,
+    forced_failover,
     labels,
+    lease_extension,
+    not_following,
     primary,
     readiness,
     standby,
@@ -32,12 +32,11 @@ from . import (
     tablespaces,
 )
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
-from .decision import Decision
+from .decision import Decision, Step
 from .memory import Memory, Phase
 from .model import Release
 from .observation import Observation
 from .results import OpResult, Outcome, PutOutcome, PutResult
-from .step import Step
 
 LONGEST_RETRY_S = 30.0
 WRITING = (Phase.PROMOTING, Phase.PRIMARY)
@@ -59,29 +58,29 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         _renewal_unanswered(step)
     if observation.container_dead:
         _container_dead(step)
-        failsafe.answer_all(step)
+        lease_extension.answer_all(step)
         return step.done()
     _supervisor_changed(step)
     if step.m.nonce is None:
         step.because("waiting for the supervisor of the postgres container")
         if step.m.phase is Phase.DOWN:
             primary.tell_what_is_left(step)
-        failsafe.answer_all(step)
+        lease_extension.answer_all(step)
         step.read()
         return step.done()
     if observation.op is not None and step.m.operation.op is not None and observation.op.number == step.m.operation.op_number:
         step.keep(replace(step.m.operation, op=None, op_ended=observation.op.ended or observation.now))
         _op_answered(step)
     if observation.granted:
-        failsafe.take(step, observation.granted)
+        lease_extension.take(step, observation.granted)
     if not step.actions:
         _by_phase(step)
-    force.attend(step)
+    forced_failover.attend(step)
     readiness.note(step)
     configuration.attend(step)
     tablespaces.attend(step)
-    following.attend(step)
-    failsafe.answer_all(step)
+    not_following.attend(step)
+    lease_extension.answer_all(step)
     step.read()
     return step.done()
 
@@ -167,7 +166,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
     lease = o.timing.usable_lease(put.state.ttl_s)
     match put.kind:
         case PutKind.RENEW if (step.m.phase in WRITING or step.m.phase is Phase.STOPPING) and put.state.term >= (m.hold.held_term or 0):
-            failsafe.ended(step)
+            lease_extension.ended(step)
             if newest:
                 synchronous.record_answered(step)
             _hold(step, put)
@@ -227,7 +226,7 @@ def _put_failed(step: Step, put: PutResult) -> None:
 def _op_answered(step: Step) -> None:
     result = step.o.op
     assert result is not None
-    following.note(step, result)
+    not_following.note(step, result)
     if result.outcome is Outcome.OK:
         step.keep(replace(step.m.retry, tries=0, retry_at=0.0))
     else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import failsafe, switchover
+from . import lease_extension, switchover
 from .actions import Label
+from .decision import Step
 from .memory import Phase
 from .model import LeaseState, Pod
-from .step import Step
 
 PROXY_S = 1.0
 PARTING_S = 10.0
@@ -58,7 +58,7 @@ def time_is_up(step: Step, s: LeaseState) -> None:
     """
     o, m = step.o, step.m
     latest = o.timing.claim_after(s.ttl_s) - PROXY_S
-    if not o.timing.lease <= step.age < latest or failsafe.waits(step) is not None or o.now - m.reign.label_at < 1.0:
+    if not o.timing.lease <= step.age < latest or lease_extension.waits(step) is not None or o.now - m.reign.label_at < 1.0:
         return
     for pod in o.pods:
         if pod.uid == s.holder.uid and pod.role == "primary":

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .fields import Fields, dump, position_json
+from .json_fields import Fields, dump, position_json
 from .lsn import format_lsn, parse_lsn
 from .model import Holder, LeaseObject, LeaseState, Member, Release, ReleaseCause, SyncRecord
 from .recovery import Progress

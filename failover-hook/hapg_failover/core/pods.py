@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import configuration, following, publication, requests
+from . import configuration, not_following, publication, requests
 from .model import Pod, PodPatch, Publication
 
 
@@ -36,7 +36,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         switchover=annotations.get(requests.SWITCHOVER),
         force=annotations.get(requests.FORCE),
         refused=annotations.get(configuration.ANNOTATION),
-        not_following=annotations.get(following.ANNOTATION),
+        not_following=annotations.get(not_following.ANNOTATION),
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import election, failsafe, labels, recovery, responsive, slots, storage, switchover, synchronous
+from . import election, labels, lease_extension, recovery, responsive, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, Promote, PutKind, Stop
+from .decision import SUSPECT_S, Step, busy
 from .lsn import Position
 from .members import is_news, next_members, with_streaming
 from .memory import Phase
 from .model import LeaseState, Member, Release, SyncRecord
 from .results import OpResult, Outcome
-from .step import SUSPECT_S, Step, busy
 
 FAILED_S = 60.0
 UNPROVEN_S = 20.0
@@ -198,7 +198,7 @@ def _renew(step: Step) -> None:
     if content.gone_back:
         term, why = s.term + 1, f"the Lease has gone back: written anew, under term {s.term + 1}"
         step.tell("LeaseWentBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
-    failsafe.remember_written(step, content.members)
+    lease_extension.remember_written(step, content.members)
     state = replace(
         s,
         term=term,
@@ -260,7 +260,7 @@ def _why(s: LeaseState, content: _Content) -> str:
 def _ask_for_grants(step: Step) -> None:
     may_write = step.o.server == "primary" or step.m.phase is Phase.PROMOTING
     if step.holds and may_write and _healthy(step) is None:
-        failsafe.ask(step)
+        lease_extension.ask(step)
 
 
 def _checkpoint(step: Step) -> None:

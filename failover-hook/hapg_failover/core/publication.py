@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import Fields, dump, position_json
+from .json_fields import Fields, dump, position_json
 from .lsn import format_lsn, parse_lsn
 from .model import Publication, VolumeState
 

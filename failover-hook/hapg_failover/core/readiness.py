@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .decision import Step
 from .memory import Memory, Phase
-from .step import Step
 
 NOTED_EVERY_S = 2.0
 LOOK_S = 2.0

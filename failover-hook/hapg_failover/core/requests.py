@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .fields import Fields, dump
+from .json_fields import Fields, dump
 
 SWITCHOVER = "ha-postgres/switchover"
 FORCE = "ha-postgres/force"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import candidacy, cloning, election, following, labels, rejoin, storage, switchover, synchronous
+from . import candidacy, cloning, election, labels, not_following, rejoin, storage, switchover, synchronous
 from .actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
+from .decision import LEASE_GONE_S, Step, busy
 from .memory import Phase
 from .model import LeaseState, Release, ReleaseCause
 from .observation import LeaseView
 from .results import OpResult, Outcome
-from .step import LEASE_GONE_S, Step, busy
 
 HOT_AGAIN_UNDER_ANOTHER_S = 30.0
 RECHECK_S = 15.0
@@ -68,7 +68,7 @@ def _not_sealed_any_more(step: Step) -> bool:
 
 
 def _server_ended(step: Step) -> None:
-    following.blame(step, following.ENDED)
+    not_following.blame(step, not_following.ENDED)
     step.forget_server()
     step.go(Phase.BOOT, "the standby isn't running any more")
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from . import labels, storage, synchronous
 from .actions import Adopt, Announce, Seal
+from .decision import Step, busy
 from .memory import Phase
 from .model import VolumeState
 from .observation import Origin
 from .results import OpResult, Outcome
-from .step import Step, busy
 
 START_TRIES = 5
 START_AGAIN_S = 10.0

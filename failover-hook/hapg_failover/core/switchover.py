@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from . import requests, storage
 from .actions import Announce, Label, Prepare, ShutDown
+from .decision import Step, busy
 from .members import KEEPS_UP_BYTES
 from .memory import HandOver, Phase
 from .model import Pod, Release, ReleaseCause
 from .results import OpResult, Outcome
-from .step import Step, busy
 
 CHECKPOINT_S = 120.0
 LAST_CHECKPOINT_S = 30.0

@@ -10,7 +10,7 @@ from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import Member, Pod
 from tests.memories import changed
 from tests.unit.failover.test_decide import HELD, NOW, POD, RELEASED, SAID, lease, seen
-from tests.unit.failover.test_force import SEALED
+from tests.unit.failover.test_forced_failover import SEALED
 
 WAITED_S = 200.0
 NEWER = Pod("pg-0", "u0", "1", 0, publication=replace(SAID, nonce="n0", volume="v0", position=Position(9, 1)))

@@ -10,7 +10,7 @@ import pytest
 from hapg_failover import configuration
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.configuration import DataRefused, Watch, configure
-from hapg_failover.verbs import OperationFailed
+from hapg_failover.supervisor_commands import OperationFailed
 
 
 class Server:

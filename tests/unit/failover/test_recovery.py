@@ -18,8 +18,8 @@ from hapg_failover.core.observation import LeaseView, Observation
 from hapg_failover.core.recovery import Progress, Recovery, progress, update
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
-from hapg_failover.recovering import parse
-from hapg_failover.verbs import OperationFailed
+from hapg_failover.replay_progress import parse
+from hapg_failover.supervisor_commands import OperationFailed
 from tests.memories import changed, remembering
 
 NOW = 1000.0

@@ -18,7 +18,7 @@ from hapg_failover.core.model import VolumeState
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.inspection import Inspection
 from hapg_failover.operations import Operation, Tools
-from hapg_failover.verbs import OperationFailed
+from hapg_failover.supervisor_commands import OperationFailed
 
 HOST = "10.0.0.1"
 CONTROLDATA = """\

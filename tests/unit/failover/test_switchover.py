@@ -11,7 +11,7 @@ import pytest
 from hapg_failover.core import causes, requests, switchover
 from hapg_failover.core.actions import Annotate, Announce, Label, Op, PutLease, Run, Seal
 from hapg_failover.core.decide import decide
-from hapg_failover.core.decision import Decision
+from hapg_failover.core.decision import Decision, Step
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.memory import HandOver, Memory, Phase
@@ -19,7 +19,6 @@ from hapg_failover.core.model import DATA_VOLUME, LeaseState, Member, Pod, Publi
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.standby import SUCCESSION_S
-from hapg_failover.core.step import Step
 from hapg_failover.core.wal import SEGMENT_SIZE
 from tests.memories import changed
 from tests.orders import said

@@ -15,7 +15,7 @@ from hapg_failover.core.decide import decide
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.model import VolumeState
 from hapg_failover.events import VolumeFacts
-from hapg_failover.looks import Looks
+from hapg_failover.server_probes import ServerProbes
 from hapg_failover.world import World
 from tests.memories import changed
 
@@ -55,7 +55,7 @@ def test_they_are_looked_for_now_and_then_whatever_the_server_does() -> None:
     volume, world = Mock(), World(VolumeFacts(VolumeState.DATA, None, None, 0))
     volume.scarcest.return_value, volume.tablespaces.return_value = ("data volume", 1 << 30), ("16500",)
     nothing: Any = Mock()
-    looks = Looks(Threads(), nothing, lambda: Phase.BOOT, nothing, volume, nothing, lambda event, _: world.apply(event), nothing)
+    looks = ServerProbes(Threads(), nothing, lambda: Phase.BOOT, nothing, volume, nothing, lambda event, _: world.apply(event), nothing)
     looks._probe_disk()
     looks._probe_disk()
     assert world.tablespaces == ("16500",)

@@ -19,7 +19,7 @@ from tests.memories import changed
 from tests.unit.failover import test_decide
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, MINE, NOW, POD, PRIMARY, RELEASED, SAID, kinds, remembered, seen
 from tests.unit.failover.test_election import ALL, CLEAN, DIED, LEASE, me
-from tests.unit.failover.test_force import SEALED, answers, forced
+from tests.unit.failover.test_forced_failover import SEALED, answers, forced
 
 LATER = {"later": {"a": [1, 2.5, None, "ä"]}, "laterToo": False}
 SENTENCE = "the Lease is of protocol 2, this agent knows 1: upgrade the failover image"

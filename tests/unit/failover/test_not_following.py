@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import following
+from hapg_failover.core import not_following
 from hapg_failover.core.actions import Annotate, Announce, Op
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
@@ -30,7 +30,7 @@ def told(decision: Decision) -> list[str]:
 
 def shown(decision: Decision) -> list[str | None]:
     pairs = [pair for a in decision.actions if isinstance(a, Annotate) for pair in a.annotations]
-    return [value for name, value in pairs if name == following.ANNOTATION]
+    return [value for name, value in pairs if name == not_following.ANNOTATION]
 
 
 def apart(m: Memory, since: float = NOW - 21.0, **changes: object) -> Memory:
@@ -59,13 +59,13 @@ def test_a_server_that_ends_again_and_again_is_told_of_though_each_start_succeed
     started = OpResult(1, Op.START, Outcome.OK, "n1", "", SEALED.sealed.position)
     again = decide(seen(op=started, lease=lease(SILENT)), apart(changed(SEALED, phase=Phase.BOOT, op=Op.START, op_number=1)))
     assert told(decide(seen(server="down", heartbeat_at=NOW, lease=lease(SILENT)), changed(again.memory, op=None))) == [
-        f"it doesn't stream from pg-0: {following.ENDED}"
+        f"it doesn't stream from pg-0: {not_following.ENDED}"
     ]
 
 
 def test_one_that_follows_for_no_known_reason_in_vain() -> None:
     decision = decide(seen(lease=lease(SILENT)), apart(FOLLOWING))
-    assert told(decision) == [f"it doesn't stream from pg-0: {following.UNKNOWN}"]
+    assert told(decision) == [f"it doesn't stream from pg-0: {not_following.UNKNOWN}"]
 
 
 @pytest.mark.parametrize(

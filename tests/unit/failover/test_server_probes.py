@@ -14,7 +14,7 @@ from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.events import ConfigurationTried, Event, Greeted
-from hapg_failover.looks import Looks
+from hapg_failover.server_probes import ServerProbes
 
 
 class Looked:
@@ -26,7 +26,9 @@ class Looked:
         self.news: list[bool] = []
         self.events: list[Event] = []
         settings: Any = SimpleNamespace(slots=False, standby_mode="hot")
-        self.looks = Looks(Threads(), lambda: settings, lambda: self.phase, self.sql, self.volume, self.files, self._report, self.logged)
+        self.looks = ServerProbes(
+            Threads(), lambda: settings, lambda: self.phase, self.sql, self.volume, self.files, self._report, self.logged
+        )
 
     def _report(self, event: Event, is_news: bool) -> None:
         self.news.append(is_news)

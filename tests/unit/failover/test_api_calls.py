@@ -7,7 +7,7 @@ import threading
 from typing import Any, cast
 
 from hapg_failover.adapters.threads import Threads
-from hapg_failover.calls import Calls
+from hapg_failover.api_calls import ApiCalls
 from hapg_failover.core.actions import PutKind, PutLease
 from hapg_failover.core.model import Holder, LeaseObject, LeaseState, VolumeState
 from hapg_failover.core.timing import Timing
@@ -45,9 +45,9 @@ class Settings:
     timing = Timing()
 
 
-def calls(api: Api) -> tuple[Calls, queue.SimpleQueue[Event]]:
+def calls(api: Api) -> tuple[ApiCalls, queue.SimpleQueue[Event]]:
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    return Calls(Threads(), cast("Any", api), cast("Any", Settings), events.put, cast("Any", lambda *_, **__: None)), events
+    return ApiCalls(Threads(), cast("Any", api), cast("Any", Settings), events.put, cast("Any", lambda *_, **__: None)), events
 
 
 def test_a_second_read_is_answered_while_the_first_one_hangs() -> None:

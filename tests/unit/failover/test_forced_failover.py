@@ -12,7 +12,7 @@ from hapg_failover.core import requests
 from hapg_failover.core.actions import Annotate, Announce
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
-from hapg_failover.core.force import judge, what_is_lost
+from hapg_failover.core.forced_failover import judge, what_is_lost
 from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
 from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Release, VolumeState

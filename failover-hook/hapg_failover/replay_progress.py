@@ -9,7 +9,7 @@ from .adapters.ports import Replay, Runtime
 from .core.recovery import Recovery, update
 from .core.wal import segment_start
 from .events import Event, ReplaySeen
-from .verbs import OperationFailed, Verbs
+from .supervisor_commands import OperationFailed, SupervisorCommands
 from .workers import every
 
 LOOK_S = 1.0
@@ -18,13 +18,13 @@ ANSWER_S = 2.0
 _ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})")
 
 
-class Recovering:
+class ReplayProgress:
     """Keeps what is known of the replay. The deciding thread hears of it as an event; operations ask when it moved last."""
 
     def __init__(
         self,
         runtime: Runtime,
-        verbs: Verbs,
+        verbs: SupervisorCommands,
         address: Callable[[], tuple[str, int] | None],
         active: Callable[[], bool],
         segment_size: Callable[[], int],

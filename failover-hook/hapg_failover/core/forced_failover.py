@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from . import requests
 from .actions import Annotate, Announce
+from .decision import Step
 from .election import Block, Candidate, Verdict, is_expired, is_published, publications, too_new
 from .lsn import format_lsn
 from .memory import Phase
 from .model import LeaseState, Pod
-from .step import Step
 
 
 def attend(step: Step) -> None:

@@ -23,7 +23,7 @@ class OperationFailed(Exception):
         self.verb_id = verb_id
 
 
-class Verbs:
+class SupervisorCommands:
     """Sends verbs to one incarnation of the supervisor and waits for their answers."""
 
     def __init__(self, supervisor: Supervisor, runtime: Runtime) -> None:

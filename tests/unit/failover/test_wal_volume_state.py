@@ -12,7 +12,7 @@ from hapg_failover.adapters.marks import Files
 from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
-from hapg_failover.core.pair import Link, Pair, damage, foreign_link, mismatch
+from hapg_failover.core.wal_volume import Link, Pair, damage, foreign_link, mismatch
 
 MARKER = Marker("u1", "7711467995189675420")
 OTHER = Marker("u2", "7711467995189675420")

@@ -16,7 +16,7 @@ from .workers import Worker
 PUBLISH_TRIES = 3
 
 
-class Calls:
+class ApiCalls:
     """Writes of the Lease, reads, patches and Events don't wait for each other.
 
     There are two readers of the Lease, and two writers: another call, over another connection, may be answered while the first one hangs.

@@ -11,7 +11,7 @@ SLOTS_S = 5.0
 CHECKPOINT_S = 600.0
 
 
-class Upkeep:
+class ServerMaintenance:
     """Replication slots and checkpoints, each in a thread of its own: neither waits for the other, and nobody for them."""
 
     def __init__(self, runtime: Runtime, sql: Sql, log: Logger) -> None:

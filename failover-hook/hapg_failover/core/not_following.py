@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .actions import Announce, Op
+from .decision import TELL_AGAIN_S, Step
 from .memory import Apart, Phase
 from .results import OpResult, Outcome
-from .step import TELL_AGAIN_S, Step
 
 ANNOTATION = "ha-postgres/not-following"
 TELL_AFTER_S = 20.0

@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .actions import Announce, AnswerGrant, AskGrants, Op
+from .decision import Step, busy
 from .memory import Phase
 from .model import GrantAnswer, GrantRequest, Member
-from .step import Step, busy
 
 ASK_EVERY_S = 0.4
 LONGEST_GRANT_S = 600.0

@@ -30,7 +30,7 @@ STANDING_BY = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING)
 STEADY = (Phase.PRIMARY, Phase.FOLLOW)
 
 
-class Looks:
+class ServerProbes:
     """Threads that look. What they find is reported as events, and whether it is news."""
 
     def __init__(
