@@ -1,0 +1,250 @@
+"""A whole release without Kubernetes: real agents in threads, real supervisors and servers, and an API in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError, SupervisorEvent
+from hapg_failover.adapters.sql import PostgresSql
+from hapg_failover.adapters.threads import Threads
+from hapg_failover.adapters.volume import Volume
+from hapg_failover.agent import Adapters, Agent
+from hapg_failover.core import model
+from hapg_failover.core.model import GrantRequest, LeaseObject, LeaseState
+from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
+from hapg_failover.core.tail import TailRequest
+from hapg_failover.core.timing import Timing
+from hapg_failover.inspection import Inspection
+from hapg_failover.settings import Identity, Settings
+from tests.fakes.kube import FakeCluster
+
+from .conftest import Make
+from .harness import Agent as Files
+from .harness import Container, as_server_user, free_port, wait_for
+
+READ_S = 0.1
+
+
+class UserThreads(Threads):
+    """Threads that write files as the user of the pod, and end once they are told to."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def now(self) -> float:
+        if self.ended:
+            raise SystemExit
+        return super().now()
+
+    def spawn(self, name: str, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                with as_server_user():
+                    work()
+            except SystemExit:
+                pass
+            except OSError:
+                if not self.ended:  # what it used is removed
+                    raise
+
+        super().spawn(name, run)
+
+
+class StoppableFiles(Files):
+    """The supervisor's FIFOs and files, which nobody reads any more whose threads are to end."""
+
+    def __init__(self, run: Path, runtime: UserThreads) -> None:
+        super().__init__(run)
+        self._runtime = runtime
+        self.ended = threading.Event()
+
+    def read_events(self, timeout: float) -> list[SupervisorEvent]:
+        events: list[SupervisorEvent] = []
+        while not events:
+            if self._runtime.ended:
+                self.ended.set()
+            self._runtime.now()
+            events = super().read_events(min(timeout, READ_S))
+        return events
+
+
+class InProcess:
+    """The other pods' agents, without a network between them."""
+
+    def __init__(self, pods: list[Pod]) -> None:
+        self._pods = pods
+
+    def _at(self, address: str) -> Agent:
+        for pod in self._pods:
+            if pod.address == address and pod.agent is not None:
+                return pod.agent
+        raise PeerError(f"nobody is at {address}")
+
+    def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
+        answer = self._at(address).asked_by_peer(request)
+        if answer is None:
+            raise PeerError("no answer")
+        return answer
+
+    def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:
+        answer = self._at(address).tail_for_peer(request)
+        if answer is None:
+            raise NotNow
+        return answer
+
+
+class Pod:
+    """One pod: its postgres container, and its agent while that runs."""
+
+    def __init__(self, release: Release, container: Container, ordinal: int) -> None:
+        self.container = container
+        self.ordinal = ordinal
+        self.address = f"127.0.0.{ordinal + 1}"
+        self.agent: Agent | None = None
+        self.log: list[tuple[str, str, str]] = []
+        self._release = release
+        self._runtime = UserThreads()
+        self._files = StoppableFiles(container.run, self._runtime)
+        conf = container.config / "postgresql.conf"
+        text = conf.read_text().replace(f"port = {container.port}\n", f"port = {release.port}\n")
+        conf.write_text(text.replace("listen_addresses = '127.0.0.1'", f"listen_addresses = '{self.address}'"))
+        container.port = release.port
+
+    def start(self) -> None:
+        """Start both containers."""
+        self.container.launch()
+        self.start_agent()
+        self._release.cluster.watch_lease(self._lease_seen)
+        self._release.cluster.watch_pods(self._pod_seen)
+
+    def start_agent(self) -> None:
+        """Start the failover container."""
+        release, container, profile = self._release, self.container, self.container.profile
+        runtime = self._runtime = UserThreads()
+        volume = Volume(container.volume, profile.major, profile.wal_directory, container.wal_volume)
+        sql = PostgresSql(lambda: container.logins, profile.sql_names, container.port, str(container.run / "socket"))
+
+        def log(level: str, event: str, reason: str = "", **fields: Any) -> None:
+            self.log.append((level, event, f"{reason} {fields}"))
+
+        self._files = StoppableFiles(container.run, runtime)
+        with as_server_user():
+            agent = Agent(
+                release.settings,
+                Identity(container.name, "default", f"u{self.ordinal}", self.address),
+                Adapters(
+                    runtime,
+                    release.cluster.client(),
+                    sql,
+                    self._files,
+                    volume,
+                    InProcess(release.pods),
+                    lambda run, missing: Inspection(run, volume, missing),
+                    log,
+                ),
+            )
+        runtime.spawn("agent", agent.run)
+        self.agent = agent
+
+    def _lease_seen(self, lease: LeaseObject | None) -> None:
+        if self.agent is not None:
+            self.agent.lease_seen(lease)
+
+    def _pod_seen(self, pod: model.Pod, deleted: bool) -> None:
+        if self.agent is not None:
+            self.agent.pod_seen(pod, deleted)
+
+    def stop_agent(self) -> None:
+        """End the failover container's process."""
+        self.agent = None
+        self._runtime.ended = True
+        self._files.ended.wait()  # what it would still read is for the next one
+
+    @property
+    def writes(self) -> bool:
+        """Whether its server takes writes."""
+        return self.container.answers("select not pg_is_in_recovery()") == "t"
+
+
+class Release:
+    """Pods db-0 and so on."""
+
+    def __init__(self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS) -> None:
+        self.port = free_port()
+        self.cluster = FakeCluster()
+        self.pods: list[Pod] = []
+        self._settings = Settings(
+            name=self.cluster.name,
+            replicas=replicas,
+            standby_mode="hot",
+            port=self.port,
+            http_port=0,
+            peer_port=0,
+            label_name="name",
+            label_kind="kind",
+            label_role=self.cluster.role_label,
+            selector={},
+            secret="db",
+            database="postgres",
+            major="15",
+            wal_directory="pg_wal",
+            sql_names={},
+            reloads_conninfo=True,
+            slots=True,
+            replication_role=False,
+            authentication="scram-sha-256",
+            timing=Timing(),
+            max_lag=1 << 20,
+            grace=30,
+            policy=policy,
+        )
+        for ordinal in range(replicas):
+            self.pods.append(Pod(self, make(f"{self.cluster.name}-{ordinal}"), ordinal))
+            self.cluster.add_pod(ordinal, f"u{ordinal}", podIP=self.pods[-1].address)
+
+    def settings(self) -> Settings:
+        """Return what the chart says."""
+        return self._settings
+
+    def start(self) -> None:
+        """Start every pod."""
+        for pod in self.pods:
+            pod.start()
+
+    def stop(self) -> None:
+        """End every agent; the containers are ended by who made them."""
+        for pod in self.pods:
+            pod.stop_agent()
+
+    @property
+    def lease(self) -> LeaseState:
+        """The Lease as it is."""
+        return self.cluster.client().get_lease(1.0).state
+
+    @property
+    def labelled(self) -> list[str]:
+        """The pods to which the primary's Service leads."""
+        pods = self.cluster.client().list_pods(1.0)
+        return [pod.name for pod in pods if pod.role == "primary"]
+
+    @property
+    def primary(self) -> Pod | None:
+        """The pod whose server takes writes."""
+        return next((pod for pod in self.pods if pod.writes), None)
+
+    def is_whole(self) -> bool:
+        """Tell whether there is a primary from which all others stream."""
+        primary = self.primary
+        others = len(self.pods) - 1
+        return primary is not None and primary.container.answers("select count(*) from pg_stat_replication") == f"{others}"
+
+    def wait(self, condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
+        """Return as soon as the condition holds; say what the agents logged if it doesn't."""
+        try:
+            wait_for(condition, what, timeout)
+        except AssertionError as error:
+            lines = [f"{pod.container.name}: {line}" for pod in self.pods for line in pod.log[-12:]]
+            raise AssertionError("\n".join([str(error), *lines])) from None
