@@ -109,6 +109,7 @@ charts: tools ## write what is generated: charts/ with schema and README tables,
 	$(PY) -m tests.chart.golden
 	$(PY) -m docs.make_pictures
 	$(PY) -m docs.make_spec
+	$(PY) -m docs.make_events
 
 .PHONY: check
 check: tools ## fail if a generated file differs from what its source would give
@@ -117,6 +118,7 @@ check: tools ## fail if a generated file differs from what its source would give
 	$(PY) -m docs.make_pictures --check
 	$(PY) -m tests.bench.report --check
 	$(PY) -m docs.make_spec --check
+	$(PY) -m docs.make_events --check
 
 .PHONY: lock
 lock: ## resolve requirements-dev.lock anew (needs uv)

@@ -187,7 +187,7 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
 
         warned = release.wait("both standbys are too far behind", blocked, 60)
         assert all("hapg failover" in text for text in warned)
-        release.wait("an Event says so", lambda: "NobodyMayClaim" in release.namespace.kubectl("get", "events"), 60)
+        release.wait("an Event says so", lambda: "NoEligibleCandidate" in release.namespace.kubectl("get", "events"), 60)
         assert release.lease()["holder"]["pod"] == old.name
         refused = release.try_hapg("failover", "--force")
         assert (refused.code, "--yes does it without asking" in refused.err) == (2, True)

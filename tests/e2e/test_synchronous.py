@@ -99,7 +99,7 @@ def test_a_failover_loses_nothing(strict: Release, fault: Fault, reigns: LeaseHi
 def test_strict_writes_wait_for_a_standby(strict: Release) -> None:
     with acts.nobody_streams(strict) as thaw, insert(strict, 1) as client:
         strict.wait("the write waits", lambda: strict.ask(WAITING) == [["1"]], CHANGE_SECONDS)
-        strict.wait("an Event says so", lambda: "WritesWait" in reasons(strict), CHANGE_SECONDS)
+        strict.wait("an Event says so", lambda: "WaitingForSyncStandbys" in reasons(strict), CHANGE_SECONDS)
         assert client.poll() is None
         assert synchronous.unrecorded(strict) == []
         assert rows.present_ids(strict, "one") == []

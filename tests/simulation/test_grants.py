@@ -19,7 +19,7 @@ def test_the_primary_writes_through_an_outage_of_the_api(seed: int) -> None:
     assert world.violations == []
     assert len(world.promotions) == 1
     assert [line for line in world.log if "fenced" in line or ": seal" in line] == []
-    assert any(reason == "WentOnByGrants" for _, reason in world.announced)
+    assert any(reason == "LeaseExtendedByPeers" for _, reason in world.announced)
     assert world.settle(20.0) < 20.0
 
 

@@ -43,7 +43,7 @@ def test_the_primary_writes_the_lease_anew_and_goes_on(scenario: Scenario, seed:
     lease = world.api.lease
     assert lease is not None
     assert (lease.state.holder.uid, lease.state.term) == (world.uids[member], term + 1)
-    assert (member, "LeaseWentBack") in world.announced
+    assert (member, "LeaseRolledBack") in world.announced
     assert not world.agent[member].memory.grants.by_grants
     goes_on(world)
 

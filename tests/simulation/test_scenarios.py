@@ -95,7 +95,7 @@ def test_a_stale_switchover_is_refused_and_changes_nothing(seed: int) -> None:
 def test_nobody_is_promoted_who_is_too_far_behind_until_an_operator_forces_it(seed: int) -> None:
     world = scenarios.too_far_behind(seed)
     assert world.primary() is None
-    assert {reason for _, reason in world.announced} >= {"NobodyMayClaim"}
+    assert {reason for _, reason in world.announced} >= {"NoEligibleCandidate"}
     faults.force(world, 2)
     world.run(5.0)
     assert world.primary() == 2

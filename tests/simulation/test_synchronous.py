@@ -58,7 +58,7 @@ def test_a_lost_primary_is_replaced_when_all_that_may_have_acknowledged_are_ther
     faults.power_off(world, old)
     world.run(30.0)
     assert world.primary() is None
-    assert announced(world, "NobodyMayClaim")
+    assert announced(world, "NoEligibleCandidate")
     faults.power_on(world, third)
     wait_until(world, lambda: world.primary() in (second, third))
     world.settle(120.0)
@@ -85,7 +85,7 @@ def test_strict_writes_wait_for_a_standby(seed: int) -> None:
         faults.power_off(world, member)
     world.run(10.0)
     assert not acknowledges(world, 60.0)
-    assert announced(world, "WritesWait")
+    assert announced(world, "WaitingForSyncStandbys")
     faults.power_on(world, others(world, old)[0])
     assert acknowledges(world, 20.0)
     world.settle(120.0)

@@ -97,7 +97,7 @@ def _say_why_not(step: Step, s: LeaseState, verdict: Verdict, free_since: float,
     if forced is not None and m.telling.blocked:
         forced_failover.refuse(step, forced, verdict.reason)
     elif m.telling.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
-        step.tell("NobodyMayClaim", f"{verdict.reason}; {forced_failover.hint(o.me.pod, m.telling.blocked, s)}")
+        step.tell("NoEligibleCandidate", f"{verdict.reason}; {forced_failover.hint(o.me.pod, m.telling.blocked, s)}")
     if (s.release is not None or step.age >= o.timing.ttl - 1.0) and o.now - o.pods_listed_at > 1.0:
         step.list_pods()
 
@@ -150,7 +150,7 @@ def resume(step: Step) -> None:
     if lease is not None and lease.instead is not None and o.now - (lease.missing_since or o.now) < LEASE_GONE_S:
         shown = lease.instead.state
         text = f"the Lease shows term {shown.term} of {shown.holder.pod}, which is over: it has gone back, as after a restore of etcd"
-        step.tell("LeaseWentBack", text)
+        step.tell("LeaseRolledBack", text)
         step.because(f"{text}; it is made anew once it has stood for {LEASE_GONE_S:g} s")
         return
     step.publish(True, f"there is no Lease; our volume is at {m.sealed.position}")
@@ -167,7 +167,7 @@ def resume(step: Step) -> None:
     last = o.lease.state
     newer = election.too_new(last)
     if newer is not None:
-        step.tell("NobodyMayClaim", f"{newer.reason}; not even force helps")
+        step.tell("NoEligibleCandidate", f"{newer.reason}; not even force helps")
         step.because(newer.reason)
         return
     # One that was no member of the last Lease isn't asked by its holder, which may be writing.
@@ -175,7 +175,7 @@ def resume(step: Step) -> None:
     verdict = election.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)
     if not verdict.claim:
         if verdict.blocked and waited >= election.NO_LEASE_WAIT_S:
-            step.tell("NobodyMayClaim", verdict.reason)
+            step.tell("NoEligibleCandidate", verdict.reason)
         step.because(verdict.reason)
         return
     state = election.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)

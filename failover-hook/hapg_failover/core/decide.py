@@ -240,7 +240,7 @@ def _op_answered(step: Step) -> None:
     if result.reserves:
         step.keep(replace(step.m.storage, reserve_used=True))
         message = f"{' and '.join(result.reserves)} full: what was set aside there was used ({result.op.value})"
-        step.actions.append(Announce("Warning", "ReserveUsed", message))
+        step.actions.append(Announce("Warning", "EmergencyWALSpaceReleased", message))
         labels.withdraw(step)
     match result.op:
         case Op.START | Op.SEAL:

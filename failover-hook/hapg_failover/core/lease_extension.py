@@ -78,7 +78,7 @@ def ended(step: Step) -> None:
         text = (
             f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; the server went on because all members had granted it"
         )
-        step.actions.append(Announce("Warning", "WentOnByGrants", text))
+        step.actions.append(Announce("Warning", "LeaseExtendedByPeers", text))
 
 
 def answer_all(step: Step) -> None:

@@ -132,7 +132,7 @@ def _unfit(step: Step) -> bool:
     if _is_stuck(step):
         step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
         message = f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
-        step.actions.append(Announce("Warning", "StorageStuck", f"{message}: the server is killed and the Lease given back"))
+        step.actions.append(Announce("Warning", "StorageHung", f"{message}: the server is killed and the Lease given back"))
         step.kill(message, 0.0)
         return True
     refused = responsive.trouble(o.greeting, m.phase_since)
@@ -197,7 +197,7 @@ def _renew(step: Step) -> None:
     term = s.term
     if content.gone_back:
         term, why = s.term + 1, f"the Lease has gone back: written anew, under term {s.term + 1}"
-        step.tell("LeaseWentBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
+        step.tell("LeaseRolledBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
     lease_extension.remember_written(step, content.members)
     state = replace(
         s,

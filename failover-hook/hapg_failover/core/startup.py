@@ -88,7 +88,7 @@ def start_failed(step: Step, result: OpResult) -> None:
     elif m.upstream.mode == "hot" and m.retry.tries >= HOT_TRIES:
         step.keep(replace(step.m.retry, warm_until=o.now + HOT_AGAIN_S))
         message = f"the server doesn't start as a hot standby, as when the primary has a higher max_connections: {result.text}"
-        step.actions.append(Announce("Warning", "WarmStart", f"{message}; it is started warm, and hot again in {HOT_AGAIN_S:g} s"))
+        step.actions.append(Announce("Warning", "StartedWarm", f"{message}; it is started warm, and hot again in {HOT_AGAIN_S:g} s"))
     elif m.retry.tries >= START_TRIES and m.copying.cloned:
         step.tell("StartFailed", f"a fresh clone doesn't start either, so it isn't the data: {result.text}")
     elif m.retry.tries >= START_TRIES:

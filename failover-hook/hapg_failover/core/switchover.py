@@ -92,7 +92,7 @@ def _awaits_a_member(step: Step) -> bool:
     stays = [p for p in o.pods if p.uid != o.me.uid and not p.deleting]
     if choose_successor(step) is not None or not stays or left <= 0:
         return False
-    step.tell("AwaitingMember", f"the pod is going away, and no member streams: {left:.0f} s are left to wait for one")
+    step.tell("WaitingForEligibleReplica", f"the pod is going away, and no member streams: {left:.0f} s are left to wait for one")
     step.because(f"{ReleaseCause.DELETION.words}, and no member streams: waiting for one for another {left:.0f} s")
     return True
 
@@ -242,7 +242,7 @@ def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
     step.run(ShutDown(name, seconds), f"{h.why}: hand over to {name or 'nobody, for no member streams'}")
     if chosen is not None:
         _route(step, h, chosen)
-        step.actions.append(Announce("Normal", "HandOver", f"{h.why}: hand over to {name}"))
+        step.actions.append(Announce("Normal", "Switchover", f"{h.why}: hand over to {name}"))
 
 
 def _route(step: Step, h: HandOver, chosen: Pod) -> None:

@@ -38,7 +38,7 @@ def answered(step: Step, result: OpResult) -> None:
         step.because(f"in force: {result.text}")
     else:
         step.keep(replace(step.m.sync, setting=None))
-        step.tell("SynchronousSettingFailed", result.text)
+        step.tell("SyncStandbyNamesNotApplied", result.text)
         step.because(result.text)
 
 
@@ -55,7 +55,7 @@ def next_record(step: Step, members: tuple[Member, ...]) -> SyncRecord | None:
     _announce(step, situation)
     broken = check_invariants(situation, move)
     if broken:
-        step.tell("SynchronousSetUnsound", f"{move}: {'; '.join(broken)}")
+        step.tell("WriteQuorumUnsound", f"{move}: {'; '.join(broken)}")
         return s.sync
     match move:
         case Record(record):
@@ -119,7 +119,9 @@ def _announce(step: Step, situation: Situation) -> None:
     if not setting.k:
         told = Announce("Warning", "Asynchronous", "too few standbys stream: commits don't wait for any")
     elif len(lively) < setting.k:
-        told = Announce("Warning", "WritesWait", f"commits wait: {setting.k} synchronous standbys are needed, {len(live)} stream")
+        told = Announce(
+            "Warning", "WaitingForSyncStandbys", f"commits wait: {setting.k} synchronous standbys are needed, {len(live)} stream"
+        )
     elif situation.record is not None and len(live) >= setting.k:
         told = Announce("Normal", "Synchronous", f"commits wait for {setting}")
     else:

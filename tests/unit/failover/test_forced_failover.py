@@ -197,5 +197,5 @@ def test_who_may_not_claim_for_long_says_so_and_names_the_forced_way(lease_state
     assert not [a for a in soon.actions if isinstance(a, Announce)]
     late = decide(seen(lease=lease(lease_state, 11.0), pods=pods), SEALED)
     [event] = [a for a in late.actions if isinstance(a, Announce)]
-    assert (event.kind, event.reason) == ("Warning", "NobodyMayClaim")
+    assert (event.kind, event.reason) == ("Warning", "NoEligibleCandidate")
     assert "`hapg failover pg --force --to pg-1` promotes this pod all the same" in event.message

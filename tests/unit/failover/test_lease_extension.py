@@ -120,7 +120,7 @@ def test_a_renewal_ends_it_with_an_event() -> None:
     done = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, OURS, "41")
     decision = decide(replace(ALONE, put=done), changed(CUT, by_grants=True, asked_at=NOW, granted_at=(("v0", NOW), ("v2", NOW))))
     assert not decision.memory.grants.by_grants
-    assert [a.reason for a in decision.actions if isinstance(a, Announce)] == ["WentOnByGrants"]
+    assert [a.reason for a in decision.actions if isinstance(a, Announce)] == ["LeaseExtendedByPeers"]
     assert deadlines(decision) == [NOW - 0.1 + 4.7]
 
 

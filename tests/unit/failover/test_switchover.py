@@ -476,4 +476,4 @@ def test_a_leaving_primary_waits_for_a_member(why: str, o: Observation, since: f
     decision = decide(o, changed(PRIMARY, leaving_since=since))
     assert ("waiting for one for another" in decision.reason) is waits
     assert (decision.memory.succession.handover is None) is waits
-    assert ([a.reason for a in decision.actions if isinstance(a, Announce)] == ["AwaitingMember"]) is waits
+    assert ([a.reason for a in decision.actions if isinstance(a, Announce)] == ["WaitingForEligibleReplica"]) is waits

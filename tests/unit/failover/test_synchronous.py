@@ -204,7 +204,7 @@ def test_a_setting_that_does_not_take_force_is_tried_again() -> None:
     result = OpResult(run.number, Op.STANDBYS, Outcome.FAILED, "n0", "the walsender of pg-2 hasn't read the new setting yet")
     later = decide(seen(op=result), decision.memory)
     assert later.memory.sync.setting is None
-    assert Announce("Warning", "SynchronousSettingFailed", result.text) in later.actions
+    assert Announce("Warning", "SyncStandbyNamesNotApplied", result.text) in later.actions
     again = decide(seen(now=NOW + 1.0), changed(later.memory, renewed_at=NOW, put_at=NOW))
     assert said(run_of(again)).setting == BOTH
 
@@ -219,7 +219,7 @@ def test_a_recorded_volume_stays_a_member_though_it_is_silent() -> None:
     ("policy", "setting", "streaming", "sync", "reason"),
     [
         (Policy(1), BOTH, (live(1), live(2)), MINE.sync, "Synchronous"),
-        (Policy(1), BOTH, (live(1, 5.0), live(2, 5.0)), MINE.sync, "WritesWait"),
+        (Policy(1), BOTH, (live(1, 5.0), live(2, 5.0)), MINE.sync, "WaitingForSyncStandbys"),
         (Policy(1, strict=False), OFF, (), None, "Asynchronous"),
     ],
 )

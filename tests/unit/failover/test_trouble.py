@@ -121,7 +121,7 @@ def test_a_server_that_was_given_up_is_tried_at_once_when_another_starts() -> No
 def test_a_hot_standby_that_does_not_start_is_started_warm_and_tried_again_later() -> None:
     m = remembered(Phase.BOOT, mode="hot", tries=1)
     decision = started(m, Outcome.FAILED)
-    assert [event[0] for event in told(decision)] == ["WarmStart"]
+    assert [event[0] for event in told(decision)] == ["StartedWarm"]
     m = changed(decision.memory, retry_at=0.0)
     again = decide(seen(server="down", heartbeat_at=NOW), m)
     assert [(a.op, said(a).mode) for a in again.actions if isinstance(a, Run)] == [(Op.START, "warm")]
@@ -299,7 +299,7 @@ def test_a_wal_volume_that_hangs_is_named_and_costs_the_right() -> None:
     o = seen(server="primary", lease=lease(MINE), position=END, probe_at=NOW - 4.1, probe_on=WAL_VOLUME)
     decision = decide(o, changed(PRIMARY, stuck_since=NOW - storage.STUCK_S))
     assert any(isinstance(a, Kill) for a in decision.actions)
-    assert ("StorageStuck", "nothing could be written to the WAL volume for 4.1 s: the server is killed and the Lease given back") in told(
+    assert ("StorageHung", "nothing could be written to the WAL volume for 4.1 s: the server is killed and the Lease given back") in told(
         decision
     )
 
@@ -378,7 +378,7 @@ def test_a_server_that_was_started_with_what_was_set_aside_says_so_and_remembers
     decision = decide(seen(op=answer, room=2 * SEGMENT_SIZE), m)
     assert decision.memory.storage.reserve_used
     [(reason, message)] = told(decision)
-    assert reason == "ReserveUsed"
+    assert reason == "EmergencyWALSpaceReleased"
     assert message == "data volume and WAL volume full: what was set aside there was used (start)"
 
 
@@ -396,7 +396,7 @@ def test_a_primary_whose_storage_hangs_is_killed_so_that_it_can_prove_its_death(
     second = decide(later, first.memory)
     assert second.memory.phase is Phase.DOWN
     assert any(isinstance(a, Kill) for a in second.actions)
-    assert told(second)[0][0] == "StorageStuck"
+    assert told(second)[0][0] == "StorageHung"
     dead = replace(later, server="down", heartbeat_at=NOW + 1.6, now=NOW + 1.7)
     [put] = [a for a in decide(dead, second.memory).actions if isinstance(a, PutLease)]
     assert put.kind is PutKind.RELEASE

@@ -137,7 +137,7 @@ def test_people_are_told_that_it_is_not_claimed() -> None:
     assert decision.memory.phase is Phase.SEALED
     assert (decision.memory.telling.blocked, decision.reason) == ("protocol", SENTENCE)
     [told] = [action for action in decision.actions if isinstance(action, Announce)]
-    assert (told.reason, told.message) == ("NobodyMayClaim", f"{SENTENCE}; not even force helps")
+    assert (told.reason, told.message) == ("NoEligibleCandidate", f"{SENTENCE}; not even force helps")
 
 
 def test_it_is_not_claimed_by_force() -> None:
