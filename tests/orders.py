@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, get_args
 
 from hapg_failover.core import actions
@@ -10,15 +11,20 @@ from hapg_failover.core.actions import DeadHolder, Op, Order, Run
 KINDS = {kind.op: kind for kind in get_args(actions.Order)}
 
 
-def order(op: Op, **fields: Any) -> Order:
+def order(op: Op, **values: Any) -> Order:
     """Return the order of that kind."""
-    made: Order = KINDS[op](**fields)
+    made: Order = KINDS[op](**values)
     return made
 
 
-def run(number: int, op: Op, *, term: int = 0, **fields: Any) -> Run:
+def run(number: int, op: Op, *, term: int = 0, **values: Any) -> Run:
     """Return what begins that operation."""
-    return Run(number, order(op, **fields), term)
+    return Run(number, order(op, **values), term)
+
+
+def fitting(op: Op, **values: Any) -> dict[str, Any]:
+    """Return those of the values that an order of that kind has."""
+    return {field.name: values[field.name] for field in fields(KINDS[op]) if field.name in values}
 
 
 def said(run: Run) -> Any:
@@ -26,4 +32,4 @@ def said(run: Run) -> Any:
     return run.order
 
 
-__all__ = ["DeadHolder", "order", "run", "said"]
+__all__ = ["DeadHolder", "fitting", "order", "run", "said"]

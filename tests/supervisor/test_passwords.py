@@ -20,6 +20,7 @@ from hapg_failover.core.actions import Op
 from hapg_failover.core.password import Passwords
 from hapg_failover.core.results import Outcome
 from hapg_failover.passwords import PasswordKeeper
+from tests.orders import fitting
 
 from .conftest import Make
 from .harness import BIN, DEFAULT, PASSWORD, PASSWORDS, TIMEOUT, Container, as_server_user, wait_for
@@ -178,7 +179,7 @@ def walsender_of(primary: Container) -> str:
 
 def perform(operator: Operator, *operations: Op, timeline: int) -> None:
     for op in operations:
-        result = operator.run(op, host="127.0.0.1", timeline=timeline, mode="hot")
+        result = operator.run(op, **fitting(op, host="127.0.0.1", timeline=timeline, mode="hot"))
         assert result.outcome is Outcome.OK, result
 
 

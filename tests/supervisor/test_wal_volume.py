@@ -15,6 +15,7 @@ from hapg_failover.core import storage
 from hapg_failover.core.actions import Op
 from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.core.results import Outcome
+from tests.orders import fitting
 
 from .conftest import Make
 from .harness import DEFAULT, Container, as_server_user, chown, server_user, wait_for
@@ -59,7 +60,7 @@ def done(container: Container, primary: Container, *operations: Op, timeline: in
     """Carry out operations of the agent that have to succeed."""
     with contextlib.closing(Operator(container, primary)) as operator:
         for op in operations:
-            result = operator.run(op, host="127.0.0.1", mode="hot", timeline=timeline)
+            result = operator.run(op, **fitting(op, host="127.0.0.1", mode="hot", timeline=timeline))
             assert result.outcome is Outcome.OK, (op, result)
 
 
