@@ -10,13 +10,14 @@ occasion.
 
 from __future__ import annotations
 
-from . import requests
+from hapg_protocol import requests
+from hapg_protocol.lsn import format_lsn
+from hapg_protocol.model import LeaseState, Pod
+
 from .actions import Annotate, Announce
 from .decision import Step
 from .election import Block, Candidate, Verdict, is_expired, is_published, publications, too_new
-from .lsn import format_lsn
 from .memory import Phase
-from .model import LeaseState, Pod
 
 
 def attend(step: Step) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import requests, storage
+from hapg_protocol import requests
+from hapg_protocol.model import Pod, Release, ReleaseCause
+
+from . import storage
 from .actions import Announce, Label, Prepare, ShutDown
 from .decision import Step, busy
 from .members import KEEPS_UP_BYTES
 from .memory import HandOver, Phase
-from .model import Pod, Release, ReleaseCause
 from .results import OpResult, Outcome
 
 CHECKPOINT_S = 120.0

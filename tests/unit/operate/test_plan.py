@@ -10,10 +10,10 @@ import pytest
 
 from hapg.operate import plan
 from hapg.operate.release import OperateError
-from hapg_failover.core import requests
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseState, VolumeState
-from hapg_failover.core.model import Release as Released
+from hapg_protocol import requests
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, VolumeState
+from hapg_protocol.model import Release as Released
 from tests.unit.operate.conftest import GIVEN_BACK, HELD, VERSION, FakeCluster, lease, pod, pods, said
 
 FREE = replace(HELD, release=GIVEN_BACK)

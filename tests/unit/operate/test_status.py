@@ -8,10 +8,10 @@ import pytest
 
 from hapg.operate import release, status
 from hapg.operate.release import OperateError
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseState, VolumeState
-from hapg_failover.core.model import Release as Released
-from hapg_failover.core.recovery import Progress
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, VolumeState
+from hapg_protocol.model import Release as Released
+from hapg_protocol.recovery import Progress
 from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, config, lease, pod, pods, said
 
 GONE = replace(HELD, holder=Holder("pg-0", "another"))

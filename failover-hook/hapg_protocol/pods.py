@@ -6,8 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import configuration, not_following, publication, requests
+from . import publication, requests
 from .model import Pod, PodPatch, Publication
+
+REFUSED = "ha-postgres/refused"
+NOT_FOLLOWING = "ha-postgres/not-following"
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
@@ -35,8 +38,8 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         grace=metadata.get("deletionGracePeriodSeconds"),
         switchover=annotations.get(requests.SWITCHOVER),
         force=annotations.get(requests.FORCE),
-        refused=annotations.get(configuration.ANNOTATION),
-        not_following=annotations.get(not_following.ANNOTATION),
+        refused=annotations.get(REFUSED),
+        not_following=annotations.get(NOT_FOLLOWING),
     )
 
 
