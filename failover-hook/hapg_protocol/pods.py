@@ -8,6 +8,7 @@ from typing import Any
 
 from . import publication, requests
 from .model import Pod, PodPatch, Publication
+from .requests import Answer
 
 REFUSED = "ha-postgres/refused"
 NOT_FOLLOWING = "ha-postgres/not-following"
@@ -48,6 +49,17 @@ def _publication(text: str | None) -> Publication | None:
         return None
     try:
         return publication.decode(text)
+    except ValueError:
+        return None
+
+
+def answer(pod: Mapping[str, Any]) -> Answer | None:
+    """Return what a pod of the API has answered to the last request. An unreadable answer counts as none."""
+    text = ((pod.get("metadata") or {}).get("annotations") or {}).get(requests.ANSWER)
+    if text is None:
+        return None
+    try:
+        return requests.read_answer(text)
     except ValueError:
         return None
 
