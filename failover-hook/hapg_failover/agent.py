@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, assert_never
 
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
+
 from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, Sql, Supervisor
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
@@ -40,9 +43,8 @@ from .core.actions import (
     WriteDeadline,
 )
 from .core.decision import Decision
-from .core.lsn import Position
+from .core.grants import GrantRequest
 from .core.memory import Memory, Phase
-from .core.model import GrantRequest, Holder, LeaseObject, Pod, VolumeState
 from .core.results import Outcome, RecordCheck
 from .core.tail import TailRequest, may_give
 from .events import (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from hapg_protocol import publication as publication_codec
+from hapg_protocol.model import Holder, PodPatch, Publication
+
 from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, Logger, NotFound, Runtime
-from .core import publication as publication_codec
 from .core.actions import PutKind, PutLease
-from .core.model import Holder, PodPatch, Publication
 from .core.results import PutOutcome, PutResult
 from .events import Event, LeaseSeen, PodSeen, PodsListed, PutAnswered
 from .settings import Settings

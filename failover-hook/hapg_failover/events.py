@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import LeaseObject, Pod, VolumeState
+
 from .adapters.ports import Heartbeat, Hello
-from .core.lsn import Position
-from .core.model import GrantAnswer, GrantRequest, LeaseObject, Pod, VolumeState
+from .core.grants import GrantAnswer, GrantRequest
 from .core.observation import Greeting, Slot
 from .core.recovery import Recovery
 from .core.results import OpResult, PutResult, RecordCheck

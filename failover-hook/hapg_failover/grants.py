@@ -7,7 +7,7 @@ from functools import partial
 
 from .adapters.ports import Logger, PeerAnswer, PeerError, Peers, Runtime
 from .core.actions import AskGrants
-from .core.model import GrantAnswer, GrantRequest
+from .core.grants import GrantAnswer, GrantRequest
 from .events import Event, PeerAnswered, PeerAsked
 
 LIMIT_S = 0.6

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from hapg_protocol.lsn import Position, format_lsn
+
 from .adapters.volume import Volume
 from .core.control import ControlData, parse_control_file, parse_controldata
-from .core.lsn import Position, format_lsn
 from .core.wal import (
     PAGE,
     end_before_segment,

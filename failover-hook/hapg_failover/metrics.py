@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from hapg_protocol.recovery import Progress
+
 from .core.causes import PromotionCause
 from .core.election import Block
 from .core.memory import Memory, Phase
 from .core.observation import LeaseView
-from .core.recovery import Progress
 from .core.timing import Timing
 
 

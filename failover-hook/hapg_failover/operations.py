@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from math import floor
 from typing import Any, assert_never
 
+from hapg_protocol.lsn import Position, parse_lsn
+from hapg_protocol.model import VolumeState
+
 from .adapters.ports import Disk, Heartbeat, Inspector, Marker, NotNow, PeerError, Runtime, Sql, SqlError, Supervisor
 from .configuration import DataRefused, configure
 from .core import rejoin, storage, syncset
@@ -32,8 +35,6 @@ from .core.actions import (
     Start,
     Stop,
 )
-from .core.lsn import Position, parse_lsn
-from .core.model import VolumeState
 from .core.rejoin import Way
 from .core.results import OpResult, Outcome
 from .core.tail import MOST, TailRequest

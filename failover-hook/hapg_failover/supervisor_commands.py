@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hapg_protocol.lsn import Position
+
 from .adapters.ports import Runtime, Supervisor, SupervisorEvent
-from .core.lsn import Position
 
 
 class OperationFailed(Exception):

@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
+
 from .adapters.ports import Heartbeat, Hello
 from .core import lease_view, origin, streaming
 from .core.actions import Op
-from .core.lsn import Position
+from .core.grants import GrantAnswer, GrantRequest
 from .core.memory import Memory
-from .core.model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseObject, Pod, VolumeState
 from .core.observation import ANSWERED, Greeting, LeaseView, Observation, Origin, Slot, Streaming
 from .core.recovery import Recovery
 from .core.results import OpResult, PutResult, RecordCheck
+from .core.volumes import DATA_VOLUME
 from .core.wal import SEGMENT_SIZE
 from .events import (
     ConfigurationTried,

@@ -18,7 +18,7 @@ from hapg_failover.adapters.kube.client import Kube
 from hapg_failover.adapters.kube.scope import Scope
 from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, ApiUnavailable
-from hapg_failover.core.model import Holder, LeaseState, PodPatch
+from hapg_protocol.model import Holder, LeaseState, PodPatch
 from tests.chart import helm
 
 # Group, resource, verb, and the object's name where Kubernetes knows it when it decides.

@@ -247,8 +247,8 @@ def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], 
 
 
 def _failover(reference: str = FAILOVER_IMAGE, source: Path = FAILOVER_SOURCE) -> Archive:
-    package = source / "hapg_failover"
-    sources = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    packages = (source / "hapg_failover", source / "hapg_protocol")
+    sources = [path for package in packages for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     base, build = python_roots()
     arguments = {"BASE_IMAGE": base, "BUILD_IMAGE": build}
     return of_containerfile(reference, source, [source / "requirements.lock", *sources], arguments, _LARGEST_FAILOVER_IMAGE)
@@ -256,7 +256,7 @@ def _failover(reference: str = FAILOVER_IMAGE, source: Path = FAILOVER_SOURCE) -
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of a file of the package `hapg_failover`, by its path there: `old`, which it must have once, becomes `new`."""
+    """A change of a file of the failover container, by its path below failover-hook: `old`, which it must have once, becomes `new`."""
 
     path: str
     old: str
@@ -270,7 +270,7 @@ def ensure_other_failover(tag: str, edits: Iterable[Edit]) -> Archive:
         source = folder / "source"
         shutil.copytree(FAILOVER_SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
         for edit in edits:
-            path = source / "hapg_failover" / edit.path
+            path = source / edit.path
             text = path.read_text(encoding="utf-8")
             if text.count(edit.old) != 1:
                 raise ClusterError(f"{edit.path} has {edit.old!r} {text.count(edit.old)} times; an edit wants it once")

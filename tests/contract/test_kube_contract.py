@@ -19,9 +19,9 @@ from hapg_failover.adapters.kube.client import Kube
 from hapg_failover.adapters.kube.scope import Scope
 from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, Conflict, KubeApi, NotFound
-from hapg_failover.core import publication as publication_codec
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Member, Pod, PodPatch, Publication, Release, VolumeState
+from hapg_protocol import publication as publication_codec
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseObject, LeaseState, Member, Pod, PodPatch, Publication, Release, VolumeState
 from tests.fakes.kube import FakeCluster
 
 LIMIT = 5.0

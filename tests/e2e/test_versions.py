@@ -27,17 +27,17 @@ FIELD = {"kept": ["as", "it", "is", 1.5]}
 SETTING = "settingOfTheNextVersion"
 EDITS = (
     Edit(
-        "core/lease.py",
+        "hapg_protocol/lease.py",
         '            "protocol": state.protocol,\n',
         f'            "protocol": state.protocol,\n            "next": {FIELD},\n',
     ),
     Edit(
-        "settings.py",
+        "hapg_failover/settings.py",
         '    root = _Reader(document, "failover.json")\n',
         f'    document.pop("{SETTING}", None)\n    root = _Reader(document, "failover.json")\n',
     ),
-    Edit("supervisor.sh", "#!/bin/bash\n", "#!/bin/bash\n# The next version.\n"),
-    Edit("container.py", 'f"the agent of {identity.pod} begins"', 'f"the next agent of {identity.pod} begins"'),
+    Edit("hapg_failover/supervisor.sh", "#!/bin/bash\n", "#!/bin/bash\n# The next version.\n"),
+    Edit("hapg_failover/container.py", 'f"the agent of {identity.pod} begins"', 'f"the next agent of {identity.pod} begins"'),
 )
 WARNING = f"failover.json.{SETTING}: unknown key"
 BEGINS = "the next agent of"

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from hapg_failover.adapters.ports import ApiError, ApiUnavailable, Conflict, NotFound
-from hapg_failover.core import lease as lease_codec
-from hapg_failover.core import pods as pod_codec
-from hapg_failover.core.model import LeaseObject, LeaseState, Pod, PodPatch
+from hapg_protocol import lease as lease_codec
+from hapg_protocol import pods as pod_codec
+from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
 
 Json = dict[str, Any]
 OnLease = Callable[[LeaseObject | None], None]

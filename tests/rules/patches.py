@@ -40,14 +40,15 @@ from hapg_failover.core import (
 from hapg_failover.core import decide as deciding
 from hapg_failover.core.actions import LetGo, Order, Rewind, Seal
 from hapg_failover.core.decision import Decision, Step
-from hapg_failover.core.json_fields import Fields
-from hapg_failover.core.lsn import Position
+from hapg_failover.core.grants import GrantRequest
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import NO_LEASE, GrantRequest, Holder, LeaseObject, LeaseState, Pod
 from hapg_failover.core.observation import ANSWERED, LeaseView, Observation, Origin
 from hapg_failover.core.results import OpResult, PutResult
 from hapg_failover.core.timing import Timing
 from hapg_failover.world import World
+from hapg_protocol.json_fields import Fields
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod
 from tests.memories import changed
 
 Mutant = Callable[[pytest.MonkeyPatch], None]

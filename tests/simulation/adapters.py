@@ -20,13 +20,14 @@ from hapg_failover.adapters.ports import (
     StandbyNames,
     SupervisorEvent,
 )
-from hapg_failover.core import publication as publication_codec
-from hapg_failover.core import requests
-from hapg_failover.core.model import GrantRequest, LeaseObject, LeaseState, Pod, PodPatch
+from hapg_failover.core.grants import GrantRequest
 from hapg_failover.core.observation import Slot
 from hapg_failover.core.results import PutOutcome
 from hapg_failover.core.roles import Role
 from hapg_failover.core.tail import TailRequest
+from hapg_protocol import publication as publication_codec
+from hapg_protocol import requests
+from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
 
 from . import commands
 from .disk import history_text

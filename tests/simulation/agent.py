@@ -12,10 +12,10 @@ from hapg_failover.agent import Agent as RealAgent
 from hapg_failover.core.actions import PutKind
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory
-from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod
 from hapg_failover.core.observation import LeaseView, Streaming
 from hapg_failover.events import Event
 from hapg_failover.settings import Identity, Settings
+from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod
 
 from . import adapters, disk, faults
 from .processes import Process, Runtime

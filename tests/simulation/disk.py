@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from hapg_failover.adapters.ports import Assessment, Marker
 from hapg_failover.core import storage
 from hapg_failover.core.control import ControlData
-from hapg_failover.core.lsn import Position, format_lsn
-from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.core.tail import AT_ONCE
+from hapg_failover.core.volumes import DATA_VOLUME
 from hapg_failover.core.wal import SEGMENT_SIZE
+from hapg_protocol.lsn import Position, format_lsn
 
 from .server import Server, Volume
 from .wal import Branch, Wal

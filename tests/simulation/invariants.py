@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hapg_failover.core import requests
 from hapg_failover.core.lease_view import without_lease
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import LeaseObject, LeaseState, VolumeState
+from hapg_protocol import requests
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import LeaseObject, LeaseState, VolumeState
 
 from .wal import Wal
 

@@ -13,13 +13,13 @@ from hapg_failover.core import election, primary
 from hapg_failover.core.actions import Order, Seal
 from hapg_failover.core.decision import Decision, Step
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import LeaseState
 from hapg_failover.core.observation import Observation
 from hapg_failover.core.syncset import Setting
 from hapg_failover.core.timing import Timing
 from hapg_failover.events import Event, LeaseSeen, TurnBegan
 from hapg_failover.settings import Identity
 from hapg_failover.world import World
+from hapg_protocol.model import LeaseState
 from tests.memories import changed
 
 from .server import Deadline, Server

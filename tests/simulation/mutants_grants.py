@@ -8,7 +8,7 @@ import pytest
 
 from hapg_failover.core import candidacy, lease_extension, standby
 from hapg_failover.core.decision import Step
-from hapg_failover.core.model import GrantAnswer
+from hapg_failover.core.grants import GrantAnswer
 
 
 def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:

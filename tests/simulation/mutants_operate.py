@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import election, forced_failover, requests, switchover
+from hapg_failover.core import election, forced_failover, switchover
 from hapg_failover.core.decision import Step
-from hapg_failover.core.model import LeaseState, Member, Pod
+from hapg_protocol import requests
+from hapg_protocol.model import LeaseState, Member, Pod
 
 from .mutants_servers import nobody_holds
 

@@ -9,11 +9,11 @@ import pytest
 
 from hapg_failover.core import candidacy, election, lease_view
 from hapg_failover.core.memory import Memory
-from hapg_failover.core.model import LeaseObject, LeaseState
 from hapg_failover.core.observation import LeaseView, Observation
 from hapg_failover.events import TurnBegan
 from hapg_failover.settings import Identity
 from hapg_failover.world import World
+from hapg_protocol.model import LeaseObject, LeaseState
 
 
 def way_back_unseen(patch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from hapg_failover.agent import Agent
 from hapg_failover.core import election, primary, readiness, rejoin, standby, switchover
 from hapg_failover.core.decision import Step
 from hapg_failover.core.memory import Phase
-from hapg_failover.core.model import LeaseState
 from hapg_failover.core.results import OpResult
+from hapg_protocol.model import LeaseState
 
 from . import commands
 from .server import Server

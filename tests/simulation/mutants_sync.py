@@ -9,8 +9,8 @@ import pytest
 
 from hapg_failover.core import election, synchronous, syncset
 from hapg_failover.core.decision import Step
-from hapg_failover.core.model import LeaseState
 from hapg_failover.core.syncset import OFF, Move, Record, Set, Setting, Situation
+from hapg_protocol.model import LeaseState
 
 from .server import Server
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from hapg_failover.core.actions import PutKind
-from hapg_failover.core.model import LeaseObject, LeaseState, Pod
 from hapg_failover.core.results import PutOutcome
+from hapg_protocol.model import LeaseObject, LeaseState, Pod
 
 from .server import Server
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hapg_failover.core.model import LeaseObject, Pod
+from hapg_protocol.model import LeaseObject, Pod
 
 from . import faults
 from .api import Snapshot

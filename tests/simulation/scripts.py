@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
+from hapg_protocol.lsn import Position
 
 from . import faults
 from .world import World

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hapg_failover.core.model import VolumeState
 from hapg_failover.core.syncset import OFF, Setting
+from hapg_protocol.model import VolumeState
 
 from . import synchronous
 from .redo import Redo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hapg_failover.core.lsn import Position
+from hapg_protocol.lsn import Position
 
 
 @dataclass(frozen=True)

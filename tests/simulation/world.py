@@ -7,10 +7,10 @@ import random
 from dataclasses import dataclass
 
 from hapg_failover.core import storage
-from hapg_failover.core.model import LeaseState, Member, Pod
 from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.wal import SEGMENT_SIZE
+from hapg_protocol.model import LeaseState, Member, Pod
 
 from . import faults
 from .agent import Agent

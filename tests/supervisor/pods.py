@@ -12,13 +12,14 @@ from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import Adapters, Agent
-from hapg_failover.core import model
-from hapg_failover.core.model import GrantRequest, LeaseObject, LeaseState
+from hapg_failover.core.grants import GrantRequest
 from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 from hapg_failover.core.tail import TailRequest
 from hapg_failover.core.timing import Timing
 from hapg_failover.inspection import Inspection
 from hapg_failover.settings import Identity, Settings
+from hapg_protocol import model
+from hapg_protocol.model import LeaseObject, LeaseState
 from tests.fakes.kube import FakeCluster
 
 from .conftest import Make

@@ -20,11 +20,11 @@ from hapg_failover.adapters.ports import ServerStatus
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Op
-from hapg_failover.core.lsn import Position, format_lsn, parse_lsn
 from hapg_failover.core.results import Outcome
 from hapg_failover.core.syncset import Setting
 from hapg_failover.core.wal import parse_waldump_end, segment_name
 from hapg_failover.inspection import Inspection
+from hapg_protocol.lsn import Position, format_lsn, parse_lsn
 from tests.cluster import embedded
 
 from .conftest import Make

@@ -18,15 +18,15 @@ from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Op
-from hapg_failover.core.lsn import Position, parse_lsn
-from hapg_failover.core.model import DATA_VOLUME
 from hapg_failover.core.recovery import Recovery
 from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.core.volumes import DATA_VOLUME
 from hapg_failover.events import Event, ReplaySeen
 from hapg_failover.inspection import Inspection
 from hapg_failover.operations import AskTail, Operation, Tools
 from hapg_failover.replay_progress import ReplayProgress
 from hapg_failover.supervisor_commands import SupervisorCommands
+from hapg_protocol.lsn import Position, parse_lsn
 from tests.orders import run
 
 from .conftest import Make

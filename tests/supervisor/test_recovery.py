@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.core.actions import Op
-from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.results import Outcome
+from hapg_protocol.lsn import Position, parse_lsn
 
 from .conftest import Make
 from .harness import Container, wait_for

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from hapg_failover.core.lsn import format_lsn, parse_lsn
 from hapg_failover.core.wal import segment_name
+from hapg_protocol.lsn import format_lsn, parse_lsn
 
 from .conftest import Make
 from .harness import PASSWORD, Container, boot_time, chown, free_port, wait_for

@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 from psycopg2.extras import PhysicalReplicationConnection
 
-from hapg_failover.core.lsn import parse_lsn
+from hapg_protocol.lsn import parse_lsn
 
 from .conftest import Make
 from .harness import PASSWORD, Container, boot_time, wait_for

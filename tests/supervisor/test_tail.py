@@ -12,9 +12,9 @@ from hapg_failover.adapters import tail
 from hapg_failover.adapters.ports import NotNow
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import DeadHolder, Op
-from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.results import Outcome
 from hapg_failover.core.tail import TailRequest
+from hapg_protocol.lsn import Position, parse_lsn
 
 from .harness import Container, wait_for
 from .test_operations import Operator, operate

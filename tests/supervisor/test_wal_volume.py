@@ -13,8 +13,9 @@ import pytest
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import storage
 from hapg_failover.core.actions import Op
-from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
 from hapg_failover.core.results import Outcome
+from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
+from hapg_protocol.model import VolumeState
 from tests.orders import fitting
 
 from .conftest import Make

@@ -252,7 +252,9 @@ class TestWheel:
         assert tree(tmp_path / "charts") == tree(ROOT / "charts")
 
     def test_imports_nothing_from_the_checkout(self, installed: Path, tmp_path: Path) -> None:
-        script = "import hapg, hapg_failover; print(hapg.__file__); print(hapg_failover.__file__)"
+        script = (
+            "import hapg, hapg_failover, hapg_protocol; print(*(each.__file__ for each in (hapg, hapg_failover, hapg_protocol)), sep='\\n')"
+        )
         done = self.run([installed / "python", "-c", script], tmp_path)
         assert done.returncode == 0, done.stderr
         assert all(Path(line).is_relative_to(installed.parent) for line in done.stdout.split())
@@ -260,23 +262,40 @@ class TestWheel:
 
 def test_nothing_is_decided_by_the_wall_clock() -> None:
     """It is told to people alone: in log lines, Events, a figure, and the Lease's renewTime. A clock that jumps changes no decision."""
-    told = {"adapters/kube/client.py": 3, "adapters/log.py": 1, "adapters/threads.py": 1, "agent.py": 1}
-    program = ROOT / "failover-hook" / "hapg_failover"
+    told = {
+        "hapg_failover/adapters/kube/client.py": 3,
+        "hapg_failover/adapters/log.py": 1,
+        "hapg_failover/adapters/threads.py": 1,
+        "hapg_failover/agent.py": 1,
+    }
+    program = ROOT / "failover-hook"
     wall = re.compile(
         r"time\.time\(|\.wall_clock\(|datetime\.(?:now|today|utcnow)|CLOCK_REALTIME|(?:local|gm)time\(|EPOCH(?:REALTIME|SECONDS)|\bdate \+"
     )
     files = [path for path in program.rglob("*") if path.suffix in (".py", ".sh")]
-    found = {relative(path).removeprefix("failover-hook/hapg_failover/"): len(wall.findall(path.read_text("utf-8"))) for path in files}
+    found = {str(path.relative_to(program)): len(wall.findall(path.read_text("utf-8"))) for path in files}
     assert {name: number for name, number in found.items() if number} == told
 
 
-def test_no_function_of_the_core_is_long() -> None:
+def test_no_function_of_the_core_and_the_protocol_is_long() -> None:
     """50 lines with its docstring, as the complexity of each is bounded by ruff (C901)."""
-    core = ROOT / "failover-hook" / "hapg_failover" / "core"
+    program = ROOT / "failover-hook"
     long = [
         f"{path.name}:{node.lineno} {node.name}"
-        for path in core.glob("*.py")
+        for path in (*program.glob("hapg_failover/core/*.py"), *program.glob("hapg_protocol/*.py"))
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 50
     ]
     assert long == []
+
+
+@pytest.mark.parametrize(("package", "allowed"), [("hapg_protocol", set()), ("hapg_failover/core", {"hapg_protocol"})])
+def test_what_decides_needs_nothing_but_python_and_the_protocol(package: str, allowed: set[str]) -> None:
+    """import-linter forbids third-party packages by their names; here no other may come in either, and no module outside the package."""
+    modules = (ROOT / "failover-hook" / package).glob("*.py")
+    nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    imported = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert {node.level for node in imported} == {0, 1}
+    named = [node.module or "" for node in imported if node.level == 0]
+    named += [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    assert {name.partition(".")[0] for name in named} - sys.stdlib_module_names == allowed

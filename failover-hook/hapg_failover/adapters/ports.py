@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch, VolumeState
+
 from ..core.control import ControlData
-from ..core.lsn import Position
-from ..core.model import GrantRequest, LeaseObject, LeaseState, Pod, PodPatch, VolumeState
+from ..core.grants import GrantRequest
 from ..core.observation import Slot
 from ..core.roles import Role
 from ..core.tail import TailRequest

@@ -17,7 +17,8 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from ..core.lsn import Position, parse_lsn
+from hapg_protocol.lsn import Position, parse_lsn
+
 from ..core.observation import Slot
 from ..core.roles import FUNCTIONS, MEMBERSHIPS, REPLICATION, Login, Role
 from . import greeting

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hapg_protocol.json_fields import Fields, dump
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import VolumeState
+
 from ..core import storage, wal_volume
 from ..core.control import parse_control_file
-from ..core.json_fields import Fields, dump
-from ..core.lsn import Position
-from ..core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
+from ..core.volumes import DATA_VOLUME, WAL_VOLUME
 from ..core.wal import SEGMENT_SIZE, goes_beyond, is_segment_size, newest_segment_timeline
 from ..core.wal_volume import Link
 from . import beneath, tail

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from .lsn import Position
-from .model import GrantRequest, LeaseState, Publication
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import LeaseState, Publication
+
+from .grants import GrantRequest
 from .syncset import OFF, Setting
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import causes, election, forced_failover, lease_extension, requests, storage
+from hapg_protocol import requests
+from hapg_protocol.model import LeaseState
+
+from . import causes, election, forced_failover, lease_extension, storage
 from .actions import PutKind, ReadLease
 from .decision import LEASE_GONE_S, SUSPECT_S, Step
 from .election import Candidate, Verdict
 from .memory import Phase
-from .model import LeaseState
 
 PODS_FRESH_S = 1.5
 RUN_OUT_READ_S = 0.3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from .model import LeaseState, ReleaseCause
+from hapg_protocol.model import LeaseState, ReleaseCause
 
 
 class PromotionCause(StrEnum):

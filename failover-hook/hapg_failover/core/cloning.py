@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hapg_protocol.model import LeaseState, VolumeState
+
 from . import election, labels, rejoin
 from .actions import Announce, Clone, Initdb, Op, PutKind
 from .decision import Step, busy
 from .memory import Phase
-from .model import LeaseState, VolumeState
 from .observation import Origin
 from .results import OpResult, Outcome
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hapg_protocol import pods
+
 from .actions import Announce
 from .decision import TELL_AGAIN_S, Step
 from .memory import Phase
 
-ANNOTATION = "ha-postgres/refused"
 STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)
 
 
@@ -22,5 +23,5 @@ def attend(step: Step) -> None:
     elif m.telling.refused and not o.refused:
         step.actions.append(Announce("Normal", "ConfigurationAccepted", "the server takes its configuration now"))
         step.keep(replace(step.m.telling, refused=""))
-    if step.show(ANNOTATION, own.refused if own is not None else None, o.refused, m.telling.refused_shown):
+    if step.show(pods.REFUSED, own.refused if own is not None else None, o.refused, m.telling.refused_shown):
         step.keep(replace(step.m.telling, refused_shown=o.now))

@@ -7,8 +7,9 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hapg_protocol.lsn import Position, parse_lsn
+
 from .crc import crc32c
-from .lsn import Position, parse_lsn
 from .wal import is_segment_size
 
 _NUMBER = re.compile(r"[0-9]{1,20}")

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from hapg_protocol.model import Release
+
 from . import (
     cloning,
     configuration,
@@ -34,7 +36,6 @@ from . import (
 from .actions import Announce, LetGo, Op, PutKind, ReadLease
 from .decision import Decision, Step
 from .memory import Memory, Phase
-from .model import Release
 from .observation import Observation
 from .results import OpResult, Outcome, PutOutcome, PutResult
 

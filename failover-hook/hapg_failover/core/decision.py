@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import recovery, rejoin, requests, storage
+from hapg_protocol import requests
+from hapg_protocol.model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
+from hapg_protocol.recovery import Progress
+
+from . import recovery, rejoin, storage
 from .actions import (
     Action,
     Annotate,
@@ -26,7 +30,6 @@ from .actions import (
 from .election import Candidate
 from .lease_view import without_lease
 from .memory import Memory, Part, Phase
-from .model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
 from .observation import Observation
 
 READ_EVERY_S = 1.0
@@ -279,7 +282,7 @@ class Step:
         return max(known, default=None)
 
     @property
-    def backlog(self) -> recovery.Progress | None:
+    def backlog(self) -> Progress | None:
         """How far our server is in the WAL that it has to replay before it can write; None if that is soon done, or not known."""
         o, m = self.o, self.m
         target = m.sealed.position or (self.state.position if self.state is not None else None)
@@ -289,7 +292,7 @@ class Step:
         return recovery.progress(seen, target, o.now, o.segment)
 
     @property
-    def progress(self) -> recovery.Progress | None:
+    def progress(self) -> Progress | None:
         """How far the recovery of our server is that is to write; None if it isn't recovering, or soon through."""
         return self.backlog if self.m.phase is Phase.PROMOTING else None
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
-from .lsn import Position, format_lsn
-from .model import PROTOCOL, Holder, LeaseState, Member, Pod, Publication, VolumeState
+from hapg_protocol.lsn import Position, format_lsn
+from hapg_protocol.model import PROTOCOL, Holder, LeaseState, Member, Pod, Publication, VolumeState
+
 from .recovery import CAUGHT_UP_SEGMENTS
 from .syncset import shortfall
 from .wal import SEGMENT_SIZE

@@ -10,13 +10,14 @@ occasion.
 
 from __future__ import annotations
 
-from . import requests
+from hapg_protocol import requests
+from hapg_protocol.lsn import format_lsn
+from hapg_protocol.model import LeaseState, Pod
+
 from .actions import Annotate, Announce
 from .decision import Step
 from .election import Block, Candidate, Verdict, is_expired, is_published, publications, too_new
-from .lsn import format_lsn
 from .memory import Phase
-from .model import LeaseState, Pod
 
 
 def attend(step: Step) -> None:
@@ -31,7 +32,7 @@ def attend(step: Step) -> None:
         _refuse(step, text, "", f"the request is unreadable: {error}")
         return
     if m.phase in (Phase.PROMOTING, Phase.PRIMARY) and m.hold.held_term is not None and m.hold.held_term > request.term:
-        step.answer(requests.FORCE, text, request.id, "taken", f"promoted under term {m.hold.held_term}")
+        step.answer(requests.FORCE, text, request.id, requests.TAKEN, f"promoted under term {m.hold.held_term}")
     elif m.phase in (Phase.EMPTY, Phase.DAMAGED):
         _refuse(step, text, request.id, f"the volume is {step.o.volume_state.value} and can't be promoted")
     elif step.o.lease is not None and m.phase in (Phase.SEALED, Phase.FOLLOW, Phase.PRIMARY) and request.version != step.version:
@@ -99,10 +100,10 @@ def refuse(step: Step, forced: requests.Force, reason: str) -> None:
 
 def taken(step: Step, forced: requests.Force, reason: str) -> None:
     """Say loudly that the claim is a forced one."""
-    step.actions.append(Annotate(((requests.ANSWER, requests.answer(forced.id, "taken", reason)),)))
+    step.actions.append(Annotate(((requests.ANSWER, requests.answer(forced.id, requests.TAKEN, reason)),)))
     step.actions.append(Announce("Warning", "ForcedFailover", reason))
 
 
 def _refuse(step: Step, text: str, id: str, reason: str) -> None:
-    if step.answer(requests.FORCE, text, id, "refused", reason):
+    if step.answer(requests.FORCE, text, id, requests.REFUSED, reason):
         step.actions.append(Announce("Warning", "ForceRefused", reason))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hapg_protocol.model import LeaseState, Pod
+
 from . import lease_extension, switchover
 from .actions import Label
 from .decision import Step
 from .memory import Phase
-from .model import LeaseState, Pod
 
 PROXY_S = 1.0
 PARTING_S = 10.0

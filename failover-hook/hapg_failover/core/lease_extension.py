@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hapg_protocol.model import Member
+
 from .actions import Announce, AnswerGrant, AskGrants, Op
 from .decision import Step, busy
+from .grants import GrantAnswer, GrantRequest
 from .memory import Phase
-from .model import GrantAnswer, GrantRequest, Member
 
 ASK_EVERY_S = 0.4
 LONGEST_GRANT_S = 600.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .model import NO_LEASE, LeaseObject, Pod
+from hapg_protocol.model import NO_LEASE, LeaseObject, Pod
+
 from .observation import LeaseView
 
 GONE = NO_LEASE + "@"

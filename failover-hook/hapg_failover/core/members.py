@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .model import Member, Pod
+from hapg_protocol.model import Member, Pod
+
 from .observation import Streaming
 
 DROP_AFTER_S = 30.0

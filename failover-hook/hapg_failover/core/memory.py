@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import ReleaseCause
+
 from .actions import Op, PutKind
 from .causes import PromotionCause
 from .election import Block
-from .lsn import Position
-from .model import ReleaseCause
 from .syncset import Setting
 
 

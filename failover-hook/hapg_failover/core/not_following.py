@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hapg_protocol import pods
+
 from .actions import Announce, Op
 from .decision import TELL_AGAIN_S, Step
 from .memory import Apart, Phase
 from .results import OpResult, Outcome
 
-ANNOTATION = "ha-postgres/not-following"
 TELL_AFTER_S = 20.0
 SETTLE_S = 10.0
 CHANGED_S = 30.0
@@ -40,7 +41,7 @@ def attend(step: Step) -> None:
     else:
         _tell(step, o.now - m.telling.apart.since)
     apart = step.m.telling.apart
-    if step.show(ANNOTATION, own.not_following if own is not None else None, apart.told, apart.shown_at):
+    if step.show(pods.NOT_FOLLOWING, own.not_following if own is not None else None, apart.told, apart.shown_at):
         step.keep(replace(step.m.telling, apart=replace(apart, shown_at=o.now)))
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from .lsn import Position
-from .model import DATA_VOLUME, GrantAnswer, GrantRequest, Holder, LeaseObject, LeaseState, Pod, VolumeState
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod, VolumeState
+
+from .grants import GrantAnswer, GrantRequest
 from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
 from .syncset import ASYNCHRONOUS, Policy
 from .timing import Timing
+from .volumes import DATA_VOLUME
 from .wal import SEGMENT_SIZE
 
 

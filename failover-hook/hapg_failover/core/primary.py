@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import LeaseState, Member, Release, SyncRecord
+
 from . import election, labels, lease_extension, recovery, responsive, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, Promote, PutKind, Stop
 from .decision import SUSPECT_S, Step, busy
-from .lsn import Position
 from .members import is_news, next_members, with_streaming
 from .memory import Phase
-from .model import LeaseState, Member, Release, SyncRecord
 from .results import OpResult, Outcome
 
 FAILED_S = 60.0

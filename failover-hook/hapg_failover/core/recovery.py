@@ -1,4 +1,4 @@
-"""How far the local server's replay of WAL is: as it is seen without SQL, in words, and whether it still moves (docs/protocol.md, rule 5).
+"""How far the local server's replay of WAL is: as it is seen without SQL, and whether it still moves (docs/protocol.md, rule 5).
 
 A server that accepts no connection shows its replay in the title of its startup process, which names the segment it reads
 (src/backend/access/transam/xlogrecovery.c, XLogFileRead), and in the processor time that the process has used. Either counts as progress.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .lsn import Position
+from hapg_protocol.lsn import Position
+from hapg_protocol.recovery import Progress
+
 from .wal import SEGMENT_SIZE
 
 CAUGHT_UP_SEGMENTS = 4
 """A backlog of so many segments is replayed in about a second: it decides nothing."""
-_GB, _MB = 1e9, 1e6
 
 
 @dataclass(frozen=True)
@@ -30,22 +31,6 @@ class Recovery:
     moved_at: float
     begun: int | None = None
     begun_at: float = 0.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What is told of a recovery: begun, replayed and target are LSNs in bytes, rate is in bytes a second (0: not known yet)."""
-
-    begun: int
-    replayed: int
-    target: int
-    rate: int
-
-    def __str__(self) -> str:
-        done, total = max(0, self.replayed - self.begun), max(0, self.target - self.begun)
-        unit, name = (_GB, "GB") if total >= _GB else (_MB, "MB")
-        left = f", about {(self.target - self.replayed) / self.rate:.0f} s left" if self.rate else ""
-        return f"recovering, {done / unit:.1f} of {total / unit:.1f} {name}{left}"
 
 
 def update(known: Recovery | None, replayed: int | None, work: int, now: float) -> Recovery:

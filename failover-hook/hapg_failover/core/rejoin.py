@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from .lsn import Position, format_lsn
-from .model import LeaseState, Pod
+from hapg_protocol.lsn import Position, format_lsn
+from hapg_protocol.model import LeaseState, Pod
+
 from .wal import History, fork_point
 
 REWIND_TRIES = 3

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import LeaseState
+
 from .actions import Op, PutKind
-from .lsn import Position
-from .model import LeaseState
 
 
 class Outcome(Enum):

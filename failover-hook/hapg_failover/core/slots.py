@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .model import Member
+from hapg_protocol.model import Member
+
 from .observation import Slot, Streaming
 
 _FOREIGN = re.compile(r"[^a-z0-9]")

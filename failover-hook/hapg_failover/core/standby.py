@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hapg_protocol.model import LeaseState, Release, ReleaseCause
+
 from . import candidacy, cloning, election, labels, not_following, rejoin, storage, switchover, synchronous
 from .actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
 from .decision import LEASE_GONE_S, Step, busy
 from .memory import Phase
-from .model import LeaseState, Release, ReleaseCause
 from .observation import LeaseView
 from .results import OpResult, Outcome
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hapg_protocol.model import VolumeState
+
 from . import labels, storage, synchronous
 from .actions import Adopt, Announce, Seal
 from .decision import Step, busy
 from .memory import Phase
-from .model import VolumeState
 from .observation import Origin
 from .results import OpResult, Outcome
 

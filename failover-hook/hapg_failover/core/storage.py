@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .model import DATA_VOLUME, WAL_VOLUME
 from .observation import Observation
+from .volumes import DATA_VOLUME, WAL_VOLUME
 
 PROBE_FRESH_S = 2.5
 STUCK_S = 1.5

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import requests, storage
+from hapg_protocol import requests
+from hapg_protocol.model import Pod, Release, ReleaseCause
+
+from . import storage
 from .actions import Announce, Label, Prepare, ShutDown
 from .decision import Step, busy
 from .members import KEEPS_UP_BYTES
 from .memory import HandOver, Phase
-from .model import Pod, Release, ReleaseCause
 from .results import OpResult, Outcome
 
 CHECKPOINT_S = 120.0
@@ -81,7 +83,7 @@ def _begin(step: Step) -> None:
     elif not busy(step):
         chosen = choose_successor(step, request.to)
         assert chosen is not None
-        step.answer(requests.SWITCHOVER, text, request.id, "taken", f"handing over to {chosen.name}")
+        step.answer(requests.SWITCHOVER, text, request.id, requests.TAKEN, f"handing over to {chosen.name}")
         _prepare(step, HandOver(ReleaseCause.SWITCHOVER, o.now, request.id, request.to), f"switchover to {chosen.name}", CHECKPOINT_S)
 
 
@@ -292,7 +294,7 @@ def refuse(step: Step, text: str, request: str, reason: str) -> None:
     """Don't switch over, and say why: to the one who asked, and in an Event."""
     step.keep(replace(step.m.succession, handover=None, successor=None))
     step.because(f"switchover refused: {reason}")
-    if step.answer(requests.SWITCHOVER, text, request, "refused", reason):
+    if step.answer(requests.SWITCHOVER, text, request, requests.REFUSED, reason):
         step.actions.append(Announce("Warning", "SwitchoverRefused", reason))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hapg_protocol.model import LeaseState, Member, SyncRecord
+
 from .actions import Announce, SetStandbys
 from .decision import Step, busy
-from .model import LeaseState, Member, SyncRecord
 from .results import OpResult, Outcome
 from .syncset import LET_GO_AFTER_S, OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
 

@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from .model import SyncRecord
+from hapg_protocol.model import SyncRecord
 
 SHRINK_AFTER_S = 10.0
 LET_GO_AFTER_S = 3.0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hapg_protocol.model import Holder, LeaseState
+
 from .memory import Memory, Phase
-from .model import Holder, LeaseState
 from .wal import PAGE, is_page
 
 AT_ONCE = 4 << 20

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from hapg_protocol.lsn import Position, parse_lsn
+
 from .crc import crc32c
-from .lsn import Position, parse_lsn
 
 SEGMENT_SIZE = 16 * 1024 * 1024
 _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 20, 1 << 30  # xlog_internal.h, IsValidWalSegSize

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hapg.errors import HapgError
+from hapg_protocol.model import PodPatch
+from hapg_protocol.pods import merge_patch
 
 CALL_SECONDS = 15
 
@@ -64,7 +66,7 @@ class Kubectl:
 
     def annotate(self, pod: str, uid: str, annotations: Mapping[str, str | None]) -> None:
         """See Cluster."""
-        patch = json.dumps({"metadata": {"uid": uid, "annotations": dict(annotations)}})
+        patch = json.dumps(merge_patch(PodPatch(pod, uid, annotations=dict(annotations))))
         self._run("patch", "pod", pod, "--type", "merge", "--patch", patch, "--output", "name")
 
     def _run(self, *arguments: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from hapg.operate.release import FORCE, SWITCHOVER, Lease, OperateError, Pod, Release
+from hapg.operate.release import OperateError, Release
 from hapg.operate.status import best_position, current_position
+from hapg_protocol import requests
+from hapg_protocol.model import LeaseObject, LeaseState, Pod, VolumeState
 
 
 @dataclass(frozen=True)
@@ -36,99 +37,101 @@ class NoMemberYet(OperateError):
 
 def switchover(release: Release, to: str | None, request: str) -> Order:
     """Ask the primary to hand over, to `to` if it is given. Raise OperateError if that can't be, NoMemberYet if it may soon."""
-    lease = _lease(release)
-    if not lease.held:
+    state = _lease(release).state
+    if not release.held:
         raise OperateError(f"{release.name} has no primary: its Lease is free; `hapg status` says what is waited for")
     holder = release.holder
     if holder is None:
-        raise OperateError(f"{release.name} has no primary: the pod that holds the Lease, {lease.holder}, is gone")
+        raise OperateError(f"{release.name} has no primary: the pod that holds the Lease, {state.holder.pod}, is gone")
     if to is not None:
-        _check_target(release, lease, to)
-    elif not lease.members:
+        _check_target(release, state, to)
+    elif not state.members:
         raise NoMemberYet(f"{release.name} has no replica to hand over to: the Lease has no members")
-    value = {"id": request, "term": lease.term} | ({"to": to} if to is not None else {})
-    return Order(request, holder, SWITCHOVER, json.dumps(value), lease.holder, lease.term, to)
+    value = requests.Switchover(request, state.term, to).encode()
+    return Order(request, holder, requests.SWITCHOVER, value, state.holder.pod, state.term, to)
 
 
-def _check_target(release: Release, lease: Lease, to: str) -> None:
+def _check_target(release: Release, state: LeaseState, to: str) -> None:
     pod = release.pod(to)
     if pod is None:
         raise OperateError(f"--to {to}: there is no such pod; those of {release.name} are {', '.join(p.name for p in release.pods)}")
-    if to == lease.holder:
+    if to == state.holder.pod:
         raise OperateError(f"--to {to}: it is the primary already")
     if pod.deleting:
         raise OperateError(f"--to {to}: it is going away")
-    if to not in lease.members:
-        raise NoMemberYet(f"--to {to}: it isn't streaming from the primary; members are {', '.join(sorted(lease.members)) or 'none'}")
+    members = sorted(member.pod for member in state.members)
+    if to not in members:
+        raise NoMemberYet(f"--to {to}: it isn't streaming from the primary; members are {', '.join(members) or 'none'}")
 
 
 def force(release: Release, to: str | None, request: str) -> Order:
     """Promote `to`, or the pod with the most WAL, though it may not claim by itself. Raise OperateError if even that can't be."""
     lease = _lease(release)
-    if lease.held:
+    state, holder = lease.state, lease.state.holder.pod
+    if release.held:
         raise OperateError(
-            f"{lease.holder} holds the Lease and renewed it {lease.age:.1f} s ago: nobody may take it away; "
+            f"{holder} holds the Lease and renewed it {release.age:.1f} s ago: nobody may take it away; "
             f"for a planned change use `hapg switchover {release.name}`"
         )
     pod = _most_advanced(release) if to is None else release.pod(to)
     if pod is None:
         raise OperateError(f"--to {to}: there is no such pod; those of {release.name} are {', '.join(p.name for p in release.pods)}")
-    if pod.published is not None and pod.published.state != "data":
-        raise OperateError(f"--to {pod.name}: its volume is {pod.published.state} and can't be promoted")
-    if not _may_be_forced(lease, pod):
+    if pod.publication is not None and pod.publication.state is not VolumeState.DATA:
+        raise OperateError(f"--to {pod.name}: its volume is {pod.publication.state.value} and can't be promoted")
+    if not _may_be_forced(state, pod):
         raise OperateError(
-            f"--to {pod.name}: it is no member, and the Lease has run out but was not given back: {lease.holder} may still write; "
-            f"bring {lease.holder} back, or see docs/operations.md"
+            f"--to {pod.name}: it is no member, and the Lease has run out but was not given back: {holder} may still write; "
+            f"bring {holder} back, or see docs/operations.md"
         )
     if not release.knows_protocol(pod):
         raise OperateError(
-            f"--to {pod.name}: the Lease is of protocol {lease.protocol}, which its agent doesn't know; upgrade its failover image"
+            f"--to {pod.name}: the Lease is of protocol {state.protocol}, which its agent doesn't know; upgrade its failover image"
         )
     if current_position(release, pod) is None:
         raise OperateError(f"--to {pod.name}: it hasn't said where its WAL ends, so it can't be promoted yet; see `hapg status`")
-    value = json.dumps({"id": request, "term": lease.term, "leaseVersion": lease.version})
-    return Order(request, pod, FORCE, value, lease.holder, lease.term, pod.name)
+    value = requests.Force(request, state.term, lease.version).encode()
+    return Order(request, pod, requests.FORCE, value, holder, state.term, pod.name)
 
 
 def _most_advanced(release: Release) -> Pod:
-    lease = _lease(release)
-    able = [pod for pod in release.pods if _may_be_forced(lease, pod) and release.knows_protocol(pod)] or release.pods
+    state = _lease(release).state
+    able = [pod for pod in release.pods if _may_be_forced(state, pod) and release.knows_protocol(pod)] or release.pods
     known = [(position, -pod.ordinal, pod) for pod in able if (position := current_position(release, pod)) is not None]
     if not known:
         raise OperateError(f"no pod of {release.name} has said where its WAL ends: there is nothing to promote; see `hapg status`")
     return max(known, key=lambda each: each[:2])[2]
 
 
-def _may_be_forced(lease: Lease, pod: Pod) -> bool:
+def _may_be_forced(state: LeaseState, pod: Pod) -> bool:
     """Tell whether a Lease that is free is so for this pod too: one that has run out only for members (docs/protocol.md, rule 4)."""
-    volumes = {*lease.members.values(), lease.volume}
-    return lease.released is not None or pod.published is None or pod.published.volume in volumes
+    volumes = {*(member.volume for member in state.members), state.volume}
+    return state.release is not None or pod.publication is None or pod.publication.volume in volumes
 
 
 def losses(release: Release, order: Order) -> list[str]:
     """Say what may be lost by the forced promotion, as far as positions are known."""
-    lease, target = _lease(release), current_position(release, order.pod)
-    best = best_position(release)
+    state, target, best = _lease(release).state, current_position(release, order.pod), best_position(release)
+    last, released = state.holder.pod, state.release
     lines = [f"{order.pod.name} would be promoted; its WAL ends at {target}"]
     for pod in release.pods:
         position = current_position(release, pod)
         if pod.name != order.pod.name:
             lines.append(f"{pod.name}: " + (f"its WAL ends at {position}" if position is not None else "nobody knows where its WAL ends"))
-    if lease.released is not None and lease.released.position is not None:
-        lines.append(f"{lease.holder}, the last primary, was shut down at {lease.released.position}")
+    if released is not None and released.position is not None:
+        lines.append(f"{last}, the last primary, was shut down at {released.position}")
     if best is not None and target is not None and best > target:
         amount = f"{best.lsn - target.lsn} bytes of WAL" if best.timeline == target.timeline else f"what follows timeline {target.timeline}"
         lines.append(f"LOST FOR CERTAIN: {amount} up to {best}")
-    elif lease.position is not None and target is not None and lease.position.lsn > target.lsn:
-        amount = f"{lease.position.lsn - target.lsn} bytes of WAL"
-        lines.append(f"LOST FOR CERTAIN: {amount} that {lease.holder}, the last primary, had when it renewed the Lease last")
-    holder = release.pod(lease.holder)
-    if (holder is None or current_position(release, holder) is None) and (lease.released is None or lease.released.position is None):
-        lines.append(f"POSSIBLY LOST: whatever {lease.holder}, the last primary, has acknowledged and {order.pod.name} hasn't received")
+    elif state.position is not None and target is not None and state.position.lsn > target.lsn:
+        amount = f"{state.position.lsn - target.lsn} bytes of WAL"
+        lines.append(f"LOST FOR CERTAIN: {amount} that {last}, the last primary, had when it renewed the Lease last")
+    holder = release.pod(last)
+    if (holder is None or current_position(release, holder) is None) and (released is None or released.position is None):
+        lines.append(f"POSSIBLY LOST: whatever {last}, the last primary, has acknowledged and {order.pod.name} hasn't received")
     return lines
 
 
-def _lease(release: Release) -> Lease:
+def _lease(release: Release) -> LeaseObject:
     if release.lease is None:
         raise OperateError(f"{release.name} has no Lease: its members are still finding out who has the data; see `hapg status`")
     return release.lease
@@ -136,26 +139,28 @@ def _lease(release: Release) -> Lease:
 
 def progress(release: Release, order: Order) -> Progress:
     """Say how far `order` has come. Raise OperateError once it has failed."""
-    lease = _lease(release)
-    pod = release.pod(order.pod.name)
-    answer = pod.answer if pod is not None and pod.answer.get("id") == order.id else {}
-    if answer.get("outcome") == "refused":
-        raise OperateError(f"{order.pod.name} refused: {answer.get('reason')}")
-    if lease.term > order.term:
-        return _after_the_claim(release, lease, order)
-    if lease.released is not None and order.annotation == SWITCHOVER:
-        return Progress(f"{lease.holder} is shut down; waiting for {lease.released.successor or 'a member'} to claim the Lease")
-    if answer:
-        return Progress(f"{order.pod.name}: {answer.get('reason')}")
+    state = _lease(release).state
+    answer = release.answers.get(order.pod.name)
+    if answer is not None and answer.id != order.id:
+        answer = None
+    if answer is not None and answer.outcome == requests.REFUSED:
+        raise OperateError(f"{order.pod.name} refused: {answer.reason}")
+    if state.term > order.term:
+        return _after_the_claim(release, state, order)
+    if state.release is not None and order.annotation == requests.SWITCHOVER:
+        return Progress(f"{state.holder.pod} is shut down; waiting for {state.release.successor or 'a member'} to claim the Lease")
+    if answer is not None:
+        return Progress(f"{order.pod.name}: {answer.reason}")
     return Progress(f"waiting for {order.pod.name} to answer")
 
 
-def _after_the_claim(release: Release, lease: Lease, order: Order) -> Progress:
-    if order.annotation == SWITCHOVER and lease.holder == order.holder:
-        raise OperateError(f"the hand-over came to nothing: {lease.holder} has claimed the Lease again, under term {lease.term}")
-    if order.target is not None and lease.holder != order.target:
-        raise OperateError(f"{lease.holder} has claimed the Lease under term {lease.term}, not {order.target}; see `hapg status`")
+def _after_the_claim(release: Release, state: LeaseState, order: Order) -> Progress:
+    holds, term = state.holder.pod, state.term
+    if order.annotation == requests.SWITCHOVER and holds == order.holder:
+        raise OperateError(f"the hand-over came to nothing: {holds} has claimed the Lease again, under term {term}")
+    if order.target is not None and holds != order.target:
+        raise OperateError(f"{holds} has claimed the Lease under term {term}, not {order.target}; see `hapg status`")
     holder = release.holder
     if holder is None or holder.role != "primary":
-        return Progress(f"{lease.holder} holds the Lease under term {lease.term}; waiting for its label")
-    return Progress(f"{lease.holder} is the primary under term {lease.term}; it was {order.holder}", done=True)
+        return Progress(f"{holds} holds the Lease under term {term}; waiting for its label")
+    return Progress(f"{holds} is the primary under term {term}; it was {order.holder}", done=True)

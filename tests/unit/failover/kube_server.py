@@ -15,8 +15,8 @@ from kubernetes.client import Configuration
 
 from hapg_failover.adapters.kube.client import Kube
 from hapg_failover.adapters.kube.scope import Scope
-from hapg_failover.core import lease as lease_codec
-from hapg_failover.core.model import Holder, LeaseState
+from hapg_protocol import lease as lease_codec
+from hapg_protocol.model import Holder, LeaseState
 
 SCOPE = Scope("ns", "db", {"app": "db", "tier": "x"}, "role", "db-0", "uid-0")
 STATE = LeaseState(Holder("db-0", "uid-0"), 3, 5.5)

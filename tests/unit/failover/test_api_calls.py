@@ -9,10 +9,10 @@ from typing import Any, cast
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.api_calls import ApiCalls
 from hapg_failover.core.actions import PutKind, PutLease
-from hapg_failover.core.model import Holder, LeaseObject, LeaseState, VolumeState
 from hapg_failover.core.timing import Timing
 from hapg_failover.events import Event, VolumeFacts
 from hapg_failover.world import World
+from hapg_protocol.model import Holder, LeaseObject, LeaseState, VolumeState
 
 LEASE = LeaseObject("70", LeaseState(Holder("pg-0", "u0"), 1, 6.0, "system"))
 LIMIT_S = 10.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hapg_failover.core.decide import decide
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
-from hapg_failover.core.model import Member, Pod
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Member, Pod
 from tests.memories import changed
 from tests.unit.failover.test_decide import HELD, NOW, POD, RELEASED, SAID, lease, seen
 from tests.unit.failover.test_forced_failover import SEALED

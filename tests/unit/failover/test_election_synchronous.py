@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core.election import Candidate, claim, judge, judge_resume
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, SyncRecord, VolumeState
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, SyncRecord, VolumeState
 
 MEMBERS = (Member("pg-1", "v1"), Member("pg-2", "v2"), Member("pg-3", "v3"))
 LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, MEMBERS, sync=SyncRecord(1, ("v1", "v2")))

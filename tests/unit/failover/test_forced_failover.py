@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import requests
 from hapg_failover.core.actions import Annotate, Announce
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.forced_failover import judge, what_is_lost
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
-from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Release, VolumeState
+from hapg_protocol import requests
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, Member, Pod, Release, VolumeState
 from tests.memories import changed
 from tests.unit.failover import test_decide
 from tests.unit.failover.test_decide import (

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from hapg_failover.core.actions import Op, Publish, Run
 from hapg_failover.core.decide import decide
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
-from hapg_failover.core.model import Release
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Release
 from tests.memories import changed
 from tests.orders import said
 

@@ -24,13 +24,14 @@ from hapg_failover.adapters.probes import Answers, Probes
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.core.actions import AnswerGrant, AskGrants, PutLease, WriteDeadline
 from hapg_failover.core.decide import decide
+from hapg_failover.core.grants import GrantAnswer, GrantRequest
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, Pod
 from hapg_failover.core.observation import LeaseView, Observation
 from hapg_failover.core.results import PutOutcome, PutResult
 from hapg_failover.core.tail import TailRequest
 from hapg_failover.events import Event, PeerAnswered, PeerAsked, VolumeFacts
 from hapg_failover.grants import LIMIT_S, Grants
+from hapg_protocol.model import Holder, Pod
 from tests.memories import changed
 
 from .test_decide import FOLLOWING, MINE, OTHER, PRIMARY, SAID, seen

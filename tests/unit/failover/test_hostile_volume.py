@@ -17,9 +17,10 @@ from hapg_failover.adapters.supervisor import SupervisorFiles
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import read_volume
 from hapg_failover.core.control import parse_controldata
-from hapg_failover.core.lsn import Position, parse_lsn
-from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
+from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.wal import parse_history, parse_lastrecord, parse_waldump_end
+from hapg_protocol.lsn import Position, parse_lsn
+from hapg_protocol.model import VolumeState
 
 SECRET = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ik" + "A" * 900 + ".SIGNATURE"
 NAME = "wal.11111111-2222-3333-4444-555555555555"

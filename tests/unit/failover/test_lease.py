@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapg_failover.core import lease, pods, publication
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseState, Member, Pod, PodPatch, Publication, Release, SyncRecord, VolumeState
-from hapg_failover.core.recovery import Progress
+from hapg_protocol import lease, pods, publication
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, Member, Pod, PodPatch, Publication, Release, SyncRecord, VolumeState
+from hapg_protocol.recovery import Progress
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 texts = st.text(max_size=20)

@@ -9,10 +9,11 @@ import pytest
 from hapg_failover.core.actions import Announce, AnswerGrant, AskGrants, Op, PutKind, WriteDeadline
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
+from hapg_failover.core.grants import GrantAnswer, GrantRequest
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import GrantAnswer, GrantRequest, Holder, LeaseObject, Member, Pod, Release
 from hapg_failover.core.observation import Observation
 from hapg_failover.core.results import PutOutcome, PutResult
+from hapg_protocol.model import Holder, LeaseObject, Member, Pod, Release
 from tests.memories import changed
 
 from .test_decide import FOLLOWING, HELD, MINE, NOW, OTHER, POD, PRIMARY, SAID, SEALED, lease, remembered, seen

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core.lease_view import is_older, see, went_back, without_lease
-from hapg_failover.core.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, Publication, VolumeState
 from hapg_failover.core.observation import LeaseView
+from hapg_protocol.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, Publication, VolumeState
 
 GAP = 3.2
 STATE = LeaseState(Holder("pg-0", "u0"), 1, 6.0, "system")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hapg_failover.core.members import next_members
-from hapg_failover.core.model import Member, Pod, Publication, VolumeState
 from hapg_failover.core.observation import Streaming
+from hapg_protocol.model import Member, Pod, Publication, VolumeState
 
 NOW = 1000.0
 HEAD = 4 << 30

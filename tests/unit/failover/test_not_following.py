@@ -11,10 +11,11 @@ from hapg_failover.core.actions import Annotate, Announce, Op
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Apart, Memory, Phase
-from hapg_failover.core.model import Member
 from hapg_failover.core.observation import Observation
-from hapg_failover.core.recovery import Progress
 from hapg_failover.core.results import OpResult, Outcome
+from hapg_protocol import pods
+from hapg_protocol.model import Member
+from hapg_protocol.recovery import Progress
 from tests.memories import changed
 
 from .test_decide import FOLLOWING, HELD, ME, NOW, POD, PRIMARY, SEALED, lease, seen
@@ -30,7 +31,7 @@ def told(decision: Decision) -> list[str]:
 
 def shown(decision: Decision) -> list[str | None]:
     pairs = [pair for a in decision.actions if isinstance(a, Annotate) for pair in a.annotations]
-    return [value for name, value in pairs if name == not_following.ANNOTATION]
+    return [value for name, value in pairs if name == pods.NOT_FOLLOWING]
 
 
 def apart(m: Memory, since: float = NOW - 21.0, **changes: object) -> Memory:

@@ -10,11 +10,11 @@ from hapg_failover.core import origin
 from hapg_failover.core.actions import Announce, Op, Publish, Run
 from hapg_failover.core.decide import decide
 from hapg_failover.core.memory import Phase
-from hapg_failover.core.model import VolumeState
 from hapg_failover.core.observation import LeaseView, Observation, Origin
 from hapg_failover.core.results import Outcome
 from hapg_failover.events import VolumeFacts
 from hapg_failover.world import World
+from hapg_protocol.model import VolumeState
 
 from .test_decide import HELD, NOW, RELEASED, answered, kinds, lease, remembered, seen
 

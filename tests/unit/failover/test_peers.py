@@ -13,9 +13,10 @@ import pytest
 from hapg_failover.adapters import peers
 from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode, peer_key
 from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError
-from hapg_failover.core.model import GrantRequest, Holder
+from hapg_failover.core.grants import GrantRequest
 from hapg_failover.core.password import Passwords
 from hapg_failover.core.tail import TailRequest
+from hapg_protocol.model import Holder
 
 KEY = peer_key("secret")
 REQUEST = GrantRequest(Holder("pg-0", "u0"), 5, 3, 1.6)

@@ -8,14 +8,14 @@ from typing import Any
 from hapg_failover.core.actions import Announce, Checkpoint, Kill, Label, Op, PutKind, PutLease, Run, WriteDeadline
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Step
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Publication, VolumeState
 from hapg_failover.core.observation import Greeting, LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.core.switchover import choose_successor
 from hapg_failover.core.timing import Timing
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, Member, Pod, Publication, VolumeState
 from tests.memories import changed, remembering
 
 NOW = 1000.0

@@ -6,20 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import lease as codec
-from hapg_failover.core import publication as said
 from hapg_failover.core.actions import Announce, Kill, Op, PutKind, PutLease, Run
 from hapg_failover.core.decide import decide
 from hapg_failover.core.election import Candidate, judge
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
-from hapg_failover.core.model import Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
 from hapg_failover.core.observation import LeaseView, Observation
-from hapg_failover.core.recovery import Progress, Recovery, progress, update
+from hapg_failover.core.recovery import Recovery, progress, update
 from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
 from hapg_failover.replay_progress import parse
 from hapg_failover.supervisor_commands import OperationFailed
+from hapg_protocol import lease as codec
+from hapg_protocol import publication as said
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
+from hapg_protocol.recovery import Progress
 from tests.memories import changed, remembering
 
 NOW = 1000.0

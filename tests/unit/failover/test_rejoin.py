@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.rejoin import Way, plan
+from hapg_protocol.lsn import Position
 
 HISTORY = ((1, 0x1000), (2, 0x2000))
 

@@ -13,12 +13,12 @@ from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Marker, SqlError
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Clone, Follow, Op, Order, Rewind, Run, Seal, Start
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import VolumeState
 from hapg_failover.core.results import OpResult, Outcome
 from hapg_failover.inspection import Inspection
 from hapg_failover.operations import Operation, Tools
 from hapg_failover.supervisor_commands import OperationFailed
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import VolumeState
 
 HOST = "10.0.0.1"
 CONTROLDATA = """\

@@ -8,8 +8,8 @@ import pytest
 
 from hapg_failover.core.actions import PutKind, WriteDeadline
 from hapg_failover.core.decide import decide
-from hapg_failover.core.model import LeaseState
 from hapg_failover.core.results import PutOutcome, PutResult
+from hapg_protocol.model import LeaseState
 from tests.memories import changed
 
 from .test_decide import MINE, NOW, PRIMARY, kinds, lease, seen

@@ -10,11 +10,11 @@ import pytest
 
 from hapg_failover.adapters.ports import Sender, ServerStatus
 from hapg_failover.adapters.threads import Threads
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
-from hapg_failover.core.model import DATA_VOLUME
+from hapg_failover.core.volumes import DATA_VOLUME
 from hapg_failover.events import ConfigurationTried, Event, Greeted
 from hapg_failover.server_probes import ServerProbes
+from hapg_protocol.lsn import Position
 
 
 class Looked:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hapg_failover.core import slots
-from hapg_failover.core.model import Member
 from hapg_failover.core.observation import Slot, Streaming
 from hapg_failover.core.slots import Change
+from hapg_protocol.model import Member
 
 ONE, TWO = Slot("pg_1", True), Slot("pg_2", False)
 

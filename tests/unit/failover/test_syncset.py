@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from hapg_failover.core.model import SyncRecord
 from hapg_failover.core.syncset import (
     OFF,
     Move,
@@ -24,6 +23,7 @@ from hapg_failover.core.syncset import (
     next_move,
     shortfall,
 )
+from hapg_protocol.model import SyncRecord
 
 STRICT, PREFERRED = Policy(1), Policy(1, strict=False)
 

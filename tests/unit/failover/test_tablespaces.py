@@ -13,10 +13,10 @@ from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import Announce
 from hapg_failover.core.decide import decide
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import VolumeState
 from hapg_failover.events import VolumeFacts
 from hapg_failover.server_probes import ServerProbes
 from hapg_failover.world import World
+from hapg_protocol.model import VolumeState
 from tests.memories import changed
 
 from .test_decide import FOLLOWING, MINE, NOW, PRIMARY, lease, remembered, seen

@@ -13,9 +13,9 @@ from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.actions import DeadHolder, Run, Seal
 from hapg_failover.core.decide import decide
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import LeaseState, Release
 from hapg_failover.core.tail import TailRequest, genuine, may_give
 from hapg_failover.core.wal import PAGE, segment_name
+from hapg_protocol.model import LeaseState, Release
 
 from .test_decide import FOLLOWING, HELD, ME, OTHER, RELEASED, lease, seen
 

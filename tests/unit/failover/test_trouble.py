@@ -11,10 +11,11 @@ from hapg_failover.core.actions import Annotate, Announce, ChangeSlots, Kill, Op
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, Member, Pod, Publication, VolumeState
 from hapg_failover.core.observation import Observation, Slot
 from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.wal import SEGMENT_SIZE
+from hapg_protocol.model import Member, Pod, Publication, VolumeState
 from tests.memories import changed
 from tests.orders import said
 

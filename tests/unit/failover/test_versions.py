@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import election, lease, publication
+from hapg_failover.core import election
 from hapg_failover.core.actions import Announce, PutLease
 from hapg_failover.core.decide import decide
 from hapg_failover.core.decision import Decision
-from hapg_failover.core.lsn import Position
 from hapg_failover.core.memory import Phase
-from hapg_failover.core.model import LeaseState, Pod, Publication, VolumeState
 from hapg_failover.core.observation import LeaseView
+from hapg_protocol import lease, publication
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import LeaseState, Pod, Publication, VolumeState
 from tests.memories import changed
 from tests.unit.failover import test_decide
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, MINE, NOW, POD, PRIMARY, RELEASED, SAID, kinds, remembered, seen

@@ -16,8 +16,9 @@ import pytest
 from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import read_volume
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import DATA_VOLUME, WAL_VOLUME, VolumeState
+from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import VolumeState
 
 from .test_wal import whole_record
 

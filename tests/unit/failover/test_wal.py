@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from hapg_failover.core.control import parse_control_file, parse_controldata
 from hapg_failover.core.crc import crc32c
-from hapg_failover.core.lsn import Position, parse_lsn
 from hapg_failover.core.wal import (
     SEGMENT_SIZE,
     Record,
@@ -26,6 +25,7 @@ from hapg_failover.core.wal import (
     record_may_exist,
     segment_name,
 )
+from hapg_protocol.lsn import Position, parse_lsn
 
 CONTROLDATA = """\
 pg_control version number:            1300

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hapg_failover.core.control import ControlData, parse_control_file, parse_controldata
-from hapg_failover.core.lsn import format_lsn, parse_lsn
 from hapg_failover.core.wal import (
     WalEnd,
     end_before_segment,
@@ -23,6 +22,7 @@ from hapg_failover.core.wal import (
     record_may_exist,
     segment_name,
 )
+from hapg_protocol.lsn import format_lsn, parse_lsn
 
 from .conftest import SEGMENT_SIZE, Server
 

@@ -15,8 +15,8 @@ import pytest
 from hapg_failover.adapters.kube import watch as watching
 from hapg_failover.adapters.kube.connections import Connections
 from hapg_failover.adapters.kube.watch import Watcher
-from hapg_failover.core import lease as lease_codec
-from hapg_failover.core.model import LeaseObject, Pod
+from hapg_protocol import lease as lease_codec
+from hapg_protocol.model import LeaseObject, Pod
 from tests.unit.failover.kube_server import LEASE, LONG, SCOPE, STATE, Answer, Api, refuses
 
 

@@ -9,13 +9,13 @@ import pytest
 from hapg_failover.adapters.ports import Hello
 from hapg_failover.core.causes import PromotionCause, cause_of
 from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.model import Holder, LeaseObject, LeaseState, Pod, Release, ReleaseCause, VolumeState
 from hapg_failover.core.observation import LeaseView
-from hapg_failover.core.recovery import Progress
 from hapg_failover.core.timing import Timing
 from hapg_failover.events import LeaseSeen, PodSeen, PodsListed, SupervisorSaid, VolumeFacts
 from hapg_failover.metrics import render
 from hapg_failover.world import GONE_KEPT, World
+from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod, Release, ReleaseCause, VolumeState
+from hapg_protocol.recovery import Progress
 from tests.memories import remembering
 
 TIMING = Timing()

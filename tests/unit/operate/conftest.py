@@ -10,11 +10,11 @@ from typing import Any
 
 from hapg.operate import release
 from hapg.operate.release import Release
-from hapg_failover.core import lease as lease_codec
-from hapg_failover.core import publication as publication_codec
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseState, Member, Publication, VolumeState
-from hapg_failover.core.model import Release as Released
+from hapg_protocol import lease as lease_codec
+from hapg_protocol import publication as publication_codec
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, Member, Publication, VolumeState
+from hapg_protocol.model import Release as Released
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 VERSION = "50"

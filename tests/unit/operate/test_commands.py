@@ -13,8 +13,8 @@ import pytest
 from hapg.cli import main
 from hapg.operate import arguments, waiting
 from hapg.operate.kubectl import KubectlError
-from hapg_failover.core import requests
-from hapg_failover.core.model import Holder
+from hapg_protocol import requests
+from hapg_protocol.model import Holder
 from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, lease, pod, pods, said
 
 Use = Callable[[FakeCluster], FakeCluster]

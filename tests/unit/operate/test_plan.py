@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +9,10 @@ import pytest
 
 from hapg.operate import plan
 from hapg.operate.release import OperateError
-from hapg_failover.core import requests
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseState, VolumeState
-from hapg_failover.core.model import Release as Released
+from hapg_protocol import requests
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, VolumeState
+from hapg_protocol.model import Release as Released
 from tests.unit.operate.conftest import GIVEN_BACK, HELD, VERSION, FakeCluster, lease, pod, pods, said
 
 FREE = replace(HELD, release=GIVEN_BACK)
@@ -189,4 +188,6 @@ def test_progress_of_a_forced_failover() -> None:
 
 
 def test_the_values_are_json_objects_of_the_contract() -> None:
-    assert json.loads(plan.switchover(FakeCluster().read(), None, "id").value) == {"id": "id", "term": 7}
+    assert plan.switchover(FakeCluster().read(), None, "id").value == '{"id": "id", "term": 7}'
+    assert plan.switchover(FakeCluster().read(), "pg-2", "id").value == '{"id": "id", "term": 7, "to": "pg-2"}'
+    assert plan.force(FakeCluster(WAITING, lease(FREE)).read(), None, "id").value == '{"id": "id", "term": 7, "leaseVersion": "50"}'

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from hapg.operate import release, status
 from hapg.operate.release import OperateError
-from hapg_failover.core.lsn import Position
-from hapg_failover.core.model import Holder, LeaseState, VolumeState
-from hapg_failover.core.model import Release as Released
-from hapg_failover.core.recovery import Progress
+from hapg_protocol.lsn import Position
+from hapg_protocol.model import Holder, LeaseState, VolumeState
+from hapg_protocol.model import Release as Released
+from hapg_protocol.recovery import Progress
 from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, config, lease, pod, pods, said
 
 GONE = replace(HELD, holder=Holder("pg-0", "another"))
@@ -127,9 +128,9 @@ def test_a_position_holds_under_the_leases_present_version_only() -> None:
     assert status.current_position(old, old.pods[2]) is None
 
 
-def test_an_unreadable_annotation_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_annotation_is_none() -> None:
     seen = FakeCluster([pod(0, "primary"), pod(1, publication="{", answer="[]")]).read()
-    assert (seen.pods[1].published, seen.pods[1].answer) == (None, {})
+    assert (seen.pods[1].publication, seen.answers) == (None, {})
 
 
 def test_other_pods_of_the_selection_are_left_out() -> None:
@@ -146,8 +147,25 @@ def test_a_release_that_is_not_there() -> None:
 def test_a_lease_of_somebody_else() -> None:
     strange = lease()
     strange["metadata"]["annotations"] = {}
-    with pytest.raises(OperateError, match="release pg: what the cluster shows of it can't be read: KeyError"):
+    with pytest.raises(
+        OperateError, match="release pg: what the cluster shows of it can't be read: Lease pg has no annotation ha-postgres/state"
+    ):
         release.read(FakeCluster(lease=strange), "pg", NOW)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"metadata": {"annotations": {"ha-postgres/state": "{}"}}}, "ha-postgres/state.holder: missing"),
+        ({"spec": None}, "spec.renewTime: missing"),
+        ({"spec": {"renewTime": "soon"}}, "spec.renewTime: Invalid isoformat string: 'soon'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_unreadable_lease_is_an_error_with_the_fields_name(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(OperateError) as caught:
+        release.read(FakeCluster(lease=lease() | wrong), "pg", NOW)
+    assert str(caught.value) == f"release pg: what the cluster shows of it can't be read: {words}"
 
 
 def test_a_volume_without_data_is_shown_without_a_position() -> None:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from ...core import lease as lease_codec
-from ...core import pods as pod_codec
-from ...core.model import LeaseObject, LeaseState, Pod, PodPatch
+from hapg_protocol import lease as lease_codec
+from hapg_protocol import pods as pod_codec
+from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
+
 from ..ports import ApiError, ApiUnavailable, Conflict, NotFound
 from .connections import COMPONENT, Call, Connections, Requests
 from .scope import Scope

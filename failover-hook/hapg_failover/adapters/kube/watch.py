@@ -10,9 +10,10 @@ from typing import Any
 
 import urllib3
 
-from ...core import lease as lease_codec
-from ...core import pods as pod_codec
-from ...core.model import LeaseObject, Pod
+from hapg_protocol import lease as lease_codec
+from hapg_protocol import pods as pod_codec
+from hapg_protocol.model import LeaseObject, Pod
+
 from ..ports import ApiError
 from .connections import Connections, Requests
 from .scope import Scope

@@ -6,8 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import configuration, not_following, publication, requests
+from . import publication, requests
 from .model import Pod, PodPatch, Publication
+from .requests import Answer
+
+REFUSED = "ha-postgres/refused"
+NOT_FOLLOWING = "ha-postgres/not-following"
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
@@ -35,8 +39,8 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         grace=metadata.get("deletionGracePeriodSeconds"),
         switchover=annotations.get(requests.SWITCHOVER),
         force=annotations.get(requests.FORCE),
-        refused=annotations.get(configuration.ANNOTATION),
-        not_following=annotations.get(not_following.ANNOTATION),
+        refused=annotations.get(REFUSED),
+        not_following=annotations.get(NOT_FOLLOWING),
     )
 
 
@@ -45,6 +49,17 @@ def _publication(text: str | None) -> Publication | None:
         return None
     try:
         return publication.decode(text)
+    except ValueError:
+        return None
+
+
+def answer(pod: Mapping[str, Any]) -> Answer | None:
+    """Return what a pod of the API has answered to the last request. An unreadable answer counts as none."""
+    text = ((pod.get("metadata") or {}).get("annotations") or {}).get(requests.ANSWER)
+    if text is None:
+        return None
+    try:
+        return requests.read_answer(text)
     except ValueError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from .json_fields import Fields, dump
@@ -9,6 +10,7 @@ from .json_fields import Fields, dump
 SWITCHOVER = "ha-postgres/switchover"
 FORCE = "ha-postgres/force"
 ANSWER = "ha-postgres/answer"
+TAKEN, REFUSED = "taken", "refused"
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,10 @@ class Switchover:
     term: int
     to: str | None = None
 
+    def encode(self) -> str:
+        """Return the annotation's value."""
+        return json.dumps({"id": self.id, "term": self.term} | ({} if self.to is None else {"to": self.to}))
+
 
 @dataclass(frozen=True)
 class Force:
@@ -27,6 +33,19 @@ class Force:
     id: str
     term: int
     version: str
+
+    def encode(self) -> str:
+        """Return the annotation's value."""
+        return json.dumps({"id": self.id, "term": self.term, "leaseVersion": self.version})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the pod says to the request `id`. outcome: TAKEN, REFUSED, or what a newer version says; reason: in words, for people."""
+
+    id: str
+    outcome: str
+    reason: str
 
 
 def switchover(text: str) -> Switchover:
@@ -42,5 +61,11 @@ def force(text: str) -> Force:
 
 
 def answer(request: str, outcome: str, reason: str) -> str:
-    """Return the value of the annotation that answers `request`. outcome: taken or refused."""
+    """Return the value of the annotation that answers `request`. outcome: TAKEN or REFUSED."""
     return dump({"id": request, "outcome": outcome, "reason": reason})
+
+
+def read_answer(text: str) -> Answer:
+    """Return the answer that the annotation's value holds. Raise ValueError, with the field's name, if it is unreadable."""
+    fields = Fields.parse(text, ANSWER)
+    return Answer(fields.text("id"), fields.text("outcome"), fields.text("reason"))

@@ -1,6 +1,6 @@
 """The Lease as JSON: the annotation holds the whole state, the spec repeats what Kubernetes has fields for.
 
-Only the annotation is read back: spec is for people and tools. A Lease whose annotation can't be read is an error and not
+Only the annotation is read back by agents: spec is for people and tools. A Lease whose annotation can't be read is an error and not
 an empty state, for an empty member list would mean 'no fence'. Its fields that this agent doesn't know are written back as they were read;
 those inside another field are replaced with it.
 """
@@ -130,6 +130,15 @@ def from_object(lease: Mapping[str, Any]) -> LeaseObject:
     if not isinstance(text, str):
         raise ValueError(f"Lease {metadata.get('name')} has no annotation {ANNOTATION}")
     return LeaseObject(str(metadata.get("resourceVersion", "")), decode(text))
+
+
+def renewed_at(lease: Mapping[str, Any]) -> datetime:
+    """Return when a Lease of the API was renewed last, by its holder's clock. Raise ValueError, with the field's name, if it is no time."""
+    text = Fields(lease.get("spec") or {}, "spec").text("renewTime")
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError as error:
+        raise ValueError(f"spec.renewTime: {error}") from error
 
 
 def to_object(state: LeaseState, name: str, labels: Mapping[str, str], now: datetime, previous: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the members of a release say to each other: the Lease's state, publications, pods.
 
-Everything here is a frozen value. `core.lease` and `core.publication` encode them; the rules are in docs/protocol.md.
+Everything here is a frozen value. `lease` and `publication` encode them; the rules are in docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from .recovery import Progress
 
 PROTOCOL = 1
 """The number of the protocol that this agent speaks (docs/protocol.md, rule 15)."""
-
-DATA_VOLUME = "data volume"
-WAL_VOLUME = "WAL volume"
 
 
 class VolumeState(Enum):
@@ -172,31 +169,6 @@ class Publication:
 
 
 NO_LEASE = "none"
-
-
-@dataclass(frozen=True)
-class GrantRequest:
-    """The holder asks a member not to claim for a while, because it can't renew (docs/protocol.md, rule 8).
-
-    serial grows with each request of a term; seconds: how long the holder goes on, from the send of this request.
-    """
-
-    holder: Holder
-    term: int
-    serial: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class GrantAnswer:
-    """What the member with that volume said to request `serial` of `term`. sent_at: boot time of the holder before it asked."""
-
-    volume: str
-    term: int
-    serial: int
-    granted: bool
-    reason: str
-    sent_at: float
 
 
 @dataclass(frozen=True)
