@@ -49,7 +49,7 @@ COPY_STALL_S = 3600.0
 PROMOTE_OFTEN_S = 2.0
 PROMOTE_POLL_S = 0.01
 PROMOTE_SELDOM_POLL_S = 0.1
-CHECKPOINT_S = 30.0
+SOURCE_CHECKPOINT_S = 30.0
 CHECKPOINT_LOOK_S = 0.2
 REMOTE_S = 5.0
 SHORT_CHECKPOINT_S = 0.25
@@ -382,7 +382,7 @@ class Operation:
 
     def _wait_for_checkpoint(self, order: Rewind) -> None:
         """pg_rewind takes the primary's timeline from its last checkpoint; a primary makes one a second after its promotion."""
-        end = self._tools.runtime.now() + CHECKPOINT_S
+        end = self._tools.runtime.now() + SOURCE_CHECKPOINT_S
         while (timeline := self._tools.sql.remote_checkpoint(order.host, self._tools.port, REMOTE_S)) != order.timeline:
             if self._tools.runtime.now() > end:
                 raise OperationFailed(f"the primary's last checkpoint is on timeline {timeline}, not yet on {order.timeline}")
@@ -524,7 +524,7 @@ class Operation:
                 raise OperationFailed(problem)
             self._tools.runtime.sleep(0.02)
         if setting.k and not order.waited:
-            sql.checkpoint(CHECKPOINT_S)
+            sql.checkpoint(SOURCE_CHECKPOINT_S)
         return self._result(Outcome.OK, str(setting), sql.status(STATUS_S).position)
 
     def _adopt(self) -> OpResult:

@@ -8,7 +8,7 @@ from .adapters.ports import Logger, Runtime, Sql, SqlError
 from .workers import Worker
 
 SLOTS_S = 5.0
-CHECKPOINT_S = 600.0
+CHECKPOINT_LIMIT_S = 600.0
 
 
 class ServerMaintenance:
@@ -33,7 +33,7 @@ class ServerMaintenance:
     def _checkpoint(self) -> None:
         begun = self._runtime.now()
         try:
-            self._sql.checkpoint(CHECKPOINT_S)
+            self._sql.checkpoint(CHECKPOINT_LIMIT_S)
             self._log("info", "checkpoint", "the new timeline has a checkpoint", seconds=round(self._runtime.now() - begun, 3))
         except SqlError as error:
             self._log("warning", "checkpoint", str(error))

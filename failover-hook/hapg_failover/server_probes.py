@@ -11,6 +11,7 @@ from .configuration import Watch
 from .core import responsive, storage
 from .core.memory import Phase
 from .core.observation import Greeting
+from .core.timing import SILENT_S
 from .events import ConfigurationTried, DiskProbed, Event, Greeted, ServerLooked
 from .settings import Settings
 from .workers import Due, every
@@ -111,7 +112,7 @@ class ServerProbes:
         def tell(greeting: Greeting) -> None:
             self._report(Greeted(greeting), responsive.trouble(greeting, begun) is not None)
 
-        answer = self._sql.greet(responsive.SILENT_S, lambda silent: tell(Greeting(begun, silent=silent)))
+        answer = self._sql.greet(SILENT_S, lambda silent: tell(Greeting(begun, silent=silent)))
         self._refusing = self._refusing + GREET_S if answer == NOT_NOW else 0.0
         if answer is not None:
             crowded = answer == TOO_MANY and self._volume.production() is not None

@@ -17,6 +17,7 @@ from .core.memory import Memory
 from .core.observation import ANSWERED, Greeting, LeaseView, Observation, Origin, Slot, Streaming
 from .core.recovery import Recovery
 from .core.results import OpResult, PutResult, RecordCheck
+from .core.timing import HEARTBEAT_FRESH_S
 from .core.volumes import DATA_VOLUME
 from .core.wal import SEGMENT_SIZE
 from .events import (
@@ -44,7 +45,6 @@ from .events import (
 from .settings import Identity
 
 GONE_KEPT = 64
-FRESH_S = 0.7
 BLIND_S = 5.0
 
 
@@ -284,4 +284,4 @@ class World:
 
 def is_fresh(heartbeat: Heartbeat | None, now: float) -> bool:
     """Tell whether the supervisor's word is fresh. now: boot time."""
-    return heartbeat is not None and now - heartbeat.uptime < FRESH_S
+    return heartbeat is not None and now - heartbeat.uptime < HEARTBEAT_FRESH_S

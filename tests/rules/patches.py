@@ -323,7 +323,7 @@ def full_primary_stays(patch: pytest.MonkeyPatch) -> None:
 
 
 def full_primary_goes_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(storage, "FULL_S", 0.0)
+    patch.setattr(switchover, "FULL_S", 0.0)
 
 
 def suspects_last(patch: pytest.MonkeyPatch) -> None:

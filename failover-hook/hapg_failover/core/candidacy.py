@@ -9,13 +9,10 @@ from hapg_protocol.model import LeaseState
 
 from . import causes, election, forced_failover, lease_extension, storage
 from .actions import PutKind, ReadLease
-from .decision import LEASE_GONE_S, SUSPECT_S, Step
+from .decision import Step
 from .election import Candidate, Verdict
 from .memory import Phase
-
-PODS_FRESH_S = 1.5
-RUN_OUT_READ_S = 0.3
-BLOCKED_PATIENCE_S = 10.0
+from .timing import BLOCKED_PATIENCE_S, LEASE_GONE_S, NO_LEASE_WAIT_S, PODS_FRESH_S, RUN_OUT_READ_S, SUSPECT_S
 
 
 def stand(step: Step, s: LeaseState) -> None:
@@ -176,7 +173,7 @@ def resume(step: Step) -> None:
     strict = o.policy.k > 0 or (last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)})
     verdict = election.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)
     if not verdict.claim:
-        if verdict.blocked and waited >= election.NO_LEASE_WAIT_S:
+        if verdict.blocked and waited >= NO_LEASE_WAIT_S:
             step.tell("NoEligibleCandidate", verdict.reason)
         step.because(verdict.reason)
         return

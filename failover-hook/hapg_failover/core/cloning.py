@@ -15,8 +15,8 @@ from .decision import Step, busy
 from .memory import Phase
 from .observation import Origin
 from .results import OpResult, Outcome
+from .timing import BOOTSTRAP_PATIENCE_S
 
-BOOTSTRAP_PATIENCE_S = 30.0
 COPY_HELP = (
     "It isn't used, and is cloned anew once there is a primary; if its data is wanted, make a file `accept` beside pgdata, delete the pod"
 )

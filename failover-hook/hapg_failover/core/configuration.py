@@ -7,8 +7,9 @@ from dataclasses import replace
 from hapg_protocol import pods
 
 from .actions import Announce
-from .decision import TELL_AGAIN_S, Step
+from .decision import Step
 from .memory import Phase
+from .timing import TELL_AGAIN_S
 
 STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)
 

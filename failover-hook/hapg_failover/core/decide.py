@@ -38,8 +38,8 @@ from .decision import Decision, Step
 from .memory import Memory, Phase
 from .observation import Observation
 from .results import OpResult, Outcome, PutOutcome, PutResult
+from .timing import LONGEST_RETRY_S
 
-LONGEST_RETRY_S = 30.0
 WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 
 

@@ -31,18 +31,20 @@ from .election import Candidate
 from .lease_view import without_lease
 from .memory import Memory, Part, Phase
 from .observation import Observation
+from .timing import (
+    ANSWER_AGAIN_S,
+    BUSY_AGAIN_S,
+    HEARTBEAT_FRESH_S,
+    LEASE_GONE_S,
+    PUBLISH_AGAIN_S,
+    READ_AGAIN_S,
+    READ_EVERY_S,
+    SHOW_AGAIN_S,
+    SUSPECT_S,
+    TELL_AGAIN_S,
+)
 
-READ_EVERY_S = 1.0
-READ_AGAIN_S = 0.5
-LEASE_GONE_S = 60.0
-HEARTBEAT_FRESH_S = 0.7
-PUBLISH_AGAIN_S = 1.5
-TELL_AGAIN_S = 300.0
-SHOW_AGAIN_S = 1.5
-ANSWER_AGAIN_S = 1.5
 ANSWERS = 4
-SUSPECT_S = 50.0
-BUSY_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,9 @@ from hapg_protocol.model import PROTOCOL, Holder, LeaseState, Member, Pod, Publi
 
 from .recovery import CAUGHT_UP_SEGMENTS
 from .syncset import shortfall
+from .timing import COLD_WAIT_S, NO_LEASE_WAIT_S, PUBLISH_WAIT_S, RANK_STEP_S, SUCCESSOR_HEADSTART_S
 from .wal import SEGMENT_SIZE
 
-PUBLISH_WAIT_S = 1.0
-COLD_WAIT_S = 30.0
-RANK_STEP_S = 1.0
-SUCCESSOR_HEADSTART_S = 1.0
-NO_LEASE_WAIT_S = 60.0
 INITDB_TIMELINE = 1
 RESUME_LEAP = 16
 

@@ -10,9 +10,7 @@ from . import lease_extension, switchover
 from .actions import Label
 from .decision import Step
 from .memory import Phase
-
-PROXY_S = 1.0
-PARTING_S = 10.0
+from .timing import PARTING_S, PROXY_S
 
 
 def primary(step: Step) -> None:

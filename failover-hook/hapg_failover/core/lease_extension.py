@@ -20,9 +20,8 @@ from .actions import Announce, AnswerGrant, AskGrants, Op
 from .decision import Step, busy
 from .grants import GrantAnswer, GrantRequest
 from .memory import Phase
+from .timing import ASK_EVERY_S, LONGEST_GRANT_S
 
-ASK_EVERY_S = 0.4
-LONGEST_GRANT_S = 600.0
 HOLDING = (Phase.PROMOTING, Phase.PRIMARY, Phase.STOPPING)
 NOT_YET_FOLLOWING = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase.DOWN)
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hapg_protocol.model import Member, Pod
 
 from .observation import Streaming
+from .timing import DROP_AFTER_S, SEEN_S
 
-DROP_AFTER_S = 30.0
 KEEPS_UP_BYTES = 1 << 30
 """What a replica that streams may lack and still be taken for one that keeps up: to become a member, and to be handed over to.
 
@@ -17,8 +17,6 @@ because a WAL receiver flushes at a segment's end while more keeps coming, and a
 the bound it would be kept from the list just then, and with it the failover. Rule 4D has the last word on what a member lacks, and a
 hand-over waits for it.
 """
-SEEN_S = 5.0
-"""A look at who streams that is older tells nothing."""
 KEEPS_UP_BYTES = 1 << 30
 """What a replica that streams may lack and still be taken for one that keeps up: to become a member, and to be handed over to.
 

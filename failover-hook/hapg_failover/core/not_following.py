@@ -7,13 +7,11 @@ from dataclasses import replace
 from hapg_protocol import pods
 
 from .actions import Announce, Op
-from .decision import TELL_AGAIN_S, Step
+from .decision import Step
 from .memory import Apart, Phase
 from .results import OpResult, Outcome
+from .timing import CHANGED_S, SETTLE_S, TELL_AFTER_S, TELL_AGAIN_S
 
-TELL_AFTER_S = 20.0
-SETTLE_S = 10.0
-CHANGED_S = 30.0
 UNKNOWN = "its server has been told to follow: it catches up, or its log says why it doesn't stream"
 ENDED = "its server has ended: its log says why"
 

@@ -9,20 +9,24 @@ from hapg_protocol.model import LeaseState, Member, Release, SyncRecord
 
 from . import election, labels, lease_extension, recovery, responsive, slots, storage, switchover, synchronous
 from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, Promote, PutKind, Stop
-from .decision import SUSPECT_S, Step, busy
+from .decision import Step, busy
 from .members import is_news, next_members, with_streaming
 from .memory import Phase
 from .results import OpResult, Outcome
-
-FAILED_S = 60.0
-UNPROVEN_S = 20.0
-SLOTS_AGAIN_S = 2.0
-KILL_AGAIN_S = 1.0
-RETRY_PUT_S = 0.3
-LINGER_S = 2.0
-CHECKPOINT_AFTER_S = 1.0
-PROMOTION_SILENT_S = 10.0
-RECOVERY_TOLD_S = 5.0
+from .timing import (
+    CHECKPOINT_AFTER_S,
+    FAILED_S,
+    KILL_AGAIN_S,
+    LINGER_S,
+    PROBE_FRESH_S,
+    PROMOTION_SILENT_S,
+    RECOVERY_TOLD_S,
+    RETRY_PUT_S,
+    SLOTS_AGAIN_S,
+    STUCK_S,
+    SUSPECT_S,
+    UNPROVEN_S,
+)
 
 
 def promote(step: Step, claimed: LeaseState) -> None:
@@ -154,7 +158,7 @@ def _is_stuck(step: Step) -> bool:
     if m.storage.stuck_since is None:
         step.keep(replace(step.m.storage, stuck_since=o.now))
         return False
-    return o.now - m.storage.stuck_since >= storage.STUCK_S
+    return o.now - m.storage.stuck_since >= STUCK_S
 
 
 def _healthy(step: Step) -> str | None:
@@ -162,7 +166,7 @@ def _healthy(step: Step) -> str | None:
     o = step.o
     if not step.supervised:
         return "the supervisor gives no sign of life"
-    if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > storage.PROBE_FRESH_S:
+    if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > PROBE_FRESH_S:
         if o.probe_at < step.m.phase_since:
             return f"the {o.probe_on} has not answered a write yet"
         return f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"

@@ -11,10 +11,7 @@ from dataclasses import replace
 
 from .decision import Step
 from .memory import Memory, Phase
-
-NOTED_EVERY_S = 2.0
-LOOK_S = 2.0
-"""The holder looks more often than this who streams. What the Lease says sooner may be of the connection before."""
+from .timing import NOTED_EVERY_S, STREAM_LOOK_S
 
 
 def note(step: Step) -> None:
@@ -35,7 +32,7 @@ def _has_joined(step: Step) -> bool:
         or m.operation.op is not None
         or s is None
         or o.lease is None
-        or o.lease.first_seen < m.phase_since + LOOK_S
+        or o.lease.first_seen < m.phase_since + STREAM_LOOK_S
     ):
         return False
     return any(x.volume == o.volume and x.streaming for x in s.members)
@@ -50,7 +47,7 @@ def _is_out(step: Step) -> bool:
         return True
     if m.phase is not Phase.FOLLOW or s is None or not step.live_holder:
         return False
-    return o.now - m.phase_since > LOOK_S and all(x.volume != o.volume for x in s.members)
+    return o.now - m.phase_since > STREAM_LOOK_S and all(x.volume != o.volume for x in s.members)
 
 
 def is_ready(memory: Memory, now: float, unready_s: float) -> bool:

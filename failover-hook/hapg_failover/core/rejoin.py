@@ -8,10 +8,10 @@ from enum import Enum
 from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import LeaseState, Pod
 
+from .timing import LONGEST_PAUSE_S
 from .wal import History, fork_point
 
 REWIND_TRIES = 3
-LONGEST_PAUSE_S = 300.0
 
 
 class Way(Enum):

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from .observation import Greeting
-
-SILENT_S = 15.0
-"""A server answers a new connection within milliseconds, and under the heaviest load within a few seconds: the postmaster does
-nothing but fork, and a checkpoint or a slow disk doesn't hold it up. Its answer isn't awaited for longer than clients wait."""
-REFUSING_S = 60.0
-"""A primary that shuts down or recovers by itself says so (57P03). It ends or serves within that time, or clients need another one."""
+from .timing import REFUSING_S, SILENT_S
 
 
 def trouble(greeting: Greeting, since: float) -> str | None:

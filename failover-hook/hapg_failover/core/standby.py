@@ -8,21 +8,24 @@ from hapg_protocol.model import LeaseState, Release, ReleaseCause
 
 from . import candidacy, cloning, election, labels, not_following, rejoin, storage, switchover, synchronous
 from .actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
-from .decision import LEASE_GONE_S, Step, busy
+from .decision import Step, busy
 from .memory import Phase
 from .observation import LeaseView
 from .results import OpResult, Outcome
+from .timing import (
+    FOLLOW_RETRY_S,
+    HOT_AGAIN_UNDER_ANOTHER_S,
+    LEASE_GONE_S,
+    LEAVE_GRACE_S,
+    LEAVE_S,
+    OVERDUE_READ_S,
+    RECHECK_S,
+    SHORTEST_DRAIN_S,
+    STAY_S,
+    SUCCESSION_S,
+)
 
-HOT_AGAIN_UNDER_ANOTHER_S = 30.0
-RECHECK_S = 15.0
-FOLLOW_RETRY_S = 0.25
 UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges nothing by itself if it is promoted"
-SUCCESSION_S = 10.0
-SHORTEST_DRAIN_S = 0.5
-LEAVE_S = 1.0
-LEAVE_GRACE_S = 20
-STAY_S = 60.0
-OVERDUE_READ_S = 0.4
 
 
 def sealed(step: Step) -> None:

@@ -12,11 +12,10 @@ from .decision import Step, busy
 from .memory import Phase
 from .observation import Origin
 from .results import OpResult, Outcome
+from .timing import FAILED_START_AGAIN_S, HOT_AGAIN_S
 
 START_TRIES = 5
-START_AGAIN_S = 10.0
 HOT_TRIES = 2
-HOT_AGAIN_S = 300.0
 
 
 def boot(step: Step) -> None:
@@ -81,7 +80,7 @@ def start_failed(step: Step, result: OpResult) -> None:
     o, m = step.o, step.m
     if result.outcome in (Outcome.ROOM, Outcome.REFUSED, Outcome.UNPROVEN):
         # Nothing says that it is the data: such a try doesn't count.
-        step.keep(replace(step.m.retry, tries=m.retry.tries - 1, retry_at=o.now + START_AGAIN_S))
+        step.keep(replace(step.m.retry, tries=m.retry.tries - 1, retry_at=o.now + FAILED_START_AGAIN_S))
         if result.outcome is Outcome.ROOM:
             step.tell("DiskFull", f"the server can't be started: {storage.full_message(o)}")
         elif result.outcome is Outcome.UNPROVEN:

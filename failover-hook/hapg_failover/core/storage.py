@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .observation import Observation
+from .timing import FULL_HOLD_S, PROBE_FRESH_S
 from .volumes import DATA_VOLUME, WAL_VOLUME
 
-PROBE_FRESH_S = 2.5
-STUCK_S = 1.5
-FULL_S = 5.0
-FULL_HOLD_S = 20.0
 # A server that died for want of a segment ends at the end of one: its promotion takes two, one of the new timeline up to there and the
 # next (xlog.c, XLogInitNewTimeline and CreateEndOfRecoveryRecord). One more is for its shutdown, and one to spare.
 RESERVE_SEGMENTS = 4

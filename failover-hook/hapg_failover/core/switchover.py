@@ -17,26 +17,29 @@ from .decision import Step, busy
 from .members import KEEPS_UP_BYTES
 from .memory import HandOver, Phase
 from .results import OpResult, Outcome
+from .timing import (
+    ANNOUNCE_S,
+    ASK_AGAIN_S,
+    FULL_AGAIN_S,
+    FULL_S,
+    HAND_OVER_CHECKPOINT_S,
+    LAST_CHECKPOINT_S,
+    LAST_RECORD_LEAVING_S,
+    LAST_RECORD_S,
+    LEAST_GRACE_S,
+    REJOIN_AFTER_S,
+    ROUTE_AHEAD_S,
+    SERVE_ON_S,
+    SHUTDOWN_S,
+)
 
-CHECKPOINT_S = 120.0
-LAST_CHECKPOINT_S = 30.0
 # A deletion makes the endpoint 'terminating', which kube-proxy programs at once; what comes later waits until a second is over
 # (--iptables-min-sync-period, default 1s: kubernetes.io/docs/reference/networking/virtual-ips, 'Performance mode'). Whoever
 # stops towards the end of that second is replaced at its end, and has served until then. The labels have to be in the
 # EndpointSlice by that time: they go ahead.
-SERVE_ON_S = 0.8
-ROUTE_AHEAD_S = 0.3
-LEAST_GRACE_S = 15
 # Of a pod's grace period: the last checkpoint while it serves, the shutdown, and the 10 s that the supervisor keeps for itself.
-SHUTDOWN_S = 40
-ANNOUNCE_S = 1.5
 # How long a server whose WAL ends with its shutdown checkpoint may go on sending that to standbys that hang.
-LAST_RECORD_S = 2.0
-LAST_RECORD_LEAVING_S = 10.0
-ASK_AGAIN_S = 0.3
 NEAR_BYTES = 16 * 1024 * 1024
-START_AGAIN_S = 0.5
-FULL_AGAIN_S = 30.0
 
 
 def attend(step: Step) -> None:
@@ -84,7 +87,9 @@ def _begin(step: Step) -> None:
         chosen = choose_successor(step, request.to)
         assert chosen is not None
         step.answer(requests.SWITCHOVER, text, request.id, requests.TAKEN, f"handing over to {chosen.name}")
-        _prepare(step, HandOver(ReleaseCause.SWITCHOVER, o.now, request.id, request.to), f"switchover to {chosen.name}", CHECKPOINT_S)
+        _prepare(
+            step, HandOver(ReleaseCause.SWITCHOVER, o.now, request.id, request.to), f"switchover to {chosen.name}", HAND_OVER_CHECKPOINT_S
+        )
 
 
 def _awaits_a_member(step: Step) -> bool:
@@ -123,9 +128,9 @@ def _make_way(step: Step) -> None:
         return
     since = o.now if m.storage.full_since is None else m.storage.full_since
     step.keep(replace(step.m.storage, full_since=since))
-    patience = 0.0 if m.storage.reserve_used else storage.FULL_S
+    patience = 0.0 if m.storage.reserve_used else FULL_S
     if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
-        _prepare(step, HandOver(ReleaseCause.FULL, o.now), f"hand over to {chosen.name}", CHECKPOINT_S)
+        _prepare(step, HandOver(ReleaseCause.FULL, o.now), f"hand over to {chosen.name}", HAND_OVER_CHECKPOINT_S)
 
 
 def lives_on_reserve(step: Step) -> bool:
@@ -283,7 +288,7 @@ def stays(step: Step) -> bool:
 def start_again(step: Step) -> None:
     """The Lease is given back: start sealed, but leave the successor's first moments to it."""
     o, m = step.o, step.m
-    if o.now - m.writes.put_at < START_AGAIN_S:
+    if o.now - m.writes.put_at < REJOIN_AFTER_S:
         step.because(f"the Lease is given back to {m.succession.successor}")
         return
     step.forget_server()

@@ -9,7 +9,8 @@ from hapg_protocol.model import LeaseState, Member, SyncRecord
 from .actions import Announce, SetStandbys
 from .decision import Step, busy
 from .results import OpResult, Outcome
-from .syncset import LET_GO_AFTER_S, OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
+from .syncset import OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
+from .timing import LET_GO_AFTER_S
 
 
 def unguarded(step: Step) -> bool:

@@ -35,8 +35,8 @@ from dataclasses import dataclass, replace
 
 from hapg_protocol.model import SyncRecord
 
-SHRINK_AFTER_S = 10.0
-LET_GO_AFTER_S = 3.0
+from .timing import LET_GO_AFTER_S, SHRINK_AFTER_S
+
 NOBODY = "-"
 
 

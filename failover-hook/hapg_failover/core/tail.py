@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from hapg_protocol.model import Holder, LeaseState
 
 from .memory import Memory, Phase
+from .timing import DEAD_PROBE_FRESH_S
 from .wal import PAGE, is_page
 
 AT_ONCE = 4 << 20
 MOST = 256 << 20
-PROBE_FRESH_S = 5.0
 _DEAD = (Phase.DOWN, Phase.BOOT, Phase.SEALED)
 
 
@@ -33,7 +33,7 @@ def may_give(request: TailRequest, me: Holder, lease: LeaseState | None, memory:
 
     silent_for: seconds since our volume has answered; foreign: our server was promoted by somebody else.
     """
-    if lease is None or lease.release is None or lease.holder != me or foreign or silent_for > PROBE_FRESH_S:
+    if lease is None or lease.release is None or lease.holder != me or foreign or silent_for > DEAD_PROBE_FRESH_S:
         return False
     return (lease.term, lease.timeline) == (request.term, request.timeline) and memory.phase in _DEAD
 

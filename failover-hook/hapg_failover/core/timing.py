@@ -4,6 +4,108 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# All in seconds. `bounds` has the inequalities that bind them to each other and to the values of a release.
+
+# Reading the Lease and the pods
+READ_EVERY_S = 1.0  # between two reads while the watch is silent
+READ_AGAIN_S = 0.5  # the same while the last read has not been answered
+OVERDUE_READ_S = 0.4  # between two reads of a Lease that is overdue
+RUN_OUT_READ_S = 0.3  # between two reads of one that has run out, before a claim
+PODS_FRESH_S = 1.5  # how old a list of the pods may be when a claim rests on it
+LEASE_GONE_S = 60.0  # how long a Lease that is gone, or gone back, counts as unchanged (rule 14)
+
+# Election (rule 4)
+PUBLISH_WAIT_S = 1.0  # how long positions are waited for
+COLD_WAIT_S = 30.0  # the same while nobody has been seen to hold the Lease
+RANK_STEP_S = 1.0  # what each rank waits longer than the one before
+SUCCESSOR_HEADSTART_S = 1.0  # how long others leave the claim to the chosen successor
+NO_LEASE_WAIT_S = 60.0  # how long missing pods are waited for before the Lease is made anew
+PUBLISH_AGAIN_S = 1.5  # until a position is published again that our pod doesn't show
+BLOCKED_PATIENCE_S = 10.0  # until an Event says that we may never claim
+BOOTSTRAP_PATIENCE_S = 30.0  # until an Event says which volumes the first server waits for
+
+# The primary's Lease
+RETRY_PUT_S = 0.3  # between two writes
+ASK_EVERY_S = 0.4  # between two requests to the peers for an extension (rule 8)
+LONGEST_GRANT_S = 600.0  # a longer extension is refused, whoever asks for it
+SEEN_S = 5.0  # a look at who streams that is older tells nothing
+DROP_AFTER_S = 30.0  # until a replica that doesn't stream is no member any more
+
+# The primary's server
+HEARTBEAT_FRESH_S = 0.7  # how old the supervisor's heartbeat may be
+PROBE_FRESH_S = 2.5  # how old the last write to a volume may be
+STUCK_S = 1.5  # for how long it must have been older, while we looked, for the volume to count as hung
+DEAD_PROBE_FRESH_S = 5.0  # how old it may be for WAL to be read from the volume of a dead server
+FULL_S = 5.0  # for how long a volume is full before the primary hands over
+FULL_AGAIN_S = 30.0  # until that is tried again
+FULL_HOLD_S = 20.0  # how long others wait for a server that died of a full volume
+UNPROVEN_S = 20.0  # how long a primary may not say where it writes
+PROMOTION_SILENT_S = 10.0  # how long the supervisor may say nothing during a promotion
+SILENT_S = 15.0  # how long a new connection may go unanswered: the postmaster only forks, which takes milliseconds, and seconds under load
+REFUSING_S = 60.0  # how long a primary may refuse connections because it starts or shuts down (57P03)
+KILL_AGAIN_S = 1.0  # until a kill that shows no effect is ordered again
+FAILED_S = 60.0  # how long a server that failed as the primary ranks last
+SUSPECT_S = 50.0  # the last part of that, in which it may stand again
+CHECKPOINT_AFTER_S = 1.0  # from a promotion to its checkpoint
+SLOTS_AGAIN_S = 2.0  # between two changes of replication slots
+RECOVERY_TOLD_S = 5.0  # until an Event says that the primary recovers
+LINGER_S = 2.0  # how long a primary that has handed over stays, so that its address refuses clients
+
+# Switchover (rule 9)
+HAND_OVER_CHECKPOINT_S = 120.0  # how long the checkpoint before it may take
+LAST_CHECKPOINT_S = 30.0  # the same when the pod is being deleted
+SERVE_ON_S = 0.8  # how long the server serves on until its endpoint may be replaced
+ROUTE_AHEAD_S = 0.3  # the same once the successor is labelled
+ANNOUNCE_S = 1.5  # how long the Lease may take to name the successor
+ASK_AGAIN_S = 0.3  # between two tries to have it named
+LAST_RECORD_S = 2.0  # how long others than the successor are waited for once the shutdown checkpoint is written
+LAST_RECORD_LEAVING_S = 10.0  # the same when the pod is being deleted
+SHUTDOWN_S = 40  # what is left of a pod's grace period for the shutdown
+LEAST_GRACE_S = 15  # with less grace than that there is no hand-over
+REJOIN_AFTER_S = 0.5  # until a server that has handed over starts as a replica
+
+# Replicas
+FOLLOW_RETRY_S = 0.25  # between two tries to follow
+RECHECK_S = 15.0  # how long a replica may not be counted as streaming before it follows anew
+SUCCESSION_S = 10.0  # how long a successor waits for the end of the stream, and for the release
+SHORTEST_DRAIN_S = 0.5  # a stream's end isn't waited for if less is left
+LEAVE_S = 1.0  # how long a replica whose pod is deleted looks whether the primary's is as well
+STAY_S = 60.0  # how long it then stays for the primary's last record
+LEAVE_GRACE_S = 20  # what it leaves of its grace period
+STREAM_LOOK_S = 2.0  # the holder looks more often than this who streams
+NOTED_EVERY_S = 2.0  # how often a pod notes that it has joined (rule 16)
+SETTLE_S = 10.0  # how long a replica may take to stream after a start or a change of the primary
+TELL_AFTER_S = 20.0  # until an Event says that it doesn't stream
+CHANGED_S = 30.0  # until one says so for another reason
+
+# Starts and copies
+FAILED_START_AGAIN_S = 10.0  # until a start is tried again that failed for another reason than the data
+HOT_AGAIN_S = 300.0  # until a server that only started warm is started hot again
+HOT_AGAIN_UNDER_ANOTHER_S = 30.0  # the same once it follows another primary
+BUSY_AGAIN_S = 5.0  # until a rewind is tried again for which the primary had no connection
+LONGEST_PAUSE_S = 300.0  # between two rewinds or clones in a row
+LONGEST_RETRY_S = 30.0  # between two tries of any operation
+
+# The synchronous set (rule 11)
+LET_GO_AFTER_S = 3.0  # until `preferred` counts a silent standby as missing
+SHRINK_AFTER_S = 10.0  # until a silent standby leaves the setting
+
+# Labels (rule 12)
+PROXY_S = 1.0  # kube-proxy applies changes at most once a second
+PARTING_S = 10.0  # how long a label is kept from a pod that has just lost it
+
+# What people are told
+TELL_AGAIN_S = 300.0  # between two Events about a lasting condition
+SHOW_AGAIN_S = 1.5  # until an annotation is written again that our pod doesn't show
+ANSWER_AGAIN_S = 1.5  # the same for the answer to a request
+
+# How long the deciding thread sleeps when nothing is reported
+TURN_S = 0.25
+STEADY_TURN_S = 1.0  # as a primary whose Lease has been renewed
+FOLLOWING_TURN_S = 3.0  # as a replica that hears of renewals
+HAND_OVER_TURN_S = 0.02  # during a hand-over
+LEAST_TURN_S = 0.01
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -99,3 +201,22 @@ class Timing:
     def read_gap(self) -> float:
         """Longest time between two reads of the Lease for which a member still counts its age through."""
         return self.renew + self.call
+
+
+def bounds(timing: Timing) -> dict[str, bool]:
+    """Return the inequalities between these times and those of a release, in words, and whether each holds."""
+    return {
+        "two reads of a silent watch and a lost one keep the Lease's age": READ_AGAIN_S + timing.call < timing.read_gap,
+        "an overdue Lease is read more than once before it is sealed by": timing.seal_after(timing.ttl) - timing.overdue > OVERDUE_READ_S,
+        "a hung volume is noticed before the Lease's usable part is over": timing.lease > PROBE_FRESH_S + STUCK_S,
+        "a successor's head start is no longer than a rank's wait": SUCCESSOR_HEADSTART_S <= RANK_STEP_S,
+        "a Lease counts as gone only once any usable part of it is over": timing.lease * (1 + timing.clock_ratio) + timing.fence
+        < LEASE_GONE_S,
+        "a failed server may stand again before it ranks like the others": SUSPECT_S < FAILED_S,
+        "a replica is noted as joined more often than it must be to stay ready": timing.unready > NOTED_EVERY_S,
+        "a member is dropped later than a look at who streams is too old": SEEN_S < DROP_AFTER_S,
+        "a standby is let go before it leaves the setting": LET_GO_AFTER_S < SHRINK_AFTER_S,
+        "others are waited for longer when the pod goes for good": LAST_RECORD_S < LAST_RECORD_LEAVING_S,
+        "the last record is waited for within the shutdown's share of the grace period": LAST_RECORD_LEAVING_S < SHUTDOWN_S,
+        "an extension is asked for more than once before it is needed": timing.lease - timing.ask_after > ASK_EVERY_S,
+    }

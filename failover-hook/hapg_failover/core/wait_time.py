@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from .memory import Memory, Phase
 from .observation import LeaseView
-from .timing import Timing
-
-TURN_S = 0.25
-STEADY_TURN_S = 1.0
-FOLLOWING_TURN_S = 3.0
-HAND_OVER_TURN_S = 0.02
-LEAST_TURN_S = 0.01
+from .timing import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, STEADY_TURN_S, TURN_S, Timing
 
 
 def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:

@@ -148,7 +148,7 @@ def test_a_rewind_that_gets_no_connection_has_touched_nothing(base: Path, fails:
 
 
 def test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(operations, "SOURCE_CHECKPOINT_S", 0.0)
     release = Release(base, timeline=2)
     assert release.perform(Op.REWIND).text == "the primary's last checkpoint is on timeline 2, not yet on 3"
     assert {call for call, _ in release.calls} == {"checkpoint of the source"}

@@ -16,7 +16,7 @@ from hapg_failover.core.members import KEEPS_UP_BYTES
 from hapg_failover.core.memory import HandOver, Memory, Phase
 from hapg_failover.core.observation import LeaseView, Observation, Streaming
 from hapg_failover.core.results import OpResult, Outcome
-from hapg_failover.core.standby import SUCCESSION_S
+from hapg_failover.core.timing import SUCCESSION_S
 from hapg_failover.core.volumes import DATA_VOLUME
 from hapg_failover.core.wal import SEGMENT_SIZE
 from hapg_protocol import requests

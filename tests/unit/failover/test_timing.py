@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core.timing import Timing
+from hapg_failover.core.timing import Timing, bounds
 
 
 def test_the_defaults_hold_together() -> None:
@@ -56,3 +56,11 @@ def test_a_forgotten_promise_is_over_before_an_agent_that_restarts_may_claim(rec
     grant = timing.usable_grant(recorded)
     assert timing.overdue + timing.promise(grant) <= max(recorded, timing.ttl) + 1e-9
     assert grant <= timing.grant
+
+
+def test_the_protocols_times_fit_each_other_and_the_default_values() -> None:
+    assert [words for words, holds in bounds(Timing()).items() if not holds] == []
+
+
+def test_an_inequality_that_does_not_hold_is_named() -> None:
+    assert not bounds(Timing(lease=3.9))["a hung volume is noticed before the Lease's usable part is over"]

@@ -13,6 +13,7 @@ from hapg_failover.core.decision import Decision
 from hapg_failover.core.memory import Memory, Phase
 from hapg_failover.core.observation import Observation, Slot
 from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.core.timing import STUCK_S
 from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.wal import SEGMENT_SIZE
 from hapg_protocol.model import Member, Pod, Publication, VolumeState
@@ -298,7 +299,7 @@ def test_a_full_wal_volume_is_named() -> None:
 
 def test_a_wal_volume_that_hangs_is_named_and_costs_the_right() -> None:
     o = seen(server="primary", lease=lease(MINE), position=END, probe_at=NOW - 4.1, probe_on=WAL_VOLUME)
-    decision = decide(o, changed(PRIMARY, stuck_since=NOW - storage.STUCK_S))
+    decision = decide(o, changed(PRIMARY, stuck_since=NOW - STUCK_S))
     assert any(isinstance(a, Kill) for a in decision.actions)
     assert ("StorageHung", "nothing could be written to the WAL volume for 4.1 s: the server is killed and the Lease given back") in told(
         decision

@@ -9,9 +9,8 @@ import pytest
 from hapg_failover.core.actions import Op
 from hapg_failover.core.memory import HandOver, Phase
 from hapg_failover.core.observation import LeaseView
-from hapg_failover.core.primary import RETRY_PUT_S
-from hapg_failover.core.timing import Timing
-from hapg_failover.core.wait_time import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, STEADY_TURN_S, TURN_S, longest_wait
+from hapg_failover.core.timing import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, RETRY_PUT_S, STEADY_TURN_S, TURN_S, Timing
+from hapg_failover.core.wait_time import longest_wait
 from hapg_protocol.model import Holder, LeaseState, ReleaseCause
 from tests.memories import changed, remembering
 
