@@ -136,6 +136,13 @@ def test_terms_and_timelines_only_grow(second: Reign, wrong: str | None) -> None
     assert [wrong in text for text in found] == [True] if wrong else found == []
 
 
+def test_a_number_that_was_not_begun_may_be_given_back_and_reserved_again() -> None:
+    first, claimed = Reign(1, "a", "x", 1), Reign(2, "b", "y", 3)
+    given_back, again = Reign(2, "b", "y", 1), Reign(3, "c", "z", 2)
+    assert terms.violations([first, claimed, given_back, again]) == []
+    assert terms.violations([first, claimed, Reign(2, "b", "y", 2)]) == ["timeline 2 after 3 in term 2"]
+
+
 def test_repetitions_of_the_lease_are_one_reign() -> None:
     first, second = Reign(1, "a", "x", 1), Reign(2, "b", "y", 2)
     versions = [(1.0, first), (2.0, first), (3.0, second), (4.0, second), (5.0, first)]

@@ -8,18 +8,25 @@ from tests.robustness.lease import Reign
 
 
 def violations(sequence: Iterable[Reign]) -> list[str]:
-    """What is wrong with a sequence: a term with two holders, a term or a timeline that isn't higher than all before."""
+    """What is wrong with a sequence: a term with two holders, a term or a timeline that isn't higher than all before.
+
+    A holder whose promotion could not begin gives its timeline's number back (docs/protocol.md, rule 6): the Lease then has the one that
+    it had before this claim, and the next may reserve the number again.
+    """
     wrong = []
     before: Reign | None = None
+    claimed_above: int | None = None
     for reign in sequence:
         if before is not None:
             if reign.term < before.term:
                 wrong.append(f"term {reign.term} after {before.term}")
             elif reign.term == before.term and (reign.pod, reign.uid) != (before.pod, before.uid):
                 wrong.append(f"term {reign.term} has two holders: {before.pod} and {reign.pod}")
-            elif reign.term == before.term and reign.timeline < before.timeline:
+            elif reign.term == before.term and reign.timeline < before.timeline and reign.timeline != claimed_above:
                 wrong.append(f"timeline {reign.timeline} after {before.timeline} in term {reign.term}")
             elif reign.term > before.term and reign.timeline <= before.timeline:
                 wrong.append(f"term {reign.term} reserves timeline {reign.timeline}, which isn't above {before.timeline}")
+            if reign.term > before.term:
+                claimed_above = before.timeline
         before = reign
     return wrong
