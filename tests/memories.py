@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from hapg_failover.core.memory import Memory
+from hapg_failover.core.state.memory import Memory
 
 PLACES = {field.name: part.name for part in fields(Memory) if is_dataclass(part.default) for field in fields(part.default)}
 

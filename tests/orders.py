@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, get_args
 
-from hapg_failover.core import actions
-from hapg_failover.core.actions import DeadHolder, Op, Order, Run
+from hapg_failover.core.state import actions
+from hapg_failover.core.state.actions import DeadHolder, Op, Order, Run
 
 KINDS = {kind.op: kind for kind in get_args(actions.Order)}
 

@@ -21,8 +21,8 @@ from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer,
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding
-from .core import readiness, slots, wait_time
-from .core.actions import (
+from .core import readiness, replication_slots, wait_time
+from .core.state.actions import (
     Action,
     Annotate,
     Announce,
@@ -42,11 +42,11 @@ from .core.actions import (
     Run,
     WriteDeadline,
 )
-from .core.decision import Decision
-from .core.grants import GrantRequest
-from .core.memory import Memory, Phase
-from .core.results import Outcome, RecordCheck
-from .core.tail import TailRequest, may_give
+from .core.state.decision import Decision
+from .core.state.extensions import GrantRequest
+from .core.state.memory import Memory, Phase
+from .core.state.results import Outcome, RecordCheck
+from .core.unreplicated_wal import TailRequest, may_give
 from .events import (
     ContainerDied,
     DeadlineWritten,
@@ -60,8 +60,8 @@ from .events import (
     TurnBegan,
     VolumeFacts,
 )
-from .grants import Grants
 from .inspection import INSTEAD
+from .lease_extensions import Grants
 from .metrics import render
 from .operations import Operation, Tools
 from .replay_progress import ReplayProgress
@@ -402,7 +402,7 @@ class Agent:
             inspect,
             settings.port,
             settings.grace,
-            slot=slots.name_of(self._me.pod) if settings.slots else None,
+            slot=replication_slots.name_of(self._me.pod) if settings.slots else None,
             missing=missing,
             reloads_conninfo=settings.reloads_conninfo,
             moved_at=self._recovering.moved_at,

@@ -8,8 +8,8 @@ from hapg_protocol import publication as publication_codec
 from hapg_protocol.model import Holder, PodPatch, Publication
 
 from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, Logger, NotFound, Runtime
-from .core.actions import PutKind, PutLease
-from .core.results import PutOutcome, PutResult
+from .core.state.actions import PutKind, PutLease
+from .core.state.results import PutOutcome, PutResult
 from .events import Event, LeaseSeen, PodSeen, PodsListed, PutAnswered
 from .settings import Settings
 from .workers import Worker

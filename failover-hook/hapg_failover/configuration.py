@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .adapters.ports import Runtime, Supervisor
-from .core.refusal import explain
+from .pgdata.configuration_errors import explain
 from .supervisor_commands import OperationFailed, SupervisorCommands
 
 FILES = tuple(Path("/etc/hapg") / name for name in ("config/postgresql.conf", "config/pg_hba.conf", "tls/tls.crt", "tls/tls.key"))

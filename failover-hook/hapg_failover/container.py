@@ -24,7 +24,7 @@ from .adapters.supervisor import SupervisorFiles
 from .adapters.threads import Threads
 from .adapters.volume import Volume
 from .agent import Adapters, Agent
-from .core.roles import logins
+from .credentials.roles import logins
 from .inspection import Inspection
 from .passwords import PasswordKeeper, first_passwords
 from .settings import Identity, Settings, SettingsError

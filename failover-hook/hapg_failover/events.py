@@ -11,10 +11,10 @@ from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseObject, Pod, VolumeState
 
 from .adapters.ports import Heartbeat, Hello
-from .core.grants import GrantAnswer, GrantRequest
-from .core.observation import Greeting, Slot
-from .core.recovery import Recovery
-from .core.results import OpResult, PutResult, RecordCheck
+from .core.state.extensions import GrantAnswer, GrantRequest
+from .core.state.observation import Greeting, Slot
+from .core.state.recovery import Recovery
+from .core.state.results import OpResult, PutResult, RecordCheck
 from .settings import Settings
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from hapg_protocol.lsn import Position, format_lsn
 
 from .adapters.volume import Volume
-from .core.control import ControlData, parse_control_file, parse_controldata
-from .core.wal import (
+from .pgdata.control_file import ControlData, parse_control_file, parse_controldata
+from .pgdata.wal import (
     PAGE,
     end_before_segment,
     end_by_reading,

@@ -8,8 +8,8 @@ from hapg_protocol.recovery import Progress
 
 from .core.causes import PromotionCause
 from .core.election import Block
-from .core.memory import Memory, Phase
-from .core.observation import LeaseView
+from .core.state.memory import Memory, Phase
+from .core.state.observation import LeaseView
 from .core.timing import Timing
 
 

@@ -17,8 +17,9 @@ from hapg_protocol.model import VolumeState
 
 from .adapters.ports import Disk, Heartbeat, Inspector, Marker, NotNow, PeerError, Runtime, Sql, SqlError, Supervisor
 from .configuration import DataRefused, configure
-from .core import rejoin, storage, syncset
-from .core.actions import (
+from .core import disk_space, rejoin, write_quorum
+from .core.rejoin import Way
+from .core.state.actions import (
     Adopt,
     Clone,
     DeadHolder,
@@ -35,11 +36,10 @@ from .core.actions import (
     Start,
     Stop,
 )
-from .core.rejoin import Way
-from .core.results import OpResult, Outcome
-from .core.tail import MOST, TailRequest
+from .core.state.results import OpResult, Outcome
 from .core.timing import Timing
-from .core.wal import parse_history, segment_name, segment_start
+from .core.unreplicated_wal import MOST, TailRequest
+from .pgdata.wal import parse_history, segment_name, segment_start
 from .replay_progress import parse as parse_replay
 from .supervisor_commands import OperationFailed, SupervisorCommands
 
@@ -255,7 +255,7 @@ class Operation:
     def _start_failed(self, text: str) -> OpResult:
         """Find out what keeps the server from starting: its data only if one without data starts with the same configuration."""
         tools, volume = self._tools, self._tools.volume
-        if storage.is_full(volume.scarcest()[1], volume.segment_size()):
+        if disk_space.is_full(volume.scarcest()[1], volume.segment_size()):
             return self._result(Outcome.ROOM, text)
         if KILLED.search(text):
             return self._result(Outcome.UNPROVEN, f"{text}: it was killed")
@@ -365,8 +365,8 @@ class Operation:
         except SqlError as error:
             return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {error}")
         on, room = tools.volume.scarcest()
-        if storage.is_full(room, tools.volume.segment_size()):
-            return self._result(Outcome.ROOM, f"the {on} has {storage.room_in_words(room)} left for a rewind")
+        if disk_space.is_full(room, tools.volume.segment_size()):
+            return self._result(Outcome.ROOM, f"the {on} has {disk_space.room_in_words(room)} left for a rewind")
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:
@@ -394,10 +394,10 @@ class Operation:
         had_data = tools.volume.assess().state is not VolumeState.EMPTY
         primary, source = order.host, self._clone_source(order)
         size, rooms = tools.sql.remote_size(source, tools.port, SIZE_S), tools.volume.room_for_clone()
-        for on, needed in storage.clone_needs(size, CLONE_SEGMENTS * tools.volume.segment_size(), rooms).items():
+        for on, needed in disk_space.clone_needs(size, CLONE_SEGMENTS * tools.volume.segment_size(), rooms).items():
             if needed > rooms[on]:
-                has = storage.room_in_words(rooms[on])
-                text = f"a clone needs {storage.room_in_words(needed)} beside what is there, the {on} has {has}"
+                has = disk_space.room_in_words(rooms[on])
+                text = f"a clone needs {disk_space.room_in_words(needed)} beside what is there, the {on} has {has}"
                 return self._result(Outcome.ROOM, text)
         user = tools.sql.remote_user(source, tools.port, REMOTE_S)
         self._own_slot(primary)  # keeps the WAL that is written during the copy
@@ -517,7 +517,7 @@ class Operation:
         end = self._tools.runtime.now() + STANDBYS_S
         while True:
             seen = sql.standby_names(STATUS_S)
-            problem = syncset.not_in_force(setting, seen.shown, seen.priorities)
+            problem = write_quorum.not_in_force(setting, seen.shown, seen.priorities)
             if problem is None:
                 break
             if self._tools.runtime.now() > end:
@@ -537,6 +537,6 @@ class Operation:
         return self._result(Outcome.OK, "stopped")
 
 
-def _words(setting: syncset.Setting) -> tuple[str, ...]:
+def _words(setting: write_quorum.Setting) -> tuple[str, ...]:
     """Return the setting as arguments of a verb: K and the names; none if nobody is waited for."""
     return (str(setting.k), *setting.names) if setting.k else ()

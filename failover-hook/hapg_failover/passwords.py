@@ -10,8 +10,8 @@ from .adapters import beneath
 from .adapters.log import Log
 from .adapters.ports import KubeApi, NotFound, Runtime, Sql, SqlError
 from .adapters.secret import KEYS, SecretFiles, projected
-from .core import password, roles, scram
-from .core.password import Passwords
+from .credentials import roles, scram, secret_entries
+from .credentials.secret_entries import Passwords
 from .settings import Settings
 from .workers import every
 
@@ -30,7 +30,7 @@ def first_passwords(kube: KubeApi, settings: Settings, directory: Path, log: Log
     found = []
     for key, name in zip(KEYS, (settings.secret, settings.replication_secret), strict=True):
         raw = projected(directory, key) or kube.ensure_secret(name, key, lambda: secrets.token_urlsafe(RANDOM_BYTES), API_S)
-        read = password.read(raw, f"Secret {name}, key {key}")
+        read = secret_entries.read(raw, f"Secret {name}, key {key}")
         if read.complaint:
             try:
                 kube.get_lease(API_S)

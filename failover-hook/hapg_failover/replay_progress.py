@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 
 from .adapters.ports import Replay, Runtime
-from .core.recovery import Recovery, update
-from .core.wal import segment_start
+from .core.state.recovery import Recovery, update
 from .events import Event, ReplaySeen
+from .pgdata.wal import segment_start
 from .supervisor_commands import OperationFailed, SupervisorCommands
 from .workers import every
 

@@ -8,9 +8,10 @@ from contextlib import suppress
 from .adapters.greeting import NOT_NOW, TOO_MANY
 from .adapters.ports import Disk, Logger, Runtime, Sql, SqlError
 from .configuration import Watch
-from .core import responsive, storage
-from .core.memory import Phase
-from .core.observation import Greeting
+from .core import disk_space
+from .core.state import connections
+from .core.state.memory import Phase
+from .core.state.observation import Greeting
 from .core.timing import SILENT_S
 from .events import ConfigurationTried, DiskProbed, Event, Greeted, ServerLooked
 from .settings import Settings
@@ -110,7 +111,7 @@ class ServerProbes:
         begun = self._runtime.now()
 
         def tell(greeting: Greeting) -> None:
-            self._report(Greeted(greeting), responsive.trouble(greeting, begun) is not None)
+            self._report(Greeted(greeting), connections.trouble(greeting, begun) is not None)
 
         answer = self._sql.greet(SILENT_S, lambda silent: tell(Greeting(begun, silent=silent)))
         self._refusing = self._refusing + GREET_S if answer == NOT_NOW else 0.0
@@ -149,7 +150,7 @@ class ServerProbes:
     def _set_aside(self) -> None:
         try:
             for name in self._volume.set_aside():
-                self._log("info", "reserve", f"room for {storage.RESERVE_SEGMENTS} WAL segments is set aside on the {name}")
+                self._log("info", "reserve", f"room for {disk_space.RESERVE_SEGMENTS} WAL segments is set aside on the {name}")
         except OSError as error:
             self._say_once("warning", "reserve", f"nothing can be set aside: {error}")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from .core.syncset import ASYNCHRONOUS, Policy
 from .core.timing import Timing
+from .core.write_quorum import ASYNCHRONOUS, Policy
 
 
 class SettingsError(ValueError):

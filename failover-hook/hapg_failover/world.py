@@ -10,16 +10,16 @@ from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 
 from .adapters.ports import Heartbeat, Hello
-from .core import lease_view, origin, streaming
-from .core.actions import Op
-from .core.grants import GrantAnswer, GrantRequest
-from .core.memory import Memory
-from .core.observation import ANSWERED, Greeting, LeaseView, Observation, Origin, Slot, Streaming
-from .core.recovery import Recovery
-from .core.results import OpResult, PutResult, RecordCheck
+from .core import origin
+from .core.state import lease_view, streaming
+from .core.state.actions import Op
+from .core.state.extensions import GrantAnswer, GrantRequest
+from .core.state.memory import Memory
+from .core.state.observation import ANSWERED, Greeting, LeaseView, Observation, Origin, Slot, Streaming
+from .core.state.recovery import Recovery
+from .core.state.results import OpResult, PutResult, RecordCheck
+from .core.state.volume import DATA_VOLUME
 from .core.timing import HEARTBEAT_FRESH_S
-from .core.volumes import DATA_VOLUME
-from .core.wal import SEGMENT_SIZE
 from .events import (
     ConfigurationTried,
     ContainerDied,
@@ -42,6 +42,7 @@ from .events import (
     TurnBegan,
     VolumeFacts,
 )
+from .pgdata.wal import SEGMENT_SIZE
 from .settings import Identity
 
 GONE_KEPT = 64

@@ -11,7 +11,7 @@ import pytest
 from hapg_failover import container, settings
 from hapg_failover.adapters import script
 from hapg_failover.adapters.secret import KEYS, PROJECTED
-from hapg_failover.core.syncset import Policy
+from hapg_failover.core.write_quorum import Policy
 from tests.chart import golden, helm
 
 SUPERVISOR = script.SOURCE.read_text()

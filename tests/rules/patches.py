@@ -18,33 +18,33 @@ from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
     candidacy,
     cloning,
+    disk_space,
     election,
+    eligible_replicas,
     forced_failover,
-    labels,
     lease_extension,
-    lease_view,
-    members,
     not_following,
     origin,
     primary,
     rejoin,
-    standby,
+    replica,
+    routing,
     startup,
-    storage,
     switchover,
     synchronous,
-    tail,
-    wal,
-    wal_volume,
+    unreplicated_wal,
+    volumes,
 )
 from hapg_failover.core import decide as deciding
-from hapg_failover.core.actions import LetGo, Order, Rewind, Seal
-from hapg_failover.core.decision import Decision, Step
-from hapg_failover.core.grants import GrantRequest
-from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.observation import ANSWERED, LeaseView, Observation, Origin
-from hapg_failover.core.results import OpResult, PutResult
+from hapg_failover.core.state import lease_view
+from hapg_failover.core.state.actions import LetGo, Order, Rewind, Seal
+from hapg_failover.core.state.decision import Decision, Step
+from hapg_failover.core.state.extensions import GrantRequest
+from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.observation import ANSWERED, LeaseView, Observation, Origin
+from hapg_failover.core.state.results import OpResult, PutResult
 from hapg_failover.core.timing import Timing
+from hapg_failover.pgdata import wal
 from hapg_failover.world import World
 from hapg_protocol.json_fields import Fields
 from hapg_protocol.lsn import Position
@@ -298,12 +298,12 @@ def streaming_outlives_a_promotion(patch: pytest.MonkeyPatch) -> None:
 
 
 def full_ones_held_as_others(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(storage, "FULL_HOLD_S", 0.0)
+    patch.setattr(disk_space, "FULL_HOLD_S", 0.0)
 
 
 def reserve_is_served_from(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(labels, "withdraw", lambda step: None)
-    patch.setattr(labels, "PARTING_S", 0.0)
+    patch.setattr(routing, "withdraw", lambda step: None)
+    patch.setattr(routing, "PARTING_S", 0.0)
 
 
 def checkpoint_on_a_full_volume(patch: pytest.MonkeyPatch) -> None:
@@ -365,7 +365,7 @@ late_claim_used = _seen_as(_answered_just_now)
 
 
 def read_claim_promotes(patch: pytest.MonkeyPatch) -> None:
-    sealed = standby.sealed
+    sealed = replica.sealed
 
     def believing(step: Step) -> None:
         s = step.state
@@ -374,7 +374,7 @@ def read_claim_promotes(patch: pytest.MonkeyPatch) -> None:
         else:
             sealed(step)
 
-    patch.setattr(standby, "sealed", believing)
+    patch.setattr(replica, "sealed", believing)
 
 
 def failed_promotion_goes_on(patch: pytest.MonkeyPatch) -> None:
@@ -401,11 +401,11 @@ def timelines_again(patch: pytest.MonkeyPatch) -> None:
 
 # --- 7 ---
 
-silent_members_stay = _constant(members, "DROP_AFTER_S", 1e9)
-members_dropped_at_once = _constant(members, "DROP_AFTER_S", 1.0)
+silent_members_stay = _constant(eligible_replicas, "DROP_AFTER_S", 1e9)
+members_dropped_at_once = _constant(eligible_replicas, "DROP_AFTER_S", 1.0)
 
 
-far_ones_become_members = _constant(members, "KEEPS_UP_BYTES", 1 << 62)
+far_ones_become_members = _constant(eligible_replicas, "KEEPS_UP_BYTES", 1 << 62)
 
 
 def first_member_unfenced(patch: pytest.MonkeyPatch) -> None:
@@ -589,33 +589,33 @@ def silent_volumes_leave(patch: pytest.MonkeyPatch) -> None:
 
 
 def stripped_first(patch: pytest.MonkeyPatch) -> None:
-    label_primary = labels.primary
+    label_primary = routing.primary
 
     def reverse(step: Step) -> None:
         before = len(step.actions)
         label_primary(step)
         step.actions[before:] = step.actions[before:][::-1]
 
-    patch.setattr(labels, "primary", reverse)
+    patch.setattr(routing, "primary", reverse)
 
 
 def time_never_up(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(labels, "time_is_up", lambda step, s: None)
+    patch.setattr(routing, "time_is_up", lambda step, s: None)
 
 
 def routes_held_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(labels, "PROXY_S", 0.0)
+    patch.setattr(routing, "PROXY_S", 0.0)
 
 
 def others_keep_the_label(patch: pytest.MonkeyPatch) -> None:
-    label_primary = labels.primary
+    label_primary = routing.primary
 
     def alone(step: Step) -> None:
         before = len(step.actions)
         label_primary(step)
         del step.actions[before + 1 :]
 
-    patch.setattr(labels, "primary", alone)
+    patch.setattr(routing, "primary", alone)
 
 
 gone_at_once = _constant(primary, "LINGER_S", 0.0)
@@ -625,12 +625,12 @@ gone_at_once = _constant(primary, "LINGER_S", 0.0)
 
 
 def any_pair_accepted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(wal_volume, "mismatch", lambda found: None)
+    patch.setattr(volumes, "mismatch", lambda found: None)
 
 
 def older_wal_accepted(patch: pytest.MonkeyPatch) -> None:
-    damage = wal_volume.damage
-    patch.setattr(wal_volume, "damage", lambda found: damage(replace(found, data_probe=0)))
+    damage = volumes.damage
+    patch.setattr(volumes, "damage", lambda found: damage(replace(found, data_probe=0)))
 
 
 def links_followed(patch: pytest.MonkeyPatch) -> None:
@@ -738,6 +738,6 @@ def adopted_as_it_was(patch: pytest.MonkeyPatch) -> None:
 
 standbys_unrecorded = _constant(Volume, "note_standby", lambda self: None)
 tail_not_fetched = _constant(operations.Operation, "_with_tail", lambda self, ask, host, position: (position, 0))
-tail_given_to_anybody = _constant(tail, "may_give", lambda *_: True)
-any_page_is_sent = _constant(tail, "is_page", lambda page, lsn: True)
+tail_given_to_anybody = _constant(unreplicated_wal, "may_give", lambda *_: True)
+any_page_is_sent = _constant(unreplicated_wal, "is_page", lambda page, lsn: True)
 cut_records_count = _constant(wal.Wal, "record_at", lambda self, place, before: wal.Record(place, 24, switch=False))

@@ -20,11 +20,11 @@ from hapg_failover.adapters.ports import (
     StandbyNames,
     SupervisorEvent,
 )
-from hapg_failover.core.grants import GrantRequest
-from hapg_failover.core.observation import Slot
-from hapg_failover.core.results import PutOutcome
-from hapg_failover.core.roles import Role
-from hapg_failover.core.tail import TailRequest
+from hapg_failover.core.state.extensions import GrantRequest
+from hapg_failover.core.state.observation import Slot
+from hapg_failover.core.state.results import PutOutcome
+from hapg_failover.core.unreplicated_wal import TailRequest
+from hapg_failover.credentials.roles import Role
 from hapg_protocol import publication as publication_codec
 from hapg_protocol import requests
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch

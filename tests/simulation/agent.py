@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from hapg_failover.adapters.ports import SupervisorEvent
 from hapg_failover.agent import Adapters, read_volume
 from hapg_failover.agent import Agent as RealAgent
-from hapg_failover.core.actions import PutKind
-from hapg_failover.core.decision import Decision
-from hapg_failover.core.memory import Memory
-from hapg_failover.core.observation import LeaseView, Streaming
+from hapg_failover.core.state.actions import PutKind
+from hapg_failover.core.state.decision import Decision
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.observation import LeaseView, Streaming
 from hapg_failover.events import Event
 from hapg_failover.settings import Identity, Settings
 from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod

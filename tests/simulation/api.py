@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hapg_failover.core.results import PutOutcome
+from hapg_failover.core.state.results import PutOutcome
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, Publication
 
 Watcher = Callable[[LeaseObject | None, Pod | None, bool], None]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hapg_failover.core.syncset import Setting
-from hapg_failover.core.wal import SEGMENT_SIZE, segment_name
+from hapg_failover.core.write_quorum import Setting
+from hapg_failover.pgdata.wal import SEGMENT_SIZE, segment_name
 
 from .wal import Branch, Wal
 

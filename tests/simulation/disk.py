@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hapg_failover.adapters.ports import Assessment, Marker
-from hapg_failover.core import storage
-from hapg_failover.core.control import ControlData
-from hapg_failover.core.tail import AT_ONCE
-from hapg_failover.core.volumes import DATA_VOLUME
-from hapg_failover.core.wal import SEGMENT_SIZE
+from hapg_failover.core import disk_space
+from hapg_failover.core.state.volume import DATA_VOLUME
+from hapg_failover.core.unreplicated_wal import AT_ONCE
+from hapg_failover.pgdata.control_file import ControlData
+from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol.lsn import Position, format_lsn
 
 from .server import Server, Volume
@@ -130,7 +130,7 @@ class Disk:
         return []
 
     def use_reserves(self) -> list[str]:
-        if not storage.is_full(self._world.room(self._member), SEGMENT_SIZE):
+        if not disk_space.is_full(self._world.room(self._member), SEGMENT_SIZE):
             return []
         self._write()
         return [DATA_VOLUME] if self._world.use_reserve(self._member) else []

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hapg_failover.core.lease_view import without_lease
+from hapg_failover.core.state.lease_view import without_lease
 from hapg_protocol import requests
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseObject, LeaseState, VolumeState

@@ -10,12 +10,12 @@ import pytest
 from hapg_failover.agent import Agent
 from hapg_failover.core import decide as core
 from hapg_failover.core import election, primary
-from hapg_failover.core.actions import Order, Seal
-from hapg_failover.core.decision import Decision, Step
-from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.observation import Observation
-from hapg_failover.core.syncset import Setting
+from hapg_failover.core.state.actions import Order, Seal
+from hapg_failover.core.state.decision import Decision, Step
+from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.timing import Timing
+from hapg_failover.core.write_quorum import Setting
 from hapg_failover.events import Event, LeaseSeen, TurnBegan
 from hapg_failover.settings import Identity
 from hapg_failover.world import World

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import candidacy, lease_extension, standby
-from hapg_failover.core.decision import Step
-from hapg_failover.core.grants import GrantAnswer
+from hapg_failover.core import candidacy, lease_extension, replica
+from hapg_failover.core.state.decision import Step
+from hapg_failover.core.state.extensions import GrantAnswer
 
 
 def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def promises_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Sealing, claiming and waiting for the others go by the Lease's age alone, which goes on while a member is blind and grants."""
     patch.setattr(lease_extension, "waits", lambda step: None)
     patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.report.published_at)
-    patch.setattr(standby, "_seal_at", lambda step, s: step.o.timing.seal_after(s.ttl_s))
+    patch.setattr(replica, "_seal_at", lambda step, s: step.o.timing.seal_after(s.ttl_s))
 
 
 def counted_from_the_answer(patch: pytest.MonkeyPatch) -> None:

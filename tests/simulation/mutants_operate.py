@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hapg_failover.core import election, forced_failover, switchover
-from hapg_failover.core.decision import Step
+from hapg_failover.core.state.decision import Step
 from hapg_protocol import requests
 from hapg_protocol.model import LeaseState, Member, Pod
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from hapg_failover.agent import Agent
-from hapg_failover.core import election, primary, readiness, rejoin, standby, switchover
-from hapg_failover.core.decision import Step
-from hapg_failover.core.memory import Phase
-from hapg_failover.core.results import OpResult
+from hapg_failover.core import election, primary, readiness, rejoin, replica, switchover
+from hapg_failover.core.state.decision import Step
+from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.results import OpResult
 from hapg_protocol.model import LeaseState
 
 from . import commands
@@ -64,8 +64,8 @@ def nobody_holds(patch: pytest.MonkeyPatch) -> None:
 
 def standbys_leave_first(patch: pytest.MonkeyPatch) -> None:
     """A standby whose pod is going away stops at once, whether or not the primary's is as well."""
-    patch.setattr(standby, "LEAVE_S", math.inf)
-    patch.setattr(standby, "STAY_S", 0.0)
+    patch.setattr(replica, "LEAVE_S", math.inf)
+    patch.setattr(replica, "STAY_S", 0.0)
 
 
 def shutdowns_wait_for_all(patch: pytest.MonkeyPatch) -> None:

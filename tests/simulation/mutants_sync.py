@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import election, synchronous, syncset
-from hapg_failover.core.decision import Step
-from hapg_failover.core.syncset import OFF, Move, Record, Set, Setting, Situation
+from hapg_failover.core import election, synchronous, write_quorum
+from hapg_failover.core.state.decision import Step
+from hapg_failover.core.write_quorum import OFF, Move, Record, Set, Setting, Situation
 from hapg_protocol.model import LeaseState
 
 from .server import Server
@@ -39,13 +39,13 @@ def behind(patch: pytest.MonkeyPatch) -> None:
 
 def no_barrier(patch: pytest.MonkeyPatch) -> None:
     """A volume leaves the record as soon as its pod has left the setting."""
-    next_move = syncset.next_move
+    next_move = write_quorum.next_move
     patch.setattr(synchronous, "next_move", lambda s: next_move(replace(s, base=0)))
 
 
 def setting_before_record(patch: pytest.MonkeyPatch) -> None:
     """A standby may acknowledge before its volume is recorded."""
-    next_move = syncset.next_move
+    next_move = write_quorum.next_move
 
     def eager(s: Situation) -> Move:
         move = next_move(s)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from hapg_failover.core.actions import PutKind
-from hapg_failover.core.results import PutOutcome
+from hapg_failover.core.state.actions import PutKind
+from hapg_failover.core.state.results import PutOutcome
 from hapg_protocol.model import LeaseObject, LeaseState, Pod
 
 from .server import Server

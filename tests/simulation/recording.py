@@ -16,8 +16,8 @@ from typing import Any, Union, cast, get_args, get_origin
 
 from hapg_failover import events
 from hapg_failover.core.decide import decide
-from hapg_failover.core.decision import Decision
-from hapg_failover.core.memory import Memory
+from hapg_failover.core.state.decision import Decision
+from hapg_failover.core.state.memory import Memory
 from hapg_failover.events import Event, TurnBegan, VolumeFacts
 from hapg_failover.settings import Identity
 from hapg_failover.world import World

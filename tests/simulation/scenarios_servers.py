@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hapg_failover.core.syncset import Policy
+from hapg_failover.core.write_quorum import Policy
 
 from . import faults
 from .scenarios import primary_of, promoting, running

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
+from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from hapg_protocol.lsn import Position
 
 from . import faults

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hapg_failover.core.syncset import OFF, Setting
+from hapg_failover.core.write_quorum import OFF, Setting
 from hapg_protocol.model import VolumeState
 
 from . import synchronous

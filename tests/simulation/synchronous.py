@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hapg_failover.core.syncset import OFF, Setting
+from hapg_failover.core.write_quorum import OFF, Setting
 
 if TYPE_CHECKING:
     from .server import Server

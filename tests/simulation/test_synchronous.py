@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hapg_failover.core.syncset import Policy
+from hapg_failover.core.write_quorum import Policy
 
 from . import faults
 from .scenarios import primary_of

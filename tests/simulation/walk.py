@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
 from hapg_failover.core.timing import Timing
+from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 
 from . import faults
 from .network import SOUND_LATENCY_S

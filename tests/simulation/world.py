@@ -6,10 +6,10 @@ import math
 import random
 from dataclasses import dataclass
 
-from hapg_failover.core import storage
-from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
+from hapg_failover.core import disk_space
 from hapg_failover.core.timing import Timing
-from hapg_failover.core.wal import SEGMENT_SIZE
+from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
+from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol.model import LeaseState, Member, Pod
 
 from . import faults
@@ -238,9 +238,9 @@ class World:
 
     def use_reserve(self, member: int) -> bool:
         """Free what was set aside if the volume is full; False if it isn't, or nothing was."""
-        used = self.reserve[member] and storage.is_full(self.room(member), SEGMENT_SIZE)
+        used = self.reserve[member] and disk_space.is_full(self.room(member), SEGMENT_SIZE)
         if used:
-            self.reserve[member], self.segments[member] = False, storage.RESERVE_SEGMENTS
+            self.reserve[member], self.segments[member] = False, disk_space.RESERVE_SEGMENTS
         return used
 
     def heal(self) -> None:

@@ -22,8 +22,8 @@ from hapg.spec.version_profiles import PROFILES
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
-from hapg_failover.core import roles
-from hapg_failover.core.password import Passwords
+from hapg_failover.credentials import roles
+from hapg_failover.credentials.secret_entries import Passwords
 from tests.cluster import embedded
 
 DEFAULT = "15"

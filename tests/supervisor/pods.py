@@ -12,10 +12,10 @@ from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import Adapters, Agent
-from hapg_failover.core.grants import GrantRequest
-from hapg_failover.core.syncset import ASYNCHRONOUS, Policy
-from hapg_failover.core.tail import TailRequest
+from hapg_failover.core.state.extensions import GrantRequest
 from hapg_failover.core.timing import Timing
+from hapg_failover.core.unreplicated_wal import TailRequest
+from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from hapg_failover.inspection import Inspection
 from hapg_failover.settings import Identity, Settings
 from hapg_protocol import model

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from hapg_failover.configuration import DataRefused, configure
-from hapg_failover.core.actions import Op
-from hapg_failover.core.results import Outcome
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import Outcome
 from hapg_failover.supervisor_commands import OperationFailed
 
 from .conftest import Make

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.core.actions import Op
-from hapg_failover.core.results import Outcome
-from hapg_failover.core.wal import segment_name
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import Outcome
+from hapg_failover.pgdata.wal import segment_name
 from hapg_protocol.lsn import parse_lsn
 from tests.cluster import embedded
 

@@ -14,9 +14,9 @@ import pytest
 
 from hapg_failover.adapters.greeting import TOO_MANY
 from hapg_failover.adapters.ports import SqlError
-from hapg_failover.core.actions import Op
-from hapg_failover.core.results import OpResult, Outcome
-from hapg_failover.core.syncset import Setting
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import OpResult, Outcome
+from hapg_failover.core.write_quorum import Setting
 from tests.cluster import embedded
 
 from .conftest import Make

@@ -19,11 +19,11 @@ from hapg.spec.version_profiles import PROFILES
 from hapg_failover.adapters.ports import ServerStatus
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Op
-from hapg_failover.core.results import Outcome
-from hapg_failover.core.syncset import Setting
-from hapg_failover.core.wal import parse_waldump_end, segment_name
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import Outcome
+from hapg_failover.core.write_quorum import Setting
 from hapg_failover.inspection import Inspection
+from hapg_failover.pgdata.wal import parse_waldump_end, segment_name
 from hapg_protocol.lsn import Position, format_lsn, parse_lsn
 from tests.cluster import embedded
 

@@ -17,10 +17,10 @@ from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Op
-from hapg_failover.core.recovery import Recovery
-from hapg_failover.core.results import OpResult, Outcome
-from hapg_failover.core.volumes import DATA_VOLUME
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.recovery import Recovery
+from hapg_failover.core.state.results import OpResult, Outcome
+from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.events import Event, ReplaySeen
 from hapg_failover.inspection import Inspection
 from hapg_failover.operations import AskTail, Operation, Tools

@@ -15,10 +15,10 @@ import pytest
 
 from hapg_failover.adapters.secret import KEYS, SecretFiles
 from hapg_failover.adapters.sql import PostgresSql
-from hapg_failover.core import roles
-from hapg_failover.core.actions import Op
-from hapg_failover.core.password import Passwords
-from hapg_failover.core.results import Outcome
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import Outcome
+from hapg_failover.credentials import roles
+from hapg_failover.credentials.secret_entries import Passwords
 from hapg_failover.passwords import PasswordKeeper
 from tests.orders import fitting
 

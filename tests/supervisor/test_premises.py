@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.control import ControlData, parse_control_file
-from hapg_failover.core.syncset import OFF, Setting
-from hapg_failover.core.wal import end_by_reading, ends_in_shutdown, segment_name
+from hapg_failover.core.write_quorum import OFF, Setting
+from hapg_failover.pgdata.control_file import ControlData, parse_control_file
+from hapg_failover.pgdata.wal import end_by_reading, ends_in_shutdown, segment_name
 from hapg_protocol.lsn import Position, parse_lsn
 
 from . import test_majors

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.core.actions import Op
-from hapg_failover.core.results import Outcome
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import Outcome
 from hapg_protocol.lsn import Position, parse_lsn
 
 from .conftest import Make

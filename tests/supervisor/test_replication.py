@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hapg_failover.core.wal import segment_name
+from hapg_failover.pgdata.wal import segment_name
 from hapg_protocol.lsn import format_lsn, parse_lsn
 
 from .conftest import Make

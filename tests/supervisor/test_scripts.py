@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.core.actions import Op
-from hapg_failover.core.results import Outcome
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import Outcome
 
 from .conftest import Make
 from .harness import DEFAULT, Container, chown, wait_for

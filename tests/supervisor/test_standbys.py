@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.adapters.sql import PostgresSql
-from hapg_failover.core.syncset import OFF, Setting, not_in_force
+from hapg_failover.core.write_quorum import OFF, Setting, not_in_force
 
 from .conftest import Make
 from .harness import Container, wait_for

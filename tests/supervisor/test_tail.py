@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from hapg_failover.adapters import tail
+from hapg_failover.adapters import unreplicated_wal
 from hapg_failover.adapters.ports import NotNow
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import DeadHolder, Op
-from hapg_failover.core.results import Outcome
-from hapg_failover.core.tail import TailRequest
+from hapg_failover.core.state.actions import DeadHolder, Op
+from hapg_failover.core.state.results import Outcome
+from hapg_failover.core.unreplicated_wal import TailRequest
 from hapg_protocol.lsn import Position, parse_lsn
 
 from .harness import Container, wait_for
@@ -58,7 +58,7 @@ def test_rows_that_were_not_sent_are_there_after_the_promotion(
         asked.append(request)
         if len(asked) == 1:
             raise NotNow
-        return tail.read(dead, request.timeline, request.lsn)
+        return unreplicated_wal.read(dead, request.timeline, request.lsn)
 
     operator = operate(replica, primary)
     operator.ask_tail(ask)
@@ -81,7 +81,7 @@ def test_a_replica_that_has_everything_fetches_nothing(primary: Container, clone
     end = parse_lsn(flush_lsn(primary))
     dead = die(primary)
     operator = operate(replica, primary)
-    operator.ask_tail(lambda request, address, timeout: tail.read(dead, request.timeline, request.lsn))
+    operator.ask_tail(lambda request, address, timeout: unreplicated_wal.read(dead, request.timeline, request.lsn))
     result = operator.run(Op.SEAL, dead=DeadHolder("the dead server's", 2, 7))
     assert (result.position and result.position.lsn, result.text) == (end, "")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core import storage
-from hapg_failover.core.actions import Op
-from hapg_failover.core.results import Outcome
-from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
+from hapg_failover.core import disk_space
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import Outcome
+from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_protocol.model import VolumeState
 from tests.orders import fitting
 
@@ -403,7 +403,7 @@ def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Contai
     small.unasked("died")
     on, room = volume(small).scarcest()
     assert on == WAL_VOLUME
-    assert storage.is_full(room, volume(small).segment_size())
+    assert disk_space.is_full(room, volume(small).segment_size())
     with contextlib.closing(Operator(small, small)) as operator:
         (small.pgdata / "global" / "pg_control").rename(small.volume / "control")
         assert operator.run(Op.START, mode="hot").outcome is Outcome.ROOM

@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from hapg_failover import events
-from hapg_failover.core import actions, memory
+from hapg_failover.core.state import actions, memory
 
 ROOT = Path(__file__).parents[2]
 KINDS = [

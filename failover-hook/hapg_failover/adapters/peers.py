@@ -3,8 +3,8 @@
 There is a key of each of the release's passwords. Where one password is changed, pods have it at different times, up to a minute or so
 apart; the other key remains the same for all of them.
 
-POST /grant, a JSON object of core.grants.GrantRequest; the answer is one of {volume, granted, reason}. POST /tail, one of
-core.tail.TailRequest; the answer is WAL, or 409 if there is none to be had. `X-Ha-Postgres-Mac` is the
+POST /grant, a JSON object of core.state.extensions.GrantRequest; the answer is one of {volume, granted, reason}. POST /tail, one of
+core.unreplicated_wal.TailRequest; the answer is WAL, or 409 if there is none to be had. `X-Ha-Postgres-Mac` is the
 HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer passes for a new one. An
 answer that can't be verified, or that comes too late, is no answer. Anything unsigned is neither parsed nor kept.
 """
@@ -24,9 +24,9 @@ from http import HTTPStatus
 from hapg_protocol.json_fields import Fields
 from hapg_protocol.model import Holder
 
-from ..core.grants import GrantRequest
-from ..core.password import Passwords
-from ..core.tail import AT_ONCE, TailRequest
+from ..core.state.extensions import GrantRequest
+from ..core.unreplicated_wal import AT_ONCE, TailRequest
+from ..credentials.secret_entries import Passwords
 from .ports import NotNow, PeerAnswer, PeerError
 from .requests import Request, Response
 from .serving import HttpServer, Later

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch, VolumeState
 
-from ..core.control import ControlData
-from ..core.grants import GrantRequest
-from ..core.observation import Slot
-from ..core.roles import Role
-from ..core.tail import TailRequest
+from ..core.state.extensions import GrantRequest
+from ..core.state.observation import Slot
+from ..core.unreplicated_wal import TailRequest
+from ..credentials.roles import Role
+from ..pgdata.control_file import ControlData
 
 
 class Condition(Protocol):
@@ -194,13 +194,13 @@ class Sql(Protocol):
         """Make and drop physical slots of the local server; new ones keep WAL from now on. Raise SqlError for the first that fails."""
 
     def roles(self, names: Sequence[str], timeout: float) -> tuple[Role, ...]:
-        """Return those of the roles that the local server has, with what they lack (core.roles). Raise SqlError."""
+        """Return those of the roles that the local server has, with what they lack (credentials.roles). Raise SqlError."""
 
     def change_roles(self, statements: Sequence[str], timeout: float) -> None:
         """Run statements on the local server, out of its log and without waiting for a standby. Raise SqlError for the first that fails."""
 
     def remote_user(self, host: str, port: int, timeout: float, as_client: bool = False) -> str:
-        """Return the role under which a server lets the members in (core.roles.logins). Raise SqlError.
+        """Return the role under which a server lets the members in (credentials.roles.logins). Raise SqlError.
 
         as_client: over a client's connection, as pg_rewind needs one.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..core.password import REPLICATION_KEY, SUPERUSER_KEY, Passwords, read
+from ..credentials.secret_entries import REPLICATION_KEY, SUPERUSER_KEY, Passwords, read
 from . import beneath
 
 PROJECTED = Path("/etc/hapg/secret")

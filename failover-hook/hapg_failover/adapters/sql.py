@@ -19,8 +19,8 @@ import psycopg2.extensions
 
 from hapg_protocol.lsn import Position, parse_lsn
 
-from ..core.observation import Slot
-from ..core.roles import FUNCTIONS, MEMBERSHIPS, REPLICATION, Login, Role
+from ..core.state.observation import Slot
+from ..credentials.roles import FUNCTIONS, MEMBERSHIPS, REPLICATION, Login, Role
 from . import greeting
 from .ports import Sender, ServerStatus, SqlError, StandbyNames
 

@@ -14,12 +14,12 @@ from hapg_protocol.json_fields import Fields, dump
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import VolumeState
 
-from ..core import storage, wal_volume
-from ..core.control import parse_control_file
-from ..core.volumes import DATA_VOLUME, WAL_VOLUME
-from ..core.wal import SEGMENT_SIZE, goes_beyond, is_segment_size, newest_segment_timeline
-from ..core.wal_volume import Link
-from . import beneath, tail
+from ..core import disk_space, volumes
+from ..core.state.volume import DATA_VOLUME, WAL_VOLUME
+from ..core.volumes import Link
+from ..pgdata.control_file import parse_control_file
+from ..pgdata.wal import SEGMENT_SIZE, goes_beyond, is_segment_size, newest_segment_timeline
+from . import beneath, unreplicated_wal
 from .beneath import Irregular
 from .marks import NUMBER, Files
 from .ports import Assessment, Marker
@@ -72,7 +72,7 @@ class Volume:
                 found = self._pair(self._wal_files, marker)
             except ValueError as error:
                 return Assessment(VolumeState.MISMATCHED, f"WAL volume: {error}")
-        mismatch = wal_volume.foreign_link(self._link()) if found is None else wal_volume.mismatch(found)
+        mismatch = volumes.foreign_link(self._link()) if found is None else volumes.mismatch(found)
         if mismatch is not None:
             return Assessment(VolumeState.MISMATCHED, mismatch)
         if self.dirty():
@@ -85,7 +85,7 @@ class Volume:
             return Assessment(VolumeState.EMPTY, "neither pgdata nor a volume marker is there")
         return self._assess_data(marker, found)
 
-    def _assess_data(self, marker: Marker, found: wal_volume.Pair | None) -> Assessment:
+    def _assess_data(self, marker: Marker, found: volumes.Pair | None) -> Assessment:
         """Say what a marked data directory is worth. found: what both volumes show, None without a WAL volume."""
         try:
             version = self._data_files.text("pgdata", "PG_VERSION")
@@ -99,18 +99,18 @@ class Volume:
         if major != self._major:
             reason = f"the volume has data of PostgreSQL {major}, this is the chart of PostgreSQL {self._major}: nothing is touched"
             return Assessment(VolumeState.OTHER_MAJOR, reason)
-        damage = wal_volume.damage(found) if found is not None else None
+        damage = volumes.damage(found) if found is not None else None
         if damage is not None:
             return Assessment(VolumeState.DAMAGED, damage)
         return Assessment(VolumeState.DATA, f"volume {marker.uuid} of system {marker.system_identifier}")
 
-    def _pair(self, wal: Files, marker: Marker | None) -> wal_volume.Pair:
+    def _pair(self, wal: Files, marker: Marker | None) -> volumes.Pair:
         """Return what both volumes show. Raise ValueError if the WAL volume's marker is unreadable."""
         theirs = _marker(wal)
         own, other = marker.uuid if marker is not None else None, theirs.uuid if theirs is not None else None
         if own is not None and theirs is not None and theirs.former == own:
             other = own  # an adoption was cut off before the data volume's marker was written
-        return wal_volume.Pair(
+        return volumes.Pair(
             own,
             other,
             self._link(),
@@ -289,7 +289,7 @@ class Volume:
 
     def scarcest(self) -> tuple[str, int]:
         """Return the volume with the least room, and how many bytes are free for us there. Raise OSError."""
-        return storage.scarcest(self.rooms())
+        return disk_space.scarcest(self.rooms())
 
     def set_aside(self) -> list[str]:
         """Make a reserve on each volume that has none and room enough; return these volumes. Only where there is data. Raise OSError."""
@@ -297,15 +297,15 @@ class Volume:
         if not without or self.assess().state is not VolumeState.DATA:
             return []
         segment = self.segment_size()
-        able = {name: files for name, files in without.items() if storage.can_set_aside(files.room(), segment)}
+        able = {name: files for name, files in without.items() if disk_space.can_set_aside(files.room(), segment)}
         for files in able.values():
-            files.allocate(_RESERVE, storage.RESERVE_SEGMENTS * segment)
+            files.allocate(_RESERVE, disk_space.RESERVE_SEGMENTS * segment)
         return list(able)
 
     def use_reserves(self) -> list[str]:
         """Remove the reserve of each volume that is full; return these volumes. Raise OSError."""
         segment = self.segment_size()
-        full = {name: files for name, files in self._files.items() if files.has(_RESERVE) and storage.is_full(files.room(), segment)}
+        full = {name: files for name, files in self._files.items() if files.has(_RESERVE) and disk_space.is_full(files.room(), segment)}
         for files in full.values():
             files.remove(_RESERVE)
         return list(full)
@@ -371,11 +371,11 @@ class Volume:
 
     def read_tail(self, timeline: int, lsn: int) -> bytes:
         """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
-        return tail.read(self, timeline, lsn)
+        return unreplicated_wal.read(self, timeline, lsn)
 
     def add_tail(self, timeline: int, lsn: int, data: bytes) -> None:
         """Write WAL that follows on what is there, and have it on disk. Raise OSError."""
-        tail.add(self, timeline, lsn, data)
+        unreplicated_wal.add(self, timeline, lsn, data)
 
     def may_hold_record(self, position: Position) -> bool:
         """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""

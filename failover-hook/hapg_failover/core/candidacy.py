@@ -7,11 +7,11 @@ from dataclasses import replace
 from hapg_protocol import requests
 from hapg_protocol.model import LeaseState
 
-from . import causes, election, forced_failover, lease_extension, storage
-from .actions import PutKind, ReadLease
-from .decision import Step
+from . import causes, disk_space, election, forced_failover, lease_extension
 from .election import Candidate, Verdict
-from .memory import Phase
+from .state.actions import PutKind, ReadLease
+from .state.decision import Step
+from .state.memory import Phase
 from .timing import BLOCKED_PATIENCE_S, LEASE_GONE_S, NO_LEASE_WAIT_S, PODS_FRESH_S, RUN_OUT_READ_S, SUSPECT_S
 
 
@@ -186,6 +186,6 @@ def resume(step: Step) -> None:
 def _too_full(step: Step) -> bool:
     """Tell whether our volume is too full for a promotion, which would fail and cost the others another election."""
     if step.full:
-        step.tell("DiskFull", f"the server isn't promoted: {storage.full_message(step.o)}")
+        step.tell("DiskFull", f"the server isn't promoted: {disk_space.full_message(step.o)}")
         step.because(f"our {step.o.room_on} is full: we don't stand")
     return step.full

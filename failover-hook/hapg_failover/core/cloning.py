@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, VolumeState
 
-from . import election, labels, rejoin
-from .actions import Announce, Clone, Initdb, Op, PutKind
-from .decision import Step, busy
-from .memory import Phase
-from .observation import Origin
-from .results import OpResult, Outcome
+from . import election, rejoin, routing
+from .state.actions import Announce, Clone, Initdb, Op, PutKind
+from .state.decision import Step, busy
+from .state.memory import Phase
+from .state.observation import Origin
+from .state.results import OpResult, Outcome
 from .timing import BOOTSTRAP_PATIENCE_S
 
 COPY_HELP = (
@@ -25,7 +25,7 @@ COPY_HELP = (
 def empty(step: Step) -> None:
     """Nothing on the volume: the first server is made by ordinal 0, any other is a clone."""
     o, m, s = step.o, step.m, step.state
-    labels.replica(step)
+    routing.replica(step)
     if o.deleting:
         step.go(Phase.STOPPING, "the pod is going away")
         return
@@ -59,7 +59,7 @@ def empty(step: Step) -> None:
 def damaged(step: Step) -> None:
     """The volume can't be started: a clone helps; while there is no primary to clone, data that didn't start is tried again."""
     o, m, s = step.o, step.m, step.state
-    labels.replica(step)
+    routing.replica(step)
     if o.origin is Origin.COPIED:
         step.tell("VolumeCopied", f"{o.volume_reason}. {COPY_HELP}")
     if busy(step) or o.lease is None:

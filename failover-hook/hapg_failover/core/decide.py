@@ -20,24 +20,24 @@ from hapg_protocol.model import Release
 
 from . import (
     cloning,
-    configuration,
+    conditions,
     forced_failover,
-    labels,
     lease_extension,
     not_following,
     primary,
     readiness,
-    standby,
+    replica,
+    routing,
     startup,
     switchover,
     synchronous,
     tablespaces,
 )
-from .actions import Announce, LetGo, Op, PutKind, ReadLease
-from .decision import Decision, Step
-from .memory import Memory, Phase
-from .observation import Observation
-from .results import OpResult, Outcome, PutOutcome, PutResult
+from .state.actions import Announce, LetGo, Op, PutKind, ReadLease
+from .state.decision import Decision, Step
+from .state.memory import Memory, Phase
+from .state.observation import Observation
+from .state.results import OpResult, Outcome, PutOutcome, PutResult
 from .timing import LONGEST_RETRY_S
 
 WRITING = (Phase.PROMOTING, Phase.PRIMARY)
@@ -78,7 +78,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         _by_phase(step)
     forced_failover.attend(step)
     readiness.note(step)
-    configuration.attend(step)
+    conditions.attend(step)
     tablespaces.attend(step)
     not_following.attend(step)
     lease_extension.answer_all(step)
@@ -95,10 +95,10 @@ def _by_phase(step: Step) -> None:
         case Phase.DAMAGED:
             cloning.damaged(step)
         case Phase.SEALED:
-            standby.sealed(step)
+            replica.sealed(step)
             switchover.refuse_elsewhere(step)
         case Phase.FOLLOW:
-            standby.follow(step)
+            replica.follow(step)
             switchover.refuse_elsewhere(step)
         case Phase.CLAIMING:
             step.because("the claim is under way")
@@ -242,12 +242,12 @@ def _op_answered(step: Step) -> None:
         step.keep(replace(step.m.storage, reserve_used=True))
         message = f"{' and '.join(result.reserves)} full: what was set aside there was used ({result.op.value})"
         step.actions.append(Announce("Warning", "EmergencyWALSpaceReleased", message))
-        labels.withdraw(step)
+        routing.withdraw(step)
     match result.op:
         case Op.START | Op.SEAL:
             _seal_answered(step, result)
         case Op.FOLLOW:
-            standby.follow_answered(step, result)
+            replica.follow_answered(step, result)
         case Op.REWIND | Op.CLONE | Op.INITDB:
             cloning.copy_answered(step, result)
         case Op.PROMOTE:

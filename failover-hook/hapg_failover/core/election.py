@@ -11,10 +11,10 @@ from functools import cached_property
 from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import PROTOCOL, Holder, LeaseState, Member, Pod, Publication, VolumeState
 
-from .recovery import CAUGHT_UP_SEGMENTS
-from .syncset import shortfall
+from ..pgdata.wal import SEGMENT_SIZE
+from .state.recovery import CAUGHT_UP_SEGMENTS
 from .timing import COLD_WAIT_S, NO_LEASE_WAIT_S, PUBLISH_WAIT_S, RANK_STEP_S, SUCCESSOR_HEADSTART_S
-from .wal import SEGMENT_SIZE
+from .write_quorum import shortfall
 
 INITDB_TIMELINE = 1
 RESUME_LEAP = 16

@@ -14,10 +14,10 @@ from hapg_protocol import requests
 from hapg_protocol.lsn import format_lsn
 from hapg_protocol.model import LeaseState, Pod
 
-from .actions import Annotate, Announce
-from .decision import Step
 from .election import Block, Candidate, Verdict, is_expired, is_published, publications, too_new
-from .memory import Phase
+from .state.actions import Annotate, Announce
+from .state.decision import Step
+from .state.memory import Phase
 
 
 def attend(step: Step) -> None:

@@ -16,10 +16,10 @@ from dataclasses import replace
 
 from hapg_protocol.model import Member
 
-from .actions import Announce, AnswerGrant, AskGrants, Op
-from .decision import Step, busy
-from .grants import GrantAnswer, GrantRequest
-from .memory import Phase
+from .state.actions import Announce, AnswerGrant, AskGrants, Op
+from .state.decision import Step, busy
+from .state.extensions import GrantAnswer, GrantRequest
+from .state.memory import Phase
 from .timing import ASK_EVERY_S, LONGEST_GRANT_S
 
 HOLDING = (Phase.PROMOTING, Phase.PRIMARY, Phase.STOPPING)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from hapg_protocol import pods
 
-from .actions import Announce, Op
-from .decision import Step
-from .memory import Apart, Phase
-from .results import OpResult, Outcome
+from .state.actions import Announce, Op
+from .state.decision import Step
+from .state.memory import Apart, Phase
+from .state.results import OpResult, Outcome
 from .timing import CHANGED_S, SETTLE_S, TELL_AFTER_S, TELL_AGAIN_S
 
 UNKNOWN = "its server has been told to follow: it catches up, or its log says why it doesn't stream"

@@ -5,7 +5,7 @@ A claim is named as the pod that has it: NAMESPACE/RELEASE-ORDINAL.
 
 from __future__ import annotations
 
-from .observation import LeaseView, Origin
+from .state.observation import LeaseView, Origin
 
 
 def judge(made_for: str | None, claim: str | None, accepted: bool, system_identifier: str | None, lease: LeaseView | None) -> Origin:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseState, Member, Release, SyncRecord
 
-from . import election, labels, lease_extension, recovery, responsive, slots, storage, switchover, synchronous
-from .actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, Promote, PutKind, Stop
-from .decision import Step, busy
-from .members import is_news, next_members, with_streaming
-from .memory import Phase
-from .results import OpResult, Outcome
+from . import disk_space, election, lease_extension, replication_slots, routing, switchover, synchronous
+from .eligible_replicas import is_news, next_members, with_streaming
+from .state import connections, recovery
+from .state.actions import Announce, ChangeSlots, Checkpoint, CheckRecord, Exit, Kill, Op, Promote, PutKind, Stop
+from .state.decision import Step, busy
+from .state.memory import Phase
+from .state.results import OpResult, Outcome
 from .timing import (
     CHECKPOINT_AFTER_S,
     FAILED_S,
@@ -55,7 +56,7 @@ def promoted(step: Step, result: OpResult) -> None:
         synchronous.promoted(step, result)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
         step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.hold.held_term}: {result.text}"))
-        labels.primary(step)
+        routing.primary(step)
         return
     if result.unbegun and step.m.hold.held_term is not None:
         nothing_begun(step, step.m.hold.held_term)
@@ -79,7 +80,7 @@ def writing(step: Step) -> None:
     lost = (m.phase is Phase.PRIMARY or not busy(step)) and o.server != "primary"
     if step.server_known and lost:
         step.forget_server()
-        hold_s = storage.hold(o.room, o.segment, o.timing.restart)
+        hold_s = disk_space.hold(o.room, o.segment, o.timing.restart)
         step.keep(replace(step.m.hold, dead_reason="the server died", hold_s=hold_s, held_term=None))
         step.go(Phase.DOWN, "the server is dead: every process of its container has been killed")
         step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
@@ -102,8 +103,8 @@ def writing(step: Step) -> None:
     _ask_for_grants(step)
     if m.phase is Phase.PRIMARY:
         if step.full:
-            step.tell("DiskFull", storage.full_message(o))
-        labels.primary(step)
+            step.tell("DiskFull", disk_space.full_message(o))
+        routing.primary(step)
         _slots(step)
         _checkpoint(step)
 
@@ -140,11 +141,11 @@ def _unfit(step: Step) -> bool:
         step.actions.append(Announce("Warning", "StorageHung", f"{message}: the server is killed and the Lease given back"))
         step.kill(message, 0.0)
         return True
-    refused = responsive.trouble(o.greeting, m.phase_since)
+    refused = connections.trouble(o.greeting, m.phase_since)
     if refused is not None:
         step.keep(replace(step.m.retry, failed_until=o.now + SUSPECT_S))
         step.actions.append(Announce("Warning", "ServerUnresponsive", f"{refused}: the server is killed and the Lease given back"))
-        step.kill(refused, storage.hold(o.room, o.segment, o.timing.restart))
+        step.kill(refused, disk_space.hold(o.room, o.segment, o.timing.restart))
         return True
     return False
 
@@ -152,7 +153,7 @@ def _unfit(step: Step) -> bool:
 def _is_stuck(step: Step) -> bool:
     """Tell whether the data volume takes no writes, and hasn't for a while in which we looked: one look after a freeze proves nothing."""
     o, m = step.o, step.m
-    if not storage.is_silent(o, m.phase_since):
+    if not disk_space.is_silent(o, m.phase_since):
         step.keep(replace(step.m.storage, stuck_since=None))
         return False
     if m.storage.stuck_since is None:
@@ -284,7 +285,7 @@ def _slots(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     if o.slots is None or s is None or o.now - m.reign.slots_at < SLOTS_AGAIN_S:
         return
-    change = slots.plan(o.me.pod, o.replicas, s.members, o.streaming, o.slots)
+    change = replication_slots.plan(o.me.pod, o.replicas, s.members, o.streaming, o.slots)
     if change.make or change.drop:
         step.keep(replace(step.m.reign, slots_at=o.now))
         step.actions.append(ChangeSlots(change.make, change.drop))

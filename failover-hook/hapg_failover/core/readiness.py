@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .decision import Step
-from .memory import Memory, Phase
+from .state.decision import Step
+from .state.memory import Memory, Phase
 from .timing import NOTED_EVERY_S, STREAM_LOOK_S
 
 

@@ -8,8 +8,8 @@ from enum import Enum
 from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import LeaseState, Pod
 
+from ..pgdata.wal import History, fork_point
 from .timing import LONGEST_PAUSE_S
-from .wal import History, fork_point
 
 REWIND_TRIES = 3
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from hapg_protocol.model import VolumeState
 
-from . import labels, storage, synchronous
-from .actions import Adopt, Announce, Seal
-from .decision import Step, busy
-from .memory import Phase
-from .observation import Origin
-from .results import OpResult, Outcome
+from . import disk_space, routing, synchronous
+from .state.actions import Adopt, Announce, Seal
+from .state.decision import Step, busy
+from .state.memory import Phase
+from .state.observation import Origin
+from .state.results import OpResult, Outcome
 from .timing import FAILED_START_AGAIN_S, HOT_AGAIN_S
 
 START_TRIES = 5
@@ -21,7 +21,7 @@ HOT_TRIES = 2
 def boot(step: Step) -> None:
     """A supervisor is there: find out what its server and its volume are."""
     o, m = step.o, step.m
-    labels.replica(step)
+    routing.replica(step)
     if busy(step) or o.now < m.retry.retry_at or not step.server_known:
         step.because("waiting" if busy(step) else "waiting for the supervisor, or before the next try")
         return
@@ -82,7 +82,7 @@ def start_failed(step: Step, result: OpResult) -> None:
         # Nothing says that it is the data: such a try doesn't count.
         step.keep(replace(step.m.retry, tries=m.retry.tries - 1, retry_at=o.now + FAILED_START_AGAIN_S))
         if result.outcome is Outcome.ROOM:
-            step.tell("DiskFull", f"the server can't be started: {storage.full_message(o)}")
+            step.tell("DiskFull", f"the server can't be started: {disk_space.full_message(o)}")
         elif result.outcome is Outcome.UNPROVEN:
             step.tell("StartFailed", f"the server does not start, its data is kept: {result.text}")
     elif m.upstream.mode == "hot" and m.retry.tries >= HOT_TRIES:

@@ -11,12 +11,12 @@ from dataclasses import replace
 from hapg_protocol import requests
 from hapg_protocol.model import Pod, Release, ReleaseCause
 
-from . import storage
-from .actions import Announce, Label, Prepare, ShutDown
-from .decision import Step, busy
-from .members import KEEPS_UP_BYTES
-from .memory import HandOver, Phase
-from .results import OpResult, Outcome
+from . import disk_space
+from .eligible_replicas import KEEPS_UP_BYTES
+from .state.actions import Announce, Label, Prepare, ShutDown
+from .state.decision import Step, busy
+from .state.memory import HandOver, Phase
+from .state.results import OpResult, Outcome
 from .timing import (
     ANNOUNCE_S,
     ASK_AGAIN_S,
@@ -111,7 +111,7 @@ def _prepare(step: Step, h: HandOver, reason: str, seconds: float) -> None:
     """
     if step.full:
         step.keep(replace(step.m.succession, handover=replace(h, stop_at=step.o.now)))
-        step.because(f"{reason}: {storage.full_message(step.o)}, so no checkpoint comes first")
+        step.because(f"{reason}: {disk_space.full_message(step.o)}, so no checkpoint comes first")
     else:
         step.keep(replace(step.m.succession, handover=h))
         step.run(Prepare(seconds), f"{reason}: checkpoint")
@@ -135,7 +135,7 @@ def _make_way(step: Step) -> None:
 
 def lives_on_reserve(step: Step) -> bool:
     """Tell whether our server was started with what was set aside, and has no other room yet."""
-    return step.m.storage.reserve_used and storage.is_reserve_all(step.o.room, step.o.segment)
+    return step.m.storage.reserve_used and disk_space.is_reserve_all(step.o.room, step.o.segment)
 
 
 def _trouble(step: Step, request: requests.Switchover) -> str | None:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, Member, SyncRecord
 
-from .actions import Announce, SetStandbys
-from .decision import Step, busy
-from .results import OpResult, Outcome
-from .syncset import OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
+from .state.actions import Announce, SetStandbys
+from .state.decision import Step, busy
+from .state.results import OpResult, Outcome
 from .timing import LET_GO_AFTER_S
+from .write_quorum import OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
 
 
 def unguarded(step: Step) -> bool:

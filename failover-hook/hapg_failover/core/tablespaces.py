@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .decision import Step
+from .state.decision import Step
 
 NAMED = 5
 

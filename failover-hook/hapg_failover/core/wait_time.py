@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .memory import Memory, Phase
-from .observation import LeaseView
+from .state.memory import Memory, Phase
+from .state.observation import LeaseView
 from .timing import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, STEADY_TURN_S, TURN_S, Timing
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.api_calls import ApiCalls
-from hapg_failover.core.actions import PutKind, PutLease
+from hapg_failover.core.state.actions import PutKind, PutLease
 from hapg_failover.core.timing import Timing
 from hapg_failover.events import Event, VolumeFacts
 from hapg_failover.world import World

@@ -8,11 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapg_failover.core.actions import Action, Announce, Exit, Kill, LetGo, Op, Publish, PutKind, PutLease, ReadLease, Run, WriteDeadline
 from hapg_failover.core.decide import decide
-from hapg_failover.core.memory import HandOver, Memory, Phase
-from hapg_failover.core.observation import LeaseView, Observation, Streaming
-from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
+from hapg_failover.core.state.actions import (
+    Action,
+    Announce,
+    Exit,
+    Kill,
+    LetGo,
+    Op,
+    Publish,
+    PutKind,
+    PutLease,
+    ReadLease,
+    Run,
+    WriteDeadline,
+)
+from hapg_failover.core.state.memory import HandOver, Memory, Phase
+from hapg_failover.core.state.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, ReleaseCause, VolumeState

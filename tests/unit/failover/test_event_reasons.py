@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docs.make_events import page
 from hapg_failover.core.event_reasons import EVENT_REASONS
-from hapg_failover.core.memory import Memory
+from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.timing import Timing
 from hapg_failover.metrics import render
 

@@ -22,15 +22,15 @@ from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode,
 from hapg_failover.adapters.ports import PeerAnswer, PeerError
 from hapg_failover.adapters.probes import Answers, Probes
 from hapg_failover.adapters.threads import Threads
-from hapg_failover.core.actions import AnswerGrant, AskGrants, PutLease, WriteDeadline
 from hapg_failover.core.decide import decide
-from hapg_failover.core.grants import GrantAnswer, GrantRequest
-from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.observation import LeaseView, Observation
-from hapg_failover.core.results import PutOutcome, PutResult
-from hapg_failover.core.tail import TailRequest
+from hapg_failover.core.state.actions import AnswerGrant, AskGrants, PutLease, WriteDeadline
+from hapg_failover.core.state.extensions import GrantAnswer, GrantRequest
+from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.observation import LeaseView, Observation
+from hapg_failover.core.state.results import PutOutcome, PutResult
+from hapg_failover.core.unreplicated_wal import TailRequest
 from hapg_failover.events import Event, PeerAnswered, PeerAsked, VolumeFacts
-from hapg_failover.grants import LIMIT_S, Grants
+from hapg_failover.lease_extensions import LIMIT_S, Grants
 from hapg_protocol.model import Holder, Pod
 from tests.memories import changed
 

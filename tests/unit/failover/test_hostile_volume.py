@@ -16,9 +16,9 @@ from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.supervisor import SupervisorFiles
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import read_volume
-from hapg_failover.core.control import parse_controldata
-from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
-from hapg_failover.core.wal import parse_history, parse_lastrecord, parse_waldump_end
+from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
+from hapg_failover.pgdata.control_file import parse_controldata
+from hapg_failover.pgdata.wal import parse_history, parse_lastrecord, parse_waldump_end
 from hapg_protocol.lsn import Position, parse_lsn
 from hapg_protocol.model import VolumeState
 

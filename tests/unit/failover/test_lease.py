@@ -72,7 +72,7 @@ GOOD: dict[str, Any] = {
 
 
 def test_fields_of_a_newer_version_are_passed_over() -> None:
-    state = lease.decode(json.dumps(GOOD | {"grants": {"seconds": 1.6}}))
+    state = lease.decode(json.dumps(GOOD | {"lease_extensions": {"seconds": 1.6}}))
     assert state.release == Release("r", False, Position(1, 5))
 
 

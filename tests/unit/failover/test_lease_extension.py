@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core.actions import Announce, AnswerGrant, AskGrants, Op, PutKind, WriteDeadline
 from hapg_failover.core.decide import decide
-from hapg_failover.core.decision import Decision
-from hapg_failover.core.grants import GrantAnswer, GrantRequest
-from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.observation import Observation
-from hapg_failover.core.results import PutOutcome, PutResult
+from hapg_failover.core.state.actions import Announce, AnswerGrant, AskGrants, Op, PutKind, WriteDeadline
+from hapg_failover.core.state.decision import Decision
+from hapg_failover.core.state.extensions import GrantAnswer, GrantRequest
+from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.results import PutOutcome, PutResult
 from hapg_protocol.model import Holder, LeaseObject, Member, Pod, Release
 from tests.memories import changed
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core import origin
-from hapg_failover.core.actions import Announce, Op, Publish, Run
 from hapg_failover.core.decide import decide
-from hapg_failover.core.memory import Phase
-from hapg_failover.core.observation import LeaseView, Observation, Origin
-from hapg_failover.core.results import Outcome
+from hapg_failover.core.state.actions import Announce, Op, Publish, Run
+from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.observation import LeaseView, Observation, Origin
+from hapg_failover.core.state.results import Outcome
 from hapg_failover.events import VolumeFacts
 from hapg_failover.world import World
 from hapg_protocol.model import VolumeState

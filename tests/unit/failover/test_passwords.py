@@ -12,9 +12,9 @@ import pytest
 
 from hapg_failover.adapters.ports import ApiError, SqlError
 from hapg_failover.adapters.secret import SecretFiles, write_copy
-from hapg_failover.core import scram
-from hapg_failover.core.password import REPLICATION_KEY, SUPERUSER_KEY, Passwords
-from hapg_failover.core.roles import SUPERUSER, Role
+from hapg_failover.credentials import scram
+from hapg_failover.credentials.roles import SUPERUSER, Role
+from hapg_failover.credentials.secret_entries import REPLICATION_KEY, SUPERUSER_KEY, Passwords
 from hapg_failover.passwords import PasswordKeeper, first_passwords
 from hapg_protocol.model import Holder, LeaseState
 from tests.fakes.kube import FakeCluster, FakeKube

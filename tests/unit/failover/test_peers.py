@@ -13,9 +13,9 @@ import pytest
 from hapg_failover.adapters import peers
 from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode, peer_key
 from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError
-from hapg_failover.core.grants import GrantRequest
-from hapg_failover.core.password import Passwords
-from hapg_failover.core.tail import TailRequest
+from hapg_failover.core.state.extensions import GrantRequest
+from hapg_failover.core.unreplicated_wal import TailRequest
+from hapg_failover.credentials.secret_entries import Passwords
 from hapg_protocol.model import Holder
 
 KEY = peer_key("secret")

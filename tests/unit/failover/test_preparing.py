@@ -9,8 +9,8 @@ from unittest.mock import Mock
 import pytest
 
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Prepare, Run
-from hapg_failover.core.results import Outcome
+from hapg_failover.core.state.actions import Prepare, Run
+from hapg_failover.core.state.results import Outcome
 from hapg_failover.operations import Operation, Tools
 
 LIMIT_S = 30.0

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core.actions import Announce, Kill, Op, PutKind, PutLease, Run
 from hapg_failover.core.decide import decide
 from hapg_failover.core.election import Candidate, judge
-from hapg_failover.core.memory import Phase
-from hapg_failover.core.observation import LeaseView, Observation
-from hapg_failover.core.recovery import Recovery, progress, update
-from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
+from hapg_failover.core.state.actions import Announce, Kill, Op, PutKind, PutLease, Run
+from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.observation import LeaseView, Observation
+from hapg_failover.core.state.recovery import Recovery, progress, update
+from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
 from hapg_failover.replay_progress import parse
 from hapg_failover.supervisor_commands import OperationFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core.refusal import LONGEST, explain
+from hapg_failover.pgdata.configuration_errors import LONGEST, explain
 
 HBA = """# The socket's directory belongs to the pod's two containers alone.
 local all         all                trust

@@ -12,8 +12,8 @@ from hapg_failover import operations
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Marker, SqlError
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import Clone, Follow, Op, Order, Rewind, Run, Seal, Start
-from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.core.state.actions import Clone, Follow, Op, Order, Rewind, Run, Seal, Start
+from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.inspection import Inspection
 from hapg_failover.operations import Operation, Tools
 from hapg_failover.supervisor_commands import OperationFailed

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core.actions import PutKind, WriteDeadline
 from hapg_failover.core.decide import decide
-from hapg_failover.core.results import PutOutcome, PutResult
+from hapg_failover.core.state.actions import PutKind, WriteDeadline
+from hapg_failover.core.state.results import PutOutcome, PutResult
 from hapg_protocol.model import LeaseState
 from tests.memories import changed
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import password, roles, scram
-from hapg_failover.core.password import Passwords
-from hapg_failover.core.roles import REPLICATION, SUPERUSER, Change, Login, Role
+from hapg_failover.credentials import roles, scram, secret_entries
+from hapg_failover.credentials.roles import REPLICATION, SUPERUSER, Change, Login, Role
+from hapg_failover.credentials.secret_entries import Passwords
 
 SALT = bytes(16)
 PASSWORDS = Passwords("theirs", "ours")
@@ -86,10 +86,10 @@ def test_members_log_in_under_their_own_role_and_know_another_way() -> None:
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\n\n"])
 def test_a_line_break_at_the_end_is_no_part_of_a_password(ending: str) -> None:
-    found = password.read(f"se cret {ending}".encode(), "Secret a, key b")
+    found = secret_entries.read(f"se cret {ending}".encode(), "Secret a, key b")
     assert found.password == "se cret "
     assert found.complaint.startswith("Secret a, key b: the password ends with a line break")
-    assert password.read(b"se cret ", "") == password.Read("se cret ")
+    assert secret_entries.read(b"se cret ", "") == secret_entries.Read("se cret ")
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_a_line_break_at_the_end_is_no_part_of_a_password(ending: str) -> None:
 )
 def test_what_no_client_can_send_is_no_password(raw: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=f"Secret a, key b: .*{message}"):
-        password.read(raw, "Secret a, key b")
+        secret_entries.read(raw, "Secret a, key b")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapg_failover.core import scram
+from hapg_failover.credentials import scram
 
 from .conftest import Server
 

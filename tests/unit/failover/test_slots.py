@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core import slots
-from hapg_failover.core.observation import Slot, Streaming
-from hapg_failover.core.slots import Change
+from hapg_failover.core import replication_slots
+from hapg_failover.core.replication_slots import Change
+from hapg_failover.core.state.observation import Slot, Streaming
 from hapg_protocol.model import Member
 
 ONE, TWO = Slot("pg_1", True), Slot("pg_2", False)
@@ -17,7 +17,7 @@ ONE, TWO = Slot("pg_1", True), Slot("pg_2", False)
     [("ha-postgres-0", "ha_postgres_0"), ("a-b-12", "a_b_12"), ("A.b-3", "a_b_3"), ("x1-0", "x1_0")],
 )
 def test_a_slot_is_named_after_its_pod(pod: str, name: str) -> None:
-    assert slots.name_of(pod) == name
+    assert replication_slots.name_of(pod) == name
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_a_slot_is_named_after_its_pod(pod: str, name: str) -> None:
 )
 def test_plan(why: str, replicas: int, members: list[str], streaming: list[Streaming], existing: list[Slot], change: Change) -> None:
     listed = [Member(pod, f"volume of {pod}") for pod in members]
-    assert slots.plan("pg-0", replicas, listed, streaming, existing) == change, why
+    assert replication_slots.plan("pg-0", replicas, listed, streaming, existing) == change, why

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from hapg_failover.core import causes, switchover
-from hapg_failover.core.actions import Annotate, Announce, Label, Op, PutLease, Run, Seal
 from hapg_failover.core.decide import decide
-from hapg_failover.core.decision import Decision, Step
-from hapg_failover.core.members import KEEPS_UP_BYTES
-from hapg_failover.core.memory import HandOver, Memory, Phase
-from hapg_failover.core.observation import LeaseView, Observation, Streaming
-from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.core.eligible_replicas import KEEPS_UP_BYTES
+from hapg_failover.core.state.actions import Annotate, Announce, Label, Op, PutLease, Run, Seal
+from hapg_failover.core.state.decision import Decision, Step
+from hapg_failover.core.state.memory import HandOver, Memory, Phase
+from hapg_failover.core.state.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.state.results import OpResult, Outcome
+from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.core.timing import SUCCESSION_S
-from hapg_failover.core.volumes import DATA_VOLUME
-from hapg_failover.core.wal import SEGMENT_SIZE
+from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol import requests
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseState, Member, Pod, Publication, Release, ReleaseCause

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapg_failover.core.actions import Announce, Op, PutKind, PutLease, Run
 from hapg_failover.core.decide import decide
-from hapg_failover.core.decision import Decision
-from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.observation import LeaseView, Observation, Streaming
-from hapg_failover.core.results import OpResult, Outcome, PutOutcome, PutResult
-from hapg_failover.core.syncset import OFF, Policy, Setting
+from hapg_failover.core.state.actions import Announce, Op, PutKind, PutLease, Run
+from hapg_failover.core.state.decision import Decision
+from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing
+from hapg_failover.core.write_quorum import OFF, Policy, Setting
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseState, Member, Pod, Publication, SyncRecord, VolumeState
 from tests.memories import changed, remembering

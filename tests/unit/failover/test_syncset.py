@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from hapg_failover.core.syncset import (
+from hapg_failover.core.write_quorum import (
     OFF,
     Move,
     Policy,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.adapters import tail as files
+from hapg_failover.adapters import unreplicated_wal as files
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.actions import DeadHolder, Run, Seal
 from hapg_failover.core.decide import decide
-from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.tail import TailRequest, genuine, may_give
-from hapg_failover.core.wal import PAGE, segment_name
+from hapg_failover.core.state.actions import DeadHolder, Run, Seal
+from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.unreplicated_wal import TailRequest, genuine, may_give
+from hapg_failover.pgdata.wal import PAGE, segment_name
 from hapg_protocol.model import LeaseState, Release
 
 from .test_decide import FOLLOWING, HELD, ME, OTHER, RELEASED, lease, seen

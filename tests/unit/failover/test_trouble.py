@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import rejoin, storage
-from hapg_failover.core.actions import Annotate, Announce, ChangeSlots, Kill, Op, Publish, PutKind, PutLease, Run
+from hapg_failover.core import disk_space, rejoin
 from hapg_failover.core.decide import decide
-from hapg_failover.core.decision import Decision
-from hapg_failover.core.memory import Memory, Phase
-from hapg_failover.core.observation import Observation, Slot
-from hapg_failover.core.results import OpResult, Outcome
+from hapg_failover.core.state.actions import Annotate, Announce, ChangeSlots, Kill, Op, Publish, PutKind, PutLease, Run
+from hapg_failover.core.state.decision import Decision
+from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.observation import Observation, Slot
+from hapg_failover.core.state.results import OpResult, Outcome
+from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import STUCK_S
-from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
-from hapg_failover.core.wal import SEGMENT_SIZE
+from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol.model import Member, Pod, Publication, VolumeState
 from tests.memories import changed
 from tests.orders import said
@@ -268,7 +268,7 @@ def test_a_clone_knows_the_primary_and_the_standby() -> None:
     [(None, False, True), (0, True, False), (FULL, True, False), (SEGMENT_SIZE, False, False), (2 * SEGMENT_SIZE, False, True)],
 )
 def test_a_volume_is_full_when_no_segment_fits(room: int | None, full: bool, again: bool) -> None:
-    assert (storage.is_full(room, SEGMENT_SIZE), storage.has_room_again(room, SEGMENT_SIZE)) == (full, again)
+    assert (disk_space.is_full(room, SEGMENT_SIZE), disk_space.has_room_again(room, SEGMENT_SIZE)) == (full, again)
 
 
 @pytest.mark.parametrize(
@@ -280,12 +280,12 @@ def test_a_volume_is_full_when_no_segment_fits(room: int | None, full: bool, aga
     ],
 )
 def test_a_member_has_as_much_room_as_its_scarcest_volume(rooms: dict[str, int], scarce: tuple[str, int]) -> None:
-    assert storage.scarcest(rooms) == scarce
+    assert disk_space.scarcest(rooms) == scarce
 
 
 def test_what_a_clone_needs_is_needed_where_it_goes() -> None:
-    assert storage.clone_needs(100, 3, {DATA_VOLUME: 0}) == {DATA_VOLUME: 103}
-    assert storage.clone_needs(100, 3, {DATA_VOLUME: 0, WAL_VOLUME: 0}) == {DATA_VOLUME: 100, WAL_VOLUME: 3}
+    assert disk_space.clone_needs(100, 3, {DATA_VOLUME: 0}) == {DATA_VOLUME: 103}
+    assert disk_space.clone_needs(100, 3, {DATA_VOLUME: 0, WAL_VOLUME: 0}) == {DATA_VOLUME: 100, WAL_VOLUME: 3}
 
 
 def test_a_full_wal_volume_is_named() -> None:

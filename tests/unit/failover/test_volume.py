@@ -16,7 +16,7 @@ import pytest
 from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import read_volume
-from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME
+from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import VolumeState
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapg_failover.core.control import parse_control_file, parse_controldata
-from hapg_failover.core.crc import crc32c
-from hapg_failover.core.wal import (
+from hapg_failover.pgdata.control_file import parse_control_file, parse_controldata
+from hapg_failover.pgdata.crc32c import crc32c
+from hapg_failover.pgdata.wal import (
     SEGMENT_SIZE,
     Record,
     WalEnd,

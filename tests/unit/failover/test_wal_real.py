@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hapg_failover.core.control import ControlData, parse_control_file, parse_controldata
-from hapg_failover.core.wal import (
+from hapg_failover.pgdata.control_file import ControlData, parse_control_file, parse_controldata
+from hapg_failover.pgdata.wal import (
     WalEnd,
     end_before_segment,
     end_by_reading,

@@ -11,9 +11,9 @@ import yaml
 
 from hapg.chart import render, values
 from hapg.spec.version_profiles import PROFILES
-from hapg_failover.core.members import KEEPS_UP_BYTES
+from hapg_failover.core.eligible_replicas import KEEPS_UP_BYTES
 from hapg_failover.core.timing import Timing
-from hapg_failover.core.wal import SEGMENT_SIZE
+from hapg_failover.pgdata.wal import SEGMENT_SIZE
 
 FILES = {path: data.decode() for path, data in render.chart("ha-postgres", PROFILES["15"], {}).items()}
 VALUES: dict[str, Any] = yaml.safe_load(FILES["values.yaml"])

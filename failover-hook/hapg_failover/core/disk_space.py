@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .observation import Observation
+from .state.observation import Observation
+from .state.volume import DATA_VOLUME, WAL_VOLUME
 from .timing import FULL_HOLD_S, PROBE_FRESH_S
-from .volumes import DATA_VOLUME, WAL_VOLUME
 
 # A server that died for want of a segment ends at the end of one: its promotion takes two, one of the new timeline up to there and the
 # next (xlog.c, XLogInitNewTimeline and CreateEndOfRecoveryRecord). One more is for its shutdown, and one to spare.

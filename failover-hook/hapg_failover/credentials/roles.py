@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import scram
-from .password import Passwords
+from .secret_entries import Passwords
 
 SUPERUSER = "postgres"
 REPLICATION = "ha_postgres_replication"

@@ -9,8 +9,8 @@ from typing import ClassVar
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseState, Publication
 
-from .grants import GrantRequest
-from .syncset import OFF, Setting
+from ..write_quorum import OFF, Setting
+from .extensions import GrantRequest
 
 
 class Op(Enum):

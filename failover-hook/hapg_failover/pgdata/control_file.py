@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hapg_protocol.lsn import Position, parse_lsn
 
-from .crc import crc32c
+from .crc32c import crc32c
 from .wal import is_segment_size
 
 _NUMBER = re.compile(r"[0-9]{1,20}")

@@ -1,12 +1,12 @@
-"""The tail of a dead server's WAL: read from its volume, added to another's (core.tail)."""
+"""The tail of a dead server's WAL: read from its volume, added to another's (core.unreplicated_wal)."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from ..core import tail
-from ..core.wal import PAGE, segment_name
+from ..core import unreplicated_wal
+from ..pgdata.wal import PAGE, segment_name
 from . import beneath
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def read(volume: Volume, timeline: int, lsn: int) -> bytes:
     """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
     size, start = volume.segment_size(), lsn - lsn % PAGE
-    length = min(tail.AT_ONCE, size - start % size)
+    length = min(unreplicated_wal.AT_ONCE, size - start % size)
     data = volume.read_wal(segment_name(timeline, start, size), start % size, length) or b""
-    found = data[lsn - start : tail.genuine(data, start)]
+    found = data[lsn - start : unreplicated_wal.genuine(data, start)]
     return found if any(found) else b""
 
 

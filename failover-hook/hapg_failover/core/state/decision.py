@@ -8,7 +8,21 @@ from hapg_protocol import requests
 from hapg_protocol.model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
 from hapg_protocol.recovery import Progress
 
-from . import recovery, rejoin, storage
+from .. import disk_space, rejoin
+from ..election import Candidate
+from ..timing import (
+    ANSWER_AGAIN_S,
+    BUSY_AGAIN_S,
+    HEARTBEAT_FRESH_S,
+    LEASE_GONE_S,
+    PUBLISH_AGAIN_S,
+    READ_AGAIN_S,
+    READ_EVERY_S,
+    SHOW_AGAIN_S,
+    SUSPECT_S,
+    TELL_AGAIN_S,
+)
+from . import recovery
 from .actions import (
     Action,
     Annotate,
@@ -27,22 +41,9 @@ from .actions import (
     Start,
     WriteDeadline,
 )
-from .election import Candidate
 from .lease_view import without_lease
 from .memory import Memory, Part, Phase
 from .observation import Observation
-from .timing import (
-    ANSWER_AGAIN_S,
-    BUSY_AGAIN_S,
-    HEARTBEAT_FRESH_S,
-    LEASE_GONE_S,
-    PUBLISH_AGAIN_S,
-    READ_AGAIN_S,
-    READ_EVERY_S,
-    SHOW_AGAIN_S,
-    SUSPECT_S,
-    TELL_AGAIN_S,
-)
 
 ANSWERS = 4
 
@@ -263,7 +264,7 @@ class Step:
     @property
     def full(self) -> bool:
         """Our data volume is full."""
-        return storage.is_full(self.o.room, self.o.segment)
+        return disk_space.is_full(self.o.room, self.o.segment)
 
     @property
     def own_publication(self) -> Publication | None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from hapg_protocol.model import LeaseState, Pod
 
 from . import lease_extension, switchover
-from .actions import Label
-from .decision import Step
-from .memory import Phase
+from .state.actions import Label
+from .state.decision import Step
+from .state.memory import Phase
 from .timing import PARTING_S, PROXY_S
 
 

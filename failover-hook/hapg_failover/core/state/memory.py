@@ -9,10 +9,10 @@ from typing import assert_never
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import ReleaseCause
 
+from ..causes import PromotionCause
+from ..election import Block
+from ..write_quorum import Setting
 from .actions import Op, PutKind
-from .causes import PromotionCause
-from .election import Block
-from .syncset import Setting
 
 
 class Phase(Enum):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hapg_protocol.model import Member
 
-from .observation import Slot, Streaming
+from .state.observation import Slot, Streaming
 
 _FOREIGN = re.compile(r"[^a-z0-9]")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hapg_protocol.lsn import Position
 from hapg_protocol.recovery import Progress
 
-from .wal import SEGMENT_SIZE
+from ...pgdata.wal import SEGMENT_SIZE
 
 CAUGHT_UP_SEGMENTS = 4
 """A backlog of so many segments is replayed in about a second: it decides nothing."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from hapg_protocol import pods
 
-from .actions import Announce
-from .decision import Step
-from .memory import Phase
+from .state.actions import Announce
+from .state.decision import Step
+from .state.memory import Phase
 from .timing import TELL_AGAIN_S
 
 STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)

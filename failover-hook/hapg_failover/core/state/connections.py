@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..timing import REFUSING_S, SILENT_S
 from .observation import Greeting
-from .timing import REFUSING_S, SILENT_S
 
 
 def trouble(greeting: Greeting, since: float) -> str | None:

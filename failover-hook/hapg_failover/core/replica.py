@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, Release, ReleaseCause
 
-from . import candidacy, cloning, election, labels, not_following, rejoin, storage, switchover, synchronous
-from .actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
-from .decision import Step, busy
-from .memory import Phase
-from .observation import LeaseView
-from .results import OpResult, Outcome
+from . import candidacy, cloning, disk_space, election, not_following, rejoin, routing, switchover, synchronous
+from .state.actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
+from .state.decision import Step, busy
+from .state.memory import Phase
+from .state.observation import LeaseView
+from .state.results import OpResult, Outcome
 from .timing import (
     FOLLOW_RETRY_S,
     HOT_AGAIN_UNDER_ANOTHER_S,
@@ -163,7 +163,7 @@ def _joins(step: Step, s: LeaseState) -> bool:
             step.because("waiting until our pod shows which volume it has")
     elif s.address is None:
         return False
-    elif storage.has_room_again(o.room, o.segment):
+    elif disk_space.has_room_again(o.room, o.segment):
         _follow(step, s)
     else:
         _wait_for_room(step)
@@ -184,7 +184,7 @@ def _stand(step: Step, s: LeaseState) -> None:
 
 def _wait_for_room(step: Step) -> None:
     """Receiving WAL onto a full volume makes the server die again and again: stay sealed."""
-    message = storage.full_message(step.o)
+    message = disk_space.full_message(step.o)
     step.tell("DiskFull", f"no WAL is received: {message}")
     step.because(message)
 
@@ -205,7 +205,7 @@ def _follow(step: Step, s: LeaseState) -> None:
 def follow(step: Step) -> None:
     """The server streams from the primary: seal when the Lease is released, or its holder must have stopped."""
     o, s = step.o, step.state
-    labels.replica(step)
+    routing.replica(step)
     if busy(step):
         step.because(f"{step.m.operation.op.value if step.m.operation.op else ''} is under way")
     elif o.server != "standby" and step.server_known:
@@ -254,7 +254,7 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
     """Something is wrong with our own server, or with how it follows; False if nothing is."""
     m = step.m
     if step.full:
-        step.run(Seal(), f"{storage.full_message(step.o)}: seal")
+        step.run(Seal(), f"{disk_space.full_message(step.o)}: seal")
     elif m.upstream.mode is not None and m.upstream.mode != step.due_mode:
         step.start(f"the standby is to be {step.due_mode} now: restart it")
     elif synchronous.unguarded(step):
@@ -306,7 +306,7 @@ def _suspect(step: Step, s: LeaseState, lease: LeaseView) -> None:
     if lease.last_read >= since and step.age >= seal_at:
         step.run(Seal(slow=True), f"the Lease of {s.holder.pod} is {step.age:.1f} s old: seal")
     elif lease.last_read >= since:
-        labels.time_is_up(step, s)
+        routing.time_is_up(step, s)
         step.because(f"the Lease of {s.holder.pod} is overdue; it may write, and is followed, for another {seal_at - step.age:.1f} s")
     elif m.reads.read_at < since or o.now - m.reads.read_at >= OVERDUE_READ_S:
         step.keep(replace(step.m.reads, read_at=o.now))

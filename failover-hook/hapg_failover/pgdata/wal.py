@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hapg_protocol.lsn import Position, parse_lsn
 
-from .crc import crc32c
+from .crc32c import crc32c
 
 SEGMENT_SIZE = 16 * 1024 * 1024
 _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 20, 1 << 30  # xlog_internal.h, IsValidWalSegSize

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from hapg_protocol.model import Holder, LeaseState
 
-from .memory import Memory, Phase
+from ..pgdata.wal import PAGE, is_page
+from .state.memory import Memory, Phase
 from .timing import DEAD_PROBE_FRESH_S
-from .wal import PAGE, is_page
 
 AT_ONCE = 4 << 20
 MOST = 256 << 20

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 from .adapters.ports import Logger, PeerAnswer, PeerError, Peers, Runtime
-from .core.actions import AskGrants
-from .core.grants import GrantAnswer, GrantRequest
+from .core.state.actions import AskGrants
+from .core.state.extensions import GrantAnswer, GrantRequest
 from .events import Event, PeerAnswered, PeerAsked
 
 LIMIT_S = 0.6

@@ -8,13 +8,13 @@ from enum import Enum
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod, VolumeState
 
-from .grants import GrantAnswer, GrantRequest
+from ...pgdata.wal import SEGMENT_SIZE
+from ..timing import Timing
+from ..write_quorum import ASYNCHRONOUS, Policy
+from .extensions import GrantAnswer, GrantRequest
 from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
-from .syncset import ASYNCHRONOUS, Policy
-from .timing import Timing
-from .volumes import DATA_VOLUME
-from .wal import SEGMENT_SIZE
+from .volume import DATA_VOLUME
 
 
 @dataclass(frozen=True)
