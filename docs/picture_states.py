@@ -1,4 +1,4 @@
-"""docs/states.svg: the states of a pod, and what leads from one to the next (hapg_failover.core.state.memory.Phase)."""
+"""docs/states.svg: the states of a pod, and what leads from one to the next (hapg_failover.core.state.phases.Phase)."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, Sql, Supervisor
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
+from .core import decide, readiness, replication_slots
 from .core import decide as deciding
-from .core import readiness, replication_slots, wait_time
 from .core.state.actions import (
     Action,
     Annotate,
@@ -44,7 +44,8 @@ from .core.state.actions import (
 )
 from .core.state.decision import Decision
 from .core.state.extensions import GrantRequest
-from .core.state.memory import Memory, Phase
+from .core.state.memory import Memory
+from .core.state.phases import Phase
 from .core.state.results import Outcome, RecordCheck
 from .core.unreplicated_wal import TailRequest, may_give
 from .events import (
@@ -251,7 +252,7 @@ class Agent:
     # ---- a turn ----
 
     def _wait(self) -> None:
-        wait_s = wait_time.longest_wait(self.memory, self._settings().timing, self.world.lease, self._runtime.now())
+        wait_s = decide.longest_wait(self.memory, self._settings().timing, self.world.lease, self._runtime.now())
         with suppress(queue.Empty):
             self._apply(self._events.get(timeout=wait_s))
         for reported in (self._repeats, self._events):

@@ -11,8 +11,9 @@ from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseObject, Pod, VolumeState
 
 from .adapters.ports import Heartbeat, Hello
+from .core.state.connections import Greeting
 from .core.state.extensions import GrantAnswer, GrantRequest
-from .core.state.observation import Greeting, Slot
+from .core.state.observation import Slot
 from .core.state.recovery import Recovery
 from .core.state.results import OpResult, PutResult, RecordCheck
 from .settings import Settings
@@ -21,7 +22,7 @@ from .settings import Settings
 @dataclass(frozen=True)
 class VolumeFacts:
     """What the data volume says, as read after the last operation. reason: what its state rests on; in_production: recovery has ended, as
-    the control file says; foreign: a server here was promoted by somebody else; made_for, claim, accepted: as core.origin.judge takes them.
+    the control file says; foreign: a server here was promoted by somebody else; made_for, claim, accepted: as origin_of takes them.
     """
 
     state: VolumeState

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from hapg_protocol.recovery import Progress
 
-from .core.causes import PromotionCause
 from .core.election import Block
-from .core.state.memory import Memory, Phase
-from .core.state.observation import LeaseView
+from .core.state.lease_view import LeaseView
+from .core.state.memory import Memory, PromotionCause
+from .core.state.phases import Phase
 from .core.timing import Timing
 
 

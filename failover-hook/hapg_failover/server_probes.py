@@ -10,8 +10,8 @@ from .adapters.ports import Disk, Logger, Runtime, Sql, SqlError
 from .configuration import Watch
 from .core import disk_space
 from .core.state import connections
-from .core.state.memory import Phase
-from .core.state.observation import Greeting
+from .core.state.connections import Greeting
+from .core.state.phases import Phase
 from .core.timing import SILENT_S
 from .events import ConfigurationTried, DiskProbed, Event, Greeted, ServerLooked
 from .settings import Settings

@@ -75,7 +75,7 @@ class Identity:
 
     @property
     def claim(self) -> str:
-        """The name of the pod's claims, as core.origin has it."""
+        """The name of the pod's claims, as core.volumes has it."""
         return f"{self.namespace}/{self.pod}"
 
     @property

@@ -10,15 +10,18 @@ from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 
 from .adapters.ports import Heartbeat, Hello
-from .core import origin
+from .core import volumes
 from .core.state import lease_view, streaming
 from .core.state.actions import Op
+from .core.state.connections import ANSWERED, Greeting
 from .core.state.extensions import GrantAnswer, GrantRequest
+from .core.state.lease_view import LeaseView
 from .core.state.memory import Memory
-from .core.state.observation import ANSWERED, Greeting, LeaseView, Observation, Origin, Slot, Streaming
+from .core.state.observation import Observation, Slot
 from .core.state.recovery import Recovery
 from .core.state.results import OpResult, PutResult, RecordCheck
-from .core.state.volume import DATA_VOLUME
+from .core.state.streaming import Streaming
+from .core.state.volume import DATA_VOLUME, Origin
 from .core.timing import HEARTBEAT_FRESH_S
 from .events import (
     ConfigurationTried,
@@ -207,7 +210,7 @@ class World:
     def origin(self) -> Origin:
         """For whom the volume was made, by what is known of the Lease."""
         v = self.volume
-        return origin.judge(v.made_for, v.claim, v.accepted, v.system_identifier, self.lease)
+        return volumes.origin_of(v.made_for, v.claim, v.accepted, v.system_identifier, self.lease)
 
     @property
     def own_volume(self) -> VolumeFacts:
@@ -215,7 +218,7 @@ class World:
         v = self.volume
         if v.state is not VolumeState.DATA or self.origin is not Origin.COPIED:
             return v
-        return replace(v, state=VolumeState.DAMAGED, uuid=None, reason=origin.in_words(v.made_for, v.claim))
+        return replace(v, state=VolumeState.DAMAGED, uuid=None, reason=volumes.copy_in_words(v.made_for, v.claim))
 
     def _take_asked(self) -> tuple[GrantRequest, ...]:
         asked, self.asked = tuple(self.asked), []

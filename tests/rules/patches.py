@@ -16,16 +16,18 @@ from hapg_failover import container, operations, settings
 from hapg_failover.adapters import beneath, peers, script, serving, volume
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
+    bootstrap,
     candidacy,
     cloning,
+    demotion,
     disk_space,
     election,
     eligible_replicas,
     forced_failover,
     lease_extension,
     not_following,
-    origin,
     primary,
+    promotion,
     rejoin,
     replica,
     routing,
@@ -38,11 +40,15 @@ from hapg_failover.core import (
 from hapg_failover.core import decide as deciding
 from hapg_failover.core.state import lease_view
 from hapg_failover.core.state.actions import LetGo, Order, Rewind, Seal
+from hapg_failover.core.state.connections import ANSWERED
 from hapg_failover.core.state.decision import Decision, Step
 from hapg_failover.core.state.extensions import GrantRequest
-from hapg_failover.core.state.memory import Memory, Phase
-from hapg_failover.core.state.observation import ANSWERED, LeaseView, Observation, Origin
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, PutResult
+from hapg_failover.core.state.volume import Origin
 from hapg_failover.core.timing import Timing
 from hapg_failover.pgdata import wal
 from hapg_failover.world import World
@@ -260,12 +266,12 @@ timelines_ignored = _judged_as(_ignoring_timelines)
 
 
 def by_ordinal_alone(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(election, "_rank_key", lambda pod, said: (0, 0, False, False, pod.ordinal))
+    patch.setattr(election, "rank_key", lambda pod, said: (0, 0, False, False, pod.ordinal))
 
 
 def equal_ones_by_chance(patch: pytest.MonkeyPatch) -> None:
-    key = election._rank_key
-    patch.setattr(election, "_rank_key", lambda pod, said: (*key(pod, said)[:4], -pod.ordinal))
+    key = election.rank_key
+    patch.setattr(election, "rank_key", lambda pod, said: (*key(pod, said)[:4], -pod.ordinal))
 
 
 def reserves_kept(patch: pytest.MonkeyPatch) -> None:
@@ -327,13 +333,13 @@ def full_primary_goes_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def suspects_last(patch: pytest.MonkeyPatch) -> None:
-    key = election._rank_key
-    patch.setattr(election, "_rank_key", lambda pod, said: (said.suspect, *key(pod, said)))
+    key = election.rank_key
+    patch.setattr(election, "rank_key", lambda pod, said: (said.suspect, *key(pod, said)))
 
 
 def suspects_like_others(patch: pytest.MonkeyPatch) -> None:
-    key = election._rank_key
-    patch.setattr(election, "_rank_key", lambda pod, said: key(pod, replace(said, suspect=False)))
+    key = election.rank_key
+    patch.setattr(election, "rank_key", lambda pod, said: key(pod, replace(said, suspect=False)))
 
 
 def _never_blocked(told: dict[str, Any]) -> None:
@@ -370,7 +376,7 @@ def read_claim_promotes(patch: pytest.MonkeyPatch) -> None:
     def believing(step: Step) -> None:
         s = step.state
         if s is not None and s.holder == step.o.me and s.release is None and s.system_identifier is not None:
-            primary.promote(step, s)
+            promotion.promote(step, s)
         else:
             sealed(step)
 
@@ -381,10 +387,12 @@ def failed_promotion_goes_on(patch: pytest.MonkeyPatch) -> None:
     def hopeful(step: Step, result: OpResult) -> None:
         step.go(Phase.PRIMARY, "it will come up")
 
-    patch.setattr(primary, "promoted", hopeful)
+    patch.setattr(promotion, "promoted", hopeful)
 
 
-failed_one_stands_at_once = _constant(primary, "FAILED_S", 0.0)
+def failed_one_stands_at_once(patch: pytest.MonkeyPatch) -> None:
+    for module in (primary, promotion):
+        patch.setattr(module, "FAILED_S", 0.0)
 
 
 # --- 6 ---
@@ -618,7 +626,7 @@ def others_keep_the_label(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(routing, "primary", alone)
 
 
-gone_at_once = _constant(primary, "LINGER_S", 0.0)
+gone_at_once = _constant(demotion, "LINGER_S", 0.0)
 
 
 # --- 13 ---
@@ -677,12 +685,12 @@ def followed_terms_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def reserved_timelines_forgotten(patch: pytest.MonkeyPatch) -> None:
-    resume = election.resume_state
+    resume = bootstrap.resume_state
 
     def forgetful(me: election.Candidate, *rest: Any) -> LeaseState:
         return replace(resume(me, *rest), timeline=me.position.timeline + 1)
 
-    patch.setattr(election, "resume_state", forgetful)
+    patch.setattr(bootstrap, "resume_state", forgetful)
 
 
 any_time_without_a_lease_counts = _constant(lease_view, "without_lease", lambda seen, pods: NO_LEASE)
@@ -724,10 +732,10 @@ def unknown_settings_refused(patch: pytest.MonkeyPatch) -> None:
 
 
 leaves_at_once = _constant(switchover, "_awaits_a_member", lambda step: False)
-numbers_are_kept = _constant(primary, "nothing_begun", lambda step, term: None)
+numbers_are_kept = _constant(promotion, "nothing_begun", lambda step, term: None)
 backlog_unsaid = _constant(Step, "backlog", None)
 silent_while_apart = _constant(not_following, "attend", lambda step: None)
-copies_are_members = _constant(origin, "judge", lambda *_: Origin.OWN)
+copies_are_members = _constant(volumes, "origin_of", lambda *_: Origin.OWN)
 
 
 def adopted_as_it_was(patch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from hapg_failover.agent import Adapters, read_volume
 from hapg_failover.agent import Agent as RealAgent
 from hapg_failover.core.state.actions import PutKind
 from hapg_failover.core.state.decision import Decision
+from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.memory import Memory
-from hapg_failover.core.state.observation import LeaseView, Streaming
+from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.events import Event
 from hapg_failover.settings import Identity, Settings
 from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod

@@ -9,11 +9,12 @@ import pytest
 
 from hapg_failover.agent import Agent
 from hapg_failover.core import decide as core
-from hapg_failover.core import election, primary
+from hapg_failover.core import election, primary, renewal
 from hapg_failover.core.state.actions import Order, Seal
 from hapg_failover.core.state.decision import Decision, Step
-from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.write_quorum import Setting
 from hapg_failover.events import Event, LeaseSeen, TurnBegan
@@ -125,7 +126,7 @@ def ranks_from_release(patch: pytest.MonkeyPatch) -> None:
 
 def sick_renewals(patch: pytest.MonkeyPatch) -> None:
     """The Lease is renewed, and the server let live, although nothing can be written."""
-    patch.setattr(primary, "_healthy", lambda step: None)
+    patch.setattr(renewal, "ill_health", lambda step: None)
     patch.setattr(primary, "_is_stuck", lambda step: False)
 
 

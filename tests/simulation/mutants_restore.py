@@ -9,8 +9,9 @@ import pytest
 
 from hapg_failover.core import candidacy, election
 from hapg_failover.core.state import lease_view
+from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.memory import Memory
-from hapg_failover.core.state.observation import LeaseView, Observation
+from hapg_failover.core.state.observation import Observation
 from hapg_failover.events import TurnBegan
 from hapg_failover.settings import Identity
 from hapg_failover.world import World

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hapg_failover.agent import Agent
-from hapg_failover.core import election, primary, readiness, rejoin, replica, switchover
+from hapg_failover.core import election, promotion, readiness, rejoin, replica, switchover
 from hapg_failover.core.state.decision import Step
-from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult
 from hapg_protocol.model import LeaseState
 
@@ -38,12 +38,12 @@ def backlogs_decide_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def numbers_are_given_back(patch: pytest.MonkeyPatch) -> None:
     """Whatever becomes of a promotion, its timeline may be reserved again if it fails."""
-    promoted = primary.promoted
+    promoted = promotion.promoted
 
     def giving_back(step: Step, result: OpResult) -> None:
         promoted(step, replace(result, unbegun=True))
 
-    patch.setattr(primary, "promoted", giving_back)
+    patch.setattr(promotion, "promoted", giving_back)
 
 
 def sealed_is_ready(patch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.timing import Timing
 
 from . import faults

@@ -17,6 +17,7 @@ import pytest
 from docs.make_pictures import PICTURES
 
 ROOT = Path(__file__).resolve().parents[2]
+PURE = ("hapg_failover/core", "hapg_failover/credentials", "hapg_failover/pgdata")
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/*/README.md"), *ROOT.glob("values-examples/**/*.md")]
 )
@@ -282,20 +283,34 @@ def test_no_function_of_the_core_and_the_protocol_is_long() -> None:
     program = ROOT / "failover-hook"
     long = [
         f"{path.name}:{node.lineno} {node.name}"
-        for path in (*program.glob("hapg_failover/core/*.py"), *program.glob("hapg_protocol/*.py"))
+        for package in (*PURE, "hapg_protocol")
+        for path in (program / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 50
     ]
     assert long == []
 
 
-@pytest.mark.parametrize(("package", "allowed"), [("hapg_protocol", set()), ("hapg_failover/core", {"hapg_protocol"})])
+@pytest.mark.parametrize(("package", "allowed"), [("hapg_protocol", set()), *((package, {"hapg_protocol", *PURE}) for package in PURE)])
 def test_what_decides_needs_nothing_but_python_and_the_protocol(package: str, allowed: set[str]) -> None:
-    """import-linter forbids third-party packages by their names; here no other may come in either, and no module outside the package."""
-    modules = (ROOT / "failover-hook" / package).glob("*.py")
-    nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text("utf-8")))]
-    imported = [node for node in nodes if isinstance(node, ast.ImportFrom)]
-    assert {node.level for node in imported} == {0, 1}
-    named = [node.module or "" for node in imported if node.level == 0]
-    named += [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
-    assert {name.partition(".")[0] for name in named} - sys.stdlib_module_names == allowed
+    """import-linter forbids third-party packages by their names; here no other may come in either, and no module outside what is pure."""
+    base = ROOT / "failover-hook"
+    foreign = []
+    for path in (base / package).rglob("*.py"):
+        room = path.relative_to(base).parts[:-1]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                named = [name.name for name in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level:
+                named = ["/".join([*room[: len(room) + 1 - node.level], *(node.module or "").split(".")])]
+            elif isinstance(node, ast.ImportFrom):
+                named = [node.module or ""]
+            else:
+                continue
+            foreign += [
+                f"{path.name}: {name}"
+                for name in named
+                if name.partition(".")[0] not in sys.stdlib_module_names | allowed
+                and not any(f"{name}/".startswith(f"{pure}/") for pure in {package, *allowed})
+            ]
+    assert foreign == []

@@ -333,7 +333,7 @@ class Disk(Protocol):
     """
 
     claim: str | None
-    """The name of the pod's claim, as core.origin has it; None: not known."""
+    """The name of the pod's claim, as core.volumes has it; None: not known."""
     probing: str
     """The volume that the last probe has tried last."""
 

@@ -43,7 +43,7 @@ class Volume:
 
     def __init__(self, base: Path, major: str, wal_directory: str, wal_volume: Path | None = None, claim: str | None = None) -> None:
         """base: where the claim is mounted; major: of PostgreSQL; wal_directory: the name of WAL's directory in PGDATA; wal_volume: where
-        the claim of a WAL volume is mounted, None without one; claim: its name, as core.origin has it, None: not known.
+        the claim of a WAL volume is mounted, None without one; claim: its name, as core.volumes has it, None: not known.
         """
         self.claim = claim
         self._base = base

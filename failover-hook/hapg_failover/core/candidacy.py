@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hapg_protocol import requests
-from hapg_protocol.model import LeaseState
+from hapg_protocol.model import LeaseState, ReleaseCause
 
-from . import causes, disk_space, election, forced_failover, lease_extension
+from . import bootstrap, disk_space, election, forced_failover, lease_extension
 from .election import Candidate, Verdict
+from .state import memory
 from .state.actions import PutKind, ReadLease
 from .state.decision import Step
-from .state.memory import Phase
+from .state.memory import PromotionCause
+from .state.phases import Phase
 from .timing import BLOCKED_PATIENCE_S, LEASE_GONE_S, NO_LEASE_WAIT_S, PODS_FRESH_S, RUN_OUT_READ_S, SUSPECT_S
 
 
@@ -122,7 +124,7 @@ def _claim(step: Step, s: LeaseState, me: Candidate, verdict: Verdict, forced: r
     state = replace(election.claim(me, o.address, s, o.pods, o.max_term, o.timing.ttl), recovery=step.backlog)
     step.go(Phase.CLAIMING, verdict.reason)
     step.keep(
-        replace(step.m.reign, cause=causes.cause_of(s, forced is not None, step.holder_has_ended)),
+        replace(step.m.reign, cause=cause_of(s, forced is not None, step.holder_has_ended)),
         replace(step.m.hold, former=s.volume, reserved=s.timeline),
     )
     step.put(PutKind.CLAIM, state, f"claim term {state.term}: {verdict.reason}")
@@ -171,15 +173,15 @@ def resume(step: Step) -> None:
         return
     # One that was no member of the last Lease isn't asked by its holder, which may be writing.
     strict = o.policy.k > 0 or (last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)})
-    verdict = election.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)
+    verdict = bootstrap.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)
     if not verdict.claim:
         if verdict.blocked and waited >= NO_LEASE_WAIT_S:
             step.tell("NoEligibleCandidate", verdict.reason)
         step.because(verdict.reason)
         return
-    state = election.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
+    state = bootstrap.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
-    step.keep(replace(step.m.reign, cause=causes.PromotionCause.START))
+    step.keep(replace(step.m.reign, cause=memory.PromotionCause.START))
     step.put(PutKind.CLAIM, replace(state, recovery=step.backlog), f"make the Lease anew: {verdict.reason}", create=True)
 
 
@@ -189,3 +191,20 @@ def _too_full(step: Step) -> bool:
         step.tell("DiskFull", f"the server isn't promoted: {disk_space.full_message(step.o)}")
         step.because(f"our {step.o.room_on} is full: we don't stand")
     return step.full
+
+
+def cause_of(lease: LeaseState, forced: bool, ended: bool) -> PromotionCause:
+    """Return why the Lease, as it is before our claim, is ours to claim. ended: its holder has shut down without giving it back."""
+    if forced:
+        return PromotionCause.FORCED
+    if ended:
+        return PromotionCause.DELETION
+    if lease.release is None:
+        return PromotionCause.EXPIRY
+    match lease.release.cause:
+        case ReleaseCause.SWITCHOVER | ReleaseCause.FULL:
+            return PromotionCause.SWITCHOVER
+        case ReleaseCause.DELETION:
+            return PromotionCause.DELETION
+        case ReleaseCause.DEATH | ReleaseCause.FIRST_SERVER:
+            return PromotionCause.DEATH if lease.timeline else PromotionCause.START

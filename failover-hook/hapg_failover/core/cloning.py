@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, VolumeState
 
-from . import election, rejoin, routing
+from . import bootstrap, election, rejoin, routing
 from .state.actions import Announce, Clone, Initdb, Op, PutKind
 from .state.decision import Step, busy
-from .state.memory import Phase
-from .state.observation import Origin
+from .state.phases import Phase
 from .state.results import OpResult, Outcome
+from .state.volume import Origin
 from .timing import BOOTSTRAP_PATIENCE_S
 
 COPY_HELP = (
@@ -43,7 +43,7 @@ def empty(step: Step) -> None:
             step.run(Initdb(), "all volumes are empty and the Lease is ours: make the first server")
         return
     step.publish(False, "our volume is empty")
-    verdict = election.too_new(s) or election.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
+    verdict = election.too_new(s) or bootstrap.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
     if not verdict.claim:
         if o.ordinal == 0 and o.now - m.phase_since >= BOOTSTRAP_PATIENCE_S:
             step.tell("WaitingForVolumes", verdict.reason)

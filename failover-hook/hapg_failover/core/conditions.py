@@ -1,4 +1,4 @@
-"""What is said of a configuration that PostgreSQL doesn't take: an Event, and an annotation of our pod, which `hapg status` reads."""
+"""What people are told of a server for as long as it lasts: a configuration that PostgreSQL refuses, tablespaces."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hapg_protocol import pods
 
 from .state.actions import Announce
 from .state.decision import Step
-from .state.memory import Phase
+from .state.phases import Phase
 from .timing import TELL_AGAIN_S
 
 STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)
 
 
-def attend(step: Step) -> None:
+def tell_configuration(step: Step) -> None:
     """Say what is refused when that changes, and now and then while it lasts; have our pod show it."""
     o, m, own = step.o, step.m, step.own_pod
     if o.refused and (o.refused != m.telling.refused or o.now - m.telling.refused_told >= TELL_AGAIN_S):
@@ -26,3 +26,20 @@ def attend(step: Step) -> None:
         step.keep(replace(step.m.telling, refused=""))
     if step.show(pods.REFUSED, own.refused if own is not None else None, o.refused, m.telling.refused_shown):
         step.keep(replace(step.m.telling, refused_shown=o.now))
+
+
+NAMED = 5
+
+
+def tell_tablespaces(step: Step) -> None:
+    """Warn while the server's directory links to tablespaces."""
+    oids = step.o.tablespaces
+    if not oids:
+        return
+    more = f" and {len(oids) - NAMED} more" if len(oids) > NAMED else ""
+    links = ", ".join(f"pg_tblspc/{oid}" for oid in oids[:NAMED])
+    step.tell(
+        "TablespaceFound",
+        f"the server's directory links to tablespaces, which aren't supported: {links}{more}. Clones and rewinds of this release fail, "
+        "or lose what is in them: move it to pg_default and drop them",
+    )

@@ -21,24 +21,27 @@ from hapg_protocol.model import Release
 from . import (
     cloning,
     conditions,
+    demotion,
     forced_failover,
     lease_extension,
     not_following,
     primary,
+    promotion,
     readiness,
     replica,
     routing,
     startup,
     switchover,
     synchronous,
-    tablespaces,
 )
 from .state.actions import Announce, LetGo, Op, PutKind, ReadLease
 from .state.decision import Decision, Step
-from .state.memory import Memory, Phase
+from .state.lease_view import LeaseView
+from .state.memory import Memory
 from .state.observation import Observation
+from .state.phases import Phase
 from .state.results import OpResult, Outcome, PutOutcome, PutResult
-from .timing import LONGEST_RETRY_S
+from .timing import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, LONGEST_RETRY_S, STEADY_TURN_S, TURN_S, Timing
 
 WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 
@@ -65,7 +68,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     if step.m.nonce is None:
         step.because("waiting for the supervisor of the postgres container")
         if step.m.phase is Phase.DOWN:
-            primary.tell_what_is_left(step)
+            demotion.tell_what_is_left(step)
         lease_extension.answer_all(step)
         step.read()
         return step.done()
@@ -78,8 +81,8 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         _by_phase(step)
     forced_failover.attend(step)
     readiness.note(step)
-    conditions.attend(step)
-    tablespaces.attend(step)
+    conditions.tell_configuration(step)
+    conditions.tell_tablespaces(step)
     not_following.attend(step)
     lease_extension.answer_all(step)
     step.read()
@@ -107,9 +110,9 @@ def _by_phase(step: Step) -> None:
         case Phase.PROMOTING | Phase.PRIMARY:
             primary.writing(step)
         case Phase.STOPPING:
-            primary.stopping(step)
+            demotion.stopping(step)
         case Phase.DOWN:
-            primary.down(step)
+            demotion.down(step)
 
 
 def _supervisor_changed(step: Step) -> None:
@@ -176,9 +179,9 @@ def _put_answered(step: Step, put: PutResult) -> None:
             if step.m.phase is Phase.CLAIMING and o.now < put.sent_at + lease and o.server == "standby" and step.supervised:
                 step.keep(replace(step.m.grants, granted_at=(), by_grants=False, serial=0))
                 _hold(step, put)
-                primary.promote(step, put.state)
+                promotion.promote(step, put.state)
             else:
-                primary.nothing_begun(step, put.state.term)
+                promotion.nothing_begun(step, put.state.term)
                 step.go(Phase.SEALED, "the claim succeeded too late to be used")
         case PutKind.BOOTSTRAP:
             step.because("the Lease is ours to make the first server")
@@ -251,7 +254,7 @@ def _op_answered(step: Step) -> None:
         case Op.REWIND | Op.CLONE | Op.INITDB:
             cloning.copy_answered(step, result)
         case Op.PROMOTE:
-            primary.promoted(step, result)
+            promotion.promoted(step, result)
         case Op.STANDBYS:
             synchronous.answered(step, result)
         case Op.PREPARE:
@@ -259,7 +262,7 @@ def _op_answered(step: Step) -> None:
         case Op.ADOPT:
             startup.adopted(step, result)
         case Op.HAND_OVER | Op.STOP:
-            primary.stopped(step, result)
+            demotion.stopped(step, result)
         case _:
             assert_never(result.op)
 
@@ -289,3 +292,37 @@ def _seal_answered(step: Step, result: OpResult) -> None:
     if is_start:
         step.keep(replace(step.m.copying, cloned=False))
     step.go(Phase.SEALED, f"sealed at {result.position}")
+
+
+def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
+    """Return seconds, LEAST_TURN_S or more: a time that is nearly due is reached by one sleep, not by ever shorter ones.
+
+    A primary whose last write of the Lease was acknowledged has little to do before the next one is due: it writes it in between when
+    members have come or gone. A replica that follows has nothing to do while it hears of renewals. What happens is reported to both.
+    Else there are retries and requests for grants to make, and at each age of another's Lease something else from then on.
+    """
+    if m.succession.handover is not None:
+        return HAND_OVER_TURN_S
+    steady_for = _steady_for(m, timing, lease, now)
+    turn = STEADY_TURN_S if m.phase is Phase.PRIMARY else FOLLOWING_TURN_S
+    longest = min(turn, steady_for) if steady_for > 0 else min(TURN_S, _next_age(timing, lease, now))
+    return max(LEAST_TURN_S, longest)
+
+
+def _steady_for(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
+    """Return for how many seconds nothing is to be done unless something happens; 0 or less if there may be."""
+    if m.phase is Phase.PRIMARY and m.hold.renewed_at >= m.writes.put_at:
+        return m.hold.renewed_at + timing.renew - now
+    if m.phase is Phase.FOLLOW and m.operation.op is None and lease is not None and lease.state is not None:
+        return min(lease.last_read + timing.quiet_after, lease.first_seen + timing.overdue) - now
+    return 0.0
+
+
+def _next_age(timing: Timing, lease: LeaseView | None, now: float) -> float:
+    """Return in how many seconds the Lease is overdue, its holder's time up, the Lease to be sealed by, or run out; whichever is next."""
+    if lease is None or lease.state is None:
+        return TURN_S
+    recorded = lease.state.ttl_s
+    ages = (timing.overdue, timing.lease, timing.seal_after(recorded), timing.claim_after(recorded))
+    left = (lease.first_seen + age - now for age in ages)
+    return min((each for each in left if each > 0), default=TURN_S)

@@ -13,11 +13,10 @@ from hapg_protocol.model import PROTOCOL, Holder, LeaseState, Member, Pod, Publi
 
 from ..pgdata.wal import SEGMENT_SIZE
 from .state.recovery import CAUGHT_UP_SEGMENTS
-from .timing import COLD_WAIT_S, NO_LEASE_WAIT_S, PUBLISH_WAIT_S, RANK_STEP_S, SUCCESSOR_HEADSTART_S
+from .timing import COLD_WAIT_S, PUBLISH_WAIT_S, RANK_STEP_S, SUCCESSOR_HEADSTART_S
 from .write_quorum import shortfall
 
 INITDB_TIMELINE = 1
-RESUME_LEAP = 16
 
 
 class Block(StrEnum):
@@ -100,7 +99,8 @@ def is_foreign(publication: Publication, lease: LeaseState) -> bool:
     return position is not None and position.timeline > reserved and publication.max_term <= lease.term
 
 
-def _rank_key(pod: Pod, publication: Publication) -> tuple[int, int, int, bool, bool, int]:
+def rank_key(pod: Pod, publication: Publication) -> tuple[int, int, int, bool, bool, int]:
+    """Return what members are ranked by: the lowest goes first."""
     position = publication.position or Position(0, 0)
     backlog = _backlog(position, publication.replayed)
     return (-position.timeline, -position.lsn, backlog, publication.suspect, not publication.running, pod.ordinal)
@@ -343,7 +343,7 @@ def rule_4f(case: Case) -> Verdict | None:
 
 def rank_of(case: Case) -> tuple[int, int]:
     """Return our rank, 0 for the best, among those that may claim, and how many these are."""
-    order = sorted((q.failed, _rank_key(p, q), n) for n, (p, q) in case.relevant.items() if q.running and not p.deleting)
+    order = sorted((q.failed, rank_key(p, q), n) for n, (p, q) in case.relevant.items() if q.running and not p.deleting)
     names = [n for _, _, n in order]
     return names.index(case.me.pod) if case.me.pod in names else len(names), len(names)
 
@@ -409,78 +409,3 @@ def claim(
         recovery=None,
         protocol=PROTOCOL,
     )
-
-
-def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, ...]) -> Verdict:
-    """Decide whether this empty member may make the very first server (rule: every ordinal has published 'empty')."""
-    if ordinal != 0:
-        return Verdict(False, "an empty member waits for the first server, which ordinal 0 makes")
-    by_ordinal = {p.ordinal: p for p in pods if p.publication is not None and p.publication.lease_version == version}
-    for number in range(replicas):
-        pod = by_ordinal.get(number)
-        if pod is None or pod.publication is None:
-            return Verdict(False, f"the pod of ordinal {number} hasn't said yet that its volume is empty")
-        if pod.publication.state is not VolumeState.EMPTY:
-            return Verdict(False, f"{pod.name} has data: the first server isn't made anew")
-    return Verdict(True, f"all {replicas} volumes are empty")
-
-
-def judge_resume(
-    me: Candidate,
-    system_identifier: str,
-    replicas: int,
-    version: str,
-    pods: tuple[Pod, ...],
-    waited: float,
-    strict: bool = False,
-) -> Verdict:
-    """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
-
-    All ordinals below `replicas` have published under `version`, or a majority has and 60 s have passed, unless it is `strict`. While
-    one is missing, the best volume must know the highest term, for it may be the missing one that wrote under it; with all in sight, who
-    did is on a newer timeline than the others.
-    """
-    published = publications(pods, version)
-    known = [(p, q) for p, q in published.values() if p.ordinal < replicas]
-    if not is_published(me, version, pods):
-        return Verdict(False, "our own position isn't published yet")
-    enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not strict
-    if len(known) < replicas and not enough:
-        return Verdict(
-            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked=Block.POSITIONS if strict else None
-        )
-    if me.foreign:
-        return Verdict(False, "our server was promoted by somebody else: it is to be rewound or cloned", blocked=Block.TIMELINE)
-    with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running and not q.foreign]
-    strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
-    if strangers:
-        return Verdict(False, f"volumes of different clusters meet: {system_identifier} and {', '.join(strangers)}")
-    damaged = sorted(p.name for p, q in known if q.state is VolumeState.DAMAGED)
-    if damaged and waited < NO_LEASE_WAIT_S:
-        return Verdict(False, f"the volume of {', '.join(damaged)} is damaged")
-    best_pod, best = min(with_data, key=lambda pq: _rank_key(*pq))
-    if best.max_term < max(q.max_term for _, q in known) and len(known) < replicas:
-        return Verdict(False, f"{best_pod.name} has the most WAL but not the highest term")
-    if best_pod.name != me.pod:
-        return Verdict(False, f"{best_pod.name} has more WAL")
-    return Verdict(True, f"best of {len(with_data)} volumes at {me.position}, no Lease to go by")
-
-
-def resume_state(
-    me: Candidate, address: str, system_identifier: str, version: str, pods: tuple[Pod, ...], max_term: int, ttl: float
-) -> LeaseState:
-    """Return the Lease that `me` creates over existing volumes, of which those count that have published under `version`.
-
-    Which timelines were reserved is forgotten with the old one. A claim makes the term one more and the timeline at most that, so
-    no timeline above the highest term was, in a cluster that was made here. The leap is for claims that nobody knows of any more.
-    """
-    others = [
-        Member(p.name, q.volume, streaming=False)
-        for p, q in publications(pods, version).values()
-        if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA and not q.foreign
-    ]
-    highest = max([max_term] + [p.publication.max_term for p in pods if p.publication is not None])
-    base = LeaseState(
-        Holder(me.pod, me.uid), highest + RESUME_LEAP, ttl, system_identifier, timeline=highest + RESUME_LEAP, members=tuple(others)
-    )
-    return claim(me, address, base, pods, max_term, ttl)

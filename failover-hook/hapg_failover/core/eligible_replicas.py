@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hapg_protocol.model import Member, Pod
 
-from .state.observation import Streaming
+from .state.streaming import Streaming
 from .timing import DROP_AFTER_S, SEEN_S
 
 KEEPS_UP_BYTES = 1 << 30

@@ -17,7 +17,7 @@ from hapg_protocol.model import LeaseState, Pod
 from .election import Block, Candidate, Verdict, is_expired, is_published, publications, too_new
 from .state.actions import Annotate, Announce
 from .state.decision import Step
-from .state.memory import Phase
+from .state.phases import Phase
 
 
 def attend(step: Step) -> None:

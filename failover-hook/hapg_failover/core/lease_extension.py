@@ -19,7 +19,7 @@ from hapg_protocol.model import Member
 from .state.actions import Announce, AnswerGrant, AskGrants, Op
 from .state.decision import Step, busy
 from .state.extensions import GrantAnswer, GrantRequest
-from .state.memory import Phase
+from .state.phases import Phase
 from .timing import ASK_EVERY_S, LONGEST_GRANT_S
 
 HOLDING = (Phase.PROMOTING, Phase.PRIMARY, Phase.STOPPING)

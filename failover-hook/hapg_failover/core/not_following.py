@@ -8,7 +8,8 @@ from hapg_protocol import pods
 
 from .state.actions import Announce, Op
 from .state.decision import Step
-from .state.memory import Apart, Phase
+from .state.memory import Apart
+from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .timing import CHANGED_S, SETTLE_S, TELL_AFTER_S, TELL_AGAIN_S
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .state.decision import Step
-from .state.memory import Memory, Phase
+from .state.memory import Memory
+from .state.phases import Phase
 from .timing import NOTED_EVERY_S, STREAM_LOOK_S
 
 

@@ -9,7 +9,6 @@ from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import LeaseState, Pod
 
 from ..pgdata.wal import History, fork_point
-from .timing import LONGEST_PAUSE_S
 
 REWIND_TRIES = 3
 
@@ -55,11 +54,6 @@ def plan(own: Position, timeline: int, history: History, own_history: History | 
     if own.lsn <= fork:
         return Plan(Way.FOLLOW, f"our WAL ends at {own}, not past the fork at {format_lsn(fork)}")
     return Plan(Way.REWIND, f"our WAL ends at {own}, {own.lsn - fork} bytes past the fork at {format_lsn(fork)}")
-
-
-def pause(copies: int) -> float:
-    """Return how long to wait after so many rewinds and clones in a row before the next, in seconds."""
-    return min(LONGEST_PAUSE_S, 2.0 ** min(copies - 1, 9))
 
 
 def clone_source(me: str, lease: LeaseState, pods: tuple[Pod, ...], standby_mode: str, copies: int) -> Pod | None:

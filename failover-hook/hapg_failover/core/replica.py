@@ -9,8 +9,8 @@ from hapg_protocol.model import LeaseState, Release, ReleaseCause
 from . import candidacy, cloning, disk_space, election, not_following, rejoin, routing, switchover, synchronous
 from .state.actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
 from .state.decision import Step, busy
-from .state.memory import Phase
-from .state.observation import LeaseView
+from .state.lease_view import LeaseView
+from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .timing import (
     FOLLOW_RETRY_S,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from hapg_protocol.model import Member
 
-from .state.observation import Slot, Streaming
+from .state.observation import Slot
+from .state.streaming import Streaming
 
 _FOREIGN = re.compile(r"[^a-z0-9]")
 

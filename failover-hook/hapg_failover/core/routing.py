@@ -9,7 +9,7 @@ from hapg_protocol.model import LeaseState, Pod
 from . import lease_extension, switchover
 from .state.actions import Label
 from .state.decision import Step
-from .state.memory import Phase
+from .state.phases import Phase
 from .timing import PARTING_S, PROXY_S
 
 

@@ -9,9 +9,9 @@ from hapg_protocol.model import VolumeState
 from . import disk_space, routing, synchronous
 from .state.actions import Adopt, Announce, Seal
 from .state.decision import Step, busy
-from .state.memory import Phase
-from .state.observation import Origin
+from .state.phases import Phase
 from .state.results import OpResult, Outcome
+from .state.volume import Origin
 from .timing import FAILED_START_AGAIN_S, HOT_AGAIN_S
 
 START_TRIES = 5

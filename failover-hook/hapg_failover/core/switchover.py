@@ -15,7 +15,8 @@ from . import disk_space
 from .eligible_replicas import KEEPS_UP_BYTES
 from .state.actions import Announce, Label, Prepare, ShutDown
 from .state.decision import Step, busy
-from .state.memory import HandOver, Phase
+from .state.memory import HandOver
+from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .timing import (
     ANNOUNCE_S,

@@ -220,3 +220,8 @@ def bounds(timing: Timing) -> dict[str, bool]:
         "the last record is waited for within the shutdown's share of the grace period": LAST_RECORD_LEAVING_S < SHUTDOWN_S,
         "an extension is asked for more than once before it is needed": timing.lease - timing.ask_after > ASK_EVERY_S,
     }
+
+
+def pause(copies: int) -> float:
+    """Return how long to wait after so many rewinds and clones in a row before the next, in seconds."""
+    return min(LONGEST_PAUSE_S, 2.0 ** min(copies - 1, 9))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from hapg_protocol.model import Holder, LeaseState
 
 from ..pgdata.wal import PAGE, is_page
-from .state.memory import Memory, Phase
+from .state.memory import Memory
+from .state.phases import Phase
 from .timing import DEAD_PROBE_FRESH_S
 
 AT_ONCE = 4 << 20

@@ -1,9 +1,12 @@
-"""Whether a data volume and a WAL volume belong together (docs/contract.md, 'WAL volume')."""
+"""Whether the volumes of a member are its own: made for its claim (rule 13), data and WAL belonging together (docs/contract.md)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+
+from .state.lease_view import LeaseView
+from .state.volume import Origin
 
 
 class Link(Enum):
@@ -56,3 +59,28 @@ def foreign_link(link: Link) -> str | None:
     if link in (Link.THERE, Link.LOST):
         return "the data directory's WAL is on a WAL volume, and the release has none (walVolume): nothing is touched"
     return None
+
+
+def origin_of(made_for: str | None, claim: str | None, accepted: bool, system_identifier: str | None, lease: LeaseView | None) -> Origin:
+    """Compare what a volume's marker says with our claim; None: not known. accepted: an operator wants this data, wherever it comes from.
+
+    Another claim's volume of this release is a copy, whose original may be a member. One of another release is a restore while this
+    release has no Lease; else a copy as well, for the members have the data. Data of another cluster than the Lease's is nobody's copy.
+    """
+    if made_for is None or claim is None or made_for == claim:
+        return Origin.OWN
+    if accepted:
+        return Origin.ADOPTABLE
+    state = lease.state if lease is not None else None
+    if state is not None and state.system_identifier not in (None, system_identifier):
+        return Origin.OWN
+    return Origin.COPIED if state is not None or _release(made_for) == _release(claim) else Origin.ADOPTABLE
+
+
+def _release(claim: str) -> str:
+    return claim.rpartition("-")[0]
+
+
+def copy_in_words(made_for: str | None, claim: str | None) -> str:
+    """Say what a copy is."""
+    return f"the volume was made for {made_for}, this pod is {claim}: it is a copy, as of a VolumeSnapshot, or was moved by hand"

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Passwords: entries of a Secret, SCRAM verifiers, the roles that have them. Pure."""

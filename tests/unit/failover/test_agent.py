@@ -13,8 +13,8 @@ from hapg_failover.adapters.ports import Hello
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.agent import Adapters, Agent
 from hapg_failover.core.state.actions import Op, Promote, Run, Start, Stop
-from hapg_failover.core.state.observation import Streaming
 from hapg_failover.core.state.results import OpResult, Outcome
+from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import Timing
 from hapg_protocol.model import VolumeState

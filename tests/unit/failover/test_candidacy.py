@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.phases import Phase
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Member, Pod
 from tests.memories import changed

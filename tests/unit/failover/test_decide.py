@@ -23,9 +23,12 @@ from hapg_failover.core.state.actions import (
     Run,
     WriteDeadline,
 )
-from hapg_failover.core.state.memory import HandOver, Memory, Phase
-from hapg_failover.core.state.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.memory import HandOver, Memory
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult
+from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.timing import Timing
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, ReleaseCause, VolumeState

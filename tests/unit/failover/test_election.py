@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core.election import Candidate, claim, judge, judge_bootstrap, judge_resume, resume_state
+from hapg_failover.core.bootstrap import judge_bootstrap, judge_resume, resume_state
+from hapg_failover.core.election import Candidate, claim, judge
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
 

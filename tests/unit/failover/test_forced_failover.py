@@ -12,7 +12,7 @@ from hapg_failover.core.decide import decide
 from hapg_failover.core.forced_failover import judge, what_is_lost
 from hapg_failover.core.state.actions import Annotate, Announce
 from hapg_failover.core.state.decision import Decision
-from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.phases import Phase
 from hapg_protocol import requests
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseState, Member, Pod, Release, VolumeState

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Op, Publish, Run
-from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.phases import Phase
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Release
 from tests.memories import changed

@@ -25,8 +25,10 @@ from hapg_failover.adapters.threads import Threads
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import AnswerGrant, AskGrants, PutLease, WriteDeadline
 from hapg_failover.core.state.extensions import GrantAnswer, GrantRequest
-from hapg_failover.core.state.memory import Memory, Phase
-from hapg_failover.core.state.observation import LeaseView, Observation
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import PutOutcome, PutResult
 from hapg_failover.core.unreplicated_wal import TailRequest
 from hapg_failover.events import Event, PeerAnswered, PeerAsked, VolumeFacts

@@ -10,8 +10,9 @@ from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Announce, AnswerGrant, AskGrants, Op, PutKind, WriteDeadline
 from hapg_failover.core.state.decision import Decision
 from hapg_failover.core.state.extensions import GrantAnswer, GrantRequest
-from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import PutOutcome, PutResult
 from hapg_protocol.model import Holder, LeaseObject, Member, Pod, Release
 from tests.memories import changed

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core.state.lease_view import is_older, see, went_back, without_lease
-from hapg_failover.core.state.observation import LeaseView
+from hapg_failover.core.state.lease_view import LeaseView, is_older, see, went_back, without_lease
 from hapg_protocol.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, Publication, VolumeState
 
 GAP = 3.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hapg_failover.core.eligible_replicas import next_members
-from hapg_failover.core.state.observation import Streaming
+from hapg_failover.core.state.streaming import Streaming
 from hapg_protocol.model import Member, Pod, Publication, VolumeState
 
 NOW = 1000.0

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import origin
+from hapg_failover.core import volumes
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Announce, Op, Publish, Run
-from hapg_failover.core.state.memory import Phase
-from hapg_failover.core.state.observation import LeaseView, Observation, Origin
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import Outcome
+from hapg_failover.core.state.volume import Origin
 from hapg_failover.events import VolumeFacts
 from hapg_failover.world import World
 from hapg_protocol.model import VolumeState
@@ -42,11 +44,11 @@ NONE = lease(None)
 )
 def test_for_whom_a_volume_was_made(made_for: str | None, accepted: bool, known: LeaseView | None, found: Origin) -> None:
     """Data of another cluster than the Lease's is nobody's copy here: it isn't touched, as ever."""
-    assert origin.judge(made_for, CLAIM, accepted, "system", known) is found
+    assert volumes.origin_of(made_for, CLAIM, accepted, "system", known) is found
 
 
 def test_without_a_claim_of_ours_nothing_is_a_copy() -> None:
-    assert origin.judge("demo/pg-0", None, False, "system", NONE) is Origin.OWN
+    assert volumes.origin_of("demo/pg-0", None, False, "system", NONE) is Origin.OWN
 
 
 def facts(made_for: str, state: VolumeState = VolumeState.DATA) -> VolumeFacts:

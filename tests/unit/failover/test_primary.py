@@ -8,10 +8,14 @@ from typing import Any
 from hapg_failover.core.decide import decide
 from hapg_failover.core.eligible_replicas import KEEPS_UP_BYTES
 from hapg_failover.core.state.actions import Announce, Checkpoint, Kill, Label, Op, PutKind, PutLease, Run, WriteDeadline
+from hapg_failover.core.state.connections import Greeting
 from hapg_failover.core.state.decision import Step
-from hapg_failover.core.state.memory import Memory, Phase
-from hapg_failover.core.state.observation import Greeting, LeaseView, Observation, Streaming
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
+from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.switchover import choose_successor
 from hapg_failover.core.timing import Timing
 from hapg_protocol.lsn import Position

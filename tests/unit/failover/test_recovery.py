@@ -9,8 +9,9 @@ import pytest
 from hapg_failover.core.decide import decide
 from hapg_failover.core.election import Candidate, judge
 from hapg_failover.core.state.actions import Announce, Kill, Op, PutKind, PutLease, Run
-from hapg_failover.core.state.memory import Phase
-from hapg_failover.core.state.observation import LeaseView, Observation
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.recovery import Recovery, progress, update
 from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.timing import Timing

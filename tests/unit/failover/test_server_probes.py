@@ -10,7 +10,7 @@ import pytest
 
 from hapg_failover.adapters.ports import Sender, ServerStatus
 from hapg_failover.adapters.threads import Threads
-from hapg_failover.core.state.memory import Phase
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.events import ConfigurationTried, Event, Greeted
 from hapg_failover.server_probes import ServerProbes

@@ -6,7 +6,8 @@ import pytest
 
 from hapg_failover.core import replication_slots
 from hapg_failover.core.replication_slots import Change
-from hapg_failover.core.state.observation import Slot, Streaming
+from hapg_failover.core.state.observation import Slot
+from hapg_failover.core.state.streaming import Streaming
 from hapg_protocol.model import Member
 
 ONE, TWO = Slot("pg_1", True), Slot("pg_2", False)

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from hapg_failover.core import causes, switchover
+from hapg_failover.core import candidacy, switchover
 from hapg_failover.core.decide import decide
 from hapg_failover.core.eligible_replicas import KEEPS_UP_BYTES
 from hapg_failover.core.state.actions import Annotate, Announce, Label, Op, PutLease, Run, Seal
 from hapg_failover.core.state.decision import Decision, Step
-from hapg_failover.core.state.memory import HandOver, Memory, Phase
-from hapg_failover.core.state.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.memory import HandOver, Memory
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
+from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.core.timing import SUCCESSION_S
 from hapg_failover.pgdata.wal import SEGMENT_SIZE
@@ -301,7 +304,7 @@ def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> 
     assert put.state.release == Release(
         "the volume is full", clean=True, position=END, successor="pg-0", hold_s=3.0, cause=ReleaseCause.FULL
     )
-    assert causes.cause_of(put.state, forced=False, ended=False) == "switchover"
+    assert candidacy.cause_of(put.state, forced=False, ended=False) == "switchover"
     gone = changed(stopped, put_at=NOW - 0.6, renewed_at=NOW - 3)
     again = decide(writing(server="down", room=0, lease=lease(put.state)), gone)
     assert (again.memory.phase, again.memory.succession.handover) == (Phase.BOOT, None)

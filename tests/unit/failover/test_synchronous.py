@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Announce, Op, PutKind, PutLease, Run
 from hapg_failover.core.state.decision import Decision
-from hapg_failover.core.state.memory import Memory, Phase
-from hapg_failover.core.state.observation import LeaseView, Observation, Streaming
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.observation import Observation
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult
+from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.write_quorum import OFF, Policy, Setting
 from hapg_protocol.lsn import Position

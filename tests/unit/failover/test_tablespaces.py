@@ -12,7 +12,8 @@ from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Announce
-from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.events import VolumeFacts
 from hapg_failover.server_probes import ServerProbes
 from hapg_failover.world import World

@@ -12,7 +12,8 @@ from hapg_failover.adapters import unreplicated_wal as files
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import DeadHolder, Run, Seal
-from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.unreplicated_wal import TailRequest, genuine, may_give
 from hapg_failover.pgdata.wal import PAGE, segment_name
 from hapg_protocol.model import LeaseState, Release

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.core import disk_space, rejoin
+from hapg_failover.core import disk_space, rejoin, timing
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Annotate, Announce, ChangeSlots, Kill, Op, Publish, PutKind, PutLease, Run
 from hapg_failover.core.state.decision import Decision
-from hapg_failover.core.state.memory import Memory, Phase
+from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation, Slot
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import STUCK_S
@@ -161,7 +162,7 @@ def test_a_first_server_that_cannot_be_made_says_why_and_is_tried_again() -> Non
 
 
 def test_the_pause_between_copies_doubles_up_to_five_minutes() -> None:
-    assert [rejoin.pause(n) for n in (1, 2, 3, 9, 10, 99)] == [1, 2, 4, 256, 300, 300]
+    assert [timing.pause(n) for n in (1, 2, 3, 9, 10, 99)] == [1, 2, 4, 256, 300, 300]
 
 
 def test_clones_that_fail_are_tried_ever_more_slowly_and_say_so() -> None:

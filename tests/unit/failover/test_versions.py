@@ -11,8 +11,8 @@ from hapg_failover.core import election
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Announce, PutLease
 from hapg_failover.core.state.decision import Decision
-from hapg_failover.core.state.memory import Phase
-from hapg_failover.core.state.observation import LeaseView
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.phases import Phase
 from hapg_protocol import lease, publication
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseState, Pod, Publication, VolumeState

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from hapg_failover.core.decide import longest_wait
 from hapg_failover.core.state.actions import Op
-from hapg_failover.core.state.memory import HandOver, Phase
-from hapg_failover.core.state.observation import LeaseView
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.memory import HandOver
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.timing import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, RETRY_PUT_S, STEADY_TURN_S, TURN_S, Timing
-from hapg_failover.core.wait_time import longest_wait
 from hapg_protocol.model import Holder, LeaseState, ReleaseCause
 from tests.memories import changed, remembering
 

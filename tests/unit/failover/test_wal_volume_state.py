@@ -11,7 +11,8 @@ import pytest
 from hapg_failover.adapters.marks import Files
 from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.volume import Volume
-from hapg_failover.core.volumes import DATA_VOLUME, WAL_VOLUME, Link, Pair, damage, foreign_link, mismatch
+from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
+from hapg_failover.core.volumes import Link, Pair, damage, foreign_link, mismatch
 from hapg_protocol.model import VolumeState
 
 MARKER = Marker("u1", "7711467995189675420")

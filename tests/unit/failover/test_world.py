@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.adapters.ports import Hello
-from hapg_failover.core.causes import PromotionCause, cause_of
-from hapg_failover.core.state.memory import Memory, Phase
-from hapg_failover.core.state.observation import LeaseView
+from hapg_failover.core.candidacy import cause_of
+from hapg_failover.core.state.lease_view import LeaseView
+from hapg_failover.core.state.memory import Memory, PromotionCause
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.timing import Timing
 from hapg_failover.events import LeaseSeen, PodSeen, PodsListed, SupervisorSaid, VolumeFacts
 from hapg_failover.metrics import render

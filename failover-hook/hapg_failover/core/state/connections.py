@@ -1,9 +1,28 @@
-"""When a primary counts as one that lets nobody in (docs/protocol.md, rule 1)."""
+"""How our server answers new connections, and when a primary counts as one that lets nobody in (docs/protocol.md, rule 1)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..timing import REFUSING_S, SILENT_S
-from .observation import Greeting
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """How our server has answered new connections of late.
+
+    since: boot time of the last look; silent: seconds in which it has waited in vain; refusing: seconds in which each was told that the
+    server isn't ready (57P03); crowded: the last one was told that all slots are taken (53300), by a server that is in production as its
+    control file says.
+    """
+
+    since: float = 0.0
+    silent: float = 0.0
+    refusing: float = 0.0
+    crowded: bool = False
+
+
+ANSWERED = Greeting()
 
 
 def trouble(greeting: Greeting, since: float) -> str | None:

@@ -8,7 +8,7 @@ from hapg_protocol import requests
 from hapg_protocol.model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
 from hapg_protocol.recovery import Progress
 
-from .. import disk_space, rejoin
+from .. import disk_space, timing
 from ..election import Candidate
 from ..timing import (
     ANSWER_AGAIN_S,
@@ -42,8 +42,9 @@ from .actions import (
     WriteDeadline,
 )
 from .lease_view import without_lease
-from .memory import Memory, Part, Phase
+from .memory import Memory, Part
 from .observation import Observation
+from .phases import Phase
 
 ANSWERS = 4
 
@@ -116,7 +117,7 @@ class Step:
 
     def copied(self) -> None:
         """A rewind or a clone has ended."""
-        self.keep(replace(self.m.copying, copy_at=self.o.now + rejoin.pause(self.m.copying.copies)))
+        self.keep(replace(self.m.copying, copy_at=self.o.now + timing.pause(self.m.copying.copies)))
 
     def not_copied(self) -> None:
         """A rewind or a clone has touched nothing: it doesn't count."""

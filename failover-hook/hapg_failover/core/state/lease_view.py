@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from hapg_protocol.model import NO_LEASE, LeaseObject, Pod
+from hapg_protocol.model import NO_LEASE, LeaseObject, LeaseState, Pod
 
-from .observation import LeaseView
+
+@dataclass(frozen=True)
+class LeaseView:
+    """The Lease as this member last read it.
+
+    state None: a read said that there is none. version: its resourceVersion; first_seen: boot time at which this version was seen
+    first, or at which reading began again after a gap; last_read: boot time of the last successful read; missing_since: since when
+    reads say that a Lease that was there is gone, or has gone back, which counts as unchanged for a minute (rule 14); instead: what the
+    API shows in its place, if it has gone back.
+    """
+
+    version: str
+    state: LeaseState | None
+    first_seen: float
+    last_read: float
+    missing_since: float | None = None
+    instead: LeaseObject | None = None
+
 
 GONE = NO_LEASE + "@"
 

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from typing import assert_never
 
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import ReleaseCause
 
-from ..causes import PromotionCause
 from ..election import Block
 from ..write_quorum import Setting
 from .actions import Op, PutKind
-
-
-class Phase(Enum):
-    """Where a member stands (docs/protocol.md, the state table)."""
-
-    BOOT = "boot"
-    EMPTY = "empty"
-    DAMAGED = "damaged"
-    DOWN = "down"
-    SEALED = "sealed"
-    FOLLOW = "follow"
-    CLAIMING = "claiming"
-    PROMOTING = "promoting"
-    PRIMARY = "primary"
-    STOPPING = "stopping"
+from .phases import Phase
 
 
 @dataclass(frozen=True)
@@ -345,3 +330,14 @@ class Memory:
                 return replace(self, telling=part)
             case _:
                 assert_never(part)
+
+
+class PromotionCause(StrEnum):
+    """The label of a metric."""
+
+    SWITCHOVER = "switchover"
+    DELETION = "deletion"
+    DEATH = "death"
+    EXPIRY = "expiry"
+    FORCED = "forced"
+    START = "start"

@@ -3,56 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod, VolumeState
+from hapg_protocol.model import Holder, Pod, VolumeState
 
 from ...pgdata.wal import SEGMENT_SIZE
 from ..timing import Timing
 from ..write_quorum import ASYNCHRONOUS, Policy
+from .connections import ANSWERED, Greeting
 from .extensions import GrantAnswer, GrantRequest
+from .lease_view import LeaseView
 from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
-from .volume import DATA_VOLUME
-
-
-@dataclass(frozen=True)
-class LeaseView:
-    """The Lease as this member last read it.
-
-    state None: a read said that there is none. version: its resourceVersion; first_seen: boot time at which this version was seen
-    first, or at which reading began again after a gap; last_read: boot time of the last successful read; missing_since: since when
-    reads say that a Lease that was there is gone, or has gone back, which counts as unchanged for a minute (rule 14); instead: what the
-    API shows in its place, if it has gone back.
-    """
-
-    version: str
-    state: LeaseState | None
-    first_seen: float
-    last_read: float
-    missing_since: float | None = None
-    instead: LeaseObject | None = None
-
-
-class Origin(Enum):
-    """OWN: the volume was made for our claim, or nothing says otherwise; COPIED: for another one, and it counts as damaged; ADOPTABLE: for
-    another one, and it may become ours.
-    """
-
-    OWN = "own"
-    COPIED = "copied"
-    ADOPTABLE = "adoptable"
-
-
-@dataclass(frozen=True)
-class Streaming:
-    """A replica as the primary sees it. since: boot time since when it streams, or None; seen: when it last did; flushed: bytes or None."""
-
-    pod: str
-    since: float | None
-    seen: float
-    flushed: int | None
+from .streaming import Streaming
+from .volume import DATA_VOLUME, Origin
 
 
 @dataclass(frozen=True)
@@ -61,24 +25,6 @@ class Slot:
 
     name: str
     active: bool
-
-
-@dataclass(frozen=True)
-class Greeting:
-    """How our server has answered new connections of late.
-
-    since: boot time of the last look; silent: seconds in which it has waited in vain; refusing: seconds in which each was told that the
-    server isn't ready (57P03); crowded: the last one was told that all slots are taken (53300), by a server that is in production as its
-    control file says.
-    """
-
-    since: float = 0.0
-    silent: float = 0.0
-    refusing: float = 0.0
-    crowded: bool = False
-
-
-ANSWERED = Greeting()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from .observation import Streaming
+
+@dataclass(frozen=True)
+class Streaming:
+    """A replica as the primary sees it. since: boot time since when it streams, or None; seen: when it last did; flushed: bytes or None."""
+
+    pod: str
+    since: float | None
+    seen: float
+    flushed: int | None
 
 
 def update(known: tuple[Streaming, ...], streaming: Iterable[tuple[str, int | None]], now: float) -> tuple[Streaming, ...]:

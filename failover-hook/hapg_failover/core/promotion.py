@@ -1,0 +1,54 @@
+"""From a claim that succeeded to a server that writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hapg_protocol.model import LeaseState
+
+from . import routing, synchronous
+from .state.actions import Announce, Promote
+from .state.decision import Step
+from .state.phases import Phase
+from .state.results import OpResult, Outcome
+from .timing import FAILED_S
+
+
+def promote(step: Step, claimed: LeaseState) -> None:
+    """Our claim has succeeded in time: promote onto the reserved timeline."""
+    step.go(Phase.PROMOTING, f"term {claimed.term} is ours")
+    setting = synchronous.at_promotion(step, claimed)
+    step.keep(replace(step.m.sync, ordered=setting))
+    step.run(
+        Promote(claimed.timeline, step.m.sealed.position, setting),
+        f"term {claimed.term} is ours: promote onto timeline {claimed.timeline}",
+        claimed.term,
+    )
+
+
+def promoted(step: Step, result: OpResult) -> None:
+    """The promotion ended: the server writes, or it is killed and the Lease given back."""
+    if step.m.phase is not Phase.PROMOTING:
+        return
+    if result.outcome is Outcome.OK:
+        step.keep(
+            replace(step.m.sealed, position=None, started=False),
+            replace(step.m.report, promised=None),
+            replace(step.m.reign, label_at=0.0, promoted_at=step.o.now, checkpointed=False),
+            replace(step.m.succession, successor=None),
+        )
+        synchronous.promoted(step, result)
+        step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")
+        step.actions.append(Announce("Normal", "Promoted", f"primary since term {step.m.hold.held_term}: {result.text}"))
+        routing.primary(step)
+        return
+    if result.unbegun and step.m.hold.held_term is not None:
+        nothing_begun(step, step.m.hold.held_term)
+    step.keep(replace(step.m.retry, failed_until=step.o.now + FAILED_S))
+    step.actions.append(Announce("Warning", "PromotionFailed", result.text))
+    step.kill(f"promotion failed: {result.text}", 0.0)
+
+
+def nothing_begun(step: Step, term: int) -> None:
+    """No promotion was ordered under `term`, or it was refused: the timeline that our claim reserved may be reserved again."""
+    step.keep(replace(step.m.hold, unbegun=(term, step.m.hold.reserved)))

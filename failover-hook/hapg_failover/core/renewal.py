@@ -1,0 +1,123 @@
+"""The primary keeps its Lease: when it writes it, what it writes, and when it asks the replicas for more time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hapg_protocol.model import LeaseState, Member, SyncRecord
+
+from . import lease_extension, switchover, synchronous
+from .eligible_replicas import is_news, next_members, with_streaming
+from .state.actions import PutKind
+from .state.decision import Step
+from .state.phases import Phase
+from .timing import PROBE_FRESH_S, RETRY_PUT_S
+
+
+def ill_health(step: Step) -> str | None:
+    """Return what is wrong with our server, None if nothing is."""
+    o = step.o
+    if not step.supervised:
+        return "the supervisor gives no sign of life"
+    if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > PROBE_FRESH_S:
+        if o.probe_at < step.m.phase_since:
+            return f"the {o.probe_on} has not answered a write yet"
+        return f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
+    return None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a renewal would write beside what stands there. named: the successor changes; gone_back: the API shows an older Lease."""
+
+    members: tuple[Member, ...]
+    record: SyncRecord | None
+    successor: str | None
+    named: bool
+    writes: bool
+    gone_back: bool
+
+
+def renew(step: Step) -> None:
+    """Write the Lease if a renewal is due, or if what it says has changed, and our server is well."""
+    o, m, s = step.o, step.m, step.state
+    if s is None or m.writes.put is not None or not step.holds:
+        return
+    content = content_of(step, s)
+    if not _is_due(step) and not _is_news(step, s, content):
+        return
+    why = _why(s, content)
+    trouble = ill_health(step)
+    if trouble is not None:
+        step.because(f"not renewed: {trouble}")
+        return
+    if content.members and not s.members:
+        step.fence(True)
+    term = s.term
+    if content.gone_back:
+        term, why = s.term + 1, f"the Lease has gone back: written anew, under term {s.term + 1}"
+        step.tell("LeaseRolledBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
+    lease_extension.remember_written(step, content.members)
+    state = replace(
+        s,
+        term=term,
+        members=content.members,
+        sync=content.record,
+        ttl_s=o.timing.ttl,
+        address=o.address,
+        position=o.position or s.position,
+        successor=content.successor,
+        recovery=step.progress,
+    )
+    synchronous.record_sent(step, state)
+    step.put(PutKind.RENEW, state, why)
+    if content.named:
+        switchover.asked(step)
+
+
+def content_of(step: Step, s: LeaseState) -> Content:
+    """Return what a renewal would write now; a change of the synchronous setting that goes before it is ordered."""
+    o, m = step.o, step.m
+    members, record = s.members, s.sync
+    if m.phase is Phase.PRIMARY and not o.blind:
+        flushed = o.position.lsn if o.position else None
+        members = next_members(s.members, o.streaming, o.pods, flushed, o.now, o.now - m.phase_since, m.hold.former)
+        members = synchronous.keep_recorded(s.members, members, s.sync)
+        if o.now - m.hold.renewed_at >= o.timing.renew:
+            members = with_streaming(s.members, members)
+        record = synchronous.next_record(step, members)
+    successor = step.m.succession.successor if step.m.succession.handover is not None else None
+    named = successor != s.successor and switchover.may_ask(step)
+    writes = m.phase is Phase.PRIMARY and s.recovery is not None
+    return Content(members, record, successor, named, writes, o.lease is not None and o.lease.instead is not None)
+
+
+def _is_due(step: Step) -> bool:
+    o, m = step.o, step.m
+    return o.now - m.hold.renewed_at >= o.timing.renew and o.now - m.writes.put_at >= RETRY_PUT_S
+
+
+def _is_news(step: Step, s: LeaseState, content: Content) -> bool:
+    """Something is to be written before the next renewal is due."""
+    changed = content.gone_back or is_news(s.members, content.members) or content.record != s.sync or content.writes
+    return content.named or (changed and step.o.now - step.m.writes.put_at >= RETRY_PUT_S)
+
+
+def _why(s: LeaseState, content: Content) -> str:
+    record = content.record
+    if record != s.sync:
+        return f"synchronous volumes are {', '.join(record.volumes) if record is not None else 'none'}"
+    if is_news(s.members, content.members):
+        return f"members are {', '.join(x.pod for x in content.members) or 'none'}"
+    if content.writes:
+        return "our server has recovered and writes"
+    if content.named:
+        return f"the Lease names {content.successor or 'nobody'} as the successor"
+    return "renew the Lease"
+
+
+def ask_for_extensions(step: Step) -> None:
+    """Ask the replicas for more time while renewals aren't answered, if our server writes and is well."""
+    may_write = step.o.server == "primary" or step.m.phase is Phase.PROMOTING
+    if step.holds and may_write and ill_health(step) is None:
+        lease_extension.ask(step)
