@@ -7,8 +7,7 @@ from dataclasses import replace
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Release
 
-from . import election, switchover
-from .renewal import ask_for_extensions, renew
+from . import election, renewal, switchover
 from .state.actions import CheckRecord, Exit, Kill, Op, Stop
 from .state.decision import Step, busy
 from .state.phases import Phase
@@ -21,8 +20,8 @@ def stopping(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     if busy(step):
         if m.hold.held_term is not None:
-            renew(step)
-            ask_for_extensions(step)
+            renewal.renew(step)
+            renewal.ask_for_extensions(step)
         return
     if not step.server_known:
         step.because("waiting for the supervisor's word on the server")

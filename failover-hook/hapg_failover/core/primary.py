@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import disk_space, replication_slots, routing, switchover
-from .demotion import down
-from .renewal import ask_for_extensions, renew
+from . import demotion, disk_space, renewal, replication_slots, routing, switchover
 from .state import connections, recovery
 from .state.actions import Announce, ChangeSlots, Checkpoint
 from .state.decision import Step, busy
@@ -37,7 +35,7 @@ def writing(step: Step) -> None:
         step.keep(replace(step.m.hold, dead_reason="the server died", hold_s=hold_s, held_term=None))
         step.go(Phase.DOWN, "the server is dead: every process of its container has been killed")
         step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
-        down(step)
+        demotion.down(step)
         return
     if m.phase is Phase.PRIMARY:
         switchover.attend(step)
@@ -52,8 +50,8 @@ def writing(step: Step) -> None:
         return
     if m.phase is Phase.PRIMARY and _unfit(step):
         return
-    renew(step)
-    ask_for_extensions(step)
+    renewal.renew(step)
+    renewal.ask_for_extensions(step)
     if m.phase is Phase.PRIMARY:
         if step.full:
             step.tell("DiskFull", disk_space.full_message(o))
