@@ -11,10 +11,13 @@ import tomllib
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 
+from docs import picture_states
 from docs.make_pictures import PICTURES
+from hapg_failover.core.state.phases import TRANSITIONS, Phase
 
 ROOT = Path(__file__).resolve().parents[2]
 PURE = ("hapg_failover/core", "hapg_failover/credentials", "hapg_failover/pgdata")
@@ -314,3 +317,13 @@ def test_what_decides_needs_nothing_but_python_and_the_protocol(package: str, al
                 and not any(f"{name}/".startswith(f"{pure}/") for pure in {package, *allowed})
             ]
     assert foreign == []
+
+
+def test_the_picture_of_the_states_has_every_change_of_phase() -> None:
+    """A change is drawn, or stands in the list below; what is drawn is a change of the table."""
+    assert set(picture_states.ROUTES) <= set(TRANSITIONS)
+    drawn = picture_states.picture()
+    assert all(escape(line) in drawn for line in picture_states.others())
+    listed = len([line for line in picture_states.others() if not line.startswith("any phase")])
+    assert listed >= 15
+    assert set(picture_states.STATES) == {phase.name for phase in Phase}

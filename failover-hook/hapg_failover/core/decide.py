@@ -8,7 +8,8 @@ at least every quarter of a second; calling it more often changes nothing. Invar
 - a publication stands until the version it names is gone: no streaming and no second claim under it;
 - the Lease is given back only when the own server is known not to be able to write.
 
-The states are in docs/protocol.md; `startup`, `cloning`, `standby`, `candidacy` and `primary` hold the rules by phase.
+The phases and their changes are in `state.phases`; `startup`, `cloning`, `replica`, `candidacy`, `promotion`, `primary` and `demotion` hold
+the rules by phase.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 
 
 def decide(observation: Observation, memory: Memory) -> Decision:
-    """Decide on what is seen and remembered. Never raises for any observation."""
+    """Decide on what is seen and remembered.
+
+    Raise NoTransition if a rule leads where the table of phases doesn't: the agent ends by it, and the deadline fences its server.
+    """
     step = Step(observation, memory)
     if memory.reads.first_version is None and observation.lease is not None:
         step.keep(replace(step.m.reads, first_version=observation.lease.version))
@@ -182,7 +186,11 @@ def _put_answered(step: Step, put: PutResult) -> None:
                 promotion.promote(step, put.state)
             else:
                 promotion.nothing_begun(step, put.state.term)
-                step.go(Phase.SEALED, "the claim succeeded too late to be used")
+                late = "the claim succeeded too late to be used"
+                if step.m.phase is Phase.CLAIMING:
+                    step.go(Phase.SEALED, late)
+                else:
+                    step.because(late)
         case PutKind.BOOTSTRAP:
             step.because("the Lease is ours to make the first server")
         case PutKind.RELEASE:

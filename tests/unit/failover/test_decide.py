@@ -26,7 +26,7 @@ from hapg_failover.core.state.actions import (
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.memory import HandOver, Memory
 from hapg_failover.core.state.observation import Observation
-from hapg_failover.core.state.phases import Phase
+from hapg_failover.core.state.phases import NoTransition, Phase
 from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult
 from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.timing import Timing
@@ -487,9 +487,30 @@ MEMORIES = st.builds(
         [None, HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s"), HandOver(ReleaseCause.DELETION, NOW - 2, stop_at=NOW - 1)]
     ),
 )
+UNDER_WAY = {
+    Op.START: (Phase.BOOT, Phase.DOWN, Phase.SEALED, Phase.FOLLOW, Phase.STOPPING),
+    Op.SEAL: (Phase.BOOT, Phase.FOLLOW),
+    Op.FOLLOW: (Phase.SEALED, Phase.FOLLOW),
+    Op.REWIND: (Phase.SEALED, Phase.FOLLOW),
+    Op.CLONE: (Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase.FOLLOW, Phase.STOPPING),
+    Op.INITDB: (Phase.EMPTY, Phase.STOPPING),
+    Op.PROMOTE: (Phase.PROMOTING,),
+    Op.STANDBYS: (Phase.PRIMARY,),
+    Op.PREPARE: (Phase.PRIMARY,),
+    Op.ADOPT: (Phase.BOOT,),
+    Op.HAND_OVER: (Phase.STOPPING,),
+    Op.STOP: (Phase.STOPPING,),
+}
+"""The phases in which an operation is begun, or may still be under way."""
 
 
-@given(OBSERVED, MEMORIES)
+def reachable(m: Memory) -> Memory:
+    """Without the operation, if none of its kind can be under way in this phase."""
+    op = m.operation.op
+    return m if op is None or m.phase in UNDER_WAY[op] else changed(m, op=None)
+
+
+@given(OBSERVED, MEMORIES.map(reachable))
 def test_it_never_raises_and_keeps_the_rules(o: Observation, m: Memory) -> None:
     decision = decide(o, m)
     assert decision.reason
@@ -507,7 +528,20 @@ def test_it_never_raises_and_keeps_the_rules(o: Observation, m: Memory) -> None:
         assert (o.put.kind, o.put.outcome, o.server) == (PutKind.CLAIM, PutOutcome.OK, "standby")
 
 
-@given(OBSERVED, MEMORIES)
+def test_a_change_of_phase_that_no_rule_has_ends_the_decision() -> None:
+    """The agent ends by it, and the deadline fences its server."""
+    astray = remembered(Phase.EMPTY, op=Op.FOLLOW, op_number=1)
+    with pytest.raises(NoTransition, match="EMPTY to FOLLOW"):
+        decide(seen(op=answered(Op.FOLLOW)), astray)
+
+
+@pytest.mark.parametrize("phase", [Phase.SEALED, Phase.BOOT, Phase.STOPPING])
+def test_a_claim_that_succeeds_late_changes_no_other_phase(phase: Phase) -> None:
+    decision = decide(seen(put=claimed()), remembered(phase, put=PutKind.CLAIM, put_at=NOW - 0.2))
+    assert decision.memory.phase is phase
+
+
+@given(OBSERVED, MEMORIES.map(reachable))
 def test_what_was_killed_is_not_held(o: Observation, m: Memory) -> None:
     decision = decide(o, m)
     if any(isinstance(a, Kill) for a in decision.actions) and m.phase is not Phase.DOWN:

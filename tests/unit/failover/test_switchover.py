@@ -268,7 +268,7 @@ def test_no_client_comes_to_who_lives_on_a_reserve() -> None:
     assert not [a for a in decide(replace(writing(room=room), pods=stripped), later).actions if isinstance(a, Label)]
 
 
-@pytest.mark.parametrize("phase", [Phase.SEALED, Phase.BOOT])
+@pytest.mark.parametrize("phase", [Phase.SEALED, Phase.FOLLOW])
 def test_what_was_set_aside_is_forgotten_once_another_is_followed_not_by_a_restart(phase: Phase) -> None:
     m = remembered(phase, op=Op.FOLLOW, op_number=1, reserve_used=True)
     assert decide(seen(nonce="n2"), m).memory.storage.reserve_used

@@ -44,7 +44,7 @@ from .actions import (
 from .lease_view import without_lease
 from .memory import Memory, Part
 from .observation import Observation
-from .phases import Phase
+from .phases import Phase, check
 
 ANSWERS = 4
 
@@ -91,7 +91,8 @@ class Step:
         self.reason = reason
 
     def go(self, phase: Phase, reason: str) -> None:
-        """Change the phase."""
+        """Change the phase. Raise NoTransition if the table has no such change."""
+        check(self.m.phase, phase)
         self.m = replace(self.m, phase=phase, phase_since=self.o.now)
         self.keep(replace(self.m.telling, blocked=None))
         self.reason = reason
