@@ -20,8 +20,8 @@ from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, Sql, Supervisor
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
-from .core import decide, readiness, replication_slots
 from .core import decide as deciding
+from .core import readiness, replication_slots
 from .core.state.actions import (
     Action,
     Annotate,
@@ -36,9 +36,9 @@ from .core.state.actions import (
     Label,
     LetGo,
     ListPods,
-    Publish,
     PutLease,
     ReadLease,
+    Report,
     Run,
     WriteDeadline,
 )
@@ -252,7 +252,7 @@ class Agent:
     # ---- a turn ----
 
     def _wait(self) -> None:
-        wait_s = decide.longest_wait(self.memory, self._settings().timing, self.world.lease, self._runtime.now())
+        wait_s = deciding.longest_wait(self.memory, self._settings().timing, self.world.lease, self._runtime.now())
         with suppress(queue.Empty):
             self._apply(self._events.get(timeout=wait_s))
         for reported in (self._repeats, self._events):
@@ -324,8 +324,8 @@ class Agent:
                 self._calls.read_lease()
             case ListPods():
                 self._calls.list_pods()
-            case Publish(publication):
-                self._calls.publish(self._me, publication)
+            case Report(report):
+                self._calls.report(self._me, report)
             case Annotate(annotations):
                 self._calls.annotate(self._me, dict(annotations))
             case Label(pod, uid, role):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hapg_protocol import publication as publication_codec
-from hapg_protocol.model import Holder, PodPatch, Publication
+from hapg_protocol import position_report as report_codec
+from hapg_protocol.model import Holder, PodPatch, PositionReport
 
 from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, Logger, NotFound, Runtime
 from .core.state.actions import PutKind, PutLease
@@ -104,9 +104,9 @@ class ApiCalls:
         if self._lists.idle:
             self._lists.do(work)
 
-    def publish(self, me: Holder, publication: Publication) -> None:
-        """Put a publication on our own pod."""
-        self.annotate(me, {publication_codec.ANNOTATION: publication_codec.encode(publication)})
+    def report(self, me: Holder, report: PositionReport) -> None:
+        """Put a position report on our own pod."""
+        self.annotate(me, {report_codec.ANNOTATION: report_codec.encode(report)})
 
     def annotate(self, me: Holder, annotations: Mapping[str, str | None]) -> None:
         """Change annotations of our own pod; None removes one."""

@@ -65,7 +65,7 @@ class PasswordKeeper:
         self._done: tuple[int, Passwords] | None = None
         self._told: tuple[str, ...] = ()
         self._trouble = ""
-        self._publish()
+        self._report()
 
     def begin(self, runtime: Runtime) -> None:
         """Start the thread."""
@@ -75,7 +75,7 @@ class PasswordKeeper:
         """Take what the Secrets say now, and have it in the server if it is the primary."""
         try:
             if self._secret.look():
-                self._publish()
+                self._report()
                 self._log("info", "secret", "a password has changed")
         except OSError as error:
             self._say(f"the passwords can't be kept: {error}")
@@ -106,7 +106,7 @@ class PasswordKeeper:
             self._log("info", "secret", change.reason)
             self._announce("Normal", "RoleChanged", change.reason)
 
-    def _publish(self) -> None:
+    def _report(self) -> None:
         """Write the files that libpq and initdb read."""
         passwords = self._secret.passwords
         self._log.hide((passwords.superuser, passwords.replication))

@@ -1,6 +1,6 @@
-"""What the members of a release say to each other: the Lease's state, publications, pods.
+"""What the members of a release say to each other: the Lease's state, position reports, pods.
 
-Everything here is a frozen value. `lease` and `publication` encode them; the rules are in docs/protocol.md.
+Everything here is a frozen value. `lease` and `position_report` encode them; the rules are in docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Release:
     """The holder's word, with proof, that its server runs no more.
 
     reason: in words, for people; cause: the same as a code; clean: the server was shut down and `position` is the end of its shutdown
-    checkpoint; successor: the pod that is to claim at once, or None; hold_s: how long others wait for the last holder to publish
+    checkpoint; successor: the pod that is to claim at once, or None; hold_s: how long others wait for the last holder to report
     (it may be ahead of them), in seconds.
     """
 
@@ -143,7 +143,7 @@ class LeaseObject:
 
 
 @dataclass(frozen=True)
-class Publication:
+class PositionReport:
     """A member's statement, made while sealed, under one version of the Lease.
 
     lease_version: the Lease's resourceVersion it was made under (NO_LEASE: none was there); nonce: of the supervisor it speaks for; volume:
@@ -189,7 +189,7 @@ class Pod:
     role: str | None = None
     deleting: bool = False
     ready: bool = False
-    publication: Publication | None = None
+    report: PositionReport | None = None
     grace: int | None = None
     switchover: str | None = None
     force: str | None = None

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import publication, requests
-from .model import Pod, PodPatch, Publication
+from . import position_report, requests
+from .model import Pod, PodPatch, PositionReport
 from .requests import Answer
 
 REFUSED = "ha-postgres/refused"
@@ -17,7 +17,7 @@ NOT_FOLLOWING = "ha-postgres/not-following"
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
     """Return what a pod of the API says, None if it isn't one of the StatefulSet `name`.
 
-    An unreadable publication counts as none.
+    An unreadable position report counts as none.
     """
     metadata = pod.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
@@ -35,7 +35,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         role=(metadata.get("labels") or {}).get(role_label),
         deleting=metadata.get("deletionTimestamp") is not None,
         ready=any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in status.get("conditions") or ()),
-        publication=_publication(annotations.get(publication.ANNOTATION)),
+        report=_report(annotations.get(position_report.ANNOTATION)),
         grace=metadata.get("deletionGracePeriodSeconds"),
         switchover=annotations.get(requests.SWITCHOVER),
         force=annotations.get(requests.FORCE),
@@ -44,11 +44,11 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
     )
 
 
-def _publication(text: str | None) -> Publication | None:
+def _report(text: str | None) -> PositionReport | None:
     if text is None:
         return None
     try:
-        return publication.decode(text)
+        return position_report.decode(text)
     except ValueError:
         return None
 

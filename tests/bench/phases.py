@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tests.robustness.agents import Line
 
-PHASES = ("detect", "fence", "seal", "publish", "claim", "promote", "label", "endpoints", "first_write")
+PHASES = ("detect", "fence", "seal", "report", "claim", "promote", "label", "endpoints", "first_write")
 """In their order. Each ends with what it is named after:
 
 detect: an agent knows that the primary has ended, or that it must have; fence: the old server is proven dead and the Lease
-given back, or else it has run out; seal: the new primary has stopped receiving WAL; publish: its position stands on its pod; claim:
+given back, or else it has run out; seal: the new primary has stopped receiving WAL; report: its position stands on its pod; claim:
 the Lease is its own; promote: its server writes; label: its pod has the role; endpoints: the Service leads to it; first_write: a
 client that uses the Service is told of its first row.
 """
 
 
-PUBLICATION = "ha-postgres/publication"
+POSITION_REPORT = "ha-postgres/position-report"
 
 
 def marks(log: Sequence[Line], injected: float, old: str, new: str, end: float) -> dict[str, float]:
@@ -35,7 +35,7 @@ def marks(log: Sequence[Line], injected: float, old: str, new: str, end: float) 
         "detect": _first(lines, lambda line: _is_detection(line, old)),
         "fence": released if released is not None else asked,
         "seal": _last(_before(upto, asked), lambda line: line.pod == new and line.operation in ("seal", "start")),
-        "publish": _last(_before(upto, claimed), lambda line: line.pod == new and line.event == "patch" and _publishes(line)),
+        "report": _last(_before(upto, claimed), lambda line: line.pod == new and line.event == "patch" and _reports(line)),
         "claim": claimed,
         "promote": promoted,
         "label": _first(lines, lambda line: line.event == "patch" and line.fields.get("pod_patched") == new and _is_primary(line)),
@@ -83,8 +83,8 @@ def _is_detection(line: Line, old: str) -> bool:
     return ended or told or line.orders("seal")
 
 
-def _publishes(line: Line) -> bool:
-    return PUBLICATION in (line.fields.get("annotations") or ())
+def _reports(line: Line) -> bool:
+    return POSITION_REPORT in (line.fields.get("annotations") or ())
 
 
 def _is_primary(line: Line) -> bool:

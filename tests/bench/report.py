@@ -278,7 +278,7 @@ that was made anew becomes primary, its gap lasts until the end of the measureme
 ## Where the time goes
 Medians of how long each phase kept the client of the Service waiting; a phase that was over before counts 0. They end when an agent
 knows of the fault (detect), the old server is proven dead or its right has run out (fence), the successor receives no WAL any more
-(seal), its position is published, the Lease is its own (claim), its server writes (promote), its pod is labelled, the endpoint slice
+(seal), its position is reported, the Lease is its own (claim), its server writes (promote), its pod is labelled, the endpoint slice
 has it (endpoints), and a client has written (first write: kube-proxy, and the client's next attempt).
 
 {phases}

@@ -23,8 +23,8 @@ def put(at: float, pod: str, kind: str, outcome: str = "ok") -> Line:
     return Line(at, pod, {"event": "put", "kind": kind, "outcome": outcome})
 
 
-def publication(at: float, pod: str) -> Line:
-    return Line(at, pod, {"event": "patch", "pod_patched": pod, "annotations": [phases.PUBLICATION]})
+def report(at: float, pod: str) -> Line:
+    return Line(at, pod, {"event": "patch", "pod_patched": pod, "annotations": [phases.POSITION_REPORT]})
 
 
 def label(at: float, by: str, pod: str, role: str) -> Line:
@@ -38,7 +38,7 @@ DEATH = [
     decision(10.13, NEW, "seal"),
     decision(10.13, "pg-2", "seal"),
     operation(10.15, NEW, "seal"),
-    publication(10.2, NEW),
+    report(10.2, NEW),
     decision(10.21, NEW, "claim", phase="claiming"),
     put(10.25, NEW, "claim"),
     operation(10.35, NEW, "promote"),
@@ -54,7 +54,7 @@ def test_a_death_in_office_is_told_phase_by_phase() -> None:
         "detect": 10.1,
         "fence": 10.12,
         "seal": 10.15,
-        "publish": 10.2,
+        "report": 10.2,
         "claim": 10.25,
         "promote": 10.35,
         "label": 10.4,
@@ -70,7 +70,7 @@ def test_without_a_release_the_old_right_ends_when_the_new_one_is_asked_for() ->
     silent = [
         decision(13.5, NEW, "seal"),
         operation(13.8, NEW, "seal"),
-        publication(13.9, NEW),
+        report(13.9, NEW),
         decision(16.2, NEW, "claim", phase="claiming"),
         put(16.3, NEW, "claim"),
         operation(16.5, NEW, "promote"),
@@ -79,7 +79,7 @@ def test_without_a_release_the_old_right_ends_when_the_new_one_is_asked_for() ->
     assert found["fence"] == 16.2
     spent = phases.durations(found, 10.0, 17.0)
     assert spent == pytest.approx(
-        {"detect": 3.5, "fence": 2.7, "seal": 0.0, "publish": 0.0, "claim": 0.1, "promote": 0.2, "first_write": 0.5}
+        {"detect": 3.5, "fence": 2.7, "seal": 0.0, "report": 0.0, "claim": 0.1, "promote": 0.2, "first_write": 0.5}
     )
 
 

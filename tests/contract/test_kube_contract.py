@@ -19,9 +19,9 @@ from hapg_failover.adapters.kube.client import Kube
 from hapg_failover.adapters.kube.scope import Scope
 from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, Conflict, KubeApi, NotFound
-from hapg_protocol import publication as publication_codec
+from hapg_protocol import position_report as report_codec
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseObject, LeaseState, Member, Pod, PodPatch, Publication, Release, VolumeState
+from hapg_protocol.model import Holder, LeaseObject, LeaseState, Member, Pod, PodPatch, PositionReport, Release, VolumeState
 from tests.fakes.kube import FakeCluster
 
 LIMIT = 5.0
@@ -215,24 +215,22 @@ def test_pods_are_listed_by_ordinal(side: Side) -> None:
     pods = side.client().list_pods(LIMIT)
     assert [(pod.name, pod.ordinal) for pod in pods] == [("db-0", 0), ("db-2", 2), ("db-10", 10)]
     assert all(pod.uid and pod.version for pod in pods)
-    assert {(pod.ip, pod.node, pod.role, pod.deleting, pod.ready, pod.publication) for pod in pods} == {
-        (None, None, None, False, False, None)
-    }
+    assert {(pod.ip, pod.node, pod.role, pod.deleting, pod.ready, pod.report) for pod in pods} == {(None, None, None, False, False, None)}
 
 
 def test_a_patch_sets_and_removes(side: Side) -> None:
     side.add_pod(0)
     kube = side.client()
     (pod,) = kube.list_pods(LIMIT)
-    said = Publication("17", "nonce", VolumeState.DATA, "v0", "77", Position(2, 0x5000060), True, 3, True)
+    said = PositionReport("17", "nonce", VolumeState.DATA, "v0", "77", Position(2, 0x5000060), True, 3, True)
     changed = kube.patch_pod(
-        PodPatch("db-0", pod.uid, None, {ROLE: "primary"}, {publication_codec.ANNOTATION: publication_codec.encode(said)}), LIMIT
+        PodPatch("db-0", pod.uid, None, {ROLE: "primary"}, {report_codec.ANNOTATION: report_codec.encode(said)}), LIMIT
     )
-    assert (changed.role, changed.publication) == ("primary", said)
+    assert (changed.role, changed.report) == ("primary", said)
     assert changed.version != pod.version
     assert kube.list_pods(LIMIT) == (changed,)
     changed = kube.patch_pod(PodPatch("db-0", pod.uid, changed.version, {ROLE: None}), LIMIT)
-    assert (changed.role, changed.publication) == (None, said)
+    assert (changed.role, changed.report) == (None, said)
 
 
 def test_a_patch_for_another_uid_or_version_is_a_conflict(side: Side) -> None:

@@ -26,7 +26,7 @@ SCALE_SECONDS = 240.0
 MEMBER_SECONDS = 30.0
 DELETIONS = 5
 RENEWAL_SECONDS = 3.0
-PUBLISH_WAIT = timedelta(seconds=1)
+REPORT_WAIT = timedelta(seconds=1)
 SMALL_LAG = Kind(("--set", "failover.maxLagBytes=1048576"))
 
 
@@ -157,7 +157,7 @@ def test_unknown_member_is_waited_for(release: Release, drill: Drills, node_faul
             node_faults.power_off(trial.old.node)
             trial.wait_writes_on_new_timeline()
         [winner] = agents.ordered("claim")
-        assert agents.moment("claim", winner) - agents.moment("Publish", winner) >= PUBLISH_WAIT
+        assert agents.moment("claim", winner) - agents.moment("Report", winner) >= REPORT_WAIT
         node_faults.boot(trial.old.node)
         nodes.wait_ready()
     assert trial.result.new.name != trial.old.name
@@ -180,7 +180,7 @@ def test_of_two_that_claim_at_once_one_is_promoted(release: Release, drill: Dril
 
 
 @pytest.mark.parametrize(
-    "step", ["promote", *(pytest.param(name, marks=pytest.mark.faults) for name in ("seal", "Publish", "claim", "Label"))]
+    "step", ["promote", *(pytest.param(name, marks=pytest.mark.faults) for name in ("seal", "Report", "claim", "Label"))]
 )
 def test_failover_container_is_killed_in_the_middle(release: Release, drill: Drills, node_faults: NodeFaults, step: str) -> None:
     """The primary's node is cut off, and the first failover container that orders a step of the failover is killed at once.

@@ -18,7 +18,7 @@ Log = tuple[int, ...]
 
 
 class Member(NamedTuple):
-    """role: P writes, S streams, Z is sealed. published: (last term, length) under the Lease's present version; claiming: it has
+    """role: P writes, S streams, Z is sealed. reported: (last term, length) under the Lease's present version; claiming: it has
     decided to claim that version; setting: the members that may acknowledge, as bits; base: length of the log when the setting
     took force; volume: it is still the one that was recorded; bound: it may not unseal under the present version.
     """
@@ -26,7 +26,7 @@ class Member(NamedTuple):
     role: str
     term: int
     log: Log
-    published: tuple[int, int] | None = None
+    reported: tuple[int, int] | None = None
     claiming: bool = False
     setting: int = 0
     base: int = 0
@@ -59,7 +59,7 @@ class Rules:
     record_first: a volume is recorded before it may acknowledge. setting_first: it may acknowledge no more before it leaves the
     record. barrier: another has all that was acknowledged before it leaves the record. copied: a claim copies the record.
     all_read: a claim needs the positions of n - k + 1 of the n recorded volumes, or the last holder's; if left out, one less.
-    exact: the position is the end of the log. bound: who has published
+    exact: the position is the end of the log. bound: who has reported
     doesn't stream under the same version. sealed_start: who starts is sealed. by_volume: a volume that was replaced isn't counted
     by its pod's name.
     """
@@ -119,7 +119,7 @@ class Model:
                         yield from self._holds(s, i, m)
                 case "S":
                     said = key(m.log) if self.rules.exact or not m.log else (m.log[-1], len(m.log) - 1)
-                    yield f"{i} seals and publishes", _with(s, i, m._replace(role="Z", published=said, claiming=False, bound=True))
+                    yield f"{i} seals and reports", _with(s, i, m._replace(role="Z", reported=said, claiming=False, bound=True))
                 case _:
                     yield from self._sealed(s, i, m)
             yield from self._faults(s, i, m)
@@ -171,19 +171,19 @@ class Model:
         )
 
     def _sealed(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
-        if m.published is None:
-            yield f"{i} publishes", _with(s, i, m._replace(published=key(m.log), claiming=False, bound=True))
+        if m.reported is None:
+            yield f"{i} reports", _with(s, i, m._replace(reported=key(m.log), claiming=False, bound=True))
         if s.holder != i and (not m.bound or not self.rules.bound):
-            kept = None if self.rules.bound else m.published
+            kept = None if self.rules.bound else m.reported
             yield f"{i} follows term {s.term}", _with(s, i, Member("S", s.term, m.log, kept, volume=m.volume))
-        undecided = m.published is not None and not m.claiming and s.term < self.bounds.term and s.holder != i
+        undecided = m.reported is not None and not m.claiming and s.term < self.bounds.term and s.holder != i
         if undecided and self._may_claim(s, m):
             yield f"{i} decides to claim", _with(s, i, m._replace(claiming=True))
         if m.claiming:
             yield f"{i} claims term {s.term + 1} with {len(m.log)} entries", self._claimed(s, i, m)
 
     def _may_claim(self, s: State, m: Member) -> bool:
-        seen = [other.published if other.volume or not self.rules.by_volume else None for other in s.members]
+        seen = [other.reported if other.volume or not self.rules.by_volume else None for other in s.members]
         recorded = [said for j, said in enumerate(seen) if s.record >> j & 1]
         needed = len(recorded) - self.bounds.k + (1 if self.rules.all_read else 0)
         enough = sum(said is not None for said in recorded) >= max(needed, 1) or seen[s.holder] is not None
@@ -202,7 +202,7 @@ class Model:
     def _faults(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
         if s.restarts:
             left = s._replace(restarts=s.restarts - 1)
-            said = None if m.role == "P" else m.published
+            said = None if m.role == "P" else m.reported
             if m.role == "P" or self.rules.sealed_start or s.holder == i:
                 yield f"{i} restarts", _with(left, i, Member("Z", m.term, m.log, said, volume=m.volume, bound=True))
             else:
@@ -217,8 +217,8 @@ def _with(s: State, i: int, m: Member) -> State:
 
 
 def _new_version(s: State) -> State:
-    """The Lease has changed: publications and claims of the version before count no more."""
-    return s._replace(members=tuple(m._replace(published=None, claiming=False, bound=False) for m in s.members))
+    """The Lease has changed: position reports and claims of the version before count no more."""
+    return s._replace(members=tuple(m._replace(reported=None, claiming=False, bound=False) for m in s.members))
 
 
 def lost(s: State) -> bool:

@@ -6,7 +6,7 @@ both, every slow call and every frozen agent is among the runs without being a m
 as often as they like.
 
 Of the Lease a member knows whether it is its own, another's or released, and whether what it knows is still so: a version is a
-flag that is cleared in everybody's view, calls and strays when the Lease is written. What replicas publish has no time and isn't
+flag that is cleared in everybody's view, calls and strays when the Lease is written. What replicas report has no time and isn't
 here (tests/model/sync.py).
 
 Time goes by in ticks. A slow clock leaves out one tick in three.

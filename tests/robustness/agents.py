@@ -47,7 +47,7 @@ class Line:
         return self.event == "put" and self.fields.get("kind") == kind and self.fields.get("outcome") == "ok"
 
     def orders(self, action: str) -> bool:
-        """Whether it is a decision that orders this: 'claim', 'promote', 'Publish' …"""
+        """Whether it is a decision that orders this: 'claim', 'promote', 'Report' …"""
         return self.event == "decision" and action in self.fields.get("actions", ())
 
 

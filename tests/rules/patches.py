@@ -163,12 +163,12 @@ def running_standby_left_streaming(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_version_counts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(election, "publications", lambda pods, version: {p.name: (p, p.publication) for p in pods if p.publication})
+    patch.setattr(election, "reports", lambda pods, version: {p.name: (p, p.report) for p in pods if p.report})
 
 
 start_forgotten = _seen_as(lambda o, m: (o, changed(m, started=False)))
 unread_at_the_start_is_free = _seen_as(lambda o, m: (o, changed(m, started=m.sealed.started and m.sealed.start_version is not None)))
-publication_forgotten = _seen_as(lambda o, m: (o, changed(m, promised=None)))
+report_forgotten = _seen_as(lambda o, m: (o, changed(m, promised=None)))
 
 
 def last_record_left_out(patch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def dirty_volumes_start(patch: pytest.MonkeyPatch) -> None:
 
 
 def _unbound(told: dict[str, Any]) -> None:
-    said = next((p.publication for p in told["pods"] if p.name == told["me"].pod and p.publication), None)
+    said = next((p.report for p in told["pods"] if p.name == told["me"].pod and p.report), None)
     if said is not None:
         told.update(me=replace(told["me"], nonce=said.nonce))
 
@@ -241,12 +241,12 @@ def any_record_shuts_down(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(wal.Wal, "kind_at", lambda self, place: wal._SHUTDOWN)
 
 
-nobody_waited_for = _constant(election, "PUBLISH_WAIT_S", 0.0)
+nobody_waited_for = _constant(election, "REPORT_WAIT_S", 0.0)
 cold_start_hurried = _constant(election, "COLD_WAIT_S", 1.0)
 
 
-def published_counts_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.report.published_at)
+def reported_counts_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(candidacy, "_others_could_report_since", lambda step, s: step.m.reporting.reported_at)
 
 
 any_lag = _judged_as(lambda told: told.update(max_lag=1 << 62))
@@ -254,10 +254,10 @@ any_lag = _judged_as(lambda told: told.update(max_lag=1 << 62))
 
 def _ignoring_timelines(told: dict[str, Any]) -> None:
     def flat(pod: Pod) -> Pod:
-        said = pod.publication
+        said = pod.report
         if said is None or said.position is None:
             return pod
-        return replace(pod, publication=replace(said, position=Position(told["me"].position.timeline, said.position.lsn)))
+        return replace(pod, report=replace(said, position=Position(told["me"].position.timeline, said.position.lsn)))
 
     told.update(pods=tuple(flat(p) for p in told["pods"]))
 
@@ -278,17 +278,17 @@ def reserves_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(operations.Operation, "_use_reserves", lambda self: None)
 
 
-late_ones_claim_at_once = _judged_as(lambda judged: judged.update(published_for=judged["waited"]))
+late_ones_claim_at_once = _judged_as(lambda judged: judged.update(reported_for=judged["waited"]))
 
 
 def unknown_positions_not_waited_for(patch: pytest.MonkeyPatch) -> None:
-    publications = election.publications
+    reports = election.reports
 
     def known(pods: tuple[Pod, ...], version: str) -> dict[str, Any]:
-        found = publications(pods, version)
+        found = reports(pods, version)
         return {n: (p, q if q.position is not None else replace(q, position=Position(0, 0))) for n, (p, q) in found.items()}
 
-    patch.setattr(election, "publications", known)
+    patch.setattr(election, "reports", known)
 
 
 def timeline_without_checkpoint(patch: pytest.MonkeyPatch) -> None:
@@ -352,7 +352,7 @@ successor_not_let_first = _constant(election, "SUCCESSOR_HEADSTART_S", 0.0)
 
 
 def _forgetting_failures(told: dict[str, Any]) -> None:
-    pods = (replace(p, publication=replace(p.publication, failed=False)) if p.publication else p for p in told["pods"])
+    pods = (replace(p, report=replace(p.report, failed=False)) if p.report else p for p in told["pods"])
     told.update(pods=tuple(pods))
 
 

@@ -160,14 +160,14 @@ PARTS = (
         Witness(SERVER + "test_a_promotion_by_sql_is_the_end_of_the_server"),
     ),
     Part("2", "a standby that runs already is sealed first", patches.running_standby_left_streaming, Witness(DECIDE, "a standby is found")),
-    Part("3", "only publications under the Lease's version count", patches.any_version_counts, Witness(JUDGE, "another version")),
+    Part("3", "only position reports under the Lease's version count", patches.any_version_counts, Witness(JUDGE, "another version")),
     Part(
         "3",
-        "no streaming under the version that was published for",
+        "no streaming under the version that was reported for",
         mutants.unsealed_early,
-        Simulated(scenarios.follower_agents_crash, violated("under which it has published")),
+        Simulated(scenarios.follower_agents_crash, violated("under which it has reported")),
     ),
-    Part("3", "what was published is remembered", patches.publication_forgotten, Witness(DECIDE, "published under this version")),
+    Part("3", "what was reported is remembered", patches.report_forgotten, Witness(DECIDE, "reported under this version")),
     Part("3", "no streaming under the version found at the start", patches.start_forgotten, Witness(DECIDE, "started under this version")),
     Part(
         "3",
@@ -204,9 +204,9 @@ PARTS = (
     ),
     Part(
         "4B",
-        "our own position is published by this very run",
+        "our own position is reported by this very run",
         patches.another_run_speaks_for_us,
-        Witness(JUDGE, "published by another run"),
+        Witness(JUDGE, "reported by another run"),
     ),
     Part("4C", "the TTL is waited for", patches.ttl_not_waited_for, Witness(JUDGE, "the Lease is held")),
     Part(
@@ -271,8 +271,8 @@ PARTS = (
     Part(
         "4D",
         "who was sealed while the holder lived waits for those that followed",
-        patches.published_counts_at_once,
-        Simulated(scenarios_starved.published_and_left_behind, loses_more_than_the_wire_holds),
+        patches.reported_counts_at_once,
+        Simulated(scenarios_starved.reported_and_left_behind, loses_more_than_the_wire_holds),
     ),
     Part("4D", "a cold start waits longer", patches.cold_start_hurried, Witness(JUDGE, "a cold start waits longer")),
     Part("4D", "no more than maxLagBytes are lacking", patches.any_lag, Witness(JUDGE, "too far behind")),

@@ -64,8 +64,8 @@ def test_a_test_fails_without_the_rule(part: Part, witness: Witness, trials: dic
 
 @pytest.mark.parametrize(("part", "witness"), [pytest.param(part, simulated, id=named(part)) for part, simulated in SIMULATED])
 def test_the_simulation_finds_that_the_rule_is_missing(part: Part, witness: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The second that is waited for publications hides a fence that comes too late: safety must not hang on it.
+    # The second that is waited for position reports hides a fence that comes too late: safety must not hang on it.
     if witness.sign not in (loses, ACKNOWLEDGED):
-        monkeypatch.setattr(election, "PUBLISH_WAIT_S", 0.0)
+        monkeypatch.setattr(election, "REPORT_WAIT_S", 0.0)
     part.mutant(monkeypatch)
     assert any(witness.sign(witness.scenario(seed)) for seed in SEEDS), f"{part.mutant.__name__} isn't found"

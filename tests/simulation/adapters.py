@@ -25,7 +25,7 @@ from hapg_failover.core.state.observation import Slot
 from hapg_failover.core.state.results import PutOutcome
 from hapg_failover.core.unreplicated_wal import TailRequest
 from hapg_failover.credentials.roles import Role
-from hapg_protocol import publication as publication_codec
+from hapg_protocol import position_report as report_codec
 from hapg_protocol import requests
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
 
@@ -95,14 +95,14 @@ class Kube:
 
     def _patch(self, patch: PodPatch) -> Pod | str:
         world, said = self._agent.world, patch.annotations
-        text = said.get(publication_codec.ANNOTATION)
+        text = said.get(report_codec.ANNOTATION)
         if requests.ANSWER in said:
             world.answers.append((self._agent.member, said[requests.ANSWER] or ""))
         outcome = world.api.patch_pod(
             patch.pod,
             patch.uid,
             role=patch.labels.get(ROLE),
-            publication=publication_codec.decode(text) if text is not None else None,
+            report=report_codec.decode(text) if text is not None else None,
             switchover=said.get(requests.SWITCHOVER, ""),
             force=said.get(requests.FORCE, ""),
             now=world.engine.now,

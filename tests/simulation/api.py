@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hapg_failover.core.state.results import PutOutcome
-from hapg_protocol.model import LeaseObject, LeaseState, Pod, Publication
+from hapg_protocol.model import LeaseObject, LeaseState, Pod, PositionReport
 
 Watcher = Callable[[LeaseObject | None, Pod | None, bool], None]
 
@@ -29,7 +29,7 @@ class Api:
     def __init__(self) -> None:
         self.lease: LeaseObject | None = None
         self.pods: dict[str, Pod] = {}
-        self.published_at: dict[str, float] = {}
+        self.reported_at: dict[str, float] = {}
         self.watchers: list[Watcher] = []
         self.deleted_at = -1.0
         self.restored: LeaseObject | None = None
@@ -94,23 +94,23 @@ class Api:
         uid: str,
         *,
         role: str | None = None,
-        publication: Publication | None = None,
+        report: PositionReport | None = None,
         switchover: str | None = "",
         force: str | None = "",
         now: float = 0.0,
     ) -> Literal["ok", "conflict", "not-found"]:
-        """Change the role, the publication or the requests of exactly that pod; '' leaves a request as it is."""
+        """Change the role, the position report or the requests of exactly that pod; '' leaves a request as it is."""
         pod = self.pods.get(name)
         if pod is None:
             return "not-found"
         if pod.uid != uid:
             return "conflict"
-        if publication is not None and publication != pod.publication:
-            self.published_at[name] = now
+        if report is not None and report != pod.report:
+            self.reported_at[name] = now
         switchover = pod.switchover if switchover == "" else switchover
         force = pod.force if force == "" else force
-        role, publication = role or pod.role, publication or pod.publication
-        self.put_pod(replace(pod, role=role, publication=publication, switchover=switchover, force=force))
+        role, report = role or pod.role, report or pod.report
+        self.put_pod(replace(pod, role=role, report=report, switchover=switchover, force=force))
         return "ok"
 
     def remove_pod(self, name: str) -> None:

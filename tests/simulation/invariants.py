@@ -26,7 +26,7 @@ DROPPED_S = 40.0
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim that the API carried out. at: true time; position: what the claimer had published."""
+    """A claim that the API carried out. at: true time; position: what the claimer had reported."""
 
     at: float
     member: int
@@ -69,19 +69,19 @@ class Invariants:
 
     def _sealed(self, version: str) -> None:
         for pod in self.world.api.pods.values():
-            said = pod.publication
+            said = pod.report
             if said is None or said.lease_version != version or said.state is not VolumeState.DATA:
                 continue
-            if self.world.api.lease is None and self.world.api.published_at.get(pod.name, 0.0) <= self.world.api.deleted_at:
+            if self.world.api.lease is None and self.world.api.reported_at.get(pod.name, 0.0) <= self.world.api.deleted_at:
                 continue  # said when there was no Lease once before
             server = self.world.server[pod.ordinal]
             wal = server.volume.wal
             if server.volume.uuid != said.volume or wal is None:
                 continue
             if server.upstream is not None and server.state == "standby":
-                self.world.violation(f"{pod.name} streams under version {version}, under which it has published")
+                self.world.violation(f"{pod.name} streams under version {version}, under which it has reported")
             if said.position is not None and wal.position > said.position:
-                self.world.violation(f"{pod.name} has {wal.position} but has published {said.position} under version {version}")
+                self.world.violation(f"{pod.name} has {wal.position} but has reported {said.position} under version {version}")
 
     def released(self, agent: Agent, lease: LeaseObject) -> None:
         """A release was written. Of a clean one the end of WAL is remembered, which whoever claims on it has to have."""
@@ -90,9 +90,9 @@ class Invariants:
             self.clean_ends[lease.version] = (self.world.engine.now, wal.last_record)
 
     def claimed(self, agent: Agent, previous: LeaseObject | None, state: LeaseState, *, given_up: bool) -> None:
-        """A claim was carried out: nobody who has published, and could have claimed, was ahead.
+        """A claim was carried out: nobody who has reported, and could have claimed, was ahead.
 
-        given_up: so late that nobody is promoted by it, whoever has published since it was sent, and whatever was deleted.
+        given_up: so late that nobody is promoted by it, whoever has reported since it was sent, and whatever was deleted.
         """
         world = self.world
         if given_up:
@@ -117,13 +117,13 @@ class Invariants:
         volumes = {m.volume for m in previous.state.members} | {previous.state.volume}
         if world.volumes[agent.member].uuid not in volumes:
             world.violation(f"member {agent.member} claimed though it is no member")
-        said_here = [p.publication for p in world.api.pods.values() if p.publication and p.publication.lease_version == version]
+        said_here = [p.report for p in world.api.pods.values() if p.report and p.report.lease_version == version]
         reserved = previous.state.timeline
         ranked = [q.position for q in said_here if q.position is not None and q.volume in volumes and q.position.timeline <= reserved]
         best = max(ranked, default=own.position)
         for pod in world.api.pods.values():
-            said = pod.publication
-            shown = world.engine.now - world.api.published_at.get(pod.name, 0.0)
+            said = pod.report
+            shown = world.engine.now - world.api.reported_at.get(pod.name, 0.0)
             if said is None or said.lease_version != version or said.volume not in volumes or said.position is None or shown < SETTLED_S:
                 continue
             if said.position.timeline > previous.state.timeline and said.max_term <= previous.state.term:

@@ -97,11 +97,11 @@ def promoted_late(patch: pytest.MonkeyPatch) -> None:
 
 
 def unsealed_early(patch: pytest.MonkeyPatch) -> None:
-    """Who has published follows again under the same version."""
+    """Who has reported follows again under the same version."""
     decide = core.decide
 
     def forgetful(o: Observation, m: Memory) -> Decision:
-        if m.phase is Phase.SEALED and o.lease is not None and m.report.promised is not None and o.now - m.phase_since > 1.0:
+        if m.phase is Phase.SEALED and o.lease is not None and m.reporting.promised is not None and o.now - m.phase_since > 1.0:
             m = changed(m, promised=None, started=False)
         return decide(o, m)
 

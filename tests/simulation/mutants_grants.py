@@ -23,7 +23,7 @@ def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
 def promises_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Sealing, claiming and waiting for the others go by the Lease's age alone, which goes on while a member is blind and grants."""
     patch.setattr(lease_extension, "waits", lambda step: None)
-    patch.setattr(candidacy, "_others_could_publish_since", lambda step, s: step.m.report.published_at)
+    patch.setattr(candidacy, "_others_could_report_since", lambda step, s: step.m.reporting.reported_at)
     patch.setattr(replica, "_seal_at", lambda step, s: step.o.timing.seal_after(s.ttl_s))
 
 

@@ -51,12 +51,12 @@ def volumes_tell_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def _members_tell_nothing(patch: pytest.MonkeyPatch) -> None:
     """Neither a later term nor a later timeline of a member says that the Lease is over."""
-    patch.setattr(election, "is_foreign", lambda publication, lease: False)
+    patch.setattr(election, "is_foreign", lambda report, lease: False)
     observe = World.observe
 
     def silent(self: World, turn: TurnBegan, identity: Identity, memory: Memory) -> Observation:
         seen = observe(self, turn, identity, memory)
-        pods = (replace(p, publication=p.publication and replace(p.publication, max_term=0)) for p in seen.pods)
+        pods = (replace(p, report=p.report and replace(p.report, max_term=0)) for p in seen.pods)
         return replace(seen, pods=tuple(pods))
 
     patch.setattr(World, "observe", silent)

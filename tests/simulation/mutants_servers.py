@@ -53,7 +53,7 @@ def sealed_is_ready(patch: pytest.MonkeyPatch) -> None:
 
 
 def nobody_holds(patch: pytest.MonkeyPatch) -> None:
-    """After a clean release those that lack a part of it go on as soon as all who are there have published."""
+    """After a clean release those that lack a part of it go on as soon as all who are there have reported."""
     judge = election.judge
 
     def at_once(*args: Any, hold: float, **rest: Any) -> election.Verdict:
@@ -76,7 +76,7 @@ def shutdowns_wait_for_all(patch: pytest.MonkeyPatch) -> None:
 def foreign_timelines_win(patch: pytest.MonkeyPatch) -> None:
     """Whoever has promoted a server has made it the best."""
     promotions_by_hand_are_forgotten(patch)
-    patch.setattr(election, "is_foreign", lambda publication, lease: False)
+    patch.setattr(election, "is_foreign", lambda report, lease: False)
 
 
 def numbers_tell_timelines(patch: pytest.MonkeyPatch) -> None:

@@ -17,12 +17,12 @@ from .server import Server
 
 def nobody_counts(patch: pytest.MonkeyPatch) -> None:
     """A claimer doesn't ask whose positions are known."""
-    patch.setattr(election, "shortfall", lambda record, holder, published: None)
+    patch.setattr(election, "shortfall", lambda record, holder, reported: None)
 
 
 def one_is_enough(patch: pytest.MonkeyPatch) -> None:
     """A claimer counts one recorded volume for enough."""
-    patch.setattr(election, "shortfall", lambda record, holder, published: None if {holder, *record.volumes} & set(published) else "none")
+    patch.setattr(election, "shortfall", lambda record, holder, reported: None if {holder, *record.volumes} & set(reported) else "none")
 
 
 def behind(patch: pytest.MonkeyPatch) -> None:

@@ -32,23 +32,23 @@ def away_after_a_claim(seed: int) -> World:
     return world
 
 
-def published_and_left_behind(seed: int) -> World:
-    """A replica's agent restarts and publishes; the API goes away before the next renewal, and what is written meanwhile the other one has.
+def reported_and_left_behind(seed: int) -> World:
+    """A replica's agent restarts and reports; the API goes away before the next renewal, and what is written meanwhile the other one has.
 
     As the API comes back the primary's node is lost.
     """
     world = running(3, seed)
     old = primary_of(world)
     behind, other = (old + 1) % 3, (old + 2) % 3
-    before = world.api.published_at.get(world.pod_name(behind))
+    before = world.api.reported_at.get(world.pod_name(behind))
     for _ in range(20):
         faults.agent_crash(world, behind)
-        while world.api.published_at.get(world.pod_name(behind)) == before and world.primary() == old:
+        while world.api.reported_at.get(world.pod_name(behind)) == before and world.primary() == old:
             world.run(0.005)
         pod, lease = world.api.pods[world.pod_name(behind)], world.api.lease
-        if pod.publication is not None and lease is not None and pod.publication.lease_version == lease.version:
+        if pod.report is not None and lease is not None and pod.report.lease_version == lease.version:
             break
-        before = world.api.published_at.get(world.pod_name(behind))
+        before = world.api.reported_at.get(world.pod_name(behind))
     faults.api_outage(world, AWAY_S)
     world.run(AWAY_S - world.uniform(0.0, 0.5))
     world.note(other, "has all that was written")

@@ -30,5 +30,5 @@ def test_every_decision_of_a_failover_is_made_again(seed: int) -> None:
 
 def test_a_decision_that_differs_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     recording = of_a_failover(0).recordings[1]
-    monkeypatch.setattr("hapg_failover.core.election.PUBLISH_WAIT_S", 3.0)
+    monkeypatch.setattr("hapg_failover.core.election.REPORT_WAIT_S", 3.0)
     assert replay(recording.lines) != recording.lines

@@ -225,10 +225,10 @@ def test_a_failed_promotion_is_given_up(seed: int) -> None:
 @pytest.mark.parametrize(
     "scenario", [scenarios.cut_off, scenarios.ttl_shortened, scenarios.writes_refused, scenarios.frozen_before_promotion]
 )
-def test_the_second_for_publications_is_not_what_keeps_it_safe(
+def test_the_second_for_reports_is_not_what_keeps_it_safe(
     scenario: Callable[[int], World], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(election, "PUBLISH_WAIT_S", 0.0)
+    monkeypatch.setattr(election, "REPORT_WAIT_S", 0.0)
     assert [v for v in scenario(seed).violations if "writable" in v or "released" in v] == []
 
 

@@ -25,7 +25,7 @@ def test_the_new_primary_stays(scenario: Scenario, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_who_was_sealed_meanwhile_does_not_take_over_from_those_that_followed(seed: int) -> None:
-    world = scenarios_starved.published_and_left_behind(seed)
+    world = scenarios_starved.reported_and_left_behind(seed)
     assert len(world.promotions) == 2
     assert not loses_more_than_the_wire_holds(world)
     world.settle()

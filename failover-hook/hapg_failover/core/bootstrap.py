@@ -12,15 +12,15 @@ RESUME_LEAP = 16
 
 
 def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, ...]) -> Verdict:
-    """Decide whether this empty member may make the very first server (rule: every ordinal has published 'empty')."""
+    """Decide whether this empty member may make the very first server (rule: every ordinal has reported 'empty')."""
     if ordinal != 0:
         return Verdict(False, "an empty member waits for the first server, which ordinal 0 makes")
-    by_ordinal = {p.ordinal: p for p in pods if p.publication is not None and p.publication.lease_version == version}
+    by_ordinal = {p.ordinal: p for p in pods if p.report is not None and p.report.lease_version == version}
     for number in range(replicas):
         pod = by_ordinal.get(number)
-        if pod is None or pod.publication is None:
+        if pod is None or pod.report is None:
             return Verdict(False, f"the pod of ordinal {number} hasn't said yet that its volume is empty")
-        if pod.publication.state is not VolumeState.EMPTY:
+        if pod.report.state is not VolumeState.EMPTY:
             return Verdict(False, f"{pod.name} has data: the first server isn't made anew")
     return Verdict(True, f"all {replicas} volumes are empty")
 
@@ -36,18 +36,18 @@ def judge_resume(
 ) -> Verdict:
     """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
 
-    All ordinals below `replicas` have published under `version`, or a majority has and 60 s have passed, unless it is `strict`. While
+    All ordinals below `replicas` have reported under `version`, or a majority has and 60 s have passed, unless it is `strict`. While
     one is missing, the best volume must know the highest term, for it may be the missing one that wrote under it; with all in sight, who
     did is on a newer timeline than the others.
     """
-    published = election.publications(pods, version)
-    known = [(p, q) for p, q in published.values() if p.ordinal < replicas]
-    if not election.is_published(me, version, pods):
-        return Verdict(False, "our own position isn't published yet")
+    reported = election.reports(pods, version)
+    known = [(p, q) for p, q in reported.values() if p.ordinal < replicas]
+    if not election.is_reported(me, version, pods):
+        return Verdict(False, "our own position isn't reported yet")
     enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not strict
     if len(known) < replicas and not enough:
         return Verdict(
-            False, f"there is no Lease: {len(known)} of {replicas} members have published", blocked=Block.POSITIONS if strict else None
+            False, f"there is no Lease: {len(known)} of {replicas} members have reported", blocked=Block.POSITIONS if strict else None
         )
     if me.foreign:
         return Verdict(False, "our server was promoted by somebody else: it is to be rewound or cloned", blocked=Block.TIMELINE)
@@ -69,17 +69,17 @@ def judge_resume(
 def resume_state(
     me: Candidate, address: str, system_identifier: str, version: str, pods: tuple[Pod, ...], max_term: int, ttl: float
 ) -> LeaseState:
-    """Return the Lease that `me` creates over existing volumes, of which those count that have published under `version`.
+    """Return the Lease that `me` creates over existing volumes, of which those count that have reported under `version`.
 
     Which timelines were reserved is forgotten with the old one. A claim makes the term one more and the timeline at most that, so
     no timeline above the highest term was, in a cluster that was made here. The leap is for claims that nobody knows of any more.
     """
     others = [
         Member(p.name, q.volume, streaming=False)
-        for p, q in election.publications(pods, version).values()
+        for p, q in election.reports(pods, version).values()
         if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA and not q.foreign
     ]
-    highest = max([max_term] + [p.publication.max_term for p in pods if p.publication is not None])
+    highest = max([max_term] + [p.report.max_term for p in pods if p.report is not None])
     base = LeaseState(
         Holder(me.pod, me.uid), highest + RESUME_LEAP, ttl, system_identifier, timeline=highest + RESUME_LEAP, members=tuple(others)
     )

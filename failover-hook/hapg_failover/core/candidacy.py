@@ -62,8 +62,8 @@ def _may_not_stand(step: Step, s: LeaseState, me: Candidate | None) -> bool:
 
 def _newest_term(step: Step, s: LeaseState) -> int:
     """Return the highest term that a member of the Lease's cluster says it knows, 0 if none does."""
-    said = (p.publication for p in step.o.pods if p.publication is not None and p.publication.system_identifier == s.system_identifier)
-    return max((publication.max_term for publication in said), default=0)
+    said = (p.report for p in step.o.pods if p.report is not None and p.report.system_identifier == s.system_identifier)
+    return max((report.max_term for report in said), default=0)
 
 
 def _is_proven(step: Step, s: LeaseState) -> bool:
@@ -83,7 +83,7 @@ def _judge(step: Step, s: LeaseState, me: Candidate, free_since: float, forced: 
         age=step.age,
         ttl=o.timing.ttl,
         waited=o.now - free_since,
-        published_for=o.now - _others_could_publish_since(step, s),
+        reported_for=o.now - _others_could_report_since(step, s),
         cold=m.reads.first_version == step.version,
         max_lag=o.max_lag,
         ended=step.holder_has_ended,
@@ -132,20 +132,20 @@ def _claim(step: Step, s: LeaseState, me: Candidate, verdict: Verdict, forced: r
         forced_failover.taken(step, forced, verdict.reason)
 
 
-def _others_could_publish_since(step: Step, s: LeaseState) -> float:
-    """Return the boot time from which on the others have had as much reason to publish as we.
+def _others_could_report_since(step: Step, s: LeaseState) -> float:
+    """Return the boot time from which on the others have had as much reason to report as we.
 
-    Who was sealed while the holder lived may have published long before. The others, which followed, seal once they have read that the
+    Who was sealed while the holder lived may have reported long before. The others, which followed, seal once they have read that the
     Lease is so old that the holder is dead, and no promise of theirs stands; what they have promised ends with ours.
     """
     o, m = step.o, step.m
     if s.release is not None or o.lease is None:
-        return m.report.published_at
-    return max(m.report.published_at, m.grants.promised_until or 0.0, o.lease.first_seen + o.timing.seal_after(s.ttl_s))
+        return m.reporting.reported_at
+    return max(m.reporting.reported_at, m.grants.promised_until or 0.0, o.lease.first_seen + o.timing.seal_after(s.ttl_s))
 
 
 def resume(step: Step) -> None:
-    """There is no Lease: publish, and make it anew once enough volumes are in sight (section 5)."""
+    """There is no Lease: report, and make it anew once enough volumes are in sight (section 5)."""
     o, m = step.o, step.m
     lease = o.lease
     if lease is not None and lease.instead is not None and o.now - (lease.missing_since or o.now) < LEASE_GONE_S:
@@ -154,7 +154,7 @@ def resume(step: Step) -> None:
         step.tell("LeaseRolledBack", text)
         step.because(f"{text}; it is made anew once it has stood for {LEASE_GONE_S:g} s")
         return
-    step.publish(True, f"there is no Lease; our volume is at {m.sealed.position}")
+    step.report(True, f"there is no Lease; our volume is at {m.sealed.position}")
     me = step.candidate()
     if _too_full(step):
         return

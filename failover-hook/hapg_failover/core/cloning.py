@@ -42,7 +42,7 @@ def empty(step: Step) -> None:
         if o.now >= m.retry.retry_at:
             step.run(Initdb(), "all volumes are empty and the Lease is ours: make the first server")
         return
-    step.publish(False, "our volume is empty")
+    step.report(False, "our volume is empty")
     verdict = election.too_new(s) or bootstrap.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
     if not verdict.claim:
         if o.ordinal == 0 and o.now - m.phase_since >= BOOTSTRAP_PATIENCE_S:
@@ -74,19 +74,19 @@ def damaged(step: Step) -> None:
     elif s is not None and s.system_identifier is not None and s.holder != o.me:
         _clone(step, s, "the volume is a copy" if o.origin is Origin.COPIED else "the volume is damaged")
     else:
-        step.publish(False, o.volume_reason if o.origin is Origin.COPIED else "our volume is damaged")
+        step.report(False, o.volume_reason if o.origin is Origin.COPIED else "our volume is damaged")
 
 
 def _others_start(step: Step) -> bool:
     """Tell whether another server has started under this version of the Lease: what kept ours from it may have passed."""
-    published = election.publications(step.o.pods, step.version).values()
-    return any(q.running and p.uid != step.o.me.uid for p, q in published)
+    reported = election.reports(step.o.pods, step.version).values()
+    return any(q.running and p.uid != step.o.me.uid for p, q in reported)
 
 
 def _clone(step: Step, s: LeaseState, why: str) -> None:
     o, m = step.o, step.m
     if not step.live_holder or s.address is None:
-        step.publish(False, f"{why}, and there is no primary to clone")
+        step.report(False, f"{why}, and there is no primary to clone")
         if not step.actions:
             step.because(f"{why}; waiting for a primary to clone")
     elif o.now < max(m.retry.retry_at, m.copying.copy_at):

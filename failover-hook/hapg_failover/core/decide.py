@@ -3,9 +3,9 @@
 `decide(observation, memory)` returns what to do, why, and what to remember. It is called whenever something has happened, and
 at least every quarter of a second; calling it more often changes nothing. Invariants it keeps, whatever the order of events:
 
-- a server becomes writable by one way only: sealed, published, claimed by compare-and-swap, promoted within the usable lease;
+- a server becomes writable by one way only: sealed, reported, claimed by compare-and-swap, promoted within the usable lease;
 - nothing but the answer to an own write of the Lease ever moves the deadline, counted from that write's send;
-- a publication stands until the version it names is gone: no streaming and no second claim under it;
+- a position report stands until the version it names is gone: no streaming and no second claim under it;
 - the Lease is given back only when the own server is known not to be able to write.
 
 The phases and their changes are in `state.phases`; `startup`, `cloning`, `replica`, `candidacy`, `promotion`, `primary` and `demotion` hold
@@ -295,7 +295,7 @@ def _seal_answered(step: Step, result: OpResult) -> None:
             start_version=step.version if at_start and step.o.lease is not None else None,
         ),
         replace(step.m.upstream, follow_term=None),
-        replace(step.m.report, promised=None),
+        replace(step.m.reporting, promised=None),
     )
     if is_start:
         step.keep(replace(step.m.copying, cloned=False))

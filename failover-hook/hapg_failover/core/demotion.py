@@ -87,19 +87,19 @@ def down(step: Step) -> None:
 
 
 def tell_what_is_left(step: Step) -> None:
-    """If a member has published all that our volume may hold, say so at once: nobody need wait for our restart (rule 9)."""
+    """If a member has reported all that our volume may hold, say so at once: nobody need wait for our restart (rule 9)."""
     o, m, s = step.o, step.m, step.state
     if s is None or s.release is None or s.volume != o.volume or m.sealed.position is not None:
         return
     best: Position | None = max(
         (
-            p.publication.position
+            p.report.position
             for p in o.pods
-            if p.publication
-            and p.publication.lease_version == step.version
-            and p.publication.position
-            and p.publication.running
-            and not election.is_foreign(p.publication, s)
+            if p.report
+            and p.report.lease_version == step.version
+            and p.report.position
+            and p.report.running
+            and not election.is_foreign(p.report, s)
         ),
         default=None,
     )
@@ -107,7 +107,7 @@ def tell_what_is_left(step: Step) -> None:
         return
     if o.checked is not None and o.checked.position == best and not o.checked.exists:
         step.keep(replace(step.m.sealed, position=best))
-        step.publish(False, f"our volume holds nothing beyond {best}")
+        step.report(False, f"our volume holds nothing beyond {best}")
         step.keep(replace(step.m.sealed, position=None))
     elif m.reads.checked != best:
         step.keep(replace(step.m.reads, checked=best))

@@ -9,11 +9,11 @@ from enum import StrEnum
 from functools import cached_property
 
 from hapg_protocol.lsn import Position, format_lsn
-from hapg_protocol.model import PROTOCOL, Holder, LeaseState, Member, Pod, Publication, VolumeState
+from hapg_protocol.model import PROTOCOL, Holder, LeaseState, Member, Pod, PositionReport, VolumeState
 
 from ..pgdata.wal import SEGMENT_SIZE
 from .state.recovery import CAUGHT_UP_SEGMENTS
-from .timing import COLD_WAIT_S, PUBLISH_WAIT_S, RANK_STEP_S, SUCCESSOR_HEADSTART_S
+from .timing import COLD_WAIT_S, RANK_STEP_S, REPORT_WAIT_S, SUCCESSOR_HEADSTART_S
 from .write_quorum import shortfall
 
 INITDB_TIMELINE = 1
@@ -59,14 +59,14 @@ class Candidate:
     foreign: bool = False
 
 
-def publications(pods: tuple[Pod, ...], version: str) -> dict[str, tuple[Pod, Publication]]:
-    """Return what was published under `version`, by pod name."""
-    return {p.name: (p, p.publication) for p in pods if p.publication and p.publication.lease_version == version}
+def reports(pods: tuple[Pod, ...], version: str) -> dict[str, tuple[Pod, PositionReport]]:
+    """Return what was reported under `version`, by pod name."""
+    return {p.name: (p, p.report) for p in pods if p.report and p.report.lease_version == version}
 
 
-def is_published(me: Candidate, version: str, pods: tuple[Pod, ...]) -> bool:
+def is_reported(me: Candidate, version: str, pods: tuple[Pod, ...]) -> bool:
     """Tell whether our own pod shows our position under `version`, with this supervisor's nonce (rule 4B)."""
-    mine = publications(pods, version).get(me.pod)
+    mine = reports(pods, version).get(me.pod)
     return mine is not None and mine[0].uid == me.uid and mine[1].nonce == me.nonce and mine[1].running
 
 
@@ -82,28 +82,28 @@ def has_clean_end(me: Candidate, lease: LeaseState) -> bool:
 
 
 def is_successor(me: Candidate, lease: LeaseState) -> bool:
-    """Tell whether `me` is the release's chosen successor and has everything: it need not publish, for nobody can be better."""
+    """Tell whether `me` is the release's chosen successor and has everything: it need not report, for nobody can be better."""
     return lease.release is not None and lease.release.successor == me.pod and has_clean_end(me, lease)
 
 
-def is_foreign(publication: Publication, lease: LeaseState) -> bool:
+def is_foreign(report: PositionReport, lease: LeaseState) -> bool:
     """Tell whether a server was promoted by somebody else, as by pg_promote(): it never wins, nor does it count.
 
     Its supervisor has seen it, or its timeline was reserved by nobody. A volume that knows a newer term than the Lease isn't told by its
     timeline: the Lease was put back, with the rest of etcd.
     """
-    if publication.foreign:
+    if report.foreign:
         return True
-    position = publication.position
+    position = report.position
     reserved = max(lease.timeline, INITDB_TIMELINE)
-    return position is not None and position.timeline > reserved and publication.max_term <= lease.term
+    return position is not None and position.timeline > reserved and report.max_term <= lease.term
 
 
-def rank_key(pod: Pod, publication: Publication) -> tuple[int, int, int, bool, bool, int]:
+def rank_key(pod: Pod, report: PositionReport) -> tuple[int, int, int, bool, bool, int]:
     """Return what members are ranked by: the lowest goes first."""
-    position = publication.position or Position(0, 0)
-    backlog = _backlog(position, publication.replayed)
-    return (-position.timeline, -position.lsn, backlog, publication.suspect, not publication.running, pod.ordinal)
+    position = report.position or Position(0, 0)
+    backlog = _backlog(position, report.replayed)
+    return (-position.timeline, -position.lsn, backlog, report.suspect, not report.running, pod.ordinal)
 
 
 def _backlog(position: Position, replayed: int | None) -> int:
@@ -131,7 +131,7 @@ class Case:
     age: float
     ttl: float
     waited: float
-    published_for: float
+    reported_for: float
     cold: bool
     max_lag: int
     ended: bool
@@ -144,17 +144,17 @@ class Case:
         return {m.volume for m in self.lease.members} | ({self.lease.volume} if self.lease.volume else set())
 
     @cached_property
-    def published(self) -> dict[str, tuple[Pod, Publication]]:
-        """What was published under this version, by pod name."""
-        return publications(self.pods, self.version)
+    def reported(self) -> dict[str, tuple[Pod, PositionReport]]:
+        """What was reported under this version, by pod name."""
+        return reports(self.pods, self.version)
 
     @cached_property
-    def relevant(self) -> dict[str, tuple[Pod, Publication]]:
+    def relevant(self) -> dict[str, tuple[Pod, PositionReport]]:
         """Those of them that count: of volumes that count or are recorded in the synchronous set, with data, and on no foreign timeline."""
         recorded = set(self.lease.sync.volumes) if self.lease.sync is not None else set()
         return {
             name: (pod, said)
-            for name, (pod, said) in self.published.items()
+            for name, (pod, said) in self.reported.items()
             if said.volume in self.volumes | recorded and said.state is VolumeState.DATA and not is_foreign(said, self.lease)
         }
 
@@ -193,7 +193,7 @@ def judge(
     age: float,
     ttl: float,
     waited: float,
-    published_for: float,
+    reported_for: float,
     cold: bool,
     max_lag: int,
     ended: bool = False,
@@ -203,12 +203,12 @@ def judge(
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
     age: seconds since this version was first seen; waited: seconds since it was first seen to be released or run out;
-    published_for: seconds since our own publication under it was sent, for as long the others have had reason to publish;
+    reported_for: seconds since our own position report under it was sent, for as long the others have had reason to report;
     cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown checkpoint;
     unblocked_for: seconds since something kept us from claiming for good, so that those it kept as well begin by rank when it's gone;
     hold: how long after a clean release those that lack a part of it wait for a member that has all.
     """
-    case = Case(me, lease, version, pods, age, ttl, waited, published_for, cold, max_lag, ended, unblocked_for, hold)
+    case = Case(me, lease, version, pods, age, ttl, waited, reported_for, cold, max_lag, ended, unblocked_for, hold)
     for rule in RULES:
         verdict = rule(case)
         if verdict is not None:
@@ -246,26 +246,26 @@ def rule_4c(case: Case) -> Verdict | None:
 
 
 def rule_4b(case: Case) -> Verdict | None:
-    """I am sealed and have published my position under this version; the chosen successor need not."""
+    """I am sealed and have reported my position under this version; the chosen successor need not."""
     me, lease = case.me, case.lease
     if is_successor(me, lease):
         return Verdict(True, f"chosen successor at {me.position}")
-    if not is_published(me, case.version, case.pods):
-        return Verdict(False, "our own position isn't published under this version of the Lease yet")
-    if is_foreign(case.published[me.pod][1], lease):
+    if not is_reported(me, case.version, case.pods):
+        return Verdict(False, "our own position isn't reported under this version of the Lease yet")
+    if is_foreign(case.reported[me.pod][1], lease):
         reason = f"our timeline {me.position.timeline} was never reserved, the highest that was is {lease.timeline}"
         return Verdict(False, f"{reason}: the server was promoted by somebody else", blocked=Block.TIMELINE)
     return None
 
 
 def rule_4d(case: Case) -> Verdict | None:
-    """Without a synchronous set: all have published or were waited for, and I lack no more than maxLagBytes of the best."""
+    """Without a synchronous set: all have reported or were waited for, and I lack no more than maxLagBytes of the best."""
     me, lease, limit = case.me, case.lease, position_wait(case)
     if lease.sync is not None:
         return None
     # Who comes later than that couldn't start: what kept it from it may have kept the last holder too, which then comes a moment later.
-    is_late = lease.volume in case.missing and case.waited - case.published_for > limit
-    waited_for_others = case.waited if lease.release is not None and not is_late else case.published_for
+    is_late = lease.volume in case.missing and case.waited - case.reported_for > limit
+    waited_for_others = case.waited if lease.release is not None and not is_late else case.reported_for
     # A holder that lives gives the Lease back; one whose Lease ran out has had a TTL for it.
     awaited = case.missing if lease.release is not None or case.cold else case.missing - {lease.volume}
     if awaited and waited_for_others < limit:
@@ -284,10 +284,10 @@ def rule_4d(case: Case) -> Verdict | None:
 def position_wait(case: Case) -> float:
     """Return how long positions that are missing are waited for, in seconds.
 
-    Nobody has more WAL than the last holder: once it has published, the others get no more than the usual wait.
+    Nobody has more WAL than the last holder: once it has reported, the others get no more than the usual wait.
     """
     lease = case.lease
-    limit = COLD_WAIT_S if case.cold and lease.volume in case.missing else PUBLISH_WAIT_S
+    limit = COLD_WAIT_S if case.cold and lease.volume in case.missing else REPORT_WAIT_S
     if lease.release is not None and lease.volume in case.missing:
         limit = max(limit, lease.release.hold_s)
     return limit
@@ -363,10 +363,10 @@ RULES: tuple[Callable[[Case], Verdict | None], ...] = (rule_15c, rule_4a, rule_4
 def _rank_wait(rank: int, cold: bool, lease: LeaseState, ttl: float, behind: bool) -> float:
     """Return how long after the Lease came free a member that isn't the best claims, in seconds.
 
-    The best may have published at the last moment of the wait for it. behind: it has more WAL than we; then we wait a TTL more
+    The best may have reported at the last moment of the wait for it. behind: it has more WAL than we; then we wait a TTL more
     for a Lease that has run out, because one that has just started counts the Lease's age from then on.
     """
-    wait = COLD_WAIT_S if cold else PUBLISH_WAIT_S
+    wait = COLD_WAIT_S if cold else REPORT_WAIT_S
     if lease.release is not None:
         wait = max(wait, lease.release.hold_s)
     elif behind:
@@ -387,7 +387,7 @@ def claim(
     ttl: ours, in seconds; a lower one than recorded takes force at once since our own usable lease is the shorter too. The
     synchronous set stays as it is. The last holder becomes a member: until our server can write, its volume is as good as ours.
     """
-    said = [p.publication for p in pods if p.publication is not None]
+    said = [p.report for p in pods if p.report is not None]
     terms = [max_term] + [q.max_term for q in said]
     # Also a timeline that nobody has reserved is never begun a second time.
     timelines = [lease.timeline, me.position.timeline] + [q.position.timeline for q in said if q.position is not None]

@@ -52,12 +52,12 @@ def next_members(
 ) -> tuple[Member, ...]:
     """Return the members as the holder should record them now.
 
-    A replica is added when it streams, lacks no more than KEEPS_UP_BYTES of `flushed`, and its volume's UUID is known from its publication;
+    A replica is added when it streams, lacks no more than KEEPS_UP_BYTES of `flushed`, and its volume's UUID is in its position report;
     one that hasn't streamed for 30 s is dropped (counted from our own promotion at the earliest: held_for, in seconds), the volume
     `former`, of the holder before us, as soon as it lacks what we have written since. A member is recorded to stream if its pod shows the
     volume that is recorded: another one may have its name.
     """
-    volumes = {p.name: p.publication.volume for p in pods if p.publication is not None}
+    volumes = {p.name: p.report.volume for p in pods if p.report is not None}
     live = {s.pod: s for s in streaming}
     kept = []
     for member in current:

@@ -1,7 +1,7 @@
 """The forced way: an operator names the pod to promote when no member may claim by itself (docs/protocol.md, rule 4).
 
 It sets aside the bound on what is missing (4D), synchronous sets (4E) and the order of candidates (4F), and, if the Lease was released
-with proof, membership (4A). It never sets aside that the candidate is sealed and has published (4B), or that the Lease was released
+with proof, membership (4A). It never sets aside that the candidate is sealed and has reported (4B), or that the Lease was released
 or has run out (4C), and a damaged volume is never promoted. Where our own WAL proves that the holder has ended (4C), nothing else is
 asked. A Lease that has run out says nothing to one that is no member: a holder without members has no deadline, one whose members grant
 goes on, and who is no member was never asked. A request is bound to one version of the Lease, so it can't be carried out on another
@@ -14,7 +14,7 @@ from hapg_protocol import requests
 from hapg_protocol.lsn import format_lsn
 from hapg_protocol.model import LeaseState, Pod
 
-from .election import Block, Candidate, Verdict, is_expired, is_published, publications, too_new
+from .election import Block, Candidate, Verdict, is_expired, is_reported, reports, too_new
 from .state.actions import Annotate, Announce
 from .state.decision import Step
 from .state.phases import Phase
@@ -63,14 +63,14 @@ def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...],
     if lease.release is None and me.volume not in {x.volume for x in lease.members} | {lease.volume}:
         reason = f"volume {me.volume} is no member's, and the Lease was not given back: {lease.holder.pod} may still write"
         return Verdict(False, reason, blocked=Block.MEMBER)
-    if not is_published(me, version, pods):
-        return Verdict(False, "our own position isn't published under this version of the Lease yet")
+    if not is_reported(me, version, pods):
+        return Verdict(False, "our own position isn't reported under this version of the Lease yet")
     return Verdict(True, f"forced by an operator at {me.position}: {what_is_lost(me, lease, version, pods)}")
 
 
 def what_is_lost(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...]) -> str:
     """Say what the promotion of `me` loses, as far as positions are known."""
-    known = [said.position for _, said in publications(pods, version).values() if said.position is not None]
+    known = [said.position for _, said in reports(pods, version).values() if said.position is not None]
     known += [lease.position] if lease.position is not None else []
     known += [lease.release.position] if lease.release is not None and lease.release.position is not None else []
     best = max(known, default=me.position)

@@ -63,7 +63,7 @@ def ask(step: Step) -> None:
     early = o.now - m.hold.renewed_at < o.timing.ask_after or o.now - m.grants.asked_at < ASK_EVERY_S
     if s is None or m.hold.held_term is None or not volumes or early or seconds <= 0.0:
         return
-    by_volume = {p.publication.volume: p for p in o.pods if p.publication is not None and p.publication.volume is not None}
+    by_volume = {p.report.volume: p for p in o.pods if p.report is not None and p.report.volume is not None}
     by_name = {p.name: p for p in o.pods}
     found = {v: by_volume.get(v) or next((by_name.get(x.pod) for x in s.members if x.volume == v), None) for v in volumes}
     targets = tuple(sorted((v, p.ip) for v, p in found.items() if p is not None and p.ip is not None))

@@ -33,7 +33,7 @@ def promoted(step: Step, result: OpResult) -> None:
     if result.outcome is Outcome.OK:
         step.keep(
             replace(step.m.sealed, position=None, started=False),
-            replace(step.m.report, promised=None),
+            replace(step.m.reporting, promised=None),
             replace(step.m.reign, label_at=0.0, promoted_at=step.o.now, checkpointed=False),
             replace(step.m.succession, successor=None),
         )

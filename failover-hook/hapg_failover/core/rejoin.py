@@ -72,7 +72,7 @@ def clone_source(me: str, lease: LeaseState, pods: tuple[Pod, ...], standby_mode
         and pod.ip is not None
         and pod.ready
         and not pod.deleting
-        and pod.publication is not None
-        and volumes.get(pod.name) == pod.publication.volume
+        and pod.report is not None
+        and volumes.get(pod.name) == pod.report.volume
     ]
     return min(fit, key=lambda pod: pod.ordinal, default=None)

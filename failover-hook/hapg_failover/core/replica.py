@@ -29,7 +29,7 @@ UNGUARDED = "replication is synchronous: restart the server, so that it acknowle
 
 
 def sealed(step: Step) -> None:
-    """The server runs without an upstream and its position is known: publish, claim, or follow somebody else."""
+    """The server runs without an upstream and its position is known: report, claim, or follow somebody else."""
     o, s = step.o, step.state
     if _not_sealed_any_more(step):
         return
@@ -37,7 +37,7 @@ def sealed(step: Step) -> None:
         step.because("the Lease hasn't been read yet")
         return
     if step.m.sealed.started and step.m.sealed.start_version is None:
-        # Whatever is read first may be what an agent before us has published under.
+        # Whatever is read first may be what an agent before us has reported under.
         step.keep(replace(step.m.sealed, start_version=step.version))
     if s is None:
         candidacy.resume(step)
@@ -149,16 +149,16 @@ def _is_awaited(step: Step, s: LeaseState) -> bool:
 
 
 def _joins(step: Step, s: LeaseState) -> bool:
-    """A holder lives, and we have published nothing under this version: show our volume, and follow."""
+    """A holder lives, and we have reported nothing under this version: show our volume, and follow."""
     o, m = step.o, step.m
     fresh = not (m.sealed.started and step.version == m.sealed.start_version) and (
-        m.report.promised is None or m.report.promised[0] != step.version
+        m.reporting.promised is None or m.reporting.promised[0] != step.version
     )
     if not step.live_holder or not fresh:
         return False
-    told = step.own_publication
+    told = step.own_report
     if told is None or told.volume != o.volume:
-        step.publish(True, "our volume isn't known to the primary yet")
+        step.report(True, "our volume isn't known to the primary yet")
         if not step.actions:
             step.because("waiting until our pod shows which volume it has")
     elif s.address is None:
@@ -171,13 +171,18 @@ def _joins(step: Step, s: LeaseState) -> bool:
 
 
 def _stand(step: Step, s: LeaseState) -> None:
-    """Publish our position, and stand as a candidate."""
+    """Report our position, and stand as a candidate."""
     m, me = step.m, step.candidate()
-    if s.release is None and step.age < step.o.timing.overdue and m.report.promised is not None and m.report.promised[0] == step.version:
-        step.because("published; waiting for the Lease to change")
+    if (
+        s.release is None
+        and step.age < step.o.timing.overdue
+        and m.reporting.promised is not None
+        and m.reporting.promised[0] == step.version
+    ):
+        step.because("reported; waiting for the Lease to change")
         return
     if me is None or not election.is_successor(me, s):
-        step.publish(True, f"sealed at {m.sealed.position}: our position for the election")
+        step.report(True, f"sealed at {m.sealed.position}: our position for the election")
     if not step.actions:
         candidacy.stand(step, s)
 
@@ -260,9 +265,9 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
     elif synchronous.unguarded(step):
         step.start(UNGUARDED)
     elif _left_out(step, s):
-        told = step.own_publication
+        told = step.own_report
         if told is None or told.volume != step.o.volume:
-            step.run(Seal(), "our pod doesn't show which volume we have: seal, to publish it")
+            step.run(Seal(), "our pod doesn't show which volume we have: seal, to report it")
         else:
             _refollow(step, s)
     else:

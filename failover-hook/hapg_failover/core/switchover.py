@@ -184,7 +184,7 @@ def choose_successor(step: Step, to: str | None = None) -> Pod | None:
 
 def _shows(pod: Pod, volume: str | None) -> bool:
     """Tell whether a pod shows that it has `volume`, of the member that has its name; None: there is none."""
-    return volume is not None and pod.publication is not None and pod.publication.volume == volume
+    return volume is not None and pod.report is not None and pod.report.volume == volume
 
 
 def prepared(step: Step, result: OpResult) -> None:

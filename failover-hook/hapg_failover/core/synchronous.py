@@ -94,7 +94,7 @@ def _standbys(step: Step, members: tuple[Member, ...]) -> tuple[Standby, ...]:
     None of those is live then: a pod that is cloned has the name of the one before it, and not yet its data.
     """
     o, m = step.o, step.m
-    shown = {p.name: p.publication.volume for p in o.pods if p.publication is not None and p.publication.volume is not None}
+    shown = {p.name: p.report.volume for p in o.pods if p.report is not None and p.report.volume is not None}
     held_for = o.now - m.phase_since
     live = {x.pod: x for x in o.streaming}
     found = []

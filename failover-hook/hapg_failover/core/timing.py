@@ -15,12 +15,12 @@ PODS_FRESH_S = 1.5  # how old a list of the pods may be when a claim rests on it
 LEASE_GONE_S = 60.0  # how long a Lease that is gone, or gone back, counts as unchanged (rule 14)
 
 # Election (rule 4)
-PUBLISH_WAIT_S = 1.0  # how long positions are waited for
+REPORT_WAIT_S = 1.0  # how long positions are waited for
 COLD_WAIT_S = 30.0  # the same while nobody has been seen to hold the Lease
 RANK_STEP_S = 1.0  # what each rank waits longer than the one before
 SUCCESSOR_HEADSTART_S = 1.0  # how long others leave the claim to the chosen successor
 NO_LEASE_WAIT_S = 60.0  # how long missing pods are waited for before the Lease is made anew
-PUBLISH_AGAIN_S = 1.5  # until a position is published again that our pod doesn't show
+REPORT_AGAIN_S = 1.5  # until a position is reported again that our pod doesn't show
 BLOCKED_PATIENCE_S = 10.0  # until an Event says that we may never claim
 BOOTSTRAP_PATIENCE_S = 30.0  # until an Event says which volumes the first server waits for
 

@@ -256,16 +256,16 @@ def _setting_problems(s: Situation, setting: Setting) -> list[str]:
     return found + [f"{name} may acknowledge and isn't recorded" for name in setting.names if name not in allowed]
 
 
-def shortfall(record: SyncRecord, holder: str | None, published: Collection[str]) -> str | None:
+def shortfall(record: SyncRecord, holder: str | None, reported: Collection[str]) -> str | None:
     """Return which positions a claimer lacks to know of everything acknowledged, None if it lacks none (rule 4E).
 
-    holder: the last holder's volume; published: volumes whose position is known under the Lease's present version.
+    holder: the last holder's volume; reported: volumes whose position is known under the Lease's present version.
     """
-    if holder in published:
+    if holder in reported:
         return None
     quorum = len(record.volumes) - record.k + 1
-    there = [volume for volume in record.volumes if volume in published]
+    there = [volume for volume in record.volumes if volume in reported]
     if len(there) >= quorum:
         return None
-    missing = ", ".join(volume for volume in record.volumes if volume not in published)
+    missing = ", ".join(volume for volume in record.volumes if volume not in reported)
     return f"{len(there)} of {quorum} positions that tell all that was acknowledged; missing: {missing}, or {holder} of the last holder"

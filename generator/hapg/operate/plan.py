@@ -76,8 +76,8 @@ def force(release: Release, to: str | None, request: str) -> Order:
     pod = _most_advanced(release) if to is None else release.pod(to)
     if pod is None:
         raise OperateError(f"--to {to}: there is no such pod; those of {release.name} are {', '.join(p.name for p in release.pods)}")
-    if pod.publication is not None and pod.publication.state is not VolumeState.DATA:
-        raise OperateError(f"--to {pod.name}: its volume is {pod.publication.state.value} and can't be promoted")
+    if pod.report is not None and pod.report.state is not VolumeState.DATA:
+        raise OperateError(f"--to {pod.name}: its volume is {pod.report.state.value} and can't be promoted")
     if not _may_be_forced(state, pod):
         raise OperateError(
             f"--to {pod.name}: it is no member, and the Lease has run out but was not given back: {holder} may still write; "
@@ -105,7 +105,7 @@ def _most_advanced(release: Release) -> Pod:
 def _may_be_forced(state: LeaseState, pod: Pod) -> bool:
     """Tell whether a Lease that is free is so for this pod too: one that has run out only for members (docs/protocol.md, rule 4)."""
     volumes = {*(member.volume for member in state.members), state.volume}
-    return state.release is not None or pod.publication is None or pod.publication.volume in volumes
+    return state.release is not None or pod.report is None or pod.report.volume in volumes
 
 
 def losses(release: Release, order: Order) -> list[str]:

@@ -44,7 +44,7 @@ class Release:
 
     def knows_protocol(self, pod: Pod) -> bool:
         """Whether the pod's agent knows the protocol of the Lease; others never claim it (docs/protocol.md, rule 15)."""
-        return self.lease is None or pod.publication is None or pod.publication.protocol >= self.lease.state.protocol
+        return self.lease is None or pod.report is None or pod.report.protocol >= self.lease.state.protocol
 
     def pod(self, name: str) -> Pod | None:
         """Return the pod of that name."""

@@ -82,7 +82,7 @@ def _lease_document(release: Release, state: LeaseState) -> dict[str, Any]:
 
 
 def document_of(release: Release, pod: Pod) -> dict[str, Any]:
-    """Return what is known of a pod. A position is published by a sealed replica, and holds under the Lease's present version only."""
+    """Return what is known of a pod. A position is reported by a sealed replica, and holds under the Lease's present version only."""
     position = current_position(release, pod)
     best = best_position(release)
     lag = None if best is None or position is None else lacking(release, best, position)
@@ -103,13 +103,13 @@ def document_of(release: Release, pod: Pod) -> dict[str, Any]:
 
 def current_position(release: Release, pod: Pod) -> Position | None:
     """Return the end of a pod's WAL if it is sealed at it now."""
-    said, lease = pod.publication, release.lease
+    said, lease = pod.report, release.lease
     return said.position if said is not None and lease is not None and said.lease_version == lease.version else None
 
 
 def best_position(release: Release) -> Position | None:
-    """Return the furthest position that is known: published under the Lease's present version, or named in its release."""
-    known = [current_position(release, pod) for pod in release.pods if pod.publication is not None and not pod.publication.foreign]
+    """Return the furthest position that is known: reported under the Lease's present version, or named in its release."""
+    known = [current_position(release, pod) for pod in release.pods if pod.report is not None and not pod.report.foreign]
     if release.lease is not None and release.lease.state.release is not None:
         known.append(release.lease.state.release.position)
     return max((position for position in known if position is not None), default=None)
@@ -167,7 +167,7 @@ def _candidates(release: Release, state: LeaseState) -> list[str]:
     best, found = best_position(release), []
     volumes = {member.volume for member in state.members} | {state.volume}
     for pod in release.pods:
-        said, position = pod.publication, current_position(release, pod)
+        said, position = pod.report, current_position(release, pod)
         if not release.knows_protocol(pod):
             continue
         if said is not None and said.foreign:
@@ -213,10 +213,10 @@ def _member_warnings(release: Release, state: LeaseState) -> list[str]:
 
 def _version_warnings(release: Release, state: LeaseState) -> list[str]:
     return [
-        f"the Lease is of protocol {state.protocol}, the agent of {pod.name} knows {pod.publication.protocol}: it can't take over, "
+        f"the Lease is of protocol {state.protocol}, the agent of {pod.name} knows {pod.report.protocol}: it can't take over, "
         "not even by force, until its failover image is upgraded"
         for pod in release.pods
-        if pod.publication is not None and not release.knows_protocol(pod)
+        if pod.report is not None and not release.knows_protocol(pod)
     ]
 
 

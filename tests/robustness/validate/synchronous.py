@@ -11,7 +11,7 @@ from tests.robustness.programs import ProgramError
 from tests.robustness.release import Release
 
 SET_SECONDS = 60.0
-PUBLICATION = "ha-postgres/publication"
+POSITION_REPORT = "ha-postgres/position-report"
 SETTING = "SHOW synchronous_standby_names"
 
 
@@ -40,7 +40,7 @@ def wait_set(release: Release, size: int) -> None:
 def _volumes(release: Release) -> dict[str, str]:
     """The volume that each pod shows."""
     found = release.namespace.get("pods", "--selector", release.selector)
-    shown = {pod["metadata"]["name"]: pod["metadata"].get("annotations", {}).get(PUBLICATION) for pod in found}
+    shown = {pod["metadata"]["name"]: pod["metadata"].get("annotations", {}).get(POSITION_REPORT) for pod in found}
     return {name: json.loads(text).get("volume") for name, text in shown.items() if text}
 
 

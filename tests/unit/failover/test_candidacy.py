@@ -13,27 +13,27 @@ from tests.unit.failover.test_decide import HELD, NOW, POD, RELEASED, SAID, leas
 from tests.unit.failover.test_forced_failover import SEALED
 
 WAITED_S = 200.0
-NEWER = Pod("pg-0", "u0", "1", 0, publication=replace(SAID, nonce="n0", volume="v0", position=Position(9, 1)))
-BETTER = Pod("pg-2", "u2", "1", 2, publication=replace(SAID, nonce="n2", volume="v2", position=Position(3, 0x501)))
+NEWER = Pod("pg-0", "u0", "1", 0, report=replace(SAID, nonce="n0", volume="v0", position=Position(9, 1)))
+BETTER = Pod("pg-2", "u2", "1", 2, report=replace(SAID, nonce="n2", volume="v2", position=Position(3, 0x501)))
 
 
 def test_a_lease_below_the_term_of_a_member_is_not_claimed() -> None:
     """Our volume hasn't obeyed that term; etcd has gone back to one before it."""
-    other = replace(BETTER, publication=replace(SAID, lease_version="12", max_term=RELEASED.term + 1, nonce="n2", volume="v2"))
-    m = changed(SEALED, published_at=NOW - WAITED_S)
+    other = replace(BETTER, report=replace(SAID, lease_version="12", max_term=RELEASED.term + 1, nonce="n2", volume="v2"))
+    m = changed(SEALED, reported_at=NOW - WAITED_S)
     claimed = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD,), pods_listed_at=NOW), m)
     assert claimed.memory.phase is Phase.CLAIMING
     kept = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD, other), pods_listed_at=NOW), m)
     assert "it has gone back" in kept.reason
     assert kept.memory.phase is Phase.SEALED
-    stranger = replace(other, publication=replace(other.publication, system_identifier="another"))  # type: ignore[type-var]
+    stranger = replace(other, report=replace(other.report, system_identifier="another"))  # type: ignore[type-var]
     assert decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD, stranger), pods_listed_at=NOW), m).memory.phase is Phase.CLAIMING
 
 
 def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone() -> None:
     """A dead server's position of a newer timeline kept all from claiming until its pod was made anew."""
     free = lease(replace(RELEASED, timeline=9, members=(*RELEASED.members, Member("pg-2", "v2"))), WAITED_S)
-    kept = decide(seen(lease=free, pods=(NEWER, POD, BETTER)), changed(SEALED, published_at=NOW - WAITED_S))
+    kept = decide(seen(lease=free, pods=(NEWER, POD, BETTER)), changed(SEALED, reported_at=NOW - WAITED_S))
     assert "is older than 9" in kept.reason
     gone = seen(lease=free, pods=(POD, BETTER))
     soon = decide(replace(gone, now=NOW + 0.5), kept.memory)
@@ -43,12 +43,12 @@ def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone
 
 
 def run_out(age: float, **memory: object) -> str:
-    """Say what a member does that published when the Lease had been written; another member's position is missing."""
+    """Say what a member does that reported when the Lease had been written; another member's position is missing."""
     o = seen(lease=lease(replace(HELD, members=(*HELD.members, Member("pg-2", "v2"))), age), pods=(POD,), pods_listed_at=NOW)
-    return decide(o, changed(SEALED, published_at=NOW - age, first_version="1", **memory)).reason
+    return decide(o, changed(SEALED, reported_at=NOW - age, first_version="1", **memory)).reason
 
 
-def test_who_was_sealed_before_the_holder_ended_lets_the_others_publish() -> None:
+def test_who_was_sealed_before_the_holder_ended_lets_the_others_report() -> None:
     """They follow until the Lease is 5.635 s old, or as long as they have promised."""
     assert run_out(6.1).startswith("waiting for the positions of 1 volume(s), 0.5 of 1 s")
     assert run_out(6.7).startswith("claim term")

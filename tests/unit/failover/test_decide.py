@@ -16,10 +16,10 @@ from hapg_failover.core.state.actions import (
     Kill,
     LetGo,
     Op,
-    Publish,
     PutKind,
     PutLease,
     ReadLease,
+    Report,
     Run,
     WriteDeadline,
 )
@@ -31,7 +31,7 @@ from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutR
 from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.timing import Timing
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, ReleaseCause, VolumeState
+from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, PositionReport, Release, ReleaseCause, VolumeState
 from tests.memories import changed, remembering
 
 NOW = 1000.0
@@ -39,8 +39,8 @@ ME, OTHER = Holder("pg-1", "u1"), Holder("pg-0", "u0")
 END = Position(3, 0x500)
 HELD = LeaseState(OTHER, 5, 6.0, "system", "v0", "10.0.0.1", 3, (Member("pg-1", "v1"),))
 MINE = replace(HELD, holder=ME, volume="v1", members=(Member("pg-0", "v0"),))
-SAID = Publication("40", "n1", VolumeState.DATA, "v1", "system", END, True, 5)
-POD = Pod("pg-1", "u1", "1", 1, "10.0.0.2", role="replica", publication=SAID)
+SAID = PositionReport("40", "n1", VolumeState.DATA, "v1", "system", END, True, 5)
+POD = Pod("pg-1", "u1", "1", 1, "10.0.0.2", role="replica", report=SAID)
 
 LABELLED = (POD, Pod("pg-0", "u0", "1", 0, role="primary"))
 
@@ -75,7 +75,7 @@ def seen(**changes: object) -> Observation:
 
 
 def remembered(phase: Phase, **changes: object) -> Memory:
-    base = remembering(phase, NOW - 10, "n1", first_version="1", read_at=NOW - 10, published_at=NOW - 0.1, promised_until=0.0)
+    base = remembering(phase, NOW - 10, "n1", first_version="1", read_at=NOW - 10, reported_at=NOW - 0.1, promised_until=0.0)
     return changed(base, **changes)
 
 
@@ -205,14 +205,14 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             ["seal"],
             "no Lease for 60 s",
         ),
-        ("published under this version", seen(), SEALED, Phase.SEALED, [], "waiting for the Lease to change"),
+        ("reported under this version", seen(), SEALED, Phase.SEALED, [], "waiting for the Lease to change"),
         ("another version", seen(lease=lease(HELD, version="41")), SEALED, Phase.SEALED, ["follow"], "follow it"),
         (
             "started before the Lease was read",
             seen(),
             changed(SEALED, promised=None, started=True),
             Phase.SEALED,
-            ["Publish"],
+            ["Report"],
             "our position",
         ),
         (
@@ -220,13 +220,13 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             seen(),
             changed(SEALED, promised=None, started=True, start_version="40"),
             Phase.SEALED,
-            ["Publish"],
+            ["Report"],
             "our position",
         ),
         (
             "released to us",
             seen(lease=lease(RELEASED, 4.0)),
-            changed(SEALED, published_at=NOW - 3.9),
+            changed(SEALED, reported_at=NOW - 3.9),
             Phase.CLAIMING,
             ["claim"],
             "claim term 6: best of 1",
@@ -378,7 +378,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             seen(lease=lease(RELEASED)),
             remembered(Phase.DAMAGED, tries=5, retry_at=NOW + 1),
             Phase.DAMAGED,
-            ["Publish"],
+            ["Report"],
             "no primary to clone",
         ),
         (
@@ -386,7 +386,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             seen(lease=lease(RELEASED), volume_state=VolumeState.DAMAGED),
             remembered(Phase.DAMAGED),
             Phase.DAMAGED,
-            ["Publish"],
+            ["Report"],
             "no primary to clone",
         ),
         ("damaged", seen(volume_state=VolumeState.DAMAGED), remembered(Phase.DAMAGED), Phase.DAMAGED, ["Announce", "clone"], "damaged"),
@@ -426,10 +426,10 @@ def test_a_deleted_lease_is_made_again_under_the_next_term() -> None:
     assert decision.actions[0] == PutLease(PutKind.RENEW, replace(MINE, term=6, serial=1), None)
 
 
-def test_a_publication_that_is_not_shown_is_repeated() -> None:
-    hidden = seen(lease=lease(RELEASED, 0.2), pods=(replace(POD, publication=None),))
-    assert not any(isinstance(a, Publish) for a in decide(hidden, SEALED).actions)
-    assert [type(a) for a in decide(hidden, changed(SEALED, published_at=NOW - 2)).actions] == [Publish]
+def test_a_report_that_is_not_shown_is_repeated() -> None:
+    hidden = seen(lease=lease(RELEASED, 0.2), pods=(replace(POD, report=None),))
+    assert not any(isinstance(a, Report) for a in decide(hidden, SEALED).actions)
+    assert [type(a) for a in decide(hidden, changed(SEALED, reported_at=NOW - 2)).actions] == [Report]
 
 
 def test_a_new_supervisor_makes_everything_of_the_old_one_void() -> None:
@@ -439,7 +439,7 @@ def test_a_new_supervisor_makes_everything_of_the_old_one_void() -> None:
 
 
 def test_the_first_server_is_made_by_ordinal_0_once_all_are_empty() -> None:
-    pods = tuple(Pod(f"pg-{n}", f"u{n}", "1", n, publication=Publication(NO_LEASE, f"n{n}", VolumeState.EMPTY)) for n in range(2))
+    pods = tuple(Pod(f"pg-{n}", f"u{n}", "1", n, report=PositionReport(NO_LEASE, f"n{n}", VolumeState.EMPTY)) for n in range(2))
     empty = {"volume_state": VolumeState.EMPTY, "volume": None, "system_identifier": None, "server": "down"}
     o = seen(me=OTHER, ordinal=0, nonce="n0", lease=LeaseView(NO_LEASE, None, NOW - 5, NOW), pods=pods, **empty)
     m = remembered(Phase.EMPTY, nonce="n0", promised=(NO_LEASE, False), label_at=NOW)
@@ -464,7 +464,7 @@ OBSERVED = st.builds(
     volume_state=st.sampled_from(VolumeState),
     volume_reason=st.just("as it was found"),
     volume=st.sampled_from([None, "v1", "v9"]),
-    pods=st.sampled_from([(), (POD,), (replace(POD, publication=None, deleting=True),), (ASKED,)]),
+    pods=st.sampled_from([(), (POD,), (replace(POD, report=None, deleting=True),), (ASKED,)]),
     streaming=st.sampled_from([(), (Streaming("pg-0", NOW - 9, NOW, 9),)]),
     term_in_force=st.integers(0, 6),
     op=st.sampled_from(OPS),

@@ -9,7 +9,7 @@ import pytest
 from hapg_failover.core.bootstrap import judge_bootstrap, judge_resume, resume_state
 from hapg_failover.core.election import Candidate, claim, judge
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
+from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, PositionReport, Release, VolumeState
 
 LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"), Member("pg-2", "v2")))
 NEWER = replace(LEASE, timeline=5)
@@ -17,9 +17,9 @@ DIED = replace(LEASE, release=Release("the server died", clean=False, hold_s=3.0
 
 
 def pod(number: int, lsn: int, timeline: int = 4, version: str = "50", **changes: object) -> Pod:
-    said = Publication(version, f"n{number}", VolumeState.DATA, f"v{number}", "system", Position(timeline, lsn), True, 7)
+    said = PositionReport(version, f"n{number}", VolumeState.DATA, f"v{number}", "system", Position(timeline, lsn), True, 7)
     deleting = bool(changes.pop("deleting", False))
-    return Pod(f"pg-{number}", f"u{number}", "1", number, deleting=deleting, publication=replace(said, **changes))  # type: ignore[arg-type]
+    return Pod(f"pg-{number}", f"u{number}", "1", number, deleting=deleting, report=replace(said, **changes))  # type: ignore[arg-type]
 
 
 def me(number: int, lsn: int, timeline: int = 4) -> Candidate:
@@ -32,7 +32,7 @@ def promoted(number: int, lsn: int, timeline: int = 4) -> Candidate:
 
 CLEAN = replace(LEASE, release=Release("the pod is going away", True, Position(4, 100), "pg-2"))
 BOTH = (pod(1, 100), pod(2, 90))
-GIVEN_UP = replace(pod(0, 0), publication=Publication("50", "n0", VolumeState.DATA, "v0"))
+GIVEN_UP = replace(pod(0, 0), report=PositionReport("50", "n0", VolumeState.DATA, "v0"))
 ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
 
 
@@ -41,7 +41,7 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
     [
         ("the Lease is held", me(1, 100), LEASE, ALL, 5.9, -0.1, False, False, "pg-0 holds the Lease, last changed 5.9 s ago"),
         (
-            "run out, and all have published",
+            "run out, and all have reported",
             me(1, 100),
             LEASE,
             (pod(1, 100), pod(2, 90), pod(0, 95)),
@@ -110,9 +110,9 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
             3.0,
             False,
             False,
-            "isn't published under",
+            "isn't reported under",
         ),
-        ("published by another run", me(1, 100), LEASE, (pod(1, 100, nonce="x"),), 9.0, 3.0, False, False, "isn't published"),
+        ("reported by another run", me(1, 100), LEASE, (pod(1, 100, nonce="x"),), 9.0, 3.0, False, False, "isn't reported"),
         (
             "a newer timeline is there",
             me(1, 100),
@@ -189,20 +189,20 @@ def test_judge(
 ) -> None:
     if "chosen successor" in words and not claims:
         pods = (*pods, Pod("pg-2", "u2", "1", 2))
-    verdict = judge(who, lease, "50", pods, age=age, ttl=6.0, waited=waited, published_for=waited, cold=cold, max_lag=60)
+    verdict = judge(who, lease, "50", pods, age=age, ttl=6.0, waited=waited, reported_for=waited, cold=cold, max_lag=60)
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
 
 
-@pytest.mark.parametrize(("published_for", "pods", "claims"), [(2.9, BOTH, False), (3.0, BOTH, True), (0.1, (*BOTH, pod(0, 100)), True)])
-def test_who_comes_late_waits_for_the_last_holder_once_more(published_for: float, pods: tuple[Pod, ...], claims: bool) -> None:
+@pytest.mark.parametrize(("reported_for", "pods", "claims"), [(2.9, BOTH, False), (3.0, BOTH, True), (0.1, (*BOTH, pod(0, 100)), True)])
+def test_who_comes_late_waits_for_the_last_holder_once_more(reported_for: float, pods: tuple[Pod, ...], claims: bool) -> None:
     """No server could start for a while: what has passed for one may have passed for all."""
-    verdict = judge(me(1, 100), DIED, "50", pods, age=60, ttl=6.0, waited=60.0, published_for=published_for, cold=False, max_lag=60)
+    verdict = judge(me(1, 100), DIED, "50", pods, age=60, ttl=6.0, waited=60.0, reported_for=reported_for, cold=False, max_lag=60)
     assert verdict.claim is claims, verdict.reason
 
 
 def test_a_claimer_waits_for_the_longer_ttl() -> None:
     longer = replace(LEASE, ttl_s=9.0)
-    verdict = judge(me(1, 100), longer, "50", ALL, age=8.0, ttl=6.0, waited=0.0, published_for=0.0, cold=False, max_lag=60)
+    verdict = judge(me(1, 100), longer, "50", ALL, age=8.0, ttl=6.0, waited=0.0, reported_for=0.0, cold=False, max_lag=60)
     assert verdict.reason == "pg-0 holds the Lease, last changed 8.0 s ago"
 
 
@@ -210,15 +210,15 @@ def test_a_claimer_waits_for_the_longer_ttl() -> None:
 def test_rank_counts_from_the_end_of_what_kept_all_from_claiming(unblocked_for: float, claims: bool) -> None:
     def asked(who: Candidate) -> bool:
         return judge(
-            who, LEASE, "50", BOTH, age=90.0, ttl=6.0, waited=84.0, published_for=84.0, cold=False, max_lag=60, unblocked_for=unblocked_for
+            who, LEASE, "50", BOTH, age=90.0, ttl=6.0, waited=84.0, reported_for=84.0, cold=False, max_lag=60, unblocked_for=unblocked_for
         ).claim
 
     assert (asked(me(1, 100)), asked(me(2, 90))) == (True, claims)
 
 
 def test_a_verdict_says_whether_somebody_is_missing() -> None:
-    whole = judge(me(1, 100), LEASE, "50", ALL, age=8.0, ttl=6.0, waited=2.0, published_for=2.0, cold=False, max_lag=60)
-    part = judge(me(1, 100), LEASE, "50", BOTH, age=8.0, ttl=6.0, waited=2.0, published_for=2.0, cold=False, max_lag=60)
+    whole = judge(me(1, 100), LEASE, "50", ALL, age=8.0, ttl=6.0, waited=2.0, reported_for=2.0, cold=False, max_lag=60)
+    part = judge(me(1, 100), LEASE, "50", BOTH, age=8.0, ttl=6.0, waited=2.0, reported_for=2.0, cold=False, max_lag=60)
     assert (part.claim, part.complete) == (True, False)
     assert whole.complete
 
@@ -235,7 +235,7 @@ def test_a_claim_never_takes_a_timeline_that_is_ours_already() -> None:
 
 
 def empty(number: int) -> Pod:
-    return Pod(f"pg-{number}", f"u{number}", "1", number, publication=Publication(NO_LEASE, "n", VolumeState.EMPTY))
+    return Pod(f"pg-{number}", f"u{number}", "1", number, report=PositionReport(NO_LEASE, "n", VolumeState.EMPTY))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def kept(number: int, lsn: int, **changes: object) -> Pod:
     ("pods", "waited", "claims", "words"),
     [
         ((kept(0, 9), kept(1, 8), kept(2, 7)), 0.0, True, "best of 3 volumes"),
-        ((kept(0, 9), kept(1, 8)), 59.0, False, "2 of 3 members have published"),
+        ((kept(0, 9), kept(1, 8)), 59.0, False, "2 of 3 members have reported"),
         ((kept(0, 9), kept(1, 8)), 60.0, True, "best of 2 volumes"),
         ((kept(0, 9),), 99.0, False, "1 of 3 members"),
         ((kept(0, 9), kept(1, 10), kept(2, 7)), 0.0, False, "pg-1 has more WAL"),
@@ -290,9 +290,9 @@ def test_a_lease_that_is_made_anew_reserves_a_timeline_above_every_term() -> Non
 
 
 def test_what_was_said_when_another_lease_was_gone_does_not_count() -> None:
-    """One has published, followed the next primary and was lost; now that one's Lease is gone as well."""
+    """One has reported, followed the next primary and was lost; now that one's Lease is gone as well."""
     pods = (pod(0, 9, 4, "none@70"), pod(1, 8, 4, "none@70"), pod(2, 5, 4, "none@50"))
     verdict = judge_resume(me(0, 9), "system", 3, "none@70", pods, 1e6, strict=True)
-    assert (verdict.claim, verdict.reason) == (False, "there is no Lease: 2 of 3 members have published")
+    assert (verdict.claim, verdict.reason) == (False, "there is no Lease: 2 of 3 members have reported")
     again = (*pods[:2], pod(2, 5, 4, "none@70"))
     assert judge_resume(me(0, 9), "system", 3, "none@70", again, 0.0, strict=True).claim

@@ -9,7 +9,7 @@ import pytest
 from hapg_failover.core.bootstrap import judge_resume
 from hapg_failover.core.election import Candidate, claim, judge
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, Publication, Release, SyncRecord, VolumeState
+from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, PositionReport, Release, SyncRecord, VolumeState
 
 MEMBERS = (Member("pg-1", "v1"), Member("pg-2", "v2"), Member("pg-3", "v3"))
 LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, MEMBERS, sync=SyncRecord(1, ("v1", "v2")))
@@ -20,8 +20,8 @@ CLEAN = replace(LEASE, release=Release("the pod is going away", True, Position(4
 
 def pod(number: int, lsn: int | None, timeline: int = 4, **changes: object) -> Pod:
     position = None if lsn is None else Position(timeline, lsn)
-    said = Publication("50", f"n{number}", VolumeState.DATA, f"v{number}", "system", position, True, 7)
-    return Pod(f"pg-{number}", f"u{number}", "1", number, publication=replace(said, **changes))  # type: ignore[arg-type]
+    said = PositionReport("50", f"n{number}", VolumeState.DATA, f"v{number}", "system", position, True, 7)
+    return Pod(f"pg-{number}", f"u{number}", "1", number, report=replace(said, **changes))  # type: ignore[arg-type]
 
 
 def me(number: int, lsn: int, timeline: int = 4) -> Candidate:
@@ -51,12 +51,12 @@ def me(number: int, lsn: int, timeline: int = 4) -> Candidate:
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
 def test_judge(why: str, who: Candidate, lease: LeaseState, pods: tuple[Pod, ...], claims: bool, words: str) -> None:
-    verdict = judge(who, lease, "50", pods, age=6.1, ttl=6.0, waited=0.1, published_for=0.1, cold=True, max_lag=10**9)
+    verdict = judge(who, lease, "50", pods, age=6.1, ttl=6.0, waited=0.1, reported_for=0.1, cold=True, max_lag=10**9)
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
 
 
 def test_waiting_does_not_replace_a_position() -> None:
-    verdict = judge(me(1, 100), LEASE, "50", (pod(1, 100),), age=9e6, ttl=6.0, waited=9e6, published_for=9e6, cold=False, max_lag=10**9)
+    verdict = judge(me(1, 100), LEASE, "50", (pod(1, 100),), age=9e6, ttl=6.0, waited=9e6, reported_for=9e6, cold=False, max_lag=10**9)
     assert (verdict.claim, verdict.blocked) == (False, "positions")
 
 
@@ -81,6 +81,6 @@ def test_a_holder_that_claims_again_is_no_member() -> None:
 
 @pytest.mark.parametrize(("synchronous", "claims"), [(False, True), (True, False)])
 def test_resuming_without_a_lease_needs_all(synchronous: bool, claims: bool) -> None:
-    kept = tuple(replace(p, publication=replace(p.publication, lease_version=NO_LEASE)) for p in (pod(0, 9), pod(1, 8)) if p.publication)
+    kept = tuple(replace(p, report=replace(p.report, lease_version=NO_LEASE)) for p in (pod(0, 9), pod(1, 8)) if p.report)
     verdict = judge_resume(me(0, 9), "system", 3, NO_LEASE, kept, 1e6, synchronous)
     assert (verdict.claim, bool(verdict.blocked)) == (claims, synchronous)

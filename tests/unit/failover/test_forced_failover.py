@@ -35,10 +35,10 @@ from tests.unit.failover.test_decide import (
 )
 from tests.unit.failover.test_election import me, pod
 
-AHEAD = Pod("pg-2", "u2", "1", 2, publication=replace(SAID, nonce="n2", volume="v2", position=Position(3, 0x9000)))
+AHEAD = Pod("pg-2", "u2", "1", 2, report=replace(SAID, nonce="n2", volume="v2", position=Position(3, 0x9000)))
 SEALED = changed(test_decide.SEALED, promised_until=0.0)
-NEWER = replace(AHEAD, publication=replace(SAID, volume="v2", position=Position(4, 1)))
-OTHER_NONCE = replace(POD, publication=replace(SAID, nonce="x"))
+NEWER = replace(AHEAD, report=replace(SAID, volume="v2", position=Position(4, 1)))
+OTHER_NONCE = replace(POD, report=replace(SAID, nonce="x"))
 
 
 def forced(version: str = "40", term: int = 5) -> Pod:
@@ -69,10 +69,10 @@ def test_one_that_is_no_member_is_promoted_by_force_only() -> None:
     assert kinds(decision.actions)[0] == "claim"
 
 
-def test_one_that_has_the_holders_shutdown_need_not_wait_or_publish() -> None:
+def test_one_that_has_the_holders_shutdown_need_not_wait_or_report() -> None:
     held = replace(HELD, timeline=END.timeline)
     proven = changed(SEALED, shutdown=END, promised=None)
-    decision = decide(seen(lease=lease(held, 1.0), pods=(replace(forced(), publication=None),)), proven)
+    decision = decide(seen(lease=lease(held, 1.0), pods=(replace(forced(), report=None),)), proven)
     assert kinds(decision.actions)[0] == "claim"
 
 
@@ -82,9 +82,9 @@ def test_one_that_has_the_holders_shutdown_need_not_wait_or_publish() -> None:
         ("the Lease is held", seen(lease=lease(HELD, 1.0), pods=(forced(),))),
         ("the Lease is overdue", seen(lease=lease(HELD, 5.9), pods=(forced(),))),
         ("another version", seen(lease=lease(RELEASED, 20.0, version="41"), pods=(forced(),))),
-        ("not published", seen(lease=lease(RELEASED, 20.0), pods=(replace(forced(), publication=None),))),
+        ("not reported", seen(lease=lease(RELEASED, 20.0), pods=(replace(forced(), report=None),))),
         (
-            "published for another supervisor",
+            "reported for another supervisor",
             seen(lease=lease(RELEASED, 20.0), pods=(replace(OTHER_NONCE, force=forced().force),)),
         ),
         ("another cluster's volume", seen(lease=lease(RELEASED, 20.0), pods=(forced(),), system_identifier="another")),
@@ -186,7 +186,7 @@ def test_the_longer_ttl_counts() -> None:
         (replace(RELEASED, volume="v2"), (POD, AHEAD), "lag"),
         (
             replace(RELEASED, volume="v2", timeline=4),
-            (POD, replace(AHEAD, publication=replace(SAID, volume="v2", position=Position(4, 1)))),
+            (POD, replace(AHEAD, report=replace(SAID, volume="v2", position=Position(4, 1)))),
             "timeline",
         ),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.actions import Op, Publish, Run
+from hapg_failover.core.state.actions import Op, Report, Run
 from hapg_failover.core.state.phases import Phase
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Release
@@ -15,19 +15,19 @@ from tests.orders import said
 from .test_decide import HELD, NOW, POD, RELEASED, SAID, SEALED, lease, remembered, seen
 
 RESERVED = Position(4, 0x900)
-MARKED = replace(POD, publication=replace(SAID, position=RESERVED, foreign=True))
-STANDING = changed(SEALED, position=RESERVED, published_at=NOW - 200, phase_since=NOW - 200)
+MARKED = replace(POD, report=replace(SAID, position=RESERVED, foreign=True))
+STANDING = changed(SEALED, position=RESERVED, reported_at=NOW - 200, phase_since=NOW - 200)
 
 
 def test_what_it_publishes_says_so() -> None:
     decision = decide(seen(foreign=True, lease=lease(RELEASED)), changed(STANDING, promised=None))
-    [said] = [action.publication for action in decision.actions if isinstance(action, Publish)]
+    [said] = [action.report for action in decision.actions if isinstance(action, Report)]
     assert (said.foreign, said.position) == (True, RESERVED)
 
 
 def test_it_claims_nothing_though_its_number_is_the_reserved_one() -> None:
     free = lease(replace(RELEASED, timeline=4), 200.0)
-    claimed = decide(seen(lease=free, pods=(replace(POD, publication=replace(SAID, position=RESERVED)),)), STANDING)
+    claimed = decide(seen(lease=free, pods=(replace(POD, report=replace(SAID, position=RESERVED)),)), STANDING)
     assert claimed.memory.phase is Phase.CLAIMING
     kept = decide(seen(lease=free, foreign=True, pods=(MARKED,)), STANDING)
     assert kept.memory.phase is Phase.SEALED

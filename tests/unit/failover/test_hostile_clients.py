@@ -403,7 +403,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
         all_of_them(crowd(port))
     else:
         server.close()
-    pods = (Pod("pg-0", "u0", "1", 0, "127.0.0.1", publication=replace(SAID, volume="v0")), Pod("pg-1", "u1", "1", 1, "127.0.0.2"))
+    pods = (Pod("pg-0", "u0", "1", 0, "127.0.0.1", report=replace(SAID, volume="v0")), Pod("pg-1", "u1", "1", 1, "127.0.0.2"))
 
     def of_primary(now: float) -> Observation:
         return seen(server="primary", term_in_force=5, heartbeat_at=now, probe_at=now, lease=view(), pods=pods, pods_listed_at=now)

@@ -1,4 +1,4 @@
-"""The Lease and the publication as JSON: what is read is what was written, and what can't be read is refused by name."""
+"""The Lease and the position report as JSON: what is read is what was written, and what can't be read is refused by name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapg_protocol import lease, pods, publication
+from hapg_protocol import lease, pods, position_report
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, PodPatch, Publication, Release, SyncRecord, VolumeState
+from hapg_protocol.model import Holder, LeaseState, Member, Pod, PodPatch, PositionReport, Release, SyncRecord, VolumeState
 from hapg_protocol.recovery import Progress
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -36,8 +36,8 @@ states = st.builds(
     recovery=st.none() | st.builds(Progress, lsns, lsns, lsns, st.integers(0, 2**63 - 1)),
     protocol=st.integers(1, 9),
 )
-publications = st.builds(
-    Publication,
+reports = st.builds(
+    PositionReport,
     texts,
     texts,
     st.sampled_from(VolumeState),
@@ -56,9 +56,9 @@ def test_every_state_is_read_as_it_was_written(state: LeaseState) -> None:
     assert lease.decode(lease.encode(state)) == state
 
 
-@given(publications)
-def test_every_publication_is_read_as_it_was_written(said: Publication) -> None:
-    assert publication.decode(publication.encode(said)) == said
+@given(reports)
+def test_every_report_is_read_as_it_was_written(said: PositionReport) -> None:
+    assert position_report.decode(position_report.encode(said)) == said
 
 
 GOOD: dict[str, Any] = {
@@ -137,7 +137,7 @@ def test_an_object_carries_the_last_state_whatever_came_before(first: LeaseState
 
 
 def test_a_pod_is_read() -> None:
-    said = Publication("7", "nonce", VolumeState.EMPTY)
+    said = PositionReport("7", "nonce", VolumeState.EMPTY)
     pod = {
         "metadata": {
             "name": "my-db-12",
@@ -145,7 +145,7 @@ def test_a_pod_is_read() -> None:
             "resourceVersion": "9",
             "deletionTimestamp": "2026-01-01T00:00:00Z",
             "labels": {"role": "primary"},
-            "annotations": {publication.ANNOTATION: publication.encode(said)},
+            "annotations": {position_report.ANNOTATION: position_report.encode(said)},
         },
         "spec": {"nodeName": "node1"},
         "status": {"podIP": "10.0.0.1", "conditions": [{"type": "Initialized", "status": "False"}, {"type": "Ready", "status": "True"}]},
@@ -155,10 +155,10 @@ def test_a_pod_is_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"leaseVersion": "1", "nonce": "n", "state": "odd"}'])
-def test_an_unreadable_publication_counts_as_none(text: str) -> None:
-    pod = pods.from_object({"metadata": {"name": "db-0", "annotations": {publication.ANNOTATION: text}}}, "db", "role")
+def test_an_unreadable_report_counts_as_none(text: str) -> None:
+    pod = pods.from_object({"metadata": {"name": "db-0", "annotations": {position_report.ANNOTATION: text}}}, "db", "role")
     assert pod is not None
-    assert pod.publication is None
+    assert pod.report is None
 
 
 def test_a_patch_holds_only_what_changes() -> None:

@@ -22,9 +22,9 @@ from .test_decide import FOLLOWING, HELD, MINE, NOW, OTHER, POD, PRIMARY, SAID, 
 OTHERS = (Member("pg-0", "v0"), Member("pg-2", "v2"))
 OURS = replace(MINE, members=OTHERS)
 PODS = (
-    Pod("pg-0", "u0", "1", 0, "10.0.0.1", publication=replace(SAID, volume="v0")),
+    Pod("pg-0", "u0", "1", 0, "10.0.0.1", report=replace(SAID, volume="v0")),
     POD,
-    Pod("pg-2", "u2", "1", 2, "10.0.0.3", publication=replace(SAID, volume="v2")),
+    Pod("pg-2", "u2", "1", 2, "10.0.0.3", report=replace(SAID, volume="v2")),
 )
 CUT = changed(PRIMARY, renewed_at=NOW - 3.3, put_at=NOW - 0.1, put=PutKind.RENEW, promised_until=0.0)
 ALONE = seen(server="primary", lease=lease(OURS, age=3.3), pods=PODS, term_in_force=5)
@@ -195,7 +195,7 @@ def test_a_member_refuses(o: Observation, m: Memory, request_: GrantRequest, wor
         (seen(), remembered(Phase.CLAIMING, put=PutKind.CLAIM, put_at=NOW - 1.0, put_on="39")),
     ],
     ids=[
-        "sealed, and has published",
+        "sealed, and has reported",
         "it starts",
         "its server has died",
         "its container is away",
@@ -211,7 +211,7 @@ def test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim(o: Obse
 
 def test_a_promise_is_kept_although_the_lease_has_run_out() -> None:
     o = seen(lease=lease(HELD, age=9.0, read=0.0))
-    m = changed(SEALED, published_at=NOW - 5.0)
+    m = changed(SEALED, reported_at=NOW - 5.0)
     kept = decide(replace(o, pods=(POD,)), changed(m, promised_until=NOW + 0.5))
     assert kept.reason == "we have promised not to claim for another 0.5 s"
     free = decide(replace(o, pods=(POD,)), changed(m, promised_until=NOW - 0.1))

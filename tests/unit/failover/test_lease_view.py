@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core.state.lease_view import LeaseView, is_older, see, went_back, without_lease
-from hapg_protocol.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, Publication, VolumeState
+from hapg_protocol.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, PositionReport, VolumeState
 
 GAP = 3.2
 STATE = LeaseState(Holder("pg-0", "u0"), 1, 6.0, "system")
@@ -125,5 +125,5 @@ def test_a_lease_that_is_back_is_not_missing() -> None:
 def test_without_a_lease_the_last_one_that_anybody_has_seen_tells_this_time_from_others(
     seen: LeaseView, said: tuple[str, ...], version: str
 ) -> None:
-    pods = tuple(Pod(f"pg-{n}", f"u{n}", "1", n, publication=Publication(v, "n", VolumeState.DATA)) for n, v in enumerate(said))
+    pods = tuple(Pod(f"pg-{n}", f"u{n}", "1", n, report=PositionReport(v, "n", VolumeState.DATA)) for n, v in enumerate(said))
     assert without_lease(seen, (*pods, Pod("pg-9", "u9", "1", 9))) == version

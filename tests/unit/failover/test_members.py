@@ -6,7 +6,7 @@ import pytest
 
 from hapg_failover.core.eligible_replicas import next_members
 from hapg_failover.core.state.streaming import Streaming
-from hapg_protocol.model import Member, Pod, Publication, VolumeState
+from hapg_protocol.model import Member, Pod, PositionReport, VolumeState
 
 NOW = 1000.0
 HEAD = 4 << 30
@@ -17,8 +17,8 @@ SILENT = Member("pg-1", "v1", streaming=False)
 
 
 def pod(number: int, volume: str | None) -> Pod:
-    said = None if volume is None else Publication("1", "n", VolumeState.DATA, volume)
-    return Pod(f"pg-{number}", f"u{number}", "1", number, publication=said)
+    said = None if volume is None else PositionReport("1", "n", VolumeState.DATA, volume)
+    return Pod(f"pg-{number}", f"u{number}", "1", number, report=said)
 
 
 def live(number: int, flushed: int | None = HEAD - 50) -> Streaming:

@@ -8,7 +8,7 @@ import pytest
 
 from hapg_failover.core import volumes
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.actions import Announce, Op, Publish, Run
+from hapg_failover.core.state.actions import Announce, Op, Report, Run
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
@@ -80,7 +80,7 @@ def test_a_copy_is_never_started_and_is_cloned_anew_from_the_primary() -> None:
 @pytest.mark.parametrize("known", [NONE, lease(RELEASED, 200.0)])
 def test_a_copy_without_a_primary_stands_for_nothing(known: LeaseView) -> None:
     waiting = decide(copied(lease=known), remembered(Phase.DAMAGED))
-    [said] = [action.publication for action in waiting.actions if isinstance(action, Publish)]
+    [said] = [action.report for action in waiting.actions if isinstance(action, Report)]
     assert (said.state, said.volume, said.position, said.running) == (VolumeState.DAMAGED, None, None, False)
     again = decide(copied(lease=known, now=NOW + 100), waiting.memory)
     assert again.memory.phase is Phase.DAMAGED

@@ -19,7 +19,7 @@ from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.switchover import choose_successor
 from hapg_failover.core.timing import Timing
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, Publication, VolumeState
+from hapg_protocol.model import Holder, LeaseState, Member, Pod, PositionReport, VolumeState
 from tests.memories import changed, remembering
 
 NOW = 1000.0
@@ -29,8 +29,8 @@ MINE = LeaseState(ME, 5, 6.0, "system", "v1", "10.0.0.2", 3, (Member("pg-0", "v0
 
 
 def pod(number: int, role: str = "replica", deleting: bool = False) -> Pod:
-    said = Publication("39", f"n{number}", VolumeState.DATA, f"v{number}", "system", END, True, 5)
-    return Pod(f"pg-{number}", f"u{number}", "1", number, f"10.0.0.{number}", role=role, deleting=deleting, publication=said)
+    said = PositionReport("39", f"n{number}", VolumeState.DATA, f"v{number}", "system", END, True, 5)
+    return Pod(f"pg-{number}", f"u{number}", "1", number, f"10.0.0.{number}", role=role, deleting=deleting, report=said)
 
 
 def live(number: int, flushed: int) -> Streaming:

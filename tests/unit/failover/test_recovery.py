@@ -18,9 +18,9 @@ from hapg_failover.core.timing import Timing
 from hapg_failover.replay_progress import parse
 from hapg_failover.supervisor_commands import OperationFailed
 from hapg_protocol import lease as codec
-from hapg_protocol import publication as said
+from hapg_protocol import position_report as said
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, Publication, Release, VolumeState
+from hapg_protocol.model import Holder, LeaseState, Member, Pod, PositionReport, Release, VolumeState
 from hapg_protocol.recovery import Progress
 from tests.memories import changed, remembering
 
@@ -127,8 +127,8 @@ def test_the_lease_says_how_far_its_holder_is() -> None:
     ],
 )
 def test_a_claim_says_what_comes_before_the_first_write(seen_replay: Recovery | None, at_seal: int | None, told: Progress | None) -> None:
-    said = Publication("40", "n1", VolumeState.DATA, "v1", "system", END, True, 6)
-    pod = Pod("pg-1", "u1", "1", 1, role="replica", publication=said)
+    said = PositionReport("40", "n1", VolumeState.DATA, "v1", "system", END, True, 6)
+    pod = Pod("pg-1", "u1", "1", 1, role="replica", report=said)
     sealed = remembering(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised=("40", True), promised_until=0.0)
     free = replace(MINE, holder=OTHER, release=Release("the server died", clean=False), timeline=END.timeline, volume="v1", members=())
     looked = seen(server="standby", lease=LeaseView("40", free, NOW - 1, NOW - 0.1), pods=(pod,), pods_listed_at=NOW, recovery=seen_replay)
@@ -162,7 +162,7 @@ def test_no_recovery_is_killed_while_it_moves(why: str, recovery: Recovery | Non
 
 def test_nobody_follows_a_primary_that_recovers() -> None:
     held = replace(MINE, holder=OTHER, volume="v0", members=(Member("pg-1", "v1"),), recovery=Progress(GB, 2 * GB, 4 * GB, 0))
-    pod = Pod("pg-1", "u1", "1", 1, role="replica", publication=Publication("39", "n1", VolumeState.DATA, "v1", "system", END, True, 6))
+    pod = Pod("pg-1", "u1", "1", 1, role="replica", report=PositionReport("39", "n1", VolumeState.DATA, "v1", "system", END, True, 6))
     sealed = remembering(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised_until=0.0)
     decision = decide(seen(server="standby", lease=LeaseView("40", held, NOW - 1, NOW - 0.1), pods=(pod,), recovery=None), sealed)
     assert not [a for a in decision.actions if isinstance(a, Run)]
@@ -197,9 +197,9 @@ LEASE = LeaseState(OTHER, 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1",
 
 
 def member(number: int, lsn: int, replayed: int | None) -> Pod:
-    publication = Publication("50", f"n{number}", VolumeState.DATA, f"v{number}", "system", Position(4, lsn), True, 7, replayed=replayed)
-    assert said.decode(said.encode(publication)) == publication
-    return Pod(f"pg-{number}", f"u{number}", "1", number, publication=publication)
+    report = PositionReport("50", f"n{number}", VolumeState.DATA, f"v{number}", "system", Position(4, lsn), True, 7, replayed=replayed)
+    assert said.decode(said.encode(report)) == report
+    return Pod(f"pg-{number}", f"u{number}", "1", number, report=report)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_who_claims_first(why: str, one: tuple[int, int | None], two: tuple[int,
             age=1.0,
             ttl=6.0,
             waited=1.0,
-            published_for=1.0,
+            reported_for=1.0,
             cold=False,
             max_lag=1 << 30,
         ).claim

@@ -24,7 +24,7 @@ from hapg_failover.core.timing import SUCCESSION_S
 from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol import requests
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import LeaseState, Member, Pod, Publication, Release, ReleaseCause
+from hapg_protocol.model import LeaseState, Member, Pod, PositionReport, Release, ReleaseCause
 from tests.memories import changed
 from tests.orders import said
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SAID, SEALED, kinds, lease, remembered, seen
@@ -39,10 +39,10 @@ def text(to: str | None = None, term: int = 5) -> str:
 
 
 def others(**changes: Any) -> tuple[Pod, ...]:
-    return tuple(replace(Pod(f"pg-{n}", f"u{n}", "1", n, role="replica", publication=says(n)), **changes) for n in (0, 2, 3))
+    return tuple(replace(Pod(f"pg-{n}", f"u{n}", "1", n, role="replica", report=says(n)), **changes) for n in (0, 2, 3))
 
 
-def says(number: int) -> Publication:
+def says(number: int) -> PositionReport:
     return replace(SAID, volume=f"v{number}", nonce=f"n{number}")
 
 
@@ -195,7 +195,7 @@ def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops
     leaving = changed(READY, successor="pg-0", handover=HandOver(ReleaseCause.DELETION, NOW - 0.6, stop_at=NOW + 0.2))
     routed = decide(writing(own, lease=lease(NAMED)), leaving)
     assert (routed.memory.phase, kinds(routed.actions)) == (Phase.PRIMARY, ["Label", "Label"])
-    shown = (replace(Pod("pg-0", "u0", "1", 0, publication=says(0)), role="primary"), *others()[1:])
+    shown = (replace(Pod("pg-0", "u0", "1", 0, report=says(0)), role="primary"), *others()[1:])
     serving = decide(replace(writing(replace(own, role="replica"), shown, lease=lease(NAMED)), now=NOW + 0.1), routed.memory)
     assert serving.actions == ()
     last = decide(writing(own, shown, lease=lease(NAMED), now=NOW + 0.2, heartbeat_at=NOW + 0.1), serving.memory)
@@ -398,9 +398,9 @@ def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
     [
         (TO_US, 0.1, changed(SEALED, promised=None, phase_since=NOW - 1), [], "is about to hand over to us"),
         (TO_US, 0.1, changed(SEALED, promised=None, phase_since=NOW - 11), ["follow"], "follow it"),
-        (TO_US, 4.0, changed(SEALED, promised=None, phase_since=NOW - 1), ["Publish"], "our position for the election"),
+        (TO_US, 4.0, changed(SEALED, promised=None, phase_since=NOW - 1), ["Report"], "our position for the election"),
         (FOR_US, 0.1, changed(SEALED, promised=None), ["claim"], "claim term 6: chosen successor at"),
-        (FOR_US, 0.1, changed(SEALED, promised=None, position=Position(3, 0x400)), ["Publish"], "our position for the election"),
+        (FOR_US, 0.1, changed(SEALED, promised=None, position=Position(3, 0x400)), ["Report"], "our position for the election"),
         (replace(FOR_US, successor="pg-2"), 0.1, changed(SEALED, promised=None), ["claim"], "chosen successor"),
         (TO_US, 0.1, ENDED, ["claim"], "pg-0 has shut down, and our WAL ends with its checkpoint at 3:0/500"),
         (HELD, 0.1, ENDED, ["claim"], "pg-0 has shut down"),
@@ -413,7 +413,7 @@ def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
         "waits",
         "not for ever",
         "the primary is silent",
-        "claims without publishing",
+        "claims without reporting",
         "falls short",
         "the release counts",
         "the shutdown checkpoint is a proof",

@@ -20,7 +20,7 @@ from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.write_quorum import OFF, Policy, Setting
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, Publication, SyncRecord, VolumeState
+from hapg_protocol.model import Holder, LeaseState, Member, Pod, PositionReport, SyncRecord, VolumeState
 from tests.memories import changed, remembering
 from tests.orders import said
 
@@ -33,8 +33,8 @@ BOTH = Setting(1, ("pg-1", "pg-2"))
 
 
 def pod(number: int, volume: str | None = None) -> Pod:
-    said = Publication("40", f"n{number}", VolumeState.DATA, volume or f"v{number}", "system", END, True, 5)
-    return Pod(f"pg-{number}", f"u{number}", "1", number, role="primary" if number == 0 else "replica", publication=said)
+    said = PositionReport("40", f"n{number}", VolumeState.DATA, volume or f"v{number}", "system", END, True, 5)
+    return Pod(f"pg-{number}", f"u{number}", "1", number, role="primary" if number == 0 else "replica", report=said)
 
 
 def live(number: int, silent: float | None = None) -> Streaming:
@@ -294,7 +294,7 @@ def test_whatever_is_seen_no_step_is_unsound(
         assert run.op is Op.STANDBYS
         assert recorded
         assert run.order.setting is not None
-        shown = {each.name: each.publication.volume for each in pods if each.publication is not None}
+        shown = {each.name: each.report.volume for each in pods if each.report is not None}
         for name in set(run.order.setting.names) - known:
             assert sync is not None
             assert shown.get(name, f"v{name[-1]}") in sync.volumes

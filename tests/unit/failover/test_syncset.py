@@ -125,7 +125,7 @@ def test_the_parameter(setting: Setting, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("k", "published", "enough"),
+    ("k", "reported", "enough"),
     [
         (1, {"a", "b"}, False),
         (1, {"a", "b", "c"}, True),
@@ -135,8 +135,8 @@ def test_the_parameter(setting: Setting, text: str) -> None:
         (1, {"h"}, True),
     ],
 )
-def test_whose_positions_are_enough(k: int, published: set[str], enough: bool) -> None:
-    short = shortfall(SyncRecord(k, ("a", "b", "c")), "h", published)
+def test_whose_positions_are_enough(k: int, reported: set[str], enough: bool) -> None:
+    short = shortfall(SyncRecord(k, ("a", "b", "c")), "h", reported)
     assert (short is None) is enough, short
 
 

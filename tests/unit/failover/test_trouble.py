@@ -8,7 +8,7 @@ import pytest
 
 from hapg_failover.core import disk_space, rejoin, timing
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.actions import Annotate, Announce, ChangeSlots, Kill, Op, Publish, PutKind, PutLease, Run
+from hapg_failover.core.state.actions import Annotate, Announce, ChangeSlots, Kill, Op, PutKind, PutLease, Report, Run
 from hapg_failover.core.state.decision import Decision
 from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation, Slot
@@ -17,7 +17,7 @@ from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import STUCK_S
 from hapg_failover.pgdata.wal import SEGMENT_SIZE
-from hapg_protocol.model import Member, Pod, Publication, VolumeState
+from hapg_protocol.model import Member, Pod, PositionReport, VolumeState
 from tests.memories import changed
 from tests.orders import said
 
@@ -110,14 +110,14 @@ def test_a_fresh_clone_that_does_not_start_is_not_cloned_again() -> None:
 def test_a_server_that_was_given_up_is_tried_at_once_when_another_starts() -> None:
     """What kept all from starting has passed, and this may be the last primary's."""
     given_up = remembered(Phase.DAMAGED, tries=5, retry_at=NOW + 20)
-    said = Publication("40", "n", VolumeState.DATA, "v2", position=END, running=True)
-    started = Pod("pg-2", "u2", "1", 2, publication=said)
+    said = PositionReport("40", "n", VolumeState.DATA, "v2", position=END, running=True)
+    started = Pod("pg-2", "u2", "1", 2, report=said)
     free = seen(lease=lease(RELEASED), pods=(POD, started))
     first = decide(free, given_up)
     assert (first.memory.phase, first.memory.retry.retry_at) == (Phase.BOOT, 0.0)
     again = changed(first.memory, phase=Phase.DAMAGED, retry_at=NOW + 30)
     assert decide(free, again).memory.phase is Phase.DAMAGED, "once"
-    other = replace(started, publication=replace(said, running=False))
+    other = replace(started, report=replace(said, running=False))
     assert decide(replace(free, pods=(POD, other)), given_up).memory.phase is Phase.DAMAGED
 
 
@@ -226,9 +226,9 @@ def test_a_clone_that_has_no_room_says_what_is_kept_and_what_to_do(state: Volume
     assert words in message
 
 
-PUBLISHED = Publication("1", "n", VolumeState.DATA, "v2")
-STANDBY = Pod("pg-2", "u2", "1", 2, "10.0.0.3", role="replica", ready=True, publication=PUBLISHED)
-FURTHER = replace(STANDBY, name="pg-3", ordinal=3, publication=replace(PUBLISHED, volume="v3"))
+PUBLISHED = PositionReport("1", "n", VolumeState.DATA, "v2")
+STANDBY = Pod("pg-2", "u2", "1", 2, "10.0.0.3", role="replica", ready=True, report=PUBLISHED)
+FURTHER = replace(STANDBY, name="pg-3", ordinal=3, report=replace(PUBLISHED, volume="v3"))
 TRIO = replace(HELD, members=(Member("pg-1", "v1"), Member("pg-2", "v2"), Member("pg-3", "v3")))
 
 
@@ -242,9 +242,9 @@ TRIO = replace(HELD, members=(Member("pg-1", "v1"), Member("pg-2", "v2"), Member
         ("not ready", (replace(STANDBY, ready=False),), "hot", 1, None),
         ("going away", (replace(STANDBY, deleting=True),), "hot", 1, None),
         ("no address", (replace(STANDBY, ip=None),), "hot", 1, None),
-        ("another volume than the member's", (replace(STANDBY, publication=replace(PUBLISHED, volume="v9")),), "hot", 1, None),
+        ("another volume than the member's", (replace(STANDBY, report=replace(PUBLISHED, volume="v9")),), "hot", 1, None),
         ("no member", (replace(STANDBY, name="pg-4"),), "hot", 1, None),
-        ("ourselves", (replace(STANDBY, name="pg-1", publication=replace(PUBLISHED, volume="v1")),), "hot", 1, None),
+        ("ourselves", (replace(STANDBY, name="pg-1", report=replace(PUBLISHED, volume="v1")),), "hot", 1, None),
         ("the primary", (replace(STANDBY, name="pg-0"),), "hot", 1, None),
     ],
 )
@@ -335,11 +335,11 @@ def test_a_standby_whose_volume_is_full_stops_to_receive_until_there_is_room() -
 
 def test_a_member_whose_volume_is_full_does_not_stand_and_says_so_to_the_others() -> None:
     free = seen(lease=lease(RELEASED, 4.0))
-    assert kinds(decide(free, changed(SEALED, published_at=NOW - 3.9)).actions) == ["claim"]
+    assert kinds(decide(free, changed(SEALED, reported_at=NOW - 3.9)).actions) == ["claim"]
     full = decide(replace(free, room=FULL), SEALED)
     assert kinds(full.actions) == ["Announce"]
-    [published] = [a for a in decide(replace(free, room=FULL), changed(SEALED, promised=None)).actions if isinstance(a, Publish)]
-    assert published.publication.failed
+    [reported] = [a for a in decide(replace(free, room=FULL), changed(SEALED, promised=None)).actions if isinstance(a, Report)]
+    assert reported.report.failed
 
 
 @pytest.mark.parametrize(("left", "failed", "suspect"), [(51, True, True), (49, False, True), (-1, False, False)])
@@ -347,8 +347,8 @@ def test_who_failed_as_the_primary_asks_to_be_left_out_for_10_s_and_is_suspect_f
     left: float, failed: bool, suspect: bool
 ) -> None:
     m = changed(SEALED, promised=None, failed_until=NOW + left)
-    [published] = [a for a in decide(seen(lease=lease(RELEASED, 4.0)), m).actions if isinstance(a, Publish)]
-    assert (published.publication.failed, published.publication.suspect) == (failed, suspect)
+    [reported] = [a for a in decide(seen(lease=lease(RELEASED, 4.0)), m).actions if isinstance(a, Report)]
+    assert (reported.report.failed, reported.report.suspect) == (failed, suspect)
 
 
 def test_a_primary_whose_volume_is_full_is_renewed() -> None:

@@ -13,9 +13,9 @@ from hapg_failover.core.state.actions import Announce, PutLease
 from hapg_failover.core.state.decision import Decision
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.phases import Phase
-from hapg_protocol import lease, publication
+from hapg_protocol import lease, position_report
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import LeaseState, Pod, Publication, VolumeState
+from hapg_protocol.model import LeaseState, Pod, PositionReport, VolumeState
 from tests.memories import changed
 from tests.unit.failover import test_decide
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, MINE, NOW, POD, PRIMARY, RELEASED, SAID, kinds, remembered, seen
@@ -86,15 +86,15 @@ def test_a_field_that_we_know_is_never_kept_from_before() -> None:
     assert lease.decode(lease.encode(kept)) == HELD
 
 
-def test_fields_of_a_publication_that_we_do_not_know_are_passed_over() -> None:
-    said = Publication("40", "n1", VolumeState.DATA, "v1", "system", END, True, 5, protocol=2)
-    assert publication.decode(json.dumps(json.loads(publication.encode(said)) | LATER)) == said
+def test_fields_of_a_report_that_we_do_not_know_are_passed_over() -> None:
+    said = PositionReport("40", "n1", VolumeState.DATA, "v1", "system", END, True, 5, protocol=2)
+    assert position_report.decode(json.dumps(json.loads(position_report.encode(said)) | LATER)) == said
 
 
-def test_a_publication_without_a_number_is_of_the_first_protocol() -> None:
-    document = json.loads(publication.encode(SAID))
+def test_a_report_without_a_number_is_of_the_first_protocol() -> None:
+    document = json.loads(position_report.encode(SAID))
     del document["protocol"]
-    assert publication.decode(json.dumps(document)).protocol == 1
+    assert position_report.decode(json.dumps(document)).protocol == 1
 
 
 # --- the number ---
@@ -125,7 +125,7 @@ def test_a_lease_of_a_newer_protocol_is_not_claimed(why: str, state: LeaseState,
         age=99.0,
         ttl=6.0,
         waited=90.0,
-        published_for=90.0,
+        reported_for=90.0,
         cold=False,
         max_lag=10,
         ended=True,
@@ -151,8 +151,8 @@ def test_it_is_not_made_anew_either_once_it_is_gone() -> None:
     gone = replace(view(newer(HELD), 200.0), missing_since=NOW - 120.0, last_read=NOW)
     version = "none@40"
     behind = replace(SAID, lease_version=version, nonce="n0", volume="v0", position=Position(3, 0x400))
-    pods = (replace(POD, publication=replace(SAID, lease_version=version)), Pod("pg-0", "u0", "1", 0, publication=behind))
-    memory = changed(SEALED, promised=(version, True), published_at=NOW - 100.0)
+    pods = (replace(POD, report=replace(SAID, lease_version=version)), Pod("pg-0", "u0", "1", 0, report=behind))
+    memory = changed(SEALED, promised=(version, True), reported_at=NOW - 100.0)
     assert kinds(decide(seen(lease=replace(gone, state=HELD), pods=pods, max_term=9), memory).actions)[0] == "claim"
     decision = decide(seen(lease=gone, pods=pods, max_term=9), memory)
     assert decision.reason == SENTENCE
@@ -160,7 +160,7 @@ def test_it_is_not_made_anew_either_once_it_is_gone() -> None:
 
 
 def test_no_first_server_is_made_under_it() -> None:
-    empty = tuple(Pod(f"pg-{n}", f"u{n}", "1", n, publication=Publication("40", f"n{n}", VolumeState.EMPTY)) for n in (0, 1))
+    empty = tuple(Pod(f"pg-{n}", f"u{n}", "1", n, report=PositionReport("40", f"n{n}", VolumeState.EMPTY)) for n in (0, 1))
     memory = remembered(Phase.EMPTY, promised=("40", False))
     bare = replace(RELEASED, system_identifier=None, volume=None)
     first = seen(server="down", volume_state=VolumeState.EMPTY, volume=None, pods=empty, lease=view(bare))
@@ -182,5 +182,5 @@ def test_a_replica_goes_on_following() -> None:
 
 
 def test_a_replica_still_publishes_where_its_wal_ends() -> None:
-    decision = decide(seen(lease=view(newer(RELEASED), 1.0), pods=(replace(POD, publication=None),)), changed(SEALED, promised=None))
-    assert kinds(decision.actions)[0] == "Publish"
+    decision = decide(seen(lease=view(newer(RELEASED), 1.0), pods=(replace(POD, report=None),)), changed(SEALED, promised=None))
+    assert kinds(decision.actions)[0] == "Report"

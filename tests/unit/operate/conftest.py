@@ -11,9 +11,9 @@ from typing import Any
 from hapg.operate import release
 from hapg.operate.release import Release
 from hapg_protocol import lease as lease_codec
-from hapg_protocol import publication as publication_codec
+from hapg_protocol import position_report as report_codec
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Publication, VolumeState
+from hapg_protocol.model import Holder, LeaseState, Member, PositionReport, VolumeState
 from hapg_protocol.model import Release as Released
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -43,7 +43,7 @@ def lease(state: LeaseState = HELD, age: float = 1.0) -> dict[str, Any]:
 
 def said(number: int, lsn: int, timeline: int = 4, **changes: Any) -> str:
     base = {"lease_version": VERSION, "nonce": "n", "state": VolumeState.DATA, "volume": f"v{number}", "system_identifier": "system"}
-    return publication_codec.encode(Publication(**{**base, "position": Position(timeline, lsn), "running": True, **changes}))
+    return report_codec.encode(PositionReport(**{**base, "position": Position(timeline, lsn), "running": True, **changes}))
 
 
 def pod(number: int, role: str | None = "replica", *, ready: bool = True, **annotations: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, leas
 
 Use = Callable[[FakeCluster], FakeCluster]
 FREE = replace(HELD, release=GIVEN_BACK)
-WAITING = [pod(0, "primary", ready=False), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 100))]
+WAITING = [pod(0, "primary", ready=False), pod(1, report=said(1, 200)), pod(2, report=said(2, 100))]
 
 
 class Clock:

@@ -37,7 +37,7 @@ def test_a_healthy_release_as_a_table() -> None:
 
 def test_a_release_that_waits_shows_positions_and_what_each_lacks() -> None:
     cluster = FakeCluster(
-        [pod(0, "primary", ready=False), pod(1, publication=said(1, 0x1000040)), pod(2, publication=said(2, 0x1000000))],
+        [pod(0, "primary", ready=False), pod(1, report=said(1, 0x1000040)), pod(2, report=said(2, 0x1000000))],
         lease(SHUT_DOWN, 20.0),
     )
     text = status.table(cluster.read())
@@ -77,27 +77,27 @@ def test_a_healthy_release_for_programs() -> None:
         (FakeCluster(lease=lease(FREE, 2.0)), "no holder: pg-0 has given the Lease back 2 s ago (the server died), nobody has claimed it"),
         (FakeCluster(lease=lease(FREE)), "waiting: pg-1 hasn't said where its WAL ends"),
         (
-            FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 100))], lease(FREE)),
+            FakeCluster([*pods(0), pod(1, report=said(1, 200)), pod(2, report=said(2, 100))], lease(FREE)),
             "waiting: maxLagBytes 60: pg-2 lacks 100 bytes of WAL; `hapg failover pg --namespace demo --force --to pg-2` promotes it",
         ),
         (
-            FakeCluster([*pods(0), pod(1, publication=said(1, 200))], lease(replace(FREE, position=Position(5, 300)))),
+            FakeCluster([*pods(0), pod(1, report=said(1, 200))], lease(replace(FREE, position=Position(5, 300)))),
             "waiting: maxLagBytes 60: pg-1 lacks 100 bytes of WAL",
         ),
         (
-            FakeCluster([*pods(0), pod(1, publication=said(1, 200, volume="new"))], lease(FREE)),
+            FakeCluster([*pods(0), pod(1, report=said(1, 200, volume="new"))], lease(FREE)),
             "waiting: the volume of pg-1 is no member's, so it may miss what was acknowledged; `hapg failover pg",
         ),
         (
-            FakeCluster([*pods(0), pod(1, publication=said(1, 200, volume="new"))], lease(age=9.0)),
+            FakeCluster([*pods(0), pod(1, report=said(1, 200, volume="new"))], lease(age=9.0)),
             "waiting: the volume of pg-1 is no member's, and pg-0 may still write: not even force helps",
         ),
         (
-            FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 900, 3))], lease(FREE)),
+            FakeCluster([*pods(0), pod(1, report=said(1, 200)), pod(2, report=said(2, 900, 3))], lease(FREE)),
             "waiting: pg-2 is on timeline 3, older than 4",
         ),
         (
-            FakeCluster([*pods(0), pod(1, publication=said(1, 200)), pod(2, publication=said(2, 900, 5, foreign=True))], lease(FREE)),
+            FakeCluster([*pods(0), pod(1, report=said(1, 200)), pod(2, report=said(2, 900, 5, foreign=True))], lease(FREE)),
             "waiting: the server of pg-2 was promoted by somebody else; `hapg failover pg",
         ),
         (FakeCluster([pod(0, "primary"), pod(1, "primary"), pod(2)]), "2 pods are labelled primary: pg-0, pg-1"),
@@ -124,13 +124,13 @@ def test_one_server_alone_is_well() -> None:
 
 
 def test_a_position_holds_under_the_leases_present_version_only() -> None:
-    old = FakeCluster([*pods(0, 1), pod(2, publication=said(2, 100, lease_version="49"))]).read()
+    old = FakeCluster([*pods(0, 1), pod(2, report=said(2, 100, lease_version="49"))]).read()
     assert status.current_position(old, old.pods[2]) is None
 
 
 def test_an_unreadable_annotation_is_none() -> None:
-    seen = FakeCluster([pod(0, "primary"), pod(1, publication="{", answer="[]")]).read()
-    assert (seen.pods[1].publication, seen.answers) == (None, {})
+    seen = FakeCluster([pod(0, "primary"), pod(1, report="{", answer="[]")]).read()
+    assert (seen.pods[1].report, seen.answers) == (None, {})
 
 
 def test_other_pods_of_the_selection_are_left_out() -> None:
@@ -169,7 +169,7 @@ def test_an_unreadable_lease_is_an_error_with_the_fields_name(wrong: dict[str, A
 
 
 def test_a_volume_without_data_is_shown_without_a_position() -> None:
-    empty = FakeCluster([*pods(0), pod(1, publication=said(1, 0, state=VolumeState.EMPTY, position=None, volume=None))]).read()
+    empty = FakeCluster([*pods(0), pod(1, report=said(1, 0, state=VolumeState.EMPTY, position=None, volume=None))]).read()
     assert status.document_of(empty, empty.pods[1])["position"] is None
 
 
@@ -185,7 +185,7 @@ def test_a_recovery_is_shown_to_people_and_programs() -> None:
 def test_a_pod_whose_agent_does_not_know_the_leases_protocol(state: LeaseState) -> None:
     """Told while somebody holds the Lease too: such a member can't take over, and no forced way is offered."""
     cluster = FakeCluster(
-        [pod(0, "primary"), pod(1, publication=said(1, 100)), pod(2, publication=said(2, 100, protocol=2))],
+        [pod(0, "primary"), pod(1, report=said(1, 100)), pod(2, report=said(2, 100, protocol=2))],
         lease(replace(state, protocol=2)),
     )
     told = [text for text in status.warnings(cluster.read()) if "pg-1" in text]

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import ClassVar
 
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import LeaseState, Publication
+from hapg_protocol.model import LeaseState, PositionReport
 
 from ..write_quorum import OFF, Setting
 from .extensions import GrantRequest
@@ -205,10 +205,10 @@ class CheckRecord:
 
 
 @dataclass(frozen=True)
-class Publish:
-    """Put the publication on our own pod."""
+class Report:
+    """Put the position report on our own pod."""
 
-    publication: Publication
+    report: PositionReport
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ Action = (
     | ReadLease
     | ListPods
     | CheckRecord
-    | Publish
+    | Report
     | Annotate
     | Label
     | WriteDeadline

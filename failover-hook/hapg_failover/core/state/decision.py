@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hapg_protocol import requests
-from hapg_protocol.model import NO_LEASE, LeaseState, Pod, Publication, Release, VolumeState
+from hapg_protocol.model import NO_LEASE, LeaseState, Pod, PositionReport, Release, VolumeState
 from hapg_protocol.recovery import Progress
 
 from .. import disk_space, timing
@@ -15,9 +15,9 @@ from ..timing import (
     BUSY_AGAIN_S,
     HEARTBEAT_FRESH_S,
     LEASE_GONE_S,
-    PUBLISH_AGAIN_S,
     READ_AGAIN_S,
     READ_EVERY_S,
+    REPORT_AGAIN_S,
     SHOW_AGAIN_S,
     SUSPECT_S,
     TELL_AGAIN_S,
@@ -32,10 +32,10 @@ from .actions import (
     ListPods,
     Op,
     Order,
-    Publish,
     PutKind,
     PutLease,
     ReadLease,
+    Report,
     Rewind,
     Run,
     Start,
@@ -180,7 +180,7 @@ class Step:
 
     @property
     def version(self) -> str:
-        """The version publications are bound to: the Lease's, or if there is none, the last one that is known."""
+        """The version position reports are bound to: the Lease's, or if there is none, the last one that is known."""
         lease = self.o.lease
         if lease is None:
             return NO_LEASE
@@ -269,10 +269,10 @@ class Step:
         return disk_space.is_full(self.o.room, self.o.segment)
 
     @property
-    def own_publication(self) -> Publication | None:
-        """What our own pod shows as published."""
+    def own_report(self) -> PositionReport | None:
+        """What our own pod shows as reported."""
         own = self.own_pod
-        return own.publication if own is not None else None
+        return own.report if own is not None else None
 
     @property
     def own_pod(self) -> Pod | None:
@@ -332,19 +332,19 @@ class Step:
             self.keep(replace(self.m.reads, list_at=self.o.now))
             self.actions.append(ListPods())
 
-    def publish(self, running: bool, reason: str) -> None:
+    def report(self, running: bool, reason: str) -> None:
         """State our position under the Lease's present version; again if our pod doesn't show it after a while."""
         o, m = self.o, self.m
-        own = self.own_publication
+        own = self.own_report
         said = (self.version, running, m.nonce or "", o.volume)
         shown = own is not None and (own.lease_version, own.running, own.nonce, own.volume) == said
-        if m.report.promised == (self.version, running) and (shown or o.now - m.report.published_at < PUBLISH_AGAIN_S):
+        if m.reporting.promised == (self.version, running) and (shown or o.now - m.reporting.reported_at < REPORT_AGAIN_S):
             return
         position = m.sealed.position if o.volume_state is VolumeState.DATA else None
-        self.keep(replace(self.m.report, promised=(self.version, running), published_at=o.now))
+        self.keep(replace(self.m.reporting, promised=(self.version, running), reported_at=o.now))
         self.do(
-            Publish(
-                Publication(
+            Report(
+                PositionReport(
                     self.version,
                     m.nonce or "",
                     o.volume_state,
@@ -419,7 +419,7 @@ class Step:
         self.keep(
             replace(self.m.operation, op=None),
             replace(self.m.sealed, position=None, start_version=None, started=False),
-            replace(self.m.report, promised=None),
+            replace(self.m.reporting, promised=None),
             replace(self.m.upstream, follow_term=None, mode=None),
             replace(self.m.succession, handover=None),
         )

@@ -38,11 +38,11 @@ def is_older(version: str, than: str) -> bool:
 
 
 def without_lease(view: LeaseView, pods: Iterable[Pod]) -> str:
-    """Return the version to publish under when there is no Lease: NO_LEASE and the last version that anybody here has seen of it.
+    """Return the version to report under when there is no Lease: NO_LEASE and the last version that anybody here has seen of it.
 
-    So what was said when another Lease was gone, longer ago, doesn't count as said now. pods: whose publications are known.
+    So what was said when another Lease was gone, longer ago, doesn't count as said now. pods: whose position reports are known.
     """
-    said = [p.publication.lease_version.removeprefix(GONE) for p in pods if p.publication and p.publication.lease_version.startswith(GONE)]
+    said = [p.report.lease_version.removeprefix(GONE) for p in pods if p.report and p.report.lease_version.startswith(GONE)]
     last = max((int(version) for version in (view.version, *said) if version.isdecimal()), default=None)
     return NO_LEASE if last is None else f"{GONE}{last}"
 

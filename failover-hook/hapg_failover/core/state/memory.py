@@ -121,11 +121,11 @@ class SealedAt:
 
 
 @dataclass(frozen=True)
-class PositionReport:
-    """promised: the version of the last publication that was sent, and its running flag; published_at: when."""
+class Reporting:
+    """promised: the version of the last position report that was sent, and its running flag; reported_at: when."""
 
     promised: tuple[str, bool] | None = None
-    published_at: float = 0.0
+    reported_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ Part = (
     | ApiReads
     | OperationState
     | SealedAt
-    | PositionReport
+    | Reporting
     | Upstream
     | Retries
     | Copying
@@ -284,7 +284,7 @@ class Memory:
     reads: ApiReads = ApiReads()
     operation: OperationState = OperationState()
     sealed: SealedAt = SealedAt()
-    report: PositionReport = PositionReport()
+    reporting: Reporting = Reporting()
     upstream: Upstream = Upstream()
     retry: Retries = Retries()
     copying: Copying = Copying()
@@ -308,8 +308,8 @@ class Memory:
                 return replace(self, operation=part)
             case SealedAt():
                 return replace(self, sealed=part)
-            case PositionReport():
-                return replace(self, report=part)
+            case Reporting():
+                return replace(self, reporting=part)
             case Upstream():
                 return replace(self, upstream=part)
             case Retries():

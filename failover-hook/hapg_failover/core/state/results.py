@@ -77,7 +77,7 @@ class PutResult:
 
 @dataclass(frozen=True)
 class RecordCheck:
-    """Whether our volume may hold a WAL record at `position`, which a better member published as its end."""
+    """Whether our volume may hold a WAL record at `position`, which a better member reported as its end."""
 
     position: Position
     exists: bool

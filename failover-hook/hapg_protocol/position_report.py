@@ -1,40 +1,40 @@
-"""A member's publication as JSON, the value of an annotation of its pod."""
+"""A member's position report as JSON, the value of an annotation of its pod."""
 
 from __future__ import annotations
 
 from .json_fields import Fields, dump, position_json
 from .lsn import format_lsn, parse_lsn
-from .model import Publication, VolumeState
+from .model import PositionReport, VolumeState
 
-ANNOTATION = "ha-postgres/publication"
+ANNOTATION = "ha-postgres/position-report"
 
 
-def encode(publication: Publication) -> str:
+def encode(report: PositionReport) -> str:
     """Return the annotation's value."""
     return dump(
         {
-            "leaseVersion": publication.lease_version,
-            "nonce": publication.nonce,
-            "state": publication.state.value,
-            "volume": publication.volume,
-            "systemIdentifier": publication.system_identifier,
-            "position": position_json(publication.position),
-            "running": publication.running,
-            "maxTerm": publication.max_term,
-            "failed": publication.failed,
-            "suspect": publication.suspect,
-            "replayed": None if publication.replayed is None else format_lsn(publication.replayed),
-            "protocol": publication.protocol,
-            "foreign": publication.foreign,
+            "leaseVersion": report.lease_version,
+            "nonce": report.nonce,
+            "state": report.state.value,
+            "volume": report.volume,
+            "systemIdentifier": report.system_identifier,
+            "position": position_json(report.position),
+            "running": report.running,
+            "maxTerm": report.max_term,
+            "failed": report.failed,
+            "suspect": report.suspect,
+            "replayed": None if report.replayed is None else format_lsn(report.replayed),
+            "protocol": report.protocol,
+            "foreign": report.foreign,
         }
     )
 
 
-def decode(text: str) -> Publication:
+def decode(text: str) -> PositionReport:
     """Return what the annotation's value says. Raise ValueError, with the field's name, if it is unreadable."""
     fields = Fields.parse(text, ANNOTATION)
     replayed = fields.optional_text("replayed")
-    return Publication(
+    return PositionReport(
         lease_version=fields.text("leaseVersion"),
         nonce=fields.text("nonce"),
         state=VolumeState(fields.text("state")),
