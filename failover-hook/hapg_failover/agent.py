@@ -26,8 +26,8 @@ from .core.state.actions import (
     Action,
     Annotate,
     Announce,
-    AnswerGrant,
-    AskGrants,
+    AnswerExtension,
+    AskExtensions,
     ChangeSlots,
     Checkpoint,
     CheckRecord,
@@ -43,7 +43,7 @@ from .core.state.actions import (
     WriteDeadline,
 )
 from .core.state.decision import Decision
-from .core.state.extensions import GrantRequest
+from .core.state.extensions import ExtensionRequest
 from .core.state.memory import Memory
 from .core.state.phases import Phase
 from .core.state.results import Outcome, RecordCheck
@@ -62,7 +62,7 @@ from .events import (
     VolumeFacts,
 )
 from .inspection import INSTEAD
-from .lease_extensions import Grants
+from .lease_extensions import LeaseExtensions
 from .metrics import render
 from .operations import Operation, Tools
 from .replay_progress import ReplayProgress
@@ -78,7 +78,7 @@ EXIT_AGAIN_S = 0.5
 LIVE_S = 10.0
 HEARTBEAT_S = 2.0
 AGAIN = 20
-QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskGrants, AnswerGrant)
+QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskExtensions, AnswerExtension)
 ANSWERED = (Exit, PutLease)
 RECOVERING = (Phase.BOOT, Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING)
 
@@ -125,7 +125,7 @@ class Agent:
         self._me = Holder(identity.pod, identity.uid)
         self._events = runtime.mailbox()
         self._repeats = runtime.mailbox()
-        self._grants = Grants(runtime, adapters.peers, self._events.put, adapters.log)
+        self._extensions = LeaseExtensions(runtime, adapters.peers, self._events.put, adapters.log)
         self._verbs = SupervisorCommands(adapters.supervisor, runtime)
         self.memory = Memory()
         self.world = World(read_volume(adapters.volume))
@@ -180,9 +180,9 @@ class Agent:
         """Take a watch event of a pod."""
         self._events.put(PodSeen(pod, deleted, self._runtime.now()))
 
-    def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
-        """Decide on a peer's request for a grant; None if that takes too long."""
-        return self._grants.asked_by_peer(request)
+    def asked_by_peer(self, request: ExtensionRequest) -> PeerAnswer | None:
+        """Decide on a peer's request for an extension; None if that takes too long."""
+        return self._extensions.asked_by_peer(request)
 
     def tail_for_peer(self, request: TailRequest) -> bytes | None:
         """Return what our dead server had written and a standby hasn't received; None if that can't be given. Raise OSError."""
@@ -302,7 +302,7 @@ class Agent:
         memory = decision.memory
         names = [_name(a) for a in decision.actions if not isinstance(a, QUIET)]
         routine = names == ["renew"] and decision.reason == "renew the Lease"
-        carried = before.grants.by_grants is not memory.grants.by_grants
+        carried = before.extensions.by_extensions is not memory.extensions.by_extensions
         if before.phase is not memory.phase or carried or (names and not routine):
             fields: dict[str, Any] = {"phase": memory.phase.value, "term": memory.hold.held_term}
             if names:
@@ -344,12 +344,12 @@ class Agent:
                 self._let_go()
             case Announce(kind, reason, message):
                 self._calls.announce(kind, reason, message)
-            case AskGrants():
-                self._grants.ask(action)
-            case AnswerGrant(request, granted, reason):
+            case AskExtensions():
+                self._extensions.ask(action)
+            case AnswerExtension(request, granted, reason):
                 if not granted:
-                    self._log("warning", "grant", reason, holder=request.holder.pod, term=request.term)
-                self._grants.answered(request, granted, reason, self.world.own_volume.uuid)
+                    self._log("warning", "extension", reason, holder=request.holder.pod, term=request.term)
+                self._extensions.answered(request, granted, reason, self.world.own_volume.uuid)
             case Checkpoint():
                 self._upkeep.checkpoint()
             case ChangeSlots(make, drop):

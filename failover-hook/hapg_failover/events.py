@@ -12,7 +12,7 @@ from hapg_protocol.model import LeaseObject, Pod, VolumeState
 
 from .adapters.ports import Heartbeat, Hello
 from .core.state.connections import Greeting
-from .core.state.extensions import GrantAnswer, GrantRequest
+from .core.state.extensions import ExtensionAnswer, ExtensionRequest
 from .core.state.observation import Slot
 from .core.state.recovery import Recovery
 from .core.state.results import OpResult, PutResult, RecordCheck
@@ -172,16 +172,16 @@ class ConfigurationTried:
 
 @dataclass(frozen=True)
 class PeerAsked:
-    """A peer that holds the Lease asks for a grant."""
+    """A peer that holds the Lease asks for an extension."""
 
-    request: GrantRequest
+    request: ExtensionRequest
 
 
 @dataclass(frozen=True)
 class PeerAnswered:
     """A peer's answer to our own request."""
 
-    answer: GrantAnswer
+    answer: ExtensionAnswer
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Carries requests for grants between the peers and the deciding thread."""
+"""Carries requests for extensions between the peers and the deciding thread."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import partial
 
 from .adapters.ports import Logger, PeerAnswer, PeerError, Peers, Runtime
-from .core.state.actions import AskGrants
-from .core.state.extensions import GrantAnswer, GrantRequest
+from .core.state.actions import AskExtensions
+from .core.state.extensions import ExtensionAnswer, ExtensionRequest
 from .events import Event, PeerAnswered, PeerAsked
 
 LIMIT_S = 0.6
 
 
-class Grants:
+class LeaseExtensions:
     """Both directions: what we ask the peers, and what they ask us."""
 
     def __init__(self, runtime: Runtime, peers: Peers, report: Callable[[Event], None], log: Logger) -> None:
@@ -24,32 +24,32 @@ class Grants:
         self._report = report
         self._changed = runtime.condition()
         self._under_way: set[str] = set()
-        self._waiting: set[GrantRequest] = set()
-        self._answers: dict[GrantRequest, PeerAnswer] = {}
+        self._waiting: set[ExtensionRequest] = set()
+        self._answers: dict[ExtensionRequest, PeerAnswer] = {}
 
-    def ask(self, action: AskGrants) -> None:
+    def ask(self, action: AskExtensions) -> None:
         """Ask each of the members; one that hasn't answered the last request yet isn't asked again."""
         for volume, address in action.targets:
             with self._changed:
                 if volume in self._under_way:
                     continue
                 self._under_way.add(volume)
-            self._runtime.spawn("grant", partial(self._ask_one, action.request, volume, address))
+            self._runtime.spawn("extension", partial(self._ask_one, action.request, volume, address))
 
-    def _ask_one(self, request: GrantRequest, volume: str, address: str) -> None:
+    def _ask_one(self, request: ExtensionRequest, volume: str, address: str) -> None:
         sent_at = self._runtime.now()
         try:
             answer = self._peers.ask(request, address, LIMIT_S)
         except PeerError as error:
-            self._log("warning", "grant", f"no answer from {address}: {error}", term=request.term)
+            self._log("warning", "extension", f"no answer from {address}: {error}", term=request.term)
             return
         finally:
             with self._changed:
                 self._under_way.discard(volume)
-        granted = GrantAnswer(answer.volume, request.term, request.serial, answer.granted, answer.reason, sent_at)
+        granted = ExtensionAnswer(answer.volume, request.term, request.serial, answer.granted, answer.reason, sent_at)
         self._report(PeerAnswered(granted))
 
-    def asked_by_peer(self, request: GrantRequest) -> PeerAnswer | None:
+    def asked_by_peer(self, request: ExtensionRequest) -> PeerAnswer | None:
         """Have the deciding thread decide on a peer's request; None if it doesn't in time."""
         end = self._runtime.now() + LIMIT_S
         with self._changed:
@@ -61,7 +61,7 @@ class Grants:
             self._waiting.discard(request)
             return self._answers.pop(request, None)
 
-    def answered(self, request: GrantRequest, granted: bool, reason: str, volume: str | None) -> None:
+    def answered(self, request: ExtensionRequest, granted: bool, reason: str, volume: str | None) -> None:
         """The deciding thread's answer to a peer's request."""
         with self._changed:
             if request in self._waiting and volume is not None:

@@ -93,7 +93,7 @@ _TIMING = {
     "fenceSeconds": "fence",
     "clockRatio": "clock_ratio",
     "restartInPlaceSeconds": "restart",
-    "grantSeconds": "grant",
+    "extensionSeconds": "extension",
     "recoveryStallSeconds": "stall",
     "cleanHoldSeconds": "hold",
     "unreadySeconds": "unready",

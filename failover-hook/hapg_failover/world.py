@@ -14,7 +14,7 @@ from .core import volumes
 from .core.state import lease_view, streaming
 from .core.state.actions import Op
 from .core.state.connections import ANSWERED, Greeting
-from .core.state.extensions import GrantAnswer, GrantRequest
+from .core.state.extensions import ExtensionAnswer, ExtensionRequest
 from .core.state.lease_view import LeaseView
 from .core.state.memory import Memory
 from .core.state.observation import Observation, Slot
@@ -80,8 +80,8 @@ class World:
     puts: list[PutResult] = field(default_factory=list)
     ops: list[OpResult] = field(default_factory=list)
     checked: RecordCheck | None = None
-    asked: list[GrantRequest] = field(default_factory=list)
-    granted: list[GrantAnswer] = field(default_factory=list)
+    asked: list[ExtensionRequest] = field(default_factory=list)
+    granted: list[ExtensionAnswer] = field(default_factory=list)
     hello: Hello | None = None
     heartbeat: Heartbeat | None = None
     down_at: float = 0.0
@@ -220,11 +220,11 @@ class World:
             return v
         return replace(v, state=VolumeState.DAMAGED, uuid=None, reason=volumes.copy_in_words(v.made_for, v.claim))
 
-    def _take_asked(self) -> tuple[GrantRequest, ...]:
+    def _take_asked(self) -> tuple[ExtensionRequest, ...]:
         asked, self.asked = tuple(self.asked), []
         return asked
 
-    def _take_granted(self) -> tuple[GrantAnswer, ...]:
+    def _take_granted(self) -> tuple[ExtensionAnswer, ...]:
         granted, self.granted = tuple(self.granted), []
         return granted
 

@@ -1,4 +1,4 @@
-"""The Lease, deadlines and grants of two or three members, in discrete time, without a network to speak of.
+"""The Lease, deadlines and lease extensions of two or three members, in discrete time, without a network to speak of.
 
 Nothing but the supervisor's kill ever has to happen in time: an agent may act late or never, a call may be answered late or never,
 or be carried out long after it was given up, as long as it is on the Lease's present version. So every cut of a link, one way or
@@ -29,14 +29,14 @@ PHASES = 3
 
 @dataclass(frozen=True)
 class Times:
-    """All in ticks: docs/protocol.md, section 1. patience: what a claimer waits after its last grant."""
+    """All in ticks: docs/protocol.md, section 1. patience: what a claimer waits after its last promise."""
 
     lease: int = 2
     fence: int = 1
     ttl: int = 4
     call: int = 1
     overdue: int = 2
-    grant: int = 1
+    extension: int = 1
     patience: int = 3
 
 
@@ -50,14 +50,14 @@ class Rules:
     only_answers_promote: bool = True
     promoted_in_time: bool = True
     released_when_dead: bool = True
-    grants_waited_out: bool = True
-    grants_from_asking: bool = True
-    grants_of_all: bool = True
+    extensions_waited_out: bool = True
+    extensions_from_asking: bool = True
+    extensions_of_all: bool = True
     compare_and_swap: bool = True
 
 
 class Peer(NamedTuple):
-    """What a holder knows of one peer's grants: ages of the request and of the answer on their way, and of the grant in hand."""
+    """What a holder knows of one peer's promises: ages of the request and of the answer on their way, and of the promise in hand."""
 
     asked: int = NEVER
     answer: int = NEVER
@@ -70,7 +70,7 @@ class Member(NamedTuple):
     left: until the deadline, of a server that writes; current: what it has read of the Lease is still so; age: since it first
     read that; seen: whose the Lease was; won: since the sending of a claim that has succeeded; call, fresh, status, since: its
     write under way, whether that is on the present version, how it stands, since its sending; stray: a write that was given
-    up and may still arrive; promised: since its last grant; peers: in the order of the ring.
+    up and may still arrive; promised: since its last promise; peers: in the order of the ring.
     """
 
     slow: bool
@@ -107,15 +107,15 @@ class Timed:
         *,
         times: Times | None = None,
         rules: Rules | None = None,
-        grants: bool = True,
+        extensions: bool = True,
         slow: tuple[int, ...] = (),
         faults: int | None = None,
     ) -> None:
-        """grants: the holder may go on by its peers' promises; slow: the members whose clocks are; faults: how many there may be."""
+        """extensions: the holder may go on by its peers' promises; slow: the members whose clocks are; faults: how many there may be."""
         self.count = members
         self.times = times or Times()
         self.rules = rules or Rules()
-        self.grants = grants
+        self.extensions = extensions
         self._slow = slow
         self._endless = faults is None
         self._kinds = PHASES * ((faults or 0) + 1)
@@ -161,7 +161,7 @@ class Timed:
             m = m._replace(age=0, promised=self.times.patience)
         if m.role != WRITING:
             m = m._replace(left=0, peers=(Peer(),) * (self.count - 1))
-        if not self.grants:
+        if not self.extensions:
             m = m._replace(promised=self.times.patience)
         if m.call == NOTHING:
             m = m._replace(fresh=False, status=UNDER_WAY, since=0)
@@ -232,7 +232,7 @@ class Timed:
                 else:
                     changed, owner = tuple(self._touch(n) for n in numbers), self.count if lease == RELEASE else i
                 yield f"{i} {label}", self._pack(owner, spent, (*changed[:i], after, *changed[i + 1 :])), fault
-            if self.grants and self._members[number].role == WRITING:
+            if self.extensions and self._members[number].role == WRITING:
                 yield from self._granted(holder, kind, numbers, i)
 
     def _granted(self, holder: int, kind: int, numbers: tuple[int, ...], i: int) -> Iterator[tuple[str, int, bool]]:
@@ -279,7 +279,7 @@ class Timed:
         t = self.times
         if m.role == WRITING and m.left <= -t.fence and self.rules.deadline:
             return NEVER
-        peers = tuple(Peer(*(_older(age, t.grant + 1) for age in peer)) for peer in m.peers)
+        peers = tuple(Peer(*(_older(age, t.extension + 1) for age in peer)) for peer in m.peers)
         return self._number(
             m._replace(
                 left=max(m.left - 1, -t.fence),
@@ -326,12 +326,12 @@ class Timed:
         if dead and m.seen == MINE and idle and m.won == NEVER:
             yield "sends a release", _sends(m, RELEASE), NOTHING, False
         free = m.seen in (MINE, FREE)
-        may = free or (m.age >= t.ttl and (m.promised >= t.patience or not self.rules.grants_waited_out))
+        may = free or (m.age >= t.ttl and (m.promised >= t.patience or not self.rules.extensions_waited_out))
         if m.role == SEALED and idle and m.won == NEVER and m.seen != UNKNOWN and may:
             yield "sends a claim", _sends(m, CLAIM), NOTHING, False
         if m.won != NEVER:
             yield self._promotes(m)
-        if m.role == WRITING and self.grants:
+        if m.role == WRITING and self.extensions:
             yield from self._asks(m)
 
     def _read(self, m: Member, lease: int) -> Iterator[Step]:
@@ -353,19 +353,19 @@ class Timed:
         return "is PROMOTED", m._replace(role=WRITING, left=max(left, 0), won=NEVER), NOTHING, False
 
     def _asks(self, m: Member) -> Iterator[Step]:
-        """Grants: the requests, the answers that arrive, and what they are worth."""
+        """Lease extensions: the requests, the answers that arrive, and what they are worth."""
         t = self.times
         for place, peer in enumerate(m.peers):
             if peer.asked != 0:
-                yield "asks for a grant", _with_peer(m, place, peer._replace(asked=0)), NOTHING, False
+                yield "asks for an extension", _with_peer(m, place, peer._replace(asked=0)), NOTHING, False
             if peer.answer != NEVER:
-                age = peer.answer if self.rules.grants_from_asking else 0
+                age = peer.answer if self.rules.extensions_from_asking else 0
                 best = age if peer.granted == NEVER else min(age, peer.granted)
-                yield "has a grant", _with_peer(m, place, Peer(peer.asked, NEVER, best)), NOTHING, False
-        ages = [peer.granted if peer.granted != NEVER else t.grant + 1 for peer in m.peers]
-        worst = max(ages) if self.rules.grants_of_all else min(ages)
-        if t.grant - worst > m.left and worst <= t.grant:
-            yield "goes on by grants", m._replace(left=t.grant - worst), NOTHING, False
+                yield "has an extension", _with_peer(m, place, Peer(peer.asked, NEVER, best)), NOTHING, False
+        ages = [peer.granted if peer.granted != NEVER else t.extension + 1 for peer in m.peers]
+        worst = max(ages) if self.rules.extensions_of_all else min(ages)
+        if t.extension - worst > m.left and worst <= t.extension:
+            yield "goes on by extensions", m._replace(left=t.extension - worst), NOTHING, False
 
     def _answers(self, m: Member, lease: int) -> Iterator[Step]:
         """The answer to a call arrives, or the call is given up."""

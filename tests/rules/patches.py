@@ -42,7 +42,7 @@ from hapg_failover.core.state import lease_view
 from hapg_failover.core.state.actions import LetGo, Order, Rewind, Seal
 from hapg_failover.core.state.connections import ANSWERED
 from hapg_failover.core.state.decision import Decision, Step
-from hapg_failover.core.state.extensions import GrantRequest
+from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
@@ -446,7 +446,7 @@ def _granted_though(words: str) -> Mutant:
     def leave_out(patch: pytest.MonkeyPatch) -> None:
         against = lease_extension._reason_against
 
-        def generous(step: Step, request: GrantRequest) -> str | None:
+        def generous(step: Step, request: ExtensionRequest) -> str | None:
             reason = against(step, request)
             return None if reason is not None and words in reason else reason
 
@@ -459,7 +459,7 @@ unread_claims_granted = _granted_though("we don't follow")
 older_terms_granted = _granted_though("we know term")
 overdue_leases_granted = _granted_though("we can read the Lease")
 repeated_requests_granted = _granted_though("is not newer than")
-start_promises_nothing = _seen_as(lambda o, m: (o, changed(m, promised_until=m.grants.promised_until or 0.0)))
+start_promises_nothing = _seen_as(lambda o, m: (o, changed(m, promised_until=m.extensions.promised_until or 0.0)))
 
 
 def only_followers_grant(patch: pytest.MonkeyPatch) -> None:
@@ -477,7 +477,7 @@ def claims_that_may_succeed_grant(patch: pytest.MonkeyPatch) -> None:
 
 def written_members_never_forgotten(patch: pytest.MonkeyPatch) -> None:
     def ever(self: Step) -> set[str]:
-        return {*self.m.grants.claimants, *(x.volume for x in self.state.members)} if self.state is not None else set()
+        return {*self.m.extensions.claimants, *(x.volume for x in self.state.members)} if self.state is not None else set()
 
     patch.setattr(Step, "claimants", property(ever))
 
@@ -655,7 +655,7 @@ any_version_told = _constant(volume, "_VERSION", re.compile(".*", re.DOTALL))
 def restored_leases_granted(patch: pytest.MonkeyPatch) -> None:
     against = lease_extension._reason_against
 
-    def lenient(step: Step, request: GrantRequest) -> str | None:
+    def lenient(step: Step, request: ExtensionRequest) -> str | None:
         reason = against(step, request)
         return None if reason is not None and "gone back" in reason else reason
 

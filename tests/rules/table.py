@@ -12,12 +12,12 @@ import pytest
 
 from tests.simulation import (
     mutants,
-    mutants_grants,
+    mutants_extensions,
     mutants_restore,
     mutants_servers,
     mutants_sync,
     scenarios,
-    scenarios_grants,
+    scenarios_extensions,
     scenarios_restore,
     scenarios_servers,
     scenarios_starved,
@@ -395,14 +395,19 @@ PARTS = (
         Witness(FORMER + "test_it_does_not_once_its_successor_has_written"),
     ),
     Part(
-        "8", "every member has granted", mutants_grants.any_grant_is_enough, Simulated(scenarios_grants.one_replica_sees_the_api, TWO_WRITE)
+        "8",
+        "every member has granted",
+        mutants_extensions.any_grant_is_enough,
+        Simulated(scenarios_extensions.one_replica_sees_the_api, TWO_WRITE),
     ),
-    Part("8", "a promise is kept", mutants_grants.promises_are_forgotten, Simulated(scenarios_grants.blind_for_a_moment, TWO_WRITE)),
+    Part(
+        "8", "a promise is kept", mutants_extensions.promises_are_forgotten, Simulated(scenarios_extensions.blind_for_a_moment, TWO_WRITE)
+    ),
     Part(
         "8",
-        "a grant counts from the sending of the question",
-        mutants_grants.counted_from_the_answer,
-        Simulated(scenarios_grants.granted_and_back, TWO_WRITE),
+        "an extension counts from the sending of the question",
+        mutants_extensions.counted_from_the_answer,
+        Simulated(scenarios_extensions.granted_and_back, TWO_WRITE),
     ),
     Part(
         "8",
@@ -459,7 +464,7 @@ PARTS = (
     ),
     Part(
         "8",
-        "a changed password fails no grant",
+        "a changed password fails no extension",
         patches.one_key,
         Witness(UNIT + "test_peers.py::test_a_password_that_others_do_not_have_yet_stops_no_grant"),
     ),
@@ -640,7 +645,7 @@ PARTS = (
         Witness("tests/chart/test_objects.py::test_the_role_alone_leads_to_the_primary_and_readiness_to_all"),
     ),
     Part("12", "a holder whose time is up loses its own", patches.time_never_up, Witness(DECIDE, "its holder's time is up")),
-    Part("12", "not while it goes on by grants", patches.sealed_despite_a_promise, Witness(DECIDE, "it goes on by our promise")),
+    Part("12", "not while it goes on by extensions", patches.sealed_despite_a_promise, Witness(DECIDE, "it goes on by our promise")),
     Part("12", "nor just before another label", patches.routes_held_back, Witness(DECIDE, "it has been up")),
     Part(
         "12",

@@ -20,7 +20,7 @@ from hapg_failover.adapters.ports import (
     StandbyNames,
     SupervisorEvent,
 )
-from hapg_failover.core.state.extensions import GrantRequest
+from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.state.observation import Slot
 from hapg_failover.core.state.results import PutOutcome
 from hapg_failover.core.unreplicated_wal import TailRequest
@@ -342,7 +342,7 @@ class Peers:
             raise NotNow("the peer has no answer")
         return answer[0]
 
-    def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
+    def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
         return self._ask(address, timeout, lambda peer: peer.real.asked_by_peer(request))
 
     def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:

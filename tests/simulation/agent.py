@@ -209,7 +209,7 @@ class Agent:
             self.world.note(self.member, f"{decision.memory.phase.value}: {decision.reason}")
 
     def _log(self, level: str, event: str, reason: str = "", **fields: object) -> None:
-        if event in ("operation", "put", "grant") or level == "warning":
+        if event in ("operation", "put", "extension") or level == "warning":
             details = " ".join(f"{name}={value}" for name, value in fields.items() if name != "seconds")
             self.world.note(self.member, f"{event} {details} {reason}".rstrip())
 

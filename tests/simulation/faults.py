@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 READ_ANEW_S = 90.0
 BULK = 1 << 30
-SHORT_TIMES = Timing(ttl=4.0, lease=3.1, renew=1.0, call=1.0, overdue=2.1, grant=1.1)
+SHORT_TIMES = Timing(ttl=4.0, lease=3.1, renew=1.0, call=1.0, overdue=2.1, extension=1.1)
 LOWER_LEASE = Timing(lease=3.6, renew=1.2)
-LONG_TIMES = Timing(ttl=15.0, lease=13.4, renew=4.0, call=3.0, overdue=8.0, grant=5.0)
+LONG_TIMES = Timing(ttl=15.0, lease=13.4, renew=4.0, call=3.0, overdue=8.0, extension=5.0)
 
 
 def _for_a_while(world: World, what: str, flags: list[bool], member: int, seconds: float) -> None:

@@ -44,7 +44,7 @@ def test_the_primary_writes_the_lease_anew_and_goes_on(scenario: Scenario, seed:
     assert lease is not None
     assert (lease.state.holder.uid, lease.state.term) == (world.uids[member], term + 1)
     assert (member, "LeaseRolledBack") in world.announced
-    assert not world.agent[member].memory.grants.by_grants
+    assert not world.agent[member].memory.extensions.by_extensions
     goes_on(world)
 
 

@@ -12,7 +12,7 @@ from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import Adapters, Agent
-from hapg_failover.core.state.extensions import GrantRequest
+from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.unreplicated_wal import TailRequest
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
@@ -84,7 +84,7 @@ class InProcess:
                 return pod.agent
         raise PeerError(f"nobody is at {address}")
 
-    def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
+    def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
         answer = self._at(address).asked_by_peer(request)
         if answer is None:
             raise PeerError("no answer")

@@ -3,9 +3,10 @@
 There is a key of each of the release's passwords. Where one password is changed, pods have it at different times, up to a minute or so
 apart; the other key remains the same for all of them.
 
-POST /grant, a JSON object of core.state.extensions.GrantRequest; the answer is one of {volume, granted, reason}. POST /tail, one of
-core.unreplicated_wal.TailRequest; the answer is WAL, or 409 if there is none to be had. `X-Ha-Postgres-Mac` is the
-HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer passes for a new one. An
+POST /lease-extension, a JSON object of core.state.extensions.ExtensionRequest; the answer is one of {volume, granted, reason}.
+POST /wal, one of core.unreplicated_wal.WalRequest; the answer is WAL, or 409 if there is none to be had.
+
+`X-Ha-Postgres-Mac` is the HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer passes for a new one. An
 answer that can't be verified, or that comes too late, is no answer. Anything unsigned is neither parsed nor kept.
 """
 
@@ -24,7 +25,7 @@ from http import HTTPStatus
 from hapg_protocol.json_fields import Fields
 from hapg_protocol.model import Holder
 
-from ..core.state.extensions import GrantRequest
+from ..core.state.extensions import ExtensionRequest
 from ..core.unreplicated_wal import AT_ONCE, TailRequest
 from ..credentials.secret_entries import Passwords
 from .ports import NotNow, PeerAnswer, PeerError
@@ -35,7 +36,7 @@ _MAC = "X-Ha-Postgres-Mac"
 _LONGEST_BODY = 4096
 _LONGEST_ANSWER = 16384
 _CHUNK = 65536
-_LABELS = {"/grant": b"request", "/tail": b"tail"}
+_LABELS = {"/lease-extension": b"request", "/tail": b"tail"}
 """What is signed along with the body of a request: one isn't good for another path."""
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
@@ -62,19 +63,19 @@ def _sign(key: bytes, *parts: bytes) -> str:
     return hmac.new(key, b"\n".join(parts), hashlib.sha256).hexdigest()
 
 
-def encode(request: GrantRequest) -> bytes:
+def encode(request: ExtensionRequest) -> bytes:
     """Return the body of a request."""
     holder = {"pod": request.holder.pod, "uid": request.holder.uid}
     return json.dumps({"holder": holder, "term": request.term, "serial": request.serial, "seconds": request.seconds}).encode()
 
 
-def decode(body: bytes) -> GrantRequest:
+def decode(body: bytes) -> ExtensionRequest:
     """Return the request in a body. Raise ValueError, with the field's name."""
     fields = Fields.parse(body.decode("utf-8", "replace"), "request")
     holder = fields.object("holder")
     if holder is None:
         raise ValueError("request.holder: missing")
-    return GrantRequest(
+    return ExtensionRequest(
         Holder(holder.text("pod"), holder.text("uid")), fields.integer("term"), fields.integer("serial"), fields.seconds("seconds")
     )
 
@@ -98,9 +99,9 @@ class PeerClient:
         self._keys = keys
         self._port = port
 
-    def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
+    def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
         """Ask the agent at `address`; all of it takes at most `timeout` seconds, however the answer is spread. Raise PeerError."""
-        text = self._post("/grant", encode(request), address, timeout, _LONGEST_ANSWER)
+        text = self._post("/lease-extension", encode(request), address, timeout, _LONGEST_ANSWER)
         try:
             fields = Fields.parse(text.decode("utf-8", "replace"), "answer")
             return PeerAnswer(fields.text("volume"), fields.flag("granted"), fields.text("reason"))
@@ -175,7 +176,7 @@ class PeerServer:
         self,
         port: int,
         keys: Keys,
-        ask: Callable[[GrantRequest], PeerAnswer | None],
+        ask: Callable[[ExtensionRequest], PeerAnswer | None],
         tail: Callable[[TailRequest], bytes | None],
     ) -> None:
         """port: 0 for any; ask: may take a while, returns None if there is no answer in time; tail: returns WAL, None if the peer can't
@@ -222,7 +223,7 @@ class PeerServer:
             return Response(HTTPStatus.CONFLICT)
         return _signed(data, "application/octet-stream", mac, key)
 
-    def _decided(self, request: GrantRequest, mac: bytes, key: bytes) -> Response:
+    def _decided(self, request: ExtensionRequest, mac: bytes, key: bytes) -> Response:
         answer = self._ask(request)
         if answer is None:
             return Response(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch, VolumeState
 
-from ..core.state.extensions import GrantRequest
+from ..core.state.extensions import ExtensionRequest
 from ..core.state.observation import Slot
 from ..core.unreplicated_wal import TailRequest
 from ..credentials.roles import Role
@@ -464,8 +464,8 @@ class PeerAnswer:
 class Peers(Protocol):
     """The other members' agents."""
 
-    def ask(self, request: GrantRequest, address: str, timeout: float) -> PeerAnswer:
-        """Ask the agent at `address` for a grant; all of it takes at most `timeout` seconds. Raise PeerError."""
+    def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
+        """Ask the agent at `address` for an extension; all of it takes at most `timeout` seconds. Raise PeerError."""
 
     def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:
         """Return WAL of the dead server whose agent is at `address`, b'' if there is no more. Raise PeerError."""

@@ -141,7 +141,7 @@ def _others_could_report_since(step: Step, s: LeaseState) -> float:
     o, m = step.o, step.m
     if s.release is not None or o.lease is None:
         return m.reporting.reported_at
-    return max(m.reporting.reported_at, m.grants.promised_until or 0.0, o.lease.first_seen + o.timing.seal_after(s.ttl_s))
+    return max(m.reporting.reported_at, m.extensions.promised_until or 0.0, o.lease.first_seen + o.timing.seal_after(s.ttl_s))
 
 
 def resume(step: Step) -> None:

@@ -55,9 +55,9 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     step = Step(observation, memory)
     if memory.reads.first_version is None and observation.lease is not None:
         step.keep(replace(step.m.reads, first_version=observation.lease.version))
-    if memory.grants.promised_until is None:
+    if memory.extensions.promised_until is None:
         # an agent before us may have promised something a moment ago
-        step.keep(replace(step.m.grants, promised_until=observation.now + observation.timing.promise(observation.timing.grant)))
+        step.keep(replace(step.m.extensions, promised_until=observation.now + observation.timing.promise(observation.timing.extension)))
     if observation.deleting and memory.upstream.leaving_since is None:
         step.keep(replace(step.m.upstream, leaving_since=observation.now))
     if observation.put is not None:
@@ -181,7 +181,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
             step.because("the Lease is renewed")
         case PutKind.CLAIM:
             if step.m.phase is Phase.CLAIMING and o.now < put.sent_at + lease and o.server == "standby" and step.supervised:
-                step.keep(replace(step.m.grants, granted_at=(), by_grants=False, serial=0))
+                step.keep(replace(step.m.extensions, granted_at=(), by_extensions=False, serial=0))
                 _hold(step, put)
                 promotion.promote(step, put.state)
             else:
@@ -307,7 +307,7 @@ def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float)
 
     A primary whose last write of the Lease was acknowledged has little to do before the next one is due: it writes it in between when
     members have come or gone. A replica that follows has nothing to do while it hears of renewals. What happens is reported to both.
-    Else there are retries and requests for grants to make, and at each age of another's Lease something else from then on.
+    Else there are retries and requests for extensions to make, and at each age of another's Lease something else from then on.
     """
     if m.succession.handover is not None:
         return HAND_OVER_TURN_S

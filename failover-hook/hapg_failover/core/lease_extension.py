@@ -1,13 +1,16 @@
-"""Grants: the primary goes on while the API is away, because every member has promised not to claim (docs/protocol.md, rule 8).
+"""Lease extensions: the primary goes on while the API is away, because every eligible replica has promised not to claim
+(docs/protocol.md, rule 8).
 
-Why it is safe. A grant is a promise of the very member that would claim: it won't before its own `promised_until`, which is later than the
-holder's deadline by the fence and the clocks' ratio. The holder goes on only as long as *every* volume that may be in the member list has
-granted, so whoever may claim has promised. Whether its server follows, starts or is down makes no difference to that. So a member that
-doesn't follow yet promises too, once it has read that the Lease is the asker's: without that a new primary whose first renewals aren't
-answered would end, and the next one meet the same, for those that aren't back yet are members. While its claim is under way it promises
-nothing, unless it has read a later version than the claim was sent on: that claim is refused when it comes. One that knows a newer term has
-seen the end of this one and refuses, and so does one that itself sees the Lease overdue, for it is about to seal. An agent that restarts
-forgets its promise; it waits as if it had just given one.
+Why it is safe. An extension is the promise of a replica that might claim. It won't claim before its own `promised_until`, which is later
+than the holder's deadline by the fence and the clocks' ratio. The holder goes on only while *every* volume that the Lease may list has
+promised, so everyone who may claim has promised. Whether a replica's server follows, starts or is down makes no difference.
+
+- A replica that doesn't follow yet promises too, once it has read that the Lease is the asker's. Otherwise a new primary whose first
+  renewals aren't answered would be fenced, and so would the next one: the replicas that aren't back yet are in the list.
+- A replica whose claim is under way promises nothing, unless it has read a later version than its claim was sent on: such a claim is
+  refused when it arrives.
+- A replica that knows a newer term has seen the end of this one, and refuses. So does one that sees the Lease overdue: it is about to seal.
+- An agent that restarts forgets its promise, and waits as if it had just given one.
 """
 
 from __future__ import annotations
@@ -16,11 +19,11 @@ from dataclasses import replace
 
 from hapg_protocol.model import Member
 
-from .state.actions import Announce, AnswerGrant, AskGrants, Op
+from .state.actions import Announce, AnswerExtension, AskExtensions, Op
 from .state.decision import Step, busy
-from .state.extensions import GrantAnswer, GrantRequest
+from .state.extensions import ExtensionAnswer, ExtensionRequest
 from .state.phases import Phase
-from .timing import ASK_EVERY_S, LONGEST_GRANT_S
+from .timing import ASK_EVERY_S, LONGEST_EXTENSION_S
 
 HOLDING = (Phase.PROMOTING, Phase.PRIMARY, Phase.STOPPING)
 NOT_YET_FOLLOWING = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase.DOWN)
@@ -31,23 +34,23 @@ def remember_written(step: Step, members: tuple[Member, ...]) -> None:
 
     Once one is, no write on an earlier version can succeed any more, so only those on the present one count.
     """
-    earlier = step.m.grants.claimants if step.m.grants.written_on == step.version else ()
-    step.keep(replace(step.m.grants, claimants=tuple(sorted({*earlier, *(x.volume for x in members)})), written_on=step.version))
+    earlier = step.m.extensions.claimants if step.m.extensions.written_on == step.version else ()
+    step.keep(replace(step.m.extensions, claimants=tuple(sorted({*earlier, *(x.volume for x in members)})), written_on=step.version))
 
 
-def take(step: Step, answers: tuple[GrantAnswer, ...]) -> None:
+def take(step: Step, answers: tuple[ExtensionAnswer, ...]) -> None:
     """Take the members' answers, and move the deadline if all of them have granted."""
     m = step.m
     if m.hold.held_term is None:
         return
-    grants = dict(m.grants.granted_at)
+    extensions = dict(m.extensions.granted_at)
     for answer in answers:
         if answer.granted and answer.term == m.hold.held_term:
-            grants[answer.volume] = max(answer.sent_at, grants.get(answer.volume, answer.sent_at))
-    step.keep(replace(step.m.grants, granted_at=tuple(sorted(grants.items()))))
+            extensions[answer.volume] = max(answer.sent_at, extensions.get(answer.volume, answer.sent_at))
+    step.keep(replace(step.m.extensions, granted_at=tuple(sorted(extensions.items()))))
     until = step.granted_until
     if until is not None and step.holds and step.m.phase in HOLDING and until > step.lease_until:
-        step.keep(replace(step.m.grants, by_grants=True))
+        step.keep(replace(step.m.extensions, by_extensions=True))
         step.fence(True)
         step.because("the API is away; all members have granted that we go on")
     refusals = [f"{a.volume}: {a.reason}" for a in answers if not a.granted]
@@ -59,23 +62,23 @@ def ask(step: Step) -> None:
     """Ask every member, if our last write of the Lease was answered so long ago that one renewal must have failed."""
     o, m, s = step.o, step.m, step.state
     volumes = step.claimants
-    seconds = o.timing.usable_grant(m.hold.recorded_ttl)
-    early = o.now - m.hold.renewed_at < o.timing.ask_after or o.now - m.grants.asked_at < ASK_EVERY_S
+    seconds = o.timing.usable_extension(m.hold.recorded_ttl)
+    early = o.now - m.hold.renewed_at < o.timing.ask_after or o.now - m.extensions.asked_at < ASK_EVERY_S
     if s is None or m.hold.held_term is None or not volumes or early or seconds <= 0.0:
         return
     by_volume = {p.report.volume: p for p in o.pods if p.report is not None and p.report.volume is not None}
     by_name = {p.name: p for p in o.pods}
     found = {v: by_volume.get(v) or next((by_name.get(x.pod) for x in s.members if x.volume == v), None) for v in volumes}
     targets = tuple(sorted((v, p.ip) for v, p in found.items() if p is not None and p.ip is not None))
-    step.keep(replace(step.m.grants, asked_at=o.now, serial=m.grants.serial + 1))
-    step.actions.append(AskGrants(GrantRequest(o.me, m.hold.held_term, m.grants.serial + 1, seconds), targets))
+    step.keep(replace(step.m.extensions, asked_at=o.now, serial=m.extensions.serial + 1))
+    step.actions.append(AskExtensions(ExtensionRequest(o.me, m.hold.held_term, m.extensions.serial + 1, seconds), targets))
 
 
 def ended(step: Step) -> None:
-    """The Lease was written again: say for how long grants have carried us."""
+    """The Lease was written again: say for how long extensions have carried us."""
     o, m = step.o, step.m
-    if m.grants.by_grants:
-        step.keep(replace(step.m.grants, by_grants=False))
+    if m.extensions.by_extensions:
+        step.keep(replace(step.m.extensions, by_extensions=False))
         text = (
             f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; the server went on because all members had granted it"
         )
@@ -88,24 +91,24 @@ def answer_all(step: Step) -> None:
         _answer(step, request)
 
 
-def _answer(step: Step, request: GrantRequest) -> None:
+def _answer(step: Step, request: ExtensionRequest) -> None:
     """Promise not to claim, or say why not."""
     trouble = _reason_against(step, request)
     if trouble is None:
         until = step.o.now + step.o.timing.promise(request.seconds)
         step.keep(
             replace(
-                step.m.grants,
-                promised_until=max(until, step.m.grants.promised_until or 0.0),
+                step.m.extensions,
+                promised_until=max(until, step.m.extensions.promised_until or 0.0),
                 heard=(request.term, request.serial),
             )
         )
-    step.actions.append(AnswerGrant(request, trouble is None, trouble or "we don't claim before that"))
+    step.actions.append(AnswerExtension(request, trouble is None, trouble or "we don't claim before that"))
 
 
-def _reason_against(step: Step, request: GrantRequest) -> str | None:
+def _reason_against(step: Step, request: ExtensionRequest) -> str | None:
     o, m, s = step.o, step.m, step.state
-    if not 0.0 < request.seconds <= LONGEST_GRANT_S:
+    if not 0.0 < request.seconds <= LONGEST_EXTENSION_S:
         return f"{request.seconds:g} s is no time that can be granted"
     if not _follows(step) and not _stands_by(step, request):
         return f"we don't follow: {m.phase.value}"
@@ -113,8 +116,8 @@ def _reason_against(step: Step, request: GrantRequest) -> str | None:
         return f"we know term {step.term}, newer than {request.term}"
     if s is not None and s.term == request.term and (s.holder != request.holder or s.release is not None):
         return f"term {s.term} is {s.holder.identity}'s" + (", released" if s.release is not None else "")
-    if (request.term, request.serial) <= m.grants.heard:
-        return f"request {request.serial} is not newer than {m.grants.heard[1]}"
+    if (request.term, request.serial) <= m.extensions.heard:
+        return f"request {request.serial} is not newer than {m.extensions.heard[1]}"
     if o.lease is not None and o.lease.instead is not None and (gone := o.now - (o.lease.missing_since or o.now)) >= o.timing.overdue:
         return f"the Lease has gone back in the API, and nobody has written it anew for {gone:.1f} s"
     if o.lease is not None and step.age >= o.timing.overdue and o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
@@ -126,7 +129,7 @@ def _follows(step: Step) -> bool:
     return step.m.phase is Phase.FOLLOW and not busy(step, Op.SEAL, Op.START, Op.STOP)
 
 
-def _stands_by(step: Step, request: GrantRequest) -> bool:
+def _stands_by(step: Step, request: ExtensionRequest) -> bool:
     """Tell whether we don't follow yet, but have read that the Lease is the asker's, after the version that a claim of ours was sent on."""
     m, s = step.m, step.state
     stands_by = m.phase in NOT_YET_FOLLOWING or (m.phase is Phase.CLAIMING and m.writes.put_on != step.version)
@@ -135,7 +138,7 @@ def _stands_by(step: Step, request: GrantRequest) -> bool:
 
 def waits(step: Step) -> str | None:
     """Return why a promise keeps us from claiming, None if none does (rule 4C)."""
-    until = step.m.grants.promised_until
+    until = step.m.extensions.promised_until
     if until is None or step.o.now >= until:
         return None
     return f"we have promised not to claim for another {until - step.o.now:.1f} s"

@@ -299,7 +299,7 @@ def _leave(step: Step, s: LeaseState | None) -> None:
 def _seal_at(step: Step, s: LeaseState) -> float:
     """Return how old the Lease is, in seconds, when nothing is lost by sealing: its holder is dead, and by our own promise as well."""
     o, m = step.o, step.m
-    promised = m.grants.promised_until - o.lease.first_seen if m.grants.promised_until is not None and o.lease is not None else 0.0
+    promised = m.extensions.promised_until - o.lease.first_seen if m.extensions.promised_until is not None and o.lease is not None else 0.0
     return max(o.timing.seal_after(s.ttl_s), promised)
 
 

@@ -27,7 +27,7 @@ BOOTSTRAP_PATIENCE_S = 30.0  # until an Event says which volumes the first serve
 # The primary's Lease
 RETRY_PUT_S = 0.3  # between two writes
 ASK_EVERY_S = 0.4  # between two requests to the peers for an extension (rule 8)
-LONGEST_GRANT_S = 600.0  # a longer extension is refused, whoever asks for it
+LONGEST_EXTENSION_S = 600.0  # a longer extension is refused, whoever asks for it
 SEEN_S = 5.0  # a look at who streams that is older tells nothing
 DROP_AFTER_S = 30.0  # until a replica that doesn't stream is no member any more
 
@@ -114,7 +114,7 @@ class Timing:
     ttl: what a claimer waits since it saw the Lease change last; lease: the holder's usable part, from the send of its last
     acknowledged write; renew: from send to send; call: total limit of an API call; overdue: of a Lease this old
     no replica promises anything; fence: the supervisor's loop plus the kill; restart: how long a dead primary's restart is waited for;
-    grant: how long a member's promise not to claim lets the holder go on, from the send of the request for it; stall: how long a server
+    extension: how long a member's promise not to claim lets the holder go on, from the send of the request for it; stall: how long a server
     that starts, recovers or is promoted may make no progress before it counts as failed; hold: how long those that lack WAL of a primary
     that was shut down wait for a member that has it; unready: how long a replica that doesn't follow any more stays ready.
     """
@@ -127,7 +127,7 @@ class Timing:
     fence: float = 0.7
     clock_ratio: float = 0.05
     restart: float = 3.0
-    grant: float = 1.6
+    extension: float = 1.6
     stall: float = 60.0
     hold: float = 300.0
     unready: float = 30.0
@@ -150,10 +150,10 @@ class Timing:
                 f"overdueSeconds must lie between renewSeconds and ttlSeconds: {self.overdue:g} is not between "
                 f"{self.renew:g} and {self.ttl:g}"
             )
-        if not self.overdue + self.grant * (1 + self.clock_ratio) + self.fence <= self.ttl:
+        if not self.overdue + self.extension * (1 + self.clock_ratio) + self.fence <= self.ttl:
             found.append(
-                f"overdueSeconds + grantSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise delays no "
-                f"failover: {self.overdue:g} + {self.grant:g} * {1 + self.clock_ratio:g} + {self.fence:g} exceeds {self.ttl:g}"
+                f"overdueSeconds + extensionSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise "
+                f"failover: {self.overdue:g} + {self.extension:g} * {1 + self.clock_ratio:g} + {self.fence:g} exceeds {self.ttl:g}"
             )
         return found
 
@@ -174,9 +174,9 @@ class Timing:
         bound = (recorded_ttl - self.fence) / (1 + self.clock_ratio)
         return self.lease if self.ttl <= recorded_ttl else min(self.lease, bound - 0.05)
 
-    def usable_grant(self, recorded_ttl: float) -> float:
-        """Return how long a grant is good for: an agent that forgets a promise waits for `recorded_ttl` all the same."""
-        return min(self.grant, (recorded_ttl - self.overdue - self.fence) / (1 + self.clock_ratio))
+    def usable_extension(self, recorded_ttl: float) -> float:
+        """Return how long an extension is good for: an agent that forgets a promise waits for `recorded_ttl` all the same."""
+        return min(self.extension, (recorded_ttl - self.overdue - self.fence) / (1 + self.clock_ratio))
 
     def promise(self, seconds: float) -> float:
         """Return how long the member that grants `seconds` doesn't claim, on its own clock."""
@@ -184,7 +184,7 @@ class Timing:
 
     @property
     def ask_after(self) -> float:
-        """How long after the send of its last acknowledged write the holder begins to ask for grants: one renewal has failed."""
+        """How long after the send of its last acknowledged write the holder begins to ask for extensions: one renewal has failed."""
         return self.renew + self.call
 
     @property

@@ -23,8 +23,8 @@ from hapg_failover.adapters.ports import PeerAnswer, PeerError
 from hapg_failover.adapters.probes import Answers, Probes
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.actions import AnswerGrant, AskGrants, PutLease, WriteDeadline
-from hapg_failover.core.state.extensions import GrantAnswer, GrantRequest
+from hapg_failover.core.state.actions import AnswerExtension, AskExtensions, PutLease, WriteDeadline
+from hapg_failover.core.state.extensions import ExtensionAnswer, ExtensionRequest
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
@@ -32,7 +32,7 @@ from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import PutOutcome, PutResult
 from hapg_failover.core.unreplicated_wal import TailRequest
 from hapg_failover.events import Event, PeerAnswered, PeerAsked, VolumeFacts
-from hapg_failover.lease_extensions import LIMIT_S, Grants
+from hapg_failover.lease_extensions import LIMIT_S, LeaseExtensions
 from hapg_protocol.model import Holder, Pod
 from tests.memories import changed
 
@@ -42,10 +42,10 @@ IDLE = 200
 CROWDED_S = 1.0
 READY = 1.0, 2  # timeoutSeconds and failureThreshold of the chart's readiness probe
 LIVE = 5.0, 6  # and of its liveness probe
-GRANT = LIMIT_S, 3  # a grant lasts for three more requests after the one it answers
+GRANT = LIMIT_S, 3  # an extension lasts for three more requests after the one it answers
 KEY = peer_key("secret")
-REQUEST = GrantRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
-POST = b"POST /grant HTTP/1.1\r\nContent-Length: "
+REQUEST = ExtensionRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
+POST = b"POST /lease-extension HTTP/1.1\r\nContent-Length: "
 LARGE = "figures " * (1 << 19)
 
 
@@ -192,9 +192,9 @@ def test_probes_are_answered_within_their_timeouts(crowd: Callable[[int], Crowd]
 
 @pytest.mark.parametrize("kind", CROWDS)
 def test_a_peer_is_answered_and_nobody_else_is_heard(crowd: Callable[[int], Crowd], kind: str) -> None:
-    heard: list[GrantRequest] = []
+    heard: list[ExtensionRequest] = []
 
-    def ask(request: GrantRequest) -> PeerAnswer:
+    def ask(request: ExtensionRequest) -> PeerAnswer:
         heard.append(request)
         return PeerAnswer("v1", True, "fine")
 
@@ -241,7 +241,7 @@ def test_the_oldest_gives_its_place_to_the_next(monkeypatch: pytest.MonkeyPatch)
 def test_nothing_is_parsed_of_a_request_that_is_not_signed(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[bytes] = []
 
-    def note(body: bytes) -> GrantRequest:
+    def note(body: bytes) -> ExtensionRequest:
         parsed.append(body)
         return decode(body)
 
@@ -250,7 +250,7 @@ def test_nothing_is_parsed_of_a_request_that_is_not_signed(monkeypatch: pytest.M
     server.start()
     for mac in ("", "0" * 64, "ä" * 32, "x" * 4000):
         connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
-        connection.request("POST", "/grant", encode(REQUEST), {"X-Ha-Postgres-Mac": mac.encode("latin-1").decode("latin-1")})
+        connection.request("POST", "/lease-extension", encode(REQUEST), {"X-Ha-Postgres-Mac": mac.encode("latin-1").decode("latin-1")})
         assert connection.getresponse().status == 403
         connection.close()
     assert parsed == []
@@ -262,7 +262,7 @@ def test_nothing_is_parsed_of_a_request_that_is_not_signed(monkeypatch: pytest.M
 def test_no_more_requests_wait_for_a_decision_than_there_are_threads_for() -> None:
     go_on, begun = threading.Event(), threading.Semaphore(0)
 
-    def ask(request: GrantRequest) -> PeerAnswer:
+    def ask(request: ExtensionRequest) -> PeerAnswer:
         begun.release()
         go_on.wait(20)
         return PeerAnswer("v1", True, "fine")
@@ -336,18 +336,18 @@ VOLUME = VolumeFacts(SAID.state, "v0", "system", 5)
 
 
 class Member:
-    """The deciding thread of an agent: real decisions, and real requests for grants. `observe` says what it sees of the rest."""
+    """The deciding thread of an agent: real decisions, and real requests for extensions. `observe` says what it sees of the rest."""
 
     def __init__(self, memory: Memory, observe: Callable[[float], Observation], volume: str) -> None:
         self.memory = memory
-        self.asked: list[GrantRequest] = []
-        self.granted: list[GrantAnswer] = []
+        self.asked: list[ExtensionRequest] = []
+        self.granted: list[ExtensionAnswer] = []
         self.deadline = 0.0
         self._observe = observe
         self._volume = volume
         self._put: tuple[float, PutLease] | None = None
         self._lock = threading.Lock()
-        self.grants: Grants | None = None
+        self.extensions: LeaseExtensions | None = None
 
     def report(self, event: Event) -> None:
         with self._lock:
@@ -368,13 +368,13 @@ class Member:
             self._put = None
         decision = decide(replace(self._observe(now), now=now, asked=asked, granted=granted, put=put), self.memory)
         self.memory = decision.memory
-        assert self.grants is not None
+        assert self.extensions is not None
         for action in decision.actions:
             match action:
-                case AskGrants():
-                    self.grants.ask(action)
-                case AnswerGrant(request, is_granted, reason):
-                    self.grants.answered(request, is_granted, reason, self._volume)
+                case AskExtensions():
+                    self.extensions.ask(action)
+                case AnswerExtension(request, is_granted, reason):
+                    self.extensions.answered(request, is_granted, reason, self._volume)
                 case WriteDeadline(deadline):
                     self.deadline = deadline or 0.0
                 case PutLease():
@@ -395,8 +395,8 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
 
     replica = Member(changed(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
     log: Any = lambda *_, **__: None  # noqa: E731
-    replica.grants = Grants(Threads(), PeerClient(lambda: (KEY,), 0), replica.report, log)
-    server = PeerServer(0, lambda: (KEY,), replica.grants.asked_by_peer, no_tail)
+    replica.extensions = LeaseExtensions(Threads(), PeerClient(lambda: (KEY,), 0), replica.report, log)
+    server = PeerServer(0, lambda: (KEY,), replica.extensions.asked_by_peer, no_tail)
     port = server.port
     if is_crowded:
         server.start()
@@ -410,7 +410,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
 
     memory = changed(PRIMARY, renewed_at=last, put_at=last, claimants=("v0",), promised_until=0.0, label_at=begun, phase_since=last)
     primary = Member(memory, of_primary, "v1")
-    primary.grants = Grants(Threads(), PeerClient(lambda: (KEY,), port), primary.report, log)
+    primary.extensions = LeaseExtensions(Threads(), PeerClient(lambda: (KEY,), port), primary.report, log)
     primary.deadline = last + 4.7
     ended = threading.Event()
 
@@ -425,6 +425,6 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
         time.sleep(0.02)
     ended.set()
     deciding.join(10)
-    assert primary.memory.grants.by_grants is is_crowded
+    assert primary.memory.extensions.by_extensions is is_crowded
     assert (primary.memory.phase is Phase.PRIMARY and boottime() < primary.deadline) is is_crowded
-    assert primary.memory.grants.serial > 0
+    assert primary.memory.extensions.serial > 0

@@ -1,4 +1,4 @@
-"""Grants: what the holder asks and makes of the answers, what a member promises and how it keeps that."""
+"""Lease extensions: what the holder asks and makes of the answers, what a member promises and how it keeps that."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.actions import Announce, AnswerGrant, AskGrants, Op, PutKind, WriteDeadline
+from hapg_failover.core.state.actions import Announce, AnswerExtension, AskExtensions, Op, PutKind, WriteDeadline
 from hapg_failover.core.state.decision import Decision
-from hapg_failover.core.state.extensions import GrantAnswer, GrantRequest
+from hapg_failover.core.state.extensions import ExtensionAnswer, ExtensionRequest
 from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
@@ -30,24 +30,24 @@ CUT = changed(PRIMARY, renewed_at=NOW - 3.3, put_at=NOW - 0.1, put=PutKind.RENEW
 ALONE = seen(server="primary", lease=lease(OURS, age=3.3), pods=PODS, term_in_force=5)
 
 
-def grant(volume: str, sent: float = 0.1, term: int = 5, granted: bool = True) -> GrantAnswer:
-    return GrantAnswer(volume, term, 1, granted, "because", NOW - sent)
+def extension(volume: str, sent: float = 0.1, term: int = 5, granted: bool = True) -> ExtensionAnswer:
+    return ExtensionAnswer(volume, term, 1, granted, "because", NOW - sent)
 
 
 def deadlines(decision: Decision) -> list[float | None]:
     return [a.deadline for a in decision.actions if isinstance(a, WriteDeadline)]
 
 
-def asked(decision: Decision) -> list[AskGrants]:
-    return [a for a in decision.actions if isinstance(a, AskGrants)]
+def asked(decision: Decision) -> list[AskExtensions]:
+    return [a for a in decision.actions if isinstance(a, AskExtensions)]
 
 
 def test_after_one_failed_renewal_every_member_is_asked() -> None:
     decision = decide(ALONE, CUT)
     [action] = asked(decision)
     assert action.targets == (("v0", "10.0.0.1"), ("v2", "10.0.0.3"))
-    assert action.request == GrantRequest(seen().me, 5, 1, 1.6)
-    assert decision.memory.grants.asked_at == NOW
+    assert action.request == ExtensionRequest(seen().me, 5, 1, 1.6)
+    assert decision.memory.extensions.asked_at == NOW
 
 
 @pytest.mark.parametrize(
@@ -70,79 +70,83 @@ def test_a_volume_whose_pod_is_unknown_cannot_grant() -> None:
     assert action.targets == (("v0", "10.0.0.1"),)
 
 
-def test_grants_of_all_move_the_deadline_from_the_earliest_question() -> None:
+def test_extensions_of_all_move_the_deadline_from_the_earliest_question() -> None:
     m = changed(CUT, renewed_at=NOW - 4.5, asked_at=NOW)
-    decision = decide(replace(ALONE, granted=(grant("v0", 0.3), grant("v2", 0.1))), m)
+    decision = decide(replace(ALONE, granted=(extension("v0", 0.3), extension("v2", 0.1))), m)
     assert deadlines(decision) == [NOW - 0.3 + 1.6]
-    assert decision.memory.grants.by_grants
+    assert decision.memory.extensions.by_extensions
 
 
 @pytest.mark.parametrize(
     ("answers", "m"),
     [
-        ((grant("v0"),), CUT),
-        ((grant("v0"), grant("v2", granted=False)), CUT),
-        ((grant("v0"), grant("v2", term=4)), CUT),
-        ((grant("v0"), grant("v2")), changed(CUT, claimants=("v2", "v3"), written_on="40")),
-        ((grant("v0", 1.7), grant("v2", 1.7)), changed(CUT, renewed_at=NOW - 4.0)),
+        ((extension("v0"),), CUT),
+        ((extension("v0"), extension("v2", granted=False)), CUT),
+        ((extension("v0"), extension("v2", term=4)), CUT),
+        ((extension("v0"), extension("v2")), changed(CUT, claimants=("v2", "v3"), written_on="40")),
+        ((extension("v0", 1.7), extension("v2", 1.7)), changed(CUT, renewed_at=NOW - 4.0)),
     ],
-    ids=["one is silent", "one refuses", "one speaks of another term", "one more may be in the list", "the grants are over already"],
+    ids=["one is silent", "one refuses", "one speaks of another term", "one more may be in the list", "the extensions are over already"],
 )
-def test_the_deadline_stays(answers: tuple[GrantAnswer, ...], m: Memory) -> None:
+def test_the_deadline_stays(answers: tuple[ExtensionAnswer, ...], m: Memory) -> None:
     assert deadlines(decide(replace(ALONE, granted=answers), changed(m, asked_at=NOW))) == []
 
 
 def test_what_was_written_on_an_earlier_version_names_nobody_any_more() -> None:
     m = changed(CUT, renewed_at=NOW - 4.5, asked_at=NOW, claimants=("v2", "v3"), written_on="39")
-    assert deadlines(decide(replace(ALONE, granted=(grant("v0"), grant("v2"))), m)) == [NOW - 0.1 + 1.6]
+    assert deadlines(decide(replace(ALONE, granted=(extension("v0"), extension("v2"))), m)) == [NOW - 0.1 + 1.6]
 
 
 def test_what_is_written_is_remembered_with_the_version_it_is_written_on() -> None:
     due = changed(CUT, put=None, put_at=NOW - 2.5, renewed_at=NOW - 2.5, claimants=("v3",))
     first = decide(ALONE, changed(due, written_on="39")).memory
-    assert (first.grants.claimants, first.grants.written_on) == (("v0", "v2"), "40")
-    assert decide(ALONE, changed(due, written_on="40")).memory.grants.claimants == ("v0", "v2", "v3")
+    assert (first.extensions.claimants, first.extensions.written_on) == (("v0", "v2"), "40")
+    assert decide(ALONE, changed(due, written_on="40")).memory.extensions.claimants == ("v0", "v2", "v3")
 
 
 def test_a_primary_that_is_being_promoted_asks_and_goes_on_too() -> None:
     promoting = changed(CUT, phase=Phase.PROMOTING, op=Op.PROMOTE)
     o = replace(ALONE, server="standby")
     assert len(asked(decide(o, promoting))) == 1
-    answers = (grant("v0", 0.3), grant("v2", 0.1))
+    answers = (extension("v0", 0.3), extension("v2", 0.1))
     m = changed(promoting, renewed_at=NOW - 4.5, asked_at=NOW)
     assert deadlines(decide(replace(o, granted=answers), m)) == [NOW - 0.3 + 1.6]
 
 
-def test_grants_of_an_earlier_turn_count_too() -> None:
+def test_extensions_of_an_earlier_turn_count_too() -> None:
     m = changed(CUT, renewed_at=NOW - 4.5, asked_at=NOW, granted_at=(("v0", NOW - 0.5),))
-    assert deadlines(decide(replace(ALONE, granted=(grant("v2", 0.1),)), m)) == [NOW - 0.5 + 1.6]
+    assert deadlines(decide(replace(ALONE, granted=(extension("v2", 0.1),)), m)) == [NOW - 0.5 + 1.6]
 
 
 def test_a_renewal_ends_it_with_an_event() -> None:
     done = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.1, OURS, "41")
-    decision = decide(replace(ALONE, put=done), changed(CUT, by_grants=True, asked_at=NOW, granted_at=(("v0", NOW), ("v2", NOW))))
-    assert not decision.memory.grants.by_grants
+    decision = decide(replace(ALONE, put=done), changed(CUT, by_extensions=True, asked_at=NOW, granted_at=(("v0", NOW), ("v2", NOW))))
+    assert not decision.memory.extensions.by_extensions
     assert [a.reason for a in decision.actions if isinstance(a, Announce)] == ["LeaseExtendedByPeers"]
     assert deadlines(decision) == [NOW - 0.1 + 4.7]
 
 
-def test_a_claim_forgets_the_grants_of_earlier_terms() -> None:
+def test_a_claim_forgets_the_extensions_of_earlier_terms() -> None:
     from .test_decide import CLAIMING, claimed
 
-    decision = decide(seen(put=claimed()), changed(CLAIMING, granted_at=(("v0", NOW),), serial=7, by_grants=True))
-    assert (decision.memory.grants.granted_at, decision.memory.grants.serial, decision.memory.grants.by_grants) == ((), 0, False)
+    decision = decide(seen(put=claimed()), changed(CLAIMING, granted_at=(("v0", NOW),), serial=7, by_extensions=True))
+    assert (decision.memory.extensions.granted_at, decision.memory.extensions.serial, decision.memory.extensions.by_extensions) == (
+        (),
+        0,
+        False,
+    )
 
 
-REQUEST = GrantRequest(OTHER, 5, 3, 1.6)
+REQUEST = ExtensionRequest(OTHER, 5, 3, 1.6)
 AWAY = lease(HELD, age=9.0, read=9.0)
 RESTORED = replace(AWAY, missing_since=NOW - 3.5, instead=LeaseObject("7", replace(HELD, term=4)))
 
 
-def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
+def test_a_follower_extensions_while_it_cannot_read_the_lease() -> None:
     decision = decide(seen(lease=AWAY, asked=(REQUEST,)), changed(FOLLOWING, promised_until=0.0, read_at=NOW))
-    assert decision.actions[-1] == AnswerGrant(REQUEST, True, "we don't claim before that")
-    assert decision.memory.grants.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
-    assert decision.memory.grants.heard == (5, 3)
+    assert decision.actions[-1] == AnswerExtension(REQUEST, True, "we don't claim before that")
+    assert decision.memory.extensions.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
+    assert decision.memory.extensions.heard == (5, 3)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +181,9 @@ def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
         "for ever",
     ],
 )
-def test_a_member_refuses(o: Observation, m: Memory, request_: GrantRequest, words: str) -> None:
+def test_a_member_refuses(o: Observation, m: Memory, request_: ExtensionRequest, words: str) -> None:
     decision = decide(replace(o, asked=(request_,)), m)
-    [answer] = [a for a in decision.actions if isinstance(a, AnswerGrant)]
+    [answer] = [a for a in decision.actions if isinstance(a, AnswerExtension)]
     assert not answer.granted
     assert words in answer.reason
 
@@ -203,10 +207,10 @@ def test_a_member_refuses(o: Observation, m: Memory, request_: GrantRequest, wor
         "it has claimed too late",
     ],
 )
-def test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim(o: Observation, m: Memory) -> None:
+def test_a_member_that_is_not_back_yet_extensions_once_it_has_read_the_claim(o: Observation, m: Memory) -> None:
     decision = decide(replace(o, asked=(REQUEST,)), changed(m, read_at=NOW))
-    assert AnswerGrant(REQUEST, True, "we don't claim before that") in decision.actions
-    assert decision.memory.grants.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
+    assert AnswerExtension(REQUEST, True, "we don't claim before that") in decision.actions
+    assert decision.memory.extensions.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
 
 
 def test_a_promise_is_kept_although_the_lease_has_run_out() -> None:
@@ -220,4 +224,4 @@ def test_a_promise_is_kept_although_the_lease_has_run_out() -> None:
 
 def test_a_new_agent_waits_as_if_it_had_just_promised() -> None:
     decision = decide(seen(), remembered(Phase.BOOT, promised_until=None))
-    assert decision.memory.grants.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
+    assert decision.memory.extensions.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)

@@ -13,13 +13,13 @@ import pytest
 from hapg_failover.adapters import peers
 from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode, peer_key
 from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError
-from hapg_failover.core.state.extensions import GrantRequest
+from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.unreplicated_wal import TailRequest
 from hapg_failover.credentials.secret_entries import Passwords
 from hapg_protocol.model import Holder
 
 KEY = peer_key("secret")
-REQUEST = GrantRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
+REQUEST = ExtensionRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
 LIMIT = 5.0
 
 
@@ -35,10 +35,10 @@ class Desk:
     """Answers as it is told to."""
 
     def __init__(self) -> None:
-        self.heard: list[GrantRequest] = []
+        self.heard: list[ExtensionRequest] = []
         self.answer: PeerAnswer | None = PeerAnswer("v1", True, "fine")
 
-    def ask(self, request: GrantRequest) -> PeerAnswer | None:
+    def ask(self, request: ExtensionRequest) -> PeerAnswer | None:
         self.heard.append(request)
         return self.answer
 
@@ -121,7 +121,12 @@ def raw(port: int, path: str, body: bytes, **headers: str) -> int:
 
 @pytest.mark.parametrize(
     ("path", "body", "status"),
-    [("/other", b"{}", 400), ("/grant", b"x" * 5000, 400), ("/grant", encode(REQUEST), 403), ("/grant", b"", 403)],
+    [
+        ("/other", b"{}", 400),
+        ("/lease-extension", b"x" * 5000, 400),
+        ("/lease-extension", encode(REQUEST), 403),
+        ("/lease-extension", b"", 403),
+    ],
     ids=["another path", "too long", "not signed", "empty"],
 )
 def test_what_is_no_request_of_ours_is_refused(desk: Desk, port: int, path: str, body: bytes, status: int) -> None:
@@ -133,7 +138,7 @@ def test_a_signed_body_must_be_a_request(desk: Desk, port: int) -> None:
 
     body = json.dumps({"term": 1}).encode()
     mac = hmac.new(KEY, b"\n".join((b"request", body)), hashlib.sha256).hexdigest()
-    assert raw(port, "/grant", body, **{"X-Ha-Postgres-Mac": mac}) == 400
+    assert raw(port, "/lease-extension", body, **{"X-Ha-Postgres-Mac": mac}) == 400
     assert desk.heard == []
 
 
@@ -161,7 +166,7 @@ def test_a_peer_that_has_nothing_to_give_says_so() -> None:
         PeerClient(keys, given(no_tail)).tail(TailRequest(7, 3, 0), "127.0.0.1", LIMIT)
 
 
-def test_the_signature_of_a_request_for_a_grant_gives_no_wal() -> None:
+def test_the_signature_of_a_request_for_an_extension_gives_no_wal() -> None:
     body = peers.encode_tail(TailRequest(7, 3, 0))
     mac = hmac.new(KEY, b"\n".join((b"request", body)), hashlib.sha256).hexdigest()
     connection = HTTPConnection("127.0.0.1", given(lambda request: b"wal"), timeout=LIMIT)

@@ -45,7 +45,7 @@ GOOD: dict[str, Any] = {
         "clockRatio": 0.05,
         "maxLagBytes": 1073741824,
         "restartInPlaceSeconds": 3.0,
-        "grantSeconds": 1.6,
+        "extensionSeconds": 1.6,
     },
     "terminationGracePeriodSeconds": 120,
 }

@@ -18,8 +18,8 @@ def test_the_defaults_hold_together() -> None:
         (Timing(ttl=10.0, lease=9.3, fence=0.7, clock_ratio=0.0), "9.3 * 1 + 0.7 is not less than 10"),
         (Timing(call=1.5), "2 + 2 * 1.5 exceeds 4.7"),
         (Timing(overdue=2.0), "2 is not between 2 and 6"),
-        (Timing(overdue=6.0, grant=-1.0), "6 is not between 2 and 6"),
-        (Timing(grant=1.8), "3.5 + 1.8 * 1.05 + 0.7 exceeds 6"),
+        (Timing(overdue=6.0, extension=-1.0), "6 is not between 2 and 6"),
+        (Timing(extension=1.8), "3.5 + 1.8 * 1.05 + 0.7 exceeds 6"),
     ],
 )
 def test_a_broken_inequality_is_said_in_words(timing: Timing, words: str) -> None:
@@ -53,9 +53,9 @@ def test_a_longer_ttl_is_not_used_before_it_is_recorded(recorded: float) -> None
 @pytest.mark.parametrize("recorded", [4.5, 5.5, 6.0, 9.0])
 def test_a_forgotten_promise_is_over_before_an_agent_that_restarts_may_claim(recorded: float) -> None:
     timing = Timing()
-    grant = timing.usable_grant(recorded)
-    assert timing.overdue + timing.promise(grant) <= max(recorded, timing.ttl) + 1e-9
-    assert grant <= timing.grant
+    extension = timing.usable_extension(recorded)
+    assert timing.overdue + timing.promise(extension) <= max(recorded, timing.ttl) + 1e-9
+    assert extension <= timing.extension
 
 
 def test_the_protocols_times_fit_each_other_and_the_default_values() -> None:

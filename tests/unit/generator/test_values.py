@@ -88,7 +88,7 @@ def test_the_shipped_times_keep_the_protocols_inequalities() -> None:
         fence=failover["fenceSeconds"],
         clock_ratio=failover["clockRatio"],
         restart=failover["restartInPlaceSeconds"],
-        grant=failover["grantSeconds"],
+        extension=failover["extensionSeconds"],
         stall=failover["recoveryStallSeconds"],
         hold=failover["cleanHoldSeconds"],
         unready=failover["unreadySeconds"],

@@ -10,7 +10,7 @@ from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseState, PositionReport
 
 from ..write_quorum import OFF, Setting
-from .extensions import GrantRequest
+from .extensions import ExtensionRequest
 
 
 class Op(Enum):
@@ -251,18 +251,18 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class AskGrants:
-    """Ask members for grants. targets: (volume, address)."""
+class AskExtensions:
+    """Ask members for extensions. targets: (volume, address)."""
 
-    request: GrantRequest
+    request: ExtensionRequest
     targets: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class AnswerGrant:
+class AnswerExtension:
     """Answer a holder's request, with the reason in words."""
 
-    request: GrantRequest
+    request: ExtensionRequest
     granted: bool
     reason: str
 
@@ -302,8 +302,8 @@ Action = (
     | Kill
     | LetGo
     | Exit
-    | AskGrants
-    | AnswerGrant
+    | AskExtensions
+    | AnswerExtension
     | Checkpoint
     | ChangeSlots
     | Announce

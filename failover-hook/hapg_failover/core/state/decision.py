@@ -396,19 +396,19 @@ class Step:
     def claimants(self) -> frozenset[str]:
         """The volumes that may be in the member list: as last read, and as written since on the version that was read."""
         s, m = self.state, self.m
-        written = m.grants.claimants if m.grants.written_on == self.version else ()
+        written = m.extensions.claimants if m.extensions.written_on == self.version else ()
         return frozenset(written) | frozenset(x.volume for x in (s.members if s is not None else ()))
 
     @property
     def granted_until(self) -> float | None:
         """Boot time up to which all that may claim have promised not to; None if one of them hasn't (rule 8)."""
-        sent, claimants = dict(self.m.grants.granted_at), self.claimants
+        sent, claimants = dict(self.m.extensions.granted_at), self.claimants
         if not claimants or not claimants <= sent.keys():
             return None
-        return min(sent[volume] for volume in claimants) + self.o.timing.usable_grant(self.m.hold.recorded_ttl)
+        return min(sent[volume] for volume in claimants) + self.o.timing.usable_extension(self.m.hold.recorded_ttl)
 
     def fence(self, members: bool) -> None:
-        """Write the deadline that follows from the last acknowledged write and from grants; none if nobody else may claim."""
+        """Write the deadline that follows from the last acknowledged write and from extensions; none if nobody else may claim."""
         m = self.m
         assert m.hold.held_term is not None
         deadline = max(self.lease_until, self.granted_until or 0.0) if members else None

@@ -8,7 +8,7 @@ from hapg_protocol.model import Holder
 
 
 @dataclass(frozen=True)
-class GrantRequest:
+class ExtensionRequest:
     """The holder asks a member not to claim for a while, because it can't renew (docs/protocol.md, rule 8).
 
     serial grows with each request of a term; seconds: how long the holder goes on, from the send of this request.
@@ -21,7 +21,7 @@ class GrantRequest:
 
 
 @dataclass(frozen=True)
-class GrantAnswer:
+class ExtensionAnswer:
     """What the member with that volume said to request `serial` of `term`. sent_at: boot time of the holder before it asked."""
 
     volume: str

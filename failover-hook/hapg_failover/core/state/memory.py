@@ -198,11 +198,11 @@ class StorageState:
 
 
 @dataclass(frozen=True)
-class Grants:
+class Extensions:
     """What peers let us do, and what we let them (rule 8).
 
-    granted_at: (volume, boot time before it was asked) of the members' latest grants under held_term; claimants: volumes that our writes
-    on the version written_on named as members; asked_at, serial: of the last request for grants; by_grants: they are all that lets our
+    granted_at: (volume, boot time before it was asked) of the replicas' latest extensions under held_term; claimants: volumes that our
+    writes on the version written_on listed; asked_at, serial: of the last request for extensions; by_extensions: nothing else lets our
     server go on. promised_until: boot time before which we don't claim, None until the agent's first decision; heard: (term, serial) of
     the last request that was granted.
     """
@@ -212,7 +212,7 @@ class Grants:
     written_on: str = ""
     asked_at: float = 0.0
     serial: int = 0
-    by_grants: bool = False
+    by_extensions: bool = False
     promised_until: float | None = None
     heard: tuple[int, int] = (0, 0)
 
@@ -263,7 +263,7 @@ Part = (
     | Succession
     | Reign
     | StorageState
-    | Grants
+    | Extensions
     | SyncState
     | Telling
 )
@@ -291,7 +291,7 @@ class Memory:
     succession: Succession = Succession()
     reign: Reign = Reign()
     storage: StorageState = StorageState()
-    grants: Grants = Grants()
+    extensions: Extensions = Extensions()
     sync: SyncState = SyncState()
     telling: Telling = Telling()
 
@@ -322,8 +322,8 @@ class Memory:
                 return replace(self, reign=part)
             case StorageState():
                 return replace(self, storage=part)
-            case Grants():
-                return replace(self, grants=part)
+            case Extensions():
+                return replace(self, extensions=part)
             case SyncState():
                 return replace(self, sync=part)
             case Telling():

@@ -11,7 +11,7 @@ from ...pgdata.wal import SEGMENT_SIZE
 from ..timing import Timing
 from ..write_quorum import ASYNCHRONOUS, Policy
 from .connections import ANSWERED, Greeting
-from .extensions import GrantAnswer, GrantRequest
+from .extensions import ExtensionAnswer, ExtensionRequest
 from .lease_view import LeaseView
 from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
@@ -90,8 +90,8 @@ class Observation:
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
-    asked: tuple[GrantRequest, ...] = ()
-    granted: tuple[GrantAnswer, ...] = ()
+    asked: tuple[ExtensionRequest, ...] = ()
+    granted: tuple[ExtensionAnswer, ...] = ()
 
     @property
     def deleting(self) -> bool:

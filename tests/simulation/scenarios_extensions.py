@@ -1,4 +1,4 @@
-"""Directed scenarios of an API that is away, and of the grants that let the primary go on."""
+"""Directed scenarios of an API that is away, and of the lease extensions that let the primary go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of grants, one left out at a time."""
+"""The rules of lease extensions, one left out at a time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 from hapg_failover.core import candidacy, lease_extension, replica
 from hapg_failover.core.state.decision import Step
-from hapg_failover.core.state.extensions import GrantAnswer
+from hapg_failover.core.state.extensions import ExtensionAnswer
 
 
 def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
     """The holder goes on if one member has granted."""
 
     def until(self: Step) -> float | None:
-        return max((sent + self.o.timing.grant for _, sent in self.m.grants.granted_at), default=None)
+        return max((sent + self.o.timing.extension for _, sent in self.m.extensions.granted_at), default=None)
 
     patch.setattr(Step, "granted_until", property(until))
 
@@ -28,10 +28,10 @@ def promises_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def counted_from_the_answer(patch: pytest.MonkeyPatch) -> None:
-    """A grant is counted from when its answer is taken, and the answer may be old."""
+    """An extension is counted from when its answer is taken, and the answer may be old."""
     take = lease_extension.take
 
-    def late(step: Step, answers: tuple[GrantAnswer, ...]) -> None:
+    def late(step: Step, answers: tuple[ExtensionAnswer, ...]) -> None:
         take(step, tuple(replace(answer, sent_at=step.o.now + 1.6) for answer in answers))
 
     patch.setattr(lease_extension, "take", late)
