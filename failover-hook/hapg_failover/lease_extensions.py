@@ -28,7 +28,7 @@ class LeaseExtensions:
         self._answers: dict[ExtensionRequest, PeerAnswer] = {}
 
     def ask(self, action: AskExtensions) -> None:
-        """Ask each of the members; one that hasn't answered the last request yet isn't asked again."""
+        """Ask each of the eligible replicas; one that hasn't answered the last request yet isn't asked again."""
         for volume, address in action.targets:
             with self._changed:
                 if volume in self._under_way:

@@ -25,7 +25,7 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
         _metric("phase", "The member's phase: 1 for the present one.", _one("phase", (p.value for p in Phase), m.phase.value)),
         _metric("primary", "1 while this member's server is the primary.", {"": int(m.phase is Phase.PRIMARY)}),
         _metric("term", "The term of the Lease as last read.", {"": state.term if state else 0}),
-        _metric("members", "Replicas recorded in the Lease.", {"": len(state.members) if state else 0}),
+        _metric("eligible_replicas", "Eligible replicas: those that the Lease lists.", {"": len(state.eligible) if state else 0}),
         _metric("lease_age_seconds", "Time since the Lease was seen to change.", {"": f"{now - lease.first_seen if lease else 0:.3f}"}),
         _metric("lease_remaining_seconds", "How long the Lease lets our server write; 0 if it isn't ours.", {"": f"{held:.3f}"}),
         _metric(

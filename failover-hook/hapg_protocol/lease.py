@@ -1,7 +1,7 @@
 """The Lease as JSON: the annotation holds the whole state, the spec repeats what Kubernetes has fields for.
 
 Only the annotation is read back by agents: spec is for people and tools. A Lease whose annotation can't be read is an error and not
-an empty state, for an empty member list would mean 'no fence'. Its fields that this agent doesn't know are written back as they were read;
+an empty state, for an empty list of eligible replicas would mean 'no fence'. Its fields that this agent doesn't know are written back as they were read;
 those inside another field are replaced with it.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from .json_fields import Fields, dump, position_json
 from .lsn import format_lsn, parse_lsn
-from .model import Holder, LeaseObject, LeaseState, Member, Release, ReleaseCause, SyncRecord
+from .model import EligibleReplica, Holder, LeaseObject, LeaseState, Release, ReleaseCause, SyncRecord
 from .recovery import Progress
 
 ANNOTATION = "ha-postgres/state"
@@ -36,7 +36,7 @@ def encode(state: LeaseState) -> str:
             "volume": state.volume,
             "address": state.address,
             "timeline": state.timeline,
-            "members": [{"pod": member.pod, "volume": member.volume, "streaming": member.streaming} for member in state.members],
+            "eligibleReplicas": [{"pod": member.pod, "volume": member.volume, "streaming": member.streaming} for member in state.eligible],
             "release": None if release is None else _release_json(release),
             "position": position_json(state.position),
             "successor": state.successor,
@@ -82,7 +82,10 @@ def decode(text: str) -> LeaseState:
         volume=fields.optional_text("volume"),
         address=fields.optional_text("address"),
         timeline=fields.integer("timeline", 0),
-        members=tuple(Member(item.text("pod"), item.text("volume"), item.flag("streaming", True)) for item in fields.objects("members")),
+        eligible=tuple(
+            EligibleReplica(item.text("pod"), item.text("volume"), item.flag("streaming", True))
+            for item in fields.objects("eligibleReplicas")
+        ),
         release=None if release is None else _decode_release(release),
         position=fields.position("position"),
         successor=fields.optional_text("successor"),

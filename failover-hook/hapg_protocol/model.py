@@ -41,7 +41,7 @@ class Holder:
 
 
 @dataclass(frozen=True)
-class Member:
+class EligibleReplica:
     """A replica that may claim: its pod's name and the UUID of its volume. streaming: it streamed from the holder at the last look."""
 
     pod: str
@@ -117,7 +117,7 @@ class LeaseState:
     volume: str | None = None
     address: str | None = None
     timeline: int = 0
-    members: tuple[Member, ...] = ()
+    eligible: tuple[EligibleReplica, ...] = ()
     release: Release | None = None
     position: Position | None = None
     successor: str | None = None

@@ -21,7 +21,7 @@ from hapg_failover.adapters.kube.watch import Watcher
 from hapg_failover.adapters.ports import ApiError, Conflict, KubeApi, NotFound
 from hapg_protocol import position_report as report_codec
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseObject, LeaseState, Member, Pod, PodPatch, PositionReport, Release, VolumeState
+from hapg_protocol.model import EligibleReplica, Holder, LeaseObject, LeaseState, Pod, PodPatch, PositionReport, Release, VolumeState
 from tests.fakes.kube import FakeCluster
 
 LIMIT = 5.0
@@ -153,7 +153,7 @@ STATE = LeaseState(
     volume="11111111-2222-3333-4444-555555555555",
     address="10.244.1.7",
     timeline=4,
-    members=(Member("db-0", "v0"), Member("db-1", "v1")),
+    eligible=(EligibleReplica("db-0", "v0"), EligibleReplica("db-1", "v1")),
     release=Release('switched "over" – on request', True, Position(4, 0x16B374D848), "db-1", 1.5),
 )
 

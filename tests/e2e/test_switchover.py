@@ -48,7 +48,7 @@ def test_status_says_what_the_api_shows(release: Release) -> None:
     assert found["primary"] == lease["holder"]["pod"] == release.primary().name
     assert found["lease"]["term"] == lease["term"]
     assert found["lease"]["renewedSecondsAgo"] < lease["ttlSeconds"]
-    assert found["lease"]["members"] == sorted(member["pod"] for member in lease["members"])
+    assert found["lease"]["eligibleReplicas"] == sorted(replica["pod"] for replica in lease["eligibleReplicas"])
     assert {pod["name"]: (pod["role"], pod["node"], pod["ready"]) for pod in found["pods"]} == {
         pod.name: (pod.role, pod.node, True) for pod in release.pods()
     }

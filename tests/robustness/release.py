@@ -229,7 +229,7 @@ class Release:
 
     def members(self) -> list[str]:
         """The pods that the Lease lists as members, sorted; the primary that holds it isn't among them."""
-        return sorted(member["pod"] for member in self.lease()["members"])
+        return sorted(member["pod"] for member in self.lease()["eligibleReplicas"])
 
     def standby_mode(self) -> str:
         """What its agents are told of standbys: 'warm' or 'hot'."""

@@ -425,7 +425,7 @@ def former_holder_left_out(patch: pytest.MonkeyPatch) -> None:
     claim = election.claim
 
     def without(me: election.Candidate, address: str, lease: LeaseState, *rest: Any) -> LeaseState:
-        return replace(claim(me, address, lease, *rest), members=tuple(m for m in lease.members if m.volume != me.volume))
+        return replace(claim(me, address, lease, *rest), eligible=tuple(m for m in lease.eligible if m.volume != me.volume))
 
     patch.setattr(election, "claim", without)
 
@@ -437,7 +437,7 @@ former_holder_stays = _seen_as(lambda o, m: (o, changed(m, former=None)))
 
 
 def only_recorded_members_grant(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Step, "claimants", property(lambda self: {x.volume for x in self.state.members}))
+    patch.setattr(Step, "claimants", property(lambda self: {x.volume for x in self.state.eligible}))
 
 
 def _granted_though(words: str) -> Mutant:
@@ -477,7 +477,7 @@ def claims_that_may_succeed_grant(patch: pytest.MonkeyPatch) -> None:
 
 def written_members_never_forgotten(patch: pytest.MonkeyPatch) -> None:
     def ever(self: Step) -> set[str]:
-        return {*self.m.extensions.claimants, *(x.volume for x in self.state.members)} if self.state is not None else set()
+        return {*self.m.extensions.claimants, *(x.volume for x in self.state.eligible)} if self.state is not None else set()
 
     patch.setattr(Step, "claimants", property(ever))
 
@@ -731,7 +731,7 @@ def unknown_settings_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(container, "read_settings", lambda text: (settings.parse(text), ()))
 
 
-leaves_at_once = _constant(switchover, "_awaits_a_member", lambda step: False)
+leaves_at_once = _constant(switchover, "_awaits_a_replica", lambda step: False)
 numbers_are_kept = _constant(promotion, "nothing_begun", lambda step, term: None)
 backlog_unsaid = _constant(Step, "backlog", None)
 silent_while_apart = _constant(not_following, "attend", lambda step: None)

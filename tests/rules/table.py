@@ -866,7 +866,7 @@ PARTS = (
     ),
     Part(
         "9",
-        "a primary that leaves waits for a member that streams",
+        "a primary that leaves waits for an eligible replica that streams",
         patches.leaves_at_once,
         Witness(UNIT + "test_switchover.py::test_a_leaving_primary_waits_for_a_member", "another pod stays"),
     ),

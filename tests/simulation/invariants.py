@@ -114,9 +114,9 @@ class Invariants:
         if asked is not None and requests.force(asked).version == version:
             self._forced(agent, previous, state.term)
             return
-        volumes = {m.volume for m in previous.state.members} | {previous.state.volume}
+        volumes = {m.volume for m in previous.state.eligible} | {previous.state.volume}
         if world.volumes[agent.member].uuid not in volumes:
-            world.violation(f"member {agent.member} claimed though it is no member")
+            world.violation(f"member {agent.member} claimed though it is not eligible")
         said_here = [p.report for p in world.api.pods.values() if p.report and p.report.lease_version == version]
         reserved = previous.state.timeline
         ranked = [q.position for q in said_here if q.position is not None and q.volume in volumes and q.position.timeline <= reserved]

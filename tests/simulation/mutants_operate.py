@@ -10,7 +10,7 @@ import pytest
 from hapg_failover.core import election, forced_failover, switchover
 from hapg_failover.core.state.decision import Step
 from hapg_protocol import requests
-from hapg_protocol.model import LeaseState, Member, Pod
+from hapg_protocol.model import EligibleReplica, LeaseState, Pod
 
 from .mutants_servers import nobody_holds
 
@@ -37,11 +37,11 @@ def any_version_will_do(patch: pytest.MonkeyPatch) -> None:
 
 
 def strangers_may_be_forced(patch: pytest.MonkeyPatch) -> None:
-    """A Lease that has run out is free for one that is no member, too."""
+    """A Lease that has run out is free for one that is not eligible, too."""
     judge = forced_failover.judge
 
     def anyone(me: election.Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], **rest: Any) -> election.Verdict:
-        return judge(me, replace(lease, members=(*lease.members, Member(me.pod, me.volume))), version, pods, **rest)
+        return judge(me, replace(lease, eligible=(*lease.eligible, EligibleReplica(me.pod, me.volume))), version, pods, **rest)
 
     patch.setattr(forced_failover, "judge", anyone)
 

@@ -134,7 +134,7 @@ def status(world: World) -> list[str]:
         told = ["Lease: none"]
     else:
         release = "" if lease.release is None else f", released ({lease.release.reason})"
-        members = ", ".join(member.pod for member in lease.members) or "none"
+        members = ", ".join(member.pod for member in lease.eligible) or "none"
         sync = "" if lease.sync is None else f", synchronous: {lease.sync.k} of {len(lease.sync.volumes)}"
         told = [f"Lease: {lease.holder.pod}, term {lease.term}, timeline {lease.timeline}, members: {members}{sync}{release}"]
     for member, server in enumerate(world.server):

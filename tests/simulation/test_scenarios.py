@@ -48,7 +48,7 @@ def test_a_deleted_pod_hands_over_without_a_loss(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_replicas_that_lag_as_under_load_are_members_and_are_handed_over_to(seed: int) -> None:
     world = scenarios.handed_over_under_load(seed)
-    assert [line for line in world.log if "hand over to pg-1" in line]
+    assert [line for line in world.log if "switch over to pg-1" in line]
     assert world.lost[-1] == []
     assert len(world.promotions) == 2
     assert world.settle(60.0) < 60.0

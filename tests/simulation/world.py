@@ -10,7 +10,7 @@ from hapg_failover.core import disk_space
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from hapg_failover.pgdata.wal import SEGMENT_SIZE
-from hapg_protocol.model import LeaseState, Member, Pod
+from hapg_protocol.model import EligibleReplica, LeaseState, Pod
 
 from . import faults
 from .agent import Agent
@@ -147,7 +147,7 @@ class World:
 
     def _run_already(self) -> None:
         """The first member holds the Lease, but nobody's server runs yet."""
-        members = tuple(Member(self.pod_name(m), f"v{m}") for m in range(1, self.replicas))
+        members = tuple(EligibleReplica(self.pod_name(m), f"v{m}") for m in range(1, self.replicas))
         holder = self.agent[0].me
         self.api.put(LeaseState(holder, 1, self.timing.ttl, "system", "v0", self.address(0), 1, members), None)
 
@@ -277,8 +277,8 @@ class World:
         seen = {s.pod for s in self.agent[primary.member].streaming if s.since is not None}
         found += [f"member {member} isn't seen to follow" for member in sorted(followers) if self.pod_name(member) not in seen]
         expected = {v.uuid for m, v in enumerate(self.volumes) if m != primary.member}
-        if lease is not None and {m.volume for m in lease.members} != expected:
-            found.append(f"the members are {lease.members}")
+        if lease is not None and {m.volume for m in lease.eligible} != expected:
+            found.append(f"the members are {lease.eligible}")
         if self.policy.k and lease is not None and (lease.sync is None or set(lease.sync.volumes) != expected):
             found.append(f"the synchronous set is {lease.sync}")
         labelled = [p.uid for p in self.api.pods.values() if p.role == "primary"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, VolumeState
+from hapg_protocol.model import EligibleReplica, Holder, LeaseState, Pod, VolumeState
 
 from . import election
 from .election import Block, Candidate, Verdict
@@ -75,12 +75,12 @@ def resume_state(
     no timeline above the highest term was, in a cluster that was made here. The leap is for claims that nobody knows of any more.
     """
     others = [
-        Member(p.name, q.volume, streaming=False)
+        EligibleReplica(p.name, q.volume, streaming=False)
         for p, q in election.reports(pods, version).values()
         if q.volume is not None and q.volume != me.volume and q.state is VolumeState.DATA and not q.foreign
     ]
     highest = max([max_term] + [p.report.max_term for p in pods if p.report is not None])
     base = LeaseState(
-        Holder(me.pod, me.uid), highest + RESUME_LEAP, ttl, system_identifier, timeline=highest + RESUME_LEAP, members=tuple(others)
+        Holder(me.pod, me.uid), highest + RESUME_LEAP, ttl, system_identifier, timeline=highest + RESUME_LEAP, eligible=tuple(others)
     )
     return election.claim(me, address, base, pods, max_term, ttl)

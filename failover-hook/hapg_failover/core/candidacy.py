@@ -171,8 +171,8 @@ def resume(step: Step) -> None:
         step.tell("NoEligibleCandidate", f"{newer.reason}; not even force helps")
         step.because(newer.reason)
         return
-    # One that was no member of the last Lease isn't asked by its holder, which may be writing.
-    strict = o.policy.k > 0 or (last is not None and o.volume not in {last.volume, *(x.volume for x in last.members)})
+    # One that was not eligible under the last Lease isn't asked by its holder, which may be writing.
+    strict = o.policy.k > 0 or (last is not None and o.volume not in {last.volume, *(x.volume for x in last.eligible)})
     verdict = bootstrap.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)
     if not verdict.claim:
         if verdict.blocked and waited >= NO_LEASE_WAIT_S:

@@ -200,7 +200,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
 
 def _hold(step: Step, put: PutResult) -> None:
     """We hold the Lease by this write: count from its sending, and move the deadline."""
-    members = put.state.members
+    eligible = put.state.eligible
     again = put.state.term == step.m.hold.held_term
     step.keep(
         replace(
@@ -210,7 +210,7 @@ def _hold(step: Step, put: PutResult) -> None:
             recorded_ttl=put.state.ttl_s,
         )
     )
-    step.fence(bool(members or step.claimants))
+    step.fence(bool(eligible or step.claimants))
 
 
 def _renewal_unanswered(step: Step) -> None:
@@ -306,7 +306,7 @@ def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float)
     """Return seconds, LEAST_TURN_S or more: a time that is nearly due is reached by one sleep, not by ever shorter ones.
 
     A primary whose last write of the Lease was acknowledged has little to do before the next one is due: it writes it in between when
-    members have come or gone. A replica that follows has nothing to do while it hears of renewals. What happens is reported to both.
+    eligible replicas have come or gone. A replica that follows has nothing to do while it hears of renewals. What happens is reported to both.
     Else there are retries and requests for extensions to make, and at each age of another's Lease something else from then on.
     """
     if m.succession.handover is not None:

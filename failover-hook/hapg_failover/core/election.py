@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from hapg_protocol.lsn import Position, format_lsn
-from hapg_protocol.model import PROTOCOL, Holder, LeaseState, Member, Pod, PositionReport, VolumeState
+from hapg_protocol.model import PROTOCOL, EligibleReplica, Holder, LeaseState, Pod, PositionReport, VolumeState
 
 from ..pgdata.wal import SEGMENT_SIZE
 from .state.recovery import CAUGHT_UP_SEGMENTS
@@ -22,7 +22,7 @@ INITDB_TIMELINE = 1
 class Block(StrEnum):
     """What keeps a member from claiming for long: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
 
-    MEMBER = "member"
+    NOT_ELIGIBLE = "not-eligible"
     TIMELINE = "timeline"
     LAG = "lag"
     POSITIONS = "positions"
@@ -140,8 +140,8 @@ class Case:
 
     @cached_property
     def volumes(self) -> set[str]:
-        """The volumes whose positions count: the members' and the last holder's."""
-        return {m.volume for m in self.lease.members} | ({self.lease.volume} if self.lease.volume else set())
+        """The volumes whose positions count: those of the eligible replicas and of the last holder."""
+        return {m.volume for m in self.lease.eligible} | ({self.lease.volume} if self.lease.volume else set())
 
     @cached_property
     def reported(self) -> dict[str, tuple[Pod, PositionReport]]:
@@ -222,12 +222,12 @@ def rule_15c(case: Case) -> Verdict | None:
 
 
 def rule_4a(case: Case) -> Verdict | None:
-    """My volume is a member's or the last holder's, and its server was promoted by nobody else."""
+    """My volume is an eligible replica's or the last holder's, and its server was promoted by nobody else."""
     me = case.me
     if case.lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
     if me.volume not in case.volumes:
-        return Verdict(False, f"volume {me.volume} is neither a member nor the last holder's", blocked=Block.MEMBER)
+        return Verdict(False, f"volume {me.volume} is neither an eligible replica's nor the last holder's", blocked=Block.NOT_ELIGIBLE)
     if me.foreign:
         return Verdict(
             False, f"our server was promoted by somebody else, to {me.position}: it is to be rewound or cloned", blocked=Block.TIMELINE
@@ -382,18 +382,18 @@ def claim(
     max_term: int,
     ttl: float,
 ) -> LeaseState:
-    """Return the Lease's state as our claim writes it: term and timeline reserved, members less ourselves.
+    """Return the Lease's state as our claim writes it: term and timeline reserved, eligible replicas less ourselves.
 
     ttl: ours, in seconds; a lower one than recorded takes force at once since our own usable lease is the shorter too. The
-    synchronous set stays as it is. The last holder becomes a member: until our server can write, its volume is as good as ours.
+    synchronous set stays as it is. The last holder becomes eligible: until our server can write, its volume is as good as ours.
     """
     said = [p.report for p in pods if p.report is not None]
     terms = [max_term] + [q.max_term for q in said]
     # Also a timeline that nobody has reserved is never begun a second time.
     timelines = [lease.timeline, me.position.timeline] + [q.position.timeline for q in said if q.position is not None]
-    members = tuple(replace(m, streaming=False) for m in lease.members if m.volume != me.volume)
-    if lease.volume is not None and lease.volume not in {me.volume, *(m.volume for m in members)}:
-        members = (*members, Member(lease.holder.pod, lease.volume, streaming=False))
+    eligible = tuple(replace(m, streaming=False) for m in lease.eligible if m.volume != me.volume)
+    if lease.volume is not None and lease.volume not in {me.volume, *(m.volume for m in eligible)}:
+        eligible = (*eligible, EligibleReplica(lease.holder.pod, lease.volume, streaming=False))
     return replace(
         lease,
         holder=Holder(me.pod, me.uid),
@@ -402,7 +402,7 @@ def claim(
         volume=me.volume,
         address=address,
         timeline=max(timelines) + 1,
-        members=members,
+        eligible=eligible,
         release=None,
         position=me.position,
         successor=None,

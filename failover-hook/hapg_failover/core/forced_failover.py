@@ -3,8 +3,8 @@
 It sets aside the bound on what is missing (4D), synchronous sets (4E) and the order of candidates (4F), and, if the Lease was released
 with proof, membership (4A). It never sets aside that the candidate is sealed and has reported (4B), or that the Lease was released
 or has run out (4C), and a damaged volume is never promoted. Where our own WAL proves that the holder has ended (4C), nothing else is
-asked. A Lease that has run out says nothing to one that is no member: a holder without members has no deadline, one whose members grant
-goes on, and who is no member was never asked. A request is bound to one version of the Lease, so it can't be carried out on another
+asked. A Lease that has run out says nothing to one that is not eligible: a holder without eligible replicas has no deadline, one whose eligible replicas grant
+goes on, and who is not eligible was never asked. A request is bound to one version of the Lease, so it can't be carried out on another
 occasion.
 """
 
@@ -60,9 +60,9 @@ def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...],
         )
     if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
         return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago: it can't be taken by force either")
-    if lease.release is None and me.volume not in {x.volume for x in lease.members} | {lease.volume}:
-        reason = f"volume {me.volume} is no member's, and the Lease was not given back: {lease.holder.pod} may still write"
-        return Verdict(False, reason, blocked=Block.MEMBER)
+    if lease.release is None and me.volume not in {x.volume for x in lease.eligible} | {lease.volume}:
+        reason = f"volume {me.volume} is no eligible replica's, and the Lease was not given back: {lease.holder.pod} may still write"
+        return Verdict(False, reason, blocked=Block.NOT_ELIGIBLE)
     if not is_reported(me, version, pods):
         return Verdict(False, "our own position isn't reported under this version of the Lease yet")
     return Verdict(True, f"forced by an operator at {me.position}: {what_is_lost(me, lease, version, pods)}")
@@ -84,7 +84,7 @@ def what_is_lost(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod
 
 def hint(pod: str, blocked: Block, lease: LeaseState) -> str:
     """Name the forced way to a reader of Events, where there is one."""
-    if blocked is Block.MEMBER and lease.release is None:
+    if blocked is Block.NOT_ELIGIBLE and lease.release is None:
         return f"the Lease was not given back, so {lease.holder.pod} may still write and not even force helps"
     if blocked is Block.PROTOCOL:
         return "not even force helps"

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hapg_protocol.model import Member
+from hapg_protocol.model import EligibleReplica
 
 from .state.actions import Announce, AnswerExtension, AskExtensions, Op
 from .state.decision import Step, busy
@@ -29,17 +29,17 @@ HOLDING = (Phase.PROMOTING, Phase.PRIMARY, Phase.STOPPING)
 NOT_YET_FOLLOWING = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase.DOWN)
 
 
-def remember_written(step: Step, members: tuple[Member, ...]) -> None:
-    """A write of the Lease with these members is about to be sent; until another version is read they may all claim.
+def remember_written(step: Step, eligible: tuple[EligibleReplica, ...]) -> None:
+    """A write of the Lease with this list is about to be sent; until another version is read they may all claim.
 
     Once one is, no write on an earlier version can succeed any more, so only those on the present one count.
     """
     earlier = step.m.extensions.claimants if step.m.extensions.written_on == step.version else ()
-    step.keep(replace(step.m.extensions, claimants=tuple(sorted({*earlier, *(x.volume for x in members)})), written_on=step.version))
+    step.keep(replace(step.m.extensions, claimants=tuple(sorted({*earlier, *(x.volume for x in eligible)})), written_on=step.version))
 
 
 def take(step: Step, answers: tuple[ExtensionAnswer, ...]) -> None:
-    """Take the members' answers, and move the deadline if all of them have granted."""
+    """Take the replicas' answers, and move the deadline if all of them have granted."""
     m = step.m
     if m.hold.held_term is None:
         return
@@ -52,14 +52,14 @@ def take(step: Step, answers: tuple[ExtensionAnswer, ...]) -> None:
     if until is not None and step.holds and step.m.phase in HOLDING and until > step.lease_until:
         step.keep(replace(step.m.extensions, by_extensions=True))
         step.fence(True)
-        step.because("the API is away; all members have granted that we go on")
+        step.because("the API is away; all eligible replicas have granted that we go on")
     refusals = [f"{a.volume}: {a.reason}" for a in answers if not a.granted]
     if refusals:
         step.because(f"not granted: {'; '.join(refusals)}")
 
 
 def ask(step: Step) -> None:
-    """Ask every member, if our last write of the Lease was answered so long ago that one renewal must have failed."""
+    """Ask every eligible replica, if our last write of the Lease was answered so long ago that one renewal must have failed."""
     o, m, s = step.o, step.m, step.state
     volumes = step.claimants
     seconds = o.timing.usable_extension(m.hold.recorded_ttl)
@@ -68,7 +68,7 @@ def ask(step: Step) -> None:
         return
     by_volume = {p.report.volume: p for p in o.pods if p.report is not None and p.report.volume is not None}
     by_name = {p.name: p for p in o.pods}
-    found = {v: by_volume.get(v) or next((by_name.get(x.pod) for x in s.members if x.volume == v), None) for v in volumes}
+    found = {v: by_volume.get(v) or next((by_name.get(x.pod) for x in s.eligible if x.volume == v), None) for v in volumes}
     targets = tuple(sorted((v, p.ip) for v, p in found.items() if p is not None and p.ip is not None))
     step.keep(replace(step.m.extensions, asked_at=o.now, serial=m.extensions.serial + 1))
     step.actions.append(AskExtensions(ExtensionRequest(o.me, m.hold.held_term, m.extensions.serial + 1, seconds), targets))
@@ -79,9 +79,7 @@ def ended(step: Step) -> None:
     o, m = step.o, step.m
     if m.extensions.by_extensions:
         step.keep(replace(step.m.extensions, by_extensions=False))
-        text = (
-            f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; the server went on because all members had granted it"
-        )
+        text = f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; the server went on because all eligible replicas had granted it"
         step.actions.append(Announce("Warning", "LeaseExtendedByPeers", text))
 
 

@@ -49,7 +49,7 @@ def _is_apart(step: Step) -> bool:
     o, s = step.o, step.state
     if s is None or not step.live_holder or s.recovery is not None or o.deleting:
         return False
-    return not any(x.volume == o.volume and x.streaming for x in s.members)
+    return not any(x.volume == o.volume and x.streaming for x in s.eligible)
 
 
 def _tell(step: Step, lasted: float) -> None:

@@ -22,7 +22,7 @@ from .timing import (
 
 
 def writing(step: Step) -> None:
-    """Promoting or primary: see that the Lease is ours, renew it, keep members and labels right."""
+    """Promoting or primary: see that the Lease is ours, renew it, keep the Lease and the labels right."""
     o, m, s = step.o, step.m, step.state
     if s is not None and (s.holder != o.me or (not step.holds and m.writes.put is None)):
         step.kill(f"the Lease is {s.holder.identity}'s under term {s.term}" + (", released" if s.release else ""), 0.0)
@@ -129,7 +129,7 @@ def _slots(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     if o.slots is None or s is None or o.now - m.reign.slots_at < SLOTS_AGAIN_S:
         return
-    change = replication_slots.plan(o.me.pod, o.replicas, s.members, o.streaming, o.slots)
+    change = replication_slots.plan(o.me.pod, o.replicas, s.eligible, o.streaming, o.slots)
     if change.make or change.drop:
         step.keep(replace(step.m.reign, slots_at=o.now))
         step.actions.append(ChangeSlots(change.make, change.drop))

@@ -1,7 +1,7 @@
 """When a pod is ready: it is the primary, or a replica that has joined (docs/protocol.md, rule 15).
 
 A StatefulSet's rolling update, a drain and `kubectl rollout restart` go on to the next pod when one is ready. So a replica is ready only
-once it streams from the primary and is a member of the Lease; else the last server that has everything would be taken. It stays ready
+once it streams from the primary and is listed in the Lease; else the last server that has everything would be taken. It stays ready
 through a failover, in which nobody streams for a moment, so that readers don't lose all replicas at once.
 """
 
@@ -36,11 +36,11 @@ def _has_joined(step: Step) -> bool:
         or o.lease.first_seen < m.phase_since + STREAM_LOOK_S
     ):
         return False
-    return any(x.volume == o.volume and x.streaming for x in s.members)
+    return any(x.volume == o.volume and x.streaming for x in s.eligible)
 
 
 def _is_out(step: Step) -> bool:
-    """The holder, whom we should follow, doesn't count us among the members any more, or our server was promoted by somebody else."""
+    """The holder, whom we should follow, doesn't count us among the eligible replicas any more, or our server was promoted by somebody else."""
     o, m, s = step.o, step.m, step.state
     if o.foreign:
         return True
@@ -48,7 +48,7 @@ def _is_out(step: Step) -> bool:
         return True
     if m.phase is not Phase.FOLLOW or s is None or not step.live_holder:
         return False
-    return o.now - m.phase_since > STREAM_LOOK_S and all(x.volume != o.volume for x in s.members)
+    return o.now - m.phase_since > STREAM_LOOK_S and all(x.volume != o.volume for x in s.eligible)
 
 
 def is_ready(memory: Memory, now: float, unready_s: float) -> bool:

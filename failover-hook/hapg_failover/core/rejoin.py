@@ -59,12 +59,12 @@ def plan(own: Position, timeline: int, history: History, own_history: History | 
 def clone_source(me: str, lease: LeaseState, pods: tuple[Pod, ...], standby_mode: str, copies: int) -> Pod | None:
     """Return the standby that `me` (a pod's name) should copy rather than the primary, None: the primary.
 
-    It has to accept connections and to be a member, that is, to stream. One is tried the first time only, and whether it is on the
+    It has to accept connections and to be eligible, that is, to stream. One is tried the first time only, and whether it is on the
     primary's timeline is asked when it is copied.
     """
     if standby_mode != "hot" or copies > 1:
         return None
-    volumes = {member.pod: member.volume for member in lease.members}
+    volumes = {member.pod: member.volume for member in lease.eligible}
     fit = [
         pod
         for pod in pods

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hapg_protocol.model import LeaseState, Member, SyncRecord
+from hapg_protocol.model import EligibleReplica, LeaseState, SyncRecord
 
 from . import lease_extension, switchover, synchronous
-from .eligible_replicas import is_news, next_members, with_streaming
+from .eligible_replicas import is_news, next_eligible, with_streaming
 from .state.actions import PutKind
 from .state.decision import Step
 from .state.phases import Phase
@@ -30,7 +30,7 @@ def ill_health(step: Step) -> str | None:
 class Content:
     """What a renewal would write beside what stands there. named: the successor changes; gone_back: the API shows an older Lease."""
 
-    members: tuple[Member, ...]
+    eligible: tuple[EligibleReplica, ...]
     record: SyncRecord | None
     successor: str | None
     named: bool
@@ -51,17 +51,17 @@ def renew(step: Step) -> None:
     if trouble is not None:
         step.because(f"not renewed: {trouble}")
         return
-    if content.members and not s.members:
+    if content.eligible and not s.eligible:
         step.fence(True)
     term = s.term
     if content.gone_back:
         term, why = s.term + 1, f"the Lease has gone back: written anew, under term {s.term + 1}"
         step.tell("LeaseRolledBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
-    lease_extension.remember_written(step, content.members)
+    lease_extension.remember_written(step, content.eligible)
     state = replace(
         s,
         term=term,
-        members=content.members,
+        eligible=content.eligible,
         sync=content.record,
         ttl_s=o.timing.ttl,
         address=o.address,
@@ -78,18 +78,18 @@ def renew(step: Step) -> None:
 def content_of(step: Step, s: LeaseState) -> Content:
     """Return what a renewal would write now; a change of the synchronous setting that goes before it is ordered."""
     o, m = step.o, step.m
-    members, record = s.members, s.sync
+    eligible, record = s.eligible, s.sync
     if m.phase is Phase.PRIMARY and not o.blind:
         flushed = o.position.lsn if o.position else None
-        members = next_members(s.members, o.streaming, o.pods, flushed, o.now, o.now - m.phase_since, m.hold.former)
-        members = synchronous.keep_recorded(s.members, members, s.sync)
+        eligible = next_eligible(s.eligible, o.streaming, o.pods, flushed, o.now, o.now - m.phase_since, m.hold.former)
+        eligible = synchronous.keep_recorded(s.eligible, eligible, s.sync)
         if o.now - m.hold.renewed_at >= o.timing.renew:
-            members = with_streaming(s.members, members)
-        record = synchronous.next_record(step, members)
+            eligible = with_streaming(s.eligible, eligible)
+        record = synchronous.next_record(step, eligible)
     successor = step.m.succession.successor if step.m.succession.handover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
     writes = m.phase is Phase.PRIMARY and s.recovery is not None
-    return Content(members, record, successor, named, writes, o.lease is not None and o.lease.instead is not None)
+    return Content(eligible, record, successor, named, writes, o.lease is not None and o.lease.instead is not None)
 
 
 def _is_due(step: Step) -> bool:
@@ -99,7 +99,7 @@ def _is_due(step: Step) -> bool:
 
 def _is_news(step: Step, s: LeaseState, content: Content) -> bool:
     """Something is to be written before the next renewal is due."""
-    changed = content.gone_back or is_news(s.members, content.members) or content.record != s.sync or content.writes
+    changed = content.gone_back or is_news(s.eligible, content.eligible) or content.record != s.sync or content.writes
     return content.named or (changed and step.o.now - step.m.writes.put_at >= RETRY_PUT_S)
 
 
@@ -107,8 +107,8 @@ def _why(s: LeaseState, content: Content) -> str:
     record = content.record
     if record != s.sync:
         return f"synchronous volumes are {', '.join(record.volumes) if record is not None else 'none'}"
-    if is_news(s.members, content.members):
-        return f"members are {', '.join(x.pod for x in content.members) or 'none'}"
+    if is_news(s.eligible, content.eligible):
+        return f"eligible replicas are {', '.join(x.pod for x in content.eligible) or 'none'}"
     if content.writes:
         return "our server has recovered and writes"
     if content.named:

@@ -222,7 +222,7 @@ def follow(step: Step) -> None:
     elif s is None:
         step.run(Seal(slow=True), f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal")
     elif not (_follows_another(step, s) or _expects_the_end(step, s, o.lease) or _needs_a_change(step, s)):
-        if step.m.copying.copies and any(x.volume == o.volume for x in s.members):
+        if step.m.copying.copies and any(x.volume == o.volume for x in s.eligible):
             step.keep(replace(step.m.copying, copies=0, copy_at=0.0))
         step.because(f"following {s.holder.pod}")
 
@@ -326,8 +326,8 @@ def _refollow(step: Step, s: LeaseState) -> None:
 
 
 def _left_out(step: Step, s: LeaseState) -> bool:
-    """The primary doesn't count us among the members that stream though we follow: something may keep us from it."""
-    return step.o.now - step.m.phase_since > RECHECK_S and not any(x.volume == step.o.volume and x.streaming for x in s.members)
+    """The primary doesn't count us among the eligible replicas that stream though we follow: something may keep us from it."""
+    return step.o.now - step.m.phase_since > RECHECK_S and not any(x.volume == step.o.volume and x.streaming for x in s.eligible)
 
 
 def follow_answered(step: Step, result: OpResult) -> None:

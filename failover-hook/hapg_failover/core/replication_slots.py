@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hapg_protocol.model import Member
+from hapg_protocol.model import EligibleReplica
 
 from .state.observation import Slot
 from .state.streaming import Streaming
@@ -31,15 +31,15 @@ def name_of(pod: str) -> str:
     return _FOREIGN.sub("_", pod.lower())
 
 
-def plan(me: str, replicas: int, members: Iterable[Member], streaming: Iterable[Streaming], existing: Iterable[Slot]) -> Change:
+def plan(me: str, replicas: int, eligible: Iterable[EligibleReplica], streaming: Iterable[Streaming], existing: Iterable[Slot]) -> Change:
     """Return what the primary `me` (a pod's name) has to change.
 
-    Every ordinal below `replicas` has a slot, and beyond them who is still a member or streams. Slots with other names aren't ours, as that
+    Every ordinal below `replicas` has a slot, and beyond them each that is still listed in the Lease or streams. Slots with other names aren't ours, as that
     of a copy (`clone.POD`) would be, and one that is in use is never dropped.
     """
     release = me.rpartition("-")[0]
     wanted = {name_of(f"{release}-{ordinal}") for ordinal in range(replicas)}
-    wanted |= {name_of(member.pod) for member in members}
+    wanted |= {name_of(member.pod) for member in eligible}
     wanted |= {name_of(sender.pod) for sender in streaming if sender.since is not None}
     wanted.discard(name_of(me))
     ours = re.compile(re.escape(name_of(release)) + "_[0-9]+")

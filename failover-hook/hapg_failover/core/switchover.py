@@ -66,7 +66,7 @@ def _begin(step: Step) -> None:
         _stop(step, begun, choose_successor(step))
         return
     if o.deleting:
-        if _awaits_a_member(step):
+        if _awaits_a_replica(step):
             return
         if not busy(step):
             grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
@@ -93,15 +93,15 @@ def _begin(step: Step) -> None:
         )
 
 
-def _awaits_a_member(step: Step) -> bool:
+def _awaits_a_replica(step: Step) -> bool:
     """Serve on while nobody could take over without a loss, but another pod stays that may become able to; only as long as grace lasts."""
     o = step.o
     left = (step.m.upstream.leaving_since or o.now) + step.grace - SHUTDOWN_S - o.now
     stays = [p for p in o.pods if p.uid != o.me.uid and not p.deleting]
     if choose_successor(step) is not None or not stays or left <= 0:
         return False
-    step.tell("WaitingForEligibleReplica", f"the pod is going away, and no member streams: {left:.0f} s are left to wait for one")
-    step.because(f"{ReleaseCause.DELETION.words}, and no member streams: waiting for one for another {left:.0f} s")
+    step.tell("WaitingForEligibleReplica", f"the pod is going away, and no eligible replica streams: {left:.0f} s are left to wait for one")
+    step.because(f"{ReleaseCause.DELETION.words}, and no eligible replica streams: waiting for one for another {left:.0f} s")
     return True
 
 
@@ -149,28 +149,28 @@ def _trouble(step: Step, request: requests.Switchover) -> str | None:
     if choose_successor(step, request.to) is not None:
         return None
     if request.to is None:
-        return "no member of the Lease streams from the primary"
+        return "no eligible replica streams from the primary"
     pod = next((p for p in o.pods if p.name == request.to), None)
     if pod is None:
         return f"there is no pod {request.to}"
     if pod.deleting:
         return f"{request.to} is going away"
-    return f"{request.to} isn't a member that streams from the primary and keeps up, within {KEEPS_UP_BYTES >> 30} GiB"
+    return f"{request.to} isn't an eligible replica that streams from the primary and keeps up, within {KEEPS_UP_BYTES >> 30} GiB"
 
 
 def choose_successor(step: Step, to: str | None = None) -> Pod | None:
     """Return the member to hand over to: `to`, or one that stays when the release is scaled, isn't far behind, has a low ordinal.
 
-    Whatever a streaming member lacks is sent before the server is down, so a few bytes more or less decide nothing.
+    Whatever a streaming replica lacks is sent before the server is down, so a few bytes more or less decide nothing.
     """
     o, s = step.o, step.state
-    members = {member.pod: member.volume for member in s.members} if s is not None else {}
+    eligible = {member.pod: member.volume for member in s.eligible} if s is not None else {}
     flushed = {x.pod: x.flushed or 0 for x in o.streaming if x.since is not None}
     head = o.position.lsn if o.position is not None else max(flushed.values(), default=0)
     able = [
         p
         for p in o.pods
-        if _shows(p, members.get(p.name))
+        if _shows(p, eligible.get(p.name))
         and p.uid != o.me.uid
         and not p.deleting
         and p.name in flushed
@@ -204,7 +204,7 @@ def _announce(step: Step, h: HandOver, stop_at: float) -> None:
     """Have the Lease name the successor, route clients to it, then stop: by the time they are routed anew it writes."""
     o, s = step.o, step.state
     chosen = choose_successor(step, h.to)
-    if chosen is None and _call_off(step, h, f"{h.to or 'every member'} has stopped streaming from the primary"):
+    if chosen is None and _call_off(step, h, f"{h.to or 'every eligible replica'} has stopped streaming from the primary"):
         return
     named = chosen is not None and s is not None and s.successor == chosen.name
     late = o.now - stop_at > ANNOUNCE_S
@@ -247,10 +247,10 @@ def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
     step.keep(replace(step.m.succession, successor=name))
     step.go(Phase.STOPPING, h.why)
     seconds = LAST_RECORD_S if h.cause is not ReleaseCause.DELETION else LAST_RECORD_LEAVING_S
-    step.run(ShutDown(name, seconds), f"{h.why}: hand over to {name or 'nobody, for no member streams'}")
+    step.run(ShutDown(name, seconds), f"{h.why}: switch over to {name or 'nobody, for no eligible replica streams'}")
     if chosen is not None:
         _route(step, h, chosen)
-        step.actions.append(Announce("Normal", "Switchover", f"{h.why}: hand over to {name}"))
+        step.actions.append(Announce("Normal", "Switchover", f"{h.why}: switch over to {name}"))
 
 
 def _route(step: Step, h: HandOver, chosen: Pod) -> None:

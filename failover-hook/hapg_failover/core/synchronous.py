@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hapg_protocol.model import LeaseState, Member, SyncRecord
+from hapg_protocol.model import EligibleReplica, LeaseState, SyncRecord
 
 from .state.actions import Announce, SetStandbys
 from .state.decision import Step, busy
@@ -22,7 +22,7 @@ def at_promotion(step: Step, claimed: LeaseState) -> Setting:
     """Return the setting for the server that is about to be promoted: the record without itself."""
     o = step.o
     if claimed.sync is not None:
-        names = names_of(claimed.sync, claimed.volume or "", _standbys(step, claimed.members))
+        names = names_of(claimed.sync, claimed.volume or "", _standbys(step, claimed.eligible))
         return Setting(claimed.sync.k, names)
     return Setting(o.policy.k) if o.policy.k and o.policy.strict else OFF
 
@@ -44,15 +44,15 @@ def answered(step: Step, result: OpResult) -> None:
         step.because(result.text)
 
 
-def next_record(step: Step, members: tuple[Member, ...]) -> SyncRecord | None:
-    """Return the record to write along with `members`; order a change of the setting if that is the next step."""
+def next_record(step: Step, eligible: tuple[EligibleReplica, ...]) -> SyncRecord | None:
+    """Return the record to write along with `eligible`; order a change of the setting if that is the next step."""
     o, m, s = step.o, step.m, step.state
     assert s is not None
     if (o.policy.k == 0 and s.sync is None and not o.standby_names and m.sync.setting in (None, OFF)) or o.volume is None:
         return s.sync
     if not m.sync.recorded:
         return s.sync
-    situation = _situation(step, s, members)
+    situation = _situation(step, s, eligible)
     move = next_move(situation)
     _announce(step, situation)
     broken = check_invariants(situation, move)
@@ -74,22 +74,24 @@ def order(step: Step, setting: Setting, reason: str) -> None:
     step.run(SetStandbys(setting, waited=before is not None and before != OFF), f"synchronous standbys: {setting}: {reason}")
 
 
-def keep_recorded(members: tuple[Member, ...], wanted: tuple[Member, ...], record: SyncRecord | None) -> tuple[Member, ...]:
-    """Return `wanted` with those of `members` that the record names: all of the set may claim, and are waited for."""
+def keep_recorded(
+    eligible: tuple[EligibleReplica, ...], wanted: tuple[EligibleReplica, ...], record: SyncRecord | None
+) -> tuple[EligibleReplica, ...]:
+    """Return `wanted` with those of `eligible` that the record names: all of the set may claim, and are waited for."""
     if record is None:
         return wanted
     known = {m.volume for m in wanted}
-    kept = [m for m in members if m.volume in record.volumes and m.volume not in known]
+    kept = [m for m in eligible if m.volume in record.volumes and m.volume not in known]
     return tuple(sorted((*wanted, *kept), key=lambda m: (m.pod, m.volume)))
 
 
-def _situation(step: Step, s: LeaseState, members: tuple[Member, ...]) -> Situation:
+def _situation(step: Step, s: LeaseState, eligible: tuple[EligibleReplica, ...]) -> Situation:
     o, m = step.o, step.m
-    return Situation(o.policy, o.volume or "", s.sync, m.sync.setting, m.sync.base, _standbys(step, members))
+    return Situation(o.policy, o.volume or "", s.sync, m.sync.setting, m.sync.base, _standbys(step, eligible))
 
 
-def _standbys(step: Step, members: tuple[Member, ...]) -> tuple[Standby, ...]:
-    """Return the members as standbys, each pod with the volume that it shows; with all its recorded ones while it shows none.
+def _standbys(step: Step, eligible: tuple[EligibleReplica, ...]) -> tuple[Standby, ...]:
+    """Return the eligible replicas as standbys, each pod with the volume that it shows; with all its recorded ones while it shows none.
 
     None of those is live then: a pod that is cloned has the name of the one before it, and not yet its data.
     """
@@ -98,7 +100,7 @@ def _standbys(step: Step, members: tuple[Member, ...]) -> tuple[Standby, ...]:
     held_for = o.now - m.phase_since
     live = {x.pod: x for x in o.streaming}
     found = []
-    for member in members:
+    for member in eligible:
         if shown.get(member.pod, member.volume) != member.volume:
             continue
         x = live.get(member.pod)

@@ -29,7 +29,7 @@ RETRY_PUT_S = 0.3  # between two writes
 ASK_EVERY_S = 0.4  # between two requests to the peers for an extension (rule 8)
 LONGEST_EXTENSION_S = 600.0  # a longer extension is refused, whoever asks for it
 SEEN_S = 5.0  # a look at who streams that is older tells nothing
-DROP_AFTER_S = 30.0  # until a replica that doesn't stream is no member any more
+DROP_AFTER_S = 30.0  # until a replica that doesn't stream is not eligible any more
 
 # The primary's server
 HEARTBEAT_FRESH_S = 0.7  # how old the supervisor's heartbeat may be

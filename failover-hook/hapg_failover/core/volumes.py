@@ -64,7 +64,7 @@ def foreign_link(link: Link) -> str | None:
 def origin_of(made_for: str | None, claim: str | None, accepted: bool, system_identifier: str | None, lease: LeaseView | None) -> Origin:
     """Compare what a volume's marker says with our claim; None: not known. accepted: an operator wants this data, wherever it comes from.
 
-    Another claim's volume of this release is a copy, whose original may be a member. One of another release is a restore while this
+    Another claim's volume of this release is a copy, whose original may be in use. One of another release is a restore while this
     release has no Lease; else a copy as well, for the members have the data. Data of another cluster than the Lease's is nobody's copy.
     """
     if made_for is None or claim is None or made_for == claim:

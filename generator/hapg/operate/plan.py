@@ -31,7 +31,7 @@ class Progress:
     done: bool = False
 
 
-class NoMemberYet(OperateError):
+class NoEligibleReplicaYet(OperateError):
     """Nobody who could take over is in the Lease; who has just begun to stream is there a moment later."""
 
 
@@ -45,8 +45,8 @@ def switchover(release: Release, to: str | None, request: str) -> Order:
         raise OperateError(f"{release.name} has no primary: the pod that holds the Lease, {state.holder.pod}, is gone")
     if to is not None:
         _check_target(release, state, to)
-    elif not state.members:
-        raise NoMemberYet(f"{release.name} has no replica to hand over to: the Lease has no members")
+    elif not state.eligible:
+        raise NoEligibleReplicaYet(f"{release.name} has no replica to switch over to: the Lease lists no eligible replica")
     value = requests.Switchover(request, state.term, to).encode()
     return Order(request, holder, requests.SWITCHOVER, value, state.holder.pod, state.term, to)
 
@@ -59,9 +59,9 @@ def _check_target(release: Release, state: LeaseState, to: str) -> None:
         raise OperateError(f"--to {to}: it is the primary already")
     if pod.deleting:
         raise OperateError(f"--to {to}: it is going away")
-    members = sorted(member.pod for member in state.members)
-    if to not in members:
-        raise NoMemberYet(f"--to {to}: it isn't streaming from the primary; members are {', '.join(members) or 'none'}")
+    eligible = sorted(member.pod for member in state.eligible)
+    if to not in eligible:
+        raise NoEligibleReplicaYet(f"--to {to}: it isn't streaming from the primary; eligible replicas are {', '.join(eligible) or 'none'}")
 
 
 def force(release: Release, to: str | None, request: str) -> Order:
@@ -80,7 +80,7 @@ def force(release: Release, to: str | None, request: str) -> Order:
         raise OperateError(f"--to {pod.name}: its volume is {pod.report.state.value} and can't be promoted")
     if not _may_be_forced(state, pod):
         raise OperateError(
-            f"--to {pod.name}: it is no member, and the Lease has run out but was not given back: {holder} may still write; "
+            f"--to {pod.name}: it is not eligible, and the Lease has run out but was not given back: {holder} may still write; "
             f"bring {holder} back, or see docs/operations.md"
         )
     if not release.knows_protocol(pod):
@@ -103,8 +103,8 @@ def _most_advanced(release: Release) -> Pod:
 
 
 def _may_be_forced(state: LeaseState, pod: Pod) -> bool:
-    """Tell whether a Lease that is free is so for this pod too: one that has run out only for members (docs/protocol.md, rule 4)."""
-    volumes = {*(member.volume for member in state.members), state.volume}
+    """Tell whether a Lease that is free is so for this pod too: one that has run out only for eligible replicas (docs/protocol.md, rule 4)."""
+    volumes = {*(member.volume for member in state.eligible), state.volume}
     return state.release is not None or pod.report is None or pod.report.volume in volumes
 
 

@@ -10,7 +10,7 @@ from hapg.operate.release import Release
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseState, Pod
 
-HEAD = ("POD", "ROLE", "STATE", "NODE", "TIMELINE", "POSITION", "LAG", "MEMBER")
+HEAD = ("POD", "ROLE", "STATE", "NODE", "TIMELINE", "POSITION", "LAG", "ELIGIBLE")
 
 
 def table(release: Release) -> str:
@@ -26,20 +26,20 @@ def _summary(release: Release) -> list[str]:
     if release.lease is None:
         return [*lines, "lease     none"]
     state = release.lease.state
-    members = ", ".join(sorted(member.pod for member in state.members)) or "none"
+    eligible = ", ".join(sorted(member.pod for member in state.eligible)) or "none"
     if state.release is None:
         held = f"held by {state.holder.pod} since term {state.term}, renewed {release.age:.1f} s ago (TTL {state.ttl_s:g} s)"
     else:
         held = f"given back by {state.holder.pod} after term {state.term}: {state.release.reason}"
     wal = f"timeline {state.timeline}" + (f", {state.position} when it was renewed last" if state.position is not None else "")
     recovery = [f"recovery  {state.recovery}"] if state.recovery is not None else []
-    return [*lines, f"lease     {held}", f"members   {members}", f"WAL       {wal}", *recovery]
+    return [*lines, f"lease     {held}", f"eligible  {eligible}", f"WAL       {wal}", *recovery]
 
 
 def _row(release: Release, pod: Pod) -> tuple[str, ...]:
     said = document_of(release, pod)
     state = "Terminating" if pod.deleting else said["phase"] + ("" if pod.ready else ", not ready")
-    words = (pod.name, pod.role, state, pod.node, said["timeline"], said["position"], said["lagBytes"], said["member"])
+    words = (pod.name, pod.role, state, pod.node, said["timeline"], said["position"], said["lagBytes"], said["eligible"])
     return tuple("-" if word is None else ("yes" if word else "no") if isinstance(word, bool) else str(word) for word in words)
 
 
@@ -67,7 +67,7 @@ def _lease_document(release: Release, state: LeaseState) -> dict[str, Any]:
         "timeline": state.timeline,
         "ttlSeconds": state.ttl_s,
         "renewedSecondsAgo": round(release.age, 1),
-        "members": sorted(member.pod for member in state.members),
+        "eligibleReplicas": sorted(member.pod for member in state.eligible),
         "successor": state.successor,
         "position": None if state.position is None else str(state.position),
         "recovery": None if state.recovery is None else {**asdict(state.recovery), "text": str(state.recovery)},
@@ -97,7 +97,7 @@ def document_of(release: Release, pod: Pod) -> dict[str, Any]:
         "timeline": position.timeline if position is not None else None,
         "position": None if position is None else str(position),
         "lagBytes": lag,
-        "member": None if state is None or state.holder.pod == pod.name else pod.name in {member.pod for member in state.members},
+        "eligible": None if state is None or state.holder.pod == pod.name else pod.name in {member.pod for member in state.eligible},
     }
 
 
@@ -165,7 +165,7 @@ def _free(release: Release, state: LeaseState) -> str:
 def _candidates(release: Release, state: LeaseState) -> list[str]:
     """Say of each pod why it may not claim a Lease that is free."""
     best, found = best_position(release), []
-    volumes = {member.volume for member in state.members} | {state.volume}
+    volumes = {member.volume for member in state.eligible} | {state.volume}
     for pod in release.pods:
         said, position = pod.report, current_position(release, pod)
         if not release.knows_protocol(pod):
@@ -175,9 +175,13 @@ def _candidates(release: Release, state: LeaseState) -> list[str]:
         elif said is None or position is None or best is None:
             found.append(f"waiting: {pod.name} hasn't said where its WAL ends")
         elif said.volume not in volumes and state.release is None:
-            found.append(f"waiting: the volume of {pod.name} is no member's, and {state.holder.pod} may still write: not even force helps")
+            found.append(
+                f"waiting: the volume of {pod.name} is no eligible replica's, and {state.holder.pod} may still write: not even force helps"
+            )
         elif said.volume not in volumes:
-            found.append(f"waiting: the volume of {pod.name} is no member's, so it may miss what was acknowledged; {_forced(release, pod)}")
+            found.append(
+                f"waiting: the volume of {pod.name} is no eligible replica's, so it may miss what was acknowledged; {_forced(release, pod)}"
+            )
         elif position.timeline < best.timeline:
             found.append(f"waiting: {pod.name} is on timeline {position.timeline}, older than {best.timeline}; {_forced(release, pod)}")
         elif (lag := lacking(release, best, position)) > release.max_lag:
@@ -202,12 +206,12 @@ def _member_warnings(release: Release, state: LeaseState) -> list[str]:
     if not release.held:
         return []
     found = []
-    if not state.members and release.replicas > 1:
-        found.append("the Lease has no members: nobody could take over")
-    elif state.members:
-        inside = {state.holder.pod, *(member.pod for member in state.members)}
+    if not state.eligible and release.replicas > 1:
+        found.append("the Lease lists no eligible replica: nobody could take over")
+    elif state.eligible:
+        inside = {state.holder.pod, *(member.pod for member in state.eligible)}
         outside = [pod.name for pod in release.pods if pod.name not in inside and not pod.not_following]
-        found += [f"{name} is no member: it doesn't stream, or not long enough, and can't take over" for name in outside]
+        found += [f"{name} is not eligible: it doesn't stream, or not long enough, and can't take over" for name in outside]
     return found
 
 

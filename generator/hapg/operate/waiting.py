@@ -23,7 +23,7 @@ def look(cluster: Cluster, name: str) -> Release:
 
 
 def switchover_order(cluster: Cluster, name: str, to: str | None, timeout: float) -> Order:
-    """Return what to ask for, once there is a member to hand over to.
+    """Return what to ask for, once there is a replica to switch over to.
 
     Right after a failover that takes a second or two.
     """
@@ -31,7 +31,7 @@ def switchover_order(cluster: Cluster, name: str, to: str | None, timeout: float
     while True:
         try:
             return plan.switchover(look(cluster, name), to, secrets.token_hex(4))
-        except plan.NoMemberYet:
+        except plan.NoEligibleReplicaYet:
             if time.monotonic() >= end:
                 raise
         time.sleep(POLL_SECONDS)

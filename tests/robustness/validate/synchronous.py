@@ -98,7 +98,7 @@ class Watch:
                 after = self._asker.sql(SETTING)
             except ProgramError:
                 continue
-            volumes |= {member["pod"]: member["volume"] for member in state["members"]}
+            volumes |= {member["pod"]: member["volume"] for member in state["eligibleReplicas"]}
             names = re.findall(r'"(.+?)"', before[0][0])
             if before != after or names in ([], ["-"]):
                 continue

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.phases import Phase
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Member, Pod
+from hapg_protocol.model import EligibleReplica, Pod
 from tests.memories import changed
 from tests.unit.failover.test_decide import HELD, NOW, POD, RELEASED, SAID, lease, seen
 from tests.unit.failover.test_forced_failover import SEALED
@@ -32,7 +32,7 @@ def test_a_lease_below_the_term_of_a_member_is_not_claimed() -> None:
 
 def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone() -> None:
     """A dead server's position of a newer timeline kept all from claiming until its pod was made anew."""
-    free = lease(replace(RELEASED, timeline=9, members=(*RELEASED.members, Member("pg-2", "v2"))), WAITED_S)
+    free = lease(replace(RELEASED, timeline=9, eligible=(*RELEASED.eligible, EligibleReplica("pg-2", "v2"))), WAITED_S)
     kept = decide(seen(lease=free, pods=(NEWER, POD, BETTER)), changed(SEALED, reported_at=NOW - WAITED_S))
     assert "is older than 9" in kept.reason
     gone = seen(lease=free, pods=(POD, BETTER))
@@ -44,7 +44,7 @@ def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone
 
 def run_out(age: float, **memory: object) -> str:
     """Say what a member does that reported when the Lease had been written; another member's position is missing."""
-    o = seen(lease=lease(replace(HELD, members=(*HELD.members, Member("pg-2", "v2"))), age), pods=(POD,), pods_listed_at=NOW)
+    o = seen(lease=lease(replace(HELD, eligible=(*HELD.eligible, EligibleReplica("pg-2", "v2"))), age), pods=(POD,), pods_listed_at=NOW)
     return decide(o, changed(SEALED, reported_at=NOW - age, first_version="1", **memory)).reason
 
 

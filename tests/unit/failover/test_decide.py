@@ -31,14 +31,14 @@ from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutR
 from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.timing import Timing
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, PositionReport, Release, ReleaseCause, VolumeState
+from hapg_protocol.model import NO_LEASE, EligibleReplica, Holder, LeaseState, Pod, PositionReport, Release, ReleaseCause, VolumeState
 from tests.memories import changed, remembering
 
 NOW = 1000.0
 ME, OTHER = Holder("pg-1", "u1"), Holder("pg-0", "u0")
 END = Position(3, 0x500)
-HELD = LeaseState(OTHER, 5, 6.0, "system", "v0", "10.0.0.1", 3, (Member("pg-1", "v1"),))
-MINE = replace(HELD, holder=ME, volume="v1", members=(Member("pg-0", "v0"),))
+HELD = LeaseState(OTHER, 5, 6.0, "system", "v0", "10.0.0.1", 3, (EligibleReplica("pg-1", "v1"),))
+MINE = replace(HELD, holder=ME, volume="v1", eligible=(EligibleReplica("pg-0", "v0"),))
 SAID = PositionReport("40", "n1", VolumeState.DATA, "v1", "system", END, True, 5)
 POD = Pod("pg-1", "u1", "1", 1, "10.0.0.2", role="replica", report=SAID)
 
@@ -414,7 +414,7 @@ def test_a_renewal_moves_the_deadline_by_its_sending() -> None:
 
 
 def test_a_holder_without_members_has_no_fence() -> None:
-    alone = replace(MINE, members=())
+    alone = replace(MINE, eligible=())
     renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.4, alone, "41")
     decision = decide(seen(server="primary", lease=lease(alone, version="41"), put=renewed), changed(PRIMARY, put=PutKind.RENEW))
     assert decision.actions[0] == WriteDeadline(None, 5)
@@ -510,8 +510,14 @@ def reachable(m: Memory) -> Memory:
     return m if op is None or m.phase in UNDER_WAY[op] else changed(m, op=None)
 
 
+def answering(o: Observation, m: Memory) -> Observation:
+    """With an answer of the operation that is under way, if one has come."""
+    return o if o.op is None or m.operation.op is None else replace(o, op=replace(o.op, op=m.operation.op))
+
+
 @given(OBSERVED, MEMORIES.map(reachable))
 def test_it_never_raises_and_keeps_the_rules(o: Observation, m: Memory) -> None:
+    o = answering(o, m)
     decision = decide(o, m)
     assert decision.reason
     runs = [a for a in decision.actions if isinstance(a, Run)]
@@ -543,7 +549,7 @@ def test_a_claim_that_succeeds_late_changes_no_other_phase(phase: Phase) -> None
 
 @given(OBSERVED, MEMORIES.map(reachable))
 def test_what_was_killed_is_not_held(o: Observation, m: Memory) -> None:
-    decision = decide(o, m)
+    decision = decide(answering(o, m), m)
     if any(isinstance(a, Kill) for a in decision.actions) and m.phase is not Phase.DOWN:
         assert (decision.memory.phase, decision.memory.hold.held_term) == (Phase.DOWN, None)
     assert sum(isinstance(a, ReadLease) for a in decision.actions) <= 2

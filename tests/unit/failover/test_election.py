@@ -9,9 +9,11 @@ import pytest
 from hapg_failover.core.bootstrap import judge_bootstrap, judge_resume, resume_state
 from hapg_failover.core.election import Candidate, claim, judge
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, PositionReport, Release, VolumeState
+from hapg_protocol.model import NO_LEASE, EligibleReplica, Holder, LeaseState, Pod, PositionReport, Release, VolumeState
 
-LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"), Member("pg-2", "v2")))
+LEASE = LeaseState(
+    Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2"))
+)
 NEWER = replace(LEASE, timeline=5)
 DIED = replace(LEASE, release=Release("the server died", clean=False, hold_s=3.0))
 
@@ -100,7 +102,7 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
         ),
         ("a cold start waits longer", me(1, 100), LEASE, BOTH, 7.1, 1.1, True, False, "1.1 of 30 s"),
         ("a cold start with the last holder's position", me(0, 100), LEASE, (pod(0, 100), pod(1, 90)), 7.1, 1.1, True, True, "best of 2"),
-        ("no member", me(3, 999), LEASE, (*BOTH, pod(3, 999)), 9.0, 3.0, False, False, "volume v3 is neither a member"),
+        ("no member", me(3, 999), LEASE, (*BOTH, pod(3, 999)), 9.0, 3.0, False, False, "volume v3 is neither an eligible replica"),
         (
             "another version",
             me(1, 100),
@@ -227,7 +229,7 @@ def test_a_claim_reserves_a_term_and_a_timeline() -> None:
     claimed = claim(me(1, 100), "10.0.0.2", DIED, (pod(1, 100), pod(2, 90, max_term=11)), 9, 6.0)
     assert (claimed.holder, claimed.term, claimed.timeline) == (Holder("pg-1", "u1"), 12, 5)
     assert (claimed.volume, claimed.address, claimed.release) == ("v1", "10.0.0.2", None)
-    assert claimed.members == (Member("pg-2", "v2", streaming=False), Member("pg-0", "v0", streaming=False))
+    assert claimed.eligible == (EligibleReplica("pg-2", "v2", streaming=False), EligibleReplica("pg-0", "v0", streaming=False))
 
 
 def test_a_claim_never_takes_a_timeline_that_is_ours_already() -> None:
@@ -280,7 +282,7 @@ def test_a_server_that_somebody_else_has_promoted_makes_no_lease_and_is_no_membe
     verdict = judge_resume(promoted(1, 10), "system", 3, NO_LEASE, pods, 99.0)
     assert (verdict.claim, "promoted by somebody else" in verdict.reason) == (False, True)
     made = resume_state(me(0, 9), "a", "system", NO_LEASE, pods, 7, 6.0)
-    assert [member.pod for member in made.members] == ["pg-2"]
+    assert [member.pod for member in made.eligible] == ["pg-2"]
 
 
 def test_a_lease_that_is_made_anew_reserves_a_timeline_above_every_term() -> None:

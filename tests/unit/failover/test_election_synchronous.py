@@ -9,9 +9,9 @@ import pytest
 from hapg_failover.core.bootstrap import judge_resume
 from hapg_failover.core.election import Candidate, claim, judge
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, Holder, LeaseState, Member, Pod, PositionReport, Release, SyncRecord, VolumeState
+from hapg_protocol.model import NO_LEASE, EligibleReplica, Holder, LeaseState, Pod, PositionReport, Release, SyncRecord, VolumeState
 
-MEMBERS = (Member("pg-1", "v1"), Member("pg-2", "v2"), Member("pg-3", "v3"))
+MEMBERS = (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2"), EligibleReplica("pg-3", "v3"))
 LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, MEMBERS, sync=SyncRecord(1, ("v1", "v2")))
 TWO = replace(LEASE, sync=SyncRecord(2, ("v1", "v2", "v3")))
 DIED = replace(LEASE, release=Release("the server died", clean=False, hold_s=3.0))
@@ -70,13 +70,13 @@ def test_waiting_does_not_replace_a_position() -> None:
 def test_a_claim_copies_the_record_and_lets_all_of_it_claim(recorded: tuple[str, ...], members: tuple[str, ...]) -> None:
     lease = replace(LEASE, sync=SyncRecord(1, recorded))
     claimed = claim(me(1, 100), "10.0.0.2", lease, (), 0, 6.0)
-    assert (claimed.sync, tuple(x.volume for x in claimed.members)) == (lease.sync, members)
+    assert (claimed.sync, tuple(x.volume for x in claimed.eligible)) == (lease.sync, members)
 
 
 def test_a_holder_that_claims_again_is_no_member() -> None:
     lease = replace(LEASE, sync=SyncRecord(1, ("v0", "v1")))
     claimed = claim(me(0, 100), "10.0.0.1", lease, (), 0, 6.0)
-    assert [x.volume for x in claimed.members] == [x.volume for x in MEMBERS]
+    assert [x.volume for x in claimed.eligible] == [x.volume for x in MEMBERS]
 
 
 @pytest.mark.parametrize(("synchronous", "claims"), [(False, True), (True, False)])

@@ -15,7 +15,7 @@ from hapg_failover.core.state.decision import Decision
 from hapg_failover.core.state.phases import Phase
 from hapg_protocol import requests
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, Release, VolumeState
+from hapg_protocol.model import EligibleReplica, Holder, LeaseState, Pod, Release, VolumeState
 from tests.memories import changed
 from tests.unit.failover import test_decide
 from tests.unit.failover.test_decide import (
@@ -63,8 +63,8 @@ def test_one_too_far_behind_is_promoted_by_force_only() -> None:
 
 
 def test_one_that_is_no_member_is_promoted_by_force_only() -> None:
-    outside = replace(RELEASED, members=())
-    assert "neither a member" in decide(seen(lease=lease(outside, 20.0)), SEALED).reason
+    outside = replace(RELEASED, eligible=())
+    assert "neither an eligible replica" in decide(seen(lease=lease(outside, 20.0)), SEALED).reason
     decision = decide(seen(lease=lease(outside, 20.0), pods=(forced(),)), SEALED)
     assert kinds(decision.actions)[0] == "claim"
 
@@ -103,8 +103,8 @@ def test_a_lease_that_has_run_out_is_read_once_more_first() -> None:
 
 
 def test_a_lease_that_has_run_out_is_free_for_members_only() -> None:
-    """A holder without members has no deadline, and one whose members grant goes on: a stranger can't know that it has ended."""
-    decision = decide(seen(lease=lease(replace(HELD, members=()), 9.0), pods=(forced(),)), SEALED)
+    """A holder without eligible replicas has no deadline, and one whose eligible replicas grant goes on: a stranger can't know that it has ended."""
+    decision = decide(seen(lease=lease(replace(HELD, eligible=()), 9.0), pods=(forced(),)), SEALED)
     assert "claim" not in kinds(decision.actions)
     assert [each["outcome"] for each in answers(decision)] == ["refused"]
     assert "pg-0 may still write" in answers(decision)[0]["reason"]
@@ -149,7 +149,7 @@ def test_the_request_is_taken_away_once_it_is_carried_out() -> None:
     assert not [a for a in decision.actions if isinstance(a, Announce)]
 
 
-LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"),))
+LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (EligibleReplica("pg-1", "v1"),))
 GIVEN_BACK = replace(LEASE, release=Release("the server died", clean=False))
 
 
@@ -182,7 +182,7 @@ def test_the_longer_ttl_counts() -> None:
 @pytest.mark.parametrize(
     ("lease_state", "pods", "word"),
     [
-        (replace(RELEASED, members=()), (POD,), "member"),
+        (replace(RELEASED, eligible=()), (POD,), "not-eligible"),
         (replace(RELEASED, volume="v2"), (POD, AHEAD), "lag"),
         (
             replace(RELEASED, volume="v2", timeline=4),

@@ -335,7 +335,7 @@ def test_an_answer_of_somebody_else_is_not_quoted(said: bytes, words: str) -> No
 VOLUME = VolumeFacts(SAID.state, "v0", "system", 5)
 
 
-class Member:
+class EligibleReplica:
     """The deciding thread of an agent: real decisions, and real requests for extensions. `observe` says what it sees of the rest."""
 
     def __init__(self, memory: Memory, observe: Callable[[float], Observation], volume: str) -> None:
@@ -393,7 +393,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
     def of_replica(now: float) -> Observation:
         return seen(me=OTHER, ordinal=0, volume="v0", heartbeat_at=now, probe_at=now, lease=view(), pods_listed_at=now)
 
-    replica = Member(changed(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
+    replica = EligibleReplica(changed(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
     log: Any = lambda *_, **__: None  # noqa: E731
     replica.extensions = LeaseExtensions(Threads(), PeerClient(lambda: (KEY,), 0), replica.report, log)
     server = PeerServer(0, lambda: (KEY,), replica.extensions.asked_by_peer, no_tail)
@@ -409,7 +409,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
         return seen(server="primary", term_in_force=5, heartbeat_at=now, probe_at=now, lease=view(), pods=pods, pods_listed_at=now)
 
     memory = changed(PRIMARY, renewed_at=last, put_at=last, claimants=("v0",), promised_until=0.0, label_at=begun, phase_since=last)
-    primary = Member(memory, of_primary, "v1")
+    primary = EligibleReplica(memory, of_primary, "v1")
     primary.extensions = LeaseExtensions(Threads(), PeerClient(lambda: (KEY,), port), primary.report, log)
     primary.deadline = last + 4.7
     ended = threading.Event()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hapg_protocol import lease, pods, position_report
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, PodPatch, PositionReport, Release, SyncRecord, VolumeState
+from hapg_protocol.model import EligibleReplica, Holder, LeaseState, Pod, PodPatch, PositionReport, Release, SyncRecord, VolumeState
 from hapg_protocol.recovery import Progress
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -30,7 +30,7 @@ states = st.builds(
     volume=maybe,
     address=maybe,
     timeline=st.integers(0, 2**32 - 1),
-    members=st.lists(st.builds(Member, texts, texts), max_size=4).map(tuple),
+    eligible=st.lists(st.builds(EligibleReplica, texts, texts), max_size=4).map(tuple),
     release=st.none() | st.builds(Release, texts, st.booleans(), positions, maybe, seconds),
     sync=st.none() | st.lists(texts, min_size=2, max_size=4).map(lambda volumes: SyncRecord(2, tuple(volumes))),
     recovery=st.none() | st.builds(Progress, lsns, lsns, lsns, st.integers(0, 2**63 - 1)),
@@ -66,7 +66,7 @@ GOOD: dict[str, Any] = {
     "holder": {"pod": "db-0", "uid": "u"},
     "term": 3,
     "ttlSeconds": 6,
-    "members": [{"pod": "db-0", "volume": "v"}],
+    "eligibleReplicas": [{"pod": "db-0", "volume": "v"}],
     "release": {"reason": "r", "position": {"timeline": 1, "lsn": "0/5"}},
 }
 
@@ -90,8 +90,8 @@ def test_a_lease_of_an_older_version_has_no_synchronous_set() -> None:
         ({"term": -1}, "ha-postgres/state.term: expected a whole number from 0, found -1"),
         ({"term": True}, "ha-postgres/state.term: expected a whole number from 0, found True"),
         ({"ttlSeconds": "6"}, "ha-postgres/state.ttlSeconds: expected a number of seconds, found '6'"),
-        ({"members": {}}, "ha-postgres/state.members: expected a list, found {}"),
-        ({"members": [{"pod": "db-0"}]}, r"ha-postgres/state.members\[0\].volume: missing"),
+        ({"eligibleReplicas": {}}, "ha-postgres/state.eligibleReplicas: expected a list, found {}"),
+        ({"eligibleReplicas": [{"pod": "db-0"}]}, r"ha-postgres/state.eligibleReplicas\[0\].volume: missing"),
         ({"address": 7}, "ha-postgres/state.address: expected a string, found 7"),
         ({"sync": {"k": 1, "volumes": "v1"}}, "ha-postgres/state.sync.volumes: expected a list of strings, found 'v1'"),
         ({"sync": {"k": 2, "volumes": ["v1"]}}, "ha-postgres/state.sync: 1 volumes can't hold 2 copies"),

@@ -14,13 +14,13 @@ from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import PutOutcome, PutResult
-from hapg_protocol.model import Holder, LeaseObject, Member, Pod, Release
+from hapg_protocol.model import EligibleReplica, Holder, LeaseObject, Pod, Release
 from tests.memories import changed
 
 from .test_decide import FOLLOWING, HELD, MINE, NOW, OTHER, POD, PRIMARY, SAID, SEALED, lease, remembered, seen
 
-OTHERS = (Member("pg-0", "v0"), Member("pg-2", "v2"))
-OURS = replace(MINE, members=OTHERS)
+OTHERS = (EligibleReplica("pg-0", "v0"), EligibleReplica("pg-2", "v2"))
+OURS = replace(MINE, eligible=OTHERS)
 PODS = (
     Pod("pg-0", "u0", "1", 0, "10.0.0.1", report=replace(SAID, volume="v0")),
     POD,
@@ -57,7 +57,7 @@ def test_after_one_failed_renewal_every_member_is_asked() -> None:
         (ALONE, changed(CUT, asked_at=NOW - 0.3)),
         (replace(ALONE, probe_at=NOW - 3.0), CUT),
         (replace(ALONE, heartbeat_at=NOW - 0.8), CUT),
-        (replace(ALONE, lease=lease(replace(OURS, members=()), age=3.3)), CUT),
+        (replace(ALONE, lease=lease(replace(OURS, eligible=()), age=3.3)), CUT),
     ],
     ids=["a renewal may still succeed", "asked a moment ago", "the disk hangs", "the supervisor is silent", "nobody else may claim"],
 )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core.eligible_replicas import next_members
+from hapg_failover.core.eligible_replicas import next_eligible
 from hapg_failover.core.state.streaming import Streaming
-from hapg_protocol.model import Member, Pod, PositionReport, VolumeState
+from hapg_protocol.model import EligibleReplica, Pod, PositionReport, VolumeState
 
 NOW = 1000.0
 HEAD = 4 << 30
 FAR = HEAD - (1 << 30) - 1
 SEGMENT = 16 << 20
-ONE, TWO = Member("pg-1", "v1"), Member("pg-2", "v2")
-SILENT = Member("pg-1", "v1", streaming=False)
+ONE, TWO = EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2")
+SILENT = EligibleReplica("pg-1", "v1", streaming=False)
 
 
 def pod(number: int, volume: str | None) -> Pod:
@@ -49,27 +49,29 @@ PODS = (pod(1, "v1"), pod(2, "v2"))
         ("one that was silent for 30 s goes", (ONE, TWO), (gone(1, 30.0), live(2)), PODS, 500.0, (TWO,)),
         ("silence counts from our own promotion at the earliest", (ONE,), (gone(1, 300.0),), PODS, 29.0, (SILENT,)),
         ("one never seen goes after 30 s", (ONE,), (), PODS, 30.0, ()),
-        ("a new volume takes its pod's place", (ONE,), (live(1),), (pod(1, "new"),), 5.0, (Member("pg-1", "new"),)),
+        ("a new volume takes its pod's place", (ONE,), (live(1),), (pod(1, "new"),), 5.0, (EligibleReplica("pg-1", "new"),)),
         ("the list is sorted", (TWO,), (live(1), live(2)), PODS, 5.0, (ONE, TWO)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_members(
     why: str,
-    current: tuple[Member, ...],
+    current: tuple[EligibleReplica, ...],
     streaming: tuple[Streaming, ...],
     pods: tuple[Pod, ...],
     held_for: float,
-    expected: tuple[Member, ...],
+    expected: tuple[EligibleReplica, ...],
 ) -> None:
-    assert next_members(current, streaming, pods, HEAD, NOW, held_for) == expected
+    assert next_eligible(current, streaming, pods, HEAD, NOW, held_for) == expected
 
 
 @pytest.mark.parametrize(("streaming", "expected"), [((), ()), ((live(1, FAR),), (ONE,)), ((gone(1, 1.0),), ())])
-def test_the_holder_before_us_goes_at_once_unless_it_streams(streaming: tuple[Streaming, ...], expected: tuple[Member, ...]) -> None:
-    silent = Member("pg-2", "v2", streaming=False)
-    assert next_members((ONE, TWO), streaming, PODS, HEAD, NOW, 0.1, "v1") == (*expected, silent)
+def test_the_holder_before_us_goes_at_once_unless_it_streams(
+    streaming: tuple[Streaming, ...], expected: tuple[EligibleReplica, ...]
+) -> None:
+    silent = EligibleReplica("pg-2", "v2", streaming=False)
+    assert next_eligible((ONE, TWO), streaming, PODS, HEAD, NOW, 0.1, "v1") == (*expected, silent)
 
 
 def test_nobody_is_added_while_our_own_position_is_unknown() -> None:
-    assert next_members((), (live(1),), PODS, None, NOW, 5.0) == ()
+    assert next_eligible((), (live(1),), PODS, None, NOW, 5.0) == ()

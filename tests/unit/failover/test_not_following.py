@@ -15,14 +15,14 @@ from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_protocol import pods
-from hapg_protocol.model import Member
+from hapg_protocol.model import EligibleReplica
 from hapg_protocol.recovery import Progress
 from tests.memories import changed
 
 from .test_decide import FOLLOWING, HELD, ME, NOW, POD, PRIMARY, SEALED, lease, seen
 
-STREAMS = replace(HELD, members=(Member("pg-1", "v1", streaming=True),))
-SILENT = replace(HELD, members=(Member("pg-1", "v1", streaming=False),))
+STREAMS = replace(HELD, eligible=(EligibleReplica("pg-1", "v1", streaming=True),))
+SILENT = replace(HELD, eligible=(EligibleReplica("pg-1", "v1", streaming=False),))
 WRONG_PASSWORD = "follow: the primary at 10.0.0.1 can't be asked: password authentication failed"
 
 

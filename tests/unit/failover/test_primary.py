@@ -19,13 +19,13 @@ from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.switchover import choose_successor
 from hapg_failover.core.timing import Timing
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, PositionReport, VolumeState
+from hapg_protocol.model import EligibleReplica, Holder, LeaseState, Pod, PositionReport, VolumeState
 from tests.memories import changed, remembering
 
 NOW = 1000.0
 ME = Holder("pg-1", "u1")
 END = Position(3, 0x500)
-MINE = LeaseState(ME, 5, 6.0, "system", "v1", "10.0.0.2", 3, (Member("pg-0", "v0"), Member("pg-2", "v2")))
+MINE = LeaseState(ME, 5, 6.0, "system", "v1", "10.0.0.2", 3, (EligibleReplica("pg-0", "v0"), EligibleReplica("pg-2", "v2")))
 
 
 def pod(number: int, role: str = "replica", deleting: bool = False) -> Pod:
@@ -74,11 +74,11 @@ def test_a_pod_of_our_name_but_another_uid_is_somebody_else() -> None:
 
 
 def test_the_first_member_is_fenced_against_before_it_may_claim() -> None:
-    decision = decide(seen(replace(MINE, members=())), WRITING)
+    decision = decide(seen(replace(MINE, eligible=())), WRITING)
     deadline, put = decision.actions
     assert deadline == WriteDeadline(NOW - 1 + 4.7, 5)
     assert isinstance(put, PutLease)
-    assert put.state.members == MINE.members
+    assert put.state.eligible == MINE.eligible
 
 
 def test_we_label_ourselves_before_we_strip_the_others() -> None:
@@ -94,7 +94,7 @@ def test_the_successor_is_a_member_that_streams_and_stays() -> None:
     assert chosen() == "pg-0"
     assert chosen(streaming=(replace(live(0, 0x450), since=None), live(2, 0x400))) == "pg-2"
     assert chosen(pods=(pod(0, deleting=True), pod(1), pod(2))) == "pg-2"
-    assert chosen(lease=replace(MINE, members=MINE.members[1:])) == "pg-2"
+    assert chosen(lease=replace(MINE, eligible=MINE.eligible[1:])) == "pg-2"
     assert chosen(max_lag=1) == "pg-0", "what a failover may lose doesn't matter: a hand-over waits for what is lacking"
     far = replace(END, lsn=0x400 + KEEPS_UP_BYTES + 1)
     assert chosen(position=far) == "pg-2"
@@ -153,7 +153,7 @@ def test_members_stay_while_nobody_knows_who_streams() -> None:
     for lately, members in ((False, ("pg-0",)), (True, ("pg-0", "pg-2"))):
         decision = decide(seen(streaming=(live(0, 0x400), replace(live(2, 0x400), since=None, seen=NOW - 31)), blind=lately), due)
         renewals = [a for a in decision.actions if isinstance(a, PutLease)]
-        written = renewals[0].state.members if renewals else MINE.members
+        written = renewals[0].state.eligible if renewals else MINE.eligible
         assert tuple(x.pod for x in written) == members
 
 
@@ -180,4 +180,4 @@ def test_each_renewal_says_who_streams() -> None:
     assert not [a for a in decide(silent, WRITING).actions if isinstance(a, PutLease)]
     due = decide(silent, changed(WRITING, renewed_at=NOW - 2.1, put_at=NOW - 2.1))
     [put] = [a for a in due.actions if isinstance(a, PutLease)]
-    assert [(m.pod, m.streaming) for m in put.state.members] == [("pg-0", True), ("pg-2", False)]
+    assert [(m.pod, m.streaming) for m in put.state.eligible] == [("pg-0", True), ("pg-2", False)]

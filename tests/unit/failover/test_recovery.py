@@ -20,7 +20,7 @@ from hapg_failover.supervisor_commands import OperationFailed
 from hapg_protocol import lease as codec
 from hapg_protocol import position_report as said
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, PositionReport, Release, VolumeState
+from hapg_protocol.model import EligibleReplica, Holder, LeaseState, Pod, PositionReport, Release, VolumeState
 from hapg_protocol.recovery import Progress
 from tests.memories import changed, remembering
 
@@ -28,7 +28,7 @@ NOW = 1000.0
 ME, OTHER = Holder("pg-1", "u1"), Holder("pg-0", "u0")
 GB = 10**9
 END = Position(3, 4 * GB)
-MINE = LeaseState(ME, 6, 6.0, "system", "v1", "10.0.0.2", 7, (Member("pg-0", "v0"),))
+MINE = LeaseState(ME, 6, 6.0, "system", "v1", "10.0.0.2", 7, (EligibleReplica("pg-0", "v0"),))
 HALF = Recovery(2 * GB, 500, NOW - 1, begun=GB, begun_at=NOW - 11)
 PROMOTING = remembering(
     Phase.PROMOTING,
@@ -130,7 +130,7 @@ def test_a_claim_says_what_comes_before_the_first_write(seen_replay: Recovery | 
     said = PositionReport("40", "n1", VolumeState.DATA, "v1", "system", END, True, 6)
     pod = Pod("pg-1", "u1", "1", 1, role="replica", report=said)
     sealed = remembering(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised=("40", True), promised_until=0.0)
-    free = replace(MINE, holder=OTHER, release=Release("the server died", clean=False), timeline=END.timeline, volume="v1", members=())
+    free = replace(MINE, holder=OTHER, release=Release("the server died", clean=False), timeline=END.timeline, volume="v1", eligible=())
     looked = seen(server="standby", lease=LeaseView("40", free, NOW - 1, NOW - 0.1), pods=(pod,), pods_listed_at=NOW, recovery=seen_replay)
     (put,) = [a for a in decide(looked, changed(sealed, replayed=at_seal)).actions if isinstance(a, PutLease)]
     assert (put.kind, put.state.recovery) == (PutKind.CLAIM, told)
@@ -161,7 +161,7 @@ def test_no_recovery_is_killed_while_it_moves(why: str, recovery: Recovery | Non
 
 
 def test_nobody_follows_a_primary_that_recovers() -> None:
-    held = replace(MINE, holder=OTHER, volume="v0", members=(Member("pg-1", "v1"),), recovery=Progress(GB, 2 * GB, 4 * GB, 0))
+    held = replace(MINE, holder=OTHER, volume="v0", eligible=(EligibleReplica("pg-1", "v1"),), recovery=Progress(GB, 2 * GB, 4 * GB, 0))
     pod = Pod("pg-1", "u1", "1", 1, role="replica", report=PositionReport("39", "n1", VolumeState.DATA, "v1", "system", END, True, 6))
     sealed = remembering(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised_until=0.0)
     decision = decide(seen(server="standby", lease=LeaseView("40", held, NOW - 1, NOW - 0.1), pods=(pod,), recovery=None), sealed)
@@ -193,7 +193,17 @@ def test_a_claim_that_succeeds_too_late_begins_nothing() -> None:
     assert (decision.memory.phase, decision.memory.hold.unbegun) == (Phase.SEALED, (6, 6))
 
 
-LEASE = LeaseState(OTHER, 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"), Member("pg-2", "v2")), Release("died", clean=False))
+LEASE = LeaseState(
+    OTHER,
+    7,
+    6.0,
+    "system",
+    "v0",
+    "10.0.0.1",
+    4,
+    (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2")),
+    Release("died", clean=False),
+)
 
 
 def member(number: int, lsn: int, replayed: int | None) -> Pod:

@@ -57,5 +57,5 @@ def test_that_an_earlier_renewal_came_to_nothing_says_nothing_of_the_next(outcom
 def test_a_late_answer_from_before_there_were_members_does_not_take_the_fence_away() -> None:
     """Both renewals succeeded, one after the other; the first named nobody, and its answer comes last."""
     second = changed(RENEWING, put=None, put_at=NOW - 0.6, renewed_at=NOW - 0.6)
-    decision = decide(replace(WRITES, put=renewed(1.9, state=replace(MINE, members=()))), second)
+    decision = decide(replace(WRITES, put=renewed(1.9, state=replace(MINE, eligible=()))), second)
     assert [a for a in decision.actions if isinstance(a, WriteDeadline)] == [WriteDeadline(NOW - 0.6 + 4.7, 5)]

@@ -8,7 +8,7 @@ from hapg_failover.core import replication_slots
 from hapg_failover.core.replication_slots import Change
 from hapg_failover.core.state.observation import Slot
 from hapg_failover.core.state.streaming import Streaming
-from hapg_protocol.model import Member
+from hapg_protocol.model import EligibleReplica
 
 ONE, TWO = Slot("pg_1", True), Slot("pg_2", False)
 
@@ -38,5 +38,5 @@ def test_a_slot_is_named_after_its_pod(pod: str, name: str) -> None:
     ],
 )
 def test_plan(why: str, replicas: int, members: list[str], streaming: list[Streaming], existing: list[Slot], change: Change) -> None:
-    listed = [Member(pod, f"volume of {pod}") for pod in members]
+    listed = [EligibleReplica(pod, f"volume of {pod}") for pod in members]
     assert replication_slots.plan("pg-0", replicas, listed, streaming, existing) == change, why

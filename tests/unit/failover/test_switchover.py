@@ -24,13 +24,13 @@ from hapg_failover.core.timing import SUCCESSION_S
 from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol import requests
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import LeaseState, Member, Pod, PositionReport, Release, ReleaseCause
+from hapg_protocol.model import EligibleReplica, LeaseState, Pod, PositionReport, Release, ReleaseCause
 from tests.memories import changed
 from tests.orders import said
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SAID, SEALED, kinds, lease, remembered, seen
 
-MEMBERS = (Member("pg-0", "v0"), Member("pg-2", "v2"), Member("pg-3", "v3"))
-OURS = replace(MINE, members=MEMBERS)
+MEMBERS = (EligibleReplica("pg-0", "v0"), EligibleReplica("pg-2", "v2"), EligibleReplica("pg-3", "v3"))
+OURS = replace(MINE, eligible=MEMBERS)
 NAMED = replace(OURS, successor="pg-0")
 
 
@@ -95,11 +95,11 @@ def test_a_request_that_is_still_shown_is_not_carried_out_twice() -> None:
         (asked("pg-1"), {}, "pg-1 is the primary already"),
         (asked("pg-9"), {}, "there is no pod pg-9"),
         (asked("pg-2"), {"pods": (POD, *others(deleting=True))}, "pg-2 is going away"),
-        (asked("pg-2"), {"streaming": (live(0),)}, "pg-2 isn't a member that streams"),
-        (asked("pg-2"), {"streaming": (live(0), Streaming("pg-2", None, NOW - 5, 1))}, "pg-2 isn't a member that streams"),
-        (asked("pg-2"), {"lease": lease(replace(OURS, members=MEMBERS[:1]))}, "pg-2 isn't a member that streams"),
+        (asked("pg-2"), {"streaming": (live(0),)}, "pg-2 isn't an eligible replica that streams"),
+        (asked("pg-2"), {"streaming": (live(0), Streaming("pg-2", None, NOW - 5, 1))}, "pg-2 isn't an eligible replica that streams"),
+        (asked("pg-2"), {"lease": lease(replace(OURS, eligible=MEMBERS[:1]))}, "pg-2 isn't an eligible replica that streams"),
         (asked("pg-2"), {"position": replace(END, lsn=0x10 + KEEPS_UP_BYTES + 1), "streaming": (live(2, 0x10),)}, "keeps up, within 1 GiB"),
-        (asked(), {"streaming": ()}, "no member of the Lease streams from the primary"),
+        (asked(), {"streaming": ()}, "no eligible replica streams from the primary"),
         (replace(POD, switchover="{"), {}, "the request is unreadable: ha-postgres/switchover"),
         (replace(POD, switchover='{"id":"x"}'), {}, "ha-postgres/switchover.term"),
     ],
@@ -284,7 +284,7 @@ def test_a_full_primary_that_nobody_streams_from_serves_on() -> None:
     ("memory", "changes", "words"),
     [
         (changed(PREPARING, handover=LEAVES_FULL), {"op": result(Op.PREPARE, Outcome.FAILED)}, "the checkpoint failed: because"),
-        (changed(READY, handover=LEAVES_FULL), {"streaming": ()}, "every member has stopped streaming from the primary"),
+        (changed(READY, handover=LEAVES_FULL), {"streaming": ()}, "every eligible replica has stopped streaming from the primary"),
         (changed(READY, handover=replace(LEAVES_FULL, stop_at=NOW - 1.6)), {}, "the Lease can't be written"),
     ],
     ids=["no checkpoint", "nobody streams", "no Lease"],
@@ -312,7 +312,7 @@ def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> 
 
 def test_one_server_alone_hands_over_to_nobody() -> None:
     own = replace(POD, deleting=True, grace=60)
-    alone = writing(own, pods=(), streaming=(), lease=lease(replace(OURS, members=())))
+    alone = writing(own, pods=(), streaming=(), lease=lease(replace(OURS, eligible=())))
     leaving = changed(READY, handover=HandOver(ReleaseCause.DELETION, NOW - 1, stop_at=NOW - 0.1))
     decision = decide(alone, leaving)
     assert (decision.memory.succession.successor, kinds(decision.actions)) == (None, ["hand-over"])
@@ -396,7 +396,7 @@ def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
 @pytest.mark.parametrize(
     ("state", "age", "memory", "ordered", "words"),
     [
-        (TO_US, 0.1, changed(SEALED, promised=None, phase_since=NOW - 1), [], "is about to hand over to us"),
+        (TO_US, 0.1, changed(SEALED, promised=None, phase_since=NOW - 1), [], "is about to switch over to us"),
         (TO_US, 0.1, changed(SEALED, promised=None, phase_since=NOW - 11), ["follow"], "follow it"),
         (TO_US, 4.0, changed(SEALED, promised=None, phase_since=NOW - 1), ["Report"], "our position for the election"),
         (FOR_US, 0.1, changed(SEALED, promised=None), ["claim"], "claim term 6: chosen successor at"),
@@ -404,9 +404,9 @@ def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
         (replace(FOR_US, successor="pg-2"), 0.1, changed(SEALED, promised=None), ["claim"], "chosen successor"),
         (TO_US, 0.1, ENDED, ["claim"], "pg-0 has shut down, and our WAL ends with its checkpoint at 3:0/500"),
         (HELD, 0.1, ENDED, ["claim"], "pg-0 has shut down"),
-        (replace(HELD, members=()), 0.1, ENDED, [], "neither a member nor"),
-        (replace(TO_US, timeline=4), 0.1, ENDED, [], "is about to hand over to us"),
-        (TO_US, 0.1, changed(ENDED, shutdown=Position(3, 0x400)), [], "is about to hand over to us"),
+        (replace(HELD, eligible=()), 0.1, ENDED, [], "neither an eligible replica"),
+        (replace(TO_US, timeline=4), 0.1, ENDED, [], "is about to switch over to us"),
+        (TO_US, 0.1, changed(ENDED, shutdown=Position(3, 0x400)), [], "is about to switch over to us"),
         (TO_US, 0.1, changed(ENDED, promised_until=NOW + 1), ["claim"], "pg-0 has shut down"),
     ],
     ids=[
@@ -448,7 +448,7 @@ def test_what_is_asked_of_a_replica_is_refused() -> None:
         ("one that stays when the release shrinks", {"replicas": 2, "streaming": (live(2), live(3), live(0, 0x480))}, "pg-0"),
         ("one that goes when none stays", {"replicas": 2, "streaming": (live(3),)}, "pg-3"),
         ("nobody who is going away", {"pods": (POD, *others(deleting=True))}, None),
-        ("nobody who is no member", {"lease": lease(replace(OURS, members=()))}, None),
+        ("nobody who is not eligible", {"lease": lease(replace(OURS, eligible=()))}, None),
         ("nobody who doesn't stream", {"streaming": ()}, None),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -460,7 +460,7 @@ def test_the_choice(why: str, changes: dict[str, Any], chosen: str | None) -> No
     assert found is None or found.uid != ME.uid
 
 
-# --- a leaving primary without a member that streams ---
+# --- a leaving primary without an eligible replica that streams ---
 
 ALONE = writing(streaming=(), terminating=True, grace=120)
 

@@ -20,14 +20,14 @@ from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.write_quorum import OFF, Policy, Setting
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, Pod, PositionReport, SyncRecord, VolumeState
+from hapg_protocol.model import EligibleReplica, Holder, LeaseState, Pod, PositionReport, SyncRecord, VolumeState
 from tests.memories import changed, remembering
 from tests.orders import said
 
 NOW = 1000.0
 ME = Holder("pg-0", "u0")
 END = Position(3, 0x500)
-ONE, TWO = Member("pg-1", "v1"), Member("pg-2", "v2")
+ONE, TWO = EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2")
 MINE = LeaseState(ME, 5, 6.0, "system", "v0", "10.0.0.1", 3, (ONE, TWO), sync=SyncRecord(1, ("v1", "v2")))
 BOTH = Setting(1, ("pg-1", "pg-2"))
 
@@ -124,7 +124,7 @@ def test_a_server_is_started_with_a_guard() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.SEALED, Phase.FOLLOW])
 def test_a_server_without_a_guard_is_started_anew(phase: Phase) -> None:
-    held = replace(MINE, holder=Holder("pg-1", "u1"), members=(Member("pg-0", "v0"),))
+    held = replace(MINE, holder=Holder("pg-1", "u1"), eligible=(EligibleReplica("pg-0", "v0"),))
     memory = sealed(phase=phase, follow_term=5, mode="hot")
     run = run_of(decide(seen(held, server="standby"), memory))
     assert (run.op, said(run).guard) == (Op.START, 1)
@@ -213,7 +213,7 @@ def test_a_setting_that_does_not_take_force_is_tried_again() -> None:
 
 
 def test_a_recorded_volume_stays_a_member_though_it_is_silent() -> None:
-    alone = replace(MINE, members=(ONE,), sync=SyncRecord(1, ("v1",)))
+    alone = replace(MINE, eligible=(ONE,), sync=SyncRecord(1, ("v1",)))
     decision = decide(seen(alone, streaming=(live(1, 99.0),)), primary(Setting(1, ("pg-1",)), renewed_at=NOW - 1.9))
     assert ordered(decision, PutLease) == []
 
@@ -256,8 +256,8 @@ def test_a_new_agent_of_an_asynchronous_primary_ends_a_wait_that_is_left_over() 
 
 def test_a_pod_with_a_new_volume_joins_under_its_name() -> None:
     cloned = (pod(0), pod(1, "w1"), pod(2))
-    members = (Member("pg-1", "v1"), Member("pg-1", "w1"), TWO)
-    decision = decide(seen(replace(MINE, members=members), pods=cloned), primary())
+    members = (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-1", "w1"), TWO)
+    decision = decide(seen(replace(MINE, eligible=members), pods=cloned), primary())
     assert put_of(decision).state.sync == SyncRecord(1, ("v1", "v2", "w1"))
 
 
@@ -265,7 +265,7 @@ def test_a_pod_with_a_new_volume_joins_under_its_name() -> None:
     policy=st.sampled_from([Policy(), Policy(1), Policy(2), Policy(1, strict=False)]),
     sync=st.sampled_from([None, SyncRecord(1, ("v1",)), MINE.sync, SyncRecord(1, ("v0", "v9")), SyncRecord(2, ("v0", "v1", "v2"))]),
     setting=st.sampled_from([None, OFF, Setting(1), Setting(1, ("pg-1",)), BOTH, Setting(2, ("pg-1", "pg-9"))]),
-    members=st.sampled_from([(), (ONE,), (ONE, TWO), (Member("pg-1", "w1"), ONE, TWO)]),
+    members=st.sampled_from([(), (ONE,), (ONE, TWO), (EligibleReplica("pg-1", "w1"), ONE, TWO)]),
     streaming=st.sampled_from([(), (live(1),), (live(1), live(2, 11.0)), (live(2), live(9))]),
     pods=st.sampled_from([(), (pod(0),), (pod(0), pod(1, "w1"), pod(2))]),
     recorded=st.booleans(),
@@ -275,20 +275,20 @@ def test_whatever_is_seen_no_step_is_unsound(
     policy: Policy,
     sync: SyncRecord | None,
     setting: Setting | None,
-    members: tuple[Member, ...],
+    members: tuple[EligibleReplica, ...],
     streaming: tuple[Streaming, ...],
     pods: tuple[Pod, ...],
     recorded: bool,
     base: int,
 ) -> None:
-    state = replace(MINE, sync=sync, members=members)
+    state = replace(MINE, sync=sync, eligible=members)
     observation = seen(state, policy=policy, streaming=streaming, pods=pods)
     decision = decide(observation, primary(setting, recorded=recorded, base=base))
     for put in ordered(decision, PutLease):
         assert put.state.sync == sync or recorded
         assert put.state.sync is None or len(put.state.sync.volumes) >= put.state.sync.k
         kept = {member.volume for member in members if sync is not None and member.volume in sync.volumes}
-        assert kept <= {member.volume for member in put.state.members}
+        assert kept <= {member.volume for member in put.state.eligible}
     for run in ordered(decision, Run):
         known = set(setting.names) if setting is not None else set()
         assert run.op is Op.STANDBYS

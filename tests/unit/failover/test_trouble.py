@@ -17,7 +17,7 @@ from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import STUCK_S
 from hapg_failover.pgdata.wal import SEGMENT_SIZE
-from hapg_protocol.model import Member, Pod, PositionReport, VolumeState
+from hapg_protocol.model import EligibleReplica, Pod, PositionReport, VolumeState
 from tests.memories import changed
 from tests.orders import said
 
@@ -206,7 +206,7 @@ def test_a_rewind_that_gets_no_connection_does_not_count_and_is_tried_again() ->
 
 def test_copies_are_forgotten_only_once_the_primary_sees_us_stream() -> None:
     m = changed(FOLLOWING, copies=4, copy_at=NOW + 9)
-    assert decide(seen(lease=lease(replace(HELD, members=()))), m).memory.copying.copies == 4
+    assert decide(seen(lease=lease(replace(HELD, eligible=()))), m).memory.copying.copies == 4
     assert decide(seen(), m).memory.copying.copies == 0
 
 
@@ -229,13 +229,13 @@ def test_a_clone_that_has_no_room_says_what_is_kept_and_what_to_do(state: Volume
 PUBLISHED = PositionReport("1", "n", VolumeState.DATA, "v2")
 STANDBY = Pod("pg-2", "u2", "1", 2, "10.0.0.3", role="replica", ready=True, report=PUBLISHED)
 FURTHER = replace(STANDBY, name="pg-3", ordinal=3, report=replace(PUBLISHED, volume="v3"))
-TRIO = replace(HELD, members=(Member("pg-1", "v1"), Member("pg-2", "v2"), Member("pg-3", "v3")))
+TRIO = replace(HELD, eligible=(EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2"), EligibleReplica("pg-3", "v3")))
 
 
 @pytest.mark.parametrize(
     ("why", "pods", "mode", "copies", "source"),
     [
-        ("a member that streams", (STANDBY,), "hot", 1, "pg-2"),
+        ("an eligible replica that streams", (STANDBY,), "hot", 1, "pg-2"),
         ("the lowest ordinal", (FURTHER, STANDBY), "hot", 1, "pg-2"),
         ("a warm one takes no connections", (STANDBY,), "warm", 1, None),
         ("the second time from the primary", (STANDBY,), "hot", 2, None),

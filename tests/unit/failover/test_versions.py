@@ -77,7 +77,7 @@ def test_a_field_within_another_goes_with_it() -> None:
     """Who writes a release, a member or a set writes all of it: what another version had added there would be said of something else."""
     document = json.loads(lease.encode(CLEAN))
     document["release"]["later"] = 1
-    document["members"][0]["later"] = 1
+    document["eligibleReplicas"][0]["later"] = 1
     assert "later" not in lease.encode(lease.decode(json.dumps(document)))
 
 

@@ -20,7 +20,7 @@ OTHER = Marker("u2", "7711467995189675420")
 NAME = "wal.11111111-2222-3333-4444-555555555555"
 
 
-class Member:
+class EligibleReplica:
     """The two volumes of a member, as initdb or a clone leaves them."""
 
     def __init__(self, base: Path) -> None:
@@ -43,12 +43,12 @@ class Member:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Member:
-    return Member(tmp_path)
+def empty(tmp_path: Path) -> EligibleReplica:
+    return EligibleReplica(tmp_path)
 
 
 @pytest.fixture
-def member(empty: Member) -> Member:
+def member(empty: EligibleReplica) -> EligibleReplica:
     empty.directory()
     empty.volume.write_marker(MARKER)
     return empty
@@ -104,7 +104,7 @@ def test_data_whose_wal_is_elsewhere_is_not_used_without_it() -> None:
     assert [foreign_link(link) is None for link in Link] == [True, True, False, False]
 
 
-def test_a_pair_is_data(empty: Member) -> None:
+def test_a_pair_is_data(empty: EligibleReplica) -> None:
     assert empty.state() is VolumeState.EMPTY
     empty.directory()
     assert empty.state() is VolumeState.DAMAGED
@@ -112,8 +112,8 @@ def test_a_pair_is_data(empty: Member) -> None:
     assert empty.state() is VolumeState.DATA
 
 
-def test_a_foreign_wal_volume_is_never_touched(member: Member, tmp_path: Path) -> None:
-    other = Member(tmp_path / "other")
+def test_a_foreign_wal_volume_is_never_touched(member: EligibleReplica, tmp_path: Path) -> None:
+    other = EligibleReplica(tmp_path / "other")
     other.directory("wal.other")
     other.volume.write_marker(OTHER)
     for dirty in (False, True):
@@ -132,13 +132,13 @@ def test_a_foreign_wal_volume_is_never_touched(member: Member, tmp_path: Path) -
     )
 
 
-def test_a_wal_volume_with_an_unreadable_marker_is_never_touched(member: Member) -> None:
+def test_a_wal_volume_with_an_unreadable_marker_is_never_touched(member: EligibleReplica) -> None:
     (member.wal / "volume").write_text("{}")
     assert member.state() is VolumeState.MISMATCHED
     assert member.reason().startswith("WAL volume: ")
 
 
-def test_a_data_directory_that_holds_its_wal_is_not_used_with_a_wal_volume(empty: Member) -> None:
+def test_a_data_directory_that_holds_its_wal_is_not_used_with_a_wal_volume(empty: EligibleReplica) -> None:
     (empty.data / "pgdata" / "pg_wal").mkdir(parents=True)
     (empty.data / "pgdata" / "PG_VERSION").write_text("15\n")
     Volume(empty.data, "15", "pg_wal").write_marker(MARKER)
@@ -146,13 +146,13 @@ def test_a_data_directory_that_holds_its_wal_is_not_used_with_a_wal_volume(empty
     assert Volume(empty.data, "15", "pg_wal").assess().state is VolumeState.DATA
 
 
-def test_a_wal_volume_that_was_lost_is_damage(member: Member) -> None:
+def test_a_wal_volume_that_was_lost_is_damage(member: EligibleReplica) -> None:
     (member.wal / NAME).rmdir()
     (member.wal / "volume").unlink()
     assert member.state() is VolumeState.DAMAGED
 
 
-def test_a_wal_volume_that_lags_behind_its_data_is_damaged(member: Member) -> None:
+def test_a_wal_volume_that_lags_behind_its_data_is_damaged(member: EligibleReplica) -> None:
     member.volume.probe()
     earlier = (member.wal / "probe").read_bytes()
     assert member.state() is VolumeState.DATA
@@ -162,7 +162,9 @@ def test_a_wal_volume_that_lags_behind_its_data_is_damaged(member: Member) -> No
     assert "older than the data volume" in member.reason()
 
 
-def test_a_wal_volume_that_is_ahead_of_its_data_is_a_crash_between_two_probes(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wal_volume_that_is_ahead_of_its_data_is_a_crash_between_two_probes(
+    member: EligibleReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
     member.volume.probe()
     fsync, calls = os.fsync, []
 
@@ -182,7 +184,7 @@ def test_a_wal_volume_that_is_ahead_of_its_data_is_a_crash_between_two_probes(me
         member.volume.probe()
 
 
-def test_a_full_wal_volume_does_not_look_older(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_wal_volume_does_not_look_older(member: EligibleReplica, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it couldn't take isn't written to the data volume either."""
     member.volume.probe()
     write = os.pwrite
@@ -198,14 +200,14 @@ def test_a_full_wal_volume_does_not_look_older(member: Member, monkeypatch: pyte
     assert (member.data / "probe").read_bytes() == (member.wal / "probe").read_bytes()
 
 
-def test_the_probe_names_the_volume_that_fails(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_names_the_volume_that_fails(member: EligibleReplica, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, os.strerror(errno.EIO))))
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         member.volume.probe()
     assert member.volume.probing == WAL_VOLUME
 
 
-def test_a_new_wal_volume_is_not_older_than_the_data_that_is_cloned_anew(member: Member) -> None:
+def test_a_new_wal_volume_is_not_older_than_the_data_that_is_cloned_anew(member: EligibleReplica) -> None:
     for _ in range(3):
         member.volume.probe()
     for path in (member.wal / "volume", member.wal / "probe"):
@@ -217,7 +219,7 @@ def test_a_new_wal_volume_is_not_older_than_the_data_that_is_cloned_anew(member:
 
 @pytest.mark.parametrize("linked", ["wal.new", NAME], ids=["renamed", "put back"])
 def test_a_clone_that_is_cut_off_between_its_marks_is_damaged_and_ours(
-    member: Member, monkeypatch: pytest.MonkeyPatch, linked: str
+    member: EligibleReplica, monkeypatch: pytest.MonkeyPatch, linked: str
 ) -> None:
     """The WAL volume has the new mark already: it is known by the link. Also when the next clone is cut off between its renames."""
     volume = member.volume
@@ -241,12 +243,12 @@ def test_a_clone_that_is_cut_off_between_its_marks_is_damaged_and_ours(
     assert member.state() is VolumeState.DAMAGED
 
 
-def test_room_is_measured_on_each_volume(member: Member) -> None:
+def test_room_is_measured_on_each_volume(member: EligibleReplica) -> None:
     assert set(member.volume.rooms()) == {DATA_VOLUME, WAL_VOLUME}
     assert set(Volume(member.data, "15", "pg_wal").rooms()) == {DATA_VOLUME}
 
 
-def test_room_for_a_clone_counts_wal_that_no_directory_links_to(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_for_a_clone_counts_wal_that_no_directory_links_to(member: EligibleReplica, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Volume, "rooms", lambda _: {DATA_VOLUME: 0, WAL_VOLUME: 0})
     (member.wal / NAME / "000000010000000000000001").write_bytes(bytes(1 << 20))
     assert member.volume.room_for_clone()[WAL_VOLUME] == 0
@@ -255,7 +257,7 @@ def test_room_for_a_clone_counts_wal_that_no_directory_links_to(member: Member, 
     assert member.volume.room_for_clone()[WAL_VOLUME] >= 1 << 20
 
 
-def test_an_adoption_that_is_cut_off_leaves_a_pair(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_adoption_that_is_cut_off_leaves_a_pair(member: EligibleReplica, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = Volume(member.data, "15", "pg_wal", member.wal, "demo/pg-1")
     before = (member.data / "volume").read_text()
     ours.adopt("new")

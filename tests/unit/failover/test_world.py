@@ -112,7 +112,7 @@ def test_figures_name_the_phase_and_the_lease() -> None:
     assert "ha_postgres_primary 0\n" in text
     assert "ha_postgres_lease_remaining_seconds 0.000\n" in text
     assert 'ha_postgres_claim_blocked{why="lag"} 1\n' in text
-    assert 'ha_postgres_claim_blocked{why="member"} 0\n' in text
+    assert 'ha_postgres_claim_blocked{why="not-eligible"} 0\n' in text
     assert 'ha_postgres_promoted_timestamp_seconds{cause="expiry"} 0\n' in text
     assert 'ha_postgres_phase{phase="follow"} 1\n' in text
     assert 'ha_postgres_phase{phase="primary"} 0\n' in text

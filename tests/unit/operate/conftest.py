@@ -13,7 +13,7 @@ from hapg.operate.release import Release
 from hapg_protocol import lease as lease_codec
 from hapg_protocol import position_report as report_codec
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Holder, LeaseState, Member, PositionReport, VolumeState
+from hapg_protocol.model import EligibleReplica, Holder, LeaseState, PositionReport, VolumeState
 from hapg_protocol.model import Release as Released
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -26,7 +26,9 @@ SETTINGS = {
     "selector": SELECTOR,
     "failover": {"maxLagBytes": 60},
 }
-HELD = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (Member("pg-1", "v1"), Member("pg-2", "v2")))
+HELD = LeaseState(
+    Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2"))
+)
 GIVEN_BACK = Released("the server died", clean=False, hold_s=3.0)
 
 

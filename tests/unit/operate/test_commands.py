@@ -19,7 +19,7 @@ from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, leas
 
 Use = Callable[[FakeCluster], FakeCluster]
 FREE = replace(HELD, release=GIVEN_BACK)
-WAITING = [pod(0, "primary", ready=False), pod(1, report=said(1, 200)), pod(2, report=said(2, 100))]
+WAITING = [pod(0, "primary", ready=False), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 100))]
 
 
 class Clock:
@@ -99,7 +99,7 @@ def test_a_switchover_waits_for_the_new_primary(use: Use, clock: Clock, capsys: 
 def test_a_switchover_right_after_a_failover_waits_for_a_member(
     use: Use, clock: Clock, capsys: pytest.CaptureFixture[str], to: tuple[str, ...]
 ) -> None:
-    cluster = use(FakeCluster(lease=lease(replace(HELD, members=()))))
+    cluster = use(FakeCluster(lease=lease(replace(HELD, eligible=()))))
 
     def streams() -> None:
         cluster.lease = lease(HELD)
@@ -114,9 +114,9 @@ def test_a_switchover_right_after_a_failover_waits_for_a_member(
 
 
 def test_a_switchover_without_a_member_is_refused_after_a_while(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    cluster = use(FakeCluster(lease=lease(replace(HELD, members=()))))
+    cluster = use(FakeCluster(lease=lease(replace(HELD, eligible=()))))
     assert main(["switchover", "pg"]) == 1
-    assert capsys.readouterr().err == "error: pg has no replica to hand over to: the Lease has no members\n"
+    assert capsys.readouterr().err == "error: pg has no replica to switch over to: the Lease lists no eligible replica\n"
     assert (clock.seconds, cluster.annotated) == (5.0, [])
 
 

@@ -17,7 +17,7 @@ from tests.unit.operate.conftest import GIVEN_BACK, HELD, VERSION, FakeCluster, 
 
 FREE = replace(HELD, release=GIVEN_BACK)
 TAKEN = replace(HELD, holder=Holder("pg-2", "u2"), term=8)
-WAITING = [pod(0, "primary", ready=False), pod(1, report=said(1, 200)), pod(2, report=said(2, 100))]
+WAITING = [pod(0, "primary", ready=False), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 100))]
 
 
 def going(number: int) -> dict[str, Any]:
@@ -41,11 +41,11 @@ def test_a_switchover_is_asked_of_the_primary_for_its_term() -> None:
         (FakeCluster(lease=lease(FREE)), None, "pg has no primary: its Lease is free"),
         (FakeCluster(lease=lease(age=7.0)), None, "pg has no primary: its Lease is free"),
         (FakeCluster(pods(1, 2)), None, "the pod that holds the Lease, pg-0, is gone"),
-        (FakeCluster(lease=lease(replace(HELD, members=()))), None, "pg has no replica to hand over to"),
+        (FakeCluster(lease=lease(replace(HELD, eligible=()))), None, "pg has no replica to switch over to"),
         (FakeCluster(), "pg-7", "--to pg-7: there is no such pod; those of pg are pg-0, pg-1, pg-2"),
         (FakeCluster(), "pg-0", "--to pg-0: it is the primary already"),
         (FakeCluster([*pods(0, 1), going(2)]), "pg-2", "--to pg-2: it is going away"),
-        (FakeCluster(lease=lease(replace(HELD, members=HELD.members[:1]))), "pg-2", "--to pg-2: it isn't streaming from the primary"),
+        (FakeCluster(lease=lease(replace(HELD, eligible=HELD.eligible[:1]))), "pg-2", "--to pg-2: it isn't streaming from the primary"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
@@ -64,7 +64,7 @@ def test_force_is_asked_of_the_most_advanced_for_this_version_of_the_lease() -> 
 
 
 def test_one_whose_agent_knows_the_leases_protocol_is_preferred() -> None:
-    newer = [WAITING[0], WAITING[1], pod(2, report=said(2, 100, protocol=2))]
+    newer = [WAITING[0], WAITING[1], pod(2, position_report=said(2, 100, protocol=2))]
     cluster = FakeCluster(newer, lease(replace(FREE, protocol=2)))
     assert plan.force(cluster.read(), None, "id").pod.name == "pg-2"
     with pytest.raises(OperateError) as caught:
@@ -73,7 +73,7 @@ def test_one_whose_agent_knows_the_leases_protocol_is_preferred() -> None:
 
 
 def test_one_that_may_be_forced_is_preferred() -> None:
-    strange = FakeCluster([pod(1, report=said(1, 200, volume="new")), pod(2, report=said(2, 100))], lease(age=9.0))
+    strange = FakeCluster([pod(1, position_report=said(1, 200, volume="new")), pod(2, position_report=said(2, 100))], lease(age=9.0))
     assert plan.force(strange.read(), None, "id").pod.name == "pg-2"
 
 
@@ -86,12 +86,12 @@ def test_one_that_may_be_forced_is_preferred() -> None:
         (FakeCluster(lease=lease(FREE)), "pg-1", "--to pg-1: it hasn't said where its WAL ends"),
         (FakeCluster(lease=lease(FREE)), "pg-9", "--to pg-9: there is no such pod"),
         (
-            FakeCluster([pod(1, report=said(1, 200, volume="new"))], lease(age=9.0)),
+            FakeCluster([pod(1, position_report=said(1, 200, volume="new"))], lease(age=9.0)),
             None,
-            "--to pg-1: it is no member, and the Lease has run out but was not given back: pg-0 may still write",
+            "--to pg-1: it is not eligible, and the Lease has run out but was not given back: pg-0 may still write",
         ),
         (
-            FakeCluster([pod(0, report=said(0, 0, state=VolumeState.DAMAGED, position=None))], lease(FREE)),
+            FakeCluster([pod(0, position_report=said(0, 0, state=VolumeState.DAMAGED, position=None))], lease(FREE)),
             "pg-0",
             "its volume is damaged and can't be promoted",
         ),

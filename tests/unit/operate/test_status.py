@@ -25,10 +25,10 @@ def test_a_healthy_release_as_a_table() -> None:
     assert status.table(FakeCluster(lease=lease(replace(HELD, position=Position(4, 100)))).read()) == (
         "release   pg in namespace demo, 3 replicas\n"
         "lease     held by pg-0 since term 7, renewed 1.0 s ago (TTL 6 s)\n"
-        "members   pg-1, pg-2\n"
+        "eligible  pg-1, pg-2\n"
         "WAL       timeline 4, 4:0/64 when it was renewed last\n"
         "\n"
-        "POD   ROLE     STATE    NODE   TIMELINE  POSITION  LAG  MEMBER\n"
+        "POD   ROLE     STATE    NODE   TIMELINE  POSITION  LAG  ELIGIBLE\n"
         "pg-0  primary  Running  node1  -         -         -    -\n"
         "pg-1  replica  Running  node2  -         -         -    yes\n"
         "pg-2  replica  Running  node3  -         -         -    yes"
@@ -37,7 +37,7 @@ def test_a_healthy_release_as_a_table() -> None:
 
 def test_a_release_that_waits_shows_positions_and_what_each_lacks() -> None:
     cluster = FakeCluster(
-        [pod(0, "primary", ready=False), pod(1, report=said(1, 0x1000040)), pod(2, report=said(2, 0x1000000))],
+        [pod(0, "primary", ready=False), pod(1, position_report=said(1, 0x1000040)), pod(2, position_report=said(2, 0x1000000))],
         lease(SHUT_DOWN, 20.0),
     )
     text = status.table(cluster.read())
@@ -64,7 +64,7 @@ def test_a_healthy_release_for_programs() -> None:
         "timeline": None,
         "position": None,
         "lagBytes": None,
-        "member": True,
+        "eligible": True,
     }
 
 
@@ -77,35 +77,35 @@ def test_a_healthy_release_for_programs() -> None:
         (FakeCluster(lease=lease(FREE, 2.0)), "no holder: pg-0 has given the Lease back 2 s ago (the server died), nobody has claimed it"),
         (FakeCluster(lease=lease(FREE)), "waiting: pg-1 hasn't said where its WAL ends"),
         (
-            FakeCluster([*pods(0), pod(1, report=said(1, 200)), pod(2, report=said(2, 100))], lease(FREE)),
+            FakeCluster([*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 100))], lease(FREE)),
             "waiting: maxLagBytes 60: pg-2 lacks 100 bytes of WAL; `hapg failover pg --namespace demo --force --to pg-2` promotes it",
         ),
         (
-            FakeCluster([*pods(0), pod(1, report=said(1, 200))], lease(replace(FREE, position=Position(5, 300)))),
+            FakeCluster([*pods(0), pod(1, position_report=said(1, 200))], lease(replace(FREE, position=Position(5, 300)))),
             "waiting: maxLagBytes 60: pg-1 lacks 100 bytes of WAL",
         ),
         (
-            FakeCluster([*pods(0), pod(1, report=said(1, 200, volume="new"))], lease(FREE)),
-            "waiting: the volume of pg-1 is no member's, so it may miss what was acknowledged; `hapg failover pg",
+            FakeCluster([*pods(0), pod(1, position_report=said(1, 200, volume="new"))], lease(FREE)),
+            "waiting: the volume of pg-1 is no eligible replica's, so it may miss what was acknowledged; `hapg failover pg",
         ),
         (
-            FakeCluster([*pods(0), pod(1, report=said(1, 200, volume="new"))], lease(age=9.0)),
-            "waiting: the volume of pg-1 is no member's, and pg-0 may still write: not even force helps",
+            FakeCluster([*pods(0), pod(1, position_report=said(1, 200, volume="new"))], lease(age=9.0)),
+            "waiting: the volume of pg-1 is no eligible replica's, and pg-0 may still write: not even force helps",
         ),
         (
-            FakeCluster([*pods(0), pod(1, report=said(1, 200)), pod(2, report=said(2, 900, 3))], lease(FREE)),
+            FakeCluster([*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 900, 3))], lease(FREE)),
             "waiting: pg-2 is on timeline 3, older than 4",
         ),
         (
-            FakeCluster([*pods(0), pod(1, report=said(1, 200)), pod(2, report=said(2, 900, 5, foreign=True))], lease(FREE)),
+            FakeCluster([*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 900, 5, foreign=True))], lease(FREE)),
             "waiting: the server of pg-2 was promoted by somebody else; `hapg failover pg",
         ),
         (FakeCluster([pod(0, "primary"), pod(1, "primary"), pod(2)]), "2 pods are labelled primary: pg-0, pg-1"),
         (FakeCluster([pod(0), pod(1), pod(2)]), "nobody can write: no pod is labelled primary, so the Service leads nowhere"),
         (FakeCluster([pod(0), pod(1, "primary"), pod(2)]), "pg-1 is labelled primary, but pg-0 holds the Lease"),
         (FakeCluster(lease=lease(GONE)), "the pod that holds the Lease, pg-0, is gone"),
-        (FakeCluster(lease=lease(replace(HELD, members=()))), "the Lease has no members: nobody could take over"),
-        (FakeCluster(lease=lease(replace(HELD, members=HELD.members[:1]))), "pg-2 is no member: it doesn't stream"),
+        (FakeCluster(lease=lease(replace(HELD, eligible=()))), "the Lease lists no eligible replica: nobody could take over"),
+        (FakeCluster(lease=lease(replace(HELD, eligible=HELD.eligible[:1]))), "pg-2 is not eligible: it doesn't stream"),
         (FakeCluster(pods(0, 1)), "missing: pg-2"),
         (FakeCluster([*pods(0, 1), pod(2, ready=False)]), "pg-2 isn't ready: its Events say why"),
         (FakeCluster([*pods(0, 1), pod(2, switchover="{}")]), "pg-2 hasn't answered a request: {}"),
@@ -119,17 +119,17 @@ def test_what_is_wrong_is_said(cluster: FakeCluster, words: str) -> None:
 
 
 def test_one_server_alone_is_well() -> None:
-    alone = FakeCluster(pods(0), lease(replace(HELD, members=())), config(replicas=1))
+    alone = FakeCluster(pods(0), lease(replace(HELD, eligible=())), config(replicas=1))
     assert status.warnings(alone.read()) == []
 
 
 def test_a_position_holds_under_the_leases_present_version_only() -> None:
-    old = FakeCluster([*pods(0, 1), pod(2, report=said(2, 100, lease_version="49"))]).read()
+    old = FakeCluster([*pods(0, 1), pod(2, position_report=said(2, 100, lease_version="49"))]).read()
     assert status.current_position(old, old.pods[2]) is None
 
 
 def test_an_unreadable_annotation_is_none() -> None:
-    seen = FakeCluster([pod(0, "primary"), pod(1, report="{", answer="[]")]).read()
+    seen = FakeCluster([pod(0, "primary"), pod(1, position_report="{", answer="[]")]).read()
     assert (seen.pods[1].report, seen.answers) == (None, {})
 
 
@@ -169,7 +169,7 @@ def test_an_unreadable_lease_is_an_error_with_the_fields_name(wrong: dict[str, A
 
 
 def test_a_volume_without_data_is_shown_without_a_position() -> None:
-    empty = FakeCluster([*pods(0), pod(1, report=said(1, 0, state=VolumeState.EMPTY, position=None, volume=None))]).read()
+    empty = FakeCluster([*pods(0), pod(1, position_report=said(1, 0, state=VolumeState.EMPTY, position=None, volume=None))]).read()
     assert status.document_of(empty, empty.pods[1])["position"] is None
 
 
@@ -185,7 +185,7 @@ def test_a_recovery_is_shown_to_people_and_programs() -> None:
 def test_a_pod_whose_agent_does_not_know_the_leases_protocol(state: LeaseState) -> None:
     """Told while somebody holds the Lease too: such a member can't take over, and no forced way is offered."""
     cluster = FakeCluster(
-        [pod(0, "primary"), pod(1, report=said(1, 100)), pod(2, report=said(2, 100, protocol=2))],
+        [pod(0, "primary"), pod(1, position_report=said(1, 100)), pod(2, position_report=said(2, 100, protocol=2))],
         lease(replace(state, protocol=2)),
     )
     told = [text for text in status.warnings(cluster.read()) if "pg-1" in text]

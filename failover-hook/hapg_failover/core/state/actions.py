@@ -252,7 +252,7 @@ class Exit:
 
 @dataclass(frozen=True)
 class AskExtensions:
-    """Ask members for extensions. targets: (volume, address)."""
+    """Ask eligible replicas for extensions. targets: (volume, address)."""
 
     request: ExtensionRequest
     targets: tuple[tuple[str, str], ...]

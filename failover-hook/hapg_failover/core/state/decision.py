@@ -394,10 +394,10 @@ class Step:
 
     @property
     def claimants(self) -> frozenset[str]:
-        """The volumes that may be in the member list: as last read, and as written since on the version that was read."""
+        """The volumes that may be in the list of eligible replicas: as last read, and as written since on the version that was read."""
         s, m = self.state, self.m
         written = m.extensions.claimants if m.extensions.written_on == self.version else ()
-        return frozenset(written) | frozenset(x.volume for x in (s.members if s is not None else ()))
+        return frozenset(written) | frozenset(x.volume for x in (s.eligible if s is not None else ()))
 
     @property
     def granted_until(self) -> float | None:
@@ -407,11 +407,11 @@ class Step:
             return None
         return min(sent[volume] for volume in claimants) + self.o.timing.usable_extension(self.m.hold.recorded_ttl)
 
-    def fence(self, members: bool) -> None:
+    def fence(self, eligible: bool) -> None:
         """Write the deadline that follows from the last acknowledged write and from extensions; none if nobody else may claim."""
         m = self.m
         assert m.hold.held_term is not None
-        deadline = max(self.lease_until, self.granted_until or 0.0) if members else None
+        deadline = max(self.lease_until, self.granted_until or 0.0) if eligible else None
         self.actions.append(WriteDeadline(deadline, m.hold.held_term))
 
     def forget_server(self) -> None:
