@@ -146,7 +146,7 @@ class Operation:
             case Prepare():
                 return self._prepare(order)
             case ShutDown():
-                return self._hand_over(order)
+                return self._switch_over(order)
             case Stop():
                 return self._stop()
             case SetStandbys():
@@ -484,7 +484,7 @@ class Operation:
                 break
         return self._result(Outcome.OK, "a checkpoint is made")
 
-    def _hand_over(self, order: ShutDown) -> OpResult:
+    def _switch_over(self, order: ShutDown) -> OpResult:
         tools = self._tools
         self._use_reserves()
         with suppress(SqlError):

@@ -1,8 +1,8 @@
 """The Lease as JSON: the annotation holds the whole state, the spec repeats what Kubernetes has fields for.
 
-Only the annotation is read back by agents: spec is for people and tools. A Lease whose annotation can't be read is an error and not
-an empty state, for an empty list of eligible replicas would mean 'no fence'. Its fields that this agent doesn't know are written back as they were read;
-those inside another field are replaced with it.
+Agents read back the annotation alone: spec is for people and tools. A Lease whose annotation can't be read is an error and not an empty
+state, for an empty list of eligible replicas would mean 'no fence'. Fields that this agent doesn't know are written back as they were
+read; those inside another field are replaced with it.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class LeaseState:
 
     term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
     address the holder's IP; ttl_s the TTL in force, in seconds; sync: the synchronous set, None while replication is asynchronous;
-    position: the end of the holder's WAL at its last renewal; successor: the pod to which the holder is about to hand over;
+    position: the end of the holder's WAL at its last renewal; successor: the pod to which the holder is about to switch over;
     recovery: how far the holder is whose server can't write before it has replayed its WAL; protocol: the number of the protocol that it
     was claimed under; serial: how many writes it has seen, so that an older content is told from a newer one; unknown: name and JSON text
     of each field that this agent doesn't know and writes back as it was read (rule 15).

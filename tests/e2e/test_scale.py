@@ -64,7 +64,7 @@ def test_down_to_two_with_the_primary_scaled_away(release: Release) -> None:
     present = [int(row[0]) for row in client.sql("SELECT id FROM appends WHERE writer = 'shrinking'")]
     assert lost(log, present) == []
     assert late([log]) == []
-    assert release.lease()["timeline"] == timeline + 1, "more than one hand-over"
+    assert release.lease()["timeline"] == timeline + 1, "more than one switchover"
     assert {pod.name for pod in release.pods()} == set(names(0, 1))
 
 

@@ -67,7 +67,7 @@ def test_a_switchover_loses_nothing_and_restarts_nothing(release: Release, measu
     assert found.new.name != found.old.name
     assert identities(release.pods()) == before
     answer = json.loads(notes(release, found.old.name)[ANSWER])
-    assert (answer["outcome"], answer["reason"]) == ("taken", f"handing over to {found.new.name}")
+    assert (answer["outcome"], answer["reason"]) == ("taken", f"switching over to {found.new.name}")
     assert SWITCHOVER not in notes(release, found.old.name)
     log = release.agent_log(found.old.name)
     assert '"op": "rewind"' not in log

@@ -114,7 +114,7 @@ def upgrade_and_roll_back(release: Release, writer: Writer) -> None:
     give(release, prepare=NEXT, failover=NEXT)
     replace_pod(release, upgraded, NEXT)
     go_on()
-    # the present build hands over to the next one, and that back again
+    # the present build switches over to the next one, and that back again
     switch_over(release, upgraded.name)
     release.wait("the next build has added its field", lambda: release.lease().get("next") == FIELD, 20)
     go_on()

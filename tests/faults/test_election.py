@@ -198,9 +198,9 @@ def test_failover_container_is_killed_in_the_middle(release: Release, drill: Dri
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("step", ["prepare", "hand-over", "release", "seal", "claim", "promote"])
-def test_failover_container_is_killed_during_a_hand_over(release: Release, drill: Drills, step: str) -> None:
-    """The primary's pod is deleted, and the failover container of the first pod, this one or another, that orders a step of the hand-over
+@pytest.mark.parametrize("step", ["prepare", "switchover", "release", "seal", "claim", "promote"])
+def test_failover_container_is_killed_during_a_switch_over(release: Release, drill: Drills, step: str) -> None:
+    """The primary's pod is deleted, and the failover container of the first pod, this one or another, that orders a step of the switchover
     is killed at once.
 
     Guarantee: another server takes over; at most one tail is lost.
@@ -311,7 +311,7 @@ def test_node_of_one_of_two_servers(stock: Stock, spoilt: None, drill: Drills, n
 @pytest.mark.faults
 @pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.timeout(1500))])
 def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) -> None:
-    """The primary hands over by `hapg switchover`, again and again.
+    """The primary switches over by `hapg switchover`, again and again.
 
     Guarantee: nothing is lost, each is one failover, and none of the former primaries needs a rewind.
     """
@@ -328,7 +328,7 @@ def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) 
 def test_scaled_up_and_down(stock: Stock, spoilt: None, drill: Drills) -> None:
     """A release is scaled from 1 server to 3, to 5 and to 2, while the primary is the one with the highest ordinal.
 
-    Guarantee: nothing is lost; the primary hands over before its own ordinal goes.
+    Guarantee: nothing is lost; the primary switches over before its own ordinal goes.
     """
     release = stock.get(Kind(replicas=1, options=("--set", "podDisruptionBudget.enabled=false")))
     with drill(release) as trial:

@@ -83,7 +83,7 @@ def test_slots_are_full_at_the_promotion(stock: Stock, spoilt: None, drill: Dril
 def test_standby_is_stuck_at_a_switchover(release: Release, drill: Drills) -> None:
     """One replica's WAL receiver stands still, and the primary is switched over to the other replica.
 
-    Guarantee: it is handed over without the one that is stuck, which follows again once it runs on; nothing is lost.
+    Guarantee: it is switched over without the one that is stuck, which follows again once it runs on; nothing is lost.
     """
     with drill(release) as drilled:
         stuck, chosen = release.standbys()

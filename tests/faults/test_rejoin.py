@@ -37,8 +37,8 @@ def write_much(release: Release, pod: Pod) -> None:
 
 
 @pytest.mark.faults
-def test_former_primary_follows_after_a_clean_hand_over(release: Release, drill: Drills) -> None:
-    """The primary hands over in an orderly way, while clients write.
+def test_former_primary_follows_after_a_clean_switch_over(release: Release, drill: Drills) -> None:
+    """The primary switches over in an orderly way, while clients write.
 
     Guarantee: nothing is lost; the former primary has all that its successor began with, and follows without rewind or clone.
     """

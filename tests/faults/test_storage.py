@@ -165,7 +165,7 @@ def test_wal_disk_of_the_primary_is_full(apart: Release, drill: Drills, stock: S
     """With a WAL volume: the disk of the primary's WAL is full for a while, under a bulk load that is tried again and again.
 
     Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
-    is promoted in its place once, or twice if the replica it hands over to stands down, having failed itself a moment before.
+    is promoted in its place once, or twice if the replica it switches over to stands down, having failed itself a moment before.
     """
     found = _full_under_load(apart, drill, stock, WAL)
     assert (found.lost, found.new.name != found.old.name) == (0, True)

@@ -163,7 +163,7 @@ REGISTER_OPERATIONS = 200
 @pytest.mark.timeout(900)
 def test_a_row_is_a_linearizable_register(release: Release, drill: Drills, node_faults: NodeFaults, request: pytest.FixtureRequest) -> None:
     """Clients on each node write and read one row of a synchronous release, while the primary's postmaster is killed, the primary's pod is
-    deleted, the primary hands over and the primary's node is cut off, one after the other.
+    deleted, the primary switches over and the primary's node is cut off, one after the other.
 
     Guarantee: what they were told is linearizable: nobody reads what had been overwritten before, no acknowledged value is lost, and no
     value that was read is gone again.

@@ -176,10 +176,7 @@ class Timed:
         """The first member writes, the others stream."""
         peers = (Peer(),) * (self.count - 1)
         writing = Member(0 in self._slow, WRITING, self.times.lease, seen=MINE, peers=peers)
-        others = (
-            Member(i in self._slow, STREAMING, seen=OTHERS, promised=self.times.patience, peers=peers)
-            for i in range(1, self.count)
-        )
+        others = (Member(i in self._slow, STREAMING, seen=OTHERS, promised=self.times.patience, peers=peers) for i in range(1, self.count))
         return self._pack(0, self._kinds - PHASES, tuple(self._number(m) for m in (writing, *others)))
 
     def members(self, state: int) -> tuple[Member, ...]:

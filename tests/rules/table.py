@@ -546,7 +546,7 @@ PARTS = (
     ),
     Part(
         "9",
-        "a full primary hands over",
+        "a full primary switches over",
         patches.full_primary_stays,
         Witness(SWITCHOVER + "test_a_full_primary_hands_over_after_a_moment"),
     ),
@@ -649,7 +649,7 @@ PARTS = (
     Part("12", "nor just before another label", patches.routes_held_back, Witness(DECIDE, "it has been up")),
     Part(
         "12",
-        "who has handed over stays for two seconds",
+        "who has switched over stays for two seconds",
         patches.gone_at_once,
         Witness(PRIMARY + "test_a_pod_that_has_handed_over_refuses_clients_for_two_seconds"),
     ),

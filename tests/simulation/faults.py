@@ -356,7 +356,7 @@ def restore_etcd(world: World, snapshot: Snapshot, away: float, bump: int = 0) -
 
 
 def switchover(world: World, member: int, to: int | None = None, term: int | None = None) -> None:
-    """An operator asks a pod to hand over. term: the Lease's unless given."""
+    """An operator asks a pod to switch over. term: the Lease's unless given."""
     world.fault(member, "a switchover is asked for")
     known = world.api.lease.state.term if world.api.lease is not None else 0
     request = {"id": f"s{world.next_serial()}", "term": known if term is None else term}

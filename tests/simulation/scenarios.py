@@ -299,7 +299,7 @@ def outage(seed: int) -> World:
 
 
 def switched_over(seed: int) -> World:
-    """An operator has the primary hand over; no pod is deleted."""
+    """An operator has the primary switch over; no pod is deleted."""
     world = running(3, seed)
     old = primary_of(world)
     faults.switchover(world, old, (old + 2) % 3)
@@ -352,7 +352,7 @@ def forced_stranger(seed: int) -> World:
 
 
 def successor_falls_short(seed: int) -> World:
-    """The only replica's stream stalls while the primary hands over to it: the shutdown doesn't wait for it for ever."""
+    """The only replica's stream stalls while the primary switches over to it: the shutdown doesn't wait for it for ever."""
     world = running(2, seed)
     faults.stall_stream(world, 1, 1.0)
     world.run(2.0)

@@ -43,7 +43,7 @@ def _later_term(seed: int) -> tuple[World, Snapshot]:
 
 
 def _released(seed: int) -> tuple[World, Snapshot]:
-    """A release whose primary has handed over; a snapshot of the former term's end, when the Lease was given back and not yet claimed.
+    """A release whose primary has switched over; a snapshot of the former term's end, when the Lease was given back and not yet claimed.
 
     Now and then the successor claims before that: then the Lease names it alone.
     """

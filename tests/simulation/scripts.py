@@ -27,7 +27,7 @@ from .world import World
 SCRIPTS = Path(__file__).parent / "testdata"
 BREAK = "----"
 ROUTINE = re.compile(
-    r"PUT renew|put kind|(read|list|grant .*) +no answer|is under way$"
+    r"PUT renew|put kind|(read|list|extension .*) +no answer|is under way$"
     r"|: (nothing to do|the Lease is renewed|renew the Lease|waiting|waiting for the positions.*|waiting before the next try.*)$"
 )
 SETTLED_S = 60.0

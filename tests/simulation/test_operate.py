@@ -1,4 +1,4 @@
-"""What operators ask for is carried out once and on its own occasion, and a hand-over waits for who has everything."""
+"""What operators ask for is carried out once and on its own occasion, and a switchover waits for who has everything."""
 
 from __future__ import annotations
 

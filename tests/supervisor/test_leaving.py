@@ -56,7 +56,7 @@ def test_a_standby_that_hangs_does_not_keep_a_shutdown_from_its_end(
     primary.sql("select pg_reload_conf()")
     frozen(stuck)
     operator = operate(primary, primary)
-    ended = operator.run(Op.HAND_OVER, keep="pod-1", seconds=1.0)
+    ended = operator.run(Op.SWITCHOVER, keep="pod-1", seconds=1.0)
     assert (ended.outcome, ended.text) == (Outcome.OK, "shut down")
     assert primary.state == "down"
     sealed = operate(near, primary).run(Op.SEAL)
@@ -70,7 +70,7 @@ def test_what_only_receives_wal_is_ended_before_a_shutdown(primary: Container, o
     receiver = subprocess.Popen(words, env={**os.environ, "PGPASSWORD": PASSWORD}, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: primary.sql(SENDERS) == "pg_receivewal", "it streams")
-        ended = operate(primary, primary).run(Op.HAND_OVER, seconds=1.0)
+        ended = operate(primary, primary).run(Op.SWITCHOVER, seconds=1.0)
         assert ended.outcome is Outcome.OK
     finally:
         receiver.kill()
@@ -78,7 +78,7 @@ def test_what_only_receives_wal_is_ended_before_a_shutdown(primary: Container, o
 
 
 def test_a_copy_streams_under_another_name(primary: Container, make: Make) -> None:
-    """What has a standby's name is waited for by commits, and may be handed over to."""
+    """What has a standby's name is waited for by commits, and may be switched over to."""
     write(primary, "first")
     primary.sql("create table big as select g, repeat('x', 100) x from generate_series(1, 300000) g", "checkpoint")
     replica = make("pod-1")

@@ -14,9 +14,9 @@
 {{- if or (ge (float64 .renewSeconds) (float64 .overdueSeconds)) (ge (float64 .overdueSeconds) (float64 .ttlSeconds)) -}}
 {{- $wrong = append $wrong (printf "failover: overdueSeconds must lie between renewSeconds and ttlSeconds: %v is not between %v and %v" .overdueSeconds .renewSeconds .ttlSeconds) -}}
 {{- end -}}
-{{- $granted := addf .overdueSeconds (mulf .grantSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
+{{- $granted := addf .overdueSeconds (mulf .extensionSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
 {{- if gt $granted (float64 .ttlSeconds) -}}
-{{- $wrong = append $wrong (printf "failover: overdueSeconds + grantSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise delays no failover: %v + %v * %v + %v = %v exceeds %v" .overdueSeconds .grantSeconds (addf 1 .clockRatio) .fenceSeconds $granted .ttlSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: overdueSeconds + extensionSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise delays no failover: %v + %v * %v + %v = %v exceeds %v" .overdueSeconds .extensionSeconds (addf 1 .clockRatio) .fenceSeconds $granted .ttlSeconds) -}}
 {{- end -}}
 {{- end -}}
 

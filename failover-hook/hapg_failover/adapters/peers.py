@@ -6,8 +6,8 @@ apart; the other key remains the same for all of them.
 POST /lease-extension, a JSON object of core.state.extensions.ExtensionRequest; the answer is one of {volume, granted, reason}.
 POST /wal, one of core.unreplicated_wal.WalRequest; the answer is WAL, or 409 if there is none to be had.
 
-`X-Ha-Postgres-Mac` is the HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer passes for a new one. An
-answer that can't be verified, or that comes too late, is no answer. Anything unsigned is neither parsed nor kept.
+`X-Ha-Postgres-Mac` is the HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer
+passes for a new one. An answer that can't be verified, or that comes too late, is no answer. Anything unsigned is neither parsed nor kept.
 """
 
 from __future__ import annotations

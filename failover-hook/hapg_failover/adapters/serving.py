@@ -141,7 +141,7 @@ class HttpServer:
             if isinstance(answer, Response):
                 self._send(client, answer)
             else:
-                self._hand_over(client, answer)
+                self._switch_over(client, answer)
 
     def _answer_to(self, request: Request) -> Response | Later:
         try:
@@ -177,7 +177,7 @@ class HttpServer:
             self._selector.modify(client.socket, events, client)
         client.awaited = events
 
-    def _hand_over(self, client: _Client, work: Later) -> None:
+    def _switch_over(self, client: _Client, work: Later) -> None:
         """Have another thread answer the client; the connection is that thread's from here on."""
         if not self._free.acquire(blocking=False):
             self._send(client, Response(HTTPStatus.SERVICE_UNAVAILABLE))

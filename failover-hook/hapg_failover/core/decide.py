@@ -42,7 +42,7 @@ from .state.memory import Memory
 from .state.observation import Observation
 from .state.phases import Phase
 from .state.results import OpResult, Outcome, PutOutcome, PutResult
-from .timing import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, LONGEST_RETRY_S, STEADY_TURN_S, TURN_S, Timing
+from .timing import FOLLOWING_TURN_S, LEAST_TURN_S, LONGEST_RETRY_S, STEADY_TURN_S, SWITCHOVER_TURN_S, TURN_S, Timing
 
 WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 
@@ -269,7 +269,7 @@ def _op_answered(step: Step) -> None:
             switchover.prepared(step, result)
         case Op.ADOPT:
             startup.adopted(step, result)
-        case Op.HAND_OVER | Op.STOP:
+        case Op.SWITCHOVER | Op.STOP:
             demotion.stopped(step, result)
         case _:
             assert_never(result.op)
@@ -305,12 +305,12 @@ def _seal_answered(step: Step, result: OpResult) -> None:
 def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
     """Return seconds, LEAST_TURN_S or more: a time that is nearly due is reached by one sleep, not by ever shorter ones.
 
-    A primary whose last write of the Lease was acknowledged has little to do before the next one is due: it writes it in between when
-    eligible replicas have come or gone. A replica that follows has nothing to do while it hears of renewals. What happens is reported to both.
-    Else there are retries and requests for extensions to make, and at each age of another's Lease something else from then on.
+    A primary whose last write of the Lease was acknowledged has little to do before the next one is due: it writes in between only when
+    eligible replicas have come or gone. A replica that follows has nothing to do while it hears of renewals. Events wake both of them.
+    In any other phase there are retries to make, and what is to be done about another's Lease changes with its age.
     """
-    if m.succession.handover is not None:
-        return HAND_OVER_TURN_S
+    if m.succession.switchover is not None:
+        return SWITCHOVER_TURN_S
     steady_for = _steady_for(m, timing, lease, now)
     turn = STEADY_TURN_S if m.phase is Phase.PRIMARY else FOLLOWING_TURN_S
     longest = min(turn, steady_for) if steady_for > 0 else min(TURN_S, _next_age(timing, lease, now))

@@ -16,7 +16,7 @@ from .timing import KILL_AGAIN_S, LINGER_S, RETRY_PUT_S
 
 
 def stopping(step: Step) -> None:
-    """We hand over, or end: keep the Lease while the server stops, then give it back, and end or start again as a replica."""
+    """We switch over, or end: keep the Lease while the server stops, then give it back, and end or start again as a replica."""
     o, m, s = step.o, step.m, step.state
     if busy(step):
         if m.hold.held_term is not None:

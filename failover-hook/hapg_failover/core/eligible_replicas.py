@@ -15,7 +15,7 @@ KEEPS_UP_BYTES = 1 << 30
 This isn't what a failover may lose (maxLagBytes). Under a bulk load a healthy replica says it lacks up to a WAL segment of 16 MiB,
 because a WAL receiver flushes at a segment's end while more keeps coming, and a burst makes it more for seconds; with maxLagBytes as
 the bound it would be kept from the list just then, and with it the failover. Rule 4D has the last word on what a replica lacks, and a
-hand-over waits for it.
+switchover waits for it.
 """
 KEEPS_UP_BYTES = 1 << 30
 """What a replica that streams may lack and still be taken for one that keeps up: to become eligible, and to be switched over to.
@@ -23,7 +23,7 @@ KEEPS_UP_BYTES = 1 << 30
 This isn't what a failover may lose (maxLagBytes). Under a bulk load a healthy replica says it lacks up to a WAL segment of 16 MiB,
 because a WAL receiver flushes at a segment's end while more keeps coming, and a burst makes it more for seconds; with maxLagBytes as
 the bound it would be kept from the list just then, and with it the failover. Rule 4D has the last word on what a replica lacks, and a
-hand-over waits for it.
+switchover waits for it.
 """
 
 

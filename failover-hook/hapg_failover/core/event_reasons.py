@@ -20,7 +20,7 @@ class EventReason:
 
 EVENT_REASONS = (
     EventReason("Promoted", "Normal", "this pod's server was promoted and takes writes"),
-    EventReason("Switchover", "Normal", "the primary hands over, with the reason and the successor"),
+    EventReason("Switchover", "Normal", "the primary switches over, with the reason and the successor"),
     EventReason("SwitchoverRefused", "Warning", "a switchover was asked for and is not carried out", "act on the reason that it gives"),
     EventReason("ForcedFailover", "Warning", "an operator had this pod promoted; it says what is lost"),
     EventReason(
@@ -60,7 +60,7 @@ EVENT_REASONS = (
     EventReason(
         "EmergencyWALSpaceReleased",
         "Warning",
-        "a full volume was given the space that was set aside, so that its server can start or hand over",
+        "a full volume was given the space that was set aside, so that its server can start or switch over",
         "grow the volume",
     ),
     EventReason(

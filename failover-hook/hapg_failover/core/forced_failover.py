@@ -1,11 +1,12 @@
-"""The forced way: an operator names the pod to promote when no member may claim by itself (docs/protocol.md, rule 4).
+"""Forced failover: an operator names the pod to promote when none may claim by itself (docs/protocol.md, rule 4).
 
-It sets aside the bound on what is missing (4D), synchronous sets (4E) and the order of candidates (4F), and, if the Lease was released
-with proof, membership (4A). It never sets aside that the candidate is sealed and has reported (4B), or that the Lease was released
-or has run out (4C), and a damaged volume is never promoted. Where our own WAL proves that the holder has ended (4C), nothing else is
-asked. A Lease that has run out says nothing to one that is not eligible: a holder without eligible replicas has no deadline, one whose eligible replicas grant
-goes on, and who is not eligible was never asked. A request is bound to one version of the Lease, so it can't be carried out on another
-occasion.
+It overrides the limit on missing WAL (4D), synchronous sets (4E), the order of candidates (4F) and, if the Lease was released with
+proof, eligibility (4A). It never overrides that the candidate is sealed and has reported (4B), or that the Lease was released or has run
+out (4C), and it never promotes a damaged volume. If our own WAL proves that the holder has ended (4C), nothing else is asked.
+
+To a pod that isn't eligible a Lease that has run out proves nothing: a holder without eligible replicas has no deadline, and one whose
+eligible replicas extend its lease goes on, without asking this pod. A request is bound to one version of the Lease, so it can't be carried
+out on another occasion.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def _has_joined(step: Step) -> bool:
 
 
 def _is_out(step: Step) -> bool:
-    """The holder, whom we should follow, doesn't count us among the eligible replicas any more, or our server was promoted by somebody else."""
+    """The holder, whom we should follow, doesn't list us any more, or our server was promoted by somebody else."""
     o, m, s = step.o, step.m, step.state
     if o.foreign:
         return True

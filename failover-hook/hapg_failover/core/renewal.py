@@ -86,7 +86,7 @@ def content_of(step: Step, s: LeaseState) -> Content:
         if o.now - m.hold.renewed_at >= o.timing.renew:
             eligible = with_streaming(s.eligible, eligible)
         record = synchronous.next_record(step, eligible)
-    successor = step.m.succession.successor if step.m.succession.handover is not None else None
+    successor = step.m.succession.successor if step.m.succession.switchover is not None else None
     named = successor != s.successor and switchover.may_ask(step)
     writes = m.phase is Phase.PRIMARY and s.recovery is not None
     return Content(eligible, record, successor, named, writes, o.lease is not None and o.lease.instead is not None)

@@ -140,7 +140,7 @@ def _is_awaited(step: Step, s: LeaseState) -> bool:
     if not step.live_holder or o.now - m.phase_since >= SUCCESSION_S:
         return False
     if switchover.is_chosen(step):
-        step.because(f"sealed at {m.sealed.position}; {s.holder.pod} is about to hand over to us")
+        step.because(f"sealed at {m.sealed.position}; {s.holder.pod} is about to switch over to us")
     elif s.holder.uid in o.gone:
         step.because(f"sealed at {m.sealed.position}; the pod {s.holder.pod} is gone")
     else:
@@ -242,9 +242,9 @@ def _follows_another(step: Step, s: LeaseState) -> bool:
 
 
 def _expects_the_end(step: Step, s: LeaseState, lease: LeaseView) -> bool:
-    """The primary hands over to us, its pod is gone, or its Lease is overdue."""
+    """The primary switches over to us, its pod is gone, or its Lease is overdue."""
     if switchover.is_chosen(step):
-        step.run(Seal(drain_s=SUCCESSION_S), f"{s.holder.pod} hands over to us: seal when it ends the stream")
+        step.run(Seal(drain_s=SUCCESSION_S), f"{s.holder.pod} switches over to us: seal when it ends the stream")
     elif s.holder.uid in step.o.gone and step.age < (seal_at := _seal_at(step, s)) - SHORTEST_DRAIN_S:
         left = seal_at - step.age
         step.run(Seal(drain_s=left), f"the pod {s.holder.pod} is gone: seal when the stream ends, or in {left:.1f} s")

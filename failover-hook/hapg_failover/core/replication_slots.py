@@ -34,8 +34,8 @@ def name_of(pod: str) -> str:
 def plan(me: str, replicas: int, eligible: Iterable[EligibleReplica], streaming: Iterable[Streaming], existing: Iterable[Slot]) -> Change:
     """Return what the primary `me` (a pod's name) has to change.
 
-    Every ordinal below `replicas` has a slot, and beyond them each that is still listed in the Lease or streams. Slots with other names aren't ours, as that
-    of a copy (`clone.POD`) would be, and one that is in use is never dropped.
+    Every ordinal below `replicas` has a slot, and so has each higher one that the Lease still lists or that streams. Slots with other
+    names, such as that of a copy (`clone.POD`), aren't ours, and a slot in use is never dropped.
     """
     release = me.rpartition("-")[0]
     wanted = {name_of(f"{release}-{ordinal}") for ordinal in range(replicas)}

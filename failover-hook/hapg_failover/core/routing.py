@@ -17,10 +17,14 @@ def primary(step: Step) -> None:
     """Label ourselves primary first, then strip every other primary label; no client comes to a server that is about to be left."""
     o, m = step.o, step.m
     own = step.own_pod
-    if switchover.lives_on_reserve(step) and (m.succession.handover is not None or o.now - m.reign.promoted_at < PARTING_S):
+    if switchover.lives_on_reserve(step) and (m.succession.switchover is not None or o.now - m.reign.promoted_at < PARTING_S):
         withdraw(step)
         return
-    if own is None or o.now - m.reign.label_at < 0.5 or (m.succession.handover is not None and m.succession.handover.routed is not None):
+    if (
+        own is None
+        or o.now - m.reign.label_at < 0.5
+        or (m.succession.switchover is not None and m.succession.switchover.routed is not None)
+    ):
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
     if own.role != "primary":

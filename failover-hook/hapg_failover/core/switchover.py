@@ -1,4 +1,4 @@
-"""The primary hands over while it still serves: an operator asks, its pod is going away, its volume is full (docs/protocol.md, rule 9).
+"""The primary switches over while it still serves: an operator asks, its pod is going away, its volume is full (docs/protocol.md, rule 9).
 
 Everything that takes time is done before the server stops: a checkpoint, the choice, and the Lease names the successor, which
 then seals itself as soon as the stream ends.
@@ -15,7 +15,7 @@ from . import disk_space
 from .eligible_replicas import KEEPS_UP_BYTES
 from .state.actions import Announce, Label, Prepare, ShutDown
 from .state.decision import Step, busy
-from .state.memory import HandOver
+from .state.memory import Switchover
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .timing import (
@@ -23,7 +23,6 @@ from .timing import (
     ASK_AGAIN_S,
     FULL_AGAIN_S,
     FULL_S,
-    HAND_OVER_CHECKPOINT_S,
     LAST_CHECKPOINT_S,
     LAST_RECORD_LEAVING_S,
     LAST_RECORD_S,
@@ -32,6 +31,7 @@ from .timing import (
     ROUTE_AHEAD_S,
     SERVE_ON_S,
     SHUTDOWN_S,
+    SWITCHOVER_CHECKPOINT_S,
 )
 
 # A deletion makes the endpoint 'terminating', which kube-proxy programs at once; what comes later waits until a second is over
@@ -44,8 +44,8 @@ NEAR_BYTES = 16 * 1024 * 1024
 
 
 def attend(step: Step) -> None:
-    """As the primary: begin a hand-over that is wanted, or take the next step of the one under way; the last is to stop the server."""
-    o, h = step.o, step.m.succession.handover
+    """As the primary: begin a switchover that is asked for, or take the next step of the one under way; the last is to stop the server."""
+    o, h = step.o, step.m.succession.switchover
     if h is None:
         _begin(step)
     elif busy(step) or h.stop_at is None:
@@ -61,8 +61,8 @@ def _begin(step: Step) -> None:
     own = step.own_pod
     if o.me.uid in o.gone or (own is not None and own.deleting and own.grace == 0):
         # Kubelet kills within two seconds, and the shutdown makes a checkpoint anyway. Our token is void, or will be in a moment.
-        begun = HandOver(ReleaseCause.DELETION, o.now)
-        step.keep(replace(step.m.succession, handover=begun))
+        begun = Switchover(ReleaseCause.DELETION, o.now)
+        step.keep(replace(step.m.succession, switchover=begun))
         _stop(step, begun, choose_successor(step))
         return
     if o.deleting:
@@ -70,7 +70,7 @@ def _begin(step: Step) -> None:
             return
         if not busy(step):
             grace = own.grace if own is not None and own.grace is not None else LEAST_GRACE_S
-            _prepare(step, HandOver(ReleaseCause.DELETION, o.now), ReleaseCause.DELETION.words, min(LAST_CHECKPOINT_S, grace / 4))
+            _prepare(step, Switchover(ReleaseCause.DELETION, o.now), ReleaseCause.DELETION.words, min(LAST_CHECKPOINT_S, grace / 4))
         return
     text = own.switchover if own is not None else None
     if text is None or not step.asks(text):
@@ -87,9 +87,12 @@ def _begin(step: Step) -> None:
     elif not busy(step):
         chosen = choose_successor(step, request.to)
         assert chosen is not None
-        step.answer(requests.SWITCHOVER, text, request.id, requests.TAKEN, f"handing over to {chosen.name}")
+        step.answer(requests.SWITCHOVER, text, request.id, requests.TAKEN, f"switching over to {chosen.name}")
         _prepare(
-            step, HandOver(ReleaseCause.SWITCHOVER, o.now, request.id, request.to), f"switchover to {chosen.name}", HAND_OVER_CHECKPOINT_S
+            step,
+            Switchover(ReleaseCause.SWITCHOVER, o.now, request.id, request.to),
+            f"switchover to {chosen.name}",
+            SWITCHOVER_CHECKPOINT_S,
         )
 
 
@@ -105,16 +108,16 @@ def _awaits_a_replica(step: Step) -> bool:
     return True
 
 
-def _prepare(step: Step, h: HandOver, reason: str, seconds: float) -> None:
+def _prepare(step: Step, h: Switchover, reason: str, seconds: float) -> None:
     """Begin with a checkpoint, unless our volume is full: it needs room, without which PostgreSQL ends with a PANIC.
 
     The shutdown's own has what is set aside, which is given up only when no client can use it any more.
     """
     if step.full:
-        step.keep(replace(step.m.succession, handover=replace(h, stop_at=step.o.now)))
+        step.keep(replace(step.m.succession, switchover=replace(h, stop_at=step.o.now)))
         step.because(f"{reason}: {disk_space.full_message(step.o)}, so no checkpoint comes first")
     else:
-        step.keep(replace(step.m.succession, handover=h))
+        step.keep(replace(step.m.succession, switchover=h))
         step.run(Prepare(seconds), f"{reason}: checkpoint")
 
 
@@ -131,7 +134,7 @@ def _make_way(step: Step) -> None:
     step.keep(replace(step.m.storage, full_since=since))
     patience = 0.0 if m.storage.reserve_used else FULL_S
     if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
-        _prepare(step, HandOver(ReleaseCause.FULL, o.now), f"hand over to {chosen.name}", HAND_OVER_CHECKPOINT_S)
+        _prepare(step, Switchover(ReleaseCause.FULL, o.now), f"switch over to {chosen.name}", SWITCHOVER_CHECKPOINT_S)
 
 
 def lives_on_reserve(step: Step) -> bool:
@@ -159,7 +162,7 @@ def _trouble(step: Step, request: requests.Switchover) -> str | None:
 
 
 def choose_successor(step: Step, to: str | None = None) -> Pod | None:
-    """Return the member to hand over to: `to`, or one that stays when the release is scaled, isn't far behind, has a low ordinal.
+    """Return the member to switch over to: `to`, or one that stays when the release is scaled, isn't far behind, has a low ordinal.
 
     Whatever a streaming replica lacks is sent before the server is down, so a few bytes more or less decide nothing.
     """
@@ -189,7 +192,7 @@ def _shows(pod: Pod, volume: str | None) -> bool:
 
 def prepared(step: Step, result: OpResult) -> None:
     """The checkpoint has ended: now, or after the rest of the second since the pod's deletion, the server may be stopped."""
-    o, h = step.o, step.m.succession.handover
+    o, h = step.o, step.m.succession.switchover
     step.keep(replace(step.m.retry, retry_at=0.0, tries=0))
     if h is None:
         return
@@ -197,10 +200,10 @@ def prepared(step: Step, result: OpResult) -> None:
         return
     own = step.own_pod
     patient = h.request is None and own is not None and own.grace is not None and own.grace >= LEAST_GRACE_S
-    step.keep(replace(step.m.succession, handover=replace(h, stop_at=max(o.now, h.since + SERVE_ON_S) if patient else o.now)))
+    step.keep(replace(step.m.succession, switchover=replace(h, stop_at=max(o.now, h.since + SERVE_ON_S) if patient else o.now)))
 
 
-def _announce(step: Step, h: HandOver, stop_at: float) -> None:
+def _announce(step: Step, h: Switchover, stop_at: float) -> None:
     """Have the Lease name the successor, route clients to it, then stop: by the time they are routed anew it writes."""
     o, s = step.o, step.state
     chosen = choose_successor(step, h.to)
@@ -220,29 +223,31 @@ def _announce(step: Step, h: HandOver, stop_at: float) -> None:
         step.because(f"{h.why}: the Lease is to name {chosen.name}")
 
 
-def _call_off(step: Step, h: HandOver, reason: str) -> bool:
-    """Serve on if the hand-over can't be carried out and the pod isn't going away; tell whether we do."""
+def _call_off(step: Step, h: Switchover, reason: str) -> bool:
+    """Serve on if the switchover can't be carried out and the pod isn't going away; tell whether we do."""
     if h.request is not None:
         refuse(step, h.request, h.request, reason)
     elif h.cause is ReleaseCause.FULL:
-        step.keep(replace(step.m.succession, handover=None, successor=None), replace(step.m.storage, full_since=step.o.now + FULL_AGAIN_S))
-        step.because(f"{h.why}, but it isn't handed over: {reason}")
-    return step.m.succession.handover is None
+        step.keep(
+            replace(step.m.succession, switchover=None, successor=None), replace(step.m.storage, full_since=step.o.now + FULL_AGAIN_S)
+        )
+        step.because(f"{h.why}, but it isn't switched over: {reason}")
+    return step.m.succession.switchover is None
 
 
 def may_ask(step: Step) -> bool:
     """Tell whether it is time to write the Lease only because of the successor that it names, or names no more."""
     o, m = step.o, step.m
-    return o.now - (m.succession.handover.asked if m.succession.handover is not None else m.writes.put_at) >= ASK_AGAIN_S
+    return o.now - (m.succession.switchover.asked if m.succession.switchover is not None else m.writes.put_at) >= ASK_AGAIN_S
 
 
 def asked(step: Step) -> None:
     """The Lease is being written with our successor in it."""
-    if step.m.succession.handover is not None:
-        step.keep(replace(step.m.succession, handover=replace(step.m.succession.handover, asked=step.o.now)))
+    if step.m.succession.switchover is not None:
+        step.keep(replace(step.m.succession, switchover=replace(step.m.succession.switchover, asked=step.o.now)))
 
 
-def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
+def _stop(step: Step, h: Switchover, chosen: Pod | None) -> None:
     name = chosen.name if chosen is not None else None
     step.keep(replace(step.m.succession, successor=name))
     step.go(Phase.STOPPING, h.why)
@@ -253,19 +258,19 @@ def _stop(step: Step, h: HandOver, chosen: Pod | None) -> None:
         step.actions.append(Announce("Normal", "Switchover", f"{h.why}: switch over to {name}"))
 
 
-def _route(step: Step, h: HandOver, chosen: Pod) -> None:
+def _route(step: Step, h: Switchover, chosen: Pod) -> None:
     """Label the successor, then ourselves, unless that was done before."""
     own = step.own_pod
     if h.routed == chosen.name:
         return
-    step.keep(replace(step.m.succession, handover=replace(h, routed=chosen.name)))
+    step.keep(replace(step.m.succession, switchover=replace(h, routed=chosen.name)))
     step.actions.append(Label(chosen.name, chosen.uid, "primary"))
     if own is not None:
         step.actions.append(Label(own.name, own.uid, "replica"))
 
 
 def is_chosen(step: Step) -> bool:
-    """Tell whether the holder is about to hand over to us, or has done so."""
+    """Tell whether the holder is about to switch over to us, or has done so."""
     s = step.state
     if s is None or s.holder == step.o.me:
         return False
@@ -275,14 +280,14 @@ def is_chosen(step: Step) -> bool:
 def release(step: Step) -> Release:
     """Return the release of a server that was stopped; clean if its end of WAL is known. Who falls short of it waits for a restart here."""
     m = step.m
-    cause = m.succession.handover.cause if m.succession.handover is not None else ReleaseCause.DELETION
+    cause = m.succession.switchover.cause if m.succession.switchover is not None else ReleaseCause.DELETION
     hold_s = step.o.timing.restart if stays(step) else 0.0
     return Release(cause.words, m.sealed.position is not None, m.sealed.position, m.succession.successor, hold_s, cause)
 
 
 def stays(step: Step) -> bool:
     """Tell whether our server is to come back as a replica, and not to end with its pod."""
-    h = step.m.succession.handover
+    h = step.m.succession.switchover
     return h is not None and h.cause is not ReleaseCause.DELETION and not step.o.deleting
 
 
@@ -293,12 +298,12 @@ def start_again(step: Step) -> None:
         step.because(f"the Lease is given back to {m.succession.successor}")
         return
     step.forget_server()
-    step.go(Phase.BOOT, f"handed over to {m.succession.successor}: start again as a replica")
+    step.go(Phase.BOOT, f"switched over to {m.succession.successor}: start again as a replica")
 
 
 def refuse(step: Step, text: str, request: str, reason: str) -> None:
     """Don't switch over, and say why: to the one who asked, and in an Event."""
-    step.keep(replace(step.m.succession, handover=None, successor=None))
+    step.keep(replace(step.m.succession, switchover=None, successor=None))
     step.because(f"switchover refused: {reason}")
     if step.answer(requests.SWITCHOVER, text, request, requests.REFUSED, reason):
         step.actions.append(Announce("Warning", "SwitchoverRefused", reason))

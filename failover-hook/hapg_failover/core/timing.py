@@ -36,7 +36,7 @@ HEARTBEAT_FRESH_S = 0.7  # how old the supervisor's heartbeat may be
 PROBE_FRESH_S = 2.5  # how old the last write to a volume may be
 STUCK_S = 1.5  # for how long it must have been older, while we looked, for the volume to count as hung
 DEAD_PROBE_FRESH_S = 5.0  # how old it may be for WAL to be read from the volume of a dead server
-FULL_S = 5.0  # for how long a volume is full before the primary hands over
+FULL_S = 5.0  # for how long a volume is full before the primary switches over
 FULL_AGAIN_S = 30.0  # until that is tried again
 FULL_HOLD_S = 20.0  # how long others wait for a server that died of a full volume
 UNPROVEN_S = 20.0  # how long a primary may not say where it writes
@@ -49,10 +49,10 @@ SUSPECT_S = 50.0  # the last part of that, in which it may stand again
 CHECKPOINT_AFTER_S = 1.0  # from a promotion to its checkpoint
 SLOTS_AGAIN_S = 2.0  # between two changes of replication slots
 RECOVERY_TOLD_S = 5.0  # until an Event says that the primary recovers
-LINGER_S = 2.0  # how long a primary that has handed over stays, so that its address refuses clients
+LINGER_S = 2.0  # how long a primary that has switched over stays, so that its address refuses clients
 
 # Switchover (rule 9)
-HAND_OVER_CHECKPOINT_S = 120.0  # how long the checkpoint before it may take
+SWITCHOVER_CHECKPOINT_S = 120.0  # how long the checkpoint before it may take
 LAST_CHECKPOINT_S = 30.0  # the same when the pod is being deleted
 SERVE_ON_S = 0.8  # how long the server serves on until its endpoint may be replaced
 ROUTE_AHEAD_S = 0.3  # the same once the successor is labelled
@@ -61,8 +61,8 @@ ASK_AGAIN_S = 0.3  # between two tries to have it named
 LAST_RECORD_S = 2.0  # how long others than the successor are waited for once the shutdown checkpoint is written
 LAST_RECORD_LEAVING_S = 10.0  # the same when the pod is being deleted
 SHUTDOWN_S = 40  # what is left of a pod's grace period for the shutdown
-LEAST_GRACE_S = 15  # with less grace than that there is no hand-over
-REJOIN_AFTER_S = 0.5  # until a server that has handed over starts as a replica
+LEAST_GRACE_S = 15  # with less grace than that there is no switchover
+REJOIN_AFTER_S = 0.5  # until a server that has switched over starts as a replica
 
 # Replicas
 FOLLOW_RETRY_S = 0.25  # between two tries to follow
@@ -103,7 +103,7 @@ ANSWER_AGAIN_S = 1.5  # the same for the answer to a request
 TURN_S = 0.25
 STEADY_TURN_S = 1.0  # as a primary whose Lease has been renewed
 FOLLOWING_TURN_S = 3.0  # as a replica that hears of renewals
-HAND_OVER_TURN_S = 0.02  # during a hand-over
+SWITCHOVER_TURN_S = 0.02  # during a switchover
 LEAST_TURN_S = 0.01
 
 

@@ -21,7 +21,7 @@ _MOST_LINES = 20
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.epilog = (
-        "The exit code says the worst: 0 nothing, 11 reload, 12 restart of standbys, 13 hand-over, 14 immutable (Kubernetes refuses the "
+        "The exit code says the worst: 0 nothing, 11 reload, 12 restart of standbys, 13 switchover, 14 immutable (Kubernetes refuses the "
         "upgrade), 15 data at risk."
     )
     parser.add_argument("old", type=Path, metavar="OLD", help="a chart's folder, a package (.tgz), or a file of rendered manifests")

@@ -1,4 +1,4 @@
-"""hapg switchover: the primary hands over to a replica."""
+"""hapg switchover: the primary switches over to a replica."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Have the primary hand over, and say who is the primary then."""
+    """Have the primary switch over, and say who is the primary then."""
     cluster = common.cluster(options)
     order = waiting.switchover_order(cluster, options.release, options.to, options.timeout)
     print(waiting.carry_out(cluster, options.release, order, options.timeout))

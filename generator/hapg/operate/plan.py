@@ -36,7 +36,7 @@ class NoEligibleReplicaYet(OperateError):
 
 
 def switchover(release: Release, to: str | None, request: str) -> Order:
-    """Ask the primary to hand over, to `to` if it is given. Raise OperateError if that can't be, NoMemberYet if it may soon."""
+    """Ask the primary to switch over, to `to` if it is given. Raise OperateError if that can't be, NoMemberYet if it may soon."""
     state = _lease(release).state
     if not release.held:
         raise OperateError(f"{release.name} has no primary: its Lease is free; `hapg status` says what is waited for")
@@ -103,7 +103,7 @@ def _most_advanced(release: Release) -> Pod:
 
 
 def _may_be_forced(state: LeaseState, pod: Pod) -> bool:
-    """Tell whether a Lease that is free is so for this pod too: one that has run out only for eligible replicas (docs/protocol.md, rule 4)."""
+    """Tell whether a free Lease is free for this pod: one that has run out is so for eligible replicas alone (docs/protocol.md, rule 4)."""
     volumes = {*(member.volume for member in state.eligible), state.volume}
     return state.release is not None or pod.report is None or pod.report.volume in volumes
 
@@ -157,7 +157,7 @@ def progress(release: Release, order: Order) -> Progress:
 def _after_the_claim(release: Release, state: LeaseState, order: Order) -> Progress:
     holds, term = state.holder.pod, state.term
     if order.annotation == requests.SWITCHOVER and holds == order.holder:
-        raise OperateError(f"the hand-over came to nothing: {holds} has claimed the Lease again, under term {term}")
+        raise OperateError(f"the switchover came to nothing: {holds} has claimed the Lease again, under term {term}")
     if order.target is not None and holds != order.target:
         raise OperateError(f"{holds} has claimed the Lease under term {term}, not {order.target}; see `hapg status`")
     holder = release.holder

@@ -17,14 +17,14 @@ class Effect(enum.IntEnum):
     NOTHING = 0
     RELOAD = 1
     STANDBYS = 2
-    HAND_OVER = 3
+    SWITCHOVER = 3
     IMMUTABLE = 4
     DATA = 5
 
     @property
     def words(self) -> str:
         """How a user is told."""
-        return ("nothing", "reload", "restart of standbys", "hand-over", "immutable", "data at risk")[self]
+        return ("nothing", "reload", "restart of standbys", "switchover", "immutable", "data at risk")[self]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def worst(diffs: Sequence[ObjectDiff]) -> Effect:
 def _findings(old: Manifest | None, new: Manifest | None) -> Iterator[Finding]:
     if old is None:
         comes = new is not None and new["kind"] == "NetworkPolicy"
-        yield Finding(*((Effect.HAND_OVER, _CUTS_OFF) if comes else (Effect.NOTHING, "comes new")))
+        yield Finding(*((Effect.SWITCHOVER, _CUTS_OFF) if comes else (Effect.NOTHING, "comes new")))
     elif new is None:
         yield _gone(old)
     else:
@@ -82,10 +82,10 @@ _GONE = {
     "StatefulSet": (Effect.DATA, "goes: its servers stop, and another one would begin with empty volumes"),
     "PersistentVolumeClaim": (Effect.DATA, "goes, and the volume with it unless its class retains it"),
     "Secret": (Effect.DATA, "goes, and what it holds with it"),
-    "Service": (Effect.HAND_OVER, "goes: clients that use its name lose their way"),
-    "Role": (Effect.HAND_OVER, "goes: without its rights the primary stops writing"),
-    "RoleBinding": (Effect.HAND_OVER, "goes: without its rights the primary stops writing"),
-    "ServiceAccount": (Effect.HAND_OVER, "goes: pods that have it can't be made any more"),
+    "Service": (Effect.SWITCHOVER, "goes: clients that use its name lose their way"),
+    "Role": (Effect.SWITCHOVER, "goes: without its rights the primary stops writing"),
+    "RoleBinding": (Effect.SWITCHOVER, "goes: without its rights the primary stops writing"),
+    "ServiceAccount": (Effect.SWITCHOVER, "goes: pods that have it can't be made any more"),
 }
 
 
@@ -139,7 +139,9 @@ def _scaled(change: Change, new: Manifest) -> Finding:
         return Finding(Effect.NOTHING, "servers are added as standbys", change)
     if "Delete" in str(new["spec"].get("persistentVolumeClaimRetentionPolicy", {}).get("whenScaled")):
         return Finding(Effect.DATA, "the servers with the highest ordinals go, and their volumes with them", change)
-    return Finding(Effect.HAND_OVER, "the servers with the highest ordinals go; if the primary is one of them it hands over first", change)
+    return Finding(
+        Effect.SWITCHOVER, "the servers with the highest ordinals go; if the primary is one of them it switches over first", change
+    )
 
 
 def _pods(path: Path, change: Change, new: Manifest) -> Finding:
@@ -152,8 +154,8 @@ def _pods(path: Path, change: Change, new: Manifest) -> Finding:
     if path[:2] == ("spec", "securityContext") and path[2:] in (("runAsUser",), ("fsGroup",)):
         return Finding(Effect.DATA, "the files on the volumes belong to another user, whom PostgreSQL insists on", change)
     if new["spec"].get("replicas", 1) > 1:
-        return Finding(Effect.HAND_OVER, "pods are restarted one by one; the primary hands over before its own restart", change)
-    return Finding(Effect.HAND_OVER, "the only server is restarted", change)
+        return Finding(Effect.SWITCHOVER, "pods are restarted one by one; the primary switches over before its own restart", change)
+    return Finding(Effect.SWITCHOVER, "the only server is restarted", change)
 
 
 def _service(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]:
@@ -161,11 +163,11 @@ def _service(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]
         case ("clusterIP" | "clusterIPs" | "ipFamilies", *_):
             yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change the address of a Service", change)
         case ("selector", *_):
-            yield Finding(Effect.HAND_OVER, "clients are led to other pods", change)
+            yield Finding(Effect.SWITCHOVER, "clients are led to other pods", change)
         case ("ports", *_) if old["spec"].get("clusterIP") != "None":
-            yield Finding(Effect.HAND_OVER, "clients have to use another port", change)
+            yield Finding(Effect.SWITCHOVER, "clients have to use another port", change)
         case ("type",) if change.old == "ExternalName" or change.new == "ExternalName":
-            yield Finding(Effect.HAND_OVER, "clients are led elsewhere", change)
+            yield Finding(Effect.SWITCHOVER, "clients are led elsewhere", change)
         case _:
             yield Finding(Effect.NOTHING, "open connections stay", change)
 
@@ -188,7 +190,7 @@ _SETTINGS = {
     "standbyMode": (Effect.STANDBYS, "standbys restart in the other mode"),
     "replicas": (Effect.NOTHING, "the failover containers are told how many there are"),
     "terminationGracePeriodSeconds": (Effect.NOTHING, "it holds for pods that are made anew"),
-    "postgresMajor": (Effect.HAND_OVER, "it holds for pods that are made anew"),
+    "postgresMajor": (Effect.SWITCHOVER, "it holds for pods that are made anew"),
     "name": (Effect.DATA, "the release would look for its Lease and its pods under another name"),
     "selector": (Effect.DATA, "the release would look for its pods under other labels"),
     "labels": (Effect.DATA, "the release would look for its pods under other labels"),
@@ -222,7 +224,7 @@ def _role(change: Change, old: Manifest, new: Manifest) -> Iterator[Finding]:
     if lost:
         verb, resource, name = lost[0]
         called = f"{verb} {resource}" + (f" {name}" if name else "")
-        yield Finding(Effect.HAND_OVER, f"pods that still run lose rights: {called}" + (" and more" if len(lost) > 1 else ""), change)
+        yield Finding(Effect.SWITCHOVER, f"pods that still run lose rights: {called}" + (" and more" if len(lost) > 1 else ""), change)
     else:
         yield Finding(Effect.NOTHING, "no right is taken away", change)
 
@@ -242,7 +244,7 @@ def _role_binding(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Fi
     if change.path[0] == "roleRef":
         yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to bind to another role", change)
     else:
-        yield Finding(Effect.HAND_OVER, "pods that still run with another account lose their rights", change)
+        yield Finding(Effect.SWITCHOVER, "pods that still run with another account lose their rights", change)
 
 
 def _claim(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
@@ -272,7 +274,7 @@ def _workload(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Findin
 
 
 def _network_policy(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
-    yield Finding(Effect.HAND_OVER, _CUTS_OFF, change)
+    yield Finding(Effect.SWITCHOVER, _CUTS_OFF, change)
 
 
 def _other(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ def delete(release: Release, *pods: Pod, grace: int | None = None) -> None:
 
 
 def switchover(release: Release, to: Pod | None = None) -> None:
-    """Have the primary hand over by `hapg switchover`."""
+    """Have the primary switch over by `hapg switchover`."""
     release.hapg("switchover", *(["--to", to.name] if to is not None else []))
 
 

@@ -1,4 +1,4 @@
-"""What the agent's threads hand over."""
+"""What the agent's threads switch over."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from hapg_failover.core.state.actions import (
     WriteDeadline,
 )
 from hapg_failover.core.state.lease_view import LeaseView
-from hapg_failover.core.state.memory import HandOver, Memory
+from hapg_failover.core.state.memory import Memory, Switchover
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import NoTransition, Phase
 from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult
@@ -483,8 +483,8 @@ MEMORIES = st.builds(
     started=st.booleans(),
     start_version=st.sampled_from([None, "40"]),
     follow_term=st.sampled_from([None, 5]),
-    handover=st.sampled_from(
-        [None, HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s"), HandOver(ReleaseCause.DELETION, NOW - 2, stop_at=NOW - 1)]
+    switchover=st.sampled_from(
+        [None, Switchover(ReleaseCause.SWITCHOVER, NOW - 1, "s"), Switchover(ReleaseCause.DELETION, NOW - 2, stop_at=NOW - 1)]
     ),
 )
 UNDER_WAY = {
@@ -498,7 +498,7 @@ UNDER_WAY = {
     Op.STANDBYS: (Phase.PRIMARY,),
     Op.PREPARE: (Phase.PRIMARY,),
     Op.ADOPT: (Phase.BOOT,),
-    Op.HAND_OVER: (Phase.STOPPING,),
+    Op.SWITCHOVER: (Phase.STOPPING,),
     Op.STOP: (Phase.STOPPING,),
 }
 """The phases in which an operation is begun, or may still be under way."""

@@ -35,7 +35,7 @@ def test_it_claims_nothing_though_its_number_is_the_reserved_one() -> None:
     assert "our server was promoted by somebody else" in kept.reason
 
 
-def test_neither_its_shutdown_checkpoint_nor_a_hand_over_to_it_lets_it_claim() -> None:
+def test_neither_its_shutdown_checkpoint_nor_a_switch_over_to_it_lets_it_claim() -> None:
     ended = changed(STANDING, shutdown=RESERVED, promised=None)
     decision = decide(seen(foreign=True, lease=lease(replace(HELD, timeline=4), 3.0), pods=(MARKED,)), ended)
     assert decision.memory.phase is not Phase.CLAIMING

@@ -1,4 +1,4 @@
-"""How often a primary checkpoints before it hands over, with a stand-in that takes its time."""
+"""How often a primary checkpoints before it switches over, with a stand-in that takes its time."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_the_successor_is_a_member_that_streams_and_stays() -> None:
     assert chosen(streaming=(replace(live(0, 0x450), since=None), live(2, 0x400))) == "pg-2"
     assert chosen(pods=(pod(0, deleting=True), pod(1), pod(2))) == "pg-2"
     assert chosen(lease=replace(MINE, eligible=MINE.eligible[1:])) == "pg-2"
-    assert chosen(max_lag=1) == "pg-0", "what a failover may lose doesn't matter: a hand-over waits for what is lacking"
+    assert chosen(max_lag=1) == "pg-0", "what a failover may lose doesn't matter: a switchover waits for what is lacking"
     far = replace(END, lsn=0x400 + KEEPS_UP_BYTES + 1)
     assert chosen(position=far) == "pg-2"
     assert chosen(streaming=()) is None

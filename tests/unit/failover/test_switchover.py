@@ -1,4 +1,4 @@
-"""A hand-over while the primary serves: what is asked, in which order it happens, what is refused."""
+"""A switchover while the primary serves: what is asked, in which order it happens, what is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hapg_failover.core.eligible_replicas import KEEPS_UP_BYTES
 from hapg_failover.core.state.actions import Annotate, Announce, Label, Op, PutLease, Run, Seal
 from hapg_failover.core.state.decision import Decision, Step
 from hapg_failover.core.state.lease_view import LeaseView
-from hapg_failover.core.state.memory import HandOver, Memory
+from hapg_failover.core.state.memory import Memory, Switchover
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
@@ -75,7 +75,7 @@ def answers(decision: Decision) -> list[dict[str, Any]]:
 def test_a_request_is_taken_and_the_server_goes_on_serving() -> None:
     decision = decide(writing(asked()), PRIMARY)
     assert (decision.memory.phase, kinds(decision.actions)) == (Phase.PRIMARY, ["Annotate", "prepare"])
-    assert answers(decision) == [{"id": "s1", "outcome": "taken", "reason": "handing over to pg-0"}]
+    assert answers(decision) == [{"id": "s1", "outcome": "taken", "reason": "switching over to pg-0"}]
     again = decide(replace(writing(asked()), now=NOW + 0.1), decision.memory)
     assert again.actions == ()
 
@@ -124,8 +124,8 @@ def test_what_can_not_be_is_refused_once(own: Pod, changes: dict[str, Any], word
     assert answers(later) == [answer]
 
 
-PREPARING = changed(PRIMARY, op=Op.PREPARE, op_number=1, handover=HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s1", None))
-READY = changed(PREPARING, op=None, handover=HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s1", None, stop_at=NOW - 0.1))
+PREPARING = changed(PRIMARY, op=Op.PREPARE, op_number=1, switchover=Switchover(ReleaseCause.SWITCHOVER, NOW - 1, "s1", None))
+READY = changed(PREPARING, op=None, switchover=Switchover(ReleaseCause.SWITCHOVER, NOW - 1, "s1", None, stop_at=NOW - 0.1))
 
 
 def result(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = None) -> OpResult:
@@ -142,7 +142,7 @@ def test_the_lease_names_the_successor_before_the_server_is_stopped() -> None:
 def test_then_the_server_stops_and_clients_are_routed_to_the_successor() -> None:
     decision = decide(writing(lease=lease(NAMED)), READY)
     assert (decision.memory.phase, decision.memory.succession.successor) == (Phase.STOPPING, "pg-0")
-    assert kinds(decision.actions) == ["hand-over", "Label", "Label", "Announce"]
+    assert kinds(decision.actions) == ["switchover", "Label", "Label", "Announce"]
     labels = [(a.pod, a.role) for a in decision.actions if isinstance(a, Label)]
     assert labels == [("pg-0", "primary"), ("pg-1", "replica")]
 
@@ -150,25 +150,25 @@ def test_then_the_server_stops_and_clients_are_routed_to_the_successor() -> None
 def test_a_checkpoint_that_fails_ends_a_switchover_but_not_a_deletion() -> None:
     decision = decide(writing(op=result(Op.PREPARE, Outcome.FAILED)), PREPARING)
     assert [each["reason"] for each in answers(decision)] == ["the checkpoint failed: because"]
-    assert (decision.memory.phase, decision.memory.succession.handover) == (Phase.PRIMARY, None)
-    leaving = changed(PREPARING, handover=HandOver(ReleaseCause.DELETION, NOW - 1))
+    assert (decision.memory.phase, decision.memory.succession.switchover) == (Phase.PRIMARY, None)
+    leaving = changed(PREPARING, switchover=Switchover(ReleaseCause.DELETION, NOW - 1))
     decision = decide(writing(op=result(Op.PREPARE, Outcome.FAILED), terminating=True), leaving)
     assert kinds(decision.actions) == ["renew"]
 
 
 def test_a_successor_that_stops_streaming_in_the_meantime_ends_a_switchover() -> None:
-    named = changed(READY, handover=HandOver(ReleaseCause.SWITCHOVER, NOW - 1, "s1", "pg-2", stop_at=NOW - 0.1))
+    named = changed(READY, switchover=Switchover(ReleaseCause.SWITCHOVER, NOW - 1, "s1", "pg-2", stop_at=NOW - 0.1))
     decision = decide(writing(streaming=(live(0),)), named)
     assert [each["reason"] for each in answers(decision)] == ["pg-2 has stopped streaming from the primary"]
     assert decision.memory.phase is Phase.PRIMARY
 
 
 def test_a_lease_that_can_not_be_written_ends_a_switchover_but_not_a_deletion() -> None:
-    late = changed(READY, handover=HandOver(ReleaseCause.SWITCHOVER, NOW - 3, "s1", None, stop_at=NOW - 1.6))
+    late = changed(READY, switchover=Switchover(ReleaseCause.SWITCHOVER, NOW - 3, "s1", None, stop_at=NOW - 1.6))
     decision = decide(writing(), late)
     assert [each["reason"] for each in answers(decision)] == ["the Lease can't be written"]
-    leaving = changed(late, handover=HandOver(ReleaseCause.DELETION, NOW - 3, stop_at=NOW - 1.6))
-    assert kinds(decide(writing(terminating=True), leaving).actions)[0] == "hand-over"
+    leaving = changed(late, switchover=Switchover(ReleaseCause.DELETION, NOW - 3, stop_at=NOW - 1.6))
+    assert kinds(decide(writing(terminating=True), leaving).actions)[0] == "switchover"
 
 
 def test_a_successor_that_is_named_no_more_is_taken_out_of_the_lease() -> None:
@@ -192,33 +192,33 @@ def test_a_pod_that_is_going_away_serves_on_for_most_of_a_second_if_it_has_the_t
 
 def test_clients_are_routed_to_the_successor_a_moment_before_a_leaving_pod_stops() -> None:
     own = replace(POD, deleting=True, grace=60)
-    leaving = changed(READY, successor="pg-0", handover=HandOver(ReleaseCause.DELETION, NOW - 0.6, stop_at=NOW + 0.2))
+    leaving = changed(READY, successor="pg-0", switchover=Switchover(ReleaseCause.DELETION, NOW - 0.6, stop_at=NOW + 0.2))
     routed = decide(writing(own, lease=lease(NAMED)), leaving)
     assert (routed.memory.phase, kinds(routed.actions)) == (Phase.PRIMARY, ["Label", "Label"])
     shown = (replace(Pod("pg-0", "u0", "1", 0, report=says(0)), role="primary"), *others()[1:])
     serving = decide(replace(writing(replace(own, role="replica"), shown, lease=lease(NAMED)), now=NOW + 0.1), routed.memory)
     assert serving.actions == ()
     last = decide(writing(own, shown, lease=lease(NAMED), now=NOW + 0.2, heartbeat_at=NOW + 0.1), serving.memory)
-    assert kinds(last.actions) == ["hand-over", "Announce"]
+    assert kinds(last.actions) == ["switchover", "Announce"]
 
 
 def test_a_long_checkpoint_is_not_followed_by_more_waiting() -> None:
     own = replace(POD, deleting=True, grace=60)
-    leaving = changed(PREPARING, handover=HandOver(ReleaseCause.DELETION, NOW - 5))
+    leaving = changed(PREPARING, switchover=Switchover(ReleaseCause.DELETION, NOW - 5))
     assert kinds(decide(writing(own, op=result(Op.PREPARE)), leaving).actions) == ["renew"]
 
 
 FULL_FOR_LONG = changed(PRIMARY, full_since=NOW - 5.1)
-LEAVES_FULL = HandOver(ReleaseCause.FULL, NOW - 3, stop_at=NOW - 0.1)
+LEAVES_FULL = Switchover(ReleaseCause.FULL, NOW - 3, stop_at=NOW - 0.1)
 
 
 def test_a_full_primary_hands_over_after_a_moment() -> None:
     """By then those whose volume is full as well have stopped streaming."""
     first = decide(writing(room=0), PRIMARY)
-    assert (first.memory.succession.handover, first.memory.storage.full_since) == (None, NOW)
-    assert decide(writing(room=0), changed(PRIMARY, full_since=NOW - 4.9)).memory.succession.handover is None
+    assert (first.memory.succession.switchover, first.memory.storage.full_since) == (None, NOW)
+    assert decide(writing(room=0), changed(PRIMARY, full_since=NOW - 4.9)).memory.succession.switchover is None
     decision = decide(writing(room=0), FULL_FOR_LONG)
-    assert decision.memory.succession.handover == HandOver(ReleaseCause.FULL, NOW, stop_at=NOW)
+    assert decision.memory.succession.switchover == Switchover(ReleaseCause.FULL, NOW, stop_at=NOW)
     assert not [a for a in decision.actions if isinstance(a, Run)]
     named = decide(writing(room=0), decision.memory)
     assert [a.state.successor for a in named.actions if isinstance(a, PutLease)] == ["pg-0"]
@@ -227,10 +227,10 @@ def test_a_full_primary_hands_over_after_a_moment() -> None:
 @pytest.mark.parametrize("own", [replace(POD, deleting=True, grace=60), asked()], ids=["it goes away", "a switchover is asked for"])
 def test_a_full_primary_makes_no_checkpoint_before_its_last_one_which_has_what_was_set_aside(own: Pod) -> None:
     begun = decide(writing(own, room=0), PRIMARY)
-    assert begun.memory.succession.handover is not None
-    assert (begun.memory.succession.handover.stop_at, [a for a in begun.actions if isinstance(a, Run)]) == (NOW, [])
+    assert begun.memory.succession.switchover is not None
+    assert (begun.memory.succession.switchover.stop_at, [a for a in begun.actions if isinstance(a, Run)]) == (NOW, [])
     last = decide(writing(own, room=0, lease=lease(NAMED)), begun.memory)
-    assert [a.op for a in last.actions if isinstance(a, Run)] == [Op.HAND_OVER]
+    assert [a.op for a in last.actions if isinstance(a, Run)] == [Op.SWITCHOVER]
     assert "prepare" in kinds(decide(writing(own, room=SEGMENT_SIZE), PRIMARY).actions)
 
 
@@ -244,7 +244,7 @@ def test_a_full_primary_makes_no_checkpoint_before_its_last_one_which_has_what_w
 )
 def test_what_counts_as_full_for_a_primary(words: str, used: bool, segments: int, goes: bool) -> None:
     decision = decide(writing(room=segments * SEGMENT_SIZE), changed(FULL_FOR_LONG, reserve_used=used))
-    assert (decision.memory.succession.handover is not None) is goes
+    assert (decision.memory.succession.switchover is not None) is goes
     assert (decision.memory.storage.full_since is None) is not goes
     assert decision.memory.storage.reserve_used is goes
 
@@ -263,7 +263,7 @@ def test_no_client_comes_to_who_lives_on_a_reserve() -> None:
         decision = decide(replace(o, pods=stripped), alone)
         assert [(a.pod, a.role) for a in decision.actions if isinstance(a, Label)] == labels
     streams = decide(replace(writing(room=room), pods=stripped), alone)
-    assert streams.memory.succession.handover is not None, "who streams by now has made sure of its room"
+    assert streams.memory.succession.switchover is not None, "who streams by now has made sure of its room"
     later = changed(streams.memory, promoted_at=NOW - 20)
     assert not [a for a in decide(replace(writing(room=room), pods=stripped), later).actions if isinstance(a, Label)]
 
@@ -277,28 +277,30 @@ def test_what_was_set_aside_is_forgotten_once_another_is_followed_not_by_a_resta
 
 def test_a_full_primary_that_nobody_streams_from_serves_on() -> None:
     decision = decide(writing(room=0, streaming=()), FULL_FOR_LONG)
-    assert (decision.memory.phase, decision.memory.succession.handover) == (Phase.PRIMARY, None)
+    assert (decision.memory.phase, decision.memory.succession.switchover) == (Phase.PRIMARY, None)
 
 
 @pytest.mark.parametrize(
     ("memory", "changes", "words"),
     [
-        (changed(PREPARING, handover=LEAVES_FULL), {"op": result(Op.PREPARE, Outcome.FAILED)}, "the checkpoint failed: because"),
-        (changed(READY, handover=LEAVES_FULL), {"streaming": ()}, "every eligible replica has stopped streaming from the primary"),
-        (changed(READY, handover=replace(LEAVES_FULL, stop_at=NOW - 1.6)), {}, "the Lease can't be written"),
+        (changed(PREPARING, switchover=LEAVES_FULL), {"op": result(Op.PREPARE, Outcome.FAILED)}, "the checkpoint failed: because"),
+        (changed(READY, switchover=LEAVES_FULL), {"streaming": ()}, "every eligible replica has stopped streaming from the primary"),
+        (changed(READY, switchover=replace(LEAVES_FULL, stop_at=NOW - 1.6)), {}, "the Lease can't be written"),
     ],
     ids=["no checkpoint", "nobody streams", "no Lease"],
 )
-def test_a_full_primary_that_can_not_hand_over_serves_on_and_tries_again_later(memory: Memory, changes: dict[str, Any], words: str) -> None:
+def test_a_full_primary_that_can_not_switch_over_serves_on_and_tries_again_later(
+    memory: Memory, changes: dict[str, Any], words: str
+) -> None:
     decision = decide(writing(room=0, **changes), memory)
     m = decision.memory
-    assert (m.phase, m.succession.handover, m.succession.successor, m.storage.full_since) == (Phase.PRIMARY, None, None, NOW + 30)
-    assert decision.reason == f"the volume is full, but it isn't handed over: {words}"
+    assert (m.phase, m.succession.switchover, m.succession.successor, m.storage.full_since) == (Phase.PRIMARY, None, None, NOW + 30)
+    assert decision.reason == f"the volume is full, but it isn't switched over: {words}"
     assert answers(decision) == []
 
 
 def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> None:
-    stopped = changed(READY, phase=Phase.STOPPING, handover=LEAVES_FULL, successor="pg-0", position=END, held_term=5)
+    stopped = changed(READY, phase=Phase.STOPPING, switchover=LEAVES_FULL, successor="pg-0", position=END, held_term=5)
     decision = decide(writing(server="down", room=0, lease=lease(NAMED)), stopped)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
     assert put.state.release == Release(
@@ -307,15 +309,15 @@ def test_who_hands_over_because_its_volume_is_full_comes_back_as_a_replica() -> 
     assert candidacy.cause_of(put.state, forced=False, ended=False) == "switchover"
     gone = changed(stopped, put_at=NOW - 0.6, renewed_at=NOW - 3)
     again = decide(writing(server="down", room=0, lease=lease(put.state)), gone)
-    assert (again.memory.phase, again.memory.succession.handover) == (Phase.BOOT, None)
+    assert (again.memory.phase, again.memory.succession.switchover) == (Phase.BOOT, None)
 
 
 def test_one_server_alone_hands_over_to_nobody() -> None:
     own = replace(POD, deleting=True, grace=60)
     alone = writing(own, pods=(), streaming=(), lease=lease(replace(OURS, eligible=())))
-    leaving = changed(READY, handover=HandOver(ReleaseCause.DELETION, NOW - 1, stop_at=NOW - 0.1))
+    leaving = changed(READY, switchover=Switchover(ReleaseCause.DELETION, NOW - 1, stop_at=NOW - 0.1))
     decision = decide(alone, leaving)
-    assert (decision.memory.succession.successor, kinds(decision.actions)) == (None, ["hand-over"])
+    assert (decision.memory.succession.successor, kinds(decision.actions)) == (None, ["switchover"])
 
 
 @pytest.mark.parametrize(
@@ -327,15 +329,15 @@ def test_a_pod_deleted_by_force_stops_at_once_and_names_its_successor_meanwhile(
     gone = writing(**changes)
     over = decide(gone, PRIMARY)
     assert (over.memory.phase, over.memory.succession.successor) == (Phase.STOPPING, "pg-0")
-    assert kinds(over.actions)[0] == "hand-over"
+    assert kinds(over.actions)[0] == "switchover"
     assert kinds(decide(gone, over.memory).actions) == ["renew"]
 
 
-STOPPED = changed(READY, phase=Phase.STOPPING, successor="pg-0", op=Op.HAND_OVER)
+STOPPED = changed(READY, phase=Phase.STOPPING, successor="pg-0", op=Op.SWITCHOVER)
 
 
 def test_a_switched_over_server_gives_the_lease_back_and_starts_again_sealed() -> None:
-    down = writing(server="down", lease=lease(NAMED), op=result(Op.HAND_OVER, position=END))
+    down = writing(server="down", lease=lease(NAMED), op=result(Op.SWITCHOVER, position=END))
     decision = decide(down, STOPPED)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
     # who falls short of the end waits for our restart
@@ -356,7 +358,7 @@ def test_a_pod_deleted_during_its_switchover_ends() -> None:
 
 def test_the_release_follows_the_naming_at_once() -> None:
     """The write that named the successor was sent a moment ago: that alone is no reason to wait with the release."""
-    down = writing(server="down", lease=lease(NAMED), op=result(Op.HAND_OVER, position=END))
+    down = writing(server="down", lease=lease(NAMED), op=result(Op.SWITCHOVER, position=END))
     assert kinds(decide(down, changed(STOPPED, put_at=NOW - 0.25)).actions) == ["release"]
 
 
@@ -480,5 +482,5 @@ ALONE = writing(streaming=(), terminating=True, grace=120)
 def test_a_leaving_primary_waits_for_a_member(why: str, o: Observation, since: float, waits: bool) -> None:
     decision = decide(o, changed(PRIMARY, leaving_since=since))
     assert ("waiting for one for another" in decision.reason) is waits
-    assert (decision.memory.succession.handover is None) is waits
+    assert (decision.memory.succession.switchover is None) is waits
     assert ([a.reason for a in decision.actions if isinstance(a, Announce)] == ["WaitingForEligibleReplica"]) is waits

@@ -9,9 +9,9 @@ import pytest
 from hapg_failover.core.decide import longest_wait
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.lease_view import LeaseView
-from hapg_failover.core.state.memory import HandOver
+from hapg_failover.core.state.memory import Switchover
 from hapg_failover.core.state.phases import Phase
-from hapg_failover.core.timing import FOLLOWING_TURN_S, HAND_OVER_TURN_S, LEAST_TURN_S, RETRY_PUT_S, STEADY_TURN_S, TURN_S, Timing
+from hapg_failover.core.timing import FOLLOWING_TURN_S, LEAST_TURN_S, RETRY_PUT_S, STEADY_TURN_S, SWITCHOVER_TURN_S, TURN_S, Timing
 from hapg_protocol.model import Holder, LeaseState, ReleaseCause
 from tests.memories import changed, remembering
 
@@ -57,9 +57,9 @@ def test_members_that_are_gone_leave_the_lease_between_two_renewals() -> None:
     assert PRIMARY.writes.put_at + RETRY_PUT_S < turn < due
 
 
-def test_a_hand_over_is_attended_to_closely() -> None:
-    under_way = changed(PRIMARY, handover=HandOver(ReleaseCause.SWITCHOVER, 100.0))
-    assert longest_wait(under_way, TIMING, LEASE, 100.1) == HAND_OVER_TURN_S
+def test_a_switch_over_is_attended_to_closely() -> None:
+    under_way = changed(PRIMARY, switchover=Switchover(ReleaseCause.SWITCHOVER, 100.0))
+    assert longest_wait(under_way, TIMING, LEASE, 100.1) == SWITCHOVER_TURN_S
 
 
 @pytest.mark.parametrize(

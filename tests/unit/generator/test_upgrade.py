@@ -65,7 +65,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         "StatefulSet/ha-postgres metadata.labels.helm.sh/chart",
     ),
     "more servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=5), Effect.NOTHING, SET + "replicas"),
-    "fewer servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=2), Effect.HAND_OVER, SET + "replicas"),
+    "fewer servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=2), Effect.SWITCHOVER, SET + "replicas"),
     "fewer servers and volumes": (
         lambda found: find(found, "StatefulSet")["spec"].update(replicas=2, persistentVolumeClaimRetentionPolicy={"whenScaled": "Delete"}),
         Effect.DATA,
@@ -78,17 +78,17 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "image": (
         lambda found: pods(found)["containers"][0].update(image="postgres:15.9"),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         SET + "template.spec.containers[postgres].image",
     ),
     "container": (
         lambda found: pods(found)["containers"].insert(0, {"name": "x", "image": "x"}),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         SET + "template.spec.containers[x]",
     ),
     "annotation of the pods": (
         lambda found: find(found, "StatefulSet")["spec"]["template"]["metadata"]["annotations"].update(a="b"),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         SET + "template.metadata.annotations.a",
     ),
     "volume of the data": (
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "another volume": (
         lambda found: pods(found)["volumes"].append({"name": "x", "emptyDir": {}}),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         SET + "template.spec.volumes[x]",
     ),
     "TLS that is required at once": (
@@ -108,7 +108,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "TLS that is allowed": (
         lambda found: pods(found)["containers"][0]["env"].append({"name": "HAPG_SSLMODE", "value": "prefer"}),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         SET + "template.spec.containers[postgres].env[HAPG_SSLMODE]",
     ),
     "user": (
@@ -184,12 +184,12 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "service's selector": (
         lambda found: find(found, "Service")["spec"]["selector"].update(x="y"),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         "Service/ha-postgres spec.selector.x",
     ),
     "service's port": (
         lambda found: find(found, "Service")["spec"]["ports"][0].update(port=6432),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         "Service/ha-postgres spec.ports[postgresql].port",
     ),
     "port of the pods' names": (
@@ -209,12 +209,12 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "service elsewhere": (
         lambda found: find(found, "Service")["spec"].update(type="ExternalName"),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         "Service/ha-postgres spec.type",
     ),
     "service goes": (
         lambda found: without(found, "Service", "ha-postgres-replicas"),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         "Service/ha-postgres-replicas goes: clients that use its name lose their way",
     ),
     "more rights": (
@@ -222,8 +222,8 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         Effect.NOTHING,
         "Role/ha-postgres rules",
     ),
-    "fewer rights": (lambda found: find(found, "Role")["rules"].pop(), Effect.HAND_OVER, "Role/ha-postgres rules"),
-    "role goes": (lambda found: without(found, "Role"), Effect.HAND_OVER, "Role/ha-postgres goes: without its rights the primary stops"),
+    "fewer rights": (lambda found: find(found, "Role")["rules"].pop(), Effect.SWITCHOVER, "Role/ha-postgres rules"),
+    "role goes": (lambda found: without(found, "Role"), Effect.SWITCHOVER, "Role/ha-postgres goes: without its rights the primary stops"),
     "another role": (
         lambda found: find(found, "RoleBinding")["roleRef"].update(name="x"),
         Effect.IMMUTABLE,
@@ -231,7 +231,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "another account": (
         lambda found: find(found, "RoleBinding")["subjects"][0].update(namespace="x"),
-        Effect.HAND_OVER,
+        Effect.SWITCHOVER,
         "RoleBinding/ha-postgres subjects[ha-postgres].namespace",
     ),
     "budget": (
@@ -285,7 +285,7 @@ def one(kind: str, **content: Any) -> list[manifests.Manifest]:
         ("Job", {"spec": {"suspend": True}}, {"spec": {"suspend": False}}, Effect.NOTHING),
         ("Deployment", {"spec": {"selector": 1}}, {"spec": {"selector": 2}}, Effect.IMMUTABLE),
         ("Deployment", {"spec": {"template": 1}}, {"spec": {"template": 2}}, Effect.NOTHING),
-        ("NetworkPolicy", {"spec": {"ingress": []}}, {"spec": {"ingress": [{}]}}, Effect.HAND_OVER),
+        ("NetworkPolicy", {"spec": {"ingress": []}}, {"spec": {"ingress": [{}]}}, Effect.SWITCHOVER),
         ("Widget", {"spec": 1}, {"spec": 2}, Effect.NOTHING),
     ],
 )
@@ -299,7 +299,7 @@ def test_other_objects_that_go(kind: str, effect: Effect) -> None:
 
 
 def test_a_new_network_policy_may_cut_clients_off() -> None:
-    assert impact.worst(impact.compare([], one("NetworkPolicy"))) is Effect.HAND_OVER
+    assert impact.worst(impact.compare([], one("NetworkPolicy"))) is Effect.SWITCHOVER
     assert impact.worst(impact.compare(one("NetworkPolicy"), [])) is Effect.NOTHING
 
 
@@ -362,10 +362,10 @@ class TestCommand:
             '  data.failover.json.standbyMode: "warm" -> "hot" (restart of standbys: standbys restart in the other mode)\n'
             "  data.pg_hba.conf: (reload: read within the time that kubelet needs to pass it on, by servers when they reload)\n"
             "    +host all all ::1/128 reject\n"
-            "StatefulSet/ha-postgres in demo: hand-over\n"
-            "  spec.replicas: 3 -> 2 (hand-over: the servers with the highest ordinals go; "
-            "if the primary is one of them it hands over first)\n"
-            "worst: hand-over\n"
+            "StatefulSet/ha-postgres in demo: switchover\n"
+            "  spec.replicas: 3 -> 2 (switchover: the servers with the highest ordinals go; "
+            "if the primary is one of them it switches over first)\n"
+            "worst: switchover\n"
         )
 
     def test_labels_take_one_line(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,7 +78,7 @@ def test_a_switchover_waits_for_the_new_primary(use: Use, clock: Clock, capsys: 
     def taken() -> None:
         _, _, asked = cluster.annotated[0]
         id = requests.switchover(asked[requests.SWITCHOVER]).id
-        cluster.pods = [pod(0, "primary", answer=requests.answer(id, "taken", "handing over to pg-1")), *pods(1, 2)]
+        cluster.pods = [pod(0, "primary", answer=requests.answer(id, "taken", "switching over to pg-1")), *pods(1, 2)]
 
     def gone() -> None:
         raise KubectlError("kubectl get pods: connection refused")
@@ -91,7 +91,7 @@ def test_a_switchover_waits_for_the_new_primary(use: Use, clock: Clock, capsys: 
     assert main(["switchover", "pg", "--to", "pg-1"]) == 0
     captured = capsys.readouterr()
     assert captured.out == "pg-1 is the primary under term 8; it was pg-0\n"
-    assert captured.err == "asked pg-0\npg-0: handing over to pg-1\n"
+    assert captured.err == "asked pg-0\npg-0: switching over to pg-1\n"
     assert [(name, uid) for name, uid, _ in cluster.annotated] == [("pg-0", "u0")]
 
 

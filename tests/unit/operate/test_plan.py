@@ -145,8 +145,8 @@ def answer(outcome: str, reason: str = "because", id: str = "id") -> str:
         (FakeCluster(), "waiting for pg-0 to answer", False),
         (FakeCluster([pod(0, "primary", answer=answer("refused", id="older")), *pods(1, 2)]), "waiting for pg-0 to answer", False),
         (
-            FakeCluster([pod(0, answer=answer("taken", "handing over to pg-2")), *pods(1, 2)]),
-            "pg-0: handing over to pg-2",
+            FakeCluster([pod(0, answer=answer("taken", "switching over to pg-2")), *pods(1, 2)]),
+            "pg-0: switching over to pg-2",
             False,
         ),
         (FakeCluster(lease=lease(FREE)), "pg-0 is shut down; waiting for a member to claim the Lease", False),
@@ -164,7 +164,7 @@ def test_progress_of_a_switchover(cluster: FakeCluster, words: str, done: bool) 
     ("cluster", "words"),
     [
         (FakeCluster([pod(0, "primary", answer=answer("refused")), *pods(1, 2)]), "pg-0 refused: because"),
-        (FakeCluster(lease=lease(replace(HELD, term=8))), "the hand-over came to nothing: pg-0 has claimed the Lease again, under term 8"),
+        (FakeCluster(lease=lease(replace(HELD, term=8))), "the switchover came to nothing: pg-0 has claimed the Lease again, under term 8"),
         (
             FakeCluster(lease=lease(replace(HELD, holder=Holder("pg-1", "u1"), term=8))),
             "pg-1 has claimed the Lease under term 8, not pg-2",

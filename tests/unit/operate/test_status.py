@@ -97,7 +97,9 @@ def test_a_healthy_release_for_programs() -> None:
             "waiting: pg-2 is on timeline 3, older than 4",
         ),
         (
-            FakeCluster([*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 900, 5, foreign=True))], lease(FREE)),
+            FakeCluster(
+                [*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 900, 5, foreign=True))], lease(FREE)
+            ),
             "waiting: the server of pg-2 was promoted by somebody else; `hapg failover pg",
         ),
         (FakeCluster([pod(0, "primary"), pod(1, "primary"), pod(2)]), "2 pods are labelled primary: pg-0, pg-1"),

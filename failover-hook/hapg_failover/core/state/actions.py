@@ -24,7 +24,7 @@ class Op(Enum):
     INITDB = "initdb"
     PROMOTE = "promote"
     PREPARE = "prepare"
-    HAND_OVER = "hand-over"
+    SWITCHOVER = "switchover"
     STOP = "stop"
     STANDBYS = "standbys"
     ADOPT = "adopt"
@@ -120,13 +120,13 @@ class Prepare:
 
 @dataclass(frozen=True)
 class ShutDown:
-    """Shut the primary down for a hand-over. keep: the standby that gets its last records, however far behind it is; seconds: how long
+    """Shut the primary down for a switchover. keep: the standby that gets its last records, however far behind it is; seconds: how long
     others are waited for; what was set aside on a volume that is full is used.
     """
 
     keep: str | None = None
     seconds: float = 0.0
-    op: ClassVar[Op] = Op.HAND_OVER
+    op: ClassVar[Op] = Op.SWITCHOVER
 
 
 @dataclass(frozen=True)

@@ -421,7 +421,7 @@ class Step:
             replace(self.m.sealed, position=None, start_version=None, started=False),
             replace(self.m.reporting, promised=None),
             replace(self.m.upstream, follow_term=None, mode=None),
-            replace(self.m.succession, handover=None),
+            replace(self.m.succession, switchover=None),
         )
         self.keep(
             replace(self.m.sync, guarded=False, recorded=False, setting=None, ordered=None, sync_told=None),

@@ -16,8 +16,8 @@ from .phases import Phase
 
 
 @dataclass(frozen=True)
-class HandOver:
-    """A hand-over that the primary has begun while it still serves.
+class Switchover:
+    """A switchover that the primary has begun while it still serves.
 
     cause: as the release will have it; since: boot time; request: the ID of the operator's switchover, None if nobody asked for it; to: the
     successor that was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
@@ -169,7 +169,7 @@ class Copying:
 class Succession:
     """handover: under way; successor: the pod that is to take over."""
 
-    handover: HandOver | None = None
+    switchover: Switchover | None = None
     successor: str | None = None
 
 
