@@ -47,7 +47,7 @@ from .core.state.extensions import ExtensionRequest
 from .core.state.memory import Memory
 from .core.state.phases import Phase
 from .core.state.results import Outcome, RecordCheck
-from .core.unreplicated_wal import TailRequest, may_give
+from .core.unreplicated_wal import WalRequest, may_give
 from .events import (
     ContainerDied,
     DeadlineWritten,
@@ -184,13 +184,13 @@ class Agent:
         """Decide on a peer's request for an extension; None if that takes too long."""
         return self._extensions.asked_by_peer(request)
 
-    def tail_for_peer(self, request: TailRequest) -> bytes | None:
+    def wal_for_peer(self, request: WalRequest) -> bytes | None:
         """Return what our dead server had written and a standby hasn't received; None if that can't be given. Raise OSError."""
         w = self.world
         state = w.lease.state if w.lease is not None else None
         if not may_give(request, self._me, state, self.memory, self._runtime.now() - w.probe_at, w.volume.foreign):
             return None
-        return self._adapters.volume.read_tail(request.timeline, request.lsn)
+        return self._adapters.volume.read_wal(request.timeline, request.lsn)
 
     def is_live(self) -> bool:
         """The deciding thread turns."""
@@ -408,7 +408,7 @@ class Agent:
             reloads_conninfo=settings.reloads_conninfo,
             moved_at=self._recovering.moved_at,
             stall=settings.timing.stall,
-            ask_tail=adapters.peers.tail,
+            ask_wal=adapters.peers.fetch_wal,
         )
 
     def _run_operation(self, run: Run) -> None:

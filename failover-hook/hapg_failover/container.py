@@ -126,7 +126,7 @@ def act(environment: Mapping[str, str]) -> int:
     )
     agent = Agent(settings, identity, adapters)
     PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)
-    PeerServer(now.peer_port, keys, agent.asked_by_peer, agent.tail_for_peer).start()
+    PeerServer(now.peer_port, keys, agent.asked_by_peer, agent.wal_for_peer).start()
     watcher = Watcher(scope, configuration, threading.Event(), requests)
     watcher.watch_lease(agent.lease_seen)
     watcher.watch_pods(agent.pod_seen)

@@ -38,7 +38,7 @@ from .core.state.actions import (
 )
 from .core.state.results import OpResult, Outcome
 from .core.timing import Timing
-from .core.unreplicated_wal import MOST, TailRequest
+from .core.unreplicated_wal import MOST, WalRequest
 from .pgdata.wal import parse_history, segment_name, segment_start
 from .replay_progress import parse as parse_replay
 from .supervisor_commands import OperationFailed, SupervisorCommands
@@ -69,7 +69,7 @@ KILLED = re.compile(r"ended with code (129|1[3-9][0-9]|2[0-9][0-9])$")
 TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 
 
-AskTail = Callable[[TailRequest, str, float], bytes]
+AskWal = Callable[[WalRequest, str, float], bytes]
 Inspect = Callable[[Callable[..., str]], Inspector]
 """Makes an inspector of the volume from what carries out a command, with its arguments, and returns what it printed."""
 
@@ -78,7 +78,7 @@ Inspect = Callable[[Callable[..., str]], Inspector]
 class Tools:
     """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; slot: our replication slot on a primary, None: no slots;
     missing: programs that the image lacks; reloads_conninfo: a standby takes another upstream without a restart. moved_at: boot time at
-    which the server, or a job, was last seen to make progress; stall: for how long it may make none, in seconds. ask_tail: asks the agent
+    which the server, or a job, was last seen to make progress; stall: for how long it may make none, in seconds. ask_wal: asks the agent
     at an address for what its dead server had not sent, within so many seconds; raises PeerError.
     """
 
@@ -95,7 +95,7 @@ class Tools:
     reloads_conninfo: bool = True
     moved_at: Callable[[], float] = lambda: 0.0
     stall: float = Timing.stall
-    ask_tail: AskTail | None = None
+    ask_wal: AskWal | None = None
 
 
 class Operation:
@@ -275,20 +275,20 @@ class Operation:
             self._tools.volume.write_term(self._run.term)
         position = self._sealed_position("slow" if order.slow else "fast", order.drain_s)
         self._note_standby()
-        ask, dead = self._tools.ask_tail, order.dead
+        ask, dead = self._tools.ask_wal, order.dead
         if dead is None or ask is None or position is None or position.timeline != dead.timeline:
             return self._sealed(position)
-        position, fetched = self._with_tail(ask, dead, position)
+        position, fetched = self._with_fetched_wal(ask, dead, position)
         result = self._sealed(position)
         return replace(result, text=f"{result.text} {fetched} bytes fetched that were not sent".lstrip()) if fetched else result
 
-    def _with_tail(self, ask: AskTail, dead: DeadHolder, position: Position) -> tuple[Position, int]:
+    def _with_fetched_wal(self, ask: AskWal, dead: DeadHolder, position: Position) -> tuple[Position, int]:
         """Fetch what the dead server had written beyond `position`; return the new end of WAL, and how many bytes have come."""
         tools, fetched, end = self._tools, 0, self._tools.runtime.now() + TAIL_S
         while fetched < MOST and (left := end - self._tools.runtime.now()) > 0:
             place = position.lsn + fetched
             try:
-                data = ask(TailRequest(dead.term, position.timeline, place), dead.host, left)
+                data = ask(WalRequest(dead.term, position.timeline, place), dead.host, left)
             except NotNow:
                 if fetched or left < TAIL_S - TAIL_PATIENCE_S:
                     break
@@ -298,7 +298,7 @@ class Operation:
                 break
             if not data:
                 break
-            tools.volume.add_tail(position.timeline, place, data)
+            tools.volume.add_wal(position.timeline, place, data)
             fetched += len(data)
         found = self._inspector.end_of_wal(position.lsn) if fetched else None
         return (position, 0) if found is None or found <= position else (found, found.lsn - position.lsn)
@@ -316,17 +316,17 @@ class Operation:
             known = tools.volume.read_history(own.timeline) if own.timeline == timeline else None
             plan = rejoin.plan(own, timeline, parse_history(text), parse_history(known) if known else None, tools.volume.foreign())
             if plan.way is Way.CLONE:
-                return self._result(Outcome.LOST, plan.reason, position)
+                return self._result(Outcome.NEEDS_CLONE, plan.reason, position)
             if plan.way is Way.REWIND and "pg_rewind" in tools.missing:
-                return self._result(Outcome.LOST, f"{plan.reason}; the image has no pg_rewind", position)
+                return self._result(Outcome.NEEDS_CLONE, f"{plan.reason}; the image has no pg_rewind", position)
             if plan.way is Way.REWIND:
-                return self._result(Outcome.FORKED, plan.reason, position)
+                return self._result(Outcome.DIVERGED, plan.reason, position)
             size = tools.volume.segment_size()
             # At a segment's very start the primary may not have begun it either; then the one before tells.
             places = [(t, lsn) for t in sorted({own.timeline, timeline}) for lsn in (own.lsn, own.lsn - 1)]
             names = [segment_name(each, lsn, size) for each, lsn in places]
             if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
-                return self._result(Outcome.LOST, f"the primary has removed {names[0]}, which we need", position)
+                return self._result(Outcome.NEEDS_CLONE, f"the primary has removed {names[0]}, which we need", position)
             user = tools.sql.remote_user(host, tools.port, REMOTE_S)
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error

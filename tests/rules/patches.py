@@ -745,7 +745,7 @@ def adopted_as_it_was(patch: pytest.MonkeyPatch) -> None:
 
 
 standbys_unrecorded = _constant(Volume, "note_standby", lambda self: None)
-tail_not_fetched = _constant(operations.Operation, "_with_tail", lambda self, ask, host, position: (position, 0))
-tail_given_to_anybody = _constant(unreplicated_wal, "may_give", lambda *_: True)
+unreplicated_wal_not_fetched = _constant(operations.Operation, "_with_fetched_wal", lambda self, ask, host, position: (position, 0))
+unreplicated_wal_given_to_anybody = _constant(unreplicated_wal, "may_give", lambda *_: True)
 any_page_is_sent = _constant(unreplicated_wal, "is_page", lambda page, lsn: True)
 cut_records_count = _constant(wal.Wal, "record_at", lambda self, place, before: wal.Record(place, 24, switch=False))

@@ -873,26 +873,26 @@ PARTS = (
     Part(
         "9",
         "what a dead server had not sent is fetched from its volume",
-        patches.tail_not_fetched,
-        Witness("tests/supervisor/test_tail.py::test_rows_that_were_not_sent_are_there_after_the_promotion"),
+        patches.unreplicated_wal_not_fetched,
+        Witness("tests/supervisor/test_unreplicated_wal.py::test_rows_that_were_not_sent_are_there_after_the_promotion"),
     ),
     Part(
         "9",
         "and nobody waits for that server's restart then",
-        mutants.tails_unasked,
+        mutants.unreplicated_wal_unasked,
         Simulated(scenarios.server_dies_for_good, loses),
     ),
     Part(
         "9",
         "the agent gives it only of the Lease that it gave back",
-        patches.tail_given_to_anybody,
-        Witness(UNIT + "test_tail.py::test_who_may_have_it", "the Lease is of another term"),
+        patches.unreplicated_wal_given_to_anybody,
+        Witness(UNIT + "test_unreplicated_wal.py::test_who_may_have_it", "the Lease is of another term"),
     ),
     Part(
         "9",
         "only pages that name their place",
         patches.any_page_is_sent,
-        Witness(UNIT + "test_tail.py::test_all_of_it_is_fetched_over_segments_and_added"),
+        Witness(UNIT + "test_unreplicated_wal.py::test_all_of_it_is_fetched_over_segments_and_added"),
     ),
     Part(
         "9",

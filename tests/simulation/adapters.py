@@ -23,7 +23,7 @@ from hapg_failover.adapters.ports import (
 from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.state.observation import Slot
 from hapg_failover.core.state.results import PutOutcome
-from hapg_failover.core.unreplicated_wal import TailRequest
+from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.credentials.roles import Role
 from hapg_protocol import position_report as report_codec
 from hapg_protocol import requests
@@ -345,8 +345,8 @@ class Peers:
     def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
         return self._ask(address, timeout, lambda peer: peer.real.asked_by_peer(request))
 
-    def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:
-        if self._agent.world.tails_lost:
+    def fetch_wal(self, request: WalRequest, address: str, timeout: float) -> bytes:
+        if self._agent.world.unreplicated_wal_lost:
             self._runtime.sleep(0.01)
             raise PeerError("lost")
-        return self._ask(address, timeout, lambda peer: peer.real.tail_for_peer(request))
+        return self._ask(address, timeout, lambda peer: peer.real.wal_for_peer(request))

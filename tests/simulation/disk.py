@@ -28,7 +28,7 @@ def history_text(wal: Wal) -> str:
     return "".join(f"{timeline}\t{format_lsn(lsn)}\tno recovery target\n" for timeline, lsn in wal.history)
 
 
-class Tail(bytes):
+class WalBytes(bytes):
     """WAL as it is sent from one agent to another. branches: of the log it is a part of."""
 
     branches: tuple[Branch, ...] = ()
@@ -152,18 +152,18 @@ class Disk:
         wal = self._volume.wal
         return history_text(wal) if wal is not None and wal.position.timeline == timeline else None
 
-    def read_tail(self, timeline: int, lsn: int) -> bytes:
+    def read_wal(self, timeline: int, lsn: int) -> bytes:
         wal = self._volume.wal
         if wal is None or wal.position.timeline != timeline or wal.end <= lsn:
             return b""
-        tail = Tail(min(wal.end - lsn, AT_ONCE))
-        tail.branches = wal.branches
-        return tail
+        fetch_wal = WalBytes(min(wal.end - lsn, AT_ONCE))
+        fetch_wal.branches = wal.branches
+        return fetch_wal
 
-    def add_tail(self, timeline: int, lsn: int, data: bytes) -> None:
+    def add_wal(self, timeline: int, lsn: int, data: bytes) -> None:
         self._write()
         own = self._volume.wal
-        assert isinstance(data, Tail)
+        assert isinstance(data, WalBytes)
         if own is not None and own.branches == data.branches and own.end == lsn:
             self._volume.wal = own.grown(len(data))
 

@@ -130,7 +130,7 @@ def sick_renewals(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(primary, "_is_stuck", lambda step: False)
 
 
-def tails_unasked(patch: pytest.MonkeyPatch) -> None:
+def unreplicated_wal_unasked(patch: pytest.MonkeyPatch) -> None:
     """A dead server's agent is never asked for what it had not sent."""
     run = Step.run
 

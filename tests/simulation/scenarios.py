@@ -210,13 +210,13 @@ def promotion_fails(seed: int) -> World:
     return world
 
 
-def _behind(seed: int, tails_lost: bool = True) -> tuple[World, int]:
+def _behind(seed: int, unreplicated_wal_lost: bool = True) -> tuple[World, int]:
     """A release in which no replica has all of the primary's rows; and the primary.
 
-    tails_lost: nor can any fetch them from the volume of a dead server.
+    unreplicated_wal_lost: nor can any fetch them from the volume of a dead server.
     """
     world = running(4, seed)
-    world.tails_lost = tails_lost
+    world.unreplicated_wal_lost = unreplicated_wal_lost
     old = primary_of(world)
     for member in range(4):
         faults.stall_stream(world, member, 1.0)
@@ -236,7 +236,7 @@ def server_dies(seed: int) -> World:
 
 def server_dies_for_good(seed: int) -> World:
     """The primary's server is killed while no replica has all of its rows, and doesn't start again for a while; its volume can be read."""
-    world, old = _behind(seed, tails_lost=False)
+    world, old = _behind(seed, unreplicated_wal_lost=False)
     world.recovery_s[old] = 60.0
     faults.postmaster_kill(world, old)
     world.run(20.0)

@@ -76,7 +76,7 @@ def lost_after_a_restart(seed: int) -> World:
     """The primary's server is started again in place, as the only one that may claim, and is lost right after that."""
     world = running(3, seed)
     old = primary_of(world)
-    world.tails_lost = True
+    world.unreplicated_wal_lost = True
     second, third = others(world, old)
     faults.power_off(world, third)
     faults.stall_stream(world, second, 1.0)

@@ -86,7 +86,7 @@ class World:
         self.faulted_at = [-1000.0] * replicas
         self.op_failure = 0.0
         self.wal_gone = 0.0
-        self.tails_lost = False
+        self.unreplicated_wal_lost = False
         self.log: list[str] = []
         self.violations: list[str] = []
         self.deadlines: list[tuple[int, float | None, int]] = []

@@ -14,7 +14,7 @@ from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import Adapters, Agent
 from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.timing import Timing
-from hapg_failover.core.unreplicated_wal import TailRequest
+from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from hapg_failover.inspection import Inspection
 from hapg_failover.settings import Identity, Settings
@@ -90,8 +90,8 @@ class InProcess:
             raise PeerError("no answer")
         return answer
 
-    def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:
-        answer = self._at(address).tail_for_peer(request)
+    def fetch_wal(self, request: WalRequest, address: str, timeout: float) -> bytes:
+        answer = self._at(address).wal_for_peer(request)
         if answer is None:
             raise NotNow
         return answer

@@ -111,7 +111,7 @@ def test_a_server_that_somebody_else_has_promoted_follows_nobody(
     assert started.position is not None
     assert started.position.timeline == 3
     plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2, own=started.position)
-    assert (plan.outcome, plan.text) == (Outcome.FORKED, "our timeline 3 was begun by somebody else: the primary is on 2")
+    assert (plan.outcome, plan.text) == (Outcome.DIVERGED, "our timeline 3 was begun by somebody else: the primary is on 2")
     primary.sql("checkpoint")
     rewound = operator.run(Op.REWIND, host="127.0.0.1", timeline=2)
     if rewound.outcome is not Outcome.OK:
@@ -144,7 +144,7 @@ def test_a_timeline_of_the_same_number_that_began_elsewhere_is_cloned(
     assert started.position < Position(3, parse_lsn(end))
     plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3, own=started.position)
     assert (plan.outcome, plan.text) == (
-        Outcome.LOST,
+        Outcome.NEEDS_CLONE,
         "our timeline 3 was begun by somebody else, and the primary has another of that number",
     )
 
@@ -169,7 +169,7 @@ def test_a_former_primary_that_was_stopped_before_it_had_replayed_is_rewound(
     operator = operate(primary, heir)
     started = operator.run(Op.START, mode="warm")
     plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3, own=started.position)
-    assert plan.outcome is Outcome.FORKED
+    assert plan.outcome is Outcome.DIVERGED
     slow.part = 0.0  # until it has been told to stop
     threading.Timer(1.0, slow.release).start()
     assert operator.run(Op.REWIND, host="127.0.0.1", timeline=3).outcome is Outcome.OK

@@ -223,7 +223,7 @@ def test_without_pg_rewind_a_former_primary_is_cloned(pair: Pair, major: str) ->
         assert end is not None
         assert written <= end <= Position(2, written.lsn + SNAPSHOT_BYTES)
         result = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3)
-        assert result.outcome is Outcome.LOST
+        assert result.outcome is Outcome.NEEDS_CLONE
         assert result.text.endswith("; the image has no pg_rewind")
         for op in (Op.CLONE, Op.START, Op.FOLLOW):
             done = operator.run(op) if op is Op.START else operator.run(op, host="127.0.0.1", timeline=3)

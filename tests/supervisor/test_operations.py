@@ -23,7 +23,7 @@ from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.events import Event, ReplaySeen
 from hapg_failover.inspection import Inspection
-from hapg_failover.operations import AskTail, Operation, Tools
+from hapg_failover.operations import AskWal, Operation, Tools
 from hapg_failover.replay_progress import ReplayProgress
 from hapg_failover.supervisor_commands import SupervisorCommands
 from hapg_protocol.lsn import Position, parse_lsn
@@ -94,9 +94,9 @@ class Operator:
         with as_server_user():
             return Operation(self.tools, run(next(NUMBERS), op, term=term, **fields), self.nonce).perform()
 
-    def ask_tail(self, ask: AskTail) -> None:
+    def ask_wal(self, ask: AskWal) -> None:
         """Have operations ask for what a dead server had not sent."""
-        self.tools = replace(self.tools, ask_tail=ask)
+        self.tools = replace(self.tools, ask_wal=ask)
 
     def close(self) -> None:
         self.ended = True
@@ -251,7 +251,7 @@ def test_a_server_that_somebody_else_has_promoted_is_marked_until_it_is_rewound_
     primary.sql("checkpoint")
     assert operator.run(Op.START, mode="warm").outcome is Outcome.OK
     followed = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2)
-    assert followed.outcome is Outcome.FORKED, followed
+    assert followed.outcome is Outcome.DIVERGED, followed
     assert followed.text == "our timeline 3 was begun by somebody else: the primary is on 2"
     assert operator.volume.foreign()
     copied = operator.run(copy, host="127.0.0.1", timeline=2)
@@ -281,7 +281,7 @@ def test_a_promotion_that_no_supervisor_has_seen_is_found_at_the_next_start(
     again = operate(replica, primary)
     assert again.run(Op.START, mode="warm").outcome is Outcome.OK
     assert (replica.volume / "foreign").exists()
-    assert again.run(Op.FOLLOW, host="127.0.0.1", timeline=2).outcome is Outcome.FORKED
+    assert again.run(Op.FOLLOW, host="127.0.0.1", timeline=2).outcome is Outcome.DIVERGED
 
 
 def test_a_promotion_of_ours_leaves_no_mark(standby: Container, operate: Callable[..., Operator]) -> None:

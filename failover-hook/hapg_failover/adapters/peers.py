@@ -26,7 +26,7 @@ from hapg_protocol.json_fields import Fields
 from hapg_protocol.model import Holder
 
 from ..core.state.extensions import ExtensionRequest
-from ..core.unreplicated_wal import AT_ONCE, TailRequest
+from ..core.unreplicated_wal import AT_ONCE, WalRequest
 from ..credentials.secret_entries import Passwords
 from .ports import NotNow, PeerAnswer, PeerError
 from .requests import Request, Response
@@ -36,7 +36,7 @@ _MAC = "X-Ha-Postgres-Mac"
 _LONGEST_BODY = 4096
 _LONGEST_ANSWER = 16384
 _CHUNK = 65536
-_LABELS = {"/lease-extension": b"request", "/tail": b"tail"}
+_LABELS = {"/lease-extension": b"request", "/wal": b"fetch_wal"}
 """What is signed along with the body of a request: one isn't good for another path."""
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
@@ -80,15 +80,15 @@ def decode(body: bytes) -> ExtensionRequest:
     )
 
 
-def encode_tail(request: TailRequest) -> bytes:
+def encode_wal_request(request: WalRequest) -> bytes:
     """Return the body of a request for WAL."""
     return json.dumps({"term": request.term, "timeline": request.timeline, "lsn": request.lsn}).encode()
 
 
-def decode_tail(body: bytes) -> TailRequest:
+def decode_wal_request(body: bytes) -> WalRequest:
     """Return the request for WAL in a body. Raise ValueError, with the field's name."""
     fields = Fields.parse(body.decode("utf-8", "replace"), "request")
-    return TailRequest(fields.integer("term"), fields.integer("timeline"), fields.integer("lsn"))
+    return WalRequest(fields.integer("term"), fields.integer("timeline"), fields.integer("lsn"))
 
 
 class PeerClient:
@@ -108,9 +108,9 @@ class PeerClient:
         except ValueError as error:
             raise PeerError(str(error)) from error
 
-    def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:
+    def fetch_wal(self, request: WalRequest, address: str, timeout: float) -> bytes:
         """Return WAL of the dead server whose agent is at `address`, b'' if there is no more. As `ask` otherwise."""
-        return self._post("/tail", encode_tail(request), address, timeout, AT_ONCE + _LONGEST_ANSWER)
+        return self._post("/wal", encode_wal_request(request), address, timeout, AT_ONCE + _LONGEST_ANSWER)
 
     def _post(self, path: str, body: bytes, address: str, timeout: float, most: int) -> bytes:
         end = time.monotonic() + timeout
@@ -177,14 +177,14 @@ class PeerServer:
         port: int,
         keys: Keys,
         ask: Callable[[ExtensionRequest], PeerAnswer | None],
-        tail: Callable[[TailRequest], bytes | None],
+        fetch_wal: Callable[[WalRequest], bytes | None],
     ) -> None:
-        """port: 0 for any; ask: may take a while, returns None if there is no answer in time; tail: returns WAL, None if the peer can't
+        """port: 0 for any; ask: may take a while, returns None if there is no answer in time; fetch_wal: returns WAL, None if the peer can't
         have it, and may raise OSError. Raise OSError if the port is taken.
         """
         self._keys = keys
         self._ask = ask
-        self._tail = tail
+        self._fetch_wal = fetch_wal
         self._server = HttpServer(port, "peers", self._answer, _LONGEST_BODY)
 
     @property
@@ -209,16 +209,16 @@ class PeerServer:
         if key is None:
             return Response(HTTPStatus.FORBIDDEN)
         try:
-            if request.path == "/tail":
-                wanted = decode_tail(request.body)
+            if request.path == "/wal":
+                wanted = decode_wal_request(request.body)
                 return lambda: self._given(wanted, mac, key)
             asked = decode(request.body)
         except ValueError:
             return Response(HTTPStatus.BAD_REQUEST)
         return lambda: self._decided(asked, mac, key)
 
-    def _given(self, request: TailRequest, mac: bytes, key: bytes) -> Response:
-        data = self._tail(request)
+    def _given(self, request: WalRequest, mac: bytes, key: bytes) -> Response:
+        data = self._fetch_wal(request)
         if data is None:
             return Response(HTTPStatus.CONFLICT)
         return _signed(data, "application/octet-stream", mac, key)

@@ -11,7 +11,7 @@ from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch, VolumeSt
 
 from ..core.state.extensions import ExtensionRequest
 from ..core.state.observation import Slot
-from ..core.unreplicated_wal import TailRequest
+from ..core.unreplicated_wal import WalRequest
 from ..credentials.roles import Role
 from ..pgdata.control_file import ControlData
 
@@ -412,10 +412,10 @@ class Disk(Protocol):
     def read_history(self, timeline: int) -> str | None:
         """Return our history file of a timeline, None if there is none or an empty one."""
 
-    def read_tail(self, timeline: int, lsn: int) -> bytes:
+    def read_wal(self, timeline: int, lsn: int) -> bytes:
         """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing."""
 
-    def add_tail(self, timeline: int, lsn: int, data: bytes) -> None:
+    def add_wal(self, timeline: int, lsn: int, data: bytes) -> None:
         """Write WAL that follows on what is there."""
 
     def may_hold_record(self, position: Position) -> bool:
@@ -467,5 +467,5 @@ class Peers(Protocol):
     def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
         """Ask the agent at `address` for an extension; all of it takes at most `timeout` seconds. Raise PeerError."""
 
-    def tail(self, request: TailRequest, address: str, timeout: float) -> bytes:
+    def fetch_wal(self, request: WalRequest, address: str, timeout: float) -> bytes:
         """Return WAL of the dead server whose agent is at `address`, b'' if there is no more. Raise PeerError."""

@@ -1,4 +1,4 @@
-"""The tail of a dead server's WAL: read from its volume, added to another's (core.unreplicated_wal)."""
+"""The unreplicated WAL of a dead server: read from its volume, added to another's (core.unreplicated_wal)."""
 
 from __future__ import annotations
 

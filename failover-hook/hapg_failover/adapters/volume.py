@@ -369,11 +369,11 @@ class Volume:
         found = self.read_wal(f"{timeline:08X}.history", 0, _HISTORY_SIZE)
         return found.decode("utf-8", "replace") if found else None
 
-    def read_tail(self, timeline: int, lsn: int) -> bytes:
+    def read_wal(self, timeline: int, lsn: int) -> bytes:
         """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
         return unreplicated_wal.read(self, timeline, lsn)
 
-    def add_tail(self, timeline: int, lsn: int, data: bytes) -> None:
+    def add_wal(self, timeline: int, lsn: int, data: bytes) -> None:
         """Write WAL that follows on what is there, and have it on disk. Raise OSError."""
         unreplicated_wal.add(self, timeline, lsn, data)
 

@@ -48,7 +48,7 @@ def can_set_aside(room: int, segment: int) -> bool:
 def hold(room: int | None, segment: int, usual: float) -> float:
     """Return how long others wait for a server that died, in seconds.
 
-    One whose volume had little room a second ago may have filled it: then its tail is nowhere else, recovery after a bulk load takes
+    One whose volume had little room a second ago may have filled it: then its unreplicated WAL is nowhere else, recovery after a bulk load takes
     longer, and what was set aside lets it start.
     """
     return usual if room is None or can_set_aside(room, segment) else max(usual, FULL_HOLD_S)

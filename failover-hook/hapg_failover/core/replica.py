@@ -351,7 +351,7 @@ def follow_answered(step: Step, result: OpResult) -> None:
             replace(step.m.upstream, follow_term=None),
         )
         step.go(Phase.SEALED if result.position is not None else Phase.BOOT, f"can't follow yet: {result.text}")
-    elif result.outcome is Outcome.FORKED and step.m.copying.copies < rejoin.REWIND_TRIES:
+    elif result.outcome is Outcome.DIVERGED and step.m.copying.copies < rejoin.REWIND_TRIES:
         step.actions.append(Announce("Normal", "Rewind", result.text))
         step.copy(Rewind(host, s.timeline), f"rewind: {result.text}")
     else:

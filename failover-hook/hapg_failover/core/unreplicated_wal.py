@@ -21,7 +21,7 @@ _DEAD = (Phase.DOWN, Phase.BOOT, Phase.SEALED)
 
 
 @dataclass(frozen=True)
-class TailRequest:
+class WalRequest:
     """Give me what follows `lsn`, in bytes, on `timeline`. term: that of the Lease that was given back."""
 
     term: int
@@ -29,7 +29,7 @@ class TailRequest:
     lsn: int
 
 
-def may_give(request: TailRequest, me: Holder, lease: LeaseState | None, memory: Memory, silent_for: float, foreign: bool) -> bool:
+def may_give(request: WalRequest, me: Holder, lease: LeaseState | None, memory: Memory, silent_for: float, foreign: bool) -> bool:
     """Tell whether a peer may have it: our server has died as the holder, and hasn't written since.
 
     silent_for: seconds since our volume has answered; foreign: our server was promoted by somebody else.

@@ -327,7 +327,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         ("dead, and not the holder", seen(container_dead=True), FOLLOWING, Phase.DOWN, ["LetGo"], "may start again"),
         (
             "a rewind is needed",
-            seen(op=answered(Op.FOLLOW, Outcome.FORKED, END)),
+            seen(op=answered(Op.FOLLOW, Outcome.DIVERGED, END)),
             changed(SEALED, op=Op.FOLLOW, op_number=1),
             Phase.SEALED,
             ["Announce", "rewind"],
@@ -335,7 +335,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         ),
         (
             "only a clone helps",
-            seen(op=answered(Op.FOLLOW, Outcome.LOST, END)),
+            seen(op=answered(Op.FOLLOW, Outcome.NEEDS_CLONE, END)),
             changed(SEALED, op=Op.FOLLOW, op_number=1),
             Phase.SEALED,
             ["Announce", "clone"],

@@ -30,7 +30,7 @@ from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import PutOutcome, PutResult
-from hapg_failover.core.unreplicated_wal import TailRequest
+from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.events import Event, PeerAnswered, PeerAsked, VolumeFacts
 from hapg_failover.lease_extensions import LIMIT_S, LeaseExtensions
 from hapg_protocol.model import Holder, Pod
@@ -53,7 +53,7 @@ def dial(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=10)
 
 
-def no_tail(request: TailRequest) -> None:
+def no_wal(request: WalRequest) -> None:
     """There is nothing to give."""
 
 
@@ -198,7 +198,7 @@ def test_a_peer_is_answered_and_nobody_else_is_heard(crowd: Callable[[int], Crow
         heard.append(request)
         return PeerAnswer("v1", True, "fine")
 
-    server = PeerServer(0, lambda: (KEY,), ask, no_tail)
+    server = PeerServer(0, lambda: (KEY,), ask, no_wal)
     server.start()
     CROWDS[kind](crowd(server.port))
     client = PeerClient(lambda: (KEY,), server.port)
@@ -246,7 +246,7 @@ def test_nothing_is_parsed_of_a_request_that_is_not_signed(monkeypatch: pytest.M
         return decode(body)
 
     monkeypatch.setattr(peers, "decode", note)
-    server = PeerServer(0, lambda: (KEY,), lambda _: None, no_tail)
+    server = PeerServer(0, lambda: (KEY,), lambda _: None, no_wal)
     server.start()
     for mac in ("", "0" * 64, "ä" * 32, "x" * 4000):
         connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
@@ -267,7 +267,7 @@ def test_no_more_requests_wait_for_a_decision_than_there_are_threads_for() -> No
         go_on.wait(20)
         return PeerAnswer("v1", True, "fine")
 
-    server = PeerServer(0, lambda: (KEY,), ask, no_tail)
+    server = PeerServer(0, lambda: (KEY,), ask, no_wal)
     server.start()
     client = PeerClient(lambda: (KEY,), server.port)
     answers: list[PeerAnswer] = []
@@ -396,7 +396,7 @@ def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd:
     replica = EligibleReplica(changed(FOLLOWING, promised_until=0.0, read_at=begun, phase_since=begun), of_replica, "v0")
     log: Any = lambda *_, **__: None  # noqa: E731
     replica.extensions = LeaseExtensions(Threads(), PeerClient(lambda: (KEY,), 0), replica.report, log)
-    server = PeerServer(0, lambda: (KEY,), replica.extensions.asked_by_peer, no_tail)
+    server = PeerServer(0, lambda: (KEY,), replica.extensions.asked_by_peer, no_wal)
     port = server.port
     if is_crowded:
         server.start()

@@ -14,7 +14,7 @@ from hapg_failover.adapters import peers
 from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode, peer_key
 from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError
 from hapg_failover.core.state.extensions import ExtensionRequest
-from hapg_failover.core.unreplicated_wal import TailRequest
+from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.credentials.secret_entries import Passwords
 from hapg_protocol.model import Holder
 
@@ -27,7 +27,7 @@ def keys() -> tuple[bytes, ...]:
     return (KEY,)
 
 
-def no_tail(request: TailRequest) -> None:
+def no_wal(request: WalRequest) -> None:
     """There is nothing to give."""
 
 
@@ -50,7 +50,7 @@ def desk() -> Desk:
 
 @pytest.fixture
 def port(desk: Desk) -> int:
-    server = PeerServer(0, keys, desk.ask, no_tail)
+    server = PeerServer(0, keys, desk.ask, no_wal)
     server.start()
     return server.port
 
@@ -87,7 +87,7 @@ def test_a_password_that_others_do_not_have_yet_stops_no_grant(desk: Desk, their
         return (peer_key("same"),) if ours is None else peers.peer_keys(ours)
 
     for asking, answering in ((all_theirs, all_ours), (all_ours, all_theirs)):
-        server = PeerServer(0, answering, desk.ask, no_tail)
+        server = PeerServer(0, answering, desk.ask, no_wal)
         server.start()
         try:
             answer = PeerClient(asking, server.port).ask(REQUEST, "127.0.0.1", LIMIT)
@@ -103,7 +103,7 @@ def test_no_decision_is_no_answer(desk: Desk, port: int) -> None:
 
 
 def test_nobody_there_is_an_error() -> None:
-    server = PeerServer(0, keys, lambda request: None, no_tail)
+    server = PeerServer(0, keys, lambda request: None, no_wal)
     free = server.port
     server.close()
     with pytest.raises(PeerError):
@@ -142,33 +142,33 @@ def test_a_signed_body_must_be_a_request(desk: Desk, port: int) -> None:
     assert desk.heard == []
 
 
-def given(tail: Callable[[TailRequest], bytes | None]) -> int:
-    server = PeerServer(0, keys, lambda request: None, tail)
+def given(fetch_wal: Callable[[WalRequest], bytes | None]) -> int:
+    server = PeerServer(0, keys, lambda request: None, fetch_wal)
     server.start()
     return server.port
 
 
 def test_a_peer_gives_what_its_dead_server_had_not_sent() -> None:
-    heard: list[TailRequest] = []
+    heard: list[WalRequest] = []
     wal = bytes(range(256)) * 16_000
 
-    def tail(request: TailRequest) -> bytes:
+    def fetch_wal(request: WalRequest) -> bytes:
         heard.append(request)
         return wal
 
-    asked = TailRequest(7, 3, 0x1_0500_0028)
-    assert PeerClient(keys, given(tail)).tail(asked, "127.0.0.1", LIMIT) == wal
+    asked = WalRequest(7, 3, 0x1_0500_0028)
+    assert PeerClient(keys, given(fetch_wal)).fetch_wal(asked, "127.0.0.1", LIMIT) == wal
     assert heard == [asked]
 
 
 def test_a_peer_that_has_nothing_to_give_says_so() -> None:
     with pytest.raises(NotNow):
-        PeerClient(keys, given(no_tail)).tail(TailRequest(7, 3, 0), "127.0.0.1", LIMIT)
+        PeerClient(keys, given(no_wal)).fetch_wal(WalRequest(7, 3, 0), "127.0.0.1", LIMIT)
 
 
 def test_the_signature_of_a_request_for_an_extension_gives_no_wal() -> None:
-    body = peers.encode_tail(TailRequest(7, 3, 0))
+    body = peers.encode_wal_request(WalRequest(7, 3, 0))
     mac = hmac.new(KEY, b"\n".join((b"request", body)), hashlib.sha256).hexdigest()
     connection = HTTPConnection("127.0.0.1", given(lambda request: b"wal"), timeout=LIMIT)
-    connection.request("POST", "/tail", body, {"X-Ha-Postgres-Mac": mac})
+    connection.request("POST", "/wal", body, {"X-Ha-Postgres-Mac": mac})
     assert connection.getresponse().status == 403

@@ -251,13 +251,13 @@ def explore(start: World, policy: Policy, next_move: NextMove) -> tuple[int, lis
     return len(came), None
 
 
-def promoted(k: int, standbys: int, tail: int = 1) -> World:
+def promoted(k: int, standbys: int, fetch_wal: int = 1) -> World:
     """Just promoted: the record holds ourselves, and not everybody has the last of what was acknowledged in the term before."""
     others = tuple(f"v{n + 1}" for n in range(standbys - 1))
     record = SyncRecord(k, ("v0", *others))
     setting = Setting(k, tuple(f"pg-{volume[1:]}" for volume in others))
     flushed = tuple(1 if n < k - 1 else 0 for n in range(standbys))
-    return World(record, None, True, frozenset({setting}), None, setting, tail, 1, flushed, (True,) * standbys, 1, 2)
+    return World(record, None, True, frozenset({setting}), None, setting, fetch_wal, 1, flushed, (True,) * standbys, 1, 2)
 
 
 WORLDS = [("one copy of two", 1, 2), ("one copy of three", 1, 3), ("two copies of three", 2, 3)]

@@ -182,7 +182,7 @@ def test_clones_that_fail_are_tried_ever_more_slowly_and_say_so() -> None:
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FORKED, Outcome.LOST])
+@pytest.mark.parametrize("outcome", [Outcome.DIVERGED, Outcome.NEEDS_CLONE])
 def test_a_member_that_has_to_be_copied_waits_sealed_for_the_next_try(outcome: Outcome) -> None:
     m = changed(SEALED, op=Op.FOLLOW, op_number=1, copies=1, copy_at=NOW + 5)
     decision = decide(seen(op=OpResult(1, Op.FOLLOW, outcome, "n1", "because", END)), m)
@@ -193,7 +193,7 @@ def test_a_member_that_has_to_be_copied_waits_sealed_for_the_next_try(outcome: O
 @pytest.mark.parametrize(("copies", "op"), [(0, Op.REWIND), (2, Op.REWIND), (3, Op.CLONE)])
 def test_rewinds_that_fail_end_in_a_clone(copies: int, op: Op) -> None:
     m = changed(SEALED, op=Op.FOLLOW, op_number=1, copies=copies)
-    decision = decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.FORKED, "n1", "because", END)), m)
+    decision = decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.DIVERGED, "n1", "because", END)), m)
     assert [a.op for a in decision.actions if isinstance(a, Run)] == [op]
     assert decision.memory.copying.copies == copies + 1
 
@@ -360,7 +360,7 @@ def test_a_primary_whose_volume_is_full_is_renewed() -> None:
 
 @pytest.mark.parametrize(("room", "hold"), [(None, 3.0), (16 * SEGMENT_SIZE, 3.0), (16 * SEGMENT_SIZE - 1, 20.0), (0, 20.0)])
 def test_a_server_that_may_have_died_of_a_full_volume_is_waited_for_longer(room: int | None, hold: float) -> None:
-    """Its recovery after a bulk load may take more than the usual three seconds, and nobody else has its tail."""
+    """Its recovery after a bulk load may take more than the usual three seconds, and nobody else has its unreplicated WAL."""
     decision = decide(seen(server="down", heartbeat_at=NOW, lease=lease(MINE), room=room), PRIMARY)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
     assert put.state.release is not None

@@ -14,15 +14,15 @@ from .actions import Op, PutKind
 class Outcome(Enum):
     """How an operation ended.
 
-    FORKED: only a rewind helps; LOST: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
+    DIVERGED: only a rewind helps; NEEDS_CLONE: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
     configuration, which one without data doesn't either; UNPROVEN: neither that nor its data is known to be the reason; BUSY: the primary
     takes no connection for it, and nothing has been touched.
     """
 
     OK = "ok"
     FAILED = "failed"
-    FORKED = "forked"
-    LOST = "lost"
+    DIVERGED = "diverged"
+    NEEDS_CLONE = "needs-clone"
     ROOM = "room"
     REFUSED = "refused"
     BUSY = "busy"

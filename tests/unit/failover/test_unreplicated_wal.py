@@ -14,7 +14,7 @@ from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import DeadHolder, Run, Seal
 from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.phases import Phase
-from hapg_failover.core.unreplicated_wal import TailRequest, genuine, may_give
+from hapg_failover.core.unreplicated_wal import WalRequest, genuine, may_give
 from hapg_failover.pgdata.wal import PAGE, segment_name
 from hapg_protocol.model import LeaseState, Release
 
@@ -22,7 +22,7 @@ from .test_decide import FOLLOWING, HELD, ME, OTHER, RELEASED, lease, seen
 
 SIZE = 1 << 20
 TIMELINE = 3
-ASKED = TailRequest(RELEASED.term, RELEASED.timeline, 0x500)
+ASKED = WalRequest(RELEASED.term, RELEASED.timeline, 0x500)
 OURS = replace(RELEASED, holder=ME)
 DOWN = Memory(Phase.DOWN)
 

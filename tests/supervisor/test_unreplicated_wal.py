@@ -13,7 +13,7 @@ from hapg_failover.adapters.ports import NotNow
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.state.actions import DeadHolder, Op
 from hapg_failover.core.state.results import Outcome
-from hapg_failover.core.unreplicated_wal import TailRequest
+from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_protocol.lsn import Position, parse_lsn
 
 from .harness import Container, wait_for
@@ -51,9 +51,9 @@ def test_rows_that_were_not_sent_are_there_after_the_promotion(
     write(primary, "not sent", unsent)
     end = parse_lsn(flush_lsn(primary))
     dead = die(primary)
-    asked: list[TailRequest] = []
+    asked: list[WalRequest] = []
 
-    def ask(request: TailRequest, address: str, timeout: float) -> bytes:
+    def ask(request: WalRequest, address: str, timeout: float) -> bytes:
         assert address == "the dead server's"
         asked.append(request)
         if len(asked) == 1:
@@ -61,7 +61,7 @@ def test_rows_that_were_not_sent_are_there_after_the_promotion(
         return unreplicated_wal.read(dead, request.timeline, request.lsn)
 
     operator = operate(replica, primary)
-    operator.ask_tail(ask)
+    operator.ask_wal(ask)
     result = operator.run(Op.SEAL, dead=DeadHolder("the dead server's", 2, 7))
     assert result.outcome is Outcome.OK
     assert result.position is not None
@@ -81,7 +81,7 @@ def test_a_replica_that_has_everything_fetches_nothing(primary: Container, clone
     end = parse_lsn(flush_lsn(primary))
     dead = die(primary)
     operator = operate(replica, primary)
-    operator.ask_tail(lambda request, address, timeout: unreplicated_wal.read(dead, request.timeline, request.lsn))
+    operator.ask_wal(lambda request, address, timeout: unreplicated_wal.read(dead, request.timeline, request.lsn))
     result = operator.run(Op.SEAL, dead=DeadHolder("the dead server's", 2, 7))
     assert (result.position and result.position.lsn, result.text) == (end, "")
 
