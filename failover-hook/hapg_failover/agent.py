@@ -190,7 +190,7 @@ class Agent:
         state = w.lease.state if w.lease is not None else None
         if not may_give(request, self._me, state, self.memory, self._runtime.now() - w.probe_at, w.volume.foreign):
             return None
-        return self._adapters.volume.read_wal(request.timeline, request.lsn)
+        return self._adapters.volume.wal_after(request.timeline, request.lsn)
 
     def is_live(self) -> bool:
         """The deciding thread turns."""

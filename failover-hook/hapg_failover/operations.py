@@ -107,7 +107,7 @@ class Operation:
         self._run = run
         self._nonce = nonce
         self._inspector = tools.inspect(self._output)
-        self._reserves: tuple[str, ...] = ()
+        self._emergency_spaces: tuple[str, ...] = ()
 
     def perform(self) -> OpResult:
         """Do it; every failure becomes a result, and the supervisor's heartbeat knows of it already."""
@@ -117,7 +117,7 @@ class Operation:
             self._verb("hello", timeout=FRESH_S)
             while self._heartbeat().uptime < ended and self._tools.runtime.now() < ended + FRESH_S:
                 self._tools.runtime.sleep(0.002)
-        return replace(result, ended=ended, reserves=self._reserves)
+        return replace(result, ended=ended, emergency_spaces=self._emergency_spaces)
 
     def _attempt(self) -> OpResult:
         try:
@@ -217,8 +217,8 @@ class Operation:
             return replace(self._result(Outcome.REFUSED, refused), refused=refused)
         guard = (str(order.guard),) if order.guard else ()
         try:
-            if order.reserve:
-                self._use_reserves()
+            if order.emergency_space:
+                self._release_emergency_spaces()
             self._tools.volume.write_term(self._run.term)
             self._long_verb("start", order.mode, *guard)
             self._note_standby()
@@ -237,8 +237,8 @@ class Operation:
         with suppress(OSError):
             self._tools.volume.note_standby()
 
-    def _use_reserves(self) -> None:
-        self._reserves = tuple(self._tools.volume.use_reserves())
+    def _release_emergency_spaces(self) -> None:
+        self._emergency_spaces = tuple(self._tools.volume.release_emergency_spaces())
 
     def _sealed(self, position: Position | None) -> OpResult:
         shutdown = position is not None and self._inspector.ends_in_shutdown(position)
@@ -486,7 +486,7 @@ class Operation:
 
     def _switch_over(self, order: ShutDown) -> OpResult:
         tools = self._tools
-        self._use_reserves()
+        self._release_emergency_spaces()
         with suppress(SqlError):
             tools.sql.end_laggards(order.keep or "", NEAR_BYTES, STATUS_S)
         self._shut_down(order.seconds)

@@ -23,7 +23,7 @@ SLOTS_EVERY_S = 2.0
 PROBE_S = 1.0
 SEGMENT_EVERY_S = 10.0
 FILES_S = 5.0
-RESERVE_S = 10.0
+EMERGENCY_SPACE_S = 10.0
 KEEP_S = 2.0
 KEEP_AGAIN_S = 5.0
 GREET_S = 5.0
@@ -69,7 +69,7 @@ class ServerProbes:
         every(self._runtime, lambda: PROBE_S, "probe", self._probe_disk)
         every(self._runtime, lambda: GREET_S, "greet", self._greet)
         every(self._runtime, lambda: FILES_S, "configuration", self._look_at_files)
-        every(self._runtime, lambda: RESERVE_S, "reserve", self._set_aside)
+        every(self._runtime, lambda: EMERGENCY_SPACE_S, "emergency_space", self._make_emergency_spaces)
 
     def _look_at_server(self) -> None:
         self._is_steady = False
@@ -147,12 +147,12 @@ class ServerProbes:
 
         self._report(DiskProbed(on, room, segment, tablespaces, now if probed else None), False)
 
-    def _set_aside(self) -> None:
+    def _make_emergency_spaces(self) -> None:
         try:
-            for name in self._volume.set_aside():
-                self._log("info", "reserve", f"room for {disk_space.RESERVE_SEGMENTS} WAL segments is set aside on the {name}")
+            for name in self._volume.make_emergency_spaces():
+                self._log("info", "emergency_space", f"room for {disk_space.EMERGENCY_SEGMENTS} WAL segments is kept free on the {name}")
         except OSError as error:
-            self._say_once("warning", "reserve", f"nothing can be set aside: {error}")
+            self._say_once("warning", "emergency_space", f"no emergency WAL space can be made: {error}")
 
     def _say_once(self, level: str, event: str, trouble: str) -> None:
         if self._troubles.get(event) != trouble:

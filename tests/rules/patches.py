@@ -274,8 +274,8 @@ def equal_ones_by_chance(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(election, "rank_key", lambda pod, said: (*key(pod, said)[:4], -pod.ordinal))
 
 
-def reserves_kept(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(operations.Operation, "_use_reserves", lambda self: None)
+def emergency_spaces_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(operations.Operation, "_release_emergency_spaces", lambda self: None)
 
 
 late_ones_claim_at_once = _judged_as(lambda judged: judged.update(reported_for=judged["waited"]))
@@ -307,7 +307,7 @@ def full_ones_held_as_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(disk_space, "FULL_HOLD_S", 0.0)
 
 
-def reserve_is_served_from(patch: pytest.MonkeyPatch) -> None:
+def emergency_space_is_served_from(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(routing, "withdraw", lambda step: None)
     patch.setattr(routing, "PARTING_S", 0.0)
 

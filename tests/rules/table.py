@@ -531,12 +531,12 @@ PARTS = (
         patches.full_ones_held_as_others,
         Simulated(scenarios.disk_full_long_recovery, loses),
     ),
-    Part("9", "who died of a full volume has a reserve", patches.reserves_kept, Simulated(scenarios.disk_full, loses)),
+    Part("9", "who died of a full volume has a reserve", patches.emergency_spaces_kept, Simulated(scenarios.disk_full, loses)),
     Part(
         "9",
         "no client comes to who lives on it",
-        patches.reserve_is_served_from,
-        Witness(SWITCHOVER + "test_no_client_comes_to_who_lives_on_a_reserve"),
+        patches.emergency_space_is_served_from,
+        Witness(SWITCHOVER + "test_no_client_comes_to_who_lives_on_emergency_space"),
     ),
     Part(
         "9",

@@ -126,14 +126,14 @@ class Disk:
     def scarcest(self) -> tuple[str, int]:
         return DATA_VOLUME, self._world.room(self._member)
 
-    def set_aside(self) -> list[str]:
+    def make_emergency_spaces(self) -> list[str]:
         return []
 
-    def use_reserves(self) -> list[str]:
+    def release_emergency_spaces(self) -> list[str]:
         if not disk_space.is_full(self._world.room(self._member), SEGMENT_SIZE):
             return []
         self._write()
-        return [DATA_VOLUME] if self._world.use_reserve(self._member) else []
+        return [DATA_VOLUME] if self._world.release_emergency_space(self._member) else []
 
     def room_for_clone(self) -> dict[str, int]:
         return {DATA_VOLUME: PLENTY}
@@ -152,7 +152,7 @@ class Disk:
         wal = self._volume.wal
         return history_text(wal) if wal is not None and wal.position.timeline == timeline else None
 
-    def read_wal(self, timeline: int, lsn: int) -> bytes:
+    def wal_after(self, timeline: int, lsn: int) -> bytes:
         wal = self._volume.wal
         if wal is None or wal.position.timeline != timeline or wal.end <= lsn:
             return b""

@@ -201,7 +201,7 @@ def hang_disk(world: World, member: int, seconds: float) -> None:
 
 def fill_disk(world: World, member: int, seconds: float) -> None:
     """A data volume is full for a while, but for its reserve: the server dies when it wants another segment."""
-    world.reserve[member], world.segments[member] = True, 0
+    world.emergency_space[member], world.segments[member] = True, 0
     _for_a_while(world, "the disk is full", world.disk_full, member, seconds)
 
 

@@ -144,7 +144,7 @@ def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
 @pytest.mark.parametrize("scenario", [scenarios.disk_full, scenarios.disk_full_long_recovery])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_full_volume_loses_nothing_and_is_left_for_one_with_room(seed: int, scenario: Callable[[int], World]) -> None:
-    """The server dies of it once, has what was set aside to come back, takes no clients, and switches over."""
+    """The server dies of it once, has the emergency WAL space to come back, takes no clients, and switches over."""
     world = scenario(seed)
     assert sum("dies for want of room" in line for line in world.log) == 1
     assert world.primary() not in (None, world.promotions[0][1])

@@ -75,7 +75,7 @@ class World:
         self.volumes = [Volume() for _ in members]
         self.on = [True] * replicas
         self.disk_full = [False] * replicas
-        self.reserve = [True] * replicas
+        self.emergency_space = [True] * replicas
         self.segments = [0] * replicas
         self.disk_hung = [False] * replicas
         self.recovery_s = [0.0] * replicas
@@ -236,11 +236,11 @@ class World:
         pod = self.api.pods.get(self.pod_name(member))
         return pod is not None and pod.role == "primary"
 
-    def use_reserve(self, member: int) -> bool:
-        """Free what was set aside if the volume is full; False if it isn't, or nothing was."""
-        used = self.reserve[member] and disk_space.is_full(self.room(member), SEGMENT_SIZE)
+    def release_emergency_space(self, member: int) -> bool:
+        """Free the emergency WAL space if the volume is full; False if it isn't, or nothing was."""
+        used = self.emergency_space[member] and disk_space.is_full(self.room(member), SEGMENT_SIZE)
         if used:
-            self.reserve[member], self.segments[member] = False, disk_space.RESERVE_SEGMENTS
+            self.emergency_space[member], self.segments[member] = False, disk_space.EMERGENCY_SEGMENTS
         return used
 
     def heal(self) -> None:

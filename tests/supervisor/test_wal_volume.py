@@ -393,7 +393,7 @@ def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Contai
     small.promote(2, 1)
     write(small, "acknowledged")
     with as_server_user():
-        assert set(volume(small).set_aside()) == {DATA_VOLUME, WAL_VOLUME}
+        assert set(volume(small).make_emergency_spaces()) == {DATA_VOLUME, WAL_VOLUME}
     filler = small.wal_volume / "filler"
     with filler.open("wb") as file, contextlib.suppress(OSError):
         while True:
@@ -412,8 +412,8 @@ def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Contai
         assert sealed.outcome is Outcome.OK
         died = operator.run(Op.PROMOTE, timeline=3, own=sealed.position)
         assert (died.outcome, died.text.partition(":")[0]) == (Outcome.FAILED, "the server died")
-        result = operator.run(Op.START, mode="hot", reserve=True)
-    assert (result.outcome, result.reserves) == (Outcome.OK, (WAL_VOLUME,))
+        result = operator.run(Op.START, mode="hot", emergency_space=True)
+    assert (result.outcome, result.emergency_spaces) == (Outcome.OK, (WAL_VOLUME,))
     assert rows(small) == "acknowledged|5"
     small.promote(4, 3)
     write(small, "acknowledged")

@@ -179,8 +179,8 @@ class PeerServer:
         ask: Callable[[ExtensionRequest], PeerAnswer | None],
         fetch_wal: Callable[[WalRequest], bytes | None],
     ) -> None:
-        """port: 0 for any; ask: may take a while, returns None if there is no answer in time; fetch_wal: returns WAL, None if the peer can't
-        have it, and may raise OSError. Raise OSError if the port is taken.
+        """port: 0 for any; ask: may take a while, returns None if there is no answer in time; fetch_wal: returns WAL, None if the peer
+        can't have it, and may raise OSError. Raise OSError if the port is taken.
         """
         self._keys = keys
         self._ask = ask

@@ -391,11 +391,11 @@ class Disk(Protocol):
     def scarcest(self) -> tuple[str, int]:
         """Return the volume with the least room, and how many bytes are free for us there."""
 
-    def set_aside(self) -> list[str]:
-        """Make a reserve on each volume that has none and room enough; return these volumes."""
+    def make_emergency_spaces(self) -> list[str]:
+        """Make an emergency space on each volume that has none and room enough; return these volumes."""
 
-    def use_reserves(self) -> list[str]:
-        """Remove the reserve of each volume that is full; return these volumes."""
+    def release_emergency_spaces(self) -> list[str]:
+        """Remove the emergency space of each volume that is full; return these volumes."""
 
     def room_for_clone(self) -> dict[str, int]:
         """Return how many bytes a clone may take of each volume."""
@@ -412,7 +412,7 @@ class Disk(Protocol):
     def read_history(self, timeline: int) -> str | None:
         """Return our history file of a timeline, None if there is none or an empty one."""
 
-    def read_wal(self, timeline: int, lsn: int) -> bytes:
+    def wal_after(self, timeline: int, lsn: int) -> bytes:
         """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing."""
 
     def add_wal(self, timeline: int, lsn: int, data: bytes) -> None:

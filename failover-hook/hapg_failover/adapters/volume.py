@@ -25,7 +25,7 @@ from .marks import NUMBER, Files
 from .ports import Assessment, Marker
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_RESERVE = "reserve"
+_EMERGENCY_SPACE = "emergency-wal-space"
 _HISTORY_SIZE = 1 << 20
 _CONTROL_SIZE = 8192  # PG_CONTROL_FILE_SIZE of catalog/pg_control.h
 # Anybody may have written what is found: it is matched against these before it is used or quoted.
@@ -291,23 +291,25 @@ class Volume:
         """Return the volume with the least room, and how many bytes are free for us there. Raise OSError."""
         return disk_space.scarcest(self.rooms())
 
-    def set_aside(self) -> list[str]:
-        """Make a reserve on each volume that has none and room enough; return these volumes. Only where there is data. Raise OSError."""
-        without = {name: files for name, files in self._files.items() if not files.has(_RESERVE)}
+    def make_emergency_spaces(self) -> list[str]:
+        """Make an emergency space on each volume with data that has none, and room enough; return these volumes. Raise OSError."""
+        without = {name: files for name, files in self._files.items() if not files.has(_EMERGENCY_SPACE)}
         if not without or self.assess().state is not VolumeState.DATA:
             return []
         segment = self.segment_size()
-        able = {name: files for name, files in without.items() if disk_space.can_set_aside(files.room(), segment)}
+        able = {name: files for name, files in without.items() if disk_space.has_room_for_emergency_space(files.room(), segment)}
         for files in able.values():
-            files.allocate(_RESERVE, disk_space.RESERVE_SEGMENTS * segment)
+            files.allocate(_EMERGENCY_SPACE, disk_space.EMERGENCY_SEGMENTS * segment)
         return list(able)
 
-    def use_reserves(self) -> list[str]:
-        """Remove the reserve of each volume that is full; return these volumes. Raise OSError."""
+    def release_emergency_spaces(self) -> list[str]:
+        """Remove the emergency space of each volume that is full; return these volumes. Raise OSError."""
         segment = self.segment_size()
-        full = {name: files for name, files in self._files.items() if files.has(_RESERVE) and disk_space.is_full(files.room(), segment)}
+        full = {
+            name: files for name, files in self._files.items() if files.has(_EMERGENCY_SPACE) and disk_space.is_full(files.room(), segment)
+        }
         for files in full.values():
-            files.remove(_RESERVE)
+            files.remove(_EMERGENCY_SPACE)
         return list(full)
 
     def room_for_clone(self) -> dict[str, int]:
@@ -369,7 +371,7 @@ class Volume:
         found = self.read_wal(f"{timeline:08X}.history", 0, _HISTORY_SIZE)
         return found.decode("utf-8", "replace") if found else None
 
-    def read_wal(self, timeline: int, lsn: int) -> bytes:
+    def wal_after(self, timeline: int, lsn: int) -> bytes:
         """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
         return unreplicated_wal.read(self, timeline, lsn)
 

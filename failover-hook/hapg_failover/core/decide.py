@@ -249,9 +249,9 @@ def _op_answered(step: Step) -> None:
                 retry_at=step.o.now + min(LONGEST_RETRY_S, 0.25 * 2 ** min(step.m.retry.tries, 7)),
             )
         )
-    if result.reserves:
-        step.keep(replace(step.m.storage, reserve_used=True))
-        message = f"{' and '.join(result.reserves)} full: what was set aside there was used ({result.op.value})"
+    if result.emergency_spaces:
+        step.keep(replace(step.m.storage, emergency_space_used=True))
+        message = f"{' and '.join(result.emergency_spaces)} full: the emergency WAL space there was released ({result.op.value})"
         step.actions.append(Announce("Warning", "EmergencyWALSpaceReleased", message))
         routing.withdraw(step)
     match result.op:

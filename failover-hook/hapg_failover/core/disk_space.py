@@ -10,7 +10,7 @@ from .timing import FULL_HOLD_S, PROBE_FRESH_S
 
 # A server that died for want of a segment ends at the end of one: its promotion takes two, one of the new timeline up to there and the
 # next (xlog.c, XLogInitNewTimeline and CreateEndOfRecoveryRecord). One more is for its shutdown, and one to spare.
-RESERVE_SEGMENTS = 4
+EMERGENCY_SEGMENTS = 4
 ROOMY_SEGMENTS = 16
 _MIB = 1024 * 1024
 
@@ -35,23 +35,23 @@ def has_room_again(room: int | None, segment: int) -> bool:
     return room is None or room >= 2 * segment
 
 
-def is_reserve_all(room: int | None, segment: int) -> bool:
-    """Tell whether a volume whose reserve was used has hardly more free than that: not two segments beside it."""
-    return room is not None and room < (RESERVE_SEGMENTS + 2) * segment
+def has_emergency_space_alone(room: int | None, segment: int) -> bool:
+    """Tell whether a volume whose emergency space was released has hardly more free than that: not two segments beside it."""
+    return room is not None and room < (EMERGENCY_SEGMENTS + 2) * segment
 
 
-def can_set_aside(room: int, segment: int) -> bool:
-    """Tell whether a volume has so much room, in bytes, that a reserve of RESERVE_SEGMENTS takes a quarter of it at most."""
+def has_room_for_emergency_space(room: int, segment: int) -> bool:
+    """Tell whether a volume has so much room, in bytes, that an emergency space of EMERGENCY_SEGMENTS takes a quarter of it at most."""
     return room >= ROOMY_SEGMENTS * segment
 
 
 def hold(room: int | None, segment: int, usual: float) -> float:
     """Return how long others wait for a server that died, in seconds.
 
-    One whose volume had little room a second ago may have filled it: then its unreplicated WAL is nowhere else, recovery after a bulk load takes
-    longer, and what was set aside lets it start.
+    One whose volume had little room a second ago may have filled it: then its unreplicated WAL is nowhere else, recovery after a bulk
+    load takes longer, and the emergency WAL space lets it start.
     """
-    return usual if room is None or can_set_aside(room, segment) else max(usual, FULL_HOLD_S)
+    return usual if room is None or has_room_for_emergency_space(room, segment) else max(usual, FULL_HOLD_S)
 
 
 def room_in_words(room: int | None) -> str:

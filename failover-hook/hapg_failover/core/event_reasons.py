@@ -60,7 +60,7 @@ EVENT_REASONS = (
     EventReason(
         "EmergencyWALSpaceReleased",
         "Warning",
-        "a full volume was given the space that was set aside, so that its server can start or switch over",
+        "a full volume was given its emergency WAL space, so that its server can start or switch over",
         "grow the volume",
     ),
     EventReason(

@@ -79,7 +79,7 @@ def ended(step: Step) -> None:
     o, m = step.o, step.m
     if m.extensions.by_extensions:
         step.keep(replace(step.m.extensions, by_extensions=False))
-        text = f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; all eligible replicas had granted that the server goes on"
+        text = f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; all eligible replicas let the server go on"
         step.actions.append(Announce("Warning", "LeaseExtendedByPeers", text))
 
 

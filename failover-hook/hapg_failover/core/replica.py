@@ -338,7 +338,7 @@ def follow_answered(step: Step, result: OpResult) -> None:
         step.keep(
             replace(step.m.sealed, position=None, started=False),
             replace(step.m.upstream, mode=step.m.upstream.mode or step.o.standby_mode),
-            replace(step.m.storage, reserve_used=False),
+            replace(step.m.storage, emergency_space_used=False),
         )
         if step.m.retry.warm_until > step.o.now:
             step.keep(replace(step.m.retry, warm_until=min(step.m.retry.warm_until, step.o.now + HOT_AGAIN_UNDER_ANOTHER_S)))

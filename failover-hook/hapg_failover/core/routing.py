@@ -17,7 +17,7 @@ def primary(step: Step) -> None:
     """Label ourselves primary first, then strip every other primary label; no client comes to a server that is about to be left."""
     o, m = step.o, step.m
     own = step.own_pod
-    if switchover.lives_on_reserve(step) and (m.succession.switchover is not None or o.now - m.reign.promoted_at < PARTING_S):
+    if switchover.lives_on_emergency_space(step) and (m.succession.switchover is not None or o.now - m.reign.promoted_at < PARTING_S):
         withdraw(step)
         return
     if (
@@ -36,7 +36,7 @@ def primary(step: Step) -> None:
 
 
 def withdraw(step: Step) -> None:
-    """Send no client to our server, which has only what was set aside: they would use it up."""
+    """Send no client to our server, which has only the emergency WAL space: they would use it up."""
     own = step.own_pod
     if own is not None and own.role == "primary" and step.o.now - step.m.reign.label_at >= 0.5:
         _strip(step, own)

@@ -111,7 +111,7 @@ def _awaits_a_replica(step: Step) -> bool:
 def _prepare(step: Step, h: Switchover, reason: str, seconds: float) -> None:
     """Begin with a checkpoint, unless our volume is full: it needs room, without which PostgreSQL ends with a PANIC.
 
-    The shutdown's own has what is set aside, which is given up only when no client can use it any more.
+    The shutdown's own has the emergency WAL space, which is given up only when no client can use it any more.
     """
     if step.full:
         step.keep(replace(step.m.succession, switchover=replace(h, stop_at=step.o.now)))
@@ -124,22 +124,22 @@ def _prepare(step: Step, h: Switchover, reason: str, seconds: float) -> None:
 def _make_way(step: Step) -> None:
     """Hand over if our volume is full, once those whose volume is full as well have had time to stop streaming.
 
-    Who streams since we were started with what was set aside has made sure of its room before.
+    Who streams since we were started with the emergency WAL space has made sure of its room before.
     """
     o, m = step.o, step.m
-    if not step.full and not lives_on_reserve(step):
-        step.keep(replace(step.m.storage, full_since=None, reserve_used=False))
+    if not step.full and not lives_on_emergency_space(step):
+        step.keep(replace(step.m.storage, full_since=None, emergency_space_used=False))
         return
     since = o.now if m.storage.full_since is None else m.storage.full_since
     step.keep(replace(step.m.storage, full_since=since))
-    patience = 0.0 if m.storage.reserve_used else FULL_S
+    patience = 0.0 if m.storage.emergency_space_used else FULL_S
     if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
         _prepare(step, Switchover(ReleaseCause.FULL, o.now), f"switch over to {chosen.name}", SWITCHOVER_CHECKPOINT_S)
 
 
-def lives_on_reserve(step: Step) -> bool:
-    """Tell whether our server was started with what was set aside, and has no other room yet."""
-    return step.m.storage.reserve_used and disk_space.is_reserve_all(step.o.room, step.o.segment)
+def lives_on_emergency_space(step: Step) -> bool:
+    """Tell whether our server was started with the emergency WAL space, and has no other room yet."""
+    return step.m.storage.emergency_space_used and disk_space.has_emergency_space_alone(step.o.room, step.o.segment)
 
 
 def _trouble(step: Step, request: requests.Switchover) -> str | None:

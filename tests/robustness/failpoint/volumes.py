@@ -60,8 +60,10 @@ def fill(release: Release, disk: str, pod: Pod, place: str) -> None:
     """Fill the disk of a pod that has set something aside on that volume, which it does some seconds after there is room. place: of the
     volume in the pod.
     """
-    reserve = f"{place}/reserve"
+    emergency_space = f"{place}/emergency-wal-space"
     release.wait(
-        f"{pod.name} has set something aside", lambda: release.try_inside(pod.name, "test", "-e", reserve).code == 0, RESERVE_SECONDS
+        f"{pod.name} has set something aside",
+        lambda: release.try_inside(pod.name, "test", "-e", emergency_space).code == 0,
+        RESERVE_SECONDS,
     )
     disks.fill(disk, pod.node)

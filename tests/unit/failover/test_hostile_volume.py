@@ -26,7 +26,7 @@ SECRET = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ik" + "A" * 900 + ".SIGNATURE"
 NAME = "wal.11111111-2222-3333-4444-555555555555"
 SEGMENT = "000000010000000000000001"
 MARKER = Marker("u1", "7711467995189675420")
-MARKS = ("volume", "term", "dirty", "reserve", "probe")
+MARKS = ("volume", "term", "dirty", "emergency-wal-space", "probe")
 PLACES = (*MARKS, "pgdata/PG_VERSION", "pgdata/global/pg_control", f"pgdata/pg_wal/{SEGMENT}")
 
 
@@ -74,8 +74,8 @@ class Pod:
             lambda: volume.may_hold_record(Position(1, 1 << 20)),
             volume.probe,
             lambda: volume.write_term(9),
-            volume.set_aside,
-            volume.use_reserves,
+            volume.make_emergency_spaces,
+            volume.release_emergency_spaces,
             volume.set_dirty,
             volume.clear_dirty,
             lambda: volume.write_marker(MARKER),
@@ -143,7 +143,7 @@ def test_nothing_planted_is_followed_waited_for_or_quoted(pod: Pod, name: str, k
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("name", ["volume", "probe", "reserve"])
+@pytest.mark.parametrize("name", ["volume", "probe", "emergency-wal-space"])
 def test_nor_is_what_is_planted_on_the_wal_volume(tmp_path: Path, name: str, kind: Callable[[Path, Pod], None]) -> None:
     pod = Pod(tmp_path, apart=True)
     with suppress(FileNotFoundError):
@@ -238,7 +238,7 @@ def test_a_term_that_is_none_is_damage_that_a_clone_heals(pod: Pod) -> None:
     assert pod.volume.term() == 3
 
 
-@pytest.mark.parametrize("name", ["volume", "term", "dirty", "reserve"])
+@pytest.mark.parametrize("name", ["volume", "term", "dirty", "emergency-wal-space"])
 def test_a_link_is_replaced_and_what_it_leads_to_stays(pod: Pod, name: str) -> None:
     """Those are written beside and renamed: also where a link waits under the name of before."""
     for place in (pod.data / name, pod.data / f".{name}.new"):
@@ -253,7 +253,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(pod: Pod, name: str) -> N
             pod.volume.set_dirty()
         case _:
             (pod.data / name).unlink()
-            assert DATA_VOLUME in pod.volume.set_aside()
+            assert DATA_VOLUME in pod.volume.make_emergency_spaces()
     assert pod.token.read_text() == SECRET
     assert not (pod.data / name).is_symlink()
 

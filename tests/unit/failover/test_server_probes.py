@@ -93,19 +93,19 @@ def test_a_hot_standbys_session_is_kept_from_the_start(looked: Looked) -> None:
 
 
 def test_what_can_not_be_set_aside_is_said_once(looked: Looked) -> None:
-    looked.volume.set_aside.side_effect = OSError("no space left on device")
-    looked.looks._set_aside()
-    looked.looks._set_aside()
+    looked.volume.make_emergency_spaces.side_effect = OSError("no space left on device")
+    looked.looks._make_emergency_spaces()
+    looked.looks._make_emergency_spaces()
     assert [call.args for call in looked.logged.call_args_list] == [
-        ("warning", "reserve", "nothing can be set aside: no space left on device")
+        ("warning", "emergency_space", "no emergency WAL space can be made: no space left on device")
     ]
 
 
 def test_what_is_set_aside_is_said_by_volume(looked: Looked) -> None:
-    looked.volume.set_aside.return_value = [DATA_VOLUME]
-    looked.looks._set_aside()
+    looked.volume.make_emergency_spaces.return_value = [DATA_VOLUME]
+    looked.looks._make_emergency_spaces()
     assert [call.args for call in looked.logged.call_args_list] == [
-        ("info", "reserve", "room for 4 WAL segments is set aside on the data volume")
+        ("info", "emergency_space", "room for 4 WAL segments is kept free on the data volume")
     ]
 
 

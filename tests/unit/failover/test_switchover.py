@@ -238,25 +238,25 @@ def test_a_full_primary_makes_no_checkpoint_before_its_last_one_which_has_what_w
     ("words", "used", "segments", "goes"),
     [
         ("room again", False, 1, False),
-        ("hardly more than what was set aside", True, 5, True),
-        ("room again beside what was set aside", True, 6, False),
+        ("hardly more than the emergency WAL space", True, 5, True),
+        ("room again beside the emergency WAL space", True, 6, False),
     ],
 )
 def test_what_counts_as_full_for_a_primary(words: str, used: bool, segments: int, goes: bool) -> None:
-    decision = decide(writing(room=segments * SEGMENT_SIZE), changed(FULL_FOR_LONG, reserve_used=used))
+    decision = decide(writing(room=segments * SEGMENT_SIZE), changed(FULL_FOR_LONG, emergency_space_used=used))
     assert (decision.memory.succession.switchover is not None) is goes
     assert (decision.memory.storage.full_since is None) is not goes
-    assert decision.memory.storage.reserve_used is goes
+    assert decision.memory.storage.emergency_space_used is goes
 
 
-def test_no_client_comes_to_who_lives_on_a_reserve() -> None:
+def test_no_client_comes_to_who_lives_on_emergency_space() -> None:
     """Until it is clear that nobody can take over."""
     labelled = replace(POD, role="primary")
     room = 3 * SEGMENT_SIZE
-    started = OpResult(1, Op.START, Outcome.OK, "n1", position=END, reserves=(DATA_VOLUME,))
+    started = OpResult(1, Op.START, Outcome.OK, "n1", position=END, emergency_spaces=(DATA_VOLUME,))
     back = decide(seen(op=started, room=room, pods=(labelled,)), remembered(Phase.BOOT, op=Op.START, op_number=1))
     assert [(a.pod, a.role) for a in back.actions if isinstance(a, Label)] == [("pg-1", "replica")]
-    alone = changed(PRIMARY, reserve_used=True, promoted_at=NOW)
+    alone = changed(PRIMARY, emergency_space_used=True, promoted_at=NOW)
     stripped = (replace(POD, role="replica"), *others())
     for now, labels in ((NOW + 9.9, []), (NOW + 10.1, [("pg-1", "primary")])):
         o = writing(streaming=(), room=room, now=now, heartbeat_at=now, probe_at=now)
@@ -270,9 +270,9 @@ def test_no_client_comes_to_who_lives_on_a_reserve() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.SEALED, Phase.FOLLOW])
 def test_what_was_set_aside_is_forgotten_once_another_is_followed_not_by_a_restart(phase: Phase) -> None:
-    m = remembered(phase, op=Op.FOLLOW, op_number=1, reserve_used=True)
-    assert decide(seen(nonce="n2"), m).memory.storage.reserve_used
-    assert not decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.OK, "n1")), m).memory.storage.reserve_used
+    m = remembered(phase, op=Op.FOLLOW, op_number=1, emergency_space_used=True)
+    assert decide(seen(nonce="n2"), m).memory.storage.emergency_space_used
+    assert not decide(seen(op=OpResult(1, Op.FOLLOW, Outcome.OK, "n1")), m).memory.storage.emergency_space_used
 
 
 def test_a_full_primary_that_nobody_streams_from_serves_on() -> None:

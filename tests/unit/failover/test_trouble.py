@@ -370,19 +370,19 @@ def test_a_server_that_may_have_died_of_a_full_volume_is_waited_for_longer(room:
 def test_the_last_holder_alone_starts_with_what_was_set_aside() -> None:
     """A replica on a full volume waits for room instead."""
     died = remembered(Phase.DOWN, dead_reason="the server died")
-    for volume, reserve in (("v1", True), ("v9", False)):
+    for volume, emergency_space in (("v1", True), ("v9", False)):
         o = seen(server="down", heartbeat_at=NOW, lease=lease(replace(RELEASED, volume=volume)), room=0)
-        assert [said(a).reserve for a in decide(o, died).actions if isinstance(a, Run)] == [reserve]
+        assert [said(a).emergency_space for a in decide(o, died).actions if isinstance(a, Run)] == [emergency_space]
 
 
 def test_a_server_that_was_started_with_what_was_set_aside_says_so_and_remembers_it() -> None:
-    answer = OpResult(1, Op.START, Outcome.OK, "n1", position=END, reserves=(DATA_VOLUME, WAL_VOLUME))
+    answer = OpResult(1, Op.START, Outcome.OK, "n1", position=END, emergency_spaces=(DATA_VOLUME, WAL_VOLUME))
     m = remembered(Phase.BOOT, op=Op.START, op_number=1)
     decision = decide(seen(op=answer, room=2 * SEGMENT_SIZE), m)
-    assert decision.memory.storage.reserve_used
+    assert decision.memory.storage.emergency_space_used
     [(reason, message)] = told(decision)
     assert reason == "EmergencyWALSpaceReleased"
-    assert message == "data volume and WAL volume full: what was set aside there was used (start)"
+    assert message == "data volume and WAL volume full: the emergency WAL space there was released (start)"
 
 
 # --- storage that hangs ---

@@ -286,14 +286,14 @@ def narrow(volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
 
 
 def test_four_segments_are_set_aside_where_there_is_much_room(volume: Volume, tmp_path: Path, narrow: dict[str, int]) -> None:
-    reserve = tmp_path / "reserve"
+    emergency_space = tmp_path / "emergency-wal-space"
     narrow["free"] = 16 * SIZE - 1
-    assert volume.set_aside() == []
+    assert volume.make_emergency_spaces() == []
     narrow["free"] = 16 * SIZE
-    assert volume.set_aside() == [DATA_VOLUME]
-    assert reserve.stat().st_size == 4 * SIZE
-    assert reserve.stat().st_blocks * 512 >= 4 * SIZE
-    assert volume.set_aside() == []
+    assert volume.make_emergency_spaces() == [DATA_VOLUME]
+    assert emergency_space.stat().st_size == 4 * SIZE
+    assert emergency_space.stat().st_blocks * 512 >= 4 * SIZE
+    assert volume.make_emergency_spaces() == []
 
 
 @pytest.mark.parametrize("spoil", ["other major", "dirty", "empty"])
@@ -305,19 +305,19 @@ def test_nothing_is_set_aside_where_there_is_no_data_of_ours(volume: Volume, tmp
             volume.set_dirty()
         case _:
             shutil.rmtree(tmp_path / "pgdata")
-    assert volume.set_aside() == []
-    assert not (tmp_path / "reserve").exists()
+    assert volume.make_emergency_spaces() == []
+    assert not (tmp_path / "emergency-wal-space").exists()
 
 
 def test_what_was_set_aside_is_given_up_only_on_a_full_volume(volume: Volume, tmp_path: Path, narrow: dict[str, int]) -> None:
-    volume.set_aside()
+    volume.make_emergency_spaces()
     narrow["free"] = SIZE
-    assert volume.use_reserves() == []
-    assert (tmp_path / "reserve").exists()
+    assert volume.release_emergency_spaces() == []
+    assert (tmp_path / "emergency-wal-space").exists()
     narrow["free"] = SIZE - 1
-    assert volume.use_reserves() == [DATA_VOLUME]
-    assert not (tmp_path / "reserve").exists()
-    assert volume.use_reserves() == []
+    assert volume.release_emergency_spaces() == [DATA_VOLUME]
+    assert not (tmp_path / "emergency-wal-space").exists()
+    assert volume.release_emergency_spaces() == []
 
 
 def test_what_can_not_be_set_aside_leaves_nothing_behind(
@@ -329,7 +329,7 @@ def test_what_can_not_be_set_aside_leaves_nothing_behind(
     before = sorted(tmp_path.iterdir())
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OSError, match="no space left"):
-        volume.set_aside()
+        volume.make_emergency_spaces()
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -32,13 +32,13 @@ class Op(Enum):
 
 @dataclass(frozen=True)
 class Start:
-    """Start the server, sealed. mode: warm or hot; guard: it acknowledges nothing without so many standbys; reserve: use what was set aside
-    on a volume that is full; known: a position that our server is known to have flushed.
+    """Start the server, sealed. mode: warm or hot; guard: it acknowledges nothing without so many standbys; emergency_space: release that
+    of a volume that is full; known: a position that our server is known to have flushed.
     """
 
     mode: str = "warm"
     guard: int = 0
-    reserve: bool = False
+    emergency_space: bool = False
     known: Position | None = None
     op: ClassVar[Op] = Op.START
 
@@ -121,7 +121,7 @@ class Prepare:
 @dataclass(frozen=True)
 class ShutDown:
     """Shut the primary down for a switchover. keep: the standby that gets its last records, however far behind it is; seconds: how long
-    others are waited for; what was set aside on a volume that is full is used.
+    others are waited for; the emergency WAL space on a volume that is full is used.
     """
 
     keep: str | None = None

@@ -104,11 +104,11 @@ class Step:
         self.do(Run(number, order, self.term if term is None else term), reason)
 
     def start(self, reason: str) -> None:
-        """Start the server, sealed, in the standby mode that is due; that of the last holder even if that takes a reserve."""
+        """Start the server, sealed, in the standby mode that is due; that of the last holder even if that takes the emergency space."""
         mode = self.due_mode
         s = self.state
-        reserve = s is not None and s.volume == self.o.volume
-        self.run(Start(mode, self.guard, reserve, self.o.position), reason)
+        emergency_space = s is not None and s.volume == self.o.volume
+        self.run(Start(mode, self.guard, emergency_space, self.o.position), reason)
         self.keep(replace(self.m.upstream, mode=mode), replace(self.m.sync, guarded=self.guard > 0))
 
     def copy(self, order: Rewind | Clone, reason: str) -> None:

@@ -189,12 +189,13 @@ class Reign:
 @dataclass(frozen=True)
 class StorageState:
     """stuck_since: when the data volume was first seen to take no writes. full_since: when our volume, as the primary, was first seen to
-    be full, or to have only what was set aside; reserve_used: our server was started with that, and hasn't followed another since.
+    be full, or to have only the emergency WAL space; emergency_space_used: our server was started with that, and hasn't followed another
+    since.
     """
 
     stuck_since: float | None = None
     full_since: float | None = None
-    reserve_used: bool = False
+    emergency_space_used: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from .actions import Op, PutKind
 class Outcome(Enum):
     """How an operation ended.
 
-    DIVERGED: only a rewind helps; NEEDS_CLONE: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server doesn't take its
-    configuration, which one without data doesn't either; UNPROVEN: neither that nor its data is known to be the reason; BUSY: the primary
-    takes no connection for it, and nothing has been touched.
+    DIVERGED: only a rewind helps; NEEDS_CLONE: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server
+    doesn't take its configuration, which one without data doesn't either; UNPROVEN: neither that nor its data is known to be the reason;
+    BUSY: the primary takes no connection for it, and nothing has been touched.
     """
 
     OK = "ok"
@@ -34,10 +34,11 @@ class OpResult:
     """The answer to the operation of that number.
 
     nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; shutdown: a shutdown checkpoint ends
-    there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer; reserves:
-    the volumes whose reserve was used; replayed: LSN up to which a sealed server has replayed its WAL, in bytes; unbegun: the promotion
-    was refused, so its timeline was not begun; refused: why PostgreSQL doesn't take the release's configuration, '' if it does, None if
-    that wasn't tried; hindrance: what is known to keep a server from streaming that has been told to follow.
+    there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer;
+    emergency_spaces: the volumes whose emergency space was released; replayed: LSN up to which a sealed server has replayed its WAL, in
+    bytes; unbegun: the promotion was refused, so its timeline was not begun; refused: why PostgreSQL doesn't take the release's
+    configuration, '' if it does, None if that wasn't tried; hindrance: what is known to keep a server from streaming that has been told
+    to follow.
     """
 
     number: int
@@ -48,7 +49,7 @@ class OpResult:
     position: Position | None = None
     shutdown: bool = False
     ended: float | None = None
-    reserves: tuple[str, ...] = ()
+    emergency_spaces: tuple[str, ...] = ()
     replayed: int | None = None
     unbegun: bool = False
     refused: str | None = None
