@@ -115,6 +115,8 @@ def copy_answered(step: Step, result: OpResult) -> None:
         else:
             step.copied()
         step.keep(replace(step.m.copying, cloned=ok and result.op is Op.CLONE))
+        if ok:
+            step.keep(replace(step.m.retry, starts=0))
     if not ok and is_copy:
         copy_failed(step, result)
     elif not ok:

@@ -128,7 +128,7 @@ def _supervisor_changed(step: Step) -> None:
         step.keep(replace(step.m.hold, dead_reason=m.hold.dead_reason or "the postgres container was restarted", hold_s=o.timing.restart))
     step.forget_server()
     step.meet(o.nonce)
-    step.keep(replace(step.m.hold, held_term=None), replace(step.m.retry, tries=0, retry_at=0.0))
+    step.keep(replace(step.m.hold, held_term=None), replace(step.m.retry, tries=0, retry_at=0.0, starts=0))
     step.go(Phase.BOOT, "a new supervisor")
 
 

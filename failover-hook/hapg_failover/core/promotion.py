@@ -36,6 +36,7 @@ def promoted(step: Step, result: OpResult) -> None:
             replace(step.m.reporting, promised=None),
             replace(step.m.reign, label_at=0.0, promoted_at=step.o.now, checkpointed=False),
             replace(step.m.succession, successor=None),
+            replace(step.m.retry, starts=0),
         )
         synchronous.promoted(step, result)
         step.go(Phase.PRIMARY, f"writable on timeline {result.position.timeline if result.position else '?'}")

@@ -1,4 +1,4 @@
-"""When a pod is ready: it is the primary, or a replica that has joined (docs/protocol.md, rule 15).
+"""When a pod is ready: it is the primary, or a replica that has joined (docs/protocol.md, rule 16).
 
 A StatefulSet's rolling update, a drain and `kubectl rollout restart` go on to the next pod when one is ready. So a replica is ready only
 once it streams from the primary and is listed in the Lease; else the last server that has everything would be taken. It stays ready
@@ -20,10 +20,10 @@ def note(step: Step) -> None:
     o, m = step.o, step.m
     if m.phase in (Phase.EMPTY, Phase.DAMAGED) or _is_out(step):
         step.keep(replace(step.m.upstream, joined_at=None))
-    elif (m.upstream.joined_at is None or o.now - m.upstream.joined_at >= NOTED_EVERY_S) and (
-        m.phase is Phase.PRIMARY or _has_joined(step)
-    ):
-        step.keep(replace(step.m.upstream, joined_at=o.now))
+        return
+    noted = m.upstream.has_joined and m.upstream.joined_at is not None and o.now - m.upstream.joined_at < NOTED_EVERY_S
+    if not noted and (m.phase is Phase.PRIMARY or _has_joined(step)):
+        step.keep(replace(step.m.upstream, joined_at=o.now, has_joined=True), replace(step.m.retry, starts=0))
 
 
 def _has_joined(step: Step) -> bool:

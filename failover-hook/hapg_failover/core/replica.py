@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, Release, ReleaseCause
 
-from . import candidacy, cloning, disk_space, election, not_following, rejoin, routing, switchover, synchronous
+from . import candidacy, cloning, disk_space, election, not_following, rejoin, routing, startup, switchover, synchronous
 from .state.actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
 from .state.decision import Step, busy
 from .state.lease_view import LeaseView
@@ -73,8 +73,7 @@ def _not_sealed_any_more(step: Step) -> bool:
 
 def _server_ended(step: Step) -> None:
     not_following.blame(step, not_following.ENDED)
-    step.forget_server()
-    step.go(Phase.BOOT, "the standby isn't running any more")
+    startup.ended(step)
 
 
 def _belongs_elsewhere(step: Step, s: LeaseState) -> bool:

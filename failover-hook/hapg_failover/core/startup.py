@@ -12,7 +12,7 @@ from .state.decision import Step, busy
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .state.volume import Origin
-from .timing import FAILED_START_AGAIN_S, HOT_AGAIN_S
+from .timing import FAILED_START_AGAIN_S, HOT_AGAIN_S, LONGEST_RETRY_S
 
 START_TRIES = 5
 HOT_TRIES = 2
@@ -78,25 +78,48 @@ def adopted(step: Step, result: OpResult) -> None:
 def start_failed(step: Step, result: OpResult) -> None:
     """The server didn't start: try again, differently if that may help; only data that can't be started is given up."""
     o, m = step.o, step.m
-    if result.outcome in (Outcome.ROOM, Outcome.REFUSED, Outcome.UNPROVEN):
-        # Nothing says that it is the data: such a try doesn't count.
-        step.keep(replace(step.m.retry, tries=m.retry.tries - 1, retry_at=o.now + FAILED_START_AGAIN_S))
-        if result.outcome is Outcome.ROOM:
-            step.tell("DiskFull", f"the server can't be started: {disk_space.full_message(o)}")
-        elif result.outcome is Outcome.UNPROVEN:
-            step.tell("StartFailed", f"the server does not start, its data is kept: {result.text}")
-    elif m.upstream.mode == "hot" and m.retry.tries >= HOT_TRIES:
-        step.keep(replace(step.m.retry, warm_until=o.now + HOT_AGAIN_S))
-        message = f"the server doesn't start as a hot standby, as when the primary has a higher max_connections: {result.text}"
+    reason = f"{result.op.value} failed: {result.text}"
+    if result.outcome not in (Outcome.ROOM, Outcome.REFUSED, Outcome.UNPROVEN):
+        _count(step, m.upstream.mode, f"it doesn't start: {result.text}", reason)
+        return
+    # Nothing says that it is the data: such a try doesn't count.
+    step.keep(replace(step.m.retry, tries=m.retry.tries - 1, retry_at=o.now + FAILED_START_AGAIN_S))
+    if result.outcome is Outcome.ROOM:
+        step.tell("DiskFull", f"the server can't be started: {disk_space.full_message(o)}")
+    elif result.outcome is Outcome.UNPROVEN:
+        step.tell("StartFailed", f"the server does not start, its data is kept: {result.text}")
+    step.go(Phase.BOOT, reason)
+
+
+def ended(step: Step) -> None:
+    """The server of a standby has ended; before it had joined or was promoted, that counts as a failed start: it may end so each time."""
+    m = step.m
+    step.forget_server()
+    reason = "the standby isn't running any more"
+    if m.upstream.has_joined:
+        step.go(Phase.BOOT, reason)
+        return
+    pause = min(LONGEST_RETRY_S, 0.25 * 2 ** min(m.retry.starts, 7)) if m.retry.starts else 0.0
+    step.keep(replace(step.m.retry, retry_at=step.o.now + pause))
+    _count(step, m.upstream.mode, "it ends soon after its start; its log says why", reason)
+
+
+def _count(step: Step, mode: str | None, why: str, reason: str) -> None:
+    """Count a start that came to nothing. mode: that of the start; why: in words, for people; reason: of this decision."""
+    starts = step.m.retry.starts + 1
+    step.keep(replace(step.m.retry, starts=starts))
+    if mode == "hot" and starts >= HOT_TRIES:
+        step.keep(replace(step.m.retry, warm_until=step.o.now + HOT_AGAIN_S))
+        message = f"the server doesn't run as a hot standby, as when the primary has a higher max_connections: {why}"
         step.actions.append(Announce("Warning", "StartedWarm", f"{message}; it is started warm, and hot again in {HOT_AGAIN_S:g} s"))
-    elif m.retry.tries >= START_TRIES and m.copying.cloned:
-        step.tell("StartFailed", f"a fresh clone doesn't start either, so it isn't the data: {result.text}")
-    elif m.retry.tries >= START_TRIES:
-        message = f"the server hasn't started in {m.retry.tries} tries: {result.text}"
-        if m.retry.tries == START_TRIES:
+    elif starts >= START_TRIES and step.m.copying.cloned:
+        step.tell("StartFailed", f"a fresh clone fails too, so it isn't the data: {why}")
+    elif starts >= START_TRIES:
+        message = f"the server has failed {starts} times in a row: {why}"
+        if starts == START_TRIES:
             step.actions.append(Announce("Warning", "VolumeDamaged", message))
         else:
             step.tell("VolumeDamaged", message)
-        step.go(Phase.DAMAGED, f"{result.op.value} failed: {result.text}")
+        step.go(Phase.DAMAGED, reason)
         return
-    step.go(Phase.BOOT, f"{result.op.value} failed: {result.text}")
+    step.go(Phase.BOOT, reason)

@@ -48,15 +48,46 @@ def test_data_that_does_not_start_is_given_up_after_a_few_tries() -> None:
     for number in range(1, 6):
         decision = started(m, Outcome.FAILED)
         m = changed(decision.memory, retry_at=0.0)
-        assert (m.phase, m.retry.tries) == (Phase.DAMAGED if number == 5 else Phase.BOOT, number)
-    assert told(decision) == [("VolumeDamaged", "the server hasn't started in 5 tries: exit code 1")]
+        assert (m.phase, m.retry.starts) == (Phase.DAMAGED if number == 5 else Phase.BOOT, number)
+    assert told(decision) == [("VolumeDamaged", "the server has failed 5 times in a row: it doesn't start: exit code 1")]
+
+
+@pytest.mark.parametrize("phase", [Phase.SEALED, Phase.FOLLOW])
+def test_data_under_which_the_server_ends_soon_after_each_start_is_given_up_too(phase: Phase) -> None:
+    """As where a record can't be replayed: the start itself goes well each time."""
+    m = remembered(Phase.BOOT, mode="warm")
+    for number in range(1, 6):
+        well = started(m, Outcome.OK, position=END)
+        assert well.memory.phase is Phase.SEALED
+        over = decide(seen(server="down", heartbeat_at=NOW), changed(replace(well.memory, phase=phase), mode="warm"))
+        m = changed(over.memory, retry_at=0.0)
+        assert (m.phase, m.retry.starts) == (Phase.DAMAGED if number == 5 else Phase.BOOT, number)
+    words = "the server has failed 5 times in a row: it ends soon after its start; its log says why"
+    assert ("VolumeDamaged", words) in told(over)
+
+
+def test_pauses_between_servers_that_end_soon_grow() -> None:
+    pauses = [decide(seen(server="down", heartbeat_at=NOW), changed(SEALED, starts=n)).memory.retry.retry_at - NOW for n in range(4)]
+    assert pauses == [0.0, 0.5, 1.0, 2.0]
+
+
+def test_a_server_that_ends_after_it_had_joined_is_no_failed_start() -> None:
+    over = decide(seen(server="down", heartbeat_at=NOW), changed(FOLLOWING, has_joined=True, starts=0))
+    assert (over.memory.phase, over.memory.retry.starts, over.memory.upstream.has_joined) == (Phase.BOOT, 0, False)
+
+
+def test_one_that_has_joined_has_no_failed_starts_any_more() -> None:
+    """Though its pod has been ready all the time, as through a restart."""
+    streams = replace(HELD, eligible=(EligibleReplica("pg-1", "v1"),))
+    joined = decide(seen(lease=lease(streams, 1.0)), changed(FOLLOWING, joined_at=NOW - 1, starts=3, phase_since=NOW - 60))
+    assert (joined.memory.retry.starts, joined.memory.upstream.has_joined) == (0, True)
 
 
 def test_data_that_still_does_not_start_is_told_of_now_and_then() -> None:
-    m = remembered(Phase.BOOT, mode="warm", tries=5)
+    m = remembered(Phase.BOOT, mode="warm", starts=5)
     decision = started(m, Outcome.FAILED)
     assert decision.memory.phase is Phase.DAMAGED
-    assert told(decision) == [("VolumeDamaged", "the server hasn't started in 6 tries: exit code 1")]
+    assert told(decision) == [("VolumeDamaged", "the server has failed 6 times in a row: it doesn't start: exit code 1")]
     assert told(started(changed(m, told=decision.memory.telling.told), Outcome.FAILED)) == []
 
 
@@ -101,7 +132,7 @@ def test_a_configuration_that_is_refused_is_told_and_shown_while_the_server_goes
 
 
 def test_a_fresh_clone_that_does_not_start_is_not_cloned_again() -> None:
-    m = remembered(Phase.BOOT, mode="warm", cloned=True, tries=9)
+    m = remembered(Phase.BOOT, mode="warm", cloned=True, starts=9)
     decision = started(m, Outcome.FAILED)
     assert decision.memory.phase is Phase.BOOT
     assert [event[0] for event in told(decision)] == ["StartFailed"]
@@ -122,7 +153,7 @@ def test_a_server_that_was_given_up_is_tried_at_once_when_another_starts() -> No
 
 
 def test_a_hot_standby_that_does_not_start_is_started_warm_and_tried_again_later() -> None:
-    m = remembered(Phase.BOOT, mode="hot", tries=1)
+    m = remembered(Phase.BOOT, mode="hot", starts=1)
     decision = started(m, Outcome.FAILED)
     assert [event[0] for event in told(decision)] == ["StartedWarm"]
     m = changed(decision.memory, retry_at=0.0)

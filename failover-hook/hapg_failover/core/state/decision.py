@@ -420,7 +420,7 @@ class Step:
             replace(self.m.operation, op=None),
             replace(self.m.sealed, position=None, start_version=None, started=False),
             replace(self.m.reporting, promised=None),
-            replace(self.m.upstream, follow_term=None, mode=None),
+            replace(self.m.upstream, follow_term=None, mode=None, has_joined=False),
             replace(self.m.succession, switchover=None),
         )
         self.keep(

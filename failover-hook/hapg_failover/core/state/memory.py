@@ -131,24 +131,28 @@ class Reporting:
 @dataclass(frozen=True)
 class Upstream:
     """follow_term: of the primary that is followed; mode: the standby mode that the server was started in. joined_at: when this member was
-    last seen to be the primary or to stream from it, None if it never was, or is known not to; leaving_since: when our pod was first
+    last seen to be the primary or to stream from it, None if it never was, or is known not to; has_joined: the server that runs now has
+    been that or done that; leaving_since: when our pod was first
     seen to go.
     """
 
     follow_term: int | None = None
     mode: str | None = None
     joined_at: float | None = None
+    has_joined: bool = False
     leaving_since: float | None = None
 
 
 @dataclass(frozen=True)
 class Retries:
-    """tries, retry_at: of what failed; retried: the version under which a start was tried again because another server had started;
+    """tries, retry_at: of what failed; starts: how often in a row our server has failed to start, or has ended before it had joined or was
+    promoted; retried: the version under which a start was tried again because another server had started;
     warm_until: hot standby isn't tried before that; failed_until: how long our server counts as suspect, as it failed as the primary.
     """
 
     tries: int = 0
     retry_at: float = 0.0
+    starts: int = 0
     retried: str | None = None
     warm_until: float = 0.0
     failed_until: float = 0.0
