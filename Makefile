@@ -32,7 +32,9 @@ STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
 HAPG := $(VENV)/bin/hapg
 CLUSTER_CLI := $(PY) -m tests.cluster
-SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run ':!charts')
+# The supervisor's scripts are one program, and checked as one.
+SUPERVISOR := failover-hook/hapg_supervisor
+SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run ':!charts' ':!$(SUPERVISOR)')
 
 .PHONY: help
 help: ## this list
@@ -71,6 +73,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
 	$(VENV)/bin/mypy
 	PYTHONPATH=generator:failover-hook $(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/shellcheck $(SCRIPTS)
+	$(VENV)/bin/shellcheck --external-sources --check-sourced $(SUPERVISOR)/supervisor.sh
 
 .PHONY: format
 format: $(STAMP) ## let ruff format the Python sources and sort their imports

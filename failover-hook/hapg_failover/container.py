@@ -32,7 +32,7 @@ from .settings import read as read_settings
 from .workers import Due
 
 CONFIG = Path("/etc/hapg/config/failover.json")
-SUPERVISOR = Path("/etc/hapg/supervisor/supervisor.sh")
+SUPERVISOR = Path("/etc/hapg/supervisor")
 RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
 SECRET_TRIES = 60
@@ -137,7 +137,7 @@ def act(environment: Mapping[str, str]) -> int:
 
 
 def prepare(environment: Mapping[str, str]) -> int:
-    """Make ready for the other containers: put the supervisor's script into the pod, and see to the Secrets."""
+    """Make ready for the other containers: put the supervisor's scripts into the pod, and see to the Secrets."""
     try:
         script.install(SUPERVISOR)
     except OSError as error:

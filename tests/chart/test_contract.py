@@ -14,7 +14,7 @@ from hapg_failover.adapters.secret import KEYS, PROJECTED
 from hapg_failover.core.write_quorum import Policy
 from tests.chart import golden, helm
 
-SUPERVISOR = script.SOURCE.read_text()
+SUPERVISOR = "\n".join(path.read_text() for path in script.sources())
 CONTRACT = (helm.ROOT / "docs" / "contract.md").read_text()
 
 
@@ -111,11 +111,11 @@ def test_mounts() -> None:
     }
 
 
-def test_the_script_is_written_by_the_init_container_alone() -> None:
+def test_the_scripts_are_written_by_the_init_container_alone() -> None:
     containers = helm.containers(helm.pod()["spec"])
     found = {name: mount for name, each in containers.items() for mount in each["volumeMounts"] if mount["name"] == "supervisor"}
     assert {name: mount.get("readOnly", False) for name, mount in found.items()} == {"prepare": False, "failover": True, "postgres": True}
-    assert {mount["mountPath"] for mount in found.values()} == {str(container.SUPERVISOR.parent)}
+    assert {mount["mountPath"] for mount in found.values()} == {str(container.SUPERVISOR)}
     assert containers["prepare"]["image"] == containers["failover"]["image"]
 
 
@@ -141,7 +141,7 @@ def test_what_lies_in_memory() -> None:
 
 def test_commands() -> None:
     containers = helm.containers(helm.pod()["spec"])
-    assert containers["postgres"]["command"] == ["/bin/bash", str(container.SUPERVISOR)]
+    assert containers["postgres"]["command"] == ["/bin/bash", str(container.SUPERVISOR / script.MAIN)]
     assert containers["failover"]["args"] == ["run"]
     assert containers["prepare"]["args"] == ["prepare"]
     assert "command" not in containers["failover"]

@@ -247,7 +247,7 @@ def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], 
 
 
 def _failover(reference: str = FAILOVER_IMAGE, source: Path = FAILOVER_SOURCE) -> Archive:
-    packages = (source / "hapg_failover", source / "hapg_protocol")
+    packages = (source / "hapg_failover", source / "hapg_protocol", source / "hapg_supervisor")
     sources = [path for package in packages for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     base, build = python_roots()
     arguments = {"BASE_IMAGE": base, "BUILD_IMAGE": build}

@@ -36,7 +36,7 @@ EDITS = (
         '    root = _Reader(document, "failover.json")\n',
         f'    document.pop("{SETTING}", None)\n    root = _Reader(document, "failover.json")\n',
     ),
-    Edit("hapg_failover/supervisor.sh", "#!/bin/bash\n", "#!/bin/bash\n# The next version.\n"),
+    Edit("hapg_supervisor/supervisor.sh", "#!/bin/bash\n", "#!/bin/bash\n# The next version.\n"),
     Edit("hapg_failover/container.py", 'f"the agent of {identity.pod} begins"', 'f"the next agent of {identity.pod} begins"'),
 )
 WARNING = f"failover.json.{SETTING}: unknown key"

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
 from hapg.spec.version_profiles import PROFILES
+from hapg_failover.adapters import script
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
@@ -28,7 +29,7 @@ from tests.cluster import embedded
 
 DEFAULT = "15"
 BIN = Path(PROFILES[DEFAULT].bin_directory)
-SCRIPT = Path(__file__).parents[2] / "failover-hook/hapg_failover/supervisor.sh"
+SCRIPT = script.FOLDER / script.MAIN
 PASSWORD = "it's secret"
 PASSWORDS = Passwords(PASSWORD, "the members' own")
 TIMEOUT = 30.0
@@ -205,8 +206,10 @@ class Container:
         wait_for(self._find_pid1, "PID 1 is there, or has ended already")
 
     def _readable_script(self) -> Path:
-        """The script where the server's user may read it, which a checkout needn't be."""
-        return Path(shutil.copy(SCRIPT, self.config / SCRIPT.name))
+        """The script, among those beside it, where the server's user may read them, which a checkout needn't be."""
+        for part in SCRIPT.parent.glob("*.sh"):
+            shutil.copy(part, self.config)
+        return self.config / SCRIPT.name
 
     def _find_pid1(self) -> bool:
         assert self._unshare is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -88,9 +89,10 @@ def test_a_server_whose_session_crashes_ends_and_writes_no_shutdown_checkpoint(
 @pytest.fixture
 def recovering_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A supervisor that starts servers as PostgreSQL is by itself."""
-    script = tmp_path / SCRIPT.name
-    script.write_text(SCRIPT.read_text().replace("-c restart_after_crash=off", "-c restart_after_crash=on"))
-    monkeypatch.setattr("tests.supervisor.harness.SCRIPT", script)
+    folder = Path(shutil.copytree(SCRIPT.parent, tmp_path / "supervisor"))
+    part = folder / "child_server.sh"
+    part.write_text(part.read_text().replace("-c restart_after_crash=off", "-c restart_after_crash=on"))
+    monkeypatch.setattr("tests.supervisor.harness.SCRIPT", folder / SCRIPT.name)
 
 
 def test_postgresql_by_itself_recovers_in_place_with_a_shutdown_checkpoint_and_writes_on(

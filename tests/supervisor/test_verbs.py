@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -26,6 +27,23 @@ def test_only_pid_1_may_run_it() -> None:
     done = subprocess.run(["bash", SCRIPT], capture_output=True, text=True, timeout=10, check=False)
     assert done.returncode == 64
     assert "must be PID 1" in done.stderr
+
+
+@pytest.mark.parametrize("text", [None, "", "refuse() {\n"], ids=["missing", "empty", "cut off"])
+@pytest.mark.parametrize("part", ["fence.sh", "child_clone.sh"])
+def test_it_does_not_start_without_all_of_itself(
+    part: str, text: str | None, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(SCRIPT.parent, tmp_path / "supervisor"))
+    (folder / part).unlink()
+    if text is not None:
+        (folder / part).write_text(text)
+    monkeypatch.setattr("tests.supervisor.harness.SCRIPT", folder / SCRIPT.name)
+    container = make("pod-0")
+    container.launch()
+    assert container.exit_code() == 1
+    assert container.log.read_text().endswith(f"/{part} is missing or not whole\n")
+    assert container.agent.hello() is None
 
 
 def test_handshake(idle: Container) -> None:

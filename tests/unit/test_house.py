@@ -255,6 +255,12 @@ class TestWheel:
 
         assert tree(tmp_path / "charts") == tree(ROOT / "charts")
 
+    def test_has_the_supervisor(self, installed: Path, tmp_path: Path) -> None:
+        script = "from hapg_failover.adapters import script; print(*(path.name for path in script.sources()))"
+        done = self.run([installed / "python", "-c", script], tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert sorted(done.stdout.split()) == sorted(path.name for path in (ROOT / "failover-hook" / "hapg_supervisor").glob("*.sh"))
+
     def test_imports_nothing_from_the_checkout(self, installed: Path, tmp_path: Path) -> None:
         script = (
             "import hapg, hapg_failover, hapg_protocol; print(*(each.__file__ for each in (hapg, hapg_failover, hapg_protocol)), sep='\\n')"

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# The jobs clone and rewind: the server directory becomes that of a standby of another server.
+
+job_clone() { # HOST PORT USER
+    local new=$VOLUME/pgdata.new former=$VOLUME/pgdata.old whole=()
+    # before 10 pg_basebackup leaves it to the kernel when the files are written
+    if [[ $WAL == pg_xlog ]]; then whole=(-f); fi
+    conninfo "$1" "$2" "$3"
+    INFO=${INFO/ application_name=/ application_name=clone.} # a copy that streams is no standby
+    if [[ -e $DATA ]]; then rm -rf "$former" || return; fi
+    rm -rf "$new" && name_wal pg_basebackup || return
+    if ! "$BIN/pg_basebackup" -D "$new" "${APART[@]}" -X stream -c fast -w -d "$INFO"; then
+        rm -rf "$new"
+        remove_unlinked_wal
+        return 1
+    fi
+    sync "${whole[@]}" "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} || return
+    if [[ -e $DATA ]]; then mv "$DATA" "$former" || return; fi
+    mv "$new" "$DATA" && sync "$VOLUME" && rm -rf "$former" && remove_unlinked_wal
+}
+
+job_rewind() { # HOST PORT USER
+    local state recovered=''
+    of_this_major && has_its_wal || return
+    conninfo "$1" "$2" "$3" postgres
+    INFO=${INFO/ application_name=/ application_name=rewind.}
+    state=$("$BIN/pg_controldata" -D "$DATA") || return
+    if [[ ! $state =~ 'Database cluster state:'\ +'shut down'( in recovery)?$'\n' ]]; then
+        # pg_rewind would run crash recovery by itself, but without our configuration, and the checkpoint at its end would
+        # remove the log that the rewind needs.
+        recover_alone || return
+        recovered=1
+    fi
+    rewind_once || return
+    # It takes the end of replay for the end of WAL: a standby that was stopped before it had replayed as far as the fork has nothing to rewind
+    # for it, though a primary had written its data files before (src/bin/pg_rewind/pg_rewind.c, main).
+    if [[ $REWOUND == nothing && ! $recovered ]]; then
+        recover_alone && rewind_once || return
+    fi
+    # It goes by the last checkpoint's timeline as well, which may be the one before a promotion.
+    if [[ $REWOUND == nothing ]]; then
+        echo 'error: pg_rewind finds nothing to rewind, and crash recovery has written to the directory'
+        return 1
+    fi
+}
+
+# Replay all local WAL, as after a crash. A single-user server refuses to be a standby.
+recover_alone() {
+    name_user
+    find_configuration
+    rm -f "$DATA/postmaster.pid" "$STANDBY_FILE" "$DATA/recovery.signal" &&
+        "$BIN/postgres" --single -F -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c "${FACT[walKeep]}=1000000" template1
+}
+
+# Run pg_rewind from INFO. Set REWOUND to `nothing` if it found nothing to do.
+rewind_once() {
+    local out rc
+    REWOUND=''
+    out=$("$BIN/pg_rewind" --target-pgdata="$DATA" --source-server="$INFO" 2>&1)
+    rc=$?
+    printf '%s\n' "$out"
+    if [[ $out == *'no rewind required'* ]]; then REWOUND=nothing; fi
+    return "$rc"
+}
+
+WHOLE+=' child_clone'

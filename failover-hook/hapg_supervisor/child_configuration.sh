@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# The jobs configure and checkconfig: the configuration that a server is known to start with.
+#
+# The server doesn't read the ConfigMap's files, which change whenever kubelet likes, but copies that a server has been tried with. So a
+# mistake in them never keeps it from starting again, nor from taking an upstream or standbys: of a file with a syntax error or an unknown
+# parameter PostgreSQL reloads nothing at all, and what is in instance.conf belongs to it.
+
+readonly ACCEPTED=$VOLUME/config TRIAL=$RUN/trial # what the server reads; the directory of a server that only tries its configuration
+readonly TRIAL_PATIENCE=60                        # how many seconds the trial of a configuration may take
+
+# Set IN_FORCE to the directory of the files that the server reads: the ConfigMap's own if none were ever accepted on this volume.
+find_configuration() {
+    IN_FORCE=$CONFIG
+    if [[ -f $ACCEPTED/postgresql.conf && -f $ACCEPTED/pg_hba.conf ]]; then IN_FORCE=$ACCEPTED; fi
+}
+
+# Accept the ConfigMap's files if a server starts with them. Exit codes as of try_configuration.
+job_configure() {
+    local new=$ACCEPTED.new file
+    rm -rf "$new" && mkdir "$new" && cp "$CONFIG/postgresql.conf" "$CONFIG/pg_hba.conf" "$new" || return 2
+    if [[ ! -d $TLS && $(<"$new/postgresql.conf") == *"'$TLS/"* ]]; then
+        echo 'error: the configuration has TLS, but this pod was made without: it is for the pod that replaces it'
+        return 2
+    fi
+    find_configuration
+    if [[ $STATE == down && $IN_FORCE == "$ACCEPTED" ]] && same_file postgresql.conf && same_file pg_hba.conf; then return 0; fi
+    try_configuration "$new" || return
+    mkdir -p "$ACCEPTED" || return 2
+    for file in postgresql.conf pg_hba.conf; do
+        same_file "$file" || { sync "$new/$file" && mv -f "$new/$file" "$ACCEPTED/$file"; } || return 2
+    done
+    sync "$ACCEPTED" || return 2
+}
+
+same_file() { # NAME
+    [[ -f $ACCEPTED/$1 && $(<"$ACCEPTED/$1") == "$(<"$ACCEPTED.new/$1")" ]]
+}
+
+job_checkconfig() {
+    find_configuration
+    try_configuration "$IN_FORCE"
+}
+
+# Start a server with the files of DIRECTORY on a directory that has what ours has but data. It reads all settings, loads the libraries and the
+# certificate, allocates the shared memory and reads the access rules; then it looks for its WAL, and there is none. What it says is printed, and if
+# it is refused the access rules. Exit codes: 1 if it gets less far, 2 if that can't be tried.
+try_configuration() { # DIRECTORY
+    local file said rc memory=()
+    rm -rf "$TRIAL" && mkdir -p "$TRIAL" || return 2
+    set +f
+    for file in "$DATA"/*/; do
+        file=${file%/}
+        if [[ ${file##*/} != "$WAL" ]]; then mkdir "$TRIAL/${file##*/}" || return 2; fi
+    done
+    for file in PG_VERSION postgresql.auto.conf pg_ident.conf global/pg_control; do
+        if [[ -f $DATA/$file ]]; then cp "$DATA/$file" "$TRIAL/$file" || return 2; fi
+    done
+    # A running server has its memory; there may be too little for a second one.
+    if [[ $STATE != down && $(memory "$1") == "$(memory "$IN_FORCE")" ]]; then memory=(-c shared_buffers=16MB -c huge_pages=off); fi
+    said=$(ulimit -S -v "$(most_memory)" && timeout --foreground -s KILL "$TRIAL_PATIENCE" "$BIN/postgres" -D "$TRIAL" \
+        -c config_file="$1/postgresql.conf" -c hba_file="$1/pg_hba.conf" "${memory[@]}" \
+        -c listen_addresses= -c unix_socket_directories="$TRIAL" -c port=5432 -c external_pid_file="$TRIAL/external.pid" \
+        -c logging_collector=off -c log_destination=stderr -c log_line_prefix= -c log_error_verbosity=default -c log_min_messages=warning \
+        -c lc_messages=C -c dynamic_shared_memory_type=mmap 2>&1)
+    rc=$?
+    rm -rf "$TRIAL"
+    printf '%s\n' "$said"
+    if [[ $said == *"required WAL directory \"$WAL\""* ]]; then return 0; fi
+    if ((rc == 137)); then return 2; fi # it was killed, for want of time or memory
+    printf '%s\n' 'pg_hba.conf:' "$(<"$1/pg_hba.conf")"
+    return 1
+}
+
+# How many KiB a server can have, and 1 GiB of addresses more for its libraries: what the machine has, or this container may use, and huge pages.
+# The nodes of Kubernetes promise any amount (vm.overcommit_memory 1), and a trial that used it would take a running server's.
+most_memory() {
+    local name value all=0 pages=0 size=0 file
+    while read -r name value _; do
+        case $name in
+            MemTotal:) all=$value ;;
+            HugePages_Total:) pages=$value ;;
+            Hugepagesize:) size=$value ;;
+        esac
+    done </proc/meminfo
+    for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+        value=
+        if [[ -r $file ]]; then read -r value <"$file"; fi
+        if [[ $value =~ ^[0-9]{1,18}$ ]] && ((value / 1024 < all)); then all=$((value / 1024)); fi
+    done
+    echo "$((all + pages * size + 1048576))"
+}
+
+# What the files of DIRECTORY ask for as shared memory.
+memory() { # DIRECTORY
+    local name
+    for name in shared_buffers huge_pages; do "$BIN/postgres" -D "$TRIAL" -c config_file="$1/postgresql.conf" -C "$name"; done 2>/dev/null
+}
+
+WHOLE+=' child_configuration'

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# The job initdb: the first server directory of a release, and the scripts that belong to it.
+
+readonly SCRIPTS=${HAPG_SCRIPTS:-/etc/hapg/initdb}
+readonly SCRIPTS_TRIES=600 # how often, every 0.1 s, the server of the scripts is asked whether it has come up
+
+# A directory counts once it is renamed. The scripts belong to its making: they have run once, or nothing of what they did is left.
+job_initdb() {
+    local new=$VOLUME/pgdata.new more=() rc
+    read -r -a more <<<"${HAPG_INITDB_ARGS-}"
+    list_scripts || return
+    name_user
+    rm -rf "$new" && name_wal initdb &&
+        "$BIN/initdb" -D "$new" "${APART[@]}" -U postgres --pwfile="$RUN/pwfile" -A "${FACT[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
+        # A hot standby refuses to start with, say, a lower max_connections than the control file has: record ours.
+        "$BIN/postgres" --single -D "$new" -c config_file="$CONFIG/postgresql.conf" template1 &&
+        run_scripts "$new" &&
+        sync "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} && mv "$new" "$DATA" && sync "$VOLUME" && return
+    rc=$?
+    rm -rf "$new"
+    remove_unlinked_wal
+    return "$rc"
+}
+
+# Set FILES to the scripts in order of name, which is that of their bytes.
+list_scripts() {
+    local file
+    FILES=()
+    set +f
+    for file in "$SCRIPTS"/*; do
+        if [[ ! -e $file ]]; then continue; fi
+        if [[ $file != *.sql ]]; then
+            echo "error: ${file##*/} is among the scripts of the first server, and only .sql files are"
+            return 1
+        fi
+        FILES+=("$file")
+    done
+    set -f
+}
+
+# Run FILES as the superuser. The server that does it takes no connection but by a socket of its own. It archives nothing, as its directory may
+# yet be thrown away, waits for no standby, and logs no statement, as scripts may hold passwords.
+run_scripts() { # DIRECTORY
+    local own=$RUN/initdb server said file tries=0 client
+    if ((!${#FILES[@]})); then return; fi
+    rm -rf "$own" && mkdir -m 0700 "$own" || return
+    client=("$BIN/psql" -X -q -w -h "$own" -p 5432 -U postgres -d postgres -v ON_ERROR_STOP=1 -v VERBOSITY=terse)
+    "$BIN/postgres" -D "$1" -c config_file="$CONFIG/postgresql.conf" -c listen_addresses= -c unix_socket_directories="$own" -c port=5432 \
+        -c synchronous_standby_names= -c archive_mode=off -c client_min_messages=error -c log_min_messages=fatal \
+        -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1 >"$own/log" 2>&1 &
+    server=$!
+    until said=$("${client[@]}" -c '' 2>&1); do
+        if ((++tries > SCRIPTS_TRIES)) || ! kill -0 "$server"; then
+            kill -9 "$server"
+            wait "$server"
+            cat "$own/log"
+            echo "$said"
+            return 1
+        fi
+        sleep 0.1
+    done
+    for file in "${FILES[@]}"; do
+        if ! said=$("${client[@]}" -f "$file" 2>&1 >/dev/null); then
+            kill -QUIT "$server"
+            wait "$server"
+            said=${said##*$'\n'}
+            said=${said#"psql:$SCRIPTS/"}
+            # a syntax error repeats a word of the script
+            printf 'error: script %s: %s\n' "${file##*/}" "${said%% at or near *}"
+            return 1
+        fi
+    done
+    kill -INT "$server" && wait "$server" && rm -rf "$own"
+}
+
+WHOLE+=' child_initdb'

@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# The child of a job: it does one, job_VERB, and tells the loop. Here are those that only read.
+
+# In the child: do the job, tell the loop its exit code and what it said.
+run_job() { # ID VERB [ARG…] -- [FILE TO REMOVE…]
+    local id=$1 verb=$2 args=() rc line said=''
+    trap - TERM
+    shift 2
+    while [[ $1 != -- ]]; do
+        args+=("$1")
+        shift
+    done
+    shift
+    if (($#)); then rm -f "$@" 6>&- 7>&-; fi
+    "job_$verb" "${args[@]}" 5>&- 6>&- 7>&-
+    rc=$?
+    if ((rc)) && [[ $verb != waldump ]]; then
+        # the first complaint, or else the last words
+        while IFS= read -r line; do
+            if [[ $line ]]; then said=$line; fi
+            if [[ $line =~ (error|fatal|FATAL|PANIC): ]]; then break; fi
+        done <"$RUN/out/$id"
+    fi
+    printf '%s job %s %s %s\n' "$TOKEN" "$GENERATION" "$rc" "${said:0:900}" >&6
+}
+
+# initdb and a single-user server want a name for their user id. Where the image has none, libnss_wrapper gives one, as in
+# the image's own entry point.
+name_user() {
+    local id library
+    while IFS=: read -r _ _ id _; do
+        if [[ $id == "$EUID" ]]; then return; fi
+    done </etc/passwd
+    set +f
+    for library in {/usr,}/lib{/*,}/libnss_wrapper.so; do
+        if [[ -s $library ]]; then
+            printf 'postgres:x:%s:%s::/:/bin/false\n' "$EUID" "$(id -g)" >"$RUN/conf/passwd"
+            printf 'postgres:x:%s:\n' "$(id -g)" >"$RUN/conf/group"
+            export LD_PRELOAD=$library NSS_WRAPPER_PASSWD=$RUN/conf/passwd NSS_WRAPPER_GROUP=$RUN/conf/group
+            break
+        fi
+    done
+    set -f
+}
+
+job_controldata() {
+    "$BIN/pg_controldata" -D "$DATA"
+}
+
+# END is the end of the second segment, the last file: without it pg_waldump waits five seconds for the file after that.
+# The size of segments is read from the file that is named: without one, from whichever file of the directory is met first, which may
+# be one that was made in advance and never written to (src/bin/pg_waldump/pg_waldump.c, search_directory).
+job_waldump() { # SEGMENT LSN SEGMENT END
+    local quiet=()
+    if fact walDumpQuiet; then quiet=(-q); fi
+    "$BIN/${FACT[walDump]}" "${quiet[@]}" -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3" >/dev/null
+}
+
+job_lastrecord() { # SEGMENT LSN SEGMENT END
+    "$BIN/${FACT[walDump]}" -n 1 -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3"
+}
+
+WHOLE+=' child_job'

@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# Lines of the FIFO, in PID 1: from the agent a verb, from a child what has become of it.
+
+readonly EARLIER=500 # how far, in hundredths of a second, the clock of a command may be behind ours
+readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
+readonly NUMBER='^[1-9][0-9]?$' STANDBY_NAME='^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$'
+
+# Wait for a line for `pause`. Set given to 1 and words to its words, or given to 0. Lines are written in one piece, of at most PIPE_BUF bytes.
+listen() {
+    local part wait=$pause
+    given=0
+    # The rest of a line is there already, but a short wait may be over before it is read.
+    if [[ $HALF ]]; then wait=0.$TURN; fi
+    if IFS='' read -r -t "$wait" -n 4096 -u 6 part; then
+        # shellcheck disable=SC2206 # splitting is what is wanted; there is no globbing here
+        words=($HALF$part)
+        given=1 HALF=''
+    elif [[ $part ]]; then
+        # the time was over while a line was being read, byte by byte
+        HALF+=$part
+    elif [[ $HALF ]] && ! read -r -t 0 -u 6; then
+        # nothing more is there: the time was over when the line's end had just been read
+        # shellcheck disable=SC2206
+        words=($HALF)
+        given=1 HALF=''
+    fi
+}
+
+handle() { # NONCE TERM CLOCK ID VERB [ARG…]
+    local nonce=${1-} term=${2-} sent=${3-} id=${4-} verb=${5-} difference
+    if [[ $nonce == "$TOKEN" ]]; then
+        internal "${@:2}"
+        return
+    fi
+    if [[ ! $id =~ ^[a-z0-9][a-z0-9-]{0,39}$ ]]; then
+        refuse - 'malformed line'
+        return
+    elif [[ $nonce != "$NONCE" ]]; then
+        refuse "$id" 'another nonce'
+        return
+    elif [[ ! $term =~ ^[0-9]{1,18}$ ]]; then
+        refuse "$id" 'malformed term'
+        return
+    elif [[ ! $sent =~ ^[0-9]{1,12}\.[0-9]{2}$ ]]; then
+        refuse "$id" 'malformed clock'
+        return
+    fi
+    term=$((10#$term)) difference=$((10#${sent/./} - NOW))
+    if ((term < MAX_TERM)); then
+        refuse "$id" "term $term is below $MAX_TERM"
+        return
+    elif ((difference > LATER || difference < -EARLIER)); then
+        refuse "$id" "the clock differs by $difference hundredths of a second"
+        return
+    fi
+    MAX_TERM=$term
+    if ((TERMINATING)); then AGENT_SEEN=1; fi
+    shift 5
+    case $verb:$#:$* in
+        hello:0:) event "$id" ok ;;
+        progress:0:) verb_progress "$id" ;;
+        initdb:0: | controldata:0: | checkconfig:0: | configure:0:) start_job "$id" "$verb" ;;
+        clone:3:* | rewind:3:*)
+            if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
+            ;;
+        waldump:4:* | lastrecord:4:*)
+            if [[ $1$3 =~ ^[0-9A-F]{48}$ && $2 =~ $LSN && $4 =~ $LSN ]]; then
+                start_job "$id" "$verb" "$@"
+            else
+                refuse "$id" 'malformed segment or LSN'
+            fi
+            ;;
+        start:1:hot | start:1:warm | start:2:hot\ * | start:2:warm\ *)
+            if valid_standbys "${@:2}"; then verb_start "$id" "$@"; else refuse "$id" 'malformed guard'; fi
+            ;;
+        follow:3:* | follow:4:*)
+            if [[ ! ${4-} =~ ^[a-z0-9_]{0,63}$ ]]; then
+                refuse "$id" 'malformed slot'
+            elif valid_address "$id" "${@:1:3}"; then
+                verb_follow "$id" "$@"
+            fi
+            ;;
+        seal:1:fast | seal:1:slow | seal:1:drain) verb_seal "$id" "$1" ;;
+        promote:*:*\ *)
+            if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]] && valid_standbys "${@:3}"; then
+                verb_promote "$id" "$term" "$@"
+            else
+                refuse "$id" 'malformed timeline or standbys'
+            fi
+            ;;
+        standbys:[!0]*:*)
+            if valid_standbys "$@"; then verb_standbys "$id" "$@"; else refuse "$id" 'malformed standbys'; fi
+            ;;
+        stop:1:fast | stop:1:immediate) verb_stop "$id" "$1" ;;
+        kill:0:)
+            end_all 'ok killed' killed
+            event "$id" ok
+            ;;
+        exit:0:)
+            if ((TERMINATING)) && [[ $STATE == down ]] && ((!WRAPPER)); then
+                event "$id" ok
+                exit 0
+            fi
+            refuse "$id" 'not terminating, or the server is not down'
+            ;;
+        *) refuse "$id" 'unknown verb, or its arguments are malformed' ;;
+    esac
+}
+
+# A line of a child of ours.
+internal() { # WHAT GENERATION [ARG…]
+    local what=$1 generation=$2
+    shift 2
+    if [[ $what == job ]]; then
+        if ((JOB && generation == JOB_GENERATION)); then job_done "$@"; fi
+    elif ((WRAPPER && generation == SERVER_GENERATION)); then
+        case $what in
+            running) PM=$1 STATE=standby ;;
+            gone) postmaster_gone "$1" ;;
+            unprepared)
+                WRAPPER=0
+                event "$START_ID" error "$*"
+                START_ID=
+                ;;
+        esac
+    fi
+}
+
+valid_standbys() { # [K [NAME…]]
+    local name
+    if (($# == 0)) || [[ $# -eq 1 && $1 == 0 ]]; then return 0; fi
+    [[ $1 =~ $NUMBER ]] || return 1
+    for name in "${@:2}"; do
+        [[ $name =~ $STANDBY_NAME ]] || return 1
+    done
+}
+
+valid_address() { # ID HOST PORT USER
+    if [[ $2 =~ ^[A-Za-z0-9.:-]{1,253}$ && $3 =~ ^[1-9][0-9]{0,4}$ && $4 =~ ^[a-z_]{1,63}$ ]]; then return 0; fi
+    refuse "$1" 'malformed host, port or user'
+    return 1
+}
+
+WHOLE+=' commands'

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# The primary, in PID 1: the promotion, and the standbys that a COMMIT waits for.
+
+# Set LISTED to the value of synchronous_standby_names: empty without K or with 0; a name that nobody has if there are none.
+list_standbys() { # [K [NAME…]]
+    local name names=''
+    LISTED=''
+    if ((${1-0} == 0)); then return; fi
+    for name in "${@:2}"; do names+="${names:+, }\"$name\""; done
+    LISTED="$1 (${names:-\"-\"})"
+    if fact quorum; then LISTED="ANY $LISTED"; fi
+}
+
+# Of a server without an upstream: sealed, or the primary.
+set_standbys() { # [K [NAME…]]
+    local former=$STANDBYS
+    list_standbys "$@"
+    if [[ $LISTED == "$former" ]]; then return 0; fi
+    STANDBYS=$LISTED
+    if write_instance && kill -HUP "$PM"; then return 0; fi
+    STANDBYS=$former
+    return 1
+}
+
+verb_standbys() { # ID [K [NAME…]]
+    if [[ $STATE != primary ]] || ((STOPPING)); then
+        refuse "$1" "the server is not a primary but $STATE, or is being stopped"
+    elif set_standbys "${@:2}"; then
+        event "$1" ok
+    else
+        event "$1" error 'the configuration could not be written'
+    fi
+}
+
+verb_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
+    local id=$1 term=$2 timeline=$3 own=$4 number file
+    steerable "$id" || return
+    printf -v file '%s/%08X.history' "$DATA/$WAL" "$timeline"
+    if ((timeline <= own)); then
+        refuse "$id" "timeline $timeline can't follow on timeline $own"
+    elif [[ -e $file ]]; then
+        refuse "$id" "timeline $timeline exists"
+    elif ! read_deadline "$term"; then
+        refuse "$id" "the deadline is $DEADLINE"
+    elif ((DEADLINE_TERM != term)); then
+        refuse "$id" "the deadline is of term $DEADLINE_TERM"
+    elif ((LEFT <= 0)); then
+        refuse "$id" "the deadline $DEADLINE has passed"
+    elif [[ $SEAL_ID ]]; then
+        refuse "$id" 'a seal is not finished'
+    elif ((${5-0} && !GUARDED)); then
+        # its checkpointer may read the setting only after a first commit, and nobody would wait for that one
+        refuse "$id" 'the server was started without a guard'
+    elif ! set_standbys "${@:5}"; then
+        refuse "$id" 'the configuration could not be written'
+    else
+        STATE=primary TERM_OF_WRITES=$term
+        beat
+        # PostgreSQL takes the first number without a history file. Lower ones are needed too: a standby that follows
+        # asks for the file of every timeline between its own and its primary's.
+        for ((number = 2; number < timeline; number++)); do
+            printf -v file '%s/%08X.history' "$DATA/$WAL" "$number"
+            if ((number != own)) && [[ ! -e $file ]]; then : >"$file"; fi
+        done
+        : >"$DATA/promote"
+        clock
+        if read_deadline "$term" && ((LEFT > 0)) && kill -USR1 "$PM"; then
+            event "$id" ok
+        else
+            end_all 'error fenced' fenced
+            event "$id" refused "the deadline $DEADLINE has passed, or the postmaster is gone"
+        fi
+    fi
+}
+
+WHOLE+=' primary'

@@ -1,0 +1,194 @@
+#!/bin/bash
+# shellcheck source-path=SCRIPTDIR
+# The supervisor: PID 1 of the postgres container. It decides nothing. It carries out verbs that arrive on a FIFO, kills
+# every process of the container when the failover container's deadline passes or the postmaster dies, and holds a lock
+# that every process of the container inherits. docs/contract.md is its specification.
+#
+# The loop uses bash builtins only: a fork or an exec could block on a full process table or a hanging disk just when the
+# deadline has to be enforced. Whatever needs a program, or writes to the data volume at length, runs in a child. The exception is the mv of
+# write_instance; the watchdog doesn't wait for it.
+#
+# This file starts the loop and is the loop. Beside it lies what the loop does, and in child_*.sh what its children do.
+#
+# Descriptors: 3 the watchdog's clock, 4 the lock of the WAL volume, 5 the container's log, 6 verbs, 7 events, 8 the lock of this container,
+# 9 the lock of the data volume.
+
+if [[ $$ -ne 1 ]]; then
+    echo 'supervisor.sh: must be PID 1 of its own PID namespace: it ends everything in it by kill -9 -1' >&2
+    exit 64
+fi
+
+readonly RUN=${HAPG_RUN:-/run/hapg} VOLUME=${HAPG_VOLUME:-/var/lib/postgresql/data} CONFIG=${HAPG_CONFIG:-/etc/hapg/config}
+readonly WAL_VOLUME=${HAPG_WAL_VOLUME-} # empty: WAL is in DATA
+readonly SHM=${HAPG_SHM:-/dev/shm} TLS=${HAPG_TLS:-/etc/hapg/tls} SSLMODE=${HAPG_SSLMODE-}
+readonly DATA=$VOLUME/pgdata
+# In hundredths of a second of boot time, as /proc/uptime has it and as all times of the loop are.
+readonly TURN=20    # longest turn of the loop
+readonly SELDOM=100 # between the looks at the walreceiver while nobody asks
+
+# The state of the loop. Children inherit what it is when they begin.
+STATE=down    # down, standby or primary
+PM=0          # pid of the postmaster
+WRAPPER=0     # pid of the child that prepares, starts and awaits the postmaster
+GENERATION=0 SERVER_GENERATION=0 JOB_GENERATION=0 # counts wrappers and jobs, so that a dead one's last words aren't taken for a living one's
+WATCHDOG=0    # pid of the watchdog
+HOT=off       # hot_standby of the server that was started last
+GUARDED=0     # whether it was started with a setting by which it can acknowledge nothing
+STANDBYS=''   # its synchronous_standby_names
+MAX_TERM=0    # highest term accepted
+TERM_OF_WRITES=0 # the term of the promotion
+MISSED=0      # for how many turns a process has been missing that hasn't told its exit code
+START_ID='' START_AT=0 START_ANSWER='' UPSTREAM='' SLOT=''
+RESTART_ID=''
+STOP_IDS=() STOPPING=0
+SEAL_ID='' SEAL_GAP=0 SEAL_AT=0 DRAIN=0 CLEAR_SINCE='' TITLE_LSN=- RECEIVER=0 LOOK_AT=0
+JOB_ID='' JOB=0 JOB_VERB='' KEPT=()
+SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
+LISTED='' NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
+STOPPED=0 HALF='' given=0 words=()
+
+problem() {
+    echo "supervisor.sh: $*" >&2
+    exit 1
+}
+
+# Does this hold of our major of PostgreSQL? FACT is what the chart says of it.
+fact() { # NAME
+    [[ ${FACT[$1]} == true ]]
+}
+
+# ---- the other files ----
+
+# All of them are read now, those of the children too: later nothing depends on a file of ours. The last line of each adds its name to WHOLE,
+# so that a file that was cut off is an error here, and not in the middle of a fence.
+WHOLE='' PARTS=${BASH_SOURCE[0]%/*}
+source "$PARTS/fence.sh"
+source "$PARTS/server.sh"
+source "$PARTS/seal.sh"
+source "$PARTS/primary.sh"
+source "$PARTS/jobs.sh"
+source "$PARTS/commands.sh"
+source "$PARTS/child_server.sh"
+source "$PARTS/child_directory.sh"
+source "$PARTS/child_job.sh"
+source "$PARTS/child_initdb.sh"
+source "$PARTS/child_clone.sh"
+source "$PARTS/child_configuration.sh"
+for part in fence server seal primary jobs commands \
+    child_server child_directory child_job child_initdb child_clone child_configuration; do
+    [[ " $WHOLE " == *" $part "* ]] || problem "$PARTS/$part.sh is missing or not whole"
+done
+
+# ---- start ----
+
+trap 'SIGTERM=1' TERM
+trap : HUP INT QUIT PIPE USR1 USR2 # bash would end on them
+umask 077
+set -f # words of a line are split, never expanded; whoever looks for files says set +f
+IFS=' '
+unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS
+export LC_ALL=C PGPASSFILE=$RUN/pgpass
+NAME=${POD_NAME-}
+[[ $NAME =~ ^[A-Za-z0-9.-]{1,63}$ ]] || NAME=standby
+SLOTS=${NAME%-*} # what the names of the members' slots begin with
+SLOTS=${SLOTS,,}
+SLOTS=${SLOTS//[!a-z0-9]/_}
+GRACE=${HAPG_GRACE:-60}
+[[ $SSLMODE =~ ^(prefer|require|verify-ca)?$ ]] || problem "HAPG_SSLMODE is none of prefer, require, verify-ca: $SSLMODE"
+[[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is no number: $GRACE"
+readonly NAME GRACE SLOTS
+declare -A FACT=()
+for word in ${HAPG_FACTS-}; do FACT[${word%%=*}]=${word#*=}; done
+for word in major binDirectory walDirectory walDump walDumpQuiet walKeep standbyFile recoveryParameters reloadsConninfo statusLine quorum authentication; do
+    [[ ${FACT[$word]-} ]] || problem "HAPG_FACTS doesn't say $word"
+done
+readonly FACT MAJOR=${FACT[major]} BIN=${FACT[binDirectory]} WAL=${FACT[walDirectory]} STANDBY_FILE=$DATA/${FACT[standbyFile]}
+readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE > 5 ? (GRACE - 5) * 100 : 0)) KILL_AT=$((GRACE > 2 ? (GRACE - 2) * 100 : 0))
+
+read -r -a self </proc/self/stat
+[[ ${self[0]} == 1 ]] || problem '/proc is not that of this PID namespace'
+# proc(5), field 22: this process was started so many hundredths of a second after the boot.
+clock
+((NOW + 100 >= self[21])) || problem '/proc/uptime is not the time since the boot of the node (LXCFS shows that of the container): no deadline can be compared with it'
+
+# All locks, or wait. A lock belongs to the open file, so this process and all it starts keep what the child obtains.
+exec 8<>"$RUN/lock" || problem "can't open $RUN/lock"
+exec 9<>"$VOLUME/lock" || problem "can't open $VOLUME/lock"
+if [[ $WAL_VOLUME ]]; then exec 4<>"$WAL_VOLUME/lock" || problem "can't open $WAL_VOLUME/lock"; fi
+# A signal that comes between the fork and the wait doesn't end the wait: so it lasts a second at most.
+for descriptor in 8 9 ${WAL_VOLUME:+4}; do
+    locked=75
+    while ((locked == 75)); do
+        flock -E 75 -w 1 "$descriptor" &
+        wait "$!"
+        locked=$?
+        if ((SIGTERM)); then exit 0; fi
+    done
+    ((locked == 0)) || problem "can't lock descriptor $descriptor"
+done
+
+rm -f "$RUN/deadline"
+rm -rf "$RUN/out"
+mkdir -p "$RUN/out" "$RUN/conf" "$RUN/socket" || problem "can't write to $RUN"
+chmod 0700 "$RUN/socket"
+for fifo in verbs events; do
+    [[ -p $RUN/$fifo ]] || mkfifo -m 0600 "$RUN/$fifo" || [[ -p $RUN/$fifo ]] || problem "can't make $RUN/$fifo"
+done
+version=$("$BIN/postgres" -V) || problem "can't run $BIN/postgres"
+[[ $version =~ \ ${MAJOR/./\\.}([^0-9]|$) ]] || problem "the image has $version, this is the chart of PostgreSQL $MAJOR"
+MISSING=
+for program in pg_basebackup pg_controldata pg_rewind "${FACT[walDump]}"; do
+    [[ -x $BIN/$program ]] || MISSING+=${MISSING:+,}$program
+done
+readonly MISSING
+
+# A clone that was cut off between its two renames is undone; what it replaced is removed if it wasn't.
+if [[ ! -e $DATA && -d $VOLUME/pgdata.old ]]; then
+    { mv "$VOLUME/pgdata.old" "$DATA" && sync "$VOLUME"; } || problem "can't restore $DATA"
+elif [[ -d $VOLUME/pgdata.old ]]; then
+    rm -rf "$VOLUME/pgdata.old" &
+fi
+# So is what is left of its WAL, and of a clone's, if the data directory shows that the WAL volume is its own.
+if [[ $WAL_VOLUME && -L $DATA/$WAL && -d $DATA/$WAL ]]; then
+    find_unlinked_wal
+    if ((${#UNLINKED[@]})); then rm -rf "${UNLINKED[@]}" & fi
+fi
+
+read -r NONCE </proc/sys/kernel/random/uuid
+read -r TOKEN </proc/sys/kernel/random/uuid
+read -r BOOT_ID </proc/sys/kernel/random/boot_id
+readonly NONCE TOKEN BOOT_ID
+exec 6<>"$RUN/verbs" 7<>"$RUN/events" || problem "can't open the FIFOs in $RUN"
+# From here on nothing is written to the container's log, which can block; bash would report killed children there.
+exec 5>&2 </dev/null >/dev/null 2>&1
+clock
+beat
+start_watchdog
+printf '%s\n' "$NONCE $BOOT_ID $UPTIME ${MISSING:--}" >"$RUN/hello.new"
+mv -f "$RUN/hello.new" "$RUN/hello"
+event - hello
+
+# ---- the loop ----
+
+while :; do
+    pause=$TURN
+    if [[ $STATE == primary ]] && ((LEFT < pause)); then pause=$((LEFT > 0 ? LEFT : 1)); fi
+    if [[ $START_ID ]]; then pause=1; fi
+    printf -v pause '0.%02d' "$pause"
+    if [[ $SEAL_ID ]] || ((MISSED)); then pause=0.005; fi
+    listen
+    clock
+    enforce
+    if ((given == 1)); then
+        handle "${words[@]}"
+    fi
+    if [[ $START_ID ]]; then look_at_start; fi
+    if [[ $SEAL_ID ]]; then
+        look_at_seal
+    elif [[ $UPSTREAM && $STATE == standby ]] && ((NOW >= LOOK_AT)); then
+        look_for_receiver # it ends with its primary, and takes along what it has last said
+        LOOK_AT=$((NOW + SELDOM))
+    fi
+    if ((SIGTERM)); then terminate; fi
+    beat
+done
