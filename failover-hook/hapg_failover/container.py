@@ -94,6 +94,7 @@ def act(environment: Mapping[str, str]) -> int:
     try:
         identity = Identity.from_environment(environment)
         log, runtime = Log(identity.pod), Threads()
+        log.take_over()
         settings = SettingsFile(CONFIG, log, runtime)
         now = settings()
         secret = SecretFiles(PROJECTED, RUN, (now.secret, now.replication_secret))
@@ -155,6 +156,7 @@ def ensure_secrets(environment: Mapping[str, str]) -> int:
         print(f"hapg_failover prepare: {error}", file=sys.stderr)
         return EX_CONFIG
     log = Log("prepare")
+    log.take_over()
     kube = Kube(Scope(namespace, settings.name, settings.selector, settings.label_role), in_cluster())
     pause = threading.Event()
     try:

@@ -264,7 +264,6 @@ def test_nothing_is_decided_by_the_wall_clock() -> None:
     """It is told to people alone: in log lines, Events, a figure, and the Lease's renewTime. A clock that jumps changes no decision."""
     told = {
         "hapg_failover/adapters/kube/client.py": 3,
-        "hapg_failover/adapters/log.py": 1,
         "hapg_failover/adapters/threads.py": 1,
         "hapg_failover/agent.py": 1,
     }
