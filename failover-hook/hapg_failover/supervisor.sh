@@ -61,9 +61,9 @@ SIGTERM=0 TERMINATING=0 TERMINATING_SINCE=0 AGENT_SEEN=0
 LISTED='' NOW=0 UPTIME=0 LEFT=0 DEADLINE=missing DEADLINE_TERM=0 INFO=''
 STOPPED=0 HALF='' given=0 words=()
 
-# Does this hold of our major of PostgreSQL? FACT is what the chart says of it.
-fact() { # NAME
-    [[ ${FACT[$1]} == true ]]
+# Does this hold of our major of PostgreSQL? PROFILE is what the chart says of it.
+has() { # NAME
+    [[ ${PROFILE[$1]} == true ]]
 }
 
 # ---- clock, deadline, heartbeat, events ----
@@ -197,7 +197,7 @@ enforce() {
 write_instance() {
     local parameters=("hot_standby = $HOT") recovery=('standby_mode = on' "recovery_target_timeline = 'latest'")
     parameters+=("synchronous_standby_names = '$STANDBYS'")
-    if fact recoveryParameters; then
+    if has recoveryParameters; then
         parameters+=("primary_conninfo = '$UPSTREAM'" "primary_slot_name = '$SLOT'")
         [[ $STATE == primary || -e $STANDBY_FILE ]] || : >"$STANDBY_FILE" || return
     elif [[ $STATE != primary ]]; then
@@ -216,7 +216,7 @@ list_standbys() { # [K [NAME…]]
     if ((${1-0} == 0)); then return; fi
     for name in "${@:2}"; do names+="${names:+, }\"$name\""; done
     LISTED="$1 (${names:-\"-\"})"
-    if fact quorum; then LISTED="ANY $LISTED"; fi
+    if has quorum; then LISTED="ANY $LISTED"; fi
 }
 
 # Of a server without an upstream: sealed, or the primary.
@@ -351,7 +351,7 @@ look_at_start() {
     [[ ${lines[0]-} == "$PM" ]] || return
     status=${lines[7]-}
     status=${status%% *}
-    if ! fact statusLine && find_process "$STARTUP_TITLE"; then
+    if ! has statusLine && find_process "$STARTUP_TITLE"; then
         status=starting
         if [[ $HOT == off || $START_ANSWER ]]; then status=standby; fi
     fi
@@ -421,7 +421,7 @@ verb_follow() { # ID HOST PORT USER [SLOT]
     steerable "$1" || return
     conninfo "$2" "$3" "$4"
     UPSTREAM=$INFO SLOT=${5-} TITLE_LSN=-
-    if ! fact reloadsConninfo; then
+    if ! has reloadsConninfo; then
         restart "$1" following
     elif reconfigure "$1"; then
         event "$1" ok
@@ -437,7 +437,7 @@ verb_seal() { # ID SPEED
     if [[ $2 == drain ]] && ((RECEIVER)); then
         supersede
         DRAIN=1
-    elif ! fact reloadsConninfo; then
+    elif ! has reloadsConninfo; then
         restart "$1" "$TITLE_LSN"
         return
     else
@@ -479,7 +479,7 @@ look_at_seal() {
     look_for_receiver
     if ((DRAIN && !RECEIVER)); then
         DRAIN=0 SEAL_ID=''
-        if ! fact reloadsConninfo; then
+        if ! has reloadsConninfo; then
             restart "$id" "$TITLE_LSN"
             return
         fi
@@ -741,7 +741,7 @@ job_initdb() {
     list_scripts || return
     name_user
     rm -rf "$new" && name_wal initdb &&
-        "$BIN/initdb" -D "$new" "${APART[@]}" -U postgres --pwfile="$RUN/pwfile" -A "${FACT[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
+        "$BIN/initdb" -D "$new" "${APART[@]}" -U postgres --pwfile="$RUN/pwfile" -A "${PROFILE[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
         # A hot standby refuses to start with, say, a lower max_connections than the control file has: record ours.
         "$BIN/postgres" --single -D "$new" -c config_file="$CONFIG/postgresql.conf" template1 &&
         run_scripts "$new" &&
@@ -851,7 +851,7 @@ recover_alone() {
     name_user
     find_configuration
     rm -f "$DATA/postmaster.pid" "$STANDBY_FILE" "$DATA/recovery.signal" &&
-        "$BIN/postgres" --single -F -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c "${FACT[walKeep]}=1000000" template1
+        "$BIN/postgres" --single -F -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c "${PROFILE[walKeep]}=1000000" template1
 }
 
 # Run pg_rewind from INFO. Set REWOUND to `nothing` if it found nothing to do.
@@ -970,12 +970,12 @@ job_controldata() {
 # be one that was made in advance and never written to (src/bin/pg_waldump/pg_waldump.c, search_directory).
 job_waldump() { # SEGMENT LSN SEGMENT END
     local quiet=()
-    if fact walDumpQuiet; then quiet=(-q); fi
-    "$BIN/${FACT[walDump]}" "${quiet[@]}" -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3" >/dev/null
+    if has walDumpQuiet; then quiet=(-q); fi
+    "$BIN/${PROFILE[walDump]}" "${quiet[@]}" -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3" >/dev/null
 }
 
 job_lastrecord() { # SEGMENT LSN SEGMENT END
-    "$BIN/${FACT[walDump]}" -n 1 -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3"
+    "$BIN/${PROFILE[walDump]}" -n 1 -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3"
 }
 
 # ---- verbs ----
@@ -1162,12 +1162,12 @@ GRACE=${HAPG_GRACE:-60}
 [[ $SSLMODE =~ ^(prefer|require|verify-ca)?$ ]] || problem "HAPG_SSLMODE is none of prefer, require, verify-ca: $SSLMODE"
 [[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is no number: $GRACE"
 readonly NAME GRACE SLOTS
-declare -A FACT=()
-for word in ${HAPG_FACTS-}; do FACT[${word%%=*}]=${word#*=}; done
+declare -A PROFILE=()
+for word in ${HAPG_VERSION_PROFILE-}; do PROFILE[${word%%=*}]=${word#*=}; done
 for word in major binDirectory walDirectory walDump walDumpQuiet walKeep standbyFile recoveryParameters reloadsConninfo statusLine quorum authentication; do
-    [[ ${FACT[$word]-} ]] || problem "HAPG_FACTS doesn't say $word"
+    [[ ${PROFILE[$word]-} ]] || problem "HAPG_VERSION_PROFILE doesn't say $word"
 done
-readonly FACT MAJOR=${FACT[major]} BIN=${FACT[binDirectory]} WAL=${FACT[walDirectory]} STANDBY_FILE=$DATA/${FACT[standbyFile]}
+readonly PROFILE MAJOR=${PROFILE[major]} BIN=${PROFILE[binDirectory]} WAL=${PROFILE[walDirectory]} STANDBY_FILE=$DATA/${PROFILE[standbyFile]}
 readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE > 5 ? (GRACE - 5) * 100 : 0)) KILL_AT=$((GRACE > 2 ? (GRACE - 2) * 100 : 0))
 
 read -r -a self </proc/self/stat
@@ -1202,7 +1202,7 @@ done
 version=$("$BIN/postgres" -V) || problem "can't run $BIN/postgres"
 [[ $version =~ \ ${MAJOR/./\\.}([^0-9]|$) ]] || problem "the image has $version, this is the chart of PostgreSQL $MAJOR"
 MISSING=
-for program in pg_basebackup pg_controldata pg_rewind "${FACT[walDump]}"; do
+for program in pg_basebackup pg_controldata pg_rewind "${PROFILE[walDump]}"; do
     [[ -x $BIN/$program ]] || MISSING+=${MISSING:+,}$program
 done
 readonly MISSING
