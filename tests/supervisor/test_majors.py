@@ -312,7 +312,7 @@ def test_an_image_of_another_major_ends_with_a_message(make: Make) -> None:
     assert "this is the chart of PostgreSQL 16" in log(container)
 
 
-def test_a_fact_that_is_missing_ends_with_a_message(make: Make) -> None:
+def test_a_profile_that_leaves_something_out_ends_with_a_message(make: Make) -> None:
     container = make("pod-0", HAPG_VERSION_PROFILE="major=15")
     container.launch()
     assert container.exit_code() == 1
