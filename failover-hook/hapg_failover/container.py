@@ -9,6 +9,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from hapg_protocol.settings import WAL_VOLUME, SettingsError
+
 from .adapters import beneath, script
 from .adapters.kube.client import Kube
 from .adapters.kube.connections import Requests, in_cluster
@@ -27,7 +29,7 @@ from .agent import Adapters, Agent
 from .credentials.roles import logins
 from .inspection import Inspection
 from .passwords import PasswordKeeper, first_passwords
-from .settings import Identity, Settings, SettingsError
+from .settings import Identity, Settings
 from .settings import read as read_settings
 from .workers import Due
 
@@ -94,6 +96,7 @@ def act(environment: Mapping[str, str]) -> int:
     try:
         identity = Identity.from_environment(environment)
         log, runtime = Log(identity.pod), Threads()
+        log.take_over()
         settings = SettingsFile(CONFIG, log, runtime)
         now = settings()
         secret = SecretFiles(PROJECTED, RUN, (now.secret, now.replication_secret))
@@ -104,15 +107,15 @@ def act(environment: Mapping[str, str]) -> int:
         lock = beneath.open_or_create(run, "agent.lock", os.O_RDWR, f"{RUN}/agent.lock")
     fcntl.flock(lock, fcntl.LOCK_EX)
     _end_with_any_thread(log)
-    wal_volume = environment.get("HAPG_WAL_VOLUME")
+    wal_volume = environment.get(WAL_VOLUME)
     scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
     configuration, requests = in_cluster(), Requests()
-    sql = PostgresSql(lambda: logins(secret.passwords, now.replication_role), now.sql_names, now.port)
+    sql = PostgresSql(lambda: logins(secret.passwords, now.profile.replication_role), now.profile.sql_names, now.port)
 
     def keys() -> tuple[bytes, ...]:
         return peer_keys(secret.passwords)
 
-    volume = Volume(VOLUME, now.major, now.wal_directory, Path(wal_volume) if wal_volume else None, identity.claim)
+    volume = Volume(VOLUME, now.profile.major, now.profile.wal_directory, Path(wal_volume) if wal_volume else None, identity.claim)
     adapters = Adapters(
         runtime,
         Kube(scope, configuration, requests),
@@ -155,6 +158,7 @@ def ensure_secrets(environment: Mapping[str, str]) -> int:
         print(f"hapg_failover prepare: {error}", file=sys.stderr)
         return EX_CONFIG
     log = Log("prepare")
+    log.take_over()
     kube = Kube(Scope(namespace, settings.name, settings.selector, settings.label_role), in_cluster())
     pause = threading.Event()
     try:

@@ -98,10 +98,10 @@ class PasswordKeeper:
 
     def _apply(self, passwords: Passwords) -> None:
         settings = self._settings
-        own_role = settings.replication_role
+        own_role = settings.profile.replication_role
         found = self._sql.roles(roles.names(own_role), SQL_S)
         salt = secrets.token_bytes(scram.SALT_BYTES)
-        for change in roles.plan(found, passwords, own_role=own_role, method=settings.authentication, salt=salt):
+        for change in roles.plan(found, passwords, own_role=own_role, method=settings.profile.authentication, salt=salt):
             self._sql.change_roles(change.statements, SQL_S)
             self._log("info", "secret", change.reason)
             self._announce("Normal", "RoleChanged", change.reason)
@@ -110,7 +110,7 @@ class PasswordKeeper:
         """Write the files that libpq and initdb read."""
         passwords = self._secret.passwords
         self._log.hide((passwords.superuser, passwords.replication))
-        logins = roles.logins(passwords, self._settings.replication_role)
+        logins = roles.logins(passwords, self._settings.profile.replication_role)
         with beneath.directory(str(self._run)) as run:
             beneath.write(run, "pgpass", "".join(f"*:*:*:{login.user}:{_escape(login.password)}\n" for login in logins).encode())
             beneath.write(run, "pwfile", f"{passwords.superuser}\n".encode())

@@ -80,7 +80,7 @@ class ServerProbes:
         with_slots = self._slots.is_due()
         try:
             status = self._sql.status(2.0)
-            kept = self._sql.slots(2.0) if with_slots and self._settings().slots and not status.in_recovery else None
+            kept = self._sql.slots(2.0) if with_slots and self._settings().profile.bounds_slots and not status.in_recovery else None
         except SqlError:
             return
         if status.in_recovery:

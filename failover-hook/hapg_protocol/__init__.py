@@ -1,1 +1,1 @@
-"""What the members of a release write for each other and for `hapg`: the Lease, position reports, requests, pods. Standard library only."""
+"""What both programs speak: Lease, position reports, requests, pods, settings, version profile. Standard library only."""

@@ -49,7 +49,7 @@ recover_alone() {
     name_user
     find_configuration
     rm -f "$DATA/postmaster.pid" "$STANDBY_FILE" "$DATA/recovery.signal" &&
-        "$BIN/postgres" --single -F -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c "${FACT[walKeep]}=1000000" template1
+        "$BIN/postgres" --single -F -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c "${PROFILE[walKeep]}=1000000" template1
 }
 
 # Run pg_rewind from INFO. Set REWOUND to `nothing` if it found nothing to do.

@@ -11,7 +11,7 @@ job_initdb() {
     list_scripts || return
     name_user
     rm -rf "$new" && name_wal initdb &&
-        "$BIN/initdb" -D "$new" "${APART[@]}" -U postgres --pwfile="$RUN/pwfile" -A "${FACT[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
+        "$BIN/initdb" -D "$new" "${APART[@]}" -U postgres --pwfile="$RUN/pwfile" -A "${PROFILE[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
         # A hot standby refuses to start with, say, a lower max_connections than the control file has: record ours.
         "$BIN/postgres" --single -D "$new" -c config_file="$CONFIG/postgresql.conf" template1 &&
         run_scripts "$new" &&

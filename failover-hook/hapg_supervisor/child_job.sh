@@ -52,12 +52,12 @@ job_controldata() {
 # be one that was made in advance and never written to (src/bin/pg_waldump/pg_waldump.c, search_directory).
 job_waldump() { # SEGMENT LSN SEGMENT END
     local quiet=()
-    if fact walDumpQuiet; then quiet=(-q); fi
-    "$BIN/${FACT[walDump]}" "${quiet[@]}" -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3" >/dev/null
+    if has walDumpQuiet; then quiet=(-q); fi
+    "$BIN/${PROFILE[walDump]}" "${quiet[@]}" -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3" >/dev/null
 }
 
 job_lastrecord() { # SEGMENT LSN SEGMENT END
-    "$BIN/${FACT[walDump]}" -n 1 -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3"
+    "$BIN/${PROFILE[walDump]}" -n 1 -s "$2" -e "$4" -p "$DATA/$WAL" "$1" "$3"
 }
 
 WHOLE+=' child_job'

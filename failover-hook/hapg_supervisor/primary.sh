@@ -8,7 +8,7 @@ list_standbys() { # [K [NAME…]]
     if ((${1-0} == 0)); then return; fi
     for name in "${@:2}"; do names+="${names:+, }\"$name\""; done
     LISTED="$1 (${names:-\"-\"})"
-    if fact quorum; then LISTED="ANY $LISTED"; fi
+    if has quorum; then LISTED="ANY $LISTED"; fi
 }
 
 # Of a server without an upstream: sealed, or the primary.

@@ -15,7 +15,7 @@ verb_seal() { # ID SPEED
     if [[ $2 == drain ]] && ((RECEIVER)); then
         supersede
         DRAIN=1
-    elif ! fact reloadsConninfo; then
+    elif ! has reloadsConninfo; then
         restart "$1" "$TITLE_LSN"
         return
     else
@@ -57,7 +57,7 @@ look_at_seal() {
     look_for_receiver
     if ((DRAIN && !RECEIVER)); then
         DRAIN=0 SEAL_ID=''
-        if ! fact reloadsConninfo; then
+        if ! has reloadsConninfo; then
             restart "$id" "$TITLE_LSN"
             return
         fi

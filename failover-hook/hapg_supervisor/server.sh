@@ -43,7 +43,7 @@ look_at_start() {
     [[ ${lines[0]-} == "$PM" ]] || return
     status=${lines[7]-}
     status=${status%% *}
-    if ! fact statusLine && find_process "$STARTUP_TITLE"; then
+    if ! has statusLine && find_process "$STARTUP_TITLE"; then
         status=starting
         if [[ $HOT == off || $START_ANSWER ]]; then status=standby; fi
     fi
@@ -91,7 +91,7 @@ supersede() {
 write_instance() {
     local parameters=("hot_standby = $HOT") recovery=('standby_mode = on' "recovery_target_timeline = 'latest'")
     parameters+=("synchronous_standby_names = '$STANDBYS'")
-    if fact recoveryParameters; then
+    if has recoveryParameters; then
         parameters+=("primary_conninfo = '$UPSTREAM'" "primary_slot_name = '$SLOT'")
         [[ $STATE == primary || -e $STANDBY_FILE ]] || : >"$STANDBY_FILE" || return
     elif [[ $STATE != primary ]]; then
@@ -130,7 +130,7 @@ verb_follow() { # ID HOST PORT USER [SLOT]
     steerable "$1" || return
     conninfo "$2" "$3" "$4"
     UPSTREAM=$INFO SLOT=${5-} TITLE_LSN=-
-    if ! fact reloadsConninfo; then
+    if ! has reloadsConninfo; then
         restart "$1" following
     elif reconfigure "$1"; then
         event "$1" ok

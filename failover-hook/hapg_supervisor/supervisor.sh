@@ -52,9 +52,9 @@ problem() {
     exit 1
 }
 
-# Does this hold of our major of PostgreSQL? FACT is what the chart says of it.
-fact() { # NAME
-    [[ ${FACT[$1]} == true ]]
+# Does this hold of our major of PostgreSQL? PROFILE is what the chart says of it.
+has() { # NAME
+    [[ ${PROFILE[$1]} == true ]]
 }
 
 # ---- the other files ----
@@ -97,12 +97,12 @@ GRACE=${HAPG_GRACE:-60}
 [[ $SSLMODE =~ ^(prefer|require|verify-ca)?$ ]] || problem "HAPG_SSLMODE is none of prefer, require, verify-ca: $SSLMODE"
 [[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is no number: $GRACE"
 readonly NAME GRACE SLOTS
-declare -A FACT=()
-for word in ${HAPG_FACTS-}; do FACT[${word%%=*}]=${word#*=}; done
+declare -A PROFILE=()
+for word in ${HAPG_VERSION_PROFILE-}; do PROFILE[${word%%=*}]=${word#*=}; done
 for word in major binDirectory walDirectory walDump walDumpQuiet walKeep standbyFile recoveryParameters reloadsConninfo statusLine quorum authentication; do
-    [[ ${FACT[$word]-} ]] || problem "HAPG_FACTS doesn't say $word"
+    [[ ${PROFILE[$word]-} ]] || problem "HAPG_VERSION_PROFILE doesn't say $word"
 done
-readonly FACT MAJOR=${FACT[major]} BIN=${FACT[binDirectory]} WAL=${FACT[walDirectory]} STANDBY_FILE=$DATA/${FACT[standbyFile]}
+readonly PROFILE MAJOR=${PROFILE[major]} BIN=${PROFILE[binDirectory]} WAL=${PROFILE[walDirectory]} STANDBY_FILE=$DATA/${PROFILE[standbyFile]}
 readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE > 5 ? (GRACE - 5) * 100 : 0)) KILL_AT=$((GRACE > 2 ? (GRACE - 2) * 100 : 0))
 
 read -r -a self </proc/self/stat
@@ -137,7 +137,7 @@ done
 version=$("$BIN/postgres" -V) || problem "can't run $BIN/postgres"
 [[ $version =~ \ ${MAJOR/./\\.}([^0-9]|$) ]] || problem "the image has $version, this is the chart of PostgreSQL $MAJOR"
 MISSING=
-for program in pg_basebackup pg_controldata pg_rewind "${FACT[walDump]}"; do
+for program in pg_basebackup pg_controldata pg_rewind "${PROFILE[walDump]}"; do
     [[ -x $BIN/$program ]] || MISSING+=${MISSING:+,}$program
 done
 readonly MISSING

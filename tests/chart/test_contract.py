@@ -151,11 +151,11 @@ def test_the_supervisors_environment() -> None:
     options = ("--set", "initdb.args={--wal-segsize=64,--locale=C}", "--set", "terminationGracePeriodSeconds=60")
     entries = helm.containers(helm.pod(*options)["spec"])["postgres"]["env"]
     env = {entry["name"]: entry.get("value") for entry in entries}
-    words = env["HAPG_FACTS"]
+    words = env["HAPG_VERSION_PROFILE"]
     assert "binDirectory=/usr/lib/postgresql/15/bin" in words.split()
     assert env == {
         "POD_NAME": None,
-        "HAPG_FACTS": words,
+        "HAPG_VERSION_PROFILE": words,
         "HAPG_GRACE": "60",
         "HAPG_INITDB_ARGS": "--wal-segsize=64 --locale=C",
     }
@@ -169,14 +169,14 @@ def test_both_containers_are_told_the_same_of_the_major(chart: Path) -> None:
     document = found["ConfigMap", "ha-postgres-config"]["data"]["failover.json"]
     profile = json.loads(document)["postgresMajor"]
     entries = helm.containers(found["StatefulSet", "ha-postgres"]["spec"]["template"]["spec"])["postgres"]["env"]
-    (words,) = [entry["value"].split() for entry in entries if entry["name"] == "HAPG_FACTS"]
+    (words,) = [entry["value"].split() for entry in entries if entry["name"] == "HAPG_VERSION_PROFILE"]
     assert dict(word.split("=", 1) for word in words) == {
         name: str(value).lower() if isinstance(value, bool) else value for name, value in profile.items() if name != "sqlNames"
     }
-    read = settings.parse(document)
-    assert (read.major, read.wal_directory, read.sql_names) == (profile["major"], profile["walDirectory"], profile["sqlNames"])
+    read = settings.parse(document).profile
+    assert read.json_fields == profile
     assert chart.name == f"ha-postgres-{read.major}"
-    assert set(re.findall(r"(?:fact |FACT\[)(\w+)", SUPERVISOR)) - {"word"} <= {word.split("=")[0] for word in words}
+    assert read.environment_words.split() == words
 
 
 def test_the_probes() -> None:

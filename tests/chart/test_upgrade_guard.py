@@ -77,7 +77,7 @@ def test_the_agent_of_today_reads_the_settings_of_the_released_chart(major: str,
     """In a rollback the ConfigMap is the old one at once, while pods with the new agent still run (docs/protocol.md, rule 15)."""
     released = sources.read(PACKAGES[major], rendering(values))
     [document] = [each["data"]["failover.json"] for each in released if "failover.json" in each.get("data", {})]
-    assert settings.read(document)[0].major == major
+    assert settings.read(document)[0].profile.major == major
 
 
 @pytest.mark.parametrize("major", PACKAGES)

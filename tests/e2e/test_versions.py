@@ -32,9 +32,9 @@ EDITS = (
         f'            "protocol": state.protocol,\n            "next": {FIELD},\n',
     ),
     Edit(
-        "hapg_failover/settings.py",
-        '    root = _Reader(document, "failover.json")\n',
-        f'    document.pop("{SETTING}", None)\n    root = _Reader(document, "failover.json")\n',
+        "hapg_protocol/settings.py",
+        '    root = _values(document, "", unknown.append)\n',
+        f'    document.pop("{SETTING}", None)\n    root = _values(document, "", unknown.append)\n',
     ),
     Edit("hapg_supervisor/supervisor.sh", "#!/bin/bash\n", "#!/bin/bash\n# The next version.\n"),
     Edit("hapg_failover/container.py", 'f"the agent of {identity.pod} begins"', 'f"the next agent of {identity.pod} begins"'),

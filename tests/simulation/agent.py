@@ -17,6 +17,7 @@ from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.events import Event
 from hapg_failover.settings import Identity, Settings
 from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod
+from hapg_protocol.version_profile import VersionProfile
 
 from . import adapters, disk, faults
 from .processes import Process, Runtime
@@ -161,13 +162,7 @@ class Agent:
                 selector={},
                 secret="pg",
                 database="postgres",
-                major="17",
-                wal_directory="pg_wal",
-                sql_names={},
-                reloads_conninfo=True,
-                slots=False,
-                replication_role=True,
-                authentication="scram-sha-256",
+                profile=VersionProfile(major="17", bounds_slots=False),
                 timing=timing,
                 max_lag=world.max_lag,
                 grace=int(world.kubelet.GRACE_S),

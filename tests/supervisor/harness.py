@@ -186,7 +186,7 @@ class Container:
         environment = {
             "PATH": os.environ["PATH"],
             "POD_NAME": self.name,
-            "HAPG_FACTS": self.profile.environment_words.replace(f"={self.profile.bin_directory} ", f"={self.bin} "),
+            "HAPG_VERSION_PROFILE": self.profile.environment_words.replace(f"={self.profile.bin_directory} ", f"={self.bin} "),
             "HAPG_RUN": str(self.run),
             "HAPG_VOLUME": str(self.volume),
             "HAPG_WAL_VOLUME": str(self.wal_volume or ""),

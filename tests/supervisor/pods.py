@@ -20,6 +20,7 @@ from hapg_failover.inspection import Inspection
 from hapg_failover.settings import Identity, Settings
 from hapg_protocol import model
 from hapg_protocol.model import LeaseObject, LeaseState
+from hapg_protocol.version_profile import VersionProfile
 from tests.fakes.kube import FakeCluster
 
 from .conftest import Make
@@ -190,13 +191,7 @@ class Release:
             selector={},
             secret="db",
             database="postgres",
-            major="15",
-            wal_directory="pg_wal",
-            sql_names={},
-            reloads_conninfo=True,
-            slots=True,
-            replication_role=False,
-            authentication="scram-sha-256",
+            profile=VersionProfile(major="15", replication_role=False),
             timing=Timing(),
             max_lag=1 << 20,
             grace=30,

@@ -304,14 +304,16 @@ def test_data_of_another_major_is_not_touched(pair: Pair, make: Make, major: str
 
 def test_an_image_of_another_major_ends_with_a_message(make: Make) -> None:
     container = make("pod-0")
-    container.environment["HAPG_FACTS"] = PROFILES["16"].environment_words.replace(PROFILES["16"].bin_directory, str(container.bin))
+    container.environment["HAPG_VERSION_PROFILE"] = PROFILES["16"].environment_words.replace(
+        PROFILES["16"].bin_directory, str(container.bin)
+    )
     container.launch()
     assert container.exit_code() == 1
     assert "this is the chart of PostgreSQL 16" in log(container)
 
 
-def test_a_fact_that_is_missing_ends_with_a_message(make: Make) -> None:
-    container = make("pod-0", HAPG_FACTS="major=15")
+def test_a_profile_that_leaves_something_out_ends_with_a_message(make: Make) -> None:
+    container = make("pod-0", HAPG_VERSION_PROFILE="major=15")
     container.launch()
     assert container.exit_code() == 1
-    assert "HAPG_FACTS doesn't say binDirectory" in log(container)
+    assert "HAPG_VERSION_PROFILE doesn't say binDirectory" in log(container)

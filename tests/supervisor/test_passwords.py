@@ -44,7 +44,7 @@ class Release:
         self.number = 0
         self.project(superuser)
         sql = PostgresSql(lambda: server.logins, server.profile.sql_names, server.port, str(server.run / "socket"))
-        settings: Any = SimpleNamespace(replication_role=server.profile.replication_role, authentication=server.profile.authentication)
+        settings: Any = SimpleNamespace(profile=server.profile)
         with as_server_user():
             files = SecretFiles(self.projected, server.run, ("db-auth", "db-replication"))
             self.keeper = PasswordKeeper(files, server.run, sql, settings, lambda: 1, lambda *words: self.said.append(words), Mock())

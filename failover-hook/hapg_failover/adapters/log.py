@@ -1,22 +1,26 @@
-"""The log: one line of JSON for each event, on stdout."""
+"""The log: one line of JSON for each event, on stdout, by way of Python's logging."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import threading
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
 
 _STDOUT = 1
 _PENDING_LINES = 1000
 _REPEAT_SECONDS = 10.0
+_LEVELS = logging.getLevelNamesMapping()
+_LIBRARY = "library"
 
 
 class Log:
-    """Writes from a thread of its own: a container runtime that doesn't empty the pipe must not stop the agent.
+    """The agent's log. It never waits: a container runtime that doesn't empty the pipe must not stop the agent.
 
     Lines that find the queue full are dropped and counted; the next line that gets through says how many. A warning that is the same as
     one a moment ago is counted too: while the API is away the same call fails twice a second.
@@ -24,48 +28,28 @@ class Log:
 
     def __init__(self, pod: str, secrets: Iterable[str] = (), descriptor: int = _STDOUT) -> None:
         """pod: named in every line; secrets: strings that never leave; descriptor: where lines go."""
-        self._pod = pod
-        self._secrets: tuple[str, ...] = ()
-        self.hide(secrets)
-        self._descriptor = descriptor
-        self._lines: queue.Queue[str] = queue.Queue(_PENDING_LINES)
-        self._dropped = 0
-        self._warned: dict[str, tuple[str, float, int]] = {}
-        threading.Thread(target=self._run, name="log", daemon=True).start()
+        self._lines: queue.Queue[logging.LogRecord] = queue.Queue(_PENDING_LINES)
+        self._formatter = JsonFormatter(pod, secrets)
+        self._handler = _BoundedQueue(self._lines)
+        self._handler.setFormatter(self._formatter)
+        self._logger = logging.Logger("hapg_failover")  # outside the tree of loggers: no library's configuration changes it
+        self._logger.addHandler(self._handler)
+        QueueListener(self._lines, _Descriptor(descriptor)).start()
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Let these strings never leave either."""
-        self._secrets = tuple(dict.fromkeys((*self._secrets, *(json.dumps(secret)[1:-1] for secret in secrets if secret))))
+        self._formatter.hide(secrets)
+
+    def take_over(self) -> None:
+        """Log what the libraries have to say too: warnings and errors, by their loggers or by the module warnings."""
+        root = logging.getLogger()
+        root.setLevel(logging.WARNING)  # below it, the API's client logs the bodies of its responses, Secrets among them
+        root.addHandler(self._handler)
+        logging.captureWarnings(True)
 
     def __call__(self, level: str, event: str, reason: str = "", **fields: object) -> None:
         """Log `event`. level: debug, info, warning or error; reason: why, in words; fields: what else there is to say."""
-        repeated = 0
-        if level == "warning":
-            text, said_at, repeated = self._warned.get(event, ("", 0.0, 0))
-            if text == reason and time.monotonic() - said_at < _REPEAT_SECONDS:
-                self._warned[event] = (text, said_at, repeated + 1)
-                return
-            self._warned[event] = (reason, time.monotonic(), 0)
-        entry: dict[str, object] = {
-            "ts": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "level": level,
-            "pod": self._pod,
-            "event": event,
-        }
-        if reason:
-            entry["reason"] = reason
-        if repeated:
-            entry["repeated"] = repeated
-        if self._dropped:
-            entry["dropped"] = self._dropped
-        line = json.dumps(entry | fields, default=str)
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
-        try:
-            self._lines.put_nowait(line + "\n")
-            self._dropped = 0
-        except queue.Full:
-            self._dropped += 1
+        self._logger.log(_LEVELS[level.upper()], reason, extra={"event": event, "fields": fields})
 
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds until everything is written, before the process ends."""
@@ -73,13 +57,93 @@ class Log:
         waiter.start()
         waiter.join(timeout)
 
-    def _run(self) -> None:
-        while True:
-            data = self._lines.get().encode()
-            try:
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-            except OSError:
-                pass  # nobody reads the log any more: there is nowhere to say so
-            finally:
-                self._lines.task_done()
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON, without secrets.
+
+    A record of the agent has its event and fields as attributes. One of a library has neither: its event is `library`, and its logger's
+    name is a field.
+    """
+
+    def __init__(self, pod: str, secrets: Iterable[str] = ()) -> None:
+        """As for Log."""
+        super().__init__()
+        self._pod = pod
+        self._secrets: tuple[str, ...] = ()
+        self.hide(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Let these strings never leave either."""
+        self._secrets = tuple(dict.fromkeys((*self._secrets, *(json.dumps(secret)[1:-1] for secret in secrets if secret))))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without a line break."""
+        entry: dict[str, object] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "pod": self._pod,
+            "event": getattr(record, "event", _LIBRARY),
+        }
+        attributes = {"reason": record.getMessage(), "repeated": getattr(record, "repeated", 0), "dropped": getattr(record, "dropped", 0)}
+        entry |= {name: value for name, value in attributes.items() if value}
+        entry |= getattr(record, "fields", {"logger": record.name})
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        line = json.dumps(entry, default=str)
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        return line
+
+
+class _Repeats:
+    """Remembers warnings: of each event and library the latest, when it was said, and how often again since."""
+
+    def __init__(self) -> None:
+        self._warned: dict[str, tuple[str, float, int]] = {}
+
+    def counted(self, record: logging.LogRecord) -> int | None:
+        """Return how many warnings were left out before this one; None if this one is to be left out."""
+        if record.levelno != logging.WARNING:
+            return 0
+        about, text, now = getattr(record, "event", f"{_LIBRARY} {record.name}"), record.getMessage(), time.monotonic()
+        before, said_at, repeated = self._warned.get(about, ("", 0.0, 0))
+        if text == before and now - said_at < _REPEAT_SECONDS:
+            self._warned[about] = (text, said_at, repeated + 1)
+            return None
+        self._warned[about] = (text, now, 0)
+        return repeated
+
+
+class _BoundedQueue(QueueHandler):
+    """Puts lines into a queue, unless it is full. logging calls `emit` in one thread at a time."""
+
+    def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
+        super().__init__(lines)
+        self._repeats = _Repeats()
+        self._dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            repeated = self._repeats.counted(record)
+            if repeated is not None:
+                record.__dict__.update(repeated=repeated, dropped=self._dropped)
+                self.queue.put_nowait(self.prepare(record))
+                self._dropped = 0
+        except Exception:  # the queue is full, or a library's arguments don't fit its message: stderr might make us wait
+            self._dropped += 1
+
+
+class _Descriptor(logging.Handler):
+    """Writes lines to a file descriptor, in the listener's thread."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def emit(self, record: logging.LogRecord) -> None:
+        data = record.getMessage().encode() + b"\n"
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            pass  # nobody reads the log any more: there is nowhere to say so

@@ -14,13 +14,13 @@ import jinja2
 from hapg.chart import fixed_settings, values
 from hapg.spec import restrictions, schema
 from hapg.spec.parameter_contexts import PRESET, RESTART, contexts
-from hapg.spec.version_profiles import VersionProfile
+from hapg.spec.version_profiles import ChartProfile
 
 GENERATED = "ha-postgres/generated"
 """Annotation in Chart.yaml by which hapg knows a chart of its own."""
 
 
-def chart(name: str, profile: VersionProfile, defaults: Mapping[str, object]) -> dict[str, bytes]:
+def chart(name: str, profile: ChartProfile, defaults: Mapping[str, object]) -> dict[str, bytes]:
     """Return the files of the chart `name` by path: the same bytes for the same arguments.
 
     defaults: values by dotted path that differ from the shipped ones.
@@ -28,7 +28,7 @@ def chart(name: str, profile: VersionProfile, defaults: Mapping[str, object]) ->
     return from_source(name, profile, values.source(defaults, profile.major))
 
 
-def from_source(name: str, profile: VersionProfile, source: schema.Schema) -> dict[str, bytes]:
+def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict[str, bytes]:
     """Return the files of the chart `name` whose values are those of `source`, a schema as values.source returns it."""
     context = {
         "chart": name,

@@ -10,7 +10,7 @@ from typing import Any
 
 from hapg.errors import InputError
 from hapg.spec import quantity
-from hapg.spec.version_profiles import SEGMENT_MEGABYTES, SEGMENTS_KEPT, VersionProfile
+from hapg.spec.version_profiles import SEGMENT_MEGABYTES, SEGMENTS_KEPT, ChartProfile
 
 IDS = ("ephemeral", "small-volume", "synchronous-pair", "no-resources", "end-of-life", "ignored", "password")
 """Every id, in the order in which docs/spec.md says what each is about."""
@@ -39,7 +39,7 @@ def check_ids(ids: Collection[str]) -> None:
         raise InputError([f"--silence {wrong[0]}: there is no such advice; {hint}"])
 
 
-def on_spec(content: Mapping[str, Any], prefix: str, profile: VersionProfile, today: dt.date) -> Iterator[Advice]:
+def on_spec(content: Mapping[str, Any], prefix: str, profile: ChartProfile, today: dt.date) -> Iterator[Advice]:
     """Yield advice on a valid spec. content: what is below `spec`; prefix: "spec." or "", for paths."""
     storage = content.get("storage")
     if storage is None:

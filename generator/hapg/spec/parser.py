@@ -11,7 +11,7 @@ from hapg import yamlio
 from hapg.errors import InputError
 from hapg.spec import advice, documents, error_messages, schema, version_profiles
 from hapg.spec.advice import Advice
-from hapg.spec.version_profiles import PROFILES, VersionProfile
+from hapg.spec.version_profiles import PROFILES, ChartProfile
 
 DEFAULT_NAME = "ha-postgres"
 LARGEST = 256 * 1024
@@ -30,7 +30,7 @@ class Spec:
     """
 
     name: str
-    profile: VersionProfile
+    profile: ChartProfile
     defaults: Mapping[str, object]
     advice: tuple[Advice, ...]
 

@@ -1,8 +1,8 @@
 """The version profile of each major of PostgreSQL: everything that differs between them, as data.
 
-The chart's templates are filled from it, and the same profile reaches the failover container
-(failover.json, `postgresMajor`) and the supervisor (its environment), so that the three can't
-disagree.
+The chart's templates are filled from it. The part of it that a pod's programs are told is
+`hapg_protocol.version_profile`, which reaches the failover container (failover.json,
+`postgresMajor`) and the supervisor (its environment), so that the three can't disagree.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+
+from hapg_protocol.version_profile import VersionProfile
 
 SEGMENTS_KEPT = 32
 SEGMENT_MEGABYTES = 16
@@ -29,78 +31,22 @@ _NAMES_OF_XLOG = {
 }
 
 
-@dataclass(frozen=True)
-class VersionProfile:
-    """One supported major and its chart; the defaults are what the newest majors have in common.
+@dataclass(frozen=True, kw_only=True)
+class ChartProfile(VersionProfile):
+    """The version profile of a supported major, and what else its chart has to know.
 
-    major: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; end_of_life: the day
-    after which PostgreSQL's developers release no more repairs.
-    wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has an
-    option --quiet (13 and later); wal_keep: the parameter that keeps past WAL for replicas,
-    wal_keep_value: its value in postgresql.conf; bounds_slots: the WAL that replication slots hold
-    back can be bounded (13 and later), otherwise none are used; sql_names: what in SQL had another
-    name.
-    standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery are
-    parameters of postgresql.conf (12 and later); reloads_conninfo: a running standby takes another
-    primary_conninfo (13 and later); status_line: postmaster.pid says how far the server's start has
-    come (10 and later); quorum: synchronous_standby_names takes ANY (10 and later).
-    replication_role: the members log in on each other under a role that is no superuser, which
-    pg_rewind can do from 11 on.
-    authentication: method of pg_hba.conf and initdb for passwords, password_encryption: the setting
-    for it; least: the smallest values with which a server starts that has the chart's other
-    settings, by parameter.
+    chart_version: of the chart, MAJOR.minor.patch; end_of_life: the day after which PostgreSQL's
+    developers release no more repairs.
+    wal_keep_value: of the parameter wal_keep in postgresql.conf; password_encryption: the setting
+    for the method of authentication; least: the smallest values with which a server starts that has
+    the chart's other settings, by parameter.
     """
 
-    major: str
     chart_version: str
     end_of_life: date
-    wal_directory: str = "pg_wal"
-    wal_dump: str = "pg_waldump"
-    wal_dump_quiet: bool = True
-    wal_keep: str = "wal_keep_size"
     wal_keep_value: str = f"'{SEGMENTS_KEPT * SEGMENT_MEGABYTES}MB'"
-    bounds_slots: bool = True
-    sql_names: Mapping[str, str] = field(default_factory=dict)
-    standby_file: str = "standby.signal"
-    recovery_parameters: bool = True
-    reloads_conninfo: bool = True
-    status_line: bool = True
-    quorum: bool = True
-    replication_role: bool = True
-    authentication: str = "scram-sha-256"
     password_encryption: str = "'scram-sha-256'"  # noqa: S105
     least: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def bin_directory(self) -> str:
-        """Where the stock image has the programs of the server."""
-        return f"/usr/lib/postgresql/{self.major}/bin"
-
-    @property
-    def json_fields(self) -> dict[str, object]:
-        """What the programs of a pod are told of the profile: `postgresMajor` of failover.json."""
-        return {
-            "major": self.major,
-            "binDirectory": self.bin_directory,
-            "walDirectory": self.wal_directory,
-            "walDump": self.wal_dump,
-            "walDumpQuiet": self.wal_dump_quiet,
-            "walKeep": self.wal_keep,
-            "standbyFile": self.standby_file,
-            "recoveryParameters": self.recovery_parameters,
-            "reloadsConninfo": self.reloads_conninfo,
-            "boundsSlots": self.bounds_slots,
-            "statusLine": self.status_line,
-            "quorum": self.quorum,
-            "replicationRole": self.replication_role,
-            "authentication": self.authentication,
-            "sqlNames": dict(self.sql_names),
-        }
-
-    @property
-    def environment_words(self) -> str:
-        """The same for the supervisor, which speaks no SQL: `major=15 …`, the value of HAPG_FACTS."""
-        return " ".join(f"{name}={_as_word(value)}" for name, value in self.json_fields.items() if name != "sqlNames")
 
     @property
     def replication_settings(self) -> dict[str, str]:
@@ -114,16 +60,12 @@ class VersionProfile:
         return settings | ({"recovery_target_timeline": "'latest'"} if self.recovery_parameters else {})
 
 
-def _as_word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _by_major(*profiles: VersionProfile) -> dict[str, VersionProfile]:
+def _by_major(*profiles: ChartProfile) -> dict[str, ChartProfile]:
     return {profile.major: profile for profile in profiles}
 
 
 PROFILES = _by_major(
-    VersionProfile(
+    ChartProfile(
         major="9.6",
         chart_version="9.6.0",
         end_of_life=date(2021, 11, 11),
@@ -144,7 +86,7 @@ PROFILES = _by_major(
         password_encryption="on",  # noqa: S106
         least={"max_connections": 100},
     ),
-    VersionProfile(
+    ChartProfile(
         major="12",
         chart_version="12.0.0",
         end_of_life=date(2024, 11, 21),
@@ -154,17 +96,17 @@ PROFILES = _by_major(
         bounds_slots=False,
         reloads_conninfo=False,
     ),
-    VersionProfile(major="13", chart_version="13.0.0", end_of_life=date(2025, 11, 13)),
-    VersionProfile(major="14", chart_version="14.0.0", end_of_life=date(2026, 11, 12)),
-    VersionProfile(major="15", chart_version="15.0.0", end_of_life=date(2027, 11, 11)),
-    VersionProfile(major="16", chart_version="16.0.0", end_of_life=date(2028, 11, 9)),
-    VersionProfile(major="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
-    VersionProfile(major="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
+    ChartProfile(major="13", chart_version="13.0.0", end_of_life=date(2025, 11, 13)),
+    ChartProfile(major="14", chart_version="14.0.0", end_of_life=date(2026, 11, 12)),
+    ChartProfile(major="15", chart_version="15.0.0", end_of_life=date(2027, 11, 11)),
+    ChartProfile(major="16", chart_version="16.0.0", end_of_life=date(2028, 11, 9)),
+    ChartProfile(major="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
+    ChartProfile(major="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
 )
 """The profiles of the supported majors by major, the oldest first."""
 
 
-def find(version: str) -> tuple[VersionProfile, str | None]:
+def find(version: str) -> tuple[ChartProfile, str | None]:
     """Return the profile of a version, "16" or "16.4", and the image's tag if it names a release.
 
     Raises KeyError for anything else.

@@ -18,6 +18,7 @@ from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import Timing
 from hapg_protocol.model import VolumeState
+from hapg_protocol.version_profile import VersionProfile
 
 FILLED_UP = 3 * 1024 * 1024
 
@@ -58,7 +59,7 @@ def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpRes
             return result
 
     monkeypatch.setattr(agent, "Operation", Filling)
-    settings: Any = SimpleNamespace(slots=False, port=5432, grace=30.0, reloads_conninfo=True, timing=Timing())
+    settings: Any = SimpleNamespace(profile=VersionProfile(major="15", bounds_slots=False), port=5432, grace=30.0, timing=Timing())
     identity: Any = SimpleNamespace(pod="pg-0", uid="u0")
     disk: Any = volume
     nothing: Any = Mock()

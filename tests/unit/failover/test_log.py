@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -109,3 +111,63 @@ def test_the_same_warning_is_said_once_and_counted(pipe: tuple[int, int]) -> Non
         ("put", "connection refused", None),
         ("read", "no answer", 3),
     ]
+
+
+@pytest.fixture
+def untouched_logging() -> Iterator[None]:
+    """What a program does to the loggers of a process is undone."""
+    root, shown = logging.getLogger(), warnings.showwarning
+    level, handlers = root.level, list(root.handlers)
+    yield
+    logging.captureWarnings(False)
+    warnings.showwarning = shown
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+@pytest.mark.usefixtures("untouched_logging")
+class TestLibraries:
+    def test_their_warnings_are_lines_like_the_agents(self, pipe: tuple[int, int]) -> None:
+        log = Log("db-0", ("secret",), descriptor=pipe[1])
+        log.take_over()
+        pool = logging.getLogger("urllib3.connectionpool")
+        pool.debug("a body")
+        for _ in range(3):
+            pool.warning("Retrying after %s of %s", OSError("no route"), "secret")
+        try:
+            raise ValueError("odd")
+        except ValueError:
+            logging.getLogger("kubernetes.client.rest").exception("it failed")
+        log.flush(1.0)
+        first, second = lines(pipe[0])
+        del first["ts"]
+        reason = "Retrying after no route of ***"
+        assert first == {"level": "warning", "pod": "db-0", "event": "library", "logger": "urllib3.connectionpool", "reason": reason}
+        assert (second["level"], second["reason"], second["logger"]) == ("error", "it failed", "kubernetes.client.rest")
+        assert "ValueError: odd" in second["traceback"]
+
+    def test_so_are_those_of_the_module_warnings(self, pipe: tuple[int, int]) -> None:
+        log = Log("db-0", descriptor=pipe[1])
+        log.take_over()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            logging.captureWarnings(False)
+            logging.captureWarnings(True)
+            warnings.warn("going", FutureWarning, stacklevel=1)
+        log.flush(1.0)
+        (line,) = lines(pipe[0])
+        assert line["logger"] == "py.warnings"
+        assert "FutureWarning: going" in line["reason"]
+
+    def test_a_message_that_does_not_fit_its_arguments_costs_the_line_alone(
+        self, pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        log = Log("db-0", descriptor=pipe[1])
+        logging.getLogger().handlers.clear()  # pytest's own, which raise what is wrong with a record
+        log.take_over()
+        logging.getLogger("odd").warning("%d", "x")
+        log("info", "next")
+        log.flush(1.0)
+        (line,) = lines(pipe[0])
+        assert (line["event"], line["dropped"]) == ("next", 1)
+        assert capfd.readouterr() == ("", "")

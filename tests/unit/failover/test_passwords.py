@@ -17,10 +17,11 @@ from hapg_failover.credentials.roles import SUPERUSER, Role
 from hapg_failover.credentials.secret_entries import REPLICATION_KEY, SUPERUSER_KEY, Passwords
 from hapg_failover.passwords import PasswordKeeper, first_passwords
 from hapg_protocol.model import Holder, LeaseState
+from hapg_protocol.version_profile import VersionProfile
 from tests.fakes.kube import FakeCluster, FakeKube
 
 NAMES = ("db-auth", "db-replication")
-SETTINGS: Any = SimpleNamespace(secret=NAMES[0], replication_secret=NAMES[1], replication_role=True, authentication="scram-sha-256")
+SETTINGS: Any = SimpleNamespace(secret=NAMES[0], replication_secret=NAMES[1], profile=VersionProfile(major="15"))
 
 
 class Pod:

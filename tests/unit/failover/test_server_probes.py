@@ -15,6 +15,7 @@ from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.events import ConfigurationTried, Event, Greeted
 from hapg_failover.server_probes import ServerProbes
 from hapg_protocol.lsn import Position
+from hapg_protocol.version_profile import VersionProfile
 
 
 class Looked:
@@ -25,7 +26,7 @@ class Looked:
         self.phase = Phase.PRIMARY
         self.news: list[bool] = []
         self.events: list[Event] = []
-        settings: Any = SimpleNamespace(slots=False, standby_mode="hot")
+        settings: Any = SimpleNamespace(profile=VersionProfile(major="15", bounds_slots=False), standby_mode="hot")
         self.looks = ServerProbes(
             Threads(), lambda: settings, lambda: self.phase, self.sql, self.volume, self.files, self._report, self.logged
         )

@@ -12,7 +12,9 @@ import pytest
 from hapg_failover import container
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.container import SettingsFile
-from hapg_failover.settings import SettingsError, parse, read
+from hapg_failover.settings import parse, read
+from hapg_protocol.settings import SettingsError
+from hapg_protocol.version_profile import VersionProfile
 
 GOOD: dict[str, Any] = {
     "name": "pg",
@@ -68,6 +70,7 @@ UNKNOWN = [
     ("labels.later", "failover.json.labels.later: unknown key"),
     ("failover.ttlSecond", "failover.json.failover.ttlSecond: unknown key; did you mean ttlSeconds?"),
     ("replication.later", "failover.json.replication.later: unknown key"),
+    ("postgresMajor.later", "failover.json.postgresMajor.later: unknown key"),
 ]
 
 
@@ -87,6 +90,14 @@ def test_a_strict_reader_refuses_it(path: str, sentence: str) -> None:
     ("path", "value", "sentence"),
     [
         ("replicas", 0, "failover.json.replicas: 0 is not allowed; a number from 1"),
+        ("replicas", True, "failover.json.replicas: True is not allowed; a number from 1"),
+        ("labels", [], "failover.json.labels: [] is not allowed; an object"),
+        ("replication.mode", "none", "failover.json.replication.mode: 'none' is not allowed; asynchronous or synchronous"),
+        (
+            "postgresMajor.authentication",
+            "trust",
+            "failover.json.postgresMajor.authentication: 'trust' is not allowed; scram-sha-256 or md5",
+        ),
         ("standbyMode", "cold", "failover.json.standbyMode: 'cold' is not allowed; warm or hot"),
         ("failover.ttlSeconds", "6", "failover.json.failover.ttlSeconds: '6' is not allowed; a number of seconds"),
     ],
@@ -96,6 +107,27 @@ def test_a_value_that_cant_be_used_is_refused_by_both(path: str, value: object, 
         with pytest.raises(SettingsError) as refused:
             reader(changed(path, value))
         assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(("major", "authentication"), [("9.6", "md5"), ("15", "scram-sha-256")])
+def test_a_profile_of_an_earlier_chart_is_as_it_was_then(major: str, authentication: str) -> None:
+    document = json.loads(changed("postgresMajor.major", major))
+    del document["postgresMajor"]["replicationRole"], document["postgresMajor"]["authentication"]
+    assert parse(json.dumps(document)).profile == VersionProfile(major=major, replication_role=False, authentication=authentication)
+
+
+@pytest.mark.parametrize(
+    "key", ["name", "labels", "failover", "terminationGracePeriodSeconds", "failover.ttlSeconds", "postgresMajor.major"]
+)
+def test_a_key_that_is_missing_is_named(key: str) -> None:
+    document = json.loads(json.dumps(GOOD))
+    *parents, last = key.split(".")
+    inner = document
+    for parent in parents:
+        inner = inner[parent]
+    del inner[last]
+    with pytest.raises(SettingsError, match=rf"failover\.json\.{key}: missing; "):
+        read(json.dumps(document))
 
 
 Line = tuple[str, str, str]

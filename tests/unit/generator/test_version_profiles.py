@@ -8,12 +8,12 @@ import pytest
 
 from hapg.chart import render
 from hapg.spec import version_profiles
-from hapg.spec.version_profiles import PROFILES, VersionProfile
+from hapg.spec.version_profiles import PROFILES, ChartProfile
 
 ALL = list(PROFILES.values())
 
 
-def number(profile: VersionProfile) -> float:
+def number(profile: ChartProfile) -> float:
     return float(profile.major)
 
 
@@ -22,7 +22,7 @@ def test_the_supported_majors_from_the_oldest_on() -> None:
 
 
 @pytest.mark.parametrize("profile", ALL, ids=lambda profile: profile.major)
-def test_what_changed_with_which_major(profile: VersionProfile) -> None:
+def test_what_changed_with_which_major(profile: ChartProfile) -> None:
     since_10, since_12, since_13 = (number(profile) >= first for first in (10, 12, 13))
     assert profile.wal_directory == ("pg_wal" if since_10 else "pg_xlog")
     assert profile.wal_dump == ("pg_waldump" if since_10 else "pg_xlogdump")
@@ -55,7 +55,7 @@ def test_the_ends_of_life() -> None:
 
 
 @pytest.mark.parametrize("profile", ALL, ids=lambda profile: profile.major)
-def test_the_supervisor_is_told_the_same_as_the_failover_container(profile: VersionProfile) -> None:
+def test_the_supervisor_is_told_the_same_as_the_failover_container(profile: ChartProfile) -> None:
     told = dict(word.split("=", 1) for word in profile.environment_words.split(" "))
     assert told == {name: json.dumps(value).strip('"') for name, value in profile.json_fields.items() if name != "sqlNames"}
     chart = render.chart("ha-postgres", profile, {})
