@@ -65,7 +65,7 @@ def test_another_content_is_refused_and_nothing_is_replaced(archive: Archive) ->
     archive.keep("pod-0", SEGMENT, "WAL")
     refused = archive.keep("pod-1", SEGMENT, "of another database")
     assert refused.returncode == 1
-    assert refused.stderr.endswith(f"{SEGMENT} is there with another content\n")
+    assert refused.stderr.endswith(f"{SEGMENT} already exists with different content\n")
     assert archive.files() == {SEGMENT: "WAL"}
 
 

@@ -101,7 +101,7 @@ def test_names(release: str, options: tuple[str, ...], name: str) -> None:
 @pytest.mark.parametrize("version", helm.VERSIONS)
 def test_a_name_that_is_too_long_is_refused_and_not_cut(version: str) -> None:
     name = "a" * 53
-    assert f'the name "{name}" has 53 characters; at most 52 are possible' in helm.refusal(
+    assert f'the name "{name}" has 53 characters; at most 52 are allowed' in helm.refusal(
         "--set", f"fullnameOverride={name}", version=version
     )
     assert ("StatefulSet", "a" * 52) in helm.objects("--set", f"fullnameOverride={'a' * 52}", version=version)

@@ -59,7 +59,7 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
         ),
         (
             {"failover.renewSeconds": 2.5},
-            "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call is survived: "
+            "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call does no harm: "
             "2.5 + 2 * 1.2 = 4.9 exceeds 4.7",
         ),
         (
@@ -68,27 +68,27 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
         ),
         (
             {"replication.mode": "synchronous", "replication.minSyncReplicas": 3},
-            "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: 3 is not less than 3",
+            "replication: minSyncReplicas must be less than replicas, because the primary is not a standby: 3 is not less than 3",
         ),
-        ({"postgresql.parameters.work mem": "1MB"}, 'postgresql.parameters: "work mem" is not the name of a parameter in lower case'),
+        ({"postgresql.parameters.work mem": "1MB"}, 'postgresql.parameters: "work mem" is not a parameter name in lower case'),
         (
             {"postgresql.parameters.worke_mem": "1MB"},
-            "postgresql.parameters.worke_mem: PostgreSQL 15 has no such parameter; allowed are those in the chart's "
+            "postgresql.parameters.worke_mem: PostgreSQL 15 unknown parameter; allowed are those in the chart's "
             "files/parameters.yaml, and an extension's, with a dot in its name\n",
         ),
-        ({"postgresql.parameters.wal_keep_segments": 8}, "postgresql.parameters.wal_keep_segments: PostgreSQL 15 has no such parameter; "),
+        ({"postgresql.parameters.wal_keep_segments": 8}, "postgresql.parameters.wal_keep_segments: PostgreSQL 15 unknown parameter; "),
         (
             {"postgresql.parameters.server_version": "16"},
-            "postgresql.parameters.server_version: can't be set in a file; PostgreSQL only shows it",
+            "postgresql.parameters.server_version: can't be set in a file; it is read-only",
         ),
         (
             {r"initdb.scripts.a\.sh": "x"},
-            'initdb.scripts: "a.sh" is not the name of a script; letters, digits and -_. with .sql at the end',
+            'initdb.scripts: "a.sh" is not a valid script name; letters, digits and -_. with .sql at the end',
         ),
         ({r"initdb.scripts.a/b\.sql": "x"}, 'initdb.scripts: "a/b.sql" is not the name of a script'),
         (
             {"walVolume.enabled": True, "storage": None},
-            "walVolume: enabled needs storage, for WAL outlives its pod only beside data that does",
+            "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod",
         ),
         (
             {"walVolume.enabled": True, "extraVolumes": [{"name": "wal", "emptyDir": {}}]},
@@ -96,9 +96,9 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
         ),
         (
             {"walVolume.enabled": True, "extraVolumeMounts": [{"name": "x", "mountPath": "/var/lib/postgresql/wal/x"}]},
-            "extraVolumeMounts: /var/lib/postgresql/wal/x would cover, or lie in, the chart's own /var/lib/postgresql/wal",
+            "extraVolumeMounts: /var/lib/postgresql/wal/x overlaps the chart's own /var/lib/postgresql/wal",
         ),
-        ({r"podLabels.kubedb\.com/role": "primary"}, "podLabels: kubedb.com/role can't be set; the failover container does"),
+        ({r"podLabels.kubedb\.com/role": "primary"}, "podLabels: kubedb.com/role can't be set; the failover container sets it"),
     ],
 )
 def test_the_templates_refuse(given: dict[str, object], sentence: str, version: str) -> None:
@@ -157,16 +157,16 @@ CONFLICTS = [
         for no in (False, 0, "off", "OFF", "no", "0", "false", "local", "remote_write")
     ),
     ({"initdb.args": ["--waldir=/x"]}, "initdb/args/0", "because the directory and its owner are those of the chart"),
-    ({"initdb.args": ["--wald=/x"]}, "initdb/args/0", "an option that the chart takes, long ones in full"),
+    ({"initdb.args": ["--wald=/x"]}, "initdb/args/0", "an option that the chart allows, with long names in full"),
     ({"initdb.args": ["-k", "-X", "/x"]}, "initdb/args/1", "because the directory and its owner are those of the chart"),
     ({"initdb.args": ["--auth=trust"]}, "initdb/args/0", "set postgresql.pgHba instead"),
     ({"initdb.args": ["--lc-messages=de_DE.UTF-8"]}, "initdb/args/0", "set postgresql.parameters.lc_messages instead"),
     ({"initdb.args": ["-cfsync=off"]}, "initdb/args/0", "set postgresql.parameters instead"),
-    ({"initdb.args": ["--sync-only"]}, "initdb/args/0", "would end without having made a database"),
+    ({"initdb.args": ["--sync-only"]}, "initdb/args/0", "would exit without creating a database a database"),
     (
         {"storage.accessModes": ["ReadWriteMany"]},
         "storage/accessModes/0",
-        "ReadWriteOncePod or ReadWriteOnce: with any other, servers on several",
+        "ReadWriteOncePod or ReadWriteOnce: with any other mode, servers on several",
     ),
     (
         {"walVolume.accessModes": ["ReadWriteOnce", "ReadOnlyMany"]},
@@ -193,9 +193,9 @@ def test_what_breaks_failover_is_refused_with_the_reason(given: dict[str, object
 @pytest.mark.parametrize("name", ["WAL_LEVEL", "Synchronous_Commit"])
 def test_a_name_in_capitals_is_refused(name: str, version: str) -> None:
     given = helm.values({f"postgresql.parameters.{name}": "off"})
-    assert "names of parameters are written in lower case here" in helm.refusal(*given, version=version)
+    assert "parameter names must be in lower case here" in helm.refusal(*given, version=version)
     said = helm.refusal(*given, "--skip-schema-validation", version=version)
-    assert f'postgresql.parameters: "{name}" is not the name of a parameter in lower case' in said
+    assert f'postgresql.parameters: "{name}" is not a parameter name in lower case' in said
 
 
 @BOTH

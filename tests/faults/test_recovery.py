@@ -27,7 +27,7 @@ TOLD = "nobody can write: "
 HOT = (*MUCH_WAL, "--set", "standbyMode=hot")
 PAUSE = "SELECT pg_wal_replay_pause()"
 RESUME = "SELECT pg_wal_replay_resume()"
-SAYS_PAUSED = "doesn't stream from the primary: its replay is paused"
+SAYS_PAUSED = "does not stream from the primary: its replay is paused"
 RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 

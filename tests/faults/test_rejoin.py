@@ -292,7 +292,7 @@ def test_a_replica_that_can_not_follow_says_why(
             why = lambda: [text for text in _said(release, replica, "NotFollowing") if words in text]  # noqa: E731
             release.wait("an Event says why", why, NOTICED_SECONDS)
             release.wait("it isn't ready", lambda: not release.pod(replica.name).ready, NOTICED_SECONDS)
-            assert f"{replica.name} doesn't stream from the primary: " in release.try_hapg("status").out
+            assert f"{replica.name} does not stream from the primary: " in release.try_hapg("status").out
     assert (trial.result.lost, trial.result.claims) == (0, 0)
 
 

@@ -1,8 +1,7 @@
-"""The version profile of each major of PostgreSQL: everything that differs between them, as data.
+"""The version profile of each PostgreSQL major: all differences between majors, as data.
 
-The chart's templates are filled from it, and the same profile reaches the failover container
-(failover.json, `postgresMajor`) and the supervisor (its environment), so that the three can't
-disagree.
+The chart's templates, the failover container (failover.json, `postgresMajor`) and the supervisor
+(its environment) all use the same profile, so they can't disagree.
 """
 
 from __future__ import annotations
@@ -31,24 +30,24 @@ _NAMES_OF_XLOG = {
 
 @dataclass(frozen=True)
 class VersionProfile:
-    """One supported major and its chart; the defaults are what the newest majors have in common.
+    """One supported major and its chart. The defaults are common to the newest majors.
 
-    major: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; end_of_life: the day
-    after which PostgreSQL's developers release no more repairs.
-    wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has an
+    major: as in a spec, "15"; chart_version: of the chart, MAJOR.minor.patch; end_of_life: the date
+    of the last PostgreSQL release of this major.
+    wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has the
     option --quiet (13 and later); wal_keep: the parameter that keeps past WAL for replicas,
-    wal_keep_value: its value in postgresql.conf; bounds_slots: the WAL that replication slots hold
-    back can be bounded (13 and later), otherwise none are used; sql_names: what in SQL had another
-    name.
-    standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery are
-    parameters of postgresql.conf (12 and later); reloads_conninfo: a running standby takes another
-    primary_conninfo (13 and later); status_line: postmaster.pid says how far the server's start has
-    come (10 and later); quorum: synchronous_standby_names takes ANY (10 and later).
-    replication_role: the members log in on each other under a role that is no superuser, which
-    pg_rewind can do from 11 on.
-    authentication: method of pg_hba.conf and initdb for passwords, password_encryption: the setting
-    for it; least: the smallest values with which a server starts that has the chart's other
-    settings, by parameter.
+    wal_keep_value: its value in postgresql.conf; bounds_slots: the WAL kept by replication slots can
+    be limited (13 and later), otherwise slots are not used; sql_names: SQL names that were different
+    in this major.
+    standby_file: the file in PGDATA that marks a standby; recovery_parameters: recovery settings are
+    parameters of postgresql.conf (12 and later); reloads_conninfo: a running standby accepts a new
+    primary_conninfo (13 and later); status_line: postmaster.pid shows the progress of the server's
+    start (10 and later); quorum: synchronous_standby_names accepts ANY (10 and later).
+    replication_role: the servers connect to each other with a role that is not a superuser, which
+    pg_rewind allows from 11 on.
+    authentication: the password method in pg_hba.conf and initdb, password_encryption: the setting
+    for it; least: by parameter, the smallest value with which a server starts beside the chart's
+    other settings.
     """
 
     major: str
@@ -73,12 +72,12 @@ class VersionProfile:
 
     @property
     def bin_directory(self) -> str:
-        """Where the stock image has the programs of the server."""
+        """The directory of the server's programs in the stock image."""
         return f"/usr/lib/postgresql/{self.major}/bin"
 
     @property
     def json_fields(self) -> dict[str, object]:
-        """What the programs of a pod are told of the profile: `postgresMajor` of failover.json."""
+        """The profile as the programs of a pod read it: `postgresMajor` in failover.json."""
         return {
             "major": self.major,
             "binDirectory": self.bin_directory,
@@ -99,12 +98,12 @@ class VersionProfile:
 
     @property
     def environment_words(self) -> str:
-        """The same for the supervisor, which speaks no SQL: `major=15 …`, the value of HAPG_FACTS."""
+        """The profile for the supervisor, without SQL names: `major=15 …`, the value of HAPG_FACTS."""
         return " ".join(f"{name}={_as_word(value)}" for name, value in self.json_fields.items() if name != "sqlNames")
 
     @property
     def replication_settings(self) -> dict[str, str]:
-        """Settings of replication for postgresql.conf, as they are written there."""
+        """The replication settings of postgresql.conf, with their values as written there."""
         settings = {
             "wal_level": "replica",
             "max_wal_senders": "99",
@@ -161,11 +160,11 @@ PROFILES = _by_major(
     VersionProfile(major="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
     VersionProfile(major="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
 )
-"""The profiles of the supported majors by major, the oldest first."""
+"""The supported majors' profiles, by major, oldest first."""
 
 
 def find(version: str) -> tuple[VersionProfile, str | None]:
-    """Return the profile of a version, "16" or "16.4", and the image's tag if it names a release.
+    """Return the profile of a version, such as "16" or "16.4", and the image's tag if it names a release.
 
     Raises KeyError for anything else.
     """

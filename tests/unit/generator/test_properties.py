@@ -15,7 +15,7 @@ from hapg.spec.schema import strict
 from hapg.spec.version_profiles import PROFILES
 from tests.unit.generator import specs
 
-PATH = re.compile(r'("(\\.|[^"])*"|[-\w.]+)(\[\d+\]|\.("(\\.|[^"])*"|[-\w./]+))*: .+', re.ASCII)
+PATH = re.compile(r'("(\\.|[^"])*"|[-\w./]+)(\[\d+\]|\.("(\\.|[^"])*"|[-\w./]+))*: .+', re.ASCII)
 TEMPLATES = {path for path in render.chart("db", next(iter(PROFILES.values())), {}) if path.startswith("templates/")}
 
 

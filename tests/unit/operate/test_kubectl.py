@@ -78,5 +78,5 @@ def test_something_else_than_an_object(kubectl: Path, text: str) -> None:
 
 def test_no_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(KubectlError, match="kubectl isn't on PATH"):
+    with pytest.raises(KubectlError, match="kubectl not found on PATH"):
         Kubectl().find("lease", "pg")
