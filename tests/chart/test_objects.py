@@ -108,11 +108,11 @@ def test_a_name_that_is_too_long_is_refused_and_not_cut(version: str) -> None:
 
 
 def test_a_name_that_no_service_can_have_is_refused() -> None:
-    assert 'the name "1db-ha-postgres" is not possible' in helm.refusal(release="1db")
+    assert 'the name "1db-ha-postgres" is not allowed' in helm.refusal(release="1db")
 
 
 def test_a_name_that_yaml_takes_for_something_else_is_refused() -> None:
-    assert 'the name "null" is not possible' in helm.refusal("--set-string", "fullnameOverride=null")
+    assert 'the name "null" is not allowed' in helm.refusal("--set-string", "fullnameOverride=null")
 
 
 def test_a_namespace_of_digits() -> None:

@@ -102,7 +102,7 @@ def test_a_certificate_of_cert_manager() -> None:
         ),
         (
             {"tls": {"mode": "allow", "secretName": "a"}, "postgresql.parameters.ssl": False},
-            "postgresql.parameters.ssl: can't be set, because tls.mode allow, which sets it",
+            "postgresql.parameters.ssl: can't be set, because tls.mode allow sets it",
         ),
         ({"postgresql.pgHba": ["local all all trust"]}, "- at '/postgresql/pgHba/0': 'local all all trust' does not match pattern"),
         ({"extraEnv": [{"name": "POD_NAME", "value": "x"}]}, "extraEnv: POD_NAME can't be set, because it is the chart's own"),

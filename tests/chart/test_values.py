@@ -73,10 +73,10 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
         ({"postgresql.parameters.work mem": "1MB"}, 'postgresql.parameters: "work mem" is not a parameter name in lower case'),
         (
             {"postgresql.parameters.worke_mem": "1MB"},
-            "postgresql.parameters.worke_mem: PostgreSQL 15 unknown parameter; allowed are those in the chart's "
-            "files/parameters.yaml, and an extension's, with a dot in its name\n",
+            "postgresql.parameters.worke_mem: unknown parameter of PostgreSQL 15; allowed are those in the chart's "
+            "files/parameters.yaml, and extensions' parameters, with a dot in the name\n",
         ),
-        ({"postgresql.parameters.wal_keep_segments": 8}, "postgresql.parameters.wal_keep_segments: PostgreSQL 15 unknown parameter; "),
+        ({"postgresql.parameters.wal_keep_segments": 8}, "postgresql.parameters.wal_keep_segments: unknown parameter of PostgreSQL 15; "),
         (
             {"postgresql.parameters.server_version": "16"},
             "postgresql.parameters.server_version: can't be set in a file; it is read-only",
@@ -85,7 +85,7 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
             {r"initdb.scripts.a\.sh": "x"},
             'initdb.scripts: "a.sh" is not a valid script name; letters, digits and -_. with .sql at the end',
         ),
-        ({r"initdb.scripts.a/b\.sql": "x"}, 'initdb.scripts: "a/b.sql" is not the name of a script'),
+        ({r"initdb.scripts.a/b\.sql": "x"}, 'initdb.scripts: "a/b.sql" is not a valid script name'),
         (
             {"walVolume.enabled": True, "storage": None},
             "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod",
@@ -130,21 +130,21 @@ CONFLICTS = [
     (
         {"postgresql.parameters.recovery_target_xid": "5"},
         "postgresql/parameters/recovery_target_xid",
-        "because the failover container alone",
+        "because only the failover container decides",
     ),
     (
         {"postgresql.parameters.recovery_min_apply_delay": "5min"},
         "postgresql/parameters/recovery_min_apply_delay",
-        "because a standby that",
+        "because a promotion would keep clients waiting",
     ),
     ({"postgresql.parameters.include_if_exists": "/tmp/x"}, "postgresql/parameters/include_if_exists", "because the supervisor and"),
     ({"postgresql.parameters.synchronous_standby_names": "*"}, "postgresql/parameters/synchronous_standby_names", "in step with the Lease"),
     ({"postgresql.parameters.hot_standby": True}, "postgresql/parameters/hot_standby", "because the value standbyMode sets it"),
-    ({"postgresql.parameters.max_wal_senders": 5}, "postgresql/parameters/max_wal_senders", "because the chart has 99"),
-    ({"postgresql.parameters.max_replication_slots": 0}, "postgresql/parameters/max_replication_slots", "because the chart has 99"),
+    ({"postgresql.parameters.max_wal_senders": 5}, "postgresql/parameters/max_wal_senders", "because the chart sets 99"),
+    ({"postgresql.parameters.max_replication_slots": 0}, "postgresql/parameters/max_replication_slots", "because the chart sets 99"),
     ({"postgresql.parameters.superuser_reserved_connections": 0}, "postgresql/parameters/superuser_reserved_connections", "at least 3: "),
     *(
-        ({f"postgresql.parameters.{name}": zero}, f"postgresql/parameters/{name}", "in whole numbers: with 0 ")
+        ({f"postgresql.parameters.{name}": zero}, f"postgresql/parameters/{name}", "in whole numbers: with 0, ")
         for name in ("wal_sender_timeout", "wal_receiver_timeout", "wal_receiver_status_interval")
         for zero in (0, "0", "0ms", "0s", "0.4ms", False)
     ),
@@ -156,13 +156,13 @@ CONFLICTS = [
         )
         for no in (False, 0, "off", "OFF", "no", "0", "false", "local", "remote_write")
     ),
-    ({"initdb.args": ["--waldir=/x"]}, "initdb/args/0", "because the directory and its owner are those of the chart"),
+    ({"initdb.args": ["--waldir=/x"]}, "initdb/args/0", "because the chart sets the directory and its owner"),
     ({"initdb.args": ["--wald=/x"]}, "initdb/args/0", "an option that the chart allows, with long names in full"),
-    ({"initdb.args": ["-k", "-X", "/x"]}, "initdb/args/1", "because the directory and its owner are those of the chart"),
+    ({"initdb.args": ["-k", "-X", "/x"]}, "initdb/args/1", "because the chart sets the directory and its owner"),
     ({"initdb.args": ["--auth=trust"]}, "initdb/args/0", "set postgresql.pgHba instead"),
     ({"initdb.args": ["--lc-messages=de_DE.UTF-8"]}, "initdb/args/0", "set postgresql.parameters.lc_messages instead"),
     ({"initdb.args": ["-cfsync=off"]}, "initdb/args/0", "set postgresql.parameters instead"),
-    ({"initdb.args": ["--sync-only"]}, "initdb/args/0", "would exit without creating a database a database"),
+    ({"initdb.args": ["--sync-only"]}, "initdb/args/0", "would exit without creating a database"),
     (
         {"storage.accessModes": ["ReadWriteMany"]},
         "storage/accessModes/0",
@@ -227,7 +227,7 @@ def test_other_globals_are_none_of_this_charts_business(version: str) -> None:
 def test_a_parameter_with_which_a_major_would_not_start_is_refused(version: str) -> None:
     chart = helm.ROOT / "charts" / "ha-postgres-9.6"
     few = helm.values({"postgresql.parameters.max_connections": 99})
-    sentence = "postgresql.parameters.max_connections: 99 is less than 100, with which PostgreSQL 9.6 doesn't start beside the chart's"
+    sentence = "postgresql.parameters.max_connections: 99 is less than 100; with less, PostgreSQL 9.6 does not start with the chart's"
     assert sentence in helm.refusal(*few, chart=chart, version=version)
     assert helm.objects(*helm.values({"postgresql.parameters.max_connections": 100}), chart=chart, version=version)
     assert helm.objects(*few, version=version)

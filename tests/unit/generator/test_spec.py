@@ -189,13 +189,13 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         (changed(storage={}), "spec.storage.resources: missing; a mapping"),
         (
             changed(storage={"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}),
-            'spec.storage.accessModes[0]: "ReadOnlyMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other mode, servers on '
-            "several nodes could open one volume, or none could write to it",
+            'spec.storage.accessModes[0]: "ReadOnlyMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other mode, servers '
+            "on several nodes could open one volume, or none could write to it",
         ),
         (
             changed(storage={"accessModes": ["ReadWriteOnce", "ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}),
-            'spec.storage.accessModes[1]: "ReadWriteMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other mode, servers on '
-            "several nodes could open one volume, or none could write to it",
+            'spec.storage.accessModes[1]: "ReadWriteMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other mode, servers '
+            "on several nodes could open one volume, or none could write to it",
         ),
         *(
             (changed(version=version), f"spec.version: {shown} is not a supported version; {VERSIONS}")
@@ -259,8 +259,8 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         ),
         (
             changed(configSource={"configMap": {"name": "x"}}),
-            "spec.configSource: a configuration file can't be checked for the settings that failover depends on; remove it and use the chart's "
-            "values postgresql.parameters and postgresql.pgHba",
+            "spec.configSource: a configuration file can't be checked for the settings that failover depends on; remove it and use the "
+            "chart's values postgresql.parameters and postgresql.pgHba",
         ),
         (changed(monitor={}), "spec.monitor.agent: missing; prometheus.io/builtin or prometheus.io/coreos-operator"),
         (
