@@ -57,7 +57,7 @@ def test_each_mode_has_its_own_part_and_the_readme_is_about_the_quiet_one(
     assert report.sections(some_lines) == ""
     page = report.Report(under_load).page(report.sections(under_load))
     before, _, rest = page.partition("## Under load")
-    assert before == quiet.page().partition("## What Kubernetes")[0]
+    assert before == quiet.page().partition("## How long Kubernetes")[0]
     assert "Measured on 2026-01-03" in rest
     assert "`ha-postgres` is ha-postgres 2." in rest
     assert "| node switched off | 7.0 / 9.0 | 0.70 / 0.90 (2) | 0 / 0 |" in rest
