@@ -1,4 +1,4 @@
-"""What the rendered objects have to be, one property at a time."""
+"""Properties of the rendered objects, one per test."""
 
 from __future__ import annotations
 
@@ -140,7 +140,9 @@ def test_the_pods_do_not_depend_on(options: tuple[str, str]) -> None:
 
 
 def test_a_number_is_written_alike_however_it_was_given() -> None:
-    """`--set` gives Helm an integer; the same value is floating point when it comes from a file or an earlier release."""
+    """`--set` gives Helm an integer; from a file or an earlier release the same value is floating
+    point.
+    """
     by_file = helm.pod(*helm.values({"postgresql": {"parameters": {"max_connections": 200}}}))
     assert helm.pod("--set", "postgresql.parameters.max_connections=200") == by_file
 

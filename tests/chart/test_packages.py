@@ -1,4 +1,4 @@
-"""Packages and the index of a repository, with the real helm."""
+"""Packages and the repository index, with the real helm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worked examples of hooks, between the real helm 3 or 4 and Kubernetes."""
+"""The example hooks, run between the real helm 3 or 4 and Kubernetes."""
 
 from __future__ import annotations
 

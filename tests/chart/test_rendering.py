@@ -1,4 +1,6 @@
-"""Rendering is a pure function, the same in helm 3 and 4, and gives what Kubernetes accepts."""
+"""Rendering is a pure function, is the same in helm 3 and 4, and gives objects that Kubernetes
+accepts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS as the charts render it."""
+"""TLS in the rendered charts."""
 
 from __future__ import annotations
 

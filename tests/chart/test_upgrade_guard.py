@@ -1,4 +1,6 @@
-"""No release of a line breaks an existing one: every shipped chart against the last released package of its line."""
+"""No version of a chart breaks an existing release: every shipped chart against the last released
+package of its line.
+"""
 
 from __future__ import annotations
 

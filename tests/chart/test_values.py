@@ -1,4 +1,4 @@
-"""Values that helm refuses, and what it says."""
+"""Values that helm refuses, and its messages."""
 
 from __future__ import annotations
 
@@ -180,7 +180,9 @@ CONFLICTS = [
 @BOTH
 @pytest.mark.parametrize(("given", "path", "why"), CONFLICTS)
 def test_what_breaks_failover_is_refused_with_the_reason(given: dict[str, object], path: str, why: str, version: str) -> None:
-    """By the schema, and by the templates where the schema is skipped; helm 3 and 4 say the same."""
+    """The schema refuses it, and the templates do if the schema is skipped; helm 3 and 4 say the
+    same.
+    """
     [line] = [line for line in helm.refusal(*helm.values(given), version=version).splitlines() if line.startswith("- at ")]
     assert line.startswith(f"- at '/{path}': value must be '")
     assert why in line

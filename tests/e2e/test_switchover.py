@@ -1,4 +1,6 @@
-"""The operator's commands on a real release: status, switchover, forced failover, with the rights that the documents say they need."""
+"""The commands status, switchover and failover on a real release, with the rights from the
+documentation.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +124,7 @@ def test_a_request_of_an_earlier_term_is_refused_by_the_primary(release: Release
 
 @pytest.fixture
 def operator(release: Release, tmp_path: Path) -> Path:
-    """A kubeconfig with the rights of the Role in docs/operations.md, and no others."""
+    """A kubeconfig with exactly the rights of the Role in docs/operations.md."""
     page = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
     [text] = re.findall(r"```yaml\n((?:(?!```).)*?kind: Role\n.*?)```", page, re.DOTALL)
     role = yaml.safe_load(text.replace("NAME", release.name).replace("NS", release.namespace.name))

@@ -1,4 +1,4 @@
-"""The command line: what is written, what is refused, and that nothing is half-written."""
+"""The command line: what is written, what is refused, and that no output is partial."""
 
 from __future__ import annotations
 

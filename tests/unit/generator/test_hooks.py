@@ -1,4 +1,4 @@
-"""Hooks: found, ordered, run, and named with file and line when they are wrong."""
+"""Hooks: found, ordered, run, and reported with file and line if they are invalid."""
 
 from __future__ import annotations
 

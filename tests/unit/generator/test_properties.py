@@ -1,4 +1,6 @@
-"""What holds for any spec: a valid one becomes a chart, a wrong one is refused with the path of what is wrong."""
+"""Properties of all specs: a valid one becomes a chart, an invalid one is refused with the path of
+the problem.
+"""
 
 from __future__ import annotations
 

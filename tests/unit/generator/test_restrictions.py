@@ -1,4 +1,6 @@
-"""What the schema of the values refuses of PostgreSQL's settings: each spelling that PostgreSQL would take."""
+"""The PostgreSQL settings that the values' schema refuses, in every spelling that PostgreSQL
+accepts.
+"""
 
 from __future__ import annotations
 

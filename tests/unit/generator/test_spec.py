@@ -1,4 +1,4 @@
-"""A spec as it is read, and every sentence with which one is refused."""
+"""Parsing of a spec, and every message that refuses one."""
 
 from __future__ import annotations
 

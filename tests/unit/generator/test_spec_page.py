@@ -1,4 +1,4 @@
-"""docs/spec.md says what hapg does with a spec."""
+"""docs/spec.md is complete: it says what hapg does with every key of a spec."""
 
 from __future__ import annotations
 

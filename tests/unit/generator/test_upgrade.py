@@ -1,4 +1,4 @@
-"""The upgrade guard: what differs, and what each difference does."""
+"""The upgrade guard: the differences, and the effect of each."""
 
 from __future__ import annotations
 

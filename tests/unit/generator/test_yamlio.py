@@ -1,4 +1,4 @@
-"""The reader of YAML: what it takes things for, what it refuses, and that nothing makes it slow or large."""
+"""The YAML reader: the types it gives, what it refuses, and its limits on time and memory."""
 
 from __future__ import annotations
 

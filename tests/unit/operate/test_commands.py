@@ -1,4 +1,4 @@
-"""The commands: what is printed where, what is done, and the exit code."""
+"""The commands: their output, their actions and their exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WAITING = [pod(0, "primary", ready=False), pod(1, publication=said(1, 200)), pod
 
 
 class Clock:
-    """The commands' clocks: time passes only where they wait."""
+    """The commands' clock: time passes only while they wait."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

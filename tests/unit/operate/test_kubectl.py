@@ -1,4 +1,6 @@
-"""How kubectl is called, and what its failures become. The program is a script that says what it was given."""
+"""How kubectl is called, and how its failures are reported. A script stands for kubectl and records
+its arguments.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of which pod, and what becomes of it."""
+"""Which pod gets which request, and how its progress is reported."""
 
 from __future__ import annotations
 

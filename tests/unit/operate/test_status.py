@@ -1,4 +1,4 @@
-"""What `hapg status` says of a release."""
+"""The output of `hapg status`."""
 
 from __future__ import annotations
 
@@ -183,7 +183,9 @@ def test_a_recovery_is_shown_to_people_and_programs() -> None:
 
 @pytest.mark.parametrize("state", [HELD, FREE])
 def test_a_pod_whose_agent_does_not_know_the_leases_protocol(state: LeaseState) -> None:
-    """Told while somebody holds the Lease too: such a member can't take over, and no forced way is offered."""
+    """Shown while the Lease is held too: such a replica can't take over, and a forced failover to
+    it is not offered.
+    """
     cluster = FakeCluster(
         [pod(0, "primary"), pod(1, publication=said(1, 100)), pod(2, publication=said(2, 100, protocol=2))],
         lease(replace(state, protocol=2)),
