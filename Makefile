@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-# Where the tests and the demo run: local (three nodes in network namespaces, made by cluster-up), current (the cluster of the
-# current kubeconfig), or kind (untested).
+# Where the tests and the demo run: local (three nodes in network namespaces, created by cluster-up), current (the cluster of
+# the current kubeconfig), or kind (untested).
 CLUSTER ?= local
 export CLUSTER
 
@@ -15,16 +15,16 @@ ARGS ?=
 # What the bench measures: ha-postgres, patroni, or all (both, one after the other).
 SYSTEM ?= ha-postgres
 
-# Arguments for helm in the demo; with CLUSTER=current it has to be told where the images are:
+# Arguments for helm in the demo. With CLUSTER=current they must name the images' registry:
 # make demo CLUSTER=current HELM_ARGS="--set global.imageRegistry=REGISTRY"
 HELM_ARGS ?=
 export HELM_ARGS
 
-# The majors of PostgreSQL beside 15 that images are built of; only the tests need any.
+# The PostgreSQL majors besides 15 for which images are built. Only the tests need them.
 MAJORS ?=
 test e2e: MAJORS = 9.6 17 18
 
-# Tests that share nothing: neither the cluster nor the servers of this machine.
+# Tests that can run in parallel: they use neither the cluster nor the PostgreSQL servers of this machine.
 APART := tests/unit tests/simulation tests/model tests/rules tests/chart tests/bench tests/robustness
 
 VENV := .venv
@@ -37,7 +37,7 @@ SUPERVISOR := failover-hook/hapg_supervisor
 SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run ':!charts' ':!$(SUPERVISOR)')
 
 .PHONY: help
-help: ## this list
+help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -47,23 +47,23 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	touch $@
 
 .PHONY: venv
-venv: $(STAMP) ## the Python environment of the checkout, .venv
+venv: $(STAMP) ## create the Python environment of the checkout, .venv
 
-# --- what a newcomer needs -----------------------------------------------------------------------------------
+# --- start here ----------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: tools images cluster-up ## a release on a cluster, rows, a live failover; ends with 'demo ok'
+demo: tools images cluster-up ## install a release, write rows, fail over; ends with 'demo ok'
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images postgres policies cluster-up ## lint, then all tests, those on the real cluster too, and the representative faults
-	$(PY) -m pytest $(APART) -m "not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS choose none of these
+test: lint tools images postgres policies cluster-up ## lint and all tests, including those on the cluster and one fault of each kind
+	$(PY) -m pytest $(APART) -m "not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
 	$(PY) -m pytest tests $(APART:%=--ignore=%) -m "not faults" $(ARGS)
 
-# --- parts of it ---------------------------------------------------------------------------------------------
+# --- single suites -------------------------------------------------------------------------------------------
 
 .PHONY: test-fast
-test-fast: lint tools ## lint, unit tests, simulations, chart tests; no cluster, under two minutes
+test-fast: lint tools ## lint, unit tests, simulations and chart tests without a cluster; under two minutes
 	$(PY) -m pytest $(APART) -m "not cluster and not slow" -n auto --dist worksteal $(ARGS)
 
 .PHONY: lint
@@ -76,38 +76,38 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
 	$(VENV)/bin/shellcheck --external-sources --check-sourced $(SUPERVISOR)/supervisor.sh
 
 .PHONY: format
-format: $(STAMP) ## let ruff format the Python sources and sort their imports
+format: $(STAMP) ## format the Python sources and sort their imports with ruff
 	$(VENV)/bin/ruff check --select I --fix .
 	$(VENV)/bin/ruff format .
 
 .PHONY: e2e
-e2e: tools images policies cluster-up ## the tests on the cluster: make e2e ARGS="-k NAME"
+e2e: tools images policies cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest tests/e2e $(ARGS)
 
 .PHONY: faults
-faults: tools images cluster-up ## every fault, each under writes, goes on after failures, rewrites docs/faults.md; or some: make faults ARGS="-k NAME"
+faults: tools images cluster-up ## inject every fault under writes and rewrite docs/faults.md; or only some: make faults ARGS="-k NAME"
 	$(if $(ARGS),,rm -f build/faults.json)
 	rc=0; $(PY) -m pytest tests/faults $(ARGS) || rc=$$?; $(if $(ARGS),,$(PY) -m tests.faults.report;) exit $$rc
 
-# How long the soak goes on, in hours; a fraction will do.
+# Duration of the soak in hours; may be a fraction.
 HOURS ?= 1
 
 .PHONY: soak
-soak: tools images cluster-up ## random faults under pgbench, and whether anything grows: make soak HOURS=0.5 ARGS="--seed 7"
+soak: tools images cluster-up ## random faults under pgbench; checks that nothing grows: make soak HOURS=0.5 ARGS="--seed 7"
 	$(PY) -m tests.faults.soak --hours $(HOURS) $(ARGS)
 
 .PHONY: bench
-bench: tools images cluster-up ## nine faults, and how long clients wait: make bench SYSTEM=all ARGS="--times 3"
+bench: tools images cluster-up ## measure how long clients wait in nine faults: make bench SYSTEM=all ARGS="--times 3"
 	$(PY) -m tests.bench --system $(SYSTEM) $(ARGS)
 
 .PHONY: bench-report
-bench-report: $(STAMP) ## docs/bench.md and the README's table from the lines of the last bench
+bench-report: $(STAMP) ## write docs/bench.md and the README's table from the last bench's results
 	$(PY) -m tests.bench.report build/bench.jsonl
 
 # --- generated files -----------------------------------------------------------------------------------------
 
 .PHONY: charts
-charts: tools ## write what is generated: charts/ with schema and README tables, the rendered examples, the picture
+charts: tools ## write all generated files: charts/ with schemas and READMEs, rendered examples, pictures, tables
 	$(HAPG) generate --all -o charts
 	$(PY) -m tests.chart.golden
 	$(PY) -m docs.make_pictures
@@ -115,7 +115,7 @@ charts: tools ## write what is generated: charts/ with schema and README tables,
 	$(PY) -m docs.make_events
 
 .PHONY: check
-check: tools ## fail if a generated file differs from what its source would give
+check: tools ## fail if a generated file differs from its source
 	$(HAPG) generate --all --check -o charts
 	$(PY) -m tests.chart.golden --check
 	$(PY) -m docs.make_pictures --check
@@ -124,40 +124,40 @@ check: tools ## fail if a generated file differs from what its source would give
 	$(PY) -m docs.make_events --check
 
 .PHONY: lock
-lock: ## resolve requirements-dev.lock anew (needs uv)
+lock: ## update requirements-dev.lock (needs uv)
 	uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--extra failover --extra dev pyproject.toml -o requirements-dev.lock
 
 # --- the cluster ---------------------------------------------------------------------------------------------
 
 .PHONY: tools
-tools: $(STAMP) ## helm 3 and 4, kubectl, ct, kubeconform, linearizable: pinned, into the cache
+tools: $(STAMP) ## build helm 3 and 4, kubectl, ct, kubeconform and linearizable, pinned, in the cache
 	$(CLUSTER_CLI) tools
 
 .PHONY: images
-images: $(STAMP) ## the images of PostgreSQL and of the failover container, into the cache; prints their sizes
+images: $(STAMP) ## build the PostgreSQL and failover images in the cache and print their sizes
 	$(CLUSTER_CLI) images $(if $(MAJORS),--majors $(MAJORS))
 ifneq ($(SYSTEM),ha-postgres)
 	$(PY) -m tests.bench.patroni
 endif
 
 .PHONY: postgres
-postgres: $(STAMP) ## the servers of PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
+postgres: $(STAMP) ## install PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
 	$(CLUSTER_CLI) servers
 
 .PHONY: policies
-policies: $(STAMP) ## what enforces network policies while a test wants it, into the cache
+policies: $(STAMP) ## build the network policy controller, which some tests use, in the cache
 	$(CLUSTER_CLI) policies
 
 .PHONY: cluster-up
-cluster-up: $(STAMP) ## start the cluster, or find it running
+cluster-up: $(STAMP) ## start the cluster if it is not running
 	$(CLUSTER_CLI) up
 
 .PHONY: cluster-down
-cluster-down: $(STAMP) ## stop the cluster and leave nothing of it
+cluster-down: $(STAMP) ## stop the cluster and remove everything of it
 	$(CLUSTER_CLI) down
 
 .PHONY: cluster-status
-cluster-status: $(STAMP) ## components, nodes, pods, restarts
+cluster-status: $(STAMP) ## show components, nodes, pods and restarts
 	$(CLUSTER_CLI) status

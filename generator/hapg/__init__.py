@@ -1,1 +1,1 @@
-"""hapg: from a short Postgres spec to a Helm chart."""
+"""hapg generates a Helm chart from a short Postgres spec and operates its releases."""

@@ -1,4 +1,4 @@
-"""`python -m hapg` is `hapg`."""
+"""`python -m hapg` is the same as `hapg`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The command line of hapg: a table of commands, and how their errors are told."""
+"""The command line of hapg: the table of commands, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ from hapg.errors import HapgError, InputError
 from hapg.exits import FAILED, REFUSED
 
 COMMANDS = {
-    "diff": "say what an upgrade from one chart to another would change, and what that does to a release",
-    "failover": "promote a replica though it may lack acknowledged rows: the last resort when nobody may take over",
-    "generate": "write a chart from a spec, or all that are shipped",
-    "hooks": "list the hooks that are found, in the order in which they run",
-    "package": "make packages (.tgz) of charts, and the index of a repository of them",
-    "post-render": "run hooks on what helm has rendered, from standard input to standard output",
+    "diff": "show what an upgrade from one chart to another changes, and how it affects a running release",
+    "failover": "force the promotion of a replica that may lack acknowledged rows: the last resort",
+    "generate": "write a chart from a spec, or write all shipped charts",
+    "hooks": "list the hooks that were found, in the order in which they run",
+    "package": "package charts (.tgz) and write a repository index for them",
+    "post-render": "run hooks on the manifests that helm has rendered, from standard input to standard output",
     "schema": "print the JSON schema of a spec or of a chart's values",
-    "status": "show who is primary, who may take over, and what is wrong",
-    "switchover": "have the primary hand over to a replica; nothing acknowledged is lost",
+    "status": "show which pod is primary, which replicas may take over, and what is wrong",
+    "switchover": "move the primary to a replica without losing acknowledged rows",
 }
-"""Each command with its line of help; it lies in the module of its name in hapg.commands."""
+"""Help text by command. Each command is a module of the same name in hapg.commands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run hapg and return its exit code: 0 done, 1 drift, output that can't be written or a release that can't do it, 2 input refused."""
+    """Run hapg and return its exit code.
+
+    0: done. 1: drift, an output that can't be written, or a request that the release can't carry out. 2: input refused.
+    """
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(given).parse_args(given)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has gone; the interpreter must not stumble over the rest when it ends.
+        # The reader of the output is gone. Without this the interpreter fails once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except InputError as error:
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hapg", description="From a short Postgres spec to a Helm chart; and commands for its releases.")
+    parser = argparse.ArgumentParser(prog="hapg", description="Generate a Helm chart from a short Postgres spec, and operate its releases.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")

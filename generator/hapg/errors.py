@@ -1,4 +1,4 @@
-"""Everything that hapg refuses, in words for the one who called it."""
+"""The errors of hapg. Their texts are shown to the user."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 class HapgError(Exception):
-    """Something can't be done; the text says what and why."""
+    """A failure. The text says what failed and why."""
 
 
 class InputError(HapgError):
-    """The input is wrong: one sentence for each thing that is, in `problems`."""
+    """The input is invalid. `problems` has one sentence per problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -18,4 +18,4 @@ class InputError(HapgError):
 
 
 class OutputError(HapgError):
-    """The output can't be written, or must not be."""
+    """The output can't be written, or must not be overwritten."""

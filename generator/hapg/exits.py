@@ -1,9 +1,9 @@
-"""The exit codes that all commands have in common."""
+"""The exit codes that all commands share."""
 
 from __future__ import annotations
 
 DONE = 0
 FAILED = 1
-"""What was asked for isn't so (drift), or can't be done."""
+"""Drift was found, or the request can't be carried out."""
 REFUSED = 2
-"""The input, or the way the command was called, is wrong."""
+"""The input or the command line is invalid."""

@@ -1,4 +1,4 @@
-"""Files that a user names, read within bounds."""
+"""Reading files that the user names, with a size limit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ STDIN = Path("-")
 
 
 def read(path: Path, largest: int) -> bytes:
-    """Return what the file `path` holds, "-" being standard input.
+    """Return the content of the file `path`; "-" is standard input.
 
-    Raises InputError if it can't be read, or has more than `largest` bytes.
+    Raises InputError if it can't be read or has more than `largest` bytes.
     """
     try:
         if path == STDIN:
@@ -24,5 +24,5 @@ def read(path: Path, largest: int) -> bytes:
     except OSError as error:
         raise InputError([f"{path}: can't be read: {error.strerror}"]) from error
     if len(data) > largest:
-        raise InputError([f"{path}: is larger than {largest // 1024} KiB, which is the most that is read"])
+        raise InputError([f"{path}: too large; at most {largest // 1024} KiB are allowed"])
     return data

@@ -1,6 +1,6 @@
-"""YAML, read strictly and as Kubernetes reads it, within bounds; every error is one line with the position.
+"""YAML, read strictly, with limits, and with the types that Kubernetes sees. Every error is one line with its position.
 
-What stands for what is decided as kubectl and helm do it: 1e3 is a number, 12:30 and 2020-01-01 are text, yes and no are true and false.
+Scalars have the same types as in kubectl and helm: 1e3 is a number, 12:30 and 2020-01-01 are strings, yes and no are booleans.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import yaml
 from hapg.errors import InputError
 
 MOST_VALUES = 20_000
-"""How many values a file may have, unless more are asked for."""
+"""The default limit for the number of values in a file."""
 
 _DEEPEST = 64
 
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a stream. place: SOURCE:LINE where it begins; value: mappings, lists, text, numbers, booleans and null."""
+    """One document of a stream. place: SOURCE:LINE of its first line; value: mappings, lists, strings, numbers, booleans and null."""
 
     place: str
     value: object
 
 
 def load(data: bytes, source: str, most: int = MOST_VALUES) -> list[Document]:
-    """Return the documents in `data` but for empty ones.
+    """Return the documents in `data`, without empty ones.
 
-    source: how messages call the file; most: how many values there may be once aliases are written out. Raises InputError,
-    "SOURCE:LINE:COLUMN: what is wrong", for more of them, for bytes that aren't UTF-8, YAML that isn't well-formed, keys that aren't
-    text or occur twice in a mapping, what is nested deeper than 64 levels, and values that JSON doesn't have.
+    source: the file's name in messages; most: how many values are allowed, with aliases expanded. Raises InputError,
+    "SOURCE:LINE:COLUMN: what is wrong", for too many values, bytes that aren't UTF-8, malformed YAML, keys that aren't strings,
+    duplicate keys, nesting deeper than 64 levels, and values that JSON doesn't have.
     """
     text = _decoded(data, source)
     try:
@@ -77,7 +77,7 @@ def _refused(message: str, node: yaml.Node) -> yaml.MarkedYAMLError:
 def _words(error: yaml.MarkedYAMLError) -> str:
     problem = " ".join((error.problem or "not YAML").split())
     if "'\\t'" in problem:
-        return "a tab can't indent YAML; use blanks"
+        return "a tab can't indent YAML; use spaces"
     return f"{problem} ({error.context})" if error.context else problem
 
 
@@ -97,7 +97,7 @@ _SCALARS: Mapping[str, Callable[[str], object]] = {
     _tag("int"): _whole,
     _tag("float"): float,
 }
-"""What the text of a scalar stands for, by its tag."""
+"""Converts the text of a scalar to its value, by tag."""
 
 _RESOLVERS = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -109,7 +109,7 @@ _RESOLVERS = (
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes plain scalars for what Kubernetes takes them for."""
+    """Gives plain scalars the types that Kubernetes gives them."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as in the base class
         first: [(_tag(name), re.compile(rf"(?:{pattern})\Z")) for name, pattern, firsts in _RESOLVERS if first in firsts]
@@ -118,17 +118,17 @@ class _Loader(yaml.SafeLoader):
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes what every reader takes for the same: text that any of them would take for something else is quoted.
+    """Writes YAML that every reader understands alike: strings that some reader would take for another type are quoted.
 
-    Lists are indented below their key, and there are no anchors.
+    Lists are indented below their key. There are no anchors.
     """
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        """Indent, lists too."""
+        """Indent lists too."""
         super().increase_indent(flow, False)
 
     def ignore_aliases(self, _data: object) -> bool:
-        """Write out what occurs twice."""
+        """Write repeated values in full, without anchors."""
         return True
 
 
@@ -137,7 +137,7 @@ for _name, _pattern, _firsts in (*_RESOLVERS, ("bool", "[yYnN]", list("yYnN"))):
 
 
 class _Reader:
-    """Turns nodes into values: new ones where an alias refers to what was there before, and not too many."""
+    """Turns nodes into values and limits their number. Aliases are expanded to copies."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -145,16 +145,16 @@ class _Reader:
         self._open: list[yaml.Node] = []
 
     def value(self, node: yaml.Node) -> object:
-        """Return what `node` stands for."""
+        """Return the value of `node`."""
         self._room -= 1
         if self._room < 0:
-            raise _refused(f"more than {self._most} values once the aliases are written out", node)
+            raise _refused(f"more than {self._most} values, with aliases expanded", node)
         if len(self._open) == _DEEPEST:
             raise _refused(f"nested deeper than {_DEEPEST} levels", node)
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if any(node is outer for outer in self._open):
-            raise _refused("an alias may not refer to what it is part of", node)
+            raise _refused("an alias must not refer to a node that contains it", node)
         self._open.append(node)
         found = self._mapping(node) if isinstance(node, yaml.MappingNode) else self._list(node)
         self._open.pop()
@@ -175,7 +175,7 @@ class _Reader:
                 for other in child.value if isinstance(child, yaml.SequenceNode) else [child]:
                     merged = {**self._merged(other), **merged}
             elif key.value in own:
-                raise _refused(f"the key {key.value} is there twice", key)
+                raise _refused(f"duplicate key {key.value}", key)
             else:
                 own[_text(key)] = self.value(child)
         return {**merged, **own}
@@ -189,18 +189,18 @@ class _Reader:
 
 def _refuse_other_tag(node: yaml.Node, name: str) -> None:
     if node.tag != _tag(name):
-        raise _refused(f"the tag {node.tag} is not known", node)
+        raise _refused(f"unknown tag {node.tag}", node)
 
 
 def _scalar(node: yaml.ScalarNode) -> object:
     if node.tag == _tag("str"):
         return _text(node)
     if node.tag not in _SCALARS:
-        raise _refused(f"the tag {node.tag} is not known", node)
+        raise _refused(f"unknown tag {node.tag}", node)
     try:
         found = _SCALARS[node.tag](node.value)
     except ValueError:
-        raise _refused(f"{node.value[:40]} is not a number that can be read", node) from None
+        raise _refused(f"{node.value[:40]} is not a valid number", node) from None
     if isinstance(found, float) and not math.isfinite(found):
         raise _refused(f"{node.value[:40]} is not a finite number", node)
     return found

@@ -39,9 +39,9 @@ TROUBLE = (ClusterError, ProgramError, AssertionError)
 
 @dataclass
 class Series:
-    """A fault that is done several times: what was found, how long that took, and how often it couldn't be measured.
+    """The runs of one fault: their measurements, their duration, and how often a run could not be measured.
 
-    moments: when it begins between two renewals of the primary's right.
+    moments: when each run's fault starts between two renewals of the primary's Lease.
     """
 
     fault: Fault
@@ -52,7 +52,7 @@ class Series:
 
 
 class Bench:
-    """A run: what is measured, how long it may take, and what went wrong."""
+    """A bench run: the plan, the time limit, and the errors."""
 
     def __init__(self, options: argparse.Namespace, faults: Sequence[Fault]) -> None:
         """faults: those that are done to every system."""
@@ -94,7 +94,9 @@ class Bench:
         with_idle: bool,
         weights: Sequence[float],
     ) -> None:
-        """Do faults to a system, which is made anew after one from which it didn't come back."""
+        """Inject faults into a system; it is installed again after a fault from which it did not
+        recover.
+        """
         remaining = deque(Series(fault) for fault in faults)
         try:
             with storage_class as name:
@@ -144,7 +146,7 @@ class Bench:
         return series.troubles > TROUBLES or not plan.goes_on(len(series.found), self._times, series.used_s, allowed)
 
     def _do(self, system: System, series: Series, weights: Sequence[float]) -> bool:
-        """Do a fault as often as it is to be done; return whether the system is fit for the next one."""
+        """Run a fault as often as planned; return whether the system is fit for the next one."""
         while not self._is_over(series, weights):
             label = f"{series.fault.name}-{len(series.found) + 1}"
             begun = time.monotonic()
@@ -200,14 +202,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names(asked: str | None, mode: Mode) -> Sequence[str]:
-    """The faults that are done: those that are asked for, which may be none, or the mode's."""
+    """Return the faults to inject: the requested ones, which may be none, or the mode's."""
     if asked is None:
         return mode.faults or tuple(FAULTS)
     return asked.split(",") if asked else ()
 
 
 def main() -> int:
-    """Measure; exit code 0, or 1 for an error that is explained on stderr, or 2 for wrong arguments."""
+    """Run the bench and return the exit code: 0, 1 for an error explained on stderr, 2 for invalid
+    arguments.
+    """
     parser = _parser()
     options = parser.parse_args()
     names = _names(options.faults, options.mode)

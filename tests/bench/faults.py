@@ -1,4 +1,4 @@
-"""What is done to the primary of a system, and how it is undone."""
+"""The faults of the bench: how each is injected into a system's primary, and how it ends."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Fault(faults.Fault[System]):
     ttls: float = 0.0
 
     def seconds(self, system: type[System]) -> float:
-        """About how long one time of it takes."""
+        """Return the approximate duration of one run in seconds."""
         return self.base_s + self.ttls * system.ttl_s + system.renew_s / 2
 
 

@@ -1,4 +1,6 @@
-"""What a system costs while nothing happens: requests to the API, memory and processor of its agents; and how quickly one starts."""
+"""The cost of an idle system: API requests, memory and CPU of its agents; and how quickly an agent
+starts.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ METRICS = r"""exec {c}<>"/dev/tcp/$1/8008"; printf 'GET /metrics HTTP/1.0\r\n\r\
 
 @dataclass(frozen=True)
 class Usage:
-    """Of all processes of an agent: resident memory, the same with shared pages divided by their users (bytes), seconds of processor."""
+    """The usage of all processes of an agent: resident memory and proportional set size (bytes),
+    CPU time (seconds).
+    """
 
     resident: int
     proportional: int
@@ -46,7 +50,9 @@ class Usage:
 
 
 def served(metrics: str) -> dict[str, float]:
-    """From the API server's metrics: requests about what a release is made of, by kind and verb. A watch counts when it ends."""
+    """Return the number of API requests for the release's kinds of objects, by kind and verb, from
+    the API server's metrics. A watch counts when it ends.
+    """
     found: dict[str, float] = {}
     for line in metrics.splitlines():
         match = SERVED.match(line)
@@ -57,17 +63,17 @@ def served(metrics: str) -> dict[str, float]:
 
 
 def sent(metrics: str) -> int:
-    """From an agent's metrics: how many requests it has sent."""
+    """Return the number of requests that an agent has sent, from its metrics."""
     return sum(int(match["count"]) for line in metrics.splitlines() if (match := SENT.match(line)))
 
 
 def per_second(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:
-    """What has grown, by how much a second."""
+    """Return the rate of growth per second of each counter."""
     return {name: (count - before.get(name, 0.0)) / seconds for name, count in after.items() if count > before.get(name, 0.0)}
 
 
 def requests(seconds: float) -> dict[str, float]:
-    """Requests a second that the API server serves now, by kind and verb."""
+    """Return the requests per second that the API server handles now, by kind and verb."""
     before = served(_api_metrics())
     time.sleep(seconds)
     return per_second(before, served(_api_metrics()), seconds)
@@ -78,13 +84,13 @@ def _api_metrics() -> str:
 
 
 def agents(system: System, pod: Pod) -> list[Process]:
-    """The processes of the agent of a pod, the eldest first."""
+    """Return the processes of a pod's agent, the oldest first."""
     found = nodes.processes(system.namespace.name, pod.name, system.agent, pod.node)
     return [each for each in found if system.agent_command in process.command_line(each.pid)]
 
 
 def usage(system: System, pod: Pod) -> Usage:
-    """What the agent of a pod uses, or has used since it began."""
+    """Return the usage of a pod's agent: current memory, and CPU time since its start."""
     chosen = agents(system, pod)
     memory = [_memory(Path(f"/proc/{each.pid}/smaps_rollup").read_text(encoding="utf-8")) for each in chosen]
     ticks = [_ticks(Path(f"/proc/{each.pid}/stat").read_text(encoding="utf-8")) for each in chosen]
@@ -102,7 +108,9 @@ def _ticks(stat: str) -> int:
 
 
 def measure(system: System, seconds: float, before: Mapping[str, float]) -> dict[str, object]:
-    """The figures of a system at rest. before: what the API server served each second before it was there."""
+    """Return the metrics of an idle system. before: the API server's requests per second before it
+    was installed.
+    """
     time.sleep(SETTLE_SECONDS)
     pods, client = system.pods(), system.client
     first, counted, served_first = [usage(system, pod) for pod in pods], _sent(system, client, pods), served(_api_metrics())
@@ -143,7 +151,9 @@ def _sent(system: System, client: Client, pods: Iterable[Pod]) -> int:
 
 
 def start_up(system: System) -> float:
-    """Kill the agent's container of a standby; return how many seconds its successor's first process is older than its first 'ready'."""
+    """Kill the agent's container of a standby; return the seconds from the start of its successor's
+    first process to its first 'ready'.
+    """
     pod = system.standbys()[0]
     killed = agents(system, pod)[0]
     nodes.kill_container(system.namespace.name, pod.name, system.agent, node=pod.node)

@@ -23,7 +23,7 @@ OPTIONS = (f"--client={CLIENTS}", f"--jobs={THREADS}", "--progress=1", NOTICES_D
 
 
 def make(system: System, scale: int) -> None:
-    """Make pgbench's tables, once for each release; return when all servers have them."""
+    """Create pgbench's tables, once per release; return when all servers have them."""
     client = system.clients[-1]
     wait_table(system, client)
     pgbench.make(client, scale)
@@ -33,7 +33,7 @@ def make(system: System, scale: int) -> None:
 
 @contextmanager
 def running(system: System, old: Pod) -> Iterator[Load]:
-    """pgbench runs from a node that isn't the primary's; it is warm."""
+    """Run pgbench from another node than the primary's; it is warmed up when the block begins."""
     client = next((each for each in reversed(system.clients) if each.node != old.node), system.client)
     with pgbench.running(client, *OPTIONS, pause_s=PAUSE_SECONDS) as load:
         system.wait("pgbench has run for a while", lambda: len(load.speeds()) >= WARM_LINES, WARM_SECONDS)

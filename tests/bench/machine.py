@@ -1,4 +1,4 @@
-"""What everything was measured on."""
+"""The environment of the measurements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.robustness.programs import run
 
 
 def describe() -> dict[str, object]:
-    """The machine, the cluster and the day."""
+    """Return the machine, the cluster and the date."""
     memory = next(line for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines() if line.startswith("MemTotal"))
     return {
         "day": f"{datetime.now(UTC):%Y-%m-%d}",

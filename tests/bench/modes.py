@@ -1,4 +1,4 @@
-"""In what state a system is while faults are done to it: quiet, under load, or on starved nodes."""
+"""The modes of the bench: quiet, under load, and on starved nodes."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ MODES = {mode.name: mode for mode in (QUIET, LOAD, STARVE)}
 
 
 def of(line: Mapping[str, object]) -> str:
-    """The name of the mode that a line of JSON is about; those from before there were others are about the quiet one."""
+    """Return the mode's name in a line of JSON; a line without one is from the quiet mode."""
     return str(line.get("mode", QUIET_NAME))

@@ -1,4 +1,4 @@
-"""How often each fault is done, when the time for all of them is bounded."""
+"""How often each fault runs within a limited total time."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ def moments() -> Iterator[float]:
 
 
 def pause_s(moment: float, period_s: float, since_s: float) -> float:
-    """How many seconds it is until a moment of a period, from 0 to 1, of which `since_s` seconds have passed."""
+    """Return the seconds until a moment (0 to 1) of a period that began `since_s` seconds ago."""
     return (moment * period_s - since_s) % period_s
 
 
 def share_s(left_s: float, weights: Sequence[float]) -> float:
-    """How many of the seconds that are left the first fault may use; what it leaves over goes to those after it.
+    """Return how many of the remaining seconds the first fault may use; later faults get what it does not use.
 
-    weights: of all faults that are still to be done, this one first: how long one time of it takes, compared with the others.
+    weights: of all remaining faults, this one first: the relative duration of one run.
     """
     return left_s * weights[0] / sum(weights)
 
 
 def goes_on(done: int, times: int, used_s: float, allowed_s: float) -> bool:
-    """Whether a fault is done once more: not more often than asked for, and only if another time of average length still fits."""
+    """True if a fault runs once more: fewer runs than requested, and time left for another run of
+    average length.
+    """
     if done >= times:
         return False
     return done < min(LEAST, times) or used_s * (done + 1) / done <= allowed_s

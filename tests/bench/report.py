@@ -1,8 +1,8 @@
-"""Writes docs/bench.md, and the table in the README, from the lines of a bench: no number is typed by hand.
+"""Writes docs/bench.md and the table in the README from the results of a bench. No number is typed by hand.
 
-python -m tests.bench.report build/bench.jsonl   take these lines as docs/bench.jsonl, and write both from them
+python -m tests.bench.report build/bench.jsonl   merge these lines into docs/bench.jsonl, and write both from it
 python -m tests.bench.report                     write both from docs/bench.jsonl
-python -m tests.bench.report --check             say whether both are what docs/bench.jsonl gives
+python -m tests.bench.report --check             fail if either differs from docs/bench.jsonl
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BEGIN, END = "<!-- bench: written by make bench-report -->", "<!-- end of bench 
 OURS = "ha-postgres"
 DONE = {
     "graceful": "pod deleted, node drained",
-    "switchover": "switchover asked for",
+    "switchover": "switchover requested",
     "postmaster": "`kill -9` of the postmaster",
     "container": "`kill -9` of everything in the server's container",
     "force": "pod deleted by force (grace 0)",
@@ -46,7 +46,7 @@ GOALS = {
     "frozen": (6.0, 8.0),
     "storage": (8.0, 12.0),
 }
-"""What was aimed at with the default values: median and 95 % quantile in seconds."""
+"""The goals with the default values: median and 95th percentile in seconds."""
 GOALS_BY_MODE: Mapping[str, Mapping[str, tuple[float, float]]] = {
     modes.QUIET.name: GOALS,
     modes.LOAD.name: {
@@ -58,38 +58,38 @@ GOALS_BY_MODE: Mapping[str, Mapping[str, tuple[float, float]]] = {
     },
     modes.STARVE.name: {},
 }
-"""In the last one 95 % below 10 s, and one promotion for each fault."""
+"""On starved nodes the goals are a 95th percentile below 10 s and one promotion per fault."""
 IDLE: tuple[tuple[str, str, str], ...] = (
-    ("api_per_s", "requests to the API per second and release, counted by the agents", "0.6"),
-    ("api_per_s_served", "the same with what controllers do about it, counted by the API server against the time before", ""),
+    ("api_per_s", "API requests per second and release, counted by the agents", "0.6"),
+    ("api_per_s_served", "the same with the controllers' requests, counted by the API server, minus those before", ""),
     ("rss_mib", "resident memory of an agent's processes, MiB", "60"),
-    ("pss_mib", "the same, shared pages divided by their users, MiB", ""),
-    ("growth_kib", "its growth while it was measured, KiB", "0"),
-    ("growth_later_kib", "of that in the second half, KiB", "0"),
-    ("millicores", "processor of an agent, thousandths", "3"),
-    ("start_s", "from the start of an agent to its first 'ready', s", "1.5"),
+    ("pss_mib", "proportional set size of the same, MiB", ""),
+    ("growth_kib", "memory growth during the measurement, KiB", "0"),
+    ("growth_later_kib", "memory growth in its second half, KiB", "0"),
+    ("millicores", "CPU of an agent, millicores", "3"),
+    ("start_s", "from the start of an agent until it is ready, s", "1.5"),
 )
 ROUTING = (
     ("appears_in_slice", "a label is set: the endpoint slice has the pod"),
-    ("appears", "a label is set, the Service led nowhere before: first connection"),
-    ("moves", "a second pod gets the label and at once the first loses it: first connection to the second"),
-    ("old_answers_until", "the same: last connection to the first"),
+    ("appears", "a label is set, and the Service had no endpoint: first connection"),
+    ("moves", "the label moves from one pod to another: first connection to the new one"),
+    ("old_answers_until", "the same: last connection to the old one"),
 )
 
-STUCK = """*Stuck* are times when writes didn't go on by themselves, but only once the fault was ended, or, if nothing ends it, not within
-two TTLs, 45 s at least; as gap counts how long they were waited for. *Not recovered* are those after which not all servers were in
-place again within 180 s; the release is made anew then."""
+STUCK = """*Stuck*: writes did not resume without intervention, that is before the fault was ended or, if nothing ends it, within two
+TTLs (at least 45 s). The gap is then the time that was waited. *Not recovered*: not all servers were back within 180 s; the release is then
+installed again."""
 
 Row = Sequence[str]
 
 
 def markdown(head: Row, rows: Iterable[Row]) -> str:
-    """A table."""
+    """Return a Markdown table."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 class Report:
-    """What a bench has found in one mode."""
+    """The results of a bench in one mode."""
 
     def __init__(self, every: Sequence[Line], mode: str = modes.QUIET.name) -> None:
         found = [line for line in every if modes.of(line) == mode]
@@ -102,11 +102,11 @@ class Report:
         self._systems = list(dict.fromkeys(each.system for each in self._summaries))
 
     def machine(self) -> str:
-        """What it was measured on."""
+        """Return a sentence with the date and the environment of the measurement."""
         m = self._machine
         return (
             f"Measured on {m['day']}: Kubernetes {m['kubernetes'].removeprefix('v')}, {m['nodes']} nodes on one machine with "
-            f"{m['processors']} processors and {m['memory_gib']} GiB, Linux {m['kernel']}, PostgreSQL 15."
+            f"{m['processors']} CPUs and {m['memory_gib']} GiB, Linux {m['kernel']}, PostgreSQL 15."
         )
 
     def _of(self, system: str, fault: str) -> Summary | None:
@@ -116,13 +116,13 @@ class Report:
         return [fault for fault in DONE if any(each.fault == fault for each in self._summaries)]
 
     def overview(self, goals: bool) -> str:
-        """Median and 95 % quantile of each fault, a column for each system, and one for what was aimed at."""
+        """Return the median and 95th percentile of each fault, with a column per system and one for the goals."""
 
         def cell(found: Summary | None) -> str:
             if found is None:
                 return "not measured"
             if found.stuck == found.n:
-                return "not by itself"
+                return "stuck"
             stuck = f", {found.stuck} stuck" if found.stuck else ""
             unrecovered = f", {found.unrecovered} not recovered" if found.unrecovered else ""
             return f"{found.p50_s:.2f} / {found.p95_s:.2f}{stuck}{unrecovered}"
@@ -145,8 +145,8 @@ class Report:
         return markdown(head, rows)
 
     def promotions(self) -> str:
-        """How many promotions a fault led to, and how fast pgbench went."""
-        head = ["system", "fault", "n", "promotions", "times with more than one", "transactions a second before"]
+        """Return the number of promotions per fault, and pgbench's rate before it."""
+        head = ["system", "fault", "n", "promotions", "runs with more than one", "transactions/s before"]
         rows = []
         for each in self._summaries:
             more = sum(number > 1 for number in each.promotions)
@@ -154,7 +154,7 @@ class Report:
         return markdown(head, rows)
 
     def details(self, system: str) -> str:
-        """Everything that was measured of a system's faults."""
+        """Return all measurements of a system's faults."""
         head = ["fault", "n", "min", "median", "95 %", "max", "lost", "lost at the old address", "split-brain acks", "anomalies"]
         head += ["stuck", "not recovered", "full strength"]
         return markdown(head, [self._detail(each) for each in self._summaries if each.system == system])
@@ -168,25 +168,25 @@ class Report:
         return [each.fault, str(each.n), *gaps, *counts, f"{each.full_strength_s:.1f}"]
 
     def direct(self) -> str:
-        """What a client sees that goes to the pods' addresses."""
+        """Return the gaps of a client that connects to the pods' addresses."""
         head = ["system", "fault", "n", "min", "median", "95 %", "max", "median through the Service"]
         rows = [[each.system, each.fault, str(each.n), *_seconds(each.direct), f"{each.p50_s:.2f}"] for each in self._summaries]
         return markdown(head, rows)
 
     def phases(self) -> str:
-        """Where the time goes."""
+        """Return the duration of each phase."""
         told = [each for each in self._summaries if each.phases]
         head = ["fault", *(name.replace("_", " ") for name in phases.PHASES)]
         rows = [[each.fault, *(f"{each.phases[name]:.2f}" if name in each.phases else "" for name in phases.PHASES)] for each in told]
         return markdown(head, rows)
 
     def routing(self) -> str:
-        """What Kubernetes takes to lead clients elsewhere."""
+        """Return the time that Kubernetes needs to route clients to another pod."""
         rows = [[text, str(self._routing["n"]), *_seconds(Quantiles(**self._routing[name]))] for name, text in ROUTING]
         return markdown(["", "n", "min", "median", "95 %", "max"], rows)
 
     def idle(self) -> str:
-        """What the systems cost at rest."""
+        """Return the cost of each system when idle."""
         systems = list(self._idle)
         rows = []
         for name, text, goal in IDLE:
@@ -195,7 +195,7 @@ class Report:
         return markdown(["", "goal", *systems], rows)
 
     def section(self) -> str:
-        """The figures of a mode, for docs/bench.md."""
+        """Return the tables of a mode, for docs/bench.md."""
         details = "\n\n".join(f"`{system}`:\n\n{self.details(system)}" for system in self._systems)
         return SECTION_TEXT.format(
             machine=self.machine(),
@@ -207,7 +207,7 @@ class Report:
         )
 
     def page(self, sections: str = "") -> str:
-        """docs/bench.md. sections: of the other modes, as Markdown."""
+        """Return docs/bench.md. sections: those of the other modes, as Markdown."""
         return PAGE_TEXT.format(
             sections=sections,
             machine=self.machine(),
@@ -222,7 +222,7 @@ class Report:
         )
 
     def short(self) -> str:
-        """The README's part."""
+        """Return the section of the README."""
         parts = [f"{self.machine()} Seconds, median / 95 %.", self.overview(goals=False)]
         if len(self._systems) > 1:
             parts.append(f"{self.versions()}.")
@@ -231,7 +231,7 @@ class Report:
         return "\n\n".join(parts)
 
     def versions(self) -> str:
-        """What was measured."""
+        """Return the version of each system."""
         return "; ".join(f"`{system}` is {version}" for system, version in self._versions.items())
 
 
@@ -245,46 +245,57 @@ def _seconds(found: Quantiles) -> list[str]:
 
 PAGE_TEXT = """# How long clients wait
 
-Written by `make bench-report` from [bench.jsonl](bench.jsonl), lines that `make bench` wrote; don't edit. All times are in seconds.
+Written by `make bench-report` from [bench.jsonl](bench.jsonl), the results of `make bench`. Do not edit. All times are in seconds.
 
 {machine}
 {versions}.
 
-A writer appends about 100 rows a second through the Service, over one session, one row a statement, and tries to connect anew every
-50 ms. Its *gap* is the longest time between two acknowledgements. A second one goes to the pods' addresses with
-`target_session_attrs=read-write`, every attempt beginning with another address. A third keeps to the address of the old primary; when
-a node is cut off it runs on that node. *Lost* are rows that were acknowledged through the Service and are gone, *split-brain acks*
-rows that the old primary acknowledged after the new one's first, *anomalies* rows that are there though they were refused, or gone
-though a later one of the same timeline is there. A fault begins at moments that are spread evenly between two renewals of the primary's
-right. A frozen or cut-off primary comes back after two TTLs or later. *Full strength* is the time until all three servers are in place
-again, from the fault, or from when it ends if it has to be ended. Between two times nothing is waited for but full strength.
+Three clients write. The first appends about 100 rows per second through the Service, in one session, one row per statement, and
+tries to reconnect every 50 ms. Its *gap* is the longest time between two acknowledgements. The second connects to the pods' addresses
+with `target_session_attrs=read-write`, starting each attempt with another address. The third always uses the old primary's address;
+if a node is cut off, it runs on that node.
+
+- *Lost*: rows that were acknowledged through the Service and are gone.
+- *Split-brain acks*: rows that the old primary acknowledged after the new one's first acknowledgement.
+- *Anomalies*: rows that exist although they were refused, or are gone although a later row of the same timeline exists.
+- *Full strength*: the time until all three servers are back, from the fault, or from its end if it must be ended.
+
+Faults start at evenly spread moments between two renewals of the primary's Lease. A frozen or cut-off primary comes back after at
+least two TTLs. The next run starts as soon as all servers are back.
 
 {stuck}
 
 ## All faults
 {overview}
 
-Lost and split-brain acks are sums over all times.
+Lost and split-brain acks are sums over all runs.
 
 ## In detail
 {details}
 
 ## At the pods' addresses
-What is left of the gap when nothing has to be routed. This client knows the addresses that the pods had before the fault; if a pod
-that was made anew becomes primary, its gap lasts until the end of the measurement:
+The gap without routing by the Service. This client knows only the pods' addresses from before the fault. If a pod with a new address
+becomes primary, its gap lasts until the end of the measurement:
 
 {direct}
 
 ## Where the time goes
-Medians of how long each phase kept the client of the Service waiting; a phase that was over before counts 0. They end when an agent
-knows of the fault (detect), the old server is proven dead or its right has run out (fence), the successor receives no WAL any more
-(seal), its position is reported, the Lease is its own (claim), its server writes (promote), its pod is labelled, the endpoint slice
-has it (endpoints), and a client has written (first write: kube-proxy, and the client's next attempt).
+The median time that each phase kept the Service's client waiting; a phase that had already ended counts as 0. The phases end when:
+
+- detect: an agent knows of the fault;
+- fence: the old server is proven dead, or its lease has expired;
+- seal: the successor's WAL receiver has stopped;
+- report: the successor has reported its position;
+- claim: it holds the Lease;
+- promote: its server accepts writes;
+- label: its pod has the primary's label;
+- endpoints: the endpoint slice contains it;
+- first write: a client has written, after kube-proxy's update and the client's next attempt.
 
 {phases}
 {sections}
-## What Kubernetes takes to route
-With pods that answer at once, from the sending of the label's change:
+## How long Kubernetes needs to route
+With pods that answer at once, from the request that changes the label:
 
 {routing}
 
@@ -301,7 +312,7 @@ SECTION_TEXT = """{machine}
 
 {details}
 
-The phases of ours, as above:
+The phases of ha-postgres, as above:
 
 {phases}
 """
@@ -309,54 +320,54 @@ The phases of ours, as above:
 MODE_TEXT = {
     modes.LOAD.name: """
 ## Under load
-The same while pgbench goes as fast as it can through the Service: 8 clients, scale 100 (1.5 GB), `shared_buffers` of 1 GB, from a node
-that isn't the primary's; it is started again whenever an error ends it, and each fault comes after ten seconds of it.
+The same while pgbench runs at full speed through the Service: 8 clients, scale 100 (1.5 GB), `shared_buffers` of 1 GB, on another node
+than the primary. It is restarted after each error. Each fault starts after ten seconds of load.
 
 {section}""",
     modes.STARVE.name: """
 ## On starved nodes
-The same, without pgbench, while 8 busy loops and 12 writers of 300 MB with fsync take the processors and the disk of the nodes' machine:
-from three seconds before each fault until writes go on, and for 30 s at least. They are one session, which Linux schedules as one
-(autogroup), as it does a service beside a node's pods. A writer waits 5 s for an answer here. Goal: one fault
-leads to one promotion, 95 % below 10 s.
+The same, without pgbench, while 8 busy loops and 12 writers of 300 MB with fsync load the machine's CPUs and disk, from three seconds
+before each fault until writes resume, and for at least 30 s. They run in one session, which Linux schedules as one group (autogroup),
+like a service beside a node's pods. A writer waits up to 5 s for an answer here. Goal: one promotion per fault, and a 95th percentile
+below 10 s.
 
 {section}""",
 }
 
 
 def sections(found: Sequence[Line]) -> str:
-    """The parts of docs/bench.md about the modes that aren't quiet, of those that were measured."""
+    """Return the sections of docs/bench.md for the measured modes other than quiet."""
     measured = {modes.of(line) for line in found if "fault" in line}
     return "".join(text.format(section=Report(found, mode).section()) for mode, text in MODE_TEXT.items() if mode in measured)
 
 
 def readme(text: str, part: str) -> str:
-    """The README with its part replaced. Raise ValueError if it has no place for it."""
+    """Return the README with its bench section replaced. Raise ValueError if the markers are missing."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{README.name} has no place for the table, between {BEGIN} and {END}")
+        raise ValueError(f"{README.name} has no markers for the table: {BEGIN} and {END}")
     return f"{before}{BEGIN}\n{part}\n{END}{after}"
 
 
 def targets() -> dict[Path, str]:
-    """What is written, by file."""
+    """Return the generated texts by file."""
     found = lines.read(SOURCE)
     report = Report(found)
     return {PAGE: report.page(sections(found)), README: readme(README.read_text(encoding="utf-8"), report.short())}
 
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = print) -> int:
-    """Exit code 0, or 1 if `--check` finds a difference."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.report", description="Write the bench's tables from its lines.")
-    parser.add_argument("lines", nargs="?", type=Path, help="lines of a bench to take as docs/bench.jsonl")
+    """Write the files and return 0, or with `--check` return 1 if one differs."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.report", description="Write the bench's tables from its results.")
+    parser.add_argument("lines", nargs="?", type=Path, help="results of a bench to merge into docs/bench.jsonl")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if something would change")
     options = parser.parse_args(arguments)
     if options.lines is not None:
         lines.write(SOURCE, lines.merge(lines.read(SOURCE), lines.read(options.lines)))
     changed = {path: text for path, text in targets().items() if not path.exists() or path.read_text(encoding="utf-8") != text}
     for path, text in changed.items():
-        say(f"{path.relative_to(REPOSITORY)}: {'differs from what docs/bench.jsonl gives' if options.check else 'written'}")
+        say(f"{path.relative_to(REPOSITORY)}: {'differs from docs/bench.jsonl' if options.check else 'written'}")
         if not options.check:
             path.write_text(text, encoding="utf-8")
     return 1 if changed and options.check else 0

@@ -51,29 +51,31 @@ while True:
 
 @dataclass(frozen=True)
 class Answer:
-    """A connection: when it was answered or refused (seconds since the epoch), and by which pod, '-' by none."""
+    """A connection: when it was answered or refused (seconds since the epoch), and by which pod
+    ('-': none).
+    """
 
     at: float
     who: str
 
 
 def answers(lines: Sequence[tuple[float, str]]) -> list[Answer]:
-    """What the client has printed."""
+    """Return the answers that the client has printed."""
     return [Answer(float(words[0]), words[1]) for _, text in lines if len(words := text.split()) == 2]
 
 
 def first_by(found: Sequence[Answer], who: str, since: float) -> float | None:
-    """Seconds from then until the first answer by this pod."""
+    """Return the seconds from then until the first answer by this pod."""
     return next((each.at - since for each in found if each.at >= since and each.who == who), None)
 
 
 def last_by(found: Sequence[Answer], who: str, since: float) -> float:
-    """Seconds from then until the last answer by this pod; 0 if there was none."""
+    """Return the seconds from then until the last answer by this pod; 0 if there was none."""
     return max((each.at - since for each in found if each.at >= since and each.who == who), default=0.0)
 
 
 class Api:
-    """The API, over one connection that stays open, so that a call takes no time of its own."""
+    """The API over one connection that stays open, so that no time is spent on connecting."""
 
     def __init__(self, namespace: Namespace, port: int) -> None:
         """port: of kubectl's proxy on this machine."""
@@ -81,7 +83,9 @@ class Api:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
 
     def label(self, pod: str, role: str | None) -> float:
-        """Give a pod a role or, with None, take it away; return when that was sent (seconds since the epoch)."""
+        """Set a pod's role, or remove it with None; return when the request was sent (seconds since
+        the epoch).
+        """
         body = json.dumps({"metadata": {"labels": {LABEL: role}}})
         path = f"/api/v1/namespaces/{self._namespace.name}/pods/{pod}"
         sent = time.time()

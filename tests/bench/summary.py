@@ -51,7 +51,9 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Of some durations, in seconds; each is one that was measured, but for the median of an even number."""
+    """Quantiles of durations in seconds; each is a measured value, except the median of an even
+    number.
+    """
 
     min_s: float
     p50_s: float
@@ -97,7 +99,7 @@ class Summary:
     tps: float = 0.0
 
     def line(self) -> dict[str, object]:
-        """For a line of JSON."""
+        """Return a mapping for a line of JSON."""
         return asdict(self)
 
     @classmethod
@@ -109,13 +111,13 @@ class Summary:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The nearest-rank quantile: a value that was measured."""
+    """Return the nearest-rank quantile, which is a measured value."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def summarize(system: str, fault: str, measurements: Sequence[Measurement], mode: str = QUIET_NAME) -> Summary:
-    """Sum up at least one measurement of a fault."""
+    """Return the summary of at least one measurement of a fault."""
     gaps = [each.gap_s for each in measurements]
     return Summary(
         system=system,
@@ -163,7 +165,7 @@ DIRECT: tuple[Column, ...] = (
 
 
 def phase_columns() -> tuple[Column, ...]:
-    """A column for each phase, its median in seconds."""
+    """Return a column per phase with its median in seconds."""
 
     def column(name: str) -> Column:
         return name.replace("_", " "), lambda s: f"{s.phases[name]:.2f}" if name in s.phases else "-"
@@ -172,7 +174,7 @@ def phase_columns() -> tuple[Column, ...]:
 
 
 def table(summaries: Sequence[Summary], columns: Sequence[Column]) -> str:
-    """A table for people, on a terminal."""
+    """Return a text table for the terminal."""
     rows = [[title for title, _ in columns], *([cell(each) for _, cell in columns] for each in summaries)]
     widths = [max(len(row[number]) for row in rows) for number in range(len(columns))]
     lines = []
@@ -184,7 +186,7 @@ def table(summaries: Sequence[Summary], columns: Sequence[Column]) -> str:
 
 
 def report(summaries: Sequence[Summary]) -> str:
-    """The tables: through the Service, at the pods' addresses, and where the time goes."""
+    """Return the tables: through the Service, at the pods' addresses, and the phases."""
     parts = [
         "gap between acknowledged writes through the Service",
         table(summaries, (*NAMES, *GAPS)),

@@ -1,4 +1,4 @@
-"""What is measured: our release and, beside it, others that a bench installs and breaks in the same way."""
+"""The measured systems: ours, and others that the bench installs and breaks in the same way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.robustness.release import CHART, TTL, VALUES, Pod, Release
 
 
 def seconds(time: str) -> float:
-    """Of a time as Kubernetes or Python writes it, in seconds since the epoch."""
+    """Return a time, as Kubernetes or Python writes it, in seconds since the epoch."""
     return datetime.fromisoformat(time).timestamp()
 
 
@@ -59,7 +59,7 @@ class System(Release):
 
 
 class HaPostgres(System):
-    """This project, with the default values and the storage of the tutorial."""
+    """This project, with the default values and the tutorial's storage."""
 
     system = "ha-postgres"
     ttl_s = TTL

@@ -1,4 +1,4 @@
-"""How a run goes on after a time that went badly, with measurements that are made up."""
+"""How a run continues after a failed measurement, with invented measurements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TROUBLE = ProgramError("kubectl: no answer")
 
 
 class Run:
-    """A run of Patroni: what is measured in turn (an exception is raised), and what came of it."""
+    """A run of Patroni: the measurements in turn (an exception is raised), and the result."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, folder: Path, outcomes: Sequence[Measurement | Exception], mode: modes.Mode = modes.QUIET

@@ -1,4 +1,4 @@
-"""What keeps a system busy: pgbench's own words, and the processes that starve the nodes."""
+"""The load on a system: pgbench's output, and the processes that starve the nodes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ progress: 2.0 s, 90.5 tps, lat 88.0 ms stddev 300.2, 0 failed
 
 
 def gone(session: int) -> bool:
-    """Whether nothing is left of a session, soon at the latest."""
+    """True once no process of a session is left."""
     limit = time.monotonic() + SECONDS
     while (left := members(session)) and time.monotonic() < limit:
         time.sleep(0.02)
@@ -26,7 +26,7 @@ def gone(session: int) -> bool:
 
 
 def members(session: int) -> list[int]:
-    """The processes of a session that run."""
+    """Return the running processes of a session."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What is read from metrics, and what the routing probe makes of its client's lines."""
+"""Parsing of metrics and of the routing probe's output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifests of Patroni are in the shape that the bench's releases have."""
+"""Patroni's manifests have the structure that the bench expects of a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the agents' logs tell about a failover."""
+"""The phases of a failover, from the agents' logs."""
 
 from __future__ import annotations
 

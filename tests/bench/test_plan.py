@@ -1,4 +1,4 @@
-"""How the time is shared, and what becomes of the file of lines."""
+"""How the time is divided, and how lines are merged into the file."""
 
 from __future__ import annotations
 

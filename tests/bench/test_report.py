@@ -57,7 +57,7 @@ def test_each_mode_has_its_own_part_and_the_readme_is_about_the_quiet_one(
     assert report.sections(some_lines) == ""
     page = report.Report(under_load).page(report.sections(under_load))
     before, _, rest = page.partition("## Under load")
-    assert before == quiet.page().partition("## What Kubernetes")[0]
+    assert before == quiet.page().partition("## How long Kubernetes")[0]
     assert "Measured on 2026-01-03" in rest
     assert "`ha-postgres` is ha-postgres 2." in rest
     assert "| node switched off | 7.0 / 9.0 | 0.70 / 0.90 (2) | 0 / 0 |" in rest
@@ -75,7 +75,7 @@ def test_systems_stand_side_by_side(some_lines: list[lines.Line]) -> None:
 
 def test_a_fault_that_writes_never_survived_by_themselves_has_no_median() -> None:
     never = summary.summarize("patroni", "storage", found([60.0, 61.0], stuck=True)).line()
-    assert "| volume hangs | not by itself (2) | 2 / 6 |" in report.Report([{"machine": MACHINE}, never]).overview(goals=False)
+    assert "| volume hangs | stuck (2) | 2 / 6 |" in report.Report([{"machine": MACHINE}, never]).overview(goals=False)
 
 
 def test_the_readme_says_what_the_others_are_and_what_stuck_means(some_lines: list[lines.Line]) -> None:
@@ -89,7 +89,7 @@ def test_the_readme_says_what_the_others_are_and_what_stuck_means(some_lines: li
 
 def test_the_page_has_every_figure(some_lines: list[lines.Line]) -> None:
     page = report.Report(some_lines).page()
-    assert "Kubernetes 1.34.4, 3 nodes on one machine with 2 processors and 24 GiB" in page
+    assert "Kubernetes 1.34.4, 3 nodes on one machine with 2 CPUs and 24 GiB" in page
     assert "| node | 2 | 6.00 | 6.50 | 7.00 | 7.00 | 2 | 4 | 6 | 10 | 0 | 0 | 9.0 |" in page
     assert "| patroni | node | 3 | 7.25 | 7.50 | 15.00 | 15.00 | 30.00 |" in page
     assert "| node | 0.25 |" in page
@@ -101,7 +101,7 @@ def test_the_page_has_every_figure(some_lines: list[lines.Line]) -> None:
 def test_only_its_own_part_of_the_readme_is_written() -> None:
     text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
     assert report.readme(text, "new") == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
-    with pytest.raises(ValueError, match="no place for the table"):
+    with pytest.raises(ValueError, match="no markers for the table"):
         report.readme("before\nafter\n", "new")
 
 
@@ -117,4 +117,4 @@ def test_a_difference_is_found_and_mended(some_lines: list[lines.Line], tmp_path
     assert said == ["page: written", "readme: written"]
     (tmp_path / "page").write_text("another", encoding="utf-8")
     assert report.main(["--check"], said.append) == 1
-    assert said[-1] == "page: differs from what docs/bench.jsonl gives"
+    assert said[-1] == "page: differs from docs/bench.jsonl"

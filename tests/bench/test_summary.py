@@ -1,4 +1,4 @@
-"""The numbers of the bench, and the lines and tables that they become."""
+"""The statistics of the bench, and the lines and tables made from them."""
 
 from __future__ import annotations
 

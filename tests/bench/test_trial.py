@@ -1,4 +1,4 @@
-"""What a trial makes of what its writers were told."""
+"""How a trial evaluates its writers' answers."""
 
 from __future__ import annotations
 

@@ -57,7 +57,9 @@ class Trial:
 
     @property
     def measurement(self) -> Measurement:
-        """The figures. What must not happen with any system is counted as well: another one may do it."""
+        """Return the measurement. Violations of the guarantees are counted too, because another
+        system may have some.
+        """
         logs = (self.service, self.direct, self.pinned)
         return Measurement(
             gap_s=self._gap(self.service),
@@ -75,12 +77,14 @@ class Trial:
         )
 
     def _gap(self, log: Log) -> float:
-        """With the time since the last acknowledgement, which is long if writes never went on."""
+        """Return the longest gap, including the time since the last acknowledgement."""
         begin, end = log.pause_after(self.injected)
         return max(end - begin, self.ended - log.acknowledged[-1].end)
 
     def _promotions(self) -> int:
-        """How many timelines were begun, as far as a writer has seen: each promotion, or claim of ours, takes one."""
+        """Return the number of timelines begun, as far as a writer has seen: each promotion, and
+        each of our claims, takes one.
+        """
         seen = [append.timeline for log in (self.service, self.direct) for append in log.acknowledged]
         return max(seen) - seen[0]
 
@@ -149,7 +153,9 @@ def run(system: System, fault: Fault, label: str, moment: float) -> Trial:
 
 
 def _wait_moment(moment: float, period_s: float, renewed_at: float, least_s: float) -> None:
-    """Wait for a moment between two renewals, from 0 to 1, and for so many seconds at least."""
+    """Wait for a moment (0 to 1) between two renewals, and for at least the given number of
+    seconds.
+    """
     time.sleep(least_s + plan.pause_s(moment, period_s, time.time() + least_s - renewed_at))
 
 

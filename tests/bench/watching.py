@@ -1,4 +1,4 @@
-"""What is followed while a fault goes on: the logs of the agents, and the addresses that the Service leads to."""
+"""Recording during a fault: the agents' logs, and the addresses behind the Service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLICES = r"""jsonpath={.endpoints[*].addresses[0]}|{.endpoints[*].conditions.rea
 
 
 class Watch:
-    """Everything that is followed, from `with` to the end of it."""
+    """All recordings, for the duration of a `with` block."""
 
     def __init__(self, system: System, pods: Sequence[Pod]) -> None:
         """pods: those whose agents are listened to; a pod that takes another's place later is not."""
@@ -36,7 +36,7 @@ class Watch:
         self._stack.close()
 
     def log(self) -> list[Line]:
-        """The lines of the agents, in the order of their own times."""
+        """Return the agents' log lines, ordered by their own timestamps."""
         found = [line for name, follower in self._logs.items() for _, text in follower.lines if (line := agents.parse(name, text))]
         return sorted(found, key=lambda line: line.at)
 

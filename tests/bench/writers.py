@@ -17,7 +17,9 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Writers:
-    """Those of a trial: through the Service, to the pods' addresses, and one that keeps to the old primary's address."""
+    """The writers of a trial: through the Service, to the pods' addresses, and to the old primary's
+    address.
+    """
 
     service: Writer
     direct: Writer
@@ -25,7 +27,7 @@ class Writers:
 
 
 def make(system: System, fault: Fault, label: str, old: Pod, addresses: Sequence[str]) -> Writers:
-    """Make the writers of a trial; each begins with its `with`."""
+    """Create the writers of a trial; each starts with its `with` block."""
     far = system.client_apart_from(old.node)
     patience = fault.hold_ttls * system.ttl_s + PATIENCE_SECONDS if fault.patient else system.mode.answer_s
     beside = next((each for each in system.clients if each.node == old.node), far)

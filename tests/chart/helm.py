@@ -1,4 +1,4 @@
-"""helm 3 and 4 as the tests run them: without a cluster."""
+"""helm 3 and 4 as the tests run them, without a cluster."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def template(*options: str, version: str = "helm3", release: str = "ha-postgres"
 
 
 def text(*options: str, **how: Any) -> str:
-    """What helm renders."""
+    """Return helm's rendered output."""
     done = template(*options, **how)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def objects(*options: str, **how: Any) -> dict[tuple[str, str], Object]:
-    """The rendered objects by kind and name."""
+    """Return the rendered objects by kind and name."""
     documents = [document for document in yaml.safe_load_all(text(*options, **how)) if document]
     found = {(document["kind"], document["metadata"]["name"]): document for document in documents}
     assert len(found) == len(documents), "two objects of the same kind and name"
@@ -48,7 +48,7 @@ def objects(*options: str, **how: Any) -> dict[tuple[str, str], Object]:
 
 
 def refusal(*options: str, **how: Any) -> str:
-    """What helm says of values that it refuses."""
+    """Return helm's error message for values that it refuses."""
     done = template(*options, **how)
     assert done.returncode != 0
     assert done.stdout == ""
@@ -56,22 +56,22 @@ def refusal(*options: str, **how: Any) -> str:
 
 
 def values(document: Object) -> tuple[str, ...]:
-    """Options that give helm the values `document`; unlike --set it keeps every type."""
+    """Return options that pass the values `document` to helm; unlike --set they keep all types."""
     return tuple(option for key, value in document.items() for option in ("--set-json", f"{key}={json.dumps(value)}"))
 
 
 def example(name: str) -> tuple[str, str]:
-    """Options for a file of values-examples/."""
+    """Return options for a file of values-examples/."""
     return "--values", str(EXAMPLES / f"{name}.yaml")
 
 
 def pod(*options: str, **how: Any) -> Object:
-    """The pod template of the StatefulSet."""
+    """Return the pod template of the StatefulSet."""
     (found,) = [document for (kind, _), document in objects(*options, **how).items() if kind == "StatefulSet"]
     template: Object = found["spec"]["template"]
     return template
 
 
 def containers(spec: Object) -> dict[str, Object]:
-    """All containers of a pod by name."""
+    """Return all containers of a pod by name."""
     return {container["name"]: container for container in [*spec.get("initContainers", []), *spec["containers"]]}

@@ -1,4 +1,6 @@
-"""Kubernetes' own schemas for kubeconform, made from the API description in the pinned Go module: no network needed. And one by hand."""
+"""Kubernetes' own schemas for kubeconform, generated offline from the API description in the pinned
+Go module, and one written by hand.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,7 @@ def write(directory: Path) -> str:
 
 
 def _strict(node: Any) -> Any:
-    """Other keys refused, and what may be a number said so."""
+    """Return the schema with unknown keys refused and number types stated."""
     if isinstance(node, list):
         return [_strict(item) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""The archive command of values-examples/archived.yaml, run with bash on folders of its own."""
+"""The archive command of values-examples/archived.yaml, run with bash on temporary folders."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SEGMENT = "000000010000000000000004"
 
 
 def script() -> str:
-    """The script as it is rendered."""
+    """Return the rendered script."""
     data = helm.objects(*helm.example("archived"))["ConfigMap", "ha-postgres-archive"]["data"]
     return str(data["archive.sh"])
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive and the servers that use it, each in a folder under `root`."""
+    """An archive and the servers that use it, each in a folder below `root`."""
 
     root: Path
 
@@ -65,7 +65,7 @@ def test_another_content_is_refused_and_nothing_is_replaced(archive: Archive) ->
     archive.keep("pod-0", SEGMENT, "WAL")
     refused = archive.keep("pod-1", SEGMENT, "of another database")
     assert refused.returncode == 1
-    assert refused.stderr.endswith(f"{SEGMENT} is there with another content\n")
+    assert refused.stderr.endswith(f"{SEGMENT} already exists with different content\n")
     assert archive.files() == {SEGMENT: "WAL"}
 
 

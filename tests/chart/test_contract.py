@@ -1,4 +1,6 @@
-"""What the chart renders is what the failover container and the supervisor read (docs/contract.md)."""
+"""The rendered settings match what the failover container and the supervisor read
+(docs/contract.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A file in which every value is set: it holds all keys of the schema, all of it has an effect, and Kubernetes accepts the result."""
+"""A values file that sets every value: it has all keys of the schema, every value has an effect,
+and Kubernetes accepts the result.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ def rendered(file: Path) -> tuple[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path, _, _ in LEAVES if path not in KEPT | HIDDEN])
 def test_every_value_has_an_effect(path: str, tmp_path: Path) -> None:
-    """With its default something else is rendered, or the rest is refused."""
+    """With a value's default the output differs, or the other values are refused."""
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(reset(path)))
     assert rendered(tmp_path / "values.yaml") != rendered(FILE)
 

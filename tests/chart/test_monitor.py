@@ -1,4 +1,4 @@
-"""The objects by which Prometheus finds the metrics."""
+"""The objects through which Prometheus finds the metrics."""
 
 from __future__ import annotations
 

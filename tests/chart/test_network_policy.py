@@ -1,4 +1,4 @@
-"""The NetworkPolicy: what it is rendered to. What it lets through is seen in tests/e2e."""
+"""The rendered NetworkPolicy. tests/e2e tests its effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rendered objects have to be, one property at a time."""
+"""Properties of the rendered objects, one per test."""
 
 from __future__ import annotations
 
@@ -101,18 +101,18 @@ def test_names(release: str, options: tuple[str, ...], name: str) -> None:
 @pytest.mark.parametrize("version", helm.VERSIONS)
 def test_a_name_that_is_too_long_is_refused_and_not_cut(version: str) -> None:
     name = "a" * 53
-    assert f'the name "{name}" has 53 characters; at most 52 are possible' in helm.refusal(
+    assert f'the name "{name}" has 53 characters; at most 52 are allowed' in helm.refusal(
         "--set", f"fullnameOverride={name}", version=version
     )
     assert ("StatefulSet", "a" * 52) in helm.objects("--set", f"fullnameOverride={'a' * 52}", version=version)
 
 
 def test_a_name_that_no_service_can_have_is_refused() -> None:
-    assert 'the name "1db-ha-postgres" is not possible' in helm.refusal(release="1db")
+    assert 'the name "1db-ha-postgres" is not allowed' in helm.refusal(release="1db")
 
 
 def test_a_name_that_yaml_takes_for_something_else_is_refused() -> None:
-    assert 'the name "null" is not possible' in helm.refusal("--set-string", "fullnameOverride=null")
+    assert 'the name "null" is not allowed' in helm.refusal("--set-string", "fullnameOverride=null")
 
 
 def test_a_namespace_of_digits() -> None:
@@ -140,7 +140,9 @@ def test_the_pods_do_not_depend_on(options: tuple[str, str]) -> None:
 
 
 def test_a_number_is_written_alike_however_it_was_given() -> None:
-    """`--set` gives Helm an integer; the same value is floating point when it comes from a file or an earlier release."""
+    """`--set` gives Helm an integer; from a file or an earlier release the same value is floating
+    point.
+    """
     by_file = helm.pod(*helm.values({"postgresql": {"parameters": {"max_connections": 200}}}))
     assert helm.pod("--set", "postgresql.parameters.max_connections=200") == by_file
 

@@ -1,4 +1,4 @@
-"""Packages and the index of a repository, with the real helm."""
+"""Packages and the repository index, with the real helm."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def test_a_released_package_never_changes(tmp_path: Path, capsys: pytest.Capture
     assert package(output, own_chart(tmp_path, 3)) == 0
     capsys.readouterr()
     assert package(output, helm.CHART, own_chart(tmp_path, 5)) == 1
-    assert "is there with another content; a released package never changes, so raise the chart's version" in capsys.readouterr().err
+    assert (
+        "already exists with different content; a released package never changes, so raise the chart's version" in capsys.readouterr().err
+    )
     after = {path.name: path.read_bytes() for path in output.iterdir()}
     assert {**after, "index.yaml": b""} == {**before, "index.yaml": b""}
 
@@ -99,5 +101,5 @@ def test_a_chart_that_helm_refuses_leaves_nothing(tmp_path: Path, capsys: pytest
 
 def test_what_is_no_chart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert package(tmp_path / "out", tmp_path) == 2
-    assert capsys.readouterr().err == f"error: {tmp_path}: is not the folder of a chart\n"
+    assert capsys.readouterr().err == f"error: {tmp_path}: not a chart directory; Chart.yaml not found\n"
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""The worked examples of hooks, between the real helm 3 or 4 and Kubernetes."""
+"""The example hooks, run between the real helm 3 or 4 and Kubernetes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_mirror_with_digests(tmp_path: Path) -> None:
 def test_an_image_that_is_not_in_the_mirror(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "pg.yaml").write_text(WARM.replace('"15"', '"15.4"'))
     assert main(["generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path / "out"), "--hooks", str(HOOKS / "company.py")]) == 2
-    assert "the image postgres:15.4 is not in the mirror; there are postgres:15, ha-postgres-failover:0.1.0" in capsys.readouterr().err
+    assert "the image postgres:15.4 is not in the mirror; available are postgres:15, ha-postgres-failover:0.1.0" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

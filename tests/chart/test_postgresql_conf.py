@@ -1,4 +1,4 @@
-"""What the chart writes into postgresql.conf."""
+"""The postgresql.conf that the chart writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any valid spec renders the same with helm 3 and 4, lints, and is what Kubernetes accepts."""
+"""Any valid spec renders the same with helm 3 and 4, lints, and is accepted by Kubernetes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Rendering is a pure function, the same in helm 3 and 4, and gives what Kubernetes accepts."""
+"""Rendering is a pure function, is the same in helm 3 and 4, and gives objects that Kubernetes
+accepts.
+"""
 
 from __future__ import annotations
 
@@ -134,5 +136,5 @@ def test_the_notes_say_how_to_connect() -> None:
 
 def test_the_notes_warn() -> None:
     said = notes("--set", "storage=null,replicas=1")
-    assert "WARNING: storage is null. Data lives in an emptyDir and is lost with its pod" in said
-    assert "One server alone: there is no replica to fail over to." in said
+    assert "WARNING: storage is null. Data is kept in an emptyDir and lost with its pod" in said
+    assert "With one server there is no replica to fail over to." in said

@@ -1,4 +1,6 @@
-"""The Role allows exactly the calls that the failover container makes: each call is recorded and held against the rules."""
+"""The Role allows exactly the calls of the failover container: each call is recorded and compared
+with the rules.
+"""
 
 from __future__ import annotations
 

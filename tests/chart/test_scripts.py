@@ -1,4 +1,4 @@
-"""Scripts of the first server: what is mounted where."""
+"""Scripts for the first server: their sources and where they are mounted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claims and volumes of the pods, and what of their size goes into settings."""
+"""The claims and volumes of the pods, and the settings that depend on their sizes."""
 
 from __future__ import annotations
 

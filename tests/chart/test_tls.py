@@ -1,4 +1,4 @@
-"""TLS as the charts render it."""
+"""TLS in the rendered charts."""
 
 from __future__ import annotations
 
@@ -102,18 +102,18 @@ def test_a_certificate_of_cert_manager() -> None:
         ),
         (
             {"tls": {"mode": "allow", "secretName": "a"}, "postgresql.parameters.ssl": False},
-            "postgresql.parameters.ssl: can't be set beside tls.mode allow, which sets it",
+            "postgresql.parameters.ssl: can't be set, because tls.mode allow sets it",
         ),
         ({"postgresql.pgHba": ["local all all trust"]}, "- at '/postgresql/pgHba/0': 'local all all trust' does not match pattern"),
         ({"extraEnv": [{"name": "POD_NAME", "value": "x"}]}, "extraEnv: POD_NAME can't be set, because it is the chart's own"),
         ({"extraVolumes": [{"name": "data", "emptyDir": {}}]}, "extraVolumes: the name data is the chart's own"),
         (
             {"extraVolumeMounts": [{"name": "x", "mountPath": "/var/lib/postgresql"}]},
-            "extraVolumeMounts: /var/lib/postgresql would cover, or lie in, the chart's own /var/lib/postgresql/data",
+            "extraVolumeMounts: /var/lib/postgresql overlaps the chart's own /var/lib/postgresql/data",
         ),
         (
             {"extraVolumeMounts": [{"name": "x", "mountPath": "/etc/hapg/tls/../config"}]},
-            "extraVolumeMounts: /etc/hapg/tls/../config would cover, or lie in, the chart's own /etc/hapg",
+            "extraVolumeMounts: /etc/hapg/tls/../config overlaps the chart's own /etc/hapg",
         ),
         ({"extraContainers": [{"name": "postgres"}]}, "extraContainers: the name postgres is the chart's own"),
         ({"initContainers": [{"name": "failover"}]}, "initContainers: the name failover is the chart's own"),

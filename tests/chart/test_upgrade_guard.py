@@ -1,4 +1,6 @@
-"""No release of a line breaks an existing one: every shipped chart against the last released package of its line."""
+"""No version of a chart breaks an existing release: every shipped chart against the last released
+package of its line.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,7 @@ def test_the_guard_sees_what_would_break_a_release(version: str, tmp_path: Path,
     assert main(command) == 14
     assert capsys.readouterr().out == (
         "StatefulSet/ha-postgres in demo: immutable\n"
-        '  spec.podManagementPolicy: "Parallel" -> "OrderedReady" (immutable: Kubernetes refuses to change this of a StatefulSet)\n'
+        '  spec.podManagementPolicy: "Parallel" -> "OrderedReady" (immutable: Kubernetes refuses to change this field of a StatefulSet)\n'
         "worst: immutable\n"
     )
 

@@ -1,4 +1,4 @@
-"""Values that helm refuses, and what it says."""
+"""Values that helm refuses, and its messages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
         ),
         (
             {"failover.renewSeconds": 2.5},
-            "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call is survived: "
+            "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call does no harm: "
             "2.5 + 2 * 1.2 = 4.9 exceeds 4.7",
         ),
         (
@@ -68,27 +68,27 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
         ),
         (
             {"replication.mode": "synchronous", "replication.minSyncReplicas": 3},
-            "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: 3 is not less than 3",
+            "replication: minSyncReplicas must be less than replicas, because the primary is not a standby: 3 is not less than 3",
         ),
-        ({"postgresql.parameters.work mem": "1MB"}, 'postgresql.parameters: "work mem" is not the name of a parameter in lower case'),
+        ({"postgresql.parameters.work mem": "1MB"}, 'postgresql.parameters: "work mem" is not a parameter name in lower case'),
         (
             {"postgresql.parameters.worke_mem": "1MB"},
-            "postgresql.parameters.worke_mem: PostgreSQL 15 has no such parameter; allowed are those in the chart's "
-            "files/parameters.yaml, and an extension's, with a dot in its name\n",
+            "postgresql.parameters.worke_mem: unknown parameter of PostgreSQL 15; allowed are those in the chart's "
+            "files/parameters.yaml, and extensions' parameters, with a dot in the name\n",
         ),
-        ({"postgresql.parameters.wal_keep_segments": 8}, "postgresql.parameters.wal_keep_segments: PostgreSQL 15 has no such parameter; "),
+        ({"postgresql.parameters.wal_keep_segments": 8}, "postgresql.parameters.wal_keep_segments: unknown parameter of PostgreSQL 15; "),
         (
             {"postgresql.parameters.server_version": "16"},
-            "postgresql.parameters.server_version: can't be set in a file; PostgreSQL only shows it",
+            "postgresql.parameters.server_version: can't be set in a file; it is read-only",
         ),
         (
             {r"initdb.scripts.a\.sh": "x"},
-            'initdb.scripts: "a.sh" is not the name of a script; letters, digits and -_. with .sql at the end',
+            'initdb.scripts: "a.sh" is not a valid script name; letters, digits and -_. with .sql at the end',
         ),
-        ({r"initdb.scripts.a/b\.sql": "x"}, 'initdb.scripts: "a/b.sql" is not the name of a script'),
+        ({r"initdb.scripts.a/b\.sql": "x"}, 'initdb.scripts: "a/b.sql" is not a valid script name'),
         (
             {"walVolume.enabled": True, "storage": None},
-            "walVolume: enabled needs storage, for WAL outlives its pod only beside data that does",
+            "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod",
         ),
         (
             {"walVolume.enabled": True, "extraVolumes": [{"name": "wal", "emptyDir": {}}]},
@@ -96,9 +96,9 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
         ),
         (
             {"walVolume.enabled": True, "extraVolumeMounts": [{"name": "x", "mountPath": "/var/lib/postgresql/wal/x"}]},
-            "extraVolumeMounts: /var/lib/postgresql/wal/x would cover, or lie in, the chart's own /var/lib/postgresql/wal",
+            "extraVolumeMounts: /var/lib/postgresql/wal/x overlaps the chart's own /var/lib/postgresql/wal",
         ),
-        ({r"podLabels.kubedb\.com/role": "primary"}, "podLabels: kubedb.com/role can't be set; the failover container does"),
+        ({r"podLabels.kubedb\.com/role": "primary"}, "podLabels: kubedb.com/role can't be set; the failover container sets it"),
     ],
 )
 def test_the_templates_refuse(given: dict[str, object], sentence: str, version: str) -> None:
@@ -130,21 +130,21 @@ CONFLICTS = [
     (
         {"postgresql.parameters.recovery_target_xid": "5"},
         "postgresql/parameters/recovery_target_xid",
-        "because the failover container alone",
+        "because only the failover container decides",
     ),
     (
         {"postgresql.parameters.recovery_min_apply_delay": "5min"},
         "postgresql/parameters/recovery_min_apply_delay",
-        "because a standby that",
+        "because a promotion would keep clients waiting",
     ),
     ({"postgresql.parameters.include_if_exists": "/tmp/x"}, "postgresql/parameters/include_if_exists", "because the supervisor and"),
     ({"postgresql.parameters.synchronous_standby_names": "*"}, "postgresql/parameters/synchronous_standby_names", "in step with the Lease"),
     ({"postgresql.parameters.hot_standby": True}, "postgresql/parameters/hot_standby", "because the value standbyMode sets it"),
-    ({"postgresql.parameters.max_wal_senders": 5}, "postgresql/parameters/max_wal_senders", "because the chart has 99"),
-    ({"postgresql.parameters.max_replication_slots": 0}, "postgresql/parameters/max_replication_slots", "because the chart has 99"),
+    ({"postgresql.parameters.max_wal_senders": 5}, "postgresql/parameters/max_wal_senders", "because the chart sets 99"),
+    ({"postgresql.parameters.max_replication_slots": 0}, "postgresql/parameters/max_replication_slots", "because the chart sets 99"),
     ({"postgresql.parameters.superuser_reserved_connections": 0}, "postgresql/parameters/superuser_reserved_connections", "at least 3: "),
     *(
-        ({f"postgresql.parameters.{name}": zero}, f"postgresql/parameters/{name}", "in whole numbers: with 0 ")
+        ({f"postgresql.parameters.{name}": zero}, f"postgresql/parameters/{name}", "in whole numbers: with 0, ")
         for name in ("wal_sender_timeout", "wal_receiver_timeout", "wal_receiver_status_interval")
         for zero in (0, "0", "0ms", "0s", "0.4ms", False)
     ),
@@ -156,17 +156,17 @@ CONFLICTS = [
         )
         for no in (False, 0, "off", "OFF", "no", "0", "false", "local", "remote_write")
     ),
-    ({"initdb.args": ["--waldir=/x"]}, "initdb/args/0", "because the directory and its owner are those of the chart"),
-    ({"initdb.args": ["--wald=/x"]}, "initdb/args/0", "an option that the chart takes, long ones in full"),
-    ({"initdb.args": ["-k", "-X", "/x"]}, "initdb/args/1", "because the directory and its owner are those of the chart"),
+    ({"initdb.args": ["--waldir=/x"]}, "initdb/args/0", "because the chart sets the directory and its owner"),
+    ({"initdb.args": ["--wald=/x"]}, "initdb/args/0", "an option that the chart allows, with long names in full"),
+    ({"initdb.args": ["-k", "-X", "/x"]}, "initdb/args/1", "because the chart sets the directory and its owner"),
     ({"initdb.args": ["--auth=trust"]}, "initdb/args/0", "set postgresql.pgHba instead"),
     ({"initdb.args": ["--lc-messages=de_DE.UTF-8"]}, "initdb/args/0", "set postgresql.parameters.lc_messages instead"),
     ({"initdb.args": ["-cfsync=off"]}, "initdb/args/0", "set postgresql.parameters instead"),
-    ({"initdb.args": ["--sync-only"]}, "initdb/args/0", "would end without having made a database"),
+    ({"initdb.args": ["--sync-only"]}, "initdb/args/0", "would exit without creating a database"),
     (
         {"storage.accessModes": ["ReadWriteMany"]},
         "storage/accessModes/0",
-        "ReadWriteOncePod or ReadWriteOnce: with any other, servers on several",
+        "ReadWriteOncePod or ReadWriteOnce: with any other mode, servers on several",
     ),
     (
         {"walVolume.accessModes": ["ReadWriteOnce", "ReadOnlyMany"]},
@@ -180,7 +180,9 @@ CONFLICTS = [
 @BOTH
 @pytest.mark.parametrize(("given", "path", "why"), CONFLICTS)
 def test_what_breaks_failover_is_refused_with_the_reason(given: dict[str, object], path: str, why: str, version: str) -> None:
-    """By the schema, and by the templates where the schema is skipped; helm 3 and 4 say the same."""
+    """The schema refuses it, and the templates do if the schema is skipped; helm 3 and 4 say the
+    same.
+    """
     [line] = [line for line in helm.refusal(*helm.values(given), version=version).splitlines() if line.startswith("- at ")]
     assert line.startswith(f"- at '/{path}': value must be '")
     assert why in line
@@ -193,9 +195,9 @@ def test_what_breaks_failover_is_refused_with_the_reason(given: dict[str, object
 @pytest.mark.parametrize("name", ["WAL_LEVEL", "Synchronous_Commit"])
 def test_a_name_in_capitals_is_refused(name: str, version: str) -> None:
     given = helm.values({f"postgresql.parameters.{name}": "off"})
-    assert "names of parameters are written in lower case here" in helm.refusal(*given, version=version)
+    assert "parameter names must be in lower case here" in helm.refusal(*given, version=version)
     said = helm.refusal(*given, "--skip-schema-validation", version=version)
-    assert f'postgresql.parameters: "{name}" is not the name of a parameter in lower case' in said
+    assert f'postgresql.parameters: "{name}" is not a parameter name in lower case' in said
 
 
 @BOTH
@@ -227,7 +229,7 @@ def test_other_globals_are_none_of_this_charts_business(version: str) -> None:
 def test_a_parameter_with_which_a_major_would_not_start_is_refused(version: str) -> None:
     chart = helm.ROOT / "charts" / "ha-postgres-9.6"
     few = helm.values({"postgresql.parameters.max_connections": 99})
-    sentence = "postgresql.parameters.max_connections: 99 is less than 100, with which PostgreSQL 9.6 doesn't start beside the chart's"
+    sentence = "postgresql.parameters.max_connections: 99 is less than 100; with less, PostgreSQL 9.6 does not start with the chart's"
     assert sentence in helm.refusal(*few, chart=chart, version=version)
     assert helm.objects(*helm.values({"postgresql.parameters.max_connections": 100}), chart=chart, version=version)
     assert helm.objects(*few, version=version)

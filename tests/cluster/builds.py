@@ -1,4 +1,6 @@
-"""The programs that are built from Go modules, each from a pinned module of its own: those of the cluster lie under tests/cluster/go/."""
+"""Programs built from Go modules, each from its own pinned module. Those of the cluster are under
+tests/cluster/go/.
+"""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,6 @@
-"""The cluster that the environment variable CLUSTER chooses: where its kubeconfig is, how it starts and ends, and what it can load."""
+"""The cluster that the environment variable CLUSTER selects: its kubeconfig, how it starts and
+stops, and whether it can load images.
+"""
 
 import os
 from collections.abc import Iterable

@@ -1,4 +1,6 @@
-"""A container that is short of memory: the kernel kills one of its processes when it asks for more (OOM kill)."""
+"""A container that is short of memory: the kernel kills one of its processes when it allocates more
+(OOM kill).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

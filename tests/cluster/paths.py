@@ -1,4 +1,4 @@
-"""Where things lie: the cache of what was built, and the state of the cluster. Both are outside the checkout."""
+"""Paths: the cache of built programs, and the state of the cluster. Both are outside the checkout."""
 
 import os
 from pathlib import Path

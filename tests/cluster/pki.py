@@ -1,4 +1,4 @@
-"""Keys, certificates and kubeconfigs of the control plane and the nodes, made with openssl."""
+"""Keys, certificates and kubeconfigs of the control plane and the nodes, created with openssl."""
 
 import base64
 from pathlib import Path

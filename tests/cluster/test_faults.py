@@ -1,4 +1,4 @@
-"""The local cluster does what a cluster does, and every fault takes force and is undone."""
+"""The local cluster behaves like a cluster, and every fault takes effect and can be undone."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""Records of processes, files and locks: what keeps a start and a stop from harming anything else."""
+"""Records of processes, files and locks, which keep a start and a stop from harming anything else."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The disks that tests can break do so, and what is on them stays."""
+"""The tests' disks can fail as intended, and their content survives."""
 
 from __future__ import annotations
 

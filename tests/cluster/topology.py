@@ -1,4 +1,4 @@
-"""The cluster's fixed shape: names, addresses and where the nodes lie in the networks."""
+"""The fixed layout of the cluster: names, addresses, and the nodes' places in the networks."""
 
 from dataclasses import dataclass
 

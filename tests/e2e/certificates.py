@@ -1,4 +1,6 @@
-"""Certificates as a user makes them by openssl: an authority, and a Secret with a certificate that it signed."""
+"""Certificates, created with openssl as a user would: an authority, and a Secret with a certificate
+that it signed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ commonName = supplied
 
 
 class Authority:
-    """One that signs."""
+    """A certificate authority."""
 
     def __init__(self, folder: Path, name: str) -> None:
         """folder: for its files; name: its own, also in the certificate."""

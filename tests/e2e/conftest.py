@@ -1,4 +1,4 @@
-"""The cluster, the release of the tutorial, and what a failed test leaves behind."""
+"""The cluster, the tutorial's release, and the files saved when a test fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ __all__ = ["cluster", "node_faults"]
 
 @pytest.fixture(scope="session")
 def tutorial(cluster: Cluster) -> Iterator[Release]:
-    """The page's release, at full strength, in a namespace of its own; all tests of the tutorial go on with it, in the page's order."""
+    """The tutorial's release, at full strength, in its own namespace. All tests of the tutorial
+    share it, in the tutorial's order.
+    """
     with installed("e2e-tutorial") as release:
         yield release
 
@@ -34,7 +36,7 @@ def history_of_lease(tutorial: Release) -> Iterator[LeaseHistory]:
 
 @pytest.fixture(scope="session")
 def measured(pytestconfig: pytest.Config) -> list[str]:
-    """Lines that are printed when all tests are done."""
+    """Lines to print after all tests."""
     return pytestconfig.stash.setdefault(MEASURED, [])
 
 
@@ -49,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Save what there is to know about the namespaces that are in use when a test fails."""
+    """Save all namespaces in use when a test fails."""
     report = yield
     artifacts.attach(report)
     return report

@@ -1,4 +1,4 @@
-"""The page's own objects."""
+"""The tutorial's own objects."""
 
 from __future__ import annotations
 

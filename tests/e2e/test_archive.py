@@ -1,4 +1,6 @@
-"""WAL in an archive on a volume that the pods share, as in values-examples/archived.yaml, and a server that is made from it."""
+"""WAL archiving to a shared volume, as in values-examples/archived.yaml, and a server restored from
+the archive.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ class Archived:
         return {path.name for path in self.folder.iterdir() if path.is_file() and not path.name.startswith(".")}
 
     def switch(self) -> str:
-        """Have the primary begin another segment; return the name of the one that has ended."""
+        """Make the primary start a new segment; return the name of the finished one."""
         return self.release.client.sql("SELECT pg_walfile_name(pg_switch_wal())")[0][0]
 
 
@@ -68,7 +70,7 @@ def restored(release: Release) -> dict[str, Any]:
 
 
 def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archived) -> None:
-    """The primary is lost with segments that it hasn't archived: its standbys have done so."""
+    """The primary is lost with unarchived segments, which its standbys have archived."""
     release, namespace = archived.release, archived.release.namespace
     sql = release.client.sql
     namespace.apply(restored(release))
@@ -106,5 +108,5 @@ def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archiv
 
 
 def test_what_is_archived_is_the_pods_alone(archived: Archived) -> None:
-    """The archive holds the data, so nobody else may read it."""
+    """The archive contains the data, so nobody else may read it."""
     assert {path.stat().st_mode & 0o077 for path in archived.folder.rglob("*") if path.is_file()} == {0}

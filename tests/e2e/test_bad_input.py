@@ -1,4 +1,6 @@
-"""Bad input is refused, by the generator and by Helm, with a message that names the path and what is allowed; nothing is made of it."""
+"""The generator and Helm refuse bad input with a message that names the path and what is allowed.
+Nothing is created from it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks themselves find what they are there to find."""
+"""The checks themselves find the violations that they are for."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ WARNED = r"maybe 1 \S+ \S+ warned"
     ],
 )
 def test_an_answer_with_a_warning_is_none(said: str, expected: str, tmp_path: Path) -> None:
-    """What was committed on the primary alone, because the wait for standbys was cancelled, may be lost."""
+    """A commit on the primary alone, because the wait for standbys was cancelled, may be lost."""
     psql = tmp_path / "psql"
     psql.write_text(SAYS)
     psql.chmod(0o755)

@@ -1,4 +1,6 @@
-"""A mistake in a release's values, found by the running pods and survived by new ones. The tests go on from each other."""
+"""A mistake in a release's values: running pods report it, and new pods survive it. The tests
+depend on each other, in order.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the API server of the cluster says to every example, in a namespace that enforces the restricted Pod Security Standard."""
+"""The cluster's API server accepts every example, in a namespace that enforces the Pod Security
+Standard restricted.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def namespace(cluster: Cluster) -> Iterator[Namespace]:
 
 
 def dry_run(namespace: Namespace, chart: Path, *options: str) -> list[str]:
-    """Have the server check what a chart renders to; return the kinds. A warning, such as one about Pod Security, is a failure."""
+    """Let the server validate a rendered chart; return the kinds. A warning, such as one about Pod
+    Security, is a failure.
+    """
     rendered = namespace.helm("template", "--validate", "ha-postgres", str(chart), *options)
     done = namespace.try_kubectl("apply", "--dry-run=server", "--output", "name", "--filename", "-", stdin=rendered)
     assert done.code == 0, done.text

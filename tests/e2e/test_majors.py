@@ -1,7 +1,6 @@
-"""Other majors of PostgreSQL than the tutorial's: installation, warm and hot standbys, failover, rejoin.
-
-Their releases run side by side, and the tests of a major go on from each other. The image of 9.6 lacks pg_rewind, pg_controldata and
-pg_xlogdump, so that it shows what is done without them.
+"""PostgreSQL majors other than the tutorial's: installation, warm and hot standbys, failover,
+rejoin. Their releases run side by side, and the tests of a major depend on each other, in order.
+The image of 9.6 lacks pg_rewind, pg_controldata and pg_xlogdump, to test the way without them.
 """
 
 from __future__ import annotations
@@ -128,7 +127,9 @@ def rows(release: Release, pod: Pod) -> list[list[str]]:
 
 
 def test_a_primary_that_was_ahead_of_its_successor_comes_back(release: Release, major: str) -> None:
-    """By pg_rewind, or where the image has none by a clone. What nobody had received is gone, as asynchronous replication has it."""
+    """By pg_rewind, or by a clone if the image has none. Unreplicated WAL is lost, as in
+    asynchronous replication.
+    """
     release.client.sql("CREATE TABLE fork (word text); INSERT INTO fork SELECT 'both' FROM generate_series(1, 1000)")
     release.wait_full_strength()
     old = release.primary()
@@ -145,7 +146,9 @@ def test_a_primary_that_was_ahead_of_its_successor_comes_back(release: Release, 
 
 
 def test_data_of_another_major_is_not_touched(releases: dict[str, Release]) -> None:
-    """An upgrade to the next major's chart stops at the first pod, which says why; the others go on."""
+    """An upgrade to the next major's chart stops at the first pod, which says why; the others
+    continue.
+    """
     release = releases["17"]
     release.wait_full_strength()
     release.client.sql("CREATE TABLE kept AS SELECT number FROM generate_series(1, 1000) AS number")

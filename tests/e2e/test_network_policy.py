@@ -1,4 +1,6 @@
-"""The release's NetworkPolicy, enforced: who reaches it, what it reaches, and that failover goes on. The tests go on from each other."""
+"""The release's NetworkPolicy, enforced: who reaches it, what it reaches, and that failover still
+works. The tests depend on each other, in order.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's own object becomes a chart, and the chart a release; with Helm 4."""
+"""The tutorial's own object becomes a chart, and the chart a release, with Helm 4."""
 
 from __future__ import annotations
 

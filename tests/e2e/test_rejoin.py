@@ -1,4 +1,6 @@
-"""Replication slots, clones, and settings that keep a server from starting, with hot standbys. The tests go on from each other."""
+"""Replication slots, clones, and settings that keep a server from starting, with hot standbys. The
+tests depend on each other, in order.
+"""
 
 from __future__ import annotations
 

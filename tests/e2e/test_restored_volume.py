@@ -1,4 +1,4 @@
-"""A volume's copy is restored into a claim of a new release, in another namespace."""
+"""A copy of a volume is restored into the claim of a new release in another namespace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A release is scaled up and down; the primary's own ordinal is scaled away."""
+"""A release is scaled up and down, and the primary's own pod is scaled away."""
 
 from __future__ import annotations
 

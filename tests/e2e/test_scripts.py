@@ -1,4 +1,6 @@
-"""Scripts for a new database, from values, a ConfigMap and a Secret: they run once in a release's life. The tests go on from each other."""
+"""Scripts for a new database, from values, a ConfigMap and a Secret, run once in a release's life.
+The tests depend on each other, in order.
+"""
 
 from __future__ import annotations
 

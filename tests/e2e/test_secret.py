@@ -1,4 +1,6 @@
-"""The Secrets are the truth: one is changed, then both are lost together with the release. The tests go on from each other."""
+"""The passwords follow the Secrets: one Secret changes, then both are lost together with the
+release. The tests depend on each other, in order.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The operator's commands on a real release: status, switchover, forced failover, with the rights that the documents say they need."""
+"""The commands status, switchover and failover on a real release, with the rights from the
+documentation.
+"""
 
 from __future__ import annotations
 
@@ -88,15 +90,15 @@ def test_a_switchover_goes_where_it_is_sent(release: Release) -> None:
 def test_what_can_not_be_is_one_clear_sentence_and_changes_nothing(release: Release) -> None:
     term, primary = release.lease()["term"], release.primary()
     for options, words in [
-        (("--to", primary.name), f"error: --to {primary.name}: it is the primary already"),
-        (("--to", "nobody"), "error: --to nobody: there is no such pod"),
+        (("--to", primary.name), f"error: --to {primary.name}: already the primary"),
+        (("--to", "nobody"), "error: --to nobody: pod not found"),
     ]:
         done = release.try_hapg("switchover", *options)
         assert done.code == 1
         assert len(done.err.splitlines()) == 1
         assert words in done.err
     forced = release.try_hapg("failover", "--force", "--yes")
-    assert (forced.code, "nobody may take it away" in forced.err) == (1, True)
+    assert (forced.code, "a forced failover is not possible" in forced.err) == (1, True)
     elsewhere = programs.attempt(str(HAPG), "status", "another", "--namespace", release.namespace.name)
     assert (
         elsewhere.err == f"error: release another not found in namespace {release.namespace.name}: there is no ConfigMap another-config\n"
@@ -122,7 +124,7 @@ def test_a_request_of_an_earlier_term_is_refused_by_the_primary(release: Release
 
 @pytest.fixture
 def operator(release: Release, tmp_path: Path) -> Path:
-    """A kubeconfig with the rights of the Role in docs/operations.md, and no others."""
+    """A kubeconfig with exactly the rights of the Role in docs/operations.md."""
     page = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
     [text] = re.findall(r"```yaml\n((?:(?!```).)*?kind: Role\n.*?)```", page, re.DOTALL)
     role = yaml.safe_load(text.replace("NAME", release.name).replace("NS", release.namespace.name))

@@ -1,6 +1,6 @@
-"""Synchronous replication: what is acknowledged is never lost, writes wait for standbys or, if that is preferred, don't.
-
-Two releases share a namespace: a strict one of three servers, and one of two that prefers to go on. The tests go on from each other.
+"""Synchronous replication: no acknowledged commit is lost, and without standbys writes wait or,
+with `preferred`, continue. Two releases share a namespace: a strict one of three servers, and a
+preferred one of two. The tests depend on each other, in order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 @pytest.fixture(scope="module")
 def releases(cluster: Cluster) -> Iterator[tuple[Release, Release]]:
-    """The strict release and the one that prefers to go on, both at full strength."""
+    """The strict and the preferred release, both at full strength."""
     with programs.namespace("e2e-sync") as namespace:
         strict, preferred = Release(namespace), Release(namespace, "preferred", replicas=2)
         options = ("--set", "replication.mode=synchronous")

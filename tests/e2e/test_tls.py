@@ -1,4 +1,6 @@
-"""TLS: allowed, then required, in a running release, and a certificate that is replaced. The tests go on from each other."""
+"""TLS in a running release: allowed, then required, then with a new certificate. The tests depend
+on each other, in order.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""The page on streaming replication, in its order and words, with Helm instead of the operator.
-
-The tests go on from each other with one release; each of them leaves it at full strength.
+"""The tutorial on streaming replication, in its order and words, with Helm instead of the operator.
+The tests share one release and depend on each other, in order; each leaves it at full strength.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ class TestConnect:
 
 
 def check(found: Trial, release: Release, seen: LeaseHistory, measured: list[str]) -> None:
-    """What holds after every fault."""
+    """Check what must hold after every fault."""
     measured.append(found.summary)
     print(found.summary)
     assert found.violations() == []

@@ -1,4 +1,6 @@
-"""What the release of the tutorial may do, and where its password is not; after all that test_tutorial.py has done to it."""
+"""The rights of the tutorial's release, and the places where its password must not be, after all
+steps of test_tutorial.py.
+"""
 
 from __future__ import annotations
 

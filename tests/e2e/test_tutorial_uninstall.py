@@ -1,4 +1,4 @@
-"""The end of the tutorial: uninstall, and install again; the volumes are kept."""
+"""The end of the tutorial: uninstall and install again; the volumes are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Values that shape pods, Services and claims, at work: what an init container, a sidecar, the server and Kubernetes see of them."""
+"""Values that shape pods, Services and claims, as an init container, a sidecar, the server and
+Kubernetes see them.
+"""
 
 from __future__ import annotations
 

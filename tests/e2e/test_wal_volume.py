@@ -1,4 +1,4 @@
-"""A release whose servers have their WAL on a volume of its own. The tests go on from each other."""
+"""A release whose servers have WAL volumes. The tests depend on each other, in order."""
 
 from __future__ import annotations
 

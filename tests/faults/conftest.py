@@ -1,4 +1,4 @@
-"""Releases, drills, and what is kept of them for the report."""
+"""Fixtures for releases and drills, and the recording of results for the report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Drills = Callable[..., Drill]
 
 @pytest.fixture(scope="session")
 def stock(cluster: Cluster) -> Iterator[Stock]:
-    """The releases; skips unless the cluster is the local one."""
+    """The releases; skips the test unless the cluster is the local one."""
     if not chosen.is_local():
         pytest.skip("faults need the hand of the local cluster")
     made = Stock()
@@ -37,7 +37,7 @@ def stock(cluster: Cluster) -> Iterator[Stock]:
 
 @pytest.fixture
 def spoilt(request: pytest.FixtureRequest, stock: Stock) -> Iterator[None]:
-    """Drops the release when the test has failed: the next test gets a new one."""
+    """Drops the release after a failed test, so that the next test gets a new one."""
     yield
     if request.node.stash.get(FAILED, False):
         stock.drop()
@@ -51,7 +51,7 @@ def release(stock: Stock, spoilt: None, node_faults: NodeFaults) -> Release:
 
 @pytest.fixture
 def drill(request: pytest.FixtureRequest) -> Drills:
-    """Makes drills, and remembers them for the report."""
+    """Creates drills and records them for the report."""
     made = request.node.stash.setdefault(DRILLS, [])
 
     def make(release: Release, *, same_node: bool = True, answer_s: float = 1.0) -> Drill:
@@ -65,7 +65,7 @@ def drill(request: pytest.FixtureRequest) -> Drills:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Write what came of a test into the report at once: a run that is cut off leaves those that have ended."""
+    """Write a test's result into the report at once, so that an interrupted run keeps the results so far."""
     found = yield
     if found.failed:
         item.stash[FAILED] = True

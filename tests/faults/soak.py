@@ -1,7 +1,7 @@
 """Random faults for hours, under pgbench and appending writers: ``python -m tests.faults.soak --hours 0.5 --seed 7``.
 
-It alternates quiet times, in which nothing may change hands, with faults, and checks after each what a drill checks. Each round is a
-line of JSON. In the end no agent may have grown. The same seed gives the same faults in the same order.
+It alternates faults with quiet times, in which no failover may happen, and makes a drill's checks after each. Each round prints a
+line of JSON. In the end no agent may have grown in memory. The same seed gives the same faults in the same order.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RATE = 60
 
 @dataclass
 class Soak:
-    """A soak of one release. chance: where all randomness comes from; until: time.monotonic() of its end."""
+    """A soak of one release. chance: the source of all randomness; until: its end, by time.monotonic()."""
 
     release: Release
     chance: random.Random
@@ -40,7 +40,7 @@ class Soak:
     growth: Growth
 
     def run(self) -> int:
-        """Go on until the end; return the number of faults. Raise AssertionError if something happened that must not."""
+        """Run until the end; return the number of faults. Raise AssertionError if a guarantee was broken."""
         rounds = 0
         while time.monotonic() < self.until:
             rounds += 1
@@ -78,7 +78,7 @@ def _line(number: int, name: str, found: Found, seconds: float) -> dict[str, obj
 
 
 def soak(hours: float, seed: int) -> None:
-    """Install a release and do it. Raise AssertionError, ClusterError or ProgramError if something went wrong."""
+    """Install a release and run the soak. Raise AssertionError, ClusterError or ProgramError on a failure."""
     stock = Stock()
     try:
         release = stock.get(ASYNCHRONOUS)
@@ -96,7 +96,7 @@ def soak(hours: float, seed: int) -> None:
 
 
 def main() -> int:
-    """Soak; exit code 0, or 1 for an error that is explained on stderr, or 2 for wrong arguments."""
+    """Run the soak and return the exit code: 0, 1 for an error explained on stderr, 2 for invalid arguments."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description="Random faults under pgbench and appending writers.")
     parser.add_argument("--hours", type=float, default=1.0, metavar="N", help="how long, in hours; a fraction will do (default: 1)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), metavar="N", help="repeats a soak's faults")

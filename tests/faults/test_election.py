@@ -1,4 +1,4 @@
-"""Who is promoted, and when nobody is."""
+"""Which replica is promoted, and when none is."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def wait_primary(release: Release, condition: Callable[[Pod], bool]) -> Pod:
 
 
 def test_most_advanced_replica_wins_over_the_lowest_ordinal(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """The replica with the lower ordinal receives no more WAL, and a moment later the primary's node is switched off.
+    """The replica with the lower ordinal stops receiving WAL, and a moment later the primary's node
+    is switched off.
 
-    Guarantee: the other replica, which has more WAL, is promoted; at most one tail is lost.
+    Guarantee: the other replica, which has more WAL, is promoted; at most unreplicated WAL is lost.
     """
     with drill(release, same_node=False) as trial:
         low, high = release.standbys()
@@ -61,7 +62,7 @@ def test_most_advanced_replica_wins_over_the_lowest_ordinal(release: Release, dr
 
 @pytest.mark.faults
 def test_lowest_ordinal_wins_a_tie(release: Release, node_faults: NodeFaults) -> None:
-    """Nobody writes, both replicas have everything, and the primary's node is switched off.
+    """Nobody writes, both replicas have all WAL, and the primary's node is switched off.
 
     Guarantee: the replica with the lower ordinal is promoted.
     """
@@ -79,10 +80,11 @@ def test_lowest_ordinal_wins_a_tie(release: Release, node_faults: NodeFaults) ->
 
 @pytest.mark.faults
 def test_former_primary_with_more_wal_on_an_old_timeline_never_wins(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """The primary's node is cut off while a client on it writes much; another one takes over, and its node is cut off at the moment at
-    which the first is reached again: that has more WAL than the third, on the older timeline.
+    """The primary's node is cut off while a client on it writes a lot. Another server takes over,
+    and its node is cut off at the moment when the first is reachable again. The first has more WAL
+    than the third, but on an older timeline.
 
-    Guarantee: the third is promoted; at most one tail of each timeline is lost.
+    Guarantee: the third is promoted; at most the unreplicated WAL of each timeline is lost.
     """
     with drill(release, same_node=False) as trial:
         bulk.begin(release.client_on(trial.old.node), trial.old.ip, bulk.statement(2_000_000))
@@ -101,9 +103,11 @@ def test_former_primary_with_more_wal_on_an_old_timeline_never_wins(release: Rel
 
 @pytest.mark.faults
 def test_lagging_replicas_are_not_promoted(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
-    """Neither replica has received what the primary wrote last, more than `maxLagBytes`, and the primary's pod is deleted.
+    """Both replicas lack more than `maxLagBytes` of the primary's last WAL, and the primary's pod
+    is deleted.
 
-    Guarantee: none of them is promoted, nobody writes until the one that is ahead is back, and nothing is lost.
+    Guarantee: neither is promoted, nobody writes until the server with all WAL is back, and nothing
+    is lost.
     """
     release = stock.get(SMALL_LAG)
     with drill(release) as trial:
@@ -122,10 +126,11 @@ def test_lagging_replicas_are_not_promoted(stock: Stock, spoilt: None, drill: Dr
 
 @pytest.mark.faults
 def test_forced_failover(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
-    """Neither replica has received what the primary wrote last, more than `maxLagBytes`, and the primary's node is lost. After a while
-    somebody takes the forced way, `hapg failover --force`.
+    """Both replicas lack more than `maxLagBytes` of the primary's last WAL, and the primary's node
+    is lost. After a while an operator runs `hapg failover --force`.
 
-    Guarantee: nobody is promoted before; at most one tail is lost, and the former primary comes back as a replica.
+    Guarantee: nobody is promoted before; at most unreplicated WAL is lost, and the former primary
+    comes back as a replica.
     """
     release = stock.get(SMALL_LAG)
     with drill(release, same_node=False) as trial:
@@ -147,9 +152,11 @@ def test_forced_failover(stock: Stock, spoilt: None, drill: Drills, node_faults:
 
 @pytest.mark.faults
 def test_unknown_member_is_waited_for(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """One replica's agent stands still, so that nobody knows what that replica has, and the primary's node is switched off.
+    """One replica's agent is stopped, so its position is unknown, and the primary's node is
+    switched off.
 
-    Guarantee: the other replica waits a second for its position before it claims, and then goes on without it; at most one tail is lost.
+    Guarantee: the other replica waits one second for that position and then claims without it; at
+    most unreplicated WAL is lost.
     """
     with drill(release, same_node=False) as trial:
         silent, _ = release.standbys()
@@ -165,9 +172,10 @@ def test_unknown_member_is_waited_for(release: Release, drill: Drills, node_faul
 
 @pytest.mark.faults
 def test_of_two_that_claim_at_once_one_is_promoted(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """Both replicas' agents stand still while the primary's node goes, and run on at the same moment, long after the Lease has run out.
+    """Both replicas' agents are stopped while the primary's node fails. They resume at the same
+    moment, long after the Lease has expired.
 
-    Guarantee: one of them is promoted, once; at most one tail is lost.
+    Guarantee: one of them is promoted, once; at most unreplicated WAL is lost.
     """
     with drill(release, same_node=False) as trial:
         with frozen(node_faults, release, release.standbys(), ["failover"]):
@@ -183,9 +191,10 @@ def test_of_two_that_claim_at_once_one_is_promoted(release: Release, drill: Dril
     "step", ["promote", *(pytest.param(name, marks=pytest.mark.faults) for name in ("seal", "Report", "claim", "Label"))]
 )
 def test_failover_container_is_killed_in_the_middle(release: Release, drill: Drills, node_faults: NodeFaults, step: str) -> None:
-    """The primary's node is cut off, and the first failover container that orders a step of the failover is killed at once.
+    """The primary's node is cut off, and the first failover container that orders a step of the
+    failover is killed at once.
 
-    Guarantee: the failover is completed; at most one tail is lost.
+    Guarantee: the failover completes; at most unreplicated WAL is lost.
     """
     killed: list[str] = []
     with drill(release) as trial:
@@ -200,10 +209,10 @@ def test_failover_container_is_killed_in_the_middle(release: Release, drill: Dri
 @pytest.mark.faults
 @pytest.mark.parametrize("step", ["prepare", "switchover", "release", "seal", "claim", "promote"])
 def test_failover_container_is_killed_during_a_switch_over(release: Release, drill: Drills, step: str) -> None:
-    """The primary's pod is deleted, and the failover container of the first pod, this one or another, that orders a step of the switchover
-    is killed at once.
+    """The primary's pod is deleted, and the first failover container, in this pod or another, that
+    orders a step of the switchover is killed at once.
 
-    Guarantee: another server takes over; at most one tail is lost.
+    Guarantee: another server takes over; at most unreplicated WAL is lost.
     """
     killed: list[str] = []
     with drill(release) as trial:
@@ -215,9 +224,10 @@ def test_failover_container_is_killed_during_a_switch_over(release: Release, dri
 
 @pytest.mark.faults
 def test_failover_during_a_clone(release: Release, drill: Drills) -> None:
-    """A replica's claim is deleted with its pod; while it is cloned anew, the primary's container is killed.
+    """A replica's claim is deleted with its pod. While the replica is cloned again, the primary's
+    container is killed.
 
-    Guarantee: nothing is lost; the clone is completed.
+    Guarantee: nothing is lost; the clone completes.
     """
     with drill(release) as trial:
         trial.asker.sql(bulk.statement(100_000))
@@ -234,9 +244,10 @@ def test_failover_during_a_clone(release: Release, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_failover_during_a_rolling_update(release: Release, drill: Drills) -> None:
-    """The pod template is changed, and while the first pod restarts, the primary's container is killed.
+    """The pod template changes, and while the first pod restarts, the primary's container is
+    killed.
 
-    Guarantee: nothing is lost; the update is completed.
+    Guarantee: nothing is lost; the update completes.
     """
     with drill(release) as trial:
         before = {pod.uid for pod in release.pods()}
@@ -250,9 +261,10 @@ def test_failover_during_a_rolling_update(release: Release, drill: Drills) -> No
 
 @pytest.mark.faults
 def test_failover_back_and_forth(release: Release, drill: Drills) -> None:
-    """The primary's pod is deleted, five times in a row.
+    """The primary's pod is deleted five times in a row.
 
-    Guarantee: nothing is lost, each deletion is one failover, and none of the former primaries needs a rewind.
+    Guarantee: nothing is lost, each deletion causes one failover, and no former primary needs a
+    rewind.
     """
     with drill(release) as trial:
         for _ in range(DELETIONS):
@@ -281,7 +293,8 @@ def test_single_server(stock: Stock, spoilt: None, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_single_server_is_drained(stock: Stock, spoilt: None, drill: Drills) -> None:
-    """The node of the only server is drained; its volume is on that node, so it waits until the node is taken into service again.
+    """The node of the only server is drained. Its volume is on that node, so the server waits until
+    the node is uncordoned.
 
     Guarantee: nothing is lost, and it writes again.
     """
@@ -295,9 +308,9 @@ def test_single_server_is_drained(stock: Stock, spoilt: None, drill: Drills) -> 
 
 @pytest.mark.faults
 def test_node_of_one_of_two_servers(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
-    """Of a release with two servers, the primary's node is switched off.
+    """In a release with two servers, the primary's node is switched off.
 
-    Guarantee: the other one takes over; at most one tail is lost.
+    Guarantee: the other server takes over; at most unreplicated WAL is lost.
     """
     release = stock.get(Kind(replicas=2))
     with drill(release, same_node=False) as trial:
@@ -311,9 +324,9 @@ def test_node_of_one_of_two_servers(stock: Stock, spoilt: None, drill: Drills, n
 @pytest.mark.faults
 @pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.timeout(1500))])
 def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) -> None:
-    """The primary switches over by `hapg switchover`, again and again.
+    """`hapg switchover` runs again and again.
 
-    Guarantee: nothing is lost, each is one failover, and none of the former primaries needs a rewind.
+    Guarantee: nothing is lost, each run is one failover, and no former primary needs a rewind.
     """
     with drill(release) as trial:
         for _ in range(times):
@@ -326,9 +339,10 @@ def test_switchover_back_and_forth(release: Release, drill: Drills, times: int) 
 
 @pytest.mark.faults
 def test_scaled_up_and_down(stock: Stock, spoilt: None, drill: Drills) -> None:
-    """A release is scaled from 1 server to 3, to 5 and to 2, while the primary is the one with the highest ordinal.
+    """A release is scaled from 1 server to 3, to 5 and to 2, while the primary has the highest
+    ordinal.
 
-    Guarantee: nothing is lost; the primary switches over before its own ordinal goes.
+    Guarantee: nothing is lost; the primary switches over before its own pod is removed.
     """
     release = stock.get(Kind(replicas=1, options=("--set", "podDisruptionBudget.enabled=false")))
     with drill(release) as trial:

@@ -1,4 +1,4 @@
-"""Servers, containers, pods and nodes that fail."""
+"""Failures of servers, containers, pods and nodes."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def test_primary_pod_is_deleted(release: Release, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_primary_pod_is_deleted_by_force(release: Release, drill: Drills) -> None:
-    """The primary's pod is deleted with a grace period of 0, by force.
+    """The primary's pod is deleted by force, with a grace period of 0.
 
-    Guarantee: at most one tail is lost.
+    Guarantee: at most unreplicated WAL is lost.
     """
     with drill(release) as trial:
         acts.delete(release, trial.old, grace=0)
@@ -63,7 +63,7 @@ def test_postmaster_is_killed(release: Release, drill: Drills) -> None:
 def test_backend_is_killed(release: Release, drill: Drills) -> None:
     """kill -9 of one of the primary's backends.
 
-    Guarantee: nothing is lost, and nobody writes beside the one that takes over, if any does.
+    Guarantee: nothing is lost; if another server takes over, only that one writes.
     """
     with drill(release) as trial:
         processes.signal_process(release, trial.old, r"postgres: postgres postgres .* INSERT|idle$")
@@ -73,9 +73,10 @@ def test_backend_is_killed(release: Release, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_kernel_kills_for_want_of_memory(release: Release, drill: Drills) -> None:
-    """A query on the primary takes more memory than its container may use, and the kernel kills a process of the container.
+    """A query on the primary exceeds its container's memory limit, and the kernel kills a process
+    of the container.
 
-    Guarantee: nothing is lost, and writes go on.
+    Guarantee: nothing is lost, and writes resume.
     """
     greedy = "SELECT length(string_agg(md5(number::text), '')) FROM generate_series(1, 5000000) AS number"
     with drill(release) as trial:
@@ -86,7 +87,7 @@ def test_kernel_kills_for_want_of_memory(release: Release, drill: Drills) -> Non
 
 
 def test_postgres_container_is_killed(release: Release, drill: Drills) -> None:
-    """kill -9 of everything in the primary's postgres container, its PID 1 too.
+    """kill -9 of all processes in the primary's postgres container, including PID 1.
 
     Guarantee: nothing is lost.
     """
@@ -98,9 +99,10 @@ def test_postgres_container_is_killed(release: Release, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_failover_container_is_killed(release: Release, drill: Drills) -> None:
-    """kill -9 of everything in the primary's failover container.
+    """kill -9 of all processes in the primary's failover container.
 
-    Guarantee: nothing is lost, and the primary goes on: no failover. Who connects while its pod isn't ready is let in.
+    Guarantee: nothing is lost, and the primary continues: no failover. New clients can connect
+    while its pod is not ready.
     """
     with drill(release) as trial:
         told = processes.kill_failover_container(release, trial.old, trial.asker)
@@ -113,7 +115,7 @@ def test_failover_container_is_killed(release: Release, drill: Drills) -> None:
 def test_failover_container_crashes_again_and_again(release: Release, drill: Drills) -> None:
     """The agent in the primary's failover container is killed every three seconds, ten times.
 
-    Guarantee: nothing is lost, and the primary goes on: no failover.
+    Guarantee: nothing is lost, and the primary continues: no failover.
     """
     with drill(release) as trial:
         for _ in range(10):
@@ -127,7 +129,7 @@ def test_failover_container_crashes_again_and_again(release: Release, drill: Dri
 def test_node_is_switched_off(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """The primary's node is switched off; it comes back once another server writes.
 
-    Guarantee: at most one tail is lost; the former primary comes back as a replica.
+    Guarantee: at most unreplicated WAL is lost; the former primary comes back as a replica.
     """
     with drill(release, same_node=False) as trial:
         node_faults.power_off(trial.old.node)
@@ -150,10 +152,11 @@ def test_node_is_switched_off(release: Release, drill: Drills, node_faults: Node
     ],
 )
 def test_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFaults, containers: tuple[str, ...], seconds: float) -> None:
-    """Containers of the primary stand still (SIGSTOP) for a second, a TTL or two, and then run on.
+    """Containers of the primary are frozen (SIGSTOP) for a second, a TTL or two TTLs, and then
+    thawed.
 
-    Guarantee: at most one tail is lost; once another server has acknowledged, the thawed one acknowledges for at most 0.7 s what a client
-    was waiting for all the time.
+    Guarantee: at most unreplicated WAL is lost; once another server has acknowledged, the thawed
+    one acknowledges for at most 0.7 s what its clients were already waiting for.
     """
     with drill(release, answer_s=3 * TTL) as trial:
         with frozen(node_faults, release, [trial.old], containers):
@@ -171,9 +174,10 @@ def test_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFau
     ],
 )
 def test_the_agent_is_frozen_and_thawed(release: Release, drill: Drills, node_faults: NodeFaults, seconds: float) -> None:
-    """The primary's failover container stands still (SIGSTOP) for a second, a TTL or two, and then runs on; the server never does.
+    """The primary's failover container is frozen (SIGSTOP) for a second, a TTL or two TTLs, and
+    then thawed; the server keeps running.
 
-    Guarantee: no more is lost than was on the wire.
+    Guarantee: at most WAL in flight is lost.
     """
     with drill(release) as trial:
         with frozen(node_faults, release, [trial.old], ["failover"]):
@@ -199,7 +203,7 @@ def test_two_faults_at_once(release: Release, drill: Drills, node_faults: NodeFa
 def test_node_is_switched_off_while_a_replica_restarts(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """The primary's node is switched off just after a replica's container was killed.
 
-    Guarantee: at most one tail is lost.
+    Guarantee: at most unreplicated WAL is lost.
     """
     with drill(release, same_node=False) as trial:
         processes.kill_container(release, release.standbys()[0])
@@ -235,7 +239,7 @@ def test_all_pods_are_deleted_by_force(release: Release, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_eviction_and_drain(release: Release, drill: Drills) -> None:
-    """The primary's node is drained, and taken into service again.
+    """The primary's node is drained and then uncordoned.
 
     Guarantee: nothing is lost, and no rewind is needed.
     """
@@ -248,7 +252,7 @@ def test_eviction_and_drain(release: Release, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_whole_cluster_is_restarted(release: Release, node_faults: NodeFaults) -> None:
-    """All nodes are switched off at once, the clients' too, and on again.
+    """All nodes, including the clients' node, are switched off at once and on again.
 
     Guarantee: nothing is lost, and one primary writes again.
     """
@@ -266,9 +270,11 @@ def test_whole_cluster_is_restarted(release: Release, node_faults: NodeFaults) -
 def test_hot_replicas_have_what_the_primary_has(
     stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills, fault: Literal["delete", "container", "partition"]
 ) -> None:
-    """The primary of a release with hot replicas fails, while its rows are read through both Services.
+    """The primary of a release with hot replicas fails while its rows are read through both
+    Services.
 
-    Guarantee: afterwards each replica shows the same rows as the primary, and what was read on one timeline has never gone back.
+    Guarantee: afterwards every replica shows the same rows as the primary, and on one timeline no
+    reader ever went back.
     """
     release = stock.get(HOT)
     with drill(release) as trial:

@@ -1,4 +1,4 @@
-"""What is done on purpose, with any number of servers, loses nothing."""
+"""Planned operations, with any number of servers, lose nothing."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def ten_times(release: Release, drill: Drills, act: Callable[[], None]) -> Found
 
 @pytest.mark.timeout(900)
 def test_rolling_update_of_two(stock: Stock, spoilt: None, drill: Drills) -> None:
-    """All pods of a release with two servers are replaced, one after the other, as by an upgrade.
+    """All pods of a release with two servers are replaced one after the other, as by an upgrade.
 
-    Guarantee: nothing is lost; the last server that has everything is taken only once the other one has it, too.
+    Guarantee: nothing is lost; the last server with all WAL is restarted only once the other one
+    has it too.
     """
     release = stock.get(Kind(replicas=2))
     with drill(release) as trial:
@@ -87,7 +88,7 @@ def test_every_node_is_drained_in_turn(stock: Stock, spoilt: None, drill: Drills
 def test_scaled_to_nothing_and_back(stock: Stock, spoilt: None, drill: Drills, replicas: int) -> None:
     """All pods are stopped and come back, ten times.
 
-    Guarantee: nothing is lost, whoever is back first.
+    Guarantee: nothing is lost, whichever pod is back first.
     """
     release = stock.get(Kind(replicas=replicas))
 
@@ -105,7 +106,7 @@ def test_scaled_to_nothing_and_back(stock: Stock, spoilt: None, drill: Drills, r
 def test_uninstalled_and_installed(stock: Stock, spoilt: None, drill: Drills, replicas: int) -> None:
     """The release is uninstalled and installed again on its claims, ten times.
 
-    Guarantee: nothing is lost, whoever is back first.
+    Guarantee: nothing is lost, whichever pod is back first.
     """
     release = stock.get(Kind(replicas=replicas))
 
@@ -120,9 +121,10 @@ def test_uninstalled_and_installed(stock: Stock, spoilt: None, drill: Drills, re
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("replicas", [2, 3])
 def test_pods_return_two_minutes_apart(stock: Stock, spoilt: None, drill: Drills, replicas: int) -> None:
-    """All pods are stopped; the node of the former primary takes pods again only two minutes after the others.
+    """All pods are stopped. The former primary's node accepts pods again only two minutes after the
+    others.
 
-    Guarantee: nothing is lost: either the others have its last record, or they wait for it.
+    Guarantee: nothing is lost: the others either have its last WAL record or wait for it.
     """
     release = stock.get(Kind(replicas=replicas))
     with drill(release, same_node=False) as trial:

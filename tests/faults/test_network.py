@@ -1,4 +1,4 @@
-"""Links that are cut, in both directions or in one, and an API server that is slow, comes and goes, or is away."""
+"""Links that are cut in one or both directions, and an API server that is slow, unreliable or down."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ LONG_TTL = Kind(("--set", "failover.ttlSeconds=20,failover.leaseSeconds=17"))
 
 
 def test_primary_node_is_cut_from_everything(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """The primary's node is cut off from the API server, the other nodes and the host; a client on that node goes on writing.
+    """The primary's node is cut off from the API server, the other nodes and the host; a client on
+    that node keeps writing.
 
-    Guarantee: at most one tail is lost; the old primary has no process left before another one writes, and its client gets no
-    acknowledgement after the first one by the new primary.
+    Guarantee: at most unreplicated WAL is lost; all processes of the old primary have ended before
+    another server writes, and its client gets no acknowledgement after the new primary's first.
     """
     with drill(release) as trial:
         node_faults.partition(trial.old.node)
@@ -38,10 +39,11 @@ def test_primary_node_is_cut_from_everything(release: Release, drill: Drills, no
 
 @pytest.mark.faults
 def test_ttl_is_shortened_while_the_primary_is_cut_off(stock: Stock, spoilt: None, drill: Drills, node_faults: NodeFaults) -> None:
-    """The primary's node is cut off from everything while its TTL is 20 s, and an upgrade that it can't hear of shortens it to 6 s.
+    """The primary's node is cut off from everything while its TTL is 20 s. An upgrade, which it
+    can't see, shortens the TTL to 6 s.
 
-    Guarantee: at most one tail is lost; the others wait for the TTL that the primary goes by, and it has no process left before another
-    one writes.
+    Guarantee: at most unreplicated WAL is lost; the others wait for the TTL that the primary uses,
+    and all of its processes have ended before another server writes.
     """
     release = stock.get(LONG_TTL)
     with drill(release) as trial:
@@ -73,7 +75,8 @@ def test_ttl_is_shortened_while_the_primary_is_cut_off(stock: Stock, spoilt: Non
 def test_partition_heals(release: Release, drill: Drills, node_faults: NodeFaults, seconds: float) -> None:
     """The primary's node is cut off from everything for a given time.
 
-    Guarantee: at most one tail is lost, and nothing if the partition ends before the lease does.
+    Guarantee: at most unreplicated WAL is lost, and nothing if the partition ends before the lease
+    does.
     """
     with drill(release) as trial:
         node_faults.partition(trial.old.node)
@@ -87,9 +90,10 @@ def test_partition_heals(release: Release, drill: Drills, node_faults: NodeFault
 
 @pytest.mark.faults
 def test_primary_is_cut_from_the_replicas(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """The primary and its replicas can't reach each other; clients and the API server reach all of them.
+    """The primary and its replicas can't reach each other; clients and the API server reach all of
+    them.
 
-    Guarantee: nothing is lost; the primary goes on, the replicas catch up afterwards.
+    Guarantee: nothing is lost; the primary continues, and the replicas catch up afterwards.
     """
     with drill(release) as trial:
         for standby in release.standbys():
@@ -106,9 +110,9 @@ def test_primary_is_cut_from_the_replicas(release: Release, drill: Drills, node_
 def test_primary_and_replicas_are_cut_in_one_direction(
     release: Release, drill: Drills, node_faults: NodeFaults, direction: nodes.Direction
 ) -> None:
-    """The primary's packets to its replicas are dropped, or theirs to it.
+    """Packets between the primary and its replicas are dropped in one direction.
 
-    Guarantee: nothing is lost; the primary goes on, the replicas catch up afterwards.
+    Guarantee: nothing is lost; the primary continues, and the replicas catch up afterwards.
     """
     with drill(release) as trial:
         for standby in release.standbys():
@@ -124,7 +128,7 @@ def test_primary_and_replicas_are_cut_in_one_direction(
 def test_a_replica_is_cut_from_everything(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """The node of one replica is cut off from everything.
 
-    Guarantee: nothing is lost, and the primary goes on.
+    Guarantee: nothing is lost, and the primary continues.
     """
     with drill(release) as trial:
         standby = release.standbys()[0]
@@ -140,10 +144,11 @@ def test_a_replica_is_cut_from_everything(release: Release, drill: Drills, node_
 @pytest.mark.faults
 @pytest.mark.parametrize("direction", ["both", "to", "from"])
 def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_faults: NodeFaults, direction: nodes.Direction) -> None:
-    """The primary's pod can't reach the API server, or isn't reached by its answers (`from`: its renewals take force, and it never
-    learns that they did); everything else works.
+    """The primary's pod can't reach the API server, or does not receive its answers (`from`: its
+    renewals take effect, but it never learns so); everything else works.
 
-    Guarantee: no more is lost than was on the wire; there is one primary all the time or one after the other.
+    Guarantee: at most WAL in flight is lost; there is the same primary throughout, or one after the
+    other.
     """
     with drill(release) as trial:
         node_faults.cut(release.namespace.name, trial.old.name, "api", direction)
@@ -157,7 +162,8 @@ def test_primary_is_cut_from_the_api(release: Release, drill: Drills, node_fault
 def test_api_server_is_down(release: Release, drill: Drills, node_faults: NodeFaults, seconds: int) -> None:
     """The API server is down for everyone.
 
-    Guarantee: nothing is lost; no write is refused or unanswered, no connection breaks, and there is no failover, then or afterwards.
+    Guarantee: nothing is lost; no write fails or stays unanswered, no connection breaks, and there
+    is no failover, then or afterwards.
     """
     with drill(release) as trial:
         node_faults.stop_api()
@@ -174,7 +180,8 @@ def test_api_server_is_down(release: Release, drill: Drills, node_faults: NodeFa
 def test_api_server_is_down_and_a_replica_is_cut(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """The API server is down, and the primary can't reach one of its replicas either.
 
-    Guarantee: nothing is lost; the primary stops within its deadline, and one primary writes once the API server is back.
+    Guarantee: nothing is lost; the primary stops by its deadline, and one primary writes once the
+    API server is back.
     """
     with drill(release) as trial:
         node_faults.cut(release.namespace.name, trial.old.name, f"pod/{release.standbys()[0].name}")
@@ -193,7 +200,8 @@ def test_api_server_is_down_and_a_replica_is_cut(release: Release, drill: Drills
 @pytest.mark.faults
 @pytest.mark.parametrize("whom", ["primary", "all"])
 def test_api_server_is_slow(release: Release, drill: Drills, whom: str) -> None:
-    """Every call of the API takes a second longer, for the primary's pod or for all of them, for half a minute.
+    """Every API call takes one second longer, for the primary's pod or for all pods, for half a
+    minute.
 
     Guarantee: nothing is lost, and there is no failover.
     """
@@ -210,7 +218,7 @@ def _pods(release: Release, whom: str) -> list[str]:
 
 @pytest.mark.faults
 def test_api_server_comes_and_goes(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """No pod reaches the API server for 1.5 s, ten times, with 2 s between them.
+    """No pod reaches the API server for 1.5 s, ten times, with 2 s in between.
 
     Guarantee: nothing is lost, and there is no failover.
     """

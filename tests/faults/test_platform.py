@@ -1,4 +1,6 @@
-"""What a release stands on fails, slowly or in a way that looks like something else: the API server, kubelet, the runtime, DNS, etcd."""
+"""Failures of the platform, some slow or misleading: the API server, kubelet, the runtime, DNS,
+etcd.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ AWAY_SECONDS = 75.0
 def test_api_server_refuses_changes_of_pods(
     release: Release, drill: Drills, refusal: Callable[[Release], AbstractContextManager[None]]
 ) -> None:
-    """The API server refuses every change of the pods, to the agents or to everybody; after a while the primary's container is killed.
+    """The API server refuses all changes to the pods, from the agents or from everybody; after a
+    while the primary's container is killed.
 
-    Guarantee: the primary goes on meanwhile; nobody is promoted whose position the others can't read, and `hapg status` says that nobody
-    can write; once changes are allowed again writes go on, and nothing is lost.
+    Guarantee: the primary continues until then; no replica is promoted whose position the others
+    can't read, and `hapg status` says that nobody can write. Once changes are allowed again, writes
+    resume, and nothing is lost.
     """
     with drill(release) as trial:
         with refusal(release):
@@ -47,9 +51,10 @@ def test_api_server_refuses_changes_of_pods(
 
 
 def test_api_server_is_slow_after_a_promotion(release: Release, drill: Drills) -> None:
-    """The primary's container is killed, and from the next one's first moment every call of the API takes all pods a second longer.
+    """The primary's container is killed. From the promotion on, every API call of all pods takes
+    one second longer.
 
-    Guarantee: nothing is lost, and one fault leads to one failover.
+    Guarantee: nothing is lost, and one fault causes one failover.
     """
     pods = [pod.name for pod in release.pods()]
     with drill(release) as trial, Agents(release) as agents:
@@ -67,9 +72,10 @@ def test_api_server_is_slow_after_a_promotion(release: Release, drill: Drills) -
     [pytest.param("kubelet", AWAY_SECONDS, id="kubelet"), pytest.param("containerd", 10.0, id="containerd")],
 )
 def test_program_of_the_node_is_away(release: Release, drill: Drills, node_faults: NodeFaults, program: str, seconds: float) -> None:
-    """On the primary's node kubelet is away for so long that the node is called NotReady, or containerd is for ten seconds.
+    """On the primary's node, kubelet is stopped until the node is NotReady, or containerd for ten
+    seconds.
 
-    Guarantee: nothing is lost, and the primary goes on: no failover.
+    Guarantee: nothing is lost, and the primary continues: no failover.
     """
     with drill(release) as trial:
         with control_plane.stopped(f"{program}-{trial.old.node}"):
@@ -81,9 +87,10 @@ def test_program_of_the_node_is_away(release: Release, drill: Drills, node_fault
 
 
 def test_dns_is_away(release: Release, drill: Drills) -> None:
-    """No pod can resolve a name while the primary's container is killed.
+    """No pod can resolve names while the primary's container is killed.
 
-    Guarantee: nothing is lost; another server is promoted without DNS, and clients reach it as soon as they can resolve the Service.
+    Guarantee: nothing is lost; another server is promoted without DNS, and clients reach it as soon
+    as they can resolve the Service.
     """
     with drill(release) as trial, Agents(release) as agents:
         with control_plane.without_dns():
@@ -94,9 +101,11 @@ def test_dns_is_away(release: Release, drill: Drills) -> None:
 
 
 def test_etcd_is_restored(release: Release, drill: Drills) -> None:
-    """etcd is put back to what it had before a switchover: the Lease shows the former primary under the former term, and so do the labels.
+    """etcd is restored to its state before a switchover: the Lease and the labels show the former
+    primary and the former term.
 
-    Guarantee: nothing is lost; nobody writes under the old term; the primary goes on under a term of its own.
+    Guarantee: nothing is lost; nobody writes under the old term; the primary continues under a term
+    of its own.
     """
     former = release.primary()
     with control_plane.etcd_saved() as copy:

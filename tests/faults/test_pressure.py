@@ -1,4 +1,4 @@
-"""Servers that hang, crash in place, are full or slow, and what comes under load."""
+"""Servers that hang, crash in place, are full or slow, and faults under load."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ def loaded(release: Release) -> Iterator[None]:
 
 
 def test_backend_crashes_under_load(release: Release, drill: Drills) -> None:
-    """pgbench goes as fast as it can, and one of the primary's backends is killed with -9.
+    """pgbench runs at full speed, and one of the primary's backends is killed with -9.
 
-    Guarantee: nothing is lost: the server ends, and doesn't recover in place with clients that know nothing of it.
+    Guarantee: nothing is lost: the server stops, and does not recover in place while clients stay
+    unaware of it.
     """
     with loaded(release), drill(release) as drilled:
         processes.signal_process(release, drilled.old, BACKEND)
@@ -55,9 +56,9 @@ def test_backend_crashes_under_load(release: Release, drill: Drills) -> None:
 
 
 def test_postmaster_hangs(release: Release, drill: Drills) -> None:
-    """The primary's postmaster stands still: sessions that are open go on, and nobody new is let in.
+    """The primary's postmaster is frozen: open sessions continue, and new ones are not accepted.
 
-    Guarantee: another server, or the same one started anew, takes over; nothing is lost.
+    Guarantee: another server, or the same one after a restart, takes over; nothing is lost.
     """
     with drill(release) as drilled:
         processes.signal_process(release, drilled.old, POSTMASTER, signal.SIGSTOP)
@@ -66,9 +67,11 @@ def test_postmaster_hangs(release: Release, drill: Drills) -> None:
 
 
 def test_slots_are_full_at_the_promotion(stock: Stock, spoilt: None, drill: Drills) -> None:
-    """Clients take every connection slot of both hot replicas, and the primary's container is killed.
+    """Clients use every connection slot of both hot replicas, and the primary's container is
+    killed.
 
-    Guarantee: a server is promoted all the same, and knows it; clients get in once there are slots; nothing is lost.
+    Guarantee: a server is promoted anyway, and its agent knows it; clients can connect once slots
+    are free; nothing is lost.
     """
     release = stock.get(FEW_CONNECTIONS)
     with drill(release) as drilled, Agents(release) as agents:
@@ -81,9 +84,10 @@ def test_slots_are_full_at_the_promotion(stock: Stock, spoilt: None, drill: Dril
 
 
 def test_standby_is_stuck_at_a_switchover(release: Release, drill: Drills) -> None:
-    """One replica's WAL receiver stands still, and the primary is switched over to the other replica.
+    """One replica's WAL receiver is frozen, and the primary is switched over to the other replica.
 
-    Guarantee: it is switched over without the one that is stuck, which follows again once it runs on; nothing is lost.
+    Guarantee: the switchover does not wait for the frozen replica, which follows again once it is
+    thawed; nothing is lost.
     """
     with drill(release) as drilled:
         stuck, chosen = release.standbys()
@@ -98,9 +102,10 @@ def test_standby_is_stuck_at_a_switchover(release: Release, drill: Drills) -> No
 
 
 def test_all_disks_are_slow(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
-    """Every server's disk answers only every half second, as if all were on one that is overloaded, for half a minute.
+    """Every server's disk answers only every half second, as on one overloaded disk, for half a
+    minute.
 
-    Guarantee: nothing is lost, and the primary goes on: no failover.
+    Guarantee: nothing is lost, and the primary continues: no failover.
     """
     release = stock.get(DISKS)
     with drill(release, answer_s=30.0) as drilled:
@@ -114,9 +119,9 @@ def test_all_disks_are_slow(stock: Stock, spoilt: None, node_faults: NodeFaults,
 
 
 def test_all_nodes_are_switched_off_under_load(release: Release, node_faults: NodeFaults) -> None:
-    """All nodes are switched off at once while pgbench goes as fast as it can, and on again.
+    """All nodes are switched off at once while pgbench runs at full speed, and on again.
 
-    Guarantee: whatever was acknowledged is there, and one primary writes again.
+    Guarantee: all acknowledged rows are there, and one primary writes again.
     """
     name = f"off-{next(numbers)}"
     client = release.clients[0]

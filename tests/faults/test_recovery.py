@@ -1,4 +1,4 @@
-"""A server with much WAL to replay: it is waited for, and everybody can see how far it is."""
+"""Servers with much WAL to replay are waited for, and their progress is visible."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOLD = "nobody can write: "
 HOT = (*MUCH_WAL, "--set", "standbyMode=hot")
 PAUSE = "SELECT pg_wal_replay_pause()"
 RESUME = "SELECT pg_wal_replay_resume()"
-SAYS_PAUSED = "doesn't stream from the primary: its replay is paused"
+SAYS_PAUSED = "does not stream from the primary: its replay is paused"
 RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 
@@ -40,9 +40,11 @@ def status(release: Release) -> tuple[int, dict[str, Any]]:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("replicas", "gigabytes"), [(1, 1.0), (1, 3.0), (3, 1.0)])
 def test_much_wal_to_replay(stock: Stock, spoilt: None, replicas: int, gigabytes: float) -> None:
-    """Every server is killed with gigabytes of WAL that no checkpoint has made needless, in a release with one server or with three.
+    """All servers are killed with gigabytes of WAL since the last checkpoint, in a release with one
+    server or with three.
 
-    Guarantee: it comes back by itself with all rows, under one new term; meanwhile `hapg status` says how far it is, and ends with 1.
+    Guarantee: the release comes back by itself with all rows, under one new term; meanwhile `hapg
+    status` shows the progress and exits with 1.
     """
     release = stock.get(Kind(MUCH_WAL, replicas=replicas))
     rows = bulk.write_wal(release, gigabytes)
@@ -72,10 +74,12 @@ def test_much_wal_to_replay(stock: Stock, spoilt: None, replicas: int, gigabytes
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("behind", [1, 2], ids=["one", "both"])
 def test_replay_backlog_at_a_failover(stock: Stock, spoilt: None, node_faults: NodeFaults, behind: int) -> None:
-    """One replica, or both, have received a gigabyte of WAL that they haven't replayed, and the primary's node is switched off.
+    """One or both replicas have received a gigabyte of WAL that they have not replayed, and the
+    primary's node is switched off.
 
-    Guarantee: nothing is lost; a replica that has replayed it is promoted before one that has not, whatever its ordinal; one that has to
-    replay it first is waited for; one whose replay stays paused, so that it doesn't stream, says so.
+    Guarantee: nothing is lost; a replica that has replayed it is promoted before one that has not,
+    whatever its ordinal; a replica that must replay it first is waited for; a replica whose replay
+    stays paused, so that it does not stream, says so.
     """
     release = stock.get(Kind(HOT))
     old = release.primary()

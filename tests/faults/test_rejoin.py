@@ -1,4 +1,4 @@
-"""How a server that was away, or was the primary, comes back."""
+"""How a server comes back after it was away or was the primary."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ def write_much(release: Release, pod: Pod) -> None:
 
 @pytest.mark.faults
 def test_former_primary_follows_after_a_clean_switch_over(release: Release, drill: Drills) -> None:
-    """The primary switches over in an orderly way, while clients write.
+    """The primary switches over in an orderly way while clients write.
 
-    Guarantee: nothing is lost; the former primary has all that its successor began with, and follows without rewind or clone.
+    Guarantee: nothing is lost; the former primary has all WAL that its successor started with, and
+    follows without rewind or clone.
     """
     with drill(release) as trial:
         acts.delete(release, trial.old)
@@ -52,9 +53,9 @@ def test_former_primary_follows_after_a_clean_switch_over(release: Release, dril
 
 
 def test_former_primary_is_rewound_after_divergence(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """The primary's node is cut off; what it still writes, no replica has.
+    """The primary's node is cut off; no replica gets what it still writes.
 
-    Guarantee: the former primary loses that by a rewind, and follows; no clone is needed.
+    Guarantee: the former primary loses that by a rewind and follows; no clone is needed.
     """
     with drill(release) as trial:
         node_faults.partition(trial.old.node)
@@ -72,7 +73,7 @@ def test_former_primary_is_rewound_after_divergence(release: Release, drill: Dri
 def test_former_primary_is_cloned_when_a_rewind_is_impossible(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """A former primary has diverged, and the WAL that a rewind needs is gone from its disk.
 
-    Guarantee: it is cloned anew, and follows.
+    Guarantee: it is cloned again, and follows.
     """
     with drill(release) as trial:
         write_much(release, trial.old)
@@ -87,9 +88,9 @@ def test_former_primary_is_cloned_when_a_rewind_is_impossible(release: Release, 
 
 @pytest.mark.faults
 def test_rewind_that_is_cut_short(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """The postgres container of a former primary is killed in the middle of its rewind.
+    """The postgres container of a former primary is killed during its rewind.
 
-    Guarantee: the half rewound data is never started; it is cloned anew, and follows.
+    Guarantee: the partly rewound data is never started; it is cloned again, and follows.
     """
     killed: list[str] = []
 
@@ -114,9 +115,10 @@ def test_rewind_that_is_cut_short(release: Release, drill: Drills, node_faults: 
 
 @pytest.mark.faults
 def test_failing_clone_keeps_the_old_data(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """The data of a replica can't be used, and its clones fail for half a minute because it can't reach the primary.
+    """A replica's data is unusable, and its clones fail for half a minute because it can't reach
+    the primary.
 
-    Guarantee: the old data stays until a clone is complete; then it follows.
+    Guarantee: the old data stays until a clone is complete; then the replica follows.
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
@@ -134,9 +136,9 @@ def test_failing_clone_keeps_the_old_data(release: Release, drill: Drills, node_
 
 @pytest.mark.faults
 def test_corrupted_replica_is_cloned(release: Release, drill: Drills) -> None:
-    """A replica's control file is overwritten with rubbish, and its container killed.
+    """A replica's control file is overwritten with garbage, and its container is killed.
 
-    Guarantee: nothing is lost; it is cloned anew; the primary goes on.
+    Guarantee: nothing is lost; the replica is cloned again; the primary continues.
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
@@ -149,9 +151,11 @@ def test_corrupted_replica_is_cloned(release: Release, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_no_server_can_start_for_a_while(release: Release, drill: Drills) -> None:
-    """A folder that servers need is missing on all volumes, all containers are killed, the pods are replaced; then the folders are back.
+    """A folder that servers need is removed from all volumes, all containers are killed and the
+    pods replaced; then the folders are restored.
 
-    Guarantee: nothing is lost, and one primary writes again; the others follow it, or are cloned anew.
+    Guarantee: nothing is lost, and one primary writes again; the others follow it, or are cloned
+    again.
     """
 
     def given_up() -> bool:
@@ -174,9 +178,9 @@ def test_no_server_can_start_for_a_while(release: Release, drill: Drills) -> Non
 
 @pytest.mark.faults
 def test_claim_of_a_replica_is_deleted(release: Release, drill: Drills) -> None:
-    """A replica's claim is deleted, and its pod with it: it starts with an empty volume.
+    """A replica's claim is deleted with its pod, so it starts with an empty volume.
 
-    Guarantee: nothing is lost; it is cloned; the primary goes on.
+    Guarantee: nothing is lost; the replica is cloned; the primary continues.
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
@@ -189,9 +193,11 @@ def test_claim_of_a_replica_is_deleted(release: Release, drill: Drills) -> None:
 
 @pytest.mark.faults
 def test_two_former_primaries(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """The primary's node is cut off, then its successor's: both have written what nobody else has, on two timelines.
+    """The primary's node is cut off, then its successor's: both have unreplicated WAL, on two
+    timelines.
 
-    Guarantee: the third writes on a timeline of its own; both follow it, at most one tail of each timeline is lost.
+    Guarantee: the third server writes on a new timeline, and both follow it; at most the
+    unreplicated WAL of each timeline is lost.
     """
     with drill(release, same_node=False) as trial:
         write_much(release, trial.old)
@@ -213,7 +219,8 @@ def test_two_former_primaries(release: Release, drill: Drills, node_faults: Node
 def test_replica_is_behind_by_more_than_the_kept_wal(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """A replica's node is cut off while more WAL is written than the primary keeps for its slot.
 
-    Guarantee: nothing is lost; the slot is given up and holds no WAL any more; the replica is cloned anew, and follows.
+    Guarantee: nothing is lost; the slot is invalidated and keeps no more WAL; the replica is cloned
+    again, and follows.
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
@@ -233,9 +240,10 @@ def test_replica_is_behind_by_more_than_the_kept_wal(release: Release, drill: Dr
 
 @pytest.mark.faults
 def test_replica_that_was_frozen_catches_up(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """A replica stands still for longer than the primary waits for it, and then runs on.
+    """A replica is frozen for longer than the primary waits for it, and then thawed.
 
-    Guarantee: nothing is lost, the primary goes on, and the replica follows without rewind or clone.
+    Guarantee: nothing is lost, the primary continues, and the replica follows without rewind or
+    clone.
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
@@ -249,9 +257,11 @@ def test_replica_that_was_frozen_catches_up(release: Release, drill: Drills, nod
 
 @pytest.mark.faults
 def test_volume_that_is_a_copy_of_anothers(release: Release, drill: Drills) -> None:
-    """The claim of a replica holds a copy of another replica's volume, as after a restore into the wrong claim.
+    """A replica's claim contains a copy of another replica's volume, as after a restore into the
+    wrong claim.
 
-    Guarantee: an Event says whose it is; it never counts as the other, and is cloned anew; nothing is lost, the primary goes on.
+    Guarantee: an Event names the volume's owner; the copy never counts as the other replica, and is
+    cloned again; nothing is lost, the primary continues.
     """
     last = release.pods()[-1]
     if release.primary().name == last.name:
@@ -282,9 +292,10 @@ def test_volume_that_is_a_copy_of_anothers(release: Release, drill: Drills) -> N
 def test_a_replica_that_can_not_follow_says_why(
     release: Release, drill: Drills, node_faults: NodeFaults, hindrance: Hindrance, words: str
 ) -> None:
-    """A replica can't reach the primary, or isn't let in.
+    """A replica can't reach the primary, or its connections are refused.
 
-    Guarantee: an Event and `hapg status` say why, the pod isn't ready any more, and nothing is lost; it follows again once it can.
+    Guarantee: an Event and `hapg status` say why, the pod is no longer ready, and nothing is lost;
+    it follows again once it can.
     """
     with drill(release) as trial:
         replica = release.standbys()[0]
@@ -292,15 +303,17 @@ def test_a_replica_that_can_not_follow_says_why(
             why = lambda: [text for text in _said(release, replica, "NotFollowing") if words in text]  # noqa: E731
             release.wait("an Event says why", why, NOTICED_SECONDS)
             release.wait("it isn't ready", lambda: not release.pod(replica.name).ready, NOTICED_SECONDS)
-            assert f"{replica.name} doesn't stream from the primary: " in release.try_hapg("status").out
+            assert f"{replica.name} does not stream from the primary: " in release.try_hapg("status").out
     assert (trial.result.lost, trial.result.claims) == (0, 0)
 
 
 @pytest.mark.faults
 def test_tablespace_that_the_replicas_have_no_folder_for(release: Release, drill: Drills) -> None:
-    """A tablespace is made in a folder that is there on the primary alone: the replicas' servers end when they replay that.
+    """A tablespace is created in a folder that exists only on the primary; the replicas' servers
+    stop when they replay that.
 
-    Guarantee: an Event says that tablespaces aren't supported; nothing is lost, the primary goes on; the replicas are cloned anew.
+    Guarantee: an Event says that tablespaces are not supported; nothing is lost, the primary
+    continues; the replicas are cloned again.
     """
     with drill(release) as trial:
         release.inside(trial.old.name, "mkdir", "--parents", TABLESPACE)

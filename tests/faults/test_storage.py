@@ -1,4 +1,6 @@
-"""Disks that fill up, hang, slow down and break. The release's volumes are disks of tests.cluster.storage."""
+"""Disks that fill up, hang, slow down and fail. The release's volumes are disks of
+tests.cluster.storage.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,10 @@ def _on_disks(stock: Stock, kind: Kind) -> Iterator[Release]:
 
 
 def test_disk_hangs(release: Release, drill: Drills, stock: Stock) -> None:
-    """Every write and fsync on the primary's disk hangs, for longer than it takes others to notice.
+    """All writes and fsyncs on the primary's disk hang for longer than the others need to notice.
 
-    Guarantee: another server takes over; at most one tail is lost; what hung in the old server is never acknowledged later.
+    Guarantee: another server takes over; at most unreplicated WAL is lost; hung writes of the old
+    server are never acknowledged later.
     """
     with drill(release, answer_s=2 * HANG_SECONDS) as trial:
         disks.hang(stock.disks, trial.old.node)
@@ -59,9 +62,9 @@ def test_disk_hangs(release: Release, drill: Drills, stock: Stock) -> None:
 
 @pytest.mark.faults
 def test_disk_hangs_for_a_moment(release: Release, drill: Drills, stock: Stock) -> None:
-    """Every write and fsync on the primary's disk hangs for a second.
+    """All writes and fsyncs on the primary's disk hang for a second.
 
-    Guarantee: nothing is lost, and the primary goes on: no failover.
+    Guarantee: nothing is lost, and the primary continues: no failover.
     """
     with drill(release, answer_s=HANG_SECONDS) as trial:
         disks.hang(stock.disks, trial.old.node)
@@ -76,7 +79,7 @@ def test_disk_hangs_for_a_moment(release: Release, drill: Drills, stock: Stock) 
 def test_disk_is_slow(release: Release, drill: Drills, stock: Stock) -> None:
     """The primary's disk answers only every half second, for half a minute.
 
-    Guarantee: nothing is lost, and the primary goes on: no failover.
+    Guarantee: nothing is lost, and the primary continues: no failover.
     """
     with drill(release, answer_s=HANG_SECONDS) as trial:
         with disks.slow(stock.disks, trial.old.node, 0.5):
@@ -88,9 +91,11 @@ def test_disk_is_slow(release: Release, drill: Drills, stock: Stock) -> None:
 
 @pytest.mark.faults
 def test_disk_is_read_only(release: Release, drill: Drills, stock: Stock) -> None:
-    """The kernel makes the primary's file system read-only after an error; the disk is checked and mounted anew.
+    """After an error the kernel makes the primary's file system read-only; the disk is checked and
+    mounted again.
 
-    Guarantee: another server takes over; at most one tail is lost; the former primary comes back once its disk is repaired.
+    Guarantee: another server takes over; at most unreplicated WAL is lost; the former primary comes
+    back once its disk is repaired.
     """
     with drill(release) as trial:
         disks.break_(stock.disks, trial.old.node)
@@ -102,10 +107,11 @@ def test_disk_is_read_only(release: Release, drill: Drills, stock: Stock) -> Non
 
 
 def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Stock) -> None:
-    """The primary's disk is full for a while, under a bulk load that is tried again and again, then it has room again.
+    """The primary's disk fills up under a bulk load that is retried again and again; later it has
+    space again.
 
-    Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
-    is promoted in its place at most once.
+    Guarantee: nothing is lost; a replica with space takes over meanwhile, and there is no failover
+    loop: the former primary is promoted again at most once.
     """
     found = _full_under_load(release, drill, stock, VOLUME)
     assert (found.lost, found.new.name != found.old.name) == (0, True)
@@ -114,9 +120,9 @@ def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Sto
 
 @pytest.mark.faults
 def test_primary_is_deleted_while_its_disk_is_full(release: Release, drill: Drills, stock: Stock) -> None:
-    """The primary's pod is deleted while its disk is full; then the disk has room again.
+    """The primary's pod is deleted while its disk is full; then the disk has space again.
 
-    Guarantee: nothing is lost, a replica takes over.
+    Guarantee: nothing is lost, and a replica takes over.
     """
     with drill(release) as trial:
         volumes.fill(release, stock.disks, trial.old, VOLUME)
@@ -130,9 +136,10 @@ def test_primary_is_deleted_while_its_disk_is_full(release: Release, drill: Dril
 
 @pytest.mark.faults
 def test_all_disks_are_full(release: Release, drill: Drills, stock: Stock) -> None:
-    """The disks of all servers are full for a while, then they have room again.
+    """The disks of all servers are full for a while, and then have space again.
 
-    Guarantee: writes fail, nothing is lost, there is no failover loop, and writes go on when there is room.
+    Guarantee: writes fail, nothing is lost, there is no failover loop, and writes resume once there
+    is space.
     """
     with drill(release) as trial:
         for pod in release.pods():
@@ -149,9 +156,11 @@ def test_all_disks_are_full(release: Release, drill: Drills, stock: Stock) -> No
 
 @pytest.mark.faults
 def test_wal_disk_hangs(apart: Release, drill: Drills, stock: Stock) -> None:
-    """With a WAL volume: every write and fsync on the disk of the primary's WAL hangs, while that of its data works.
+    """With a WAL volume: all writes and fsyncs on the disk of the primary's WAL hang, while the
+    data disk works.
 
-    Guarantee: another server takes over; at most one tail is lost; what hung in the old server is never acknowledged later.
+    Guarantee: another server takes over; at most unreplicated WAL is lost; hung writes of the old
+    server are never acknowledged later.
     """
     with drill(apart, answer_s=2 * HANG_SECONDS) as trial:
         disks.hang(stock.disks, trial.old.node)
@@ -162,10 +171,12 @@ def test_wal_disk_hangs(apart: Release, drill: Drills, stock: Stock) -> None:
 
 @pytest.mark.faults
 def test_wal_disk_of_the_primary_is_full(apart: Release, drill: Drills, stock: Stock) -> None:
-    """With a WAL volume: the disk of the primary's WAL is full for a while, under a bulk load that is tried again and again.
+    """With a WAL volume: the disk of the primary's WAL is full for a while, under a bulk load that
+    is retried again and again.
 
-    Guarantee: nothing is lost; a replica that has room takes over while it is full, and there is no failover loop: the former primary
-    is promoted in its place once, or twice if the replica it switches over to stands down, having failed itself a moment before.
+    Guarantee: nothing is lost; a replica with space takes over meanwhile, and there is no failover
+    loop: the former primary is promoted again once, or twice if the successor declines because it
+    has just failed itself.
     """
     found = _full_under_load(apart, drill, stock, WAL)
     assert (found.lost, found.new.name != found.old.name) == (0, True)

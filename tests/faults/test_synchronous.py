@@ -1,4 +1,4 @@
-"""Synchronous replication: nothing that was acknowledged is lost, whatever happens; and when writes wait."""
+"""Synchronous replication: no fault loses an acknowledged commit, and when writes wait."""
 
 from __future__ import annotations
 
@@ -128,9 +128,10 @@ FAULTS: dict[str, tuple[Act, bool]] = {
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if often else [pytest.mark.faults]) for name, (_, often) in FAULTS.items()])
 def test_nothing_is_lost(release: Release, drill: Drills, node_faults: NodeFaults, name: str) -> None:
-    """A fault of the other pages is done to a synchronous release.
+    """A fault from the other sections hits a synchronous release.
 
-    Guarantee: nothing is lost; what a thawed server acknowledges once another one has, for at most 0.7 s, its successor has as well.
+    Guarantee: nothing is lost; if a thawed server acknowledges after another one has, for at most
+    0.7 s, its successor has those rows too.
     """
     with drill(release, same_node=name != "node", answer_s=3 * TTL if "frozen" in name else 1.0) as trial:
         FAULTS[name][0](release, trial, node_faults)
@@ -140,9 +141,9 @@ def test_nothing_is_lost(release: Release, drill: Drills, node_faults: NodeFault
 
 @pytest.mark.faults
 def test_nothing_is_lost_when_the_disk_hangs(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
-    """Every write on the primary's disk of a synchronous release hangs.
+    """All writes on the primary's disk of a synchronous release hang.
 
-    Guarantee: nothing is lost, another server takes over.
+    Guarantee: nothing is lost, and another server takes over.
     """
     release = stock.get(ON_DISKS)
     wait_set(release, 2)
@@ -162,11 +163,12 @@ REGISTER_OPERATIONS = 200
 @pytest.mark.faults
 @pytest.mark.timeout(900)
 def test_a_row_is_a_linearizable_register(release: Release, drill: Drills, node_faults: NodeFaults, request: pytest.FixtureRequest) -> None:
-    """Clients on each node write and read one row of a synchronous release, while the primary's postmaster is killed, the primary's pod is
-    deleted, the primary switches over and the primary's node is cut off, one after the other.
+    """Clients on each node write and read one row of a synchronous release. Meanwhile the primary's
+    postmaster is killed, the primary's pod is deleted, the primary switches over and the primary's
+    node is cut off, one after the other.
 
-    Guarantee: what they were told is linearizable: nobody reads what had been overwritten before, no acknowledged value is lost, and no
-    value that was read is gone again.
+    Guarantee: the answers are linearizable: nobody reads a value that was overwritten before, and
+    no acknowledged value and no value that was read is lost.
     """
     history = histories.path(request.node.nodeid, "-register")
     with Register(release, history) as clients:
@@ -182,9 +184,11 @@ def test_a_row_is_a_linearizable_register(release: Release, drill: Drills, node_
 
 @pytest.mark.faults
 def test_strict_writes_wait_without_any_replica(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """Both replicas stand still; the waits of some writes are cancelled; then the replicas run on.
+    """Both replicas are frozen; the waits of some writes are cancelled; then the replicas are
+    thawed.
 
-    Guarantee: writes wait, and go on afterwards; nothing is lost; a cancelled wait is answered by a WARNING, and counts as uncertain.
+    Guarantee: writes wait, and resume afterwards; nothing is lost; a cancelled wait is answered
+    with a WARNING and counts as uncertain.
     """
     with drill(release, answer_s=6 * TTL) as trial:
         with frozen(node_faults, release, release.standbys(), ["postgres"]):
@@ -203,9 +207,10 @@ def test_strict_writes_wait_without_any_replica(release: Release, drill: Drills,
 
 @pytest.mark.faults
 def test_preferred_writes_go_on_without_any_replica(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
-    """With the policy `preferred` both replicas stand still, and run on later.
+    """With the policy `preferred`, both replicas are frozen and later thawed.
 
-    Guarantee: after a while writes go on asynchronously, and both replicas are in the set again afterwards; nothing is lost.
+    Guarantee: after a while writes continue asynchronously, and both replicas rejoin the write
+    quorum afterwards; nothing is lost.
     """
     release = stock.get(PREFERRED)
     wait_set(release, 2)
@@ -221,9 +226,11 @@ def test_preferred_writes_go_on_without_any_replica(stock: Stock, spoilt: None, 
 @pytest.mark.faults
 @pytest.mark.parametrize("seconds", [TTL, 40.0])
 def test_a_replica_of_the_set_is_stuck_and_back(release: Release, drill: Drills, node_faults: NodeFaults, seconds: float) -> None:
-    """One replica of the set stands still, for a while or until it has left the set, and then runs on.
+    """One replica of the write quorum is frozen, for a while or until it has been removed, and then
+    thawed.
 
-    Guarantee: writes go on with the other one, nothing is lost, and both are in the set again afterwards.
+    Guarantee: writes continue with the other one, nothing is lost, and both are in the write quorum
+    again afterwards.
     """
     with drill(release) as trial:
         with frozen(node_faults, release, release.standbys()[:1], ["postgres"]):
@@ -253,9 +260,11 @@ def test_a_replica_of_the_set_is_lost_and_then_the_primary(release: Release, dri
 
 @pytest.mark.faults
 def test_whoever_is_waited_for_is_recorded(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
-    """A replica leaves the set and comes back, and the primary's pod is deleted, while the setting and the record are compared.
+    """A replica leaves the write quorum and comes back, and the primary's pod is deleted. Meanwhile
+    `synchronous_standby_names` is compared with the write quorum in the Lease.
 
-    Guarantee: the setting never names a standby whose volume isn't in the Lease's record; nothing is lost.
+    Guarantee: `synchronous_standby_names` never names a standby whose volume is not in the Lease;
+    nothing is lost.
     """
     with drill(release) as trial, Watch(release, trial.asker) as watch:
         with frozen(node_faults, release, release.standbys()[:1], ["postgres"]):

@@ -1,1 +1,3 @@
-"""Several members of a release in virtual time: the protocol's core against late, lost and zombie answers, crashes and cuts."""
+"""Several members of a release in virtual time: tests the protocol's core against late, lost and
+outdated answers, crashes and network cuts.
+"""

@@ -1,4 +1,6 @@
-"""What an agent reaches of the world outside: the API, its supervisor, SQL, the other agents. Each call waits in virtual time."""
+"""Simulated adapters of an agent: the API, its supervisor, SQL, the other agents. Each call waits
+in virtual time.
+"""
 
 from __future__ import annotations
 

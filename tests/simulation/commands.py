@@ -1,4 +1,6 @@
-"""What a supervisor makes of a command: the answer, once it has one. Commands come in over a FIFO, those that take long are jobs."""
+"""How a supervisor carries out commands and answers them. Commands arrive through a FIFO; long ones
+run as jobs.
+"""
 
 from __future__ import annotations
 

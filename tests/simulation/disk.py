@@ -1,4 +1,4 @@
-"""A member's volumes and what is told of their WAL, as the agent's adapters read them."""
+"""A member's volumes and what is known of their WAL, as the agent's adapters read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Virtual time: events in order, and clocks that run at different rates."""
+"""Virtual time: an ordered queue of events, and clocks that run at different rates."""
 
 from __future__ import annotations
 

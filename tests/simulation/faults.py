@@ -1,4 +1,4 @@
-"""What goes wrong in the simulated release: each fault, and those that are made of others."""
+"""The faults of the simulated release, simple and combined."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def postmaster_kill(world: World, member: int) -> None:
 
 
 def silence_sql(world: World, member: int) -> None:
-    """The server lets nobody in any more, though its processes live and its volume takes writes; a new start heals it."""
+    """The server accepts no more connections, though its processes live and its volume takes
+    writes; a restart heals it.
+    """
     world.fault(member, "no connection is answered")
     world.server[member].silent_run = world.server[member].run
 
@@ -132,14 +134,16 @@ def all_off(world: World, seconds: float) -> None:
 
 
 def backend_crash(world: World, member: int) -> None:
-    """A server process ends by a signal, as when the kernel kills it for want of memory."""
+    """A server process dies by a signal, as when the kernel kills it for lack of memory."""
     world.fault(member, "a backend crashes")
     if world.server[member].alive:
         world.server[member].crash()
 
 
 def bulk_load(world: World, member: int, redo_s: float) -> None:
-    """A client of the primary writes much WAL at once; to replay it takes each member so long from now on, in seconds."""
+    """A client of the primary writes much WAL at once; replaying it takes each member this many
+    seconds from now on.
+    """
     server = world.server[member]
     if not server.writable or server.volume.wal is None:
         return
@@ -149,7 +153,7 @@ def bulk_load(world: World, member: int, redo_s: float) -> None:
 
 
 def hang_sql(world: World, member: int, seconds: float) -> None:
-    """The same for a while."""
+    """As silence_sql, but only for a while."""
     silence_sql(world, member)
     server, run = world.server[member], world.server[member].run
 
@@ -168,7 +172,9 @@ def promote_by_hand(world: World, member: int) -> None:
 
 
 def receive_slowly(world: World, member: int, rate: float) -> None:
-    """A client such as pg_receivewal streams from a server, so many bytes a second, until the server stops."""
+    """A client such as pg_receivewal streams from a server at this many bytes per second, until the
+    server stops.
+    """
     world.fault(member, f"a client streams {rate:.0f} bytes a second")
     wal = world.volumes[member].wal
     if world.server[member].writable and wal is not None:
@@ -176,7 +182,7 @@ def receive_slowly(world: World, member: int, rate: float) -> None:
 
 
 def slow_link(world: World, member: int, rate: float) -> None:
-    """A standby receives no more than so many bytes a second."""
+    """A standby receives at most this many bytes per second."""
     world.fault(member, f"its link takes {rate:.0f} bytes a second")
     world.stream_rate[member] = rate
 
@@ -200,7 +206,9 @@ def hang_disk(world: World, member: int, seconds: float) -> None:
 
 
 def fill_disk(world: World, member: int, seconds: float) -> None:
-    """A data volume is full for a while, but for its reserve: the server dies when it wants another segment."""
+    """A data volume is full for a while, except for its emergency WAL space: the server dies when
+    it needs another segment.
+    """
     world.emergency_space[member], world.segments[member] = True, 0
     _for_a_while(world, "the disk is full", world.disk_full, member, seconds)
 
@@ -236,7 +244,7 @@ def cut_node(world: World, member: int, seconds: float) -> None:
 
 
 def one_way(world: World, flags: list[bool], member: int, seconds: float, way: str) -> None:
-    """Nothing gets through one way, while the other is open. flags: Network.mute, deaf, peers_mute or peers_deaf."""
+    """Packets are dropped in one direction. flags: Network.mute, deaf, peers_mute or peers_deaf."""
     _for_a_while(world, f"nothing gets through {way}", flags, member, seconds)
 
 
@@ -281,7 +289,7 @@ def api_outage(world: World, seconds: float) -> None:
 
 
 def flap(world: World, seconds: float) -> None:
-    """The API comes and goes."""
+    """The API fails and recovers again and again."""
     end = world.engine.now + seconds
 
     def again() -> None:
@@ -337,7 +345,9 @@ def delete_lease(world: World) -> None:
 
 
 def restore_etcd(world: World, snapshot: Snapshot, away: float, bump: int = 0) -> None:
-    """The API goes away, and comes back as it was at the snapshot. away: seconds; watches are opened anew and tell what there is."""
+    """The API goes down and comes back in the snapshot's state. away: seconds; watches are opened
+    again and report the present state.
+    """
     api_outage(world, away)
 
     def back() -> None:
@@ -356,7 +366,7 @@ def restore_etcd(world: World, snapshot: Snapshot, away: float, bump: int = 0) -
 
 
 def switchover(world: World, member: int, to: int | None = None, term: int | None = None) -> None:
-    """An operator asks a pod to switch over. term: the Lease's unless given."""
+    """An operator requests a switchover from a pod. term: the Lease's unless given."""
     world.fault(member, "a switchover is asked for")
     known = world.api.lease.state.term if world.api.lease is not None else 0
     request = {"id": f"s{world.next_serial()}", "term": known if term is None else term}
@@ -365,7 +375,7 @@ def switchover(world: World, member: int, to: int | None = None, term: int | Non
 
 
 def force(world: World, member: int, version: str | None = None) -> None:
-    """An operator has a pod promoted by force. version: the Lease's unless given."""
+    """An operator forces the promotion of a pod. version: the Lease's unless given."""
     lease = world.api.lease
     if lease is None:
         return

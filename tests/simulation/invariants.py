@@ -1,4 +1,4 @@
-"""What must hold at every instant, whatever goes wrong."""
+"""The invariants: they must hold at every instant, under any faults."""
 
 from __future__ import annotations
 

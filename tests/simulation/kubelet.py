@@ -1,4 +1,6 @@
-"""What kubelets and the StatefulSet's controller do in the simulated release: containers and pods end, and others start in their place."""
+"""The kubelets and the StatefulSet controller of the simulated release: they stop containers and
+pods and start new ones.
+"""
 
 from __future__ import annotations
 

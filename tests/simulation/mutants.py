@@ -1,4 +1,4 @@
-"""The protocol with one rule left out at a time: what the simulation must find."""
+"""The protocol with one rule removed at a time; the simulation must find each."""
 
 from __future__ import annotations
 

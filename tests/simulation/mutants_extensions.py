@@ -1,4 +1,4 @@
-"""The rules of lease extensions, one left out at a time."""
+"""The rules of lease extensions, removed one at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of what operators ask for, one left out at a time."""
+"""The rules of operators' requests, removed one at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a Lease that has gone back, one piece left out at a time."""
+"""The rules for a Lease that has gone back, removed one at a time."""
 
 from __future__ import annotations
 

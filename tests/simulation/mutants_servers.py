@@ -1,4 +1,4 @@
-"""What keeps PostgreSQL's own ways from doing harm, one left out at a time."""
+"""The rules that keep PostgreSQL's own behaviour from doing harm, removed one at a time."""
 
 from __future__ import annotations
 

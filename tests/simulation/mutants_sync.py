@@ -1,4 +1,4 @@
-"""Synchronous sets with one rule left out at a time: what the simulation must find."""
+"""The rules of synchronous replication, removed one at a time; the simulation must find each."""
 
 from __future__ import annotations
 

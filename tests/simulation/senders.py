@@ -1,4 +1,6 @@
-"""The walsenders of a server: who streams from it, under which name, and for whom its shutdown waits."""
+"""The walsenders of a server: who streams from it, under which name, and for whom its shutdown
+waits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What shows in a simulated world that a rule is missing."""
+"""Signs in a simulated world that a rule is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of an intact former primary when its successor doesn't get far."""
+"""An intact former primary whose successor fails early."""
 
 from __future__ import annotations
 

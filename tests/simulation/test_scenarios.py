@@ -1,4 +1,4 @@
-"""Named scenarios: what must come of each fault, whatever the clocks and delays."""
+"""Named scenarios: the required result of each fault, whatever the clocks and delays."""
 
 from __future__ import annotations
 

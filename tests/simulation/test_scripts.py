@@ -1,4 +1,4 @@
-"""The scripts of testdata/ print what is committed."""
+"""The scripts in testdata/ print the committed output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .scripts import SCRIPTS, perform, read, text_of
 
 @pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.txt")), ids=lambda path: path.stem)
 def test_a_script_prints_what_is_committed(path: Path) -> None:
-    """After a change that is meant: python -m tests.simulation.scripts --rewrite."""
+    """After an intended change: python -m tests.simulation.scripts --rewrite."""
     text = text_of(perform(read(path)))
     assert "VIOLATION" not in text
     assert text == path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""An API that gives no answers in time just after a claim: one fault leads to one failover."""
+"""An API that does not answer in time just after a claim: one fault causes one failover."""
 
 from __future__ import annotations
 

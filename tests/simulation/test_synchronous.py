@@ -1,4 +1,4 @@
-"""Synchronous sets among simulated members: nothing acknowledged is lost."""
+"""Synchronous replication among simulated members: no acknowledged commit is lost."""
 
 from __future__ import annotations
 

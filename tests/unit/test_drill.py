@@ -1,4 +1,4 @@
-"""What a drill compares: what readers were told, what replicas show, and what is kept of it."""
+"""A drill's comparisons: the readers' answers, the replicas' rows, and the saved history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of the tests asks the Service again while it leads nowhere, and nothing else."""
+"""The tests' client retries only while the Service has no endpoint."""
 
 from __future__ import annotations
 

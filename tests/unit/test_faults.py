@@ -1,4 +1,4 @@
-"""The faults' report says what was seen, and every fault says what it does and what is guaranteed."""
+"""The report on faults shows the results, and every test of a fault has an event and a guarantee."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The house is in order: what the documents promise exists, and no file ties the project to one machine or registry."""
+"""Repository checks: documented commands and links exist, and no file depends on one machine or
+registry.
+"""
 
 from __future__ import annotations
 
@@ -145,7 +147,7 @@ def nodes_of(path: str) -> list[str]:
 
 
 def anchors(document: Path) -> set[str]:
-    """What a heading is called in a link."""
+    """Return the anchors of a document's headings, as links use them."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -211,7 +213,9 @@ spec:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel; its dependencies are those of the environment that runs the tests."""
+    """A virtual environment with the wheel. Its dependencies come from the environment that runs
+    the tests.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     for path in committed():
@@ -271,7 +275,9 @@ class TestWheel:
 
 
 def test_nothing_is_decided_by_the_wall_clock() -> None:
-    """It is told to people alone: in log lines, Events, a figure, and the Lease's renewTime. A clock that jumps changes no decision."""
+    """Only people see it: in log lines, Events, a metric and the Lease's renewTime. A clock that
+    jumps changes no decision.
+    """
     told = {
         "hapg_failover/adapters/kube/client.py": 3,
         "hapg_failover/adapters/threads.py": 1,

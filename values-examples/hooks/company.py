@@ -1,9 +1,9 @@
-"""The company's labels on every object, and its mirror of the images, each pinned by digest.
+"""Adds the company's labels to every object, and takes the images from its mirror, pinned by digest.
 
     hapg generate postgres.yaml -o charts --hooks company.py
     helm install … --post-renderer hapg --post-renderer-args=post-render --post-renderer-args=--hooks=company.py
 
-The first makes the mirror the default of the chart, the second labels what is installed.
+The first command makes the mirror the chart's default, the second labels the installed objects.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DIGESTS = {
     "postgres:15": "sha256:8d3be35b184e70d81e54cbcbd3df3c0b47f37d06482c0dd1c140db5dbcc6a808",
     "ha-postgres-failover:0.1.0": "sha256:0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8",
 }
-"""What the mirror has, by name and tag. What isn't here has not been reviewed."""
+"""The images in the mirror, by name and tag. All others have not been reviewed."""
 
 LABELS = {
     "example.com/platform": "databases",
@@ -35,12 +35,12 @@ def adjust_values(values: dict[str, Any], chart: Chart) -> None:
         image = values[key]
         name = f"{image['repository']}:{image['tag'] or chart.major}"
         if name not in DIGESTS:
-            raise Refused(f"the image {name} is not in the mirror; there are {', '.join(DIGESTS)}")
+            raise Refused(f"the image {name} is not in the mirror; available are {', '.join(DIGESTS)}")
         image["digest"] = DIGESTS[name]
 
 
 @hook
 def adjust_manifests(manifests: list[dict[str, Any]]) -> None:
-    """Label every object. Pods are left alone: a label that changes there would restart the servers."""
+    """Label every object, but not the pods: a changed label there would restart the servers."""
     for manifest in manifests:
         manifest["metadata"].setdefault("labels", {}).update(LABELS)

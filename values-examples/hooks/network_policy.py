@@ -1,4 +1,4 @@
-"""A NetworkPolicy: who may reach the database. Everybody else in the cluster can't.
+"""Adds a NetworkPolicy that lets only the listed clients reach the database.
 
 helm install … --post-renderer hapg --post-renderer-args=post-render --post-renderer-args=--hooks=network_policy.py
 """
@@ -10,7 +10,7 @@ from typing import Any
 from hapg.hooks import hook
 
 CLIENTS = {"example.com/database-client": "true"}
-"""Pods in the database's namespace with this label may connect to it."""
+"""Pods with this label in the database's namespace may connect to it."""
 
 MONITORING = {"kubernetes.io/metadata.name": "monitoring"}
 """Pods in a namespace with this label may read the metrics."""
@@ -18,7 +18,7 @@ MONITORING = {"kubernetes.io/metadata.name": "monitoring"}
 
 @hook(trylast=True)
 def adjust_manifests(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add a NetworkPolicy for the pods; `helm test` is a client too. It comes last, to see the ports that other hooks have added."""
+    """Add a NetworkPolicy for the pods; `helm test` is a client too. It runs last, to see the ports that other hooks have added."""
     (stateful_set,) = (manifest for manifest in manifests if manifest["kind"] == "StatefulSet")
     pods = stateful_set["spec"]["selector"]
     release = stateful_set["metadata"]["labels"]["app.kubernetes.io/instance"]

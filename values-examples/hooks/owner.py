@@ -1,8 +1,8 @@
-"""No database without an owner: who answers for it and who pays has to be said, and then stands on every object.
+"""Requires an owner and a cost centre for every database, and adds them to every object.
 
     helm install … --values owned.yaml --post-renderer hapg --post-renderer-args=post-render --post-renderer-args=--hooks=owner.py
 
-where owned.yaml has
+owned.yaml contains:
 
     podAnnotations:
       example.com/owner: orders
@@ -24,7 +24,7 @@ REQUIRED = {
 
 @hook(tryfirst=True)
 def adjust_manifests(manifests: list[dict[str, Any]]) -> None:
-    """Refuse pods without the annotations, and repeat them on every object."""
+    """Refuse pods without the annotations, and copy these to every object."""
     (stateful_set,) = (manifest for manifest in manifests if manifest["kind"] == "StatefulSet")
     found = stateful_set["spec"]["template"]["metadata"].get("annotations", {})
     for name, (pattern, meaning) in REQUIRED.items():

@@ -1,9 +1,9 @@
-"""A connection pool: PgBouncer beside every server, and a Service NAME-pooler that leads to the one beside the primary.
+"""Adds a connection pool: a PgBouncer sidecar for every server, and a Service NAME-pooler for the primary's one.
 
     helm install … --post-renderer hapg --post-renderer-args=post-render --post-renderer-args=--hooks=pgbouncer.py
 
-Transactions are pooled, so what lives in a session (LISTEN, advisory locks, SET without LOCAL) needs the Service NAME itself. The pool
-reads the password when it starts: after a change of it, `kubectl rollout restart statefulset/NAME`.
+It pools transactions. Session features (LISTEN, advisory locks, SET without LOCAL) need the Service NAME itself. PgBouncer reads
+the password at start: after a change, run `kubectl rollout restart statefulset/NAME`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ max_client_conn = 1000
 ignore_startup_parameters = extra_float_digits
 """
 
-# The password goes from the environment to a file in memory, and is never an argument of a process.
+# The password goes from the environment to a file in memory. It must never be a process argument.
 START = """\
 umask 077
 { printf '"postgres" "'; printf %s "$POSTGRES_PASSWORD" | sed 's/"/""/g'; printf '"\\n'; } > /run/pgbouncer/users
@@ -42,7 +42,7 @@ exec pgbouncer /etc/pgbouncer/pgbouncer.ini
 
 @hook
 def adjust_manifests(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add PgBouncer to the pods, its settings, and a Service that leads to it."""
+    """Add PgBouncer to the pods, with its settings and a Service."""
     (stateful_set,) = (manifest for manifest in manifests if manifest["kind"] == "StatefulSet")
     name = stateful_set["metadata"]["name"]
     pod = stateful_set["spec"]["template"]["spec"]
@@ -51,7 +51,7 @@ def adjust_manifests(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     secret = next(source["secret"]["name"] for source in secrets if source["secret"]["items"][0]["key"] == KEY)
     password = {"name": KEY, "valueFrom": {"secretKeyRef": {"name": secret, "key": KEY}}}
     if any(container["name"] == "pgbouncer" for container in pod["containers"]):
-        raise Refused(f"the pods of {name} have a pgbouncer already")
+        raise Refused(f"the pods of {name} already have a container pgbouncer")
     pod["containers"].append(
         {
             "name": "pgbouncer",
@@ -94,6 +94,6 @@ def adjust_manifests(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _labels(primary: dict[str, Any]) -> dict[str, str]:
-    """The primary's labels but for those by which a database's own objects are listed."""
+    """The primary's labels, except those that select the database's own objects."""
     chosen = primary["spec"]["selector"]
     return {key: value for key, value in primary["metadata"]["labels"].items() if key not in chosen}

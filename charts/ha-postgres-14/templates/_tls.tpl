@@ -1,4 +1,4 @@
-{{/* How the members connect to each other: libpq's sslmode, nothing without TLS. */}}
+{{/* libpq's sslmode for connections between the servers; empty without TLS. */}}
 {{- define "ha-postgres.sslMode" -}}
 {{- if eq (toString .Values.tls.mode) "allow" -}}
 prefer
@@ -19,7 +19,7 @@ prefer
 {{- end -}}
 {{- end }}
 
-{{/* For postgresql.conf. The files are read again at each reload. */}}
+{{/* TLS settings of postgresql.conf. The server reads the files again at each reload. */}}
 {{- define "ha-postgres.tlsSettings" -}}
 {{- if include "ha-postgres.sslMode" . }}
 

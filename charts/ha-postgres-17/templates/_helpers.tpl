@@ -1,6 +1,6 @@
 {{/*
-NAME: the name of the StatefulSet, the primary's Service, the Lease and so on. Other names are made of it.
-A pod's label controller-revision-hash is NAME plus eleven characters, and labels end at 63.
+NAME: the name of the StatefulSet, the primary's Service, the Lease and so on. Other names are derived from it.
+At most 52 characters: a pod's label controller-revision-hash is NAME plus 11 characters, and the limit for labels is 63.
 */}}
 {{- define "ha-postgres.fullname" -}}
 {{- $chart := .Values.nameOverride | default .Chart.Name -}}
@@ -8,29 +8,29 @@ A pod's label controller-revision-hash is NAME plus eleven characters, and label
 {{- $default := contains $chart $release | ternary $release (printf "%s-%s" $release $chart) -}}
 {{- $name := .Values.fullnameOverride | default $default -}}
 {{- if gt (len $name) 52 -}}
-{{- fail (printf "the name %q has %d characters; at most 52 are possible: choose a shorter release name or set fullnameOverride" $name (len $name)) -}}
+{{- fail (printf "the name %q has %d characters; at most 52 are allowed: choose a shorter release name or set fullnameOverride" $name (len $name)) -}}
 {{- end -}}
 {{- $words := list "true" "false" "yes" "no" "on" "off" "null" "y" "n" -}}
 {{- if or (has $name $words) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name)) -}}
-{{- fail (printf "the name %q is not possible: lower case letters, digits and hyphens, a letter first, and not a word such as on or null; set fullnameOverride" $name) -}}
+{{- fail (printf "the name %q is not allowed: lower case letters, digits and hyphens, a letter first, and not a word such as on or null; set fullnameOverride" $name) -}}
 {{- end -}}
 {{- $name -}}
 {{- end }}
 
-{{/* The labels by which the pods are selected. They never change in the life of a release. */}}
+{{/* The labels that select the pods. They never change during the life of a release. */}}
 {{- define "ha-postgres.selector" -}}
 {{ .Values.labelDomain }}/kind: Postgres
 {{ .Values.labelDomain }}/name: {{ include "ha-postgres.fullname" . }}
 {{- end }}
 
-{{/* The recommended labels that stay the same from one chart release to the next. */}}
+{{/* The recommended labels that do not change from one chart version to the next. */}}
 {{- define "ha-postgres.standardLabels" -}}
 app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{/* Labels of every object; not of pods and claims, because a new chart release changes them. */}}
+{{/* Labels of every object except pods and claims, because a new chart version changes them. */}}
 {{- define "ha-postgres.objectLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "ha-postgres.standardLabels" . }}
@@ -40,13 +40,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Annotations of an object: a list of the root context and those that are its own, which win. */}}
+{{/* Annotations of an object. Takes a list: the root context and the object's own annotations, which take precedence. */}}
 {{- define "ha-postgres.annotations" -}}
 {{- $root := index . 0 -}}
 {{- with merge (dict) (index . 1) $root.Values.commonAnnotations }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
-{{/* Labels of the objects that belong to the database as its users see it. */}}
+{{/* Labels of the objects that users of the database see. */}}
 {{- define "ha-postgres.labels" -}}
 {{ include "ha-postgres.selector" . }}
 {{ include "ha-postgres.objectLabels" . }}
@@ -61,7 +61,7 @@ app.kubernetes.io/component: database
 {{- merge $own $standard $component .Values.podLabels | toYaml -}}
 {{- end }}
 
-{{/* An image: a list of the root context, the image's values and the tag for want of one. */}}
+{{/* The reference of an image. Takes a list: the root context, the image's values and the default tag. */}}
 {{- define "ha-postgres.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index . 1 -}}
@@ -83,7 +83,7 @@ app.kubernetes.io/component: database
 {{- .Values.databaseSecret.secretName | default (printf "%s-auth" (include "ha-postgres.fullname" .)) -}}
 {{- end }}
 
-{{/* Where the scripts of the first server come from: sources of a projected volume. */}}
+{{/* The sources of the initdb scripts, for a projected volume. */}}
 {{- define "ha-postgres.scripts" -}}
 {{- with .Values.initdb -}}
 {{- if .scripts }}
@@ -106,7 +106,7 @@ app.kubernetes.io/component: database
 {{- .Values.serviceAccount.name | default $made -}}
 {{- end }}
 
-{{/* What every container may: nothing. */}}
+{{/* The security context of every container: no privileges. */}}
 {{- define "ha-postgres.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

@@ -1,5 +1,5 @@
-{{/* A value of postgresql.conf, quoted. A number is an integer when `--set` gives it and floating point when it is read from a file or from an
-     earlier release's values: both are written alike, or the same value would restart the pods. */}}
+{{/* A value of postgresql.conf, quoted. A number is an integer from `--set`, but floating point from a file or from an
+     earlier release's values. Both are written alike; otherwise the same value would restart the pods. */}}
 {{- define "ha-postgres.parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
@@ -10,7 +10,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* How much WAL slots may hold back, so that they never fill the volume: a fifth of it, half of one that holds WAL alone, unless a value says so. */}}
+{{/* The most WAL that slots may hold back, so that they never fill the volume. Default: a fifth of the data volume, half of a WAL volume. */}}
 {{- define "ha-postgres.slotWal" -}}
 {{- if .Values.replication.maxSlotWalKeepSize -}}
 {{- .Values.replication.maxSlotWalKeepSize -}}
@@ -31,8 +31,8 @@
 {{- end -}}
 {{- end }}
 
-{{/* min_wal_size and max_wal_size for larger segments than 16 MB, which a server refuses to start with by default: initdb's own, whose
-     file isn't read. */}}
+{{/* min_wal_size and max_wal_size for segments above 16 MB, with which a server does not start by default. The values are
+     initdb's own, whose file is not read. */}}
 {{- define "ha-postgres.segments" -}}
 {{- $megabytes := join " " .Values.initdb.args | regexFind "--wal-segsize[= ][0-9]+" | regexFind "[0-9]+$" | int -}}
 {{- if gt $megabytes 16 }}
@@ -46,7 +46,7 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- include "ha-postgres.settings" (dict "root" . "parameters" .Values.postgresql.parameters) -}}
 {{- end }}
 
-{{/* The same without the parameters that a reload is enough for: while it is the same, no server has to restart. */}}
+{{/* postgresql.conf without the parameters that need only a reload. While this does not change, no server has to restart. */}}
 {{- define "ha-postgres.settingsOfStart" -}}
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- $kept := dict -}}
@@ -58,7 +58,7 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- include "ha-postgres.settings" (dict "root" . "parameters" $kept) -}}
 {{- end }}
 
-{{/* postgresql.conf with the given `parameters`. Of two settings of a parameter the server takes the last. */}}
+{{/* postgresql.conf with the given `parameters`. If a parameter is set twice, the server uses the last. */}}
 {{- define "ha-postgres.settings" -}}
 listen_addresses = '*'
 port = 5432

@@ -1,4 +1,4 @@
-{{/* What values.schema.json can't say. All that is wrong is told at once. */}}
+{{/* The checks that values.schema.json can't express. All problems are reported at once. */}}
 {{- define "ha-postgres.requirements" -}}
 {{- $wrong := list -}}
 
@@ -9,71 +9,71 @@
 {{- end -}}
 {{- $renewed := addf .renewSeconds (mulf 2 .callTimeoutSeconds) -}}
 {{- if gt $renewed (float64 .leaseSeconds) -}}
-{{- $wrong = append $wrong (printf "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call is survived: %v + 2 * %v = %v exceeds %v" .renewSeconds .callTimeoutSeconds $renewed .leaseSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call does no harm: %v + 2 * %v = %v exceeds %v" .renewSeconds .callTimeoutSeconds $renewed .leaseSeconds) -}}
 {{- end -}}
 {{- if or (ge (float64 .renewSeconds) (float64 .overdueSeconds)) (ge (float64 .overdueSeconds) (float64 .ttlSeconds)) -}}
 {{- $wrong = append $wrong (printf "failover: overdueSeconds must lie between renewSeconds and ttlSeconds: %v is not between %v and %v" .overdueSeconds .renewSeconds .ttlSeconds) -}}
 {{- end -}}
 {{- $granted := addf .overdueSeconds (mulf .extensionSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
 {{- if gt $granted (float64 .ttlSeconds) -}}
-{{- $wrong = append $wrong (printf "failover: overdueSeconds + extensionSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise delays no failover: %v + %v * %v + %v = %v exceeds %v" .overdueSeconds .extensionSeconds (addf 1 .clockRatio) .fenceSeconds $granted .ttlSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: overdueSeconds + extensionSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a lease extension delays no failover: %v + %v * %v + %v = %v exceeds %v" .overdueSeconds .extensionSeconds (addf 1 .clockRatio) .fenceSeconds $granted .ttlSeconds) -}}
 {{- end -}}
 {{- end -}}
 
 {{- if eq .Values.replication.mode "synchronous" -}}
 {{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
-{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
+{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, because the primary is not a standby: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
 {{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
 {{- if not (regexMatch "^(on|true|yes|1|remote_apply)$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; on or remote_apply: with anything else a commit is acknowledged before a standby has it on its disk, and a failover may lose it" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; on or remote_apply: with any other value a commit is acknowledged before it is on the disk of a standby, and a failover may lose it" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- $reserved := dict -}}
+{{- range list "recovery_min_apply_delay" -}}
+{{- $_ := set $reserved . "a promotion would keep clients waiting for as long as the replay is delayed" -}}
+{{- end -}}
 {{- range list "data_sync_retry" "fsync" "ignore_invalid_pages" -}}
-{{- $_ := set $reserved . "a member is promoted for what it has on its disk, and that has to be there after a crash" -}}
+{{- $_ := set $reserved . "a replica is promoted for the WAL on its disk, which must survive a crash" -}}
 {{- end -}}
 {{- range list "full_page_writes" -}}
-{{- $_ := set $reserved . "a member is promoted for what it has on its disk, and that has to be there after a crash, also for pg_rewind" -}}
+{{- $_ := set $reserved . "a replica is promoted for the WAL on its disk, which must survive a crash, also for pg_rewind" -}}
 {{- end -}}
 {{- range list "restart_after_crash" -}}
-{{- $_ := set $reserved . "a server that recovers in place from the crash of one process writes a shutdown checkpoint, which replicas take for the end of their primary; it has to end, and is started again sealed" -}}
+{{- $_ := set $reserved . "a server that recovers in place after a process crash writes a shutdown checkpoint, which replicas take for the end of their primary; it must stop, and is started again sealed" -}}
 {{- end -}}
-{{- range list "recovery_min_apply_delay" -}}
-{{- $_ := set $reserved . "a standby that replays late keeps clients waiting for as long when it is promoted" -}}
+{{- range list "archive_cleanup_command" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" -}}
+{{- $_ := set $reserved . "only the failover container decides which server a standby follows, how far, and until when" -}}
 {{- end -}}
 {{- range list "wal_log_hints" -}}
 {{- $_ := set $reserved . "pg_rewind needs the hints" -}}
 {{- end -}}
 {{- range list "max_replication_slots" "max_wal_senders" -}}
-{{- $_ := set $reserved . "the chart has 99, enough for all members, their clones, and some 60 other clients of replication" -}}
-{{- end -}}
-{{- range list "archive_cleanup_command" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" -}}
-{{- $_ := set $reserved . "the failover container alone decides whom a standby follows, how far, and when that ends" -}}
+{{- $_ := set $reserved . "the chart sets 99, enough for all replicas, their clones, and about 60 other replication clients" -}}
 {{- end -}}
 {{- range list "cluster_name" "update_process_title" -}}
-{{- $_ := set $reserved . "the failover container reads positions from the titles of processes" -}}
+{{- $_ := set $reserved . "the failover container reads positions from process titles" -}}
 {{- end -}}
 {{- range list "synchronous_standby_names" -}}
 {{- $_ := set $reserved . "the failover container sets it, in step with the Lease" -}}
 {{- end -}}
 {{- range list "log_destination" "logging_collector" -}}
-{{- $_ := set $reserved . "the log of a server is that of its container" -}}
-{{- end -}}
-{{- range list "listen_addresses" -}}
-{{- $_ := set $reserved . "the members reach each other at the addresses of their pods" -}}
-{{- end -}}
-{{- range list "port" -}}
-{{- $_ := set $reserved . "the members reach each other at the port of the chart" -}}
+{{- $_ := set $reserved . "the log of the server is the log of its container" -}}
 {{- end -}}
 {{- range list "password_encryption" -}}
-{{- $_ := set $reserved . "the password of the members and pg_hba.conf go by it" -}}
+{{- $_ := set $reserved . "the passwords of the servers and pg_hba.conf depend on it" -}}
+{{- end -}}
+{{- range list "listen_addresses" -}}
+{{- $_ := set $reserved . "the servers reach each other at the addresses of their pods" -}}
+{{- end -}}
+{{- range list "port" -}}
+{{- $_ := set $reserved . "the servers reach each other at the port of the chart" -}}
 {{- end -}}
 {{- range list "config_file" "data_directory" "external_pid_file" "hba_file" "ident_file" "include" "include_dir" "include_if_exists" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" -}}
-{{- $_ := set $reserved . "the supervisor and the failover container look for files and sockets of the server where the chart has them" -}}
+{{- $_ := set $reserved . "the supervisor and the failover container expect the files and sockets of the server in the directories of the chart" -}}
 {{- end -}}
 {{- range list "max_slot_wal_keep_size" -}}
 {{- $_ := set $reserved . "the value replication.maxSlotWalKeepSize sets it" -}}
@@ -85,18 +85,18 @@
 {{- range $name, $given := .Values.postgresql.parameters -}}
 {{- $why := get $reserved $name -}}
 {{- if hasPrefix "recovery_target" $name -}}
-{{- $why = "the failover container alone decides whom a standby follows, how far, and when that ends" -}}
+{{- $why = "only the failover container decides which server a standby follows, how far, and until when" -}}
 {{- end -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not a parameter name in lower case" $name) -}}
 {{- else if $why -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because %s" $name $why) -}}
 {{- else if not (contains "." $name) -}}
 {{- $context := get $contexts $name -}}
 {{- if eq $context "internal" -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; PostgreSQL only shows it" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; it is read-only" $name) -}}
 {{- else if not $context -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL 17 has no such parameter; allowed are those in the chart's files/parameters.yaml, and an extension's, with a dot in its name" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: unknown parameter of PostgreSQL 17; allowed are those in the chart's files/parameters.yaml, and extensions' parameters, with a dot in the name" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -104,36 +104,36 @@
 {{- if hasKey .Values.postgresql.parameters "superuser_reserved_connections" -}}
 {{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.superuser_reserved_connections | trimAll "'" -}}
 {{- if not (regexMatch "^([3-9]|[1-9][0-9]+)$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.superuser_reserved_connections: %s is not allowed; at least 3: the failover container has to get in when clients have all other connections" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.superuser_reserved_connections: %s is not allowed; at least 3: the failover container must be able to connect when clients use all other connections" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "wal_level" -}}
 {{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_level | trimAll "'" -}}
 {{- if not (regexMatch "^(replica|logical)$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.wal_level: %s is not allowed; replica or logical: with less no replica could follow" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.wal_level: %s is not allowed; replica or logical: with less, no replica could follow" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "wal_receiver_status_interval" -}}
 {{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_receiver_status_interval | trimAll "'" -}}
 {{- if not (regexMatch "^[1-9][0-9]*(s|min|h|d)?$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_status_interval: %s is not allowed; at least 1s, in whole numbers: with 0 a primary does not hear what its replicas have" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_status_interval: %s is not allowed; at least 1s, in whole numbers: with 0, replicas do not report their positions to the primary" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "wal_receiver_timeout" -}}
 {{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_receiver_timeout | trimAll "'" -}}
 {{- if not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0 a replica waits for ever for a primary that has gone silent" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0, a replica waits forever for a primary that no longer answers" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "wal_sender_timeout" -}}
 {{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_sender_timeout | trimAll "'" -}}
 {{- if not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.wal_sender_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0 a primary goes on counting a replica that has gone silent as one that streams" $value) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.wal_sender_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0, the primary still counts a replica that no longer answers as streaming" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- $role := printf "%s/role" .Values.labelDomain -}}
 {{- if hasKey .Values.podLabels $role -}}
-{{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container does" $role) -}}
+{{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
 {{- end -}}
 
 {{- range $key, $_ := .Values.commonLabels -}}
@@ -145,7 +145,7 @@
 {{- if include "ha-postgres.sslMode" . -}}
 {{- range list "ssl" "ssl_cert_file" "ssl_key_file" -}}
 {{- if hasKey $.Values.postgresql.parameters . -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set beside tls.mode %s, which sets it" . $.Values.tls.mode) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because tls.mode %s sets it" . $.Values.tls.mode) -}}
 {{- end -}}
 {{- end -}}
 {{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
@@ -157,32 +157,32 @@
 
 {{- range .Values.initdb.args -}}
 {{- if regexMatch `^-[dgknN]*[DXU]|^--(pgdata|waldir|xlogdir|username)(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the directory and its owner are those of the chart" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the chart sets the directory and its owner" .) -}}
 {{- else if regexMatch `^-[dgknN]*W|^--(pwfile|pwprompt)(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the password is that of the Secret" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because the password comes from the Secret" .) -}}
 {{- else if regexMatch `^-[dgknN]*A|^--auth(-host|-local)?(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to pg_hba.conf, and the servers read the one of the chart; set postgresql.pgHba instead" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to pg_hba.conf, but the servers read the file of the chart; set postgresql.pgHba instead" .) -}}
 {{- else if regexMatch `^-[dgknN]*c|^--set(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters instead" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, but the servers read the file of the chart; set postgresql.parameters instead" .) -}}
 {{- else if regexMatch `^-[dgknN]*T|^--text-search-config(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.default_text_search_config instead" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, but the servers read the file of the chart; set postgresql.parameters.default_text_search_config instead" .) -}}
 {{- else if regexMatch `^--lc-messages(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.lc_messages instead" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, but the servers read the file of the chart; set postgresql.parameters.lc_messages instead" .) -}}
 {{- else if regexMatch `^--lc-monetary(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.lc_monetary instead" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, but the servers read the file of the chart; set postgresql.parameters.lc_monetary instead" .) -}}
 {{- else if regexMatch `^--lc-numeric(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.lc_numeric instead" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, but the servers read the file of the chart; set postgresql.parameters.lc_numeric instead" .) -}}
 {{- else if regexMatch `^--lc-time(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, and the servers read the one of the chart; set postgresql.parameters.lc_time instead" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb only writes it to postgresql.conf, but the servers read the file of the chart; set postgresql.parameters.lc_time instead" .) -}}
 {{- else if regexMatch `^-[dgknN]*[sSV?]|^--(show|sync-only|version|help)(=|$)` . -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb would end without having made a database" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because initdb would exit without creating a database" .) -}}
 {{- else if not (regexMatch `^([^-\s]\S*|-[dgknN]+|-[dgknN]*[EL]\S*|--(allow-group-access|builtin-locale|data-checksums|debug|discard-caches|encoding|icu-locale|icu-rules|lc-collate|lc-ctype|locale|locale-provider|no-clean|no-data-checksums|no-instructions|no-locale|no-sync|sync-method|wal-segsize)(=\S*)?)$` .) -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart takes, long ones in full" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart allows, with long names in full" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.initdb.scripts -}}
 {{- if not (regexMatch "^[A-Za-z0-9][-_.A-Za-z0-9]*[.]sql$" $name) -}}
-{{- $wrong = append $wrong (printf "initdb.scripts: %q is not the name of a script; letters, digits and -_. with .sql at the end" $name) -}}
+{{- $wrong = append $wrong (printf "initdb.scripts: %q is not a valid script name; letters, digits and -_. with .sql at the end" $name) -}}
 {{- end -}}
 {{- end -}}
 
@@ -196,12 +196,12 @@
 {{- $claim := index . 0 -}}
 {{- range dig "accessModes" list (index . 1 | default dict) -}}
 {{- if not (has . (list "ReadWriteOnce" "ReadWriteOncePod")) -}}
-{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
+{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other mode, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.walVolume.enabled (not .Values.storage) -}}
-{{- $wrong = append $wrong "walVolume: enabled needs storage, for WAL outlives its pod only beside data that does" -}}
+{{- $wrong = append $wrong "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod" -}}
 {{- end -}}
 {{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
@@ -219,7 +219,7 @@
 {{- $path := printf "%s/" (clean $given) -}}
 {{- range $paths -}}
 {{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
-{{- $wrong = append $wrong (printf "extraVolumeMounts: %s would cover, or lie in, the chart's own %s" $given .) -}}
+{{- $wrong = append $wrong (printf "extraVolumeMounts: %s overlaps the chart's own %s" $given .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

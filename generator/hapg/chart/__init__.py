@@ -1,1 +1,1 @@
-"""A chart: its files made from the values, written to disk, rendered and packed by helm."""
+"""Charts: generating their files from the values, writing them to disk, rendering and packaging them with helm."""

@@ -1,4 +1,4 @@
-"""What is the same in every chart: ports, and the settings that the protocol rests on."""
+"""Settings that are the same in every chart: ports, and the parameters that the protocol depends on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STREAMING_SETTINGS: Mapping[str, str] = {
     "wal_receiver_status_interval": "1s",
     "wal_sender_timeout": "5s",
 }
-"""Lines of postgresql.conf by which a failed upstream is noticed within seconds and a new one found at once."""
+"""Lines of postgresql.conf that make a standby notice a failed upstream within seconds and find a new one at once."""
 
 DURABILITY_SETTINGS: Mapping[str, str] = {
     "fsync": "on",
@@ -22,4 +22,4 @@ DURABILITY_SETTINGS: Mapping[str, str] = {
     "wal_log_hints": "on",
     "restart_after_crash": "off",
 }
-"""Lines of postgresql.conf by which what is on a disk, and how a server ends, is what the protocol takes it for (rule 4)."""
+"""Lines of postgresql.conf that the protocol relies on: for the content of the disk, and for how a server ends (rule 4)."""

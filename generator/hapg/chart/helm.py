@@ -1,4 +1,4 @@
-"""helm, as a program: the one adapter to it."""
+"""Runs helm. Only this module does."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LIMIT_SECONDS = 300
 
 
 def run(program: str, arguments: Sequence[str]) -> str:
-    """Return what helm prints. Raises HapgError if it isn't there, fails, or takes longer than five minutes."""
+    """Return helm's output. Raises HapgError if helm is not found, fails, or takes longer than five minutes."""
     found = shutil.which(program)
     if found is None:
-        raise HapgError(f"{program} isn't there; helm 3 or 4 is needed, and --helm says where it is")
+        raise HapgError(f"{program} not found; install helm 3 or 4, or name it with --helm")
     try:
         done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False, timeout=_LIMIT_SECONDS)
     except subprocess.TimeoutExpired as error:

@@ -1,4 +1,4 @@
-"""Manifests: a stream of Kubernetes objects as helm renders it, what is wrong with one, and the stream again."""
+"""Manifests: reads, checks and writes a stream of Kubernetes objects as helm renders it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hapg.spec import json_data
 Manifest = dict[str, Any]
 
 LARGEST = 8 * 1024 * 1024
-"""Bytes that a stream may have."""
+"""The largest stream that is read, in bytes."""
 
 _MOST_VALUES = 500_000
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"[A-Za-z_/][-A-Za-z0-9_./]*")
 
 
 def read(data: bytes, source: str) -> list[Manifest]:
-    """Return the objects in the YAML text `data`. Raises InputError if it isn't YAML, or something in it isn't an object."""
+    """Return the objects in the YAML text `data`. Raises InputError if it is not YAML or contains anything else."""
     found = [item for document in yamlio.load(data, source, most=_MOST_VALUES) for item in _items(document.value)]
     wrong = [f"{source}: {problem}" for problem in problems(found)]
     if wrong:
@@ -33,7 +33,7 @@ def read(data: bytes, source: str) -> list[Manifest]:
 
 
 def _items(value: object) -> list[object]:
-    """Return the objects of a List, or what else there is alone."""
+    """Return the objects of a List, or the value itself as the only item."""
     if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
         items: list[object] = value["items"]
         return items
@@ -41,21 +41,21 @@ def _items(value: object) -> list[object]:
 
 
 def text(manifests: Sequence[Manifest]) -> str:
-    """Return `manifests` as YAML that every reader takes for the same: text is quoted unless it can't be anything else."""
+    """Return `manifests` as YAML that every reader understands alike: strings are quoted unless they are plain words."""
     return "".join(
         "---\n" + yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6) for manifest in manifests
     )
 
 
 def key(manifest: Manifest) -> tuple[str, str, str, str]:
-    """Return what an object is known by: group, kind, namespace ("" if it says none) and name."""
+    """Return the identity of an object: group, kind, namespace ("" if it has none) and name."""
     metadata = manifest["metadata"]
     group = manifest["apiVersion"].rpartition("/")[0]
     return group, manifest["kind"], metadata.get("namespace") or "", metadata.get("name", "")
 
 
 def problems(manifests: Sequence[object]) -> Iterator[str]:
-    """Yield what is wrong with `manifests`: what isn't an object of Kubernetes, and objects that are there twice."""
+    """Yield the problems of `manifests`: items that are not Kubernetes objects, and duplicates."""
     seen = set()
     for number, manifest in enumerate(manifests, start=1):
         wrong = list(_problems(manifest))
@@ -65,7 +65,7 @@ def problems(manifests: Sequence[object]) -> Iterator[str]:
             name = metadata.get("name") if isinstance(metadata, dict) else None
             called += f" ({manifest.get('kind')} {name})"
         if not wrong and isinstance(manifest, dict) and manifest["metadata"].get("name"):
-            wrong = ["is there twice"] if key(manifest) in seen else []
+            wrong = ["duplicate object"] if key(manifest) in seen else []
             seen.add(key(manifest))
         yield from (f"{called}: {problem}" for problem in wrong)
 
@@ -76,14 +76,14 @@ def _problems(manifest: object) -> Iterator[str]:
         return
     for name in ("apiVersion", "kind"):
         if not isinstance(manifest.get(name), str) or not manifest[name]:
-            yield f"{name}: a string that isn't empty is expected"
+            yield f"{name}: a string that is not empty is expected"
     metadata = manifest.get("metadata")
     if not isinstance(metadata, dict):
         yield "metadata: a mapping is expected"
         return
     called = metadata.get("name", metadata.get("generateName"))
     if not isinstance(called, str) or not called:
-        yield "metadata.name: a string that isn't empty is expected"
+        yield "metadata.name: a string that is not empty is expected"
     for name in ("labels", "annotations"):
         yield from _strings(metadata.get(name), f"metadata.{name}", labels=name == "labels")
     yield from json_data.problems(manifest)
@@ -99,13 +99,13 @@ def _strings(value: object, path: str, *, labels: bool) -> Iterator[str]:
         if not isinstance(content, str):
             yield f"{path}.{name}: a string is expected"
         elif not isinstance(name, str) or not _LABEL_KEY.fullmatch(name):
-            yield f"{path}.{name}: is not a name that Kubernetes allows there"
+            yield f"{path}.{name}: not a valid key in Kubernetes"
         elif labels and not _LABEL_VALUE.fullmatch(content):
-            yield f"{path}.{name}: {content!r} can't be a label; up to 63 letters, digits and -_. can, a letter or digit at both ends"
+            yield f"{path}.{name}: {content!r} is not a label value; at most 63 letters, digits and -_., a letter or digit at both ends"
 
 
 class _Dumper(yamlio.Dumper):
-    """Quotes all text but plain words, and keeps several lines as such."""
+    """Quotes all strings but plain words, and writes multi-line strings as blocks."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -117,7 +117,7 @@ def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 def _represent_float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
-    """Helm writes large whole numbers as 1e+09, which no field of whole numbers takes."""
+    """Write whole numbers as integers: helm renders large ones as 1e+09, which integer fields refuse."""
     is_whole = value.is_integer() and abs(value) < 2**63
     return dumper.represent_int(int(value)) if is_whole else dumper.represent_float(value)
 

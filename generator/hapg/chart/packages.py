@@ -1,4 +1,4 @@
-"""Packages of charts, made by helm, and the same bytes each time: helm itself writes the time into them."""
+"""Packages charts with helm and makes the result reproducible: helm itself writes the current time into packages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hapg.errors import OutputError
 INDEX = "index.yaml"
 
 _DATE = 315532800
-"""Of every file in a package: 1980-01-01, the first day that all formats of archives know."""
+"""The date of every file in a package: 1980-01-01, the earliest that all archive formats can store."""
 
 
 def make(charts: Sequence[Path], output: Path, program: str, url: str | None) -> list[Path]:
-    """Make a package of each chart and an index of all packages in `output`; return the packages' paths.
+    """Package each chart, write the index of all packages in `output`, and return the packages' paths.
 
-    program: helm; url: where `output` is going to be served, for the index. Nothing is changed if one can't be made. Raises
-    HapgError if helm refuses a chart, OutputError for a package that is there already with another content.
+    program: helm; url: where `output` will be served, for the index. If one chart fails, nothing is written. Raises
+    HapgError if helm refuses a chart, OutputError if a package already exists with different content.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def make(charts: Sequence[Path], output: Path, program: str, url: str | None) ->
 
 
 def normal(data: bytes) -> bytes:
-    """Return the archive `data` (.tgz) with the same files in the order of their names, all of one date and owner."""
+    """Return the archive `data` (.tgz) with its files sorted by name, all with the same date and owner."""
     out = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as old,
@@ -54,7 +54,7 @@ def normal(data: bytes) -> bytes:
 
 
 def _package(chart: Path, scratch: Path, program: str) -> Path:
-    # Its release is called test-release, with which the name of a chart may become too long.
+    # helm lint names its release test-release, and with a chart's name that may become too long.
     helm.run(program, ["lint", "--strict", str(chart), "--set", "fullnameOverride=linted"])
     folder = Path(tempfile.mkdtemp(dir=scratch))
     helm.run(program, ["package", str(chart), "--destination", str(folder)])
@@ -67,11 +67,13 @@ def _refuse_changed(made: Sequence[Path], output: Path) -> None:
     for path in made:
         there = output / path.name
         if there.exists() and there.read_bytes() != path.read_bytes():
-            raise OutputError(f"{there}: is there with another content; a released package never changes, so raise the chart's version")
+            raise OutputError(
+                f"{there}: already exists with different content; a released package never changes, so raise the chart's version"
+            )
 
 
 def _index(made: Sequence[Path], output: Path, scratch: Path, program: str, url: str | None) -> None:
-    """Write the index of what is in `output` and of what is `made` into `scratch`."""
+    """Write into `scratch` the index of the packages in `output` and of those just `made`."""
     new = Path(tempfile.mkdtemp(dir=scratch))
     for path in made:
         shutil.copyfile(path, new / path.name)

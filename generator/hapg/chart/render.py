@@ -1,4 +1,4 @@
-"""A chart, from its name, version profile and defaults: a pure function to the bytes of its files."""
+"""Generates the bytes of a chart's files from its name, version profile and defaults. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hapg.spec.parameter_contexts import PRESET, RESTART, contexts
 from hapg.spec.version_profiles import ChartProfile
 
 GENERATED = "ha-postgres/generated"
-"""Annotation in Chart.yaml by which hapg knows a chart of its own."""
+"""Annotation in Chart.yaml that marks a chart as written by hapg."""
 
 
 def chart(name: str, profile: ChartProfile, defaults: Mapping[str, object]) -> dict[str, bytes]:
-    """Return the files of the chart `name` by path: the same bytes for the same arguments.
+    """Return the files of the chart `name` by path. The same arguments give the same bytes.
 
     defaults: values by dotted path that differ from the shipped ones.
     """
@@ -29,7 +29,7 @@ def chart(name: str, profile: ChartProfile, defaults: Mapping[str, object]) -> d
 
 
 def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict[str, bytes]:
-    """Return the files of the chart `name` whose values are those of `source`, a schema as values.source returns it."""
+    """Return the files of the chart `name` with the values of `source`, a schema as values.source returns it."""
     context = {
         "chart": name,
         "profile": profile,
@@ -53,13 +53,13 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
 
 
 def _parameters(major: str) -> bytes:
-    """Return the contexts of the major's parameters, as the templates read them."""
-    head = f"# The parameters of PostgreSQL {major}; of those with {RESTART} a change takes a restart, of others a reload.\n"
+    """Return files/parameters.yaml: the context of each parameter of the major, for the templates."""
+    head = f"# The parameters of PostgreSQL {major} and their contexts. {RESTART}: a change needs a restart; others need a reload.\n"
     return (head + "".join(f"{name}: {context}\n" for name, context in contexts(major).items())).encode()
 
 
 def _images(source: schema.Schema) -> list[dict[str, str]]:
-    """Return the images that the chart takes by default, by container: name and reference."""
+    """Return the chart's default images: name of the container and reference of the image."""
     found = values.nested(source)
     images = {"postgres": found["image"], "failover": found["failoverImage"]}
     return [{"name": name, "reference": _reference(image, found)} for name, image in images.items()]
@@ -89,7 +89,7 @@ def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _environment() -> jinja2.Environment:
-    """Delimiters that Helm's don't collide with; an unknown name is an error."""
+    """Return an environment whose delimiters don't collide with Helm's. An unknown name is an error."""
     environment = jinja2.Environment(
         variable_start_string="[[",
         variable_end_string="]]",

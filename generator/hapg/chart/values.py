@@ -1,4 +1,4 @@
-"""A chart's values: from the one schema to values.yaml, values.schema.json and the table in the README."""
+"""A chart's values: generates values.yaml, values.schema.json and the README's table from one schema."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _COMMENT_WIDTH = 100
 
 
 def source(defaults: Mapping[str, object], major: str) -> Schema:
-    """Return the schema of the values of a chart for `major`, with `defaults` (dotted path to value) instead of the shipped ones.
+    """Return the schema of the values of a chart for `major`. `defaults` (dotted path to value) replace the shipped ones.
 
-    Raises KeyError for a path that the schema doesn't have.
+    Raises KeyError for a path that is not in the schema.
     """
     schema = of_values()
     schema["properties"]["version"] |= {"enum": [major], "default": major}
@@ -35,12 +35,12 @@ def source(defaults: Mapping[str, object], major: str) -> Schema:
 
 
 def nested(schema: Schema) -> dict[str, Any]:
-    """Return the defaults in `schema` as they stand in values.yaml."""
+    """Return the defaults in `schema`, nested as in values.yaml."""
     return {name: child["default"] if "default" in child else nested(child) for name, child in schema["properties"].items()}
 
 
 def fill(schema: Schema, values: object) -> None:
-    """Make `values`, which `schema` has to allow, the defaults of `schema`."""
+    """Set the defaults of `schema` to `values`, which must be valid."""
     properties = schema.get("properties")
     if properties and isinstance(values, dict) and values.keys() <= properties.keys():
         schema.pop("default", None)
@@ -51,7 +51,7 @@ def fill(schema: Schema, values: object) -> None:
 
 
 def problems(schema: Schema) -> Iterator[str]:
-    """Yield what is wrong with a schema of values: with itself, with an entry without default or description, with a default."""
+    """Yield the problems of a schema of values: invalid schema, missing default or description, invalid default."""
     try:
         jsonschema.Draft7Validator.check_schema(strict(schema))
     except jsonschema.SchemaError as error:
@@ -62,12 +62,12 @@ def problems(schema: Schema) -> Iterator[str]:
 
 
 def as_yaml(schema: Schema) -> str:
-    """Return the text of values.yaml: every value with its default and what it is."""
-    return "\n".join(["# Written by hapg. What each value may be: values.schema.json.", *_yaml_lines(schema, 0)]) + "\n"
+    """Return the text of values.yaml: every value with its default and its description."""
+    return "\n".join(["# Written by hapg. Allowed values: see values.schema.json.", *_yaml_lines(schema, 0)]) + "\n"
 
 
 def as_table(schema: Schema) -> str:
-    """Return the table of all values in Markdown."""
+    """Return a Markdown table of all values."""
     rows = ["| value | default | |", "|---|---|---|"]
     for path, node in _leaves(schema, ""):
         default = json.dumps(node["default"], ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Charts on disk: written whole or not at all, and compared."""
+"""Writes charts to disk, completely or not at all, and compares them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hapg.errors import OutputError
 
 
 def write(directory: Path, files: Mapping[str, bytes]) -> None:
-    """Make `directory` hold exactly `files` (path to bytes): by renaming, so that it is never half-written.
+    """Replace the content of `directory` with `files` (path to bytes). A rename does it, so it is never half-written.
 
-    Raises OutputError if there is something else than a chart that hapg wrote, or if it can't be written.
+    Raises OutputError if the directory has content that hapg did not write, or if it can't be written.
     """
     _refuse_foreign(directory)
     try:
@@ -32,7 +32,7 @@ def write(directory: Path, files: Mapping[str, bytes]) -> None:
 
 
 def difference(directory: Path, files: Mapping[str, bytes]) -> str:
-    """Return the unified diff from what `directory` holds to `files`; empty if they are the same."""
+    """Return the unified diff from the content of `directory` to `files`; empty if they are equal."""
     found = {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
     return "".join(
         _file_difference(f"{directory}/{path}", found.get(path), files.get(path))
@@ -43,7 +43,7 @@ def difference(directory: Path, files: Mapping[str, bytes]) -> str:
 
 def _refuse_foreign(directory: Path) -> None:
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
-        raise OutputError(f"{directory}: is there and is not a directory; choose another one")
+        raise OutputError(f"{directory}: already exists and is not a directory; choose another path")
     if not directory.is_dir() or not any(directory.iterdir()):
         return
     try:
@@ -52,7 +52,7 @@ def _refuse_foreign(directory: Path) -> None:
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         own = False
     if not own:
-        raise OutputError(f"{directory}: is not empty and not a chart that hapg wrote; choose another directory or empty it")
+        raise OutputError(f"{directory}: not empty and not written by hapg; choose another directory or empty it")
 
 
 def _swap(directory: Path, new: Path, old: Path) -> None:

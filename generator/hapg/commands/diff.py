@@ -1,4 +1,4 @@
-"""hapg diff: what an upgrade would change in a release, and what that does to it."""
+"""hapg diff: what an upgrade changes in a release, and the effect of each change."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST_LINES = 20
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the command's arguments."""
     parser.epilog = (
-        "The exit code says the worst: 0 nothing, 11 reload, 12 restart of standbys, 13 switchover, 14 immutable (Kubernetes refuses the "
-        "upgrade), 15 data at risk."
+        "The exit code is the worst effect: 0 nothing, 11 reload, 12 restart of standbys, 13 switchover, 14 immutable (Kubernetes refuses "
+        "the upgrade), 15 data at risk."
     )
-    parser.add_argument("old", type=Path, metavar="OLD", help="a chart's folder, a package (.tgz), or a file of rendered manifests")
+    parser.add_argument("old", type=Path, metavar="OLD", help="a chart directory, a package (.tgz), or a file of rendered manifests")
     parser.add_argument("new", type=Path, metavar="NEW", help="the same")
-    parser.add_argument("-f", "--values", action="append", default=[], type=Path, metavar="FILE", help="values for both charts")
+    parser.add_argument("-f", "--values", action="append", default=[], type=Path, metavar="FILE", help="values file for both charts")
     parser.add_argument("--release", default=DEFAULT_NAME, metavar="NAME", help="name of the release (default: %(default)s)")
     parser.add_argument("--namespace", default="default", metavar="NAME", help="its namespace (default: %(default)s)")
     parser.add_argument("--helm", default=helm.DEFAULT, metavar="PROGRAM", help="helm, for charts and packages (default: %(default)s)")
@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what changes, object by object, and return the exit code of the worst."""
+    """Print the changes by object and return the exit code of the worst effect."""
     how = sources.Rendering(options.helm, options.release, options.namespace, options.values)
     found = impact.compare(sources.read(options.old, how), sources.read(options.new, how))
     for each in found:
@@ -47,13 +47,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _object_lines(diff: ObjectDiff) -> Iterator[str]:
-    """The worst first; what is labelled anew in one line."""
+    """Yield the worst change first, and all changed labels in one line."""
     labelled = [finding.change.where for finding in diff.findings if finding.change is not None and finding.change.path[0] == "metadata"]
     for finding in sorted(diff.findings, key=lambda finding: -finding.effect):
         if finding.change is None or finding.change.path[0] != "metadata":
             yield from _lines(finding)
     if labelled:
-        yield f"labelled anew: {', '.join(labelled)}"
+        yield f"labels change: {', '.join(labelled)}"
 
 
 def _lines(finding: Finding) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _is_text(change: Change) -> bool:
 def _text_lines(change: Change) -> list[str]:
     diff = difflib.unified_diff(change.old.splitlines(), change.new.splitlines(), n=0, lineterm="")
     lines = [line for line in diff if not line.startswith(("---", "+++", "@@"))]
-    return lines if len(lines) <= _MOST_LINES else [*lines[:_MOST_LINES], f"… {len(lines) - _MOST_LINES} lines more"]
+    return lines if len(lines) <= _MOST_LINES else [*lines[:_MOST_LINES], f"… {len(lines) - _MOST_LINES} more lines"]
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""hapg failover: a replica is promoted though it may lack acknowledged rows."""
+"""hapg failover: force the promotion of a replica that may lack acknowledged rows."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from hapg.operate import plan, waiting
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the command's arguments."""
     common.add_release(parser)
-    parser.add_argument("--force", action="store_true", help="required: rows may be lost")
-    parser.add_argument("--to", metavar="POD", help="the pod to promote (default: the one whose WAL reaches furthest)")
-    parser.add_argument("--yes", action="store_true", help="don't ask; required where there is no terminal")
+    parser.add_argument("--force", action="store_true", help="required, because acknowledged rows may be lost")
+    parser.add_argument("--to", metavar="POD", help="the pod to promote (default: the pod with the most WAL)")
+    parser.add_argument("--yes", action="store_true", help="don't ask for confirmation; required without a terminal")
     common.add_timeout(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Say what may be lost, ask, and have the replica promoted."""
+    """Print what may be lost, ask for confirmation, and have the replica promoted."""
     if not options.force:
         print(
-            "error: failover promotes a replica that may lack acknowledged rows: say --force if that is what you want; "
+            "error: failover may lose acknowledged rows: add --force to accept that; "
             f"for a planned change use `hapg switchover {options.release}`",
             file=sys.stderr,
         )
@@ -42,10 +42,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _confirmed(order: plan.Order) -> bool:
     if not sys.stdin.isatty():
-        print("error: there is no terminal to ask on; --yes does it without asking", file=sys.stderr)
+        print("error: no terminal to ask for confirmation; use --yes to skip the question", file=sys.stderr)
         return False
     print(f"Type the pod's name to promote it: {order.pod.name}? ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() == order.pod.name:
         return True
-    print("error: nothing was done", file=sys.stderr)
+    print("error: not confirmed; nothing was done", file=sys.stderr)
     return False

@@ -1,4 +1,4 @@
-"""hapg generate: from a spec to a chart on disk."""
+"""hapg generate: write a chart from a spec."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _Chart = tuple[Path, Mapping[str, bytes]]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the command's arguments."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
         "spec",
         nargs="?",
         type=Path,
         metavar="SPEC",
-        help="YAML file with a Postgres object, or with its spec's keys alone; - is standard input",
+        help="YAML file with a Postgres object, or with only the keys of its spec; - is standard input",
     )
-    which.add_argument("--all", action="store_true", help="the shipped charts, one for each major of PostgreSQL")
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="where the chart's directory is written")
+    which.add_argument("--all", action="store_true", help="write the shipped charts, one per PostgreSQL major")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="parent of the chart's directory")
     parser.add_argument("--check", action="store_true", help="write nothing; print the differences and exit with 1 if there are any")
     parser.add_argument(
         "--hooks",
@@ -39,19 +39,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="a Python file with hooks, beside those of the folder hooks/",
+        help="a Python file with hooks, in addition to those in the folder hooks/",
     )
     parser.add_argument(
-        "--silence", action="append", default=[], metavar="ID", help="leave out the advice with this id; it stands in brackets behind it"
+        "--silence", action="append", default=[], metavar="ID", help="suppress the warning with this id, shown in brackets at its end"
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the charts, or compare them with what is there."""
+    """Write the charts, or compare them with the existing files."""
     advice.check_ids(options.silence)
     if options.all and options.hooks:
-        raise InputError(["--hooks: the shipped charts know no hooks; give a spec"])
+        raise InputError(["--hooks: not possible with --all, because hooks don't apply to the shipped charts; give a spec"])
     charts = list(_shipped(options.output) if options.all else _from_spec(options))
     if options.check:
         return _check(charts)

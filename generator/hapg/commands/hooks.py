@@ -1,4 +1,4 @@
-"""hapg hooks: which there are, in the order in which they run."""
+"""hapg hooks: list the hooks in the order in which they run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hapg.hooks.load import load
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument("spec", nargs="?", type=Path, metavar="SPEC", help="a spec, beside which the folder hooks/ may lie")
+    """Declare the command's arguments."""
+    parser.add_argument("spec", nargs="?", type=Path, metavar="SPEC", help="a spec; the folder hooks/ beside it is searched")
     parser.add_argument("--hooks", action="append", default=[], type=Path, metavar="FILE", help="a Python file with hooks")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each hook: its name, where it is, what it says of itself."""
+    """Print a line for each hook: its name, its file and line, and the first line of its docstring."""
     for implementations in load(options.hooks, options.spec).by_name.values():
         for each in implementations:
             print("\t".join(filter(None, (each.name, each.at, each.about))))

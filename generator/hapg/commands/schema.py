@@ -1,4 +1,4 @@
-"""hapg schema: the JSON schemas, for editors and other programs."""
+"""hapg schema: print the JSON schemas, for editors and other programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hapg.spec.version_profiles import PROFILES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the command's arguments."""
     parser.add_argument("which", choices=("spec", "values"))
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""hapg status: who is primary, who may take over, and what is wrong."""
+"""hapg status: show which pod is primary, which replicas may take over, and what is wrong."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hapg.operate import status, waiting
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the command's arguments."""
     common.add_release(parser)
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how it is printed (default: table)")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="output format (default: table)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the release; the exit code says whether somebody can write."""
+    """Print the state of the release; exit with 1 while nobody can write."""
     seen = waiting.look(common.cluster(options), options.release)
     print(json.dumps(status.document(seen), indent=2) if options.output == "json" else status.table(seen))
     return DONE if status.nobody_writes(seen) is None else FAILED

@@ -1,4 +1,4 @@
-"""hapg switchover: the primary switches over to a replica."""
+"""hapg switchover: move the primary to a replica."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from hapg.operate import waiting
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the command's arguments."""
     common.add_release(parser)
-    parser.add_argument("--to", metavar="POD", help="the pod that is to become the primary (default: the primary chooses)")
+    parser.add_argument("--to", metavar="POD", help="the pod to become primary (default: the primary chooses)")
     common.add_timeout(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Have the primary switch over, and say who is the primary then."""
+    """Request the switchover, wait for it, and print the new primary."""
     cluster = common.cluster(options)
     order = waiting.switchover_order(cluster, options.release, options.to, options.timeout)
     print(waiting.carry_out(cluster, options.release, order, options.timeout))

@@ -1,6 +1,6 @@
-"""Render hooks: Python functions of users that change what hapg makes.
+"""Render hooks: Python functions, written by users, that change the output of hapg.
 
-A file with hooks imports what it needs from here:
+A file with hooks imports from here:
 
     from hapg.hooks import Refused, hook
 
@@ -9,7 +9,7 @@ A file with hooks imports what it needs from here:
         for manifest in manifests:
             manifest["metadata"].setdefault("labels", {})["example.com/team"] = "orders"
 
-The hooks there are, with what they get and may return: hapg.hooks.specs.
+hapg.hooks.specs lists all hooks, with their arguments and return values.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from __future__ import annotations
 import pluggy
 
 PROJECT = "hapg"
-"""The name under which pluggy knows the hooks."""
+"""The project name of the hooks in pluggy."""
 
 ENTRY_POINTS = "hapg.hooks"
-"""The group of entry points by which an installed package brings hooks."""
+"""The entry point group through which an installed package provides hooks."""
 
 hook = pluggy.HookimplMarker(PROJECT)
-"""Marks a function as a hook. `@hook(tryfirst=True)` and `@hook(trylast=True)` put it before and after those without."""
+"""Marks a function as a hook. `@hook(tryfirst=True)` makes it run before all others, `@hook(trylast=True)` after them."""
 
 
 class Refused(Exception):
-    """Raise it in a hook to refuse what it was given, with a sentence for the user: no output is written."""
+    """Raise this in a hook to refuse the input, with a sentence for the user. No output is written."""
 
 
 __all__ = ["ENTRY_POINTS", "PROJECT", "Refused", "hook"]

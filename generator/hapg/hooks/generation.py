@@ -1,4 +1,4 @@
-"""From a spec to a chart, with the hooks of generation in between."""
+"""Generates a chart from a spec and runs the generation hooks in between."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hapg.spec.schema import Schema, strict
 
 
 def parse(data: bytes, source: str, hooks: Hooks) -> parser.Spec:
-    """Return the spec in the YAML text `data`, as the hooks adjust it. Raises InputError with all that is wrong."""
+    """Return the spec in the YAML text `data`, after its hooks. Raises InputError with all problems."""
     return parser.parse(data, source, adjust=lambda content: hooks.run("adjust_spec", content, json_data.problems))
 
 
 def chart(wanted: parser.Spec, hooks: Hooks) -> dict[str, bytes]:
-    """Return the files of the chart by path, as the hooks adjust its schema, its values and then the files themselves."""
+    """Return the chart's files by path. Hooks may change its schema, then its values, then the files."""
     made = Chart(wanted.name, wanted.profile.major, wanted.profile.chart_version)
     source = hooks.run("adjust_schema", values.source(wanted.defaults, wanted.profile.major), _schema_problems, chart=made)
 
@@ -43,7 +43,7 @@ def _file_problems(files: Mapping[Any, object], name: str) -> Iterator[str]:
     for path, text in files.items():
         parts = PurePosixPath(path).parts if isinstance(path, str) else ()
         if not parts or ".." in parts or path.startswith("/") or str(PurePosixPath(path)) != path:
-            yield f"{path!r} is not the path of a file in the chart"
+            yield f"{path!r} is not a valid path in the chart"
         elif not isinstance(text, str):
             yield f"{path}: is a {type(text).__name__}; the text of the file is expected"
         else:
@@ -54,16 +54,16 @@ def _file_problems(files: Mapping[Any, object], name: str) -> Iterator[str]:
 
 def _head_problems(text: object, name: str) -> Iterator[str]:
     if not isinstance(text, str):
-        yield "Chart.yaml: has to be there"
+        yield "Chart.yaml: not found; the chart needs it"
         return
     try:
         head = yamlio.load(text.encode(), "Chart.yaml")[0].value
         found = (head["name"], head["annotations"][render.GENERATED])  # type: ignore[index] # or the line below says so
     except (InputError, LookupError, TypeError):
-        yield "Chart.yaml: isn't the head of a chart any more"
+        yield "Chart.yaml: no longer valid; a mapping with name and annotations is expected"
         return
     if found != (name, "true"):
-        yield f"Chart.yaml: name {name} and annotation {render.GENERATED} have to stay"
+        yield f"Chart.yaml: name {name} and annotation {render.GENERATED} must not change"
 
 
 def _form_problems(files: Mapping[Any, object]) -> Iterator[str]:

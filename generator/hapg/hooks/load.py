@@ -1,4 +1,4 @@
-"""Finding hooks: in installed packages, in hooks/ beside a spec, in files that are named; and putting them in order."""
+"""Finds hooks in installed packages, in hooks/ beside a spec and in named files, and puts them in order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hapg.hooks import ENTRY_POINTS, PROJECT, specs
 from hapg.hooks.run import HookError, Hooks, Implementation
 
 FOLDER = "hooks"
-"""Name of the folder beside a spec whose files hold hooks."""
+"""Name of the folder with hooks beside a spec."""
 
 _Plugin = tuple[str, ModuleType]
 
@@ -28,9 +28,9 @@ _Plugin = tuple[str, ModuleType]
 def load(named: Sequence[Path], spec: Path | None = None) -> Hooks:
     """Return all hooks in the order in which they run.
 
-    That is: those of installed packages by name, those of the folder beside `spec` by file name, those of the files `named` in their
-    order; tryfirst before all others, trylast after them. Raises HookError for a file that can't be loaded, or holds no hook, or one
-    that isn't among those there are.
+    First those of installed packages, by name; then those of the folder beside `spec`, by file name; then those of the files `named`,
+    in the given order. tryfirst runs before all others, trylast after them. Raises HookError for a file that can't be loaded, has no
+    hook, or has an unknown one.
     """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(specs.Specs)
@@ -64,7 +64,7 @@ def _import(path: Path) -> ModuleType:
     name = "hapg_hook_" + re.sub(r"\W", "_", str(path))
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
-        raise HookError(f"{path}: is not a Python file; its name has to end with .py")
+        raise HookError(f"{path}: not a Python file; its name must end with .py")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -98,14 +98,14 @@ def _register(manager: pluggy.PluginManager, place: str, module: ModuleType) -> 
         known = name in specs.names()
         if function.__module__ == module.__name__ and marked != known:
             line = function.__code__.co_firstlineno
-            reason = f"there is no hook {name}; there are {', '.join(specs.names())}" if marked else f"{name} lacks its decorator, @hook"
+            reason = f"unknown hook {name}; known are {', '.join(specs.names())}" if marked else f"{name} lacks the decorator @hook"
             raise HookError(f"{place}:{line}: {reason}")
     try:
         manager.register(module, str(module.__file__))
     except pluggy.PluginValidationError as error:
         raise HookError(f"{place}: {' '.join(str(error).split())}") from error
     if not manager.get_hookcallers(module):
-        raise HookError(f"{place}: holds no hook; a function with the decorator @hook is one")
+        raise HookError(f"{place}: no hook found; a hook is a function with the decorator @hook")
 
 
 def _ordered(manager: pluggy.PluginManager, name: str, places: dict[ModuleType, str]) -> Iterator[Implementation]:
@@ -114,5 +114,7 @@ def _ordered(manager: pluggy.PluginManager, name: str, places: dict[ModuleType, 
     for each in sorted(found, key=lambda each: (not each.tryfirst, each.trylast, order.index(each.plugin))):
         place = places[each.plugin]
         if each.wrapper or each.hookwrapper or inspect.isgeneratorfunction(each.function):
-            raise HookError(f"{place}:{each.function.__code__.co_firstlineno}: {name} is a wrapper or a generator; a hook returns at once")
+            raise HookError(
+                f"{place}:{each.function.__code__.co_firstlineno}: {name} is a wrapper or a generator; a plain function is expected"
+            )
         yield Implementation(name, place, each.function, tuple(each.argnames))

@@ -1,4 +1,4 @@
-"""Running hooks: one after the other, and whatever one does wrong is told with its file and line."""
+"""Runs hooks one after the other and reports each error with the hook's file and line."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ T = TypeVar("T", dict[str, Any], list[dict[str, Any]])
 
 
 class HookError(HapgError):
-    """A hook is wrong; the text begins with its file and line."""
+    """A hook failed or is invalid. The text begins with its file and line."""
 
 
 @dataclass(frozen=True)
 class Implementation:
-    """One function. name: of the hook; place: of its file, as the user knows it; takes: names of its parameters."""
+    """One hook function. name: of the hook; place: its file as the user named it; takes: names of its parameters."""
 
     name: str
     place: str
@@ -36,11 +36,11 @@ class Implementation:
 
     @property
     def about(self) -> str:
-        """The first line of what it says of itself."""
+        """The first line of the function's docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     def call(self, arguments: Mapping[str, Any]) -> Any:
-        """Call it; what it prints goes to standard error. Raises InputError if it refuses, HookError if it fails."""
+        """Call the function; its output goes to standard error. Raises InputError if it refuses, HookError if it fails."""
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 return self.function(**{name: arguments[name] for name in self.takes})
@@ -48,7 +48,7 @@ class Implementation:
             raise InputError([f"{self._line_of(error)}: {error}"]) from error
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a hook that ends the program would leave half of the work
+        except BaseException as error:  # SystemExit too: a hook must not end hapg halfway
             raise HookError(f"{self._line_of(error)}: {self.name} failed: {type(error).__name__}: {error}") from error
 
     def _line_of(self, error: BaseException) -> str:
@@ -64,10 +64,10 @@ class Hooks:
     by_name: Mapping[str, tuple[Implementation, ...]]
 
     def run(self, name: str, value: T, check: Callable[[T], Iterable[str]], **context: Any) -> T:
-        """Return what the hooks `name` make of `value`.
+        """Return `value` after all hooks `name`.
 
-        check: what is wrong with a value; context: further arguments. Raises HookError for a hook that fails, returns something else
-        or leaves something wrong, and InputError for one that refuses.
+        check: yields the problems of a value; context: further arguments. Raises HookError for a hook that fails, returns another type
+        or leaves an invalid value, and InputError for one that refuses.
         """
         for each in self.by_name[name]:
             returned = each.call({name.removeprefix("adjust_"): value, **context})

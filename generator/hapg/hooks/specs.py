@@ -1,8 +1,8 @@
-"""The hooks there are.
+"""The available hooks.
 
-Each is given something to change, in the parameter that its name ends with. It changes it in place and returns None, or
-returns another one of the same type. A hook takes the parameters it needs, by name. Several of one name run one after the
-other, each with what the one before left.
+A hook gets the object to change in the parameter that its name ends with. It changes the object in place and returns
+None, or returns a new object of the same type. It declares only the parameters that it needs, by name. Several hooks of
+one name run one after the other, each on the previous one's result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _spec = pluggy.HookspecMarker(PROJECT)
 
 @dataclass(frozen=True)
 class Chart:
-    """The chart that is being made. major: of PostgreSQL, "15"; version: the chart's."""
+    """The chart being generated. major: of PostgreSQL, "15"; version: the chart's."""
 
     name: str
     major: str
@@ -27,19 +27,19 @@ class Chart:
 
 
 class Specs:
-    """What hooks may be called, and the parameters that they may take."""
+    """The names of hooks and their parameters."""
 
     @_spec
     def adjust_spec(self, spec: dict[str, Any]) -> dict[str, Any] | None:
-        """At generation: what is below `spec` of the Postgres object, as it was read, before it is checked."""
+        """At generation: the content of `spec` in the Postgres object, before it is checked."""
 
     @_spec
     def adjust_schema(self, schema: dict[str, Any], chart: Chart) -> dict[str, Any] | None:
-        """At generation: the schema of the chart's values, to which entries can be added, each with a default and a description."""
+        """At generation: the schema of the chart's values. A new entry needs a default and a description."""
 
     @_spec
     def adjust_values(self, values: dict[str, Any], chart: Chart) -> dict[str, Any] | None:
-        """At generation: the values that the chart has by default, as in its values.yaml."""
+        """At generation: the chart's default values, as in its values.yaml."""
 
     @_spec
     def adjust_files(self, files: dict[str, str], chart: Chart) -> dict[str, str] | None:
@@ -47,7 +47,7 @@ class Specs:
 
     @_spec
     def adjust_manifests(self, manifests: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-        """At installation, after helm has rendered: the objects that go to Kubernetes."""
+        """At installation, after helm has rendered: the objects that are sent to Kubernetes."""
 
 
 def names() -> tuple[str, ...]:

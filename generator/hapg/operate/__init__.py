@@ -1,1 +1,1 @@
-"""A running release: its state, switchover and forced failover, through the user's kubectl."""
+"""Operating a running release through the user's kubectl: status, switchover and forced failover."""

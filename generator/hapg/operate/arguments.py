@@ -1,4 +1,4 @@
-"""The arguments that the commands for a release have in common, and the cluster that they name."""
+"""The arguments that all commands for a release share, and the cluster that they select."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from hapg.operate.kubectl import Cluster, Kubectl
 
 
 def add_release(parser: argparse.ArgumentParser) -> None:
-    """Declare which release is meant, and where it is."""
-    parser.add_argument("release", metavar="RELEASE", help="the release's full name: that of its StatefulSet and its Lease")
-    parser.add_argument("-n", "--namespace", help="its namespace (default: that of the context)")
-    parser.add_argument("--context", help="the context of the kubeconfig (default: the current one)")
+    """Declare the arguments that select the release."""
+    parser.add_argument("release", metavar="RELEASE", help="the release's full name, the same as of its StatefulSet and Lease")
+    parser.add_argument("-n", "--namespace", help="its namespace (default: the context's)")
+    parser.add_argument("--context", help="the context in the kubeconfig (default: the current one)")
     parser.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig (default: kubectl's)")
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
-    """Declare how long the command waits."""
+    """Declare the time limit in seconds."""
     parser.add_argument("--timeout", type=_seconds, default=180.0, metavar="SECONDS", help="how long to wait (default: 180)")
 
 
 def cluster(options: argparse.Namespace) -> Cluster:
-    """Return the cluster that the arguments of `add_release` name."""
+    """Return the cluster that the arguments of `add_release` select."""
     return Kubectl(options.namespace, options.context, options.kubeconfig)
 
 

@@ -1,4 +1,4 @@
-"""The cluster, by way of the `kubectl` on PATH: the only module that runs it. Rights and contexts are the user's."""
+"""Access to the cluster through the `kubectl` on PATH, with the user's rights and contexts. Only this module runs it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Object = Mapping[str, Any]
 
 
 class KubectlError(HapgError):
-    """kubectl isn't there, or ended with an error, which the text repeats."""
+    """kubectl was not found, or it failed; the text contains its error."""
 
 
 class Cluster(Protocol):
-    """What the commands ask of the cluster. Everything raises KubectlError."""
+    """The cluster as the commands use it. Every method raises KubectlError."""
 
     @property
     def namespace(self) -> str:
-        """The namespace that is worked in."""
+        """The namespace of the release."""
 
     def find(self, kind: str, name: str) -> Object | None:
-        """Return an object, None if it isn't there."""
+        """Return an object, or None if it is not found."""
 
     def select(self, kind: str, labels: Mapping[str, str]) -> list[Object]:
         """Return the objects that have these labels."""
@@ -40,7 +40,7 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class Kubectl:
-    """The user's kubectl. Of chosen_namespace, context and kubeconfig None leaves the choice to kubectl."""
+    """The user's kubectl. chosen_namespace, context, kubeconfig: None leaves the choice to kubectl."""
 
     chosen_namespace: str | None = None
     context: str | None = None
@@ -78,7 +78,7 @@ class Kubectl:
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=2 * CALL_SECONDS)
         except FileNotFoundError as error:
-            raise KubectlError("kubectl isn't on PATH; hapg talks to the cluster through it") from error
+            raise KubectlError("kubectl not found on PATH; hapg needs it to reach the cluster") from error
         except subprocess.TimeoutExpired as error:
             raise KubectlError(f"kubectl {arguments[0]}: no answer within {2 * CALL_SECONDS} s") from error
         if done.returncode:
@@ -90,7 +90,7 @@ def _parse(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise KubectlError(f"kubectl printed something that isn't JSON: {text[:80]!r}") from error
+        raise KubectlError(f"kubectl printed invalid JSON: {text[:80]!r}") from error
     if not isinstance(found, dict):
         raise KubectlError(f"kubectl printed no object: {text[:80]!r}")
     return found

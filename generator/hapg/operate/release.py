@@ -1,4 +1,4 @@
-"""A release as the API shows it at one instant: what `hapg_protocol` reads of its Lease and pods, and its settings."""
+"""A snapshot of a release as the API shows it: its Lease and pods, decoded by `hapg_protocol`, and its settings."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hapg_protocol.requests import Answer
 
 
 class OperateError(HapgError):
-    """The release isn't there, is in no state for what was asked, or has refused it: one sentence."""
+    """The release was not found, can't carry out the request in its state, or refused it. The text is one sentence."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """Everything that a command looks at.
+    """The state of a release.
 
-    max_lag: bytes; age: seconds since the Lease was renewed, by this machine's clock (0 without a Lease); pods: in the order of their
-    numbers; phases, answers: by a pod's name, its phase for the API and its last answer to a request.
+    max_lag: bytes; age: seconds since the Lease was renewed, by this machine's clock (0 without a Lease); pods: by ordinal;
+    phases: Kubernetes' phase of each pod, by name; answers: each pod's last answer to a request, by name.
     """
 
     name: str
@@ -39,20 +39,20 @@ class Release:
 
     @property
     def held(self) -> bool:
-        """Somebody holds the Lease, and it has not run out."""
+        """True if the Lease has a holder and has not expired."""
         return self.lease is not None and self.lease.state.release is None and self.age < self.lease.state.ttl_s
 
     def knows_protocol(self, pod: Pod) -> bool:
-        """Whether the pod's agent knows the protocol of the Lease; others never claim it (docs/protocol.md, rule 15)."""
+        """True if the pod's agent knows the Lease's protocol. Other agents never claim it (docs/protocol.md, rule 15)."""
         return self.lease is None or pod.report is None or pod.report.protocol >= self.lease.state.protocol
 
     def pod(self, name: str) -> Pod | None:
-        """Return the pod of that name."""
+        """Return the pod with this name, or None."""
         return next((pod for pod in self.pods if pod.name == name), None)
 
     @property
     def holder(self) -> Pod | None:
-        """The pod that holds the Lease, if it is there and no other pod has its name."""
+        """The pod that holds the Lease; None if it no longer exists, or if a new pod has its name."""
         if self.lease is None:
             return None
         pod = self.pod(self.lease.state.holder.pod)
@@ -60,10 +60,10 @@ class Release:
 
 
 def read(cluster: Cluster, name: str, now: datetime) -> Release:
-    """Read the release `name`. Raise OperateError if there is none, or if what it shows can't be read; KubectlError."""
+    """Read the release `name`. Raise OperateError if it is not found or its objects can't be read; KubectlError."""
     config = cluster.find("configmap", f"{name}-config")
     if config is None:
-        raise OperateError(f"release {name} not found in namespace {cluster.namespace}: there is no ConfigMap {name}-config")
+        raise OperateError(f"release {name} not found in namespace {cluster.namespace}: no ConfigMap {name}-config")
     try:
         settings = json.loads(config["data"]["failover.json"])
         found = cluster.select("pods", settings["selector"])
@@ -85,7 +85,7 @@ def read(cluster: Cluster, name: str, now: datetime) -> Release:
 
 
 def _lease(cluster: Cluster, name: str, now: datetime) -> tuple[LeaseObject | None, float]:
-    """Return the Lease, None if there is none, and its age. Raise OperateError, with the field's name, if it is unreadable."""
+    """Return the Lease, or None, and its age in seconds. Raise OperateError, with the field's name, if it can't be read."""
     found = cluster.find("lease", name)
     if found is None:
         return None, 0.0
@@ -96,7 +96,7 @@ def _lease(cluster: Cluster, name: str, now: datetime) -> tuple[LeaseObject | No
 
 
 def _unreadable(name: str, why: str) -> OperateError:
-    return OperateError(f"release {name}: what the cluster shows of it can't be read: {why}")
+    return OperateError(f"release {name}: its objects in the cluster can't be read: {why}")
 
 
 def _phase(pod: Object) -> str:

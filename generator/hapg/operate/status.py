@@ -1,4 +1,4 @@
-"""A release's state as a table, as JSON, and what is wrong with it in sentences. Pure."""
+"""The state of a release as a table and as JSON, with a warning for each problem. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAD = ("POD", "ROLE", "STATE", "NODE", "TIMELINE", "POSITION", "LAG", "ELIGIBLE
 
 
 def table(release: Release) -> str:
-    """Return what `hapg status` prints."""
+    """Return the output of `hapg status`."""
     rows = [HEAD, *(_row(release, pod) for pod in release.pods)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -26,12 +26,12 @@ def _summary(release: Release) -> list[str]:
     if release.lease is None:
         return [*lines, "lease     none"]
     state = release.lease.state
-    eligible = ", ".join(sorted(member.pod for member in state.eligible)) or "none"
+    eligible = ", ".join(sorted(replica.pod for replica in state.eligible)) or "none"
     if state.release is None:
         held = f"held by {state.holder.pod} since term {state.term}, renewed {release.age:.1f} s ago (TTL {state.ttl_s:g} s)"
     else:
-        held = f"given back by {state.holder.pod} after term {state.term}: {state.release.reason}"
-    wal = f"timeline {state.timeline}" + (f", {state.position} when it was renewed last" if state.position is not None else "")
+        held = f"released by {state.holder.pod} after term {state.term}: {state.release.reason}"
+    wal = f"timeline {state.timeline}" + (f", {state.position} at the last renewal" if state.position is not None else "")
     recovery = [f"recovery  {state.recovery}"] if state.recovery is not None else []
     return [*lines, f"lease     {held}", f"eligible  {eligible}", f"WAL       {wal}", *recovery]
 
@@ -44,7 +44,7 @@ def _row(release: Release, pod: Pod) -> tuple[str, ...]:
 
 
 def document(release: Release) -> dict[str, Any]:
-    """Return the same for programs."""
+    """Return the state for programs, as `hapg status --output json` prints it."""
     lease = release.lease
     return {
         "release": release.name,
@@ -67,7 +67,7 @@ def _lease_document(release: Release, state: LeaseState) -> dict[str, Any]:
         "timeline": state.timeline,
         "ttlSeconds": state.ttl_s,
         "renewedSecondsAgo": round(release.age, 1),
-        "eligibleReplicas": sorted(member.pod for member in state.eligible),
+        "eligibleReplicas": sorted(replica.pod for replica in state.eligible),
         "successor": state.successor,
         "position": None if state.position is None else str(state.position),
         "recovery": None if state.recovery is None else {**asdict(state.recovery), "text": str(state.recovery)},
@@ -82,7 +82,7 @@ def _lease_document(release: Release, state: LeaseState) -> dict[str, Any]:
 
 
 def document_of(release: Release, pod: Pod) -> dict[str, Any]:
-    """Return what is known of a pod. A position is reported by a sealed replica, and holds under the Lease's present version only."""
+    """Return the state of a pod. Its position is known only if it is sealed and reported it under the Lease's current version."""
     position = current_position(release, pod)
     best = best_position(release)
     lag = None if best is None or position is None else lacking(release, best, position)
@@ -97,18 +97,18 @@ def document_of(release: Release, pod: Pod) -> dict[str, Any]:
         "timeline": position.timeline if position is not None else None,
         "position": None if position is None else str(position),
         "lagBytes": lag,
-        "eligible": None if state is None or state.holder.pod == pod.name else pod.name in {member.pod for member in state.eligible},
+        "eligible": None if state is None or state.holder.pod == pod.name else pod.name in {replica.pod for replica in state.eligible},
     }
 
 
 def current_position(release: Release, pod: Pod) -> Position | None:
-    """Return the end of a pod's WAL if it is sealed at it now."""
+    """Return the end of a pod's WAL if it is sealed there now."""
     said, lease = pod.report, release.lease
     return said.position if said is not None and lease is not None and said.lease_version == lease.version else None
 
 
 def best_position(release: Release) -> Position | None:
-    """Return the furthest position that is known: reported under the Lease's present version, or named in its release."""
+    """Return the highest known position: reported under the Lease's current version, or named in its release."""
     known = [current_position(release, pod) for pod in release.pods if pod.report is not None and not pod.report.foreign]
     if release.lease is not None and release.lease.state.release is not None:
         known.append(release.lease.state.release.position)
@@ -116,13 +116,13 @@ def best_position(release: Release) -> Position | None:
 
 
 def lacking(release: Release, best: Position, position: Position) -> int:
-    """Return how many bytes a pod lacks: of the furthest position, and of the holder's at its last renewal (rule 4D)."""
+    """Return how many bytes a pod lacks: up to the highest position, and up to the holder's at its last renewal (rule 4D)."""
     last = release.lease.state.position if release.lease is not None else None
     return max(0, max(best.lsn, 0 if last is None else last.lsn) - position.lsn)
 
 
 def nobody_writes(release: Release) -> str | None:
-    """Return why nobody can write at present, in a sentence; None if somebody can, as far as the API shows."""
+    """Return why nobody can write now, in a sentence; None if somebody can, as far as the API shows."""
     if release.lease is None:
         return "nobody can write: there is no Lease"
     state = release.lease.state
@@ -131,14 +131,14 @@ def nobody_writes(release: Release) -> str | None:
     if state.recovery is not None:
         return f"nobody can write: {state.holder.pod} is {state.recovery}"
     if release.holder is None:
-        return f"nobody can write: the pod that holds the Lease, {state.holder.pod}, is gone"
+        return f"nobody can write: the Lease's holder, pod {state.holder.pod}, no longer exists"
     if all(pod.role != "primary" for pod in release.pods):
-        return "nobody can write: no pod is labelled primary, so the Service leads nowhere"
+        return "nobody can write: no pod is labelled primary, so the Service has no endpoint"
     return None
 
 
 def warnings(release: Release) -> list[str]:
-    """Return what is wrong, one sentence each, the gravest first."""
+    """Return one sentence per problem, the most serious first."""
     outage = nobody_writes(release)
     found = [] if outage is None else [outage]
     if release.lease is None:
@@ -149,7 +149,7 @@ def warnings(release: Release) -> list[str]:
     return [
         *found,
         *_role_warnings(release, state),
-        *_member_warnings(release, state),
+        *_eligibility_warnings(release, state),
         *_version_warnings(release, state),
         *_pod_warnings(release),
     ]
@@ -158,30 +158,29 @@ def warnings(release: Release) -> list[str]:
 def _free(release: Release, state: LeaseState) -> str:
     holder, age = state.holder.pod, release.age
     if state.release is not None:
-        return f"no holder: {holder} has given the Lease back {age:.0f} s ago ({state.release.reason}), nobody has claimed it"
-    return f"no holder: {holder} hasn't renewed the Lease for {age:.0f} s; its TTL is {state.ttl_s:g} s"
+        return f"no holder: {holder} released the Lease {age:.0f} s ago ({state.release.reason}), nobody has claimed it"
+    return f"no holder: {holder} has not renewed the Lease for {age:.0f} s; its TTL is {state.ttl_s:g} s"
 
 
 def _candidates(release: Release, state: LeaseState) -> list[str]:
-    """Say of each pod why it may not claim a Lease that is free."""
+    """Return, for each pod, why it may not claim the free Lease."""
     best, found = best_position(release), []
-    volumes = {member.volume for member in state.eligible} | {state.volume}
+    volumes = {replica.volume for replica in state.eligible} | {state.volume}
     for pod in release.pods:
         said, position = pod.report, current_position(release, pod)
         if not release.knows_protocol(pod):
             continue
         if said is not None and said.foreign:
-            found.append(f"waiting: the server of {pod.name} was promoted by somebody else; {_forced(release, pod)}")
+            found.append(f"waiting: the server of {pod.name} was promoted outside the protocol; {_forced(release, pod)}")
         elif said is None or position is None or best is None:
-            found.append(f"waiting: {pod.name} hasn't said where its WAL ends")
+            found.append(f"waiting: {pod.name} has not reported its WAL position")
         elif said.volume not in volumes and state.release is None:
             found.append(
-                f"waiting: the volume of {pod.name} is no eligible replica's, and {state.holder.pod} may still write: not even force helps"
+                f"waiting: {pod.name} is not an eligible replica, and {state.holder.pod} may still write: "
+                "a forced failover to it is not possible"
             )
         elif said.volume not in volumes:
-            found.append(
-                f"waiting: the volume of {pod.name} is no eligible replica's, so it may miss what was acknowledged; {_forced(release, pod)}"
-            )
+            found.append(f"waiting: {pod.name} is not an eligible replica and may lack acknowledged rows; {_forced(release, pod)}")
         elif position.timeline < best.timeline:
             found.append(f"waiting: {pod.name} is on timeline {position.timeline}, older than {best.timeline}; {_forced(release, pod)}")
         elif (lag := lacking(release, best, position)) > release.max_lag:
@@ -190,7 +189,7 @@ def _candidates(release: Release, state: LeaseState) -> list[str]:
 
 
 def _forced(release: Release, pod: Pod) -> str:
-    return f"`hapg failover {release.name} --namespace {release.namespace} --force --to {pod.name}` promotes it all the same"
+    return f"`hapg failover {release.name} --namespace {release.namespace} --force --to {pod.name}` promotes it anyway"
 
 
 def _role_warnings(release: Release, state: LeaseState) -> list[str]:
@@ -202,22 +201,22 @@ def _role_warnings(release: Release, state: LeaseState) -> list[str]:
     return []
 
 
-def _member_warnings(release: Release, state: LeaseState) -> list[str]:
+def _eligibility_warnings(release: Release, state: LeaseState) -> list[str]:
     if not release.held:
         return []
     found = []
     if not state.eligible and release.replicas > 1:
-        found.append("the Lease lists no eligible replica: nobody could take over")
+        found.append("the Lease has no eligible replicas: nobody could take over")
     elif state.eligible:
-        inside = {state.holder.pod, *(member.pod for member in state.eligible)}
+        inside = {state.holder.pod, *(replica.pod for replica in state.eligible)}
         outside = [pod.name for pod in release.pods if pod.name not in inside and not pod.not_following]
-        found += [f"{name} is not eligible: it doesn't stream, or not long enough, and can't take over" for name in outside]
+        found += [f"{name} is not an eligible replica: it does not stream, or not for long enough, and can't take over" for name in outside]
     return found
 
 
 def _version_warnings(release: Release, state: LeaseState) -> list[str]:
     return [
-        f"the Lease is of protocol {state.protocol}, the agent of {pod.name} knows {pod.report.protocol}: it can't take over, "
+        f"the Lease has protocol {state.protocol}, the agent of {pod.name} knows {pod.report.protocol}: it can't take over, "
         "not even by force, until its failover image is upgraded"
         for pod in release.pods
         if pod.report is not None and not release.knows_protocol(pod)
@@ -231,15 +230,15 @@ def _pod_warnings(release: Release) -> list[str]:
         found.append(f"missing: {_names(release, missing)}")
     for pod in release.pods:
         if pod.deleting:
-            found.append(f"{pod.name} is going away")
+            found.append(f"{pod.name} is being deleted")
         elif not pod.ready and not (pod.refused or pod.not_following):
-            found.append(f"{pod.name} isn't ready: its Events say why")
+            found.append(f"{pod.name} is not ready: its Events say why")
         if pod.refused:
             found.append(f"{pod.name} refuses its configuration: {pod.refused}")
         elif pod.not_following:
-            found.append(f"{pod.name} doesn't stream from the primary: {pod.not_following}")
+            found.append(f"{pod.name} does not stream from the primary: {pod.not_following}")
         if request := pod.switchover or pod.force:
-            found.append(f"{pod.name} hasn't answered a request: {request}")
+            found.append(f"{pod.name} has not answered a request: {request}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A release looked at now, until a request can be made, and until what was asked for is done."""
+"""Reading a release now, and waiting until a request is possible and until it is done."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MEMBER_SECONDS = 5.0
 
 
 def look(cluster: Cluster, name: str) -> Release:
-    """Return the release as it is now. Raise OperateError if there is none, KubectlError."""
+    """Return the current state of the release. Raise OperateError if it is not found, KubectlError."""
     return release.read(cluster, name, datetime.now(UTC))
 
 
 def switchover_order(cluster: Cluster, name: str, to: str | None, timeout: float) -> Order:
-    """Return what to ask for, once there is a replica to switch over to.
+    """Return the request for a switchover, once there is an eligible replica.
 
     Right after a failover that takes a second or two.
     """
@@ -38,9 +38,9 @@ def switchover_order(cluster: Cluster, name: str, to: str | None, timeout: float
 
 
 def carry_out(cluster: Cluster, name: str, order: Order, timeout: float) -> str:
-    """Put the annotation on the pod, wait until it is done, and return what came of it.
+    """Put the annotation on the pod, wait until the request is done, and return the result in a sentence.
 
-    Raises OperateError if it is refused, or if it isn't done in time and therefore withdrawn.
+    Raises OperateError if the request is refused, or if it is not done within `timeout` seconds and therefore withdrawn.
     """
     end = time.monotonic() + timeout
     cluster.annotate(order.pod.name, order.pod.uid, {order.annotation: order.value})
@@ -52,7 +52,7 @@ def carry_out(cluster: Cluster, name: str, order: Order, timeout: float) -> str:
             reached = plan.progress(look(cluster, name), order)
         except OperateError:
             raise
-        except HapgError as error:  # the API may be away for a moment
+        except HapgError as error:  # the API may be unreachable for a moment
             reached = plan.Progress(str(error))
         if reached.done:
             return reached.text
@@ -61,10 +61,10 @@ def carry_out(cluster: Cluster, name: str, order: Order, timeout: float) -> str:
             say(said)
         if time.monotonic() > end:
             cluster.annotate(order.pod.name, order.pod.uid, {order.annotation: None})
-            raise OperateError(f"not done after {timeout:g} s, the request is withdrawn; at the end: {said}")
+            raise OperateError(f"not done after {timeout:g} s, so the request was withdrawn; last state: {said}")
 
 
 def say(*lines: str) -> None:
-    """Tell the user how far it is, beside the command's output."""
+    """Print progress to standard error."""
     for line in lines:
         print(line, file=sys.stderr, flush=True)

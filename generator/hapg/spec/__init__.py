@@ -1,1 +1,1 @@
-"""A spec and a chart's values: what they may say, what they do say, and what is wrong with them."""
+"""The schemas of a spec and of a chart's values, and their validation."""

@@ -1,4 +1,4 @@
-"""Advice: what is allowed and probably not what was meant. Each piece has an id by which it can be silenced."""
+"""Advice: warnings about a spec that is valid but probably not what the user meant. Each has an id, so it can be silenced."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hapg.spec import quantity
 from hapg.spec.version_profiles import SEGMENT_MEGABYTES, SEGMENTS_KEPT, ChartProfile
 
 IDS = ("ephemeral", "small-volume", "synchronous-pair", "no-resources", "end-of-life", "ignored", "password")
-"""Every id, in the order in which docs/spec.md says what each is about."""
+"""All ids, in the order of docs/spec.md."""
 
 _KEPT_BYTES = SEGMENTS_KEPT * SEGMENT_MEGABYTES * 1024**2
 
 
 @dataclass(frozen=True)
 class Advice:
-    """One piece. id: of IDS; place: path in the spec, or of a document; text: the sentence that follows it."""
+    """One warning. id: one of IDS; place: path in the spec, or the place of a document; text: the sentence after it."""
 
     id: str
     place: str
@@ -31,19 +31,19 @@ class Advice:
 
 
 def check_ids(ids: Collection[str]) -> None:
-    """Raise InputError for an id that isn't one."""
+    """Raise InputError for an unknown id."""
     wrong = [name for name in ids if name not in IDS]
     if wrong:
         nearest = difflib.get_close_matches(wrong[0], IDS, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(IDS)}"
-        raise InputError([f"--silence {wrong[0]}: there is no such advice; {hint}"])
+        raise InputError([f"--silence {wrong[0]}: unknown id; {hint}"])
 
 
 def on_spec(content: Mapping[str, Any], prefix: str, profile: ChartProfile, today: dt.date) -> Iterator[Advice]:
-    """Yield advice on a valid spec. content: what is below `spec`; prefix: "spec." or "", for paths."""
+    """Yield advice on a valid spec. content: the content of `spec`; prefix: "spec." or "", for paths."""
     storage = content.get("storage")
     if storage is None:
-        yield Advice("ephemeral", f"{prefix}storage", "not there, so data lives in an emptyDir and is lost with its pod")
+        yield Advice("ephemeral", f"{prefix}storage", "not set, so data is kept in an emptyDir and lost with its pod")
     else:
         size = storage["resources"]["requests"]["storage"]
         if quantity.value(size) < _KEPT_BYTES:
@@ -51,21 +51,21 @@ def on_spec(content: Mapping[str, Any], prefix: str, profile: ChartProfile, toda
                 "small-volume",
                 f"{prefix}storage.resources.requests.storage",
                 f"{size} is less than the {SEGMENTS_KEPT * SEGMENT_MEGABYTES} MB of past WAL that are kept for replicas; "
-                f"where the size is enforced the volume fills up",
+                f"the volume fills up if its size is enforced",
             )
     if str(content.get("streamingMode")).lower() == "synchronous" and content.get("replicas") == 2:
         yield Advice(
             "synchronous-pair",
             f"{prefix}replicas",
-            "2 in synchronous mode: writes wait whenever the only standby is away; take 3, or the value "
+            "2 in synchronous mode: writes wait while the only standby is down; use 3, or set the value "
             "replication.synchronousPolicy=preferred",
         )
     if not content.get("resources"):
         yield Advice(
             "no-resources",
             f"{prefix}resources",
-            "not there, so the chart's small requests hold; state what the servers need of CPU and memory",
+            "not set, so the chart's small requests apply; set the CPU and memory that the servers need",
         )
     if profile.end_of_life <= today:
-        text = f"PostgreSQL {profile.major} gets no fixes since {profile.end_of_life}; plan the move to a newer major"
+        text = f"PostgreSQL {profile.major} has had no fixes since {profile.end_of_life}; plan the move to a newer major"
         yield Advice("end-of-life", f"{prefix}version", text)

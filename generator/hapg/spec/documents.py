@@ -1,4 +1,4 @@
-"""The Postgres object among the documents of a file, and what becomes of the others."""
+"""Finds the Postgres object among the documents of a file, and says what happens to the others."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _KUBEDB = "kubedb.com/"
 
 _REFUSED_KINDS = {
     "DormantDatabase": (
-        "a paused database has no object of its own: `helm uninstall` pauses one, its volumes, Secret and Lease stay, and `helm install` "
-        "with the same name goes on with them; take the document out"
+        "a paused database needs no object: `helm uninstall` keeps its volumes, Secret and Lease, and `helm install` with the same name "
+        "continues with them; remove the document"
     ),
     "Snapshot": (
-        "backups aren't taken by an operator: run pg_dump or pg_basebackup against the Service, from a CronJob for instance; "
-        "take the document out"
+        "there is no operator to take backups: run pg_dump or pg_basebackup against the Service, for example from a CronJob; "
+        "remove the document"
     ),
 }
 _BESIDE = {
-    "Namespace": "`helm install --create-namespace` makes it",
-    "Secret": "apply it yourself, a chart holds no password",
-    "Service": "the chart makes Services of its own, and values service.* change them",
+    "Namespace": "`helm install --create-namespace` creates it",
+    "Secret": "apply it yourself, because a chart contains no password",
+    "Service": "the chart has its own Services; change them with the values service.*",
 }
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a chart is made from.
+    """The input of a chart.
 
-    document: the Postgres object, or its short form; is_object: it is the object; advice: on what lies beside it.
+    document: the Postgres object, or its short form; is_object: True for the object; advice: on the other documents of the file.
     """
 
     document: dict[str, Any]
@@ -44,19 +44,19 @@ class Wanted:
 
 
 def choose(documents: Sequence[Document], source: str) -> Wanted:
-    """Return the Postgres object among `documents`. Raises InputError if it isn't there, or not alone."""
+    """Return the Postgres object among `documents`. Raises InputError if there is none, or more than one."""
     mappings = []
     for document in documents:
         if not isinstance(document.value, dict):
-            raise InputError([f"{document.place}: {error_messages.shown(document.value)} is not a Postgres object; a mapping is"])
+            raise InputError([f"{document.place}: {error_messages.shown(document.value)} is not a Postgres object; a mapping is expected"])
         mappings.append((document.place, document.value))
     refused = [f"{place}: {value['kind']}: {_REFUSED_KINDS[value['kind']]}" for place, value in mappings if _is_refused(value)]
     if refused:
         raise InputError(refused)
     wanted = [(place, value) for place, value in mappings if len(mappings) == 1 or not _is_beside(value)]
     if len(wanted) != 1:
-        held = f"{len(wanted)} Postgres objects; one is read, so split the file" if wanted else "no Postgres object"
-        raise InputError([f"{source}: holds {held}"])
+        held = f"{len(wanted)} Postgres objects; only one is allowed, so split the file" if wanted else "no Postgres object"
+        raise InputError([f"{source}: contains {held}"])
     place, value = wanted[0]
     beside = [advice for other, ignored in mappings if other != place for advice in _on_document(other, ignored)]
     return Wanted(value, any(key in value for key in _OBJECT_KEYS), tuple(beside))
@@ -67,7 +67,7 @@ def _is_refused(value: dict[str, Any]) -> bool:
 
 
 def _is_beside(value: dict[str, Any]) -> bool:
-    """Whether this is an object of Kubernetes that isn't KubeDB's."""
+    """True for a Kubernetes object that is not KubeDB's."""
     version, kind = value.get("apiVersion"), value.get("kind")
     return isinstance(version, str) and isinstance(kind, str) and not version.startswith(_KUBEDB)
 
@@ -77,7 +77,7 @@ def _on_document(place: str, value: dict[str, Any]) -> list[Advice]:
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     called = f"{kind} {name}" if isinstance(name, str) else kind
-    found = [Advice("ignored", place, f"{called} isn't part of the chart; {_BESIDE.get(kind, 'apply it yourself')}")]
+    found = [Advice("ignored", place, f"{called} is not part of the chart; {_BESIDE.get(kind, 'apply it yourself')}")]
     if kind == "Secret" and (value.get("data") or value.get("stringData")):
-        found.append(Advice("password", place, f"{called} holds secrets in clear; keep the file out of Git"))
+        found.append(Advice("password", place, f"{called} contains secrets in plain text; keep the file out of Git"))
     return found

@@ -1,4 +1,4 @@
-"""The sentences that say what a schema refuses: path, value, what is allowed, the nearest key."""
+"""The error messages for a schema's violations: path, value, what is allowed, the nearest valid key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PLAIN_KEY = re.compile(r"[-\w./]+", re.ASCII)
 
 
 def problems(schema: Schema, document: object) -> list[str]:
-    """Return a sentence for each thing in `document` that `schema` (strict, conventions included) refuses, sorted by path."""
+    """Return one sentence per violation of `schema` (strict, conventions included) in `document`, sorted by path."""
     found: dict[str, str] = {}
     for error in _Validator(schema).iter_errors(document):
         for path, sentence in _sentences(error, schema):
@@ -35,13 +35,13 @@ def problems(schema: Schema, document: object) -> list[str]:
 
 
 def shown(value: object) -> str:
-    """Return `value` as JSON, shortened if it is long."""
+    """Return `value` as JSON, at most 60 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _pattern(_validator: object, pattern: str, instance: object, _node: Schema) -> Iterator[jsonschema.ValidationError]:
-    """As everywhere but in Python, $ is the end of the text and not also before a line's end there."""
+    """Match $ only at the end of the text, as JSON Schema does; Python's re also matches before a final newline."""
     if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
@@ -70,7 +70,7 @@ def _sentences(error: jsonschema.ValidationError, whole: Schema) -> Iterator[tup
 
 
 def _resolved(node: Schema, whole: Schema) -> Schema:
-    """Return the definition that `node` refers to, or `node`."""
+    """Return the definition that `node` refers to, or `node` itself."""
     found: Schema = whole["definitions"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else node
     return found
 
@@ -90,7 +90,7 @@ def _expected(node: Schema) -> str:
     if "minimum" in node and "maximum" in node:
         text += f" from {node['minimum']} to {node['maximum']}"
     elif "minItems" in node or "minLength" in node:
-        text += " that isn't empty"
+        text += " that is not empty"
     return text
 
 

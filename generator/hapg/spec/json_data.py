@@ -1,4 +1,4 @@
-"""Whether data holds nothing but what JSON has."""
+"""Checks that data contains only values that JSON has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DEEPEST = 100
 
 
 def problems(value: object, path: str = "", depth: int = 0) -> Iterator[str]:
-    """Yield a sentence, beginning with the path, for each thing in `value` that JSON doesn't have."""
+    """Yield a sentence, starting with the path, for each value that JSON doesn't have."""
     if depth > _DEEPEST:
         yield f"{path[:60]}…: nested deeper than {_DEEPEST} levels"
     elif isinstance(value, dict):
@@ -23,8 +23,8 @@ def problems(value: object, path: str = "", depth: int = 0) -> Iterator[str]:
         for index, child in enumerate(value):
             yield from problems(child, f"{path}[{index}]", depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{path}: {value} is not a number of JSON"
+        yield f"{path}: {value} is not a JSON number"
     elif isinstance(value, str) and re.search("[\ud800-\udfff]", value):
-        yield f"{path}: holds half a surrogate pair, which is not a character"
+        yield f"{path}: contains half a surrogate pair, which is not a character"
     elif not isinstance(value, (str, int, float, bool, type(None))):
-        yield f"{path}: a {type(value).__name__} is not possible here"
+        yield f"{path}: a {type(value).__name__} is not allowed here"

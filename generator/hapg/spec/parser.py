@@ -1,4 +1,4 @@
-"""A Postgres object, or its short form, as what a chart is made from."""
+"""Parses a Postgres object, or its short form, into the input of a chart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hapg.spec.version_profiles import PROFILES, ChartProfile
 
 DEFAULT_NAME = "ha-postgres"
 LARGEST = 256 * 1024
-"""Bytes that a file with a spec may have."""
+"""The largest spec file that is read, in bytes."""
 
 Content = dict[str, Any]
 
@@ -24,9 +24,9 @@ _SAME_AS_VALUE = ("nodeSelector", "resources", "tolerations", "affinity", "sched
 
 @dataclass(frozen=True)
 class Spec:
-    """What a chart is made from.
+    """The input of a chart.
 
-    name: of the chart; profile: of its major; defaults: the chart's values that the spec sets, by dotted path; advice: for the user.
+    name: of the chart; profile: of its major; defaults: the values that the spec sets, by dotted path; advice: warnings for the user.
     """
 
     name: str
@@ -36,9 +36,9 @@ class Spec:
 
 
 def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None = None, today: dt.date | None = None) -> Spec:
-    """Return the spec in the YAML text `data`. Raises InputError with all that is wrong.
+    """Return the spec in the YAML text `data`. Raises InputError with all problems.
 
-    source: how messages call the file; adjust: changes what is below `spec` before it is checked; today: for advice.
+    source: the file's name in messages; adjust: changes the content of `spec` before it is checked; today: for advice.
     """
     wanted = documents.choose(yamlio.load(data, source), source)
     document = wanted.document
@@ -71,19 +71,19 @@ def _short(whole: schema.Schema) -> schema.Schema:
 def _version_problems(version: str | float, path: str) -> list[str]:
     name = str(version)
     if isinstance(version, float) and name not in PROFILES:
-        return [f'{path}: {name} is a number, in which 16.1 and 16.10 are the same; write it in quotes, "{name}"']
+        return [f'{path}: {name} is a number, and as numbers 16.1 and 16.10 are the same; quote it: "{name}"']
     try:
         version_profiles.find(name)
     except KeyError:
         known = ", ".join(f'"{major}"' for major in PROFILES)
-        return [f'{path}: {error_messages.shown(version)} is not a version that hapg knows; {known}, or a release of one, such as "15.4"']
+        return [f'{path}: {error_messages.shown(version)} is not a supported version; {known}, or a release of one, such as "15.4"']
     return []
 
 
 def _streaming_problems(content: Mapping[str, Any], path: str) -> list[str]:
     if str(content.get("streamingMode")).lower() != "synchronous" or content.get("replicas", 1) != 1:
         return []
-    return [f"{path}: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out"]
+    return [f"{path}: synchronous needs a standby, but replicas is 1; set replicas to at least 2, or remove it"]
 
 
 def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:

@@ -15,7 +15,7 @@ _SUFFIXES = {
 
 
 def value(quantity: str | float) -> Decimal:
-    """Return what a valid quantity such as 50Mi, 1.5G, 1e3 or 100m stands for, in its base unit (bytes for storage)."""
+    """Return a valid quantity, such as 50Mi, 1.5G, 1e3 or 100m, in its base unit (bytes for storage)."""
     text = str(quantity)
     suffix = re.search(r"(?<=[0-9.])[KMGTPEkmun]i?$", text)
     return Decimal(text.removesuffix(suffix[0])) * _SUFFIXES[suffix[0]] if suffix else Decimal(text)

@@ -1,9 +1,9 @@
-"""What the user may not set of PostgreSQL, for the schema of the values.
+"""The restrictions on PostgreSQL's settings, as part of the values' schema.
 
-The chart's templates say the same where no schema is looked at.
+The chart's templates check the same, for tools that skip the schema.
 
-A JSON schema has no place for a reason. `const` makes room for one: whoever validates says
-that the value must be "left out, because …".
+JSON Schema has no keyword for a reason. `const` carries it: validators then print that the value
+must be "left out, because …".
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _parameters() -> dict[str, Schema]:
     names.setdefault(RESERVED_PREFIX_WHY, []).append(f"{RESERVED_PREFIX}.*")
     refused = {f"^({'|'.join(each)})$": _left_out(why) for why, each in names.items()}
     bounded = {f"^{name}$": _bounded(bound) for name, bound in BOUNDS.items()}
-    return {"[A-Z]": _left_out("names of parameters are written in lower case here"), **refused, **bounded}
+    return {"[A-Z]": _left_out("parameter names must be in lower case here"), **refused, **bounded}
 
 
 def _left_out(why: str) -> Schema:
@@ -56,14 +56,14 @@ def _bounded(bound: Bound, others: tuple[object, ...] = ()) -> Schema:
 
 
 def _argument(item: Schema) -> Schema:
-    found: Schema = {"if": {"pattern": INITDB_TAKEN}, "else": {"const": "an option that the chart takes, long ones in full"}}
+    found: Schema = {"if": {"pattern": INITDB_TAKEN}, "else": {"const": "an option that the chart allows, with long names in full"}}
     for pattern, why in reversed(list(INITDB_REFUSED.items())):
         found = {"if": {"pattern": pattern}, "then": _left_out(why), "else": found}
     return {**item, **found}
 
 
 def _inside(properties: Mapping[str, Schema], *path: str, needed: bool = True) -> Schema:
-    """Return a schema of what has `properties` below the keys of `path`; whether they have to be there."""
+    """Return a schema for objects with `properties` below the keys of `path`. needed: all of them are required."""
     found: Schema = {"properties": dict(properties)} | ({"required": list(properties)} if needed else {})
     for key in reversed(path):
         found = {"properties": {key: found}} | ({"required": [key]} if needed else {})

@@ -1,16 +1,16 @@
-"""What the user can't set of PostgreSQL, and why: parameters and arguments of initdb, in every major."""
+"""The parameters and initdb arguments that the user can't set, and why. They are the same for every major."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_FILES = "the supervisor and the failover container look for files and sockets of the server where the chart has them"
-_LOG = "the log of a server is that of its container"
-_TITLES = "the failover container reads positions from the titles of processes"
-_UPSTREAM = "the failover container alone decides whom a standby follows, how far, and when that ends"
-_DISK = "a member is promoted for what it has on its disk, and that has to be there after a crash"
-_SENDERS = "the chart has 99, enough for all members, their clones, and some 60 other clients of replication"
+_FILES = "the supervisor and the failover container expect the files and sockets of the server in the directories of the chart"
+_LOG = "the log of the server is the log of its container"
+_TITLES = "the failover container reads positions from process titles"
+_UPSTREAM = "only the failover container decides which server a standby follows, how far, and until when"
+_DISK = "a replica is promoted for the WAL on its disk, which must survive a crash"
+_SENDERS = "the chart sets 99, enough for all replicas, their clones, and about 60 other replication clients"
 
 RESERVED: Mapping[str, str] = {
     "archive_cleanup_command": _UPSTREAM,
@@ -28,21 +28,21 @@ RESERVED: Mapping[str, str] = {
     "include": _FILES,
     "include_dir": _FILES,
     "include_if_exists": _FILES,
-    "listen_addresses": "the members reach each other at the addresses of their pods",
+    "listen_addresses": "the servers reach each other at the addresses of their pods",
     "log_destination": _LOG,
     "logging_collector": _LOG,
     "max_replication_slots": _SENDERS,
     "max_slot_wal_keep_size": "the value replication.maxSlotWalKeepSize sets it",
     "max_wal_senders": _SENDERS,
-    "password_encryption": "the password of the members and pg_hba.conf go by it",
-    "port": "the members reach each other at the port of the chart",
+    "password_encryption": "the passwords of the servers and pg_hba.conf depend on it",
+    "port": "the servers reach each other at the port of the chart",
     "primary_conninfo": _UPSTREAM,
     "primary_slot_name": _UPSTREAM,
     "promote_trigger_file": _UPSTREAM,
     "recovery_end_command": _UPSTREAM,
-    "recovery_min_apply_delay": "a standby that replays late keeps clients waiting for as long when it is promoted",
-    "restart_after_crash": "a server that recovers in place from the crash of one process writes a shutdown checkpoint, which "
-    "replicas take for the end of their primary; it has to end, and is started again sealed",
+    "recovery_min_apply_delay": "a promotion would keep clients waiting for as long as the replay is delayed",
+    "restart_after_crash": "a server that recovers in place after a process crash writes a shutdown checkpoint, which replicas "
+    "take for the end of their primary; it must stop, and is started again sealed",
     "restore_command": _UPSTREAM,
     "synchronous_standby_names": "the failover container sets it, in step with the Lease",
     "unix_socket_directories": _FILES,
@@ -51,18 +51,19 @@ RESERVED: Mapping[str, str] = {
     "update_process_title": _TITLES,
     "wal_log_hints": "pg_rewind needs the hints",
 }
-"""Parameters that aren't the user's, in lower case, with why."""
+"""Parameters that the user can't set, in lower case, with the reason."""
 
 RESERVED_PREFIX = "recovery_target"
 RESERVED_PREFIX_WHY = _UPSTREAM
-"""All that begin so aren't the user's either."""
+"""No parameter with this prefix can be set either."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What a parameter that is the user's may be.
+    """The allowed values of a parameter that the user may set.
 
-    pattern: of its whole text; least: of a number, None if no number will do; words: both in words; why: what another value would do.
+    pattern: for the whole text; least: the minimum for a number, None if numbers are not allowed; words: both in words;
+    why: what another value would cause.
     """
 
     pattern: str
@@ -75,35 +76,35 @@ _TIME = "[1-9][0-9]*(ms|s|min|h|d)?"
 
 BOUNDS: Mapping[str, Bound] = {
     "superuser_reserved_connections": Bound(
-        "([3-9]|[1-9][0-9]+)", 3, "at least 3", "the failover container has to get in when clients have all other connections"
+        "([3-9]|[1-9][0-9]+)", 3, "at least 3", "the failover container must be able to connect when clients use all other connections"
     ),
-    "wal_level": Bound("(replica|logical)", None, "replica or logical", "with less no replica could follow"),
+    "wal_level": Bound("(replica|logical)", None, "replica or logical", "with less, no replica could follow"),
     "wal_receiver_status_interval": Bound(
-        "[1-9][0-9]*(s|min|h|d)?", 1, "at least 1s, in whole numbers", "with 0 a primary does not hear what its replicas have"
+        "[1-9][0-9]*(s|min|h|d)?", 1, "at least 1s, in whole numbers", "with 0, replicas do not report their positions to the primary"
     ),
     "wal_receiver_timeout": Bound(
-        _TIME, 1, "at least 1ms, in whole numbers", "with 0 a replica waits for ever for a primary that has gone silent"
+        _TIME, 1, "at least 1ms, in whole numbers", "with 0, a replica waits forever for a primary that no longer answers"
     ),
     "wal_sender_timeout": Bound(
-        _TIME, 1, "at least 1ms, in whole numbers", "with 0 a primary goes on counting a replica that has gone silent as one that streams"
+        _TIME, 1, "at least 1ms, in whole numbers", "with 0, the primary still counts a replica that no longer answers as streaming"
     ),
 }
-"""Parameters that the user may set to some values only. Of a fraction the server might make 0, so times are whole numbers."""
+"""Parameters that the user may set to some values only. Times are whole numbers, because the server might round a fraction to 0."""
 
 SYNCHRONOUS_COMMIT = Bound(
     "(on|true|yes|1|remote_apply)",
     None,
     "on or remote_apply",
-    "with anything else a commit is acknowledged before a standby has it on its disk, and a failover may lose it",
+    "with any other value a commit is acknowledged before it is on the disk of a standby, and a failover may lose it",
 )
-"""What synchronous_commit may be while replication.mode is synchronous; true and 1 are on."""
+"""The allowed values of synchronous_commit while replication.mode is synchronous; true and 1 mean on."""
 
-_IN_FILE = "initdb only writes it to {}, and the servers read the one of the chart; set {} instead"
+_IN_FILE = "initdb only writes it to {}, but the servers read the file of the chart; set {} instead"
 _PARAMETER = _IN_FILE.format("postgresql.conf", "postgresql.parameters.{}")
 
 INITDB_REFUSED: Mapping[str, str] = {
-    "^-[dgknN]*[DXU]|^--(pgdata|waldir|xlogdir|username)(=|$)": "the directory and its owner are those of the chart",
-    "^-[dgknN]*W|^--(pwfile|pwprompt)(=|$)": "the password is that of the Secret",
+    "^-[dgknN]*[DXU]|^--(pgdata|waldir|xlogdir|username)(=|$)": "the chart sets the directory and its owner",
+    "^-[dgknN]*W|^--(pwfile|pwprompt)(=|$)": "the password comes from the Secret",
     "^-[dgknN]*A|^--auth(-host|-local)?(=|$)": _IN_FILE.format("pg_hba.conf", "postgresql.pgHba"),
     "^-[dgknN]*c|^--set(=|$)": _IN_FILE.format("postgresql.conf", "postgresql.parameters"),
     "^-[dgknN]*T|^--text-search-config(=|$)": _PARAMETER.format("default_text_search_config"),
@@ -111,9 +112,9 @@ INITDB_REFUSED: Mapping[str, str] = {
     "^--lc-monetary(=|$)": _PARAMETER.format("lc_monetary"),
     "^--lc-numeric(=|$)": _PARAMETER.format("lc_numeric"),
     "^--lc-time(=|$)": _PARAMETER.format("lc_time"),
-    "^-[dgknN]*[sSV?]|^--(show|sync-only|version|help)(=|$)": "initdb would end without having made a database",
+    "^-[dgknN]*[sSV?]|^--(show|sync-only|version|help)(=|$)": "initdb would exit without creating a database",
 }
-"""Arguments of initdb that would have no effect or a wrong one, by a regular expression, with why."""
+"""Arguments of initdb that would have no effect or a wrong one: regular expression to reason."""
 
 INITDB_OPTIONS = (
     "allow-group-access",
@@ -136,7 +137,7 @@ INITDB_OPTIONS = (
     "sync-method",
     "wal-segsize",
 )
-"""Those that take effect; initdb itself says which of them a major doesn't have."""
+"""Options that take effect. initdb itself refuses those that its major doesn't have."""
 
 INITDB_TAKEN = rf"^([^-\s]\S*|-[dgknN]+|-[dgknN]*[EL]\S*|--({'|'.join(INITDB_OPTIONS)})(=\S*)?)$"
-"""What an argument may be: a word that belongs to the one before, short options, or long ones in full."""
+"""An allowed argument: the value of the option before it, short options, or a long option in full."""

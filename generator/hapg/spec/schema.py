@@ -1,4 +1,4 @@
-"""The schemas of a spec and of values, and their conventions turned into draft-07."""
+"""The schemas of a spec and of a chart's values, and their conversion to draft-07."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def of_spec() -> Schema:
 
 
 def of_values() -> Schema:
-    """Return the schema of a chart's values, conventions included; a new object each time."""
+    """Return a new copy of the schema of a chart's values, conventions included."""
     return _written("values")
 
 
 def strict(node: Schema) -> Schema:
-    """Return `node` in which objects refuse other keys, and keys with a default can't be taken away; conventions stay."""
+    """Return `node` with unknown keys refused and keys with a default required. Conventions stay."""
     out = {key: _each(key, value, strict) for key, value in node.items()}
     if "unsupported" in node:
         out["not"] = {}
@@ -48,7 +48,7 @@ def text(node: Schema, title: str) -> str:
 
 
 def explanation(node: Schema) -> str:
-    """Return the description with what else a reader has to know: choices, bounds, unit."""
+    """Return the description with choices, bounds and unit added."""
     parts = [node.get("description", "")]
     if "enum" in node:
         parts.append(" or ".join(json.dumps(choice) for choice in node["enum"]) + ".")
@@ -60,14 +60,14 @@ def explanation(node: Schema) -> str:
 
 
 def _written(name: str) -> Schema:
-    """Return the schema as its file has it; a new object each time."""
+    """Return a new copy of the schema in its file."""
     return copy.deepcopy(_loaded(name))
 
 
 @cache
 def _loaded(name: str) -> Schema:
     text = resources.files("hapg.spec").joinpath("schemas", f"{name}.schema.yaml").read_text(encoding="utf-8")
-    loaded: Schema = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe one, or its twin in C
+    loaded: Schema = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - SafeLoader, or its C version
     return loaded
 
 
@@ -86,7 +86,7 @@ def _plain(node: Schema) -> Schema:
 
 
 def _each(key: str, value: Any, change: Any) -> Any:
-    """Apply `change` to the schemas that the keyword `key` holds."""
+    """Apply `change` to the schemas in the keyword `key`."""
     if key in _OF_SCHEMAS:
         return {name: change(child) for name, child in value.items()}
     if key in ("items", "additionalProperties") and isinstance(value, dict):

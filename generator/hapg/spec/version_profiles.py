@@ -1,8 +1,8 @@
-"""The version profile of each major of PostgreSQL: everything that differs between them, as data.
+"""The version profile of each PostgreSQL major: all differences between majors, as data.
 
 The chart's templates are filled from it. The part of it that a pod's programs are told is
 `hapg_protocol.version_profile`, which reaches the failover container (failover.json,
-`postgresMajor`) and the supervisor (its environment), so that the three can't disagree.
+`postgresMajor`) and the supervisor (its environment), so they can't disagree.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ChartProfile(VersionProfile):
 
     @property
     def replication_settings(self) -> dict[str, str]:
-        """Settings of replication for postgresql.conf, as they are written there."""
+        """The replication settings of postgresql.conf, with their values as written there."""
         settings = {
             "wal_level": "replica",
             "max_wal_senders": "99",
@@ -103,11 +103,11 @@ PROFILES = _by_major(
     ChartProfile(major="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
     ChartProfile(major="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
 )
-"""The profiles of the supported majors by major, the oldest first."""
+"""The supported majors' profiles, by major, oldest first."""
 
 
 def find(version: str) -> tuple[ChartProfile, str | None]:
-    """Return the profile of a version, "16" or "16.4", and the image's tag if it names a release.
+    """Return the profile of a version, such as "16" or "16.4", and the image's tag if it names a release.
 
     Raises KeyError for anything else.
     """

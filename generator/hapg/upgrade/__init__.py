@@ -1,1 +1,1 @@
-"""The upgrade guard: what an upgrade would change, and what that does to a running release."""
+"""The upgrade guard: what an upgrade changes, and the effect on a running release."""

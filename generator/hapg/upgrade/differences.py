@@ -1,4 +1,4 @@
-"""Where two documents differ. Lists whose items have names are compared by these, so that a new item doesn't change all that follow."""
+"""Differences between two documents. List items with names are compared by name, so that a new item doesn't shift all others."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class _Missing:
 
 
 MISSING = _Missing()
-"""Stands for what is not there."""
+"""The value of a key that is missing on one side."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. path: keys, an item of a list as [NAME]; old and new: MISSING where there is nothing."""
+    """One difference. path: keys, list items as [NAME]; old, new: the values, or MISSING."""
 
     path: Path
     old: Any
@@ -36,7 +36,7 @@ class Change:
 
 
 def changes(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
-    """Yield what differs between two documents, in the order of the keys."""
+    """Yield the differences between two documents, in key order."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted(old.keys() | new.keys()):
             yield from changes(old.get(key, MISSING), new.get(key, MISSING), (*path, key))
@@ -61,13 +61,13 @@ def _in_lists(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[Ch
 
 
 def _is_name(name: str, items: Sequence[Any]) -> bool:
-    """Whether all `items` have a `name`, each another one."""
+    """True if all `items` have a `name`, and all names are different."""
     found = [item[name] for item in items if isinstance(item, Mapping) and name in item]
     return len(found) == len(items) == len({str(value) for value in found})
 
 
 def _differ(old: Any, new: Any) -> bool:
-    """Python takes True for 1, in lists too; documents don't."""
+    """True if the values differ. Compared as JSON, because True == 1 in Python."""
     if old is MISSING or new is MISSING:
         return old is not new
     return json.dumps(old, sort_keys=True, default=str) != json.dumps(new, sort_keys=True, default=str)

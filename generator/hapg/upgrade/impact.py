@@ -1,4 +1,4 @@
-"""What a difference does to a running release: pure rules on the objects that hapg's charts consist of."""
+"""The effect of each difference on a running release: pure rules for the objects in hapg's charts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hapg.upgrade.differences import MISSING, Change, Path, changes
 
 
 class Effect(enum.IntEnum):
-    """What happens, from harmless to harmful. The exit code is 10 more, but for NOTHING, whose is 0."""
+    """The effect of a change, from harmless to harmful. The exit code is the value plus 10; for NOTHING it is 0."""
 
     NOTHING = 0
     RELOAD = 1
@@ -23,13 +23,13 @@ class Effect(enum.IntEnum):
 
     @property
     def words(self) -> str:
-        """How a user is told."""
+        """The effect as shown to the user."""
         return ("nothing", "reload", "restart of standbys", "switchover", "immutable", "data at risk")[self]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A change of one object, what it does, and why. change: None where the object comes or goes."""
+    """A change of one object, its effect and the reason. change: None if the object is added or removed."""
 
     effect: Effect
     reason: str
@@ -38,19 +38,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class ObjectDiff:
-    """What changes in one object. name: KIND/NAME, with the namespace if it says one; findings: at least one."""
+    """The changes of one object. name: KIND/NAME, with the namespace if it has one; findings: at least one."""
 
     name: str
     findings: tuple[Finding, ...]
 
     @property
     def worst(self) -> Effect:
-        """The worst of its effects."""
+        """The worst effect of this object's changes."""
         return max(finding.effect for finding in self.findings)
 
 
 def compare(old: Sequence[Manifest], new: Sequence[Manifest]) -> list[ObjectDiff]:
-    """Return what changes from the objects `old` to the objects `new`, by kind and name; unchanged objects are left out."""
+    """Return the changes from the objects `old` to `new`, by kind and name, without unchanged objects."""
     before, after = ({key(manifest): manifest for manifest in manifests} for manifests in (old, new))
     found = []
     for each in sorted(before.keys() | after.keys(), key=lambda each: each[1:]):
@@ -69,32 +69,33 @@ def worst(diffs: Sequence[ObjectDiff]) -> Effect:
 def _findings(old: Manifest | None, new: Manifest | None) -> Iterator[Finding]:
     if old is None:
         comes = new is not None and new["kind"] == "NetworkPolicy"
-        yield Finding(*((Effect.SWITCHOVER, _CUTS_OFF) if comes else (Effect.NOTHING, "comes new")))
+        yield Finding(*((Effect.SWITCHOVER, _CUTS_OFF) if comes else (Effect.NOTHING, "is added")))
     elif new is None:
         yield _gone(old)
     else:
         yield from _changed(old, new)
 
 
-_CUTS_OFF = "what it doesn't allow can't reach the servers any more, or isn't reached by them"
+_CUTS_OFF = "it blocks all traffic to and from the servers that it does not allow"
 
 _GONE = {
-    "StatefulSet": (Effect.DATA, "goes: its servers stop, and another one would begin with empty volumes"),
-    "PersistentVolumeClaim": (Effect.DATA, "goes, and the volume with it unless its class retains it"),
-    "Secret": (Effect.DATA, "goes, and what it holds with it"),
-    "Service": (Effect.SWITCHOVER, "goes: clients that use its name lose their way"),
-    "Role": (Effect.SWITCHOVER, "goes: without its rights the primary stops writing"),
-    "RoleBinding": (Effect.SWITCHOVER, "goes: without its rights the primary stops writing"),
-    "ServiceAccount": (Effect.SWITCHOVER, "goes: pods that have it can't be made any more"),
+    "StatefulSet": (Effect.DATA, "is removed: its servers stop, and another StatefulSet would start with empty volumes"),
+    "PersistentVolumeClaim": (Effect.DATA, "is removed, with its volume unless the StorageClass retains it"),
+    "Secret": (Effect.DATA, "is removed with its content"),
+    "Service": (Effect.SWITCHOVER, "is removed: clients that use its name can no longer connect"),
+    "Role": (Effect.SWITCHOVER, "is removed: without its rights the primary stops writing"),
+    "RoleBinding": (Effect.SWITCHOVER, "is removed: without its rights the primary stops writing"),
+    "ServiceAccount": (Effect.SWITCHOVER, "is removed: pods that use it can no longer be created"),
 }
 
 
 def _gone(old: Manifest) -> Finding:
-    return Finding(Effect.NOTHING, "goes") if _is_hook(old) else Finding(*_GONE.get(old["kind"], (Effect.NOTHING, "goes")))
+    harmless = (Effect.NOTHING, "is removed")
+    return Finding(*harmless) if _is_hook(old) else Finding(*_GONE.get(old["kind"], harmless))
 
 
 def _is_hook(manifest: Manifest) -> bool:
-    """Whether it is one of helm's own hooks, which is made anew each time."""
+    """True for helm's own hooks, which are created again at each upgrade."""
     return "helm.sh/hook" in (manifest["metadata"].get("annotations") or {})
 
 
@@ -102,16 +103,16 @@ def _changed(old: Manifest, new: Manifest) -> Iterator[Finding]:
     judge = _JUDGES.get(old["kind"], _other)
     for change in changes(old, new):
         if _is_hook(old) and _is_hook(new):
-            yield Finding(Effect.NOTHING, "it is made anew each time", change)
+            yield Finding(Effect.NOTHING, "it is created again at each upgrade", change)
         elif change.path[0] in ("metadata", "apiVersion"):
-            yield Finding(Effect.NOTHING, "labelled anew", change)
+            yield Finding(Effect.NOTHING, "only its labels change", change)
         elif change.path[0] in ("data", "stringData", "binaryData") and old.get("immutable"):
-            yield Finding(Effect.IMMUTABLE, "the object says that its content never changes", change)
+            yield Finding(Effect.IMMUTABLE, "the object is marked immutable", change)
         else:
             yield from judge(change, old, new)
 
 
-# --- a judge for each kind: change, old and new object to findings ---
+# --- one judge per kind: from a change, the old and the new object to findings ---
 
 
 def _stateful_set(change: Change, _old: Manifest, new: Manifest) -> Iterator[Finding]:
@@ -126,11 +127,11 @@ def _stateful_set(change: Change, _old: Manifest, new: Manifest) -> Iterator[Fin
                 Effect.DATA if deletes else Effect.NOTHING, "volumes are deleted with their pods" if deletes else "volumes are kept", change
             )
         case ("updateStrategy" | "minReadySeconds" | "revisionHistoryLimit", *_):
-            yield Finding(Effect.NOTHING, "it holds for later changes", change)
+            yield Finding(Effect.NOTHING, "it takes effect at later changes", change)
         case ("volumeClaimTemplates", *_):
             yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change the claims of a StatefulSet", change)
         case _:
-            yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change this of a StatefulSet", change)
+            yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change this field of a StatefulSet", change)
 
 
 def _scaled(change: Change, new: Manifest) -> Finding:
@@ -138,24 +139,20 @@ def _scaled(change: Change, new: Manifest) -> Finding:
     if after > before:
         return Finding(Effect.NOTHING, "servers are added as standbys", change)
     if "Delete" in str(new["spec"].get("persistentVolumeClaimRetentionPolicy", {}).get("whenScaled")):
-        return Finding(Effect.DATA, "the servers with the highest ordinals go, and their volumes with them", change)
-    return Finding(
-        Effect.SWITCHOVER, "the servers with the highest ordinals go; if the primary is one of them it switches over first", change
-    )
+        return Finding(Effect.DATA, "the servers with the highest ordinals are removed with their volumes", change)
+    return Finding(Effect.SWITCHOVER, "the servers with the highest ordinals are removed; a primary among them switches over first", change)
 
 
 def _pods(path: Path, change: Change, new: Manifest) -> Finding:
     if path[:2] == ("spec", "volumes") and path[2:3] in ((), ("[data]",)):
-        return Finding(Effect.DATA, "the servers' data would lie in another volume", change)
+        return Finding(Effect.DATA, "the servers' data would be in another volume", change)
     if path[-1:] == ("[HAPG_SSLMODE]",) and change.old is MISSING and change.new["value"] != "prefer":
-        return Finding(
-            Effect.DATA, "standbys, which restart first, can't follow a primary without TLS; go by way of tls.mode allow", change
-        )
+        return Finding(Effect.DATA, "standbys restart first and can't follow a primary without TLS; set tls.mode allow in between", change)
     if path[:2] == ("spec", "securityContext") and path[2:] in (("runAsUser",), ("fsGroup",)):
-        return Finding(Effect.DATA, "the files on the volumes belong to another user, whom PostgreSQL insists on", change)
+        return Finding(Effect.DATA, "the files on the volumes belong to another user, and PostgreSQL refuses them", change)
     if new["spec"].get("replicas", 1) > 1:
-        return Finding(Effect.SWITCHOVER, "pods are restarted one by one; the primary switches over before its own restart", change)
-    return Finding(Effect.SWITCHOVER, "the only server is restarted", change)
+        return Finding(Effect.SWITCHOVER, "pods restart one by one; the primary switches over before its own restart", change)
+    return Finding(Effect.SWITCHOVER, "the only server restarts", change)
 
 
 def _service(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]:
@@ -163,11 +160,11 @@ def _service(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]
         case ("clusterIP" | "clusterIPs" | "ipFamilies", *_):
             yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change the address of a Service", change)
         case ("selector", *_):
-            yield Finding(Effect.SWITCHOVER, "clients are led to other pods", change)
+            yield Finding(Effect.SWITCHOVER, "clients reach other pods", change)
         case ("ports", *_) if old["spec"].get("clusterIP") != "None":
-            yield Finding(Effect.SWITCHOVER, "clients have to use another port", change)
+            yield Finding(Effect.SWITCHOVER, "clients must use another port", change)
         case ("type",) if change.old == "ExternalName" or change.new == "ExternalName":
-            yield Finding(Effect.SWITCHOVER, "clients are led elsewhere", change)
+            yield Finding(Effect.SWITCHOVER, "clients reach another address", change)
         case _:
             yield Finding(Effect.NOTHING, "open connections stay", change)
 
@@ -175,22 +172,22 @@ def _service(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]
 def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]:
     match change.path:
         case ("data", *_) if old["metadata"]["name"].endswith("-initdb"):
-            yield Finding(Effect.NOTHING, "scripts are run for a new database only", change)
+            yield Finding(Effect.NOTHING, "scripts run only for a new database", change)
         case ("data", "failover.json"):
             yield from _settings(change)
         case ("data" | "binaryData", *_):
-            yield Finding(Effect.RELOAD, "read within the time that kubelet needs to pass it on, by servers when they reload", change)
+            yield Finding(Effect.RELOAD, "read once the kubelet has updated the files; servers reload them", change)
         case ("immutable",) if change.old is True:
-            yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to take this back", change)
+            yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to undo this", change)
         case _:
             yield Finding(Effect.NOTHING, "", change)
 
 
 _SETTINGS = {
     "standbyMode": (Effect.STANDBYS, "standbys restart in the other mode"),
-    "replicas": (Effect.NOTHING, "the failover containers are told how many there are"),
-    "terminationGracePeriodSeconds": (Effect.NOTHING, "it holds for pods that are made anew"),
-    "postgresMajor": (Effect.SWITCHOVER, "it holds for pods that are made anew"),
+    "replicas": (Effect.NOTHING, "the failover containers read the new number"),
+    "terminationGracePeriodSeconds": (Effect.NOTHING, "it takes effect when pods are created again"),
+    "postgresMajor": (Effect.SWITCHOVER, "it takes effect when pods are created again"),
     "name": (Effect.DATA, "the release would look for its Lease and its pods under another name"),
     "selector": (Effect.DATA, "the release would look for its pods under other labels"),
     "labels": (Effect.DATA, "the release would look for its pods under other labels"),
@@ -198,17 +195,17 @@ _SETTINGS = {
 
 
 def _settings(change: Change) -> Iterator[Finding]:
-    """Of failover.json each setting by itself."""
+    """Yield a finding for each setting in failover.json."""
     old, new = _json(change.old), _json(change.new)
     if not isinstance(old, Mapping) or not isinstance(new, Mapping):
-        yield Finding(Effect.RELOAD, "the failover containers read it anew", change)
+        yield Finding(Effect.RELOAD, "the failover containers reload it", change)
         return
     for inner in changes(old, new):
         shown = Change((*change.path, *inner.path), inner.old, inner.new)
         if inner.path == ("postgresMajor", "major"):
-            yield Finding(Effect.DATA, "a server of another major can't read the data; move it by a dump, or by pg_upgrade", shown)
+            yield Finding(Effect.DATA, "a server of another major can't read the data; use a dump or pg_upgrade", shown)
         else:
-            effect, reason = _SETTINGS.get(inner.path[0], (Effect.RELOAD, "the failover containers read it anew"))
+            effect, reason = _SETTINGS.get(inner.path[0], (Effect.RELOAD, "the failover containers reload it"))
             yield Finding(effect, reason, shown)
 
 
@@ -224,9 +221,9 @@ def _role(change: Change, old: Manifest, new: Manifest) -> Iterator[Finding]:
     if lost:
         verb, resource, name = lost[0]
         called = f"{verb} {resource}" + (f" {name}" if name else "")
-        yield Finding(Effect.SWITCHOVER, f"pods that still run lose rights: {called}" + (" and more" if len(lost) > 1 else ""), change)
+        yield Finding(Effect.SWITCHOVER, f"running pods lose rights: {called}" + (" and more" if len(lost) > 1 else ""), change)
     else:
-        yield Finding(Effect.NOTHING, "no right is taken away", change)
+        yield Finding(Effect.NOTHING, "no right is removed", change)
 
 
 def _rights(role: Manifest) -> set[tuple[str, str, str]]:
@@ -244,14 +241,14 @@ def _role_binding(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Fi
     if change.path[0] == "roleRef":
         yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to bind to another role", change)
     else:
-        yield Finding(Effect.SWITCHOVER, "pods that still run with another account lose their rights", change)
+        yield Finding(Effect.SWITCHOVER, "running pods with another account lose their rights", change)
 
 
 def _claim(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
     if change.path[:3] == ("spec", "resources", "requests"):
-        yield Finding(Effect.NOTHING, "a volume grows if its class allows it; Kubernetes refuses a smaller one", change)
+        yield Finding(Effect.NOTHING, "a volume grows if its StorageClass allows it; Kubernetes refuses a smaller size", change)
     else:
-        yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change this of a claim", change)
+        yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change this field of a claim", change)
 
 
 def _secret(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
@@ -270,7 +267,7 @@ def _workload(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Findin
     if change.path[1:2] == ("selector",):
         yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change the selector", change)
     else:
-        yield Finding(Effect.NOTHING, "its own pods are replaced; the servers are not concerned", change)
+        yield Finding(Effect.NOTHING, "its own pods are replaced; the servers are not affected", change)
 
 
 def _network_policy(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
@@ -278,7 +275,7 @@ def _network_policy(change: Change, _old: Manifest, _new: Manifest) -> Iterator[
 
 
 def _other(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
-    yield Finding(Effect.NOTHING, "the servers are not concerned", change)
+    yield Finding(Effect.NOTHING, "the servers are not affected", change)
 
 
 _JUDGES = {

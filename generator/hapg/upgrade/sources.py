@@ -1,4 +1,4 @@
-"""What is compared: a chart's directory or package, rendered by helm, or manifests that are rendered already."""
+"""Reads the two sides of a comparison: a chart directory or package, rendered by helm, or manifests already rendered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hapg.errors import InputError
 
 @dataclass(frozen=True)
 class Rendering:
-    """How charts are rendered. program: helm; values: files of values."""
+    """How to render charts. program: helm; values: values files."""
 
     program: str
     release: str
@@ -22,9 +22,9 @@ class Rendering:
 
 
 def read(path: Path, how: Rendering) -> list[manifests.Manifest]:
-    """Return the objects of `path`. Raises InputError for what is neither a chart nor manifests, HapgError if helm can't render."""
+    """Return the objects of `path`. Raises InputError if it is neither a chart nor manifests, HapgError if helm can't render it."""
     if path.is_dir() and not (path / "Chart.yaml").is_file():
-        raise InputError([f"{path}: is a folder without Chart.yaml; a chart, a package (.tgz) or a file of rendered manifests is expected"])
+        raise InputError([f"{path}: directory without Chart.yaml; a chart, a package (.tgz) or a file of rendered manifests is expected"])
     if path.is_dir() or path.suffix == ".tgz":
         options = [option for file in how.values for option in ("--values", str(file))]
         rendered = helm.run(how.program, ["template", how.release, str(path), "--namespace", how.namespace, *options])

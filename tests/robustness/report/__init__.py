@@ -1,1 +1,1 @@
-"""What a test leaves behind: histories, the artefacts of a failure, the page of faults."""
+"""Output of the tests: histories, artifacts of failures, and the page docs/faults.md."""

@@ -1,4 +1,4 @@
-"""What is kept of a namespace when a test fails: objects, events and logs as files."""
+"""Saves a namespace's objects, events and logs as files when a test fails."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LIMIT_SECONDS = 30.0
 
 
 def slug(test: str) -> str:
-    """A file's name for a test, from its node id."""
+    """Return a file name for a test, from its node id."""
     return re.sub(r"[^\w.-]+", "-", test.rpartition("/")[2]).strip("-")
 
 
 def save_all(test: str) -> Path:
-    """Write what there is to know about the namespaces that are in use; return the folder, which is named after the test."""
+    """Save all namespaces in use; return the folder, which is named after the test."""
     folder = FOLDER / slug(test)
     shutil.rmtree(folder, ignore_errors=True)
     for namespace in list(programs.OPEN):
@@ -32,13 +32,13 @@ def save_all(test: str) -> Path:
 
 
 def attach(report: pytest.TestReport) -> None:
-    """Save what there is to know about the namespaces that are in use if a test has failed, and say in its report where."""
+    """Save all namespaces in use if a test has failed, and add the folder to its report."""
     if report.failed and programs.OPEN:
         report.sections.append(("artifacts", str(save_all(report.nodeid).relative_to(REPOSITORY))))
 
 
 def save(namespace: Namespace, folder: Path) -> None:
-    """Write them below `folder`. Secrets are left out; what can't be had is left out as well."""
+    """Save a namespace below `folder`, without Secrets and without what can't be read."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def keep(name: str, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""What `make faults` leaves behind: build/faults.json, and docs/faults.md, which is made of it."""
+"""The results of `make faults`: build/faults.json, and docs/faults.md, which is generated from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ THEMES = {
     "election": "Election",
     "synchronous": "Synchronous replication",
     "rejoin": "Rejoin",
-    "graceful": "On purpose",
+    "graceful": "Planned operations",
     "recovery": "Recovery",
     "platform": "The platform",
     "pressure": "Pressure",
@@ -32,7 +32,9 @@ GUARANTEE = "Guarantee:"
 
 @dataclass(frozen=True)
 class Entry:
-    """What came of a test. text: its docstring; why: it failed or was skipped; lost, late, gap_s: None without a drill; at: UTC."""
+    """The result of a test. text: its docstring; why: the reason if it failed or was skipped; lost, late, gap_s: None without a drill;
+    at: UTC.
+    """
 
     name: str
     theme: str
@@ -47,22 +49,22 @@ class Entry:
 
     @property
     def scenario(self) -> str:
-        """What happens, in words."""
+        """The description of the fault."""
         return " ".join(self.text.partition(GUARANTEE)[0].split())
 
     @property
     def guarantee(self) -> str:
-        """What is guaranteed, in words."""
+        """The description of the guarantee."""
         return " ".join(self.text.partition(GUARANTEE)[2].split())
 
 
 def load(path: Path = RESULTS) -> list[Entry]:
-    """Return the entries; none if there is no file."""
+    """Return the entries; an empty list if the file is not found."""
     return [Entry(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
 
 
 def keep(entry: Entry, path: Path = RESULTS) -> None:
-    """Add an entry, in place of an earlier one of the same test."""
+    """Add an entry; it replaces an earlier one of the same test."""
     entries = [each for each in load(path) if (each.theme, each.name) != (entry.theme, entry.name)]
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
@@ -71,14 +73,14 @@ def keep(entry: Entry, path: Path = RESULTS) -> None:
 
 
 def collected() -> list[str]:
-    """Return the names of all tests that there are, such as `test_election.py::test_tie`."""
+    """Return the names of all tests of faults, such as `test_election.py::test_tie`."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider", "tests/faults"]
     said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     return [line.removeprefix("tests/faults/") for line in said.splitlines() if line.startswith("tests/faults/test_")]
 
 
 def page(entries: list[Entry], tests: list[str]) -> str:
-    """The page. tests: the names of all that there are, whether they were run or not."""
+    """Return the page. tests: the names of all tests, whether they were run or not."""
     times = [each.at for each in entries]
     run = {f"test_{each.theme}.py::{each.name}" for each in entries}
     waiting = [name for name in tests if name not in run]
@@ -86,21 +88,21 @@ def page(entries: list[Entry], tests: list[str]) -> str:
     parts = [
         "# Faults",
         "",
-        "Written by `python -m tests.faults.report` from a run of `make faults`: every scenario is a test in `tests/faults`, and does to",
-        "a release on a real Kubernetes what it says, while three clients write: one through the Service, one pinned to the primary's",
-        "address on the primary's own node, one more from a third node. After each, all of this has to hold:",
+        "Written by `python -m tests.faults.report` from a run of `make faults`. Every scenario is a test in `tests/faults`. It injects a",
+        "fault into a release on a real Kubernetes while three clients write: one through the Service, one to the primary's address from",
+        "the primary's own node, and one from a third node. After each fault, all of these must hold:",
         "",
-        "- what was acknowledged and is gone is one tail of a timeline, and none of it is older than the fault; where the guarantee says",
-        "  *nothing is lost*, it is empty; no row is there that was refused, or twice;",
-        "- nobody acknowledges on an old timeline after the first acknowledgement on a newer one (a server that stood still may, for",
-        "  0.7 s after it runs on), and no timeline has two servers;",
-        "- terms and timelines only grow; the Lease's holder is the one that is labelled primary, and writes on the timeline it reserved;",
-        "- all replicas replay that timeline, hot ones show the same rows as the primary, and the release is at full strength again;",
-        "- what a reader has seen through the primary's Service never goes back on a timeline; what it has seen and is gone is in the lost",
-        "  tail.",
+        "- The lost acknowledged rows are the last ones of a timeline, and none is older than the fault. If the guarantee says *nothing",
+        "  is lost*, there are none. No refused row exists, and no row exists twice.",
+        "- Nobody acknowledges on an old timeline after the first acknowledgement on a newer one (a frozen server may, for 0.7 s after it",
+        "  is thawed), and no timeline has two servers.",
+        "- Terms and timelines only grow. The Lease's holder is labelled primary and writes on the timeline that it reserved.",
+        "- All replicas replay that timeline, hot ones show the same rows as the primary, and the release is at full strength again.",
+        "- On a timeline, a reader through the primary's Service never goes back. Rows that it read and that are gone are among the lost",
+        "  ones.",
         "",
-        "*gap* is the longest time in seconds between two acknowledgements through the Service: it includes what the test does before it",
-        "undoes the fault. *lost* counts rows of all three writers that were acknowledged, or read on a primary; *late* those that a",
+        "*gap*: the longest time in seconds between two acknowledgements through the Service; it includes the test's own steps before it",
+        "ends the fault. *lost*: rows of all three writers that were acknowledged, or read on a primary, and are gone. *late*: rows that a",
         "thawed server acknowledged after its successor's first, within the [limit](protocol.md#7-known-limits). A COMMIT whose wait was",
         "cancelled counts as uncertain.",
         "",

@@ -1,4 +1,4 @@
-"""The histories of drills, kept as JSON lines: what each client was told and who had the Lease."""
+"""The histories of drills as JSON lines: the answers that each client got, and the Lease's holders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = REPOSITORY / "build" / "histories"
 
 Entry = dict[str, object]
 Fields = Mapping[str, tuple[str, ...]]
-"""The names of the words of a script's lines, by their first word."""
+"""The names of the fields in a script's output lines, by the line's first word."""
 
 SESSION = {"down": ("begin", "end"), "end": ()}
 WRITER: Fields = {
@@ -38,12 +38,12 @@ _READ: dict[str, Callable[[str], object]] = {
 
 
 def path(test: str, suffix: str = "") -> Path:
-    """The file of a test, by its node id."""
+    """Return the file of a test, from its node id."""
     return FOLDER / f"{slug(test)}{suffix}.jsonl"
 
 
 def entry(source: str, fields: Fields, line: str) -> Entry:
-    """A line of a script; as it is if the script says no such thing."""
+    """Return a script's output line as a mapping; an unknown line is kept as text."""
     what, *words = line.split() or [""]
     if what not in fields:
         return {"source": source, "what": "else", "line": line}
@@ -52,11 +52,11 @@ def entry(source: str, fields: Fields, line: str) -> Entry:
 
 
 def reign(at: float, found: Reign) -> Entry:
-    """A term, and when it was first seen."""
+    """A term and the time when it was first seen."""
     return {"source": "lease", "what": "reign", "at": at, **asdict(found)}
 
 
 def keep(file: Path, entries: Iterable[Entry]) -> None:
-    """Write a history."""
+    """Write a history to its file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(f"{json.dumps(each)}\n" for each in entries), encoding="utf-8")

@@ -1,16 +1,16 @@
-"""Scenarios of the field that no test of this folder does, with the reason."""
+"""Known failure scenarios without a test in tests/faults, with the reason."""
 
 LEFT_OUT = {
-    "a network volume that two nodes mount at once": (
-        "the local cluster has local volumes only; the lock on the volume is tested in `tests/supervisor`, and can't see another host"
+    "two nodes mount one network volume at the same time": (
+        "the local cluster has only local volumes; the lock on the volume is tested in `tests/supervisor`, and does not work across hosts"
     ),
-    "a virtual machine that is paused, migrated or has its clock changed": (
-        "nodes are network namespaces of one machine with one clock; clocks of different rates are simulated in `tests/simulation`"
+    "a virtual machine is paused or migrated, or its clock is changed": (
+        "nodes are network namespaces of one machine with one clock; different clock rates are simulated in `tests/simulation`"
     ),
-    "a clock that jumps by an hour, either way": (
-        "the machine's one clock is that of etcd, the API server and everything else on it, too; nothing is decided by the wall clock: "
-        "`tests/unit/test_house.py` sees that it is used in log lines, Events, a figure and the Lease's `renewTime` alone"
+    "a clock jumps by an hour in either direction": (
+        "etcd, the API server and everything else share the machine's clock; no decision uses the wall clock: `tests/unit/test_house.py` "
+        "checks that only log lines, Events, a metric and the Lease's `renewTime` use it"
     ),
-    "a volume that is grown while it is full": "the storage class of the tests can't grow a claim; `disks` frees the room instead",
-    "synchronous replication of PostgreSQL 9.6": "faults are done to PostgreSQL 15; that a commit waits is seen in `tests/supervisor`",
+    "a full volume is grown": "the StorageClass of the tests can't grow a claim; `disks` frees space instead",
+    "synchronous replication on PostgreSQL 9.6": "faults run on PostgreSQL 15; `tests/supervisor` tests that a commit waits on 9.6",
 }

@@ -185,7 +185,7 @@ JUNK = st.one_of(
 
 @st.composite
 def mutations(draw: st.DrawFn) -> Object:
-    """A valid spec of which one thing was taken away, replaced, renamed, moved or added."""
+    """A valid spec with one part removed, replaced, renamed, moved or added."""
     spec: Object = copy.deepcopy(draw(SPECS))
     places = [place for place in _places(spec) if place]
     path = draw(st.sampled_from(places))

@@ -1,4 +1,4 @@
-"""The command line: what is written, what is refused, and that nothing is half-written."""
+"""The command line: what is written, what is refused, and that no output is partial."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_advice_can_be_silenced(warm_file: Path, tmp_path: Path, capsys: pytest.
 
 def test_advice_that_is_not_there_cannot_be_silenced(warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", str(warm_file), "-o", str(tmp_path / "out"), "--silence", "smal-volume"]) == 2
-    assert capsys.readouterr().err == "error: --silence smal-volume: there is no such advice; did you mean small-volume?\n"
+    assert capsys.readouterr().err == "error: --silence smal-volume: unknown id; did you mean small-volume?\n"
     assert not (tmp_path / "out").exists()
 
 
@@ -85,7 +85,7 @@ def test_a_file_that_is_too_large(tmp_path: Path, capsys: pytest.CaptureFixture[
     with large.open("wb") as file:
         file.truncate(50 * 1024 * 1024)
     assert main(["generate", str(large), "-o", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == f"error: {large}: is larger than 256 KiB, which is the most that is read\n"
+    assert capsys.readouterr().err == f"error: {large}: too large; at most 256 KiB are allowed\n"
 
 
 def test_nothing_of_the_machine_gets_into_a_chart(warm_file: Path, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_refused_spec_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["generate", str(tmp_path / "bad.yaml"), "-o", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == (
         "error: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
-        'error: spec.version: "9.5" is not a version that hapg knows; "9.6", "12", "13", "14", "15", "16", "17", "18", '
+        'error: spec.version: "9.5" is not a supported version; "9.6", "12", "13", "14", "15", "16", "17", "18", '
         'or a release of one, such as "15.4"\n'
     )
     assert not (tmp_path / "out").exists()
@@ -187,9 +187,7 @@ def test_what_hapg_did_not_write_is_left_alone(
     fill(target)
     before = tree(target)
     assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 1
-    assert (
-        f"error: {target}: is not empty and not a chart that hapg wrote; choose another directory or empty it\n" in capsys.readouterr().err
-    )
+    assert f"error: {target}: not empty and not written by hapg; choose another directory or empty it\n" in capsys.readouterr().err
     assert tree(target) == before
 
 
@@ -199,7 +197,7 @@ def test_an_empty_directory_and_a_file_in_the_way(warm_file: Path, tmp_path: Pat
     (tmp_path / "in-the-way").mkdir()
     (tmp_path / "in-the-way" / "ha-postgres").write_text("a file")
     assert main(["generate", str(warm_file), "-o", str(tmp_path / "in-the-way")]) == 1
-    assert "is there and is not a directory; choose another one" in capsys.readouterr().err
+    assert "already exists and is not a directory; choose another path" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("failing", ["write_bytes", "rename"])

@@ -1,4 +1,4 @@
-"""The table of commands: every one has its module, and none pays for another's imports."""
+"""The table of commands: each has its module, and none pays for another's imports."""
 
 from __future__ import annotations
 

@@ -36,11 +36,11 @@ def refusals(*documents: str) -> tuple[str, ...]:
 
 def test_what_stands_beside_the_object_is_named_as_ignored() -> None:
     assert advice(NAMESPACE, WARM, SECRET, SERVICE, CONFIG_MAP) == [
-        "pg.yaml:1: Namespace demo isn't part of the chart; `helm install --create-namespace` makes it [ignored]",
-        "pg.yaml:22: Secret own isn't part of the chart; apply it yourself, a chart holds no password [ignored]",
-        "pg.yaml:22: Secret own holds secrets in clear; keep the file out of Git [password]",
-        "pg.yaml:29: Service db isn't part of the chart; the chart makes Services of its own, and values service.* change them [ignored]",
-        "pg.yaml:35: ConfigMap isn't part of the chart; apply it yourself [ignored]",
+        "pg.yaml:1: Namespace demo is not part of the chart; `helm install --create-namespace` creates it [ignored]",
+        "pg.yaml:22: Secret own is not part of the chart; apply it yourself, because a chart contains no password [ignored]",
+        "pg.yaml:22: Secret own contains secrets in plain text; keep the file out of Git [password]",
+        "pg.yaml:29: Service db is not part of the chart; the chart has its own Services; change them with the values service.* [ignored]",
+        "pg.yaml:35: ConfigMap is not part of the chart; apply it yourself [ignored]",
     ]
 
 
@@ -50,7 +50,7 @@ def test_the_object_is_read_as_if_it_were_alone() -> None:
 
 
 def test_the_short_form_may_have_company_too() -> None:
-    assert advice(NAMESPACE, 'version: "15"\n')[0].startswith("pg.yaml:1: Namespace demo isn't part of the chart")
+    assert advice(NAMESPACE, 'version: "15"\n')[0].startswith("pg.yaml:1: Namespace demo is not part of the chart")
 
 
 def test_a_password_is_not_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,28 +65,28 @@ def test_a_password_is_not_repeated(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_a_dormant_database(documents: tuple[str, ...]) -> None:
     (sentence,) = refusals(*documents)
     assert sentence.endswith(
-        "DormantDatabase: a paused database has no object of its own: `helm uninstall` pauses one, its volumes, Secret and Lease stay, and "
-        "`helm install` with the same name goes on with them; take the document out"
+        "DormantDatabase: a paused database needs no object: `helm uninstall` keeps its volumes, Secret and Lease, and `helm install` with "
+        "the same name continues with them; remove the document"
     )
 
 
 def test_a_snapshot() -> None:
     (sentence,) = refusals(WARM, SNAPSHOT)
     assert sentence == (
-        "pg.yaml:17: Snapshot: backups aren't taken by an operator: run pg_dump or pg_basebackup against the Service, from a CronJob for "
-        "instance; take the document out"
+        "pg.yaml:17: Snapshot: there is no operator to take backups: run pg_dump or pg_basebackup against the Service, for example from a "
+        "CronJob; remove the document"
     )
 
 
 @pytest.mark.parametrize(
     ("documents", "sentence"),
     [
-        ((WARM, HOT), "pg.yaml: holds 2 Postgres objects; one is read, so split the file"),
-        ((NAMESPACE, SECRET), "pg.yaml: holds no Postgres object"),
-        (("# nothing\n",), "pg.yaml: holds no Postgres object"),
-        (("",), "pg.yaml: holds no Postgres object"),
-        (("- version\n",), 'pg.yaml:1: ["version"] is not a Postgres object; a mapping is'),
-        ((WARM, "- x\n"), 'pg.yaml:17: ["x"] is not a Postgres object; a mapping is'),
+        ((WARM, HOT), "pg.yaml: contains 2 Postgres objects; only one is allowed, so split the file"),
+        ((NAMESPACE, SECRET), "pg.yaml: contains no Postgres object"),
+        (("# nothing\n",), "pg.yaml: contains no Postgres object"),
+        (("",), "pg.yaml: contains no Postgres object"),
+        (("- version\n",), 'pg.yaml:1: ["version"] is not a Postgres object; a mapping is expected'),
+        ((WARM, "- x\n"), 'pg.yaml:17: ["x"] is not a Postgres object; a mapping is expected'),
         ((NAMESPACE,), 'apiVersion: "v1" is not allowed; kubedb.com/v1alpha1'),
     ],
 )

@@ -1,4 +1,4 @@
-"""Hooks: found, ordered, run, and named with file and line when they are wrong."""
+"""Hooks: found, ordered, run, and reported with file and line if they are invalid."""
 
 from __future__ import annotations
 
@@ -143,19 +143,22 @@ def adjust_files(files):
                 "def adjust_schema(schema):\n    schema['properties']['replicas']['type'] = 'whole'",
                 "properties.replicas.type: 'whole' is not",
             ),
-            ("def adjust_schema(schema):\n    schema['title'] = {1}", "title: a set is not possible here"),
+            ("def adjust_schema(schema):\n    schema['title'] = {1}", "title: a set is not allowed here"),
             ("def adjust_values(values):\n    values['podLabels'] = {1: 'x'}", "podLabels: the key 1 is not a string"),
             ("def adjust_values(values):\n    del values['replicas']", "replicas: missing; an integer from 1 to 9"),
             ("def adjust_values(values):\n    return list(values)", "adjust_values returned a list; a dict or None is expected"),
-            ("def adjust_values(values):\n    yield values", "adjust_values is a wrapper or a generator; a hook returns at once"),
-            ("def adjust_files(files):\n    files['../x'] = ''", "'../x' is not the path of a file in the chart"),
-            ("def adjust_files(files):\n    files['/etc/x'] = ''", "'/etc/x' is not the path of a file in the chart"),
+            ("def adjust_values(values):\n    yield values", "adjust_values is a wrapper or a generator; a plain function is expected"),
+            ("def adjust_files(files):\n    files['../x'] = ''", "'../x' is not a valid path in the chart"),
+            ("def adjust_files(files):\n    files['/etc/x'] = ''", "'/etc/x' is not a valid path in the chart"),
             ("def adjust_files(files):\n    files['x'] = b''", "x: is a bytes; the text of the file is expected"),
-            ("def adjust_files(files):\n    del files['Chart.yaml']", "Chart.yaml: has to be there"),
-            ("def adjust_files(files):\n    files['Chart.yaml'] = 'name: x'", "Chart.yaml: isn't the head of a chart any more"),
+            ("def adjust_files(files):\n    del files['Chart.yaml']", "Chart.yaml: not found; the chart needs it"),
+            (
+                "def adjust_files(files):\n    files['Chart.yaml'] = 'name: x'",
+                "Chart.yaml: no longer valid; a mapping with name and annotations is expected",
+            ),
             (
                 "def adjust_files(files):\n    files['Chart.yaml'] = files['Chart.yaml'].replace('name: ha-postgres', 'name: x')",
-                "Chart.yaml: name ha-postgres and annotation ha-postgres/generated have to stay",
+                "Chart.yaml: name ha-postgres and annotation ha-postgres/generated must not change",
             ),
             ("def adjust_files(files):\n    files['values.yaml'] += '\\treplicas: 3'", "a tab can't indent YAML"),
             ("def adjust_files(files):\n    files['values.schema.json'] = '{'", "values.schema.json: Expecting property name"),
@@ -183,7 +186,10 @@ def adjust_files(files):
 
     def test_the_shipped_charts_know_no_hooks(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["generate", "--all", "-o", str(tmp_path / "out"), "--hooks", "x.py"]) == 2
-        assert capsys.readouterr().err == "error: --hooks: the shipped charts know no hooks; give a spec\n"
+        assert (
+            capsys.readouterr().err
+            == "error: --hooks: not possible with --all, because hooks don't apply to the shipped charts; give a spec\n"
+        )
 
 
 @pytest.mark.usefixtures("rendered")
@@ -228,18 +234,18 @@ class TestPostRender:
             ("return {}", 4, "adjust_manifests returned a dict; a list or None is expected"),
             ("return iter(manifests)", 4, "adjust_manifests returned a list_iterator; a list or None is expected"),
             ("return [None]", 4, "adjust_manifests: manifest 1: is a NoneType; a mapping is expected"),
-            ("del manifests[0]['kind']", 4, "adjust_manifests: manifest 1 (None db): kind: a string that isn't empty is expected"),
+            ("del manifests[0]['kind']", 4, "adjust_manifests: manifest 1 (None db): kind: a string that is not empty is expected"),
             ("manifests[1]['metadata'] = None", 4, "adjust_manifests: manifest 2 (ConfigMap None): metadata: a mapping is expected"),
-            ("manifests[1]['metadata']['name'] = ''", 4, "metadata.name: a string that isn't empty is expected"),
+            ("manifests[1]['metadata']['name'] = ''", 4, "metadata.name: a string that is not empty is expected"),
             ("manifests[0]['metadata']['labels']['a'] = 1", 4, "manifest 1 (Service db): metadata.labels.a: a string is expected"),
-            ("manifests[0]['metadata']['labels']['a'] = 'a b'", 4, "metadata.labels.a: 'a b' can't be a label"),
-            ("manifests[0]['metadata']['labels']['a b'] = 'a'", 4, "metadata.labels.a b: is not a name that Kubernetes allows there"),
+            ("manifests[0]['metadata']['labels']['a'] = 'a b'", 4, "metadata.labels.a: 'a b' is not a label value"),
+            ("manifests[0]['metadata']['labels']['a b'] = 'a'", 4, "metadata.labels.a b: not a valid key in Kubernetes"),
             ("manifests[0]['metadata']['annotations'] = []", 4, "metadata.annotations: a mapping is expected"),
-            ("manifests[1]['data']['x'] = {1}", 4, "manifest 2 (ConfigMap settings): data.x: a set is not possible here"),
-            ("manifests[1]['data']['x'] = float('nan')", 4, "data.x: nan is not a number of JSON"),
+            ("manifests[1]['data']['x'] = {1}", 4, "manifest 2 (ConfigMap settings): data.x: a set is not allowed here"),
+            ("manifests[1]['data']['x'] = float('nan')", 4, "data.x: nan is not a JSON number"),
             ("manifests[1]['data'][1] = 'x'", 4, "data: the key 1 is not a string"),
             ("manifests[1]['data'] = manifests[1]", 4, "nested deeper than 100 levels"),
-            ("manifests.append(dict(manifests[0]))", 4, "manifest 3 (Service db): is there twice"),
+            ("manifests.append(dict(manifests[0]))", 4, "manifest 3 (Service db): duplicate object"),
         ],
     )
     def test_a_hook_that_is_wrong_leaves_no_output(
@@ -261,13 +267,13 @@ class TestPostRender:
     def test_hooks_of_generation_alone_are_not_enough(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         path = hook_file(tmp_path, "values", "@hook\ndef adjust_values(values):\n    pass\n")
         assert main(["post-render", "--hooks", str(path)]) == 2
-        assert capsys.readouterr().err == "error: no hook adjust_manifests was found, so there is nothing to do; give --hooks FILE\n"
+        assert capsys.readouterr().err == "error: no hook adjust_manifests found, so there is nothing to do; give --hooks FILE\n"
 
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
             ("a: [", "standard input:1:5: "),
-            ("a: 1", "standard input: manifest 1 (None None): apiVersion: a string that isn't empty is expected"),
+            ("a: 1", "standard input: manifest 1 (None None): apiVersion: a string that is not empty is expected"),
             ("- a", "standard input: manifest 1: is a list; a mapping is expected"),
         ],
     )
@@ -338,11 +344,11 @@ class TestLoading:
             ("x = 1\n1 / 0\n", ":2: can't be imported: ZeroDivisionError: division by zero"),
             ("import nothing_of_that_name\n", ":1: can't be imported: ModuleNotFoundError: No module named 'nothing_of_that_name'"),
             ("raise SystemExit\n", ":1: can't be imported: SystemExit: "),
-            ("x = 1\n", ": holds no hook; a function with the decorator @hook is one"),
-            ("def adjust_values(values):\n    pass\n", ":1: adjust_values lacks its decorator, @hook"),
+            ("x = 1\n", ": no hook found; a hook is a function with the decorator @hook"),
+            ("def adjust_values(values):\n    pass\n", ":1: adjust_values lacks the decorator @hook"),
             (
                 "from hapg.hooks import hook\n@hook\ndef adjust_value(values):\n    pass\n",
-                ":2: there is no hook adjust_value; there are adjust_spec, adjust_schema, adjust_values, adjust_files, adjust_manifests",
+                ":2: unknown hook adjust_value; known are adjust_spec, adjust_schema, adjust_values, adjust_files, adjust_manifests",
             ),
             (
                 "from hapg.hooks import hook\n@hook\ndef adjust_values(value):\n    pass\n",
@@ -363,7 +369,7 @@ class TestLoading:
         assert not (tmp_path / "out").exists()
 
     @pytest.mark.parametrize(
-        ("name", "sentence"), [("none.py", "can't be read: No such file or directory"), ("x.txt", "is not a Python file")]
+        ("name", "sentence"), [("none.py", "can't be read: No such file or directory"), ("x.txt", "not a Python file")]
     )
     def test_a_file_that_is_none(
         self, name: str, sentence: str, warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

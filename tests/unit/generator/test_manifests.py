@@ -1,4 +1,4 @@
-"""Manifests survive being read and written."""
+"""Manifests are unchanged after reading and writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What holds for any spec: a valid one becomes a chart, a wrong one is refused with the path of what is wrong."""
+"""Properties of all specs: a valid one becomes a chart, an invalid one is refused with the path of
+the problem.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from hapg.spec.schema import strict
 from hapg.spec.version_profiles import PROFILES
 from tests.unit.generator import specs
 
-PATH = re.compile(r'("(\\.|[^"])*"|[-\w.]+)(\[\d+\]|\.("(\\.|[^"])*"|[-\w./]+))*: .+', re.ASCII)
+PATH = re.compile(r'("(\\.|[^"])*"|[-\w./]+)(\[\d+\]|\.("(\\.|[^"])*"|[-\w./]+))*: .+', re.ASCII)
 TEMPLATES = {path for path in render.chart("db", next(iter(PROFILES.values())), {}) if path.startswith("templates/")}
 
 

@@ -1,4 +1,6 @@
-"""What the schema of the values refuses of PostgreSQL's settings: each spelling that PostgreSQL would take."""
+"""The PostgreSQL settings that the values' schema refuses, in every spelling that PostgreSQL
+accepts.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ def test_what_is_reserved_is_refused_with_the_reason(name: str, value: object) -
 @pytest.mark.parametrize("name", ["Restart_After_Crash", "FSYNC", "Synchronous_Commit", "wal_Level"])
 def test_no_name_slips_through_in_capitals(name: str) -> None:
     [said] = problems({name: "off"}, SYNCHRONOUS)
-    assert said.endswith("left out, because names of parameters are written in lower case here")
+    assert said.endswith("left out, because parameter names must be in lower case here")
 
 
 @pytest.mark.parametrize("value", [False, 0, 0.0, "off", "OFF", "Off", "false", "no", "0", "local", "LOCAL", "remote_write", "", "of", "f"])
@@ -95,7 +97,7 @@ def test_some_values_only(name: str, refused: list[object], taken: list[object])
             (each, "the directory and its owner")
             for each in ("-D", "-D/x", "-kD", "-X", "-U", "-Ux", "--pgdata=/x", "--waldir", "--username=x")
         ),
-        *((each, "the password is that of the Secret") for each in ("-W", "-kW", "--pwfile=/x", "--pwprompt")),
+        *((each, "the password comes from the Secret") for each in ("-W", "-kW", "--pwfile=/x", "--pwprompt")),
         *(
             (each, "set postgresql.pgHba instead")
             for each in ("-A", "-Atrust", "-kAtrust", "--auth=trust", "--auth-host=md5", "--auth-local")
@@ -106,9 +108,12 @@ def test_some_values_only(name: str, refused: list[object], taken: list[object])
         ("--lc-numeric", "set postgresql.parameters.lc_numeric instead"),
         ("--lc-time=C", "set postgresql.parameters.lc_time instead"),
         *((each, "set postgresql.parameters.default_text_search_config") for each in ("-T", "-Tgerman", "--text-search-config=german")),
-        *((each, "end without having made") for each in ("-s", "-S", "-kS", "-V", "-?", "--show", "--sync-only", "--version", "--help")),
         *(
-            (each, "an option that the chart takes, long ones in full")
+            (each, "exit without creating a database")
+            for each in ("-s", "-S", "-kS", "-V", "-?", "--show", "--sync-only", "--version", "--help")
+        ),
+        *(
+            (each, "an option that the chart allows, with long names in full")
             for each in ("--aut=trust", "--lc-me=C", "--nonsense", "--", "-q", "a b", "")
         ),
     ],

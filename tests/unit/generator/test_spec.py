@@ -1,4 +1,4 @@
-"""A spec as it is read, and every sentence with which one is refused."""
+"""Parsing of a spec, and every message that refuses one."""
 
 from __future__ import annotations
 
@@ -189,29 +189,29 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         (changed(storage={}), "spec.storage.resources: missing; a mapping"),
         (
             changed(storage={"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}}),
-            'spec.storage.accessModes[0]: "ReadOnlyMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on '
-            "several nodes could open one volume, or none could write to it",
+            'spec.storage.accessModes[0]: "ReadOnlyMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other mode, servers '
+            "on several nodes could open one volume, or none could write to it",
         ),
         (
             changed(storage={"accessModes": ["ReadWriteOnce", "ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}),
-            'spec.storage.accessModes[1]: "ReadWriteMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on '
-            "several nodes could open one volume, or none could write to it",
+            'spec.storage.accessModes[1]: "ReadWriteMany" is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other mode, servers '
+            "on several nodes could open one volume, or none could write to it",
         ),
         *(
-            (changed(version=version), f"spec.version: {shown} is not a version that hapg knows; {VERSIONS}")
+            (changed(version=version), f"spec.version: {shown} is not a supported version; {VERSIONS}")
             for version, shown in [("11", '"11"'), ("19", '"19"'), ("9.5", '"9.5"'), ("9", '"9"'), ("9.6-v2", '"9.6-v2"'), (11, "11")]
         ),
-        (changed(version="15.4.2"), f'spec.version: "15.4.2" is not a version that hapg knows; {VERSIONS}'),
+        (changed(version="15.4.2"), f'spec.version: "15.4.2" is not a supported version; {VERSIONS}'),
         (
             changed(version=16.1),
-            'spec.version: 16.1 is a number, in which 16.1 and 16.10 are the same; write it in quotes, "16.1"',
+            'spec.version: 16.1 is a number, and as numbers 16.1 and 16.10 are the same; quote it: "16.1"',
         ),
         (changed(version=True), "spec.version: true is not allowed; a string or a number"),
         (changed(version=None), "spec.version: missing; a string or a number"),
         (changed(version=[15]), "spec.version: [15] is not allowed; a string or a number"),
         (
             changed(archiver={"storage": {"storageSecretName": "x"}}),
-            'spec.archiver.storage: {"storageSecretName": "x"} names no place; s3, gcs, azure, swift or local does',
+            'spec.archiver.storage: {"storageSecretName": "x"} names no storage; s3, gcs, azure, swift or local is expected',
         ),
         (changed(archiver={}), "spec.archiver.storage: missing; a mapping"),
         (
@@ -220,48 +220,47 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         ),
         (
             changed(streamingMode="synchronous", replicas=1),
-            "spec.streamingMode: synchronous needs a standby to wait for, and replicas is 1; at least 2, or leave it out",
+            "spec.streamingMode: synchronous needs a standby, but replicas is 1; set replicas to at least 2, or remove it",
         ),
         (
             changed(doNotPause=True),
-            "spec.doNotPause: true has no counterpart, because there is no operator that could refuse a deletion; leave it out: "
-            "`helm uninstall` keeps volumes, Secret and Lease, and an installation with the same name goes on with them",
+            "spec.doNotPause: true is not possible, because there is no operator to refuse a deletion; remove it: "
+            "`helm uninstall` keeps volumes, Secret and Lease, and an installation with the same name continues with them",
         ),
         (
             changed(init={"scriptSource": {"scriptPath": "/scripts", "configMap": {"name": "scripts"}}}),
-            "spec.init.scriptSource.scriptPath: all files of the ConfigMap or Secret are run; leave it out",
+            "spec.init.scriptSource.scriptPath: all files of the ConfigMap or Secret are run; remove it",
         ),
         (
             changed(init={"scriptSource": {"gitRepo": {"repository": "https://git.example.com/x.git"}}}),
-            "spec.init.scriptSource.gitRepo: scripts come from a ConfigMap or a Secret; leave it out and name one of them in configMap or "
-            "secret",
+            "spec.init.scriptSource.gitRepo: scripts come from a ConfigMap or a Secret; remove it and name one in configMap or secret",
         ),
-        (changed(init={"scriptSource": {}}), "spec.init.scriptSource: {} names no scripts; configMap or secret does"),
+        (changed(init={"scriptSource": {}}), "spec.init.scriptSource: {} names no scripts; configMap or secret is expected"),
         (changed(init={"scriptSource": {"secret": {"name": "x"}}}), "spec.init.scriptSource.secret.secretName: missing; a string"),
         (
             changed(env=[{"name": "TZ", "value": "UTC"}]),
-            "spec.env: the chart sets its environment up; leave it out, use the chart's value postgresql.parameters for settings, "
-            "initdb.args for those of a new database, and extraEnv for the rest",
+            "spec.env: the chart sets the environment; remove it and use the chart's values postgresql.parameters for settings, "
+            "initdb.args for a new database, and extraEnv for the rest",
         ),
         (
             changed(init={"snapshotSource": {"name": "snap", "namespace": "demo"}}),
-            "spec.init.snapshotSource: a Snapshot can be read by KubeDB's operator alone; leave it out, install, and restore a dump with "
+            "spec.init.snapshotSource: only KubeDB's operator can read a Snapshot; remove it, install, and restore a dump with "
             "pg_restore through the Service",
         ),
         (
             changed(init={"postgresWAL": {"storageSecretName": "x", "s3": {"bucket": "b"}}}),
-            "spec.init.postgresWAL: the stock image has no program that reads such an archive; leave it out, restore the archive into a "
-            "server of its own, and move its content with pg_dump and pg_restore through the Service",
+            "spec.init.postgresWAL: the stock image has no program to read such an archive; remove it, restore the archive into a "
+            "separate server, and move its content with pg_dump and pg_restore through the Service",
         ),
         (
             changed(backupSchedule={"cronExpression": "@every 6h", "storageSecretName": "x", "gcs": {"bucket": "b"}}),
-            "spec.backupSchedule: no operator is there to run backups; leave it out and run pg_dump or pg_basebackup against the Service "
+            "spec.backupSchedule: there is no operator to run backups; remove it and run pg_dump or pg_basebackup against the Service "
             "from a CronJob",
         ),
         (
             changed(configSource={"configMap": {"name": "x"}}),
-            "spec.configSource: a file of settings can't be checked for those that failover depends on; leave it out and use the chart's "
-            "values postgresql.parameters and postgresql.pgHba",
+            "spec.configSource: a configuration file can't be checked for the settings that failover depends on; remove it and use the "
+            "chart's values postgresql.parameters and postgresql.pgHba",
         ),
         (changed(monitor={}), "spec.monitor.agent: missing; prometheus.io/builtin or prometheus.io/coreos-operator"),
         (
@@ -279,29 +278,28 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         (WARM.replace("kind: Postgres", "kind: MySQL"), 'kind: "MySQL" is not allowed; Postgres'),
         (
             WARM.replace("name: ha-postgres", "name: HA_Postgres"),
-            'metadata.name: "HA_Postgres" is not a name; ' + NAMES,
+            'metadata.name: "HA_Postgres" is not a valid name; ' + NAMES,
         ),
         (
             WARM.replace("name: ha-postgres", 'name: "ha-postgres\\n"'),
-            'metadata.name: "ha-postgres\\n" is not a name; ' + NAMES,
+            'metadata.name: "ha-postgres\\n" is not a valid name; ' + NAMES,
         ),
         (WARM.replace("name: ha-postgres", "nam: ha-postgres"), "metadata.name: missing; a string"),
-        ('version: "15"\nname: 7', "name: 7 is not a name; " + NAMES),
-        ('version: "15"\nname: "on"', 'name: "on" is not a name; ' + NAMES),
+        ('version: "15"\nname: 7', "name: 7 is not a valid name; " + NAMES),
+        ('version: "15"\nname: "on"', 'name: "on" is not a valid name; ' + NAMES),
         (
             changed(nodeSelector={"disk": "ssd ", "zone": "a"}),
-            'spec.nodeSelector.disk: "ssd " is not the value of a label; at most 63 letters, digits and -_., '
-            "a letter or digit at both ends",
+            'spec.nodeSelector.disk: "ssd " is not a label value; at most 63 letters, digits and -_., a letter or digit at both ends',
         ),
         (
             changed(databaseSecret={"secretName": "My Secret"}),
-            'spec.databaseSecret.secretName: "My Secret" is not a name of Kubernetes; lower case letters, digits, hyphens and dots, '
+            'spec.databaseSecret.secretName: "My Secret" is not a valid Kubernetes name; lower case letters, digits, hyphens and dots, '
             "a letter or digit at both ends",
         ),
         (
             changed(affinity={"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {}}]}}),
             "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: missing; "
-            "a string that isn't empty",
+            "a string that is not empty",
         ),
         ("replica: 3\nversion: '15'", "replica: unknown key; did you mean replicas?"),
         ("spec:\n  version: '15'", "apiVersion: missing; kubedb.com/v1alpha1"),
@@ -321,25 +319,25 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert refusals(changed(replicas=0, standbyMod="hot", version="10")) == [
         "spec.replicas: 0 is not allowed; an integer from 1 to 9",
         "spec.standbyMod: unknown key; did you mean standbyMode?",
-        f'spec.version: "10" is not a version that hapg knows; {VERSIONS}',
+        f'spec.version: "10" is not a supported version; {VERSIONS}',
     ]
 
 
 def test_a_volume_smaller_than_the_wal_that_is_kept() -> None:
     assert advised(WARM)["small-volume"] == (
         "spec.storage.resources.requests.storage: 50Mi is less than the 512 MB of past WAL that are kept for replicas; "
-        "where the size is enforced the volume fills up"
+        "the volume fills up if its size is enforced"
     )
     assert "small-volume" not in advised(WARM.replace("50Mi", "8Gi"))
 
 
 def test_no_volume() -> None:
-    assert advised('version: "15"')["ephemeral"] == "storage: not there, so data lives in an emptyDir and is lost with its pod"
+    assert advised('version: "15"')["ephemeral"] == "storage: not set, so data is kept in an emptyDir and lost with its pod"
 
 
 def test_two_servers_of_which_one_waits_for_the_other() -> None:
     assert advised(changed(replicas=2, streamingMode="synchronous"))["synchronous-pair"] == (
-        "spec.replicas: 2 in synchronous mode: writes wait whenever the only standby is away; take 3, or the value "
+        "spec.replicas: 2 in synchronous mode: writes wait while the only standby is down; use 3, or set the value "
         "replication.synchronousPolicy=preferred"
     )
     assert "synchronous-pair" not in advised(changed(replicas=2))
@@ -348,7 +346,7 @@ def test_two_servers_of_which_one_waits_for_the_other() -> None:
 
 def test_no_resources() -> None:
     assert advised(WARM)["no-resources"] == (
-        "spec.resources: not there, so the chart's small requests hold; state what the servers need of CPU and memory"
+        "spec.resources: not set, so the chart's small requests apply; set the CPU and memory that the servers need"
     )
     assert "no-resources" not in advised(changed(resources={"requests": {"memory": "2Gi"}}))
 
@@ -359,4 +357,4 @@ def test_a_major_without_fixes() -> None:
 
     last = PROFILES["15"].end_of_life
     assert on(last - dt.timedelta(days=1)) == []
-    assert on(last) == ["spec.version: PostgreSQL 15 gets no fixes since 2027-11-11; plan the move to a newer major [end-of-life]"]
+    assert on(last) == ["spec.version: PostgreSQL 15 has had no fixes since 2027-11-11; plan the move to a newer major [end-of-life]"]

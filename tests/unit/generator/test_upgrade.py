@@ -1,4 +1,4 @@
-"""The upgrade guard: what differs, and what each difference does."""
+"""The upgrade guard: the differences, and the effect of each."""
 
 from __future__ import annotations
 
@@ -146,16 +146,16 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         Effect.NOTHING,
         SET + "updateStrategy.type",
     ),
-    "stateful set goes": (lambda found: without(found, "StatefulSet"), Effect.DATA, "StatefulSet/ha-postgres goes: its servers stop"),
+    "stateful set goes": (lambda found: without(found, "StatefulSet"), Effect.DATA, "StatefulSet/ha-postgres is removed: its servers stop"),
     "renamed": (
         lambda found: find(found, "StatefulSet")["metadata"].update(name="other"),
         Effect.DATA,
-        "StatefulSet/ha-postgres goes: its servers stop",
+        "StatefulSet/ha-postgres is removed: its servers stop",
     ),
     "another namespace": (
         lambda found: find(found, "StatefulSet")["metadata"].update(namespace="other"),
         Effect.DATA,
-        "StatefulSet/ha-postgres goes: its servers stop",
+        "StatefulSet/ha-postgres is removed: its servers stop",
     ),
     "mode of the standbys": (lambda found: in_settings(found, standbyMode="hot"), Effect.STANDBYS, CONFIG + "failover.json.standbyMode"),
     "times": (lambda found: in_settings(found, failover={}), Effect.RELOAD, CONFIG + "failover.json.failover.maxLagBytes"),
@@ -215,7 +215,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     "service goes": (
         lambda found: without(found, "Service", "ha-postgres-replicas"),
         Effect.SWITCHOVER,
-        "Service/ha-postgres-replicas goes: clients that use its name lose their way",
+        "Service/ha-postgres-replicas is removed: clients that use its name can no longer connect",
     ),
     "more rights": (
         lambda found: find(found, "Role")["rules"].append({"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}),
@@ -223,7 +223,11 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         "Role/ha-postgres rules",
     ),
     "fewer rights": (lambda found: find(found, "Role")["rules"].pop(), Effect.SWITCHOVER, "Role/ha-postgres rules"),
-    "role goes": (lambda found: without(found, "Role"), Effect.SWITCHOVER, "Role/ha-postgres goes: without its rights the primary stops"),
+    "role goes": (
+        lambda found: without(found, "Role"),
+        Effect.SWITCHOVER,
+        "Role/ha-postgres is removed: without its rights the primary stops",
+    ),
     "another role": (
         lambda found: find(found, "RoleBinding")["roleRef"].update(name="x"),
         Effect.IMMUTABLE,
@@ -239,7 +243,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         Effect.NOTHING,
         "PodDisruptionBudget/ha-postgres spec.maxUnavailable",
     ),
-    "budget goes": (lambda found: without(found, "PodDisruptionBudget"), Effect.NOTHING, "PodDisruptionBudget/ha-postgres goes"),
+    "budget goes": (lambda found: without(found, "PodDisruptionBudget"), Effect.NOTHING, "PodDisruptionBudget/ha-postgres is removed"),
     "the test": (
         lambda found: find(found, "Pod", "ha-postgres-test-primary")["spec"]["containers"][0].update(image="x"),
         Effect.NOTHING,
@@ -248,7 +252,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     "something new": (
         lambda found: found.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}),
         Effect.NOTHING,
-        "Secret/x comes new",
+        "Secret/x is added",
     ),
 }
 
@@ -316,7 +320,7 @@ def test_the_only_server_is_told_of() -> None:
     new = copy.deepcopy(old)
     pods(new)["containers"][0]["image"] = "postgres:15.9"
     (diff,) = impact.compare(old, new)
-    assert [finding.reason for finding in diff.findings] == ["the only server is restarted"]
+    assert [finding.reason for finding in diff.findings] == ["the only server restarts"]
 
 
 def test_an_order_that_changes_is_a_change() -> None:
@@ -360,11 +364,11 @@ class TestCommand:
         assert capsys.readouterr().out == (
             "ConfigMap/ha-postgres-config in demo: restart of standbys\n"
             '  data.failover.json.standbyMode: "warm" -> "hot" (restart of standbys: standbys restart in the other mode)\n'
-            "  data.pg_hba.conf: (reload: read within the time that kubelet needs to pass it on, by servers when they reload)\n"
+            "  data.pg_hba.conf: (reload: read once the kubelet has updated the files; servers reload them)\n"
             "    +host all all ::1/128 reject\n"
             "StatefulSet/ha-postgres in demo: switchover\n"
-            "  spec.replicas: 3 -> 2 (switchover: the servers with the highest ordinals go; "
-            "if the primary is one of them it switches over first)\n"
+            "  spec.replicas: 3 -> 2 (switchover: the servers with the highest ordinals are removed; "
+            "a primary among them switches over first)\n"
             "worst: switchover\n"
         )
 
@@ -375,7 +379,7 @@ class TestCommand:
         assert main(["diff", str(RENDERED), str(tmp_path / "new.yaml")]) == 0
         assert capsys.readouterr().out == (
             "Service/ha-postgres in demo: nothing\n"
-            "  labelled anew: metadata.labels.example.com/team, metadata.labels.helm.sh/chart\n"
+            "  labels change: metadata.labels.example.com/team, metadata.labels.helm.sh/chart\n"
             "worst: nothing\n"
         )
 
@@ -393,14 +397,14 @@ class TestCommand:
         for name, lines in (("old", ""), ("new", "".join(f"{number}\n" for number in range(100)))):
             (tmp_path / name).write_text(manifests.text(one("ConfigMap", data={"a": "x\n" + lines})))
         assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new")]) == 11
-        assert "    … 80 lines more\n" in capsys.readouterr().out
+        assert "    … 80 more lines\n" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         ("name", "code", "sentence"),
         [
             ("none.yaml", 2, "none.yaml: can't be read: No such file or directory"),
-            ("folder", 2, "folder: is a folder without Chart.yaml; a chart, a package (.tgz) or a file of rendered manifests is expected"),
-            ("chart", 1, "no-helm-of-this-name isn't there; helm 3 or 4 is needed, and --helm says where it is"),
+            ("folder", 2, "folder: directory without Chart.yaml; a chart, a package (.tgz) or a file of rendered manifests is expected"),
+            ("chart", 1, "no-helm-of-this-name not found; install helm 3 or 4, or name it with --helm"),
         ],
     )
     def test_what_is_neither(self, name: str, code: int, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

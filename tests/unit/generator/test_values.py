@@ -1,4 +1,4 @@
-"""values.yaml, values.schema.json and the README's table are one thing."""
+"""values.yaml, values.schema.json and the README's table agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of the majors of PostgreSQL, held against what PostgreSQL's release notes say of them."""
+"""The version profiles agree with PostgreSQL's release notes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Releases as the API would show them; Lease and annotations are written by the failover container's own code."""
+"""Releases as the API shows them. The failover container's own code writes their Lease and
+annotations.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def pods(*numbers: int) -> list[dict[str, Any]]:
 
 @dataclass
 class FakeCluster:
-    """What kubectl would show: a ConfigMap, perhaps a Lease, and pods. A change after each look can be scripted."""
+    """kubectl's view of a release: a ConfigMap, optionally a Lease, and pods. A change after each
+    look can be scripted.
+    """
 
     pods: list[dict[str, Any]] = field(default_factory=pods)
     lease: dict[str, Any] | None = field(default_factory=lease)

@@ -1,4 +1,4 @@
-"""The commands: what is printed where, what is done, and the exit code."""
+"""The commands: their output, their actions and their exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WAITING = [pod(0, "primary", ready=False), pod(1, position_report=said(1, 200)),
 
 
 class Clock:
-    """The commands' clocks: time passes only where they wait."""
+    """The commands' clock: time passes only while they wait."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -69,7 +69,7 @@ def test_status_as_a_table_and_as_json(use: Use, capsys: pytest.CaptureFixture[s
 def test_a_release_that_is_not_there_is_one_sentence(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     use(FakeCluster(config=None))
     assert main(["status", "pg"]) == 1
-    assert capsys.readouterr() == ("", "error: release pg not found in namespace demo: there is no ConfigMap pg-config\n")
+    assert capsys.readouterr() == ("", "error: release pg not found in namespace demo: no ConfigMap pg-config\n")
 
 
 def test_a_switchover_waits_for_the_new_primary(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +116,7 @@ def test_a_switchover_right_after_a_failover_waits_for_a_member(
 def test_a_switchover_without_a_member_is_refused_after_a_while(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     cluster = use(FakeCluster(lease=lease(replace(HELD, eligible=()))))
     assert main(["switchover", "pg"]) == 1
-    assert capsys.readouterr().err == "error: pg has no replica to switch over to: the Lease lists no eligible replica\n"
+    assert capsys.readouterr().err == "error: pg has no eligible replica to switch over to\n"
     assert (clock.seconds, cluster.annotated) == (5.0, [])
 
 
@@ -135,7 +135,7 @@ def test_a_refusal_is_an_error(use: Use, clock: Clock, capsys: pytest.CaptureFix
 def test_a_request_that_nobody_takes_is_withdrawn(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     cluster = use(FakeCluster())
     assert main(["switchover", "pg", "--timeout", "3"]) == 1
-    assert "error: not done after 3 s, the request is withdrawn; at the end: waiting for pg-0 to answer\n" in capsys.readouterr().err
+    assert "error: not done after 3 s, so the request was withdrawn; last state: waiting for pg-0 to answer\n" in capsys.readouterr().err
     assert cluster.annotated[-1] == ("pg-0", "u0", {requests.SWITCHOVER: None})
 
 
@@ -164,7 +164,7 @@ def test_an_api_that_is_away_for_a_moment_is_waited_for(
 def test_failover_without_force_does_nothing(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     cluster = use(FakeCluster(WAITING, lease(FREE)))
     assert main(["failover", "pg"]) == 2
-    assert "say --force if that is what you want" in capsys.readouterr().err
+    assert "may lose acknowledged rows: add --force to accept that" in capsys.readouterr().err
     assert cluster.annotated == []
 
 
@@ -174,7 +174,7 @@ def test_failover_without_a_terminal_wants_yes(use: Use, monkeypatch: pytest.Mon
     assert main(["failover", "pg", "--force"]) == 2
     captured = capsys.readouterr()
     assert "pg-1 would be promoted; its WAL ends at 4:0/C8\n" in captured.err
-    assert captured.err.endswith("error: there is no terminal to ask on; --yes does it without asking\n")
+    assert captured.err.endswith("error: no terminal to ask for confirmation; use --yes to skip the question\n")
     assert cluster.annotated == []
 
 

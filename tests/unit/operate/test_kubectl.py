@@ -1,4 +1,6 @@
-"""How kubectl is called, and what its failures become. The program is a script that says what it was given."""
+"""How kubectl is called, and how its failures are reported. A script stands for kubectl and records
+its arguments.
+"""
 
 from __future__ import annotations
 
@@ -78,5 +80,5 @@ def test_something_else_than_an_object(kubectl: Path, text: str) -> None:
 
 def test_no_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(KubectlError, match="kubectl isn't on PATH"):
+    with pytest.raises(KubectlError, match="kubectl not found on PATH"):
         Kubectl().find("lease", "pg")

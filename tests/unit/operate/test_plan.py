@@ -1,4 +1,4 @@
-"""What is asked of which pod, and what becomes of it."""
+"""Which pod gets which request, and how its progress is reported."""
 
 from __future__ import annotations
 
@@ -40,12 +40,16 @@ def test_a_switchover_is_asked_of_the_primary_for_its_term() -> None:
         (FakeCluster(lease=None), None, "pg has no Lease"),
         (FakeCluster(lease=lease(FREE)), None, "pg has no primary: its Lease is free"),
         (FakeCluster(lease=lease(age=7.0)), None, "pg has no primary: its Lease is free"),
-        (FakeCluster(pods(1, 2)), None, "the pod that holds the Lease, pg-0, is gone"),
-        (FakeCluster(lease=lease(replace(HELD, eligible=()))), None, "pg has no replica to switch over to"),
-        (FakeCluster(), "pg-7", "--to pg-7: there is no such pod; those of pg are pg-0, pg-1, pg-2"),
-        (FakeCluster(), "pg-0", "--to pg-0: it is the primary already"),
-        (FakeCluster([*pods(0, 1), going(2)]), "pg-2", "--to pg-2: it is going away"),
-        (FakeCluster(lease=lease(replace(HELD, eligible=HELD.eligible[:1]))), "pg-2", "--to pg-2: it isn't streaming from the primary"),
+        (FakeCluster(pods(1, 2)), None, "the Lease's holder, pod pg-0, no longer exists"),
+        (FakeCluster(lease=lease(replace(HELD, eligible=()))), None, "pg has no eligible replica to switch over to"),
+        (FakeCluster(), "pg-7", "--to pg-7: pod not found; the pods of pg are pg-0, pg-1, pg-2"),
+        (FakeCluster(), "pg-0", "--to pg-0: already the primary"),
+        (FakeCluster([*pods(0, 1), going(2)]), "pg-2", "--to pg-2: the pod is being deleted"),
+        (
+            FakeCluster(lease=lease(replace(HELD, eligible=HELD.eligible[:1]))),
+            "pg-2",
+            "--to pg-2: not an eligible replica; eligible are pg-1",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
@@ -69,7 +73,7 @@ def test_one_whose_agent_knows_the_leases_protocol_is_preferred() -> None:
     assert plan.force(cluster.read(), None, "id").pod.name == "pg-2"
     with pytest.raises(OperateError) as caught:
         plan.force(cluster.read(), "pg-1", "id")
-    assert str(caught.value) == "--to pg-1: the Lease is of protocol 2, which its agent doesn't know; upgrade its failover image"
+    assert str(caught.value) == "--to pg-1: its agent doesn't know protocol 2 of the Lease; upgrade its failover image"
 
 
 def test_one_that_may_be_forced_is_preferred() -> None:
@@ -80,15 +84,15 @@ def test_one_that_may_be_forced_is_preferred() -> None:
 @pytest.mark.parametrize(
     ("cluster", "to", "words"),
     [
-        (FakeCluster(), None, "pg-0 holds the Lease and renewed it 1.0 s ago: nobody may take it away"),
+        (FakeCluster(), None, "pg-0 holds the Lease and renewed it 1.0 s ago, so a forced failover is not possible"),
         (FakeCluster(lease=None), None, "pg has no Lease"),
-        (FakeCluster(lease=lease(FREE)), None, "no pod of pg has said where its WAL ends"),
-        (FakeCluster(lease=lease(FREE)), "pg-1", "--to pg-1: it hasn't said where its WAL ends"),
-        (FakeCluster(lease=lease(FREE)), "pg-9", "--to pg-9: there is no such pod"),
+        (FakeCluster(lease=lease(FREE)), None, "no pod of pg has reported its WAL position"),
+        (FakeCluster(lease=lease(FREE)), "pg-1", "--to pg-1: it has not reported its WAL position"),
+        (FakeCluster(lease=lease(FREE)), "pg-9", "--to pg-9: pod not found"),
         (
             FakeCluster([pod(1, position_report=said(1, 200, volume="new"))], lease(age=9.0)),
             None,
-            "--to pg-1: it is not eligible, and the Lease has run out but was not given back: pg-0 may still write",
+            "--to pg-1: not an eligible replica, and the Lease expired without being released, so pg-0 may still write",
         ),
         (
             FakeCluster([pod(0, position_report=said(0, 0, state=VolumeState.DAMAGED, position=None))], lease(FREE)),
@@ -112,22 +116,22 @@ def lost(state: LeaseState, *shown: dict[str, Any]) -> list[str]:
 def test_what_is_lost_is_said_as_far_as_it_is_known() -> None:
     assert lost(FREE, *WAITING) == [
         "pg-2 would be promoted; its WAL ends at 4:0/64",
-        "pg-0: nobody knows where its WAL ends",
+        "pg-0: its WAL position is unknown",
         "pg-1: its WAL ends at 4:0/C8",
         "LOST FOR CERTAIN: 100 bytes of WAL up to 4:0/C8",
-        "POSSIBLY LOST: whatever pg-0, the last primary, has acknowledged and pg-2 hasn't received",
+        "POSSIBLY LOST: rows that pg-0, the last primary, acknowledged and pg-2 has not received",
     ]
     clean = replace(HELD, release=Released("switchover", True, Position(5, 300), None))
     text = "\n".join(lost(clean, *WAITING))
-    assert "pg-0, the last primary, was shut down at 5:0/12C" in text
-    assert "LOST FOR CERTAIN: what follows timeline 4 up to 5:0/12C" in text
+    assert "pg-0, the last primary, shut down at 5:0/12C" in text
+    assert "LOST FOR CERTAIN: all after timeline 4 up to 5:0/12C" in text
     assert "POSSIBLY" not in text
 
 
 def test_the_last_primarys_own_word_counts_too() -> None:
     renewed = replace(FREE, position=Position(4, 130))
     text = "\n".join(lost(renewed, WAITING[0], WAITING[2]))
-    assert "LOST FOR CERTAIN: 30 bytes of WAL that pg-0, the last primary, had when it renewed the Lease last" in text
+    assert "LOST FOR CERTAIN: 30 bytes of WAL that pg-0, the last primary, had at its last renewal of the Lease" in text
 
 
 def test_nothing_is_lost_by_promoting_one_that_has_everything() -> None:
@@ -149,8 +153,8 @@ def answer(outcome: str, reason: str = "because", id: str = "id") -> str:
             "pg-0: switching over to pg-2",
             False,
         ),
-        (FakeCluster(lease=lease(FREE)), "pg-0 is shut down; waiting for a member to claim the Lease", False),
-        (FakeCluster(lease=lease(TAKEN)), "pg-2 holds the Lease under term 8; waiting for its label", False),
+        (FakeCluster(lease=lease(FREE)), "pg-0 is shut down; waiting for an eligible replica to claim the Lease", False),
+        (FakeCluster(lease=lease(TAKEN)), "pg-2 holds the Lease under term 8; waiting for its role label", False),
         (FakeCluster([pod(0), pod(1), pod(2, "primary")], lease(TAKEN)), "pg-2 is the primary under term 8; it was pg-0", True),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -164,7 +168,7 @@ def test_progress_of_a_switchover(cluster: FakeCluster, words: str, done: bool) 
     ("cluster", "words"),
     [
         (FakeCluster([pod(0, "primary", answer=answer("refused")), *pods(1, 2)]), "pg-0 refused: because"),
-        (FakeCluster(lease=lease(replace(HELD, term=8))), "the switchover came to nothing: pg-0 has claimed the Lease again, under term 8"),
+        (FakeCluster(lease=lease(replace(HELD, term=8))), "the switchover failed: pg-0 has claimed the Lease again, under term 8"),
         (
             FakeCluster(lease=lease(replace(HELD, holder=Holder("pg-1", "u1"), term=8))),
             "pg-1 has claimed the Lease under term 8, not pg-2",

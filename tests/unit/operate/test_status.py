@@ -1,4 +1,4 @@
-"""What `hapg status` says of a release."""
+"""The output of `hapg status`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_healthy_release_as_a_table() -> None:
         "release   pg in namespace demo, 3 replicas\n"
         "lease     held by pg-0 since term 7, renewed 1.0 s ago (TTL 6 s)\n"
         "eligible  pg-1, pg-2\n"
-        "WAL       timeline 4, 4:0/64 when it was renewed last\n"
+        "WAL       timeline 4, 4:0/64 at the last renewal\n"
         "\n"
         "POD   ROLE     STATE    NODE   TIMELINE  POSITION  LAG  ELIGIBLE\n"
         "pg-0  primary  Running  node1  -         -         -    -\n"
@@ -41,7 +41,7 @@ def test_a_release_that_waits_shows_positions_and_what_each_lacks() -> None:
         lease(SHUT_DOWN, 20.0),
     )
     text = status.table(cluster.read())
-    assert "lease     given back by pg-0 after term 7: switchover\n" in text
+    assert "lease     released by pg-0 after term 7: switchover\n" in text
     assert "pg-1  replica  Running             node2  4         4:0/1000040  192  yes\n" in text
     assert "pg-0  primary  Running, not ready  node1  -         -            -    -\n" in text
     document = status.document(cluster.read())
@@ -73,9 +73,9 @@ def test_a_healthy_release_for_programs() -> None:
     [
         (FakeCluster(lease=None), "nobody can write: there is no Lease"),
         (FakeCluster(lease=lease(RECOVERING)), "nobody can write: pg-0 is recovering, 1.2 of 3.0 GB, about 40 s left"),
-        (FakeCluster(lease=lease(age=9.0)), "no holder: pg-0 hasn't renewed the Lease for 9 s; its TTL is 6 s"),
-        (FakeCluster(lease=lease(FREE, 2.0)), "no holder: pg-0 has given the Lease back 2 s ago (the server died), nobody has claimed it"),
-        (FakeCluster(lease=lease(FREE)), "waiting: pg-1 hasn't said where its WAL ends"),
+        (FakeCluster(lease=lease(age=9.0)), "no holder: pg-0 has not renewed the Lease for 9 s; its TTL is 6 s"),
+        (FakeCluster(lease=lease(FREE, 2.0)), "no holder: pg-0 released the Lease 2 s ago (the server died), nobody has claimed it"),
+        (FakeCluster(lease=lease(FREE)), "waiting: pg-1 has not reported its WAL position"),
         (
             FakeCluster([*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 100))], lease(FREE)),
             "waiting: maxLagBytes 60: pg-2 lacks 100 bytes of WAL; `hapg failover pg --namespace demo --force --to pg-2` promotes it",
@@ -86,11 +86,11 @@ def test_a_healthy_release_for_programs() -> None:
         ),
         (
             FakeCluster([*pods(0), pod(1, position_report=said(1, 200, volume="new"))], lease(FREE)),
-            "waiting: the volume of pg-1 is no eligible replica's, so it may miss what was acknowledged; `hapg failover pg",
+            "waiting: pg-1 is not an eligible replica and may lack acknowledged rows; `hapg failover pg",
         ),
         (
             FakeCluster([*pods(0), pod(1, position_report=said(1, 200, volume="new"))], lease(age=9.0)),
-            "waiting: the volume of pg-1 is no eligible replica's, and pg-0 may still write: not even force helps",
+            "waiting: pg-1 is not an eligible replica, and pg-0 may still write: a forced failover to it is not possible",
         ),
         (
             FakeCluster([*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 900, 3))], lease(FREE)),
@@ -100,19 +100,19 @@ def test_a_healthy_release_for_programs() -> None:
             FakeCluster(
                 [*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 900, 5, foreign=True))], lease(FREE)
             ),
-            "waiting: the server of pg-2 was promoted by somebody else; `hapg failover pg",
+            "waiting: the server of pg-2 was promoted outside the protocol; `hapg failover pg",
         ),
         (FakeCluster([pod(0, "primary"), pod(1, "primary"), pod(2)]), "2 pods are labelled primary: pg-0, pg-1"),
-        (FakeCluster([pod(0), pod(1), pod(2)]), "nobody can write: no pod is labelled primary, so the Service leads nowhere"),
+        (FakeCluster([pod(0), pod(1), pod(2)]), "nobody can write: no pod is labelled primary, so the Service has no endpoint"),
         (FakeCluster([pod(0), pod(1, "primary"), pod(2)]), "pg-1 is labelled primary, but pg-0 holds the Lease"),
-        (FakeCluster(lease=lease(GONE)), "the pod that holds the Lease, pg-0, is gone"),
-        (FakeCluster(lease=lease(replace(HELD, eligible=()))), "the Lease lists no eligible replica: nobody could take over"),
-        (FakeCluster(lease=lease(replace(HELD, eligible=HELD.eligible[:1]))), "pg-2 is not eligible: it doesn't stream"),
+        (FakeCluster(lease=lease(GONE)), "the Lease's holder, pod pg-0, no longer exists"),
+        (FakeCluster(lease=lease(replace(HELD, eligible=()))), "the Lease has no eligible replicas: nobody could take over"),
+        (FakeCluster(lease=lease(replace(HELD, eligible=HELD.eligible[:1]))), "pg-2 is not an eligible replica: it does not stream"),
         (FakeCluster(pods(0, 1)), "missing: pg-2"),
-        (FakeCluster([*pods(0, 1), pod(2, ready=False)]), "pg-2 isn't ready: its Events say why"),
-        (FakeCluster([*pods(0, 1), pod(2, switchover="{}")]), "pg-2 hasn't answered a request: {}"),
+        (FakeCluster([*pods(0, 1), pod(2, ready=False)]), "pg-2 is not ready: its Events say why"),
+        (FakeCluster([*pods(0, 1), pod(2, switchover="{}")]), "pg-2 has not answered a request: {}"),
         (FakeCluster([*pods(0, 1), pod(2, refused="no such value")]), "pg-2 refuses its configuration: no such value"),
-        (FakeCluster([*pods(0, 1), pod(2, not_following="no route")]), "pg-2 doesn't stream from the primary: no route"),
+        (FakeCluster([*pods(0, 1), pod(2, not_following="no route")]), "pg-2 does not stream from the primary: no route"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -142,7 +142,7 @@ def test_other_pods_of_the_selection_are_left_out() -> None:
 
 
 def test_a_release_that_is_not_there() -> None:
-    with pytest.raises(OperateError, match="release pg not found in namespace demo: there is no ConfigMap pg-config"):
+    with pytest.raises(OperateError, match="release pg not found in namespace demo: no ConfigMap pg-config"):
         FakeCluster(config=None).read()
 
 
@@ -150,7 +150,7 @@ def test_a_lease_of_somebody_else() -> None:
     strange = lease()
     strange["metadata"]["annotations"] = {}
     with pytest.raises(
-        OperateError, match="release pg: what the cluster shows of it can't be read: Lease pg has no annotation ha-postgres/state"
+        OperateError, match="release pg: its objects in the cluster can't be read: Lease pg has no annotation ha-postgres/state"
     ):
         release.read(FakeCluster(lease=strange), "pg", NOW)
 
@@ -167,7 +167,7 @@ def test_a_lease_of_somebody_else() -> None:
 def test_an_unreadable_lease_is_an_error_with_the_fields_name(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(OperateError) as caught:
         release.read(FakeCluster(lease=lease() | wrong), "pg", NOW)
-    assert str(caught.value) == f"release pg: what the cluster shows of it can't be read: {words}"
+    assert str(caught.value) == f"release pg: its objects in the cluster can't be read: {words}"
 
 
 def test_a_volume_without_data_is_shown_without_a_position() -> None:
@@ -185,12 +185,14 @@ def test_a_recovery_is_shown_to_people_and_programs() -> None:
 
 @pytest.mark.parametrize("state", [HELD, FREE])
 def test_a_pod_whose_agent_does_not_know_the_leases_protocol(state: LeaseState) -> None:
-    """Told while somebody holds the Lease too: such a member can't take over, and no forced way is offered."""
+    """Shown while the Lease is held too: such a replica can't take over, and a forced failover to
+    it is not offered.
+    """
     cluster = FakeCluster(
         [pod(0, "primary"), pod(1, position_report=said(1, 100)), pod(2, position_report=said(2, 100, protocol=2))],
         lease(replace(state, protocol=2)),
     )
     told = [text for text in status.warnings(cluster.read()) if "pg-1" in text]
     assert told == [
-        "the Lease is of protocol 2, the agent of pg-1 knows 1: it can't take over, not even by force, until its failover image is upgraded"
+        "the Lease has protocol 2, the agent of pg-1 knows 1: it can't take over, not even by force, until its failover image is upgraded"
     ]

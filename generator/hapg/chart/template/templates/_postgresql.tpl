@@ -1,5 +1,5 @@
-{{/* A value of postgresql.conf, quoted. A number is an integer when `--set` gives it and floating point when it is read from a file or from an
-     earlier release's values: both are written alike, or the same value would restart the pods. */}}
+{{/* A value of postgresql.conf, quoted. A number is an integer from `--set`, but floating point from a file or from an
+     earlier release's values. Both are written alike; otherwise the same value would restart the pods. */}}
 {{- define "[[ chart ]].parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
@@ -11,7 +11,7 @@
 {{- end }}
 
 [% if profile.bounds_slots %]
-{{/* How much WAL slots may hold back, so that they never fill the volume: a fifth of it, half of one that holds WAL alone, unless a value says so. */}}
+{{/* The most WAL that slots may hold back, so that they never fill the volume. Default: a fifth of the data volume, half of a WAL volume. */}}
 {{- define "[[ chart ]].slotWal" -}}
 {{- if .Values.replication.maxSlotWalKeepSize -}}
 {{- .Values.replication.maxSlotWalKeepSize -}}
@@ -33,8 +33,8 @@
 {{- end }}
 
 [% endif %]
-{{/* min_wal_size and max_wal_size for larger segments than 16 MB, which a server refuses to start with by default: initdb's own, whose
-     file isn't read. */}}
+{{/* min_wal_size and max_wal_size for segments above 16 MB, with which a server does not start by default. The values are
+     initdb's own, whose file is not read. */}}
 {{- define "[[ chart ]].segments" -}}
 {{- $megabytes := join " " .Values.initdb.args | regexFind "--wal-segsize[= ][0-9]+" | regexFind "[0-9]+$" | int -}}
 {{- if gt $megabytes 16 }}
@@ -48,7 +48,7 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- include "[[ chart ]].settings" (dict "root" . "parameters" .Values.postgresql.parameters) -}}
 {{- end }}
 
-{{/* The same without the parameters that a reload is enough for: while it is the same, no server has to restart. */}}
+{{/* postgresql.conf without the parameters that need only a reload. While this does not change, no server has to restart. */}}
 {{- define "[[ chart ]].settingsOfStart" -}}
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- $kept := dict -}}
@@ -60,7 +60,7 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- include "[[ chart ]].settings" (dict "root" . "parameters" $kept) -}}
 {{- end }}
 
-{{/* postgresql.conf with the given `parameters`. Of two settings of a parameter the server takes the last. */}}
+{{/* postgresql.conf with the given `parameters`. If a parameter is set twice, the server uses the last. */}}
 {{- define "[[ chart ]].settings" -}}
 listen_addresses = '*'
 port = [[ port ]]

@@ -1,4 +1,4 @@
-{{/* What values.schema.json can't say. All that is wrong is told at once. */}}
+{{/* The checks that values.schema.json can't express. All problems are reported at once. */}}
 {{- define "[[ chart ]].requirements" -}}
 {{- $wrong := list -}}
 
@@ -9,20 +9,20 @@
 {{- end -}}
 {{- $renewed := addf .renewSeconds (mulf 2 .callTimeoutSeconds) -}}
 {{- if gt $renewed (float64 .leaseSeconds) -}}
-{{- $wrong = append $wrong (printf "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call is survived: %v + 2 * %v = %v exceeds %v" .renewSeconds .callTimeoutSeconds $renewed .leaseSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: renewSeconds + 2 * callTimeoutSeconds must not exceed leaseSeconds, so that one lost call does no harm: %v + 2 * %v = %v exceeds %v" .renewSeconds .callTimeoutSeconds $renewed .leaseSeconds) -}}
 {{- end -}}
 {{- if or (ge (float64 .renewSeconds) (float64 .overdueSeconds)) (ge (float64 .overdueSeconds) (float64 .ttlSeconds)) -}}
 {{- $wrong = append $wrong (printf "failover: overdueSeconds must lie between renewSeconds and ttlSeconds: %v is not between %v and %v" .overdueSeconds .renewSeconds .ttlSeconds) -}}
 {{- end -}}
 {{- $granted := addf .overdueSeconds (mulf .extensionSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
 {{- if gt $granted (float64 .ttlSeconds) -}}
-{{- $wrong = append $wrong (printf "failover: overdueSeconds + extensionSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise delays no failover: %v + %v * %v + %v = %v exceeds %v" .overdueSeconds .extensionSeconds (addf 1 .clockRatio) .fenceSeconds $granted .ttlSeconds) -}}
+{{- $wrong = append $wrong (printf "failover: overdueSeconds + extensionSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a lease extension delays no failover: %v + %v * %v + %v = %v exceeds %v" .overdueSeconds .extensionSeconds (addf 1 .clockRatio) .fenceSeconds $granted .ttlSeconds) -}}
 {{- end -}}
 {{- end -}}
 
 {{- if eq .Values.replication.mode "synchronous" -}}
 {{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
-{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, for the primary isn't one of its standbys: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
+{{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, because the primary is not a standby: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
 {{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
@@ -46,15 +46,15 @@
 {{- $why = "[[ restrictions.RESERVED_PREFIX_WHY ]]" -}}
 {{- end -}}
 {{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not the name of a parameter in lower case" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not a parameter name in lower case" $name) -}}
 {{- else if $why -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because %s" $name $why) -}}
 {{- else if not (contains "." $name) -}}
 {{- $context := get $contexts $name -}}
 {{- if eq $context "[[ preset ]]" -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; PostgreSQL only shows it" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; it is read-only" $name) -}}
 {{- else if not $context -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: PostgreSQL [[ profile.major ]] has no such parameter; allowed are those in the chart's files/parameters.yaml, and an extension's, with a dot in its name" $name) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: unknown parameter of PostgreSQL [[ profile.major ]]; allowed are those in the chart's files/parameters.yaml, and extensions' parameters, with a dot in the name" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -70,13 +70,13 @@
 [% for name, least in profile.least.items() %]
 {{- with get .Values.postgresql.parameters "[[ name ]]" -}}
 {{- if lt (int .) [[ least ]] -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %v is less than [[ least ]], with which PostgreSQL [[ profile.major ]] doesn't start beside the chart's other settings" .) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %v is less than [[ least ]]; with less, PostgreSQL [[ profile.major ]] does not start with the chart's other settings" .) -}}
 {{- end -}}
 {{- end -}}
 [% endfor %]
 {{- $role := printf "%s/role" .Values.labelDomain -}}
 {{- if hasKey .Values.podLabels $role -}}
-{{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container does" $role) -}}
+{{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
 {{- end -}}
 
 {{- range $key, $_ := .Values.commonLabels -}}
@@ -88,7 +88,7 @@
 {{- if include "[[ chart ]].sslMode" . -}}
 {{- range list "ssl" "ssl_cert_file" "ssl_key_file" -}}
 {{- if hasKey $.Values.postgresql.parameters . -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set beside tls.mode %s, which sets it" . $.Values.tls.mode) -}}
+{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because tls.mode %s sets it" . $.Values.tls.mode) -}}
 {{- end -}}
 {{- end -}}
 {{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
@@ -104,12 +104,12 @@
 {{- $wrong = append $wrong (printf "initdb.args: %s can't be set, because [[ why ]]" .) -}}
 [% endfor %]
 {{- else if not (regexMatch `[[ restrictions.INITDB_TAKEN ]]` .) -}}
-{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart takes, long ones in full" .) -}}
+{{- $wrong = append $wrong (printf "initdb.args: %s is not allowed; an option that the chart allows, with long names in full" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.initdb.scripts -}}
 {{- if not (regexMatch "^[A-Za-z0-9][-_.A-Za-z0-9]*[.]sql$" $name) -}}
-{{- $wrong = append $wrong (printf "initdb.scripts: %q is not the name of a script; letters, digits and -_. with .sql at the end" $name) -}}
+{{- $wrong = append $wrong (printf "initdb.scripts: %q is not a valid script name; letters, digits and -_. with .sql at the end" $name) -}}
 {{- end -}}
 {{- end -}}
 
@@ -123,12 +123,12 @@
 {{- $claim := index . 0 -}}
 {{- range dig "accessModes" list (index . 1 | default dict) -}}
 {{- if not (has . (list "ReadWriteOnce" "ReadWriteOncePod")) -}}
-{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
+{{- $wrong = append $wrong (printf "%s.accessModes: %s is not allowed; ReadWriteOncePod or ReadWriteOnce: with any other mode, servers on several nodes could open one volume, or none could write to it" $claim .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.walVolume.enabled (not .Values.storage) -}}
-{{- $wrong = append $wrong "walVolume: enabled needs storage, for WAL outlives its pod only beside data that does" -}}
+{{- $wrong = append $wrong "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod" -}}
 {{- end -}}
 {{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
@@ -146,7 +146,7 @@
 {{- $path := printf "%s/" (clean $given) -}}
 {{- range $paths -}}
 {{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
-{{- $wrong = append $wrong (printf "extraVolumeMounts: %s would cover, or lie in, the chart's own %s" $given .) -}}
+{{- $wrong = append $wrong (printf "extraVolumeMounts: %s overlaps the chart's own %s" $given .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
