@@ -126,7 +126,7 @@ class Agent:
         self._events = runtime.mailbox()
         self._repeats = runtime.mailbox()
         self._extensions = LeaseExtensions(runtime, adapters.peers, self._events.put, adapters.log)
-        self._verbs = SupervisorCommands(adapters.supervisor, runtime)
+        self._commands = SupervisorCommands(adapters.supervisor, runtime)
         self.memory = Memory()
         self.world = World(read_volume(adapters.volume))
         self._give_back: Callable[[], None] | None = None
@@ -138,8 +138,10 @@ class Agent:
         self._disk = Worker(runtime, "disk")
         self._operator = Worker(runtime, "operator")
         self._upkeep = ServerMaintenance(runtime, adapters.sql, adapters.log)
-        self._recovering = ReplayProgress(runtime, self._verbs, self._address, self._may_recover, lambda: self.world.segment, self._report)
-        watch = Watch(runtime, partial(configure, self._verbs, adapters.supervisor), self._address, lambda: self.world.refused)
+        self._recovering = ReplayProgress(
+            runtime, self._commands, self._address, self._may_recover, lambda: self.world.segment, self._report
+        )
+        watch = Watch(runtime, partial(configure, self._commands, adapters.supervisor), self._address, lambda: self.world.refused)
         self._looks = ServerProbes(
             runtime, settings, lambda: self.memory.phase, adapters.sql, adapters.volume, watch, self._report, adapters.log
         )
@@ -230,8 +232,8 @@ class Agent:
     def _read_events(self) -> None:
         while True:
             for event in self._adapters.supervisor.read_events(EVENTS_S):
-                if event.verb_id is not None:
-                    self._verbs.answered(event)
+                if event.command_id is not None:
+                    self._commands.answered(event)
                     continue
                 now = self._runtime.now()
                 self._log("info", "supervisor", event.text, result=event.result)
@@ -370,14 +372,14 @@ class Agent:
         """The server, or a job, may be at work that takes as long as it takes."""
         return self.memory.phase in RECOVERING or self.memory.operation.op is not None
 
-    def _send(self, verb: str) -> None:
+    def _send(self, command: str) -> None:
         address = self._address()
         if address is None:
             return
         try:
-            self._adapters.supervisor.send(*address, verb)
+            self._adapters.supervisor.send(*address, command)
         except OSError as error:
-            self._log("error", verb, str(error))
+            self._log("error", command, str(error))
 
     def _let_go(self) -> None:
         if self._give_back is not None:
@@ -396,7 +398,7 @@ class Agent:
 
         return Tools(
             adapters.runtime,
-            self._verbs,
+            self._commands,
             adapters.supervisor,
             adapters.sql,
             adapters.volume,

@@ -25,17 +25,17 @@ class DataRefused(Exception):
     """The server complains of its data, not of its configuration."""
 
 
-def configure(verbs: SupervisorCommands, supervisor: Supervisor, nonce: str, term: int, verb: str = "configure") -> str:
+def configure(commands: SupervisorCommands, supervisor: Supervisor, nonce: str, term: int, command: str = "configure") -> str:
     """Have a configuration tried; return why it is refused, '' if it is taken. Raise OperationFailed if it can't be tried, DataRefused.
 
-    verb: configure for the release's files, which are in force if they are taken; checkconfig for those in force.
+    command: configure for the release's files, which are in force if they are taken; checkconfig for those in force.
     """
     try:
-        verbs.call(nonce, term, verb, timeout=TRIAL_S)
+        commands.call(nonce, term, command, timeout=TRIAL_S)
     except OperationFailed as failure:
-        if failure.verb_id is None or not str(failure).startswith(f"{verb}: error exit code 1:"):
+        if failure.command_id is None or not str(failure).startswith(f"{command}: error exit code 1:"):
             raise
-        said = explain(supervisor.output(failure.verb_id))
+        said = explain(supervisor.output(failure.command_id))
         if said is None:
             raise DataRefused(str(failure)) from failure
         return said

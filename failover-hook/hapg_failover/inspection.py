@@ -40,7 +40,7 @@ class Inspection:
     """Looks at the volume of one incarnation of the supervisor."""
 
     def __init__(self, run: Callable[..., str], volume: Volume, missing: frozenset[str]) -> None:
-        """run: carries out a verb, with its arguments, and returns what it printed; missing: programs that the image lacks."""
+        """run: carries out a command, with its arguments, and returns what it printed; missing: programs that the image lacks."""
         self._run = run
         self._volume = volume
         self._missing = missing

@@ -1,6 +1,6 @@
-"""The operations on the local server, each a short sequence of verbs, SQL and files; carried out one at a time.
+"""The operations on the local server, each a short sequence of commands, SQL and files; carried out one at a time.
 
-What an operation does is decided in `core`; here stands only how. A kill makes a running operation fail at its next verb.
+What an operation does is decided in `core`; here stands only how. A kill makes a running operation fail at its next command.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Tools:
     """
 
     runtime: Runtime
-    verbs: SupervisorCommands
+    commands: SupervisorCommands
     supervisor: Supervisor
     sql: Sql
     volume: Disk
@@ -114,7 +114,7 @@ class Operation:
         result = self._attempt()
         ended = floor(self._tools.runtime.now() * 100) / 100
         with suppress(OperationFailed):
-            self._verb("hello", timeout=FRESH_S)
+            self._command("hello", timeout=FRESH_S)
             while self._heartbeat().uptime < ended and self._tools.runtime.now() < ended + FRESH_S:
                 self._tools.runtime.sleep(0.002)
         return replace(result, ended=ended, emergency_spaces=self._emergency_spaces)
@@ -159,27 +159,27 @@ class Operation:
     def _result(self, outcome: Outcome, text: str = "", position: Position | None = None) -> OpResult:
         return OpResult(self._run.number, self._run.op, outcome, self._nonce, text, position)
 
-    def _verb(self, verb: str, *args: str, timeout: float = QUICK_S) -> str:
-        return self._call(verb, *args, timeout=timeout)[0]
+    def _command(self, command: str, *args: str, timeout: float = QUICK_S) -> str:
+        return self._call(command, *args, timeout=timeout)[0]
 
-    def _long_verb(self, verb: str, *args: str, stall: float | None = None) -> str:
-        """Send a verb that takes as long as it takes: it fails only when it has made no progress for a while."""
-        return self._call(verb, *args, timeout=stall or self._tools.stall, moved_at=self._tools.moved_at)[0]
+    def _long_command(self, command: str, *args: str, stall: float | None = None) -> str:
+        """Send a command that takes as long as it takes: it fails only when it has made no progress for a while."""
+        return self._call(command, *args, timeout=stall or self._tools.stall, moved_at=self._tools.moved_at)[0]
 
-    def _output(self, verb: str, *args: str) -> str:
-        return self._tools.supervisor.output(self._call(verb, *args, timeout=self._tools.stall, moved_at=self._tools.moved_at)[1])
+    def _output(self, command: str, *args: str) -> str:
+        return self._tools.supervisor.output(self._call(command, *args, timeout=self._tools.stall, moved_at=self._tools.moved_at)[1])
 
-    def _steer(self, verb: str, *args: str) -> str:
+    def _steer(self, command: str, *args: str) -> str:
         """Have a standby follow somebody else or nobody, for which earlier majors restart it."""
-        return self._verb(verb, *args) if self._tools.reloads_conninfo else self._long_verb(verb, *args)
+        return self._command(command, *args) if self._tools.reloads_conninfo else self._long_command(command, *args)
 
-    def _call(self, verb: str, *args: str, timeout: float, **more: Any) -> tuple[str, str]:
-        """Send a verb; if the supervisor has heard a higher term, from an agent before us, take it over for the next try.
+    def _call(self, command: str, *args: str, timeout: float, **more: Any) -> tuple[str, str]:
+        """Send a command; if the supervisor has heard a higher term, from an agent before us, take it over for the next try.
 
         more: as SupervisorCommands.call takes it.
         """
         try:
-            return self._tools.verbs.call(self._nonce, self._run.term, verb, *args, timeout=timeout, **more)
+            return self._tools.commands.call(self._nonce, self._run.term, command, *args, timeout=timeout, **more)
         except OperationFailed as failure:
             if newer := TERM_TOO_LOW.search(str(failure)):
                 self._tools.volume.write_term(int(newer[1]))
@@ -200,7 +200,7 @@ class Operation:
 
     def _ensure_down(self, timeout: float) -> None:
         if self._heartbeat().state != "down":
-            self._verb("stop", "fast", timeout=timeout)
+            self._command("stop", "fast", timeout=timeout)
             self._wait_for_down()
 
     def _start(self, order: Start) -> OpResult:
@@ -220,7 +220,7 @@ class Operation:
             if order.emergency_space:
                 self._release_emergency_spaces()
             self._tools.volume.write_term(self._run.term)
-            self._long_verb("start", order.mode, *guard)
+            self._long_command("start", order.mode, *guard)
             self._note_standby()
         except (OperationFailed, OSError) as error:
             return replace(self._start_failed(str(error)), refused=refused) if refused else self._start_failed(str(error))
@@ -230,7 +230,7 @@ class Operation:
         """Have the release's files taken, or keep those in force; return why they are refused, None if that couldn't be tried."""
         tools = self._tools
         with suppress(OperationFailed, DataRefused):
-            return configure(tools.verbs, tools.supervisor, self._nonce, self._run.term)
+            return configure(tools.commands, tools.supervisor, self._nonce, self._run.term)
         return None
 
     def _note_standby(self) -> None:
@@ -248,7 +248,7 @@ class Operation:
     def _replayed(self) -> int | None:
         """Return the LSN up to which the server has replayed its WAL: at least the segment that it reads, or else its redo point."""
         with suppress(OperationFailed, OSError, ValueError):
-            segment = parse_replay(self._verb("progress", timeout=STATUS_S)).segment
+            segment = parse_replay(self._command("progress", timeout=STATUS_S)).segment
             return self._inspector.control().redo if segment is None else segment_start(segment, self._tools.volume.segment_size())
         return None
 
@@ -260,7 +260,7 @@ class Operation:
         if KILLED.search(text):
             return self._result(Outcome.UNPROVEN, f"{text}: it was killed")
         try:
-            refused = configure(tools.verbs, tools.supervisor, self._nonce, self._run.term, "checkconfig")
+            refused = configure(tools.commands, tools.supervisor, self._nonce, self._run.term, "checkconfig")
         except DataRefused:
             refused = ""
         except OperationFailed as failure:
@@ -304,7 +304,7 @@ class Operation:
         return (position, 0) if found is None or found <= position else (found, found.lsn - position.lsn)
 
     def _sealed_position(self, how: str, drain_s: float | None = None) -> Position | None:
-        title = self._steer("seal", how) if drain_s is None else self._verb("seal", "drain", timeout=drain_s)
+        title = self._steer("seal", how) if drain_s is None else self._command("seal", "drain", timeout=drain_s)
         return self._inspector.end_of_wal(None if title == "-" else parse_lsn(title))
 
     def _follow(self, order: Follow) -> OpResult:
@@ -370,7 +370,7 @@ class Operation:
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:
-            self._long_verb("rewind", host, str(tools.port), user, stall=COPY_STALL_S)
+            self._long_command("rewind", host, str(tools.port), user, stall=COPY_STALL_S)
         except OperationFailed as failure:
             if not NOT_CONNECTED.search(str(failure)):
                 raise
@@ -404,7 +404,7 @@ class Operation:
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:
-            self._long_verb("clone", source, str(tools.port), user, stall=COPY_STALL_S)
+            self._long_command("clone", source, str(tools.port), user, stall=COPY_STALL_S)
         except OperationFailed:
             if not was_dirty:
                 tools.volume.clear_dirty()
@@ -427,8 +427,8 @@ class Operation:
         self._tools.volume.write_marker(Marker(uuid, self._inspector.control().system_identifier))
 
     def _initdb(self) -> OpResult:
-        self._verb("stop", "immediate")  # ends what a former agent has begun
-        self._long_verb("initdb", stall=COPY_STALL_S)  # runs scripts, which may load much
+        self._command("stop", "immediate")  # ends what a former agent has begun
+        self._long_command("initdb", stall=COPY_STALL_S)  # runs scripts, which may load much
         self._mark(self._tools.runtime.unique_id())
         return self._result(Outcome.OK, "the first server's directory is made")
 
@@ -438,7 +438,7 @@ class Operation:
             raise OperationFailed("no position is known to promote from")
         tools.volume.write_term(self._run.term)
         try:
-            self._verb("promote", str(timeline), str(order.own.timeline), *_words(order.setting))
+            self._command("promote", str(timeline), str(order.own.timeline), *_words(order.setting))
         except OperationFailed as failure:
             return replace(self._result(Outcome.FAILED, str(failure)), unbegun=failure.refused)
         position = self._await_writable(timeline)
@@ -507,13 +507,13 @@ class Operation:
         except OperationFailed:
             if not written_at:
                 raise
-            self._verb("kill")
+            self._command("kill")
         self._wait_for_down()
 
     def _standbys(self, order: SetStandbys) -> OpResult:
         """Change the setting and see that every process acts by it; the position is the end of WAL after that."""
         sql, setting = self._tools.sql, order.setting
-        self._verb("standbys", *(_words(setting) or ("0",)))
+        self._command("standbys", *(_words(setting) or ("0",)))
         end = self._tools.runtime.now() + STANDBYS_S
         while True:
             seen = sql.standby_names(STATUS_S)
@@ -538,5 +538,5 @@ class Operation:
 
 
 def _words(setting: write_quorum.Setting) -> tuple[str, ...]:
-    """Return the setting as arguments of a verb: K and the names; none if nobody is waited for."""
+    """Return the setting as arguments of a command: K and the names; none if nobody is waited for."""
     return (str(setting.k), *setting.names) if setting.k else ()

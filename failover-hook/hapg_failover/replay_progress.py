@@ -24,7 +24,7 @@ class ReplayProgress:
     def __init__(
         self,
         runtime: Runtime,
-        verbs: SupervisorCommands,
+        commands: SupervisorCommands,
         address: Callable[[], tuple[str, int] | None],
         active: Callable[[], bool],
         segment_size: Callable[[], int],
@@ -32,7 +32,7 @@ class ReplayProgress:
     ) -> None:
         """address: nonce of the supervisor to ask, and the term to ask under, None without one; active: there may be something to see."""
         self._runtime = runtime
-        self._verbs = verbs
+        self._commands = commands
         self._address = address
         self._active = active
         self._segment_size = segment_size
@@ -55,7 +55,7 @@ class ReplayProgress:
             return
         nonce, term = address
         try:
-            replay = parse(self._verbs.call(nonce, term, "progress", timeout=ANSWER_S)[0])
+            replay = parse(self._commands.call(nonce, term, "progress", timeout=ANSWER_S)[0])
         except OperationFailed:
             return
         replayed = None if replay.segment is None else segment_start(replay.segment, self._segment_size())

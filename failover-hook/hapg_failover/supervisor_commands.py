@@ -1,4 +1,4 @@
-"""Verbs that operations send to the supervisor, and their answers."""
+"""Commands that operations send to the supervisor, and their answers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .adapters.ports import Runtime, Supervisor, SupervisorEvent
 class OperationFailed(Exception):
     """An operation can't be completed; the message says why.
 
-    position: our end of WAL, if it was found before; refused: the supervisor has refused a verb, so nothing was begun; verb_id: of the verb
-    that was answered with an error.
+    position: our end of WAL, if it was found before; refused: the supervisor has refused it, so nothing was begun; command_id: of what was
+    answered with an error.
     """
 
-    def __init__(self, text: str, position: Position | None = None, refused: bool = False, verb_id: str | None = None) -> None:
+    def __init__(self, text: str, position: Position | None = None, refused: bool = False, command_id: str | None = None) -> None:
         """Keep these beside the message."""
         super().__init__(text)
         self.position = position
         self.refused = refused
-        self.verb_id = verb_id
+        self.command_id = command_id
 
 
 class SupervisorCommands:
-    """Sends verbs to one incarnation of the supervisor and waits for their answers."""
+    """Sends commands to one incarnation of the supervisor and waits for their answers."""
 
     def __init__(self, supervisor: Supervisor, runtime: Runtime) -> None:
         """supervisor: whose events somebody else reads and hands to `answered`."""
@@ -36,50 +36,50 @@ class SupervisorCommands:
         self._changed = runtime.condition()
 
     def answered(self, event: SupervisorEvent) -> None:
-        """Take an event that answers a verb."""
+        """Take an event that answers a command."""
         with self._changed:
-            if event.verb_id in self._waiting:
-                self._answers[event.verb_id] = event
+            if event.command_id in self._waiting:
+                self._answers[event.command_id] = event
                 self._changed.notify_all()
 
     def call(
         self,
         nonce: str,
         term: int,
-        verb: str,
+        command: str,
         *args: str,
         timeout: float,
         moved_at: Callable[[], float] | None = None,
         is_over: Callable[[], bool] | None = None,
     ) -> tuple[str, str]:
-        """Send a verb and wait for its answer; return its text and the verb's ID. Raise OperationFailed.
+        """Send a command and wait for its answer; return its text and the command's ID. Raise OperationFailed.
 
-        moved_at: boot time at which what the verb began was last seen to make progress: the timeout counts from then on. is_over: asked
+        moved_at: boot time at which what the command began was last seen to make progress: the timeout counts from then on. is_over: asked
         ten times a second; the answer isn't waited for any longer once it says so.
         """
         with self._changed:
             try:
-                verb_id = self._supervisor.send(nonce, term, verb, *args)
+                command_id = self._supervisor.send(nonce, term, command, *args)
             except OSError as error:
-                raise OperationFailed(f"{verb}: the supervisor can't be reached: {error}") from error
-            self._waiting.add(verb_id)
+                raise OperationFailed(f"{command}: the supervisor can't be reached: {error}") from error
+            self._waiting.add(command_id)
             begun = self._runtime.now()
 
             def left_s() -> float:
                 return max(begun, moved_at() if moved_at is not None else begun) + timeout - self._runtime.now()
 
-            while verb_id not in self._answers and (left := left_s()) > 0 and self._same(nonce):
+            while command_id not in self._answers and (left := left_s()) > 0 and self._same(nonce):
                 if is_over is not None and is_over():
                     break
                 self._changed.wait(min(left, 0.5 if is_over is None else 0.1))
-            self._waiting.discard(verb_id)
-            event = self._answers.pop(verb_id, None)
+            self._waiting.discard(command_id)
+            event = self._answers.pop(command_id, None)
         if event is None:
-            raise OperationFailed(f"{verb}: no answer within {timeout:g} s" + (" without any progress" if moved_at is not None else ""))
+            raise OperationFailed(f"{command}: no answer within {timeout:g} s" + (" without any progress" if moved_at is not None else ""))
         if event.result != "ok":
-            text, failed = f"{verb}: {event.result} {event.text}".rstrip(), event.result == "error"
-            raise OperationFailed(text, refused=event.result == "refused", verb_id=verb_id if failed else None)
-        return event.text, verb_id
+            text, failed = f"{command}: {event.result} {event.text}".rstrip(), event.result == "error"
+            raise OperationFailed(text, refused=event.result == "refused", command_id=command_id if failed else None)
+        return event.text, command_id
 
     def _same(self, nonce: str) -> bool:
         hello = self._supervisor.hello()

@@ -3,7 +3,7 @@
 
 # In the child: do the job, tell the loop its exit code and what it said.
 run_job() { # ID VERB [ARG…] -- [FILE TO REMOVE…]
-    local id=$1 verb=$2 args=() rc line said=''
+    local id=$1 command=$2 args=() rc line said=''
     trap - TERM
     shift 2
     while [[ $1 != -- ]]; do
@@ -12,9 +12,9 @@ run_job() { # ID VERB [ARG…] -- [FILE TO REMOVE…]
     done
     shift
     if (($#)); then rm -f "$@" 6>&- 7>&-; fi
-    "job_$verb" "${args[@]}" 5>&- 6>&- 7>&-
+    "job_$command" "${args[@]}" 5>&- 6>&- 7>&-
     rc=$?
-    if ((rc)) && [[ $verb != waldump ]]; then
+    if ((rc)) && [[ $command != waldump ]]; then
         # the first complaint, or else the last words
         while IFS= read -r line; do
             if [[ $line ]]; then said=$line; fi

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Lines of the FIFO, in PID 1: from the agent a verb, from a child what has become of it.
+# Lines of the FIFO, in PID 1: from the agent a command, from a child what has become of it.
 
 readonly EARLIER=500 # how far, in hundredths of a second, the clock of a command may be behind ours
 readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
@@ -27,7 +27,7 @@ listen() {
 }
 
 handle() { # NONCE TERM CLOCK ID VERB [ARG…]
-    local nonce=${1-} term=${2-} sent=${3-} id=${4-} verb=${5-} difference
+    local nonce=${1-} term=${2-} sent=${3-} id=${4-} command=${5-} difference
     if [[ $nonce == "$TOKEN" ]]; then
         internal "${@:2}"
         return
@@ -56,42 +56,42 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
     MAX_TERM=$term
     if ((TERMINATING)); then AGENT_SEEN=1; fi
     shift 5
-    case $verb:$#:$* in
+    case $command:$#:$* in
         hello:0:) event "$id" ok ;;
-        progress:0:) verb_progress "$id" ;;
-        initdb:0: | controldata:0: | checkconfig:0: | configure:0:) start_job "$id" "$verb" ;;
+        progress:0:) command_progress "$id" ;;
+        initdb:0: | controldata:0: | checkconfig:0: | configure:0:) start_job "$id" "$command" ;;
         clone:3:* | rewind:3:*)
-            if valid_address "$id" "$@"; then start_job "$id" "$verb" "$@"; fi
+            if valid_address "$id" "$@"; then start_job "$id" "$command" "$@"; fi
             ;;
         waldump:4:* | lastrecord:4:*)
             if [[ $1$3 =~ ^[0-9A-F]{48}$ && $2 =~ $LSN && $4 =~ $LSN ]]; then
-                start_job "$id" "$verb" "$@"
+                start_job "$id" "$command" "$@"
             else
                 refuse "$id" 'malformed segment or LSN'
             fi
             ;;
         start:1:hot | start:1:warm | start:2:hot\ * | start:2:warm\ *)
-            if valid_standbys "${@:2}"; then verb_start "$id" "$@"; else refuse "$id" 'malformed guard'; fi
+            if valid_standbys "${@:2}"; then command_start "$id" "$@"; else refuse "$id" 'malformed guard'; fi
             ;;
         follow:3:* | follow:4:*)
             if [[ ! ${4-} =~ ^[a-z0-9_]{0,63}$ ]]; then
                 refuse "$id" 'malformed slot'
             elif valid_address "$id" "${@:1:3}"; then
-                verb_follow "$id" "$@"
+                command_follow "$id" "$@"
             fi
             ;;
-        seal:1:fast | seal:1:slow | seal:1:drain) verb_seal "$id" "$1" ;;
+        seal:1:fast | seal:1:slow | seal:1:drain) command_seal "$id" "$1" ;;
         promote:*:*\ *)
             if [[ $1 =~ $TIMELINE && $2 =~ $TIMELINE ]] && valid_standbys "${@:3}"; then
-                verb_promote "$id" "$term" "$@"
+                command_promote "$id" "$term" "$@"
             else
                 refuse "$id" 'malformed timeline or standbys'
             fi
             ;;
         standbys:[!0]*:*)
-            if valid_standbys "$@"; then verb_standbys "$id" "$@"; else refuse "$id" 'malformed standbys'; fi
+            if valid_standbys "$@"; then command_standbys "$id" "$@"; else refuse "$id" 'malformed standbys'; fi
             ;;
-        stop:1:fast | stop:1:immediate) verb_stop "$id" "$1" ;;
+        stop:1:fast | stop:1:immediate) command_stop "$id" "$1" ;;
         kill:0:)
             end_all 'ok killed' killed
             event "$id" ok
@@ -103,7 +103,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
             fi
             refuse "$id" 'not terminating, or the server is not down'
             ;;
-        *) refuse "$id" 'unknown verb, or its arguments are malformed' ;;
+        *) refuse "$id" 'unknown command, or its arguments are malformed' ;;
     esac
 }
 

@@ -104,7 +104,7 @@ silent() {
     ((MISSED > 1 && !given || MISSED > 3))
 }
 
-# What must hold at every turn, before any verb is looked at.
+# What must hold at every turn, before any command is looked at.
 enforce() {
     if [[ $STATE == primary ]] && ! { read_deadline "$TERM_OF_WRITES" && ((LEFT > 0)); }; then
         end_all 'error fenced' fenced

@@ -22,7 +22,7 @@ set_standbys() { # [K [NAME…]]
     return 1
 }
 
-verb_standbys() { # ID [K [NAME…]]
+command_standbys() { # ID [K [NAME…]]
     if [[ $STATE != primary ]] || ((STOPPING)); then
         refuse "$1" "the server is not a primary but $STATE, or is being stopped"
     elif set_standbys "${@:2}"; then
@@ -32,7 +32,7 @@ verb_standbys() { # ID [K [NAME…]]
     fi
 }
 
-verb_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
+command_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
     local id=$1 term=$2 timeline=$3 own=$4 number file
     steerable "$id" || return
     printf -v file '%s/%08X.history' "$DATA/$WAL" "$timeline"

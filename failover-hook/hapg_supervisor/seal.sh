@@ -6,7 +6,7 @@ readonly SLOW_SEAL=25     # between the two looks of a slow seal
 readonly SEAL_PATIENCE=50 # until a walreceiver is ended that the startup process doesn't stop, as while replay is paused
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
 
-verb_seal() { # ID SPEED
+command_seal() { # ID SPEED
     steerable "$1" || return
     end_trial # its server would be taken for a walreceiver in the making
     RECEIVER=0 CLEAR_SINCE=''

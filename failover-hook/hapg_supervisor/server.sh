@@ -8,7 +8,7 @@ readonly AGENT_PATIENCE=300 # with the server down, how long a SIGTERM waits for
 readonly REPLAY_TITLE='^postgres: (.*: )?startup( process)?( +(recovering|waiting for) ([0-9A-F]{24}))? *$'
 readonly STARTUP_TITLE='^postgres: (.*: )?startup process +(recovering|waiting for) '
 
-verb_start() { # ID MODE [K]
+command_start() { # ID MODE [K]
     end_trial
     if [[ $STATE != down ]] || ((WRAPPER)); then
         refuse "$1" 'the server is not down'
@@ -126,7 +126,7 @@ conninfo() { # HOST PORT USER [DATABASE]
     if [[ $SSLMODE == verify-ca ]]; then INFO+=" sslrootcert=$TLS/ca.crt"; fi
 }
 
-verb_follow() { # ID HOST PORT USER [SLOT]
+command_follow() { # ID HOST PORT USER [SLOT]
     steerable "$1" || return
     conninfo "$2" "$3" "$4"
     UPSTREAM=$INFO SLOT=${5-} TITLE_LSN=-
@@ -140,7 +140,7 @@ verb_follow() { # ID HOST PORT USER [SLOT]
 # How far a server is that starts or recovers: the segment that its startup process reads, and the processor time, in ticks, that this process,
 # what starts the server, and a running job have used. A process that waits for a disk uses none; the postmaster, which forks for whoever
 # asks whether it writes already, doesn't count.
-verb_progress() { # ID
+command_progress() { # ID
     local file line title segment=- work=0 fields=()
     set +f
     for file in /proc/[0-9]*; do
@@ -162,7 +162,7 @@ verb_progress() { # ID
     event "$1" ok "$segment $work"
 }
 
-verb_stop() { # ID MODE
+command_stop() { # ID MODE
     local id
     if ((!PM)); then
         # nothing to shut down but, perhaps, a job or a server that is about to be started

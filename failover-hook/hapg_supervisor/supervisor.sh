@@ -1,6 +1,6 @@
 #!/bin/bash
 # shellcheck source-path=SCRIPTDIR
-# The supervisor: PID 1 of the postgres container. It decides nothing. It carries out verbs that arrive on a FIFO, kills
+# The supervisor: PID 1 of the postgres container. It decides nothing. It carries out commands that arrive on a FIFO, kills
 # every process of the container when the failover container's deadline passes or the postmaster dies, and holds a lock
 # that every process of the container inherits. docs/contract.md is its specification.
 #
@@ -10,7 +10,7 @@
 #
 # This file starts the loop and is the loop. Beside it lies what the loop does, and in child_*.sh what its children do.
 #
-# Descriptors: 3 the watchdog's clock, 4 the lock of the WAL volume, 5 the container's log, 6 verbs, 7 events, 8 the lock of this container,
+# Descriptors: 3 the watchdog's clock, 4 the lock of the WAL volume, 5 the container's log, 6 commands, 7 events, 8 the lock of this container,
 # 9 the lock of the data volume.
 
 if [[ $$ -ne 1 ]]; then
@@ -131,7 +131,7 @@ rm -f "$RUN/deadline"
 rm -rf "$RUN/out"
 mkdir -p "$RUN/out" "$RUN/conf" "$RUN/socket" || problem "can't write to $RUN"
 chmod 0700 "$RUN/socket"
-for fifo in verbs events; do
+for fifo in commands events; do
     [[ -p $RUN/$fifo ]] || mkfifo -m 0600 "$RUN/$fifo" || [[ -p $RUN/$fifo ]] || problem "can't make $RUN/$fifo"
 done
 version=$("$BIN/postgres" -V) || problem "can't run $BIN/postgres"
@@ -158,7 +158,7 @@ read -r NONCE </proc/sys/kernel/random/uuid
 read -r TOKEN </proc/sys/kernel/random/uuid
 read -r BOOT_ID </proc/sys/kernel/random/boot_id
 readonly NONCE TOKEN BOOT_ID
-exec 6<>"$RUN/verbs" 7<>"$RUN/events" || problem "can't open the FIFOs in $RUN"
+exec 6<>"$RUN/commands" 7<>"$RUN/events" || problem "can't open the FIFOs in $RUN"
 # From here on nothing is written to the container's log, which can block; bash would report killed children there.
 exec 5>&2 </dev/null >/dev/null 2>&1
 clock

@@ -150,24 +150,24 @@ class Supervisor:
             world.violation(f"member {self._agent.member}: decide never settles: {list(self._agent.reasons)[-3:]}")
         return Heartbeat(server.heartbeat_at, server.heartbeat_state, 1, server.terminating, None)
 
-    def send(self, nonce: str, term: int, verb: str, *args: str) -> str:
+    def send(self, nonce: str, term: int, command: str, *args: str) -> str:
         self._agent.process.point()
         self._number += 1
         number = f"{self._number}"
         server, world = self._server, self._agent.world
-        if verb == "kill":
+        if command == "kill":
             world.invariants.killed(self._agent, server)
 
         def reply(answer: commands.Answer) -> None:
             self.said(SupervisorEvent(nonce, number, answer.result, answer.text))
 
-        commands.send(server, nonce, term, verb, args, reply)
+        commands.send(server, nonce, term, command, args, reply)
         return number
 
     def read_events(self, timeout: float) -> list[SupervisorEvent]:
         return [self._events.get()]
 
-    def output(self, verb_id: str) -> str:
+    def output(self, command_id: str) -> str:
         return ""
 
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:

@@ -81,8 +81,8 @@ class Player:
         logged, begun = len(self.world.log), self.world.engine.now
         told: list[str] = []
         for command in commands:
-            verb, *words = command.split()
-            match verb:
+            command, *words = command.split()
+            match command:
                 case "release":
                     self.release(*words)
                     logged, begun = len(self.world.log), self.world.engine.now
@@ -93,7 +93,7 @@ class Player:
                 case "status":
                     told += status(self.world)
                 case _:
-                    self.fault(verb, words)
+                    self.fault(command, words)
         seen = set()
         for line in self.world.log[logged:]:
             at, _, rest = line.strip().partition(" ")

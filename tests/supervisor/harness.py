@@ -311,36 +311,36 @@ class Container:
 
     def unasked(self, result: str, timeout: float = TIMEOUT) -> SupervisorEvent:
         nonce = self.hello.nonce
-        return self.event(lambda e: e.nonce == nonce and e.verb_id is None and e.result == result, result, timeout)
+        return self.event(lambda e: e.nonce == nonce and e.command_id is None and e.result == result, result, timeout)
 
-    def answer(self, verb_id: str, timeout: float = TIMEOUT) -> SupervisorEvent:
-        return self.event(lambda e: e.verb_id == verb_id, f"answer to {verb_id}", timeout)
+    def answer(self, command_id: str, timeout: float = TIMEOUT) -> SupervisorEvent:
+        return self.event(lambda e: e.command_id == command_id, f"answer to {command_id}", timeout)
 
-    def tell(self, verb: str, *args: str, term: int | None = None) -> str:
-        return self.agent.send(self.hello.nonce, self.term if term is None else term, verb, *args)
+    def tell(self, command: str, *args: str, term: int | None = None) -> str:
+        return self.agent.send(self.hello.nonce, self.term if term is None else term, command, *args)
 
-    def ask(self, verb: str, *args: str, term: int | None = None) -> SupervisorEvent:
-        return self.answer(self.tell(verb, *args, term=term))
+    def ask(self, command: str, *args: str, term: int | None = None) -> SupervisorEvent:
+        return self.answer(self.tell(command, *args, term=term))
 
-    def ok(self, verb: str, *args: str, term: int | None = None) -> str:
-        event = self.ask(verb, *args, term=term)
-        assert event.result == "ok", (verb, event, self.log.read_text()[-3000:])
+    def ok(self, command: str, *args: str, term: int | None = None) -> str:
+        event = self.ask(command, *args, term=term)
+        assert event.result == "ok", (command, event, self.log.read_text()[-3000:])
         return event.text
 
-    def output(self, verb: str, *args: str) -> str:
+    def output(self, command: str, *args: str) -> str:
         """Run a job and return what it printed."""
-        verb_id = self.tell(verb, *args)
-        answer = self.answer(verb_id)
+        command_id = self.tell(command, *args)
+        answer = self.answer(command_id)
         assert answer.result == "ok", answer
-        return self.agent.output(verb_id)
+        return self.agent.output(command_id)
 
     def deadline(self, seconds: float | None, term: int | None = None) -> None:
         """Let the deadline be `seconds` from now."""
         self.agent.write_deadline(None if seconds is None else boottime() + seconds, self.term if term is None else term, self.hello)
 
     def raw(self, line: bytes) -> None:
-        """Write to the FIFO of the verbs as it is."""
-        fifo = os.open(self.run / "verbs", os.O_WRONLY | os.O_NONBLOCK)
+        """Write to the FIFO of the commands as it is."""
+        fifo = os.open(self.run / "commands", os.O_WRONLY | os.O_NONBLOCK)
         os.write(fifo, line)
         os.close(fifo)
 
@@ -381,7 +381,7 @@ class Container:
         wait_for(lambda: self.answers("select pg_is_in_recovery()") == "f", f"{self.name} is writable")
 
     def address(self) -> tuple[str, str, str]:
-        """Return host, port and user, as verbs take them."""
+        """Return host, port and user, as commands take them."""
         return "127.0.0.1", str(self.port), "postgres"
 
     def take_data_of(self, other: Path) -> None:

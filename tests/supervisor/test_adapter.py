@@ -72,12 +72,12 @@ def test_events(files: SupervisorFiles, tmp_path: Path) -> None:
 def test_send(files: SupervisorFiles, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such device"):
         files.send("nonce", 1, "hello")
-    reader = os.open(tmp_path / "verbs", os.O_RDONLY | os.O_NONBLOCK)
-    verb_id = files.send("nonce", 3, "follow", "10.0.0.1", "5432")
+    reader = os.open(tmp_path / "commands", os.O_RDONLY | os.O_NONBLOCK)
+    command_id = files.send("nonce", 3, "follow", "10.0.0.1", "5432")
     nonce, term, clock, sent_id, *rest = os.read(reader, 4096).decode().removesuffix("\n").split(" ")
-    assert (nonce, term, sent_id, rest) == ("nonce", "3", verb_id, ["follow", "10.0.0.1", "5432"])
+    assert (nonce, term, sent_id, rest) == ("nonce", "3", command_id, ["follow", "10.0.0.1", "5432"])
     assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - float(clock) < 1
-    assert files.send("nonce", 3, "hello") != verb_id
+    assert files.send("nonce", 3, "hello") != command_id
     for bad in ("", "a b", "a\n", "ä"):
         with pytest.raises(ValueError, match="word"):
             files.send("nonce", 3, "follow", bad)
@@ -105,7 +105,7 @@ def test_the_fifos_are_shared_with_whoever_came_first(files: SupervisorFiles, tm
     assert again.read_events(0) == [SupervisorEvent("n", None, "hello", "")]
     again.close()
     (tmp_path / "other").mkdir()
-    (tmp_path / "other/verbs").write_text("")
+    (tmp_path / "other/commands").write_text("")
     with pytest.raises(FileExistsError):
         SupervisorFiles(tmp_path / "other")
 

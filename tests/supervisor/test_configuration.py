@@ -80,14 +80,14 @@ class Pod:
     def configure(self) -> str:
         """Have the files tried beside the running server, as the agent does when they change."""
         tools = self.operator.tools
-        return configure(tools.verbs, tools.supervisor, self.operator.nonce, self.container.term)
+        return configure(tools.commands, tools.supervisor, self.operator.nonce, self.container.term)
 
-    def verb(self, verb: str, *args: str) -> str:
-        return self.operator.tools.verbs.call(self.operator.nonce, self.container.term, verb, *args, timeout=TIMEOUT)[0]
+    def command(self, command: str, *args: str) -> str:
+        return self.operator.tools.commands.call(self.operator.nonce, self.container.term, command, *args, timeout=TIMEOUT)[0]
 
     def promote(self) -> None:
         self.container.deadline(None)
-        self.verb("promote", "2", "1")
+        self.command("promote", "2", "1")
         wait_for(lambda: self.container.answers("select pg_is_in_recovery()") == "f", "it is writable")
 
     def shows(self, setting: str, value: str) -> None:
@@ -191,14 +191,14 @@ def test_what_alter_system_has_set_is_tried_too(pod: Pod) -> None:
 def test_a_start_that_is_killed_proves_nothing(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the container's memory is used up."""
     killed = OperationFailed("start: error the postmaster ended with code 137")
-    call = pod.operator.tools.verbs.call
+    call = pod.operator.tools.commands.call
 
-    def end(nonce: str, term: int, verb: str, *args: str, **more: Any) -> tuple[str, str]:
-        if verb == "start":
+    def end(nonce: str, term: int, command: str, *args: str, **more: Any) -> tuple[str, str]:
+        if command == "start":
             raise killed
-        return call(nonce, term, verb, *args, **more)
+        return call(nonce, term, command, *args, **more)
 
-    monkeypatch.setattr(pod.operator.tools.verbs, "call", end)
+    monkeypatch.setattr(pod.operator.tools.commands, "call", end)
     assert pod.start()[0] is Outcome.UNPROVEN
 
 
@@ -245,7 +245,7 @@ def test_a_broken_configuration_does_not_keep_a_standby_from_being_sealed(new: C
     for pod in (primary, replica):
         pod.set("max_connectons = 100")
         assert "max_connectons" in pod.configure()
-    primary.verb("standbys", "1", "pod-1")
+    primary.command("standbys", "1", "pod-1")
     primary.shows("synchronous_standby_names", 'ANY 1 ("pod-1")')
     assert replica.operator.run(Op.SEAL).outcome is Outcome.OK
     assert primary.container.sql(streams) == "0"
@@ -298,8 +298,8 @@ def test_more_memory_than_there_is_is_found_beside_a_server_that_has_its_own(pod
     assert "could not map anonymous shared memory" in pod.configure()
 
 
-@pytest.mark.parametrize("verb", ["seal fast", "controldata"])
-def test_a_trial_gives_way_to_whatever_comes(pod: Pod, verb: str) -> None:
+@pytest.mark.parametrize("command", ["seal fast", "controldata"])
+def test_a_trial_gives_way_to_whatever_comes(pod: Pod, command: str) -> None:
     """A failover comes first. The trial's server would count as a WAL receiver in the making."""
     pod.start()
     endless, before = pod.container.config / "endless", len(pod.container.pids())
@@ -308,7 +308,7 @@ def test_a_trial_gives_way_to_whatever_comes(pod: Pod, verb: str) -> None:
     with ThreadPoolExecutor() as beside:
         trial = beside.submit(pod.configure)
         wait_for(lambda: len(pod.container.pids()) > before, "the trial's server runs")
-        pod.verb(*verb.split())
+        pod.command(*command.split())
         with pytest.raises(OperationFailed, match="superseded"):
             trial.result(TIMEOUT)
     pod.set("work_mem = '9MB'")

@@ -89,7 +89,7 @@ def test_a_copy_streams_under_another_name(primary: Container, make: Make) -> No
     def is_done() -> bool:
         seen.update(primary.sql("select distinct application_name from pg_stat_replication").split())
         replica.events += replica.agent.read_events(0.0)
-        return any(event.verb_id == cloned for event in replica.events)
+        return any(event.command_id == cloned for event in replica.events)
 
     wait_for(is_done, "the clone is made")
     assert replica.answer(cloned).result == "ok"

@@ -293,8 +293,8 @@ def test_data_of_another_major_is_not_touched(pair: Pair, make: Make, major: str
     stranger = make("stranger", pair.primary.volume, major=other)
     stranger.start()
     said = f"the server directory is of PostgreSQL {major}, this is PostgreSQL {other}: nothing has been touched"
-    for verb in (("start", "hot"), ("start", "warm")):
-        assert (stranger.ask(*verb).text, stranger.state) == (said, "down")
+    for command in (("start", "hot"), ("start", "warm")):
+        assert (stranger.ask(*command).text, stranger.state) == (said, "down")
     assert stranger.ask("rewind", *pair.replica.address()).text == f"exit code 1: {said}"
     assert sorted((path, path.stat().st_mtime_ns) for path in pair.primary.pgdata.rglob("*")) == before
     stranger.end()

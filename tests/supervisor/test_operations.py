@@ -43,18 +43,18 @@ class Operator:
         profile = container.profile
         self.volume = Volume(container.volume, profile.major, profile.wal_directory, container.wal_volume)
         runtime = Threads()
-        verbs = SupervisorCommands(container.agent, runtime)
+        commands = SupervisorCommands(container.agent, runtime)
         missing = container.hello.missing
         sql = PostgresSql(lambda: container.logins, profile.sql_names, container.port, str(container.run / "socket"))
         self.nonce = container.hello.nonce
         self.ended = False
         self.seen: list[Recovery] = []
         recovering = ReplayProgress(
-            runtime, verbs, lambda: (self.nonce, container.term), lambda: True, self.volume.segment_size, self.report
+            runtime, commands, lambda: (self.nonce, container.term), lambda: True, self.volume.segment_size, self.report
         )
         self.tools = Tools(
             runtime,
-            verbs,
+            commands,
             container.agent,
             sql,
             self.volume,
@@ -71,8 +71,8 @@ class Operator:
         def read() -> None:
             while not self.ended:
                 for event in container.agent.read_events(0.1):
-                    if event.verb_id is not None:
-                        verbs.answered(event)
+                    if event.command_id is not None:
+                        commands.answered(event)
 
         def look() -> None:
             while not self.ended:

@@ -50,7 +50,7 @@ def control(container: Container) -> ControlData:
 
 
 def end_of_wal(container: Container) -> Position:
-    """Read where the WAL ends of a server whose last checkpoint is on its newest timeline; no verb is needed."""
+    """Read where the WAL ends of a server whose last checkpoint is on its newest timeline; no command is needed."""
     said = control(container)
     end = end_by_reading(volume(container).read_wal, said.checkpoint.timeline, said.redo, said.segment_size)
     assert end is not None
@@ -192,7 +192,7 @@ def test_a_fast_shutdown_waits_until_a_streaming_standby_has_received_all(pair: 
         wait_for(lambda: control(primary).cluster_state == "shut down", "the shutdown checkpoint is written")
         assert processes(primary, b"sender")
         assert primary.state == "primary"
-        assert not [event for event in primary.events if event.verb_id == stop]
+        assert not [event for event in primary.events if event.command_id == stop]
     assert primary.answer(stop).text == "0"
     replica.ok("seal", "fast")
     assert inspection(replica).end_of_wal(None) == end_of_wal(primary)

@@ -100,7 +100,7 @@ def test_a_seal_waits_for_the_receiver(primary: Container, clone: Clone) -> None
     beat = replica.heartbeat().uptime
     wait_for(lambda: replica.heartbeat().uptime > beat + 0.5, "the loop goes on")
     replica.ok("hello")
-    assert not [event for event in replica.events if event.verb_id == seal]
+    assert not [event for event in replica.events if event.command_id == seal]
     assert replica.ask("promote", "3", "2").result == "refused"
     os.kill(receiver, signal.SIGCONT)
     assert replica.answer(seal).text == flush_lsn(primary)
@@ -114,7 +114,7 @@ def test_a_drain_lets_the_stream_end_by_itself_and_seals_then(primary: Container
     seal = replica.tell("seal", "drain")
     write(primary, "while it drains")
     wait_for(lambda: streams(primary, replica), "it goes on streaming")
-    assert not [event for event in replica.events if event.verb_id == seal]
+    assert not [event for event in replica.events if event.command_id == seal]
     assert primary.ok("stop", "fast") == "0"
     assert replica.answer(seal).result == "ok"
     instance = (replica.run / "conf/instance.conf").read_text()
@@ -137,7 +137,7 @@ def test_a_line_that_comes_in_two_parts_is_obeyed_however_short_the_turns_are(pr
     wait_for(lambda: boot_time() > begun + 0.05, "several turns are over")
     replica.raw(line[30:])
     assert replica.answer("parts").result == "ok"
-    assert not [event for event in replica.events if event.verb_id == drain]
+    assert not [event for event in replica.events if event.command_id == drain]
 
 
 def test_a_drain_without_a_stream_is_a_seal(primary: Container, clone: Clone) -> None:
@@ -223,9 +223,9 @@ def crashed_primary(primary: Container, replica: Container) -> None:
 
 def rejoin(old: Container, new: Container) -> None:
     """Rewind and follow; the result has what the new primary has and nothing else."""
-    verb_id = old.tell("rewind", *new.address())
-    assert old.answer(verb_id).result == "ok", (old.answer(verb_id), old.agent.output(verb_id))
-    assert "no rewind required" not in old.agent.output(verb_id)
+    command_id = old.tell("rewind", *new.address())
+    assert old.answer(command_id).result == "ok", (old.answer(command_id), old.agent.output(command_id))
+    assert "no rewind required" not in old.agent.output(command_id)
     assert old.ok("start", "hot") in ("starting", "standby", "ready")
     old.ok("follow", *new.address())
     catches_up(old, new)
@@ -320,9 +320,9 @@ def test_control_postgresql_does_not_notice_a_timeline_used_twice(make: Make, pr
     assert second.sql("select timeline_id from pg_control_checkpoint()") == "3"
     histories = [(server.pgdata / "pg_wal/00000003.history").read_bytes() for server in (first, second)]
     assert histories[0] == histories[1]
-    verb_id = first.tell("rewind", *second.address())
-    assert "pg_rewind finds nothing to rewind" in first.answer(verb_id).text
-    assert "no rewind required" in first.agent.output(verb_id)
+    command_id = first.tell("rewind", *second.address())
+    assert "pg_rewind finds nothing to rewind" in first.answer(command_id).text
+    assert "no rewind required" in first.agent.output(command_id)
     first.ok("start", "hot")
     first.ok("follow", *second.address())
     write(second, "later")

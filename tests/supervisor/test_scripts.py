@@ -93,9 +93,9 @@ def test_a_script_that_fails_leaves_nothing_and_says_why(prepare: Callable[..., 
 @pytest.mark.parametrize("text", ["create role app password = 'hidden';", "create role app 'hidden';"])
 def test_what_a_script_says_is_not_repeated(prepare: Callable[..., Container], text: str) -> None:
     container = prepare({"a.sql": text})
-    verb_id = container.tell("initdb")
-    assert container.answer(verb_id).text == "exit code 1: error: script a.sql: a.sql:1: ERROR: syntax error"
-    assert "hidden" not in container.agent.output(verb_id) + container.log.read_text()
+    command_id = container.tell("initdb")
+    assert container.answer(command_id).text == "exit code 1: error: script a.sql: a.sql:1: ERROR: syntax error"
+    assert "hidden" not in container.agent.output(command_id) + container.log.read_text()
 
 
 def test_a_file_that_is_no_script_is_refused_before_anything_is_made(prepare: Callable[..., Container]) -> None:
@@ -115,20 +115,20 @@ def test_the_server_of_the_scripts_is_nobody_elses(prepare: Callable[..., Contai
     settings = "archive_mode = on\narchive_command = 'touch RUN/archived'\n"
     container = prepare({"a.sql": f"{TABLE}select pg_switch_wal();\nselect pg_sleep(1);\ncheckpoint;\n"}, settings=settings)
     (container.run / "conf/instance.conf").write_text("synchronous_standby_names = 'ANY 1 (\"-\")'\n")
-    verb_id = container.tell("initdb")
+    command_id = container.tell("initdb")
     wait_for(lambda: (container.run / "initdb/.s.PGSQL.5432").exists(), "the scripts run")
     assert container.answers() is None
     assert container.state == "down"
-    assert container.answer(verb_id).result == "ok"
+    assert container.answer(command_id).result == "ok"
     assert not (container.run / "archived").exists()
 
 
 def test_a_making_that_was_cut_off_begins_anew(prepare: Callable[..., Container]) -> None:
     container = prepare({"a.sql": f"{TABLE}checkpoint;\nselect pg_sleep(60);\n"})
-    verb_id = container.tell("initdb")
+    command_id = container.tell("initdb")
     wait_for(lambda: (container.run / "initdb/.s.PGSQL.5432").exists(), "the scripts run")
     container.ok("kill")
-    assert container.answer(verb_id).result == "error"
+    assert container.answer(command_id).result == "error"
     assert not container.pgdata.exists()
     (scripts_of(container) / "a.sql").write_text(TABLE)
     container.ok("initdb")

@@ -56,9 +56,9 @@ def gone(container: Container) -> None:
 def test_from_nothing_to_a_primary(make: Make) -> None:
     container = make("pod-0", HAPG_INITDB_ARGS="")
     container.start()
-    verb_id = container.tell("initdb")
-    assert container.answer(verb_id).result == "ok"
-    assert "Success" in container.agent.output(verb_id)
+    command_id = container.tell("initdb")
+    assert container.answer(command_id).result == "ok"
+    assert "Success" in container.agent.output(command_id)
     assert not (container.volume / "pgdata.new").exists()
     assert container.ask("initdb").text == "there is a server directory"
     identifier = control(container, "Database system identifier")
@@ -373,7 +373,7 @@ def test_every_process_holds_the_locks_and_no_server_the_fifos(primary: Containe
             continue  # it has just ended
         assert str(primary.run / "lock") in files
         assert str(primary.volume / "lock") in files
-        assert str(primary.run / "verbs") not in files
+        assert str(primary.run / "commands") not in files
         assert str(primary.run / "events") not in files
     assert lock_is_held(primary)
     primary.ok("kill")

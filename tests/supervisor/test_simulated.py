@@ -83,7 +83,7 @@ def test_a_shutdown_waits_for_whoever_streams_and_answers_whatever_wal_sender_ti
     begun = boot_time()
     wait_for(lambda: boot_time() - begun > 3 * SENDER_TIMEOUT_S, "a dead standby would have been dropped")
     assert primary.state == "primary"
-    assert not [event for event in primary.events if event.verb_id == stop]
+    assert not [event for event in primary.events if event.command_id == stop]
     client.confirms.set()
     assert primary.answer(stop).result == "ok"
     client.join()

@@ -180,13 +180,13 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
-def cut_off(container: Container, steps: Path, number: int, verb: str, *args: str) -> None:
+def cut_off(container: Container, steps: Path, number: int, command: str, *args: str) -> None:
     """Have the container killed before the command of this number in a job."""
     (steps / "reached").unlink(missing_ok=True)
     (steps / "armed").write_text(f"{number}\n")
     os.chown(steps / "armed", *server_user())
-    container.tell(verb, *args)
-    wait_for((steps / "reached").exists, f"command {number} of {verb}")
+    container.tell(command, *args)
+    wait_for((steps / "reached").exists, f"command {number} of {command}")
     container.end()
     (steps / "armed").unlink()
 
@@ -364,11 +364,11 @@ def test_a_directory_is_not_used_where_its_wal_is_expected_elsewhere(make: Make,
     found = volume(used).assess()
     assert found.state is VolumeState.MISMATCHED
     assert found.reason.endswith("nothing is touched")
-    for verb in (("start", "hot"), ("rewind", *used.address())):
-        assert (used.ask(*verb).result, used.state) == ("error", "down")
-    verb_id = used.tell("rewind", *used.address())
-    used.answer(verb_id)
-    assert used.agent.output(verb_id).endswith("nothing has been touched\n")
+    for command in (("start", "hot"), ("rewind", *used.address())):
+        assert (used.ask(*command).result, used.state) == ("error", "down")
+    command_id = used.tell("rewind", *used.address())
+    used.answer(command_id)
+    assert used.agent.output(command_id).endswith("nothing has been touched\n")
     assert sorted((path, path.lstat().st_mtime_ns) for path in made.pgdata.rglob("*")) == before
 
 

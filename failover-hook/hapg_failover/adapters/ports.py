@@ -252,11 +252,11 @@ class Hello:
 class SupervisorEvent:
     """A line from the supervisor.
 
-    verb_id: of the verb it answers, or None; result: ok, error, refused, hello, died, fenced, terminating; text: the rest.
+    command_id: of the command it answers, or None; result: ok, error, refused, hello, died, fenced, terminating; text: the rest.
     """
 
     nonce: str
-    verb_id: str | None
+    command_id: str | None
     result: str
     text: str
 
@@ -274,7 +274,7 @@ class Replay:
 
 
 class Supervisor(Protocol):
-    """The supervisor of the postgres container: verbs and events over FIFOs, files in memory (docs/contract.md)."""
+    """The supervisor of the postgres container: commands and events over FIFOs, files in memory (docs/contract.md)."""
 
     def hello(self) -> Hello | None:
         """Return the supervisor's last hello, None if there is none."""
@@ -282,14 +282,14 @@ class Supervisor(Protocol):
     def heartbeat(self) -> Heartbeat | None:
         """Return its last heartbeat, None if there is none or it is unreadable."""
 
-    def send(self, nonce: str, term: int, verb: str, *args: str) -> str:
-        """Write a verb; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if it is gone."""
+    def send(self, nonce: str, term: int, command: str, *args: str) -> str:
+        """Write a command; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if it is gone."""
 
     def read_events(self, timeout: float) -> list[SupervisorEvent]:
         """Wait at most `timeout` seconds for events; return all that are there, in order."""
 
-    def output(self, verb_id: str) -> str:
-        """Return what the job `verb_id` printed ('' if nothing)."""
+    def output(self, command_id: str) -> str:
+        """Return what the job `command_id` printed ('' if nothing)."""
 
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
         """Write the deadline file by atomic rename. deadline: boot time in seconds, None for no fence."""

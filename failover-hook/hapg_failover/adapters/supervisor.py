@@ -25,7 +25,7 @@ from .beneath import Irregular
 from .clock import boottime
 from .ports import Heartbeat, Hello, SupervisorEvent
 
-# A write of at most this many bytes to a FIFO is atomic (PIPE_BUF on Linux), which is also the longest verb.
+# A write of at most this many bytes to a FIFO is atomic (PIPE_BUF on Linux), which is also the longest command.
 _LONGEST_LINE = 4096
 _LONGEST_OUTPUT = 1 << 20
 _MOST_EVENTS = 1 << 16
@@ -53,7 +53,7 @@ class SupervisorFiles:
         """Make the FIFOs if the supervisor hasn't yet, and open the one of the events."""
         self._run = str(run)
         self._below = beneath.open_directory(self._run)
-        for name in ("verbs", "events"):
+        for name in ("commands", "events"):
             self._make_fifo(name)
         # Opened for writing too, so that the end of a supervisor isn't an end of file that wakes every poll.
         self._events = self._open_fifo("events", os.O_RDWR)
@@ -94,26 +94,26 @@ class SupervisorFiles:
                 return Heartbeat(float(match[1]), match[2], int(match[3]), match[4] == "1", job)
         return None
 
-    def send(self, nonce: str, term: int, verb: str, *args: str) -> str:
-        """Write a verb; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if it is gone.
+    def send(self, nonce: str, term: int, command: str, *args: str) -> str:
+        """Write a command; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if it is gone.
 
         Raises ValueError for a word that is empty or holds a blank.
         """
-        verb_id = f"{self._prefix}-{next(self._numbers)}"
-        words = [nonce, str(term), _hundredths(boottime()), verb_id, verb, *args]
+        command_id = f"{self._prefix}-{next(self._numbers)}"
+        words = [nonce, str(term), _hundredths(boottime()), command_id, command, *args]
         for word in words:
             if not _ARGUMENT.fullmatch(word):
                 raise ValueError(f"not one printable word: {word!r}")
         line = (" ".join(words) + "\n").encode("ascii")
         if len(line) > _LONGEST_LINE:
-            raise ValueError(f"longer than {_LONGEST_LINE} bytes: {verb}")
-        # Without a reader, that is without a supervisor, this open fails; verbs don't wait for the next one.
-        fifo = self._open_fifo("verbs", os.O_WRONLY)
+            raise ValueError(f"longer than {_LONGEST_LINE} bytes: {command}")
+        # Without a reader, that is without a supervisor, this open fails; commands don't wait for the next one.
+        fifo = self._open_fifo("commands", os.O_WRONLY)
         try:
             os.write(fifo, line)
         finally:
             os.close(fifo)
-        return verb_id
+        return command_id
 
     def read_events(self, timeout: float) -> list[SupervisorEvent]:
         """Wait at most `timeout` seconds for events; return all that are there, in order."""
@@ -145,10 +145,10 @@ class SupervisorFiles:
                 found.append(SupervisorEvent(match[1], None if match[2] == "-" else match[2], match[3], text))
         return found
 
-    def output(self, verb_id: str) -> str:
-        """Return what the job `verb_id` printed ('' if nothing)."""
+    def output(self, command_id: str) -> str:
+        """Return what the job `command_id` printed ('' if nothing)."""
         with contextlib.suppress(Irregular):
-            return (beneath.read(self._run, "out", verb_id, most=_LONGEST_OUTPUT) or b"").decode("utf-8", "replace")
+            return (beneath.read(self._run, "out", command_id, most=_LONGEST_OUTPUT) or b"").decode("utf-8", "replace")
         return ""
 
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:

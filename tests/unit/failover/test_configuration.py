@@ -85,14 +85,14 @@ def test_what_a_start_has_found_is_tried_again_too(watched: Watched, monkeypatch
 
 
 def test_a_trial_that_was_not_made_is_made_at_the_next_look(watched: Watched) -> None:
-    watched.server.says = OperationFailed("configure: error superseded", verb_id="1")
+    watched.server.says = OperationFailed("configure: error superseded", command_id="1")
     assert watched.look() is None
     watched.server.says = ""
     assert watched.look() == ""
 
 
 def test_a_trial_that_is_not_possible_waits(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    watched.server.says = OperationFailed("configure: error exit code 2: no room", verb_id="1")
+    watched.server.says = OperationFailed("configure: error exit code 2: no room", command_id="1")
     assert [watched.look() for _ in range(3)] == [None, None, None]
     assert watched.server.trials == 1
     monkeypatch.setattr(configuration, "AGAIN_S", 0.0)
@@ -114,19 +114,19 @@ def test_without_a_supervisor_nothing_is_tried(watched: Watched) -> None:
     ],
 )
 def test_the_server_s_words_are_read(said: str, expected: str | type[Exception]) -> None:
-    verbs, supervisor = Mock(), Mock()
-    verbs.call.side_effect = OperationFailed("configure: error exit code 1: FATAL", verb_id="v")
+    commands, supervisor = Mock(), Mock()
+    commands.call.side_effect = OperationFailed("configure: error exit code 1: FATAL", command_id="v")
     supervisor.output.return_value = said
     if isinstance(expected, str):
-        assert configure(verbs, supervisor, "n", 1) == expected
+        assert configure(commands, supervisor, "n", 1) == expected
     else:
         with pytest.raises(expected):
-            configure(verbs, supervisor, "n", 1)
+            configure(commands, supervisor, "n", 1)
     supervisor.output.assert_called_once_with("v")
 
 
 def test_any_other_answer_is_no_refusal() -> None:
-    verbs = Mock()
-    verbs.call.side_effect = OperationFailed("configure: refused busy")
+    commands = Mock()
+    commands.call.side_effect = OperationFailed("configure: refused busy")
     with pytest.raises(OperationFailed):
-        configure(verbs, Mock(), "n", 1)
+        configure(commands, Mock(), "n", 1)

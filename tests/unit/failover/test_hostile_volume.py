@@ -335,11 +335,11 @@ def test_what_the_supervisor_has_not_made_is_not_there(run: Path, tmp_path: Path
     files.close()
 
 
-def test_a_verb_is_written_to_a_fifo_or_not_at_all(run: Path, tmp_path: Path) -> None:
+def test_a_command_is_written_to_a_fifo_or_not_at_all(run: Path, tmp_path: Path) -> None:
     files = SupervisorFiles(run)
     (tmp_path / "token").write_text(SECRET)
-    (run / "verbs").unlink()
-    (run / "verbs").symlink_to(tmp_path / "token")
+    (run / "commands").unlink()
+    (run / "commands").symlink_to(tmp_path / "token")
     with pytest.raises(Irregular, match="not a FIFO"):
         files.send("n", 1, "hello")
     assert (tmp_path / "token").read_text() == SECRET

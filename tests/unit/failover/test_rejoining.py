@@ -44,7 +44,7 @@ ORDERS: dict[Op, Order] = {
 
 
 class Release:
-    """A supervisor that obeys, or fails at one verb, and a primary whose last checkpoint is on `timeline`."""
+    """A supervisor that obeys, or fails at one command, and a primary whose last checkpoint is on `timeline`."""
 
     def __init__(self, base: Path, timeline: int = 3, fails: str = "", answer: str = "error") -> None:
         self.volume = Volume(base, "15", "pg_wal")
@@ -54,11 +54,11 @@ class Release:
         self.calls: list[tuple[str, bool]] = []
 
     def call(
-        self, nonce: str, term: int, verb: str, *args: str, timeout: float, moved_at: Callable[[], float] | None = None
+        self, nonce: str, term: int, command: str, *args: str, timeout: float, moved_at: Callable[[], float] | None = None
     ) -> tuple[str, str]:
-        self.calls.append((verb, self.volume.dirty()))
-        if verb == self.fails:
-            raise OperationFailed(f"{verb}: {self.answer}")
+        self.calls.append((command, self.volume.dirty()))
+        if command == self.fails:
+            raise OperationFailed(f"{command}: {self.answer}")
         return "0", "id"
 
     def heartbeat(self) -> Any:
@@ -77,7 +77,7 @@ class Release:
     def unique_id(self) -> str:
         return "new"
 
-    def output(self, verb_id: str) -> str:
+    def output(self, command_id: str) -> str:
         return CONTROLDATA
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:

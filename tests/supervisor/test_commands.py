@@ -145,7 +145,7 @@ def test_malformed_lines_are_refused(idle: Container) -> None:
 def test_a_line_whose_end_was_read_when_the_time_was_over_is_obeyed(idle: Container) -> None:
     """bash's `read` says then that the time is over, though it has taken the newline from the FIFO: only the rest of the line is left."""
     idle.raw(f"{idle.hello.nonce} 1 {boot_time():.2f} endless hello".encode())
-    assert idle.event(lambda e: e.verb_id == "endless", "answer").result == "ok"
+    assert idle.event(lambda e: e.command_id == "endless", "answer").result == "ok"
     idle.ok("hello")
 
 
