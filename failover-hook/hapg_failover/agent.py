@@ -237,7 +237,8 @@ class Agent:
                     continue
                 now = self._runtime.now()
                 self._log("info", "supervisor", event.text, result=event.result)
-                self._events.put(SupervisorSaid(event.result, event.nonce, now))
+                code = int(event.text) if event.result == "died" and event.text.isdecimal() else None
+                self._events.put(SupervisorSaid(event.result, event.nonce, now, code))
 
     def _await_death(self) -> None:
         """Another supervisor is met before the next death is waited for."""

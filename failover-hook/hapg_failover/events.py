@@ -97,11 +97,15 @@ class RecordChecked:
 
 @dataclass(frozen=True)
 class SupervisorSaid:
-    """An event of the supervisor that answers no command. result: died, fenced, terminating, hello; at: boot time."""
+    """An event of the supervisor that answers no command.
+
+    result: died, fenced, terminating, hello; at: boot time; exit_code: of the postmaster that died, None: not known.
+    """
 
     result: str
     nonce: str
     at: float
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class World:
     hello: Hello | None = None
     heartbeat: Heartbeat | None = None
     down_at: float = 0.0
+    exit_code: int | None = None
     terminating: bool = False
     term_in_force: int = 0
     container_dead: bool = False
@@ -177,7 +178,7 @@ class World:
         if self.hello is None or event.nonce != self.hello.nonce:
             return
         if event.result in ("died", "fenced"):
-            self.down_at = event.at
+            self.down_at, self.exit_code = event.at, event.exit_code
         elif event.result == "terminating":
             self.terminating = True
 
@@ -277,6 +278,7 @@ class World:
             greeting=self.greeting,
             blind=now - max(self.status_at, memory.phase_since) > BLIND_S,
             refused=self.refused,
+            exit_code=self.exit_code,
             tablespaces=self.tablespaces,
             put=self.puts.pop(0) if self.puts else None,
             op=self.ops.pop(0) if self.ops else None,

@@ -16,6 +16,8 @@ from .timing import FAILED_START_AGAIN_S, HOT_AGAIN_S, LONGEST_RETRY_S
 
 START_TRIES = 5
 HOT_TRIES = 2
+KILLED_CODE = 129
+"""A shell gives a process that a signal has killed the exit code 128 and the signal's number (bash(1), 'EXIT STATUS')."""
 
 
 def boot(step: Step) -> None:
@@ -92,11 +94,16 @@ def start_failed(step: Step, result: OpResult) -> None:
 
 
 def ended(step: Step) -> None:
-    """The server of a standby has ended; before it had joined or was promoted, that counts as a failed start: it may end so each time."""
+    """The server of a standby has ended.
+
+    If it ended by itself before it had joined or was promoted, that counts as a failed start: a record that can't be replayed ends it each
+    time. A server that was killed proves nothing about its data.
+    """
     m = step.m
     step.forget_server()
     reason = "the standby isn't running any more"
-    if m.upstream.has_joined:
+    by_itself = step.o.exit_code is not None and 0 < step.o.exit_code < KILLED_CODE
+    if m.upstream.has_joined or not by_itself:
         step.go(Phase.BOOT, reason)
         return
     pause = min(LONGEST_RETRY_S, 0.25 * 2 ** min(m.retry.starts, 7)) if m.retry.starts else 0.0

@@ -59,7 +59,7 @@ def test_data_under_which_the_server_ends_soon_after_each_start_is_given_up_too(
     for number in range(1, 6):
         well = started(m, Outcome.OK, position=END)
         assert well.memory.phase is Phase.SEALED
-        over = decide(seen(server="down", heartbeat_at=NOW), changed(replace(well.memory, phase=phase), mode="warm"))
+        over = decide(seen(server="down", heartbeat_at=NOW, exit_code=1), changed(replace(well.memory, phase=phase), mode="warm"))
         m = changed(over.memory, retry_at=0.0)
         assert (m.phase, m.retry.starts) == (Phase.DAMAGED if number == 5 else Phase.BOOT, number)
     words = "the server has failed 5 times in a row: it ends soon after its start; its log says why"
@@ -67,13 +67,20 @@ def test_data_under_which_the_server_ends_soon_after_each_start_is_given_up_too(
 
 
 def test_pauses_between_servers_that_end_soon_grow() -> None:
-    pauses = [decide(seen(server="down", heartbeat_at=NOW), changed(SEALED, starts=n)).memory.retry.retry_at - NOW for n in range(4)]
+    down = seen(server="down", heartbeat_at=NOW, exit_code=1)
+    pauses = [decide(down, changed(SEALED, starts=n)).memory.retry.retry_at - NOW for n in range(4)]
     assert pauses == [0.0, 0.5, 1.0, 2.0]
 
 
 def test_a_server_that_ends_after_it_had_joined_is_no_failed_start() -> None:
-    over = decide(seen(server="down", heartbeat_at=NOW), changed(FOLLOWING, has_joined=True, starts=0))
+    over = decide(seen(server="down", heartbeat_at=NOW, exit_code=1), changed(FOLLOWING, has_joined=True, starts=0))
     assert (over.memory.phase, over.memory.retry.starts, over.memory.upstream.has_joined) == (Phase.BOOT, 0, False)
+
+
+@pytest.mark.parametrize("code", [None, 0, 129, 137])
+def test_a_server_that_was_killed_or_shut_down_proves_nothing_about_its_data(code: int | None) -> None:
+    over = decide(seen(server="down", heartbeat_at=NOW, exit_code=code), changed(SEALED, starts=4))
+    assert (over.memory.phase, over.memory.retry.starts) == (Phase.BOOT, 4)
 
 
 def test_one_that_has_joined_has_no_failed_starts_any_more() -> None:

@@ -100,9 +100,11 @@ def test_only_the_living_supervisor_is_heard(world: World) -> None:
     world.apply(SupervisorSaid("died", "n0", 5.0))
     world.apply(SupervisorSaid("terminating", "n0", 5.0))
     assert (world.down_at, world.terminating) == (0.0, False)
+    world.apply(SupervisorSaid("died", "n1", 5.5, 1))
+    assert (world.down_at, world.exit_code) == (5.5, 1)
     world.apply(SupervisorSaid("fenced", "n1", 6.0))
     world.apply(SupervisorSaid("terminating", "n1", 6.0))
-    assert (world.down_at, world.terminating) == (6.0, True)
+    assert (world.down_at, world.exit_code, world.terminating) == (6.0, None, True)
 
 
 def test_figures_name_the_phase_and_the_lease() -> None:

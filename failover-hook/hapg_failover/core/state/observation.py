@@ -40,9 +40,9 @@ class Observation:
     volume_reason: what volume_state rests on; room: bytes that are free on the volume that has least, None: not known, room_on: which one
     that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server
     says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted:
-    answers, asked: requests of a holder; each shown once. refused: why PostgreSQL doesn't take the release's configuration, '' if it does.
-    foreign: our server was promoted by somebody else, and hasn't been rewound or cloned since. tablespaces: OIDs of those that the server's
-    directory links to. origin: of the volume.
+    answers, asked: requests of a holder; each shown once. exit_code: of our server when it died last, None: not known. refused: why
+    PostgreSQL doesn't take the release's configuration, '' if it does. foreign: our server was promoted by somebody else, and hasn't been
+    rewound or cloned since. tablespaces: OIDs of those that the server's directory links to. origin: of the volume.
     """
 
     now: float
@@ -85,6 +85,7 @@ class Observation:
     greeting: Greeting = ANSWERED
     blind: bool = False
     refused: str = ""
+    exit_code: int | None = None
     tablespaces: tuple[str, ...] = ()
     origin: Origin = Origin.OWN
     put: PutResult | None = None
