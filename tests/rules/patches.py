@@ -104,6 +104,17 @@ def deadline_from_the_answer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Step, "fence", later)
 
 
+def early_ends_uncounted(patch: pytest.MonkeyPatch) -> None:
+    def ended(step: Step) -> None:
+        step.forget_server()
+        step.go(Phase.BOOT, "start it once more")
+
+    patch.setattr(startup, "ended", ended)
+
+
+kills_counted = _constant(startup, "KILLED_CODE", 256)
+
+
 def unstartable_for_good(patch: pytest.MonkeyPatch) -> None:
     damaged = cloning.damaged
 

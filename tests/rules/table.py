@@ -73,7 +73,7 @@ class Part:
 UNIT = "tests/unit/failover/"
 DECIDE = UNIT + "test_decide.py::test_decision"
 JUDGE = UNIT + "test_election.py::test_judge"
-MEMBERS = UNIT + "test_members.py::test_members"
+MEMBERS = UNIT + "test_eligible_replicas.py::test_eligible_replicas"
 REFUSES = UNIT + "test_lease_extension.py::test_a_member_refuses"
 CANDIDACY = UNIT + "test_candidacy.py::"
 PRIMARY = UNIT + "test_primary.py::"
@@ -88,7 +88,7 @@ VERBS = "tests/supervisor/test_commands.py::"
 APART = "tests/supervisor/test_wal_volume.py::"
 PLANTED = UNIT + "test_hostile_volume.py::"
 CLIENTS = UNIT + "test_hostile_clients.py::"
-PAIR = UNIT + "test_wal_volume_state.py::"
+PAIR = UNIT + "test_volumes.py::"
 STANDBYS = "tests/supervisor/test_standbys.py::"
 CONFIGURATION = "tests/supervisor/test_configuration.py::"
 SYNCHRONOUS = UNIT + "test_synchronous.py::"
@@ -573,6 +573,18 @@ PARTS = (
         "who was given up is tried when another starts",
         patches.given_up_ones_wait,
         Witness(UNIT + "test_trouble.py::test_a_server_that_was_given_up_is_tried_at_once_when_another_starts"),
+    ),
+    Part(
+        "10",
+        "a server that ends soon after each start is given up",
+        patches.early_ends_uncounted,
+        Witness(UNIT + "test_trouble.py::test_data_under_which_the_server_ends_soon_after_each_start_is_given_up_too"),
+    ),
+    Part(
+        "10",
+        "one that was killed is not",
+        patches.kills_counted,
+        Witness(UNIT + "test_trouble.py::test_a_server_that_was_killed_or_shut_down_proves_nothing_about_its_data"),
     ),
     Part(
         "10",

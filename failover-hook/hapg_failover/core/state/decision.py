@@ -174,7 +174,7 @@ class Step:
 
     @property
     def guard(self) -> int:
-        """How many standbys a server must be started to wait for, 0: replication is asynchronous (syncset: why it names nobody)."""
+        """How many standbys a server must be started to wait for, 0: replication is asynchronous (write_quorum: why it names nobody)."""
         s = self.state
         return s.sync.k if s is not None and s.sync is not None else self.o.policy.k
 

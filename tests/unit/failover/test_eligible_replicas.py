@@ -54,7 +54,7 @@ PODS = (pod(1, "v1"), pod(2, "v2"))
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_members(
+def test_eligible_replicas(
     why: str,
     current: tuple[EligibleReplica, ...],
     streaming: tuple[Streaming, ...],
