@@ -100,7 +100,7 @@ class PeerClient:
         self._port = port
 
     def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
-        """Ask the agent at `address`; the whole exchange takes at most `timeout` seconds, even if the answer trickles in. Raise PeerError."""
+        """Ask the agent at `address`; all of it takes at most `timeout` seconds, even if the answer trickles in. Raise PeerError."""
         text = self._post("/lease-extension", encode(request), address, timeout, _LONGEST_ANSWER)
         try:
             fields = Fields.parse(text.decode("utf-8", "replace"), "answer")
