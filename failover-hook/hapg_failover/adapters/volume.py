@@ -187,8 +187,7 @@ class Volume:
         return self._data_files.has("accept")
 
     def adopt(self, uuid: str) -> None:
-        """Bind the volume to our claim under a new UUID, because it is no longer the volume that it was copied from. Raise OSError,
-        ValueError.
+        """Bind the volume to our claim under a new UUID, because it is a copy of another volume. Raise OSError, ValueError.
 
         The data volume's marker decides. Until it is written, the WAL volume's marker keeps the UUID that it belonged to.
         """
@@ -253,7 +252,7 @@ class Volume:
         self._data_files.remove("dirty")
 
     def foreign(self) -> bool:
-        """True if someone other than the agent promoted this server: the supervisor saw it, or the server was a standby and no longer is."""
+        """True if someone other than the agent promoted this server: the supervisor saw it, or a standby is no longer one."""
         return self._data_files.has("foreign") or self._has_left_recovery()
 
     def set_foreign(self) -> None:
