@@ -161,7 +161,7 @@ class Agent:
                 if not self._turn():
                     break
 
-    # ---- what the threads report ----
+    # ---- reports from threads ----
 
     def list_pods(self) -> None:
         """Re-read the pods."""
@@ -273,7 +273,10 @@ class Agent:
         self.world.apply(event)
 
     def _turn(self) -> bool:
-        """Decide once; True if another turn is worthwhile: something changed or was ordered that no later answer will follow up."""
+        """Decide once; return whether to decide again at once.
+
+        True after a change of phase or supervisor, after an action other than a Lease write or exit, and while results are pending.
+        """
         before, turn = self.memory, self._begin_turn()
         decision = deciding.decide(self.world.observe(turn, self._identity, before), before)
         self.memory = decision.memory
@@ -319,7 +322,7 @@ class Agent:
             self._log("debug", "decision", decision.reason, phase=memory.phase.value)
         self._last_reason = decision.reason
 
-    # ---- carrying out ----
+    # ---- carrying out actions ----
 
     def _carry_out(self, action: Action) -> None:  # noqa: C901 a case for each
         match action:

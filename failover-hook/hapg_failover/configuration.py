@@ -26,10 +26,10 @@ class DataRefused(Exception):
 
 
 def configure(commands: SupervisorCommands, supervisor: Supervisor, nonce: str, term: int, command: str = "configure") -> str:
-    """Have a configuration tested; return why it is rejected, '' if it is accepted. Raise OperationFailed if it can't be tested,
-    DataRefused.
+    """Have a configuration tested; return why it is rejected, '' if it is accepted.
 
-    command: `configure` tests the release's files and puts them into effect if accepted; `checkconfig` tests those already in effect.
+    command: `configure` tests the release's files and puts them into effect if accepted; `checkconfig` tests those already in effect. Raise
+    OperationFailed if no test is possible, DataRefused.
     """
     try:
         commands.call(nonce, term, command, timeout=TRIAL_S)

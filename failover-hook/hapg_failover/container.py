@@ -88,7 +88,7 @@ class SettingsFile:
 
 
 def act(environment: Mapping[str, str]) -> int:
-    """Run the agent of this pod; returns only on a configuration error, else runs until a signal or a crash."""
+    """Run the agent of this pod, until a signal or a crash; return an exit code if the configuration is invalid."""
     trouble = script.trouble(SUPERVISOR)
     if trouble is not None:
         print(f"hapg_failover: {trouble}", file=sys.stderr)

@@ -211,7 +211,7 @@ class Operation:
         self._ensure_down(STOP_S)
         if self._tools.volume.foreign():
             self._tools.volume.set_foreign()
-        with suppress(OSError, ValueError):  # one that can't be read isn't started here
+        with suppress(OSError, ValueError):  # a volume with an unreadable marker is never started
             self._tools.volume.settle()
         refused = self._configure()
         if refused and not self._tools.volume.has_configuration():
@@ -340,7 +340,7 @@ class Operation:
         return replace(self._result(Outcome.OK, text), hindrance=self._hindrance(order))
 
     def _hindrance(self, order: Follow) -> str:
-        """Return why a server that followed before doesn't stream, as far as is known."""
+        """Return the known reason why a server that followed before doesn't stream, '' if none is known."""
         with suppress(SqlError):
             if order.own is None and self._tools.sql.replay_paused(STATUS_S):
                 return PAUSED

@@ -210,7 +210,7 @@ class World:
 
     @property
     def origin(self) -> Origin:
-        """The origin of the volume, judged by what is known of the Lease."""
+        """The origin of the volume, judged by the latest known Lease."""
         v = self.volume
         return volumes.origin_of(v.made_for, v.claim, v.accepted, v.system_identifier, self.lease)
 
