@@ -183,10 +183,10 @@ class Sql(Protocol):
         """Run CHECKPOINT on the local server. Raise SqlError."""
 
     def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
-        """Terminate the walsenders of the local server that are more than `behind` bytes behind or not streaming, except for standby
-        `keep`.
+        """End replication connections of the local server that would delay its shutdown, except that of the standby `keep`.
 
-        A shutdown waits for each walsender, however slow. Raise SqlError.
+        These are connections more than `behind` bytes behind, not streaming, or without a flushed LSN, i.e. no standby. A shutdown waits
+        for each of them, however slow. Raise SqlError.
         """
 
     def slots(self, timeout: float) -> tuple[Slot, ...]:

@@ -33,8 +33,10 @@ Answer = Callable[[Request], Response | Later]
 
 
 class _Client:
-    """A connection: its deadline, the bytes received, the bytes not sent yet, how many bytes were ignored after a refusal, and the selector
-    events it is registered for, 0 for none.
+    """A connection and its state.
+
+    deadline: monotonic time; received: bytes read; unsent: bytes not sent yet; ignored: number of bytes ignored after a refusal; awaited:
+    the selector events it is registered for, 0 for none.
     """
 
     __slots__ = ("awaited", "deadline", "ignored", "is_refused", "received", "socket", "unsent")
