@@ -1,4 +1,4 @@
-"""The commands of the failover image: `prepare` (of the init container), `run` (of the failover container)."""
+"""Commands of the failover image: `prepare` for the init container, `run` for the failover container."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RESPAWN = Path(__file__).with_name("respawn.sh")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse the command line and do what it says."""
+    """Parse the command line and run the command."""
     parser = argparse.ArgumentParser(prog="hapg_failover", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="watch the server of this pod and the primary, and fail over; restarts itself when it crashes")

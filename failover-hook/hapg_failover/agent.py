@@ -1,8 +1,8 @@
-"""The agent: sees the world through the adapters, lets `core.decide` decide, carries out what it orders.
+"""The agent: observes the world through the adapters, calls `core.decide`, and carries out the actions it returns.
 
-One thread decides. Everything that can take long (the API, SQL, the disk, operations) has a thread of its own and hands its answer
-over through a queue, whose arrival is also what wakes the deciding thread; what only says again what is known waits in a second one for
-the next turn. So nothing that hangs outside can delay a fence.
+Only one thread decides. Anything slow (API calls, SQL, disk, operations) runs in a thread of its own and reports back through a queue. News
+in that queue wakes the deciding thread; reports that only repeat what is known go to a second queue and wait for the next turn. So an
+external call that hangs can never delay a fence.
 """
 
 from __future__ import annotations
@@ -84,19 +84,21 @@ RECOVERING = (Phase.BOOT, Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING)
 
 
 class Recorder(Protocol):
-    """Is told what a run consists of: the events in the order in which they were applied, and after each TurnBegan the decision."""
+    """Records a run: every event in the order it was applied, and the decision that follows each TurnBegan."""
 
     def event(self, event: Event) -> None:
-        """An event is about to be applied."""
+        """Record an event that is about to be applied."""
 
     def decision(self, decision: Decision) -> None:
-        """This was decided."""
+        """Record a decision."""
 
 
 @dataclass(frozen=True)
 class Adapters:
-    """The world outside, as one agent reaches it. inspector: makes an inspector of the volume for what runs commands, without the programs
-    that the image lacks; requests: how many were sent to the API, by verb; recorder: is told of everything that decisions are made of.
+    """The outside world as one agent reaches it.
+
+    inspector: makes an inspector of the volume from a function that runs commands and the set of programs missing from the image; requests:
+    number of API requests sent, by verb; recorder: records everything that goes into decisions.
     """
 
     runtime: Runtime
@@ -112,10 +114,10 @@ class Adapters:
 
 
 class Agent:
-    """One acting agent of a pod."""
+    """The agent that acts for one pod."""
 
     def __init__(self, settings: Callable[[], Settings], identity: Identity, adapters: Adapters) -> None:
-        """settings: called at each turn. `memory` and `world` are for others to read."""
+        """settings: called at every turn. `memory` and `world` may be read by others."""
         runtime = adapters.runtime
         self._settings = settings
         self._identity = identity
@@ -147,7 +149,7 @@ class Agent:
         )
 
     def run(self) -> None:
-        """Turn for ever."""
+        """Run the decision loop forever."""
         self._runtime.spawn("supervisor", self._read_events)
         self._runtime.spawn("death", self._await_death)
         self._looks.begin()
@@ -159,14 +161,17 @@ class Agent:
                 if not self._turn():
                     break
 
-    # ---- what the threads report ----
+    # ---- reports from threads ----
 
     def list_pods(self) -> None:
-        """Read the pods afresh."""
+        """Re-read the pods."""
         self._calls.list_pods()
 
     def lease_seen(self, lease: LeaseObject | None) -> None:
-        """Take a watch event of the Lease; its deletion is only a reason to read. The answer to our own write tells more than its echo."""
+        """Handle a watch event of the Lease.
+
+        A deletion only triggers a read. An echo of our own write is no news: the response to the write says more.
+        """
         now = self._runtime.now()
         if lease is None:
             self._calls.read_lease()
@@ -179,15 +184,15 @@ class Agent:
             self._report(LeaseSeen(lease, now, now, self._settings().timing.read_gap, True), not (is_known or is_echo))
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
-        """Take a watch event of a pod."""
+        """Handle a watch event of a pod."""
         self._events.put(PodSeen(pod, deleted, self._runtime.now()))
 
     def asked_by_peer(self, request: ExtensionRequest) -> PeerAnswer | None:
-        """Decide on a peer's request for an extension; None if that takes too long."""
+        """Decide on a peer's request for a lease extension; None if the decision takes too long."""
         return self._extensions.asked_by_peer(request)
 
     def wal_for_peer(self, request: WalRequest) -> bytes | None:
-        """Return what our dead server had written and a standby hasn't received; None if that can't be given. Raise OSError."""
+        """Return WAL that our dead server wrote and a standby has not received; None if it may not be handed out. Raise OSError."""
         w = self.world
         state = w.lease.state if w.lease is not None else None
         if not may_give(request, self._me, state, self.memory, self._runtime.now() - w.probe_at, w.volume.foreign):
@@ -195,7 +200,7 @@ class Agent:
         return self._adapters.volume.wal_after(request.timeline, request.lsn)
 
     def is_live(self) -> bool:
-        """The deciding thread turns."""
+        """True while the deciding thread is making turns."""
         return self._runtime.now() - self._turned_at < LIVE_S
 
     def leads(self) -> int | None:
@@ -204,18 +209,18 @@ class Agent:
         return memory.hold.held_term if memory.phase is Phase.PRIMARY else None
 
     def announce(self, kind: str, reason: str, message: str) -> None:
-        """Record an Event about this pod."""
+        """Record a Kubernetes Event about this pod."""
         self._calls.announce(kind, reason, message)
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether the server of this pod runs and is the primary, or a replica that has joined; and the phase."""
+        """Return whether this pod's server is running as the primary or as a replica that has joined, and the phase."""
         memory, now = self.memory, self._runtime.now()
         heartbeat = self._adapters.supervisor.heartbeat()
         runs = heartbeat is not None and now - heartbeat.uptime < HEARTBEAT_S and heartbeat.state != "down"
         return runs and readiness.is_ready(memory, now, self._settings().timing.unready), memory.phase.value
 
     def metrics(self) -> str:
-        """Return the figures in Prometheus' text format."""
+        """Return the metrics in the Prometheus text format."""
         return render(
             self.memory,
             self.world.lease,
@@ -226,7 +231,7 @@ class Agent:
         )
 
     def _report(self, event: Event, is_news: bool) -> None:
-        """News wakes the deciding thread; what is known already waits for its next turn."""
+        """Queue an event. News wakes the deciding thread; anything else waits for its next turn."""
         (self._events if is_news else self._repeats).put(event)
 
     def _read_events(self) -> None:
@@ -241,7 +246,7 @@ class Agent:
                 self._events.put(SupervisorSaid(event.result, event.nonce, now, code))
 
     def _await_death(self) -> None:
-        """Another supervisor is met before the next death is waited for."""
+        """Wait for the container to die, then for the next supervisor before waiting again."""
         while True:
             self._give_back = self._adapters.supervisor.wait_container_dead()
             self._events.put(ContainerDied())
@@ -269,7 +274,10 @@ class Agent:
         self.world.apply(event)
 
     def _turn(self) -> bool:
-        """Decide once; True if another look is worth it: something was ordered whose answer won't be what leads on."""
+        """Decide once; return whether to decide again at once.
+
+        True after a change of phase or supervisor, after an action other than a Lease write or exit, and while results are pending.
+        """
         before, turn = self.memory, self._begin_turn()
         decision = deciding.decide(self.world.observe(turn, self._identity, before), before)
         self.memory = decision.memory
@@ -284,7 +292,7 @@ class Agent:
         return ordered or changed or bool(self.world.puts or self.world.ops)
 
     def _begin_turn(self) -> TurnBegan:
-        """Look at what lies in memory: the clock, the settings, the supervisor's files."""
+        """Read what is in memory: the clock, the settings, the supervisor's files."""
         supervisor, now = self._adapters.supervisor, self._runtime.now()
         hello, heartbeat = supervisor.hello(), supervisor.heartbeat()
         is_new = self.world.meets(hello, heartbeat, now)
@@ -315,7 +323,7 @@ class Agent:
             self._log("debug", "decision", decision.reason, phase=memory.phase.value)
         self._last_reason = decision.reason
 
-    # ---- carrying out ----
+    # ---- carrying out actions ----
 
     def _carry_out(self, action: Action) -> None:  # noqa: C901 a case for each
         match action:
@@ -363,14 +371,14 @@ class Agent:
                 assert_never(action)
 
     def _address(self) -> tuple[str, int] | None:
-        """Return the nonce of the supervisor and the highest term that is known, under which it is spoken to; None without one."""
+        """Return the supervisor's nonce and the highest known term, which commands are sent under; None without a supervisor."""
         w = self.world
         hello, lease = w.hello, w.lease
         state = lease.state if lease is not None else None
         return None if hello is None else (hello.nonce, max(w.volume.max_term, w.term_in_force, state.term if state is not None else 0))
 
     def _may_recover(self) -> bool:
-        """The server, or a job, may be at work that takes as long as it takes."""
+        """True while the server or a job may be doing work of unlimited duration."""
         return self.memory.phase in RECOVERING or self.memory.operation.op is not None
 
     def _send(self, command: str) -> None:
@@ -424,7 +432,7 @@ class Agent:
             begun = self._runtime.now()
             result = Operation(tools, run, nonce).perform()
             facts = read_volume(tools.volume)
-            # What it has just written counts, or what killed the server: no look of a second ago.
+            # Measured now, not up to a second ago: what the operation just wrote counts, as does what may have killed the server.
             room_on, room = tools.volume.scarcest()
             self._log(
                 "info" if result.outcome is Outcome.OK else "warning",
@@ -445,7 +453,7 @@ class Agent:
 
 
 def read_volume(volume: Disk) -> VolumeFacts:
-    """Read the markers. Raise OSError, ValueError."""
+    """Read the volume's markers. Raise OSError, ValueError."""
     assessment = volume.assess()
     marker = volume.marker() if assessment.state is VolumeState.DATA else None
     return VolumeFacts(

@@ -1,4 +1,4 @@
-"""The agent's calls to the Kubernetes API, each in a thread that may wait; answers come back as events."""
+"""The agent's Kubernetes API calls, each in a thread that may block; answers come back as events."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ PUBLISH_TRIES = 3
 
 
 class ApiCalls:
-    """Writes of the Lease, reads, patches and Events don't wait for each other.
+    """Lease writes, reads, patches and Events don't wait for each other.
 
-    There are two readers of the Lease, and two writers: another call, over another connection, may be answered while the first one hangs.
+    The Lease has two readers and two writers: while one call hangs, another may succeed over a different connection.
     """
 
     def __init__(
         self, runtime: Runtime, kube: KubeApi, settings: Callable[[], Settings], report: Callable[[Event], None], log: Logger
     ) -> None:
-        """report: takes the answers; may be called from any thread."""
+        """report: receives the answers; must be callable from any thread."""
         self._runtime = runtime
         self._kube = kube
         self._settings = settings
@@ -43,7 +43,7 @@ class ApiCalls:
         return self._settings().timing.call
 
     def put(self, put: PutLease) -> None:
-        """Write the Lease. The time of sending is taken here, before anything is sent."""
+        """Write the Lease. The send time is taken here, before anything is sent."""
         patient = put.kind in (PutKind.RENEW, PutKind.CLAIM)
         timeout, sent_at = self._settings().timing.late if patient else self._timeout, self._runtime.now()
 
@@ -72,7 +72,7 @@ class ApiCalls:
         next((writer for writer in self._writers if writer.idle), self._writers[0]).do(work)
 
     def read_lease(self) -> None:
-        """Read the Lease afresh, unless both readers wait for an answer."""
+        """Re-read the Lease, unless both readers are busy."""
 
         def work() -> None:
             asked = self._runtime.now()
@@ -90,7 +90,7 @@ class ApiCalls:
             reader.do(work)
 
     def list_pods(self) -> None:
-        """Read the pods afresh."""
+        """Re-read the pods."""
 
         def work() -> None:
             asked = self._runtime.now()
@@ -105,7 +105,7 @@ class ApiCalls:
             self._lists.do(work)
 
     def report(self, me: Holder, report: PositionReport) -> None:
-        """Put a position report on our own pod."""
+        """Publish a position report on our own pod."""
         self.annotate(me, {report_codec.ANNOTATION: report_codec.encode(report)})
 
     def annotate(self, me: Holder, annotations: Mapping[str, str | None]) -> None:
@@ -113,7 +113,7 @@ class ApiCalls:
         self._patches.do(lambda: self._patch(PodPatch(me.pod, me.uid, annotations=dict(annotations)), PUBLISH_TRIES))
 
     def label(self, pod: str, uid: str, role: str) -> None:
-        """Set a pod's role."""
+        """Set a pod's role label."""
         labels: dict[str, str | None] = {self._settings().label_role: role}
         self._patches.do(lambda: self._patch(PodPatch(pod, uid, labels=labels), 1))
 

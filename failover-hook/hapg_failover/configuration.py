@@ -1,7 +1,7 @@
-"""The server's configuration: whether PostgreSQL takes the release's files, and when to ask.
+"""The server's configuration: whether PostgreSQL accepts the release's files, and when to check.
 
-Kubelet replaces the files of the ConfigMap and the certificate while the pod runs. The supervisor tries each new configuration with a
-server without data; only one that such a server starts with is put in force, and reloaded (docs/contract.md, `configure`).
+Kubelet replaces the ConfigMap files and the certificate while the pod runs. The supervisor tests each new configuration with a server
+without data. Only a configuration that this server starts with takes effect and is reloaded (docs/contract.md, `configure`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ Stamp = tuple[tuple[int, int], ...]
 
 
 class DataRefused(Exception):
-    """The server complains of its data, not of its configuration."""
+    """The server rejects its data, not its configuration."""
 
 
 def configure(commands: SupervisorCommands, supervisor: Supervisor, nonce: str, term: int, command: str = "configure") -> str:
-    """Have a configuration tried; return why it is refused, '' if it is taken. Raise OperationFailed if it can't be tried, DataRefused.
+    """Have a configuration tested; return why it is rejected, '' if it is accepted.
 
-    command: configure for the release's files, which are in force if they are taken; checkconfig for those in force.
+    command: `configure` tests the release's files and puts them into effect if accepted; `checkconfig` tests those already in effect. Raise
+    OperationFailed if no test is possible, DataRefused.
     """
     try:
         commands.call(nonce, term, command, timeout=TRIAL_S)
@@ -43,7 +44,10 @@ def configure(commands: SupervisorCommands, supervisor: Supervisor, nonce: str, 
 
 
 class Watch:
-    """Has the configuration tried when its files have changed; one that wasn't taken also now and then, as what it lacked may be there."""
+    """Has the configuration tested whenever its files change.
+
+    A rejected configuration is tested again from time to time, because whatever it lacked may have appeared.
+    """
 
     def __init__(
         self,
@@ -53,8 +57,8 @@ class Watch:
         refused: Callable[[], str],
         files: Sequence[Path] = FILES,
     ) -> None:
-        """configure: the function above, for a nonce and a term; address: these two, None without a supervisor; refused: what was found
-        last, by whoever looked.
+        """configure: the function above, for a nonce and a term; address: returns these two, None without a supervisor; refused: returns
+        the latest finding, whichever test it came from.
         """
         self._runtime = runtime
         self._configure = configure
@@ -66,7 +70,7 @@ class Watch:
         self._taken = True
 
     def look(self) -> str | None:
-        """Return why the files are refused, '' if they are taken, None if there was nothing to try or it wasn't possible."""
+        """Return why the files are rejected, '' if they are accepted, None if there was nothing to test or no test was possible."""
         address, stamp = self._address(), self._stamp()
         is_due = (self._refused() or not self._taken) and self._runtime.now() - self._tried_at >= AGAIN_S
         if address is None or (stamp == self._tried and not is_due):

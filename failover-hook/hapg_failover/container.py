@@ -1,4 +1,4 @@
-"""Puts the agent together with the adapters of a pod."""
+"""Wires the agent to the adapters of a pod."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ EX_CONFIG = 78
 
 
 class SettingsFile:
-    """The settings, looked at once a second and read again when they change; what can't be used leaves the last good ones in force.
+    """The settings: checked once a second, re-read on change. If the new ones are invalid, the last good ones stay in effect.
 
-    A key that isn't known is logged once and ignored.
+    An unknown key is logged once and ignored.
     """
 
     def __init__(self, path: Path, log: Log, runtime: Runtime) -> None:
-        """Read them. Raise SettingsError, OSError."""
+        """Read the settings. Raise SettingsError, OSError."""
         self._path = path
         self._log = log
         self._told: set[str] = set()
@@ -60,7 +60,7 @@ class SettingsFile:
         self._looks.done()
 
     def __call__(self) -> Settings:
-        """Return the settings as they are now."""
+        """Return the current settings."""
         if not self._looks.is_due():
             return self._settings
         self._looks.done()
@@ -88,7 +88,7 @@ class SettingsFile:
 
 
 def act(environment: Mapping[str, str]) -> int:
-    """Be the agent of this pod; ends only by a signal or an error."""
+    """Run the agent of this pod, until a signal or a crash; return an exit code if the configuration is invalid."""
     trouble = script.trouble(SUPERVISOR)
     if trouble is not None:
         print(f"hapg_failover: {trouble}", file=sys.stderr)
@@ -140,7 +140,7 @@ def act(environment: Mapping[str, str]) -> int:
 
 
 def prepare(environment: Mapping[str, str]) -> int:
-    """Make ready for the other containers: put the supervisor's scripts into the pod, and see to the Secrets."""
+    """Prepare the pod for the other containers: install the supervisor's scripts and make sure that the Secrets exist."""
     try:
         script.install(SUPERVISOR)
     except OSError as error:
@@ -150,7 +150,7 @@ def prepare(environment: Mapping[str, str]) -> int:
 
 
 def ensure_secrets(environment: Mapping[str, str]) -> int:
-    """Create the Secrets unless they are there, and leave their passwords for the agent; try for a minute while the API is away."""
+    """Create missing Secrets and leave their passwords for the agent; retry for a minute while the API is unavailable."""
     try:
         settings, _ = read_settings(CONFIG.read_text())
         namespace = environment["POD_NAMESPACE"]
@@ -180,7 +180,7 @@ def ensure_secrets(environment: Mapping[str, str]) -> int:
 
 
 def _end_with_any_thread(log: Log) -> None:
-    """An agent with a dead thread is worse than none: end, and be started again."""
+    """End the process when any thread dies: an agent with a dead thread is worse than none, and it will be restarted."""
 
     def hook(arguments: threading.ExceptHookArgs) -> None:
         name = arguments.thread.name if arguments.thread else "?"

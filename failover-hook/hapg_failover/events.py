@@ -1,6 +1,6 @@
-"""What the agent's threads report, as values: the deciding thread applies them to its World one by one.
+"""Reports of the agent's threads, as values: the deciding thread applies them to its World one by one.
 
-A recorded run is a list of them (`recording`), so each says all that it changes.
+A recorded run is a list of events (`recording`), so each must carry everything that it changes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class VolumeFacts:
-    """What the data volume says, as read after the last operation. reason: what its state rests on; in_production: recovery has ended, as
-    the control file says; foreign: a server here was promoted by somebody else; made_for, claim, accepted: as origin_of takes them.
+    """State of the data volume, as read after the last operation.
+
+    reason: the basis for `state`; in_production: the control file says that recovery has ended; foreign: a server on this volume was
+    promoted by someone other than the agent; made_for, claim, accepted: as for origin_of.
     """
 
     state: VolumeState
@@ -39,9 +41,9 @@ class VolumeFacts:
 
 @dataclass(frozen=True)
 class LeaseSeen:
-    """The Lease, by a read that was sent at `asked` and answered at `at` (boot time), or by a watch, where both are alike.
+    """The Lease, from a read sent at `asked` and answered at `at` (CLOCK_BOOTTIME), or from a watch, where both are the same.
 
-    lease None: there is none (404). gap: longest time between two reads, in seconds, through which its age still counts.
+    lease: None if there is none (404). gap: longest time between two reads, in seconds, across which the Lease's age keeps counting.
     """
 
     lease: LeaseObject | None
@@ -53,7 +55,7 @@ class LeaseSeen:
 
 @dataclass(frozen=True)
 class PodSeen:
-    """A pod, or its deletion, by a watch or as the answer to a patch. at: boot time."""
+    """A pod or its deletion, from a watch or as the response to a patch. at: CLOCK_BOOTTIME."""
 
     pod: Pod
     deleted: bool
@@ -62,7 +64,7 @@ class PodSeen:
 
 @dataclass(frozen=True)
 class PodsListed:
-    """All pods, by a LIST that was sent at `asked` (boot time)."""
+    """All pods, from a LIST sent at `asked` (CLOCK_BOOTTIME)."""
 
     pods: tuple[Pod, ...]
     asked: float
@@ -70,7 +72,7 @@ class PodsListed:
 
 @dataclass(frozen=True)
 class PutAnswered:
-    """How a write of the Lease has ended. lease: as it is now, if it was written; at: boot time of the answer."""
+    """The result of a Lease write. lease: the new Lease if it was written; at: CLOCK_BOOTTIME of the answer; gap: as in LeaseSeen."""
 
     result: PutResult
     lease: LeaseObject | None
@@ -80,7 +82,10 @@ class PutAnswered:
 
 @dataclass(frozen=True)
 class OperationEnded:
-    """How an operation has ended, and what the volumes say after it. room: bytes, on the volume `room_on`, which has least."""
+    """The result of an operation, and the state of the volumes after it.
+
+    room: free bytes on `room_on`, the volume with the least free space.
+    """
 
     result: OpResult
     volume: VolumeFacts
@@ -115,20 +120,22 @@ class ContainerDied:
 
 @dataclass(frozen=True)
 class LocksReturned:
-    """We have given those locks back, and forgotten the supervisor that is dead."""
+    """We have released those locks and forgotten the dead supervisor."""
 
 
 @dataclass(frozen=True)
 class DeadlineWritten:
-    """The supervisor's deadline file is of this term."""
+    """The supervisor's deadline file now carries this term."""
 
     term: int
 
 
 @dataclass(frozen=True)
 class ServerLooked:
-    """What a primary says by SQL. senders: (application_name, flushed LSN) of the rows in state 'streaming'; slots None: not asked for or
-    not used; has_slots: whether they were asked for; at: boot time.
+    """Status of a primary, by SQL.
+
+    senders: (application_name, flushed LSN) of the rows in state 'streaming'; slots: None if not queried or not used; has_slots: whether
+    they were queried; at: CLOCK_BOOTTIME.
     """
 
     senders: tuple[tuple[str, int | None], ...]
@@ -141,16 +148,16 @@ class ServerLooked:
 
 @dataclass(frozen=True)
 class Greeted:
-    """How a new connection to our server was answered."""
+    """The server's response to a new connection."""
 
     greeting: Greeting
 
 
 @dataclass(frozen=True)
 class DiskProbed:
-    """A look at the volumes, with a write of the probe at `probed_at` (boot time; None: not written).
+    """Free space of the volumes, and a probe write at `probed_at` (CLOCK_BOOTTIME; None: not written).
 
-    segment in bytes and tablespaces: None if they weren't looked at this time.
+    segment (bytes) and tablespaces: None if not checked this time.
     """
 
     room_on: str
@@ -162,14 +169,14 @@ class DiskProbed:
 
 @dataclass(frozen=True)
 class ReplaySeen:
-    """How far the replay of our server is; None: there is nothing to see."""
+    """Replay progress of our server; None: nothing to observe."""
 
     recovery: Recovery | None
 
 
 @dataclass(frozen=True)
 class ConfigurationTried:
-    """Why PostgreSQL doesn't take the release's configuration; '' if it does."""
+    """Why PostgreSQL rejects the release's configuration; '' if it accepts it."""
 
     refused: str
 
@@ -190,7 +197,7 @@ class PeerAnswered:
 
 @dataclass(frozen=True)
 class TurnBegan:
-    """The deciding thread looks at what lies in memory: the clock (boot time), the settings, the supervisor's files.
+    """The deciding thread reads what is in memory: the clock (CLOCK_BOOTTIME), the settings, the supervisor's files.
 
     probing: the volume whose probe is being written.
     """

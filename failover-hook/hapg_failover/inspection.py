@@ -1,4 +1,4 @@
-"""What our own volume holds: its control file and the end of its WAL, by the image's programs or, where it has none, by reading."""
+"""Contents of our own volume: control file and end of WAL, read with the image's programs or, if they are missing, parsed here."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ INSTEAD: Mapping[str, str] = {
     "pg_waldump": "WAL is read here",
     "pg_xlogdump": "WAL is read here",
 }
-"""What happens without a program."""
+"""The fallback when a program is missing."""
 
 
 class Inspection:
-    """Looks at the volume of one incarnation of the supervisor."""
+    """Inspects the volume for one incarnation of the supervisor."""
 
     def __init__(self, run: Callable[..., str], volume: Volume, missing: frozenset[str]) -> None:
-        """run: carries out a command, with its arguments, and returns what it printed; missing: programs that the image lacks."""
+        """run: runs a command with its arguments and returns its output; missing: programs that the image lacks."""
         self._run = run
         self._volume = volume
         self._missing = missing
 
     def control(self) -> ControlData:
-        """Return what the control file says. Raise ValueError, OSError, and what `run` raises."""
+        """Return the contents of the control file. Raise ValueError, OSError, and whatever `run` raises."""
         if "pg_controldata" in self._missing:
             return parse_control_file(self._volume.read_control())
         return parse_controldata(self._run("controldata"))
 
     def end_of_wal(self, hint: int | None, known: Position | None = None) -> Position | None:
-        """Return the end of the last valid record; None if the server isn't consistent there. Raise ValueError if there is none.
+        """Return the end of the last valid record; None if the server isn't consistent there. Raise ValueError if there is no valid record.
 
-        hint: an LSN that is known to have been flushed. known: a position that this server has flushed as a primary, of use while its
-        timeline is the newest. Without either, the search begins at the last checkpoint's redo point.
+        hint: an LSN known to be flushed. known: a position that this server flushed as a primary, used only while its timeline is the
+        newest. Without either, the search starts at the redo point of the last checkpoint.
         """
         control = self.control()
         names = self._reachable(self._volume.wal_segments(), control.checkpoint.timeline)
@@ -73,23 +73,23 @@ class Inspection:
         raise ValueError("no valid WAL record was found")
 
     def _reachable(self, names: list[str], timeline: int) -> list[str]:
-        """Return the segments that recovery may read: of the last checkpoint's timeline, and of those whose history is there.
+        """Return the segments that recovery may read: those of the last checkpoint's timeline, and of timelines with a history file.
 
-        pg_rewind leaves segments of the timeline it has rewound from (src/bin/pg_rewind/filemap.c, keepwal).
+        pg_rewind leaves behind segments of the timeline that it rewound from (src/bin/pg_rewind/filemap.c, keepwal).
         """
         ours = {each for each in segment_timelines(names) if each == timeline or self._volume.read_history(each) is not None}
         return [name for name in names if int(name[:8], 16) in ours]
 
     def ends_in_shutdown(self, end: Position) -> bool:
-        """Tell whether our WAL, which ends there, does so with the shutdown checkpoint of a server. Raise OSError."""
+        """True if our WAL, which ends at `end`, ends with a shutdown checkpoint. Raise OSError."""
         return ends_in_shutdown(self._volume.read_wal, end.timeline, end.lsn, self._volume.segment_size())
 
     def is_shut_down(self) -> bool:
-        """Tell whether the control file says that a primary was shut down; it is read without a program. Raise OSError, ValueError."""
+        """True if the control file says that a primary was shut down; reads the file without a program. Raise OSError, ValueError."""
         return parse_control_file(self._volume.read_control()).cluster_state == SHUT_DOWN
 
     def end_of_shutdown(self) -> Position:
-        """Return where the shutdown checkpoint ends that the control file names. Raise ValueError, OSError, and what `run` raises."""
+        """Return the end of the shutdown checkpoint named in the control file. Raise ValueError, OSError, and whatever `run` raises."""
         control = self.control()
         if control.cluster_state != SHUT_DOWN:
             raise ValueError(f"the server wasn't shut down cleanly: {control.cluster_state}")
@@ -100,7 +100,7 @@ class Inspection:
         return Position(control.checkpoint.timeline, end)
 
     def search_end(self, timeline: int, start: int, names: list[str], segment_size: int) -> int | None:
-        """Return the end of valid WAL on `timeline`; None if no record is found from `start` on. names: of the WAL directory."""
+        """Return the end of valid WAL on `timeline`; None if there is no record from `start` on. names: files in the WAL directory."""
         if self._missing & {"pg_waldump", "pg_xlogdump"}:
             return end_by_reading(self._volume.read_wal, timeline, start, segment_size)
         last = last_lsn(timeline, start, names, segment_size)
@@ -122,7 +122,7 @@ class Inspection:
 
 
 def _search_starts(timeline: int, hint: int | None, control: ControlData, names: list[str]) -> list[int]:
-    """Return where to begin to look for the end, the nearest guess first."""
+    """Return LSNs from which to search for the end of WAL, the best guess first."""
     lowest = first_lsn(timeline, names, control.segment_size)
     if lowest is None:
         return []

@@ -1,4 +1,4 @@
-"""Carries requests for extensions between the peers and the deciding thread."""
+"""Carries lease extension requests between the peers and the deciding thread."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LIMIT_S = 0.6
 
 
 class LeaseExtensions:
-    """Both directions: what we ask the peers, and what they ask us."""
+    """Both directions: our requests to the peers, and theirs to us."""
 
     def __init__(self, runtime: Runtime, peers: Peers, report: Callable[[Event], None], log: Logger) -> None:
-        """report: hands an event to the deciding thread; may be called from any thread."""
+        """report: hands an event to the deciding thread; must be callable from any thread."""
         self._runtime = runtime
         self._peers = peers
         self._log = log
@@ -28,7 +28,7 @@ class LeaseExtensions:
         self._answers: dict[ExtensionRequest, PeerAnswer] = {}
 
     def ask(self, action: AskExtensions) -> None:
-        """Ask each of the eligible replicas; one that hasn't answered the last request yet isn't asked again."""
+        """Ask every eligible replica, except those with a request still in flight."""
         for volume, address in action.targets:
             with self._changed:
                 if volume in self._under_way:
@@ -50,7 +50,7 @@ class LeaseExtensions:
         self._report(PeerAnswered(granted))
 
     def asked_by_peer(self, request: ExtensionRequest) -> PeerAnswer | None:
-        """Have the deciding thread decide on a peer's request; None if it doesn't in time."""
+        """Have the deciding thread decide on a peer's request; None if it doesn't answer in time."""
         end = self._runtime.now() + LIMIT_S
         with self._changed:
             self._waiting.add(request)
@@ -62,7 +62,7 @@ class LeaseExtensions:
             return self._answers.pop(request, None)
 
     def answered(self, request: ExtensionRequest, granted: bool, reason: str, volume: str | None) -> None:
-        """The deciding thread's answer to a peer's request."""
+        """Deliver the deciding thread's answer to a peer's request."""
         with self._changed:
             if request in self._waiting and volume is not None:
                 self._answers[request] = PeerAnswer(volume, granted, reason)

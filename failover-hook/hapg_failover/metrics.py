@@ -1,4 +1,4 @@
-"""The agent's figures in Prometheus' text format; docs/operations.md lists them."""
+"""The agent's metrics in the Prometheus text format; docs/operations.md lists them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .core.timing import Timing
 
 
 def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, wall: float, requests: Mapping[str, int]) -> str:
-    """Return the figures.
+    """Return the metrics.
 
-    now: boot time in seconds; wall: seconds since the epoch at that instant; requests: those sent to the API so far, by verb.
+    now: CLOCK_BOOTTIME in seconds; wall: seconds since the epoch at that instant; requests: number of API requests so far, by verb.
     """
     m, state = memory, lease.state if lease else None
     held = max(0.0, m.hold.renewed_at + timing.usable_lease(m.hold.recorded_ttl) - now) if m.hold.held_term is not None else 0.0

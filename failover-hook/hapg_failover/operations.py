@@ -1,6 +1,6 @@
-"""The operations on the local server, each a short sequence of commands, SQL and files; carried out one at a time.
+"""Operations on the local server: each is a short sequence of commands, SQL and file access; they run one at a time.
 
-What an operation does is decided in `core`; here stands only how. A kill makes a running operation fail at its next command.
+`core` decides which operation to run; this module only knows how. A kill makes a running operation fail at its next command.
 """
 
 from __future__ import annotations
@@ -71,15 +71,17 @@ TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 
 AskWal = Callable[[WalRequest, str, float], bytes]
 Inspect = Callable[[Callable[..., str]], Inspector]
-"""Makes an inspector of the volume from what carries out a command, with its arguments, and returns what it printed."""
+"""Makes an inspector of the volume from a function that runs a command with its arguments and returns the output."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What operations use. port: PostgreSQL's; grace: the pod's, in seconds; slot: our replication slot on a primary, None: no slots;
-    missing: programs that the image lacks; reloads_conninfo: a standby takes another upstream without a restart. moved_at: boot time at
-    which the server, or a job, was last seen to make progress; stall: for how long it may make none, in seconds. ask_wal: asks the agent
-    at an address for what its dead server had not sent, within so many seconds; raises PeerError.
+    """Everything that operations use.
+
+    port: of PostgreSQL; grace: the pod's, in seconds; slot: our replication slot on a primary, None: slots are not used; missing: programs
+    that the image lacks; reloads_conninfo: a standby can change its upstream without a restart; moved_at: CLOCK_BOOTTIME at which the
+    server or a job last made visible progress; stall: longest time without progress, in seconds; ask_wal: asks the agent at an address for
+    WAL that its dead server had not sent, with a time limit in seconds; raises PeerError.
     """
 
     runtime: Runtime
@@ -99,10 +101,10 @@ class Tools:
 
 
 class Operation:
-    """One operation for one incarnation of the supervisor."""
+    """One operation, for one incarnation of the supervisor."""
 
     def __init__(self, tools: Tools, run: Run, nonce: str) -> None:
-        """run: what to do."""
+        """run: the operation to perform."""
         self._tools = tools
         self._run = run
         self._nonce = nonce
@@ -110,7 +112,7 @@ class Operation:
         self._emergency_spaces: tuple[str, ...] = ()
 
     def perform(self) -> OpResult:
-        """Do it; every failure becomes a result, and the supervisor's heartbeat knows of it already."""
+        """Run the operation; every failure becomes a result. On return, the supervisor's heartbeat already reflects it."""
         result = self._attempt()
         ended = floor(self._tools.runtime.now() * 100) / 100
         with suppress(OperationFailed):
@@ -163,20 +165,20 @@ class Operation:
         return self._call(command, *args, timeout=timeout)[0]
 
     def _long_command(self, command: str, *args: str, stall: float | None = None) -> str:
-        """Send a command that takes as long as it takes: it fails only when it has made no progress for a while."""
+        """Send a command of unlimited duration: it fails only if it makes no progress for a while."""
         return self._call(command, *args, timeout=stall or self._tools.stall, moved_at=self._tools.moved_at)[0]
 
     def _output(self, command: str, *args: str) -> str:
         return self._tools.supervisor.output(self._call(command, *args, timeout=self._tools.stall, moved_at=self._tools.moved_at)[1])
 
     def _steer(self, command: str, *args: str) -> str:
-        """Have a standby follow somebody else or nobody, for which earlier majors restart it."""
+        """Point a standby at another upstream or at none; before PostgreSQL 13 this restarts it."""
         return self._command(command, *args) if self._tools.reloads_conninfo else self._long_command(command, *args)
 
     def _call(self, command: str, *args: str, timeout: float, **more: Any) -> tuple[str, str]:
-        """Send a command; if the supervisor has heard a higher term, from an agent before us, take it over for the next try.
+        """Send a command. If the supervisor has seen a higher term, from an earlier agent, adopt it for the next attempt.
 
-        more: as SupervisorCommands.call takes it.
+        more: as for SupervisorCommands.call.
         """
         try:
             return self._tools.commands.call(self._nonce, self._run.term, command, *args, timeout=timeout, **more)
@@ -209,11 +211,11 @@ class Operation:
         self._ensure_down(STOP_S)
         if self._tools.volume.foreign():
             self._tools.volume.set_foreign()
-        with suppress(OSError, ValueError):  # one that can't be read isn't started here
+        with suppress(OSError, ValueError):  # a volume with an unreadable marker is never started
             self._tools.volume.settle()
         refused = self._configure()
         if refused and not self._tools.volume.has_configuration():
-            # no other is there to start with, and this one may take all memory
+            # there is no other to start with, and this one could use up all memory
             return replace(self._result(Outcome.REFUSED, refused), refused=refused)
         guard = (str(order.guard),) if order.guard else ()
         try:
@@ -227,7 +229,7 @@ class Operation:
         return replace(self._sealed(self._inspector.end_of_wal(None, order.known)), refused=refused)
 
     def _configure(self) -> str | None:
-        """Have the release's files taken, or keep those in force; return why they are refused, None if that couldn't be tried."""
+        """Have the release's files accepted, or keep those in effect; return why they are rejected, None if they couldn't be tested."""
         tools = self._tools
         with suppress(OperationFailed, DataRefused):
             return configure(tools.commands, tools.supervisor, self._nonce, self._run.term)
@@ -246,14 +248,14 @@ class Operation:
         return replace(self._result(Outcome.OK, text, position), shutdown=shutdown, replayed=self._replayed())
 
     def _replayed(self) -> int | None:
-        """Return the LSN up to which the server has replayed its WAL: at least the segment that it reads, or else its redo point."""
+        """Return the LSN up to which the server has replayed: the start of the segment that it is reading, else its redo point."""
         with suppress(OperationFailed, OSError, ValueError):
             segment = parse_replay(self._command("progress", timeout=STATUS_S)).segment
             return self._inspector.control().redo if segment is None else segment_start(segment, self._tools.volume.segment_size())
         return None
 
     def _start_failed(self, text: str) -> OpResult:
-        """Find out what keeps the server from starting: its data only if one without data starts with the same configuration."""
+        """Find out why the server doesn't start. Its data is to blame only if a server without data starts with the same configuration."""
         tools, volume = self._tools, self._tools.volume
         if disk_space.is_full(volume.scarcest()[1], volume.segment_size()):
             return self._result(Outcome.ROOM, text)
@@ -270,7 +272,7 @@ class Operation:
         return self._result(Outcome.FAILED, text)
 
     def _seal(self, order: Seal) -> OpResult:
-        # The supervisor obeys no lower term from now on, also not that of an agent after us that finds no Lease to tell it.
+        # From now on the supervisor rejects lower terms, even from a later agent that finds no Lease to learn the term from.
         with suppress(OSError):
             self._tools.volume.write_term(self._run.term)
         position = self._sealed_position("slow" if order.slow else "fast", order.drain_s)
@@ -283,7 +285,7 @@ class Operation:
         return replace(result, text=f"{result.text} {fetched} bytes fetched that were not sent".lstrip()) if fetched else result
 
     def _with_fetched_wal(self, ask: AskWal, dead: DeadHolder, position: Position) -> tuple[Position, int]:
-        """Fetch what the dead server had written beyond `position`; return the new end of WAL, and how many bytes have come."""
+        """Fetch the dead server's WAL beyond `position`; return the new end of WAL, and the number of bytes fetched."""
         tools, fetched, end = self._tools, 0, self._tools.runtime.now() + TAIL_S
         while fetched < MOST and (left := end - self._tools.runtime.now()) > 0:
             place = position.lsn + fetched
@@ -292,7 +294,7 @@ class Operation:
             except NotNow:
                 if fetched or left < TAIL_S - TAIL_PATIENCE_S:
                     break
-                self._tools.runtime.sleep(TAIL_AGAIN_S)  # it may not know yet that its release has been accepted
+                self._tools.runtime.sleep(TAIL_AGAIN_S)  # it may not know yet that its release of the Lease was accepted
                 continue
             except PeerError:
                 break
@@ -322,7 +324,7 @@ class Operation:
             if plan.way is Way.REWIND:
                 return self._result(Outcome.DIVERGED, plan.reason, position)
             size = tools.volume.segment_size()
-            # At a segment's very start the primary may not have begun it either; then the one before tells.
+            # At the very start of a segment, the primary may not have created it yet either; then the previous one decides.
             places = [(t, lsn) for t in sorted({own.timeline, timeline}) for lsn in (own.lsn, own.lsn - 1)]
             names = [segment_name(each, lsn, size) for each, lsn in places]
             if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
@@ -338,14 +340,14 @@ class Operation:
         return replace(self._result(Outcome.OK, text), hindrance=self._hindrance(order))
 
     def _hindrance(self, order: Follow) -> str:
-        """Return what keeps a server that has followed before from streaming, as far as is known."""
+        """Return the known reason why a server that followed before doesn't stream, '' if none is known."""
         with suppress(SqlError):
             if order.own is None and self._tools.sql.replay_paused(STATUS_S):
                 return PAUSED
         return ""
 
     def _own_slot(self, host: str) -> tuple[str, ...]:
-        """Return the name of our slot on the primary, made if need be; nothing if there is none: streaming does without."""
+        """Return the name of our slot on the primary, created if needed; () if it can't be created: streaming works without one."""
         tools = self._tools
         if tools.slot is None:
             return ()
@@ -374,14 +376,17 @@ class Operation:
         except OperationFailed as failure:
             if not NOT_CONNECTED.search(str(failure)):
                 raise
-            tools.volume.clear_dirty()  # it connects before it writes
+            tools.volume.clear_dirty()  # pg_rewind connects before it writes
             return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {failure}")
         tools.volume.clear_foreign()
         tools.volume.clear_dirty()
         return self._result(Outcome.OK, f"rewound to {host}")
 
     def _wait_for_checkpoint(self, order: Rewind) -> None:
-        """pg_rewind takes the primary's timeline from its last checkpoint; a primary makes one a second after its promotion."""
+        """Wait for the primary's first checkpoint on its new timeline.
+
+        pg_rewind takes the source's timeline from its last checkpoint; a primary makes one a second after its promotion.
+        """
         end = self._tools.runtime.now() + SOURCE_CHECKPOINT_S
         while (timeline := self._tools.sql.remote_checkpoint(order.host, self._tools.port, REMOTE_S)) != order.timeline:
             if self._tools.runtime.now() > end:
@@ -400,7 +405,7 @@ class Operation:
                 text = f"a clone needs {disk_space.room_in_words(needed)} beside what is there, the {on} has {has}"
                 return self._result(Outcome.ROOM, text)
         user = tools.sql.remote_user(source, tools.port, REMOTE_S)
-        self._own_slot(primary)  # keeps the WAL that is written during the copy
+        self._own_slot(primary)  # retains the WAL written during the copy
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:
@@ -415,7 +420,7 @@ class Operation:
         return self._result(Outcome.OK, f"a clone of {origin}" + (" has replaced the old data" if had_data else ""))
 
     def _clone_source(self, order: Clone) -> str:
-        """Return the address to clone from: the proposed standby's if it streams from the primary now, else the primary's."""
+        """Return the address to clone from: the proposed standby's if it currently streams from the primary, else the primary's."""
         tools = self._tools
         if order.source is not None:
             with suppress(SqlError):
@@ -427,8 +432,8 @@ class Operation:
         self._tools.volume.write_marker(Marker(uuid, self._inspector.control().system_identifier))
 
     def _initdb(self) -> OpResult:
-        self._command("stop", "immediate")  # ends what a former agent has begun
-        self._long_command("initdb", stall=COPY_STALL_S)  # runs scripts, which may load much
+        self._command("stop", "immediate")  # ends an initdb that an earlier agent started
+        self._long_command("initdb", stall=COPY_STALL_S)  # runs scripts, which may load a lot of data
         self._mark(self._tools.runtime.unique_id())
         return self._result(Outcome.OK, "the first server's directory is made")
 
@@ -449,7 +454,7 @@ class Operation:
         return self._result(Outcome.OK, f"term {self._run.term}, timeline {timeline}", position)
 
     def _await_writable(self, timeline: int) -> Position:
-        """Wait until the server writes, on `timeline`, however much WAL it has to replay before; return its end of WAL."""
+        """Wait until the server is writable on `timeline`, however much WAL it has to replay first; return its end of WAL."""
         tools, begun = self._tools, self._tools.runtime.now()
         while True:
             position, problem = self._is_writable(timeline)
@@ -463,9 +468,9 @@ class Operation:
             self._tools.runtime.sleep(PROMOTE_POLL_S if now - begun < PROMOTE_OFTEN_S else PROMOTE_SELDOM_POLL_S)
 
     def _is_writable(self, timeline: int) -> tuple[Position | None, str]:
-        """Return where the server writes, or None and why it doesn't.
+        """Return the server's write position, or None and the reason why it isn't writable.
 
-        A server without a free connection slot says nothing by SQL. Its control file tells then whether recovery has ended, on `timeline`.
+        A server without a free connection slot can't be queried. Then the control file shows whether recovery has ended, on `timeline`.
         """
         try:
             status = self._tools.sql.status(1.0)
@@ -475,7 +480,7 @@ class Operation:
             return position if position is not None and position.timeline == timeline else None, str(error)
 
     def _prepare(self, order: Prepare) -> OpResult:
-        """Checkpoint while serving, so that the shutdown's own is short: again for what was written during one that wasn't."""
+        """Checkpoint while serving, so that the shutdown checkpoint is short; repeat if the checkpoint itself took long."""
         end = self._tools.runtime.now() + order.seconds
         for _ in range(CHECKPOINTS):
             begun = self._tools.runtime.now()
@@ -493,7 +498,11 @@ class Operation:
         return self._result(Outcome.OK, "shut down", self._inspector.end_of_shutdown())
 
     def _shut_down(self, patience_s: float) -> None:
-        """Shut the server down. It waits for each standby to have its last record; once that is written, not for those that hang."""
+        """Shut the server down.
+
+        PostgreSQL waits until each standby has received the last record. Once that record is written, standbys get `patience_s` seconds
+        more; then the server is killed.
+        """
         written_at: list[float] = []
 
         def is_over() -> bool:
@@ -511,7 +520,7 @@ class Operation:
         self._wait_for_down()
 
     def _standbys(self, order: SetStandbys) -> OpResult:
-        """Change the setting and see that every process acts by it; the position is the end of WAL after that."""
+        """Change synchronous_standby_names and verify that every process uses it; the position is the end of WAL after that."""
         sql, setting = self._tools.sql, order.setting
         self._command("standbys", *(_words(setting) or ("0",)))
         end = self._tools.runtime.now() + STANDBYS_S
@@ -538,5 +547,5 @@ class Operation:
 
 
 def _words(setting: write_quorum.Setting) -> tuple[str, ...]:
-    """Return the setting as arguments of a command: K and the names; none if nobody is waited for."""
+    """Return the setting as command arguments: K and the names; none if a COMMIT waits for no standby."""
     return (str(setting.k), *setting.names) if setting.k else ()

@@ -1,4 +1,4 @@
-"""Makes the passwords of a server what the Secrets say: when a pod becomes the primary, and when a Secret changes."""
+"""Applies the passwords in the Secrets to the server: when a pod becomes the primary, and when a Secret changes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ RANDOM_BYTES = 24
 
 
 def first_passwords(kube: KubeApi, settings: Settings, directory: Path, log: Log) -> Passwords:
-    """Return the passwords of the Secrets; those that aren't projected into `directory` are made at random unless they are there.
+    """Return the passwords in the Secrets. A Secret that is not projected into `directory` is created with a random password if missing.
 
-    Raise ApiError, and ValueError for one that can't be used. One that ends with a line break can't be used by a new release; a
-    release that is there already isn't held up by it.
+    Raise ApiError, and ValueError for a password that can't be used. A password that ends with a line break is rejected for a new release;
+    an existing release only logs a warning.
     """
     found = []
     for key, name in zip(KEYS, (settings.secret, settings.replication_secret), strict=True):
@@ -42,7 +42,7 @@ def first_passwords(kube: KubeApi, settings: Settings, directory: Path, log: Log
 
 
 class PasswordKeeper:
-    """Looks at the Secrets' files once a second, in a thread of its own."""
+    """Checks the Secrets' files once a second, in a thread of its own."""
 
     def __init__(
         self,
@@ -54,7 +54,9 @@ class PasswordKeeper:
         announce: Callable[[str, str, str], None],
         log: Log,
     ) -> None:
-        """run: where libpq's and initdb's password files go; leads: the term while this pod is the primary; announce: records an Event."""
+        """run: directory for the password files of libpq and initdb; leads: returns the term while this pod is the primary; announce:
+        records an Event.
+        """
         self._secret = secret
         self._run = run
         self._sql = sql
@@ -72,7 +74,7 @@ class PasswordKeeper:
         every(runtime, lambda: LOOK_S, "passwords", self.look)
 
     def look(self) -> None:
-        """Take what the Secrets say now, and have it in the server if it is the primary."""
+        """Read the current Secrets, and apply them to the server if it is the primary."""
         try:
             if self._secret.look():
                 self._report()

@@ -1,4 +1,4 @@
-"""A look at the server's replay while it starts, is sealed or is promoted, over the supervisor: no SQL is answered then."""
+"""Replay progress while the server starts, is sealed or is promoted, asked from the supervisor because SQL isn't answered then."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})")
 
 
 class ReplayProgress:
-    """Keeps what is known of the replay. The deciding thread hears of it as an event; operations ask when it moved last."""
+    """Keeps the latest replay progress. The deciding thread gets it as an event; operations ask for the time of the last progress."""
 
     def __init__(
         self,
@@ -30,7 +30,9 @@ class ReplayProgress:
         segment_size: Callable[[], int],
         report: Callable[[Event, bool], None],
     ) -> None:
-        """address: nonce of the supervisor to ask, and the term to ask under, None without one; active: there may be something to see."""
+        """address: nonce of the supervisor to ask and the term to ask under, None without one; active: true if there may be progress to
+        observe.
+        """
         self._runtime = runtime
         self._commands = commands
         self._address = address
@@ -44,11 +46,11 @@ class ReplayProgress:
         every(self._runtime, lambda: LOOK_S if self._active() else IDLE_S, "recovery", self.look)
 
     def moved_at(self) -> float:
-        """Return the boot time at which the server was last seen to make progress, 0 if it never was."""
+        """Return the CLOCK_BOOTTIME at which the server last made visible progress, 0 if it never did."""
         return self._seen[1].moved_at if self._seen is not None else 0.0
 
     def look(self) -> None:
-        """Ask once, if there may be something to see."""
+        """Ask once, if there may be progress to observe."""
         address = self._address()
         if address is None or not self._active():
             self._forget()
@@ -72,7 +74,7 @@ class ReplayProgress:
 
 
 def parse(text: str) -> Replay:
-    """Read the supervisor's answer. Raise OperationFailed if it isn't one."""
+    """Parse the supervisor's answer. Raise OperationFailed if it is malformed."""
     match = _ANSWER.fullmatch(text)
     if match is None:
         raise OperationFailed(f"progress: not an answer: {text!r}")

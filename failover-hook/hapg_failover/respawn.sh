@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs a command, the agent, and starts it again whenever it ends: respawn.sh COMMAND [ARGUMENT]...
+# Runs a command, the agent, and restarts it whenever it ends: respawn.sh COMMAND [ARGUMENT]...
 #
-# Kubelet waits longer and longer before it restarts a container; a crashing agent must not cost a healthy primary its Lease.
-# A shell, because it takes a tenth of the memory that another interpreter of Python would. SIGTERM ends both.
+# Kubelet's restart back-off grows with every crash; a crashing agent must not cost a healthy primary its Lease.
+# A shell script, because it takes a tenth of the memory of another Python interpreter. SIGTERM ends both.
 set -u
 
-SHORTEST=2 LONGEST=10 # pauses, in tenths of a second: the shortest after a run of QUICK seconds, else twice the one before
+SHORTEST=2 LONGEST=10 # pauses in tenths of a second: SHORTEST after a run of more than QUICK seconds, otherwise twice the previous pause
 QUICK=2
 
 agent='' asked=''
@@ -15,7 +15,7 @@ end() {
 }
 trap end TERM
 
-clock() { # sets now, in whole seconds; one that no change of the date moves
+clock() { # sets now, in whole seconds; unaffected by changes of the system time
     read -r now _ </proc/uptime
     now=${now%%.*}
 }
@@ -27,7 +27,7 @@ while [ -z "$asked" ]; do
     "$@" &
     agent=$!
     [ -z "$asked" ] || end
-    # a signal ends the wait, not the agent
+    # a signal interrupts the wait, but does not end the agent
     while kill -0 "$agent" 2>/dev/null; do wait "$agent"; done
     agent=''
     clock

@@ -1,4 +1,4 @@
-"""What a primary's server is told to do beside operations: SQL that takes its time and whose failure is only worth a line."""
+"""Maintenance of a primary's server apart from operations: slow SQL whose failure is only logged."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CHECKPOINT_LIMIT_S = 600.0
 
 
 class ServerMaintenance:
-    """Replication slots and checkpoints, each in a thread of its own: neither waits for the other, and nobody for them."""
+    """Replication slots and checkpoints, each in a thread of its own: neither waits for the other, and nothing waits for them."""
 
     def __init__(self, runtime: Runtime, sql: Sql, log: Logger) -> None:
-        """sql: of the local server."""
+        """sql: to the local server."""
         self._runtime = runtime
         self._sql = sql
         self._log = log
@@ -23,11 +23,11 @@ class ServerMaintenance:
         self._checkpoints = Worker(runtime, "checkpoints")
 
     def checkpoint(self) -> None:
-        """Have a checkpoint made."""
+        """Start a checkpoint."""
         self._checkpoints.do(self._checkpoint)
 
     def change_slots(self, make: tuple[str, ...], drop: tuple[str, ...]) -> None:
-        """Have physical replication slots made and dropped, by their names."""
+        """Create and drop physical replication slots, given by name."""
         self._slots.do(partial(self._change_slots, make, drop))
 
     def _checkpoint(self) -> None:

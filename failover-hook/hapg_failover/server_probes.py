@@ -1,4 +1,4 @@
-"""What an agent looks at by itself, again and again: its server, its volume, the files of its configuration."""
+"""Periodic probes: of the local server, its volume, and its configuration files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEADY = (Phase.PRIMARY, Phase.FOLLOW)
 
 
 class ServerProbes:
-    """Threads that look. What they find is reported as events, and whether it is news."""
+    """The probe threads. Each finding is reported as an event, with a flag that says whether it is news."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class ServerProbes:
         report: Callable[[Event, bool], None],
         log: Logger,
     ) -> None:
-        """report: takes an event, and whether somebody who sleeps has to hear of it at once."""
+        """report: takes an event, and whether it must wake the deciding thread at once."""
         self._runtime = runtime
         self._settings = settings
         self._phase = phase
@@ -97,14 +97,14 @@ class ServerProbes:
         self._report(ServerLooked(rows, status.position, status.standby_names, kept, with_slots, now), is_news)
 
     def _keep_session(self) -> None:
-        """Have a session with a hot standby before its clients take all slots: it outlives the promotion."""
+        """Open a session to a hot standby before clients take all connection slots; it survives the promotion."""
         if self._phase() in STANDING_BY and self._settings().standby_mode == "hot" and self._keep.is_due():
             self._keep.done()
             with suppress(SqlError):
                 self._sql.keep(KEEP_S)
 
     def _greet(self) -> None:
-        """See whether a primary answers a new connection."""
+        """Check whether a primary answers a new connection."""
         if self._phase() is not Phase.PRIMARY:
             self._refusing = 0.0
             return
@@ -120,7 +120,7 @@ class ServerProbes:
             tell(Greeting(begun, refusing=self._refusing, crowded=crowded))
 
     def _look_at_files(self) -> None:
-        """A server that isn't steady is left alone: its start has looked, or the next one will."""
+        """Check the configuration files, but only in a steady phase: otherwise the start has checked them, or the next one will."""
         if self._phase() not in STEADY:
             return
         refused = self._configuration.look()

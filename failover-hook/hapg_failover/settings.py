@@ -1,4 +1,4 @@
-"""The settings that the chart writes to `failover.json` (docs/contract.md) and the pod's own identity."""
+"""The settings that the chart writes to `failover.json` (docs/contract.md), and the pod's own identity."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from .core.write_quorum import ASYNCHRONOUS, Policy
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart says. max_lag in bytes, grace in seconds; labels are the keys of the name, kind and role labels.
+    """The chart's settings.
 
-    policy: of replication; profile: of the major of PostgreSQL.
+    max_lag: bytes; grace: seconds; label_name, label_kind, label_role: keys of the name, kind and role labels; policy: of replication;
+    profile: of the PostgreSQL major version.
     """
 
     name: str
@@ -41,13 +42,13 @@ class Settings:
 
     @property
     def replication_secret(self) -> str:
-        """The name of the Secret with the password that the members use among themselves."""
+        """The name of the Secret with the password that the replicas use among themselves."""
         return f"{self.name}-replication"
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who this pod is, from its environment."""
+    """This pod's identity, from its environment."""
 
     pod: str
     namespace: str
@@ -64,7 +65,7 @@ class Identity:
 
     @property
     def claim(self) -> str:
-        """The name of the pod's claims, as core.volumes has it."""
+        """The name of the pod's PVCs, in the form of core.volumes."""
         return f"{self.namespace}/{self.pod}"
 
     @property
@@ -87,11 +88,11 @@ TIMING: Mapping[str, str] = {
     "cleanHoldSeconds": "hold",
     "unreadySeconds": "unready",
 }
-"""The fields of Timing by the keys of `failover`."""
+"""Maps the keys of `failover` to the fields of Timing."""
 
 
 def parse(text: str) -> Settings:
-    """Return the settings in `text`, the content of failover.json, every key of which must be known. Raise SettingsError."""
+    """Return the settings in `text`, the content of failover.json. Raise SettingsError, also for an unknown key."""
     settings, unknown = read(text)
     if unknown:
         raise SettingsError(unknown[0])
@@ -99,9 +100,9 @@ def parse(text: str) -> Settings:
 
 
 def read(text: str) -> tuple[Settings, tuple[str, ...]]:
-    """Return the settings in `text`, and a sentence about each key that isn't known: a chart newer than this agent may have written it.
+    """Return the settings in `text`, and one sentence for each unknown key: a chart newer than this agent may have written it.
 
-    Raise SettingsError if a setting that is known is missing or unusable.
+    Raise SettingsError if a known setting is missing or invalid.
     """
     document = protocol.read(text)
     root, labels, failover = document.root, document.labels, document.failover

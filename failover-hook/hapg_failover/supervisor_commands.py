@@ -1,4 +1,4 @@
-"""Commands that operations send to the supervisor, and their answers."""
+"""The supervisor commands that operations send, and their answers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .adapters.ports import Runtime, Supervisor, SupervisorEvent
 class OperationFailed(Exception):
     """An operation can't be completed; the message says why.
 
-    position: our end of WAL, if it was found before; refused: the supervisor has refused it, so nothing was begun; command_id: of what was
-    answered with an error.
+    position: our end of WAL, if already known; refused: the supervisor refused the command, so nothing was started; command_id: the command
+    that was answered with an error.
     """
 
     def __init__(self, text: str, position: Position | None = None, refused: bool = False, command_id: str | None = None) -> None:
-        """Keep these beside the message."""
+        """Keep these along with the message."""
         super().__init__(text)
         self.position = position
         self.refused = refused
@@ -28,7 +28,7 @@ class SupervisorCommands:
     """Sends commands to one incarnation of the supervisor and waits for their answers."""
 
     def __init__(self, supervisor: Supervisor, runtime: Runtime) -> None:
-        """supervisor: whose events somebody else reads and hands to `answered`."""
+        """supervisor: its events are read elsewhere and passed to `answered`."""
         self._supervisor = supervisor
         self._runtime = runtime
         self._answers: dict[str, SupervisorEvent] = {}
@@ -54,8 +54,8 @@ class SupervisorCommands:
     ) -> tuple[str, str]:
         """Send a command and wait for its answer; return its text and the command's ID. Raise OperationFailed.
 
-        moved_at: boot time at which what the command began was last seen to make progress: the timeout counts from then on. is_over: asked
-        ten times a second; the answer isn't waited for any longer once it says so.
+        moved_at: CLOCK_BOOTTIME at which the command last made visible progress; the timeout counts from then. is_over: called ten times a
+        second; once it returns true, stop waiting for the answer.
         """
         with self._changed:
             try:

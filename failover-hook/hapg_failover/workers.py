@@ -8,24 +8,24 @@ from .adapters.ports import Runtime
 
 
 class Worker:
-    """Does one piece of work after the other, in the order given."""
+    """A thread that runs work items one at a time, in the order given."""
 
     def __init__(self, runtime: Runtime, name: str) -> None:
-        """name: the thread's."""
+        """name: of the thread."""
         self._work = runtime.mailbox()
         self._waiting = 0
         self._lock = runtime.condition()
         runtime.spawn(name, self._run)
 
     def do(self, work: Callable[[], None]) -> None:
-        """Have `work` done; it reports for itself."""
+        """Queue `work`; it reports its own result."""
         with self._lock:
             self._waiting += 1
         self._work.put(work)
 
     @property
     def idle(self) -> bool:
-        """Nothing is being done, or waits to be."""
+        """True if no work is running or queued."""
         return self._waiting == 0
 
     def _run(self) -> None:
@@ -39,25 +39,25 @@ class Worker:
 
 
 class Due:
-    """True once in so many seconds."""
+    """Says whether a given number of seconds has passed since something was last done."""
 
     def __init__(self, runtime: Runtime, seconds: float) -> None:
-        """Due at once."""
+        """Due immediately."""
         self._runtime = runtime
         self._seconds = seconds
         self._done_at = float("-inf")
 
     def is_due(self) -> bool:
-        """So long has passed since it was done."""
+        """True if that many seconds have passed since it was last done."""
         return self._runtime.now() - self._done_at >= self._seconds
 
     def done(self) -> None:
-        """It has been done now."""
+        """Record that it was done now."""
         self._done_at = self._runtime.now()
 
 
 def every(runtime: Runtime, seconds: Callable[[], float], name: str, work: Callable[[], None]) -> None:
-    """Do `work` periodically in a thread of its own; work that takes longer than the period delays the next time."""
+    """Run `work` periodically in a thread of its own; work that exceeds the period delays the next run."""
 
     def run() -> None:
         while True:

@@ -54,10 +54,12 @@ BLIND_S = 5.0
 
 @dataclass
 class World:
-    """gone: UIDs of the last pods that were seen to go; pods_seen: boot time when a pod was last reported alone; down_at: boot time at
-    which the supervisor said that the server is dead; status_at: of the last look at the server by SQL; container_dead: we hold the locks
-    of a dead container; refused: why PostgreSQL doesn't take the release's configuration, '' if it does; tablespaces: OIDs of those that
-    its directory links to; puts, ops, asked, granted: answers and requests that `decide` hasn't seen yet.
+    """The latest report of each kind.
+
+    gone: UIDs of the last pods seen to be deleted; pods_seen: CLOCK_BOOTTIME of each pod's last individual report; down_at: CLOCK_BOOTTIME
+    at which the supervisor reported the server dead; status_at: CLOCK_BOOTTIME of the last SQL probe of the server; container_dead: we hold
+    the locks of a dead container; refused: why PostgreSQL rejects the release's configuration, '' if it accepts it; tablespaces: OIDs of
+    the tablespaces linked from the data directory; puts, ops, asked, granted: answers and requests that `decide` has not seen yet.
     """
 
     volume: VolumeFacts
@@ -93,7 +95,7 @@ class World:
     tablespaces: tuple[str, ...] = ()
 
     def apply(self, event: Event) -> None:  # noqa: C901 a case for each
-        """Take one report."""
+        """Apply one report."""
         match event:
             case LeaseSeen():
                 self._see_lease(event.lease, event.asked, event.at, event.gap, event.watched)
@@ -141,11 +143,11 @@ class World:
         before, ours = self.lease, lease is not None and lease.state.system_identifier == self.volume.system_identifier
         self.lease = lease_view.see(before, lease, asked, now, gap, watched=watched, floor=self.volume.max_term if ours else 0)
         if before is not None and lease_view.went_back(before, self.lease):
-            # The pods' versions begin anew as well: whatever comes now is newer than what we have.
+            # The pods' resource versions have restarted as well, so whatever arrives now is newer than what we have.
             self.pods = {name: replace(pod, version="0") for name, pod in self.pods.items()}
 
     def _keep_pod(self, pod: Pod, deleted: bool = False, at: float = 0.0) -> None:
-        """Take one pod, unless something newer is known of it. at: boot time when it came, 0: with a list."""
+        """Take one pod unless a newer version is known. at: CLOCK_BOOTTIME of its arrival, 0 if it came with a list."""
         known = self.pods.get(pod.name)
         if deleted:
             self.gone = (*self.gone, pod.uid)[-GONE_KEPT:]
@@ -156,7 +158,7 @@ class World:
             self.pods_seen[pod.name] = max(at, self.pods_seen.get(pod.name, 0.0))
 
     def _keep_pods(self, pods: Iterable[Pod], asked: float) -> None:
-        """What is newer than the list, and came after it was asked for, stays."""
+        """Replace all pods by a list, but keep a pod reported after the list was requested if its version is newer."""
         before, self.pods = self.pods, {}
         for pod in pods:
             self._keep_pod(pod)
@@ -166,7 +168,7 @@ class World:
         self.pods_listed_at = asked
 
     def _take_operation(self, result: OpResult) -> None:
-        """Nobody is known to stream from a server that was just promoted."""
+        """Record the result of an operation. After a promotion, no standby is known to stream from the server yet."""
         if result.op is Op.PROMOTE:
             self.streaming = ()
         if result.refused is not None:
@@ -174,7 +176,7 @@ class World:
         self.ops.append(result)
 
     def _hear_supervisor(self, event: SupervisorSaid) -> None:
-        """Another incarnation's word counts for nothing."""
+        """Apply an event of the supervisor; events of another incarnation are ignored."""
         if self.hello is None or event.nonce != self.hello.nonce:
             return
         if event.result in ("died", "fenced"):
@@ -204,18 +206,18 @@ class World:
             self.term_in_force = event.term_in_force
 
     def meets(self, hello: Hello | None, heartbeat: Heartbeat | None, now: float) -> bool:
-        """Tell whether this hello is of a supervisor that is alive and new to us."""
+        """True if this hello comes from a live supervisor that is new to us."""
         return hello is not None and hello != self.hello and is_fresh(heartbeat, now) and not self.container_dead
 
     @property
     def origin(self) -> Origin:
-        """For whom the volume was made, by what is known of the Lease."""
+        """The origin of the volume, judged by the latest known Lease."""
         v = self.volume
         return volumes.origin_of(v.made_for, v.claim, v.accepted, v.system_identifier, self.lease)
 
     @property
     def own_volume(self) -> VolumeFacts:
-        """What counts of the volume: a copy of another's counts as damaged, and isn't that one."""
+        """State of the volume for decisions: a copy of another volume counts as damaged and doesn't keep that volume's UUID."""
         v = self.volume
         if v.state is not VolumeState.DATA or self.origin is not Origin.COPIED:
             return v
@@ -230,7 +232,7 @@ class World:
         return granted
 
     def observe(self, turn: TurnBegan, identity: Identity, memory: Memory) -> Observation:
-        """Return what `decide` may know in this turn. Each answer and each request is shown once."""
+        """Return the input of `decide` for this turn. Each answer and each request is delivered once."""
         now, settings, heartbeat, volume = turn.now, turn.settings, self.heartbeat, self.own_volume
         fresh = is_fresh(heartbeat, now)
         server = heartbeat.state if heartbeat is not None and fresh else None
@@ -289,5 +291,5 @@ class World:
 
 
 def is_fresh(heartbeat: Heartbeat | None, now: float) -> bool:
-    """Tell whether the supervisor's word is fresh. now: boot time."""
+    """True if the supervisor's heartbeat is recent. now: CLOCK_BOOTTIME."""
     return heartbeat is not None and now - heartbeat.uptime < HEARTBEAT_FRESH_S

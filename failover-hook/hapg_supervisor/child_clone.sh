@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# The jobs clone and rewind: the server directory becomes that of a standby of another server.
+# The jobs clone and rewind: they turn the server directory into that of a standby of another server.
 
 job_clone() { # HOST PORT USER
     local new=$VOLUME/pgdata.new former=$VOLUME/pgdata.old whole=()
-    # before 10 pg_basebackup leaves it to the kernel when the files are written
+    # before PostgreSQL 10, pg_basebackup leaves it to the kernel when to write the files to disk
     if [[ $WAL == pg_xlog ]]; then whole=(-f); fi
     conninfo "$1" "$2" "$3"
-    INFO=${INFO/ application_name=/ application_name=clone.} # a copy that streams is no standby
+    INFO=${INFO/ application_name=/ application_name=clone.} # a backup that streams WAL must not count as a standby
     if [[ -e $DATA ]]; then rm -rf "$former" || return; fi
     rm -rf "$new" && name_wal pg_basebackup || return
     if ! "$BIN/pg_basebackup" -D "$new" "${APART[@]}" -X stream -c fast -w -d "$INFO"; then
@@ -26,25 +26,25 @@ job_rewind() { # HOST PORT USER
     INFO=${INFO/ application_name=/ application_name=rewind.}
     state=$("$BIN/pg_controldata" -D "$DATA") || return
     if [[ ! $state =~ 'Database cluster state:'\ +'shut down'( in recovery)?$'\n' ]]; then
-        # pg_rewind would run crash recovery by itself, but without our configuration, and the checkpoint at its end would
-        # remove the log that the rewind needs.
+        # pg_rewind would run crash recovery itself, but without our configuration, and the checkpoint at its end would remove the WAL that
+        # the rewind needs.
         recover_alone || return
         recovered=1
     fi
     rewind_once || return
-    # It takes the end of replay for the end of WAL: a standby that was stopped before it had replayed as far as the fork has nothing to rewind
-    # for it, though a primary had written its data files before (src/bin/pg_rewind/pg_rewind.c, main).
+    # pg_rewind takes the end of replay for the end of WAL: for a standby that was stopped before it replayed up to the fork, it finds
+    # nothing to rewind, even if the data files were written earlier, as a primary (src/bin/pg_rewind/pg_rewind.c, main).
     if [[ $REWOUND == nothing && ! $recovered ]]; then
         recover_alone && rewind_once || return
     fi
-    # It goes by the last checkpoint's timeline as well, which may be the one before a promotion.
+    # It also relies on the last checkpoint's timeline, which may be the one from before a promotion.
     if [[ $REWOUND == nothing ]]; then
         echo 'error: pg_rewind finds nothing to rewind, and crash recovery has written to the directory'
         return 1
     fi
 }
 
-# Replay all local WAL, as after a crash. A single-user server refuses to be a standby.
+# Replay all local WAL, as after a crash. A single-user server refuses to run as a standby.
 recover_alone() {
     name_user
     find_configuration
@@ -52,7 +52,7 @@ recover_alone() {
         "$BIN/postgres" --single -F -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c "${PROFILE[walKeep]}=1000000" template1
 }
 
-# Run pg_rewind from INFO. Set REWOUND to `nothing` if it found nothing to do.
+# Run pg_rewind against INFO. Set REWOUND to `nothing` if there was nothing to rewind.
 rewind_once() {
     local out rc
     REWOUND=''

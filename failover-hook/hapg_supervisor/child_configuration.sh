@@ -1,20 +1,20 @@
 # shellcheck shell=bash
-# The jobs configure and checkconfig: the configuration that a server is known to start with.
+# The jobs configure and checkconfig: they make sure that the server's configuration is one that a server starts with.
 #
-# The server doesn't read the ConfigMap's files, which change whenever kubelet likes, but copies that a server has been tried with. So a
-# mistake in them never keeps it from starting again, nor from taking an upstream or standbys: of a file with a syntax error or an unknown
-# parameter PostgreSQL reloads nothing at all, and what is in instance.conf belongs to it.
+# The server doesn't read the ConfigMap's files, which kubelet may change at any time, but copies that were tested with a server. So an
+# error in them never keeps the server from restarting, or from getting an upstream or standbys: PostgreSQL reloads nothing at all if a file
+# has a syntax error or an unknown parameter, and instance.conf is part of the same configuration.
 
-readonly ACCEPTED=$VOLUME/config TRIAL=$RUN/trial # what the server reads; the directory of a server that only tries its configuration
-readonly TRIAL_PATIENCE=60                        # how many seconds the trial of a configuration may take
+readonly ACCEPTED=$VOLUME/config TRIAL=$RUN/trial # the accepted files, which the server reads; directory of the test server
+readonly TRIAL_PATIENCE=60                        # time limit for testing a configuration, in seconds
 
-# Set IN_FORCE to the directory of the files that the server reads: the ConfigMap's own if none were ever accepted on this volume.
+# Set IN_FORCE to the directory of the files that the server reads: the ConfigMap's own if none was ever accepted on this volume.
 find_configuration() {
     IN_FORCE=$CONFIG
     if [[ -f $ACCEPTED/postgresql.conf && -f $ACCEPTED/pg_hba.conf ]]; then IN_FORCE=$ACCEPTED; fi
 }
 
-# Accept the ConfigMap's files if a server starts with them. Exit codes as of try_configuration.
+# Accept the ConfigMap's files if a server starts with them. Exit codes: as of try_configuration.
 job_configure() {
     local new=$ACCEPTED.new file
     rm -rf "$new" && mkdir "$new" && cp "$CONFIG/postgresql.conf" "$CONFIG/pg_hba.conf" "$new" || return 2
@@ -41,9 +41,9 @@ job_checkconfig() {
     try_configuration "$IN_FORCE"
 }
 
-# Start a server with the files of DIRECTORY on a directory that has what ours has but data. It reads all settings, loads the libraries and the
-# certificate, allocates the shared memory and reads the access rules; then it looks for its WAL, and there is none. What it says is printed, and if
-# it is refused the access rules. Exit codes: 1 if it gets less far, 2 if that can't be tried.
+# Start a server with the files of DIRECTORY on a copy of our server directory without data. It reads all settings, loads the libraries and
+# the certificate, allocates shared memory and reads the access rules; then it looks for its WAL and finds none. Print its output and, if
+# the configuration is rejected, the access rules. Exit codes: 1 if the server fails before it looks for WAL, 2 if the test isn't possible.
 try_configuration() { # DIRECTORY
     local file said rc memory=()
     rm -rf "$TRIAL" && mkdir -p "$TRIAL" || return 2
@@ -55,7 +55,7 @@ try_configuration() { # DIRECTORY
     for file in PG_VERSION postgresql.auto.conf pg_ident.conf global/pg_control; do
         if [[ -f $DATA/$file ]]; then cp "$DATA/$file" "$TRIAL/$file" || return 2; fi
     done
-    # A running server has its memory; there may be too little for a second one.
+    # A running server already has its memory; there may be too little for a second one.
     if [[ $STATE != down && $(memory "$1") == "$(memory "$IN_FORCE")" ]]; then memory=(-c shared_buffers=16MB -c huge_pages=off); fi
     said=$(ulimit -S -v "$(most_memory)" && timeout --foreground -s KILL "$TRIAL_PATIENCE" "$BIN/postgres" -D "$TRIAL" \
         -c config_file="$1/postgresql.conf" -c hba_file="$1/pg_hba.conf" "${memory[@]}" \
@@ -66,13 +66,14 @@ try_configuration() { # DIRECTORY
     rm -rf "$TRIAL"
     printf '%s\n' "$said"
     if [[ $said == *"required WAL directory \"$WAL\""* ]]; then return 0; fi
-    if ((rc == 137)); then return 2; fi # it was killed, for want of time or memory
+    if ((rc == 137)); then return 2; fi # killed: it ran out of time or memory
     printf '%s\n' 'pg_hba.conf:' "$(<"$1/pg_hba.conf")"
     return 1
 }
 
-# How many KiB a server can have, and 1 GiB of addresses more for its libraries: what the machine has, or this container may use, and huge pages.
-# The nodes of Kubernetes promise any amount (vm.overcommit_memory 1), and a trial that used it would take a running server's.
+# Print the address space limit of a test server in KiB: the memory of the machine, or what this container may use, plus huge pages, plus 1
+# GiB for libraries. Kubernetes nodes overcommit without limit (vm.overcommit_memory 1), so an unlimited test could use up a running
+# server's memory.
 most_memory() {
     local name value all=0 pages=0 size=0 file
     while read -r name value _; do
@@ -90,7 +91,7 @@ most_memory() {
     echo "$((all + pages * size + 1048576))"
 }
 
-# What the files of DIRECTORY ask for as shared memory.
+# Print the shared memory settings in the files of DIRECTORY.
 memory() { # DIRECTORY
     local name
     for name in shared_buffers huge_pages; do "$BIN/postgres" -D "$TRIAL" -c config_file="$1/postgresql.conf" -C "$name"; done 2>/dev/null

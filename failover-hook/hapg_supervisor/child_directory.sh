@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The server directory, and the directories of a WAL volume: what is whose. For children, and for the start, before
-# the loop.
+# The server directory and the directories on a WAL volume, and which belong together. For children, and for the startup code before the
+# loop.
 
 of_this_major() {
     local found=''
@@ -14,7 +14,8 @@ of_this_major() {
     fi
 }
 
-# Is the directory's WAL where this release has it? Whether the WAL volume is that of this data volume, the failover container has judged.
+# Is the directory's WAL where this release keeps it? The failover container has already checked that the WAL volume belongs to this data
+# volume.
 has_its_wal() {
     if [[ ! $WAL_VOLUME && -L $DATA/$WAL ]]; then
         echo "$DATA/$WAL is a link, and there is no WAL volume: nothing has been touched"
@@ -25,7 +26,7 @@ has_its_wal() {
     fi
 }
 
-# Set UNLINKED to the directories of WAL that no server directory links to: they were begun and not finished, or replaced.
+# Set UNLINKED to the WAL directories that no server directory links to: unfinished or replaced ones.
 find_unlinked_wal() {
     local directory=$DATA linked
     UNLINKED=()
@@ -44,8 +45,8 @@ remove_unlinked_wal() {
     if ((${#UNLINKED[@]})); then rm -rf "${UNLINKED[@]}"; fi
 }
 
-# Set APART to the option by which PROGRAM puts the WAL of a new server directory onto the WAL volume, into a directory that never was there
-# before: so it is the rename of the server directory by which both come to count.
+# Set APART to the option that makes PROGRAM put the WAL of a new server directory on the WAL volume, in a directory with a new name. So a
+# single rename, that of the server directory, puts both into use.
 name_wal() { # PROGRAM
     local id option=--waldir
     APART=()

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# The job initdb: the first server directory of a release, and the scripts that belong to it.
+# The job initdb: creates a release's first server directory and runs its scripts.
 
 readonly SCRIPTS=${HAPG_SCRIPTS:-/etc/hapg/initdb}
-readonly SCRIPTS_TRIES=600 # how often, every 0.1 s, the server of the scripts is asked whether it has come up
+readonly SCRIPTS_TRIES=600 # how often to check, every 0.1 s, whether the server that runs the scripts is up
 
-# A directory counts once it is renamed. The scripts belong to its making: they have run once, or nothing of what they did is left.
+# The directory counts once it is renamed. The scripts are part of its creation: either all have run once, or nothing they did remains.
 job_initdb() {
     local new=$VOLUME/pgdata.new more=() rc
     read -r -a more <<<"${HAPG_INITDB_ARGS-}"
@@ -12,7 +12,7 @@ job_initdb() {
     name_user
     rm -rf "$new" && name_wal initdb &&
         "$BIN/initdb" -D "$new" "${APART[@]}" -U postgres --pwfile="$RUN/pwfile" -A "${PROFILE[authentication]}" --data-checksums -E UTF8 --locale=C.UTF-8 "${more[@]}" &&
-        # A hot standby refuses to start with, say, a lower max_connections than the control file has: record ours.
+        # A hot standby refuses to start with, for example, a lower max_connections than in the control file: record ours there.
         "$BIN/postgres" --single -D "$new" -c config_file="$CONFIG/postgresql.conf" template1 &&
         run_scripts "$new" &&
         sync "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} && mv "$new" "$DATA" && sync "$VOLUME" && return
@@ -22,7 +22,7 @@ job_initdb() {
     return "$rc"
 }
 
-# Set FILES to the scripts in order of name, which is that of their bytes.
+# Set FILES to the scripts, sorted by the bytes of their names.
 list_scripts() {
     local file
     FILES=()
@@ -38,8 +38,8 @@ list_scripts() {
     set -f
 }
 
-# Run FILES as the superuser. The server that does it takes no connection but by a socket of its own. It archives nothing, as its directory may
-# yet be thrown away, waits for no standby, and logs no statement, as scripts may hold passwords.
+# Run FILES as the superuser. Their server accepts connections only on a socket of its own. It archives nothing, because its directory may
+# still be discarded; it waits for no standby; and it logs no statements, because scripts may contain passwords.
 run_scripts() { # DIRECTORY
     local own=$RUN/initdb server said file tries=0 client
     if ((!${#FILES[@]})); then return; fi
@@ -65,7 +65,7 @@ run_scripts() { # DIRECTORY
             wait "$server"
             said=${said##*$'\n'}
             said=${said#"psql:$SCRIPTS/"}
-            # a syntax error repeats a word of the script
+            # a syntax error quotes a word of the script
             printf 'error: script %s: %s\n' "${file##*/}" "${said%% at or near *}"
             return 1
         fi

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The child of a job: it does one, job_VERB, and tells the loop. Here are those that only read.
+# The child of a job: runs one job_VERB function and reports to the loop. The read-only jobs are in this file.
 
-# In the child: do the job, tell the loop its exit code and what it said.
+# In the child: run the job, then send its exit code and message to the loop.
 run_job() { # ID VERB [ARG…] -- [FILE TO REMOVE…]
     local id=$1 command=$2 args=() rc line said=''
     trap - TERM
@@ -15,7 +15,7 @@ run_job() { # ID VERB [ARG…] -- [FILE TO REMOVE…]
     "job_$command" "${args[@]}" 5>&- 6>&- 7>&-
     rc=$?
     if ((rc)) && [[ $command != waldump ]]; then
-        # the first complaint, or else the last words
+        # the first error message, or else the last line
         while IFS= read -r line; do
             if [[ $line ]]; then said=$line; fi
             if [[ $line =~ (error|fatal|FATAL|PANIC): ]]; then break; fi
@@ -24,8 +24,8 @@ run_job() { # ID VERB [ARG…] -- [FILE TO REMOVE…]
     printf '%s job %s %s %s\n' "$TOKEN" "$GENERATION" "$rc" "${said:0:900}" >&6
 }
 
-# initdb and a single-user server want a name for their user id. Where the image has none, libnss_wrapper gives one, as in
-# the image's own entry point.
+# initdb and a single-user server need a user name for their user ID. If the image has none, libnss_wrapper provides it, as in the image's
+# own entry point.
 name_user() {
     local id library
     while IFS=: read -r _ _ id _; do
@@ -47,9 +47,9 @@ job_controldata() {
     "$BIN/pg_controldata" -D "$DATA"
 }
 
-# END is the end of the second segment, the last file: without it pg_waldump waits five seconds for the file after that.
-# The size of segments is read from the file that is named: without one, from whichever file of the directory is met first, which may
-# be one that was made in advance and never written to (src/bin/pg_waldump/pg_waldump.c, search_directory).
+# END is the end of the second segment, the last file: without it, pg_waldump waits five seconds for the next file. pg_waldump reads the
+# segment size from the named file. Without a name, it would use the first file that it finds in the directory, which may be preallocated
+# and never written to (src/bin/pg_waldump/pg_waldump.c, search_directory).
 job_waldump() { # SEGMENT LSN SEGMENT END
     local quiet=()
     if has walDumpQuiet; then quiet=(-q); fi

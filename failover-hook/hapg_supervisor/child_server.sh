@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# The child that prepares the server directory, starts the postmaster and waits for its end.
+# The child that prepares the server directory, starts the postmaster and waits for it to end.
 
 readonly UNWANTED='^[[:space:]]*(primary_conninfo|primary_slot_name|restore_command|promote_trigger_file|synchronous_standby_names|recovery_target[a-z_]*)([[:space:]=]|$)'
 
-# In the child: prepare, start the server, wait for its end. Its lines wake the loop.
+# In the child: prepare, start the server, wait for it to end. The lines it sends wake the loop.
 wrapper() {
     local problem
     trap - TERM
@@ -12,7 +12,7 @@ wrapper() {
         printf '%s unprepared %s %s\n' "$TOKEN" "$GENERATION" "${problem:0:900}" >&6
         return
     fi
-    # Not even ALTER SYSTEM may have a crash end in a recovery in place, whose shutdown checkpoint replicas take for the primary's end.
+    # A crash must not end in recovery in place, even by ALTER SYSTEM: replicas would take its shutdown checkpoint for the primary's end.
     find_configuration
     "$BIN/postgres" -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c hba_file="$IN_FORCE/pg_hba.conf" -c restart_after_crash=off \
         </dev/null >&5 2>&5 5>&- 6>&- 7>&- &
@@ -21,7 +21,7 @@ wrapper() {
     printf '%s gone %s %s\n' "$TOKEN" "$GENERATION" "$?" >&6
 }
 
-# A killed process that is stuck in the kernel, as on a hanging disk, may still finish the write it is in: wait for its end.
+# A killed process stuck in the kernel, for example on a hanging disk, may still finish its current write: wait until it is gone.
 await_killed() {
     local file line
     set +f
@@ -32,9 +32,9 @@ await_killed() {
     done
 }
 
-# Make sure that what starts is a standby, of UPSTREAM or of nobody. The locks say that no other server runs here, so a
-# postmaster.pid is a dead one's, though its number may live again in this PID namespace; and so is shared memory, which
-# PostgreSQL itself finds again only if a server was killed and started again on the very same directory.
+# Make sure that the server starts as a standby, of UPSTREAM or of nobody. The locks prove that no other server runs here. So a
+# postmaster.pid is stale, even if its PID is in use again in this PID namespace. So is shared memory, which PostgreSQL itself cleans up
+# only if a killed server is restarted on the very same directory.
 prepare() {
     local file
     set +f
@@ -44,14 +44,14 @@ prepare() {
     for file in "$DATA/$WAL"/*.history; do
         [[ -s $file ]] || rm -f "$file" || return 1
     done
-    # The slots that a former primary had for the members: nobody will ask for them here, and they would keep WAL for ever.
+    # Slots that a former primary had for the replicas: nobody uses them here, and they would retain WAL forever.
     for file in "$DATA"/pg_replslot/*; do
         if [[ ${file##*/} =~ ^${SLOTS}_[0-9]+$ ]]; then rm -rf "$file" || return 1; fi
     done
     strip_auto_conf && write_instance && sync "$DATA" "$STANDBY_FILE" "$DATA/$WAL"
 }
 
-# Drop what would override instance.conf or end recovery early from postgresql.auto.conf.
+# Remove from postgresql.auto.conf whatever would override instance.conf or end recovery early.
 strip_auto_conf() {
     local file=$DATA/postgresql.auto.conf line found=0
     [[ -e $file ]] || return 0

@@ -1,25 +1,26 @@
 # shellcheck shell=bash
-# Lines of the FIFO, in PID 1: from the agent a command, from a child what has become of it.
+# Lines from the FIFO, in PID 1: commands of the agent, and reports of children.
 
-readonly EARLIER=500 # how far, in hundredths of a second, the clock of a command may be behind ours
+readonly EARLIER=500 # how far a command's clock may be behind ours, in hundredths of a second
 readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
 readonly NUMBER='^[1-9][0-9]?$' STANDBY_NAME='^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$'
 
-# Wait for a line for `pause`. Set given to 1 and words to its words, or given to 0. Lines are written in one piece, of at most PIPE_BUF bytes.
+# Wait for a line for up to `pause`. If one comes, set given to 1 and words to its words, else set given to 0. Lines are written atomically,
+# with at most PIPE_BUF bytes.
 listen() {
     local part wait=$pause
     given=0
-    # The rest of a line is there already, but a short wait may be over before it is read.
+    # The rest of a line is already in the FIFO, but a short timeout may expire before it is read.
     if [[ $HALF ]]; then wait=0.$TURN; fi
     if IFS='' read -r -t "$wait" -n 4096 -u 6 part; then
-        # shellcheck disable=SC2206 # splitting is what is wanted; there is no globbing here
+        # shellcheck disable=SC2206 # word splitting is intended; globbing is off
         words=($HALF$part)
         given=1 HALF=''
     elif [[ $part ]]; then
-        # the time was over while a line was being read, byte by byte
+        # the timeout expired in the middle of a line, which is read byte by byte
         HALF+=$part
     elif [[ $HALF ]] && ! read -r -t 0 -u 6; then
-        # nothing more is there: the time was over when the line's end had just been read
+        # nothing more is there: the timeout expired just as the end of the line was read
         # shellcheck disable=SC2206
         words=($HALF)
         given=1 HALF=''
@@ -107,7 +108,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
     esac
 }
 
-# A line of a child of ours.
+# Handle a line from one of our children.
 internal() { # WHAT GENERATION [ARG…]
     local what=$1 generation=$2
     shift 2

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# The fence, in PID 1: the clock, the deadline and the heartbeat, and the end of all processes when the deadline passes or
-# the postmaster dies.
+# The fence, in PID 1: the clock, the deadline, the heartbeat, and the killing of all processes when the deadline passes or the postmaster
+# dies.
 
-readonly WATCHDOG_TURN=0.15 # in seconds; the watchdog acts at the second turn that finds the deadline passed
-readonly LATER=50           # how far, in hundredths of a second, a clock of the agent may be ahead of ours
+readonly WATCHDOG_TURN=0.15 # in seconds; the watchdog kills at the second turn that finds the deadline passed
+readonly LATER=50           # how far the agent's clock may be ahead of ours, in hundredths of a second
 
 clock() {
     read -r UPTIME _ </proc/uptime
     NOW=$((10#${UPTIME/./}))
 }
 
-# Set LEFT to the time until the deadline (at most an hour, also when it is 'none') and DEADLINE to what the file says.
-# Fails if there is no deadline of this boot, this supervisor and, at least, term $1.
+# Set LEFT to the time until the deadline (at most an hour, also if it is 'none') and DEADLINE to the value in the file. Fail unless the
+# deadline is of this boot, this supervisor and a term of at least $1.
 read_deadline() {
     local deadline written boot nonce term
     DEADLINE=missing LEFT=0
@@ -31,7 +31,7 @@ read_deadline() {
     DEADLINE=$deadline
 }
 
-# In place and of constant length: a reader never sees an empty file, and no memory is needed when there is none.
+# Written in place with constant length: a reader never sees an empty file, and no memory needs to be allocated when there is none.
 beat() {
     printf '%-110s\n' "$UPTIME $STATE $PM $TERMINATING ${JOB_ID:--}" 1<>"$RUN/heartbeat"
 }
@@ -75,7 +75,7 @@ watchdog() {
     done
 }
 
-# Kill every process, then answer whoever is waiting. $1: what stops are answered, $2: what everything else is told.
+# Kill every process, then answer all pending commands. $1: the answer to stop commands, $2: the error for all others.
 end_all() {
     local id
     kill_everything
@@ -98,19 +98,19 @@ postmaster_gone() { # RC
     fi
 }
 
-# A process is gone. Its last words, if it had any, are in the FIFO: false while there may be some to read.
+# Is the report of a vanished process overdue? Its last line may still be in the FIFO: false while there may be something to read.
 silent() {
     ((MISSED++))
     ((MISSED > 1 && !given || MISSED > 3))
 }
 
-# What must hold at every turn, before any command is looked at.
+# Checks at every turn, before any command is handled.
 enforce() {
     if [[ $STATE == primary ]] && ! { read_deadline "$TERM_OF_WRITES" && ((LEFT > 0)); }; then
         end_all 'error fenced' fenced
         event - fenced "$DEADLINE"
     elif [[ $STATE == standby && ! -e $STANDBY_FILE ]]; then
-        # Somebody else has promoted it (pg_promote() in SQL): nobody counts on that right to write, nor may anybody count on its position.
+        # Someone else promoted it (pg_promote() in SQL): no lease backs its writes, and its WAL position must not be relied on.
         end_all 'error promoted by another' 'promoted by another'
         [[ -e $VOLUME/foreign || -L $VOLUME/foreign ]] || : >"$VOLUME/foreign"
         sync "$VOLUME/foreign" "$VOLUME" 6>&- 7>&- &

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Jobs as PID 1 sees them: one at a time begins, ends, or gives way. What a job does is in child_job.sh and the files beside it.
+# Jobs as PID 1 sees them: they start one at a time, end, or are superseded. The jobs themselves are in child_job.sh and the other
+# child_*.sh files.
 
-readonly OUTPUTS=8 # how many outputs of jobs are kept
+readonly OUTPUTS=8 # number of job outputs to keep
 
 start_job() { # ID VERB [ARG…]
     local old=()
@@ -42,7 +43,7 @@ job_done() { # RC [TEXT…]
     local id=$JOB_ID rc=$1
     shift
     JOB_ID='' JOB=0
-    # A server that is being started may have no handler of the signal yet; it has read the files, or will.
+    # A server that is just starting may have no signal handler yet; it has read the files already, or will.
     if [[ $rc == 0 && $JOB_VERB == configure && ! $START_ID ]] && ((PM)); then kill -HUP "$PM"; fi
     if [[ $rc == 0 || $JOB_VERB == waldump ]]; then event "$id" ok "$rc"; else event "$id" error "exit code $rc: $*"; fi
 }
@@ -55,7 +56,7 @@ end_job() { # WHY
     fi
 }
 
-# The trial of a new configuration gives way to whatever else there is to do: it can be made again.
+# The test of a new configuration gives way to any other work, because it can be repeated.
 end_trial() {
     if [[ $JOB_VERB == configure ]]; then end_job superseded; fi
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The primary, in PID 1: the promotion, and the standbys that a COMMIT waits for.
+# The primary, in PID 1: promotion, and the standbys that a COMMIT waits for.
 
-# Set LISTED to the value of synchronous_standby_names: empty without K or with 0; a name that nobody has if there are none.
+# Set LISTED to the value of synchronous_standby_names: empty if K is missing or 0; a name that no standby has if no names are given.
 list_standbys() { # [K [NAME…]]
     local name names=''
     LISTED=''
@@ -11,7 +11,7 @@ list_standbys() { # [K [NAME…]]
     if has quorum; then LISTED="ANY $LISTED"; fi
 }
 
-# Of a server without an upstream: sealed, or the primary.
+# For a server without an upstream: a sealed one, or the primary.
 set_standbys() { # [K [NAME…]]
     local former=$STANDBYS
     list_standbys "$@"
@@ -49,15 +49,15 @@ command_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
     elif [[ $SEAL_ID ]]; then
         refuse "$id" 'a seal is not finished'
     elif ((${5-0} && !GUARDED)); then
-        # its checkpointer may read the setting only after a first commit, and nobody would wait for that one
+        # its checkpointer may not read the setting until after the first commit, which would then wait for no standby
         refuse "$id" 'the server was started without a guard'
     elif ! set_standbys "${@:5}"; then
         refuse "$id" 'the configuration could not be written'
     else
         STATE=primary TERM_OF_WRITES=$term
         beat
-        # PostgreSQL takes the first number without a history file. Lower ones are needed too: a standby that follows
-        # asks for the file of every timeline between its own and its primary's.
+        # PostgreSQL takes the first timeline number without a history file. Lower numbers need a file too: a standby that follows requests
+        # the file of every timeline between its own and its primary's.
         for ((number = 2; number < timeline; number++)); do
             printf -v file '%s/%08X.history' "$DATA/$WAL" "$number"
             if ((number != own)) && [[ ! -e $file ]]; then : >"$file"; fi

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# The seal, in PID 1: a standby stops receiving WAL, and that it has stopped is seen.
+# Sealing, in PID 1: a standby's WAL receiver is stopped, and confirmed to have stopped.
 
 # In hundredths of a second.
-readonly SLOW_SEAL=25     # between the two looks of a slow seal
-readonly SEAL_PATIENCE=50 # until a walreceiver is ended that the startup process doesn't stop, as while replay is paused
+readonly SLOW_SEAL=25     # between the two checks of a slow seal
+readonly SEAL_PATIENCE=50 # until we stop a WAL receiver that the startup process doesn't stop, for example while replay is paused
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
 
 command_seal() { # ID SPEED
     steerable "$1" || return
-    end_trial # its server would be taken for a walreceiver in the making
+    end_trial # its test server would be mistaken for a WAL receiver about to start
     RECEIVER=0 CLEAR_SINCE=''
     look_for_receiver
     UPSTREAM='' SLOT='' DRAIN=0
@@ -25,8 +25,8 @@ command_seal() { # ID SPEED
     if [[ $2 == slow ]]; then SEAL_GAP=$SLOW_SEAL; fi
 }
 
-# Set RECEIVER to the pid of the walreceiver, 0 if there is none, and TITLE_LSN to what its title says. A server process
-# without a title yet may become one, and counts as one.
+# Set RECEIVER to the PID of the WAL receiver, 0 if there is none, and TITLE_LSN to the LSN in its process title. A server process that has
+# no title yet may become one, so it counts as one.
 look_for_receiver() {
     local directory title
     if ((RECEIVER)); then
@@ -75,8 +75,8 @@ look_at_seal() {
     fi
 }
 
-# The startup process stops its walreceiver when it next wants WAL, which it doesn't while its replay is paused. What has been received is flushed
-# at the end of the process, and none is started without an upstream.
+# The startup process stops its WAL receiver when it next needs WAL, which doesn't happen while replay is paused. The WAL receiver flushes
+# what it received when it exits, and no new one starts without an upstream.
 end_receiver() {
     local title=''
     SEAL_AT=$NOW

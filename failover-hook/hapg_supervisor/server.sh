@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# The server, in PID 1: its start, its upstream, its stop, and its end with the pod.
+# The server, in PID 1: its start, its upstream, its shutdown, and pod termination.
 
 readonly INSTANCE=$RUN/conf/instance.conf
 # In hundredths of a second.
 readonly START_PATIENCE=50  # a hot standby that isn't consistent yet stays 'starting' until it may follow
-readonly AGENT_PATIENCE=300 # with the server down, how long a SIGTERM waits for the failover container to show up
+readonly AGENT_PATIENCE=300 # how long SIGTERM waits for the failover container to appear while the server is down
 readonly REPLAY_TITLE='^postgres: (.*: )?startup( process)?( +(recovering|waiting for) ([0-9A-F]{24}))? *$'
 readonly STARTUP_TITLE='^postgres: (.*: )?startup process +(recovering|waiting for) '
 
@@ -23,7 +23,7 @@ command_start() { # ID MODE [K]
     fi
 }
 
-# Start the server as HOT and UPSTREAM say; answer START_ANSWER once it has come up, or else how far it is.
+# Start the server according to HOT and UPSTREAM. Once it is up, answer with START_ANSWER or, without one, its status.
 start_server() { # ID
     START_ID=$1 START_AT=$NOW STOPPING=0
     ((GENERATION++))
@@ -34,8 +34,8 @@ start_server() { # ID
     WRAPPER=$!
 }
 
-# Has the server that is being started come up? Line 8 of postmaster.pid says so. Where there is none, recovery has begun
-# when its process says what it reads; whether a hot standby answers already can't be seen.
+# Is the starting server up? Line 8 of postmaster.pid tells. In majors without it, recovery has started once the startup process's title
+# shows what it reads; whether a hot standby accepts connections yet can't be seen.
 look_at_start() {
     local lines=() line status
     ((PM)) || return
@@ -53,7 +53,7 @@ look_at_start() {
     fi
 }
 
-# Find the process whose title matches; set FOUND to its directory in /proc and BASH_REMATCH.
+# Find a process with a matching title; set FOUND to its directory in /proc, and BASH_REMATCH.
 find_process() { # EXPRESSION
     local title
     set +f
@@ -69,7 +69,7 @@ find_process() { # EXPRESSION
     return 1
 }
 
-# Is this a standby that a configuration can be given to?
+# Is the server a standby that can be reconfigured?
 steerable() { # ID
     if [[ $STATE != standby || $START_ID ]]; then
         refuse "$1" "the server is not a standby that has come up but ${START_ID:+starting, }$STATE"
@@ -86,8 +86,8 @@ supersede() {
     SEAL_ID=
 }
 
-# What makes this server a standby, of UPSTREAM with SLOT or of nobody: parameters of its own in instance.conf, and the file in its
-# directory, which in earlier majors holds the parameters of recovery.
+# Write what makes this server a standby, of UPSTREAM with SLOT or of nobody: our parameters in instance.conf, and the signal file in the
+# server directory, which holds the recovery parameters in earlier majors.
 write_instance() {
     local parameters=("hot_standby = $HOT") recovery=('standby_mode = on' "recovery_target_timeline = 'latest'")
     parameters+=("synchronous_standby_names = '$STANDBYS'")
@@ -95,7 +95,7 @@ write_instance() {
         parameters+=("primary_conninfo = '$UPSTREAM'" "primary_slot_name = '$SLOT'")
         [[ $STATE == primary || -e $STANDBY_FILE ]] || : >"$STANDBY_FILE" || return
     elif [[ $STATE != primary ]]; then
-        # an empty one would be that of a server behind a socket of this host
+        # an empty one would mean a server behind a socket of this host
         if [[ $UPSTREAM ]]; then recovery+=("primary_conninfo = '$UPSTREAM'"); fi
         if [[ $SLOT ]]; then recovery+=("primary_slot_name = '$SLOT'"); fi
         printf '%s\n' "${recovery[@]}" >"$STANDBY_FILE.new" && mv -f "$STANDBY_FILE.new" "$STANDBY_FILE" || return
@@ -103,7 +103,7 @@ write_instance() {
     printf '%s\n' "${parameters[@]}" >"$INSTANCE.new" && mv -f "$INSTANCE.new" "$INSTANCE"
 }
 
-# Let the standby follow UPSTREAM, or nobody; fails if that couldn't be written.
+# Make the standby follow UPSTREAM, or nobody; fail if the configuration could not be written.
 reconfigure() { # ID
     supersede
     if write_instance && kill -HUP "$PM"; then return 0; fi
@@ -111,14 +111,14 @@ reconfigure() { # ID
     return 1
 }
 
-# The same where a running standby takes no other upstream: it is shut down and started again.
+# The same for majors whose standbys can't change the upstream while running: shut down and start again.
 restart() { # ID ANSWER
     supersede
     RESTART_ID=$1 START_ANSWER=$2 TITLE_LSN=-
     stop_server fast
 }
 
-# Set INFO to the connection string; the characters of its values need no quotes.
+# Set INFO to the connection string; no character of its values needs quoting.
 conninfo() { # HOST PORT USER [DATABASE]
     INFO="host=$1 port=$2 user=$3${4:+ dbname=$4} application_name=$NAME connect_timeout=5"
     INFO+=' keepalives_idle=5 keepalives_interval=2 keepalives_count=3'
@@ -137,9 +137,9 @@ command_follow() { # ID HOST PORT USER [SLOT]
     fi
 }
 
-# How far a server is that starts or recovers: the segment that its startup process reads, and the processor time, in ticks, that this process,
-# what starts the server, and a running job have used. A process that waits for a disk uses none; the postmaster, which forks for whoever
-# asks whether it writes already, doesn't count.
+# Answer with the progress of a server that starts or recovers: the segment that its startup process reads, and the CPU time in clock ticks
+# used by that process, by the processes that start the server, and by a running job. A process that waits for a disk uses none. The
+# postmaster doesn't count, because it forks for every connection attempt.
 command_progress() { # ID
     local file line title segment=- work=0 fields=()
     set +f
@@ -148,8 +148,8 @@ command_progress() { # ID
         IFS= read -r line <"$file/stat"
         IFS= read -r -d '' title <"$file/cmdline"
         set -f
-        # shellcheck disable=SC2206 # splitting is what is wanted
-        fields=(${line##*) }) # from the state on: proc(5)
+        # shellcheck disable=SC2206 # word splitting is intended
+        fields=(${line##*) }) # starting with the state: proc(5)
         set +f
         if [[ $title =~ $REPLAY_TITLE ]]; then
             segment=${BASH_REMATCH[5]:-$segment}
@@ -165,7 +165,7 @@ command_progress() { # ID
 command_stop() { # ID MODE
     local id
     if ((!PM)); then
-        # nothing to shut down but, perhaps, a job or a server that is about to be started
+        # nothing to shut down except, perhaps, a job or a server about to start
         if ((WRAPPER || JOB)); then end_all ok stopped; fi
         event "$1" ok down
         return
@@ -182,7 +182,7 @@ stop_server() { # MODE
     if [[ $1 == fast ]]; then kill -INT "$PM"; else kill -QUIT "$PM"; fi
 }
 
-# The failover container stops the server and says `exit`. If it doesn't, the server is shut down in the last ten seconds.
+# The failover container stops the server and sends `exit`. If it doesn't, the server is shut down in the last ten seconds.
 terminate() {
     local age
     if ((!TERMINATING)); then

@@ -1,17 +1,17 @@
 #!/bin/bash
 # shellcheck source-path=SCRIPTDIR
-# The supervisor: PID 1 of the postgres container. It decides nothing. It carries out commands that arrive on a FIFO, kills
-# every process of the container when the failover container's deadline passes or the postmaster dies, and holds a lock
-# that every process of the container inherits. docs/contract.md is its specification.
+# The supervisor: PID 1 of the postgres container. It decides nothing. It carries out commands from a FIFO, kills every process of the
+# container when the failover container's deadline passes or the postmaster dies, and holds a lock that every process of the container
+# inherits. docs/contract.md is its specification.
 #
-# The loop uses bash builtins only: a fork or an exec could block on a full process table or a hanging disk just when the
-# deadline has to be enforced. Whatever needs a program, or writes to the data volume at length, runs in a child. The exception is the mv of
-# write_instance; the watchdog doesn't wait for it.
+# The loop uses only bash builtins: a fork or exec could block on a full process table or a hanging disk just when the deadline must be
+# enforced. Whatever needs a program, or long writes to the data volume, runs in a child. The exception is the mv in write_instance; the
+# watchdog doesn't wait for it.
 #
-# This file starts the loop and is the loop. Beside it lies what the loop does, and in child_*.sh what its children do.
+# This file starts the loop and contains it. The files beside it hold what the loop does, and child_*.sh what its children do.
 #
-# Descriptors: 3 the watchdog's clock, 4 the lock of the WAL volume, 5 the container's log, 6 commands, 7 events, 8 the lock of this container,
-# 9 the lock of the data volume.
+# Descriptors: 3 the watchdog's clock, 4 the lock of the WAL volume, 5 the container's log, 6 commands, 7 events, 8 the lock of this
+# container, 9 the lock of the data volume.
 
 if [[ $$ -ne 1 ]]; then
     echo 'supervisor.sh: must be PID 1 of its own PID namespace: it ends everything in it by kill -9 -1' >&2
@@ -22,22 +22,22 @@ readonly RUN=${HAPG_RUN:-/run/hapg} VOLUME=${HAPG_VOLUME:-/var/lib/postgresql/da
 readonly WAL_VOLUME=${HAPG_WAL_VOLUME-} # empty: WAL is in DATA
 readonly SHM=${HAPG_SHM:-/dev/shm} TLS=${HAPG_TLS:-/etc/hapg/tls} SSLMODE=${HAPG_SSLMODE-}
 readonly DATA=$VOLUME/pgdata
-# In hundredths of a second of boot time, as /proc/uptime has it and as all times of the loop are.
+# In hundredths of a second of CLOCK_BOOTTIME, like /proc/uptime and all times in the loop.
 readonly TURN=20    # longest turn of the loop
-readonly SELDOM=100 # between the looks at the walreceiver while nobody asks
+readonly SELDOM=100 # between checks of the WAL receiver while no seal is pending
 
-# The state of the loop. Children inherit what it is when they begin.
+# The state of the loop. Children inherit it as of their start.
 STATE=down    # down, standby or primary
-PM=0          # pid of the postmaster
-WRAPPER=0     # pid of the child that prepares, starts and awaits the postmaster
-GENERATION=0 SERVER_GENERATION=0 JOB_GENERATION=0 # counts wrappers and jobs, so that a dead one's last words aren't taken for a living one's
-WATCHDOG=0    # pid of the watchdog
-HOT=off       # hot_standby of the server that was started last
-GUARDED=0     # whether it was started with a setting by which it can acknowledge nothing
+PM=0          # PID of the postmaster
+WRAPPER=0     # PID of the child that prepares and starts the postmaster and waits for it
+GENERATION=0 SERVER_GENERATION=0 JOB_GENERATION=0 # counts wrappers and jobs, so that a late report of a dead one is ignored
+WATCHDOG=0    # PID of the watchdog
+HOT=off       # hot_standby of the server started last
+GUARDED=0     # whether it was started with a setting under which it can't acknowledge any commit
 STANDBYS=''   # its synchronous_standby_names
 MAX_TERM=0    # highest term accepted
 TERM_OF_WRITES=0 # the term of the promotion
-MISSED=0      # for how many turns a process has been missing that hasn't told its exit code
+MISSED=0      # number of turns for which a process has been gone without reporting its exit code
 START_ID='' START_AT=0 START_ANSWER='' UPSTREAM='' SLOT=''
 RESTART_ID=''
 STOP_IDS=() STOPPING=0
@@ -52,15 +52,15 @@ problem() {
     exit 1
 }
 
-# Does this hold of our major of PostgreSQL? PROFILE is what the chart says of it.
+# Is this true of our PostgreSQL major? PROFILE is the version profile from the chart.
 has() { # NAME
     [[ ${PROFILE[$1]} == true ]]
 }
 
 # ---- the other files ----
 
-# All of them are read now, those of the children too: later nothing depends on a file of ours. The last line of each adds its name to WHOLE,
-# so that a file that was cut off is an error here, and not in the middle of a fence.
+# All of them are read now, including those of the children: later, nothing depends on our files. The last line of each file adds its name
+# to WHOLE, so that a truncated file causes an error here, and not in the middle of a fence.
 WHOLE='' PARTS=${BASH_SOURCE[0]%/*}
 source "$PARTS/fence.sh"
 source "$PARTS/server.sh"
@@ -82,15 +82,15 @@ done
 # ---- start ----
 
 trap 'SIGTERM=1' TERM
-trap : HUP INT QUIT PIPE USR1 USR2 # bash would end on them
+trap : HUP INT QUIT PIPE USR1 USR2 # bash would exit on them
 umask 077
-set -f # words of a line are split, never expanded; whoever looks for files says set +f
+set -f # words of a line are split, never expanded; code that looks for files uses set +f
 IFS=' '
 unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS
 export LC_ALL=C PGPASSFILE=$RUN/pgpass
 NAME=${POD_NAME-}
 [[ $NAME =~ ^[A-Za-z0-9.-]{1,63}$ ]] || NAME=standby
-SLOTS=${NAME%-*} # what the names of the members' slots begin with
+SLOTS=${NAME%-*} # prefix of the names of the replicas' slots
 SLOTS=${SLOTS,,}
 SLOTS=${SLOTS//[!a-z0-9]/_}
 GRACE=${HAPG_GRACE:-60}
@@ -107,15 +107,15 @@ readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE 
 
 read -r -a self </proc/self/stat
 [[ ${self[0]} == 1 ]] || problem '/proc is not that of this PID namespace'
-# proc(5), field 22: this process was started so many hundredths of a second after the boot.
+# proc(5), field 22: start time of this process in hundredths of a second since boot.
 clock
 ((NOW + 100 >= self[21])) || problem '/proc/uptime is not the time since the boot of the node (LXCFS shows that of the container): no deadline can be compared with it'
 
-# All locks, or wait. A lock belongs to the open file, so this process and all it starts keep what the child obtains.
+# Take all locks, or wait for them. A lock belongs to the open file, so this process and all its children keep what the child acquires.
 exec 8<>"$RUN/lock" || problem "can't open $RUN/lock"
 exec 9<>"$VOLUME/lock" || problem "can't open $VOLUME/lock"
 if [[ $WAL_VOLUME ]]; then exec 4<>"$WAL_VOLUME/lock" || problem "can't open $WAL_VOLUME/lock"; fi
-# A signal that comes between the fork and the wait doesn't end the wait: so it lasts a second at most.
+# A signal between the fork and the wait doesn't interrupt the wait, so limit it to one second.
 for descriptor in 8 9 ${WAL_VOLUME:+4}; do
     locked=75
     while ((locked == 75)); do
@@ -142,13 +142,13 @@ for program in pg_basebackup pg_controldata pg_rewind "${PROFILE[walDump]}"; do
 done
 readonly MISSING
 
-# A clone that was cut off between its two renames is undone; what it replaced is removed if it wasn't.
+# Undo a clone that was interrupted between its two renames; if it got further, remove what it replaced.
 if [[ ! -e $DATA && -d $VOLUME/pgdata.old ]]; then
     { mv "$VOLUME/pgdata.old" "$DATA" && sync "$VOLUME"; } || problem "can't restore $DATA"
 elif [[ -d $VOLUME/pgdata.old ]]; then
     rm -rf "$VOLUME/pgdata.old" &
 fi
-# So is what is left of its WAL, and of a clone's, if the data directory shows that the WAL volume is its own.
+# Also remove what is left of the replaced WAL, and of a clone's, if the data directory shows that the WAL volume belongs to it.
 if [[ $WAL_VOLUME && -L $DATA/$WAL && -d $DATA/$WAL ]]; then
     find_unlinked_wal
     if ((${#UNLINKED[@]})); then rm -rf "${UNLINKED[@]}" & fi
@@ -159,7 +159,7 @@ read -r TOKEN </proc/sys/kernel/random/uuid
 read -r BOOT_ID </proc/sys/kernel/random/boot_id
 readonly NONCE TOKEN BOOT_ID
 exec 6<>"$RUN/commands" 7<>"$RUN/events" || problem "can't open the FIFOs in $RUN"
-# From here on nothing is written to the container's log, which can block; bash would report killed children there.
+# From here on, write nothing to the container's log, which can block; bash would report killed children there.
 exec 5>&2 </dev/null >/dev/null 2>&1
 clock
 beat
@@ -186,7 +186,7 @@ while :; do
     if [[ $SEAL_ID ]]; then
         look_at_seal
     elif [[ $UPSTREAM && $STATE == standby ]] && ((NOW >= LOOK_AT)); then
-        look_for_receiver # it ends with its primary, and takes along what it has last said
+        look_for_receiver # a receiver ends with its primary, and its last LSN is lost with it
         LOOK_AT=$((NOW + SELDOM))
     fi
     if ((SIGTERM)); then terminate; fi

@@ -1,1 +1,1 @@
-"""The shell: one module for each thing outside the process."""
+"""Adapters: one module for each thing outside the process."""

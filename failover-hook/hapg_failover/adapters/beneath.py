@@ -1,9 +1,9 @@
-"""Files below a directory that others can write to: no link is followed, and only regular files are opened.
+"""Access to files in directories that others can write to: no link is followed, and only regular files are opened.
 
-A superuser in SQL can put anything on a pod's volumes, for example a link to a file that only the failover container can read, or a FIFO
-that blocks its reader. So each part of a path is opened relative to the descriptor of its parent, with O_NOFOLLOW (open(2)); paths have
-three parts at most. The type is checked before a file is opened and again on its descriptor. O_NONBLOCK keeps the open from waiting if
-the file is replaced in between.
+An SQL superuser can put anything on a pod's volumes, for example a link to a file that only the failover container can read, or a FIFO that
+blocks its reader. So each component of a path is opened relative to its parent's descriptor, with O_NOFOLLOW (open(2)); paths have at most
+three components. The type is checked before a file is opened and again on its descriptor. O_NONBLOCK keeps the open from blocking if the
+file is replaced in between.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _BLOCK = 512  # the unit of st_blocks (stat(2))
 
 
 class Irregular(OSError):
-    """A name belongs to something unexpected: a link, FIFO, device or directory, or a file that is too large."""
+    """A name refers to something unexpected: a link, FIFO, device or directory, or a file that is too large."""
 
 
 def _named(error: OSError, path: str) -> OSError:
-    """Return `error` with the whole path, which a call relative to a descriptor leaves out."""
+    """Return `error` with the full path, which calls relative to a descriptor leave out."""
     kind = Irregular if isinstance(error, Irregular) or error.errno in _NOT_A_DIRECTORY else OSError
     return kind(error.errno, error.strerror, path)
 
 
 def open_directory(base: str, *names: str) -> int:
-    """Return a descriptor of the directory `names` below `base`, whose own path is trusted. Raise Irregular, OSError."""
+    """Return a descriptor of the directory `names` below `base`; the path of `base` is trusted. Raise Irregular, OSError."""
     descriptor = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
     for name in names:
         try:
@@ -61,7 +61,7 @@ def directory(base: str, *names: str) -> Iterator[int]:
 def open_file(parent: int, name: str, flags: int, path: str, is_expected: Callable[[int], bool] = stat.S_ISREG) -> int:
     """Return a descriptor of a file in a directory, if it has the expected type, by default a regular file.
 
-    flags: of open(2); path: its name in errors; is_expected: of a mode. Raise FileNotFoundError, Irregular, OSError.
+    flags: as for open(2); path: its name in errors; is_expected: checks a mode. Raise FileNotFoundError, Irregular, OSError.
     """
     try:
         _expect(is_expected, os.stat(name, dir_fd=parent, follow_symlinks=False), path)
@@ -92,7 +92,7 @@ def open_or_create(parent: int, name: str, flags: int, path: str) -> int:
 
 
 def read(base: str, *names: str, most: int) -> bytes | None:
-    """Return the content of a file below `base`, None if it is missing. most: the largest size, in bytes. Raise Irregular, OSError."""
+    """Return the content of a file below `base`, None if it is missing. most: size limit in bytes. Raise Irregular, OSError."""
     try:
         parent = open_directory(base, *names[:-1])
     except FileNotFoundError:
@@ -104,7 +104,7 @@ def read(base: str, *names: str, most: int) -> bytes | None:
 
 
 def read_in(parent: int, name: str, most: int, path: str) -> bytes | None:
-    """Return the content of a file in a directory. path: its name in errors; the rest as `read`."""
+    """Return the content of a file in a directory. path: its name in errors; otherwise as `read`."""
     try:
         file = open_file(parent, name, os.O_RDONLY, path)
     except FileNotFoundError:
@@ -123,14 +123,14 @@ def read_in(parent: int, name: str, most: int, path: str) -> bytes | None:
 
 
 def create(parent: int, name: str, mode: int = _PRIVATE) -> int:
-    """Return a descriptor, for writing, of a new file that replaces anything of that name. Raise OSError."""
+    """Return a descriptor, for writing, of a new file that replaces any entry of that name. Raise OSError."""
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=parent)
     return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=parent)
 
 
 def write(parent: int, name: str, data: bytes, mode: int = _PRIVATE) -> None:
-    """Write a file and rename it over anything of that name; its content is on disk before the rename. Raise OSError."""
+    """Write a file and rename it over any entry of that name; its content is on disk before the rename. Raise OSError."""
     with os.fdopen(create(parent, temporary(name), mode), "wb", buffering=0) as file:
         file.write(data)
         os.fsync(file.fileno())
@@ -138,17 +138,17 @@ def write(parent: int, name: str, data: bytes, mode: int = _PRIVATE) -> None:
 
 
 def replace(parent: int, name: str) -> None:
-    """Give the file that was written as `temporary(name)` its name. Raise OSError."""
+    """Rename the file written as `temporary(name)` to its final name. Raise OSError."""
     os.replace(temporary(name), name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def temporary(name: str) -> str:
-    """Return the name a file has while it is written."""
+    """Return the name of a file while it is being written."""
     return f".{name}.new"
 
 
 def mode_of(parent: int, name: str) -> int | None:
-    """Return the type and mode of an entry of a directory, a link's own if it is a link; None if it is missing."""
+    """Return the type and mode of a directory entry, of the link itself if it is a link; None if it is missing."""
     try:
         return os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -167,7 +167,7 @@ def sizes(parent: int) -> dict[str, int]:
 
 
 def room_below(parent: int, name: str, deepest: int = _DEEPEST) -> int:
-    """Return the bytes taken by the files below a directory; 0 if it isn't a directory. Files that vanish meanwhile are not counted."""
+    """Return the bytes used by the files below a directory; 0 if it isn't a directory. Files that vanish meanwhile are not counted."""
     try:
         inside = os.open(name, _DIRECTORY, dir_fd=parent)
     except (FileNotFoundError, NotADirectoryError):

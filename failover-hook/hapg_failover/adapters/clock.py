@@ -1,4 +1,4 @@
-"""The clock: boot time, which goes on through a suspend and is the same for both containers of a pod."""
+"""The clock: CLOCK_BOOTTIME, which keeps counting during suspend and is the same in both containers of a pod."""
 
 from __future__ import annotations
 

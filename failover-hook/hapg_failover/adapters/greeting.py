@@ -1,6 +1,6 @@
-"""Whether the local server answers a new connection: the first message of a session over its Unix socket, without libpq.
+"""Whether the local server answers a new connection: the start of a session over its Unix socket, without libpq.
 
-A session that was opened earlier proves nothing here: it goes on while the postmaster is stopped and no client gets in any more.
+A session opened earlier proves nothing: it keeps working while the postmaster is stopped and no new client can connect.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEADER = 5
 
 @dataclass
 class _Caller:
-    """One connection, and what it has been told so far."""
+    """One connection, and the answer received so far."""
 
     line: socket.socket
     heard: bytearray = field(default_factory=bytearray)
@@ -38,7 +38,7 @@ class _Caller:
         return self.line.fileno()
 
     def listen(self) -> bool:
-        """Take what is there; False if the connection has ended."""
+        """Receive what is available; False if the connection has ended."""
         try:
             heard = self.line.recv(4096)
         except BlockingIOError:
@@ -50,7 +50,7 @@ class _Caller:
 
     @property
     def answer(self) -> str | None:
-        """GRANTED, or the SQLSTATE of the refusal; None if there is none yet, or none in the protocol's form. Warnings may come before."""
+        """GRANTED, or the SQLSTATE of the refusal; None if there is none yet or it violates the protocol. Notices may precede it."""
         at = 0
         while len(self.heard) >= at + _HEADER:
             kind, end = bytes(self.heard[at : at + 1]), at + 1 + struct.unpack_from("!I", self.heard, at + 1)[0]
@@ -65,7 +65,7 @@ class _Caller:
         return None
 
     def leave(self) -> None:
-        """Say goodbye once the session is ready, so that the server has nothing to log about us."""
+        """Terminate the session once it is ready, so that the server logs nothing about us."""
         end = time.monotonic() + FAREWELL_S
         with suppress(OSError):
             while b"Z\0\0\0\5" not in self.heard and (left := end - time.monotonic()) > 0:
@@ -75,11 +75,11 @@ class _Caller:
 
 
 def greet(path: Path, patience: float, waiting: Callable[[float], None]) -> str | None:
-    """Return GRANTED or the SQLSTATE of the refusal; None if there was no answer in `patience` seconds.
+    """Return GRANTED or the SQLSTATE of the refusal; None if there was no answer within `patience` seconds.
 
-    path: the server's Unix socket. Every AGAIN_S another connection is tried, and the earlier ones are kept: a server that is merely
-    slow answers one of them in the end. waiting: told, every second, for how many seconds there has been no answer. A second in which this
-    process didn't run counts once, however long it took: a freeze is no silence of the server's.
+    path: the server's Unix socket. Every AGAIN_S seconds another connection is tried and the earlier ones are kept, because a server that
+    is merely slow eventually answers one of them. waiting: called every second with the number of seconds waited. A second in which this
+    process didn't run counts only once, however long it took: being frozen ourselves is not silence of the server.
     """
     callers: list[_Caller] = []
     tried, waited = 0, 0.0
@@ -108,7 +108,7 @@ def greet(path: Path, patience: float, waiting: Callable[[float], None]) -> str 
 
 
 def _call(path: Path) -> _Caller:
-    """Connect and ask for a session. Raise OSError; a listener whose queue is full refuses at once."""
+    """Connect and request a session. Raise OSError; a listener with a full queue refuses at once."""
     line = socket.socket(socket.AF_UNIX)
     try:
         line.setblocking(False)

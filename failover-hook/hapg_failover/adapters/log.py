@@ -1,4 +1,4 @@
-"""The log: one line of JSON for each event, on stdout, by way of Python's logging."""
+"""The log: one line of JSON per event, on stdout, written through Python's logging."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ _LIBRARY = "library"
 
 
 class Log:
-    """The agent's log. It never waits: a container runtime that doesn't empty the pipe must not stop the agent.
+    """The agent's log. It never blocks: a container runtime that stops draining the pipe must not stop the agent.
 
-    Lines that find the queue full are dropped and counted; the next line that gets through says how many. A warning that is the same as
-    one a moment ago is counted too: while the API is away the same call fails twice a second.
+    If the queue is full, lines are dropped and counted; the next line that gets through carries the count. A warning that repeats within
+    ten seconds is only counted too: while the API is unavailable, the same call fails twice a second.
     """
 
     def __init__(self, pod: str, secrets: Iterable[str] = (), descriptor: int = _STDOUT) -> None:
-        """pod: named in every line; secrets: strings that never leave; descriptor: where lines go."""
+        """pod: named in every line; secrets: strings that must never be logged; descriptor: file descriptor to write to."""
         self._lines: queue.Queue[logging.LogRecord] = queue.Queue(_PENDING_LINES)
         self._formatter = JsonFormatter(pod, secrets)
         self._handler = _BoundedQueue(self._lines)
         self._handler.setFormatter(self._formatter)
-        self._logger = logging.Logger("hapg_failover")  # outside the tree of loggers: no library's configuration changes it
+        self._logger = logging.Logger("hapg_failover")  # outside the logger tree: no library's configuration affects it
         self._logger.addHandler(self._handler)
         QueueListener(self._lines, _Descriptor(descriptor)).start()
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Let these strings never leave either."""
+        """Never log these strings either."""
         self._formatter.hide(secrets)
 
     def take_over(self) -> None:
-        """Log what the libraries have to say too: warnings and errors, by their loggers or by the module warnings."""
+        """Log warnings and errors of the libraries too, from their loggers or the warnings module."""
         root = logging.getLogger()
-        root.setLevel(logging.WARNING)  # below it, the API's client logs the bodies of its responses, Secrets among them
+        root.setLevel(logging.WARNING)  # below this level the API client logs response bodies, including Secrets
         root.addHandler(self._handler)
         logging.captureWarnings(True)
 
     def __call__(self, level: str, event: str, reason: str = "", **fields: object) -> None:
-        """Log `event`. level: debug, info, warning or error; reason: why, in words; fields: what else there is to say."""
+        """Log `event`. level: debug, info, warning or error; reason: why, in words; fields: additional fields of the line."""
         self._logger.log(_LEVELS[level.upper()], reason, extra={"event": event, "fields": fields})
 
     def flush(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds until everything is written, before the process ends."""
+        """Wait at most `timeout` seconds until everything is written; for use before the process ends."""
         waiter = threading.Thread(target=self._lines.join, daemon=True)
         waiter.start()
         waiter.join(timeout)
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one line of JSON, without secrets.
+    """Formats a record as one line of JSON, without secrets.
 
-    A record of the agent has its event and fields as attributes. One of a library has neither: its event is `library`, and its logger's
+    A record of the agent has its event and fields as attributes. A library's record has neither: its event is `library`, and the logger's
     name is a field.
     """
 
@@ -73,11 +73,11 @@ class JsonFormatter(logging.Formatter):
         self.hide(secrets)
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Let these strings never leave either."""
+        """Never log these strings either."""
         self._secrets = tuple(dict.fromkeys((*self._secrets, *(json.dumps(secret)[1:-1] for secret in secrets if secret))))
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without a line break."""
+        """Return the line, without a newline."""
         entry: dict[str, object] = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
@@ -96,13 +96,13 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Repeats:
-    """Remembers warnings: of each event and library the latest, when it was said, and how often again since."""
+    """Remembers warnings: the latest one per event or library logger, when it was logged, and how often it repeated since."""
 
     def __init__(self) -> None:
         self._warned: dict[str, tuple[str, float, int]] = {}
 
     def counted(self, record: logging.LogRecord) -> int | None:
-        """Return how many warnings were left out before this one; None if this one is to be left out."""
+        """Return how many warnings were suppressed before this one; None if this one is to be suppressed."""
         if record.levelno != logging.WARNING:
             return 0
         about, text, now = getattr(record, "event", f"{_LIBRARY} {record.name}"), record.getMessage(), time.monotonic()
@@ -115,7 +115,7 @@ class _Repeats:
 
 
 class _BoundedQueue(QueueHandler):
-    """Puts lines into a queue, unless it is full. logging calls `emit` in one thread at a time."""
+    """Puts lines into a queue unless it is full. logging calls `emit` from one thread at a time."""
 
     def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
         super().__init__(lines)
@@ -129,7 +129,7 @@ class _BoundedQueue(QueueHandler):
                 record.__dict__.update(repeated=repeated, dropped=self._dropped)
                 self.queue.put_nowait(self.prepare(record))
                 self._dropped = 0
-        except Exception:  # the queue is full, or a library's arguments don't fit its message: stderr might make us wait
+        except Exception:  # the queue is full, or a library's arguments don't fit its message: reporting on stderr might block
             self._dropped += 1
 
 
@@ -146,4 +146,4 @@ class _Descriptor(logging.Handler):
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError:
-            pass  # nobody reads the log any more: there is nowhere to say so
+            pass  # nobody reads the log any more, so there is nowhere to report it

@@ -1,4 +1,4 @@
-"""The small files at the top of a volume."""
+"""The small files at the top level of a volume."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LONGEST = 4096
 
 
 class Files:
-    """The small files at the top of one volume. Every write is on disk when the call returns."""
+    """The small files at the top level of one volume. Every write is on disk when the call returns."""
 
     def __init__(self, base: Path) -> None:
-        """base: where the volume is mounted."""
+        """base: the mount point of the volume."""
         self.base = base
         self._path = str(base)
 
@@ -28,12 +28,12 @@ class Files:
         return beneath.directory(self._path, *names)
 
     def mode(self, name: str) -> int | None:
-        """Return the type and mode of an entry, a link's own if it is a link; None if it is missing. Raise OSError."""
+        """Return the type and mode of an entry, of the link itself if it is a link; None if it is missing. Raise OSError."""
         with self.directory() as parent:
             return beneath.mode_of(parent, name)
 
     def has(self, name: str) -> bool:
-        """Tell whether there is an entry of that name."""
+        """True if there is an entry of that name."""
         return self.mode(name) is not None
 
     def text(self, *names: str) -> str | None:
@@ -47,7 +47,7 @@ class Files:
         return None if found is None else found.decode("ascii")
 
     def number(self, name: str) -> int:
-        """Return the number in a file; 0 without one."""
+        """Return the number in a file; 0 if there is none."""
         try:
             text = self.text(name) or ""
         except ValueError:
@@ -55,17 +55,17 @@ class Files:
         return int(text) if NUMBER.fullmatch(text) else 0
 
     def room(self) -> int:
-        """Return how many bytes are free for us. Raise OSError."""
+        """Return the free space available to us, in bytes. Raise OSError."""
         found = os.statvfs(self.base)
         return found.f_bavail * found.f_frsize
 
     def room_taken(self, names: Iterable[str]) -> int:
-        """Return the bytes taken by the files below these directories. Raise OSError."""
+        """Return the bytes used by the files below these directories. Raise OSError."""
         with self.directory() as parent:
             return sum(beneath.room_below(parent, name) for name in names)
 
     def write_in_place(self, name: str, number: int) -> None:
-        """Write a number over the former one. Raise OSError."""
+        """Overwrite a number in place. Raise OSError."""
         with self.directory() as parent:
             file = beneath.open_or_create(parent, name, os.O_WRONLY, f"{self._path}/{name}")
         try:
@@ -75,13 +75,13 @@ class Files:
             os.close(file)
 
     def write(self, name: str, text: str) -> None:
-        """Replace a file. Raise OSError."""
+        """Replace a file atomically. Raise OSError."""
         with self.directory() as parent:
             beneath.write(parent, name, (text + "\n").encode("ascii"), 0o644)
             os.fsync(parent)
 
     def allocate(self, name: str, size: int) -> None:
-        """Make a file of `size` bytes that takes its room at once. Raise OSError; then there is none."""
+        """Create a file of `size` bytes with its space allocated. Raise OSError; then no file is left."""
         with self.directory() as parent:
             file = beneath.create(parent, beneath.temporary(name))
             try:
@@ -95,7 +95,7 @@ class Files:
             os.fsync(parent)
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there. Raise OSError."""
+        """Remove a file if it exists. Raise OSError."""
         with self.directory() as parent:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=parent)

@@ -1,13 +1,13 @@
-"""The members' agents among themselves: requests over HTTP, each signed with a key that only the pods of a release have.
+"""Requests between agents over HTTP, each signed with a key that only the pods of a release have.
 
-There is a key of each of the release's passwords. Where one password is changed, pods have it at different times, up to a minute or so
-apart; the other key remains the same for all of them.
+There is one key per release password. After a password change the pods pick it up at different times, up to a minute or so apart; the other
+key stays the same for all of them.
 
-POST /lease-extension, a JSON object of core.state.extensions.ExtensionRequest; the answer is one of {volume, granted, reason}.
-POST /wal, one of core.unreplicated_wal.WalRequest; the answer is WAL, or 409 if there is none to be had.
+POST /lease-extension: a JSON object of core.state.extensions.ExtensionRequest; the answer is an object {volume, granted, reason}.
+POST /wal: a JSON object of core.unreplicated_wal.WalRequest; the answer is WAL, or 409 if none is available.
 
-`X-Ha-Postgres-Mac` is the HMAC-SHA256 (RFC 2104) of the body; that of an answer covers the request's MAC too, so that no old answer
-passes for a new one. An answer that can't be verified, or that comes too late, is no answer. Anything unsigned is neither parsed nor kept.
+`X-Ha-Postgres-Mac` is the HMAC-SHA256 (RFC 2104) of the body. The MAC of an answer also covers the request's MAC, so an old answer can't be
+replayed. An answer that can't be verified or comes too late is discarded. Unsigned input is neither parsed nor kept.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ _LONGEST_BODY = 4096
 _LONGEST_ANSWER = 16384
 _CHUNK = 65536
 _LABELS = {"/lease-extension": b"request", "/wal": b"fetch_wal"}
-"""What is signed along with the body of a request: one isn't good for another path."""
+"""Signed along with the request body, so that a request is valid for one path only."""
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
 
 class _UnknownKey(PeerError):
-    """The peer doesn't know the key of our request."""
+    """The peer doesn't know the key that our request was signed with."""
 
 
 Keys = Callable[[], Sequence[bytes]]
-"""The keys of now, the first choice first."""
+"""Returns the current keys, the preferred one first."""
 
 
 def peer_key(password: str) -> bytes:
-    """Return the key that is made of one of the release's passwords."""
+    """Return the key derived from one of the release's passwords."""
     return hmac.digest(password.encode(), b"ha-postgres: requests among agents", hashlib.sha256)
 
 
 def peer_keys(passwords: Passwords) -> tuple[bytes, ...]:
-    """Return the keys of a release: that of the members' own password, which no client has, goes first."""
+    """Return the keys of a release. The one of the replication password comes first, because no client has that password."""
     return peer_key(passwords.replication), peer_key(passwords.superuser)
 
 
@@ -64,13 +64,13 @@ def _sign(key: bytes, *parts: bytes) -> str:
 
 
 def encode(request: ExtensionRequest) -> bytes:
-    """Return the body of a request."""
+    """Return the body of a lease extension request."""
     holder = {"pod": request.holder.pod, "uid": request.holder.uid}
     return json.dumps({"holder": holder, "term": request.term, "serial": request.serial, "seconds": request.seconds}).encode()
 
 
 def decode(body: bytes) -> ExtensionRequest:
-    """Return the request in a body. Raise ValueError, with the field's name."""
+    """Parse the body of a lease extension request. Raise ValueError that names the field."""
     fields = Fields.parse(body.decode("utf-8", "replace"), "request")
     holder = fields.object("holder")
     if holder is None:
@@ -81,26 +81,26 @@ def decode(body: bytes) -> ExtensionRequest:
 
 
 def encode_wal_request(request: WalRequest) -> bytes:
-    """Return the body of a request for WAL."""
+    """Return the body of a WAL request."""
     return json.dumps({"term": request.term, "timeline": request.timeline, "lsn": request.lsn}).encode()
 
 
 def decode_wal_request(body: bytes) -> WalRequest:
-    """Return the request for WAL in a body. Raise ValueError, with the field's name."""
+    """Parse the body of a WAL request. Raise ValueError that names the field."""
     fields = Fields.parse(body.decode("utf-8", "replace"), "request")
     return WalRequest(fields.integer("term"), fields.integer("timeline"), fields.integer("lsn"))
 
 
 class PeerClient:
-    """Asks other members' agents."""
+    """Sends requests to the agents of other pods."""
 
     def __init__(self, keys: Keys, port: int) -> None:
-        """port: on which every agent listens."""
+        """port: the port that every agent listens on."""
         self._keys = keys
         self._port = port
 
     def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
-        """Ask the agent at `address`; all of it takes at most `timeout` seconds, however the answer is spread. Raise PeerError."""
+        """Ask the agent at `address`; all of it takes at most `timeout` seconds, even if the answer trickles in. Raise PeerError."""
         text = self._post("/lease-extension", encode(request), address, timeout, _LONGEST_ANSWER)
         try:
             fields = Fields.parse(text.decode("utf-8", "replace"), "answer")
@@ -109,7 +109,7 @@ class PeerClient:
             raise PeerError(str(error)) from error
 
     def fetch_wal(self, request: WalRequest, address: str, timeout: float) -> bytes:
-        """Return WAL of the dead server whose agent is at `address`, b'' if there is no more. As `ask` otherwise."""
+        """Return WAL of the dead server whose agent is at `address`, b'' if there is no more. Otherwise as `ask`."""
         return self._post("/wal", encode_wal_request(request), address, timeout, AT_ONCE + _LONGEST_ANSWER)
 
     def _post(self, path: str, body: bytes, address: str, timeout: float, most: int) -> bytes:
@@ -131,7 +131,10 @@ class PeerClient:
 
 
 def _verified(said: bytes, mac: str, key: bytes) -> bytes:
-    """Return the body of an answer that is signed with the key of its request. Raise PeerError, which quotes nothing of another one."""
+    """Return the body of an answer, verified with the key of its request.
+
+    Raise PeerError, which quotes nothing from an unverified answer.
+    """
     head, _, text = said.partition(b"\r\n\r\n")
     status = _STATUS.match(head)
     if status is not None and int(status[1]) == HTTPStatus.FORBIDDEN:
@@ -149,7 +152,7 @@ def _verified(said: bytes, mac: str, key: bytes) -> bytes:
 
 
 def _exchange(address: tuple[str, int], said: bytes, end: float, most: int) -> bytes:
-    """Say something to a server and return its answer of at most so many bytes, until it hangs up. end: monotonic time. Raise OSError."""
+    """Send `said` to a server and return its answer, read until the server closes. most: in bytes; end: monotonic time. Raise OSError."""
     with socket.create_connection(address, timeout=_left(end)) as connection:
         connection.sendall(said)
         answer = bytearray()
@@ -170,7 +173,7 @@ def _left(end: float) -> float:
 
 
 class PeerServer:
-    """Answers other members' agents, a few at a time."""
+    """Answers the agents of other pods, a few at a time."""
 
     def __init__(
         self,
@@ -179,8 +182,8 @@ class PeerServer:
         ask: Callable[[ExtensionRequest], PeerAnswer | None],
         fetch_wal: Callable[[WalRequest], bytes | None],
     ) -> None:
-        """port: 0 for any; ask: may take a while, returns None if there is no answer in time; fetch_wal: returns WAL, None if the peer
-        can't have it, and may raise OSError. Raise OSError if the port is taken.
+        """port: 0 for any; ask: may block, returns None if there is no answer in time; fetch_wal: returns WAL, None if the peer may not
+        have it, and may raise OSError. Raise OSError if the port is taken.
         """
         self._keys = keys
         self._ask = ask
@@ -189,19 +192,19 @@ class PeerServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that it listens on."""
         return self._server.port
 
     def start(self) -> None:
-        """Begin to serve, until the process ends."""
+        """Start serving, until the process ends."""
         self._server.start()
 
     def close(self) -> None:
-        """Give the port back; only of a server that wasn't started."""
+        """Release the port; only for a server that was not started."""
         self._server.close()
 
     def _answer(self, request: Request) -> Response | Later:
-        """Judge a request: only one that is signed with our key is looked at."""
+        """Handle a request; it is parsed only if it is signed with one of our keys."""
         if request.method != "POST" or request.path not in _LABELS:
             return Response(HTTPStatus.BAD_REQUEST)
         mac, label = request.headers.get(_MAC.lower().encode(), b""), _LABELS[request.path]
@@ -232,5 +235,5 @@ class PeerServer:
 
 
 def _signed(body: bytes, kind: str, mac: bytes, key: bytes) -> Response:
-    """Return an answer to the request with this MAC."""
+    """Return a signed answer to the request with this MAC."""
     return Response(HTTPStatus.OK, body, {"Content-Type": kind, _MAC: _sign(key, b"answer", mac, body)})

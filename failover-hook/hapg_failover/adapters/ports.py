@@ -1,4 +1,4 @@
-"""What the agent asks of the world outside: one protocol for each adapter, and their errors."""
+"""The agent's ports to the outside world: one protocol per adapter, and their errors."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ..pgdata.control_file import ControlData
 
 
 class Condition(Protocol):
-    """What `threading.Condition` offers of itself here."""
+    """The part of `threading.Condition` that is used here."""
 
     def __enter__(self) -> bool:
-        """Take the lock."""
+        """Acquire the lock."""
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        """Give it back."""
+        """Release it."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Let go of the lock until somebody notifies, `timeout` seconds at most; False if nobody did."""
+        """Release the lock until notified, for at most `timeout` seconds; False on timeout."""
 
     def notify_all(self) -> None:
-        """Wake all that wait."""
+        """Wake all waiters."""
 
 
 class Mailbox(Protocol):
-    """What `queue.SimpleQueue` offers of itself here."""
+    """The part of `queue.SimpleQueue` that is used here."""
 
     def put(self, item: Any) -> None:
         """Add an item; never blocks."""
@@ -42,85 +42,85 @@ class Mailbox(Protocol):
         """Wait for an item. Raise queue.Empty after `timeout` seconds."""
 
     def get_nowait(self) -> Any:
-        """Raise queue.Empty if there is none."""
+        """Return an item. Raise queue.Empty if there is none."""
 
 
 class Runtime(Protocol):
-    """Time and concurrency. Everything in the agent that waits, waits here or in a call of another adapter."""
+    """Time and concurrency. Everything in the agent that waits does so here or in a call of another adapter."""
 
     def now(self) -> float:
-        """Return CLOCK_BOOTTIME in seconds: it goes on through a suspend and is the same for both containers of a pod."""
+        """Return CLOCK_BOOTTIME in seconds: it keeps counting during suspend and is the same in both containers of a pod."""
 
     def wall_clock(self) -> float:
-        """Return seconds since the epoch, for people alone."""
+        """Return seconds since the epoch; only for people to read."""
 
     def unique_id(self) -> str:
-        """Return a UUID that was never given before."""
+        """Return a UUID that was never used before."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep."""
 
     def spawn(self, name: str, work: Callable[[], None]) -> None:
-        """Have `work` done in a thread of its own, which ends with the process."""
+        """Run `work` in a thread of its own, which ends with the process."""
 
     def condition(self) -> Condition:
         """Return a new condition with its lock."""
 
     def mailbox(self) -> Mailbox:
-        """Return a new queue from many threads to one."""
+        """Return a new queue, for many writers and one reader."""
 
 
 class Logger(Protocol):
-    """Takes lines of the log."""
+    """Writes log lines."""
 
     def __call__(self, level: str, event: str, reason: str = "", **fields: object) -> None:
-        """Log `event`. level: debug, info, warning or error; reason: why, in words; fields: what else there is to say."""
+        """Log `event`. level: debug, info, warning or error; reason: why, in words; fields: additional fields of the line."""
 
 
 class ApiError(Exception):
-    """The Kubernetes API refused a call, for a reason that a repetition won't change (403, 422 …)."""
+    """The Kubernetes API rejected a call, for a reason that a retry won't change (403, 422 …)."""
 
 
 class ApiUnavailable(ApiError):
-    """No answer within the limit, no connection, 429 or 5xx. A write may or may not have been carried out, now or later."""
+    """No answer within the time limit, no connection, 429 or 5xx. A write may take effect or not, now or later."""
 
 
 class Conflict(ApiError):
-    """409: the object has another version, or exists already."""
+    """409: the object has a different version, or already exists."""
 
 
 class NotFound(ApiError):
-    """404: the object isn't there."""
+    """404: not found."""
 
 
 class KubeApi(Protocol):
-    """The calls the agent makes. Every call has a total limit of `timeout` seconds and is never repeated by the adapter."""
+    """The API calls that the agent makes. Each has a total limit of `timeout` seconds and is never retried by the adapter."""
 
     def get_lease(self, timeout: float) -> LeaseObject:
         """Raise NotFound, ApiUnavailable."""
 
     def create_lease(self, state: LeaseState, timeout: float) -> LeaseObject:
-        """Raise Conflict if there is one, ApiUnavailable."""
+        """Raise Conflict if there already is one, ApiUnavailable."""
 
     def update_lease(self, state: LeaseState, version: str, timeout: float) -> LeaseObject:
-        """PUT on `version`; renewTime always changes. Raise Conflict, NotFound (there is none any more), ApiUnavailable."""
+        """PUT with `version`; renewTime always changes. Raise Conflict, NotFound (the Lease no longer exists), ApiUnavailable."""
 
     def list_pods(self, timeout: float) -> tuple[Pod, ...]:
-        """Return the pods of the release by ordinal. Raise ApiUnavailable."""
+        """Return the pods of the release, by ordinal. Raise ApiUnavailable."""
 
     def patch_pod(self, patch: PodPatch, timeout: float) -> Pod:
-        """Raise Conflict (another UID or version), NotFound, ApiUnavailable."""
+        """Raise Conflict (different UID or version), NotFound, ApiUnavailable."""
 
     def record_event(self, kind: str, reason: str, message: str, timeout: float) -> None:
-        """Record an Event about this pod. kind: 'Normal' or 'Warning'; reason in UpperCamelCase; message in words."""
+        """Record an Event about this pod. kind: 'Normal' or 'Warning'; reason: in UpperCamelCase; message: in words."""
 
     def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
-        """Create the Secret if it isn't there; return the entry `key`. Raise ApiError if it is there without the key."""
+        """Create the Secret if it doesn't exist; return its entry `key`. Raise ApiError if it exists without the key."""
 
 
 @dataclass(frozen=True)
 class Sender:
-    """A row of pg_stat_replication. Positions in bytes, None where PostgreSQL says NULL."""
+    """A row of pg_stat_replication. LSNs in bytes, None where PostgreSQL returns NULL."""
 
     application_name: str
     address: str
@@ -132,10 +132,10 @@ class Sender:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """What the local server says over its Unix socket.
+    """Status of the local server, over its Unix socket.
 
-    in_recovery; timeline (of the last checkpoint or of the WAL being written); lsn: current end of WAL, or what was replayed;
-    standby_names: the value of synchronous_standby_names.
+    position: in recovery, the highest known timeline and the end of received or replayed WAL; otherwise the current timeline and the end of
+    flushed WAL. system_identifier: of the cluster; standby_names: the value of synchronous_standby_names.
     """
 
     in_recovery: bool
@@ -147,89 +147,91 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class StandbyNames:
-    """`synchronous_standby_names` as a new connection sees it, and (application_name, sync_priority) of every walsender."""
+    """`synchronous_standby_names` as seen by a new connection, and (application_name, sync_priority) of every walsender."""
 
     shown: str
     priorities: tuple[tuple[str, int], ...]
 
 
 class SqlError(Exception):
-    """The server could not be reached or refused, with its message."""
+    """The server could not be reached, or it refused; with its message."""
 
 
 class Sql(Protocol):
-    """SQL to the local server (Unix socket) and, for rejoining, to the primary. Every call has a total limit."""
+    """SQL to the local server (Unix socket) and, for rejoining, to the primary. Every call has a total time limit."""
 
     def status(self, timeout: float) -> ServerStatus:
         """Raise SqlError."""
 
     def keep(self, timeout: float) -> None:
-        """Open the session that `status` and `slots` use, unless it is open: later all slots may be taken. Raise SqlError."""
+        """Open the session used by `status` and `slots` unless it is open: later, all slots may be taken. Raise SqlError."""
 
     def greet(self, patience: float, waiting: Callable[[float], None]) -> str | None:
-        """Ask the local server for a new session and leave it; return the SQLSTATE of its refusal, '' if it was granted.
+        """Request a new session from the local server and leave it; return the SQLSTATE of the refusal, '' if the session was granted.
 
-        None: no answer in `patience` seconds in which this process ran; waiting: told every second how many have passed.
+        None: no answer within `patience` seconds, not counting time in which this process didn't run. waiting: called every second with the
+        number of seconds waited.
         """
 
     def replay_paused(self, timeout: float) -> bool:
-        """Tell whether the local server is a standby whose replay was paused by pg_wal_replay_pause(). Raise SqlError."""
+        """True if the local server is a standby whose replay was paused by pg_wal_replay_pause(). Raise SqlError."""
 
     def standby_names(self, timeout: float) -> StandbyNames:
-        """Ask over a connection of its own, so one that the postmaster has opened since the call. Raise SqlError."""
+        """Query over a new connection, i.e. from a backend that the postmaster started after the call. Raise SqlError."""
 
     def checkpoint(self, timeout: float) -> None:
-        """CHECKPOINT on the local server. Raise SqlError."""
+        """Run CHECKPOINT on the local server. Raise SqlError."""
 
     def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
-        """End what streams from the local server and is more than `behind` bytes behind, or isn't a standby, but for the standby `keep`.
+        """End replication connections of the local server that would delay its shutdown, except that of the standby `keep`.
 
-        A shutdown waits for each of them, however slow it is. Raise SqlError.
+        These are connections more than `behind` bytes behind, not streaming, or without a flushed LSN, i.e. no standby. A shutdown waits
+        for each of them, however slow. Raise SqlError.
         """
 
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """Return the physical replication slots of the local server. Raise SqlError."""
 
     def change_slots(self, make: Sequence[str], drop: Sequence[str], timeout: float) -> None:
-        """Make and drop physical slots of the local server; new ones keep WAL from now on. Raise SqlError for the first that fails."""
+        """Create and drop physical slots on the local server; new ones retain WAL from now on. Raise SqlError for the first that fails."""
 
     def roles(self, names: Sequence[str], timeout: float) -> tuple[Role, ...]:
-        """Return those of the roles that the local server has, with what they lack (credentials.roles). Raise SqlError."""
+        """Return those of the roles that exist on the local server, with what they lack (credentials.roles). Raise SqlError."""
 
     def change_roles(self, statements: Sequence[str], timeout: float) -> None:
-        """Run statements on the local server, out of its log and without waiting for a standby. Raise SqlError for the first that fails."""
+        """Run statements on the local server, unlogged and without waiting for a standby. Raise SqlError for the first that fails."""
 
     def remote_user(self, host: str, port: int, timeout: float, as_client: bool = False) -> str:
-        """Return the role under which a server lets the members in (credentials.roles.logins). Raise SqlError.
+        """Return the role under which a server accepts replicas (credentials.roles.logins). Raise SqlError.
 
-        as_client: over a client's connection, as pg_rewind needs one.
+        as_client: over an ordinary client connection, which pg_rewind needs.
         """
 
     def remote_slot(self, host: str, port: int, name: str, timeout: float) -> bool:
-        """Make the physical slot `name` on the primary unless it is there with its WAL; tell whether it is there then. Raise SqlError."""
+        """Create the physical slot `name` on the primary unless it exists with its WAL; return whether it exists now. Raise SqlError."""
 
     def remote_history(self, host: str, port: int, timeline: int, timeout: float) -> str:
-        """Return the text of the timeline history file of `timeline` on the primary ('' for timeline 1). Raise SqlError."""
+        """Return the content of the primary's history file of `timeline` ('' for timeline 1). Raise SqlError."""
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
         """Return the timeline of the primary's last checkpoint (pg_control_checkpoint). Raise SqlError.
 
-        Over a client's connection, such as pg_rewind needs one: an error while clients have taken all slots.
+        Uses an ordinary client connection, as pg_rewind does, so it fails while clients have taken all slots.
         """
 
     def remote_size(self, host: str, port: int, timeout: float) -> int:
-        """Return how many bytes the databases of a server take, without WAL. Raise SqlError."""
+        """Return the size of a server's databases in bytes, without WAL. Raise SqlError."""
 
     def remote_streams(self, host: str, port: int, timeline: int, timeout: float) -> bool:
-        """Tell whether a server is a standby that receives WAL of `timeline`. Raise SqlError."""
+        """True if a server is a standby that receives WAL of `timeline`. Raise SqlError."""
 
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
-        """Tell whether the primary still has the WAL segment `name`. Raise SqlError."""
+        """True if the primary still has the WAL segment `name`. Raise SqlError."""
 
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The supervisor's last sign of life. uptime: boot time in seconds when it was written; pid: the postmaster's or 0."""
+    """The supervisor's latest heartbeat. uptime: CLOCK_BOOTTIME in seconds when it was written; pid: of the postmaster, or 0."""
 
     uptime: float
     state: str
@@ -240,7 +242,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Hello:
-    """One incarnation of the supervisor. missing: programs of PostgreSQL that its image lacks."""
+    """One incarnation of the supervisor. missing: PostgreSQL programs that its image lacks."""
 
     nonce: str
     boot_id: str
@@ -252,7 +254,7 @@ class Hello:
 class SupervisorEvent:
     """A line from the supervisor.
 
-    command_id: of the command it answers, or None; result: ok, error, refused, hello, died, fenced, terminating; text: the rest.
+    command_id: the command that it answers, or None; result: ok, error, refused, hello, died, fenced, terminating; text: the rest.
     """
 
     nonce: str
@@ -263,10 +265,10 @@ class SupervisorEvent:
 
 @dataclass(frozen=True)
 class Replay:
-    """What the supervisor sees of a server that starts or recovers.
+    """The supervisor's view of a server that starts or recovers.
 
-    segment: name of the WAL segment that its startup process reads, None if there is none; work: processor time that the start, the
-    startup process and the running job have used, in ticks.
+    segment: name of the WAL segment that the startup process is reading, None if there is none; work: CPU time used by the start, the
+    startup process and the running job, in clock ticks.
     """
 
     segment: str | None
@@ -277,39 +279,39 @@ class Supervisor(Protocol):
     """The supervisor of the postgres container: commands and events over FIFOs, files in memory (docs/contract.md)."""
 
     def hello(self) -> Hello | None:
-        """Return the supervisor's last hello, None if there is none."""
+        """Return the supervisor's latest hello, None if there is none."""
 
     def heartbeat(self) -> Heartbeat | None:
-        """Return its last heartbeat, None if there is none or it is unreadable."""
+        """Return its latest heartbeat, None if there is none or it is unreadable."""
 
     def send(self, nonce: str, term: int, command: str, *args: str) -> str:
-        """Write a command; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if it is gone."""
+        """Write a command; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if nobody reads it."""
 
     def read_events(self, timeout: float) -> list[SupervisorEvent]:
-        """Wait at most `timeout` seconds for events; return all that are there, in order."""
+        """Wait at most `timeout` seconds for events; return all available ones, in order."""
 
     def output(self, command_id: str) -> str:
-        """Return what the job `command_id` printed ('' if nothing)."""
+        """Return the output of the job `command_id` ('' if none)."""
 
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
-        """Write the deadline file by atomic rename. deadline: boot time in seconds, None for no fence."""
+        """Write the deadline file by atomic rename. deadline: CLOCK_BOOTTIME in seconds, None for no fence."""
 
     def term_in_force(self, hello: Hello) -> int:
-        """Return the term of the deadline file of this incarnation, 0 if there is none."""
+        """Return the term in this incarnation's deadline file, 0 if there is none."""
 
     def forget_hello(self) -> None:
         """Remove the hello of a supervisor that is known to be dead."""
 
     def wait_container_dead(self) -> Callable[[], None]:
-        """Block until no process of the postgres container is alive; return a function that gives the lock back."""
+        """Block until no process of the postgres container is alive; return a function that releases the lock."""
 
 
 @dataclass(frozen=True)
 class Marker:
-    """What says that the volume is initialised.
+    """The marker of an initialised volume.
 
-    uuid: its identity, a new one after every clone; made_for: the claim that it was made for, None: an earlier version has made it; former:
-    the UUID before it was adopted.
+    uuid: its identity, new after every clone; made_for: the PVC that it was made for, None: made by an earlier version; former: the UUID
+    before the volume was adopted.
     """
 
     uuid: str
@@ -320,141 +322,141 @@ class Marker:
 
 @dataclass(frozen=True)
 class Assessment:
-    """The volume's state, and in words what it rests on."""
+    """The volume's state, and the reason in words."""
 
     state: VolumeState
     reason: str
 
 
 class Disk(Protocol):
-    """The pod's volumes: their markers (docs/contract.md, 'Data volume', 'WAL volume'), and files of a server that is down.
+    """The pod's volumes: their markers (docs/contract.md, 'Data volume', 'WAL volume'), and the files of a stopped server.
 
     Every write is on disk when the call returns, and every call may raise OSError.
     """
 
     claim: str | None
-    """The name of the pod's claim, as core.volumes has it; None: not known."""
+    """The name of the pod's PVCs, in the form of core.volumes; None: not known."""
     probing: str
-    """The volume that the last probe has tried last."""
+    """The volume that the latest probe tried last."""
 
     def assess(self) -> Assessment:
-        """Say what the volumes hold."""
+        """Return what the volumes hold."""
 
     def marker(self) -> Marker | None:
         """Return the marker, None if there is none. Raise ValueError if it is unreadable."""
 
     def write_marker(self, marker: Marker) -> None:
-        """Mark the volume as initialised, the last step of an initialisation or a clone."""
+        """Mark the volume as initialised, as the last step of initdb or a clone."""
 
     def accepted(self) -> bool:
-        """Tell whether an operator wants this data, for whichever claim it was made."""
+        """True if an operator has accepted this data, whichever claim it was made for."""
 
     def adopt(self, uuid: str) -> None:
-        """Make the volume our claim's own, under a new UUID. Raise ValueError."""
+        """Bind the volume to our claim under a new UUID. Raise ValueError."""
 
     def settle(self) -> None:
-        """Bind a volume to our claim that an earlier version has made; tidy up after an adoption. Raise ValueError."""
+        """Bind a volume made by an earlier version to our claim; clean up after an adoption. Raise ValueError."""
 
     def term(self) -> int:
-        """Return the highest term that the volume's server was steered under."""
+        """Return the highest term under which the volume's server was controlled."""
 
     def write_term(self, term: int) -> None:
         """Record `term` unless a higher one is recorded."""
 
     def dirty(self) -> bool:
-        """Tell whether a rewind or clone was begun and not finished."""
+        """True if a rewind or clone was started and not finished."""
 
     def set_dirty(self) -> None:
-        """Say so, before it begins."""
+        """Record that a rewind or clone starts, before it does."""
 
     def clear_dirty(self) -> None:
-        """Take that back, once everything else is on disk."""
+        """Record that it is finished, once everything else is on disk."""
 
     def foreign(self) -> bool:
-        """Tell whether a server here was promoted by somebody else."""
+        """True if someone other than the agent promoted this server."""
 
     def set_foreign(self) -> None:
-        """Say so, before the next server makes a standby of it again."""
+        """Record such a promotion, before the next start turns the server back into a standby."""
 
     def clear_foreign(self) -> None:
-        """Take that back: the data is no longer that server's, or an operator wants it."""
+        """Clear that record: the data is no longer that server's, or an operator accepts it."""
 
     def note_standby(self) -> None:
-        """Record that a server is a standby here, under the term that is recorded."""
+        """Record that the server here is a standby under the recorded term."""
 
     def has_configuration(self) -> bool:
-        """Tell whether the supervisor has accepted a configuration here, which a server reads."""
+        """True if the supervisor has accepted a configuration for this volume, which its server reads."""
 
     def probe(self) -> None:
         """Write a number to each volume and wait until it is on disk."""
 
     def scarcest(self) -> tuple[str, int]:
-        """Return the volume with the least room, and how many bytes are free for us there."""
+        """Return the volume with the least free space, and the bytes available to us there."""
 
     def make_emergency_spaces(self) -> list[str]:
-        """Make an emergency space on each volume that has none and room enough; return these volumes."""
+        """Create the emergency WAL space on each volume that lacks it and has enough free space; return these volumes."""
 
     def release_emergency_spaces(self) -> list[str]:
-        """Remove the emergency space of each volume that is full; return these volumes."""
+        """Remove the emergency WAL space of each full volume; return these volumes."""
 
     def room_for_clone(self) -> dict[str, int]:
-        """Return how many bytes a clone may take of each volume."""
+        """Return the bytes available to a clone, per volume."""
 
     def tablespaces(self) -> tuple[str, ...]:
-        """Return the OIDs of the tablespaces that the server's directory links to."""
+        """Return the OIDs of the tablespaces that the data directory links to."""
 
     def segment_size(self) -> int:
         """Return the size of a WAL segment in bytes."""
 
     def production(self) -> Position | None:
-        """Return where a server in production writes, as its control file says; None if it isn't, or that can't be read."""
+        """Return the write position of a server in production, from its control file; None if it isn't in production or on a read error."""
 
     def read_history(self, timeline: int) -> str | None:
-        """Return our history file of a timeline, None if there is none or an empty one."""
+        """Return our history file of a timeline, None if it is missing or empty."""
 
     def wal_after(self, timeline: int, lsn: int) -> bytes:
-        """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing."""
+        """Return WAL written from `lsn` on, up to the end of a segment or a few MiB; b'' if there is none."""
 
     def add_wal(self, timeline: int, lsn: int, data: bytes) -> None:
-        """Write WAL that follows on what is there."""
+        """Append WAL where ours ends."""
 
     def may_hold_record(self, position: Position) -> bool:
-        """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""
+        """True if there may be WAL here that continues at `position`; False only if there certainly is none."""
 
 
 class Inspector(Protocol):
-    """What our own data directory says of its WAL: by PostgreSQL's programs, or by reading. Calls may raise OSError, ValueError."""
+    """WAL facts of our own data directory, by PostgreSQL's programs or by parsing. Calls may raise OSError, ValueError."""
 
     def control(self) -> ControlData:
-        """Return what the control file says."""
+        """Return the contents of the control file."""
 
     def is_shut_down(self) -> bool:
-        """Tell whether the control file says that a primary was shut down; it is read without a program."""
+        """True if the control file says that a primary was shut down; reads the file without a program."""
 
     def end_of_wal(self, hint: int | None, known: Position | None = None) -> Position | None:
         """Return the end of the last valid record; None if the server isn't consistent there.
 
-        hint: an LSN that is known to have been flushed. known: a position that this server has flushed as a primary.
+        hint: an LSN known to be flushed. known: a position that this server flushed as a primary.
         """
 
     def ends_in_shutdown(self, end: Position) -> bool:
-        """Tell whether our WAL, which ends there, does so with the shutdown checkpoint of a server."""
+        """True if our WAL, which ends at `end`, ends with a shutdown checkpoint."""
 
     def end_of_shutdown(self) -> Position:
-        """Return where the shutdown checkpoint ends that the control file names."""
+        """Return the end of the shutdown checkpoint named in the control file."""
 
 
 class PeerError(Exception):
-    """A peer couldn't be reached, didn't answer in time, or its answer isn't signed with our key."""
+    """A peer could not be reached, didn't answer in time, or its answer isn't signed with our key."""
 
 
 class NotNow(PeerError):
-    """The peer has nothing to give, or doesn't know yet that it has."""
+    """The peer has nothing to hand out, or doesn't know yet that it may."""
 
 
 @dataclass(frozen=True)
 class PeerAnswer:
-    """What a member said: its volume's UUID, whether it grants, the reason in words."""
+    """A peer's answer: its volume's UUID, whether it grants the extension, the reason in words."""
 
     volume: str
     granted: bool
@@ -462,10 +464,10 @@ class PeerAnswer:
 
 
 class Peers(Protocol):
-    """The other members' agents."""
+    """The agents of the other pods."""
 
     def ask(self, request: ExtensionRequest, address: str, timeout: float) -> PeerAnswer:
-        """Ask the agent at `address` for an extension; all of it takes at most `timeout` seconds. Raise PeerError."""
+        """Ask the agent at `address` for a lease extension; the whole exchange takes at most `timeout` seconds. Raise PeerError."""
 
     def fetch_wal(self, request: WalRequest, address: str, timeout: float) -> bytes:
         """Return WAL of the dead server whose agent is at `address`, b'' if there is no more. Raise PeerError."""

@@ -15,8 +15,10 @@ _METRICS = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 
 @dataclass(frozen=True)
 class Answers:
-    """What is answered. live: the agent's loop turns; ready: whether, and the phase, which anybody may know; metrics: Prometheus' text
-    format. None of them waits for anything.
+    """The answers; none of them blocks.
+
+    live: whether the agent's loop is running; ready: whether the pod is ready, and its phase, which is public; metrics: in the Prometheus
+    text format.
     """
 
     live: Callable[[], bool]
@@ -25,7 +27,7 @@ class Answers:
 
 
 class Probes:
-    """Serves whoever asks."""
+    """Serves the probes to any client."""
 
     def __init__(self, port: int, answers: Answers) -> None:
         """port: 0 for any. Raise OSError if it is taken."""
@@ -34,11 +36,11 @@ class Probes:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that it listens on."""
         return self._server.port
 
     def start(self) -> None:
-        """Begin to serve, until the process ends."""
+        """Start serving, until the process ends."""
         self._server.start()
 
     def _answer(self, request: Request) -> Response:

@@ -1,6 +1,6 @@
-"""HTTP requests and responses (RFC 9112), as much as kubelet, Prometheus and the members' agents use: one request per connection.
+"""HTTP requests and responses (RFC 9112), to the extent that kubelet, Prometheus and the agents need: one request per connection.
 
-Pure functions. Head and body of a request are bounded.
+Pure functions. The sizes of a request's head and body are limited.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Request:
-    """A complete request. headers: by lower-case name, empty where no body is expected."""
+    """A complete request. headers: by lower-case name, empty if no body is expected."""
 
     method: str
     path: str
@@ -29,21 +29,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer. headers: without Content-Length."""
+    """A response. headers: without Content-Length."""
 
     status: HTTPStatus
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """Return it as it is sent."""
+        """Return the response as sent on the wire."""
         headers = {**self.headers, "Content-Length": str(len(self.body))}
         lines = [f"HTTP/1.0 {self.status.value} {self.status.phrase}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         return "\r\n".join(lines).encode("latin-1") + self.body
 
 
 def parse(received: bytes, longest_body: int) -> Request | HTTPStatus | None:
-    """Return the request received, None if it is incomplete, or the status of its refusal.
+    """Return the request received, None if it is incomplete, or the status to reject it with.
 
     longest_body: in bytes; 0: headers and body are ignored, because no answer depends on them.
     """

@@ -1,4 +1,4 @@
-"""The supervisor's scripts in the pod: those of the failover image, beside which no other agent runs (docs/contract.md)."""
+"""The supervisor's scripts in the pod: those of the failover image; an agent runs beside no others (docs/contract.md)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import hapg_supervisor
 
 FOLDER = Path(hapg_supervisor.__file__).parent
 MAIN = "supervisor.sh"
-"""The script that PID 1 runs. It reads the others, from the folder that it is in."""
+"""The script that PID 1 runs. It sources the others from its own directory."""
 _MODE = 0o444
 
 
 def sources() -> list[Path]:
-    """Return the scripts of this image. MAIN is the last one."""
+    """Return the scripts of this image, MAIN last."""
     return sorted(FOLDER.glob("*.sh"), key=lambda path: (path.name == MAIN, path.name))
 
 
 def install(folder: Path) -> None:
-    """Put the scripts of this image into `folder`, each by a rename: bash reads a script while it runs it. Raise OSError."""
+    """Install the scripts of this image in `folder`, each by rename, because bash reads a script while running it. Raise OSError."""
     for source in sources():
         new = folder / f"{source.name}.new"
         new.unlink(missing_ok=True)

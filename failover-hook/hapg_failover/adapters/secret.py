@@ -1,6 +1,6 @@
-"""The passwords of a release as files: kubelet projects the Secrets, and a copy in memory bridges the times at which it doesn't.
+"""The release's passwords as files: kubelet projects the Secrets, and a copy in memory bridges the times when it doesn't.
 
-A Secret that a pod makes itself isn't there yet when its volumes are mounted, and kubelet empties the files of one that is deleted.
+A Secret that the pod creates itself doesn't exist yet when its volumes are mounted, and kubelet empties the files of a deleted Secret.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LONGEST = 1 << 20
 
 
 def projected(directory: Path, key: str) -> bytes:
-    """Return the entry `key` as kubelet projects it, b'' if it doesn't."""
+    """Return the entry `key` as projected by kubelet, b'' if it isn't projected."""
     try:
         return (directory / key).read_bytes()
     except OSError:
@@ -26,12 +26,13 @@ def projected(directory: Path, key: str) -> bytes:
 
 
 class SecretFiles:
-    """The passwords, read again when kubelet has changed the files."""
+    """The passwords, re-read when kubelet changes the files."""
 
     def __init__(self, directory: Path, run: Path, secrets: tuple[str, str]) -> None:
-        """directory: where kubelet projects; run: the memory volume; secrets: the names, of the superuser's and of the members'.
+        """directory: where kubelet projects the Secrets; run: the memory volume; secrets: names of the superuser's and the replication
+        Secret.
 
-        Raise ValueError if neither has a password that can be used.
+        Raise ValueError if either of them has no usable password.
         """
         self._directory = directory
         self._run = run
@@ -46,7 +47,10 @@ class SecretFiles:
             raise ValueError("; ".join((*self.complaints, *(f"{name}: no password that can be used" for name in missing))))
 
     def look(self) -> bool:
-        """Read again; True if a password is another one. What can't be used leaves the last one in force and is a complaint."""
+        """Re-read the files; True if a password has changed.
+
+        An unusable value leaves the previous password in effect and adds a complaint.
+        """
         stamp = self._look()
         if stamp == self._stamp:
             return False
@@ -83,14 +87,14 @@ class SecretFiles:
 
 
 def write_copy(run: Path, passwords: Passwords) -> None:
-    """Leave the passwords for the next process that has no other. Raise OSError."""
+    """Keep the passwords for the next process, which may have no other source. Raise OSError."""
     kept = dict(zip(KEYS, (passwords.superuser, passwords.replication), strict=True))
     with beneath.directory(str(run)) as parent:
         beneath.write(parent, _COPY, json.dumps(kept).encode())
 
 
 def _read_copy(run: Path) -> dict[str, str]:
-    """Return what an earlier process has left."""
+    """Return the passwords kept by an earlier process."""
     try:
         content = json.loads(beneath.read(str(run), _COPY, most=_LONGEST) or b"{}")
     except (OSError, ValueError):

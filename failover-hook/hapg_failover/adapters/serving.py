@@ -1,7 +1,7 @@
-"""An HTTP server for short requests, in one thread that waits for no client.
+"""An HTTP server for short requests, in one thread that never blocks on a client.
 
-Each client has a total deadline for its request and answer. The number of clients is bounded: a new one replaces the oldest, so silent
-clients keep nobody out.
+Each client has one deadline for its request and the answer. The number of clients is limited: a new one replaces the oldest, so silent
+clients can't lock others out.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ _MOST_IGNORED = 1 << 20
 _ACCEPTED_AT_ONCE = 16
 
 Later = Callable[[], Response]
-"""Work that may wait, done in another thread within the client's deadline; returns the answer."""
+"""Work that may block, run in another thread within the client's deadline; returns the answer."""
 
 Answer = Callable[[Request], Response | Later]
-"""Called in the server's thread: it must not wait."""
+"""Called in the server's thread, so it must not block."""
 
 
 class _Client:
-    """A connection: its deadline, the bytes received and not yet sent, how many were ignored after a refusal, and the awaited events, 0 for
-    none.
+    """A connection and its state.
+
+    deadline: monotonic time; received: bytes read; unsent: bytes not sent yet; ignored: number of bytes ignored after a refusal; awaited:
+    the selector events it is registered for, 0 for none.
     """
 
     __slots__ = ("awaited", "deadline", "ignored", "is_refused", "received", "socket", "unsent")
@@ -50,7 +52,7 @@ class _Client:
 
 
 class HttpServer:
-    """Answers at one port. Slow, silent and broken clients are dropped without a word."""
+    """Answers on one port. Slow, silent and broken clients are dropped without an answer."""
 
     def __init__(self, port: int, name: str, answer: Answer, longest_body: int = 0) -> None:
         """port: 0 for any; name: of the thread; longest_body: in bytes, see requests.parse. Raise OSError if the port is taken."""
@@ -60,22 +62,22 @@ class HttpServer:
         self._answer = answer
         self._longest_body = longest_body
         self._selector = selectors.DefaultSelector()
-        self._clients: dict[_Client, None] = {}  # by age, and so by deadline
+        self._clients: dict[_Client, None] = {}  # by age, and therefore by deadline
         self._pool = ThreadPoolExecutor(WAITING, name)
         self._free = threading.BoundedSemaphore(WAITING)
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that it listens on."""
         return int(self._listener.getsockname()[1])
 
     def start(self) -> None:
-        """Begin to serve, until the process ends."""
+        """Start serving, until the process ends."""
         self._selector.register(self._listener, selectors.EVENT_READ)
         threading.Thread(target=self._serve, name=self._name, daemon=True).start()
 
     def close(self) -> None:
-        """Give the port back; only of a server that wasn't started."""
+        """Release the port; only for a server that was not started."""
         self._listener.close()
 
     def _serve(self) -> None:
@@ -85,7 +87,7 @@ class HttpServer:
             for key, events in self._selector.select(timeout):
                 if key.data is None:
                     self._accept()
-                elif key.data in self._clients:  # it may have been dropped a moment ago
+                elif key.data in self._clients:  # it may have been dropped in this pass
                     (self._write if events & selectors.EVENT_WRITE else self._read)(key.data)
             now = time.monotonic()
             while (oldest := next(iter(self._clients), None)) is not None and oldest.deadline <= now:
@@ -97,7 +99,7 @@ class HttpServer:
                 connection, _ = self._listener.accept()
             except BlockingIOError:
                 return
-            except OSError:  # the client has gone, or no descriptor is left
+            except OSError:  # the client has disconnected, or no descriptor is left
                 self._drop_oldest()
                 return
             if len(self._clients) >= PLACES:
@@ -131,7 +133,7 @@ class HttpServer:
     def _consider(self, client: _Client) -> None:
         request = parse(bytes(client.received), self._longest_body)
         if isinstance(request, HTTPStatus):
-            # The rest is read and ignored: closing a connection with unread bytes resets it, and the answer may be lost.
+            # Read and ignore the rest: closing a connection with unread bytes resets it, and the client may lose the answer.
             client.is_refused = True
             self._send(client, Response(request))
         elif request is None:
@@ -178,7 +180,7 @@ class HttpServer:
         client.awaited = events
 
     def _switch_over(self, client: _Client, work: Later) -> None:
-        """Have another thread answer the client; the connection is that thread's from here on."""
+        """Hand the client over to another thread, which answers it and owns the connection from here on."""
         if not self._free.acquire(blocking=False):
             self._send(client, Response(HTTPStatus.SERVICE_UNAVAILABLE))
             return
@@ -192,7 +194,7 @@ class HttpServer:
                     self._free.release()
                 left = client.deadline - time.monotonic()
                 if left > 0:
-                    connection.settimeout(left)  # for all of it, not for each part
+                    connection.settimeout(left)  # for the whole answer, not for each part
                     connection.sendall(response.encode())
 
         self._pool.submit(answer)

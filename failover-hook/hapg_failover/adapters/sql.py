@@ -1,7 +1,7 @@
-"""SQL to the server of this pod and to the primary. The only module that imports `psycopg2`.
+"""SQL to this pod's server and to the primary. The only module that imports `psycopg2`.
 
-All connections are asynchronous ones, driven by `select`, because that alone bounds a call: libpq's connect_timeout begins
-at two seconds, and statement_timeout is enforced by a server that may be frozen.
+All connections are asynchronous and driven by `select`, because nothing else limits a call's duration: the minimum of libpq's
+connect_timeout is two seconds, and statement_timeout is enforced by a server that may be frozen.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .ports import Sender, ServerStatus, SqlError, StandbyNames
 _APPLICATION_NAME = "ha-postgres-failover"
 _AS_WALSENDER = {"replication": "database"}
 _WALSENDERS_APART = 120000
-"""From this version on walsenders have slots of their own (max_wal_senders), beside max_connections."""
+"""From this version on, walsenders have their own slots (max_wal_senders), apart from max_connections."""
 _NOT_NOW = "the database system is "
-"""So begins what a server says to every connection while it starts, recovers or shuts down (postmaster.c, ProcessStartupPacket)."""
+"""The start of a server's message to every connection while it starts, recovers or shuts down (postmaster.c, ProcessStartupPacket)."""
 _SOCKET_DIRECTORY = "/run/hapg/socket"
 _LONGEST_HISTORY = 1 << 20  # bytes: 20,000 timelines
 
@@ -89,7 +89,7 @@ SELECT coalesce(json_agg(json_build_array(
        )), '[]')::text
   FROM pg_authid AS r WHERE rolname = ANY (%s)
 """
-# A statement that changes a password waits for no standby, and the server's log doesn't hold it, also if it fails.
+# A statement that changes a password doesn't wait for standbys, and the server's log never contains it, even if it fails.
 _QUIETLY = (
     "-c synchronous_commit=local -c default_transaction_read_only=off -c log_statement=none -c log_min_error_statement=panic"
     " -c log_min_duration_statement=-1 -c log_duration=off -c log_replication_commands=off"
@@ -97,17 +97,17 @@ _QUIETLY = (
 
 
 class _Session:
-    """One connection, opened when needed and kept. Calls from several threads take turns.
+    """One connection, opened when needed and kept open. Calls from several threads take turns.
 
-    If the server refuses it, as it does when clients have taken all connection slots, it is opened as a walsender's: those have slots of
-    their own, and run SQL as well (protocol-replication, "replication=database").
+    If the server refuses the connection, as when clients have taken all connection slots, it is opened as a walsender: walsenders have
+    slots of their own and run SQL as well (protocol-replication, "replication=database").
 
-    A call that runs out of time leaves its statement running and the connection open: the next call first waits for that
-    statement. So a server that hangs has one backend of ours and not one more every two seconds.
+    A call that times out leaves its statement running and the connection open: the next call first waits for that statement. So a hung
+    server has one backend of ours, not one more every two seconds.
     """
 
     def __init__(self, names: Mapping[str, str], parameters: Mapping[str, str | int], as_client: bool = False) -> None:
-        """names: as in PostgresSql; parameters: libpq's; as_client: a refusal is the end of it."""
+        """names: as in PostgresSql; parameters: of libpq; as_client: do not retry as a walsender."""
         self._names = names
         self._as_client = as_client
         self._parameters: dict[str, Any] = {
@@ -120,7 +120,7 @@ class _Session:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._is_open = False
-        self._cursor: Any = None  # kept, for psycopg2 fails if a running statement's cursor has been freed
+        self._cursor: Any = None  # kept, because psycopg2 fails if the cursor of a running statement has been freed
 
     def query(self, statement: str, arguments: Sequence[object], timeout: float) -> tuple[Any, ...]:
         """Run `statement`; return its first row, () if it returns none. Raise SqlError."""
@@ -135,7 +135,7 @@ class _Session:
                 lost = self._close_if_lost()
                 if not (kept and lost):
                     raise SqlError(_message(error)) from error
-            try:  # the connection of an earlier call had gone
+            try:  # the connection kept from an earlier call was lost
                 return self._query(statement, arguments, end)
             except psycopg2.Error as error:
                 self._close_if_lost()
@@ -144,19 +144,19 @@ class _Session:
             self._lock.release()
 
     def open(self, timeout: float) -> None:
-        """Open the connection if there is none. Raise SqlError."""
+        """Open the connection unless it is open. Raise SqlError."""
         if not self._is_open:
             self.query("SELECT 1", (), timeout)
 
     def close(self) -> None:
-        """Close the connection, whatever runs on it."""
+        """Close the connection, whatever is running on it."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         self._is_open = False
 
     def _open(self, end: float) -> None:
-        """Wait until the connection is usable; open it if need be, as a walsender's if the server refuses it."""
+        """Wait until the connection is usable; open it first if needed, as a walsender if the server refuses it."""
         if self._is_open:
             self._wait(end)
             return
@@ -203,7 +203,7 @@ class _Session:
                 raise SqlError("no answer in time")
 
     def _close_if_lost(self) -> bool:
-        """Close the connection unless the error was the statement's alone; True if it was closed."""
+        """Close the connection unless only the statement failed; True if it was closed."""
         connection = self._connection
         if connection is not None and not connection.closed:
             try:
@@ -221,14 +221,14 @@ def _message(error: psycopg2.Error) -> str:
 
 
 class PostgresSql:
-    """The calls of ports.Sql."""
+    """Implements ports.Sql."""
 
     def __init__(
         self, logins: Callable[[], Sequence[Login]], names: Mapping[str, str], port: int = 5432, socket_directory: str = _SOCKET_DIRECTORY
     ) -> None:
-        """logins: on another member, first choice first; over the socket no password is needed. port: of the local server.
+        """logins: for servers of other pods, preferred first; the local socket needs no password. port: of the local server.
 
-        names: what has another name in this major of PostgreSQL than today, by the name of today.
+        names: maps current names to those of this PostgreSQL major, where they differ.
         """
         self._logins = logins
         self._names = names
@@ -337,7 +337,7 @@ class PostgresSql:
     def _remotely(
         self, host: str, port: int, timeout: float, *statements: str | tuple[str, Sequence[object]], as_client: bool = False
     ) -> tuple[Any, ...]:
-        """Run statements on another member, under the first login that is able to. as_client: as in `_once`."""
+        """Run statements on another pod's server, with the first login that works. as_client: as in `_once`."""
         end = time.monotonic() + timeout
         failed: SqlError | None = None
         for login in self._logins():
@@ -356,7 +356,7 @@ class PostgresSql:
         as_client: bool = False,
         more: str = "",
     ) -> tuple[Any, ...]:
-        """Run statements over a connection of their own; return the first row of the last. as_client: not as a walsender; more: options."""
+        """Run statements over a new connection; return the last one's first row. as_client: not as a walsender; more: server options."""
         end = time.monotonic() + timeout
         options = _options(f"-c statement_timeout={max(1, int(timeout * 1000))}", more)
         session = _Session(self._names, {**server, "options": options}, as_client)
@@ -371,7 +371,7 @@ class PostgresSql:
 
 
 def _options(*more: str) -> str:
-    """Return the settings of a session; the search path keeps functions that users made from being called as ours."""
+    """Return the options of a session; the search path prevents user-defined functions from being called in place of built-in ones."""
     return " ".join(("-c search_path=pg_catalog", *more))
 
 

@@ -1,7 +1,7 @@
-"""The supervisor of the postgres container, reached over the FIFOs and files of the shared memory volume.
+"""The supervisor of the postgres container, reached through FIFOs and files on the shared memory volume.
 
-docs/contract.md describes every file. Nothing here has a thread of its own; the caller judges nonces and events. A superuser in
-SQL can write to that volume, too: anything but a regular file of a sensible size is treated as missing.
+docs/contract.md describes every file. This module has no threads; the caller checks nonces and interprets events. An SQL superuser can
+write to that volume too: anything but a regular file of plausible size counts as missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .beneath import Irregular
 from .clock import boottime
 from .ports import Heartbeat, Hello, SupervisorEvent
 
-# A write of at most this many bytes to a FIFO is atomic (PIPE_BUF on Linux), which is also the longest command.
+# Writes to a FIFO of up to this many bytes are atomic (PIPE_BUF on Linux); this also limits the length of a command.
 _LONGEST_LINE = 4096
 _LONGEST_OUTPUT = 1 << 20
 _MOST_EVENTS = 1 << 16
@@ -38,7 +38,7 @@ _ARGUMENT = re.compile(r"[!-~]+")
 
 
 def _hundredths(seconds: float) -> str:
-    """Return `seconds` with two decimals, rounded down: a deadline must not move into the future by being written."""
+    """Return `seconds` with two decimals, rounded down: writing a deadline must not move it into the future."""
     whole = math.floor(seconds * 100)
     return f"{whole // 100}.{whole % 100:02d}"
 
@@ -46,16 +46,16 @@ def _hundredths(seconds: float) -> str:
 class SupervisorFiles:
     """Implements `ports.Supervisor` on the directory that both containers mount.
 
-    Methods may be called from several threads; `read_events` from one at a time.
+    Methods may be called from several threads; `read_events` only from one at a time.
     """
 
     def __init__(self, run: Path = Path("/run/hapg")) -> None:
-        """Make the FIFOs if the supervisor hasn't yet, and open the one of the events."""
+        """Create the FIFOs if the supervisor has not yet, and open the events FIFO."""
         self._run = str(run)
         self._below = beneath.open_directory(self._run)
         for name in ("commands", "events"):
             self._make_fifo(name)
-        # Opened for writing too, so that the end of a supervisor isn't an end of file that wakes every poll.
+        # Also opened for writing, so that the end of a supervisor doesn't cause an end of file, which would wake every poll.
         self._events = self._open_fifo("events", os.O_RDWR)
         self._pending = b""
         self._prefix = secrets.token_hex(4)
@@ -72,12 +72,12 @@ class SupervisorFiles:
         return beneath.open_file(self._below, name, flags, f"{self._run}/{name}", stat.S_ISFIFO)
 
     def close(self) -> None:
-        """Close what is open; the object is of no use afterwards."""
+        """Close all descriptors; the object can't be used afterwards."""
         os.close(self._events)
         os.close(self._below)
 
     def hello(self) -> Hello | None:
-        """Return the supervisor's last hello, None if there is none."""
+        """Return the supervisor's latest hello, None if there is none."""
         match = _HELLO.fullmatch(self._text("hello"))
         if not match:
             return None
@@ -85,8 +85,8 @@ class SupervisorFiles:
         return Hello(match[1], match[2], float(match[3]), missing)
 
     def heartbeat(self) -> Heartbeat | None:
-        """Return its last heartbeat, None if there is none or it is unreadable."""
-        # It is rewritten in place, so a read may meet a half-written line: look again.
+        """Return its latest heartbeat, None if there is none or it is unreadable."""
+        # It is rewritten in place, so a read may see a half-written line: try again.
         for _ in range(3):
             match = _HEARTBEAT.fullmatch(self._text("heartbeat"))
             if match:
@@ -95,9 +95,9 @@ class SupervisorFiles:
         return None
 
     def send(self, nonce: str, term: int, command: str, *args: str) -> str:
-        """Write a command; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if it is gone.
+        """Write a command; return its ID. Never blocks; raise BlockingIOError if the FIFO is full, OSError if nobody reads it.
 
-        Raises ValueError for a word that is empty or holds a blank.
+        Raise ValueError for a word that is empty or contains a blank or unprintable character, and for a line that is too long.
         """
         command_id = f"{self._prefix}-{next(self._numbers)}"
         words = [nonce, str(term), _hundredths(boottime()), command_id, command, *args]
@@ -107,7 +107,7 @@ class SupervisorFiles:
         line = (" ".join(words) + "\n").encode("ascii")
         if len(line) > _LONGEST_LINE:
             raise ValueError(f"longer than {_LONGEST_LINE} bytes: {command}")
-        # Without a reader, that is without a supervisor, this open fails; commands don't wait for the next one.
+        # Without a reader, i.e. without a supervisor, this open fails: commands must not wait for the next supervisor.
         fifo = self._open_fifo("commands", os.O_WRONLY)
         try:
             os.write(fifo, line)
@@ -116,7 +116,7 @@ class SupervisorFiles:
         return command_id
 
     def read_events(self, timeout: float) -> list[SupervisorEvent]:
-        """Wait at most `timeout` seconds for events; return all that are there, in order."""
+        """Wait at most `timeout` seconds for events; return all available ones, in order."""
         end = time.monotonic() + timeout
         while True:
             events = self._drain()
@@ -128,7 +128,7 @@ class SupervisorFiles:
             poll.poll(math.ceil(left * 1000))
 
     def _drain(self) -> list[SupervisorEvent]:
-        """Return the complete events in the FIFO; keep the beginning of an incomplete one."""
+        """Return the complete events in the FIFO; keep the start of an incomplete one."""
         data = self._pending
         while len(data) < _MOST_EVENTS:
             try:
@@ -146,21 +146,21 @@ class SupervisorFiles:
         return found
 
     def output(self, command_id: str) -> str:
-        """Return what the job `command_id` printed ('' if nothing)."""
+        """Return the output of the job `command_id` ('' if none)."""
         with contextlib.suppress(Irregular):
             return (beneath.read(self._run, "out", command_id, most=_LONGEST_OUTPUT) or b"").decode("utf-8", "replace")
         return ""
 
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
-        """Write the deadline file by atomic rename. deadline: boot time in seconds, None for no fence."""
+        """Write the deadline file by atomic rename. deadline: CLOCK_BOOTTIME in seconds, None for no fence."""
         until = "none" if deadline is None else _hundredths(deadline)
-        # One writer at a time: the temporary file has one name, so that a killed agent leaves no litter in memory.
+        # One writer at a time: the temporary file has a fixed name, so that a killed agent leaves no garbage in memory.
         with self._deadline_lock:
             line = f"{until} {_hundredths(boottime())} {hello.boot_id} {hello.nonce} {term}\n"
             beneath.write(self._below, "deadline", line.encode("ascii"))
 
     def term_in_force(self, hello: Hello) -> int:
-        """Return the term of the deadline file of this incarnation, 0 if there is none."""
+        """Return the term in this incarnation's deadline file, 0 if there is none."""
         match = _DEADLINE.fullmatch(self._text("deadline"))
         return int(match[2]) if match and match[1] == hello.nonce else 0
 
@@ -170,9 +170,9 @@ class SupervisorFiles:
             os.unlink("hello", dir_fd=self._below)
 
     def wait_container_dead(self) -> Callable[[], None]:
-        """Block until no process of the postgres container is alive; return a function that gives the lock back.
+        """Block until no process of the postgres container is alive; return a function that releases the lock.
 
-        While the lock is kept, a supervisor that kubelet starts anew waits for it.
+        While the lock is held, a supervisor that kubelet restarts waits for it.
         """
         file = beneath.open_or_create(self._below, "lock", os.O_RDWR, f"{self._run}/lock")
         try:
@@ -189,7 +189,7 @@ class SupervisorFiles:
         return give_back
 
     def _text(self, name: str) -> str:
-        """Return the content of a file; '' if it is missing or can't be the supervisor's."""
+        """Return the content of a file; '' if it is missing or can't come from the supervisor."""
         with contextlib.suppress(Irregular):
             return (beneath.read_in(self._below, name, _LONGEST_LINE, name) or b"").decode("utf-8", "replace")
         return ""

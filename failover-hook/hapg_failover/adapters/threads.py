@@ -1,4 +1,4 @@
-"""Time and concurrency of a real process: boot time, threads, and what they wait on."""
+"""Time and concurrency of a real process: CLOCK_BOOTTIME, threads, conditions and queues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Threads:
         return str(uuid4())
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep."""
         time.sleep(seconds)
 
     def spawn(self, name: str, work: Callable[[], None]) -> None:

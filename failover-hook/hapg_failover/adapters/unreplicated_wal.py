@@ -1,4 +1,4 @@
-"""The unreplicated WAL of a dead server: read from its volume, added to another's (core.unreplicated_wal)."""
+"""Unreplicated WAL of a dead server: read from its volume, appended to a replica's (core.unreplicated_wal)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read(volume: Volume, timeline: int, lsn: int) -> bytes:
-    """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
+    """Return WAL written from `lsn` on, up to the end of a segment or a few MiB; b'' if there is none. Raise OSError."""
     size, start = volume.segment_size(), lsn - lsn % PAGE
     length = min(unreplicated_wal.AT_ONCE, size - start % size)
     data = volume.read_wal(segment_name(timeline, start, size), start % size, length) or b""
@@ -23,7 +23,7 @@ def read(volume: Volume, timeline: int, lsn: int) -> bytes:
 
 
 def add(volume: Volume, timeline: int, lsn: int, data: bytes) -> None:
-    """Write WAL that follows on what is there, and have it on disk. Raise OSError."""
+    """Append WAL where ours ends, and sync it to disk. Raise OSError."""
     size = volume.segment_size()
     with volume.wal() as wal:
         while data:
@@ -33,7 +33,7 @@ def add(volume: Volume, timeline: int, lsn: int, data: bytes) -> None:
 
 
 def _write(wal: int, segment: str, offset: int, data: bytes, size: int) -> None:
-    """Write a part of a segment; one that isn't there gets its name when it is whole, as a server expects it."""
+    """Write part of a segment. A new segment gets its name only at its full size, which a server expects."""
     try:
         file, is_new = beneath.open_file(wal, segment, os.O_WRONLY, segment), False
     except FileNotFoundError:

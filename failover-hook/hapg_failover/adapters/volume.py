@@ -1,4 +1,4 @@
-"""A member's volumes: their markers (docs/contract.md, 'Data volume', 'WAL volume') and the WAL files of a server that is down."""
+"""A pod's volumes: their markers (docs/contract.md, 'Data volume', 'WAL volume') and the WAL files of a stopped server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _EMERGENCY_SPACE = "emergency-wal-space"
 _HISTORY_SIZE = 1 << 20
 _CONTROL_SIZE = 8192  # PG_CONTROL_FILE_SIZE of catalog/pg_control.h
-# Anybody may have written what is found: it is matched against these before it is used or quoted.
+# Anyone may have written these files: their contents are matched against these patterns before they are used or quoted.
 _VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\n?")
 _UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SYSTEM_IDENTIFIER = re.compile(r"[0-9]{1,20}")
@@ -39,11 +39,11 @@ _STANDBY_FILES = ("standby.signal", "recovery.conf")
 
 
 class Volume:
-    """The markers below `base`, and below `wal_volume` if WAL has a volume of its own. Every write is on disk when the call returns."""
+    """The markers below `base`, and below `wal_volume` if WAL has its own volume. Every write is on disk when the call returns."""
 
     def __init__(self, base: Path, major: str, wal_directory: str, wal_volume: Path | None = None, claim: str | None = None) -> None:
-        """base: where the claim is mounted; major: of PostgreSQL; wal_directory: the name of WAL's directory in PGDATA; wal_volume: where
-        the claim of a WAL volume is mounted, None without one; claim: its name, as core.volumes has it, None: not known.
+        """base: mount point of the data volume; major: of PostgreSQL; wal_directory: name of the WAL directory in PGDATA; wal_volume: mount
+        point of the WAL volume, None without one; claim: name of the pod's PVCs, in the form of core.volumes, None: not known.
         """
         self.claim = claim
         self._base = base
@@ -54,10 +54,10 @@ class Volume:
         self._wal_files = Files(wal_volume) if wal_volume is not None else None
         self._files = {DATA_VOLUME: self._data_files} | ({} if self._wal_files is None else {WAL_VOLUME: self._wal_files})
         self.probing = DATA_VOLUME
-        """The volume that the last probe has tried last."""
+        """The volume that the latest probe tried last."""
 
     def assess(self) -> Assessment:
-        """Say what the volumes hold. Only a directory that was finished and marked counts as data, and only beside its own WAL volume."""
+        """Return what the volumes hold. Only a finished, marked directory counts as data, and only with its own WAL volume."""
         pgdata = self._data_files.mode("pgdata")
         if pgdata is not None and not stat.S_ISDIR(pgdata):
             return Assessment(VolumeState.MISMATCHED, "pgdata is a link or a file, not a directory: nothing is touched")
@@ -86,7 +86,7 @@ class Volume:
         return self._assess_data(marker, found)
 
     def _assess_data(self, marker: Marker, found: volumes.Pair | None) -> Assessment:
-        """Say what a marked data directory is worth. found: what both volumes show, None without a WAL volume."""
+        """Return the state of a marked data directory. found: what both volumes show, None without a WAL volume."""
         try:
             version = self._data_files.text("pgdata", "PG_VERSION")
         except ValueError:
@@ -109,7 +109,7 @@ class Volume:
         theirs = _marker(wal)
         own, other = marker.uuid if marker is not None else None, theirs.uuid if theirs is not None else None
         if own is not None and theirs is not None and theirs.former == own:
-            other = own  # an adoption was cut off before the data volume's marker was written
+            other = own  # an adoption was interrupted before the data volume's marker was written
         return volumes.Pair(
             own,
             other,
@@ -119,7 +119,7 @@ class Volume:
         )
 
     def _link(self) -> Link:
-        """Look where the WAL is of the data directory, or of the one that a clone was about to replace."""
+        """Return where the WAL is of the data directory, or of the one that a clone was about to replace."""
         name = "pgdata" if self._data_files.mode("pgdata") is not None else "pgdata.old"
         try:
             with self._data_files.directory(name) as pgdata:
@@ -135,7 +135,7 @@ class Volume:
         return Link.THERE if there is not None and stat.S_ISDIR(there) else Link.LOST
 
     def _linked(self, name: str = "pgdata") -> str | None:
-        """Return the directory of the WAL volume to which a server's directory links for its WAL, None if it links to none of these."""
+        """Return the directory on the WAL volume that a server's directory links to for its WAL, None if it links to none there."""
         if self._wal_files is None:
             return None
         try:
@@ -150,7 +150,7 @@ class Volume:
 
     @contextmanager
     def wal(self) -> Iterator[int]:
-        """Hold a descriptor of WAL's directory. Raise FileNotFoundError, Irregular, OSError."""
+        """Hold a descriptor of the WAL directory. Raise FileNotFoundError, Irregular, OSError."""
         if self._wal_files is None:
             with self._data_files.directory("pgdata", self._wal_directory) as wal:
                 yield wal
@@ -166,13 +166,16 @@ class Volume:
         return _marker(self._data_files)
 
     def write_marker(self, marker: Marker) -> None:
-        """Mark the volume as initialised, the last step of an initialisation or a clone; before it, the WAL volume as its own."""
+        """Mark the volumes as initialised, as the last step of initdb or a clone.
+
+        The WAL volume is marked first, as belonging to this one.
+        """
         self.clear_foreign()
         self._data_files.remove("accept")
         if not self._term_is_readable():
-            self._data_files.remove("term")  # the new data is whole without it
+            self._data_files.remove("term")  # the new data is complete without it
         if self._wal_files is not None:
-            self._wal_files.write_in_place("probe", self._data_files.number("probe"))  # a new one isn't older
+            self._wal_files.write_in_place("probe", self._data_files.number("probe"))  # so that a new WAL volume doesn't look older
             self._wal_files.write("volume", self._text(marker))
         self._data_files.write("volume", self._text(marker))
 
@@ -180,13 +183,13 @@ class Volume:
         return dump({"uuid": marker.uuid, "systemIdentifier": marker.system_identifier, "madeFor": self.claim, "former": former})
 
     def accepted(self) -> bool:
-        """Tell whether an operator wants this data, for whichever claim it was made."""
+        """True if an operator has accepted this data, whichever claim it was made for."""
         return self._data_files.has("accept")
 
     def adopt(self, uuid: str) -> None:
-        """Make the volume our claim's own, under a new UUID: it isn't the one that it is a copy of. Raise OSError, ValueError.
+        """Bind the volume to our claim under a new UUID, because it is a copy of another volume. Raise OSError, ValueError.
 
-        The data volume's marker decides. Until it is written, the WAL volume's says to which UUID it belonged.
+        The data volume's marker decides. Until it is written, the WAL volume's marker keeps the UUID that it belonged to.
         """
         marker = self.marker()
         if marker is None:
@@ -198,7 +201,7 @@ class Volume:
         self.settle()
 
     def settle(self) -> None:
-        """Bind a volume to our claim that an earlier version has made; tidy up after an adoption. Raise OSError, ValueError."""
+        """Bind a volume made by an earlier version to our claim; clean up after an adoption. Raise OSError, ValueError."""
         marker = self.marker()
         if marker is None:
             return
@@ -210,7 +213,10 @@ class Volume:
             self._data_files.remove("accept")
 
     def term(self) -> int:
-        """Return the highest term the volume's server was steered under; 0 without a readable one, with which no volume is sound."""
+        """Return the highest term under which the volume's server was controlled; 0 if there is none.
+
+        If it is unreadable, the volume is damaged.
+        """
         return self._data_files.number("term")
 
     def _term_is_readable(self) -> bool:
@@ -226,36 +232,39 @@ class Volume:
             self._data_files.write("term", f"{term}")
 
     def dirty(self) -> bool:
-        """Tell whether a rewind or clone was begun and not finished."""
+        """True if a rewind or clone was started and not finished."""
         return self._data_files.has("dirty")
 
     def has_configuration(self) -> bool:
-        """Tell whether the supervisor has accepted a configuration here, which a server reads."""
+        """True if the supervisor has accepted a configuration for this volume, which its server reads."""
         return self._data_files.has("config")
 
     def set_dirty(self) -> None:
-        """Say so, before it begins. Whatever the directory looks like from here on, nobody is known to have promoted its server."""
+        """Record that a rewind or clone starts, before it does.
+
+        From here on the directory is no evidence that someone promoted its server.
+        """
         self._data_files.remove("standby")
         self._data_files.write("dirty", "")
 
     def clear_dirty(self) -> None:
-        """Take that back, once everything else is on disk."""
+        """Record that it is finished, once everything else is on disk."""
         self._data_files.remove("dirty")
 
     def foreign(self) -> bool:
-        """Tell whether a server here was promoted by somebody else: the supervisor has seen it, or it was a standby and isn't any more."""
+        """True if someone other than the agent promoted this server: the supervisor saw it, or a standby is no longer one."""
         return self._data_files.has("foreign") or self._has_left_recovery()
 
     def set_foreign(self) -> None:
-        """Say so, before the next server makes a standby of it again."""
+        """Record such a promotion, before the next start turns the server back into a standby."""
         self._data_files.write("foreign", "")
 
     def clear_foreign(self) -> None:
-        """Take that back: the data is no longer that server's, or an operator wants it."""
+        """Clear that record: the data is no longer that server's, or an operator accepts it."""
         self._data_files.remove("foreign")
 
     def note_standby(self) -> None:
-        """Record that a server is a standby here, under the term that is recorded: a promotion of ours comes with a higher one."""
+        """Record that the server here is a standby under the recorded term; a promotion of our own comes with a higher term."""
         if self._data_files.number("standby") != (term := self.term()):
             self._data_files.write("standby", f"{term}")
 
@@ -271,9 +280,8 @@ class Volume:
     def probe(self) -> None:
         """Write a number to each volume and wait until it is on disk. Raise OSError.
 
-        It is written in place, which takes no room; a volume that is full all the same has answered, and that is what is asked. The
-        number grows, and the data volume has it only once the WAL volume has: a WAL volume with a lower one was put back to an
-        earlier state.
+        The write is in place, so it needs no space; a full volume has still answered, and that is all the probe asks. The number grows, and
+        the data volume gets it only after the WAL volume. So a WAL volume with a lower number was restored to an earlier state.
         """
         former = self._data_files.number("probe")
         number = former + 1
@@ -284,15 +292,18 @@ class Volume:
         _answers(self._data_files, number)
 
     def rooms(self) -> dict[str, int]:
-        """Return how many bytes are free for us on each volume. Raise OSError."""
+        """Return the free space available to us on each volume, in bytes. Raise OSError."""
         return {name: files.room() for name, files in self._files.items()}
 
     def scarcest(self) -> tuple[str, int]:
-        """Return the volume with the least room, and how many bytes are free for us there. Raise OSError."""
+        """Return the volume with the least free space, and the bytes available to us there. Raise OSError."""
         return disk_space.scarcest(self.rooms())
 
     def make_emergency_spaces(self) -> list[str]:
-        """Make an emergency space on each volume with data that has none, and room enough; return these volumes. Raise OSError."""
+        """Create the emergency WAL space on each volume that lacks it and has enough free space; return these volumes.
+
+        Does nothing unless the volumes hold data. Raise OSError.
+        """
         without = {name: files for name, files in self._files.items() if not files.has(_EMERGENCY_SPACE)}
         if not without or self.assess().state is not VolumeState.DATA:
             return []
@@ -303,7 +314,7 @@ class Volume:
         return list(able)
 
     def release_emergency_spaces(self) -> list[str]:
-        """Remove the emergency space of each volume that is full; return these volumes. Raise OSError."""
+        """Remove the emergency WAL space of each full volume; return these volumes. Raise OSError."""
         segment = self.segment_size()
         full = {
             name: files for name, files in self._files.items() if files.has(_EMERGENCY_SPACE) and disk_space.is_full(files.room(), segment)
@@ -313,7 +324,7 @@ class Volume:
         return list(full)
 
     def room_for_clone(self) -> dict[str, int]:
-        """Return how many bytes a clone may take of each volume: what is free, and what a clone removes before it begins. Raise OSError."""
+        """Return the bytes available to a clone per volume: free space, plus what a clone removes before it starts. Raise OSError."""
         rooms = self.rooms()
         leftovers = ["pgdata.new", *(["pgdata.old"] if self._data_files.has("pgdata") else [])]
         rooms[DATA_VOLUME] += self._data_files.room_taken(leftovers)
@@ -324,7 +335,7 @@ class Volume:
         return rooms
 
     def tablespaces(self) -> tuple[str, ...]:
-        """Return the OIDs of the tablespaces that the server's directory links to; no link is followed. Raise OSError."""
+        """Return the OIDs of the tablespaces that the data directory links to; no link is followed. Raise OSError."""
         try:
             with self._data_files.directory("pgdata", "pg_tblspc") as links:
                 found = [name for name in os.listdir(links) if _OID.fullmatch(name) and stat.S_ISLNK(beneath.mode_of(links, name) or 0)]
@@ -333,11 +344,11 @@ class Volume:
         return tuple(sorted(found, key=int))
 
     def segment_size(self) -> int:
-        """Return the size of a WAL segment in bytes, by the files that are there; the usual one if there are none. Raise OSError."""
+        """Return the size of a WAL segment in bytes, from the existing files; the default size if there are none. Raise OSError."""
         return max(filter(is_segment_size, self._segments().values()), default=SEGMENT_SIZE)
 
     def wal_segments(self) -> list[str]:
-        """Return the names of the WAL segments that are there, [] if their directory isn't. Raise OSError."""
+        """Return the names of the WAL segments, [] if their directory is missing. Raise OSError."""
         return sorted(self._segments())
 
     def read_control(self) -> bytes:
@@ -348,7 +359,7 @@ class Volume:
         return found
 
     def production(self) -> Position | None:
-        """Return what the control file says of a server in production, as ControlData.production; None too if it can't be read."""
+        """Return ControlData.production, the position of a server in production; None also if the control file can't be read."""
         try:
             return parse_control_file(self.read_control()).production
         except (OSError, ValueError):
@@ -356,7 +367,7 @@ class Volume:
 
     def read_wal(self, segment: str, offset: int, length: int) -> bytes | None:
         """Return bytes of a segment file, fewer at its end, None if there is no such file. Raise OSError."""
-        with self.wal() as wal:  # a directory that isn't there proves nothing of its files
+        with self.wal() as wal:  # a missing directory proves nothing about its files
             try:
                 file = beneath.open_file(wal, segment, os.O_RDONLY, f"{self._pgdata}/{self._wal_directory}/{segment}")
             except FileNotFoundError:
@@ -367,31 +378,31 @@ class Volume:
             os.close(file)
 
     def read_history(self, timeline: int) -> str | None:
-        """Return our history file of a timeline, None if there is none or an empty one. Raise OSError."""
+        """Return our history file of a timeline, None if it is missing or empty. Raise OSError."""
         found = self.read_wal(f"{timeline:08X}.history", 0, _HISTORY_SIZE)
         return found.decode("utf-8", "replace") if found else None
 
     def wal_after(self, timeline: int, lsn: int) -> bytes:
-        """Return what was written from `lsn` on, up to the end of a segment or some MiB; b'' if that is nothing. Raise OSError."""
+        """Return WAL written from `lsn` on, up to the end of a segment or a few MiB; b'' if there is none. Raise OSError."""
         return unreplicated_wal.read(self, timeline, lsn)
 
     def add_wal(self, timeline: int, lsn: int, data: bytes) -> None:
-        """Write WAL that follows on what is there, and have it on disk. Raise OSError."""
+        """Append WAL where ours ends, and sync it to disk. Raise OSError."""
         unreplicated_wal.add(self, timeline, lsn, data)
 
     def may_hold_record(self, position: Position) -> bool:
-        """Tell whether there may be WAL here that goes on at `position`; True unless it is certain that there is none."""
+        """True if there may be WAL here that continues at `position`; False only if there certainly is none."""
         try:
             segments = self._segments()
         except OSError:
             return True
         sizes = set(segments.values())
         if len(sizes) != 1 or not is_segment_size(min(sizes)):
-            return True  # the files of one server are of one size
+            return True  # all segment files of one server have the same size
         return goes_beyond(self.read_wal, self.read_history, segments, position, sizes.pop())
 
     def _segments(self) -> dict[str, int]:
-        """Return the sizes of the WAL segments, in bytes, by name; none if their directory isn't there. Raise OSError."""
+        """Return the sizes of the WAL segments in bytes, by name; none if their directory is missing. Raise OSError."""
         try:
             with self.wal() as wal:
                 return {name: size for name, size in beneath.sizes(wal).items() if newest_segment_timeline([name])}
@@ -415,7 +426,7 @@ def _marker(files: Files) -> Marker | None:
 
 
 def _answers(files: Files, number: int) -> bool:
-    """Write a probe; False if the volume is full. Raise OSError if it doesn't answer."""
+    """Write a probe; False if the volume is full. Raise OSError if the write fails otherwise."""
     try:
         files.write_in_place("probe", number)
     except OSError as error:

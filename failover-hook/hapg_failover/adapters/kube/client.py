@@ -22,10 +22,10 @@ _MERGE_PATCH = "application/merge-patch+json"
 
 
 class Kube:
-    """The calls of ports.KubeApi."""
+    """Implements ports.KubeApi."""
 
     def __init__(self, scope: Scope, configuration: Any, requests: Requests | None = None) -> None:
-        """configuration: a kubernetes.client.Configuration, `in_cluster()` in a pod; requests: where they are counted."""
+        """configuration: a kubernetes.client.Configuration, `in_cluster()` in a pod; requests: counts the requests."""
         self._scope = scope
         self._connections = Connections(configuration, requests)
         self._last_lease: Mapping[str, Any] | None = None
@@ -40,10 +40,10 @@ class Kube:
         return self._lease(self._call("POST", self._scope.leases, timeout, body))
 
     def update_lease(self, state: LeaseState, version: str, timeout: float) -> LeaseObject:
-        """See ports.KubeApi; what others have written beside our fields is kept as it was last read.
+        """See ports.KubeApi; fields that are not ours keep the values last read.
 
-        The UID of what was read goes with it: without one the API server answers a PUT on a deleted Lease by creating it anew, whatever
-        the version, and a late renewal would bring an old term back. With it the answer is 409, so a look has to tell 'gone' from
+        The UID from the last read is sent too. Without it, the API server answers a PUT on a deleted Lease by creating a new one, whatever
+        the version, and a late renewal would bring back an old term. With it the answer is 409, so a read has to tell 'deleted' from
         'changed'.
         """
         end = time.monotonic() + timeout
@@ -161,7 +161,7 @@ def _entry(secret: Mapping[str, Any], name: str, key: str) -> bytes:
 
 
 def _left(end: float) -> float:
-    """Return the seconds until `end`; never none, for that would mean 'without a limit'."""
+    """Return the seconds until `end`; never 0, which would mean 'no limit'."""
     return max(0.001, end - time.monotonic())
 
 

@@ -1,4 +1,4 @@
-"""Requests to the API server: the way there, each within a limit, and how many there have been."""
+"""Requests to the API server: connections, time limits, and request counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PART = 65536
 
 
 def in_cluster() -> Any:
-    """Return the configuration of a pod's service account. Its token is read again every minute, for it rotates."""
+    """Return the configuration of the pod's service account. Its token rotates, so it is re-read every minute."""
     configuration = Configuration()
     load: Callable[..., None] = load_incluster_config
     load(client_configuration=configuration)
@@ -29,19 +29,19 @@ def in_cluster() -> Any:
 
 
 class Requests:
-    """Counts what is sent, by verb; a watch is counted as 'WATCH'."""
+    """Counts requests by verb; a watch is counted as 'WATCH'."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
 
     def note(self, verb: str) -> None:
-        """One more."""
+        """Count one request."""
         with self._lock:
             self._counts[verb] = self._counts.get(verb, 0) + 1
 
     def counts(self) -> dict[str, int]:
-        """How many there have been."""
+        """Return the counts so far."""
         with self._lock:
             return dict(self._counts)
 
@@ -59,7 +59,7 @@ class Connections:
     def open(
         self, method: str, path: str, query: Mapping[str, object], body: bytes | None, content_type: str, timeout: urllib3.Timeout
     ) -> urllib3.BaseHTTPResponse:
-        """Send a request and return the answer, its body not read yet. timeout: of each operation on the socket."""
+        """Send a request and return the response, with its body unread. timeout: per socket operation."""
         self._requests.note("WATCH" if "watch" in query else method)
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": COMPONENT}
         for setting in self._configuration.auth_settings().values():
@@ -71,26 +71,26 @@ class Connections:
         return response
 
     def is_open(self) -> bool:
-        """Whether the next request finds a connection that is alive, so that no name is looked up and no TLS is agreed on for it."""
+        """True if the next request gets a live connection, so that it needs no name lookup and no TLS handshake."""
         idle = self._pool.pool
         try:
             next_one = idle.queue[-1] if idle is not None else None
             return next_one is not None and next_one.is_connected
         except (IndexError, ValueError, OSError):
-            return False  # another call has just taken it, or forgotten them all
+            return False  # another call has just taken it, or dropped them all
 
     def drop_idle(self) -> None:
-        """Forget the idle connections: where one doesn't answer, the others may lead to the same dead server."""
+        """Drop the idle connections: if one doesn't answer, the others may lead to the same dead server."""
         self._manager.clear()
         self._pool = self._manager.connection_from_url(self._configuration.host)
 
 
 class Call:
-    """One request, and its limit.
+    """One request, and its time limit.
 
-    Timeouts of the socket limit single operations; only a second thread can limit the sum of many, name look-up and TLS included. On an
-    open connection there are few: the request is sent, the headers come, and the body is given up at the first part after the limit.
-    There a thread would cost more than the call.
+    Socket timeouts limit single operations; only a second thread can limit the sum of many, including name lookup and TLS. On an open
+    connection there are few: send the request, receive the headers, and read the body, which is abandoned at the first part after the
+    limit. There, a thread would cost more than the call.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -99,7 +99,7 @@ class Call:
         self._response: urllib3.BaseHTTPResponse | None = None
 
     def run(self, timeout: float, *request: Any) -> tuple[int, bytes]:
-        """Return status and body, raise ApiUnavailable if they aren't there within `timeout` seconds."""
+        """Return status and body; raise ApiUnavailable if they don't arrive within `timeout` seconds."""
         end = time.monotonic() + timeout
         arguments = (end, *request, urllib3.Timeout(total=timeout))
         if self._connections.is_open():
@@ -119,22 +119,22 @@ class Call:
         try:
             self._response = self._connections.open(*request)
             self._answer.set_result((self._response.status, _body(self._response, end)))
-        except BaseException as error:  # handed to the caller, whatever it is
+        except BaseException as error:  # passed on to the caller, whatever it is
             self._answer.set_exception(error)
 
     def _abandon(self) -> None:
-        """End a body that trickles in; before the headers have come the thread ends by the socket's own timeout."""
+        """Stop a body that trickles in. If the headers haven't arrived yet, the thread ends by the socket's own timeout."""
         self._connections.drop_idle()
         response = self._response
         if response is not None:
             try:
                 response.shutdown()
             except (ValueError, RuntimeError, OSError):
-                return  # it has ended meanwhile
+                return  # it has ended in the meantime
 
 
 def _body(response: urllib3.BaseHTTPResponse, end: float) -> bytes:
-    """Read the body, up to the first part that comes after `end`. Raise TimeoutError then."""
+    """Read the body; raise TimeoutError at the first part that arrives after `end`."""
     parts = []
     while part := response.read1(_PART):
         parts.append(part)

@@ -1,4 +1,4 @@
-"""What of the cluster is this release's."""
+"""The part of the cluster that belongs to this release."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Scope:
-    """What of the cluster is this release's.
+    """The part of the cluster that belongs to this release.
 
-    name: of the Lease and the StatefulSet; selector: the labels of the pods; role_label: the key of the role's label;
-    pod, uid: this pod, whom Events are about.
+    name: of the Lease and the StatefulSet; selector: the labels of the pods; role_label: the key of the role label; pod, uid: this pod,
+    which Events refer to.
     """
 
     namespace: str
@@ -27,10 +27,10 @@ class Scope:
         return f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
 
     def core(self, kind: str) -> str:
-        """Return the path of a kind of the core API group."""
+        """Return the path of a resource of the core API group."""
         return f"/api/v1/namespaces/{self.namespace}/{kind}"
 
     @property
     def label_selector(self) -> str:
-        """The pods' labels as a query."""
+        """The label selector of the pods, as a query parameter."""
         return ",".join(f"{key}={value}" for key, value in sorted(self.selector.items()))

@@ -1,4 +1,4 @@
-"""The watches of the Lease and of the pods."""
+"""Watches of the Lease and the pods."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from .scope import Scope
 
 _LEASE_SECONDS = 300
 _POD_SECONDS = 60
-"""A watch is opened anew after so long. That of a Lease need not be often: its silence is noticed within five seconds."""
+"""A watch is reopened after this time. For the Lease it can be long, because its silence is noticed within five seconds."""
 _CONNECT_SECONDS = 1.2
 _BACKOFF_SECONDS = (0.1, 1.0)
 
 
 class Watcher:
-    """Watches, each in a thread of its own and over its own connection.
+    """The watches, each in a thread of its own and over its own connection.
 
-    A watch wakes the agent up; what is true it learns by reading. So a gap between two requests does no harm.
+    A watch only wakes the agent; facts come from reads. So a gap between two watch requests does no harm.
     """
 
     def __init__(self, scope: Scope, configuration: Any, stop: threading.Event, requests: Requests | None = None) -> None:
-        """stop: ends the watches, within the silence they allow; requests: where they are counted."""
+        """stop: ends the watches, within the silence they allow; requests: counts the requests."""
         self._scope = scope
         self._connections = Connections(configuration, requests)
         self._stop = stop
 
     def watch_lease(self, on_state: Callable[[LeaseObject | None], None]) -> threading.Thread:
-        """Call `on_state` from another thread for every change of the Lease, with None when it was deleted.
+        """Call `on_state` from another thread for every change of the Lease, with None if it was deleted.
 
-        A held Lease changes every two seconds, so five silent ones mean a dead connection (or a failing holder).
+        A held Lease changes every two seconds, so five silent seconds mean a dead connection (or a failing leader).
         """
 
         def deliver(kind: str, item: Mapping[str, Any]) -> None:
@@ -50,7 +50,7 @@ class Watcher:
         return self._start("watch-lease", self._scope.leases, query, _LEASE_SECONDS, 5.0, deliver)
 
     def watch_pods(self, on_pod: Callable[[Pod, bool], None]) -> threading.Thread:
-        """Call `on_pod` from another thread for every change of a pod; True as second argument: it was deleted."""
+        """Call `on_pod` from another thread for every change of a pod; the second argument is True if it was deleted."""
 
         def deliver(kind: str, item: Mapping[str, Any]) -> None:
             pod = pod_codec.from_object(item, self._scope.name, self._scope.role_label)
@@ -76,7 +76,7 @@ class Watcher:
 
 
 class _Watch:
-    """One watch: without a version the server begins with what there is, with one it goes on from there."""
+    """One watch: without a resource version the server starts with the current state, with one it continues from there."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Watch:
                 self._request()
                 delay = 0.0
             except urllib3.exceptions.ReadTimeoutError:
-                delay = 0.0  # silent: reopen at once
+                delay = 0.0  # no data for too long: reopen at once
             except (urllib3.exceptions.HTTPError, OSError, ApiError, ValueError):
                 self._connections.drop_idle()
                 delay = min(max(2 * delay, _BACKOFF_SECONDS[0]), _BACKOFF_SECONDS[1])
