@@ -74,9 +74,8 @@ def resume_state(
 ) -> LeaseState:
     """Return the Lease that `me` creates over existing volumes; only volumes reported for `version` count.
 
-    The old Lease's timeline reservations are lost with it. A claim increases the term by one and the timeline to at most that, so in a
-    cluster created by this chart, no reserved timeline is above the highest term. RESUME_LEAP covers claims that nobody knows about any
-    more.
+    The old Lease's timeline reservations are lost with it. A claim raises the term by one and the timeline by at most one, so in a cluster
+    created by this chart, no reserved timeline exceeds the highest term. RESUME_LEAP covers claims that nobody knows about any more.
     """
     others = [
         EligibleReplica(p.name, q.volume, streaming=False)

@@ -4,7 +4,7 @@
 often as `longest_wait` says; extra calls change nothing. Invariants that it keeps, in whatever order events arrive:
 
 - a server can become writable in only one way: sealed, reported, claimed by compare-and-swap, promoted within the usable lease;
-- only the answer to our own write of the Lease, or extensions from all peers (rule 8), move the deadline, counted from the send;
+- nothing extends the deadline but the answer to our own write of the Lease, or extensions from all peers (rule 8), counted from the send;
 - a position report stands until the version that it names is replaced: until then, no streaming and no second claim for that version;
 - the Lease is released only when our own server is known to be unable to write.
 

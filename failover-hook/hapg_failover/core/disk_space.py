@@ -21,8 +21,7 @@ def scarcest(rooms: Mapping[str, int]) -> tuple[str, int]:
 
 
 def clone_needs(size: int, segments: int, rooms: Mapping[str, int]) -> dict[str, int]:
-    """Return how many bytes a clone takes on each volume in `rooms`. size: of the databases; segments: the WAL written meanwhile, in bytes.
-    """
+    """Return the bytes that a clone needs on each volume in `rooms`. size: of the databases; segments: WAL written meanwhile, in bytes."""
     return {DATA_VOLUME: size, WAL_VOLUME: segments} if WAL_VOLUME in rooms else {DATA_VOLUME: size + segments}
 
 
