@@ -20,7 +20,7 @@ INITDB_TIMELINE = 1
 
 
 class Block(StrEnum):
-    """The conditions that waiting may not cure, so that this pod can't become primary: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
+    """The conditions that can keep a pod from claiming for a long time: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
 
     NOT_ELIGIBLE = "not-eligible"
     TIMELINE = "timeline"
@@ -34,7 +34,7 @@ class Block(StrEnum):
 class Verdict:
     """Whether to claim now, and the reason in words. complete: no position is missing.
 
-    blocked: the condition that waiting won't cure; None if waiting may help.
+    blocked: the condition that is unlikely to pass by waiting; None if waiting may help.
     """
 
     claim: bool
@@ -154,8 +154,7 @@ class Case:
 
     @cached_property
     def relevant(self) -> dict[str, tuple[Pod, PositionReport]]:
-        """The reports that count: from volumes that count or are in the Lease's write quorum, with data, and not promoted by someone else.
-        """
+        """The reports that count: from volumes that count or are in the write quorum, with data, and not promoted by someone else."""
         recorded = set(self.lease.sync.volumes) if self.lease.sync is not None else set()
         return {
             name: (pod, said)
@@ -241,8 +240,7 @@ def rule_4a(case: Case) -> Verdict | None:
 
 
 def rule_4c(case: Case) -> Verdict | None:
-    """The Lease was released or has expired, or its holder is known to have shut down. A pod with the holder's end of WAL waits for nobody.
-    """
+    """The Lease was released or has expired, or its holder is known to have shut down. A pod with the holder's end of WAL need not wait."""
     lease = case.lease
     if case.ended:
         return Verdict(True, f"{lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {case.me.position}")
@@ -269,7 +267,7 @@ def rule_4d(case: Case) -> Verdict | None:
     me, lease, limit = case.me, case.lease, position_wait(case)
     if lease.sync is not None:
         return None
-    # A pod that comes later than that was unable to start. The same cause may have stopped the last holder, which then follows a moment later.
+    # A pod that comes later than that couldn't start. The same cause may have stopped the last holder, which then follows a moment later.
     is_late = lease.volume in case.missing and case.waited - case.reported_for > limit
     waited_for_others = case.waited if lease.release is not None and not is_late else case.reported_for
     # A live holder releases the Lease; one whose Lease expired has had a whole TTL to do so.
