@@ -18,8 +18,7 @@ ENDED = "its server has ended: its log says why"
 
 
 def note(step: Step, result: OpResult) -> None:
-    """Remember why the last operation failed, or what it found to be in the way; a successful start is ignored, because it proves little.
-    """
+    """Remember why the last operation failed, or what it found in the way; a successful start is ignored, because it proves little."""
     if result.outcome is not Outcome.OK:
         blame(step, f"{result.op.value}: {result.text}")
     elif result.op is not Op.START:

@@ -102,8 +102,7 @@ def _unfit(step: Step) -> bool:
 
 
 def _is_stuck(step: Step) -> bool:
-    """True if the data volume accepts no writes, and hasn't for some time while we were watching: one check after a freeze proves nothing.
-    """
+    """True if the data volume has accepted no writes for some time while we were watching: one check after a freeze proves nothing."""
     o, m = step.o, step.m
     if not disk_space.is_silent(o, m.phase_since):
         step.keep(replace(step.m.storage, stuck_since=None))

@@ -296,7 +296,8 @@ def _leave(step: Step, s: LeaseState | None) -> None:
 
 
 def _seal_at(step: Step, s: LeaseState) -> float:
-    """Return the age of the Lease, in seconds, at which sealing loses nothing: its holder is dead, even if it used our own lease extension.
+    """Return the Lease's age, in seconds, at which sealing loses nothing: its holder is dead, even if our own lease extension kept it
+    going.
     """
     o, m = step.o, step.m
     promised = m.extensions.promised_until - o.lease.first_seen if m.extensions.promised_until is not None and o.lease is not None else 0.0
