@@ -22,7 +22,7 @@ ANNOTATION = "ha-postgres/state"
 
 
 def encode(state: LeaseState) -> str:
-    """Return the annotation's value."""
+    """Return the annotation's value for `state`."""
     release = state.release
     return dump(
         {name: json.loads(text) for name, text in state.unknown}

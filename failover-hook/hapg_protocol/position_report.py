@@ -10,7 +10,7 @@ ANNOTATION = "ha-postgres/position-report"
 
 
 def encode(report: PositionReport) -> str:
-    """Return the annotation's value."""
+    """Return the annotation's value for `report`."""
     return dump(
         {
             "leaseVersion": report.lease_version,

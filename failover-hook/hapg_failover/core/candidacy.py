@@ -145,7 +145,7 @@ def _others_could_report_since(step: Step, s: LeaseState) -> float:
 
 
 def resume(step: Step) -> None:
-    """There is no Lease: report, and recreate it once enough volumes have reported (section 5)."""
+    """Report our position while there is no Lease, and recreate the Lease once enough volumes have reported (section 5)."""
     o, m = step.o, step.m
     lease = o.lease
     if lease is not None and lease.instead is not None and o.now - (lease.missing_since or o.now) < LEASE_GONE_S:

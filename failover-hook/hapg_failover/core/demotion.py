@@ -89,7 +89,7 @@ def down(step: Step) -> None:
 
 
 def tell_what_is_left(step: Step) -> None:
-    """Once another pod has reported everything that our volume may hold, say so: nobody then needs to wait for our restart (rule 9)."""
+    """Report it once another pod has reported everything that our volume may hold: nobody then needs to wait for our restart (rule 9)."""
     o, m, s = step.o, step.m, step.state
     if s is None or s.release is None or s.volume != o.volume or m.sealed.position is not None:
         return

@@ -77,7 +77,7 @@ def ask(step: Step) -> None:
 
 
 def ended(step: Step) -> None:
-    """The Lease was renewed again: report how long extensions kept us running."""
+    """Report how long extensions kept us running, now that the Lease has been renewed."""
     o, m = step.o, step.m
     if m.extensions.by_extensions:
         step.keep(replace(step.m.extensions, by_extensions=False))

@@ -15,7 +15,7 @@ from .timing import FAILED_S
 
 
 def promote(step: Step, claimed: LeaseState) -> None:
-    """Our claim succeeded in time: promote onto the reserved timeline."""
+    """Promote onto the timeline reserved by our claim, `claimed`, which succeeded in time."""
     step.go(Phase.PROMOTING, f"term {claimed.term} is ours")
     setting = synchronous.at_promotion(step, claimed)
     step.keep(replace(step.m.sync, ordered=setting))
@@ -51,5 +51,6 @@ def promoted(step: Step, result: OpResult) -> None:
 
 
 def nothing_begun(step: Step, term: int) -> None:
-    """No promotion was ordered in `term`, or it was refused: the timeline that our claim reserved may be reserved again."""
+    """Remember that no promotion was ordered in `term`, or that it was refused: the timeline that our claim reserved may be reserved again.
+    """
     step.keep(replace(step.m.hold, unbegun=(term, step.m.hold.reserved)))

@@ -76,7 +76,7 @@ def adopted(step: Step, result: OpResult) -> None:
 
 
 def start_failed(step: Step, result: OpResult) -> None:
-    """The server didn't start: try again, with a change if that may help; give up only data that can't be started."""
+    """Handle a failed start: try again, with a change if that may help; give up only data that can't be started."""
     o, m = step.o, step.m
     reason = f"{result.op.value} failed: {result.text}"
     if result.outcome not in (Outcome.ROOM, Outcome.REFUSED, Outcome.UNPROVEN):
@@ -92,7 +92,7 @@ def start_failed(step: Step, result: OpResult) -> None:
 
 
 def ended(step: Step) -> None:
-    """A standby's server has ended. Before it has joined or been promoted, that counts as a failed start, because it may end every time."""
+    """Handle the end of a standby's server. If it hadn't joined or been promoted, that counts as a failed start: it may end every time."""
     m = step.m
     step.forget_server()
     reason = "the standby isn't running any more"

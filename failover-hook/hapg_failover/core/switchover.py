@@ -97,8 +97,7 @@ def _begin(step: Step) -> None:
 
 
 def _awaits_a_replica(step: Step) -> bool:
-    """True if we keep serving: no pod can take over without a loss yet, but another one stays that may soon be able to, and grace is left.
-    """
+    """True if we keep serving: no pod can take over without loss yet, but another one stays that may soon be able to, and grace is left."""
     o = step.o
     left = (step.m.upstream.leaving_since or o.now) + step.grace - SHUTDOWN_S - o.now
     stays = [p for p in o.pods if p.uid != o.me.uid and not p.deleting]
@@ -247,7 +246,7 @@ def may_ask(step: Step) -> bool:
 
 
 def asked(step: Step) -> None:
-    """The Lease is being written with our successor in it."""
+    """Record that the Lease is being written with our successor in it."""
     if step.m.succession.switchover is not None:
         step.keep(replace(step.m.succession, switchover=replace(step.m.succession.switchover, asked=step.o.now)))
 
@@ -299,7 +298,8 @@ def stays(step: Step) -> bool:
 
 
 def start_again(step: Step) -> None:
-    """The Lease is released: start again, sealed, after REJOIN_AFTER_S, so as not to disturb the successor's first moments."""
+    """Start again, sealed, now that the Lease is released; only after REJOIN_AFTER_S, so as not to disturb the successor's first moments.
+    """
     o, m = step.o, step.m
     if o.now - m.writes.put_at < REJOIN_AFTER_S:
         step.because(f"the Lease is given back to {m.succession.successor}")

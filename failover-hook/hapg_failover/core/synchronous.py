@@ -28,7 +28,7 @@ def at_promotion(step: Step, claimed: LeaseState) -> Setting:
 
 
 def promoted(step: Step, result: OpResult) -> None:
-    """The promotion made the setting take effect; the claim has already copied the record."""
+    """Remember that the promotion made the setting take effect; the claim has already copied the record."""
     base = result.position.lsn if result.position is not None else 0
     step.keep(replace(step.m.sync, setting=step.m.sync.ordered, base=base, recorded=True))
 
@@ -137,12 +137,12 @@ def _announce(step: Step, situation: Situation) -> None:
 
 
 def record_sent(step: Step, state: LeaseState) -> None:
-    """A write of the Lease is being sent: if it changes the record, the record is unknown until the write is answered."""
+    """Note that a write of the Lease is being sent: if it changes the record, the record is unknown until the write is answered."""
     s = step.state
     if s is None or s.sync != state.sync:
         step.keep(replace(step.m.sync, recorded=False))
 
 
 def record_answered(step: Step) -> None:
-    """A write of ours was answered: its content is recorded, and no earlier write can take effect any more."""
+    """Note that a write of ours was answered: its content is recorded, and no earlier write can take effect any more."""
     step.keep(replace(step.m.sync, recorded=True))

@@ -125,7 +125,7 @@ _RECORD = re.compile(rf"rmgr: (\w+) +len \(rec/tot\): +[0-9]+/ *([0-9]+),.* lsn:
 
 
 def parse_lastrecord(text: str) -> Record:
-    """Return the record that `pg_waldump -n 1` printed. Raise ValueError if it printed none."""
+    """Return the record that `pg_waldump -n 1` printed in `text`. Raise ValueError if it printed none."""
     match = _RECORD.search(text)
     if match is None:
         raise ValueError(f"pg_waldump printed no record, but {len(text)} characters")
@@ -134,7 +134,7 @@ def parse_lastrecord(text: str) -> Record:
 
 
 def record_end(record: Record, segment_size: int = SEGMENT_SIZE) -> int:
-    """Return the end of `record`, aligned: the position PostgreSQL gives once it has written or replayed it."""
+    """Return the end of `record`, aligned: the LSN that PostgreSQL shows once it has written or replayed it. segment_size: in bytes."""
     if record.switch:
         return record.start - record.start % segment_size + segment_size
     return _advance(record.start, record.length, segment_size)

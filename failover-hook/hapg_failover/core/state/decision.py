@@ -322,7 +322,7 @@ class Step:
         return Candidate(o.me.pod, o.me.uid, o.ordinal, o.volume, m.sealed.position, m.nonce, o.foreign)
 
     def read(self) -> None:
-        """Read the Lease when the watch has been silent: once a second, or more often while the last read is unanswered.
+        """Read the Lease if the watch has been silent: once a second, or more often while the last read is unanswered.
 
         A single hanging read must not make the gap between two reads so long that the Lease's age is counted from zero again (rule 4C).
         """
