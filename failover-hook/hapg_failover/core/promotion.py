@@ -51,6 +51,5 @@ def promoted(step: Step, result: OpResult) -> None:
 
 
 def nothing_begun(step: Step, term: int) -> None:
-    """Remember that no promotion was ordered in `term`, or that it was refused: the timeline that our claim reserved may be reserved again.
-    """
+    """Note that no promotion was ordered in `term`, or that it was refused: the timeline that our claim reserved may be reserved again."""
     step.keep(replace(step.m.hold, unbegun=(term, step.m.hold.reserved)))

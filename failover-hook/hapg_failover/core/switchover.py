@@ -298,8 +298,7 @@ def stays(step: Step) -> bool:
 
 
 def start_again(step: Step) -> None:
-    """Start again, sealed, now that the Lease is released; only after REJOIN_AFTER_S, so as not to disturb the successor's first moments.
-    """
+    """Start again, sealed, now that the Lease is released; after REJOIN_AFTER_S, so as not to disturb the successor's first moments."""
     o, m = step.o, step.m
     if o.now - m.writes.put_at < REJOIN_AFTER_S:
         step.because(f"the Lease is given back to {m.succession.successor}")

@@ -57,8 +57,8 @@ class LeaseHold:
 
     held_term: the term that we hold, None if none; renewed_at: when its last acknowledged write was sent; recorded_ttl: the TTL in that
     write. former: volume of the previous holder; reserved: the highest timeline reserved before our claim; unbegun: a term in which we
-    began no timeline, and that `reserved` timeline. dead_reason: why our writable server no longer runs; gave_back: a release was sent for
-    that death; hold_s: how long others should wait for our server, in seconds.
+    began no timeline, and the value of `reserved` then. dead_reason: why our writable server no longer runs; gave_back: a release was sent
+    for that death; hold_s: how long others should wait for our server, in seconds.
     """
 
     held_term: int | None = None
@@ -74,8 +74,8 @@ class LeaseHold:
 
 @dataclass(frozen=True)
 class LeaseWrites:
-    """put: the write of the Lease in progress; put_at: when the last one was sent; put_on: the version of the Lease known at that time;
-    renewals_failed: how many renewals have failed.
+    """Writes of the Lease. put: the write in progress; put_at: when the last one was sent; put_on: the version of the Lease known at that
+    time; renewals_failed: how many renewals have failed.
     """
 
     put: PutKind | None = None
@@ -86,9 +86,9 @@ class LeaseWrites:
 
 @dataclass(frozen=True)
 class ApiReads:
-    """read_at, list_at: when the Lease and the pods were last requested. first_version: the version of the Lease that this agent read
-    first; while it is unchanged, nobody has been seen to hold the Lease (a cold start). checked: the position whose record was looked for
-    (rule 9).
+    """Reads from the API. read_at, list_at: when the Lease and the pods were last requested. first_version: the version of the Lease that
+    this agent read first; while it is unchanged, nobody has been seen to hold the Lease (a cold start). checked: the position whose record
+    was looked for (rule 9).
     """
 
     read_at: float = 0.0
@@ -99,7 +99,8 @@ class ApiReads:
 
 @dataclass(frozen=True)
 class OperationState:
-    """op: the operation in progress; op_number: number of the last operation; op_ended: when its answer arrived."""
+    """Operations on the server. op: the operation in progress; op_number: number of the last operation; op_ended: when its answer arrived.
+    """
 
     op: Op | None = None
     op_number: int = 0
@@ -124,7 +125,7 @@ class SealedAt:
 
 @dataclass(frozen=True)
 class Reporting:
-    """promised: the version in the last position report sent, and its running flag; reported_at: when it was sent."""
+    """Our position report. promised: the version in the last one sent, and its running flag; reported_at: when it was sent."""
 
     promised: tuple[str, bool] | None = None
     reported_at: float = 0.0
@@ -132,9 +133,9 @@ class Reporting:
 
 @dataclass(frozen=True)
 class Upstream:
-    """follow_term: the term of the primary that we follow; mode: the standby mode that the server was started in. joined_at: when this pod
-    was last seen to be the primary or to stream from it, None if it never was, or is known not to be; has_joined: the same holds for the
-    server that runs now; leaving_since: when our pod's deletion was first seen.
+    """The primary that we follow. follow_term: its term; mode: the standby mode that our server was started in. joined_at: when this pod
+    was last seen to be the primary or to stream from it, None if it never was, or is known not to be; has_joined: the server that runs now
+    has been primary or has streamed; leaving_since: when our pod's deletion was first seen.
     """
 
     follow_term: int | None = None
@@ -146,9 +147,10 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Retries:
-    """tries, retry_at: for the operation that failed; starts: how many times in a row our server has failed to start, or has ended before
-    it joined or was promoted; retried: the version of the Lease in which another start was attempted because another server had started;
-    warm_until: no hot standby before then; failed_until: until when our server counts as suspect because it failed as the primary.
+    """Failures and when to try again. tries, retry_at: for the operation that failed; starts: how many times in a row our server has failed
+    to start, or has ended before it joined or was promoted; retried: the version of the Lease in which another start was attempted because
+    another server had started; warm_until: no hot standby before then; failed_until: until when our server counts as suspect because it
+    failed as the primary.
     """
 
     tries: int = 0
@@ -161,8 +163,8 @@ class Retries:
 
 @dataclass(frozen=True)
 class Copying:
-    """copies: rewinds and clones since we last streamed; copy_at: the earliest time for the next one; cloned: the data is a clone that
-    hasn't been started yet.
+    """Rewinds and clones. copies: their number since we last streamed; copy_at: the earliest time for the next one; cloned: the data is a
+    clone that hasn't been started yet.
     """
 
     copies: int = 0
@@ -172,7 +174,7 @@ class Copying:
 
 @dataclass(frozen=True)
 class Succession:
-    """switchover: the switchover in progress; successor: the pod that is to take over."""
+    """A switchover away from us. switchover: the one in progress; successor: the pod that is to take over."""
 
     switchover: Switchover | None = None
     successor: str | None = None
@@ -193,9 +195,9 @@ class Reign:
 
 @dataclass(frozen=True)
 class StorageState:
-    """stuck_since: when the data volume was first seen to accept no writes. full_since: when our volume, as the primary, was first seen to
-    be full, or to have only the emergency WAL space left; emergency_space_used: our server was started with that space, and hasn't followed
-    another primary since.
+    """The state of our volumes. stuck_since: when the data volume was first seen to accept no writes. full_since: when our volume, as the
+    primary, was first seen to be full, or to have only the emergency WAL space left; emergency_space_used: our server was started with that
+    space, and hasn't followed another primary since.
     """
 
     stuck_since: float | None = None
