@@ -71,9 +71,7 @@ def is_reported(me: Candidate, version: str, pods: tuple[Pod, ...]) -> bool:
 
 
 def is_expired(ttl: float, lease_ttl: float, age: float) -> bool:
-    """True if a Lease that has not changed for `age` seconds on our clock has expired (rule 4C). ttl: ours; lease_ttl: the recorded one;
-    seconds.
-    """
+    """True if a Lease that has not changed for `age` seconds on our clock has expired (rule 4C). ttl: ours; lease_ttl: as recorded."""
     return age >= max(ttl, lease_ttl)
 
 
@@ -84,9 +82,7 @@ def has_clean_end(me: Candidate, lease: LeaseState) -> bool:
 
 
 def is_successor(me: Candidate, lease: LeaseState) -> bool:
-    """True if `me` is the release's chosen successor and has all the WAL: it needn't report its position, because no other pod can be
-    ahead.
-    """
+    """True if `me` is the release's chosen successor and has all the WAL: it needn't report, because no other pod can be ahead."""
     return lease.release is not None and lease.release.successor == me.pod and has_clean_end(me, lease)
 
 

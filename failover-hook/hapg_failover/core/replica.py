@@ -277,8 +277,8 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
 def _leave(step: Step, s: LeaseState | None) -> None:
     """Our pod is being deleted. If the primary's is too, stay until it ends the stream, so that we have its last record.
 
-    Pods that are deleted together are seen to be deleted one after the other. An agent that can't read the API any more, as during `helm
-    uninstall`, doesn't see the primary's deletion.
+    Pods that are deleted together are seen to be deleted one after the other. An agent that can't read the API any more, for example while
+    the release is being uninstalled, doesn't see the primary's deletion.
     """
     o, m = step.o, step.m
     since = o.now if m.upstream.leaving_since is None else m.upstream.leaving_since
@@ -296,9 +296,7 @@ def _leave(step: Step, s: LeaseState | None) -> None:
 
 
 def _seal_at(step: Step, s: LeaseState) -> float:
-    """Return the Lease's age, in seconds, at which sealing loses nothing: its holder is dead, even if our own lease extension kept it
-    going.
-    """
+    """Return the Lease's age, in seconds, at which sealing loses nothing: its holder is dead, whatever extension we granted it."""
     o, m = step.o, step.m
     promised = m.extensions.promised_until - o.lease.first_seen if m.extensions.promised_until is not None and o.lease is not None else 0.0
     return max(o.timing.seal_after(s.ttl_s), promised)

@@ -124,8 +124,7 @@ def _prepare(step: Step, h: Switchover, reason: str, seconds: float) -> None:
 def _make_way(step: Step) -> None:
     """Switch over if our volume is full, after giving replicas whose volume is full as well time to stop streaming.
 
-    If we were started with the emergency WAL space, there is no such wait: replicas that stream since then checked their own disk space
-    first.
+    There is no such wait after a start with the emergency WAL space: replicas that stream since then checked their own disk space first.
     """
     o, m = step.o, step.m
     if not step.full and not lives_on_emergency_space(step):
@@ -193,7 +192,7 @@ def _shows(pod: Pod, volume: str | None) -> bool:
 
 
 def prepared(step: Step, result: OpResult) -> None:
-    """The checkpoint has ended: the server may be stopped now or, on a deletion or a full volume, once SERVE_ON_S have passed."""
+    """The checkpoint has ended: allow the stop now or, on a deletion with LEAST_GRACE_S or more, SERVE_ON_S after the switchover began."""
     o, h = step.o, step.m.succession.switchover
     step.keep(replace(step.m.retry, retry_at=0.0, tries=0))
     if h is None:
@@ -206,9 +205,7 @@ def prepared(step: Step, result: OpResult) -> None:
 
 
 def _announce(step: Step, h: Switchover, stop_at: float) -> None:
-    """Have the Lease name the successor, route clients to it, then stop: by the time the routing takes effect, the successor accepts
-    writes.
-    """
+    """Have the Lease name the successor, route clients to it, then stop: by the time the routing takes effect, it accepts writes."""
     o, s = step.o, step.state
     chosen = choose_successor(step, h.to)
     if chosen is None and _call_off(step, h, f"{h.to or 'every eligible replica'} has stopped streaming from the primary"):

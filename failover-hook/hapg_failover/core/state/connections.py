@@ -11,9 +11,9 @@ from ..timing import REFUSING_S, SILENT_S
 class Greeting:
     """How our server has recently answered new connections.
 
-    since: CLOCK_BOOTTIME of the last probe; silent: for how many seconds probes have waited for an answer; refusing: for how many seconds
-    every probe has been told that the server isn't ready (57P03); crowded: the last probe was told that all connection slots are taken
-    (53300), by a server that is in production according to its control file.
+    since: CLOCK_BOOTTIME at the start of the last probe; silent: for how many seconds that probe has waited for an answer; refusing: for
+    how many seconds every probe has been told that the server isn't ready (57P03); crowded: the last probe was told that all connection
+    slots are taken (53300), by a server that is in production according to its control file.
     """
 
     since: float = 0.0

@@ -99,8 +99,7 @@ class ApiReads:
 
 @dataclass(frozen=True)
 class OperationState:
-    """Operations on the server. op: the operation in progress; op_number: number of the last operation; op_ended: when its answer arrived.
-    """
+    """Operations on the server. op: the one in progress; op_number: number of the last one; op_ended: when its answer arrived."""
 
     op: Op | None = None
     op_number: int = 0
