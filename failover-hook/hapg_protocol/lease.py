@@ -136,8 +136,9 @@ def from_object(lease: Mapping[str, Any]) -> LeaseObject:
 
 
 def renewed_at(lease: Mapping[str, Any]) -> datetime:
-    """Return when a Lease read from the API was last renewed, by its holder's clock. Raise ValueError, naming the field, if it isn't a
-    time.
+    """Return when a Lease read from the API was last renewed, by its holder's clock.
+
+    Raise ValueError, naming the field, if it isn't a time.
     """
     text = Fields(lease.get("spec") or {}, "spec").text("renewTime")
     try:

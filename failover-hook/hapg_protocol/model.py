@@ -200,9 +200,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class PodPatch:
-    """A change to one pod's metadata, valid only for that UID (and that resourceVersion, if given). A label value of None removes the
-    label.
-    """
+    """A change to one pod's metadata, valid only for that UID (and that resourceVersion, if given). A label of None is removed."""
 
     pod: str
     uid: str

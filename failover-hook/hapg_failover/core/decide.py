@@ -50,7 +50,7 @@ WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 def decide(observation: Observation, memory: Memory) -> Decision:
     """Return the decision for an observation and the memory.
 
-    Raise NoTransition if a rule attempts a phase change that the table doesn't allow: the agent then exits, and the deadline fences its
+    Raise NoTransition if a rule attempts a phase change that the table doesn't allow: the agent then exits, and the deadline fences the
     server.
     """
     step = Step(observation, memory)
@@ -304,8 +304,9 @@ def _seal_answered(step: Step, result: OpResult) -> None:
 
 
 def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
-    """Return how long the agent may sleep, in seconds; at least LEAST_TURN_S, so that one sleep reaches a deadline instead of ever shorter
-    ones.
+    """Return how long the agent may sleep, in seconds.
+
+    It is at least LEAST_TURN_S, so that the agent reaches a deadline with one sleep instead of ever shorter ones.
 
     A primary whose last write of the Lease was acknowledged has little to do before the next is due: it writes earlier only when eligible
     replicas have come or gone. A following replica has nothing to do while it sees renewals. Events wake both of them. In every other phase

@@ -16,9 +16,7 @@ from .timing import KILL_AGAIN_S, LINGER_S, RETRY_PUT_S
 
 
 def stopping(step: Step) -> None:
-    """Handle a switchover or the pod's deletion: keep the Lease while the server stops, then release it, and exit or start again as a
-    replica.
-    """
+    """Handle a switchover or a deletion: keep the Lease while the server stops, release it, then exit or start again as a replica."""
     o, m, s = step.o, step.m, step.state
     if busy(step):
         if m.hold.held_term is not None:

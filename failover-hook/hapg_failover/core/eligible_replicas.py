@@ -28,8 +28,9 @@ lag, and a switchover waits until the replica has everything.
 
 
 def is_news(recorded: tuple[EligibleReplica, ...], eligible: tuple[EligibleReplica, ...]) -> bool:
-    """True if a change is worth a write of its own: a replica joins, leaves, or starts streaming. A replica that stops streaming for a
-    moment is recorded by the next regular write.
+    """True if a change is worth a write of its own: a replica joins, leaves, or starts streaming.
+
+    A replica that stops streaming for a moment is recorded by the next regular write.
     """
     streamed = {m.volume: m.streaming for m in recorded}
     return {(m.pod, m.volume) for m in recorded} != {(m.pod, m.volume) for m in eligible} or any(

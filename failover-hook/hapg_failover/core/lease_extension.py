@@ -31,10 +31,10 @@ NOT_YET_FOLLOWING = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase
 
 
 def remember_written(step: Step, eligible: tuple[EligibleReplica, ...]) -> None:
-    """Remember the eligible replicas in a write of the Lease that is about to be sent; until another version is read, all of them may
-    claim.
+    """Remember the eligible replicas in a write of the Lease that is about to be sent.
 
-    After that, no write based on an earlier version can succeed any more, so only writes based on the current version count.
+    Until another version is read, all of them may claim. After that, no write based on an earlier version can succeed any more, so only
+    writes based on the current version count.
     """
     earlier = step.m.extensions.claimants if step.m.extensions.written_on == step.version else ()
     step.keep(replace(step.m.extensions, claimants=tuple(sorted({*earlier, *(x.volume for x in eligible)})), written_on=step.version))
@@ -130,9 +130,7 @@ def _follows(step: Step) -> bool:
 
 
 def _stands_by(step: Step, request: ExtensionRequest) -> bool:
-    """True if we don't follow yet but have read that the Lease is the asker's, in a later version than the one any claim of ours was based
-    on.
-    """
+    """True if we don't follow yet but have read that the Lease is the asker's, in a later version than any claim of ours was based on."""
     m, s = step.m, step.state
     stands_by = m.phase in NOT_YET_FOLLOWING or (m.phase is Phase.CLAIMING and m.writes.put_on != step.version)
     return stands_by and s is not None and (s.holder, s.term) == (request.holder, request.term)

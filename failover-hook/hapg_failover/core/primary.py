@@ -116,7 +116,7 @@ def _is_stuck(step: Step) -> bool:
 def _checkpoint(step: Step) -> None:
     """Have the new timeline start with an early checkpoint: until it has one, pg_rewind sees our server as still on the previous timeline.
 
-    The checkpoint that PostgreSQL itself starts at a promotion is slow (checkpoint_completion_target). Skipped on a full volume (see
+    The checkpoint that PostgreSQL itself starts at a promotion is slow (checkpoint_completion_target). A full volume gets none (see
     switchover).
     """
     o, m = step.o, step.m

@@ -59,9 +59,9 @@ def plan(own: Position, timeline: int, history: History, own_history: History | 
 def clone_source(me: str, lease: LeaseState, pods: tuple[Pod, ...], standby_mode: str, copies: int) -> Pod | None:
     """Return the standby that `me` (a pod's name) should copy instead of the primary, or None to copy the primary.
 
-    lease, pods: as read; standby_mode: warm or hot; copies: consecutive copies, including this one. The standby must accept connections and
-    be eligible, which means that it streams. A standby is tried only the first time; whether it is on the primary's timeline is checked
-    when copying.
+    The standby must accept connections and be eligible, which means that it streams. A standby is tried only the first time; whether it is
+    on the primary's timeline is checked when copying. lease, pods: as read; standby_mode: warm or hot; copies: consecutive copies,
+    including this one.
     """
     if standby_mode != "hot" or copies > 1:
         return None

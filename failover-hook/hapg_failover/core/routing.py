@@ -55,11 +55,10 @@ def replica(step: Step) -> None:
 
 
 def time_is_up(step: Step, s: LeaseState) -> None:
-    """Remove the primary label from a holder whose time is up: its clients are then refused instead of waiting for an answer that never
-    comes.
+    """Remove the primary label from a holder whose time is up: its clients are then refused instead of waiting for an answer in vain.
 
-    Not within the last second before the Lease may be claimed: kube-proxy syncs at most once per second, so the next primary's label would
-    be delayed.
+    Not within the last second before the Lease may be claimed: kube-proxy syncs at most once per second, which would delay the label of the
+    next primary.
     """
     o, m = step.o, step.m
     latest = o.timing.claim_after(s.ttl_s) - PROXY_S

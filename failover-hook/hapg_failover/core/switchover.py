@@ -279,8 +279,9 @@ def is_chosen(step: Step) -> bool:
 
 
 def release(step: Step) -> Release:
-    """Return the release for a server that was stopped; it is clean if the end of WAL is known. If our server will come back as a replica,
-    others that lack part of its WAL wait for its restart.
+    """Return the release for a server that was stopped; it is clean if the end of WAL is known.
+
+    If our server will come back as a replica, others that lack part of its WAL wait for its restart.
     """
     m = step.m
     cause = m.succession.switchover.cause if m.succession.switchover is not None else ReleaseCause.DELETION

@@ -158,7 +158,7 @@ class Timing:
         return found
 
     def claim_after(self, recorded_ttl: float) -> float:
-        """Return the age at which a Lease that wasn't released may be claimed, in seconds. While a TTL is being changed, the longer one
+        """Return the age at which a Lease that wasn't released may be claimed, in seconds; while a TTL is being changed, the longer one
         counts.
         """
         return max(self.ttl, recorded_ttl)

@@ -77,8 +77,9 @@ OFF = Setting(0)
 
 @dataclass(frozen=True)
 class Standby:
-    """A standby as the primary sees it. volume: the one that its pod has now; silent: seconds since it last streamed; flushed: LSN in
-    bytes, if known.
+    """A standby as the primary sees it.
+
+    volume: the one that its pod has now; silent: seconds since it last streamed; flushed: LSN in bytes, if known.
     """
 
     pod: str

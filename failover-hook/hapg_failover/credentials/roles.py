@@ -31,8 +31,9 @@ class Login:
 
 @dataclass(frozen=True)
 class Role:
-    """A row of pg_authid: the stored password, the attributes LOGIN, REPLICATION and SUPERUSER, and which of the FUNCTIONS and MEMBERSHIPS
-    above it lacks.
+    """A row of pg_authid, and which of the FUNCTIONS and MEMBERSHIPS above the role lacks.
+
+    stored: the stored password; login, replication, superuser: the attributes of that name.
     """
 
     name: str

@@ -90,8 +90,9 @@ _STATES = (
 
 
 def parse_control_file(data: bytes) -> ControlData:
-    """Return the control data in `data`, the control file itself as written on x86-64 or ARM64. Raise ValueError if it is damaged or of an
-    unknown layout.
+    """Return the control data in `data`, the control file itself as written on x86-64 or ARM64.
+
+    Raise ValueError if it is damaged or of an unknown layout.
     """
     if len(data) < _HEAD.size:
         raise ValueError(f"a control file has more than {len(data)} bytes")

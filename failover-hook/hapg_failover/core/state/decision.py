@@ -167,8 +167,9 @@ class Step:
 
     @property
     def state(self) -> LeaseState | None:
-        """The Lease's state as last read; None if it was never read, doesn't exist, or has been missing or rolled back for a minute (rule
-        14).
+        """The Lease's state as last read.
+
+        None if it was never read, doesn't exist, or has been missing or rolled back for a minute (rule 14).
         """
         lease = self.o.lease
         if lease is None or (lease.missing_since is not None and self.o.now - lease.missing_since >= LEASE_GONE_S):
@@ -177,8 +178,9 @@ class Step:
 
     @property
     def guard(self) -> int:
-        """How many standbys a server must wait for from its start, 0: replication is asynchronous (write_quorum explains why it starts with
-        no names).
+        """How many standbys a server must wait for from its start, 0: replication is asynchronous.
+
+        The module `write_quorum` explains why it starts with a setting that names nobody.
         """
         s = self.state
         return s.sync.k if s is not None and s.sync is not None else self.o.policy.k
@@ -230,8 +232,7 @@ class Step:
     def due_mode(self) -> str:
         """The standby mode to start in: the configured one, unless a hot start failed recently.
 
-        A server that was promoted by someone else stays warm until it is rewound or cloned, so that nobody can call pg_promote() on it
-        again.
+        A server that was promoted by someone else stays warm until it is rewound or cloned, so that nobody calls pg_promote() on it again.
         """
         return "warm" if self.o.foreign or self.o.now < self.m.retry.warm_until else self.o.standby_mode
 
@@ -249,8 +250,7 @@ class Step:
 
     @property
     def holder_has_ended(self) -> bool:
-        """Our WAL ends with the shutdown checkpoint of the Lease's own timeline: the only writer of that timeline has ended, and we have
-        all its WAL.
+        """Our WAL ends with the shutdown checkpoint of the Lease's own timeline: its only writer has ended, and we have all its WAL.
 
         Each claim reserves its own timeline, so no other server has written on it, and none ever will.
         """
@@ -340,8 +340,9 @@ class Step:
             self.actions.append(ListPods())
 
     def report(self, running: bool, reason: str) -> None:
-        """Report our position for the Lease's current version; repeat if our pod doesn't show it after a while. running: the server is
-        running.
+        """Report our position for the Lease's current version. running: the server is running.
+
+        The report is repeated if our pod doesn't show it after a while.
         """
         o, m = self.o, self.m
         own = self.own_report
@@ -372,8 +373,9 @@ class Step:
         )
 
     def put(self, kind: PutKind, state: LeaseState, reason: str, create: bool = False) -> None:
-        """Write the Lease on top of the version last read, or of the older Lease found in its place if it was rolled back; one write at a
-        time.
+        """Write the Lease, creating or updating it; only one write at a time.
+
+        It is based on the version last read, or on the older Lease found in its place if it was rolled back.
         """
         lease = self.o.lease
         found = lease.instead.version if lease is not None and lease.instead is not None else None
@@ -405,8 +407,9 @@ class Step:
 
     @property
     def claimants(self) -> frozenset[str]:
-        """The volumes that may be in the list of eligible replicas: those last read, plus those we have since written on top of that
-        version.
+        """The volumes that may be in the list of eligible replicas.
+
+        These are the ones last read, plus those that we have since written on top of that version.
         """
         s, m = self.state, self.m
         written = m.extensions.claimants if m.extensions.written_on == self.version else ()

@@ -40,8 +40,7 @@ def is_older(version: str, than: str) -> bool:
 def without_lease(view: LeaseView, pods: Iterable[Pod]) -> str:
     """Return the version to report for when there is no Lease: NO_LEASE plus the last version of it that any pod has seen.
 
-    This way, a report made during an earlier absence of the Lease doesn't count now. view: our own view; pods: the pods whose position
-    reports are known.
+    This way, a report made during an earlier absence of the Lease doesn't count now. view: our own; pods: with their position reports.
     """
     said = [p.report.lease_version.removeprefix(GONE) for p in pods if p.report and p.report.lease_version.startswith(GONE)]
     last = max((int(version) for version in (view.version, *said) if version.isdecimal()), default=None)

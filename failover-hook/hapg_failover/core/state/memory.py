@@ -280,8 +280,7 @@ Part = (
 class Memory:
     """What an agent remembers from one decision to the next. Times are CLOCK_BOOTTIME in seconds.
 
-    phase, phase_since: changed only by `Step.go` and `Step.restart_phase`. nonce: identifies the supervisor whose server the phase refers
-    to.
+    phase, phase_since: changed only by `Step.go` and `Step.restart_phase`. nonce: identifies the supervisor of the server in that phase.
     """
 
     phase: Phase = Phase.BOOT

@@ -34,10 +34,10 @@ class Recovery:
 
 
 def update(known: Recovery | None, replayed: int | None, work: int, now: float) -> Recovery:
-    """Return the recovery after an observation at CLOCK_BOOTTIME `now`. If replay went backwards, it belongs to another server and counting
-    starts over.
+    """Return the recovery after an observation at CLOCK_BOOTTIME `now`.
 
-    known: the previous state; replayed, work: as in `Recovery`.
+    If replay went backwards, it belongs to another server and counting starts over. known: the previous state; replayed, work: as in
+    `Recovery`.
     """
     if known is None or work < known.work or (replayed is not None and known.replayed is not None and replayed < known.replayed):
         return Recovery(replayed, work, now, replayed, now)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Streaming:
-    """A replica as the primary sees it. since: CLOCK_BOOTTIME since which it streams, or None; seen: when it last streamed; flushed: LSN in
-    bytes, or None.
+    """A replica as the primary sees it.
+
+    since: CLOCK_BOOTTIME since which it streams, or None; seen: when it last streamed; flushed: LSN in bytes, or None.
     """
 
     pod: str
