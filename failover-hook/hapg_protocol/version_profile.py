@@ -57,8 +57,9 @@ class VersionProfile:
 
     @property
     def environment_words(self) -> str:
-        """Return the profile in the form that the supervisor reads: `major=15 …`, the value of VARIABLE. It uses no SQL, so sql_names is
-        omitted.
+        """Return the profile in the form that the supervisor reads: `major=15 …`, the value of VARIABLE.
+
+        The supervisor uses no SQL, so sql_names is omitted.
         """
         return " ".join(f"{key}={_as_word(value)}" for key, value in self.json_fields.items() if not isinstance(value, Mapping))
 

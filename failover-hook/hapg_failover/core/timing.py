@@ -158,8 +158,7 @@ class Timing:
         return found
 
     def claim_after(self, recorded_ttl: float) -> float:
-        """Return the age at which a Lease that wasn't released may be claimed, in seconds; while a TTL is being changed, the longer one
-        counts.
+        """Return the age at which a Lease that wasn't released may be claimed, in seconds: the longer TTL counts while it is being changed.
         """
         return max(self.ttl, recorded_ttl)
 

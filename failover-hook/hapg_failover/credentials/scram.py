@@ -66,8 +66,7 @@ def _prepared(password: str) -> bytes:
 
 
 def _is_one_way(text: str) -> bool:
-    """True if text with right-to-left characters (RFC 3454, section 6) has no left-to-right ones, and begins and ends with right-to-left.
-    """
+    """True if text with right-to-left characters (RFC 3454, section 6) has no left-to-right ones, and begins and ends right-to-left."""
     backwards = [stringprep.in_table_d1(c) for c in text]
     return not any(backwards) or (backwards[0] and backwards[-1] and not any(map(stringprep.in_table_d2, text)))
 
