@@ -158,7 +158,9 @@ class Timing:
         return found
 
     def claim_after(self, recorded_ttl: float) -> float:
-        """Return the age at which a Lease that wasn't released may be claimed, in seconds: the longer TTL counts while it is being changed.
+        """Return the age, in seconds, at which a Lease that wasn't released may be claimed.
+
+        While a TTL is being changed, the longer one counts.
         """
         return max(self.ttl, recorded_ttl)
 
