@@ -1,1 +1,1 @@
-"""What both programs speak: Lease, position reports, requests, pods, settings, version profile. Standard library only."""
+"""The formats that both programs share: Lease, position reports, requests, pods, settings, version profile. Standard library only."""

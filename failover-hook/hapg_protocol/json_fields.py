@@ -1,4 +1,4 @@
-"""Reading JSON objects that others wrote: every field is checked for its type, every error names the field."""
+"""Reads JSON objects written by other programs: checks the type of every field and names the field in every error."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .lsn import Position, format_lsn, parse_lsn
 
 
 class Fields:
-    """A JSON object whose fields are read one by one. Those that nobody asks for are left: a newer version may have written them."""
+    """A JSON object whose fields are read one by one. Fields that are never asked for are kept: a newer version may have written them."""
 
     def __init__(self, value: object, where: str) -> None:
-        """value: what JSON gave; where: its name in errors. Raise ValueError if it isn't an object."""
+        """value: the parsed JSON; where: the name to use for it in errors. Raise ValueError if it isn't an object."""
         if not isinstance(value, Mapping):
             raise ValueError(f"{where}: expected an object, found {type(value).__name__}")
         self._value: Mapping[str, Any] = value
@@ -22,14 +22,14 @@ class Fields:
 
     @classmethod
     def parse(cls, text: str, where: str) -> Fields:
-        """Return the object that `text` holds. Raise ValueError if it holds none."""
+        """Return the object in `text`. Raise ValueError if `text` isn't a JSON object."""
         try:
             return cls(json.loads(text), where)
         except json.JSONDecodeError as error:
             raise ValueError(f"{where}: {error}") from error
 
     def left(self) -> tuple[tuple[str, str], ...]:
-        """Return name and JSON text of each field that nobody has asked for, in the order of the names."""
+        """Return the name and JSON text of each non-null field that has not been asked for, sorted by name."""
         names = sorted(self._value.keys() - self._asked)
         return tuple((name, json.dumps(self._value[name])) for name in names if self._value[name] is not None)
 
@@ -38,7 +38,7 @@ class Fields:
         return self._value.get(key, default)
 
     def text(self, key: str) -> str:
-        """Return a string that must be there."""
+        """Return a required string."""
         value = self.optional_text(key)
         if value is None:
             raise ValueError(f"{self._where}.{key}: missing")
@@ -52,21 +52,21 @@ class Fields:
         raise ValueError(f"{self._where}.{key}: expected a string, found {value!r}")
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """Return a whole number that isn't negative; without a default it must be there."""
+        """Return a whole number, 0 or more; required unless there is a default."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ValueError(f"{self._where}.{key}: expected a whole number from 0, found {value!r}")
         return value
 
     def seconds(self, key: str, default: float | None = None) -> float:
-        """Return a number of seconds that isn't negative; without a default it must be there."""
+        """Return a number of seconds, 0 or more; required unless there is a default."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise ValueError(f"{self._where}.{key}: expected a number of seconds, found {value!r}")
         return float(value)
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Return a boolean, `default` if it isn't there."""
+        """Return a boolean, or `default` if the field is missing."""
         value = self._get(key, default)
         if not isinstance(value, bool):
             raise ValueError(f"{self._where}.{key}: expected true or false, found {value!r}")
@@ -78,21 +78,21 @@ class Fields:
         return None if value is None else Fields(value, f"{self._where}.{key}")
 
     def objects(self, key: str) -> tuple[Fields, ...]:
-        """Return the objects of a list; none if it isn't there."""
+        """Return the objects in a list; an empty tuple if the field is missing."""
         value = self._get(key, [])
         if not isinstance(value, list):
             raise ValueError(f"{self._where}.{key}: expected a list, found {value!r}")
         return tuple(Fields(item, f"{self._where}.{key}[{index}]") for index, item in enumerate(value))
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of strings that must be there."""
+        """Return a required list of strings."""
         value = self._get(key)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ValueError(f"{self._where}.{key}: expected a list of strings, found {value!r}")
         return tuple(value)
 
     def position(self, key: str) -> Position | None:
-        """Return a position in the write-ahead log, or None."""
+        """Return a WAL position, or None."""
         inner = self.object(key)
         if inner is None:
             return None
@@ -100,12 +100,12 @@ class Fields:
 
 
 def position_json(position: Position | None) -> dict[str, object] | None:
-    """Return what `Fields.position` reads."""
+    """Return `position` in the form that `Fields.position` reads."""
     if position is None:
         return None
     return {"timeline": position.timeline, "lsn": format_lsn(position.lsn)}
 
 
 def dump(value: Mapping[str, object]) -> str:
-    """Return `value` as one line of JSON, without the fields that are None."""
+    """Return `value` as one line of JSON, omitting fields that are None."""
     return json.dumps({key: item for key, item in value.items() if item is not None}, separators=(",", ":"))

@@ -1,8 +1,8 @@
-"""The Lease as JSON: the annotation holds the whole state, the spec repeats what Kubernetes has fields for.
+"""The Lease as JSON: the annotation holds the whole state, and the spec repeats the parts that Kubernetes has fields for.
 
-Agents read back the annotation alone: spec is for people and tools. A Lease whose annotation can't be read is an error and not an empty
-state, for an empty list of eligible replicas would mean 'no fence'. Fields that this agent doesn't know are written back as they were
-read; those inside another field are replaced with it.
+Agents read only the annotation; the spec is for people and tools. A Lease with an unreadable annotation is an error, not an empty state: an
+empty list of eligible replicas would mean 'no fence'. Top-level fields that this agent doesn't know are written back unchanged; unknown
+fields nested inside a known one are lost when that field is rewritten.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ANNOTATION = "ha-postgres/state"
 
 
 def encode(state: LeaseState) -> str:
-    """Return the annotation's value."""
+    """Return the annotation's value for `state`."""
     release = state.release
     return dump(
         {name: json.loads(text) for name, text in state.unknown}
@@ -67,7 +67,7 @@ def _recovery_json(recovery: Progress) -> dict[str, object]:
 
 
 def decode(text: str) -> LeaseState:
-    """Return the state that the annotation's value holds. Raise ValueError, with the field's name, if it is unreadable."""
+    """Return the state in the annotation's value. Raise ValueError, naming the field, if it is unreadable."""
     fields = Fields.parse(text, ANNOTATION)
     holder = fields.object("holder")
     if holder is None:
@@ -109,7 +109,7 @@ def _decode_release(fields: Fields) -> Release:
 
 
 def _decode_cause(text: str | None, clean: bool) -> ReleaseCause:
-    """Return the cause; one that this agent doesn't know is that of a server that was shut down, or not."""
+    """Return the cause; an unknown cause is read as DELETION if the shutdown was clean, else as DEATH."""
     known = {cause.value: cause for cause in ReleaseCause}
     return known.get(text or "", ReleaseCause.DELETION if clean else ReleaseCause.DEATH)
 
@@ -127,7 +127,7 @@ def _decode_recovery(fields: Fields) -> Progress:
 
 
 def from_object(lease: Mapping[str, Any]) -> LeaseObject:
-    """Return what a Lease of the API says. Raise ValueError if its annotation is missing or unreadable."""
+    """Return the version and state of a Lease read from the API. Raise ValueError if its annotation is missing or unreadable."""
     metadata = lease.get("metadata") or {}
     text = (metadata.get("annotations") or {}).get(ANNOTATION)
     if not isinstance(text, str):
@@ -136,7 +136,10 @@ def from_object(lease: Mapping[str, Any]) -> LeaseObject:
 
 
 def renewed_at(lease: Mapping[str, Any]) -> datetime:
-    """Return when a Lease of the API was renewed last, by its holder's clock. Raise ValueError, with the field's name, if it is no time."""
+    """Return when a Lease read from the API was last renewed, by its holder's clock.
+
+    Raise ValueError, naming the field, if it isn't a time.
+    """
     text = Fields(lease.get("spec") or {}, "spec").text("renewTime")
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
@@ -147,8 +150,8 @@ def renewed_at(lease: Mapping[str, Any]) -> datetime:
 def to_object(state: LeaseState, name: str, labels: Mapping[str, str], now: datetime, previous: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the Lease to write.
 
-    labels: those it carries; now: becomes renewTime, and acquireTime if the term is new; previous: the Lease as it was
-    last read, whose other labels and annotations are kept.
+    labels: the labels to set; now: becomes renewTime, and acquireTime if the term is new; previous: the Lease as last read, whose other
+    labels and annotations are kept.
     """
     old = previous or {}
     metadata = {key: value for key, value in (old.get("metadata") or {}).items() if key != "managedFields"}

@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass
 
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
-_LONGEST = 17  # no more than that is quoted: it may be anything
+_LONGEST = 17  # errors quote no longer text: it could be anything
 
 
 def parse_lsn(text: str) -> int:
-    """Return the byte position that `text` ('16/B374D848') names.
+    """Return the byte position of the LSN in `text`, such as '16/B374D848'.
 
     Raises ValueError if `text` isn't an LSN.
     """
@@ -31,7 +31,7 @@ def format_lsn(lsn: int) -> str:
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """How far a server's write-ahead log reaches; ordered by timeline, then LSN.
+    """The end of a server's WAL; ordered by timeline, then LSN.
 
     timeline: PostgreSQL's timeline ID; lsn: the end of the last valid record, in bytes.
     """

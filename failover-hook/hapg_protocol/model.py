@@ -1,6 +1,6 @@
-"""What the members of a release say to each other: the Lease's state, position reports, pods.
+"""The data that a release's pods exchange: the Lease's state, position reports, pods.
 
-Everything here is a frozen value. `lease` and `position_report` encode them; the rules are in docs/protocol.md.
+Everything here is a frozen value. `lease` and `position_report` encode it; the rules are in docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from .lsn import Position
 from .recovery import Progress
 
 PROTOCOL = 1
-"""The number of the protocol that this agent speaks (docs/protocol.md, rule 15)."""
+"""The protocol number of this agent (docs/protocol.md, rule 15)."""
 
 
 class VolumeState(Enum):
-    """What the data volume of a pod holds. OTHER_MAJOR: a server's directory of another major than ours; MISMATCHED: one whose WAL
-    volume isn't its own, or the reverse; neither is ever touched.
+    """What a pod's data volume holds. OTHER_MAJOR: the data directory of another PostgreSQL major; MISMATCHED: a data volume and a WAL
+    volume that don't belong together. Neither is ever modified.
     """
 
     EMPTY = "empty"
@@ -29,7 +29,7 @@ class VolumeState(Enum):
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the right to write. A pod's name is inherited by its replacement, its UID is not."""
+    """The pod that holds the Lease. A replacement pod inherits the name, but not the UID."""
 
     pod: str
     uid: str
@@ -42,7 +42,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class EligibleReplica:
-    """A replica that may claim: its pod's name and the UUID of its volume. streaming: it streamed from the holder at the last look."""
+    """A replica that may claim: its pod's name and its volume's UUID. streaming: it was streaming from the holder at the last check."""
 
     pod: str
     volume: str
@@ -50,7 +50,7 @@ class EligibleReplica:
 
 
 class ReleaseCause(StrEnum):
-    """Why a holder gives the Lease back. FIRST_SERVER: it has made the first server, which stands for election like any other."""
+    """Why a holder releases the Lease. FIRST_SERVER: it has created the first server, which then stands for election like any other."""
 
     SWITCHOVER = "switchover"
     DELETION = "deletion"
@@ -60,7 +60,7 @@ class ReleaseCause(StrEnum):
 
     @property
     def words(self) -> str:
-        """For people."""
+        """The cause in words, for people."""
         return _RELEASE_WORDS[self]
 
 
@@ -75,11 +75,11 @@ _RELEASE_WORDS = {
 
 @dataclass(frozen=True)
 class Release:
-    """The holder's word, with proof, that its server runs no more.
+    """The holder's statement, backed by proof, that its server no longer runs.
 
     reason: in words, for people; cause: the same as a code; clean: the server was shut down and `position` is the end of its shutdown
-    checkpoint; successor: the pod that is to claim at once, or None; hold_s: how long others wait for the last holder to report
-    (it may be ahead of them), in seconds.
+    checkpoint; successor: the pod that should claim at once, or None; hold_s: how long others wait for the last holder to report, in
+    seconds, because it may be ahead of them.
     """
 
     reason: str
@@ -92,7 +92,7 @@ class Release:
 
 @dataclass(frozen=True)
 class SyncRecord:
-    """The synchronous set as the Lease knows it: what was acknowledged is on k of the volumes, or more (rule 11)."""
+    """The write quorum in the Lease: every acknowledged commit is on at least k of these volumes (rule 11)."""
 
     k: int
     volumes: tuple[str, ...]
@@ -102,12 +102,12 @@ class SyncRecord:
 class LeaseState:
     """The content of the Lease.
 
-    term grows by each claim; timeline is the highest reserved one (0: none yet); volume is the holder's volume UUID;
-    address the holder's IP; ttl_s the TTL in force, in seconds; sync: the synchronous set, None while replication is asynchronous;
-    position: the end of the holder's WAL at its last renewal; successor: the pod to which the holder is about to switch over;
-    recovery: how far the holder is whose server can't write before it has replayed its WAL; protocol: the number of the protocol that it
-    was claimed under; serial: how many writes it has seen, so that an older content is told from a newer one; unknown: name and JSON text
-    of each field that this agent doesn't know and writes back as it was read (rule 15).
+    term grows with each claim; timeline is the highest reserved timeline (0: none yet); volume is the holder's volume UUID; address is the
+    holder's IP; ttl_s is the TTL in effect, in seconds; sync: the write quorum, None while replication is asynchronous; position: the end
+    of the holder's WAL at its last renewal; successor: the pod that the holder is about to switch over to; recovery: the progress of a
+    holder whose server must replay WAL before it can write; protocol: the protocol number that it was claimed under; serial: counts the
+    writes, to tell older content from newer; unknown: name and JSON text of each field that this agent doesn't know and writes back
+    unchanged (rule 15).
     """
 
     holder: Holder
@@ -128,7 +128,7 @@ class LeaseState:
     unknown: tuple[tuple[str, str], ...] = ()
 
     def precedes(self, other: LeaseState) -> bool:
-        """Tell whether this content was written before `other`, or in a history without it: a term has one holder."""
+        """True if this content was written before `other`, or in a history that doesn't contain `other`: a term has only one holder."""
         if self.term == other.term and self.holder != other.holder:
             return True
         return (self.term, self.serial) < (other.term, other.serial)
@@ -136,7 +136,7 @@ class LeaseState:
 
 @dataclass(frozen=True)
 class LeaseObject:
-    """A Lease as it was read or written: its resourceVersion (opaque) and its state."""
+    """A Lease as read or written: its resourceVersion (opaque) and its state."""
 
     version: str
     state: LeaseState
@@ -144,13 +144,14 @@ class LeaseObject:
 
 @dataclass(frozen=True)
 class PositionReport:
-    """A member's statement, made while sealed, under one version of the Lease.
+    """A pod's position report, made while sealed, for one version of the Lease.
 
-    lease_version: the Lease's resourceVersion it was made under (NO_LEASE: none was there); nonce: of the supervisor it speaks for; volume:
-    UUID or None; running: the server runs (sealed); max_term: the highest term this volume knows; failed: it could not be promoted a moment
-    ago, or has no room, and asks to be left out; suspect: its server failed as the primary within the last minute, so of equals it goes
-    last; replayed: LSN up to which its server has replayed that WAL, in bytes, None: not known; protocol: the number that its
-    agent speaks (rule 15); foreign: its server was promoted by somebody else, so its position counts for nobody (rule 4).
+    lease_version: the Lease's resourceVersion that it was made for (NO_LEASE: there was no Lease); nonce: identifies the supervisor that it
+    speaks for; volume: UUID or None; running: the server is running (sealed); max_term: the highest term that this volume knows; failed:
+    this pod could not be promoted a moment ago, or is out of disk space, and asks to be passed over; suspect: its server failed as the
+    primary within the last minute, so it ranks last among equals; replayed: the LSN up to which its server has replayed that WAL, in bytes,
+    None: not known; protocol: its agent's protocol number (rule 15); foreign: its server was promoted by someone other than its agent, so
+    its position doesn't count (rule 4).
     """
 
     lease_version: str
@@ -173,11 +174,11 @@ NO_LEASE = "none"
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod of the release as the API shows it. version is its resourceVersion, ordinal the number at the end of its name.
+    """A pod of the release, as the API shows it. version is its resourceVersion; ordinal is the number at the end of its name.
 
-    grace: the seconds that a deletion gives it, None if it isn't being deleted; switchover, force: what an operator has asked
-    of it, as it was written; refused: why it doesn't take the release's configuration, as it says; not_following: why it
-    doesn't stream from the primary, as it says.
+    grace: the grace period of its deletion in seconds, None if it isn't being deleted; switchover, force: an operator's request, verbatim;
+    refused: why it rejects the release's configuration, in its own words; not_following: why it doesn't stream from the primary, in its own
+    words.
     """
 
     name: str
@@ -199,7 +200,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class PodPatch:
-    """A change of one pod's metadata, valid only for that UID (and that resourceVersion, if given). None as a label's value removes it."""
+    """A change to one pod's metadata, valid only for that UID (and that resourceVersion, if given). A label of None is removed."""
 
     pod: str
     uid: str

@@ -15,9 +15,9 @@ NOT_FOLLOWING = "ha-postgres/not-following"
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
-    """Return what a pod of the API says, None if it isn't one of the StatefulSet `name`.
+    """Return a pod read from the API, or None if it doesn't belong to the StatefulSet `name`.
 
-    An unreadable position report counts as none.
+    name: the StatefulSet's name; role_label: the key of the role label. An unreadable position report counts as none.
     """
     metadata = pod.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
@@ -54,7 +54,7 @@ def _report(text: str | None) -> PositionReport | None:
 
 
 def answer(pod: Mapping[str, Any]) -> Answer | None:
-    """Return what a pod of the API has answered to the last request. An unreadable answer counts as none."""
+    """Return the answer to the last request that a pod read from the API shows. An unreadable answer counts as none."""
     text = ((pod.get("metadata") or {}).get("annotations") or {}).get(requests.ANSWER)
     if text is None:
         return None
@@ -65,7 +65,7 @@ def answer(pod: Mapping[str, Any]) -> Answer | None:
 
 
 def merge_patch(patch: PodPatch) -> dict[str, Any]:
-    """Return `patch` as a JSON merge patch. The UID and the version in it are preconditions to the API server."""
+    """Return `patch` as a JSON merge patch. Its UID and version act as preconditions for the API server."""
     metadata: dict[str, Any] = {"uid": patch.uid}
     if patch.version is not None:
         metadata["resourceVersion"] = patch.version

@@ -1,4 +1,4 @@
-"""A member's position report as JSON, the value of an annotation of its pod."""
+"""A pod's position report as JSON, the value of an annotation on that pod."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ANNOTATION = "ha-postgres/position-report"
 
 
 def encode(report: PositionReport) -> str:
-    """Return the annotation's value."""
+    """Return the annotation's value for `report`."""
     return dump(
         {
             "leaseVersion": report.lease_version,
@@ -31,7 +31,7 @@ def encode(report: PositionReport) -> str:
 
 
 def decode(text: str) -> PositionReport:
-    """Return what the annotation's value says. Raise ValueError, with the field's name, if it is unreadable."""
+    """Return the report in the annotation's value. Raise ValueError, naming the field, if it is unreadable."""
     fields = Fields.parse(text, ANNOTATION)
     replayed = fields.optional_text("replayed")
     return PositionReport(

@@ -1,4 +1,4 @@
-"""How far the recovery of a holder is that can't write before it has replayed its WAL (docs/protocol.md, rule 5)."""
+"""Recovery progress of a holder that must replay its WAL before it can write (docs/protocol.md, rule 5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _GB, _MB = 1e9, 1e6
 
 @dataclass(frozen=True)
 class Progress:
-    """What is told of a recovery: begun, replayed and target are LSNs in bytes, rate is in bytes a second (0: not known yet)."""
+    """Recovery progress: begun, replayed and target are LSNs in bytes; rate is in bytes per second (0: not known yet)."""
 
     begun: int
     replayed: int

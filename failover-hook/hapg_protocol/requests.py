@@ -1,4 +1,4 @@
-"""What an operator asks of a pod, and what the pod answers: annotations, each one JSON object (docs/contract.md)."""
+"""An operator's requests to a pod, and the pod's answers: annotations, each one JSON object (docs/contract.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TAKEN, REFUSED = "taken", "refused"
 
 @dataclass(frozen=True)
 class Switchover:
-    """Hand over to `to`, or to whom you like; valid under that term alone."""
+    """A request to switch over to `to`, or to any eligible replica if None; valid only in that term."""
 
     id: str
     term: int
@@ -28,7 +28,7 @@ class Switchover:
 
 @dataclass(frozen=True)
 class Force:
-    """Be promoted; valid under that version of the Lease alone. term: the one it stood at."""
+    """A request to be promoted; valid only for that version of the Lease. term: the term at that version."""
 
     id: str
     term: int
@@ -41,7 +41,7 @@ class Force:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the pod says to the request `id`. outcome: TAKEN, REFUSED, or what a newer version says; reason: in words, for people."""
+    """A pod's answer to the request `id`. outcome: TAKEN, REFUSED, or a value that a newer version uses; reason: in words, for people."""
 
     id: str
     outcome: str
@@ -49,23 +49,23 @@ class Answer:
 
 
 def switchover(text: str) -> Switchover:
-    """Return the request that the annotation's value holds. Raise ValueError, with the field's name, if it is unreadable."""
+    """Return the request in the annotation's value. Raise ValueError, naming the field, if it is unreadable."""
     fields = Fields.parse(text, SWITCHOVER)
     return Switchover(fields.text("id"), fields.integer("term"), fields.optional_text("to"))
 
 
 def force(text: str) -> Force:
-    """Return the request that the annotation's value holds. Raise ValueError, with the field's name, if it is unreadable."""
+    """Return the request in the annotation's value. Raise ValueError, naming the field, if it is unreadable."""
     fields = Fields.parse(text, FORCE)
     return Force(fields.text("id"), fields.integer("term"), fields.text("leaseVersion"))
 
 
 def answer(request: str, outcome: str, reason: str) -> str:
-    """Return the value of the annotation that answers `request`. outcome: TAKEN or REFUSED."""
+    """Return the annotation value that answers `request`. outcome: TAKEN or REFUSED; reason: in words, for people."""
     return dump({"id": request, "outcome": outcome, "reason": reason})
 
 
 def read_answer(text: str) -> Answer:
-    """Return the answer that the annotation's value holds. Raise ValueError, with the field's name, if it is unreadable."""
+    """Return the answer in the annotation's value. Raise ValueError, naming the field, if it is unreadable."""
     fields = Fields.parse(text, ANSWER)
     return Answer(fields.text("id"), fields.text("outcome"), fields.text("reason"))

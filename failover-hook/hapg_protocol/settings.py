@@ -1,6 +1,6 @@
-"""The settings of a release's pods: the keys of failover.json and the environment variables, which the chart writes and the pods read.
+"""The settings of a release's pods: the keys of failover.json and the environment variables. The chart writes them and the pods read them.
 
-docs/contract.md says what each of them means. Values with several keys (the inequalities of times, the write quorum) are judged by the
+docs/contract.md explains each one. Constraints that span several keys (the inequalities between times, the write quorum) are checked by the
 program that uses them.
 """
 
@@ -24,18 +24,18 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "failover": (*POD, WAL_VOLUME, "PGSSLMODE", "PGSSLROOTCERT"),
     "postgres": ("POD_NAME", version_profile.VARIABLE, "HAPG_GRACE", "HAPG_INITDB_ARGS", WAL_VOLUME, "HAPG_SSLMODE"),
 }
-"""The environment variables that the chart sets, by container. libpq reads those that begin with PGSSL."""
+"""The environment variables that the chart sets, by container. libpq reads the ones that begin with PGSSL."""
 
 
 class SettingsError(ValueError):
-    """A setting is missing or unusable, or unknown where that matters; the message names its path, its value and what is allowed."""
+    """A setting is missing, unusable, or unknown where that matters; the message gives its path, its value and the allowed values."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key of an object. kind: the type of its value; allowed: the same in words; choices: all values there are, if these are few.
+    """One key of an object. kind: the type of its value; allowed: the same in words; choices: all allowed values, if there are only a few.
 
-    is_later: a chart of an earlier version doesn't have it, and then the default holds, so that a rollback finds an agent that starts.
+    is_later: charts of earlier versions don't write this key. The default then applies, so that the agent still starts after a rollback.
     """
 
     kind: type
@@ -116,15 +116,15 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "sqlNames": Key(dict, "an object of names"),
     },
 }
-"""The keys of failover.json, by the object they are in; '' is the whole."""
+"""The keys of failover.json, by the object that contains them; '' is the top level."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """What failover.json says, each value of the type that KEYS gives it.
+    """The content of failover.json; each value has the type that KEYS gives it.
 
-    root, labels, replication, failover: the objects of that name; profile: `postgresMajor`; unknown: a sentence about each key that isn't
-    known, which a newer chart may have written.
+    root, labels, replication, failover: the objects of that name; profile: `postgresMajor`; unknown: a sentence about each unknown key,
+    which a newer chart may have written.
     """
 
     root: Mapping[str, Any]
@@ -136,7 +136,7 @@ class Document:
 
 
 def read(text: str) -> Document:
-    """Return what `text` says, the content of failover.json. Raise SettingsError if a setting that is known is missing or unusable."""
+    """Return the content of failover.json from its `text`. Raise SettingsError if a known setting is missing or unusable."""
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -174,6 +174,6 @@ def _value(found: Mapping[str, Any], key: str, known: Key, path: str) -> Any:
 
 
 def _profile(values: Mapping[str, Any]) -> VersionProfile:
-    """Return a profile; what a chart of an earlier version doesn't say is as it was then."""
+    """Return a profile; keys that a chart of an earlier version doesn't write get the value that they implied then."""
     earlier = {"replicationRole": False, "authentication": "md5" if values["major"] == "9.6" else "scram-sha-256"}
     return VersionProfile(**{version_profile.NAMES[key]: value for key, value in (earlier | dict(values)).items()})

@@ -1,6 +1,6 @@
-"""The version profile: what differs between PostgreSQL's majors, as the programs of a pod are told it.
+"""The version profile: how PostgreSQL's majors differ, in the form that a pod's programs receive it.
 
-The generator writes it twice into a chart, to the settings of the failover container and to the environment of the supervisor.
+The generator writes it into a chart twice: in the settings of the failover container and in the environment of the supervisor.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 VARIABLE = "HAPG_VERSION_PROFILE"
-"""The supervisor's environment variable."""
+"""The name of the supervisor's environment variable."""
 
 AUTHENTICATION = ("scram-sha-256", "md5")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VersionProfile:
-    """What a pod's programs are told of their major; the defaults are what the newest majors have in common.
+    """The properties of a PostgreSQL major that a pod's programs need; the defaults are what the newest majors have in common.
 
-    major: as in a spec, "15"; bin_directory: where the stock image has the programs of the server, by default for the major;
-    wal_directory: below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has an option --quiet (13 and later); wal_keep:
-    the parameter that keeps past WAL for replicas; standby_file: what marks a standby in PGDATA; recovery_parameters: settings of recovery
-    are parameters of postgresql.conf (12 and later); reloads_conninfo: a running standby takes another primary_conninfo (13 and later);
-    bounds_slots: the WAL that replication slots hold back can be bounded (13 and later), otherwise none are used; status_line:
-    postmaster.pid says how far the server's start has come (10 and later); quorum: synchronous_standby_names takes ANY (10 and later);
-    replication_role: the members log in on each other under a role that is no superuser, which pg_rewind can do from 11 on;
-    authentication: method of pg_hba.conf and initdb for passwords; sql_names: what in SQL has another name, by the name of today.
+    major: as in a spec, "15"; bin_directory: the server's programs in the stock image, by default derived from the major; wal_directory:
+    below PGDATA; wal_dump: the program that prints WAL; wal_dump_quiet: it has the option --quiet (13 and later); wal_keep: the parameter
+    that retains past WAL for replicas; standby_file: the file that marks a standby in PGDATA; recovery_parameters: recovery settings are
+    parameters of postgresql.conf (12 and later); reloads_conninfo: a running standby can reload primary_conninfo (13 and later);
+    bounds_slots: the WAL that replication slots retain can be bounded (13 and later), otherwise no slots are used; status_line:
+    postmaster.pid shows how far the server's start has got (10 and later); quorum: synchronous_standby_names accepts ANY (10 and later);
+    replication_role: pods log in to each other under a role that is not a superuser, which pg_rewind supports from 11 on; authentication:
+    the password method of pg_hba.conf and initdb; sql_names: SQL names that differ in this major, keyed by today's name.
     """
 
     major: str
@@ -51,13 +51,16 @@ class VersionProfile:
 
     @property
     def json_fields(self) -> dict[str, object]:
-        """Return the profile as the failover container reads it: `postgresMajor` of failover.json."""
+        """Return the profile in the form that the failover container reads: `postgresMajor` of failover.json."""
         values = {key: getattr(self, name) for key, name in NAMES.items()}
         return {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
 
     @property
     def environment_words(self) -> str:
-        """Return the profile as the supervisor reads it, which speaks no SQL: `major=15 …`, the value of VARIABLE."""
+        """Return the profile in the form that the supervisor reads: `major=15 …`, the value of VARIABLE.
+
+        The supervisor uses no SQL, so sql_names is omitted.
+        """
         return " ".join(f"{key}={_as_word(value)}" for key, value in self.json_fields.items() if not isinstance(value, Mapping))
 
 
@@ -66,7 +69,7 @@ def _key(name: str) -> str:
 
 
 NAMES: Mapping[str, str] = {_key(each.name): each.name for each in fields(VersionProfile)}
-"""The names of the fields by their keys in JSON and in the supervisor's words."""
+"""The field names, keyed by their names in JSON and in the supervisor's words."""
 
 
 def _as_word(value: object) -> str:

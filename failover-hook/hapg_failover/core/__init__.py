@@ -1,1 +1,1 @@
-"""Decisions as pure functions: no clock, no network, no file, no process."""
+"""Decisions as pure functions: no clock, no network, no files, no processes."""

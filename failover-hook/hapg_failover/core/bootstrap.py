@@ -1,4 +1,4 @@
-"""Where there is no Lease to go by: who makes the very first server, and who makes the Lease anew (docs/protocol.md, section 5)."""
+"""The rules when there is no Lease: which pod creates the first server, and which recreates the Lease (docs/protocol.md, section 5)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ RESUME_LEAP = 16
 
 
 def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, ...]) -> Verdict:
-    """Decide whether this empty member may make the very first server (rule: every ordinal has reported 'empty')."""
+    """Decide whether this pod, whose volume is empty, may create the first server (rule: every ordinal has reported 'empty').
+
+    ordinal: ours; replicas: the configured number; version: the version to report for when there is no Lease; pods: with their reports.
+    """
     if ordinal != 0:
         return Verdict(False, "an empty member waits for the first server, which ordinal 0 makes")
     by_ordinal = {p.ordinal: p for p in pods if p.report is not None and p.report.lease_version == version}
@@ -34,11 +37,11 @@ def judge_resume(
     waited: float,
     strict: bool = False,
 ) -> Verdict:
-    """Decide whether `me` may create a Lease over existing volumes, when none is there (deleted along with the namespace's objects).
+    """Decide whether `me` may create a Lease over existing volumes when there is none (deleted along with the namespace's objects).
 
-    All ordinals below `replicas` have reported under `version`, or a majority has and 60 s have passed, unless it is `strict`. While
-    one is missing, the best volume must know the highest term, for it may be the missing one that wrote under it; with all in sight, who
-    did is on a newer timeline than the others.
+    It may once all ordinals below `replicas` have reported for `version`, or once a majority has and 60 s (`waited`) have passed, unless
+    `strict`. While a report is missing, the best volume must know the highest term, because the missing pod may have written in that term;
+    once all have reported, the one that wrote in it is on a newer timeline than the others.
     """
     reported = election.reports(pods, version)
     known = [(p, q) for p, q in reported.values() if p.ordinal < replicas]
@@ -69,10 +72,10 @@ def judge_resume(
 def resume_state(
     me: Candidate, address: str, system_identifier: str, version: str, pods: tuple[Pod, ...], max_term: int, ttl: float
 ) -> LeaseState:
-    """Return the Lease that `me` creates over existing volumes, of which those count that have reported under `version`.
+    """Return the Lease that `me` creates over existing volumes; only volumes reported for `version` count.
 
-    Which timelines were reserved is forgotten with the old one. A claim makes the term one more and the timeline at most that, so
-    no timeline above the highest term was, in a cluster that was made here. The leap is for claims that nobody knows of any more.
+    The old Lease's timeline reservations are lost with it. A claim raises the term by one and the timeline by at most one, so in a cluster
+    created by this chart, no reserved timeline exceeds the highest term. RESUME_LEAP covers claims that nobody knows about any more.
     """
     others = [
         EligibleReplica(p.name, q.volume, streaming=False)

@@ -1,4 +1,4 @@
-"""A sealed member as a candidate: it claims the Lease when the rules let it, or makes it anew."""
+"""A sealed pod as a candidate: it claims the Lease when the rules allow it, or recreates the Lease."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .timing import BLOCKED_PATIENCE_S, LEASE_GONE_S, NO_LEASE_WAIT_S, PODS_FRES
 
 
 def stand(step: Step, s: LeaseState) -> None:
-    """Claim the Lease if rule 4 lets us, else say what we wait for."""
+    """Claim the Lease if rule 4 allows it, else say what we are waiting for."""
     o, me = step.o, step.candidate()
     if _may_not_stand(step, s, me):
         return
@@ -37,7 +37,7 @@ def stand(step: Step, s: LeaseState) -> None:
 
 
 def _may_not_stand(step: Step, s: LeaseState, me: Candidate | None) -> bool:
-    """Something keeps us from standing before rule 4 is asked: our own state, a write under way, a promise (rule 8)."""
+    """True if something rules out a claim before rule 4 is checked: our own state, a write in progress, a promise (rule 8)."""
     o, m = step.o, step.m
     if _too_full(step):
         return True
@@ -61,13 +61,13 @@ def _may_not_stand(step: Step, s: LeaseState, me: Candidate | None) -> bool:
 
 
 def _newest_term(step: Step, s: LeaseState) -> int:
-    """Return the highest term that a member of the Lease's cluster says it knows, 0 if none does."""
+    """Return the highest term that a pod with data of the Lease's cluster reports, or 0 if none does."""
     said = (p.report for p in step.o.pods if p.report is not None and p.report.system_identifier == s.system_identifier)
     return max((report.max_term for report in said), default=0)
 
 
 def _is_proven(step: Step, s: LeaseState) -> bool:
-    """Nobody needs to wait for the TTL: the Lease was released, or its holder has ended."""
+    """True if nobody needs to wait for the TTL: the Lease was released, or its holder has shut down."""
     return s.release is not None or step.holder_has_ended
 
 
@@ -104,7 +104,7 @@ def _say_why_not(step: Step, s: LeaseState, verdict: Verdict, free_since: float,
 
 
 def _has_looked_once_more(step: Step, s: LeaseState, verdict: Verdict, free_since: float) -> bool:
-    """Before a claim that rests on a Lease that ran out, or on positions that are missing, the API is read once more."""
+    """Read the API once more before a claim that relies on an expired Lease or on missing positions. True if that has been done."""
     o, m = step.o, step.m
     assert o.lease is not None
     if not _is_proven(step, s) and o.lease.last_read < free_since:
@@ -133,10 +133,10 @@ def _claim(step: Step, s: LeaseState, me: Candidate, verdict: Verdict, forced: r
 
 
 def _others_could_report_since(step: Step, s: LeaseState) -> float:
-    """Return the boot time from which on the others have had as much reason to report as we.
+    """Return the CLOCK_BOOTTIME since which the others have had as much reason to report as we have.
 
-    Who was sealed while the holder lived may have reported long before. The others, which followed, seal once they have read that the
-    Lease is so old that the holder is dead, and no promise of theirs stands; what they have promised ends with ours.
+    Pods that were sealed while the holder was alive may have reported long before. The others, which were following, seal once they have
+    read that the Lease is so old that the holder is dead, and once no promise of theirs stands; their promises end when ours do.
     """
     o, m = step.o, step.m
     if s.release is not None or o.lease is None:
@@ -145,7 +145,7 @@ def _others_could_report_since(step: Step, s: LeaseState) -> float:
 
 
 def resume(step: Step) -> None:
-    """There is no Lease: report, and make it anew once enough volumes are in sight (section 5)."""
+    """Report our position while there is no Lease, and recreate the Lease once enough volumes have reported (section 5)."""
     o, m = step.o, step.m
     lease = o.lease
     if lease is not None and lease.instead is not None and o.now - (lease.missing_since or o.now) < LEASE_GONE_S:
@@ -171,7 +171,7 @@ def resume(step: Step) -> None:
         step.tell("NoEligibleCandidate", f"{newer.reason}; not even force helps")
         step.because(newer.reason)
         return
-    # One that was not eligible under the last Lease isn't asked by its holder, which may be writing.
+    # The last holder doesn't ask pods that aren't eligible for extensions, so it may still be writing.
     strict = o.policy.k > 0 or (last is not None and o.volume not in {last.volume, *(x.volume for x in last.eligible)})
     verdict = bootstrap.judge_resume(me, o.system_identifier, o.replicas, step.version, o.pods, waited, strict)
     if not verdict.claim:
@@ -186,7 +186,7 @@ def resume(step: Step) -> None:
 
 
 def _too_full(step: Step) -> bool:
-    """Tell whether our volume is too full for a promotion, which would fail and cost the others another election."""
+    """True if our volume is too full for a promotion, which would fail and cost the others another election."""
     if step.full:
         step.tell("DiskFull", f"the server isn't promoted: {disk_space.full_message(step.o)}")
         step.because(f"our {step.o.room_on} is full: we don't stand")
@@ -194,7 +194,10 @@ def _too_full(step: Step) -> bool:
 
 
 def cause_of(lease: LeaseState, forced: bool, ended: bool) -> PromotionCause:
-    """Return why the Lease, as it is before our claim, is ours to claim. ended: its holder has shut down without giving it back."""
+    """Return why we can claim the Lease, given the Lease before our claim.
+
+    forced: an operator forced the failover; ended: the holder has shut down without releasing the Lease.
+    """
     if forced:
         return PromotionCause.FORCED
     if ended:

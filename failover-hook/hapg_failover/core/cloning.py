@@ -1,6 +1,6 @@
-"""A member whose volume has nothing that can be started: the first server is made on it, or a clone.
+"""A pod whose volume has no data that can be started: it creates the first server or a clone.
 
-What is said of a rewind or clone that failed is here too.
+Also reports rewinds and clones that failed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COPY_HELP = (
 
 
 def empty(step: Step) -> None:
-    """Nothing on the volume: the first server is made by ordinal 0, any other is a clone."""
+    """Handle an empty volume: ordinal 0 creates the first server, every other pod clones."""
     o, m, s = step.o, step.m, step.state
     routing.replica(step)
     if o.deleting:
@@ -57,7 +57,7 @@ def empty(step: Step) -> None:
 
 
 def damaged(step: Step) -> None:
-    """The volume can't be started: a clone helps; while there is no primary to clone, data that didn't start is tried again."""
+    """Handle a volume that can't be started: clone it. While there is no primary to clone, data that failed to start is tried again."""
     o, m, s = step.o, step.m, step.state
     routing.replica(step)
     if o.origin is Origin.COPIED:
@@ -78,7 +78,7 @@ def damaged(step: Step) -> None:
 
 
 def _others_start(step: Step) -> bool:
-    """Tell whether another server has started under this version of the Lease: what kept ours from it may have passed."""
+    """True if another server has started for this version of the Lease: the reason why ours didn't start may be gone."""
     reported = election.reports(step.o.pods, step.version).values()
     return any(q.running and p.uid != step.o.me.uid for p, q in reported)
 
@@ -98,7 +98,10 @@ def _clone(step: Step, s: LeaseState, why: str) -> None:
 
 
 def clone_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
-    """Clone a standby if one is fit for it, else the primary. primary: its address; why: in words."""
+    """Clone from a suitable standby if there is one, else from the primary.
+
+    s: the Lease; primary: the primary's address; why: in words.
+    """
     o = step.o
     source = rejoin.clone_source(o.me.pod, s, o.pods, o.standby_mode, step.m.copying.copies + 1)
     name = s.holder.pod if source is None else source.name
@@ -106,7 +109,7 @@ def clone_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
 
 
 def copy_answered(step: Step, result: OpResult) -> None:
-    """A rewind, a clone or the first server's making has ended: what is on the volume now decides what follows."""
+    """Handle the end of a rewind, a clone or an initdb: the volume's content decides what follows."""
     ok, is_copy = result.outcome is Outcome.OK, result.op is not Op.INITDB
     step.forget_server()
     if is_copy:
@@ -129,7 +132,7 @@ def copy_answered(step: Step, result: OpResult) -> None:
 
 
 def copy_failed(step: Step, result: OpResult) -> None:
-    """Say why a rewind or clone failed, what is kept, and when it is tried again."""
+    """Say why a rewind or clone failed, what is kept, and when the next attempt is."""
     o = step.o
     if o.volume_state is VolumeState.DATA:
         kept = "the old data is kept"

@@ -1,4 +1,4 @@
-"""What people are told of a server for as long as it lasts: a configuration that PostgreSQL refuses, tablespaces."""
+"""Reports lasting conditions of a server: a configuration that PostgreSQL refuses, tablespaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STOPPED = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.DOWN)
 
 
 def tell_configuration(step: Step) -> None:
-    """Say what is refused when that changes, and now and then while it lasts; have our pod show it."""
+    """Report a refused configuration when it changes, and periodically while it lasts; have our pod show it."""
     o, m, own = step.o, step.m, step.own_pod
     if o.refused and (o.refused != m.telling.refused or o.now - m.telling.refused_told >= TELL_AGAIN_S):
         goes_on = "the server does not start, its data is kept" if m.phase in STOPPED else "the server goes on with what it took last"
@@ -32,7 +32,7 @@ NAMED = 5
 
 
 def tell_tablespaces(step: Step) -> None:
-    """Warn while the server's directory links to tablespaces."""
+    """Warn while the data directory links to tablespaces."""
     oids = step.o.tablespaces
     if not oids:
         return

@@ -1,15 +1,15 @@
-"""The failover protocol of one member as a pure function.
+"""The failover protocol of one pod's agent, as a pure function.
 
-`decide(observation, memory)` returns what to do, why, and what to remember. It is called whenever something has happened, and
-at least every quarter of a second; calling it more often changes nothing. Invariants it keeps, whatever the order of events:
+`decide(observation, memory)` returns what to do, why, and what to remember. It is called whenever something has happened, and at least as
+often as `longest_wait` says; extra calls change nothing. Invariants that it keeps, in whatever order events arrive:
 
-- a server becomes writable by one way only: sealed, reported, claimed by compare-and-swap, promoted within the usable lease;
-- nothing but the answer to an own write of the Lease ever moves the deadline, counted from that write's send;
-- a position report stands until the version it names is gone: no streaming and no second claim under it;
-- the Lease is given back only when the own server is known not to be able to write.
+- a server can become writable in only one way: sealed, reported, claimed by compare-and-swap, promoted within the usable lease;
+- nothing extends the deadline but the answer to our own write of the Lease, or extensions from all peers (rule 8), counted from the send;
+- a position report stands until the version that it names is replaced: until then, no streaming and no second claim for that version;
+- the Lease is released only when our own server is known to be unable to write.
 
-The phases and their changes are in `state.phases`; `startup`, `cloning`, `replica`, `candidacy`, `promotion`, `primary` and `demotion` hold
-the rules by phase.
+The phases and their changes are in `state.phases`; `startup`, `cloning`, `replica`, `candidacy`, `promotion`, `primary` and `demotion`
+contain the rules for each phase.
 """
 
 from __future__ import annotations
@@ -48,15 +48,16 @@ WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 
 
 def decide(observation: Observation, memory: Memory) -> Decision:
-    """Decide on what is seen and remembered.
+    """Return the decision for an observation and the memory.
 
-    Raise NoTransition if a rule leads where the table of phases doesn't: the agent ends by it, and the deadline fences its server.
+    Raise NoTransition if a rule attempts a phase change that the table doesn't allow: the agent then exits, and the deadline fences the
+    server.
     """
     step = Step(observation, memory)
     if memory.reads.first_version is None and observation.lease is not None:
         step.keep(replace(step.m.reads, first_version=observation.lease.version))
     if memory.extensions.promised_until is None:
-        # an agent before us may have promised something a moment ago
+        # an earlier incarnation of this agent may have just made a promise
         step.keep(replace(step.m.extensions, promised_until=observation.now + observation.timing.promise(observation.timing.extension)))
     if observation.deleting and memory.upstream.leaving_since is None:
         step.keep(replace(step.m.upstream, leaving_since=observation.now))
@@ -120,7 +121,7 @@ def _by_phase(step: Step) -> None:
 
 
 def _supervisor_changed(step: Step) -> None:
-    """Notice a new incarnation of the supervisor: it holds both locks, so nothing of the earlier one lives."""
+    """Notice a new incarnation of the supervisor: it holds both locks, so no process of the previous one is alive."""
     o, m = step.o, step.m
     if o.nonce is None or o.nonce == m.nonce:
         return
@@ -133,7 +134,7 @@ def _supervisor_changed(step: Step) -> None:
 
 
 def _container_dead(step: Step) -> None:
-    """No process of the postgres container lives, and none can start while we keep its locks: release, then let go."""
+    """No process of the postgres container is alive, and none can start while we hold its locks: release the Lease, then the locks."""
     o, s = step.o, step.state
     if step.m.phase is not Phase.DOWN or step.m.nonce is not None:
         step.meet(None)
@@ -199,7 +200,7 @@ def _put_answered(step: Step, put: PutResult) -> None:
 
 
 def _hold(step: Step, put: PutResult) -> None:
-    """We hold the Lease by this write: count from its sending, and move the deadline."""
+    """We hold the Lease by this write: count the usable lease from its send, and move the deadline."""
     eligible = put.state.eligible
     again = put.state.term == step.m.hold.held_term
     step.keep(
@@ -214,7 +215,7 @@ def _hold(step: Step, put: PutResult) -> None:
 
 
 def _renewal_unanswered(step: Step) -> None:
-    """A renewal hasn't been answered in time: go on as if it never were. An answer that comes later still counts, from its sending."""
+    """A renewal wasn't answered in time: continue as if it never will be. A later answer still counts, from the renewal's send."""
     step.keep(
         replace(step.m.writes, put=None, renewals_failed=step.m.writes.renewals_failed + 1), replace(step.m.reads, read_at=step.o.now)
     )
@@ -222,7 +223,7 @@ def _renewal_unanswered(step: Step) -> None:
 
 
 def _put_failed(step: Step, put: PutResult) -> None:
-    """No answer counts as no: the Lease is read again, and only what is read then is acted on."""
+    """A missing answer counts as a refusal: the Lease is read again, and only the result of that read is acted on."""
     step.keep(replace(step.m.reads, read_at=step.o.now))
     if put.kind is PutKind.RENEW:
         step.keep(replace(step.m.writes, renewals_failed=step.m.writes.renewals_failed + 1))
@@ -276,7 +277,7 @@ def _op_answered(step: Step) -> None:
 
 
 def _seal_answered(step: Step, result: OpResult) -> None:
-    """A server that was started or sealed has a fixed position now, or it failed."""
+    """A server that was started or sealed now has a fixed position, or the operation failed."""
     is_start = result.op is Op.START
     if result.outcome is not Outcome.OK:
         if is_start:
@@ -303,11 +304,15 @@ def _seal_answered(step: Step, result: OpResult) -> None:
 
 
 def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
-    """Return seconds, LEAST_TURN_S or more: a time that is nearly due is reached by one sleep, not by ever shorter ones.
+    """Return how long the agent may sleep, in seconds.
 
-    A primary whose last write of the Lease was acknowledged has little to do before the next one is due: it writes in between only when
-    eligible replicas have come or gone. A replica that follows has nothing to do while it hears of renewals. Events wake both of them.
-    In any other phase there are retries to make, and what is to be done about another's Lease changes with its age.
+    It is at least LEAST_TURN_S, so that the agent reaches a deadline with one sleep instead of ever shorter ones.
+
+    A primary whose last write of the Lease was acknowledged has little to do before the next is due: it writes earlier only when eligible
+    replicas have come or gone. A following replica has nothing to do while it sees renewals. Events wake both of them. In every other phase
+    there are retries to make, and the right action for another pod's Lease changes with its age.
+
+    m: the memory; timing: the release's times; lease: as last read; now: CLOCK_BOOTTIME in seconds.
     """
     if m.succession.switchover is not None:
         return SWITCHOVER_TURN_S
@@ -318,7 +323,7 @@ def longest_wait(m: Memory, timing: Timing, lease: LeaseView | None, now: float)
 
 
 def _steady_for(m: Memory, timing: Timing, lease: LeaseView | None, now: float) -> float:
-    """Return for how many seconds nothing is to be done unless something happens; 0 or less if there may be."""
+    """Return for how many seconds there is nothing to do unless an event arrives; 0 or less if there may be something now."""
     if m.phase is Phase.PRIMARY and m.hold.renewed_at >= m.writes.put_at:
         return m.hold.renewed_at + timing.renew - now
     if m.phase is Phase.FOLLOW and m.operation.op is None and lease is not None and lease.state is not None:
@@ -327,7 +332,7 @@ def _steady_for(m: Memory, timing: Timing, lease: LeaseView | None, now: float) 
 
 
 def _next_age(timing: Timing, lease: LeaseView | None, now: float) -> float:
-    """Return in how many seconds the Lease is overdue, its holder's time up, the Lease to be sealed by, or run out; whichever is next."""
+    """Return the seconds until the Lease's next threshold: overdue, past its usable part, old enough to seal, or expired."""
     if lease is None or lease.state is None:
         return TURN_S
     recorded = lease.state.ttl_s

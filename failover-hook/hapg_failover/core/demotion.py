@@ -1,4 +1,4 @@
-"""The member that stops writing, or has just lost its server: it gives the Lease back, with what is known of its WAL."""
+"""A pod that stops being primary, or has just lost its server: it releases the Lease with what is known about its WAL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .timing import KILL_AGAIN_S, LINGER_S, RETRY_PUT_S
 
 
 def stopping(step: Step) -> None:
-    """We switch over, or end: keep the Lease while the server stops, then give it back, and end or start again as a replica."""
+    """Handle a switchover or a deletion: keep the Lease while the server stops, release it, then exit or start again as a replica."""
     o, m, s = step.o, step.m, step.state
     if busy(step):
         if m.hold.held_term is not None:
@@ -31,7 +31,7 @@ def stopping(step: Step) -> None:
             step.run(Stop(), "stop the server")
         return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
-    # After TTL anybody may claim: a release has no use any more, and may be refused for ever, as when the release was uninstalled.
+    # After the TTL anyone may claim: releasing the Lease is pointless then, and may be refused forever, as after `helm uninstall`.
     if ours and o.now - max(m.hold.renewed_at, m.operation.op_ended, m.phase_since) <= o.timing.ttl:
         if m.writes.put is None and (m.writes.put_at <= m.operation.op_ended or o.now - m.writes.put_at >= RETRY_PUT_S):
             step.release("the server is down: the Lease is given back", switchover.release(step))
@@ -47,7 +47,7 @@ def stopping(step: Step) -> None:
 
 
 def stopped(step: Step, result: OpResult) -> None:
-    """The server was stopped for good; a clean end of WAL goes into the release."""
+    """Handle the end of the final shutdown; if the end of WAL is clean, it goes into the Lease's release."""
     step.keep(replace(step.m.sealed, position=result.position if result.outcome is Outcome.OK else None))
     step.because(f"{result.op.value}: {result.outcome.value} {result.text}".rstrip())
     if step.m.phase is not Phase.STOPPING:
@@ -58,14 +58,14 @@ def stopped(step: Step, result: OpResult) -> None:
 
 
 def down(step: Step) -> None:
-    """Our server, which could write, is dead: give the Lease back, tell what the volume has, start it again sealed."""
+    """Handle the death of our writable server: release the Lease, report the WAL on the volume, and start the server again, sealed."""
     o, m, s = step.o, step.m, step.state
     if o.deleting:
         step.keep(replace(step.m.sealed, position=None))
         step.go(Phase.STOPPING, "the pod is going away")
         return
     if busy(step, Op.START):
-        # Sealed, it writes no WAL: what the volume holds is what the dead server had written.
+        # A sealed server writes no WAL, so the volume still holds exactly what the dead server wrote.
         step.because("the server is being started, sealed")
         tell_what_is_left(step)
         return
@@ -87,7 +87,7 @@ def down(step: Step) -> None:
 
 
 def tell_what_is_left(step: Step) -> None:
-    """If a member has reported all that our volume may hold, say so at once: nobody need wait for our restart (rule 9)."""
+    """Report it once another pod has reported everything that our volume may hold: nobody then needs to wait for our restart (rule 9)."""
     o, m, s = step.o, step.m, step.state
     if s is None or s.release is None or s.volume != o.volume or m.sealed.position is not None:
         return

@@ -1,4 +1,4 @@
-"""When a member's volumes count as full, and when as stuck (docs/protocol.md, rules 1 and 9)."""
+"""When a pod's volumes count as full, and when as hung (docs/protocol.md, rules 1 and 9)."""
 
 from __future__ import annotations
 
@@ -8,63 +8,66 @@ from .state.observation import Observation
 from .state.volume import DATA_VOLUME, WAL_VOLUME
 from .timing import FULL_HOLD_S, PROBE_FRESH_S
 
-# A server that died for want of a segment ends at the end of one: its promotion takes two, one of the new timeline up to there and the
-# next (xlog.c, XLogInitNewTimeline and CreateEndOfRecoveryRecord). One more is for its shutdown, and one to spare.
+# A server that died because it couldn't create a segment stops at the end of one. Its promotion needs two: one of the new timeline up to
+# that point, and the next (xlog.c, XLogInitNewTimeline and CreateEndOfRecoveryRecord). One more is for its shutdown, and one is spare.
 EMERGENCY_SEGMENTS = 4
 ROOMY_SEGMENTS = 16
 _MIB = 1024 * 1024
 
 
 def scarcest(rooms: Mapping[str, int]) -> tuple[str, int]:
-    """Return the volume with the least room, and that, of bytes by volume: a server needs every one of them."""
+    """Return the volume with the least free space, and that space; a server needs space on every volume. rooms: free bytes by volume."""
     return min(rooms.items(), key=lambda item: item[1])
 
 
 def clone_needs(size: int, segments: int, rooms: Mapping[str, int]) -> dict[str, int]:
-    """Return what a clone takes of each volume in `rooms`, in bytes. size: of the databases; segments: of WAL meanwhile."""
+    """Return the bytes that a clone needs on each volume in `rooms`. size: of the databases; segments: WAL written meanwhile, in bytes."""
     return {DATA_VOLUME: size, WAL_VOLUME: segments} if WAL_VOLUME in rooms else {DATA_VOLUME: size + segments}
 
 
 def is_full(room: int | None, segment: int) -> bool:
-    """Tell whether not even one more WAL segment fits: a server that needs one dies. room, segment: bytes; room None: not known."""
+    """True if not even one more WAL segment fits: a server that needs one dies. room, segment: bytes; room None: not known."""
     return room is not None and room < segment
 
 
 def has_room_again(room: int | None, segment: int) -> bool:
-    """Tell whether a standby whose volume was full may receive WAL again; two segments, so that it doesn't stop at once."""
+    """True if a standby whose volume was full may receive WAL again. It needs two segments, so that it doesn't stop again at once.
+
+    room, segment: bytes; room None: not known.
+    """
     return room is None or room >= 2 * segment
 
 
 def has_emergency_space_alone(room: int | None, segment: int) -> bool:
-    """Tell whether a volume whose emergency space was released has hardly more free than that: not two segments beside it."""
+    """True if a volume whose emergency WAL space was released has less than two segments free beyond it. room, segment: bytes."""
     return room is not None and room < (EMERGENCY_SEGMENTS + 2) * segment
 
 
 def has_room_for_emergency_space(room: int, segment: int) -> bool:
-    """Tell whether a volume has so much room, in bytes, that an emergency space of EMERGENCY_SEGMENTS takes a quarter of it at most."""
+    """True if `room` is large enough that the EMERGENCY_SEGMENTS take at most a quarter of it. room, segment: bytes."""
     return room >= ROOMY_SEGMENTS * segment
 
 
 def hold(room: int | None, segment: int, usual: float) -> float:
     """Return how long others wait for a server that died, in seconds.
 
-    One whose volume had little room a second ago may have filled it: then its unreplicated WAL is nowhere else, recovery after a bulk
-    load takes longer, and the emergency WAL space lets it start.
+    A volume that had little free space a second ago may be full now. Its unreplicated WAL then exists nowhere else, recovery after a bulk
+    load takes longer, and the emergency WAL space lets the server start. room, segment: bytes; usual: the wait if the volume has space.
     """
     return usual if room is None or has_room_for_emergency_space(room, segment) else max(usual, FULL_HOLD_S)
 
 
 def room_in_words(room: int | None) -> str:
-    """Return what to say about the free room."""
+    """Return the free space in words. room: bytes, None: not known."""
     return "an unknown amount of room" if room is None else f"{room / _MIB:.1f} MiB"
 
 
 def full_message(o: Observation) -> str:
-    """Return what to say about a volume that is full."""
+    """Return the message about a full volume."""
     left, segment = room_in_words(o.room), room_in_words(o.segment)
     return f"the {o.room_on} has {left} left, less than a WAL segment of {segment}: grow the claim, or make room"
 
 
 def is_silent(o: Observation, since: float) -> bool:
-    """Tell whether the write probe has brought nothing for too long. since: boot time from which on it has been made."""
+    """True if the write probe has timed out. since: CLOCK_BOOTTIME since which the probe has been running."""
     return o.now - max(o.probe_at, since) > PROBE_FRESH_S

@@ -1,4 +1,4 @@
-"""Who may claim the Lease, and when (docs/protocol.md, rule 4). Pure; the caller's claim is a compare-and-swap on the same version."""
+"""Who may claim the Lease, and when (docs/protocol.md, rule 4). Pure; the caller claims by compare-and-swap on the same version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INITDB_TIMELINE = 1
 
 
 class Block(StrEnum):
-    """What keeps a member from claiming for long: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
+    """The conditions that can keep a pod from claiming for a long time: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
 
     NOT_ELIGIBLE = "not-eligible"
     TIMELINE = "timeline"
@@ -32,9 +32,9 @@ class Block(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to claim now, and the reason in words. complete: nobody's position is missing.
+    """Whether to claim now, and the reason in words. complete: no position is missing.
 
-    blocked: why waiting won't help; None if it may.
+    blocked: the condition that is unlikely to pass by waiting; None if waiting may help.
     """
 
     claim: bool
@@ -45,9 +45,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Candidate:
-    """The member that asks: its pod, its volume's UUID, the end of its WAL, the supervisor it speaks for.
+    """The pod that wants to claim: its name and UID, its volume's UUID, its end of WAL, and the nonce of the supervisor it speaks for.
 
-    foreign: its server was promoted by somebody else.
+    foreign: its server was promoted by someone else.
     """
 
     pod: str
@@ -60,37 +60,37 @@ class Candidate:
 
 
 def reports(pods: tuple[Pod, ...], version: str) -> dict[str, tuple[Pod, PositionReport]]:
-    """Return what was reported under `version`, by pod name."""
+    """Return the position reports made for `version`, by pod name."""
     return {p.name: (p, p.report) for p in pods if p.report and p.report.lease_version == version}
 
 
 def is_reported(me: Candidate, version: str, pods: tuple[Pod, ...]) -> bool:
-    """Tell whether our own pod shows our position under `version`, with this supervisor's nonce (rule 4B)."""
+    """True if our own pod shows our position for `version`, with this supervisor's nonce (rule 4B)."""
     mine = reports(pods, version).get(me.pod)
     return mine is not None and mine[0].uid == me.uid and mine[1].nonce == me.nonce and mine[1].running
 
 
 def is_expired(ttl: float, lease_ttl: float, age: float) -> bool:
-    """Tell whether a Lease unchanged for `age` seconds on our clock has run out (rule 4C)."""
+    """True if a Lease that has not changed for `age` seconds on our clock has expired (rule 4C). ttl: ours; lease_ttl: as recorded."""
     return age >= max(ttl, lease_ttl)
 
 
 def has_clean_end(me: Candidate, lease: LeaseState) -> bool:
-    """Tell whether `me` has all that the last holder had when it was shut down."""
+    """True if `me` has all the WAL that the last holder had when it was shut down."""
     release = lease.release
     return release is not None and release.clean and release.position is not None and me.position >= release.position
 
 
 def is_successor(me: Candidate, lease: LeaseState) -> bool:
-    """Tell whether `me` is the release's chosen successor and has everything: it need not report, for nobody can be better."""
+    """True if `me` is the release's chosen successor and has all the WAL: it needn't report, because no other pod can be ahead."""
     return lease.release is not None and lease.release.successor == me.pod and has_clean_end(me, lease)
 
 
 def is_foreign(report: PositionReport, lease: LeaseState) -> bool:
-    """Tell whether a server was promoted by somebody else, as by pg_promote(): it never wins, nor does it count.
+    """True if a server was promoted by someone other than its agent, as with pg_promote(): it never wins, and its position doesn't count.
 
-    Its supervisor has seen it, or its timeline was reserved by nobody. A volume that knows a newer term than the Lease isn't told by its
-    timeline: the Lease was put back, with the rest of etcd.
+    Either its supervisor saw the promotion, or its timeline was never reserved. The timeline proves nothing about a volume that knows a
+    newer term than the Lease's: the Lease was rolled back, along with the rest of etcd.
     """
     if report.foreign:
         return True
@@ -100,20 +100,20 @@ def is_foreign(report: PositionReport, lease: LeaseState) -> bool:
 
 
 def rank_key(pod: Pod, report: PositionReport) -> tuple[int, int, int, bool, bool, int]:
-    """Return what members are ranked by: the lowest goes first."""
+    """Return the key by which candidates are ranked: the lowest goes first."""
     position = report.position or Position(0, 0)
     backlog = _backlog(position, report.replayed)
     return (-position.timeline, -position.lsn, backlog, report.suspect, not report.running, pod.ordinal)
 
 
 def _backlog(position: Position, replayed: int | None) -> int:
-    """Return how much is left to replay, in units that make a difference; 0 for what is replayed in a moment, or isn't known."""
+    """Return how much WAL is left to replay, in units large enough to matter; 0 if replay takes only a moment, or isn't known."""
     left = 0 if replayed is None else max(0, position.lsn - replayed)
     return left // (CAUGHT_UP_SEGMENTS * SEGMENT_SIZE)
 
 
 def too_new(lease: LeaseState | None) -> Verdict | None:
-    """Return why an agent of this version must not claim: the Lease follows rules that it doesn't know (rule 15C). None if it may."""
+    """Return why this agent's version must not claim: the Lease follows rules that it doesn't know (rule 15C). None if it may claim."""
     if lease is None or lease.protocol <= PROTOCOL:
         return None
     reason = f"the Lease is of protocol {lease.protocol}, this agent knows {PROTOCOL}: upgrade the failover image"
@@ -122,7 +122,7 @@ def too_new(lease: LeaseState | None) -> Verdict | None:
 
 @dataclass(frozen=True)
 class Case:
-    """A candidate and all that the rules look at; the fields are the arguments of `judge`."""
+    """A candidate and everything that the rules check; the fields are the arguments of `judge`."""
 
     me: Candidate
     lease: LeaseState
@@ -145,12 +145,12 @@ class Case:
 
     @cached_property
     def reported(self) -> dict[str, tuple[Pod, PositionReport]]:
-        """What was reported under this version, by pod name."""
+        """The position reports made for this version, by pod name."""
         return reports(self.pods, self.version)
 
     @cached_property
     def relevant(self) -> dict[str, tuple[Pod, PositionReport]]:
-        """Those of them that count: of volumes that count or are recorded in the synchronous set, with data, and on no foreign timeline."""
+        """The reports that count: from volumes that count or are in the write quorum, with data, and not promoted by someone else."""
         recorded = set(self.lease.sync.volumes) if self.lease.sync is not None else set()
         return {
             name: (pod, said)
@@ -165,19 +165,19 @@ class Case:
 
     @cached_property
     def missing(self) -> set[str]:
-        """The volumes whose positions are not known, and might be ahead of ours."""
+        """The volumes whose positions are not known and may be ahead of ours."""
         if self.has_clean_end:
             return set()
         return self.volumes - self.told
 
     @cached_property
     def has_clean_end(self) -> bool:
-        """We have all that the last holder had when it was shut down."""
+        """We have all the WAL that the last holder had when it was shut down."""
         return has_clean_end(self.me, self.lease)
 
     @cached_property
     def best(self) -> Position:
-        """The highest position that is known."""
+        """The highest known position."""
         known = [said.position for _, said in self.relevant.values() if said.position is not None]
         best = max(known, default=self.me.position)
         released = self.lease.release.position if self.lease.release is not None else None
@@ -202,11 +202,11 @@ def judge(
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
-    age: seconds since this version was first seen; waited: seconds since it was first seen to be released or run out;
-    reported_for: seconds since our own position report under it was sent, for as long the others have had reason to report;
-    cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown checkpoint;
-    unblocked_for: seconds since something kept us from claiming for good, so that those it kept as well begin by rank when it's gone;
-    hold: how long after a clean release those that lack a part of it wait for a member that has all.
+    age: seconds since this version was first seen; ttl: ours, in seconds; waited: seconds since the Lease was first seen released or
+    expired; reported_for: seconds since we sent our own position report for this version, during which the others have had reason to report
+    as well; cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown
+    checkpoint; unblocked_for: seconds since a condition last kept us from claiming for good: the pods that it blocked too then start in
+    order of rank; hold: how long after a clean release, in seconds, pods that lack part of the WAL wait for a pod that has all of it.
     """
     case = Case(me, lease, version, pods, age, ttl, waited, reported_for, cold, max_lag, ended, unblocked_for, hold)
     for rule in RULES:
@@ -222,7 +222,7 @@ def rule_15c(case: Case) -> Verdict | None:
 
 
 def rule_4a(case: Case) -> Verdict | None:
-    """My volume is an eligible replica's or the last holder's, and its server was promoted by nobody else."""
+    """My volume is an eligible replica's or the last holder's, and its server was not promoted by someone else."""
     me = case.me
     if case.lease.system_identifier is None:
         return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
@@ -236,7 +236,7 @@ def rule_4a(case: Case) -> Verdict | None:
 
 
 def rule_4c(case: Case) -> Verdict | None:
-    """The Lease was released, or its holder is known to have ended, or it has run out. Who has the holder's end waits for nobody."""
+    """The Lease was released or has expired, or its holder is known to have shut down. A pod with the holder's end of WAL need not wait."""
     lease = case.lease
     if case.ended:
         return Verdict(True, f"{lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {case.me.position}")
@@ -246,7 +246,7 @@ def rule_4c(case: Case) -> Verdict | None:
 
 
 def rule_4b(case: Case) -> Verdict | None:
-    """I am sealed and have reported my position under this version; the chosen successor need not."""
+    """I am sealed and have reported my position for this version; the chosen successor need not report."""
     me, lease = case.me, case.lease
     if is_successor(me, lease):
         return Verdict(True, f"chosen successor at {me.position}")
@@ -259,21 +259,21 @@ def rule_4b(case: Case) -> Verdict | None:
 
 
 def rule_4d(case: Case) -> Verdict | None:
-    """Without a synchronous set: all have reported or were waited for, and I lack no more than maxLagBytes of the best."""
+    """Without a write quorum: all have reported or have been waited for, and I lack at most maxLagBytes of the best position."""
     me, lease, limit = case.me, case.lease, position_wait(case)
     if lease.sync is not None:
         return None
-    # Who comes later than that couldn't start: what kept it from it may have kept the last holder too, which then comes a moment later.
+    # A pod that comes later than that couldn't start. The same cause may have stopped the last holder, which then follows a moment later.
     is_late = lease.volume in case.missing and case.waited - case.reported_for > limit
     waited_for_others = case.waited if lease.release is not None and not is_late else case.reported_for
-    # A holder that lives gives the Lease back; one whose Lease ran out has had a TTL for it.
+    # A live holder releases the Lease; one whose Lease expired has had a whole TTL to do so.
     awaited = case.missing if lease.release is not None or case.cold else case.missing - {lease.volume}
     if awaited and waited_for_others < limit:
         return Verdict(False, f"waiting for the positions of {len(awaited)} volume(s), {waited_for_others:.1f} of {limit:g} s")
     older = _on_older_timeline(case)
     if older is not None:
         return older
-    # The holder's own word, from its last renewal, holds whatever the timeline: whoever follows late has its records or lacks them.
+    # The position in the holder's last renewal counts on any timeline: a pod that follows late either has those records or lacks them.
     lag = max(case.best.lsn, lease.position.lsn if lease.position is not None else 0) - me.position.lsn
     if lag > case.max_lag:
         reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {case.max_lag}"
@@ -282,9 +282,9 @@ def rule_4d(case: Case) -> Verdict | None:
 
 
 def position_wait(case: Case) -> float:
-    """Return how long positions that are missing are waited for, in seconds.
+    """Return how long to wait for missing positions, in seconds.
 
-    Nobody has more WAL than the last holder: once it has reported, the others get no more than the usual wait.
+    No pod has more WAL than the last holder: once it has reported, the others get only the usual wait.
     """
     lease = case.lease
     limit = COLD_WAIT_S if case.cold and lease.volume in case.missing else REPORT_WAIT_S
@@ -294,7 +294,7 @@ def position_wait(case: Case) -> float:
 
 
 def rule_4e(case: Case) -> Verdict | None:
-    """With a synchronous set: enough positions are known to tell all that was acknowledged, and I lack nothing of the best."""
+    """With a write quorum: enough positions are known to identify every acknowledged commit, and I have the best position."""
     me, lease = case.me, case.lease
     if lease.sync is None:
         return None
@@ -316,7 +316,7 @@ def _on_older_timeline(case: Case) -> Verdict | None:
 
 
 def rule_4g(case: Case) -> Verdict | None:
-    """Without a synchronous set, after a clean release: I have all of it, or who has it was waited for."""
+    """Without a write quorum, after a clean release: I have all the WAL, or the pod that has it has been waited for."""
     me, lease = case.me, case.lease
     if lease.sync is not None or lease.release is None or not lease.release.clean or case.has_clean_end or case.waited >= case.hold:
         return None
@@ -326,7 +326,7 @@ def rule_4g(case: Case) -> Verdict | None:
 
 
 def rule_4f(case: Case) -> Verdict | None:
-    """I am the best, or my rank's wait is over; a chosen successor goes first."""
+    """I am the best candidate, or my rank's wait is over; a chosen successor goes first."""
     me, lease = case.me, case.lease
     successor = lease.release.successor if lease.release is not None else None
     if successor is not None and successor != me.pod:
@@ -342,14 +342,14 @@ def rule_4f(case: Case) -> Verdict | None:
 
 
 def rank_of(case: Case) -> tuple[int, int]:
-    """Return our rank, 0 for the best, among those that may claim, and how many these are."""
+    """Return our rank among the candidates that may claim (0: the best), and their number."""
     order = sorted((q.failed, rank_key(p, q), n) for n, (p, q) in case.relevant.items() if q.running and not p.deleting)
     names = [n for _, _, n in order]
     return names.index(case.me.pod) if case.me.pod in names else len(names), len(names)
 
 
 def _best_of(case: Case) -> Verdict:
-    """No rule keeps us from claiming."""
+    """Return the verdict when no rule keeps us from claiming."""
     me, release, (rank, names) = case.me, case.lease.release, rank_of(case)
     why = "released: " + release.reason if release is not None else f"run out, {case.age:.1f} s old"
     text = f"best of {names} at {me.position}" if rank == 0 else f"rank {rank} of {names} at {me.position}"
@@ -357,14 +357,14 @@ def _best_of(case: Case) -> Verdict:
 
 
 RULES: tuple[Callable[[Case], Verdict | None], ...] = (rule_15c, rule_4a, rule_4c, rule_4b, rule_4d, rule_4e, rule_4g, rule_4f)
-"""In the order in which they are asked; the first that has a verdict decides."""
+"""The rules in the order in which they are checked; the first one that returns a verdict decides."""
 
 
 def _rank_wait(rank: int, cold: bool, lease: LeaseState, ttl: float, behind: bool) -> float:
-    """Return how long after the Lease came free a member that isn't the best claims, in seconds.
+    """Return how many seconds after the Lease became free a candidate that isn't the best may claim.
 
-    The best may have reported at the last moment of the wait for it. behind: it has more WAL than we; then we wait a TTL more
-    for a Lease that has run out, because one that has just started counts the Lease's age from then on.
+    The best candidate may have reported at the very end of the wait for it. behind: it has more WAL than we do. If the Lease has expired,
+    we then wait another TTL, because an agent that has just started counts the Lease's age only from its start.
     """
     wait = COLD_WAIT_S if cold else REPORT_WAIT_S
     if lease.release is not None:
@@ -382,14 +382,15 @@ def claim(
     max_term: int,
     ttl: float,
 ) -> LeaseState:
-    """Return the Lease's state as our claim writes it: term and timeline reserved, eligible replicas less ourselves.
+    """Return the Lease's state as our claim writes it: with a new term, a reserved timeline, and the eligible replicas without ourselves.
 
-    ttl: ours, in seconds; a lower one than recorded takes force at once since our own usable lease is the shorter too. The
-    synchronous set stays as it is. The last holder becomes eligible: until our server can write, its volume is as good as ours.
+    me: the candidate; address: ours; lease: as read; pods: with their reports; max_term: the highest term that our volume knows; ttl: ours,
+    in seconds. A TTL lower than the recorded one takes effect at once, because our own usable lease is shorter too. The write quorum is
+    unchanged. The last holder becomes eligible: until our server can write, its volume is as good as ours.
     """
     said = [p.report for p in pods if p.report is not None]
     terms = [max_term] + [q.max_term for q in said]
-    # Also a timeline that nobody has reserved is never begun a second time.
+    # A timeline that was begun without a reservation must not be begun again either.
     timelines = [lease.timeline, me.position.timeline] + [q.position.timeline for q in said if q.position is not None]
     eligible = tuple(replace(m, streaming=False) for m in lease.eligible if m.volume != me.volume)
     if lease.volume is not None and lease.volume not in {me.volume, *(m.volume for m in eligible)}:

@@ -1,4 +1,4 @@
-"""The eligible replicas in the Lease: who may claim (docs/protocol.md, rule 7)."""
+"""The eligible replicas in the Lease: which pods may claim (docs/protocol.md, rule 7)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,20 @@ from .state.streaming import Streaming
 from .timing import DROP_AFTER_S, SEEN_S
 
 KEEPS_UP_BYTES = 1 << 30
-"""What a replica that streams may lack and still be taken for one that keeps up: to become eligible, and to be switched over to.
+"""How far a streaming replica may lag and still count as keeping up: to become eligible, and to be a switchover's successor.
 
-This isn't what a failover may lose (maxLagBytes). Under a bulk load a healthy replica says it lacks up to a WAL segment of 16 MiB,
-because a WAL receiver flushes at a segment's end while more keeps coming, and a burst makes it more for seconds; with maxLagBytes as
-the bound it would be kept from the list just then, and with it the failover. Rule 4D has the last word on what a replica lacks, and a
-switchover waits for it.
-"""
-KEEPS_UP_BYTES = 1 << 30
-"""What a replica that streams may lack and still be taken for one that keeps up: to become eligible, and to be switched over to.
-
-This isn't what a failover may lose (maxLagBytes). Under a bulk load a healthy replica says it lacks up to a WAL segment of 16 MiB,
-because a WAL receiver flushes at a segment's end while more keeps coming, and a burst makes it more for seconds; with maxLagBytes as
-the bound it would be kept from the list just then, and with it the failover. Rule 4D has the last word on what a replica lacks, and a
-switchover waits for it.
+This is not the loss that a failover may cause (maxLagBytes). Under a bulk load, a healthy replica reports a lag of up to one WAL segment of
+16 MiB, because a WAL receiver flushes at the end of a segment while more keeps arriving, and a burst raises that for seconds. With
+maxLagBytes as the limit, the replica would be left off the list exactly then, and could not take over. Rule 4D has the final say on the
+lag, and a switchover waits until the replica has everything.
 """
 
 
 def is_news(recorded: tuple[EligibleReplica, ...], eligible: tuple[EligibleReplica, ...]) -> bool:
-    """Tell whether a change is worth a write of its own: who comes, goes, or streams. That one doesn't for a moment is said by the next."""
+    """True if a change is worth a write of its own: a replica joins, leaves, or starts streaming.
+
+    A replica that stops streaming for a moment is recorded by the next regular write.
+    """
     streamed = {m.volume: m.streaming for m in recorded}
     return {(m.pod, m.volume) for m in recorded} != {(m.pod, m.volume) for m in eligible} or any(
         m.streaming and not streamed[m.volume] for m in eligible
@@ -36,7 +31,7 @@ def is_news(recorded: tuple[EligibleReplica, ...], eligible: tuple[EligibleRepli
 
 
 def with_streaming(current: tuple[EligibleReplica, ...], eligible: tuple[EligibleReplica, ...]) -> tuple[EligibleReplica, ...]:
-    """Return the same replicas, each with what `eligible` says of its streaming."""
+    """Return the replicas in `current`, each with the streaming flag that it has in `eligible`."""
     known = {m.volume: m.streaming for m in eligible}
     return tuple(replace(m, streaming=known.get(m.volume, m.streaming)) for m in current)
 
@@ -50,12 +45,14 @@ def next_eligible(
     held_for: float,
     former: str | None = None,
 ) -> tuple[EligibleReplica, ...]:
-    """Return the eligible replicas as the holder should record them now.
+    """Return the eligible replicas that the holder should record now.
 
-    A replica is added when it streams, lacks no more than KEEPS_UP_BYTES of `flushed`, and its volume's UUID is in its position report;
-    one that hasn't streamed for 30 s is dropped (counted from our own promotion at the earliest: held_for, in seconds), the volume
-    `former`, of the holder before us, as soon as it lacks what we have written since. A replica is recorded to stream if its pod shows the
-    volume that is recorded: another one may have its name.
+    A replica is added when it streams, lags `flushed` by at most KEEPS_UP_BYTES, and its volume's UUID is in its position report. A replica
+    that hasn't streamed for 30 s is dropped (counted from our own promotion at the earliest: held_for, in seconds). The volume `former`, of
+    the previous holder, is dropped as soon as it doesn't stream, because it then lacks what we have written since. A replica is recorded as
+    streaming only if its pod shows the recorded volume: a pod with another volume may have the same name.
+
+    current: as recorded in the Lease; streaming, pods: as seen now; flushed: the end of our WAL, in bytes; now: CLOCK_BOOTTIME.
     """
     volumes = {p.name: p.report.volume for p in pods if p.report is not None}
     live = {s.pod: s for s in streaming}

@@ -1,6 +1,6 @@
-"""Every Event that a pod records about itself: its reason, what it means, and what to do.
+"""Every Event that a pod records about itself: its reason, its meaning, and the action to take.
 
-docs/operations.md has the table that is made of this; a test holds it against the code.
+The table in docs/operations.md is generated from this list; a test checks it against the code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EventReason:
-    """kind: Normal or Warning, as Kubernetes has it; meaning and action: for people, in Markdown."""
+    """kind: Normal or Warning, as in Kubernetes; meaning and action: for people, in Markdown."""
 
     reason: str
     kind: str

@@ -1,12 +1,13 @@
-"""Forced failover: an operator names the pod to promote when none may claim by itself (docs/protocol.md, rule 4).
+"""Forced failover: an operator names the pod to promote when none may claim on its own (docs/protocol.md, rule 4).
 
-It overrides the limit on missing WAL (4D), synchronous sets (4E), the order of candidates (4F) and, if the Lease was released with
-proof, eligibility (4A). It never overrides that the candidate is sealed and has reported (4B), or that the Lease was released or has run
-out (4C), and it never promotes a damaged volume. If our own WAL proves that the holder has ended (4C), nothing else is asked.
+It overrides the limit on missing WAL (4D), the write quorum (4E), the order of candidates (4F) and, if the Lease was released with proof,
+eligibility (4A). It never overrides that the candidate must be sealed and have reported (4B), or that the Lease must have been released or
+have expired (4C), and it never promotes a damaged volume. If our own WAL proves that the holder has shut down (4C), nothing else is
+checked.
 
-To a pod that isn't eligible a Lease that has run out proves nothing: a holder without eligible replicas has no deadline, and one whose
-eligible replicas extend its lease goes on, without asking this pod. A request is bound to one version of the Lease, so it can't be carried
-out on another occasion.
+For a pod that isn't eligible, an expired Lease proves nothing: a holder without eligible replicas has no deadline, and a holder whose
+eligible replicas extend its lease continues without asking this pod. A request is bound to one version of the Lease, so it can't take
+effect in a later situation.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .state.phases import Phase
 
 
 def attend(step: Step) -> None:
-    """Refuse a request that can't be carried out any more, or never could."""
+    """Refuse a request that can no longer be carried out, or never could."""
     m = step.m
     text = step.own_pod.force if step.own_pod is not None else None
     if text is None or not step.asks(text):
@@ -41,7 +42,7 @@ def attend(step: Step) -> None:
 
 
 def request(step: Step) -> requests.Force | None:
-    """Return the request to promote us that holds for the present version of the Lease."""
+    """Return the request to promote us, if it is valid for the current version of the Lease."""
     text = step.own_pod.force if step.own_pod is not None else None
     try:
         found = requests.force(text) if text is not None else None
@@ -51,7 +52,7 @@ def request(step: Step) -> requests.Force | None:
 
 
 def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], *, age: float, ttl: float, ended: bool = False) -> Verdict:
-    """Decide whether `me` may claim because an operator has asked for it; the arguments are those of election.judge."""
+    """Return whether `me` may claim because an operator forced it; the arguments are those of election.judge."""
     newer = too_new(lease)
     if newer is not None:
         return newer
@@ -70,7 +71,7 @@ def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...],
 
 
 def what_is_lost(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...]) -> str:
-    """Say what the promotion of `me` loses, as far as positions are known."""
+    """Return, in words, what a promotion of `me` loses, as far as positions are known."""
     known = [said.position for _, said in reports(pods, version).values() if said.position is not None]
     known += [lease.position] if lease.position is not None else []
     known += [lease.release.position] if lease.release is not None and lease.release.position is not None else []
@@ -84,7 +85,7 @@ def what_is_lost(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod
 
 
 def hint(pod: str, blocked: Block, lease: LeaseState) -> str:
-    """Name the forced way to a reader of Events, where there is one."""
+    """Return the hint for an Event: the command that forces the failover, if there is one."""
     if blocked is Block.NOT_ELIGIBLE and lease.release is None:
         return f"the Lease was not given back, so {lease.holder.pod} may still write and not even force helps"
     if blocked is Block.PROTOCOL:
@@ -93,14 +94,14 @@ def hint(pod: str, blocked: Block, lease: LeaseState) -> str:
 
 
 def refuse(step: Step, forced: requests.Force, reason: str) -> None:
-    """Answer that the promotion can't be: waiting won't help."""
+    """Refuse the forced promotion: waiting won't help."""
     text = step.own_pod.force if step.own_pod is not None else None
     if text is not None and step.asks(text):
         _refuse(step, text, forced.id, reason)
 
 
 def taken(step: Step, forced: requests.Force, reason: str) -> None:
-    """Say loudly that the claim is a forced one."""
+    """Announce in the answer and in an Event that the claim was forced."""
     step.actions.append(Annotate(((requests.ANSWER, requests.answer(forced.id, requests.TAKEN, reason)),)))
     step.actions.append(Announce("Warning", "ForcedFailover", reason))
 

@@ -1,16 +1,17 @@
-"""Lease extensions: the primary goes on while the API is away, because every eligible replica has promised not to claim
+"""Lease extensions: the primary continues while the API is unavailable, because every eligible replica has promised not to claim
 (docs/protocol.md, rule 8).
 
-Why it is safe. An extension is the promise of a replica that might claim. It won't claim before its own `promised_until`, which is later
-than the holder's deadline by the fence and the clocks' ratio. The holder goes on only while *every* volume that the Lease may list has
-promised, so everyone who may claim has promised. Whether a replica's server follows, starts or is down makes no difference.
+Why this is safe: an extension is a promise by a replica that might claim. The replica won't claim before its own `promised_until`, which is
+later than the holder's deadline by the fence and the clock ratio. The holder continues only while *every* volume that the Lease may list
+has promised, so every possible claimant has promised. Whether a replica's server follows, starts or is down makes no difference.
 
-- A replica that doesn't follow yet promises too, once it has read that the Lease is the asker's. Otherwise a new primary whose first
-  renewals aren't answered would be fenced, and so would the next one: the replicas that aren't back yet are in the list.
-- A replica whose claim is under way promises nothing, unless it has read a later version than its claim was sent on: such a claim is
-  refused when it arrives.
-- A replica that knows a newer term has seen the end of this one, and refuses. So does one that sees the Lease overdue: it is about to seal.
-- An agent that restarts forgets its promise, and waits as if it had just given one.
+- A replica that doesn't follow yet also promises, once it has read that the Lease is the asker's. Otherwise a new primary whose first
+  renewals aren't answered would be fenced, and so would the next one, because the list still contains the replicas that aren't back yet.
+- A replica with a claim in progress promises nothing, unless it has read a later version than the one its claim was based on: such a claim
+  is refused when it arrives.
+- A replica that knows a newer term has seen the end of this one, and refuses. So does a replica that sees the Lease overdue: it is about to
+  seal.
+- An agent that restarts forgets its promise, and waits as if it had just made one.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ NOT_YET_FOLLOWING = (Phase.BOOT, Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase
 
 
 def remember_written(step: Step, eligible: tuple[EligibleReplica, ...]) -> None:
-    """A write of the Lease with this list is about to be sent; until another version is read they may all claim.
+    """Remember the eligible replicas in a write of the Lease that is about to be sent.
 
-    Once one is, no write on an earlier version can succeed any more, so only those on the present one count.
+    Until another version is read, all of them may claim. After that, no write based on an earlier version can succeed any more, so only
+    writes based on the current version count.
     """
     earlier = step.m.extensions.claimants if step.m.extensions.written_on == step.version else ()
     step.keep(replace(step.m.extensions, claimants=tuple(sorted({*earlier, *(x.volume for x in eligible)})), written_on=step.version))
 
 
 def take(step: Step, answers: tuple[ExtensionAnswer, ...]) -> None:
-    """Take the replicas' answers, and move the deadline if all of them have granted."""
+    """Process the replicas' answers, and move the deadline if all of them granted an extension."""
     m = step.m
     if m.hold.held_term is None:
         return
@@ -59,7 +61,7 @@ def take(step: Step, answers: tuple[ExtensionAnswer, ...]) -> None:
 
 
 def ask(step: Step) -> None:
-    """Ask every eligible replica, if our last write of the Lease was answered so long ago that one renewal must have failed."""
+    """Ask every eligible replica if our last acknowledged write of the Lease is so old that at least one renewal has failed."""
     o, m, s = step.o, step.m, step.state
     volumes = step.claimants
     seconds = o.timing.usable_extension(m.hold.recorded_ttl)
@@ -75,7 +77,7 @@ def ask(step: Step) -> None:
 
 
 def ended(step: Step) -> None:
-    """The Lease was written again: say for how long extensions have carried us."""
+    """Report how long extensions kept us running, now that the Lease has been renewed."""
     o, m = step.o, step.m
     if m.extensions.by_extensions:
         step.keep(replace(step.m.extensions, by_extensions=False))
@@ -84,7 +86,7 @@ def ended(step: Step) -> None:
 
 
 def answer_all(step: Step) -> None:
-    """Answer each peer that has asked us."""
+    """Answer every peer that has asked us."""
     for request in step.o.asked:
         _answer(step, request)
 
@@ -128,14 +130,14 @@ def _follows(step: Step) -> bool:
 
 
 def _stands_by(step: Step, request: ExtensionRequest) -> bool:
-    """Tell whether we don't follow yet, but have read that the Lease is the asker's, after the version that a claim of ours was sent on."""
+    """True if we don't follow yet but have read that the Lease is the asker's, in a later version than any claim of ours was based on."""
     m, s = step.m, step.state
     stands_by = m.phase in NOT_YET_FOLLOWING or (m.phase is Phase.CLAIMING and m.writes.put_on != step.version)
     return stands_by and s is not None and (s.holder, s.term) == (request.holder, request.term)
 
 
 def waits(step: Step) -> str | None:
-    """Return why a promise keeps us from claiming, None if none does (rule 4C)."""
+    """Return why a promise keeps us from claiming, or None if none does (rule 4C)."""
     until = step.m.extensions.promised_until
     if until is None or step.o.now >= until:
         return None

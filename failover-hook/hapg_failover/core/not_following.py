@@ -1,4 +1,4 @@
-"""Why a replica doesn't stream from a primary that is there: said in an Event within half a minute, and shown by its pod (rule 16)."""
+"""Why a replica doesn't stream from a primary that exists: reported in an Event within half a minute, and shown on its pod (rule 16)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDED = "its server has ended: its log says why"
 
 
 def note(step: Step, result: OpResult) -> None:
-    """Remember why the last operation failed, or what it knows to hinder us; but a start that went well proves little."""
+    """Remember why the last operation failed, or what it found in the way; a successful start is ignored, because it proves little."""
     if result.outcome is not Outcome.OK:
         blame(step, f"{result.op.value}: {result.text}")
     elif result.op is not Op.START:
@@ -26,12 +26,12 @@ def note(step: Step, result: OpResult) -> None:
 
 
 def blame(step: Step, why: str) -> None:
-    """Remember what may keep us from streaming."""
+    """Remember a possible reason why we don't stream."""
     step.keep(replace(step.m.telling, apart=replace(step.m.telling.apart, why=why)))
 
 
 def attend(step: Step) -> None:
-    """Say why we don't stream once that has lasted; have our pod show it, and no longer than it lasts."""
+    """Report why we don't stream once that has lasted for a while; have our pod show it for exactly as long as it lasts."""
     o, m, own = step.o, step.m, step.own_pod
     if not _is_apart(step):
         step.keep(replace(step.m.telling, apart=Apart(told_at=m.telling.apart.told_at, shown_at=m.telling.apart.shown_at)))
@@ -45,7 +45,7 @@ def attend(step: Step) -> None:
 
 
 def _is_apart(step: Step) -> bool:
-    """Tell whether somebody writes whom we should follow, and doesn't count us among those that stream."""
+    """True if there is a primary that we should follow and it doesn't list us as streaming."""
     o, s = step.o, step.state
     if s is None or not step.live_holder or s.recovery is not None or o.deleting:
         return False

@@ -1,4 +1,4 @@
-"""The member that writes: whether it still may, and what it keeps in order beside its Lease."""
+"""The primary: whether it may still write, and what it maintains besides its Lease."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .timing import (
 
 
 def writing(step: Step) -> None:
-    """Promoting or primary: see that the Lease is ours, renew it, keep the Lease and the labels right."""
+    """Handle PROMOTING and PRIMARY: check that the Lease is ours, renew it, and maintain the labels, slots and checkpoints."""
     o, m, s = step.o, step.m, step.state
     if s is not None and (s.holder != o.me or (not step.holds and m.writes.put is None)):
         step.kill(f"the Lease is {s.holder.identity}'s under term {s.term}" + (", released" if s.release else ""), 0.0)
         return
-    # A promotion that we have ordered tells by itself how it has ended.
+    # A promotion that we ordered reports its own result.
     lost = (m.phase is Phase.PRIMARY or not busy(step)) and o.server != "primary"
     if step.server_known and lost:
         step.forget_server()
@@ -42,7 +42,7 @@ def writing(step: Step) -> None:
         if step.m.phase is not Phase.PRIMARY:
             return
     if m.phase is Phase.PROMOTING and not busy(step) and o.position is not None:
-        # An agent that has started since the promotion was ordered.
+        # This agent has started since the promotion was ordered.
         step.keep(replace(step.m.reign, checkpointed=False))
         step.go(Phase.PRIMARY, f"our server has recovered, and writes on timeline {o.position.timeline}")
         return
@@ -61,7 +61,7 @@ def writing(step: Step) -> None:
 
 
 def _recovers(step: Step) -> bool:
-    """Say how far the recovery is that comes before the first write; kill a server of which nothing moves. True if it was killed."""
+    """Report the progress of the recovery before the first write; kill a server that makes no progress. True if it was killed."""
     o, m = step.o, step.m
     silent_for = o.now - max(recovery.moved_since(o.recovery, m.phase_since), o.probe_at)
     if silent_for > PROMOTION_SILENT_S:
@@ -76,10 +76,10 @@ def _recovers(step: Step) -> bool:
 
 
 def _unfit(step: Step) -> bool:
-    """Kill a server that doesn't write, whose volume takes no writes, or that lets nobody in; False if it is none of these.
+    """Kill a server that doesn't write, whose volume accepts no writes, or that accepts no connections; False if none of these apply.
 
-    The last may be well once it has been started again, and its volume is: so it is waited for like one that died, and goes first only if
-    it has more WAL.
+    A server that accepts no connections may be healthy after a restart, and its volume is fine. So the others wait for it as for one that
+    died, and it goes first only if it has more WAL.
     """
     o, m = step.o, step.m
     if o.position is None and o.now - m.phase_since > UNPROVEN_S and not o.greeting.crowded:
@@ -102,7 +102,7 @@ def _unfit(step: Step) -> bool:
 
 
 def _is_stuck(step: Step) -> bool:
-    """Tell whether the data volume takes no writes, and hasn't for a while in which we looked: one look after a freeze proves nothing."""
+    """True if the data volume has accepted no writes for some time while we were watching: one check after a freeze proves nothing."""
     o, m = step.o, step.m
     if not disk_space.is_silent(o, m.phase_since):
         step.keep(replace(step.m.storage, stuck_since=None))
@@ -114,9 +114,10 @@ def _is_stuck(step: Step) -> bool:
 
 
 def _checkpoint(step: Step) -> None:
-    """Have the new timeline begin with a checkpoint soon: before it has one, pg_rewind takes our server for one of the timeline before.
+    """Have the new timeline start with an early checkpoint: until it has one, pg_rewind sees our server as still on the previous timeline.
 
-    The one that PostgreSQL makes at a promotion takes its time (checkpoint_completion_target). Not on a full volume (see switchover).
+    The checkpoint that PostgreSQL itself starts at a promotion is slow (checkpoint_completion_target). A full volume gets none (see
+    switchover).
     """
     o, m = step.o, step.m
     if not m.reign.checkpointed and o.now - m.reign.promoted_at >= CHECKPOINT_AFTER_S and not step.full:
@@ -125,7 +126,7 @@ def _checkpoint(step: Step) -> None:
 
 
 def _slots(step: Step) -> None:
-    """Keep a replication slot for each other member."""
+    """Maintain a replication slot for every other pod."""
     o, m, s = step.o, step.m, step.state
     if o.slots is None or s is None or o.now - m.reign.slots_at < SLOTS_AGAIN_S:
         return

@@ -1,4 +1,4 @@
-"""From a claim that succeeded to a server that writes."""
+"""From a successful claim to a writable server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .timing import FAILED_S
 
 
 def promote(step: Step, claimed: LeaseState) -> None:
-    """Our claim has succeeded in time: promote onto the reserved timeline."""
+    """Promote onto the timeline reserved by our claim, `claimed`, which succeeded in time."""
     step.go(Phase.PROMOTING, f"term {claimed.term} is ours")
     setting = synchronous.at_promotion(step, claimed)
     step.keep(replace(step.m.sync, ordered=setting))
@@ -27,7 +27,7 @@ def promote(step: Step, claimed: LeaseState) -> None:
 
 
 def promoted(step: Step, result: OpResult) -> None:
-    """The promotion ended: the server writes, or it is killed and the Lease given back."""
+    """Handle the end of the promotion: the server is writable, or it is killed and the Lease released."""
     if step.m.phase is not Phase.PROMOTING:
         return
     if result.outcome is Outcome.OK:
@@ -51,5 +51,5 @@ def promoted(step: Step, result: OpResult) -> None:
 
 
 def nothing_begun(step: Step, term: int) -> None:
-    """No promotion was ordered under `term`, or it was refused: the timeline that our claim reserved may be reserved again."""
+    """Note that no promotion was ordered in `term`, or that it was refused: the timeline that our claim reserved may be reserved again."""
     step.keep(replace(step.m.hold, unbegun=(term, step.m.hold.reserved)))

@@ -1,8 +1,8 @@
 """When a pod is ready: it is the primary, or a replica that has joined (docs/protocol.md, rule 16).
 
-A StatefulSet's rolling update, a drain and `kubectl rollout restart` go on to the next pod when one is ready. So a replica is ready only
-once it streams from the primary and is listed in the Lease; else the last server that has everything would be taken. It stays ready
-through a failover, in which nobody streams for a moment, so that readers don't lose all replicas at once.
+A StatefulSet's rolling update, a drain and `kubectl rollout restart` move on to the next pod as soon as one is ready. So a replica becomes
+ready only once it streams from the primary and is listed in the Lease; otherwise the last server with all the data would be restarted too
+early. It stays ready through a failover, during which nothing streams for a moment, so that readers don't lose all replicas at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .timing import NOTED_EVERY_S, STREAM_LOOK_S
 
 
 def note(step: Step) -> None:
-    """Remember when this member was last seen to be the primary, or to have joined; forget it once it is known to be out."""
+    """Remember when this pod was last seen to be the primary or to have joined; forget it once it is known to be out."""
     o, m = step.o, step.m
     if m.phase in (Phase.EMPTY, Phase.DAMAGED) or _is_out(step):
         step.keep(replace(step.m.upstream, joined_at=None))
@@ -40,7 +40,7 @@ def _has_joined(step: Step) -> bool:
 
 
 def _is_out(step: Step) -> bool:
-    """The holder, whom we should follow, doesn't list us any more, or our server was promoted by somebody else."""
+    """True if the holder that we should follow no longer lists us, or if our server was promoted by someone else."""
     o, m, s = step.o, step.m, step.state
     if o.foreign:
         return True
@@ -52,5 +52,5 @@ def _is_out(step: Step) -> bool:
 
 
 def is_ready(memory: Memory, now: float, unready_s: float) -> bool:
-    """Tell whether a pod whose server runs is ready. now: boot time; unready_s: how long one that doesn't stream any more stays so."""
+    """True if a pod with a running server is ready. now: CLOCK_BOOTTIME; unready_s: how long a pod stays ready after it stops streaming."""
     return memory.upstream.joined_at is not None and now - memory.upstream.joined_at < unready_s

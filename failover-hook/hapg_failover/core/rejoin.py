@@ -1,4 +1,4 @@
-"""How a former primary or a standby gets onto the primary's timeline (docs/protocol.md, rule 10)."""
+"""How a former primary or a standby moves to the primary's timeline (docs/protocol.md, rule 10)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REWIND_TRIES = 3
 
 
 class Way(Enum):
-    """follow: repoint; rewind: pg_rewind first; clone: only a new copy helps."""
+    """FOLLOW: repoint to the primary; REWIND: run pg_rewind first; CLONE: only a new copy helps."""
 
     FOLLOW = "follow"
     REWIND = "rewind"
@@ -23,19 +23,19 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """The way, and why."""
+    """The way to take, and why."""
 
     way: Way
     reason: str
 
 
 def plan(own: Position, timeline: int, history: History, own_history: History | None = None, foreign: bool = False) -> Plan:
-    """Compare our end of WAL with where the primary's history left our timeline.
+    """Return how to rejoin, comparing our end of WAL with the point where the primary's history left our timeline.
 
-    timeline: the primary's; history: (timeline, LSN at which it was left), in order, of the primary's history file
-    (PostgreSQL, src/backend/access/transam/timeline.c: a server may follow if it hasn't passed the switch point); own_history: of ours,
-    None: not known. Each timeline is reserved in the Lease, so one above the primary's was begun by somebody else, as by pg_promote();
-    foreign: ours was, whatever its number.
+    own: our end of WAL; timeline: the primary's; history: the primary's history file, as (timeline, LSN at which it was left), in order
+    (PostgreSQL, src/backend/access/transam/timeline.c: a server may follow if it hasn't passed the switch point); own_history: ours, None:
+    not known; foreign: our timeline was begun by someone else, whatever its number. Every timeline is reserved in the Lease, so one above
+    the primary's was begun by someone else, as with pg_promote().
     """
     if foreign and own.timeline in {timeline, *(each for each, _ in history)}:
         return Plan(Way.CLONE, f"our timeline {own.timeline} was begun by somebody else, and the primary has another of that number")
@@ -44,7 +44,7 @@ def plan(own: Position, timeline: int, history: History, own_history: History | 
     if own.timeline > timeline:
         return Plan(Way.REWIND, f"our timeline {own.timeline} was never reserved: the primary is on {timeline}")
     if own.timeline == timeline and own_history not in (None, history):
-        # pg_rewind takes two servers on timelines of one number for the same (src/bin/pg_rewind/pg_rewind.c)
+        # pg_rewind treats two timelines with the same number as the same timeline (src/bin/pg_rewind/pg_rewind.c)
         return Plan(Way.CLONE, f"our timeline {timeline} isn't the primary's: it began elsewhere")
     if own.timeline == timeline:
         return Plan(Way.FOLLOW, f"on the primary's timeline {timeline}")
@@ -57,10 +57,11 @@ def plan(own: Position, timeline: int, history: History, own_history: History | 
 
 
 def clone_source(me: str, lease: LeaseState, pods: tuple[Pod, ...], standby_mode: str, copies: int) -> Pod | None:
-    """Return the standby that `me` (a pod's name) should copy rather than the primary, None: the primary.
+    """Return the standby that `me` (a pod's name) should copy instead of the primary, or None to copy the primary.
 
-    It has to accept connections and to be eligible, that is, to stream. One is tried the first time only, and whether it is on the
-    primary's timeline is asked when it is copied.
+    The standby must accept connections and be eligible, which means that it streams. A standby is tried only the first time; whether it is
+    on the primary's timeline is checked when copying. lease, pods: as read; standby_mode: warm or hot; copies: consecutive copies,
+    including this one.
     """
     if standby_mode != "hot" or copies > 1:
         return None

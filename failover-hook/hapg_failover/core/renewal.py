@@ -1,4 +1,4 @@
-"""The primary keeps its Lease: when it writes it, what it writes, and when it asks the replicas for more time."""
+"""How the primary keeps its Lease: when it writes it, with what content, and when it asks the replicas for lease extensions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .timing import PROBE_FRESH_S, RETRY_PUT_S
 
 
 def ill_health(step: Step) -> str | None:
-    """Return what is wrong with our server, None if nothing is."""
+    """Return what is wrong with our server, or None if it is healthy."""
     o = step.o
     if not step.supervised:
         return "the supervisor gives no sign of life"
@@ -28,7 +28,9 @@ def ill_health(step: Step) -> str | None:
 
 @dataclass(frozen=True)
 class Content:
-    """What a renewal would write beside what stands there. named: the successor changes; gone_back: the API shows an older Lease."""
+    """What a renewal would change in the Lease. named: the successor changes; writes: our server has finished recovering and writes;
+    gone_back: the API shows an older Lease.
+    """
 
     eligible: tuple[EligibleReplica, ...]
     record: SyncRecord | None
@@ -39,7 +41,7 @@ class Content:
 
 
 def renew(step: Step) -> None:
-    """Write the Lease if a renewal is due, or if what it says has changed, and our server is well."""
+    """Write the Lease if our server is healthy and either a renewal is due or the content has changed."""
     o, m, s = step.o, step.m, step.state
     if s is None or m.writes.put is not None or not step.holds:
         return
@@ -76,7 +78,7 @@ def renew(step: Step) -> None:
 
 
 def content_of(step: Step, s: LeaseState) -> Content:
-    """Return what a renewal would write now; a change of the synchronous setting that goes before it is ordered."""
+    """Return the content that a renewal would write now; if the synchronous setting must change first, order that change."""
     o, m = step.o, step.m
     eligible, record = s.eligible, s.sync
     if m.phase is Phase.PRIMARY and not o.blind:
@@ -98,7 +100,7 @@ def _is_due(step: Step) -> bool:
 
 
 def _is_news(step: Step, s: LeaseState, content: Content) -> bool:
-    """Something is to be written before the next renewal is due."""
+    """True if something must be written before the next renewal is due."""
     changed = content.gone_back or is_news(s.eligible, content.eligible) or content.record != s.sync or content.writes
     return content.named or (changed and step.o.now - step.m.writes.put_at >= RETRY_PUT_S)
 
@@ -117,7 +119,7 @@ def _why(s: LeaseState, content: Content) -> str:
 
 
 def ask_for_extensions(step: Step) -> None:
-    """Ask the replicas for more time while renewals aren't answered, if our server writes and is well."""
+    """Ask the replicas for lease extensions while renewals aren't answered, if our server may write and is healthy."""
     may_write = step.o.server == "primary" or step.m.phase is Phase.PROMOTING
     if step.holds and may_write and ill_health(step) is None:
         lease_extension.ask(step)

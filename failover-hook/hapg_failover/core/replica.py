@@ -1,4 +1,4 @@
-"""A member whose server runs as a standby: sealed, or following the primary."""
+"""A pod whose server runs as a standby: sealed, or following the primary."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNGUARDED = "replication is synchronous: restart the server, so that it acknowle
 
 
 def sealed(step: Step) -> None:
-    """The server runs without an upstream and its position is known: report, claim, or follow somebody else."""
+    """Handle SEALED, in which the server runs without an upstream and its position is known: report, claim, or follow another pod."""
     o, s = step.o, step.state
     if _not_sealed_any_more(step):
         return
@@ -37,7 +37,7 @@ def sealed(step: Step) -> None:
         step.because("the Lease hasn't been read yet")
         return
     if step.m.sealed.started and step.m.sealed.start_version is None:
-        # Whatever is read first may be what an agent before us has reported under.
+        # An earlier incarnation of this agent may have reported for the version that is read first.
         step.keep(replace(step.m.sealed, start_version=step.version))
     if s is None:
         candidacy.resume(step)
@@ -77,7 +77,7 @@ def _server_ended(step: Step) -> None:
 
 
 def _belongs_elsewhere(step: Step, s: LeaseState) -> bool:
-    """Our data is of another cluster than the Lease's."""
+    """True if our data belongs to another cluster than the Lease's."""
     o = step.o
     if s.system_identifier in (None, o.system_identifier):
         return False
@@ -88,7 +88,7 @@ def _belongs_elsewhere(step: Step, s: LeaseState) -> bool:
 
 
 def _still_holds(step: Step, s: LeaseState) -> bool:
-    """The Lease is ours, and it isn't known yet that our server can't write."""
+    """True if the Lease is ours and it isn't yet known that our server can't write."""
     if s.holder != step.o.me or s.release is not None or (step.server_known and step.o.server == "standby"):
         return False
     step.because("the Lease is ours; waiting for the supervisor's word that the server can't write before it is given back")
@@ -96,7 +96,7 @@ def _still_holds(step: Step, s: LeaseState) -> bool:
 
 
 def _first_server_is_made(step: Step, s: LeaseState) -> bool:
-    """The Lease has no cluster yet."""
+    """True if the Lease has no cluster yet; release it if we have created the first server."""
     if s.system_identifier is not None:
         return False
     if s.holder.pod == step.o.me.pod:
@@ -107,7 +107,7 @@ def _first_server_is_made(step: Step, s: LeaseState) -> bool:
 
 
 def _gives_back(step: Step, s: LeaseState) -> bool:
-    """The Lease is ours, and our server is sealed."""
+    """Release the Lease if it is ours and our server is sealed. True if so."""
     if s.holder != step.o.me or s.release is not None:
         return False
     step.release(
@@ -118,7 +118,7 @@ def _gives_back(step: Step, s: LeaseState) -> bool:
 
 
 def _starts_guarded(step: Step, _: LeaseState) -> bool:
-    """Our server has to be started anew before it may be promoted."""
+    """Restart our server if it may not be promoted without a restart (write quorum). True if so."""
     if not synchronous.unguarded(step):
         return False
     step.start(UNGUARDED)
@@ -126,7 +126,7 @@ def _starts_guarded(step: Step, _: LeaseState) -> bool:
 
 
 def _has_the_end(step: Step, s: LeaseState) -> bool:
-    """Our WAL ends with the shutdown checkpoint of the holder."""
+    """Stand as a candidate if our WAL ends with the holder's shutdown checkpoint. True if so."""
     if not step.holder_has_ended:
         return False
     candidacy.stand(step, s)
@@ -134,7 +134,7 @@ def _has_the_end(step: Step, s: LeaseState) -> bool:
 
 
 def _is_awaited(step: Step, s: LeaseState) -> bool:
-    """A holder that lives is about to end: stay sealed for it."""
+    """True if a live holder is about to stop, so that we stay sealed for it."""
     o, m = step.o, step.m
     if not step.live_holder or o.now - m.phase_since >= SUCCESSION_S:
         return False
@@ -148,7 +148,7 @@ def _is_awaited(step: Step, s: LeaseState) -> bool:
 
 
 def _joins(step: Step, s: LeaseState) -> bool:
-    """A holder lives, and we have reported nothing under this version: show our volume, and follow."""
+    """Show our volume and follow, if there is a live holder and we have reported nothing for this version. True if so."""
     o, m = step.o, step.m
     fresh = not (m.sealed.started and step.version == m.sealed.start_version) and (
         m.reporting.promised is None or m.reporting.promised[0] != step.version
@@ -187,7 +187,7 @@ def _stand(step: Step, s: LeaseState) -> None:
 
 
 def _wait_for_room(step: Step) -> None:
-    """Receiving WAL onto a full volume makes the server die again and again: stay sealed."""
+    """Stay sealed: receiving WAL onto a full volume would kill the server again and again."""
     message = disk_space.full_message(step.o)
     step.tell("DiskFull", f"no WAL is received: {message}")
     step.because(message)
@@ -207,7 +207,7 @@ def _follow(step: Step, s: LeaseState) -> None:
 
 
 def follow(step: Step) -> None:
-    """The server streams from the primary: seal when the Lease is released, or its holder must have stopped."""
+    """Handle FOLLOW: stream from the primary, and seal once the Lease is released or its holder must have stopped."""
     o, s = step.o, step.state
     routing.replica(step)
     if busy(step):
@@ -227,7 +227,7 @@ def follow(step: Step) -> None:
 
 
 def _follows_another(step: Step, s: LeaseState) -> bool:
-    """The Lease isn't that of the primary that we follow."""
+    """Act if the Lease isn't that of the primary that we follow. True if so."""
     if s.release is not None:
         dead = DeadHolder(s.address, s.timeline, s.term) if s.address is not None and not s.release.clean else None
         step.run(Seal(dead=dead), f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal")
@@ -241,7 +241,7 @@ def _follows_another(step: Step, s: LeaseState) -> bool:
 
 
 def _expects_the_end(step: Step, s: LeaseState, lease: LeaseView) -> bool:
-    """The primary switches over to us, its pod is gone, or its Lease is overdue."""
+    """Act if the primary is switching over to us, its pod is gone, or its Lease is overdue. True if so."""
     if switchover.is_chosen(step):
         step.run(Seal(drain_s=SUCCESSION_S), f"{s.holder.pod} switches over to us: seal when it ends the stream")
     elif s.holder.uid in step.o.gone and step.age < (seal_at := _seal_at(step, s)) - SHORTEST_DRAIN_S:
@@ -255,7 +255,7 @@ def _expects_the_end(step: Step, s: LeaseState, lease: LeaseView) -> bool:
 
 
 def _needs_a_change(step: Step, s: LeaseState) -> bool:
-    """Something is wrong with our own server, or with how it follows; False if nothing is."""
+    """Act if something is wrong with our own server, or with how it follows. False if nothing is."""
     m = step.m
     if step.full:
         step.run(Seal(), f"{disk_space.full_message(step.o)}: seal")
@@ -275,10 +275,10 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
 
 
 def _leave(step: Step, s: LeaseState | None) -> None:
-    """Our pod is going away: if the primary's is as well, stay until it has ended the stream, so that we have its last record.
+    """Our pod is being deleted. If the primary's is too, stay until it ends the stream, so that we have its last record.
 
-    Pods that are deleted at once are seen to go one after the other. Who can't read the API any more, as when a release is uninstalled,
-    doesn't see the primary go.
+    Pods that are deleted together are seen to be deleted one after the other. An agent that can't read the API any more, for example while
+    the release is being uninstalled, doesn't see the primary's deletion.
     """
     o, m = step.o, step.m
     since = o.now if m.upstream.leaving_since is None else m.upstream.leaving_since
@@ -296,14 +296,14 @@ def _leave(step: Step, s: LeaseState | None) -> None:
 
 
 def _seal_at(step: Step, s: LeaseState) -> float:
-    """Return how old the Lease is, in seconds, when nothing is lost by sealing: its holder is dead, and by our own promise as well."""
+    """Return the Lease's age, in seconds, at which sealing loses nothing: its holder is dead, whatever extension we granted it."""
     o, m = step.o, step.m
     promised = m.extensions.promised_until - o.lease.first_seen if m.extensions.promised_until is not None and o.lease is not None else 0.0
     return max(o.timing.seal_after(s.ttl_s), promised)
 
 
 def _suspect(step: Step, s: LeaseState, lease: LeaseView) -> None:
-    """The Lease is overdue: receive what its holder may still write, and seal when it must have stopped; each after a fresh read."""
+    """The Lease is overdue: keep receiving what its holder may still write, and seal once it must have stopped; each after a fresh read."""
     o, m = step.o, step.m
     seal_at = _seal_at(step, s)
     since = lease.first_seen + (seal_at if step.age >= seal_at else o.timing.overdue)
@@ -325,12 +325,12 @@ def _refollow(step: Step, s: LeaseState) -> None:
 
 
 def _left_out(step: Step, s: LeaseState) -> bool:
-    """The primary doesn't count us among the eligible replicas that stream though we follow: something may keep us from it."""
+    """True if the primary doesn't list us as eligible and streaming although we follow: something may be wrong with how we follow."""
     return step.o.now - step.m.phase_since > RECHECK_S and not any(x.volume == step.o.volume and x.streaming for x in s.eligible)
 
 
 def follow_answered(step: Step, result: OpResult) -> None:
-    """Go the way that comparing our WAL with the primary's history has shown."""
+    """Act on the result of comparing our WAL with the primary's history: follow, retry, rewind or clone."""
     s = step.state
     host = s.address if s is not None else None
     if result.outcome is Outcome.OK:

@@ -1,7 +1,7 @@
-"""Physical replication slots on the primary, one for each other member, so that no WAL is removed that a member still needs.
+"""Physical replication slots on the primary, one for each other pod, so that no WAL is removed that a replica still needs.
 
-A slot is named after the pod and not the volume: a member that is cloned anew goes on with it. How much WAL slots may hold back is
-bounded by max_slot_wal_keep_size; a slot that has lost its WAL holds nothing and is replaced by the standby that asks for it.
+A slot is named after the pod, not the volume, so a pod that is cloned again keeps using its slot. max_slot_wal_keep_size limits how much
+WAL slots may retain; a slot that has lost its WAL retains nothing, and is replaced by the standby that asks for it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _FOREIGN = re.compile(r"[^a-z0-9]")
 
 @dataclass(frozen=True)
 class Change:
-    """Slots to make and to drop, by name."""
+    """Slots to create and to drop, by name."""
 
     make: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
 
 def name_of(pod: str) -> str:
-    """Return the name of a pod's slot: lower-case letters, digits and underscores are allowed."""
+    """Return the name of a pod's slot: PostgreSQL allows only lower-case letters, digits and underscores."""
     return _FOREIGN.sub("_", pod.lower())
 
 
 def plan(me: str, replicas: int, eligible: Iterable[EligibleReplica], streaming: Iterable[Streaming], existing: Iterable[Slot]) -> Change:
-    """Return what the primary `me` (a pod's name) has to change.
+    """Return the slots that the primary `me` (a pod's name) must create and drop.
 
-    Every ordinal below `replicas` has a slot, and so has each higher one that the Lease still lists or that streams. Slots with other
-    names, such as that of a copy (`clone.POD`), aren't ours, and a slot in use is never dropped.
+    Every ordinal below `replicas` has a slot, and so does each higher one that is still in the Lease (`eligible`) or streams (`streaming`).
+    Slots with other names, such as a copy's (`clone.POD`), aren't ours. An `existing` slot in use is never dropped.
     """
     release = me.rpartition("-")[0]
     wanted = {name_of(f"{release}-{ordinal}") for ordinal in range(replicas)}

@@ -1,4 +1,4 @@
-"""The pods' labels, which route traffic and prove nothing (docs/protocol.md, rule 12)."""
+"""The pods' role labels, which route traffic and prove nothing (docs/protocol.md, rule 12)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .timing import PARTING_S, PROXY_S
 
 
 def primary(step: Step) -> None:
-    """Label ourselves primary first, then strip every other primary label; no client comes to a server that is about to be left."""
+    """Label ourselves primary first, then remove every other primary label; route no client to a server that is about to be stopped."""
     o, m = step.o, step.m
     own = step.own_pod
     if switchover.lives_on_emergency_space(step) and (m.succession.switchover is not None or o.now - m.reign.promoted_at < PARTING_S):
@@ -36,14 +36,14 @@ def primary(step: Step) -> None:
 
 
 def withdraw(step: Step) -> None:
-    """Send no client to our server, which has only the emergency WAL space: they would use it up."""
+    """Route no clients to our server while it has only the emergency WAL space left: they would use it up."""
     own = step.own_pod
     if own is not None and own.role == "primary" and step.o.now - step.m.reign.label_at >= 0.5:
         _strip(step, own)
 
 
 def replica(step: Step) -> None:
-    """See to it that our own pod's role says replica, unless the holder may have labelled it for what comes next."""
+    """Make sure that our own pod's role is replica, unless the holder may have labelled it in preparation for a takeover."""
     o, m, s = step.o, step.m, step.state
     own = step.own_pod
     if own is None or own.role == "replica" or o.now - m.reign.label_at < 1.0:
@@ -55,9 +55,10 @@ def replica(step: Step) -> None:
 
 
 def time_is_up(step: Step, s: LeaseState) -> None:
-    """Take the role off a holder whose time is up: its clients are refused then, instead of waiting for an answer that never comes.
+    """Remove the primary label from a holder whose time is up: its clients are then refused instead of waiting for an answer in vain.
 
-    Not within the last second before the Lease may be claimed: kube-proxy would hold the next primary's label back for as long.
+    Not within the last second before the Lease may be claimed: kube-proxy syncs at most once per second, which would delay the label of the
+    next primary.
     """
     o, m = step.o, step.m
     latest = o.timing.claim_after(s.ttl_s) - PROXY_S

@@ -1,4 +1,4 @@
-"""A member whose server hasn't been started yet, or failed to start."""
+"""A pod whose server hasn't been started yet, or failed to start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KILLED_CODE = 129
 
 
 def boot(step: Step) -> None:
-    """A supervisor is there: find out what its server and its volume are."""
+    """Handle BOOT, with a supervisor present: find out the state of its server and its volume."""
     o, m = step.o, step.m
     routing.replica(step)
     if busy(step) or o.now < m.retry.retry_at or not step.server_known:
@@ -56,7 +56,7 @@ def boot(step: Step) -> None:
 
 
 def _resume_primary(step: Step) -> None:
-    """Our agent is new, the server writes: renew if the Lease is ours under the term in force, else kill (section 5)."""
+    """Our agent is new and the server writes: renew if the Lease is ours in the supervisor's term, else kill the server (section 5)."""
     o, s = step.o, step.state
     if o.lease is None:
         step.because("a primary runs; the Lease hasn't been read yet, so nothing is extended")
@@ -71,20 +71,20 @@ def _resume_primary(step: Step) -> None:
 
 
 def adopted(step: Step, result: OpResult) -> None:
-    """The volume is our claim's own now; else its marker couldn't be written, and that is tried again."""
+    """Handle the result of Adopt: the volume now belongs to our claim; or its marker couldn't be written, and that is tried again."""
     if result.outcome is Outcome.OK:
         step.actions.append(Announce("Normal", "VolumeAdopted", f"the volume was made for another claim: {result.text}"))
         step.go(Phase.BOOT, "the volume is ours now")
 
 
 def start_failed(step: Step, result: OpResult) -> None:
-    """The server didn't start: try again, differently if that may help; only data that can't be started is given up."""
+    """Handle a failed start: try again, with a change if that may help; give up only data that can't be started."""
     o, m = step.o, step.m
     reason = f"{result.op.value} failed: {result.text}"
     if result.outcome not in (Outcome.ROOM, Outcome.REFUSED, Outcome.UNPROVEN):
         _count(step, m.upstream.mode, f"it doesn't start: {result.text}", reason)
         return
-    # Nothing says that it is the data: such a try doesn't count.
+    # Nothing shows that the data is the cause, so this attempt doesn't count.
     step.keep(replace(step.m.retry, tries=m.retry.tries - 1, retry_at=o.now + FAILED_START_AGAIN_S))
     if result.outcome is Outcome.ROOM:
         step.tell("DiskFull", f"the server can't be started: {disk_space.full_message(o)}")
@@ -94,10 +94,10 @@ def start_failed(step: Step, result: OpResult) -> None:
 
 
 def ended(step: Step) -> None:
-    """The server of a standby has ended.
+    """Handle the end of a standby's server.
 
-    If it ended by itself before it had joined or was promoted, that counts as a failed start: a record that can't be replayed ends it each
-    time. A server that was killed proves nothing about its data.
+    If it ended by itself before it had joined or been promoted, that counts as a failed start: a record that can't be replayed ends it
+    every time. A server that was killed proves nothing about its data.
     """
     m = step.m
     step.forget_server()
@@ -112,7 +112,7 @@ def ended(step: Step) -> None:
 
 
 def _count(step: Step, mode: str | None, why: str, reason: str) -> None:
-    """Count a start that came to nothing. mode: that of the start; why: in words, for people; reason: of this decision."""
+    """Count a failed start. mode: the start's standby mode; why: in words, for people; reason: of this decision."""
     starts = step.m.retry.starts + 1
     step.keep(replace(step.m.retry, starts=starts))
     if mode == "hot" and starts >= HOT_TRIES:

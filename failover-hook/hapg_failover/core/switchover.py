@@ -1,7 +1,7 @@
-"""The primary switches over while it still serves: an operator asks, its pod is going away, its volume is full (docs/protocol.md, rule 9).
+"""Switchover by a primary that still serves: on an operator's request, its pod's deletion, or a full volume (docs/protocol.md, rule 9).
 
-Everything that takes time is done before the server stops: a checkpoint, the choice, and the Lease names the successor, which
-then seals itself as soon as the stream ends.
+Everything slow happens before the server stops: a checkpoint, the choice of the successor, and the Lease's naming it. The successor then
+seals itself as soon as the stream ends.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from .timing import (
     SWITCHOVER_CHECKPOINT_S,
 )
 
-# A deletion makes the endpoint 'terminating', which kube-proxy programs at once; what comes later waits until a second is over
-# (--iptables-min-sync-period, default 1s: kubernetes.io/docs/reference/networking/virtual-ips, 'Performance mode'). Whoever
-# stops towards the end of that second is replaced at its end, and has served until then. The labels have to be in the
-# EndpointSlice by that time: they go ahead.
-# Of a pod's grace period: the last checkpoint while it serves, the shutdown, and the 10 s that the supervisor keeps for itself.
-# How long a server whose WAL ends with its shutdown checkpoint may go on sending that to standbys that hang.
+# Why a deleted primary serves on for SERVE_ON_S: the deletion makes its endpoint 'terminating', which kube-proxy applies at once. Later
+# changes wait until a second has passed (--iptables-min-sync-period, default 1s: kubernetes.io/docs/reference/networking/virtual-ips,
+# 'Performance mode'). A server that stops towards the end of that second is replaced at its end, and has served until then. The labels
+# must be in the EndpointSlice by then, so they are written first (ROUTE_AHEAD_S).
+# The grace period pays for the last checkpoint while the server serves, the shutdown, and the 10 s that the supervisor reserves for itself.
+# LAST_RECORD_S limits how long a server keeps sending its shutdown checkpoint, the end of its WAL, to standbys that hang.
 NEAR_BYTES = 16 * 1024 * 1024
 
 
 def attend(step: Step) -> None:
-    """As the primary: begin a switchover that is asked for, or take the next step of the one under way; the last is to stop the server."""
+    """As the primary: begin a switchover that is due, or take the next step of the one in progress; the last step stops the server."""
     o, h = step.o, step.m.succession.switchover
     if h is None:
         _begin(step)
@@ -60,7 +60,7 @@ def _begin(step: Step) -> None:
     o = step.o
     own = step.own_pod
     if o.me.uid in o.gone or (own is not None and own.deleting and own.grace == 0):
-        # Kubelet kills within two seconds, and the shutdown makes a checkpoint anyway. Our token is void, or will be in a moment.
+        # The kubelet kills within two seconds, and the shutdown runs a checkpoint anyway. Our token is invalid, or will be in a moment.
         begun = Switchover(ReleaseCause.DELETION, o.now)
         step.keep(replace(step.m.succession, switchover=begun))
         _stop(step, begun, choose_successor(step))
@@ -97,7 +97,7 @@ def _begin(step: Step) -> None:
 
 
 def _awaits_a_replica(step: Step) -> bool:
-    """Serve on while nobody could take over without a loss, but another pod stays that may become able to; only as long as grace lasts."""
+    """True if we keep serving: no pod can take over without loss yet, but another one stays that may soon be able to, and grace is left."""
     o = step.o
     left = (step.m.upstream.leaving_since or o.now) + step.grace - SHUTDOWN_S - o.now
     stays = [p for p in o.pods if p.uid != o.me.uid and not p.deleting]
@@ -109,9 +109,9 @@ def _awaits_a_replica(step: Step) -> bool:
 
 
 def _prepare(step: Step, h: Switchover, reason: str, seconds: float) -> None:
-    """Begin with a checkpoint, unless our volume is full: it needs room, without which PostgreSQL ends with a PANIC.
+    """Start with a checkpoint, unless our volume is full: a checkpoint needs disk space, without which PostgreSQL panics.
 
-    The shutdown's own has the emergency WAL space, which is given up only when no client can use it any more.
+    The shutdown's own checkpoint can use the emergency WAL space, which is released only when no client can consume it any more.
     """
     if step.full:
         step.keep(replace(step.m.succession, switchover=replace(h, stop_at=step.o.now)))
@@ -122,9 +122,9 @@ def _prepare(step: Step, h: Switchover, reason: str, seconds: float) -> None:
 
 
 def _make_way(step: Step) -> None:
-    """Hand over if our volume is full, once those whose volume is full as well have had time to stop streaming.
+    """Switch over if our volume is full, after giving replicas whose volume is full as well time to stop streaming.
 
-    Who streams since we were started with the emergency WAL space has made sure of its room before.
+    There is no such wait after a start with the emergency WAL space: replicas that stream since then checked their own disk space first.
     """
     o, m = step.o, step.m
     if not step.full and not lives_on_emergency_space(step):
@@ -138,12 +138,12 @@ def _make_way(step: Step) -> None:
 
 
 def lives_on_emergency_space(step: Step) -> bool:
-    """Tell whether our server was started with the emergency WAL space, and has no other room yet."""
+    """True if our server was started with the emergency WAL space and has no other free space yet."""
     return step.m.storage.emergency_space_used and disk_space.has_emergency_space_alone(step.o.room, step.o.segment)
 
 
 def _trouble(step: Step, request: requests.Switchover) -> str | None:
-    """Say why the request can't be carried out, None if it can."""
+    """Return why the request can't be carried out, or None if it can."""
     o, m = step.o, step.m
     if request.term != m.hold.held_term:
         return f"the request is for term {request.term}, but this is term {m.hold.held_term}"
@@ -162,9 +162,10 @@ def _trouble(step: Step, request: requests.Switchover) -> str | None:
 
 
 def choose_successor(step: Step, to: str | None = None) -> Pod | None:
-    """Return the member to switch over to: `to`, or one that stays when the release is scaled, isn't far behind, has a low ordinal.
+    """Return the pod to switch over to, or None if there is none.
 
-    Whatever a streaming replica lacks is sent before the server is down, so a few bytes more or less decide nothing.
+    It is `to` if given; otherwise, in this order: a pod that remains when the release is scaled, that is not far behind, with a low
+    ordinal. A streaming replica receives what it lacks before the server is down, so a few bytes more or less don't matter.
     """
     o, s = step.o, step.state
     eligible = {member.pod: member.volume for member in s.eligible} if s is not None else {}
@@ -186,12 +187,12 @@ def choose_successor(step: Step, to: str | None = None) -> Pod | None:
 
 
 def _shows(pod: Pod, volume: str | None) -> bool:
-    """Tell whether a pod shows that it has `volume`, of the member that has its name; None: there is none."""
+    """True if a pod shows that it has `volume`, which the Lease lists under that pod's name; None: none is listed."""
     return volume is not None and pod.report is not None and pod.report.volume == volume
 
 
 def prepared(step: Step, result: OpResult) -> None:
-    """The checkpoint has ended: now, or after the rest of the second since the pod's deletion, the server may be stopped."""
+    """The checkpoint has ended: allow the stop now or, on a deletion with LEAST_GRACE_S or more, SERVE_ON_S after the switchover began."""
     o, h = step.o, step.m.succession.switchover
     step.keep(replace(step.m.retry, retry_at=0.0, tries=0))
     if h is None:
@@ -204,7 +205,7 @@ def prepared(step: Step, result: OpResult) -> None:
 
 
 def _announce(step: Step, h: Switchover, stop_at: float) -> None:
-    """Have the Lease name the successor, route clients to it, then stop: by the time they are routed anew it writes."""
+    """Have the Lease name the successor, route clients to it, then stop: by the time the routing takes effect, it accepts writes."""
     o, s = step.o, step.state
     chosen = choose_successor(step, h.to)
     if chosen is None and _call_off(step, h, f"{h.to or 'every eligible replica'} has stopped streaming from the primary"):
@@ -224,7 +225,7 @@ def _announce(step: Step, h: Switchover, stop_at: float) -> None:
 
 
 def _call_off(step: Step, h: Switchover, reason: str) -> bool:
-    """Serve on if the switchover can't be carried out and the pod isn't going away; tell whether we do."""
+    """Keep serving if the switchover can't be carried out and the pod isn't being deleted. True if so."""
     if h.request is not None:
         refuse(step, h.request, h.request, reason)
     elif h.cause is ReleaseCause.FULL:
@@ -236,13 +237,13 @@ def _call_off(step: Step, h: Switchover, reason: str) -> bool:
 
 
 def may_ask(step: Step) -> bool:
-    """Tell whether it is time to write the Lease only because of the successor that it names, or names no more."""
+    """True if it is time to write the Lease only to name the successor, or to remove its name."""
     o, m = step.o, step.m
     return o.now - (m.succession.switchover.asked if m.succession.switchover is not None else m.writes.put_at) >= ASK_AGAIN_S
 
 
 def asked(step: Step) -> None:
-    """The Lease is being written with our successor in it."""
+    """Record that the Lease is being written with our successor in it."""
     if step.m.succession.switchover is not None:
         step.keep(replace(step.m.succession, switchover=replace(step.m.succession.switchover, asked=step.o.now)))
 
@@ -259,7 +260,7 @@ def _stop(step: Step, h: Switchover, chosen: Pod | None) -> None:
 
 
 def _route(step: Step, h: Switchover, chosen: Pod) -> None:
-    """Label the successor, then ourselves, unless that was done before."""
+    """Label the successor primary, then ourselves replica, unless that has been done."""
     own = step.own_pod
     if h.routed == chosen.name:
         return
@@ -270,7 +271,7 @@ def _route(step: Step, h: Switchover, chosen: Pod) -> None:
 
 
 def is_chosen(step: Step) -> bool:
-    """Tell whether the holder is about to switch over to us, or has done so."""
+    """True if the holder is about to switch over to us, or has done so."""
     s = step.state
     if s is None or s.holder == step.o.me:
         return False
@@ -278,7 +279,10 @@ def is_chosen(step: Step) -> bool:
 
 
 def release(step: Step) -> Release:
-    """Return the release of a server that was stopped; clean if its end of WAL is known. Who falls short of it waits for a restart here."""
+    """Return the release for a server that was stopped; it is clean if the end of WAL is known.
+
+    If our server will come back as a replica, others that lack part of its WAL wait for its restart.
+    """
     m = step.m
     cause = m.succession.switchover.cause if m.succession.switchover is not None else ReleaseCause.DELETION
     hold_s = step.o.timing.restart if stays(step) else 0.0
@@ -286,13 +290,13 @@ def release(step: Step) -> Release:
 
 
 def stays(step: Step) -> bool:
-    """Tell whether our server is to come back as a replica, and not to end with its pod."""
+    """True if our server will come back as a replica instead of ending with its pod."""
     h = step.m.succession.switchover
     return h is not None and h.cause is not ReleaseCause.DELETION and not step.o.deleting
 
 
 def start_again(step: Step) -> None:
-    """The Lease is given back: start sealed, but leave the successor's first moments to it."""
+    """Start again, sealed, now that the Lease is released; after REJOIN_AFTER_S, so as not to disturb the successor's first moments."""
     o, m = step.o, step.m
     if o.now - m.writes.put_at < REJOIN_AFTER_S:
         step.because(f"the Lease is given back to {m.succession.successor}")
@@ -302,7 +306,7 @@ def start_again(step: Step) -> None:
 
 
 def refuse(step: Step, text: str, request: str, reason: str) -> None:
-    """Don't switch over, and say why: to the one who asked, and in an Event."""
+    """Don't switch over, and say why: to the operator who asked, and in an Event."""
     step.keep(replace(step.m.succession, switchover=None, successor=None))
     step.because(f"switchover refused: {reason}")
     if step.answer(requests.SWITCHOVER, text, request, requests.REFUSED, reason):
@@ -310,7 +314,7 @@ def refuse(step: Step, text: str, request: str, reason: str) -> None:
 
 
 def refuse_elsewhere(step: Step) -> None:
-    """As a replica: a switchover is the primary's matter; what was asked of us came too late, or went astray."""
+    """As a replica: refuse a switchover request, which only the primary can carry out; it came too late or was sent to the wrong pod."""
     own = step.own_pod
     text = own.switchover if own is not None else None
     if text is None or not step.asks(text):

@@ -1,4 +1,4 @@
-"""The synchronous set as a part of the primary's decisions: what is seen of it, and how its steps are ordered (rule 11)."""
+"""The write quorum within the primary's decisions: how its state is observed, and how its steps are ordered (rule 11)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .write_quorum import OFF, Record, Set, Setting, Situation, Standby, check_i
 
 
 def unguarded(step: Step) -> bool:
-    """Our server was started without a guard, and has to be started anew before it may be promoted."""
+    """True if our server was started without a guard, and must be restarted before it may be promoted."""
     return not step.m.sync.guarded and step.guard > 0
 
 
 def at_promotion(step: Step, claimed: LeaseState) -> Setting:
-    """Return the setting for the server that is about to be promoted: the record without itself."""
+    """Return the setting for the server that is about to be promoted: the recorded quorum without itself."""
     o = step.o
     if claimed.sync is not None:
         names = names_of(claimed.sync, claimed.volume or "", _standbys(step, claimed.eligible))
@@ -28,13 +28,13 @@ def at_promotion(step: Step, claimed: LeaseState) -> Setting:
 
 
 def promoted(step: Step, result: OpResult) -> None:
-    """The promotion has brought the setting into force; the record was copied by the claim."""
+    """Remember that the promotion made the setting take effect; the claim has already copied the record."""
     base = result.position.lsn if result.position is not None else 0
     step.keep(replace(step.m.sync, setting=step.m.sync.ordered, base=base, recorded=True))
 
 
 def answered(step: Step, result: OpResult) -> None:
-    """The setting is in force, or nothing is known of it."""
+    """Handle the result of SetStandbys: the setting is in effect, or its state is unknown."""
     if result.outcome is Outcome.OK and result.position is not None:
         step.keep(replace(step.m.sync, setting=step.m.sync.ordered, base=result.position.lsn))
         step.because(f"in force: {result.text}")
@@ -45,7 +45,7 @@ def answered(step: Step, result: OpResult) -> None:
 
 
 def next_record(step: Step, eligible: tuple[EligibleReplica, ...]) -> SyncRecord | None:
-    """Return the record to write along with `eligible`; order a change of the setting if that is the next step."""
+    """Return the record to write along with `eligible`; if the next step is a change of the setting, order it."""
     o, m, s = step.o, step.m, step.state
     assert s is not None
     if (o.policy.k == 0 and s.sync is None and not o.standby_names and m.sync.setting in (None, OFF)) or o.volume is None:
@@ -68,7 +68,7 @@ def next_record(step: Step, eligible: tuple[EligibleReplica, ...]) -> SyncRecord
 
 
 def order(step: Step, setting: Setting, reason: str) -> None:
-    """Have the setting brought into force; until that is answered, the one before may be in force as well."""
+    """Order a setting to take effect; until that is answered, the previous one may still be in effect too."""
     before = step.m.sync.setting
     step.keep(replace(step.m.sync, setting=None, ordered=setting))
     step.run(SetStandbys(setting, waited=before is not None and before != OFF), f"synchronous standbys: {setting}: {reason}")
@@ -77,7 +77,7 @@ def order(step: Step, setting: Setting, reason: str) -> None:
 def keep_recorded(
     eligible: tuple[EligibleReplica, ...], wanted: tuple[EligibleReplica, ...], record: SyncRecord | None
 ) -> tuple[EligibleReplica, ...]:
-    """Return `wanted` with those of `eligible` that the record names: all of the set may claim, and are waited for."""
+    """Return `wanted` plus the replicas in `eligible` that the record names: every volume of the quorum may claim, and is waited for."""
     if record is None:
         return wanted
     known = {m.volume for m in wanted}
@@ -91,9 +91,10 @@ def _situation(step: Step, s: LeaseState, eligible: tuple[EligibleReplica, ...])
 
 
 def _standbys(step: Step, eligible: tuple[EligibleReplica, ...]) -> tuple[Standby, ...]:
-    """Return the eligible replicas as standbys, each pod with the volume that it shows; with all its recorded ones while it shows none.
+    """Return the eligible replicas as standbys, each pod with the volume that it shows; a pod that shows none stands for all its recorded
+    volumes.
 
-    None of those is live then: a pod that is cloned has the name of the one before it, and not yet its data.
+    None of those is live then: a pod that is being cloned has its predecessor's name, but not yet its data.
     """
     o, m = step.o, step.m
     shown = {p.name: p.report.volume for p in o.pods if p.report is not None and p.report.volume is not None}
@@ -111,9 +112,9 @@ def _standbys(step: Step, eligible: tuple[EligibleReplica, ...]) -> tuple[Standb
 
 
 def _announce(step: Step, situation: Situation) -> None:
-    """Say once what has become of commits: they wait for standbys, they have to wait for want of standbys, or they don't wait.
+    """Report each change for commits once: they wait for standbys, they hang because standbys are missing, or they don't wait.
 
-    A standby that is away for a moment is no news, nor is it that none has come yet just after a promotion.
+    A standby that is away for a moment is not reported, nor is the absence of standbys just after a promotion.
     """
     setting, settled = situation.setting, step.o.now - step.m.phase_since >= LET_GO_AFTER_S
     if setting is None or not settled:
@@ -136,12 +137,12 @@ def _announce(step: Step, situation: Situation) -> None:
 
 
 def record_sent(step: Step, state: LeaseState) -> None:
-    """A write of the Lease is sent: until it is answered, the record isn't known, should it differ."""
+    """Note that a write of the Lease is being sent: if it changes the record, the record is unknown until the write is answered."""
     s = step.state
     if s is None or s.sync != state.sync:
         step.keep(replace(step.m.sync, recorded=False))
 
 
 def record_answered(step: Step) -> None:
-    """A write of ours was answered: what it said is recorded, and no earlier write can come true any more."""
+    """Note that a write of ours was answered: its content is recorded, and no earlier write can take effect any more."""
     step.keep(replace(step.m.sync, recorded=True))

@@ -4,119 +4,119 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# All in seconds. `bounds` has the inequalities that bind them to each other and to the values of a release.
+# All in seconds. `bounds` lists the inequalities between them, and between them and a release's values.
 
 # Reading the Lease and the pods
 READ_EVERY_S = 1.0  # between two reads while the watch is silent
-READ_AGAIN_S = 0.5  # the same while the last read has not been answered
-OVERDUE_READ_S = 0.4  # between two reads of a Lease that is overdue
-RUN_OUT_READ_S = 0.3  # between two reads of one that has run out, before a claim
-PODS_FRESH_S = 1.5  # how old a list of the pods may be when a claim rests on it
-LEASE_GONE_S = 60.0  # how long a Lease that is gone, or gone back, counts as unchanged (rule 14)
+READ_AGAIN_S = 0.5  # the same while the last read is unanswered
+OVERDUE_READ_S = 0.4  # between two reads of an overdue Lease
+RUN_OUT_READ_S = 0.3  # between two reads of an expired Lease, before a claim
+PODS_FRESH_S = 1.5  # maximum age of a pod list that a claim relies on
+LEASE_GONE_S = 60.0  # how long a Lease that is missing or rolled back counts as unchanged (rule 14)
 
 # Election (rule 4)
-REPORT_WAIT_S = 1.0  # how long positions are waited for
+REPORT_WAIT_S = 1.0  # how long to wait for position reports
 COLD_WAIT_S = 30.0  # the same while nobody has been seen to hold the Lease
-RANK_STEP_S = 1.0  # what each rank waits longer than the one before
+RANK_STEP_S = 1.0  # extra wait of each rank compared with the one before
 SUCCESSOR_HEADSTART_S = 1.0  # how long others leave the claim to the chosen successor
-NO_LEASE_WAIT_S = 60.0  # how long missing pods are waited for before the Lease is made anew
-REPORT_AGAIN_S = 1.5  # until a position is reported again that our pod doesn't show
-BLOCKED_PATIENCE_S = 10.0  # until an Event says that we may never claim
+NO_LEASE_WAIT_S = 60.0  # how long to wait for missing pods before recreating the Lease
+REPORT_AGAIN_S = 1.5  # until a position report is repeated if our pod doesn't show it
+BLOCKED_PATIENCE_S = 10.0  # until an Event says that waiting won't let us claim
 BOOTSTRAP_PATIENCE_S = 30.0  # until an Event says which volumes the first server waits for
 
 # The primary's Lease
 RETRY_PUT_S = 0.3  # between two writes
-ASK_EVERY_S = 0.4  # between two requests to the peers for an extension (rule 8)
-LONGEST_EXTENSION_S = 600.0  # a longer extension is refused, whoever asks for it
-SEEN_S = 5.0  # a look at who streams that is older tells nothing
-DROP_AFTER_S = 30.0  # until a replica that doesn't stream is not eligible any more
+ASK_EVERY_S = 0.4  # between two requests to the peers for a lease extension (rule 8)
+LONGEST_EXTENSION_S = 600.0  # a request for a longer extension is always refused
+SEEN_S = 5.0  # older information about which replicas stream is ignored
+DROP_AFTER_S = 30.0  # until a replica that doesn't stream is no longer eligible
 
 # The primary's server
-HEARTBEAT_FRESH_S = 0.7  # how old the supervisor's heartbeat may be
-PROBE_FRESH_S = 2.5  # how old the last write to a volume may be
-STUCK_S = 1.5  # for how long it must have been older, while we looked, for the volume to count as hung
-DEAD_PROBE_FRESH_S = 5.0  # how old it may be for WAL to be read from the volume of a dead server
-FULL_S = 5.0  # for how long a volume is full before the primary switches over
+HEARTBEAT_FRESH_S = 0.7  # maximum age of the supervisor's heartbeat
+PROBE_FRESH_S = 2.5  # maximum age of the last successful write to a volume
+STUCK_S = 1.5  # how long that age must be exceeded, while we watch, for the volume to count as hung
+DEAD_PROBE_FRESH_S = 5.0  # maximum age of that write for WAL to be read from a dead server's volume
+FULL_S = 5.0  # how long a volume is full before the primary switches over
 FULL_AGAIN_S = 30.0  # until that is tried again
 FULL_HOLD_S = 20.0  # how long others wait for a server that died of a full volume
-UNPROVEN_S = 20.0  # how long a primary may not say where it writes
-PROMOTION_SILENT_S = 10.0  # how long the supervisor may say nothing during a promotion
+UNPROVEN_S = 20.0  # how long a primary's write position may be unknown
+PROMOTION_SILENT_S = 10.0  # how long a promotion may show neither replay nor a write to the volumes
 SILENT_S = 15.0  # how long a new connection may go unanswered: the postmaster only forks, which takes milliseconds, and seconds under load
-REFUSING_S = 60.0  # how long a primary may refuse connections because it starts or shuts down (57P03)
-KILL_AGAIN_S = 1.0  # until a kill that shows no effect is ordered again
+REFUSING_S = 60.0  # how long a primary may refuse connections because it is starting or shutting down (57P03)
+KILL_AGAIN_S = 1.0  # until an ineffective kill is repeated
 FAILED_S = 60.0  # how long a server that failed as the primary ranks last
-SUSPECT_S = 50.0  # the last part of that, in which it may stand again
+SUSPECT_S = 50.0  # the last part of FAILED_S, during which it may stand as a candidate again
 CHECKPOINT_AFTER_S = 1.0  # from a promotion to its checkpoint
 SLOTS_AGAIN_S = 2.0  # between two changes of replication slots
-RECOVERY_TOLD_S = 5.0  # until an Event says that the primary recovers
-LINGER_S = 2.0  # how long a primary that has switched over stays, so that its address refuses clients
+RECOVERY_TOLD_S = 5.0  # until an Event says that the primary is recovering
+LINGER_S = 2.0  # how long a primary stays after a switchover, so that its address refuses clients
 
 # Switchover (rule 9)
-SWITCHOVER_CHECKPOINT_S = 120.0  # how long the checkpoint before it may take
+SWITCHOVER_CHECKPOINT_S = 120.0  # maximum duration of the checkpoint before it
 LAST_CHECKPOINT_S = 30.0  # the same when the pod is being deleted
-SERVE_ON_S = 0.8  # how long the server serves on until its endpoint may be replaced
+SERVE_ON_S = 0.8  # how long the server keeps serving until its endpoint may be replaced
 ROUTE_AHEAD_S = 0.3  # the same once the successor is labelled
 ANNOUNCE_S = 1.5  # how long the Lease may take to name the successor
-ASK_AGAIN_S = 0.3  # between two tries to have it named
-LAST_RECORD_S = 2.0  # how long others than the successor are waited for once the shutdown checkpoint is written
+ASK_AGAIN_S = 0.3  # between two attempts to name it
+LAST_RECORD_S = 2.0  # how long to wait for replicas other than the successor once the shutdown checkpoint is written
 LAST_RECORD_LEAVING_S = 10.0  # the same when the pod is being deleted
-SHUTDOWN_S = 40  # what is left of a pod's grace period for the shutdown
-LEAST_GRACE_S = 15  # with less grace than that there is no switchover
+SHUTDOWN_S = 40  # the part of a pod's grace period that is reserved for the shutdown
+LEAST_GRACE_S = 15  # with less grace the server doesn't serve on for its endpoint; also assumed if the API shows no grace period
 REJOIN_AFTER_S = 0.5  # until a server that has switched over starts as a replica
 
 # Replicas
-FOLLOW_RETRY_S = 0.25  # between two tries to follow
-RECHECK_S = 15.0  # how long a replica may not be counted as streaming before it follows anew
+FOLLOW_RETRY_S = 0.25  # between two attempts to follow
+RECHECK_S = 15.0  # how long a following replica may be listed as not streaming before it follows again
 SUCCESSION_S = 10.0  # how long a successor waits for the end of the stream, and for the release
-SHORTEST_DRAIN_S = 0.5  # a stream's end isn't waited for if less is left
-LEAVE_S = 1.0  # how long a replica whose pod is deleted looks whether the primary's is as well
+SHORTEST_DRAIN_S = 0.5  # don't wait for the end of a stream if less time than this is left
+LEAVE_S = 1.0  # how long a replica whose pod is being deleted checks whether the primary's is too
 STAY_S = 60.0  # how long it then stays for the primary's last record
-LEAVE_GRACE_S = 20  # what it leaves of its grace period
-STREAM_LOOK_S = 2.0  # the holder looks more often than this who streams
+LEAVE_GRACE_S = 20  # the part of its grace period that it leaves unused for that
+STREAM_LOOK_S = 2.0  # the holder checks which replicas stream more often than this
 NOTED_EVERY_S = 2.0  # how often a pod notes that it has joined (rule 16)
-SETTLE_S = 10.0  # how long a replica may take to stream after a start or a change of the primary
+SETTLE_S = 10.0  # how long a replica may take to stream after a start or a change of primary
 TELL_AFTER_S = 20.0  # until an Event says that it doesn't stream
-CHANGED_S = 30.0  # until one says so for another reason
+CHANGED_S = 30.0  # until another Event gives a different reason
 
 # Starts and copies
-FAILED_START_AGAIN_S = 10.0  # until a start is tried again that failed for another reason than the data
+FAILED_START_AGAIN_S = 10.0  # until a start that failed for a reason other than the data is tried again
 HOT_AGAIN_S = 300.0  # until a server that only started warm is started hot again
 HOT_AGAIN_UNDER_ANOTHER_S = 30.0  # the same once it follows another primary
-BUSY_AGAIN_S = 5.0  # until a rewind is tried again for which the primary had no connection
-LONGEST_PAUSE_S = 300.0  # between two rewinds or clones in a row
-LONGEST_RETRY_S = 30.0  # between two tries of any operation
+BUSY_AGAIN_S = 5.0  # until a rewind is tried again after the primary had no free connection for it
+LONGEST_PAUSE_S = 300.0  # between two consecutive rewinds or clones
+LONGEST_RETRY_S = 30.0  # between two attempts of any operation
 
-# The synchronous set (rule 11)
+# The write quorum (rule 11)
 LET_GO_AFTER_S = 3.0  # until `preferred` counts a silent standby as missing
 SHRINK_AFTER_S = 10.0  # until a silent standby leaves the setting
 
 # Labels (rule 12)
 PROXY_S = 1.0  # kube-proxy applies changes at most once a second
-PARTING_S = 10.0  # how long a label is kept from a pod that has just lost it
+PARTING_S = 10.0  # how long after its promotion a server on emergency WAL space gets no primary label
 
 # What people are told
 TELL_AGAIN_S = 300.0  # between two Events about a lasting condition
-SHOW_AGAIN_S = 1.5  # until an annotation is written again that our pod doesn't show
+SHOW_AGAIN_S = 1.5  # until an annotation is written again if our pod doesn't show it
 ANSWER_AGAIN_S = 1.5  # the same for the answer to a request
 
-# How long the deciding thread sleeps when nothing is reported
+# How long the decision thread sleeps when nothing is reported
 TURN_S = 0.25
-STEADY_TURN_S = 1.0  # as a primary whose Lease has been renewed
-FOLLOWING_TURN_S = 3.0  # as a replica that hears of renewals
+STEADY_TURN_S = 1.0  # as a primary whose last renewal was acknowledged
+FOLLOWING_TURN_S = 3.0  # as a replica that sees renewals
 SWITCHOVER_TURN_S = 0.02  # during a switchover
 LEAST_TURN_S = 0.01
 
 
 @dataclass(frozen=True)
 class Timing:
-    """All in seconds, but `clock_ratio`, which is the greatest relative difference of two clocks' rates.
+    """The times of a release, all in seconds except `clock_ratio`, the largest relative difference between the rates of two clocks.
 
-    ttl: what a claimer waits since it saw the Lease change last; lease: the holder's usable part, from the send of its last
-    acknowledged write; renew: from send to send; call: total limit of an API call; overdue: of a Lease this old
-    no replica promises anything; fence: the supervisor's loop plus the kill; restart: how long a dead primary's restart is waited for;
-    extension: how long a member's promise not to claim lets the holder go on, from the send of the request for it; stall: how long a server
-    that starts, recovers or is promoted may make no progress before it counts as failed; hold: how long those that lack WAL of a primary
-    that was shut down wait for a member that has it; unready: how long a replica that doesn't follow any more stays ready.
+    ttl: how long a claimer waits after it last saw the Lease change; lease: the holder's usable part, counted from the send of its last
+    acknowledged write; renew: from send to send; call: total limit of an API call; overdue: the age of the Lease from which replicas grant
+    no extension; fence: the supervisor's loop plus the kill; restart: how long to wait for a dead primary's restart; extension: how long a
+    peer's promise not to claim lets the holder continue, counted from the send of the request; stall: how long a server that is starting,
+    recovering or being promoted may make no progress before it counts as failed; hold: how long replicas that lack WAL of a primary that
+    was shut down wait for one that has it; unready: how long a replica stays ready after it stops following.
     """
 
     ttl: float = 6.0
@@ -133,7 +133,7 @@ class Timing:
     unready: float = 30.0
 
     def violations(self) -> list[str]:
-        """Return each inequality that these values break, in words; empty if they're sound."""
+        """Return every inequality that these values break, in words; empty if they are sound."""
         found = []
         if not self.lease * (1 + self.clock_ratio) + self.fence < self.ttl:
             found.append(
@@ -152,59 +152,63 @@ class Timing:
             )
         if not self.overdue + self.extension * (1 + self.clock_ratio) + self.fence <= self.ttl:
             found.append(
-                f"overdueSeconds + extensionSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a promise "
-                f"failover: {self.overdue:g} + {self.extension:g} * {1 + self.clock_ratio:g} + {self.fence:g} exceeds {self.ttl:g}"
+                f"overdueSeconds + extensionSeconds * (1 + clockRatio) + fenceSeconds must not exceed ttlSeconds, so that a lease "
+                f"extension delays no failover: {self.overdue:g} + {self.extension:g} * {1 + self.clock_ratio:g} + {self.fence:g} "
+                f"exceeds {self.ttl:g}"
             )
         return found
 
     def claim_after(self, recorded_ttl: float) -> float:
-        """Return how old a Lease that wasn't released must be before it is claimed: while a TTL is changed, the longer one counts."""
+        """Return the age, in seconds, at which a Lease that wasn't released may be claimed.
+
+        While a TTL is being changed, the longer one counts.
+        """
         return max(self.ttl, recorded_ttl)
 
     def seal_after(self, recorded_ttl: float) -> float:
-        """Return how old a Lease is, on any clock, when the server of its holder is dead at the latest; less than what a claimer waits."""
+        """Return the age of the Lease, on any clock, by which its holder's server is certainly dead; less than what a claimer waits."""
         spare = self.ttl - self.lease * (1 + self.clock_ratio) - self.fence
         return max(self.overdue, self.claim_after(recorded_ttl) - spare)
 
     def usable_lease(self, recorded_ttl: float) -> float:
-        """Return how long the holder may go on after the send of a write that recorded `recorded_ttl`.
+        """Return how long the holder may continue after sending a write that recorded `recorded_ttl`, in seconds.
 
-        A claimer waits for the recorded TTL, so a longer one is used only once it is recorded.
+        A claimer waits for the recorded TTL, so a longer TTL is used only once it has been recorded.
         """
         bound = (recorded_ttl - self.fence) / (1 + self.clock_ratio)
         return self.lease if self.ttl <= recorded_ttl else min(self.lease, bound - 0.05)
 
     def usable_extension(self, recorded_ttl: float) -> float:
-        """Return how long an extension is good for: an agent that forgets a promise waits for `recorded_ttl` all the same."""
+        """Return how long an extension is valid, in seconds: an agent that forgets its promise still waits for `recorded_ttl`."""
         return min(self.extension, (recorded_ttl - self.overdue - self.fence) / (1 + self.clock_ratio))
 
     def promise(self, seconds: float) -> float:
-        """Return how long the member that grants `seconds` doesn't claim, on its own clock."""
+        """Return how long a peer that grants `seconds` doesn't claim, on its own clock, in seconds."""
         return seconds * (1 + self.clock_ratio) + self.fence
 
     @property
     def ask_after(self) -> float:
-        """How long after the send of its last acknowledged write the holder begins to ask for extensions: one renewal has failed."""
+        """How long after sending its last acknowledged write the holder starts to ask for extensions: by then, one renewal has failed."""
         return self.renew + self.call
 
     @property
     def quiet_after(self) -> float:
-        """How long after the last read of the Lease a member begins to read by itself: a renewal should have been heard of."""
+        """How long after the last read of the Lease an agent starts to poll it: by then, the watch should have shown a renewal."""
         return self.renew + 0.4
 
     @property
     def late(self) -> float:
-        """How long the answer to a renewal or a claim is of use: another renewal is sent before that, on another connection."""
+        """How long the answer to a renewal or a claim is of use: by then, another renewal has been sent on another connection."""
         return 2 * self.call
 
     @property
     def read_gap(self) -> float:
-        """Longest time between two reads of the Lease for which a member still counts its age through."""
+        """The longest gap between two reads of the Lease across which an agent keeps counting its age."""
         return self.renew + self.call
 
 
 def bounds(timing: Timing) -> dict[str, bool]:
-    """Return the inequalities between these times and those of a release, in words, and whether each holds."""
+    """Return the inequalities between these times and those of a release, in words, and whether each holds. timing: the release's."""
     return {
         "two reads of a silent watch and a lost one keep the Lease's age": READ_AGAIN_S + timing.call < timing.read_gap,
         "an overdue Lease is read more than once before it is sealed by": timing.seal_after(timing.ttl) - timing.overdue > OVERDUE_READ_S,
@@ -223,5 +227,5 @@ def bounds(timing: Timing) -> dict[str, bool]:
 
 
 def pause(copies: int) -> float:
-    """Return how long to wait after so many rewinds and clones in a row before the next, in seconds."""
+    """Return how long to wait after `copies` consecutive rewinds and clones before the next, in seconds."""
     return min(LONGEST_PAUSE_S, 2.0 ** min(copies - 1, 9))

@@ -1,7 +1,8 @@
-"""WAL that a server had written and not sent when it died: sealed standbys fetch it from its volume (docs/protocol.md, rule 9).
+"""Unreplicated WAL: what a server had written and not sent when it died. Sealed standbys fetch it from its volume (docs/protocol.md, rule
+9).
 
-A timeline has one writer, so a place on it has one content: what is copied is what streaming would have brought. How far it goes needn't be
-known, for a server reads WAL up to the last valid record, wherever the bytes end.
+A timeline has a single writer, so each of its positions has a single content: the copied bytes are those that streaming would have brought.
+The length needn't be known, because a server reads WAL up to the last valid record, wherever the bytes end.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _DEAD = (Phase.DOWN, Phase.BOOT, Phase.SEALED)
 
 @dataclass(frozen=True)
 class WalRequest:
-    """Give me what follows `lsn`, in bytes, on `timeline`. term: that of the Lease that was given back."""
+    """A request for the WAL that follows `lsn`, in bytes, on `timeline`. term: the term of the Lease that was released."""
 
     term: int
     timeline: int
@@ -30,9 +31,9 @@ class WalRequest:
 
 
 def may_give(request: WalRequest, me: Holder, lease: LeaseState | None, memory: Memory, silent_for: float, foreign: bool) -> bool:
-    """Tell whether a peer may have it: our server has died as the holder, and hasn't written since.
+    """True if a peer may have that WAL: our server died as the holder, and hasn't written since.
 
-    silent_for: seconds since our volume has answered; foreign: our server was promoted by somebody else.
+    silent_for: seconds since our volume last answered; foreign: our server was promoted by someone else.
     """
     if lease is None or lease.release is None or lease.holder != me or foreign or silent_for > DEAD_PROBE_FRESH_S:
         return False
@@ -40,7 +41,7 @@ def may_give(request: WalRequest, me: Holder, lease: LeaseState | None, memory: 
 
 
 def genuine(data: bytes, lsn: int) -> int:
-    """Return how many bytes of `data`, which begins with the page at `lsn`, are of pages that were written for their place."""
+    """Return how many bytes of `data`, which starts with the page at `lsn`, belong to pages that were written for their position."""
     length = 0
     while length + PAGE <= len(data) and is_page(data[length : length + PAGE], lsn + length):
         length += PAGE

@@ -1,4 +1,4 @@
-"""Whether the volumes of a member are its own: made for its claim (rule 13), data and WAL belonging together (docs/contract.md)."""
+"""Whether a pod's volumes are its own: made for its claim (rule 13), with data and WAL that belong together (docs/contract.md)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .state.volume import Origin
 
 
 class Link(Enum):
-    """Where the data directory's WAL is: NONE: there is no data directory; INSIDE: in itself; THERE: in a directory of the WAL volume;
-    LOST: in one that isn't there.
+    """Where the data directory's WAL is. NONE: there is no data directory; INSIDE: in the data directory itself; THERE: in a directory on
+    the WAL volume; LOST: in a directory that doesn't exist.
     """
 
     NONE = "none"
@@ -22,8 +22,8 @@ class Link(Enum):
 
 @dataclass(frozen=True)
 class Pair:
-    """What two volumes show. data, wal: the UUIDs of their markers, None without one; data_probe, wal_probe: the numbers of the last
-    probes that were written, of which the WAL volume's is written first.
+    """The markers and probes on two volumes. data, wal: the UUIDs in their markers, None without one; data_probe, wal_probe: the numbers of
+    the last probes written; a probe is written to the WAL volume first.
     """
 
     data: str | None
@@ -34,7 +34,7 @@ class Pair:
 
 
 def mismatch(pair: Pair) -> str | None:
-    """Return why neither volume may be touched, None if both are this member's: what is on them may be somebody's only copy."""
+    """Return why neither volume may be touched, because they may hold someone's only copy; None if both are this pod's."""
     if pair.link is Link.INSIDE:
         return "the data directory holds its WAL itself, as it was made without walVolume: nothing is touched"
     if pair.wal not in (None, pair.data) and pair.link is not Link.THERE:
@@ -44,7 +44,7 @@ def mismatch(pair: Pair) -> str | None:
 
 
 def damage(pair: Pair) -> str | None:
-    """Return what is wrong with the WAL of an initialised pair that isn't mismatched, None if nothing is."""
+    """Return what is wrong with the WAL of an initialised pair that isn't mismatched, or None if nothing is."""
     if pair.link is Link.LOST:
         return "the WAL volume doesn't hold the data directory's WAL: it was lost"
     if pair.wal != pair.data:
@@ -55,17 +55,21 @@ def damage(pair: Pair) -> str | None:
 
 
 def foreign_link(link: Link) -> str | None:
-    """Return why a data directory can't be used without a WAL volume, None if it holds its WAL itself. link: as of `Pair`."""
+    """Return why a data directory can't be used without a WAL volume, or None if it contains its WAL itself. link: as in `Pair`."""
     if link in (Link.THERE, Link.LOST):
         return "the data directory's WAL is on a WAL volume, and the release has none (walVolume): nothing is touched"
     return None
 
 
 def origin_of(made_for: str | None, claim: str | None, accepted: bool, system_identifier: str | None, lease: LeaseView | None) -> Origin:
-    """Compare what a volume's marker says with our claim; None: not known. accepted: an operator wants this data, wherever it comes from.
+    """Return the origin of a volume, comparing its marker with our claim.
 
-    Another claim's volume of this release is a copy, whose original may be in use. One of another release is a restore while this
-    release has no Lease; else a copy as well, for the members have the data. Data of another cluster than the Lease's is nobody's copy.
+    made_for: the claim in the marker; claim: ours; None: not known; accepted: an operator wants this data, wherever it comes from;
+    system_identifier: the volume's cluster; lease: the Lease as seen.
+
+    A volume of another claim of this release is a copy, whose original may be in use. A volume of another release is a restore while this
+    release has no Lease; otherwise it is a copy too, because the release already has the data. Data of another cluster than the Lease's is
+    not treated as a copy.
     """
     if made_for is None or claim is None or made_for == claim:
         return Origin.OWN
@@ -82,5 +86,5 @@ def _release(claim: str) -> str:
 
 
 def copy_in_words(made_for: str | None, claim: str | None) -> str:
-    """Say what a copy is."""
+    """Return a description of a volume that is a copy."""
     return f"the volume was made for {made_for}, this pod is {claim}: it is a copy, as of a VolumeSnapshot, or was moved by hand"

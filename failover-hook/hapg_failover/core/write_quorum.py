@@ -1,31 +1,33 @@
-"""The synchronous set: whose acknowledgement a COMMIT waits for, and what the Lease says about it (docs/protocol.md, rule 11).
+"""The write quorum: which standbys a COMMIT waits for, and what the Lease records about it (docs/protocol.md, rule 11).
 
-Two values must go together. The *setting* is `synchronous_standby_names = ANY k (names)` of the primary: a commit is acknowledged once
-k of these standbys have it on disk. The *record* {k, volumes} stands in the Lease: a claimer must have seen the positions of
-n - k + 1 of its n volumes, or that of the last holder's. They are changed apart and in small steps, any of which may be the last before
-a crash, or may have happened or not. Why nothing acknowledged is lost all the same:
+Two values must go together. The *setting* is `synchronous_standby_names = ANY k (names)` on the primary: a commit is acknowledged once k of
+these standbys have it on disk. The *record* {k, volumes} is in the Lease: a claimer must have seen the positions of n - k + 1 of its n
+volumes, or that of the last holder. The two are changed separately and in small steps. Any step may be the last before a crash, and after a
+crash it may or may not have taken place. Why no acknowledged commit is lost all the same:
 
-1. What is acknowledged under a setting is on k of its volumes. If these all stand in a record with the same k, any n - k + 1 volumes of the
-   record hold one of the k, since k + (n - k + 1) > n. So the setting must be part of the record (I1), with the same k (I2), whenever
-   something is acknowledged: growth writes the record first and the setting once that write was answered; a setting whose
-   change is under way counts as both the old and the new one.
-2. A volume leaves the record after it has left the setting, and after the *barrier*: k volumes of the new record, all of
-   them in the setting, have flushed past the LSN at which the setting was found in force. What was acknowledged under earlier settings lies
-   before that LSN and is on these k, what is acknowledged later is so by 1; both are met by every n - k + 1 volumes of the new record.
-3. A setting is *in force* when no process acts by the one before. `synchronous_standby_names` is read by each process for itself: the
-   postmaster signals its children after it has read the file, a walsender releases waiting commits by its own reading, and the
-   checkpointer switches waiting as such on and off. So: a connection that was opened after the change shows the new value, hence
-   all children have been signalled; every walsender's sync_priority in pg_stat_replication is the one that the new value gives it, hence
-   none counts a standby that has left (k never changes, so that is all a walsender reads); and, if nobody waited before, a CHECKPOINT
-   has been completed, which the checkpointer begins by reading its settings. Only then is the LSN taken.
-4. A claim copies the record; the new holder's setting is the record without itself, set before its server can write. Its
-   volume had everything when it was promoted, and is not counted by its own setting, so it leaves the record by 2.
-5. A pod whose volume was cloned anew keeps its name, and so its place in the setting, with a volume that the record doesn't have yet.
-   That hides nothing: for each such acknowledgement a volume of the record exists no more, and can't be counted by a claimer either.
+1. A commit acknowledged under a setting is on k of its volumes. If these are all in a record with the same k, any n - k + 1 volumes of the
+   record include one of the k, since k + (n - k + 1) > n. So whenever a commit is acknowledged, the setting must be part of the record
+   (I1), with the same k (I2): to grow, the record is written first, and the setting is changed once that write has been answered; a setting
+   that is being changed counts as both the old and the new one.
+2. A volume leaves the record after it has left the setting, and after the *barrier*: k volumes of the new record, all of them in the
+   setting, have flushed past the LSN at which the setting was found to be in effect. Commits acknowledged under earlier settings are before
+   that LSN, and so are on these k; later commits are covered by 1. Either way, any n - k + 1 volumes of the new record include one that has
+   the commit.
+3. A setting is *in effect* when no process acts on the previous one. Each process reads `synchronous_standby_names` for itself: the
+   postmaster signals its children after it has read the file, a walsender releases waiting commits according to its own reading, and the
+   checkpointer turns waiting on and off altogether. Three checks follow. A connection opened after the change shows the new value, so
+   all children have been signalled. Every walsender's sync_priority in pg_stat_replication is the one that the new value gives it, so no
+   walsender counts a standby that has left (k never changes, so that is all a walsender reads). And, if nobody waited before, a CHECKPOINT
+   has completed, which the checkpointer starts by reading its settings. Only then is the LSN taken.
+4. A claim copies the record. The new holder's setting is the record without the holder itself, and is set before its server can write. Its
+   volume had everything when it was promoted and isn't counted by its own setting, so it leaves the record by 2.
+5. A pod whose volume was cloned again keeps its name, and so its place in the setting, with a volume that the record doesn't have yet. That
+   hides nothing: for each such acknowledgement, a volume of the record no longer exists, and so can't be counted by a claimer either.
 
-A server is started with a setting that names nobody, as what is sealed must not acknowledge; a setting takes force later by being loosened,
-which is safe however late a process reads it. `preferred` lets go of the set when fewer than k stream: the setting first, then
-the record, so that what was acknowledged before is protected as long as possible. From then on replication is asynchronous.
+A server is started with a setting that names nobody, because a sealed server must not acknowledge commits. A later setting takes effect by
+loosening the previous one, which is safe however late a process reads it. `preferred` drops the quorum when fewer than k standbys stream:
+first the setting, then the record, so that earlier acknowledged commits are protected as long as possible. From then on, replication is
+asynchronous.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ NOBODY = "-"
 
 @dataclass(frozen=True)
 class Policy:
-    """What the chart asks for. k: how many standbys must have a commit on disk, 0: asynchronous; strict: writes wait for them."""
+    """The chart's settings. k: how many standbys must have a commit on disk, 0: asynchronous; strict: writes wait for them."""
 
     k: int = 0
     strict: bool = True
@@ -53,7 +55,7 @@ ASYNCHRONOUS = Policy()
 
 @dataclass(frozen=True)
 class Setting:
-    """`synchronous_standby_names`. k 0: nobody is waited for; names () with k > 0: nobody can acknowledge, so writes wait."""
+    """The value of `synchronous_standby_names`. k 0: commits wait for nobody; names () with k > 0: nobody can acknowledge: writes wait."""
 
     k: int
     names: tuple[str, ...] = ()
@@ -75,7 +77,10 @@ OFF = Setting(0)
 
 @dataclass(frozen=True)
 class Standby:
-    """A member as the primary sees it. volume: on its pod now; silent: seconds since it streamed last; flushed: in bytes, if known."""
+    """A standby as the primary sees it.
+
+    volume: the one that its pod has now; silent: seconds since it last streamed; flushed: LSN in bytes, if known.
+    """
 
     pod: str
     volume: str
@@ -85,16 +90,16 @@ class Standby:
 
     @property
     def live(self) -> bool:
-        """It streams and says what it has on disk."""
+        """It streams and reports what it has on disk."""
         return self.streams and self.flushed is not None
 
 
 @dataclass(frozen=True)
 class Situation:
-    """All that the next step depends on.
+    """Everything that the next step depends on.
 
-    own: our volume; record: as last written *and answered*; setting: found in force, None if that isn't known; base: the LSN at
-    which it was found so, in bytes.
+    own: our volume; record: as last written *and answered*; setting: found to be in effect, None if not known; base: the LSN at which that
+    was found, in bytes.
     """
 
     policy: Policy
@@ -107,7 +112,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class Stay:
-    """Nothing is to be changed, for this reason."""
+    """Change nothing, for this reason."""
 
     reason: str
 
@@ -122,7 +127,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Set:
-    """Bring this setting into force."""
+    """Make this setting take effect."""
 
     setting: Setting
     reason: str
@@ -155,7 +160,7 @@ def _leave(s: Situation, why: str) -> Move:
 
 
 def _found(s: Situation) -> Move:
-    """Without a record the first one takes in all at once: with fewer than k volumes it would promise nothing."""
+    """The first record includes all live standbys at once: with fewer than k volumes, it would guarantee nothing."""
     live = sorted(x.volume for x in s.standbys if x.live)
     if len(live) >= s.policy.k:
         return Record(SyncRecord(s.policy.k, tuple(live)), f"{len(live)} standbys stream: they are the synchronous set")
@@ -198,16 +203,17 @@ def _shrink(s: Situation, record: SyncRecord) -> Move | None:
 
 
 def names_of(record: SyncRecord, own: str, standbys: Collection[Standby]) -> tuple[str, ...]:
-    """Return the pods of the record's volumes but our own."""
+    """Return the pods of the record's volumes, except our own."""
     return tuple(sorted({x.pod for x in standbys if x.volume in record.volumes and x.volume != own}))
 
 
 def not_in_force(setting: Setting, shown: str, priorities: Collection[tuple[str, int]]) -> str | None:
-    """Return what shows that some process still acts by another setting, None if nothing does (point 3 above).
+    """Return the sign that some process still acts on another setting, or None if there is none (point 3 above).
 
-    shown: the parameter's value in a connection opened after the change; priorities: (application_name, sync_priority) of the walsenders.
+    setting: the one ordered; shown: the parameter's value in a connection opened after the change; priorities: (application_name,
+    sync_priority) of the walsenders.
     """
-    # Before 10 there is no ANY: the first k of those that stream are waited for, which are k of them as well.
+    # Before version 10 there is no ANY: commits wait for the first k streaming standbys, which are also k of them.
     if shown.removeprefix("ANY ") != setting.text.removeprefix("ANY "):
         return f"synchronous_standby_names is {shown!r}, not yet {setting.text!r}"
     late = sorted(name for name, priority in priorities if priority and name not in setting.names)
@@ -215,7 +221,7 @@ def not_in_force(setting: Setting, shown: str, priorities: Collection[tuple[str,
 
 
 def check_invariants(s: Situation, move: Move) -> list[str]:
-    """Return what `move` would break, in words; empty if it is sound."""
+    """Return the invariants that `move` would break, in words; empty if it is sound."""
     match move:
         case Record(record):
             return _record_problems(s, record)
@@ -257,9 +263,9 @@ def _setting_problems(s: Situation, setting: Setting) -> list[str]:
 
 
 def shortfall(record: SyncRecord, holder: str | None, reported: Collection[str]) -> str | None:
-    """Return which positions a claimer lacks to know of everything acknowledged, None if it lacks none (rule 4E).
+    """Return the positions that a claimer lacks to know every acknowledged commit, or None if it lacks none (rule 4E).
 
-    holder: the last holder's volume; reported: volumes whose position is known under the Lease's present version.
+    record: in the Lease; holder: the last holder's volume; reported: volumes whose position is known for the Lease's current version.
     """
     if holder in reported:
         return None

@@ -1,1 +1,1 @@
-"""Passwords: entries of a Secret, SCRAM verifiers, the roles that have them. Pure."""
+"""Passwords: Secret entries, SCRAM verifiers, and the roles that use them. Pure."""

@@ -1,4 +1,4 @@
-"""The roles whose passwords the Secrets hold, and what a primary has to change until they are as the Secrets say."""
+"""The roles whose passwords are in the Secrets, and the changes a primary must make so that they match the Secrets."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FUNCTIONS = (
     "pg_read_binary_file(text)",
     "pg_read_binary_file(text,bigint,bigint,boolean)",
 )
-"""What pg_rewind calls on its source (its documentation, Notes); the agents call the second and the third too."""
+"""The functions that pg_rewind calls on its source (its documentation, Notes); the agents also call the second and the third."""
 MEMBERSHIPS = ("pg_read_all_stats",)
-"""For the size of a database that PUBLIC may not connect to, and to see whether a standby streams."""
+"""Needed to read the size of a database that PUBLIC may not connect to, and to see whether a standby streams."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """How to log in on another member."""
+    """A login on another pod's server."""
 
     user: str
     password: str
@@ -31,7 +31,10 @@ class Login:
 
 @dataclass(frozen=True)
 class Role:
-    """A row of pg_authid: the stored password, the attributes LOGIN, REPLICATION and SUPERUSER, and what it lacks of the above."""
+    """A row of pg_authid, and which of the FUNCTIONS and MEMBERSHIPS above the role lacks.
+
+    stored: the stored password; login, replication, superuser: the attributes of that name.
+    """
 
     name: str
     stored: str | None
@@ -44,28 +47,33 @@ class Role:
 
 @dataclass(frozen=True)
 class Change:
-    """Statements, and the reason in words."""
+    """SQL statements, and the reason for them in words."""
 
     statements: tuple[str, ...]
     reason: str
 
 
 def logins(passwords: Passwords, own_role: bool) -> tuple[Login, ...]:
-    """Return how to log in on another member, the first choice first.
+    """Return the logins to try on another pod's server, in order of preference.
 
-    A primary whose agent is of a version without the role has only the superuser. own_role: this major has the role.
+    passwords: from the Secrets; own_role: this major has the replication role. The superuser is the fallback, because a primary whose agent
+    is older than the role has no other login.
     """
     superuser = Login(SUPERUSER, passwords.superuser)
     return (Login(REPLICATION, passwords.replication), superuser) if own_role else (superuser,)
 
 
 def names(own_role: bool) -> tuple[str, ...]:
-    """Return the roles that a primary looks after."""
+    """Return the roles that a primary manages. own_role: this major has the replication role."""
     return (SUPERUSER, REPLICATION) if own_role else (SUPERUSER,)
 
 
 def plan(found: Sequence[Role], passwords: Passwords, *, own_role: bool, method: str, salt: bytes) -> tuple[Change, ...]:
-    """Return what has to change, nothing if all is well. method: of pg_hba.conf, scram-sha-256 or md5; salt: for a new verifier."""
+    """Return the changes needed, or nothing if everything is as it should be.
+
+    found: the roles as they are; passwords: from the Secrets; own_role: this major has the replication role; method: the method in
+    pg_hba.conf, scram-sha-256 or md5; salt: for a new verifier.
+    """
     by_name = {role.name: role for role in found}
     changes = [_superuser(by_name.get(SUPERUSER), passwords.superuser, method, salt)]
     if own_role:

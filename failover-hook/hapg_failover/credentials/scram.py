@@ -1,6 +1,6 @@
-"""What PostgreSQL stores of a password: a SCRAM-SHA-256 verifier (RFC 5802, RFC 5803), or MD5 as it was before 10.
+"""The forms in which PostgreSQL stores a password: a SCRAM-SHA-256 verifier (RFC 5802, RFC 5803), or an MD5 hash, as before version 10.
 
-Computed here, so that no statement ever holds a password.
+Computed here, so that no SQL statement ever contains a password.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PROHIBITED = (
 
 
 def scram(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
-    """Return the verifier of a password, as pg_authid.rolpassword holds it."""
+    """Return the SCRAM verifier of a password, in the form stored in pg_authid.rolpassword."""
     salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, iterations)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server_key = hmac.digest(salted, b"Server Key", "sha256")
@@ -38,7 +38,7 @@ def scram(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
 
 
 def md5(password: str, user: str) -> str:
-    """Return the MD5 hash of a password of `user`, as pg_authid.rolpassword holds it."""
+    """Return the MD5 hash of `user`'s password, in the form stored in pg_authid.rolpassword."""
     return "md5" + hashlib.md5((password + user).encode(), usedforsecurity=False).hexdigest()
 
 
@@ -55,10 +55,10 @@ def fits_scram(stored: str | None, password: str) -> bool:
 
 
 def _prepared(password: str) -> bytes:
-    """Return the password as PostgreSQL hashes it: after SASLprep (RFC 4013), or as it is if SASLprep doesn't allow it."""
+    """Return the password as PostgreSQL hashes it: after SASLprep (RFC 4013), or unchanged if SASLprep rejects it."""
     if password.isascii():
         return password.encode()
-    spaced = (" " if stringprep.in_table_c12(c) else c for c in password)  # first, for U+200B is in both tables
+    spaced = (" " if stringprep.in_table_c12(c) else c for c in password)  # first, because U+200B is in both tables
     mapped = "".join(c for c in spaced if not stringprep.in_table_b1(c))
     if not mapped or any(is_in(c) for c in mapped for is_in in _PROHIBITED) or not _is_one_way(mapped):
         return password.encode()
@@ -66,7 +66,7 @@ def _prepared(password: str) -> bytes:
 
 
 def _is_one_way(text: str) -> bool:
-    """True if text from right to left (RFC 3454, 6) holds none from left to right, and begins and ends with its own kind."""
+    """True if text with right-to-left characters (RFC 3454, section 6) has no left-to-right ones, and begins and ends right-to-left."""
     backwards = [stringprep.in_table_d1(c) for c in text]
     return not any(backwards) or (backwards[0] and backwards[-1] and not any(map(stringprep.in_table_d2, text)))
 

@@ -1,4 +1,4 @@
-"""The passwords of a release, and how one is read from a Secret: the same way by everyone."""
+"""A release's passwords, and how to read one from a Secret, so that every program reads it the same way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REPLICATION_KEY = "REPLICATION_PASSWORD"
 
 @dataclass(frozen=True)
 class Passwords:
-    """superuser: of `postgres`; replication: of the role that the members use among themselves."""
+    """superuser: the password of `postgres`; replication: the password of the role that pods use to log in to each other."""
 
     superuser: str
     replication: str
@@ -18,16 +18,17 @@ class Passwords:
 
 @dataclass(frozen=True)
 class Read:
-    """A password, and what is wrong with how the Secret holds it ('' if nothing is)."""
+    """A password, and what is wrong with its entry in the Secret ('' if nothing is)."""
 
     password: str
     complaint: str = ""
 
 
 def read(raw: bytes, where: str) -> Read:
-    """Return the password in an entry of a Secret; where: names both. Raise ValueError if it can't be used.
+    """Return the password in an entry of a Secret. Raise ValueError if it is unusable.
 
-    Line breaks at its end aren't part of it: no password file of PostgreSQL can hold one, and a shell strips them.
+    raw: the entry's bytes; where: names the Secret and the entry in errors. Trailing line breaks are not part of the password: PostgreSQL's
+    password files can't contain one, and shells strip them.
     """
     try:
         text = raw.decode()

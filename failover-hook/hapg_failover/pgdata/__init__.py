@@ -1,1 +1,1 @@
-"""The files of PostgreSQL, as bytes: WAL, the control file, complaints about a configuration. Pure."""
+"""PostgreSQL's files as bytes: WAL, the control file, configuration errors. Pure."""

@@ -1,4 +1,4 @@
-"""Why PostgreSQL doesn't take a configuration, in its own words, with the value that each complaint is about."""
+"""Explains why PostgreSQL rejects a configuration, in PostgreSQL's own words, and names the chart value that each error is about."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _SUBJECTS = (
 
 
 def explain(said: str) -> str | None:
-    """Return in one sentence why a server did not start, None if it is its data.
+    """Return one sentence on why a server did not start, or None if its data is the cause.
 
-    said: what it printed, and after a line HBA_MARK the pg_hba.conf it was given.
+    said: the server's output, followed by a line HBA_MARK and the pg_hba.conf that the server was given.
     """
     words, _, hba = said.partition(f"\n{HBA_MARK}\n")
     found = [(match[1], match[2]) for match in map(_LINE.fullmatch, words.splitlines()) if match]
@@ -51,7 +51,7 @@ def explain(said: str) -> str | None:
 
 
 def _access_rules(found: list[tuple[str, str]], hba: str) -> list[str]:
-    """Return the complaints about lines of pg_hba.conf, each with the value that the line is of."""
+    """Return the errors in pg_hba.conf, each with the chart value that its line comes from."""
     complaints = []
     for (level, said), (_, context) in pairwise([*found, ("", "")]):
         place = _HBA_LINE.search(context)
@@ -61,7 +61,7 @@ def _access_rules(found: list[tuple[str, str]], hba: str) -> list[str]:
 
 
 def _value_of(number: int, lines: list[str]) -> str:
-    """Name the value that line `number`, counted from 1, of pg_hba.conf is made of."""
+    """Return the name of the chart value behind line `number` (counted from 1) of pg_hba.conf."""
     if VALUES_BEGIN in lines:
         index = number - lines.index(VALUES_BEGIN) - 2
         if index >= 0 and VALUES_END not in lines[:number]:

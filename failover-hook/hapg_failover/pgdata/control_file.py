@@ -1,4 +1,4 @@
-"""The control file of a server's directory: from pg_controldata, or read without it (catalog/pg_control.h)."""
+"""The control file of a data directory: parsed from pg_controldata's output, or read directly (catalog/pg_control.h)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANYTHING = re.compile(r".+")
 
 @dataclass(frozen=True)
 class ControlData:
-    """What the control file says. LSNs are byte positions, 0 where there is none; cluster_state as pg_controldata prints it."""
+    """The content of the control file. LSNs are byte positions, 0 if unset; cluster_state is worded as pg_controldata prints it."""
 
     system_identifier: str
     cluster_state: str
@@ -31,16 +31,16 @@ class ControlData:
 
     @property
     def production(self) -> Position | None:
-        """The timeline on which a server in production writes, and an LSN that it has passed; None if it isn't in production.
+        """The timeline that a server in production writes on, and an LSN that it has passed; None if it isn't in production.
 
-        At the end of recovery the state is set once the record that begins the new timeline is on disk, and that record's end becomes
+        At the end of recovery, the state is set once the record that begins the new timeline is on disk, and that record's end becomes
         min_recovery; the next checkpoint clears it (xlog.c: StartupXLOG, CreateEndOfRecoveryRecord).
         """
         return max(self.checkpoint, self.min_recovery) if self.cluster_state == "in production" else None
 
 
 def parse_controldata(text: str) -> ControlData:
-    """Read the output of pg_controldata (LC_ALL=C). Raise ValueError if a line is missing."""
+    """Return the control data in `text`, the output of pg_controldata (with LC_ALL=C). Raise ValueError if a line is missing."""
     lines = (line.partition(":") for line in text.splitlines())
     values = {key.strip(): value.strip() for key, _, value in lines}
 
@@ -72,12 +72,12 @@ def _segment_size(size: int) -> int:
     return size
 
 
-_HEAD = struct.Struct("=QI")  # system identifier, version of the file's layout
+_HEAD = struct.Struct("=QI")  # system identifier, layout version
 _CHECKPOINT = struct.Struct("=QI")  # redo point, timeline
 _PLACES: Mapping[int, tuple[int, int]] = {960: (48, 256), 1201: (40, 288), 1300: (40, 288), 1700: (40, 288), 1800: (40, 292)}
-"""By version of the layout (9.6, 12, 13 to 16, 17, 18): where the copy of the last checkpoint begins, where the CRC stands."""
+"""By layout version (9.6, 12, 13 to 16, 17, 18): the offsets of the copy of the last checkpoint and of the CRC."""
 _STATE_AT, _CHECKPOINT_AT, _RECOVERY_AT, _SEGMENT_SIZE_AT = 16, 32, 136, 228
-_RECOVERY = struct.Struct("=QI4xQ")  # minimum recovery point, its timeline, start of a backup
+_RECOVERY = struct.Struct("=QI4xQ")  # minimum recovery point, its timeline, backup start
 _STATES = (
     "starting up",
     "shut down",
@@ -90,7 +90,10 @@ _STATES = (
 
 
 def parse_control_file(data: bytes) -> ControlData:
-    """Read the control file itself, as an x86-64 or ARM64 machine writes it. Raise ValueError if it is damaged or of an unknown layout."""
+    """Return the control data in `data`, the control file itself as written on x86-64 or ARM64.
+
+    Raise ValueError if it is damaged or of an unknown layout.
+    """
     if len(data) < _HEAD.size:
         raise ValueError(f"a control file has more than {len(data)} bytes")
     system_identifier, version = _HEAD.unpack_from(data)

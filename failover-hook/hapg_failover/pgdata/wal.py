@@ -1,7 +1,7 @@
-"""What can be known of write-ahead log without a server: from PostgreSQL's tools, history files and the segments themselves.
+"""Reads write-ahead log without a server: from the output of PostgreSQL's tools, from history files and from the segments themselves.
 
-The layout is that of xlog_internal.h and xlogrecord.h, the same from 9.6 to 18: pages of 8 KiB, each with a header of 24 bytes
-(40 on a segment's first page); records begin at multiples of 8 and go on over pages and segments.
+The layout is that of xlog_internal.h and xlogrecord.h, unchanged from 9.6 to 18: pages of 8 KiB, each with a header of 24 bytes (40 on a
+segment's first page); records begin at multiples of 8 bytes and continue across pages and segments.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 20, 1 << 30  # xlog_internal.h, IsVal
 PAGE = 8192
 _SHORT_HEADER = 24
 _LONG_HEADER = 40
-_PAGE_HEADER = struct.Struct("=HHIQI")  # magic, info, timeline, address, what is left of a record begun before
+_PAGE_HEADER = struct.Struct("=HHIQI")  # magic, info, timeline, address, remaining length of a record from an earlier page
 _FIRST_IS_CONTINUED = 1
-_RECORD_HEADER = struct.Struct("=I4xQBB2xI")  # length, where the record before begins, info, resource manager, CRC
+_RECORD_HEADER = struct.Struct("=I4xQBB2xI")  # length, start of the previous record, info, resource manager, CRC
 _CRC_AT = 20
 _RECORD_LENGTH_MIN = 24
 _INFO_MASK = 0xF0
@@ -33,17 +33,17 @@ _TIMELINE = re.compile(r"[0-9]{1,10}")
 _SEGMENT_NAME = re.compile(r"[0-9A-F]{24}")
 
 ReadSegment = Callable[[str, int, int], bytes | None]
-"""Reads (segment, offset, length): bytes, None if there is no such file, OSError if it can't be read."""
+"""Reads (segment, offset, length): returns the bytes, or None if there is no such file; raises OSError if it can't be read."""
 ReadHistory = Callable[[int], str | None]
-"""Reads the history file of a timeline: its text, None if there is none, OSError if it can't be read."""
+"""Reads a timeline's history file: returns its text, or None if there is none; raises OSError if it can't be read."""
 
 
 History = tuple[tuple[int, int], ...]
-"""The ancestors of a timeline, oldest first: each with the LSN at which it was left."""
+"""A timeline's ancestors, oldest first, each with the LSN at which the next timeline branched off."""
 
 
 def parse_history(text: str) -> History:
-    """Read a timeline history file. Raise ValueError if a line isn't one."""
+    """Return the ancestors listed in a timeline history file. Raise ValueError if a line is invalid."""
     ancestors: list[tuple[int, int]] = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split("#", 1)[0].split(maxsplit=2)
@@ -56,7 +56,7 @@ def parse_history(text: str) -> History:
 
 
 def fork_point(history: History, timeline: int) -> int | None:
-    """Return where the lineage left `timeline`, None if it is not an ancestor."""
+    """Return the LSN at which the lineage left `timeline`, or None if `timeline` is not an ancestor."""
     return dict(history).get(timeline)
 
 
@@ -64,9 +64,9 @@ def fork_point(history: History, timeline: int) -> int | None:
 class WalEnd:
     """How pg_waldump ended.
 
-    last_record: where the last good record begins, None if none was read or named; end: where valid WAL ends, None if the message doesn't
-    say: then `record_end` of the last record says it, or `end_before_segment` of `missing_segment`, the file whose absence was the end;
-    reason: the message.
+    last_record: the start of the last good record, None if none was read or named; end: the end of valid WAL, None if the message doesn't
+    say. In that case, take `record_end` of the last record, or `end_before_segment` of `missing_segment`, the file whose absence ended the
+    dump; reason: the message.
     """
 
     last_record: int | None
@@ -78,7 +78,7 @@ class WalEnd:
 _ERROR = re.compile(rf"error in WAL record at ({_LSN}): (.*)")
 _NOTHING = re.compile(rf"could not find a valid record after ({_LSN}).*")
 _MISSING = re.compile(r'could not (?:find|open) file "(?:[^"]*/)?([0-9A-F]{24})".*')
-# Messages that name the place at which the record after the last good one would begin.
+# Messages that give the LSN at which the record after the last good one would begin.
 _AT_NEXT_RECORD = re.compile(
     "(?:"
     "invalid record length"
@@ -96,7 +96,10 @@ _AT_NEXT_RECORD = re.compile(
 
 
 def parse_waldump_end(text: str, segment_size: int = SEGMENT_SIZE) -> WalEnd:
-    """Read what `pg_waldump -q` wrote to stderr. Raise ValueError if it isn't a known way to end."""
+    """Return how `pg_waldump -q` ended, from its stderr. Raise ValueError if the message is unknown.
+
+    text: the stderr output; segment_size: in bytes.
+    """
     if error := _ERROR.search(text):
         reason = error[2].strip()
         place = _AT_NEXT_RECORD.match(reason)
@@ -111,7 +114,7 @@ def parse_waldump_end(text: str, segment_size: int = SEGMENT_SIZE) -> WalEnd:
 
 @dataclass(frozen=True)
 class Record:
-    """Where a record begins and how long it is, images included; switch: it fills the rest of its segment."""
+    """The start (LSN) and length (bytes, including full-page images) of a record; switch: it fills the rest of its segment."""
 
     start: int
     length: int
@@ -122,7 +125,7 @@ _RECORD = re.compile(rf"rmgr: (\w+) +len \(rec/tot\): +[0-9]+/ *([0-9]+),.* lsn:
 
 
 def parse_lastrecord(text: str) -> Record:
-    """Read the line of `pg_waldump -n 1`. Raise ValueError if there is none."""
+    """Return the record that `pg_waldump -n 1` printed in `text`. Raise ValueError if it printed none."""
     match = _RECORD.search(text)
     if match is None:
         raise ValueError(f"pg_waldump printed no record, but {len(text)} characters")
@@ -131,14 +134,14 @@ def parse_lastrecord(text: str) -> Record:
 
 
 def record_end(record: Record, segment_size: int = SEGMENT_SIZE) -> int:
-    """Return the end of `record`, aligned: the position PostgreSQL gives once it has written or replayed it."""
+    """Return the end of `record`, aligned: the LSN that PostgreSQL shows once it has written or replayed it. segment_size: in bytes."""
     if record.switch:
         return record.start - record.start % segment_size + segment_size
     return _advance(record.start, record.length, segment_size)
 
 
 def _advance(place: int, length: int, segment_size: int) -> int:
-    """Return the aligned end of `length` bytes that begin at `place`, the headers of the pages between them not counted."""
+    """Return the aligned end of `length` bytes that begin at `place`, skipping the headers of the pages in between."""
     while length > (room := PAGE - place % PAGE):
         place, length = place + room, length - room
         place += _header_size(place, segment_size)
@@ -150,19 +153,19 @@ def _header_size(lsn: int, segment_size: int) -> int:
 
 
 def with_header(lsn: int, segment_size: int) -> int:
-    """Return where the record after the one that ends at `lsn` begins."""
+    """Return the start of the record that follows the record ending at `lsn`."""
     return lsn + _header_size(lsn, segment_size) if lsn % PAGE == 0 else lsn
 
 
 def without_header(lsn: int, segment_size: int) -> int:
-    """Return where the record before the one that begins at `lsn` ends."""
+    """Return the end of the record that precedes the record starting at `lsn`."""
     return lsn - lsn % PAGE if lsn % PAGE == _header_size(lsn, segment_size) else lsn
 
 
 def end_by_reading(read: ReadSegment, timeline: int, start: int, segment_size: int = SEGMENT_SIZE) -> int | None:
-    """Return the end of the last valid record of `timeline` from `start` on, None if there is none: what pg_waldump finds.
+    """Return the end of the last valid record of `timeline` from `start` on, or None if there is none: the same result as pg_waldump's.
 
-    start: where a record or a page begins. For images without pg_waldump; checks some megabytes a second. Raise OSError.
+    start: the start of a record or a page. Meant for images without pg_waldump; checks a few megabytes per second. Raise OSError.
     """
     wal = Wal(read, timeline, segment_size)
     place = wal.first_record(start) if start % PAGE == 0 else start
@@ -174,10 +177,10 @@ def end_by_reading(read: ReadSegment, timeline: int, start: int, segment_size: i
 
 
 def end_before_segment(read: ReadSegment, missing: str, segment_size: int = SEGMENT_SIZE) -> int | None:
-    """Return the end of the last complete record before the segment `missing`, None if that can't be found out.
+    """Return the end of the last complete record before the segment `missing`, or None if it can't be determined.
 
-    For WAL that pg_waldump has read without an error until it asked for that file: its records are valid, only the last one may go on
-    in the file that isn't there. Raise OSError.
+    Only for WAL that pg_waldump has read without an error until it asked for that file: its records are valid, and only the last one may
+    continue in the missing file. Raise OSError.
     """
     timeline, high, low = (int(missing[place : place + 8], 16) for place in (0, 8, 16))
     boundary = (high << 32) + low * segment_size
@@ -192,9 +195,9 @@ def end_before_segment(read: ReadSegment, missing: str, segment_size: int = SEGM
 
 
 def ends_in_shutdown(read: ReadSegment, timeline: int, end: int, segment_size: int = SEGMENT_SIZE) -> bool:
-    """Tell whether the record that ends at `end` is a shutdown checkpoint.
+    """True if the record that ends at `end` is a shutdown checkpoint.
 
-    A server writes it when all that could write have ended, and gives up (PANIC) if anything was written meanwhile
+    A server writes one only after every process that could write has ended, and panics if anything was written in the meantime
     (src/backend/access/transam/xlog.c, CreateCheckPoint). Raise OSError.
     """
     wal = Wal(read, timeline, segment_size)
@@ -209,12 +212,12 @@ def ends_in_shutdown(read: ReadSegment, timeline: int, end: int, segment_size: i
 
 
 def is_switch(info: int, manager: int) -> bool:
-    """Tell whether a record of this resource manager ends its segment."""
+    """True if a record of this kind ends its segment (XLOG_SWITCH). info, manager: from the record's header."""
     return (manager, info & _INFO_MASK) == _SWITCH
 
 
 class Wal:
-    """Walks through the records of one timeline, a page at a time."""
+    """Walks the records of one timeline, page by page."""
 
     def __init__(self, read: ReadSegment, timeline: int, segment_size: int) -> None:
         self._read = read
@@ -223,7 +226,7 @@ class Wal:
         self._page = (-1, b"")
 
     def first_record(self, start: int) -> int | None:
-        """Return where the first record after `start`, where a page begins, begins itself; None if there is no such page."""
+        """Return the start of the first record that begins on or after the page at `start`, or None if there is no such page."""
         page = self._page_at(start)
         if page is None:
             return None
@@ -234,7 +237,7 @@ class Wal:
         return place
 
     def last_end(self, place: int, boundary: int) -> int | None:
-        """Return the end of the last record that is complete before `boundary`, beginning with the one at `place`."""
+        """Return the end of the last record that is complete before `boundary`, starting with the record at `place`."""
         end = without_header(place, self._segment_size)
         while end < boundary:
             header = self.bytes_at(place, _RECORD_HEADER.size)
@@ -250,7 +253,7 @@ class Wal:
         return end
 
     def record_at(self, place: int, before: int | None) -> Record | None:
-        """Return the record that begins at `place` if it is whole and follows on the one at `before` (None: on any)."""
+        """Return the record at `place` if it is complete and follows the record at `before` (None: any record); None otherwise."""
         header = self.bytes_at(place, _RECORD_HEADER.size)
         if header is None:
             return None
@@ -263,7 +266,7 @@ class Wal:
         return Record(place, length, is_switch(info, manager))
 
     def kind_at(self, place: int) -> tuple[int, int] | None:
-        """Return the resource manager of the record at `place`, and what it is to that one; None if it isn't there."""
+        """Return the resource manager of the record at `place`, and the record's type within it; None if the record is missing."""
         header = self.bytes_at(place, _RECORD_HEADER.size)
         if header is None:
             return None
@@ -271,7 +274,7 @@ class Wal:
         return manager, info & _INFO_MASK
 
     def bytes_at(self, place: int, length: int) -> bytes | None:
-        """Return bytes of a record, which may go on on the next page; None if that one isn't there."""
+        """Return `length` bytes of a record, which may continue on the next page; None if that page is missing."""
         data = b""
         while len(data) < length:
             page = self._page_at(place)
@@ -288,18 +291,18 @@ class Wal:
             name = segment_name(self._timeline, start, self._segment_size)
             data = self._read(name, start % self._segment_size, PAGE)
             if data is None or len(data) < PAGE or not is_page(data, start):
-                return None  # no such page, or one of a file that was renamed to be written anew
+                return None  # no such page, or a stale page of a recycled segment
             self._page = (start, data)
         return self._page[1]
 
 
 def is_segment_size(size: int) -> bool:
-    """Tell whether a server may have WAL segments of that size in bytes: a power of two from 1 MiB to 1 GiB."""
+    """True if a server can have WAL segments of `size` bytes: a power of two from 1 MiB to 1 GiB."""
     return _SMALLEST_SEGMENT <= size <= _LARGEST_SEGMENT and size & (size - 1) == 0
 
 
 def segment_name(timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> str:
-    """Return the name of the file that holds the byte at `lsn`."""
+    """Return the name of the segment file that contains the byte at `lsn`."""
     segments_per_id = 0x100000000 // segment_size
     number = lsn // segment_size
     return f"{timeline:08X}{number // segments_per_id:08X}{number % segments_per_id:08X}"
@@ -311,7 +314,7 @@ def segment_start(name: str, segment_size: int = SEGMENT_SIZE) -> int:
 
 
 def first_lsn(timeline: int, names: Iterable[str], segment_size: int = SEGMENT_SIZE) -> int | None:
-    """Return the first byte of the oldest segment of `timeline` among `names`, None if there is none."""
+    """Return the LSN of the first byte of the oldest segment of `timeline` among `names`, or None if there is none."""
     segments = [name for name in names if _SEGMENT_NAME.fullmatch(name) and int(name[:8], 16) == timeline]
     if not segments:
         return None
@@ -319,7 +322,7 @@ def first_lsn(timeline: int, names: Iterable[str], segment_size: int = SEGMENT_S
 
 
 def last_lsn(timeline: int, start: int, names: Iterable[str], segment_size: int = SEGMENT_SIZE) -> int:
-    """Return the end of the last segment of `timeline` that follows without a gap on the one that holds `start`."""
+    """Return the end of the last segment of `timeline` that follows, without a gap, the segment containing `start`."""
     there = {name for name in names if _SEGMENT_NAME.fullmatch(name)}
     end = start - start % segment_size
     while segment_name(timeline, end, segment_size) in there:
@@ -328,26 +331,26 @@ def last_lsn(timeline: int, start: int, names: Iterable[str], segment_size: int 
 
 
 def newest_segment_timeline(names: Iterable[str]) -> int | None:
-    """Return the highest timeline among the names that are segments', None if there is none."""
+    """Return the highest timeline among the segment names in `names`, or None if there are none."""
     return max(segment_timelines(names), default=None)
 
 
 def segment_timelines(names: Iterable[str]) -> set[int]:
-    """Return the timelines of the names that are segments'."""
+    """Return the timelines of the segment names in `names`."""
     return {int(name[:8], 16) for name in names if _SEGMENT_NAME.fullmatch(name)}
 
 
 def is_page(page: bytes, lsn: int) -> bool:
-    """Tell whether a page was written for the place `lsn`: it isn't empty, nor of a file that was renamed to be written anew."""
+    """True if `page` was written for `lsn`: it is neither empty nor a stale page of a recycled segment."""
     magic, _, _, address, _ = _PAGE_HEADER.unpack_from(page)
     return bool(magic != 0 and address == lsn)
 
 
 def goes_beyond(read: ReadSegment, history: ReadHistory, names: Iterable[str], end: Position, segment_size: int = SEGMENT_SIZE) -> bool:
-    """Tell whether a dead server's volume may hold WAL beyond `end`, somebody else's: on its timeline, or on one that was begun later.
+    """True if a dead server's volume may hold WAL beyond `end`, another server's position: on that timeline, or on a later one.
 
-    A server that was promoted writes on a timeline of its own, so what nobody has received of it lies in no segment of the one before.
-    history: the text of a timeline's history file, None if there is none; names: the segments. False is a proof, as below.
+    A promoted server writes on its own timeline, so its unreplicated WAL is in no segment of the previous timeline. history: returns the
+    text of a timeline's history file, None if there is none; names: the segment files. False is proof, as in `record_may_exist`.
     """
     if record_may_exist(read, end.timeline, end.lsn, segment_size):
         return True
@@ -362,10 +365,10 @@ def goes_beyond(read: ReadSegment, history: ReadHistory, names: Iterable[str], e
 
 
 def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> bool:
-    """Tell whether a dead server's volume may hold WAL that goes on at `lsn`, the end of somebody else's.
+    """True if a dead server's volume may hold WAL that continues at `lsn`, the end of another server's WAL.
 
-    False is a proof: no file, a page that was never written, one of a recycled file, or no record that is whole, for recovery ends before
-    one that isn't. Anything else is True.
+    False is proof: the file is missing, the page was never written or belongs to a recycled file, or there is no complete record, and
+    recovery stops before an incomplete one. Everything else is True.
     """
     page_start = lsn - lsn % PAGE
     try:
@@ -373,11 +376,11 @@ def record_may_exist(read: ReadSegment, timeline: int, lsn: int, segment_size: i
         if page is None:
             return False
         if len(page) < PAGE:
-            return True  # cut short: no file of PostgreSQL's is
+            return True  # truncated, which PostgreSQL's own files never are
         if not is_page(page, page_start):
             return False
         if lsn % 8 != 0:
-            return True  # within a record
+            return True  # inside a record
         if lsn == page_start and _PAGE_HEADER.unpack_from(page)[1] & _FIRST_IS_CONTINUED:
             return True
         return Wal(read, timeline, segment_size).record_at(with_header(lsn, segment_size), None) is not None

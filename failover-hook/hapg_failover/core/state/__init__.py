@@ -1,1 +1,1 @@
-"""What a decision is made of: what a member sees and remembers; and what it results in: actions, operations and their results."""
+"""The inputs of a decision (what an agent observes and remembers) and its outputs: actions, operations and their results."""

@@ -1,4 +1,4 @@
-"""What a member orders: operations on its own server, writes of the Lease, and the other actions of a decision."""
+"""The actions that a decision orders: operations on the local server, writes of the Lease, and everything else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .extensions import ExtensionRequest
 
 
 class Op(Enum):
-    """An operation on the local server: one at a time, carried out by the shell, answered by an OpResult."""
+    """An operation on the local server. One runs at a time; the shell carries it out and answers with an OpResult."""
 
     START = "start"
     SEAL = "seal"
@@ -32,8 +32,8 @@ class Op(Enum):
 
 @dataclass(frozen=True)
 class Start:
-    """Start the server, sealed. mode: warm or hot; guard: it acknowledges nothing without so many standbys; emergency_space: release that
-    of a volume that is full; known: a position that our server is known to have flushed.
+    """Start the server, sealed. mode: warm or hot; guard: how many standbys must confirm before it acknowledges a commit; emergency_space:
+    release the emergency WAL space of a full volume; known: a position that our server is known to have flushed.
     """
 
     mode: str = "warm"
@@ -45,7 +45,7 @@ class Start:
 
 @dataclass(frozen=True)
 class DeadHolder:
-    """A holder whose server has died, and gave the Lease of `term` back: its agent at `host` has what wasn't sent on `timeline`."""
+    """A holder that released the Lease in `term` because its server died: its agent at `host` has the unreplicated WAL of `timeline`."""
 
     host: str
     timeline: int
@@ -54,8 +54,8 @@ class DeadHolder:
 
 @dataclass(frozen=True)
 class Seal:
-    """Stop the WAL receiver and find the end of WAL. slow: with the longer check; drain_s: only once the primary has ended the stream, for
-    which so many seconds are waited, None: at once; dead: whom to ask for what it had not sent.
+    """Stop the WAL receiver and find the end of WAL. slow: use the longer check; drain_s: wait up to this many seconds for the primary to
+    end the stream, None: seal at once; dead: the holder to ask for unreplicated WAL.
     """
 
     slow: bool = False
@@ -66,7 +66,7 @@ class Seal:
 
 @dataclass(frozen=True)
 class Follow:
-    """Stream from the primary at `host`, on its timeline. own: our end of WAL, None while we follow somebody."""
+    """Stream from the primary at `host`, on its timeline. own: our end of WAL, None if we are already following a primary."""
 
     host: str
     timeline: int
@@ -76,7 +76,7 @@ class Follow:
 
 @dataclass(frozen=True)
 class Rewind:
-    """pg_rewind to the primary at `host`, which is on `timeline`."""
+    """Run pg_rewind against the primary at `host`, which is on `timeline`."""
 
     host: str
     timeline: int
@@ -85,7 +85,7 @@ class Rewind:
 
 @dataclass(frozen=True)
 class Clone:
-    """pg_basebackup of the primary at `host`, or of the standby at `source` if that streams on `timeline`."""
+    """Run pg_basebackup against the primary at `host`, or against the standby at `source` if that standby streams on `timeline`."""
 
     host: str
     timeline: int
@@ -95,14 +95,14 @@ class Clone:
 
 @dataclass(frozen=True)
 class Initdb:
-    """Make the first server's directory."""
+    """Create the first server's data directory."""
 
     op: ClassVar[Op] = Op.INITDB
 
 
 @dataclass(frozen=True)
 class Promote:
-    """Promote onto `timeline`, from our end of WAL. setting: of synchronous_standby_names."""
+    """Promote onto `timeline`, from our end of WAL. setting: the value of synchronous_standby_names."""
 
     timeline: int
     own: Position | None
@@ -112,7 +112,7 @@ class Promote:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Checkpoint while serving, for so many seconds at most."""
+    """Run a checkpoint while still serving, for at most `seconds`."""
 
     seconds: float
     op: ClassVar[Op] = Op.PREPARE
@@ -120,8 +120,8 @@ class Prepare:
 
 @dataclass(frozen=True)
 class ShutDown:
-    """Shut the primary down for a switchover. keep: the standby that gets its last records, however far behind it is; seconds: how long
-    others are waited for; the emergency WAL space on a volume that is full is used.
+    """Shut the primary down for a switchover. keep: the standby that must get the last records, however far behind it is; seconds: how long
+    to wait for the others. Uses the emergency WAL space if the volume is full.
     """
 
     keep: str | None = None
@@ -138,7 +138,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class SetStandbys:
-    """Bring a setting of synchronous_standby_names into force. waited: the one before made commits wait."""
+    """Make a value of synchronous_standby_names take effect. waited: commits waited under the previous value."""
 
     setting: Setting
     waited: bool = True
@@ -147,7 +147,7 @@ class SetStandbys:
 
 @dataclass(frozen=True)
 class Adopt:
-    """Make the volume our claim's own."""
+    """Mark the volume as belonging to our own claim."""
 
     op: ClassVar[Op] = Op.ADOPT
 
@@ -157,7 +157,7 @@ Order = Start | Seal | Follow | Rewind | Clone | Initdb | Promote | Prepare | Sh
 
 @dataclass(frozen=True)
 class Run:
-    """Begin operation `number`. term: under which the supervisor is spoken to."""
+    """Start operation `number`. term: the term under which to address the supervisor."""
 
     number: int
     order: Order
@@ -165,7 +165,7 @@ class Run:
 
     @property
     def op(self) -> Op:
-        """What kind of operation it is."""
+        """The kind of operation."""
         return self.order.op
 
 
@@ -180,7 +180,7 @@ class PutKind(Enum):
 
 @dataclass(frozen=True)
 class PutLease:
-    """Write the Lease: on `version`, or create it if that is None."""
+    """Write the Lease: an update of `version`, or a creation if that is None."""
 
     kind: PutKind
     state: LeaseState
@@ -189,38 +189,38 @@ class PutLease:
 
 @dataclass(frozen=True)
 class ReadLease:
-    """Read the Lease afresh."""
+    """Read the Lease from the API."""
 
 
 @dataclass(frozen=True)
 class ListPods:
-    """Read the pods afresh."""
+    """List the pods from the API."""
 
 
 @dataclass(frozen=True)
 class CheckRecord:
-    """Look whether our volume may hold a WAL record at this position (rule 9)."""
+    """Check whether our volume may hold a WAL record at this position (rule 9)."""
 
     position: Position
 
 
 @dataclass(frozen=True)
 class Report:
-    """Put the position report on our own pod."""
+    """Set the position report on our own pod."""
 
     report: PositionReport
 
 
 @dataclass(frozen=True)
 class Annotate:
-    """Change annotations of our own pod; None removes one."""
+    """Change annotations on our own pod; None removes one."""
 
     annotations: tuple[tuple[str, str | None], ...]
 
 
 @dataclass(frozen=True)
 class Label:
-    """Change a pod's role to 'primary' or 'replica'."""
+    """Set a pod's role label to 'primary' or 'replica'."""
 
     pod: str
     uid: str
@@ -229,7 +229,7 @@ class Label:
 
 @dataclass(frozen=True)
 class WriteDeadline:
-    """Tell the supervisor how long the server may write: boot time, or None for no fence."""
+    """Tell the supervisor until when the server may write: a CLOCK_BOOTTIME instant, or None for no fence."""
 
     deadline: float | None
     term: int
@@ -237,22 +237,22 @@ class WriteDeadline:
 
 @dataclass(frozen=True)
 class Kill:
-    """Kill every process of the server's container, now."""
+    """Kill every process in the server's container immediately."""
 
 
 @dataclass(frozen=True)
 class LetGo:
-    """Give back the locks that prove the container's death, so that it can start again."""
+    """Release the locks that prove that the container is dead, so that it can start again."""
 
 
 @dataclass(frozen=True)
 class Exit:
-    """Let the supervisor end: the pod is going away and the server is down."""
+    """Let the supervisor exit: the pod is being deleted and the server is down."""
 
 
 @dataclass(frozen=True)
 class AskExtensions:
-    """Ask eligible replicas for extensions. targets: (volume, address)."""
+    """Ask the eligible replicas for lease extensions. targets: (volume, address)."""
 
     request: ExtensionRequest
     targets: tuple[tuple[str, str], ...]
@@ -260,7 +260,7 @@ class AskExtensions:
 
 @dataclass(frozen=True)
 class AnswerExtension:
-    """Answer a holder's request, with the reason in words."""
+    """Answer a holder's request, giving the reason in words."""
 
     request: ExtensionRequest
     granted: bool
@@ -269,12 +269,12 @@ class AnswerExtension:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Have our server make a checkpoint, beside whatever else is done."""
+    """Have our server run a checkpoint, alongside any other operation."""
 
 
 @dataclass(frozen=True)
 class ChangeSlots:
-    """Make and drop physical replication slots of our server, by name."""
+    """Create and drop physical replication slots on our server, by name."""
 
     make: tuple[str, ...]
     drop: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How our server answers new connections, and when a primary counts as one that lets nobody in (docs/protocol.md, rule 1)."""
+"""How our server answers new connections, and when a primary counts as unresponsive (docs/protocol.md, rule 1)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..timing import REFUSING_S, SILENT_S
 
 @dataclass(frozen=True)
 class Greeting:
-    """How our server has answered new connections of late.
+    """How our server has recently answered new connections.
 
-    since: boot time of the last look; silent: seconds in which it has waited in vain; refusing: seconds in which each was told that the
-    server isn't ready (57P03); crowded: the last one was told that all slots are taken (53300), by a server that is in production as its
-    control file says.
+    since: CLOCK_BOOTTIME at the start of the last probe; silent: for how many seconds that probe has waited for an answer; refusing: for
+    how many seconds every probe has been told that the server isn't ready (57P03); crowded: the last probe was told that all connection
+    slots are taken (53300), by a server that is in production according to its control file.
     """
 
     since: float = 0.0
@@ -26,9 +26,9 @@ ANSWERED = Greeting()
 
 
 def trouble(greeting: Greeting, since: float) -> str | None:
-    """Return what is wrong with how new connections are answered, None if nothing is, or not for long enough.
+    """Return what is wrong with how new connections are answered; None if nothing is, or not for long enough yet.
 
-    since: boot time at which our server became the primary; an earlier one's answers don't count.
+    greeting: the recent answers; since: CLOCK_BOOTTIME at which our server became the primary, as earlier answers don't count.
     """
     if greeting.since < since:
         return None

@@ -1,4 +1,4 @@
-"""A decision, and how it is made: `Step` collects the actions, the changes of memory and the reason while the rules are gone through."""
+"""A decision and how it is built: while the rules run, `Step` collects the actions, the changes to memory and the reason."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ANSWERS = 4
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do, in this order, why, and what to remember."""
+    """What to do (in this order), why, and what to remember."""
 
     memory: Memory
     reason: str
@@ -59,52 +59,52 @@ class Decision:
 
 
 class Step:
-    """One decision in the making. `o` is what is seen, `m` what is remembered so far."""
+    """A decision being built. `o` is the observation, `m` the memory as changed so far."""
 
     def __init__(self, observation: Observation, memory: Memory) -> None:
-        """Start from what is seen and remembered."""
+        """Start from an observation and the memory."""
         self.o = observation
         self.m = memory
         self.actions: list[Action] = []
         self.reason = "nothing to do"
 
     def keep(self, *parts: Part) -> None:
-        """Change the memory: each part takes the place of its kind."""
+        """Change the memory: each part replaces the part of the same type."""
         for part in parts:
             self.m = self.m.having(part)
 
     def meet(self, nonce: str | None) -> None:
-        """Speak to another incarnation of the supervisor from now on, or to none."""
+        """Address the supervisor incarnation `nonce` from now on; None: no supervisor."""
         self.m = replace(self.m, nonce=nonce)
 
     def restart_phase(self) -> None:
-        """Count the time in this phase from now."""
+        """Restart the time counted in this phase."""
         self.m = replace(self.m, phase_since=self.o.now)
 
     def because(self, reason: str) -> None:
-        """State the reason of this decision."""
+        """Set the reason of this decision."""
         self.reason = reason
 
     def do(self, action: Action, reason: str) -> None:
-        """Order an action."""
+        """Order an action and set the reason."""
         self.actions.append(action)
         self.reason = reason
 
     def go(self, phase: Phase, reason: str) -> None:
-        """Change the phase. Raise NoTransition if the table has no such change."""
+        """Change the phase. Raise NoTransition if the table doesn't allow this change."""
         check(self.m.phase, phase)
         self.m = replace(self.m, phase=phase, phase_since=self.o.now)
         self.keep(replace(self.m.telling, blocked=None))
         self.reason = reason
 
     def run(self, order: Order, reason: str, term: int | None = None) -> None:
-        """Begin an operation; one at a time. term: the highest known unless given."""
+        """Start an operation; only one runs at a time. term: the highest known term unless given."""
         number = self.m.operation.op_number + 1
         self.keep(replace(self.m.operation, op=order.op, op_number=number))
         self.do(Run(number, order, self.term if term is None else term), reason)
 
     def start(self, reason: str) -> None:
-        """Start the server, sealed, in the standby mode that is due; that of the last holder even if that takes the emergency space."""
+        """Start the server, sealed, in the due standby mode. The last holder's server may use the emergency WAL space to start."""
         mode = self.due_mode
         s = self.state
         emergency_space = s is not None and s.volume == self.o.volume
@@ -112,33 +112,34 @@ class Step:
         self.keep(replace(self.m.upstream, mode=mode), replace(self.m.sync, guarded=self.guard > 0))
 
     def copy(self, order: Rewind | Clone, reason: str) -> None:
-        """Begin a rewind or a clone; each one in a row makes the pause before the next longer."""
+        """Start a rewind or a clone; each consecutive one makes the pause before the next longer."""
         self.keep(replace(self.m.copying, copies=self.m.copying.copies + 1))
         self.run(order, reason)
 
     def copied(self) -> None:
-        """A rewind or a clone has ended."""
+        """Record that a rewind or a clone has ended."""
         self.keep(replace(self.m.copying, copy_at=self.o.now + timing.pause(self.m.copying.copies)))
 
     def not_copied(self) -> None:
-        """A rewind or a clone has touched nothing: it doesn't count."""
+        """Record that a rewind or a clone changed nothing, so it doesn't count."""
         self.keep(replace(self.m.copying, copies=self.m.copying.copies - 1, copy_at=self.o.now + BUSY_AGAIN_S))
 
     def tell(self, reason: str, message: str) -> None:
-        """Warn by an Event, every five minutes at most."""
+        """Record a warning Event, at most once every five minutes per reason."""
         told = {known: at for known, at in self.m.telling.told if self.o.now - at < TELL_AGAIN_S}
         if reason not in told:
             self.keep(replace(self.m.telling, told=tuple(sorted({**told, reason: self.o.now}.items()))))
             self.actions.append(Announce("Warning", reason, message))
 
     def asks(self, text: str | None) -> bool:
-        """Tell whether this request of an operator waits for an answer; one that is still shown after a while is answered again."""
+        """True if this operator request needs an answer; a request that is still on the pod after a while is answered again."""
         return text is not None and self.o.now - dict(self.m.telling.answered).get(text, -1e9) >= ANSWER_AGAIN_S
 
     def show(self, annotation: str, shown: str | None, text: str, shown_at: float) -> bool:
-        """Have our pod show a text, '' for none; again if it doesn't after a while. True if that was ordered.
+        """Have our pod show a text, '' for none; repeat if the pod doesn't show it after a while. Return True if that was ordered.
 
-        shown: what it shows; shown_at: boot time at which it was last ordered.
+        annotation: the key; shown: the text that the pod shows now; text: the text that it should show; shown_at: CLOCK_BOOTTIME at which
+        that was last ordered.
         """
         if self.own_pod is None or (shown or "") == text or self.o.now - shown_at < SHOW_AGAIN_S:
             return False
@@ -146,7 +147,7 @@ class Step:
         return True
 
     def answer(self, annotation: str, text: str, id: str, outcome: str, reason: str) -> bool:
-        """Take the request `text` off our pod and put the answer there; False if it was answered before."""
+        """Remove the request `text` from our pod and write the answer there. Return False if it was answered before."""
         others = tuple(pair for pair in self.m.telling.answered if pair[0] != text)
         first = len(others) == len(self.m.telling.answered)
         self.keep(replace(self.m.telling, answered=((text, self.o.now), *others)[:ANSWERS]))
@@ -154,7 +155,7 @@ class Step:
         return first
 
     def kill(self, reason: str, hold_s: float) -> None:
-        """Fence ourselves: every process of the server's container dies."""
+        """Fence our own server: every process in its container is killed. hold_s: how long others should wait for it, in seconds."""
         self.keep(replace(self.m.hold, dead_reason=reason, hold_s=hold_s, held_term=None))
         self.forget_server()
         self.go(Phase.DOWN, reason)
@@ -166,7 +167,10 @@ class Step:
 
     @property
     def state(self) -> LeaseState | None:
-        """The Lease's state as last read; None if it was never read, isn't there, or has been gone or gone back for a minute (rule 14)."""
+        """The Lease's state as last read.
+
+        None if it was never read, doesn't exist, or has been missing or rolled back for a minute (rule 14).
+        """
         lease = self.o.lease
         if lease is None or (lease.missing_since is not None and self.o.now - lease.missing_since >= LEASE_GONE_S):
             return None
@@ -174,13 +178,16 @@ class Step:
 
     @property
     def guard(self) -> int:
-        """How many standbys a server must be started to wait for, 0: replication is asynchronous (write_quorum: why it names nobody)."""
+        """How many standbys a server must wait for from its start, 0: replication is asynchronous.
+
+        The module `write_quorum` explains why it starts with a setting that names nobody.
+        """
         s = self.state
         return s.sync.k if s is not None and s.sync is not None else self.o.policy.k
 
     @property
     def version(self) -> str:
-        """The version position reports are bound to: the Lease's, or if there is none, the last one that is known."""
+        """The version that position reports are bound to: the Lease's, or the last one known if there is no Lease."""
         lease = self.o.lease
         if lease is None:
             return NO_LEASE
@@ -190,28 +197,28 @@ class Step:
 
     @property
     def age(self) -> float:
-        """Seconds since this version of the Lease was seen first."""
+        """Seconds since this version of the Lease was first seen."""
         return self.o.now - self.o.lease.first_seen if self.o.lease is not None else 0.0
 
     @property
     def term(self) -> int:
-        """The highest term known here."""
+        """The highest term known to this agent."""
         return max(self.o.max_term, self.o.term_in_force, self.state.term if self.state is not None else 0)
 
     @property
     def supervised(self) -> bool:
-        """The supervisor we speak to is alive and its word is fresh."""
+        """The supervisor that we address is alive: its heartbeat is fresh."""
         o = self.o
         return o.nonce is not None and o.nonce == self.m.nonce and o.now - o.heartbeat_at < HEARTBEAT_FRESH_S
 
     @property
     def server_known(self) -> bool:
-        """The supervisor's word is fresh, and given since our last operation ended: it tells what that has brought about."""
+        """The supervisor's state report is fresh and newer than the end of our last operation, so it includes that operation's effects."""
         return self.supervised and self.o.heartbeat_at >= self.m.operation.op_ended
 
     @property
     def holds(self) -> bool:
-        """The Lease, as read, is ours under the term we hold."""
+        """The Lease, as last read, is ours in the term that we hold."""
         s = self.state
         return (
             s is not None
@@ -223,15 +230,15 @@ class Step:
 
     @property
     def due_mode(self) -> str:
-        """The standby mode to start in: the one that is wanted, unless a hot start has failed a short while ago.
+        """The standby mode to start in: the configured one, unless a hot start failed recently.
 
-        A server that somebody has promoted is warm until it is rewound or cloned, so that nobody calls pg_promote() there once more.
+        A server that was promoted by someone else stays warm until it is rewound or cloned, so that nobody calls pg_promote() on it again.
         """
         return "warm" if self.o.foreign or self.o.now < self.m.retry.warm_until else self.o.standby_mode
 
     @property
     def live_holder(self) -> bool:
-        """Somebody else holds the Lease and renews it."""
+        """Another pod holds the Lease and renews it."""
         s = self.state
         return (
             s is not None
@@ -243,9 +250,9 @@ class Step:
 
     @property
     def holder_has_ended(self) -> bool:
-        """Our WAL ends with the shutdown checkpoint of the Lease's own timeline: its only writer has ended, and we have all of it.
+        """Our WAL ends with the shutdown checkpoint of the Lease's own timeline: its only writer has ended, and we have all its WAL.
 
-        Each claim reserves a timeline of its own, so no other server has written on it, and none will again.
+        Each claim reserves its own timeline, so no other server has written on it, and none ever will.
         """
         s, end = self.state, self.m.sealed.position
         return (
@@ -260,7 +267,7 @@ class Step:
 
     @property
     def stands_down(self) -> bool:
-        """Our server failed as the primary within the last 10 s: the others go first, whatever they have."""
+        """Our server failed as the primary within the last 10 s: the other candidates go first, whatever WAL they have."""
         return self.o.now < self.m.retry.failed_until - SUSPECT_S
 
     @property
@@ -270,25 +277,25 @@ class Step:
 
     @property
     def own_report(self) -> PositionReport | None:
-        """What our own pod shows as reported."""
+        """The position report on our own pod."""
         own = self.own_pod
         return own.report if own is not None else None
 
     @property
     def own_pod(self) -> Pod | None:
-        """Our own pod as the API shows it."""
+        """Our own pod, as the API shows it."""
         return next((p for p in self.o.pods if p.uid == self.o.me.uid), None)
 
     @property
     def replayed(self) -> int | None:
-        """LSN up to which our sealed server has replayed its WAL, in bytes; None: not known."""
+        """The LSN up to which our sealed server has replayed its WAL, in bytes; None: not known."""
         seen = self.o.recovery.replayed if self.o.recovery is not None else None
         known = [lsn for lsn in (self.m.sealed.replayed, seen) if lsn is not None]
         return max(known, default=None)
 
     @property
     def backlog(self) -> Progress | None:
-        """How far our server is in the WAL that it has to replay before it can write; None if that is soon done, or not known."""
+        """Progress through the WAL that our server must replay before it can write; None if little is left, or if it isn't known."""
         o, m = self.o, self.m
         target = m.sealed.position or (self.state.position if self.state is not None else None)
         seen = o.recovery
@@ -298,26 +305,26 @@ class Step:
 
     @property
     def progress(self) -> Progress | None:
-        """How far the recovery of our server is that is to write; None if it isn't recovering, or soon through."""
+        """Recovery progress of a server that is being promoted; None if it isn't recovering, or is nearly done."""
         return self.backlog if self.m.phase is Phase.PROMOTING else None
 
     @property
     def grace(self) -> int:
-        """The seconds that our pod's deletion gives it: as the API shows it, or else as its template says."""
+        """Our pod's deletion grace period in seconds: from the API if it is being deleted, else from its template."""
         own = self.own_pod
         return own.grace if own is not None and own.grace is not None else self.o.grace
 
     def candidate(self) -> Candidate | None:
-        """Return ourselves as a candidate, None while we are not sealed with a known position."""
+        """Return ourselves as a candidate, or None unless we are sealed with a known position."""
         o, m = self.o, self.m
         if m.sealed.position is None or o.volume is None or m.nonce is None:
             return None
         return Candidate(o.me.pod, o.me.uid, o.ordinal, o.volume, m.sealed.position, m.nonce, o.foreign)
 
     def read(self) -> None:
-        """Read the Lease afresh when the watch has been silent, once a second, or sooner while the last read isn't answered.
+        """Read the Lease if the watch has been silent: once a second, or more often while the last read is unanswered.
 
-        One read that hangs mustn't let the gap between two reads become so long that the Lease's age begins anew (rule 4C).
+        A single hanging read must not make the gap between two reads so long that the Lease's age is counted from zero again (rule 4C).
         """
         o, m = self.o, self.m
         quiet = o.lease is None or o.now - o.lease.last_read > o.timing.quiet_after
@@ -327,13 +334,16 @@ class Step:
             self.actions.append(ReadLease())
 
     def list_pods(self) -> None:
-        """Read the pods afresh, at most three times a second."""
+        """List the pods, at most three times a second."""
         if self.o.now - self.m.reads.list_at >= 0.3:
             self.keep(replace(self.m.reads, list_at=self.o.now))
             self.actions.append(ListPods())
 
     def report(self, running: bool, reason: str) -> None:
-        """State our position under the Lease's present version; again if our pod doesn't show it after a while."""
+        """Report our position for the Lease's current version. running: the server is running.
+
+        The report is repeated if our pod doesn't show it after a while.
+        """
         o, m = self.o, self.m
         own = self.own_report
         said = (self.version, running, m.nonce or "", o.volume)
@@ -363,7 +373,10 @@ class Step:
         )
 
     def put(self, kind: PutKind, state: LeaseState, reason: str, create: bool = False) -> None:
-        """Write the Lease on the version last read, on what is there in its place if it has gone back; one write at a time."""
+        """Write the Lease, creating or updating it; only one write at a time.
+
+        It is based on the version last read, or on the older Lease found in its place if it was rolled back.
+        """
         lease = self.o.lease
         found = lease.instead.version if lease is not None and lease.instead is not None else None
         version = found or (None if create or lease is None or self.state is None else lease.version)
@@ -372,7 +385,7 @@ class Step:
         self.do(PutLease(kind, replace(state, serial=max(known, state.serial) + 1), version), reason)
 
     def release(self, why: str, release: Release) -> None:
-        """Give the Lease back. Only for a server that is known not to be able to write."""
+        """Release the Lease. Only for a server that is known to be unable to write."""
         s = self.state
         if s is None or self.m.writes.put is not None:
             return
@@ -389,33 +402,36 @@ class Step:
 
     @property
     def lease_until(self) -> float:
-        """Boot time up to which the last acknowledged write lets our server write."""
+        """CLOCK_BOOTTIME until which the last acknowledged write lets our server write."""
         return self.m.hold.renewed_at + self.o.timing.usable_lease(self.m.hold.recorded_ttl)
 
     @property
     def claimants(self) -> frozenset[str]:
-        """The volumes that may be in the list of eligible replicas: as last read, and as written since on the version that was read."""
+        """The volumes that may be in the list of eligible replicas.
+
+        These are the ones last read, plus those that we have since written on top of that version.
+        """
         s, m = self.state, self.m
         written = m.extensions.claimants if m.extensions.written_on == self.version else ()
         return frozenset(written) | frozenset(x.volume for x in (s.eligible if s is not None else ()))
 
     @property
     def granted_until(self) -> float | None:
-        """Boot time up to which all that may claim have promised not to; None if one of them hasn't (rule 8)."""
+        """CLOCK_BOOTTIME until which every possible claimant has promised not to claim; None unless all of them have (rule 8)."""
         sent, claimants = dict(self.m.extensions.granted_at), self.claimants
         if not claimants or not claimants <= sent.keys():
             return None
         return min(sent[volume] for volume in claimants) + self.o.timing.usable_extension(self.m.hold.recorded_ttl)
 
     def fence(self, eligible: bool) -> None:
-        """Write the deadline that follows from the last acknowledged write and from extensions; none if nobody else may claim."""
+        """Write the deadline that follows from the last acknowledged write and from lease extensions; none if nobody else may claim."""
         m = self.m
         assert m.hold.held_term is not None
         deadline = max(self.lease_until, self.granted_until or 0.0) if eligible else None
         self.actions.append(WriteDeadline(deadline, m.hold.held_term))
 
     def forget_server(self) -> None:
-        """The server's process is gone or new: nothing that was known of it holds any more."""
+        """Forget the server's state: its process has ended or was replaced, so nothing known about it still holds."""
         self.keep(
             replace(self.m.operation, op=None),
             replace(self.m.sealed, position=None, start_version=None, started=False),
@@ -430,5 +446,5 @@ class Step:
 
 
 def busy(step: Step, *ops: Op) -> bool:
-    """Tell whether one of `ops` (any, if none is named) is under way."""
+    """True if one of `ops` is running (any operation, if none is named)."""
     return step.m.operation.op in ops if ops else step.m.operation.op is not None

@@ -1,4 +1,4 @@
-"""What a holder asks of the members when it can't renew, and what they answer (docs/protocol.md, rule 8)."""
+"""Lease extension requests from a holder that can't renew, and the peers' answers (docs/protocol.md, rule 8)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hapg_protocol.model import Holder
 
 @dataclass(frozen=True)
 class ExtensionRequest:
-    """The holder asks a member not to claim for a while, because it can't renew (docs/protocol.md, rule 8).
+    """A request from a holder that can't renew: the peer should not claim for a while (docs/protocol.md, rule 8).
 
-    serial grows with each request of a term; seconds: how long the holder goes on, from the send of this request.
+    serial grows with each request in a term; seconds: how long the holder will continue, counted from when it sent this request.
     """
 
     holder: Holder
@@ -22,7 +22,7 @@ class ExtensionRequest:
 
 @dataclass(frozen=True)
 class ExtensionAnswer:
-    """What the member with that volume said to request `serial` of `term`. sent_at: boot time of the holder before it asked."""
+    """The answer of the pod with that volume to request `serial` of `term`. sent_at: the holder's CLOCK_BOOTTIME just before it asked."""
 
     volume: str
     term: int

@@ -1,4 +1,4 @@
-"""What a member carries from one decision to the next."""
+"""What an agent remembers from one decision to the next."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .phases import Phase
 class Switchover:
     """A switchover that the primary has begun while it still serves.
 
-    cause: as the release will have it; since: boot time; request: the ID of the operator's switchover, None if nobody asked for it; to: the
-    successor that was asked for, or None for any; stop_at: boot time from which on the server may be stopped, None while it checkpoints;
-    asked: boot time at which the Lease was last written to name the successor; routed: the pod that was labelled primary for it.
+    cause: the cause for the release; since: CLOCK_BOOTTIME; request: the ID of the operator's request, None if nobody requested it; to: the
+    requested successor, or None for any; stop_at: CLOCK_BOOTTIME from which the server may be stopped, None during the checkpoint; asked:
+    CLOCK_BOOTTIME of the last Lease write that named the successor; routed: the pod that was labelled primary for this switchover.
     """
 
     cause: ReleaseCause
@@ -40,8 +40,8 @@ class Switchover:
 
 @dataclass(frozen=True)
 class Apart:
-    """That we don't stream from a primary that is there. since: boot time, None while we do; why: what failed last, in words; told: the
-    reason in the last Event, '' if there was none; told_at: when that was; shown_at: when our pod was last made to show it.
+    """State while we don't stream from a primary that exists. since: CLOCK_BOOTTIME, None while we stream; why: the last failure, in words;
+    told: the reason in the last Event, '' if there was none; told_at: when that was; shown_at: when our pod was last made to show it.
     """
 
     since: float | None = None
@@ -53,12 +53,12 @@ class Apart:
 
 @dataclass(frozen=True)
 class LeaseHold:
-    """That we hold the Lease, or have lost our server while we did.
+    """The Lease that we hold, or held when we lost our server.
 
-    held_term: the term that this member holds, None if it holds none; renewed_at: send of the last acknowledged write under it;
-    recorded_ttl: that write's TTL. former: volume of the holder before us; reserved: the highest timeline reserved before our claim;
-    unbegun: a term under which we began none, and that timeline. dead_reason: why our server, which could write, no longer runs;
-    gave_back: a release was sent for that death; hold_s: how long others should wait for it.
+    held_term: the term that we hold, None if none; renewed_at: when its last acknowledged write was sent; recorded_ttl: the TTL in that
+    write. former: volume of the previous holder; reserved: the highest timeline reserved before our claim; unbegun: a term in which we
+    began no timeline, and the value of `reserved` then. dead_reason: why our writable server no longer runs; gave_back: a release was sent
+    for that death; hold_s: how long others should wait for our server, in seconds.
     """
 
     held_term: int | None = None
@@ -74,8 +74,8 @@ class LeaseHold:
 
 @dataclass(frozen=True)
 class LeaseWrites:
-    """put: the write of the Lease that is under way, put_at: when the last one was sent, put_on: the version of the Lease that was known
-    then; renewals_failed: how many.
+    """Writes of the Lease. put: the write in progress; put_at: when the last one was sent; put_on: the version of the Lease known at that
+    time; renewals_failed: how many renewals have failed.
     """
 
     put: PutKind | None = None
@@ -86,8 +86,9 @@ class LeaseWrites:
 
 @dataclass(frozen=True)
 class ApiReads:
-    """read_at, list_at: when the Lease and the pods were last asked for. first_version: the Lease's that this agent read first; while it
-    stands, nobody has been seen to hold the Lease (a cold start). checked: the position whose record was looked for (rule 9).
+    """Reads from the API. read_at, list_at: when the Lease and the pods were last requested. first_version: the version of the Lease that
+    this agent read first; while it is unchanged, nobody has been seen to hold the Lease (a cold start). checked: the position whose record
+    was looked for (rule 9).
     """
 
     read_at: float = 0.0
@@ -98,7 +99,7 @@ class ApiReads:
 
 @dataclass(frozen=True)
 class OperationState:
-    """op: the operation under way; op_number: of the last one; op_ended: when that was answered."""
+    """Operations on the server. op: the one in progress; op_number: number of the last one; op_ended: when its answer arrived."""
 
     op: Op | None = None
     op_number: int = 0
@@ -107,10 +108,11 @@ class OperationState:
 
 @dataclass(frozen=True)
 class SealedAt:
-    """Where our sealed server's WAL ends.
+    """The end of our sealed server's WAL.
 
-    position: the end of WAL, known while sealed; shutdown: that end, if it is a shutdown checkpoint's; replayed: LSN up to which it was
-    replayed then; started: it was sealed by its start; start_version: the version first read after this server's start (rule 3).
+    position: the end of WAL, known while sealed; shutdown: the same position, if it is the end of a shutdown checkpoint; replayed: the LSN
+    up to which WAL had been replayed when the server was sealed; started: it has been sealed since its start; start_version: the version of
+    the Lease first read after this server's start (rule 3).
     """
 
     position: Position | None = None
@@ -122,7 +124,7 @@ class SealedAt:
 
 @dataclass(frozen=True)
 class Reporting:
-    """promised: the version of the last position report that was sent, and its running flag; reported_at: when."""
+    """Our position report. promised: the version in the last one sent, and its running flag; reported_at: when it was sent."""
 
     promised: tuple[str, bool] | None = None
     reported_at: float = 0.0
@@ -130,10 +132,9 @@ class Reporting:
 
 @dataclass(frozen=True)
 class Upstream:
-    """follow_term: of the primary that is followed; mode: the standby mode that the server was started in. joined_at: when this member was
-    last seen to be the primary or to stream from it, None if it never was, or is known not to; has_joined: the server that runs now has
-    been that or done that; leaving_since: when our pod was first
-    seen to go.
+    """The primary that we follow. follow_term: its term; mode: the standby mode that our server was started in. joined_at: when this pod
+    was last seen to be the primary or to stream from it, None if it never was, or is known not to be; has_joined: the server that runs now
+    has been primary or has streamed; leaving_since: when our pod's deletion was first seen.
     """
 
     follow_term: int | None = None
@@ -145,9 +146,10 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Retries:
-    """tries, retry_at: of what failed; starts: how often in a row our server has failed to start, or has ended before it had joined or was
-    promoted; retried: the version under which a start was tried again because another server had started;
-    warm_until: hot standby isn't tried before that; failed_until: how long our server counts as suspect, as it failed as the primary.
+    """Failures and when to try again. tries, retry_at: for the operation that failed; starts: how many times in a row our server has failed
+    to start, or has ended before it joined or was promoted; retried: the version of the Lease in which another start was attempted because
+    another server had started; warm_until: no hot standby before then; failed_until: until when our server counts as suspect because it
+    failed as the primary.
     """
 
     tries: int = 0
@@ -160,8 +162,8 @@ class Retries:
 
 @dataclass(frozen=True)
 class Copying:
-    """copies: rewinds and clones since we last streamed, copy_at: the next one not before that; cloned: the data is a clone that hasn't
-    started yet.
+    """Rewinds and clones. copies: their number since we last streamed; copy_at: the earliest time for the next one; cloned: the data is a
+    clone that hasn't been started yet.
     """
 
     copies: int = 0
@@ -171,7 +173,7 @@ class Copying:
 
 @dataclass(frozen=True)
 class Succession:
-    """handover: under way; successor: the pod that is to take over."""
+    """A switchover away from us. switchover: the one in progress; successor: the pod that is to take over."""
 
     switchover: Switchover | None = None
     successor: str | None = None
@@ -179,8 +181,8 @@ class Succession:
 
 @dataclass(frozen=True)
 class Reign:
-    """Our time as the primary. cause, promoted_at: why we were promoted last, and when; checkpointed: a checkpoint
-    was ordered since; label_at: when pods were labelled last; slots_at: when replication slots were changed last.
+    """Our time as the primary. cause, promoted_at: why and when we were last promoted; checkpointed: a checkpoint has been ordered since
+    then; label_at: when pods were last labelled; slots_at: when replication slots were last changed.
     """
 
     cause: PromotionCause | None = None
@@ -192,9 +194,9 @@ class Reign:
 
 @dataclass(frozen=True)
 class StorageState:
-    """stuck_since: when the data volume was first seen to take no writes. full_since: when our volume, as the primary, was first seen to
-    be full, or to have only the emergency WAL space; emergency_space_used: our server was started with that, and hasn't followed another
-    since.
+    """The state of our volumes. stuck_since: when the data volume was first seen to accept no writes. full_since: when our volume, as the
+    primary, was first seen to be full, or to have only the emergency WAL space left; emergency_space_used: our server was started with that
+    space, and hasn't followed another primary since.
     """
 
     stuck_since: float | None = None
@@ -204,12 +206,12 @@ class StorageState:
 
 @dataclass(frozen=True)
 class Extensions:
-    """What peers let us do, and what we let them (rule 8).
+    """Lease extensions that we received from peers and that we granted (rule 8).
 
-    granted_at: (volume, boot time before it was asked) of the replicas' latest extensions under held_term; claimants: volumes that our
-    writes on the version written_on listed; asked_at, serial: of the last request for extensions; by_extensions: nothing else lets our
-    server go on. promised_until: boot time before which we don't claim, None until the agent's first decision; heard: (term, serial) of
-    the last request that was granted.
+    granted_at: (volume, CLOCK_BOOTTIME just before the request) of each replica's latest extension in held_term; claimants: the volumes
+    that our writes on top of version written_on listed; asked_at, serial: of the last request for extensions; by_extensions: only
+    extensions let our server continue. promised_until: CLOCK_BOOTTIME before which we don't claim, None until the agent's first decision;
+    heard: (term, serial) of the last request that was granted.
     """
 
     granted_at: tuple[tuple[str, float], ...] = ()
@@ -224,9 +226,9 @@ class Extensions:
 
 @dataclass(frozen=True)
 class SyncState:
-    """The synchronous set (rule 11). guarded: the server was started to acknowledge nothing by itself; recorded: the set in the Lease is
-    what was last written and answered; setting: found in force, at LSN base; None: not known; ordered: the last one that was ordered;
-    sync_told: the last Event about it.
+    """The write quorum (rule 11). guarded: the server was started so that it acknowledges nothing on its own; recorded: the quorum in the
+    Lease is the one last written, and that write was answered; setting: the setting in effect, verified at LSN base, None: not known;
+    ordered: the setting last ordered; sync_told: the last Event about it.
     """
 
     guarded: bool = False
@@ -239,10 +241,10 @@ class SyncState:
 
 @dataclass(frozen=True)
 class Telling:
-    """What people were told. told: lasting troubles by their Event's reason, and when each was announced last; answered: requests of
-    operators that were answered, as they were written, and when. blocked: why we may not claim a Lease that is free, however long it stays
-    so, and when that was found last: blocked_at. refused: why the configuration is refused, as the last Event
-    had it; refused_told: when that was; refused_shown: when our pod was last made to show it. apart: that we don't stream, and why.
+    """What people have been told. told: lasting problems, as the reason of their Event and when it was last recorded; answered: operator
+    requests that were answered, verbatim, and when. blocked: why waiting won't let us claim a free Lease; blocked_at: when that was last
+    the case. refused: why the configuration is refused, as in the last Event; refused_told: when that Event was recorded; refused_shown:
+    when our pod was last made to show it. apart: that we don't stream, and why.
     """
 
     told: tuple[tuple[str, float], ...] = ()
@@ -276,9 +278,9 @@ Part = (
 
 @dataclass(frozen=True)
 class Memory:
-    """What a member carries from one decision to the next. Times are boot times in seconds.
+    """What an agent remembers from one decision to the next. Times are CLOCK_BOOTTIME in seconds.
 
-    phase, phase_since: `Step.go` alone changes them. nonce: of the supervisor whose server the phase speaks of.
+    phase, phase_since: changed only by `Step.go` and `Step.restart_phase`. nonce: identifies the supervisor of the server in that phase.
     """
 
     phase: Phase = Phase.BOOT
@@ -301,7 +303,7 @@ class Memory:
     telling: Telling = Telling()
 
     def having(self, part: Part) -> Memory:  # noqa: C901 a case for each
-        """Return the memory with `part` in the place of its kind."""
+        """Return the memory with `part` replacing the part of the same type."""
         match part:
             case LeaseHold():
                 return replace(self, hold=part)
@@ -338,7 +340,7 @@ class Memory:
 
 
 class PromotionCause(StrEnum):
-    """The label of a metric."""
+    """Why a server was promoted: the values of a metric's label."""
 
     SWITCHOVER = "switchover"
     DELETION = "deletion"

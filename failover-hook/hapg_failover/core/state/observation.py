@@ -1,4 +1,4 @@
-"""What a member sees when it decides: all of it at one instant."""
+"""What an agent observes when it decides, all at one instant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .volume import DATA_VOLUME, Origin
 
 @dataclass(frozen=True)
 class Slot:
-    """A physical replication slot of our server. active: somebody streams from it."""
+    """A physical replication slot on our server. active: a client is streaming from it."""
 
     name: str
     active: bool
@@ -29,20 +29,21 @@ class Slot:
 
 @dataclass(frozen=True)
 class Observation:
-    """Everything `decide` may know, at one instant.
+    """Everything that `decide` may know, at one instant.
 
-    now: boot time in seconds. gone: UIDs of pods that were seen to go from the API. server: the supervisor's word (down, standby, primary)
-    or None without a fresh heartbeat. term_in_force: of the deadline file of this supervisor, 0 without one. container_dead: both locks are
-    in our hands. grace: what the pod's template gives a deletion, in seconds. in_production: the control file said at our start, or at the
-    last operation, that recovery has ended. probe_at: boot time of the last successful write to every volume, probe_on: the volume that was
-    tried last. recovery: the replay of a server that starts, is sealed or promoted. greeting: of the server while primary; blind: SQL
-    hasn't told for a while who streams. streaming, position, slots: from SQL while primary; slots None: not known, or not used.
-    volume_reason: what volume_state rests on; room: bytes that are free on the volume that has least, None: not known, room_on: which one
-    that is; segment: size of a WAL segment in bytes. policy: what the chart asks of synchronous replication; standby_names: what the server
-    says of synchronous_standby_names while primary. pods_listed_at: boot time before the last LIST of the pods. put, op, checked, granted:
-    answers, asked: requests of a holder; each shown once. exit_code: of our server when it died last, None: not known. refused: why
-    PostgreSQL doesn't take the release's configuration, '' if it does. foreign: our server was promoted by somebody else, and hasn't been
-    rewound or cloned since. tablespaces: OIDs of those that the server's directory links to. origin: of the volume.
+    now: CLOCK_BOOTTIME in seconds. gone: UIDs of pods whose removal from the API was seen. server: the server's state according to the
+    supervisor (down, standby, primary), or None without a fresh heartbeat. term_in_force: the term in this supervisor's deadline file, 0
+    without one. container_dead: we hold both locks. grace: the deletion grace period in the pod's template, in seconds. in_production: the
+    control file showed, at our start or at the last operation, that recovery has ended. probe_at: CLOCK_BOOTTIME of the last successful
+    write to every volume; probe_on: the volume last tried. recovery: the replay of a server that is starting, sealed or being promoted.
+    greeting: how the server answers new connections while primary; blind: SQL has not shown for a while which replicas stream. streaming,
+    position, slots: from SQL while primary; slots None: not known, or not used. volume_reason: the reason for volume_state; room: free
+    bytes on the volume that has the least, None: not known; room_on: that volume; segment: WAL segment size in bytes. policy: the chart's
+    settings for synchronous replication; standby_names: synchronous_standby_names as the server shows it while primary. pods_listed_at:
+    CLOCK_BOOTTIME just before the last LIST of the pods. put, op, checked, granted: answers; asked: requests from a holder; each is
+    delivered to one decision only. exit_code: of our server when it last died, None: not known. refused: why PostgreSQL rejects the
+    release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
+    tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume.
     """
 
     now: float
@@ -96,5 +97,5 @@ class Observation:
 
     @property
     def deleting(self) -> bool:
-        """This pod is going away."""
+        """This pod is being deleted, or already gone from the API."""
         return self.terminating or self.me.uid in self.gone or any(p.uid == self.me.uid and p.deleting for p in self.pods)

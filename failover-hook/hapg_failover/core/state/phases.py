@@ -1,4 +1,4 @@
-"""The phases of a member, and the only ways from one to another (docs/protocol.md, section 4)."""
+"""The phases of an agent, and the only allowed changes between them (docs/protocol.md, section 4)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """Where a member stands."""
+    """The phase that an agent is in."""
 
     BOOT = "boot"
     EMPTY = "empty"
@@ -22,7 +22,7 @@ class Phase(Enum):
 
 
 class NoTransition(Exception):
-    """A rule has led to a change of phase that the table doesn't have: a defect of the protocol's code."""
+    """A rule attempted a phase change that the table doesn't allow: a bug in the protocol's code."""
 
 
 NEW_SUPERVISOR = "a new supervisor"
@@ -78,10 +78,10 @@ TRANSITIONS: Mapping[tuple[Phase, Phase], str] = {
     (Phase.DOWN, Phase.DAMAGED): "the start failed again and again",
     (Phase.DOWN, Phase.STOPPING): "own deletion",
 }
-"""From where to where, and why. A new supervisor leads to BOOT from anywhere, and a postgres container that is dead to DOWN."""
+"""The allowed changes, and the reason for each. A new supervisor leads to BOOT from any phase, and a dead postgres container to DOWN."""
 
 
 def check(old: Phase, new: Phase) -> None:
-    """Raise NoTransition if no rule may lead from the one to the other."""
+    """Raise NoTransition if no rule may change the phase from `old` to `new`."""
     if (old, new) not in TRANSITIONS:
         raise NoTransition(f"{old.name} to {new.name} is no transition of the protocol")

@@ -1,7 +1,7 @@
-"""How far the local server's replay of WAL is: as it is seen without SQL, and whether it still moves (docs/protocol.md, rule 5).
+"""The local server's WAL replay: how far it is, observed without SQL, and whether it still advances (docs/protocol.md, rule 5).
 
-A server that accepts no connection shows its replay in the title of its startup process, which names the segment it reads
-(src/backend/access/transam/xlogrecovery.c, XLogFileRead), and in the processor time that the process has used. Either counts as progress.
+A server that accepts no connections shows its replay in two ways: the title of its startup process names the segment being read
+(src/backend/access/transam/xlogrecovery.c, XLogFileRead), and that process uses CPU time. A change in either counts as progress.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from hapg_protocol.recovery import Progress
 from ...pgdata.wal import SEGMENT_SIZE
 
 CAUGHT_UP_SEGMENTS = 4
-"""A backlog of so many segments is replayed in about a second: it decides nothing."""
+"""A backlog of this many segments is replayed in about a second, so it affects no decision."""
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Replay on the local server as last seen.
+    """Replay on the local server, as last seen.
 
-    replayed: LSN up to which WAL is replayed, in bytes, rounded down to a segment; None before the first segment is read. work: processor
-    time that starting and replaying have used, in ticks. moved_at: boot time at which either was last seen to change. begun, begun_at:
-    the first `replayed` of this server, and when it was seen.
+    replayed: the LSN up to which WAL is replayed, in bytes, rounded down to a segment; None before the first segment is read. work: CPU
+    time used by startup and replay, in ticks. moved_at: CLOCK_BOOTTIME at which either was last seen to change. begun, begun_at: the first
+    `replayed` of this server, and when it was seen.
     """
 
     replayed: int | None
@@ -34,7 +34,11 @@ class Recovery:
 
 
 def update(known: Recovery | None, replayed: int | None, work: int, now: float) -> Recovery:
-    """Return the recovery after a look at boot time `now`. A replay that went back is that of another server: it begins again."""
+    """Return the recovery after an observation at CLOCK_BOOTTIME `now`.
+
+    If replay went backwards, it belongs to another server and counting starts over. known: the previous state; replayed, work: as in
+    `Recovery`.
+    """
     if known is None or work < known.work or (replayed is not None and known.replayed is not None and replayed < known.replayed):
         return Recovery(replayed, work, now, replayed, now)
     if (replayed, work) == (known.replayed, known.work):
@@ -44,7 +48,10 @@ def update(known: Recovery | None, replayed: int | None, work: int, now: float) 
 
 
 def progress(recovery: Recovery | None, target: Position | None, now: float, segment: int = SEGMENT_SIZE) -> Progress | None:
-    """Return how far a recovery is; None if nothing is known of it, or no more is left than what counts as caught up."""
+    """Return the progress of a recovery; None if nothing is known about it, or if it counts as caught up.
+
+    recovery: as last seen; target: the end of the WAL to replay; now: CLOCK_BOOTTIME; segment: WAL segment size in bytes.
+    """
     if recovery is None or recovery.replayed is None or recovery.begun is None or target is None:
         return None
     if is_caught_up(target.lsn, recovery.replayed, segment):
@@ -55,10 +62,10 @@ def progress(recovery: Recovery | None, target: Position | None, now: float, seg
 
 
 def is_caught_up(end: int, replayed: int, segment: int = SEGMENT_SIZE) -> bool:
-    """Tell whether so little WAL is left to replay that a promotion takes no longer for it. end, replayed: LSNs in bytes."""
+    """True if so little WAL is left to replay that it doesn't delay a promotion. end, replayed: LSNs in bytes; segment: bytes."""
     return end - replayed <= CAUGHT_UP_SEGMENTS * segment
 
 
 def moved_since(recovery: Recovery | None, since: float) -> float:
-    """Return the boot time of the last progress, `since` at the earliest."""
+    """Return the CLOCK_BOOTTIME of the last progress, or `since` if that is later."""
     return max(since, recovery.moved_at if recovery is not None else since)

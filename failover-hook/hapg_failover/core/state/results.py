@@ -1,4 +1,4 @@
-"""How what was ordered has ended, each shown to one decision."""
+"""Results of actions; each is delivered to one decision."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .actions import Op, PutKind
 class Outcome(Enum):
     """How an operation ended.
 
-    DIVERGED: only a rewind helps; NEEDS_CLONE: only a clone helps; ROOM: the volume has too little room for it; REFUSED: the server
-    doesn't take its configuration, which one without data doesn't either; UNPROVEN: neither that nor its data is known to be the reason;
-    BUSY: the primary takes no connection for it, and nothing has been touched.
+    DIVERGED: a rewind is needed; NEEDS_CLONE: only a clone helps; ROOM: the volume has too little free space; REFUSED: the server rejects
+    its configuration, and would do so without this data too; UNPROVEN: neither the configuration nor the data is known to be the cause;
+    BUSY: the primary accepts no connection for it, and nothing was changed.
     """
 
     OK = "ok"
@@ -31,14 +31,14 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class OpResult:
-    """The answer to the operation of that number.
+    """The result of operation `number`.
 
-    nonce: of the supervisor it spoke to; position: the end of WAL, where the operation tells it; shutdown: a shutdown checkpoint ends
-    there; ended: boot time from which on the supervisor's word knows of what the operation did, None: the time of the answer;
-    emergency_spaces: the volumes whose emergency space was released; replayed: LSN up to which a sealed server has replayed its WAL, in
-    bytes; unbegun: the promotion was refused, so its timeline was not begun; refused: why PostgreSQL doesn't take the release's
-    configuration, '' if it does, None if that wasn't tried; hindrance: what is known to keep a server from streaming that has been told
-    to follow.
+    nonce: identifies the supervisor it addressed; position: the end of WAL, if the operation reports it; shutdown: a shutdown checkpoint
+    ends there; ended: CLOCK_BOOTTIME from which the supervisor's reports include the operation's effects, None: the time of the answer;
+    emergency_spaces: the volumes whose emergency WAL space was released; replayed: the LSN up to which a sealed server has replayed its
+    WAL, in bytes; unbegun: the promotion was refused, so its timeline was not begun; refused: why PostgreSQL rejects the release's
+    configuration, '' if it accepts it, None if that wasn't tested; hindrance: a known reason why a server that was told to follow may not
+    stream.
     """
 
     number: int
@@ -57,7 +57,7 @@ class OpResult:
 
 
 class PutOutcome(Enum):
-    """UNKNOWN: no answer; the write may have been carried out, or may be later."""
+    """How a write of the Lease ended. UNKNOWN: no answer; the write may have been applied, or may still be."""
 
     OK = "ok"
     CONFLICT = "conflict"
@@ -67,7 +67,7 @@ class PutOutcome(Enum):
 
 @dataclass(frozen=True)
 class PutResult:
-    """The answer to a PutLease. sent_at: boot time before the send; version: the new one if OK."""
+    """The answer to a PutLease. sent_at: CLOCK_BOOTTIME just before it was sent; version: the new version if OK."""
 
     kind: PutKind
     outcome: PutOutcome
@@ -78,7 +78,7 @@ class PutResult:
 
 @dataclass(frozen=True)
 class RecordCheck:
-    """Whether our volume may hold a WAL record at `position`, which a better member reported as its end."""
+    """Whether our volume may hold a WAL record at `position`, which a better candidate reported as its end of WAL."""
 
     position: Position
     exists: bool

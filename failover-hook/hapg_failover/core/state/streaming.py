@@ -1,4 +1,4 @@
-"""Which replicas stream, followed over successive looks at pg_stat_replication."""
+"""Which replicas stream, tracked over successive reads of pg_stat_replication."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Streaming:
-    """A replica as the primary sees it. since: boot time since when it streams, or None; seen: when it last did; flushed: bytes or None."""
+    """A replica as the primary sees it.
+
+    since: CLOCK_BOOTTIME since which it streams, or None; seen: when it last streamed; flushed: LSN in bytes, or None.
+    """
 
     pod: str
     since: float | None
@@ -19,8 +22,8 @@ class Streaming:
 def update(known: tuple[Streaming, ...], streaming: Iterable[tuple[str, int | None]], now: float) -> tuple[Streaming, ...]:
     """Return the replicas as known now.
 
-    streaming: (application_name, flushed LSN) of the rows in state 'streaming'; now: boot time in seconds.
-    A replica that isn't among them keeps when it was seen last, so that a short break isn't a departure.
+    known: the result of the previous read; streaming: (application_name, flushed LSN) of the rows in state 'streaming'; now: CLOCK_BOOTTIME
+    in seconds. A replica that isn't among them keeps the time at which it was last seen, so a short interruption doesn't count as leaving.
     """
     before = {s.pod: s for s in known}
     live = dict(streaming)

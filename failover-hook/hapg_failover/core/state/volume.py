@@ -1,4 +1,4 @@
-"""The volumes of a pod: what they are called, and whose they are."""
+"""The volumes of a pod: their names, and which claim they belong to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ WAL_VOLUME = "WAL volume"
 
 
 class Origin(Enum):
-    """OWN: the volume was made for our claim, or nothing says otherwise; COPIED: for another one, and it counts as damaged; ADOPTABLE: for
-    another one, and it may become ours.
+    """OWN: the volume was made for our claim, or nothing says otherwise; COPIED: it was made for another claim, and counts as damaged;
+    ADOPTABLE: it was made for another claim, and may become ours.
     """
 
     OWN = "own"
