@@ -265,8 +265,8 @@ def lossy_peers(world: World, loss: float) -> None:
 
 
 def lossy_api(world: World, loss: float, latency: float) -> None:
-    """This share of API calls is lost from now on, and each way takes this long on average, in seconds. A member with
-    a lossy connection was in trouble until now."""
+    """This share of API calls is lost from now on, and each way takes this long on average, in seconds. Members that
+    had been losing calls count as disturbed until now."""
     for member in range(world.replicas):
         world.fault(member, f"the API loses {loss:.2f} of all calls")
     world.network.loss, world.network.latency = loss, latency
