@@ -1,10 +1,11 @@
 """Readable scripts in testdata/: each runs a release of real agents in virtual time and prints what they did.
-Modelled on etcd's raft (raft/rafttest). A script is a list of blocks: a line `# …` is a comment, a command is a line
-of words, and the output of the block follows `----`, up to an empty line. The output is committed and serves as
-documentation:
+
+Modelled on etcd's raft (raft/rafttest). A script is a list of blocks: a line `# …` is a comment, a command is a line of
+words, and the output of the block follows `----`, up to an empty line. The output is committed and serves as documentation:
 
     python -m tests.simulation.scripts            compares, and exits with 1 if a script prints something else
-    python -m tests.simulation.scripts --rewrite  writes the current output"""
+    python -m tests.simulation.scripts --rewrite  writes the current output
+"""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def play(fault: Fault, seed: int, interruption: Interruption | None) -> World:
 
 
 def interrupted(fault: Fault, how: str, seed: int, every: int) -> list[str]:
-    """Interrupt at every `step`th point; return the violations, with their points."""
+    """Interrupt at every n-th point (`every`); return the violations, with their points."""
     whole = play(fault, seed, None)
     assert whole.violations == []
     assert whole.points.counted > 10
