@@ -65,8 +65,8 @@ def _logs(pod: str, since: datetime) -> tuple[str, ...]:
 
 
 def log(release: Release, pod: str, since: datetime) -> list[Line]:
-    """The log of a pod's agent since then. After a node's restart the API server's first attempt may fail, because it
-    reuses an old connection."""
+    """The log of a pod's agent since then. After a node's restart the API server's first attempt may fail, because it reuses an old
+    connection."""
     [text] = release.wait(f"the log of {pod}", lambda: [release.namespace.kubectl(*_logs(pod, since))], LOG_SECONDS)
     return [found for line in text.splitlines() if (found := parse(pod, line))]
 
@@ -83,9 +83,10 @@ def moment(release: Release, pod: str, since: datetime, **fields: str) -> dateti
 
 
 class Agents:
-    """The lines of the agents' logs from its creation on, while the `with` lasts, in order of arrival. Lines written
-    before kubectl has connected arrive late.
-    on_line: called with each line, in the thread that reads it."""
+    """The lines of the agents' logs from its creation on, while the `with` lasts, in order of arrival. Lines written before kubectl has
+    connected arrive late.
+    on_line: called with each line, in the thread that reads it.
+    """
 
     def __init__(self, release: Release, on_line: Callable[[Line], None] | None = None) -> None:
         self.lines: list[Line] = []

@@ -30,15 +30,19 @@ class Client:
 
     def try_psql(self, statement: str, *, host: str | None = None, setup: str = "", options: str = "") -> Done:
         """Run a statement; return the result.
-        host: connect here instead of the Service; setup: shell commands to run first, to change the environment;
-        options: further psql options."""
+
+        host: connect here instead of the Service; setup: shell commands to run first, to change the environment; options: further psql
+        options.
+        """
         psql = f"exec psql -X -v ON_ERROR_STOP=1 -h {shlex.quote(host or self.host)} {options} -c {shlex.quote(statement)}"
         return self.namespace.try_kubectl(*self.command("bash", "-c", f"{setup}\n{psql}"), limit=60)
 
     def sql(self, statement: str, *, host: str | None = None) -> list[list[str]]:
         """Return the rows of a statement's result. Raise ProgramError if it fails.
-        Each node's kube-proxy learns a Service's new address up to a second later. Like an application, it retries
-        the Service while no server is behind it. For a pod's own address there is only one attempt."""
+
+        Each node's kube-proxy learns a Service's new address up to a second later. Like an application, it retries the Service while no
+        server is behind it. For a pod's own address there is only one attempt.
+        """
         limit = time.monotonic() + ROUTE_SECONDS
         while True:
             done = self.try_psql(statement, host=host, options=r"-qAt -F $'\t'")
@@ -50,14 +54,12 @@ class Client:
         return [line.split("\t") for line in done.out.splitlines()]
 
     def timeline(self, host: str | None = None) -> int:
-        """The primary's timeline. host: instead of the Service, which may lead to another server for a second after a
-        fault."""
+        """The primary's timeline. host: instead of the Service, which may lead to another server for a second after a fault."""
         return int(self.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)", host=host)[0][0], 16)
 
 
 def restricted_pod(name: str, container: dict[str, object], **spec: object) -> dict[str, object]:
-    """A single-container pod that the restricted Pod Security Standard allows, without a token. spec: additional
-    fields."""
+    """A single-container pod that the restricted Pod Security Standard allows, without a token. spec: additional fields."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",

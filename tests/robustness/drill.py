@@ -1,5 +1,4 @@
-"""Write to a release while a fault is injected, and check everything that must hold afterwards, regardless of the
-fault."""
+"""Write to a release while a fault is injected, and check everything that must hold afterwards, regardless of the fault."""
 
 from __future__ import annotations
 
@@ -38,12 +37,13 @@ ON_THE_WIRE = 10
 @dataclass(frozen=True)
 class Found:
     """The result.
-    lost: rows that were acknowledged, or read on a primary, and are missing; gap: the longest time between two
-    acknowledgements through the Service, in seconds; claims: how often the Lease changed leader or term; recovery:
-    seconds from the end of the fault to full strength; no_session: failed attempts to connect; late: acknowledgements
-    by a server that continued after a freeze, after its successor's first; warned: writes whose wait for the
-    synchronous replicas was cancelled (they count as uncertain); operations: what the agents did, by pod, in order
-    ('rewind', 'clone', 'follow' …)."""
+
+    lost: rows that were acknowledged, or read on a primary, and are missing; gap: the longest time between two acknowledgements through
+    the Service, in seconds; claims: how often the Lease changed leader or term; recovery: seconds from the end of the fault to full
+    strength; no_session: failed attempts to connect; late: acknowledgements by a server that continued after a freeze, after its
+    successor's first; warned: writes whose wait for the synchronous replicas was cancelled (they count as uncertain); operations: what
+    the agents did, by pod, in order ('rewind', 'clone', 'follow' …).
+    """
 
     old: Pod
     new: Pod
@@ -64,17 +64,19 @@ class Found:
 
 
 class Drill:
-    """Runs three writers for the duration of the `with`: one through the Service, one pinned to the primary's address
-    on the primary's own node, one more through the Service from the third node. A reader reads the first one's rows
-    through the Service; with hot standbys another one reads them from the replicas' Service. The fault must be undone
-    when the block ends; then the drill waits for full strength, stops the clients and checks. However the block ends,
-    `found` is available afterwards, and the history records what happened."""
+    """Runs three writers for the duration of the `with`: one through the Service, one pinned to the primary's address on the primary's
+    own node, one more through the Service from the third node. A reader reads the first one's rows through the Service; with hot
+    standbys another one reads them from the replicas' Service. The fault must be undone when the block ends; then the drill waits for
+    full strength, stops the clients and checks. However the block ends, `found` is available afterwards, and the history records what
+    happened.
+    """
 
     numbers = itertools.count(1)
 
     def __init__(self, release: Release, path: Path, *, same_node: bool = True, answer_s: float = 1.0) -> None:
-        """path: the file for the history; same_node: the pinned writer is on the primary's node, False if that node
-        will be powered off; answer_s: the pinned writer's timeout for an answer."""
+        """path: the file for the history; same_node: the pinned writer is on the primary's node, False if that node will be powered off;
+        answer_s: the pinned writer's timeout for an answer.
+        """
         self.release = release
         self.path = path
         self.old = release.primary()

@@ -13,8 +13,7 @@ END_SECONDS = 10.0
 
 
 class Follower:
-    """Runs a kubectl for the duration of the `with`; `lines`: each line with its time of arrival, in seconds since
-    the epoch."""
+    """Runs a kubectl for the duration of the `with`; `lines`: each line with its time of arrival, in seconds since the epoch."""
 
     def __init__(
         self,
@@ -24,9 +23,9 @@ class Follower:
         errors: int = subprocess.DEVNULL,
         again_after_s: float | None = None,
     ) -> None:
-        """arguments: for kubectl; on_line: called with each line by the thread that reads it, and `lines` stays
-        empty; errors: where stderr goes, as for subprocess; again_after_s: seconds after which it is restarted when
-        it has exited, None: never."""
+        """arguments: for kubectl; on_line: called with each line by the thread that reads it, and `lines` stays empty; errors: where
+        stderr goes, as for subprocess; again_after_s: seconds after which it is restarted when it has exited, None: never.
+        """
         self.lines: list[tuple[float, str]] = []
         self._namespace = namespace
         self._arguments = arguments

@@ -58,8 +58,7 @@ def run(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
 
 
 def begin(*command: str, errors: int | None = None) -> subprocess.Popen[str]:
-    """Start a program whose output is read as it arrives. errors: where stderr goes, as for subprocess; None: to our
-    own."""
+    """Start a program whose output is read as it arrives. errors: where stderr goes, as for subprocess; None: to our own."""
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     return subprocess.Popen(command, env=chosen.environment(), stdin=nothing, stdout=pipe, stderr=errors, text=True)
 

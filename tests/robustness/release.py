@@ -169,8 +169,7 @@ class Release:
         return [pod for pod in self.pods() if pod.role == "replica"]
 
     def serving(self) -> list[Pod]:
-        """The pods, if all exist, are running and ready, and one is primary and the others are replicas; otherwise an
-        empty list."""
+        """The pods, if all exist, are running and ready, and one is primary and the others are replicas; otherwise an empty list."""
         pods = self.pods()
         roles = sorted(pod.role for pod in pods)
         well = all(pod.ready and pod.phase == "Running" and not pod.deleting for pod in pods)
@@ -274,8 +273,7 @@ class Release:
         return self.client.sql(statement, host=self.primary().ip)
 
     def replication(self, asker: Client | None = None, host: str | None = None) -> list[Replica]:
-        """pg_stat_replication of the primary, by name, without base backups in progress. host: instead of the
-        Service."""
+        """pg_stat_replication of the primary, by name, without base backups in progress. host: instead of the Service."""
         rows = (asker or self.client).sql(
             "SELECT application_name, host(client_addr), state, sync_state FROM pg_stat_replication WHERE state <> 'backup' ORDER BY 1",
             host=host,
@@ -307,8 +305,7 @@ class Release:
         self.wait("another primary", lambda: self.at_full_strength() and self.primary().name != old.name, FAILOVER_SECONDS)
 
     def lose(self, pod: Pod, *claims: str) -> None:
-        """Delete a pod and those of these PVCs of the pod that exist, without waiting. claims: their names in the
-        chart."""
+        """Delete a pod and those of these PVCs of the pod that exist, without waiting. claims: their names in the chart."""
         names = (f"pvc/{claim}-{pod.name}" for claim in claims)
         self.namespace.kubectl("delete", *names, f"pod/{pod.name}", "--ignore-not-found", "--wait=false")
 

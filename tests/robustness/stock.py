@@ -27,8 +27,9 @@ def installed(prefix: str, *options: str, replicas: int = 3) -> Iterator[Release
 
 @dataclass(frozen=True)
 class Kind:
-    """The requirements for a release: Helm options, number of servers; disks: the chart value whose PVCs are on disks
-    that can be made to fail, "" for none."""
+    """The requirements for a release: Helm options, number of servers; disks: the chart value whose PVCs are on disks that can be made
+    to fail, "" for none.
+    """
 
     options: tuple[str, ...] = ()
     replicas: int = 3
@@ -67,8 +68,8 @@ class Stock:
 
     @staticmethod
     def _is_sound(release: Release) -> bool:
-        """True if it is at full strength. Kubelet delays the restart of containers that have died before, longer each
-        time: such pods are replaced."""
+        """True if it is at full strength. Kubelet delays the restart of containers that have died before, longer each time: such pods
+        are replaced."""
         try:
             release.wait_full_strength(SOUND_SECONDS)
             for pod in release.pods():

@@ -25,8 +25,8 @@ POD = Pod("pg-0", "uid", "node1", "10.0.0.1", "primary", "Running", True, False,
 
 @dataclass(frozen=True)
 class LocalNamespace(Namespace):
-    """Commands that kubectl would run in a pod run on this machine. says: scripts that replace other kubectl verbs;
-    path: a folder of programs."""
+    """Commands that kubectl would run in a pod run on this machine. says: scripts that replace other kubectl verbs; path: a folder of
+    programs."""
 
     says: Mapping[str, str] = field(default_factory=dict)
     path: str = ""

@@ -20,10 +20,11 @@ FAILOVER_SECONDS = 90.0
 @dataclass(frozen=True)
 class Trial:
     """The effect of one fault.
-    old, new: the primaries before and after; timeline: of the old one; service, pinned: the answers that the writer
-    through the Service and the one at the old primary's address got; present: the ids that exist at the end, by
-    writer; recovery: seconds until all replicas streamed again, from the fault on or, if it has to be undone, from
-    then on."""
+
+    old, new: the primaries before and after; timeline: of the old one; service, pinned: the answers that the writer through the Service
+    and the one at the old primary's address got; present: the ids that exist at the end, by writer; recovery: seconds until all replicas
+    streamed again, from the fault on or, if it has to be undone, from then on.
+    """
 
     fault: str
     old: Pod

@@ -31,8 +31,7 @@ RELIST_S = 5.0
 
 
 class Agent:
-    """locks: it holds the locks of a dead container; freeze_before_action: seconds for which it freezes at the next
-    point."""
+    """locks: it holds the locks of a dead container; freeze_before_action: seconds for which it freezes at the next point."""
 
     def __init__(self, world: World, member: int) -> None:
         self.world = world

@@ -23,6 +23,7 @@ class Snapshot:
 
 class Api:
     """The contents of etcd. restored: the Lease that a restore has brought back.
+
     Watchers get a Lease, or a pod and whether it was deleted."""
 
     def __init__(self) -> None:
@@ -63,10 +64,11 @@ class Api:
         return Snapshot(self._version, self.lease, dict(self.pods))
 
     def restore(self, snapshot: Snapshot, bump: int = 0) -> None:
-        """Restore a snapshot: the Lease and the pods' annotations are as they were, and versions are used a second
-        time. No watch reports it.
-        bump: the restore raises all versions by this much (etcdutl snapshot restore --bump-revision). Pods created
-        since then stay."""
+        """Restore a snapshot: the Lease and the pods' annotations are as they were, and versions are used a second time. No watch
+        reports it.
+
+        bump: the restore raises all versions by this much (etcdutl snapshot restore --bump-revision). Pods created since then stay.
+        """
         self._version = snapshot.version + bump
         self.lease = snapshot.lease and LeaseObject(self._as_restored(snapshot.lease.version, bump), snapshot.lease.state)
         self.restored = self.lease

@@ -35,8 +35,7 @@ Job = Generator[float, None, Answer]
 
 
 def send(server: Server, nonce: str, term: int, command: str, args: tuple[str, ...], reply: Reply) -> None:
-    """Put a command into the FIFO; `reply` receives the answer. If the supervisor has restarted meanwhile, there is
-    no answer."""
+    """Put a command into the FIFO; `reply` receives the answer. If the supervisor has restarted meanwhile, there is no answer."""
     engine = server.world.engine
     start = max(engine.now, server.fifo_free)
     server.fifo_free = start + server.world.uniform(0.0, FIFO_S)
@@ -161,8 +160,7 @@ def start(server: Server, guard: int) -> Job:
 
 
 def seal(server: Server, how: str) -> Job:
-    """Stop the WAL receiver; with draining, only once the upstream server is down. A later command of this kind
-    replaces an earlier one."""
+    """Stop the WAL receiver; with draining, only once the upstream server is down. A later command of this kind replaces an earlier one."""
     number = server.sealing
     while how == "drain" and server.source() is not None:
         yield STEP_S

@@ -22,8 +22,7 @@ class Engine:
         heapq.heappush(self._queue, (self.now + max(0.0, delay), self.events, do))
 
     def run(self, seconds: float, after_each: Callable[[], None]) -> None:
-        """Advance time by `seconds`; `after_each` is called after every event. Raises AssertionError if events keep
-        time from advancing."""
+        """Advance time by `seconds`; `after_each` is called after every event. Raises AssertionError if events keep time from advancing."""
         end = self.now + seconds
         done = 0
         while self._queue and self._queue[0][0] <= end:

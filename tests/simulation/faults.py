@@ -86,8 +86,7 @@ def postmaster_kill(world: World, member: int) -> None:
 
 
 def silence_sql(world: World, member: int) -> None:
-    """The server accepts no more connections, though its processes are alive and its volume is writable; a restart
-    heals it."""
+    """The server accepts no more connections, though its processes are alive and its volume is writable; a restart heals it."""
     world.fault(member, "no connection is answered")
     world.server[member].silent_run = world.server[member].run
 
@@ -140,8 +139,7 @@ def backend_crash(world: World, member: int) -> None:
 
 
 def bulk_load(world: World, member: int, redo_s: float) -> None:
-    """A client of the primary writes a lot of WAL at once; each member needs this many seconds to replay it, starting
-    now."""
+    """A client of the primary writes a lot of WAL at once; each member needs this many seconds to replay it, starting now."""
     server = world.server[member]
     if not server.writable or server.volume.wal is None:
         return
@@ -202,8 +200,7 @@ def hang_disk(world: World, member: int, seconds: float) -> None:
 
 
 def fill_disk(world: World, member: int, seconds: float) -> None:
-    """A data volume is full for a while, except for its emergency WAL space; the server dies when it needs another
-    segment."""
+    """A data volume is full for a while, except for its emergency WAL space; the server dies when it needs another segment."""
     world.emergency_space[member], world.segments[member] = True, 0
     _for_a_while(world, "the disk is full", world.disk_full, member, seconds)
 
@@ -265,8 +262,8 @@ def lossy_peers(world: World, loss: float) -> None:
 
 
 def lossy_api(world: World, loss: float, latency: float) -> None:
-    """This share of API calls is lost from now on, and each way takes this long on average, in seconds. Members that
-    had been losing calls count as disturbed until now."""
+    """This share of API calls is lost from now on, and each way takes this long on average, in seconds. Members that had been losing
+    calls count as disturbed until now."""
     for member in range(world.replicas):
         world.fault(member, f"the API loses {loss:.2f} of all calls")
     world.network.loss, world.network.latency = loss, latency
@@ -322,8 +319,7 @@ def pod_replace(world: World, member: int) -> None:
 
 
 def upgrade(world: World, timing: Timing) -> None:
-    """The release is upgraded with new timing values: each member reads them at a different moment, a recreated pod
-    at once."""
+    """The release is upgraded with new timing values: each member reads them at a different moment, a recreated pod at once."""
     world.timing = timing
 
     def read(member: int) -> None:
@@ -342,8 +338,7 @@ def delete_lease(world: World) -> None:
 
 
 def restore_etcd(world: World, snapshot: Snapshot, away: float, bump: int = 0) -> None:
-    """The API goes down and comes back with the state of a snapshot. away: seconds; watches are reopened and report
-    the restored state."""
+    """The API goes down and comes back with the state of a snapshot. away: seconds; watches are reopened and report the restored state."""
     api_outage(world, away)
 
     def back() -> None:

@@ -91,13 +91,14 @@ class Invariants:
 
     def claimed(self, agent: Agent, previous: LeaseObject | None, state: LeaseState, *, given_up: bool) -> None:
         """A claim was carried out: no pod that had reported and could have claimed was ahead.
-        given_up: the claim came so late that it promotes nobody, regardless of later reports and deletions."""
+
+        given_up: the claim came so late that it promotes nobody, regardless of later reports and deletions.
+        """
         world = self.world
         if given_up:
             return
         before = self.claims.get(state.term)
-        # If the answer to a claim never arrived, nobody was promoted; once the Lease is deleted, nobody may know of
-        # that claim.
+        # If the answer to a claim never arrived, nobody was promoted; once the Lease is deleted, nobody may know of that claim.
         forgotten = before is not None and state.term not in self.terms and world.api.deleted_at > before.at
         if before is not None and not forgotten:
             world.violation(f"term {state.term} was claimed twice")
@@ -136,8 +137,8 @@ class Invariants:
                 world.violation(f"member {agent.member} at {own.position} claimed over {pod.name} at {said.position}: too far behind")
 
     def _forced(self, agent: Agent, previous: LeaseObject, term: int) -> None:
-        """An operator forced the claim, so order and data loss are the operator's choice. But no leader's time may be
-        cut short, unless its server is known to have stopped."""
+        """An operator forced the claim, so order and data loss are the operator's choice. But no leader's time may be cut short, unless
+        its server is known to have stopped."""
         world, timeline = self.world, previous.state.timeline
         self.forced.add(term)
         least = previous.state.ttl_s / (1 + world.timing.clock_ratio)
@@ -183,8 +184,8 @@ class Invariants:
             self.world.violation(f"member {server.member} acknowledged what {len(have)} other volumes have, not {k}")
 
     def killed(self, agent: Agent, server: Server) -> None:
-        """An agent has its server killed. It must not be a server that is making progress in replay before a
-        promotion, while the agent holds the Lease."""
+        """An agent has its server killed. It must not be a server that is making progress in replay before a promotion, while the agent
+        holds the Lease."""
         lease, deadline = self.world.api.lease, server.deadline
         holds = lease is not None and lease.state.holder.uid == server.uid and lease.state.release is None
         in_time = deadline is not None and (deadline.at is None or server.now < deadline.at)

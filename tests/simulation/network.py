@@ -1,5 +1,4 @@
-"""The network of the simulated release: API calls, watches, and questions between agents; and which of these are cut
-or lost."""
+"""The network of the simulated release: API calls, watches, and questions between agents; and which of these are cut or lost."""
 
 from __future__ import annotations
 
@@ -23,10 +22,11 @@ SOUND_LATENCY_S = 0.02
 
 class Network:
     """Decides which messages arrive, and when. Lists hold a flag per member, by its number.
-    mute, deaf: messages from the member to the API, or from the API to it, are lost; peers_mute, peers_deaf: the same
-    between members.
-    loss, peer_loss: share of API calls, and of questions and answers between members, that is lost; latency,
-    peer_latency: average seconds each way, to the API and between members (None: same as for the API)."""
+
+    mute, deaf: messages from the member to the API, or from the API to it, are lost; peers_mute, peers_deaf: the same between members.
+    loss, peer_loss: share of API calls, and of questions and answers between members, that is lost; latency, peer_latency: average
+    seconds each way, to the API and between members (None: same as for the API).
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -90,9 +90,11 @@ class Network:
         return None
 
     def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None], limit_s: float) -> None:
-        """Make a call. It is carried out and answered, or lost, or carried out without an answer, at once or much
-        later. None: no answer.
-        limit_s: timeout for the answer, on the member's clock."""
+        """Make a call. It is carried out and answered, or lost, or carried out without an answer, at once or much later. None: no
+        answer.
+
+        limit_s: timeout for the answer, on the member's clock.
+        """
         world, member = self.world, agent.member
         limit = limit_s / world.clock(member).rate
         pod = world.api.pods.get(agent.pod)
@@ -153,8 +155,7 @@ class Network:
         question: Callable[[Agent], T | None],
         answered: Callable[[tuple[T | None] | None], None],
     ) -> None:
-        """Ask the agent at an address: question and answer each take a while, or are lost. None: no answer within the
-        limit."""
+        """Ask the agent at an address: question and answer each take a while, or are lost. None: no answer within the limit."""
         world = self.world
         there, back, open_ = self._delay(self.peer_latency), self._delay(self.peer_latency), [True]
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interruption:
-    """At the point with this number, counted from the start of the fault, the agent crashes (seconds None) or freezes
-    for this long.
-    whole: the postgres container freezes too."""
+    """At the point with this number, counted from the start of the fault, the agent crashes (seconds None) or freezes for this long.
+
+    whole: the postgres container freezes too.
+    """
 
     point: int
     seconds: float | None = None

@@ -1,7 +1,8 @@
-"""Processes in virtual time: the threads of one run of a container are greenlets, which wait for the engine instead
-of the clock.
-Implements `hapg_failover.adapters.ports.Runtime`. One thread runs at a time, until it waits. A frozen process
-continues where it was; the threads of a dead process never run again."""
+"""Processes in virtual time: the threads of one run of a container are greenlets, which wait for the engine instead of the clock.
+
+Implements `hapg_failover.adapters.ports.Runtime`. One thread runs at a time, until it waits. A frozen process continues where it was;
+the threads of a dead process never run again.
+"""
 
 from __future__ import annotations
 
@@ -116,8 +117,8 @@ class Process:
         self.later(0.0, lambda: self._run(thread, None))
 
     def park(self, seconds: float | None, ticket: object) -> Any:
-        """Block the current thread until it is woken with this ticket, for at most `seconds` on its node's clock;
-        return the value passed on waking."""
+        """Block the current thread until it is woken with this ticket, for at most `seconds` on its node's clock; return the value
+        passed on waking."""
         self._check()
         thread = self.current
         thread.ticket = ticket

@@ -1,6 +1,8 @@
 """A recorded run of one agent: the events it applied and the decisions it made, one line of JSON each.
-`replay` repeats the decisions from the events alone, with the real World and the real `decide`, and tells whether
-they are byte-for-byte the same."""
+
+`replay` repeats the decisions from the events alone, with the real World and the real `decide`, and tells whether they are byte-for-byte
+the same.
+"""
 
 from __future__ import annotations
 

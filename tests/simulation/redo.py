@@ -15,8 +15,7 @@ CHECKPOINT_TIMEOUT_S = 300.0
 
 
 class Checkpoints:
-    """All checkpoint records of the release, by the serial of their branch. A standby's restartpoints are among those
-    it has replayed."""
+    """All checkpoint records of the release, by the serial of their branch. A standby's restartpoints are among those it has replayed."""
 
     def __init__(self) -> None:
         self._records: list[tuple[int, int]] = []
@@ -32,8 +31,10 @@ class Checkpoints:
 
 class Redo:
     """The replay of one run of a server: from its volume's redo point, at its member's rate, while its processes run.
-    replayed: LSN up to which WAL is applied; work: bytes replayed so far, which stand for CPU time here; moved_at:
-    CLOCK_BOOTTIME of the member when progress was last seen."""
+
+    replayed: LSN up to which WAL is applied; work: bytes replayed so far, which stand for CPU time here; moved_at: CLOCK_BOOTTIME of the
+    member when progress was last seen.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server

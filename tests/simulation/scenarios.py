@@ -25,8 +25,8 @@ def primary_of(world: World) -> int:
 
 
 def successor_lost(seed: int, wrote_for: float | None = None) -> World:
-    """The primary of two is isolated and comes back as its only successor is lost: before the successor could write,
-    or after it has written for this long."""
+    """The primary of two is isolated and comes back as its only successor is lost: before the successor could write, or after it has
+    written for this long."""
     world = running(2, seed)
     old = primary_of(world)
     faults.cut_node(world, old, 40.0)
@@ -81,8 +81,8 @@ def cut_off(seed: int) -> World:
 
 
 def cut_off_from_sealed_ones(seed: int) -> World:
-    """Like `cut_off`, and the replicas' servers die at the same moment: they start without a WAL receiver, because
-    they reach no primary."""
+    """Like `cut_off`, and the replicas' servers die at the same moment: they start without a WAL receiver, because they reach no
+    primary."""
     world = running(3, seed)
     old = primary_of(world)
     world.run(world.uniform(5.0, 8.0))
@@ -105,8 +105,7 @@ def _upgraded_but_the_primary(seed: int, times: Timing) -> tuple[World, int]:
 
 
 def ttl_shortened(seed: int) -> World:
-    """While the TTL is being shortened, the primary is isolated: it still uses the longer times, the replicas the new
-    ones."""
+    """While the TTL is being shortened, the primary is isolated: it still uses the longer times, the replicas the new ones."""
     world, old = _upgraded_but_the_primary(seed, faults.SHORT_TIMES)
     _slow_down(world, old)
     faults.cut_node(world, old, 30.0)
@@ -115,8 +114,7 @@ def ttl_shortened(seed: int) -> World:
 
 
 def lease_lowered(seed: int) -> World:
-    """While L is being lowered for the same TTL, the primary's agent freezes: it uses the longer L, the replicas the
-    new one."""
+    """While L is being lowered for the same TTL, the primary's agent freezes: it uses the longer L, the replicas the new one."""
     world, old = _upgraded_but_the_primary(seed, faults.LOWER_LEASE)
     faults.freeze_agent(world, old, 10.0)
     world.run(20.0)
@@ -158,8 +156,7 @@ def agent_stands_still(seed: int) -> World:
 
 
 def writes_refused(seed: int) -> World:
-    """For a while the primary can read the Lease but not write it, and doesn't reach its peers; then it loses the
-    API."""
+    """For a while the primary can read the Lease but not write it, and doesn't reach its peers; then it loses the API."""
     world = running(3, seed)
     old = primary_of(world)
     faults.break_watch(world, old, 30.0)
@@ -182,8 +179,7 @@ def promoting(world: World) -> int:
 
 
 def frozen_before_promotion(seed: int) -> World:
-    """The winner's agent freezes between its successful claim and the promotion, until another has taken over; it
-    wakes without the API."""
+    """The winner's agent freezes between its successful claim and the promotion, until another has taken over; it wakes without the API."""
     world = running(3, seed)
     old = primary_of(world)
     faults.power_off(world, old)
@@ -218,7 +214,9 @@ def promotion_fails(seed: int) -> World:
 
 def _behind(seed: int, unreplicated_wal_lost: bool = True) -> tuple[World, int]:
     """A release in which no replica has all of the primary's rows; and the primary.
-    unreplicated_wal_lost: replicas can't fetch them from a dead server's volume either."""
+
+    unreplicated_wal_lost: replicas can't fetch them from a dead server's volume either.
+    """
     world = running(4, seed)
     world.unreplicated_wal_lost = unreplicated_wal_lost
     old = primary_of(world)
@@ -239,8 +237,7 @@ def server_dies(seed: int) -> World:
 
 
 def server_dies_for_good(seed: int) -> World:
-    """The primary's server is killed while no replica has all of its rows, and doesn't start for a while; its volume
-    is readable."""
+    """The primary's server is killed while no replica has all of its rows, and doesn't start for a while; its volume is readable."""
     world, old = _behind(seed, unreplicated_wal_lost=False)
     world.recovery_s[old] = 60.0
     faults.postmaster_kill(world, old)
@@ -257,9 +254,10 @@ def container_dies(seed: int) -> World:
 
 
 def disk_full(seed: int, recovery_s: float = 0.0) -> World:
-    """The primary's volume fills up while no replica has all of its rows, and the server dies as a result. Streaming
-    after that is fast.
-    recovery_s: how much longer its start takes than the others', which have less to redo."""
+    """The primary's volume fills up while no replica has all of its rows, and the server dies as a result. Streaming after that is fast.
+
+    recovery_s: how much longer its start takes than the others', which have less to redo.
+    """
     world, old = _behind(seed)
     world.recovery_s[old] = recovery_s
     faults.fill_disk(world, old, 60.0)
@@ -312,8 +310,7 @@ def switched_over(seed: int) -> World:
 
 
 def scaled_away(seed: int) -> World:
-    """Three of five pods are deleted at once, as when a release is scaled down to two; the last of them is the
-    primary."""
+    """Three of five pods are deleted at once, as when a release is scaled down to two; the last of them is the primary."""
     world = running(5, seed)
     faults.switchover(world, primary_of(world), 4)
     world.settle(60.0)
@@ -332,8 +329,8 @@ def asked_again(seed: int) -> World:
 
 
 def forced_long_ago(seed: int) -> World:
-    """A forced failover was requested while the primary was healthy, and the request was not removed. Later the
-    primary dies while another replica is ahead."""
+    """A forced failover was requested while the primary was healthy, and the request was not removed. Later the primary dies while
+    another replica is ahead."""
     world = running(3, seed)
     asked = world.api.lease
     faults.stall_stream(world, 1, 1.0)
@@ -346,8 +343,7 @@ def forced_long_ago(seed: int) -> World:
 
 
 def forced_stranger(seed: int) -> World:
-    """The primary has no eligible replica left, so no deadline, and loses the API; the replica that it dropped is
-    promoted by force."""
+    """The primary has no eligible replica left, so no deadline, and loses the API; the replica that it dropped is promoted by force."""
     world = running(2, seed)
     faults.cut_peers(world, 1, 100.0)
     world.run(40.0)
@@ -359,8 +355,7 @@ def forced_stranger(seed: int) -> World:
 
 
 def successor_falls_short(seed: int) -> World:
-    """The only replica's stream stalls while the primary switches over to it: the shutdown doesn't wait for it
-    forever."""
+    """The only replica's stream stalls while the primary switches over to it: the shutdown doesn't wait for it forever."""
     world = running(2, seed)
     faults.stall_stream(world, 1, 1.0)
     world.run(2.0)

@@ -49,8 +49,7 @@ def only_the_primary_cut(seed: int) -> World:
 
 
 def one_replica_sees_the_api(seed: int) -> World:
-    """The primary and one replica lose the API; the other replica still reads the Lease, and at the end it alone may
-    claim."""
+    """The primary and one replica lose the API; the other replica still reads the Lease, and at the end it alone may claim."""
     world = running(3, seed)
     old = slowest_primary(world)
     faults.cut_api(world, old, 40.0)
@@ -73,8 +72,7 @@ def flapping(seed: int) -> World:
 
 
 def blind_for_a_moment(seed: int) -> World:
-    """The primary is isolated. The replicas see no Lease while it grows overdue, extend it, and see it again just in
-    time to claim."""
+    """The primary is isolated. The replicas see no Lease while it grows overdue, extend it, and see it again just in time to claim."""
     world = running(3, seed)
     old = slowest_primary(world)
     version = world.api.lease.version if world.api.lease is not None else ""

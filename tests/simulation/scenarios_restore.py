@@ -43,9 +43,11 @@ def _later_term(seed: int) -> tuple[World, Snapshot]:
 
 
 def _released(seed: int) -> tuple[World, Snapshot]:
-    """A release whose primary has switched over; a snapshot of the end of the former term, when the Lease was
-    released and not yet claimed.
-    Sometimes the successor claims before the snapshot: then the Lease lists it alone."""
+    """A release whose primary has switched over; a snapshot of the end of the former term, when the Lease was released and not yet
+    claimed.
+
+    Sometimes the successor claims before the snapshot: then the Lease lists it alone.
+    """
     world = running(3, seed)
     term = world.promotions[-1][2]
     taken = [world.api.snapshot()]

@@ -1,5 +1,4 @@
-"""Directed scenarios of what PostgreSQL and a StatefulSet do on their own: recovery, shutdowns, crashes in place,
-copies, updates."""
+"""Directed scenarios of what PostgreSQL and a StatefulSet do on their own: recovery, shutdowns, crashes in place, copies, updates."""
 
 from __future__ import annotations
 
@@ -95,8 +94,7 @@ def dies_as_it_begins_to_write(seed: int) -> World:
 
 
 def replay_stands_still(seed: int) -> World:
-    """The primary's node is lost, and the best replica's replay no longer progresses; another replica has the same
-    WAL."""
+    """The primary's node is lost, and the best replica's replay no longer progresses; another replica has the same WAL."""
     world = running(3, seed)
     old = primary_of(world)
     best = min(others(world, old))
@@ -180,8 +178,7 @@ def switchover_with_a_slow_client(seed: int) -> World:
 
 
 def crash_in_place(seed: int, policy: Policy | None = None) -> World:
-    """A backend of the primary crashes; the Lease can't be written for a while, and a replica's agent has just been
-    restarted."""
+    """A backend of the primary crashes; the Lease can't be written for a while, and a replica's agent has just been restarted."""
     world = running(3, seed) if policy is None else running_in_sync(3, seed, policy)
     old = primary_of(world)
     world.run(world.uniform(3.0, 6.0))
@@ -247,8 +244,7 @@ def promoted_by_hand_in_a_failover_and_lost(seed: int) -> World:
 
 
 def _both_promoted(seed: int) -> tuple[World, int]:
-    """Return a world in which two servers have begun a timeline with the same number, and the one of them that did so
-    by a claim."""
+    """Return a world in which two servers have begun a timeline with the same number, and the one of them that did so by a claim."""
     world = running(3, seed)
     old = primary_of(world)
     faults.power_off(world, old)

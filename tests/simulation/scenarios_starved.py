@@ -19,8 +19,7 @@ def _claim_is_seen(world: World) -> bool:
 
 
 def away_after_a_claim(seed: int) -> World:
-    """The primary's server dies and takes long to start; the API goes down once all members have seen another's
-    claim."""
+    """The primary's server dies and takes long to start; the API goes down once all members have seen another's claim."""
     world = running(3, seed)
     old = primary_of(world)
     world.recovery_s[old] = SLOW_START_S
@@ -34,9 +33,11 @@ def away_after_a_claim(seed: int) -> World:
 
 
 def reported_and_left_behind(seed: int) -> World:
-    """A replica's agent restarts and reports; the API goes down before the next renewal, and only the other replica
-    receives what is written meanwhile.
-    When the API comes back, the primary's node is lost."""
+    """A replica's agent restarts and reports; the API goes down before the next renewal, and only the other replica receives what is
+    written meanwhile.
+
+    When the API comes back, the primary's node is lost.
+    """
     world = running(3, seed)
     old = primary_of(world)
     behind, other = (old + 1) % 3, (old + 2) % 3
@@ -59,7 +60,9 @@ def reported_and_left_behind(seed: int) -> World:
 
 def slow_after_a_claim(seed: int, way_s: float = SLOW_WAY_S) -> World:
     """The primary's node is lost, and the API is slow from the claim on.
-    way_s: average seconds each way, so that many answers arrive after the call's timeout."""
+
+    way_s: average seconds each way, so that many answers arrive after the call's timeout.
+    """
     world = running(3, seed)
     faults.power_off(world, primary_of(world))
     promoting(world)

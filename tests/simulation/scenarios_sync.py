@@ -56,8 +56,7 @@ def twice_lost(seed: int) -> World:
 
 
 def joins_unrecorded(seed: int) -> World:
-    """A replica comes back but can't be recorded in the Lease, and the other one receives nothing; then the primary
-    is lost."""
+    """A replica comes back but can't be recorded in the Lease, and the other one receives nothing; then the primary is lost."""
     world = running(3, seed)
     old = primary_of(world)
     stays, comes = others(world, old)

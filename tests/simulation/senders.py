@@ -15,8 +15,9 @@ SENDER_TIMEOUT_S = 5.0
 @dataclass
 class Receiver:
     """A replication client that is not a standby: pg_receivewal, or the stream that accompanies a base backup.
-    name: application_name; end: LSN up to which it has confirmed that its WAL is flushed; rate: bytes/s that it
-    receives."""
+
+    name: application_name; end: LSN up to which it has confirmed that its WAL is flushed; rate: bytes/s that it receives.
+    """
 
     name: str
     end: int
@@ -54,8 +55,7 @@ class Senders:
             self._receivers.remove(receiver)
 
     def end_laggards(self, keep: str, behind: int) -> None:
-        """Disconnect every client that is not a standby, and the standbys that are too far behind; the latter
-        reconnect."""
+        """Disconnect every client that is not a standby, and the standbys that are too far behind; the latter reconnect."""
         self._receivers.clear()
 
     def send(self) -> None:
@@ -79,8 +79,10 @@ class Senders:
 
     def unfinished(self) -> list[str]:
         """Return the names of the clients that a shutdown still waits for.
-        It waits until every streaming client has all WAL, however long that takes. A silent client is dropped after
-        wal_sender_timeout, a disconnected one at once."""
+
+        It waits until every streaming client has all WAL, however long that takes. A silent client is dropped after wal_sender_timeout,
+        a disconnected one at once.
+        """
         world, wal = self._server.world, self._server.volume.wal
         assert wal is not None
         found = [r.name for r in self._receivers if r.end < wal.end]

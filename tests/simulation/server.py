@@ -25,8 +25,9 @@ RECONNECT_S = 1.5
 
 @dataclass
 class Volume:
-    """The contents of a member's disk. dirty: a rewind was begun but not finished; redo: LSN at which the next start
-    begins replay; foreign: something else promoted its server; the supervisor has seen it, or the next start will."""
+    """The contents of a member's disk. dirty: a rewind was begun but not finished; redo: LSN at which the next start begins replay;
+    foreign: something else promoted its server; the supervisor has seen it, or the next start will.
+    """
 
     uuid: str | None = None
     system_identifier: str | None = None
@@ -55,9 +56,11 @@ class Deadline:
 
 class Server:
     """One run of the postgres container: its supervisor, and the server it runs.
-    state: as the supervisor reports it (down, standby, primary); writable: transactions can commit; upstream: the
-    address it streams from; recovering: a primary in crash recovery in place after a backend's crash; rogue: promoted
-    by something else, and not yet noticed."""
+
+    state: as the supervisor reports it (down, standby, primary); writable: transactions can commit; upstream: the address it streams
+    from; recovering: a primary in crash recovery in place after a backend's crash; rogue: promoted by something else, and not yet
+    noticed.
+    """
 
     def __init__(self, world: World, member: int, uid: str, nonce: str, volume: Volume) -> None:
         self.world = world
@@ -131,8 +134,7 @@ class Server:
 
     @property
     def overdrawn(self) -> bool:
-        """Its processes were frozen past the deadline, and the supervisor has not yet run since (rule 15 of the known
-        rules)."""
+        """Its processes were frozen past the deadline, and the supervisor has not yet run since (rule 15 of the known rules)."""
         return self.frozen or self.world.engine.now - self.thawed_at <= self.world.timings[self.member].fence
 
     @property
@@ -313,8 +315,7 @@ class Server:
         self.upstream, self.rogue = None, True
 
     def crash(self) -> None:
-        """A backend crashes: the postmaster exits or, with restart_after_crash on, recovers in place and stays
-        primary."""
+        """A backend crashes: the postmaster exits or, with restart_after_crash on, recovers in place and stays primary."""
         if not self.world.restart_after_crash or self.state == "down":
             self.kill()
             return
@@ -325,8 +326,7 @@ class Server:
             self.later(self.world.uniform(0.05, 0.5), lambda: self._recovered(run))
 
     def _recovered(self, run: int) -> None:
-        """Crash recovery in place ends with a shutdown checkpoint on the same timeline (CHECKPOINT_END_OF_RECOVERY in
-        xlog.c)."""
+        """Crash recovery in place ends with a shutdown checkpoint on the same timeline (CHECKPOINT_END_OF_RECOVERY in xlog.c)."""
         if not self.alive or not self.recovering or self.run != run or self.volume.wal is None:
             return
         self.redo.advance()
@@ -351,8 +351,7 @@ class Server:
         return None
 
     def stop_fast(self, done: Callable[[], None]) -> None:
-        """Shut down: the end of WAL is a checkpoint, sent to every streaming client. Shutdown completes once all have
-        received it."""
+        """Shut down: the end of WAL is a checkpoint, sent to every streaming client. Shutdown completes once all have received it."""
         if self.state == "down" or self.volume.wal is None:
             done()
             return

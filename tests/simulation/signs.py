@@ -28,8 +28,7 @@ def loses(world: World) -> bool:
 
 
 def loses_more_than_the_wire_holds(world: World) -> bool:
-    """True if the last promotion lost rows acknowledged so early that they could have been streamed before the last
-    acknowledgement."""
+    """True if the last promotion lost rows acknowledged so early that they could have been streamed before the last acknowledgement."""
     return bool(world.lost[-1]) and world.lost[-1][-1].at - world.lost[-1][0].at > ON_THE_WIRE_S
 
 

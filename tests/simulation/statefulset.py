@@ -22,9 +22,10 @@ NODE_GRACE_S = 40.0
 
 
 class StatefulSet:
-    """Lists hold a value per member, by its number. held: its pod isn't created while its node is cordoned or it is
-    scaled away; too_soon: how often it deleted the primary's pod while no standby followed.
-    It has its own random numbers, so that probing readiness changes nothing else in a run."""
+    """Lists hold a value per member, by its number. held: its pod isn't created while its node is cordoned or it is scaled away;
+    too_soon: how often it deleted the primary's pod while no standby followed.
+    It has its own random numbers, so that probing readiness changes nothing else in a run.
+    """
 
     def __init__(self, world: World, seed: int) -> None:
         self.world = world
@@ -49,8 +50,7 @@ class StatefulSet:
         return pod is not None and pod.ready and not pod.deleting
 
     def _probe(self, member: int) -> None:
-        """Kubelet probes the failover container every two seconds. If a node sends no heartbeats, its pods become
-        unready after a while."""
+        """Kubelet probes the failover container every two seconds. If a node sends no heartbeats, its pods become unready after a while."""
         world = self.world
         world.engine.after(PROBE_S, partial(self._probe, member))
         if not world.network.reachable(member):
@@ -73,8 +73,7 @@ class StatefulSet:
     # --- rolling updates ---
 
     def update(self) -> None:
-        """A new pod template: the pods are replaced one at a time from the highest ordinal down, each once the one
-        before is ready."""
+        """A new pod template: the pods are replaced one at a time from the highest ordinal down, each once the one before is ready."""
         self.world.log.append(f"{self.world.engine.now:8.3f} a rolling update begins")
         self._old = set(range(self.world.replicas))
         if not self.updating:
@@ -106,8 +105,7 @@ class StatefulSet:
             faults.pod_delete(self.world, member)
 
     def drain(self, member: int, away: float) -> None:
-        """Cordon a node and evict its pod once the budget (maxUnavailable: 1) allows it; uncordon the node this many
-        seconds later."""
+        """Cordon a node and evict its pod once the budget (maxUnavailable: 1) allows it; uncordon the node this many seconds later."""
         self.world.log.append(f"{self.world.engine.now:8.3f} the node of {member} is drained")
         self.held[member] = True
         self._evict(member, away)

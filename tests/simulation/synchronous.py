@@ -1,5 +1,4 @@
-"""Commits that wait for standbys: the parameter, the processes that read it at different times, and which commits are
-acknowledged."""
+"""Commits that wait for standbys: the parameter, the processes that read it at different times, and which commits are acknowledged."""
 
 from __future__ import annotations
 
@@ -13,8 +12,10 @@ if TYPE_CHECKING:
 
 class Standbys:
     """`synchronous_standby_names` of one run of a server.
-    written: the value in the file; waiting: whether commits wait at all, as the checkpointer has read it; read: the
-    value that each walsender uses; acknowledged: LSN up to which commits are acknowledged to clients."""
+
+    written: the value in the file; waiting: whether commits wait at all, as the checkpointer has read it; read: the value that each
+    walsender uses; acknowledged: LSN up to which commits are acknowledged to clients.
+    """
 
     def __init__(self, server: Server, setting: Setting) -> None:
         self.server = server
@@ -79,6 +80,5 @@ class Standbys:
 
 
 def started(server: Server, guard: int) -> Standbys:
-    """Return the parameter of a server that starts: either no standby can acknowledge for it, or commits wait for
-    none."""
+    """Return the parameter of a server that starts: either no standby can acknowledge for it, or commits wait for none."""
     return Standbys(server, Setting(guard) if guard else OFF)

@@ -1,5 +1,5 @@
-"""Lease extensions (rule 8): during an API outage nothing changes as long as all pods reach each other; without one
-of them, nobody writes."""
+"""Lease extensions (rule 8): during an API outage nothing changes as long as all pods reach each other; without one of them, nobody
+writes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Each failover, interrupted at every point in turn: the acting agent crashes there, or freezes, alone or with its
-container.
-A point is an adapter call that any member is about to make. The invariants hold throughout, and in the end the
-release is healthy."""
+"""Each failover, interrupted at every point in turn: the acting agent crashes there, or freezes, alone or with its container.
+
+A point is an adapter call that any member is about to make. The invariants hold throughout, and in the end the release is healthy.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ HOW: dict[str, Callable[[int], Interruption]] = {
 
 
 def play(fault: Fault, seed: int, interruption: Interruption | None) -> World:
-    """Run a failover with one interruption; it ends healthy or with a violation. Only points of the first seconds
-    count."""
+    """Run a failover with one interruption; it ends healthy or with a violation. Only points of the first seconds count."""
     world = running(3, seed)
     world.points.begin(interruption)
     fault(world)

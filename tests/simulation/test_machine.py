@@ -1,6 +1,7 @@
-"""Hypothesis chooses the faults and the pauses between them; the invariants hold at every event, and in the end the
-release is healthy.
-HYPOTHESIS_PROFILE=nightly takes 200,000 steps and more."""
+"""Hypothesis chooses the faults and the pauses between them; the invariants hold at every event, and in the end the release is healthy.
+
+HYPOTHESIS_PROFILE=nightly takes 200,000 steps and more.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""An operator's request is carried out once and only when it was meant to be, and a switchover waits for the replica
-that has everything."""
+"""An operator's request is carried out once and only when it was meant to be, and a switchover waits for the replica that has
+everything."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What PostgreSQL and a StatefulSet do on their own does no harm: recovery, shutdowns, crashes in place, copies,
-updates.
-tests/rules removes the rules that ensure this one by one; this file has further ways in which some of them show."""
+"""What PostgreSQL and a StatefulSet do on their own does no harm: recovery, shutdowns, crashes in place, copies, updates.
+
+tests/rules removes the rules that ensure this one by one; this file has further ways in which some of them show.
+"""
 
 from __future__ import annotations
 

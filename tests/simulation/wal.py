@@ -9,8 +9,8 @@ from hapg_protocol.lsn import Position
 
 @dataclass(frozen=True)
 class Branch:
-    """The part of the WAL that one promotion began. PostgreSQL knows only `timeline`; `serial` makes it unique.
-    start: LSN where it begins."""
+    """The part of the WAL that one promotion began. PostgreSQL knows only `timeline`; `serial` makes it unique. start: LSN where it
+    begins."""
 
     serial: int
     timeline: int

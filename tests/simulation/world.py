@@ -42,8 +42,10 @@ class Acknowledged:
 
 class World:
     """N members, each on its own node. All random choices come from `seed`, so runs are repeatable.
-    timing: the chart's current values; timings: the values each member has read; redo_rate, stream_rate: bytes/s that
-    a member replays or receives; restart_after_crash: as in postgresql.conf."""
+
+    timing: the chart's current values; timings: the values each member has read; redo_rate, stream_rate: bytes/s that a member replays
+    or receives; restart_after_crash: as in postgresql.conf.
+    """
 
     restart_after_crash = False
 
@@ -56,8 +58,7 @@ class World:
         fresh: bool = False,
         policy: Policy = ASYNCHRONOUS,
     ) -> None:
-        """fresh: empty volumes and no Lease; otherwise a primary and its replicas already run. policy: the
-        replication policy."""
+        """fresh: empty volumes and no Lease; otherwise a primary and its replicas already run. policy: the replication policy."""
         self.random = random.Random(seed)
         self.engine = Engine()
         self.api = Api()
@@ -227,8 +228,7 @@ class World:
         self.engine.run(seconds, self.invariants.check)
 
     def room(self, member: int) -> int:
-        """Return the free bytes on a member's volume; if the volume is full, those of its emergency WAL space, once
-        that is released."""
+        """Return the free bytes on a member's volume; if the volume is full, those of its emergency WAL space, once that is released."""
         return self.segments[member] * SEGMENT_SIZE if self.disk_full[member] else PLENTY
 
     def is_routed(self, member: int) -> bool:
@@ -237,8 +237,7 @@ class World:
         return pod is not None and pod.role == "primary"
 
     def release_emergency_space(self, member: int) -> bool:
-        """Release the emergency WAL space if the volume is full; return False if it isn't full or nothing was
-        released."""
+        """Release the emergency WAL space if the volume is full; return False if it isn't full or nothing was released."""
         used = self.emergency_space[member] and disk_space.is_full(self.room(member), SEGMENT_SIZE)
         if used:
             self.emergency_space[member], self.segments[member] = False, disk_space.EMERGENCY_SEGMENTS

@@ -51,8 +51,7 @@ def cordoned(release: Release, node: str) -> Iterator[None]:
 
 @contextmanager
 def drained(release: Release, node: str, seconds: int = DRAIN_SECONDS) -> Iterator[None]:
-    """Evict the release's pods from a node, under the PodDisruptionBudget, and let them return at the end. seconds:
-    timeout."""
+    """Evict the release's pods from a node, under the PodDisruptionBudget, and let them return at the end. seconds: timeout."""
     only = f"--pod-selector={release.selector}"
     try:
         release.namespace.kubectl("drain", node, only, "--delete-emptydir-data", f"--timeout={seconds}s", limit=seconds + 10.0)
@@ -73,8 +72,9 @@ def _signal_receivers(release: Release, signal: str) -> None:
 
 @contextmanager
 def nobody_streams(release: Release) -> Iterator[Callable[[], None]]:
-    """Freeze the WAL receiver of every standby by commands in their containers. Yields the function that thaws them,
-    and calls it at the end."""
+    """Freeze the WAL receiver of every standby by commands in their containers. Yields the function that thaws them, and calls it at the
+    end.
+    """
     _signal_receivers(release, "STOP")
     try:
         yield lambda: _signal_receivers(release, "CONT")

@@ -18,7 +18,9 @@ R = TypeVar("R", bound=Release)
 @dataclass(frozen=True)
 class Fault(Generic[R]):
     """A fault: its name, its effect on the primary, and how it is undone once writes continue.
-    local_only: it is possible only in the local cluster."""
+
+    local_only: it is possible only in the local cluster.
+    """
 
     name: str
     inject: Callable[[R, Pod], None]

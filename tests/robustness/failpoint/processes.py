@@ -52,8 +52,9 @@ def kill_agent(release: Release, pod: Pod) -> None:
 
 
 def kill_failover_container(release: Release, pod: Pod, client: Client) -> str:
-    """Kill (kill -9) everything in a failover container. A client opens a new connection through the Service five
-    times a second until the container is back and ready; return the errors of its failed attempts."""
+    """Kill (kill -9) everything in a failover container. A client opens a new connection through the Service five times a second until
+    the container is back and ready; return the errors of its failed attempts.
+    """
     count = '{.status.initContainerStatuses[?(@.name=="failover")].restartCount}'
     restarts = int(release.namespace.kubectl("get", "pod", pod.name, f"--output=jsonpath={count}"))
     with ThreadPoolExecutor(1) as pool:
@@ -68,8 +69,7 @@ def kill_failover_container(release: Release, pod: Pod, client: Client) -> str:
 
 
 def kill_at(release: Release, step: str, killed: list[str], but: str = "") -> Agents:
-    """Kill the failover container of the first pod (other than `but`) that orders a step, at once; its name is
-    appended to `killed`."""
+    """Kill the failover container of the first pod (other than `but`) that orders a step, at once; its name is appended to `killed`."""
 
     def on_line(line: Line) -> None:
         if not killed and line.pod != but and line.orders(step):

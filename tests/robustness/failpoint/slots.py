@@ -21,8 +21,9 @@ FULL = ("too many clients already", "remaining connection slots are reserved")
 
 @contextmanager
 def occupied(release: Release, pods: list[Pod], sessions: int) -> Iterator[None]:
-    """While the context lasts, sessions take every slot of these servers, and again whenever one becomes free.
-    sessions: number of sessions that try, per server."""
+    """While the context lasts, sessions take every slot of these servers, and again whenever one becomes free. sessions: number of
+    sessions that try, per server.
+    """
     clients = release.clients[: len(pods)]
     try:
         for client, pod in zip(clients, pods, strict=True):

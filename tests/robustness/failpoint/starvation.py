@@ -34,8 +34,10 @@ wait
 
 class Starvation:
     """The loops and writers, in one session.
-    Linux schedules a session as one unit (sched(7), autogroup), like a service that runs beside a node's pods. A
-    session for each would leave the pods of all nodes less than a tenth of the CPU they request."""
+
+    Linux schedules a session as one unit (sched(7), autogroup), like a service that runs beside a node's pods. A session for each would
+    leave the pods of all nodes less than a tenth of the CPU they request.
+    """
 
     def __init__(self, folder: Path, loops: int, writers: int, limit_s: int) -> None:
         self._folder = folder

@@ -1,5 +1,5 @@
-"""Volumes that are full, damaged, incomplete or another pod's. The local cluster's volumes are folders on the
-machine, or disks of their own."""
+"""Volumes that are full, damaged, incomplete or another pod's. The local cluster's volumes are folders on the machine, or disks of their
+own."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ def copy(source: Path, target: Path) -> None:
 
 
 def fill(release: Release, disk: str, pod: Pod, place: str) -> None:
-    """Fill the disk of a pod once it has allocated its emergency WAL space on that volume, which happens some seconds
-    after there is room. place: path of the volume in the pod."""
+    """Fill the disk of a pod once it has allocated its emergency WAL space on that volume, which happens some seconds after there is
+    room. place: path of the volume in the pod.
+    """
     emergency_space = f"{place}/emergency-wal-space"
     release.wait(
         f"{pod.name} has set something aside",

@@ -14,8 +14,9 @@ INDEX = "CREATE INDEX IF NOT EXISTS appends_of_writer ON appends (writer, id)"
 
 @dataclass(frozen=True)
 class Reading:
-    """A writer's rows as a server showed them: their number, the highest id, the times of query and answer (the
-    client's clock), and the timeline on which the server writes, None if it is a standby."""
+    """A writer's rows as a server showed them: their number, the highest id, the times of query and answer (the client's clock), and the
+    timeline on which the server writes, None if it is a standby.
+    """
 
     begin: float
     end: float

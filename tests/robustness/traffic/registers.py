@@ -23,9 +23,10 @@ APART = 1_000_000
 
 @dataclass(frozen=True)
 class Operation:
-    """One client's operation on the register, 'write' or 'read', and when it was sent and answered (seconds since the
-    epoch, by the machine's clock, which all nodes share). value: None for a read without an answer; outcome: 'ok',
-    'no' (certainly not done) or 'maybe'."""
+    """One client's operation on the register, 'write' or 'read', and when it was sent and answered (seconds since the epoch, by the
+    machine's clock, which all nodes share). value: None for a read without an answer; outcome: 'ok', 'no' (certainly not done) or
+    'maybe'.
+    """
 
     client: str
     kind: str
@@ -70,8 +71,9 @@ def write(operations: Iterable[Operation], path: Path) -> None:
 
 
 class Register:
-    """Clients that write and read a row through the primary's Service, one per node, for the duration of the `with`.
-    However the block ends, their history is written to `path` then."""
+    """Clients that write and read a row through the primary's Service, one per node, for the duration of the `with`. However the block
+    ends, their history is written to `path` then.
+    """
 
     def __init__(self, release: Release, path: Path) -> None:
         self._release = release

@@ -46,9 +46,9 @@ class Session(Generic[L]):
         pause_ms: int = 50,
         answer_s: float = 1.0,
     ) -> None:
-        """code: the script; own: its own argument; log: an empty one; setup: lines to run before the script;
-        per_second: statements; pause_ms: minimum time between two attempts to connect; answer_s: timeout for an
-        answer."""
+        """code: the script; own: its own argument; log: an empty one; setup: lines to run before the script; per_second: statements;
+        pause_ms: minimum time between two attempts to connect; answer_s: timeout for an answer.
+        """
         self.lines: list[str] = []
         self._client = client
         self._name = name
@@ -77,8 +77,9 @@ class Session(Generic[L]):
 
 
 class LocalSession(Session[L]):
-    """A script in a client pod of the local cluster, for the duration of the `with`. Its log is in that pod, so it
-    can be read while the API server is down or the pod's node is cut off."""
+    """A script in a client pod of the local cluster, for the duration of the `with`. Its log is in that pod, so it can be read while the
+    API server is down or the pod's node is cut off.
+    """
 
     def __enter__(self) -> Self:
         client = self._client

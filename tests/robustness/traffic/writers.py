@@ -19,8 +19,7 @@ TABLE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Append:
-    """An acknowledged row: the times of its statement and its answer (the client's clock), the server, and the
-    timeline."""
+    """An acknowledged row: the times of its statement and its answer (the client's clock), the server, and the timeline."""
 
     id: int
     begin: float
@@ -31,8 +30,7 @@ class Append:
 
 @dataclass
 class Log:
-    """All answers that one writer got, in order. warned: how many of the uncertain ones were acknowledged with a
-    WARNING."""
+    """All answers that one writer got, in order. warned: how many of the uncertain ones were acknowledged with a WARNING."""
 
     writer: str
     acknowledged: list[Append] = field(default_factory=list)
@@ -93,8 +91,8 @@ class Log:
 
 
 def wait_table(release: Release, client: Client) -> None:
-    """Create the writers' table as soon as the Service leads to the primary: the proxy of a node that was cut off may
-    still know a former one."""
+    """Create the writers' table as soon as the Service leads to the primary: the proxy of a node that was cut off may still know a
+    former one."""
     release.wait("the Service is reached", lambda: client.try_psql(TABLE).code == 0, TABLE_SECONDS)
 
 
@@ -110,8 +108,9 @@ class _Writing(Session[Log]):
         pause_ms: int = 50,
         answer_s: float = 1.0,
     ) -> None:
-        """host: instead of the Service; hosts: addresses to try instead of it, to find the writable one; per_second:
-        rows; pause_ms: minimum time between two attempts to connect; answer_s: timeout for an answer."""
+        """host: instead of the Service; hosts: addresses to try instead of it, to find the writable one; per_second: rows; pause_ms:
+        minimum time between two attempts to connect; answer_s: timeout for an answer.
+        """
         setup = f"export PGHOST={host}\n" if host else ""
         setup += f"export HOSTS='{' '.join(hosts)}' PGTARGETSESSIONATTRS=read-write\n" if hosts else ""
         super().__init__(client, name, SCRIPT, "1", Log(name), setup=setup, per_second=per_second, pause_ms=pause_ms, answer_s=answer_s)

@@ -18,8 +18,7 @@ FILES = 8
 
 @dataclass(frozen=True)
 class Look:
-    """One sample of a process: its time (monotonic seconds), memory in KiB (resident, not shared with files), and
-    number of open files."""
+    """One sample of a process: its time (monotonic seconds), memory in KiB (resident, not shared with files), and number of open files."""
 
     at: float
     memory: int
@@ -54,8 +53,7 @@ class Growth:
         return found
 
     def violations(self) -> list[str]:
-        """The processes that have grown by more than 8 MiB or 8 files since their warm-up; or an error if none was
-        seen for long enough."""
+        """The processes that have grown by more than 8 MiB or 8 files since their warm-up; or an error if none was seen for long enough."""
         spans = self._spans()
         if not spans:
             return ["no agent lived long enough to see whether it grows"]

@@ -14,16 +14,15 @@ VERDICTS = ("linearizable", "not linearizable", "unknown")
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of tests/linearizable for a history: one of VERDICTS, and the smallest set of operations that shows
-    a violation, one per line."""
+    """The result of tests/linearizable for a history: one of VERDICTS, and the smallest set of operations that shows a violation, one
+    per line."""
 
     verdict: str
     shortest: tuple[str, ...] = ()
 
 
 def check(path: Path, limit: float = LIMIT_SECONDS) -> Verdict:
-    """Check a history. limit: seconds. Raise ValueError if it can't be read, ClusterError if the program can't be
-    built."""
+    """Check a history. limit: seconds. Raise ValueError if it can't be read, ClusterError if the program can't be built."""
     program = builds.ensure((builds.LINEARIZABLE,))["linearizable"]
     command = [str(program), "-limit", f"{limit:f}s", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3 * limit + 10)

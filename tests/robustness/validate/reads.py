@@ -38,8 +38,8 @@ def gone(log: readers.Log, present: Iterable[int]) -> list[Reading]:
 
 
 def outside_the_tail(missing: Iterable[Reading], logs: Iterable[writers.Log], present: Mapping[str, Iterable[int]]) -> list[str]:
-    """Rows that were read and are missing, though another row exists that was sent later on the same timeline: they
-    were not lost as unreplicated WAL."""
+    """Rows that were read and are missing, though another row exists that was sent later on the same timeline: they were not lost as
+    unreplicated WAL."""
     kept = [append for log in logs for there in [set(present[log.writer])] for append in log.acknowledged if append.id in there]
     wrong = []
     for reading in missing:

@@ -28,8 +28,7 @@ def _rows(asker: Client, pod: Pod) -> Rows:
 
 
 def violations(release: Release, asker: Client, seconds: float) -> list[str]:
-    """Compare each replica with the primary as soon as it has replayed all WAL that the primary has flushed. Nobody
-    may write meanwhile."""
+    """Compare each replica with the primary as soon as it has replayed all WAL that the primary has flushed. Nobody may write meanwhile."""
     primary = release.primary()
     expected = _rows(asker, primary)
     [[flushed]] = asker.sql("SELECT pg_current_wal_flush_lsn()", host=primary.ip)

@@ -45,8 +45,7 @@ def _volumes(release: Release) -> dict[str, str]:
 
 
 def unrecorded(release: Release) -> list[str]:
-    """The pods that may acknowledge though the Lease doesn't record their volumes; read while the setting stays the
-    same."""
+    """The pods that may acknowledge though the Lease doesn't record their volumes; read while the setting stays the same."""
     while True:
         before, recorded, shown = named(release), release.lease().get("sync", {}).get("volumes", []), _volumes(release)
         if named(release) == before:
@@ -54,8 +53,7 @@ def unrecorded(release: Release) -> list[str]:
 
 
 def is_whole(release: Release) -> bool:
-    """True if every standby streams and is listed in the primary's setting, and the Lease records exactly their
-    volumes."""
+    """True if every standby streams and is listed in the primary's setting, and the Lease records exactly their volumes."""
     assert unrecorded(release) == []
     standbys = sorted(pod.name for pod in release.standbys())
     streams = [(each.name, each.state, each.sync_state) for each in release.replication(host=release.primary().ip)]

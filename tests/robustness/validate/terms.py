@@ -9,8 +9,10 @@ from tests.robustness.lease import Reign
 
 def violations(sequence: Iterable[Reign]) -> list[str]:
     """Errors in a sequence: a term with two leaders, or a term or timeline that isn't higher than all before.
-    A leader whose promotion could not begin releases its timeline reservation (docs/protocol.md, rule 6): the Lease
-    then has the timeline from before this claim, and the next leader may reserve the same number again."""
+
+    A leader whose promotion could not begin releases its timeline reservation (docs/protocol.md, rule 6): the Lease then has the
+    timeline from before this claim, and the next leader may reserve the same number again.
+    """
     wrong = []
     before: Reign | None = None
     claimed_above: int | None = None

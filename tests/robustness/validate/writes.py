@@ -15,8 +15,7 @@ def lost(log: Log, present: Iterable[int]) -> list[int]:
 
 
 def is_one_tail(log: Log, missing: list[int], timeline: int) -> bool:
-    """True if the lost ids are the very last ones acknowledged on a timeline: nothing is missing before an existing
-    row."""
+    """True if the lost ids are the very last ones acknowledged on a timeline: nothing is missing before an existing row."""
     on_timeline = [append.id for append in log.acknowledged if append.timeline == timeline]
     return not missing or on_timeline[-len(missing) :] == missing
 
@@ -46,8 +45,9 @@ class Late:
 
 
 def late(logs: Iterable[Log]) -> list[Late]:
-    """Acknowledgements by an old server after the new one's first: two servers took writes. The new one has the
-    higher timeline or, on the same timeline, started later."""
+    """Acknowledgements by an old server after the new one's first: two servers took writes. The new one has the higher timeline or, on
+    the same timeline, started later.
+    """
     appends = sorted((append for log in logs for append in log.acknowledged), key=lambda append: append.end)
     newest: Append | None = None
     began: set[tuple[int, str]] = set()
