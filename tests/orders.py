@@ -28,7 +28,7 @@ def fitting(op: Op, **values: Any) -> dict[str, Any]:
 
 
 def said(run: Run) -> Any:
-    """Return the fields of an order as a namespace."""
+    """Return the order, typed as Any."""
     return run.order
 
 

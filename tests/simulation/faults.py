@@ -246,7 +246,7 @@ def break_watch(world: World, member: int, seconds: float) -> None:
 
 
 def stall_stream(world: World, member: int, share: float) -> None:
-    """A member receives WAL in only some of its turns: this fraction fewer."""
+    """A member skips this share of its turns to receive WAL."""
     world.fault(member, f"streaming stalls to {share:.2f}")
     world.stream_stall[member] = share
 

@@ -157,7 +157,7 @@ def test_a_shutdown_checkpoint_is_the_last_record_of_its_server(pair: Pair, majo
 
 @of_each_major
 def test_an_end_without_a_shutdown_is_no_shutdown_checkpoint(pair: Pair, major: str) -> None:
-    """Whether it was killed, shut down immediately, or has just made another kind of checkpoint."""
+    """This holds for a kill, an immediate shutdown, and after another kind of checkpoint."""
     primary = pair.primary
     pair.write("second")
     primary.sql("checkpoint")

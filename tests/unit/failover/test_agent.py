@@ -1,4 +1,4 @@
-"""Switchover decisions across the agent's threads."""
+"""Data that the agent's threads pass to each other."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def volume(base: Path, segments: dict[int, bytes]) -> Volume:
 
 
 def segment(number: int, pages: int, old: int = 0) -> bytes:
-    """This many pages of this segment, then old contents from before the segment was renamed."""
+    """This many pages of this segment, then `old` pages of the segment that was renamed to it."""
     start = number * SIZE
     whole = b"".join(page(start + index * PAGE) for index in range(pages))
     return whole + b"".join(page(start + index * PAGE - 5 * SIZE, 0x66) for index in range(pages, pages + old))
