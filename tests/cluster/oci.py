@@ -1,4 +1,4 @@
-"""Writes image archives (OCI layout in a tar file) of one layer, without any container engine."""
+"""Writing image archives (OCI layout in a tar file) of one layer, without any container engine."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ _CHUNK = 1 << 20
 
 
 def layer_of_files(target: Path, contents: Mapping[str, Path]) -> None:
-    """Writes a layer that contains only the given programs, by their path in the image."""
+    """Writes a layer that holds the given programs, by their path in the image, and nothing else."""
     with tarfile.open(target, "w") as archive:
         for name, source in contents.items():
             entry = tarfile.TarInfo(name)
