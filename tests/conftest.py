@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Shared by all tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# From the quick to the slow. The tests of the cluster itself come last: they take it down.
+# From fast to slow. The tests of the cluster itself come last, because they take it down.
 ORDER = ("unit", "simulation", "model", "rules", "chart", "supervisor", "contract", "e2e", "faults", "cluster")
 
-# Hypothesis judges what a function returns, not how busy the machine is.
+# Hypothesis judges results, not how busy the machine is.
 
 settings.register_profile(
     "house",
@@ -24,7 +24,7 @@ settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests by their folder, and leave the order within a folder as it is."""
+    """Sort the tests by folder, and keep the order within a folder."""
 
     def rank(item: pytest.Item) -> int:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]

@@ -1,7 +1,7 @@
 """`make demo`: a release on a real cluster, rows, a live failover, the rows again.
 
-It can be repeated: what an earlier run left is used. The client is a pod that writes through the Service, one connection a row, as
-an application without a pool would. The gap that is printed is the longest time between two acknowledged rows.
+It can be repeated: it reuses what an earlier run left. The client is a pod that writes through the Service, with one connection per row,
+like an application without a pool. The gap it prints is the longest time between two acknowledged rows.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ NAMESPACE_OBJECT = {
     "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
 }
 
-# Each row is tried until it is acknowledged; a repetition of one that was written without an answer does nothing.
-# Prints `ROW TIME` for each acknowledgement and `- TIME` for each refusal.
+# Each row is retried until it is acknowledged; a retry of a row that was written without an answer does nothing. Prints `ROW TIME` for
+# each acknowledgement and `- TIME` for each failure.
 WRITER = """
 row=$1
 while [ ! -e /tmp/stop ] && [ "$SECONDS" -lt 180 ]; do
@@ -50,11 +50,11 @@ done
 
 
 class DemoError(Exception):
-    """The demo didn't show what it is there to show."""
+    """The demo failed to show what it is meant to show."""
 
 
 def run(*command: str, show: bool = False, stdin: str | None = None, check: bool = True, limit: float = 330) -> str:
-    """Return what a command prints. Raise DemoError with its last words if it fails and `check` is set."""
+    """Return a command's output. Raise DemoError with the end of it if the command fails and `check` is set."""
     if show:
         print(f"\n$ {shlex.join(command)}", flush=True)
     done = subprocess.run(
@@ -94,18 +94,18 @@ def pods() -> list[dict[str, Any]]:
 
 
 def ready(pod: dict[str, Any]) -> bool:
-    """Whether a pod is ready and isn't being deleted."""
+    """True if a pod is ready and isn't being deleted."""
     conditions = {item["type"]: item["status"] for item in pod["status"].get("conditions", [])}
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
 def primaries() -> list[str]:
-    """Names of the pods that are labelled primary."""
+    """Names of the pods labelled primary."""
     return [pod["metadata"]["name"] for pod in pods() if pod["metadata"]["labels"].get(ROLE) == "primary"]
 
 
 def at_full_strength() -> bool:
-    """Three ready pods, one primary and two replicas."""
+    """True if there are three ready pods, one primary and two replicas."""
     found = pods()
     roles = sorted(pod["metadata"]["labels"].get(ROLE, "") for pod in found)
     return roles == ["primary", "replica", "replica"] and all(ready(pod) for pod in found)
@@ -120,7 +120,7 @@ def show_status() -> None:
 
 
 def install() -> None:
-    """Install the chart, or bring an earlier demo's release up to date."""
+    """Install the chart, or upgrade an earlier demo's release."""
     until("the namespace is usable", 120, lambda: "Terminating" not in run("kubectl", "get", "namespace", NAMESPACE, check=False))
     run("kubectl", "apply", "--filename", "-", stdin=json.dumps(NAMESPACE_OBJECT))
     status = run("helm", "status", RELEASE, "--namespace", NAMESPACE, "--output", "json", check=False)
@@ -167,14 +167,14 @@ def sql(statement: str, *, show: bool = False) -> str:
 
 @dataclass
 class Writes:
-    """What the client was told: rows that were acknowledged, and when (its own clock, seconds)."""
+    """The answers that the client got: acknowledged rows, and their times (its own clock, in seconds)."""
 
     rows: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     refused: int = 0
 
     def note(self, line: str) -> None:
-        """Take a line of the writer."""
+        """Parse a line of the writer."""
         row, _, moment = line.partition(" ")
         if row == "-":
             self.refused += 1
@@ -189,7 +189,7 @@ class Writes:
 
 @contextmanager
 def writer(first: int) -> Iterator[Writes]:
-    """Write rows from `first` on, as long as the context lasts."""
+    """Write rows from `first` on while the context lasts."""
     writes = Writes()
     command = ["kubectl", "--namespace", NAMESPACE, "exec", CLIENT, "--", "bash", "-c", WRITER, "writer", str(first)]
     with subprocess.Popen(command, env=chosen.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
@@ -211,7 +211,7 @@ def writer(first: int) -> Iterator[Writes]:
 
 
 def fail_over(first: int) -> Writes:
-    """Delete the primary's pod while rows are written; return what the client was told."""
+    """Delete the primary's pod while rows are written; return the client's answers."""
     [old] = primaries()
     with writer(first) as writes:
         until("50 rows are acknowledged", 60, lambda: len(writes.rows) >= 50, 0.1)
@@ -226,7 +226,7 @@ def fail_over(first: int) -> Writes:
 
 
 def demo() -> None:
-    """Do it all."""
+    """Run all steps."""
     say("install")
     begin = time.monotonic()
     install()
@@ -258,7 +258,7 @@ def demo() -> None:
 
 
 def main() -> int:
-    """Run the demo; say 'demo ok' if it went well."""
+    """Run the demo; print 'demo ok' on success."""
     try:
         demo()
     except (DemoError, ClusterError, subprocess.TimeoutExpired) as error:

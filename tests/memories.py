@@ -1,4 +1,4 @@
-"""A member's memory for tests, by the names of its fields alone: they are told apart over all parts."""
+"""A member's memory for tests, by field names alone: they are unique across all parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLACES = {field.name: part.name for part in fields(Memory) if is_dataclass(part.
 
 
 def changed(memory: Memory, **changes: Any) -> Memory:
-    """Return the memory with some fields changed, whichever part they belong to."""
+    """Return the memory with some fields changed, in any of its parts."""
     for name, value in changes.items():
         place = PLACES.get(name)
         if place is None:

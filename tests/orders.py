@@ -1,4 +1,4 @@
-"""Orders for tests, by the kind of operation and the names of their fields."""
+"""Orders for tests, by the kind of operation and their field names."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def order(op: Op, **values: Any) -> Order:
 
 
 def run(number: int, op: Op, *, term: int = 0, **values: Any) -> Run:
-    """Return what begins that operation."""
+    """Return the action that starts that operation."""
     return Run(number, order(op, **values), term)
 
 
 def fitting(op: Op, **values: Any) -> dict[str, Any]:
-    """Return those of the values that an order of that kind has."""
+    """Return those of the values that are fields of an order of that kind."""
     return {field.name: values[field.name] for field in fields(KINDS[op]) if field.name in values}
 
 
 def said(run: Run) -> Any:
-    """Return what is ordered, as a value of any kind."""
+    """Return the order, typed as Any."""
     return run.order
 
 

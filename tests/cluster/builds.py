@@ -19,7 +19,7 @@ _ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off"}
 
 @dataclass(frozen=True)
 class Build:
-    """One Go module and what is built from it: name of the program to its package. parent: the folder that the module's folder is in."""
+    """One Go module and the programs built from it: program name to package. parent: the folder that contains the module's folder."""
 
     module: str
     programs: dict[str, str]
@@ -28,16 +28,16 @@ class Build:
 
     @property
     def sources(self) -> Path:
-        """Where the module lies."""
+        """The module's folder."""
         return self.parent / self.module
 
     def key(self) -> str:
-        """Changes with every file that the programs are built from."""
+        """Changes with any file that the programs are built from."""
         sources = [path for path in self.sources.iterdir() if path.is_file()]
         return files.digest(sources, repr(self.programs), repr(self.definitions))
 
     def folder(self) -> Path:
-        """Where the finished programs lie."""
+        """The folder for the finished programs."""
         return GO_BUILDS / f"{self.module}-{self.key()}"
 
 
@@ -48,7 +48,7 @@ def _kubernetes_version() -> tuple[str, ...]:
 
 
 def _helm3_version() -> tuple[str, ...]:
-    """The Kubernetes that `helm template` takes for granted; unset it is v1.20."""
+    """The Kubernetes version that `helm template` assumes; the default is v1.20."""
     major, minor, _ = _KUBERNETES.split(".")
     values = {"k8sVersionMajor": major, "k8sVersionMinor": minor}
     packages = ("chartutil", "lint/rules")
@@ -105,9 +105,9 @@ def _build(build: Build) -> None:
 
 
 def ensure(builds: tuple[Build, ...]) -> dict[str, Path]:
-    """Builds what is not in the cache, links it into the cache's bin/, and returns each program's path by name.
+    """Builds the programs that are not cached, links them into the cache's bin/, and returns each program's path by name.
 
-    Raises ClusterError when Go is missing or a build fails; nothing half-made is left then.
+    Raises ClusterError if Go is missing or a build fails; in that case no partial result is left.
     """
     with files.lock(CACHE / "go.lock"):
         missing = [build for build in builds if not build.folder().is_dir()]

@@ -21,7 +21,7 @@ def _hierarchies() -> list[Path]:
 
 
 def _hand_down(parent: Path, child: Path) -> None:
-    """Gives a new group what it can't start without: its processors and memory (v1), its controllers (v2)."""
+    """Sets what a new group needs before a process can start in it: CPUs and memory nodes (v1), controllers (v2)."""
     if _UNIFIED:
         controllers = (parent / "cgroup.controllers").read_text().split()
         for controller in controllers:
@@ -48,7 +48,7 @@ def make(group: str) -> None:
 
 
 def folders(group: str = CGROUP) -> list[Path]:
-    """All folders of a group and what is below it, deepest first, in every hierarchy."""
+    """All folders of a group and its subgroups, deepest first, in every hierarchy."""
     found = []
     for hierarchy in _hierarchies():
         for folder, _, _ in os.walk(hierarchy / group, topdown=False):
@@ -65,12 +65,12 @@ def _processes(folder: Path) -> list[Process]:
 
 
 def processes(group: str = CGROUP) -> list[Process]:
-    """All processes in a group and below it, the eldest first."""
+    """All processes in a group and its subgroups, oldest first."""
     return sorted({p for folder in folders(group) for p in _processes(folder)}, key=lambda p: (p.start, p.pid))
 
 
 def remove(group: str = CGROUP) -> None:
-    """Kills every process in a group and below it, and removes the group; raises ClusterError after 10 s."""
+    """Kills every process in a group and its subgroups, and removes the group; raises ClusterError after 10 s."""
     limit = time.monotonic() + _REMOVAL_SECONDS
     while left_over := folders(group):
         kill(processes(group))
@@ -90,7 +90,7 @@ def remove(group: str = CGROUP) -> None:
 
 
 def container(group: str, identifier: str) -> list[Process]:
-    """The processes of the container with this id, below a node's group, its PID 1 first; empty when there is none."""
+    """The processes of the container with this id, below a node's group, its PID 1 first; empty if it doesn't exist."""
     hierarchy = _hierarchies()[0]
     found = [Path(folder) for folder, _, _ in os.walk(hierarchy / group) if Path(folder).name == identifier]
     return sorted({p for folder in found for p in _processes(folder)}, key=lambda p: (p.start, p.pid))

@@ -17,7 +17,7 @@ _NAMES: tuple[Name, ...] = get_args(Name)
 
 
 def name() -> Name:
-    """Which one it is; the local one unless CLUSTER says otherwise."""
+    """The chosen cluster; the local one by default."""
     asked = os.environ.get("CLUSTER") or "local"
     for known in _NAMES:
         if asked == known:
@@ -26,22 +26,22 @@ def name() -> Name:
 
 
 def is_local() -> bool:
-    """Whether it is the local one, whose nodes, links and disks tests can harm."""
+    """True if it is the local one, whose nodes, links and disks tests can break."""
     return name() == "local"
 
 
 def takes_images() -> bool:
-    """Whether images of the cache can be loaded into it."""
+    """True if cached images can be loaded into it."""
     return name() != "current"
 
 
 def image_options() -> tuple[str, ...]:
-    """What tells helm that the images are in the nodes already, where they are."""
+    """Tells helm that the nodes already have the images, if they do."""
     return ("--set", "global.imageRegistry=localhost") if takes_images() else ()
 
 
 def kubeconfig() -> Path:
-    """The path of its kubeconfig, whether it is up or not."""
+    """The path of its kubeconfig, whether the cluster is up or not."""
     match name():
         case "local":
             return KUBECONFIG
@@ -55,13 +55,13 @@ def kubeconfig() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """For programs that are to find it, and the tools of the cache before others."""
+    """Environment for programs that connect to it, with the cached tools first in PATH."""
     found = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
     return found if name() == "current" else {**found, "KUBECONFIG": str(kubeconfig())}
 
 
 def tools() -> Path:
-    """Builds helm 3 and 4, kubectl, ct, kubeconform and linearizable unless they are there; returns the folder that has them."""
+    """Builds helm 3 and 4, kubectl, ct, kubeconform and linearizable if needed; returns the folder that contains them."""
     builds.ensure(builds.TOOL_BUILDS)
     return BIN
 
@@ -87,7 +87,7 @@ def up() -> Path:
 
 
 def down() -> None:
-    """Stops it and leaves nothing of it. Raises ClusterError for one that wasn't started from here."""
+    """Stops it and removes everything. Raises ClusterError for a cluster that wasn't started from here."""
     match name():
         case "local":
             local.down()
@@ -100,7 +100,7 @@ def down() -> None:
 
 
 def load(archives: list[images.Archive]) -> None:
-    """Loads images into it, if it is one of ours and is up."""
+    """Loads images into it, if it is one of ours and up."""
     match name():
         case "local":
             if local.is_up():
@@ -120,7 +120,7 @@ def load_majors(majors: Iterable[str]) -> None:
 
 
 def load_other_failover(tag: str, edits: Iterable[images.Edit]) -> None:
-    """Loads the failover container as another version would be into it, which has to be one of ours."""
+    """Loads another version of the failover container into it, which must be one of ours."""
     if not takes_images():
         raise ClusterError("CLUSTER=current: an image that the tests make can't be loaded into it")
     load([images.ensure_other_failover(tag, edits)])

@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Runs one verb; exit code 0, 1 for an error that is explained on stderr, 2 for wrong arguments."""
+    """Runs one command; exit code 0, 1 for an error with a message on stderr, 2 for wrong arguments."""
     arguments = _parser().parse_args()
     try:
         return arguments.action(arguments) or 0

@@ -1,4 +1,4 @@
-"""Running other programs, with their output in the error when they fail."""
+"""Runs other programs, and puts their output into the error if they fail."""
 
 import os
 import subprocess
@@ -18,9 +18,9 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
 ) -> str:
-    """Runs a program and returns its stdout; `env` is added to the present environment; `timeout` is in seconds.
+    """Runs a program and returns its stdout; `env` is added to the current environment; `timeout` is in seconds.
 
-    Raises ClusterError with the end of the program's output when it cannot be started, fails or takes too long.
+    Raises ClusterError with the end of the program's output if it cannot be started, fails or takes too long.
     """
     try:
         done = subprocess.run(
@@ -45,7 +45,7 @@ def run(
 
 
 def succeeds(argv: Sequence[str], *, timeout: float | None = None) -> bool:
-    """Whether a program ends with exit code 0; its output is dropped."""
+    """True if a program ends with exit code 0; its output is discarded."""
     try:
         run(argv, timeout=timeout)
     except ClusterError:

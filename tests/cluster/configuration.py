@@ -29,7 +29,7 @@ _RESOLV_CONF = CLUSTER / "resolv.conf"
 
 
 def first_components(binaries: dict[str, Path]) -> list[Component]:
-    """etcd and the API server; `binaries` gives the path of every program by name."""
+    """etcd and the API server; `binaries` has the path of every program by name."""
     etcd = [
         str(binaries["etcd"]),
         f"--data-dir={CLUSTER / 'etcd'}",
@@ -63,9 +63,9 @@ def first_components(binaries: dict[str, Path]) -> list[Component]:
 
 
 def second_components(binaries: dict[str, Path]) -> list[Component]:
-    """What needs the API server with the manifests: controller manager, scheduler, volume provisioner.
+    """Controller manager, scheduler and volume provisioner, which need the API server with the manifests.
 
-    The provisioner runs beside the control plane, so that the loss of a node never takes it along.
+    The provisioner runs beside the control plane, so that the loss of a node never affects it.
     """
 
     def client(name: str) -> list[str]:
@@ -95,7 +95,7 @@ def second_components(binaries: dict[str, Path]) -> list[Component]:
 
 
 def names(node: Node) -> list[str]:
-    """The names of the components of a node, in the order in which they start."""
+    """The component names of a node, in start order."""
     return [f"{program}-{node.name}" for program in ("containerd", "kubelet", "kube-proxy")]
 
 
@@ -123,7 +123,7 @@ def node_components(node: Node, binaries: dict[str, Path]) -> list[Component]:
 
 
 def write() -> None:
-    """Writes the configuration files of everything under the cluster's folder, and makes the nodes' folders."""
+    """Writes all configuration files into the cluster's folder, and creates the nodes' folders."""
     files.write(_RESOLV_CONF, "")
     volumes = [{"node": node.name, "paths": [str(node_directory(node.name) / "volumes")]} for node in NODES]
     files.write_json(_LOCAL_PATH_CONFIGURATION, {"nodePathMap": volumes})

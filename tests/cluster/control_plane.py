@@ -1,4 +1,4 @@
-"""Programs of the cluster that are stopped and started again, DNS that is away, and etcd that is put back to an earlier state."""
+"""Stops and restarts programs of the cluster, takes DNS away, and restores etcd to an earlier state."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ _NOWHERE = {"tests/nowhere": "true"}
 
 @contextmanager
 def stopped(component: str) -> Iterator[None]:
-    """A program of the cluster, such as `kubelet-node1`, is killed and stays away for as long as the context lasts."""
+    """Kills a program of the cluster, such as `kubelet-node1`, and keeps it down while the context lasts."""
     supervise.request("stop", names=[component])
     try:
         yield
@@ -26,7 +26,7 @@ def stopped(component: str) -> Iterator[None]:
 
 @contextmanager
 def without_dns() -> Iterator[None]:
-    """No node has a DNS server for as long as the context lasts; names that are known are forgotten within seconds."""
+    """No node has a DNS server while the context lasts; cached names expire within seconds."""
     _place_dns(_NOWHERE)
     try:
         local.kubectl("-n", "kube-system", "wait", "pod", "-l", "k8s-app=kube-dns", "--for=delete", "--timeout=60s")
@@ -43,7 +43,7 @@ def _place_dns(selector: object) -> None:
 
 @contextmanager
 def etcd_saved() -> Iterator[Path]:
-    """A copy of what etcd has now, for `put_etcd_back`; the API server is away for a moment."""
+    """A copy of etcd's current contents, for `put_etcd_back`; the API server is down for a moment."""
     copy = _ETCD.with_name("etcd-saved")
     with _etcd_stopped():
         shutil.copytree(_ETCD, copy)
@@ -54,7 +54,7 @@ def etcd_saved() -> Iterator[Path]:
 
 
 def put_etcd_back(copy: Path) -> None:
-    """Let etcd have what it had when it was copied, and start anew all who know something of what came after.
+    """Restore etcd's contents from the copy, and restart every program that knows something newer.
 
     kubernetes.io/docs/tasks/administer-cluster/configure-upgrade-etcd, 'Restoring an etcd cluster'.
     """

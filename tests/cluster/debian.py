@@ -1,4 +1,4 @@
-"""Debian packages of this machine, and root file systems of images, both by Debian's own tools."""
+"""Debian packages on this machine, and root file systems of images, both made with Debian's own tools."""
 
 import os
 import shutil
@@ -25,9 +25,9 @@ _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/
 
 
 def ensure_packages() -> None:
-    """Installs the packages that this machine lacks, without their recommendations and without starting daemons.
+    """Installs the packages that this machine lacks, without recommended packages and without starting daemons.
 
-    Raises ClusterError when this program is not root or apt-get fails.
+    Raises ClusterError if this program is not root or apt-get fails.
     """
     if os.geteuid() != 0:
         raise ClusterError("the local cluster needs root (namespaces, mounts, control groups)")
@@ -35,7 +35,7 @@ def ensure_packages() -> None:
 
 
 def ensure_program(program: str, package: str) -> None:
-    """Installs the package of a program that this machine lacks, as `ensure_packages` does."""
+    """Installs the package of a missing program, like `ensure_packages`."""
     _install([] if shutil.which(program) else [package])
 
 
@@ -57,16 +57,16 @@ def root_file_system(
     customize_hooks: tuple[str, ...] = (),
     suite: str = SUITE,
 ) -> None:
-    """Writes a tar file with a minimal Debian and the packages (without recommendations).
+    """Writes a tar file with a minimal Debian and the packages (without recommended ones).
 
-    `left_out` are dpkg path patterns beside documentation and translations. Hooks are shell commands that find the
-    new root in "$1": after the essential packages, and at the end. Raises ClusterError when mmdebstrap fails.
+    `left_out` are dpkg path patterns in addition to documentation and translations. Hooks are shell commands that get the new root as
+    "$1": after the essential packages, and at the end. Raises ClusterError if mmdebstrap fails.
     """
     argv = ["mmdebstrap", "--mode=root", "--variant=essential", "--format=tar"]
     argv += [f"--include={','.join(packages)}", '--aptopt=APT::Install-Recommends "false"']
-    argv += ['--aptopt=Acquire::Check-Valid-Until "false"']  # a mirror of a suite that moves may lag behind
+    argv += ['--aptopt=Acquire::Check-Valid-Until "false"']  # a mirror of a moving suite may lag behind
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEFT_OUT, *left_out)]
     argv += [f"--essential-hook={hook}" for hook in essential_hooks]
     argv += [f"--customize-hook={hook}" for hook in customize_hooks]
-    # in a mount namespace of its own, and with its temporary files beside the target: killing it leaves nothing behind
+    # in its own mount namespace, with its temporary files beside the target, so that a kill leaves nothing behind
     run(["unshare", "--mount", *argv, suite, str(target)], env={"TMPDIR": str(target.parent)})

@@ -1,8 +1,8 @@
-"""Small file systems in image files, one mount on a node each, that can hang, fill up and break like a real disk.
+"""Small file systems in image files, each mounted on one node, that can hang, fill up and break like a real disk.
 
-A disk is known by its name and its node. Its mount lives in the node's mount namespace: it goes when the node is powered off, and
-`mount` brings it back. A process that writes to a disk that hangs can't be killed before the disk goes on (state D), as with a
-real one. Everything raises ClusterError when the node is off or the disk isn't there.
+A disk is identified by its name and its node. Its mount is in the node's mount namespace: it disappears when the node is powered off,
+and `mount` brings it back. As with a real disk, a process that writes to a hung disk can't be killed before the disk resumes (state D).
+All functions raise ClusterError if the node is off or the disk doesn't exist.
 """
 
 import threading
@@ -36,12 +36,12 @@ def _mount_point(name: str, node: str) -> Path:
 
 
 def data(name: str, node: str) -> Path:
-    """The folder on a disk that a pod's volume is; it isn't there while the disk isn't mounted."""
+    """The folder on a disk that is a pod's volume; it doesn't exist while the disk isn't mounted."""
     return _mount_point(name, node) / "data"
 
 
 def make(name: str, node: str, mebibytes: int) -> None:
-    """Makes a disk of this size and mounts it."""
+    """Creates a disk of this size and mounts it."""
     image, mount_point = _image(name, node), _mount_point(name, node)
     mount_point.mkdir(parents=True)
     run(["truncate", "--size", f"{mebibytes}M", str(image)])
@@ -51,7 +51,7 @@ def make(name: str, node: str, mebibytes: int) -> None:
 
 
 def mount(name: str, node: str) -> None:
-    """Mounts a disk, again after its node was off; an error makes it read-only, as is usual."""
+    """Mounts a disk, also after its node was off; an error makes it read-only, as is usual."""
     run([*supervise.inside(node), "mount", "-o", "loop,errors=remount-ro", str(_image(name, node)), str(_mount_point(name, node))])
 
 
@@ -61,7 +61,7 @@ def _device(name: str, node: str) -> str:
 
 
 def _unmount(name: str, node: str) -> None:
-    """Unmounts a disk, and waits until no pod uses it any more."""
+    """Unmounts a disk, and waits until no pod uses it."""
     run([*supervise.inside(node), "umount", str(_mount_point(name, node))])
     limit = time.monotonic() + _BUSY_SECONDS
     while device := run(["losetup", "--associated", str(_image(name, node))]):
@@ -71,7 +71,7 @@ def _unmount(name: str, node: str) -> None:
 
 
 def remove(name: str, node: str) -> None:
-    """Lets a disk go on if it hangs, and removes it once no pod uses it any more; does nothing when there is none."""
+    """Resumes a disk if it hangs, and removes it once no pod uses it; does nothing if there is none."""
     if mounted(name, node):
         resume(name, node)
         _unmount(name, node)
@@ -81,38 +81,38 @@ def remove(name: str, node: str) -> None:
 
 
 def mounted(name: str, node: str) -> bool:
-    """Whether the node is on and the disk is mounted."""
+    """True if the node is on and the disk is mounted."""
     if node not in supervise.status()["nodes"]:
         return False
     return succeeds([*supervise.inside(node), "mountpoint", "--quiet", str(_mount_point(name, node))])
 
 
 def hang(name: str, node: str) -> None:
-    """Lets every write and fsync on a disk hang until `resume`; reads go on."""
+    """Makes every write and fsync on a disk hang until `resume`; reads continue."""
     run([*supervise.inside(node), "fsfreeze", "--freeze", str(_mount_point(name, node))])
 
 
 def resume(name: str, node: str) -> None:
-    """Lets a disk go on; does nothing when it doesn't hang."""
+    """Resumes a disk; does nothing if it doesn't hang."""
     succeeds([*supervise.inside(node), "fsfreeze", "--unfreeze", str(_mount_point(name, node))])
 
 
 def resume_all(node: str) -> None:
-    """Lets every disk of a node go on, so that the processes on it can be killed; does nothing when it is off."""
+    """Resumes every disk of a node, so that the processes on it can be killed; does nothing if the node is off."""
     if node in supervise.status()["nodes"]:
         for image in _folder(node).glob("*.img"):
             resume(image.stem, node)
 
 
 def resume_everywhere() -> None:
-    """As `resume_all`, on every node."""
+    """Like `resume_all`, on every node."""
     for node in NODES:
         resume_all(node.name)
 
 
 @contextmanager
 def slow(name: str, node: str, seconds: float) -> Iterator[None]:
-    """A disk that does nothing for so many seconds at a time, and works for a twentieth of one in between."""
+    """A disk that hangs for this many seconds at a time, and works for a twentieth of a second in between."""
     ended = threading.Event()
 
     def work() -> None:
@@ -132,24 +132,24 @@ def slow(name: str, node: str, seconds: float) -> Iterator[None]:
 
 
 def fill(name: str, node: str) -> None:
-    """Takes all free space of a disk: what needs more of it fails with ENOSPC until `free`."""
+    """Takes all free space of a disk: writes that need more fail with ENOSPC until `free`."""
     filler = _mount_point(name, node) / _FILLER
     script = 'fallocate --length "$(df --output=avail --block-size=1 "$0" | tail -1)" "$1"; cat /dev/zero >>"$1" 2>/dev/null || true'
     run([*supervise.inside(node), "sh", "-c", script, str(_mount_point(name, node)), str(filler)])
 
 
 def free(name: str, node: str) -> None:
-    """Gives back what `fill` took; does nothing when it took nothing."""
+    """Frees the space that `fill` took; does nothing if it took none."""
     run([*supervise.inside(node), "rm", "--force", str(_mount_point(name, node) / _FILLER)])
 
 
 def break_(name: str, node: str) -> None:
-    """Has the kernel find an error in a disk: it becomes read-only (EROFS) until `repair`."""
+    """Makes the kernel find an error on a disk: it becomes read-only (EROFS) until `repair`."""
     Path(f"/sys/fs/ext4/{_device(name, node)}/trigger_fs_error").write_text("1")
 
 
 def repair(name: str, node: str) -> None:
-    """Unmounts a disk once no pod uses it any more, checks it and mounts it again."""
+    """Unmounts a disk once no pod uses it, checks it and mounts it again."""
     _unmount(name, node)
     image = str(_image(name, node))
     succeeds(["e2fsck", "-p", image])  # 1: errors were corrected

@@ -1,7 +1,8 @@
-"""Majors of PostgreSQL that Debian 12 and later have no packages of: their servers as Maven has them, for embedding into Java's tests.
+"""PostgreSQL majors without packages in Debian 12 and later: their servers come from Maven, where they are published for embedding into
+Java tests.
 
-They come with initdb, pg_ctl and postgres alone. PostgreSQL 15's pg_basebackup and psql, which understand older servers, are linked
-beside them; pg_controldata, pg_rewind and pg_waldump, which don't, are missing.
+They include only initdb, pg_ctl and postgres. PostgreSQL 15's pg_basebackup and psql, which work with older servers, are linked beside
+them; pg_controldata, pg_rewind and pg_waldump, which don't, are missing.
 """
 
 import hashlib
@@ -30,13 +31,13 @@ MAJORS = tuple(_RELEASES)
 
 
 def directory(major: str) -> Path:
-    """Where the server of a major lies, with bin/, lib/ and share/, once `ensure` has been there."""
+    """The folder of a major's server, with bin/, lib/ and share/, once `ensure` has run."""
     release, digest = _RELEASES[major]
     return SERVERS / f"{release}-{files.digest([], digest, repr(_BORROWED))}"
 
 
 def ensure(major: str) -> Path:
-    """Fetches the server of a major unless it is there; returns its directory. Raises ClusterError."""
+    """Downloads the server of a major if needed; returns its directory. Raises ClusterError."""
     target = directory(major)
     with files.lock(CACHE / "servers.lock"):
         if not target.exists():

@@ -2,4 +2,4 @@
 
 
 class ClusterError(Exception):
-    """Something that the user can understand and act on; the message says what and, if known, what to do."""
+    """An error that the user can understand and act on; the message says what happened and, if known, what to do."""

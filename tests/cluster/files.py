@@ -1,4 +1,4 @@
-"""Files that are either there in full or not at all, hashes of their contents, and locks between programs."""
+"""Files that are written completely or not at all, hashes of their contents, and locks between programs."""
 
 import fcntl
 import hashlib
@@ -18,7 +18,7 @@ _WORKSPACE = ".work-"
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Writes a file under a temporary name and renames it; makes the folder."""
+    """Writes a file under a temporary name and renames it; creates the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w") as file:
@@ -28,12 +28,12 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a value as JSON, as `write` does."""
+    """Writes a value as JSON, like `write`."""
     write(path, json.dumps(value, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file, or None when there is no such file or it is not JSON."""
+    """The value in a JSON file, or None if the file doesn't exist or is not JSON."""
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):
@@ -41,7 +41,7 @@ def read_json(path: Path) -> Any:
 
 
 def link(target: Path, name: Path) -> None:
-    """Makes `name` a symbolic link to `target`, in one step also when `name` exists."""
+    """Makes `name` a symbolic link to `target`, atomically even if `name` exists."""
     if name.is_symlink() and os.readlink(name) == str(target):
         return
     name.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def link(target: Path, name: Path) -> None:
 
 
 def digest(paths: Iterable[Path], *texts: str) -> str:
-    """16 hexadecimal digits over the contents and names of files and over further texts."""
+    """16 hexadecimal digits: a hash of the contents and names of files and of further texts."""
     total = hashlib.sha256()
     for path in sorted(paths):
         total.update(f"{path.name}\0{path.stat().st_size}\0".encode())
@@ -66,7 +66,7 @@ def digest(paths: Iterable[Path], *texts: str) -> str:
 def workspace(folder: Path) -> Iterator[Path]:
     """A temporary folder inside `folder` (so that results can be renamed into place), removed at the end.
 
-    Those of programs that were killed in the middle of their work are removed first.
+    Those left by killed programs are removed first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{_WORKSPACE}*"):
@@ -84,7 +84,7 @@ def workspace(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Holds an exclusive flock on a file; says so when it has to wait for another program."""
+    """Holds an exclusive flock on a file; prints a message if it has to wait for another program."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as file:
         try:

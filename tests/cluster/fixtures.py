@@ -21,50 +21,50 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
-    """Starts or finds the cluster that CLUSTER asks for, with the present images loaded."""
+    """Starts or finds the cluster that CLUSTER selects, with the current images loaded."""
     chosen.tools()
     return Cluster(chosen.up(), BIN)
 
 
 @dataclass
 class NodeFaults:
-    """The faults of tests.cluster.nodes, each remembered until it is undone; `undo` undoes the rest."""
+    """The faults of tests.cluster.nodes, each recorded until it is undone; `undo` undoes the rest."""
 
     _undoing: dict[tuple[str, ...], Callable[[], None]] = field(default_factory=dict)
 
     def partition(self, node: str) -> None:
-        """As nodes.partition."""
+        """Like nodes.partition."""
         self._undoing["partition", node] = lambda: nodes.heal(node)
         nodes.partition(node)
 
     def heal(self, node: str) -> None:
-        """As nodes.heal."""
+        """Like nodes.heal."""
         nodes.heal(node)
         self._undoing.pop(("partition", node), None)
 
     def power_off(self, node: str) -> None:
-        """As nodes.power_off."""
+        """Like nodes.power_off."""
         self._undoing["power", node] = lambda: nodes.boot(node)
         self._undoing.pop(("partition", node), None)
         nodes.power_off(node)
 
     def boot(self, node: str) -> None:
-        """As nodes.boot."""
+        """Like nodes.boot."""
         nodes.boot(node)
         self._undoing.pop(("power", node), None)
 
     def cut(self, namespace: str, pod: str, peer: str, direction: nodes.Direction = "both") -> None:
-        """As nodes.cut."""
+        """Like nodes.cut."""
         self._undoing["cut", namespace, pod] = lambda: nodes.restore(namespace, pod)
         nodes.cut(namespace, pod, peer, direction)
 
     def restore(self, namespace: str, pod: str) -> None:
-        """As nodes.restore."""
+        """Like nodes.restore."""
         nodes.restore(namespace, pod)
         self._undoing.pop(("cut", namespace, pod), None)
 
     def freeze(self, namespace: str, pod: str, container: str, node: str | None = None) -> None:
-        """As nodes.freeze."""
+        """Like nodes.freeze."""
 
         def thaw() -> None:
             try:
@@ -76,22 +76,22 @@ class NodeFaults:
         nodes.freeze(namespace, pod, container, node)
 
     def thaw(self, namespace: str, pod: str, container: str, node: str | None = None) -> None:
-        """As nodes.thaw."""
+        """Like nodes.thaw."""
         nodes.thaw(namespace, pod, container, node)
         self._undoing.pop(("freeze", namespace, pod, container), None)
 
     def stop_api(self) -> None:
-        """As nodes.stop_api."""
+        """Like nodes.stop_api."""
         self._undoing[("api",)] = nodes.start_api
         nodes.stop_api()
 
     def start_api(self) -> None:
-        """As nodes.start_api."""
+        """Like nodes.start_api."""
         nodes.start_api()
         self._undoing.pop(("api",), None)
 
     def undo(self) -> None:
-        """Undoes what is left, the latest fault first, and waits until every node is Ready."""
+        """Undoes the remaining faults, the latest first, and waits until every node is Ready."""
         for action in reversed(list(self._undoing.values())):
             action()
         self._undoing.clear()

@@ -1,4 +1,4 @@
-"""The images of the cluster: built without a container engine, kept as archives in the cache."""
+"""The images of the cluster: built without a container engine, and cached as archives."""
 
 import json
 import os
@@ -32,7 +32,7 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 @dataclass(frozen=True)
 class Archive:
-    """An image in the cache: `size` is that of its unpacked layers in bytes, `key` changes with its contents."""
+    """An image in the cache: `size` is that of its unpacked layers in bytes; `key` changes with its contents."""
 
     reference: str
     key: str
@@ -49,7 +49,7 @@ class _Root:
     left_out: tuple[str, ...] = ()
     essential_hooks: tuple[str, ...] = ()
     customize_hooks: tuple[str, ...] = ()
-    suite: str = field(default=debian.SUITE, repr=False)  # the packages' names tell it too
+    suite: str = field(default=debian.SUITE, repr=False)  # the packages' names determine it too
 
     def write(self, target: Path) -> None:
         """Writes the layer."""
@@ -70,7 +70,7 @@ _NO_PERL = (
 
 
 def _postgres(major: str, *more: str, packages: tuple[str, ...], suite: str = debian.SUITE) -> _Root:
-    """PostgreSQL as the stock image has it; `more`: hooks that bring what isn't in the packages."""
+    """PostgreSQL as in the stock image; `more`: hooks that add what isn't in the packages."""
     programs = f"lib/postgresql/{major}/bin"
     return _Root(
         packages=(*packages, "locales"),
@@ -92,7 +92,7 @@ def _postgres(major: str, *more: str, packages: tuple[str, ...], suite: str = de
         customize_hooks=(
             *more,
             'chroot "$1" localedef -i en_US -f UTF-8 en_US.UTF-8',
-            # psql and its like in /usr/bin are a wrapper in Perl: the programs themselves take its place
+            # psql and similar programs in /usr/bin are Perl wrappers: replace them with the programs themselves
             f'for program in "$1"/usr/{programs}/*; do ln -sf "../{programs}/$(basename "$program")" "$1/usr/bin/"; done',
             f'install -d -m 3777 -o {_UID} -g {_UID} "$1/var/run/postgresql"',
             f'install -d -m 1777 -o {_UID} -g {_UID} "$1/var/lib/postgresql/data"',
@@ -126,7 +126,7 @@ _BUILD = _Root(packages=("python3", "python3-pip", "ca-certificates"), configura
 
 
 def _cached(reference: str, key: str, make: Callable[[Path, Path], None]) -> Archive:
-    """The archive with this key, made by `make(archive, folder for temporary files)` if it is not there."""
+    """The archive with this key, made by `make(archive, folder for temporary files)` if it doesn't exist."""
     path = IMAGES / f"{reference.rpartition('/')[2].replace(':', '_')}-{key}.tar"
     note = path.with_suffix(".json")
     if not path.exists() or files.read_json(note) is None:
@@ -141,7 +141,7 @@ def _cached(reference: str, key: str, make: Callable[[Path, Path], None]) -> Arc
 
 
 def _forget_old(path: Path) -> None:
-    """Drops all but the latest archives of an image; another program may still be importing the last but one."""
+    """Removes all but the two latest archives of an image, since another program may still be importing the older one."""
     name = path.stem.rpartition("-")[0]
     archives = sorted(IMAGES.glob(f"{name}-*.tar"), key=lambda each: each.stat().st_mtime)
     for old in archives[:-_ARCHIVES_KEPT]:
@@ -184,13 +184,13 @@ def _of_root(reference: str, root: _Root) -> Archive:
 
 
 def _buildah(*words: str) -> str:
-    """Runs buildah in a mount namespace of its own, so that its storage leaves no mount on the host."""
+    """Runs buildah in its own mount namespace, so that its storage leaves no mount on the host."""
     storage = ["--root", str(BUILDAH / "root"), "--runroot", str(BUILDAH / "run"), "--storage-driver", "overlay"]
     return run(["unshare", "--mount", "buildah", *storage, *words])
 
 
 def _in_storage(archive: Archive) -> str:
-    """Puts an archive into buildah's storage; returns the name there."""
+    """Imports an archive into buildah's storage; returns its name there."""
     name = f"{archive.reference.rpartition(':')[0]}:{archive.key}"
     listed = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
     if name not in listed:
@@ -200,7 +200,7 @@ def _in_storage(archive: Archive) -> str:
 
 
 def _pip_options(folder: Path) -> list[str]:
-    """What pip needs of this machine's settings (certificates, index), mounted for the build and not in the image."""
+    """This machine's settings that pip needs (certificates, index), mounted for the build and not part of the image."""
     options = []
     lines = ["[global]", "disable-pip-version-check = true", "root-user-action = ignore"]
     for name in ("index-url", "extra-index-url", "timeout", "retries"):
@@ -221,9 +221,9 @@ def python_roots() -> tuple[Archive, Archive]:
 
 
 def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], arguments: Mapping[str, Archive], largest: int) -> Archive:
-    """An image built by the Containerfile in `source`, made anew when one of the files or an image in its arguments changes.
+    """An image built from the Containerfile in `source`, rebuilt when one of the files or an image in its arguments changes.
 
-    `largest`: bytes that it may have unpacked; ClusterError if it has more, or if a file is missing.
+    `largest`: maximum unpacked size in bytes; ClusterError if the image is larger or a file is missing.
     """
     sources = sorted([source / "Containerfile", *files_of_it])
     missing = [path for path in sources if not path.exists()]
@@ -241,7 +241,7 @@ def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], 
         if size > largest:
             raise ClusterError(f"{reference} has {size / 1e6:.0f} MB unpacked; at most {largest / 1e6:.0f} MB are allowed")
 
-    # paths relative to the source, since a file that moves changes the image as well
+    # relative paths, because moving a file changes the image as well
     names = [str(path.relative_to(source)) for path in sources]
     return _cached(reference, files.digest(sources, *names, *(root.key for root in arguments.values())), make)
 
@@ -256,7 +256,7 @@ def _failover(reference: str = FAILOVER_IMAGE, source: Path = FAILOVER_SOURCE) -
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of a file of the failover container, by its path below failover-hook: `old`, which it must have once, becomes `new`."""
+    """An edit of one file of the failover container, by its path below failover-hook: `old`, which must occur once, becomes `new`."""
 
     path: str
     old: str
@@ -264,7 +264,7 @@ class Edit:
 
 
 def ensure_other_failover(tag: str, edits: Iterable[Edit]) -> Archive:
-    """The failover container as another version would be: its sources with edits, under another tag. ClusterError if one doesn't fit."""
+    """Another version of the failover container: its sources with edits, under another tag. ClusterError if an edit doesn't apply."""
     debian.ensure_packages()
     with files.lock(CACHE / "images.lock"), files.workspace(IMAGES) as folder:
         source = folder / "source"
@@ -279,7 +279,7 @@ def ensure_other_failover(tag: str, edits: Iterable[Edit]) -> Archive:
 
 
 def ensure_debian() -> list[Archive]:
-    """PostgreSQL and the failover container: the images that need no Go build."""
+    """PostgreSQL and the failover container: the images that don't need a Go build."""
     debian.ensure_packages()
     with files.lock(CACHE / "images.lock"):
         return [_of_major(_POSTGRES), _failover()]
@@ -301,7 +301,7 @@ def _of_major(major: str) -> Archive:
 
 
 def ensure_programs() -> list[Archive]:
-    """pause and CoreDNS, each a single program that is built from a Go module."""
+    """pause and CoreDNS, each a single program built from a Go module."""
     binaries = builds.ensure(builds.CLUSTER_BUILDS)
     with files.lock(CACHE / "programs.lock"):
         return [

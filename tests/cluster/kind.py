@@ -1,6 +1,6 @@
-"""CLUSTER=kind: a cluster in the Docker engine of this machine, made and deleted by the program kind.
+"""CLUSTER=kind: a cluster in this machine's Docker engine, created and deleted with kind.
 
-Untested: no Docker engine was at hand when it was written. Everything that is done with kind is here, three commands in all.
+Untested: no Docker engine was available when it was written. All uses of kind are here, three commands in all.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def _exists() -> bool:
 
 
 def up(archives: Iterable[Archive]) -> Path:
-    """Makes the cluster unless it exists, loads the images and returns the path of its kubeconfig."""
+    """Creates the cluster if needed, loads the images and returns the path of its kubeconfig."""
     if not _exists():
         STATE.mkdir(parents=True, exist_ok=True)
         with step("making a kind cluster"):

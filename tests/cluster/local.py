@@ -1,4 +1,4 @@
-"""The local cluster: start, stop, state. Every change is made under one lock of this machine."""
+"""The local cluster: start, stop, state. Every change is made under one lock per machine."""
 
 import shutil
 import time
@@ -29,14 +29,14 @@ def kubectl(*words: str, stdin: str | None = None) -> str:
 
 
 def is_up() -> bool:
-    """Whether the local cluster was started in full and its supervisor still answers."""
+    """True if the local cluster was fully started and its supervisor still answers."""
     return files.read_json(PHASE) == "up" and supervise.running()
 
 
 def up() -> Path:
-    """Starts the cluster unless it runs, loads images that changed, and returns the path of its kubeconfig.
+    """Starts the cluster if needed, loads images that changed, and returns the path of its kubeconfig.
 
-    Raises ClusterError when it can't be started; what was started is stopped again then.
+    Raises ClusterError if it can't be started; then everything that was started is stopped again.
     """
     debian.ensure_packages()
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -61,7 +61,7 @@ def up() -> Path:
 
 
 def load(archives: list[Archive]) -> None:
-    """Imports images into every node that runs and does not have them yet."""
+    """Imports images into every running node that doesn't have them yet."""
     with files.lock(STATE_LOCK):
         if not is_up():
             raise ClusterError("the local cluster is not up")
@@ -69,7 +69,7 @@ def load(archives: list[Archive]) -> None:
 
 
 def down() -> None:
-    """Stops the cluster and leaves nothing of it: processes, mounts, links, routes, control groups, volumes."""
+    """Stops the cluster and removes everything: processes, mounts, links, routes, control groups, volumes."""
     with files.lock(STATE_LOCK), step("stopping the cluster"):
         _clean_up()
 
@@ -105,12 +105,12 @@ def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
 
 
 def wait_for_api() -> None:
-    """Waits until the API server says that it is ready; ClusterError after a minute."""
+    """Waits until the API server reports that it is ready; ClusterError after a minute."""
     _wait("the API server", _api_answers, _API_SECONDS)
 
 
 def _warn_of_faults() -> None:
-    """Says which nodes are still broken, say by a test that was killed; a test that is running may want them so."""
+    """Prints which nodes are still broken, for example by a killed test; a running test may have broken them on purpose."""
     connected = network.connected()
     for node in NODES:
         if node.name not in supervise.status()["nodes"]:
@@ -132,12 +132,12 @@ def _api_answers() -> bool:
 
 
 def nodes_ready() -> bool:
-    """Whether every node is registered and Ready."""
+    """True if every node is registered and Ready."""
     return sorted(name for name, ready in node_conditions().items() if ready) == [node.name for node in NODES]
 
 
 def node_conditions() -> dict[str, bool]:
-    """Each node that is registered, and whether it is Ready in the API server's eyes."""
+    """Each registered node, and whether the API server considers it Ready."""
     found = yaml.safe_load(kubectl("get", "nodes", "-o", "json"))
     return {item["metadata"]["name"]: _is_ready(item) for item in found["items"]}
 
@@ -153,7 +153,7 @@ def _dns_ready() -> bool:
 
 
 def _give_images(archives: list[Archive]) -> None:
-    """Gives every node the images before its containerd starts."""
+    """Copies the images to every node before its containerd starts."""
     stable = [archive for archive in archives if archive.reference != images.FAILOVER_IMAGE]
     changing = [archive for archive in archives if archive not in stable]
     runtime.populate([node_directory(node.name) / "containerd" for node in NODES], stable, changing)
@@ -162,7 +162,7 @@ def _give_images(archives: list[Archive]) -> None:
 
 
 def _image_note(node: Node) -> Path:
-    """The file that says which version of each image a node has."""
+    """The file that records which version of each image a node has."""
     return node_directory(node.name) / "images.json"
 
 
@@ -198,7 +198,7 @@ def _keep_logs() -> None:
 
 
 def _clean_up() -> None:
-    """Removes everything that any start may have left, whatever of it is still alive or readable."""
+    """Removes everything that any start may have left, whether or not it is still alive or readable."""
     supervisor = supervise.recorded()
     if supervise.running():
         disks.resume_everywhere()
@@ -221,7 +221,7 @@ def _remove_if_empty(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """Whether a node is powered on, has its cable plugged in, and is Ready (None: the API server doesn't know it)."""
+    """True if a node is powered on, has its cable connected, and is Ready (None: the API server doesn't know it)."""
 
     powered: bool
     connected: bool
@@ -230,7 +230,7 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """`components` is as supervise.status gives it; `complete` is False for a start that was not finished."""
+    """`components` is the result of supervise.status; `complete` is False for a start that did not finish."""
 
     supervisor: bool
     complete: bool
@@ -239,14 +239,14 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether every component runs and every node is powered, connected and Ready."""
+        """True if every component runs and every node is powered, connected and Ready."""
         running = all(component["state"] == "running" for component in self.components.values())
         nodes = all(node.powered and node.connected and node.ready for node in self.nodes.values())
         return self.supervisor and self.complete and running and nodes
 
 
 def status() -> Status:
-    """What runs; never raises for a cluster that is down."""
+    """The running components; never raises for a cluster that is down."""
     if not supervise.running():
         return Status(False, False, {}, {})
     answer = supervise.status()

@@ -1,6 +1,4 @@
-"""A container that is short of memory: the kernel kills one of its processes when it allocates more
-(OOM kill).
-"""
+"""A container that runs out of memory: the kernel kills one of its processes when it allocates more (OOM kill)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ _LIMITS = ("memory.max", "memory.limit_in_bytes")
 
 
 def _folder(pid: int) -> Path:
-    """The folder of the control group for memory that a process is in."""
+    """The memory control group of a process, as a folder."""
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if "memory" in controllers.split(","):
@@ -25,14 +23,14 @@ def _folder(pid: int) -> Path:
 
 
 def _kept(folder: Path) -> int:
-    """How many bytes of its memory the kernel can't take away: all but what it can read again from files."""
+    """Bytes of its memory that the kernel can't reclaim: all but what it can read from files again."""
     figures = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     return sum(int(figures.get(name, 0)) for name in ("anon", "rss", "shmem", "kernel", "unevictable"))
 
 
 @contextmanager
 def short(namespace: str, pod: str, container: str, node: str, mebibytes: int) -> Iterator[None]:
-    """A container may use so much more memory than at present, for as long as the context lasts."""
+    """While the context lasts, a container may use only this much more memory than now."""
     folder = _folder(nodes.processes(namespace, pod, container, node)[0].pid)
     limit = next(path for name in _LIMITS if (path := folder / name).exists())
     before = limit.read_text().strip()

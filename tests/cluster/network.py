@@ -21,13 +21,13 @@ def _json(*words: str) -> list[dict[str, Any]]:
 
 
 def links() -> list[str]:
-    """The names of this cluster's links that exist on the host."""
+    """The names of this cluster's links on the host."""
     ours = {BRIDGE, *(node.link for node in NODES)}
     return [link["ifname"] for link in _json("link", "show") if link["ifname"] in ours]
 
 
 def make_host() -> None:
-    """Makes the bridge, and unreachable routes, so that no packet for a pod or Service ever leaves the host."""
+    """Creates the bridge, and unreachable routes, so that no packet for a pod or Service ever leaves the host."""
     _ip("link", "add", BRIDGE, "type", "bridge")
     _ip("address", "add", f"{HOST_ADDRESS}/24", "dev", BRIDGE)
     _ip("link", "set", BRIDGE, "up")
@@ -36,9 +36,9 @@ def make_host() -> None:
 
 
 def remove_host() -> None:
-    """Removes the cluster's links, and with them their routes, and the unreachable routes."""
+    """Removes the cluster's links, with their routes, and the unreachable routes."""
     if not shutil.which("ip"):
-        return  # then nothing was ever made
+        return  # then nothing was ever created
     for name in links():
         if name != BRIDGE:
             succeeds(["ip", "link", "delete", name])
@@ -68,7 +68,7 @@ def make_node(node: Node, pid: int) -> None:
 
 
 def remove_node(node: Node) -> None:
-    """Takes a node's cable away."""
+    """Disconnects a node's cable."""
     if node.link in links():
         _ip("link", "delete", node.link)
 
@@ -79,13 +79,13 @@ def plug(node: Node, connected: bool) -> None:
 
 
 def connected() -> list[Node]:
-    """The nodes whose cable is there and up."""
+    """The nodes whose cable exists and is up."""
     up = {link["ifname"] for link in _json("link", "show") if "UP" in link["flags"]}
     return [node for node in NODES if node.link in up]
 
 
 def route_services(nodes: Iterable[Node]) -> None:
-    """Sends the host's own traffic for ClusterIPs (the API server's webhooks) through the first of the nodes, if any."""
+    """Routes the host's own traffic for ClusterIPs (the API server's webhooks) through the first of the nodes, if any."""
     for node in nodes:
         _ip("route", "replace", SERVICE_RANGE, "via", node.address)
         return

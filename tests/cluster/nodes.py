@@ -1,7 +1,7 @@
 """Faults of nodes, pods and containers of the local cluster, for tests and for the command line.
 
-A node is named `node1`, `node2` or `node3`; a container by namespace, pod and container name. Everything raises
-ClusterError when the local cluster is not up or what is named does not exist.
+A node is named `node1`, `node2` or `node3`; a container by namespace, pod and container name. All functions raise ClusterError if the
+local cluster is not up or the node or container does not exist.
 """
 
 import json
@@ -38,7 +38,7 @@ def _route_services() -> None:
 
 
 def partition(node: str) -> None:
-    """Cuts a node off from the API server, from the other nodes and from the host; everything on it runs on."""
+    """Cuts a node off from the API server, the other nodes and the host; everything on it keeps running."""
     supervise.inside(node)
     network.plug(_node(node), connected=False)
     _route_services()
@@ -52,7 +52,7 @@ def heal(node: str) -> None:
 
 
 def power_off(node: str) -> None:
-    """Kills everything on a node at once and takes its cable and memory away; its disk stays."""
+    """Kills everything on a node at once, disconnects its cable and clears its memory; its disk stays."""
     with files.lock(STATE_LOCK):
         disks.resume_all(_node(node).name)
         supervise.request("node-down", node=_node(node).name)
@@ -60,7 +60,7 @@ def power_off(node: str) -> None:
 
 
 def boot(node: str) -> None:
-    """Starts a node that was powered off, with the disk that it had; returns before it is Ready."""
+    """Starts a node that was powered off, with its old disk; returns before it is Ready."""
     with files.lock(STATE_LOCK):
         supervise.request("node-up", node=_node(node).name)
         supervise.request("resume", names=configuration.names(_node(node)))
@@ -68,7 +68,7 @@ def boot(node: str) -> None:
 
 
 def wait_ready(seconds: float = 120.0) -> None:
-    """Waits until the API server calls every node Ready; ClusterError after `seconds`."""
+    """Waits until the API server reports every node as Ready; ClusterError after `seconds`."""
     limit = time.monotonic() + seconds
     while not local.nodes_ready():
         if time.monotonic() > limit:
@@ -77,16 +77,16 @@ def wait_ready(seconds: float = 120.0) -> None:
 
 
 def stop_api() -> None:
-    """Kills the API server and keeps it down until `start_api`; the nodes and their pods run on."""
+    """Kills the API server and keeps it down until `start_api`; the nodes and their pods keep running."""
     supervise.request("stop", names=["kube-apiserver"])
 
 
 def start_api() -> None:
-    """Starts the API server again, and the controllers anew; returns when it answers.
+    """Starts the API server again, and restarts the controllers; returns when it answers.
 
-    Controllers that take part in a leader's election end during an outage. Ours don't, and would act for a minute or more on what they
-    knew before it: they'd call nodes NotReady that aren't. kube-proxy asks again after up to a minute, and routes to where a Service led
-    before until then.
+    Controllers with leader election exit during an outage. Ours run without it, and for a minute or more they would act on their old
+    state: they'd mark nodes NotReady that aren't. kube-proxy retries after up to a minute, and until then routes to a Service's old
+    endpoints.
     """
     supervise.request("resume", names=["kube-apiserver"])
     local.wait_for_api()
@@ -103,7 +103,7 @@ def _pod(namespace: str, pod: str) -> dict[str, Any]:
 
 
 def node_of(namespace: str, pod: str) -> str:
-    """The name of the node that a pod was scheduled to."""
+    """The name of the node where a pod was scheduled."""
     name = _pod(namespace, pod)["spec"].get("nodeName")
     if not name:
         raise ClusterError(f"pod {namespace}/{pod} is on no node yet")
@@ -120,8 +120,8 @@ def _processes_on(node: str, namespace: str, pod: str, container: str) -> list[p
 def processes(namespace: str, pod: str, container: str, node: str | None = None) -> list[process.Process]:
     """The processes of a running container (or native sidecar), its PID 1 first.
 
-    It asks the nodes, not the API server, so it works also while the latter or a node is cut off. `node` is needed
-    only when two nodes run a pod of this name, as after the replacement of a pod whose node is partitioned.
+    It asks the nodes, not the API server, so it also works while the API server is down or a node is cut off. `node` is needed only if
+    two nodes run a pod of this name, as after the replacement of a pod on a partitioned node.
     """
     candidates = [node] if node else list(supervise.status()["nodes"])
     found = {name: running for name in candidates if (running := _processes_on(name, namespace, pod, container))}
@@ -133,7 +133,7 @@ def processes(namespace: str, pod: str, container: str, node: str | None = None)
 
 
 def freeze(namespace: str, pod: str, container: str, node: str | None = None) -> None:
-    """Stops all processes of a container (SIGSTOP), as if it hung; returns when all of them stand still."""
+    """Freezes all processes of a container (SIGSTOP), as if it hung; returns when all of them are stopped."""
     limit = time.monotonic() + _STOP_SECONDS
     while moving := [each for each in processes(namespace, pod, container, node) if process.state(each.pid) not in "TtXZ"]:
         for each in moving:
@@ -143,13 +143,13 @@ def freeze(namespace: str, pod: str, container: str, node: str | None = None) ->
 
 
 def thaw(namespace: str, pod: str, container: str, node: str | None = None) -> None:
-    """Lets a frozen container run on (SIGCONT)."""
+    """Thaws a frozen container (SIGCONT)."""
     for each in processes(namespace, pod, container, node):
         process.send(each, signal.SIGCONT)
 
 
 def kill_container(namespace: str, pod: str, container: str, number: int = signal.SIGKILL, node: str | None = None) -> None:
-    """Sends a signal, SIGKILL if no other is given, to all processes of a container; does not wait for their end."""
+    """Sends a signal (default SIGKILL) to all processes of a container; does not wait until they exit."""
     for each in processes(namespace, pod, container, node):
         process.send(each, number)
 
@@ -162,9 +162,9 @@ def kill_process(
     number: int = signal.SIGKILL,
     node: str | None = None,
 ) -> list[int]:
-    """Sends a signal to the container's processes whose command line a regular expression matches (re.search).
+    """Sends a signal to the container's processes whose command line matches a regular expression (re.search).
 
-    Returns their pids (the machine's); raises ClusterError when no process matches.
+    Returns their pids (the machine's); raises ClusterError if no process matches.
     """
     expression = re.compile(pattern)
     running = processes(namespace, pod, container, node)
@@ -193,10 +193,9 @@ def address(namespace: str, pod: str) -> tuple[str, str]:
 
 
 def cut(namespace: str, pod: str, peer: str, direction: Direction = "both") -> None:
-    """Drops a pod's packets to and from the API server (`api`), all other pods but for DNS (`peers`), or one other pod of its
-    namespace (`pod/NAME`); or those `to` it, or `from` it, alone.
-
-    It holds for the present addresses, until `restore`; kubelet's own probes go on.
+    """Drops a pod's packets to and from the API server (`api`), all other pods except DNS (`peers`), or one other pod of its namespace
+    (`pod/NAME`); or only those `to` it, or only those `from` it.
+    It applies to the current addresses, until `restore`; kubelet's own probes continue.
     """
     own, node = address(namespace, pod)
     chain = [*supervise.inside(node), "iptables", "-w", "-t", "mangle", "-I", "FORWARD"]
@@ -222,7 +221,7 @@ def cut(namespace: str, pod: str, peer: str, direction: Direction = "both") -> N
 
 
 def restore(namespace: str, pod: str) -> None:
-    """Undoes every `cut` of a pod of this name, wherever it was; does nothing when there is none."""
+    """Undoes every `cut` of a pod of this name, on any node; does nothing if there is none."""
     name = _cut_name(namespace, pod)
     for node in supervise.status()["nodes"]:
         for rule in _forward_rules(node):
@@ -231,7 +230,7 @@ def restore(namespace: str, pod: str) -> None:
 
 
 def powered(node: str) -> bool:
-    """Whether a node is powered on."""
+    """True if a node is powered on."""
     return _node(node).name in supervise.status()["nodes"]
 
 

@@ -18,7 +18,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Announces long work, repeats itself every 20 s while it lasts, and says how long it took."""
+    """Announces a long task, repeats the message every 20 s while it runs, and prints how long it took."""
     say(f"{text} …")
     begun = time.monotonic()
     done = threading.Event()

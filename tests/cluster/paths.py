@@ -34,5 +34,5 @@ PHASE = CLUSTER / "phase.json"
 
 
 def node_directory(node: str) -> Path:
-    """The 'machine' of one node: its disk (containerd's root, volumes, kubelet's files) and configuration."""
+    """One node's 'machine': its disk (containerd's root, volumes, kubelet's files) and configuration."""
     return CLUSTER / "nodes" / node

@@ -74,7 +74,7 @@ def _write_kubeconfig(name: str) -> None:
 
 
 def make() -> None:
-    """Makes everything anew under the cluster's folder."""
+    """Recreates everything in the cluster's folder."""
     PKI.mkdir(parents=True, exist_ok=True)
     _authority()
     _certificate("apiserver", "/CN=kube-apiserver", _API_SERVER_NAMES)

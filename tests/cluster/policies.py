@@ -1,6 +1,7 @@
-"""Network policies of the local cluster: kube-router, as nothing but a firewall, in every node.
+"""Network policies of the local cluster: kube-router, used only as a firewall, on every node.
 
-It runs only while a test asks for it, as it writes a node's iptables anew whenever a pod changes, beside faults whose times are measured.
+It runs only while a test asks for it, because it rewrites a node's iptables whenever a pod changes, which would disturb tests that
+measure times.
 """
 
 import time
@@ -22,7 +23,7 @@ _CHAIN = "KUBE-ROUTER-FORWARD"
 
 
 def program() -> Path:
-    """Builds the controller and installs what it needs, unless they are there; returns its path."""
+    """Builds the controller and installs its dependencies, if needed; returns its path."""
     debian.ensure_program("ipset", "ipset")
     return builds.ensure(builds.POLICY_BUILDS)["kube-router"]
 
@@ -43,7 +44,7 @@ def _await(node: Node) -> None:
 
 @contextmanager
 def enforced() -> Iterator[None]:
-    """Network policies are enforced as long as the context lasts. All nodes have to be on when it begins and ends."""
+    """Network policies are enforced while the context lasts. All nodes must be on when it begins and ends."""
     path = program()
     components = [_component(node, path) for node in NODES]
     with ThreadPoolExecutor(max_workers=len(NODES)) as pool:

@@ -91,19 +91,19 @@ def _manifests() -> list[object]:
 
 
 def kubectl(*words: str) -> str:
-    """kubectl in the probe's namespace."""
+    """kubectl in the workload's namespace."""
     return local.kubectl("--namespace", NAMESPACE, *words)
 
 
 def start() -> None:
-    """Makes the workload and waits until it is ready."""
+    """Creates the workload and waits until it is ready."""
     local.kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in _manifests()))
     kubectl("rollout", "status", "statefulset/probe", f"--timeout={_SECONDS:.0f}s")
 
 
 @contextmanager
 def running() -> Iterator[None]:
-    """The workload, for as long as the context lasts."""
+    """The workload, while the context lasts."""
     start()
     try:
         yield
@@ -112,13 +112,13 @@ def running() -> Iterator[None]:
 
 
 def psql(pod: str, host: str, statement: str) -> str:
-    """What psql in a pod answers when it asks the server of `host`; ClusterError when that takes over 2 s or fails."""
+    """The result of a statement that psql in a pod sends to the server at `host`; ClusterError if that takes over 2 s or fails."""
     script = 'exec timeout 2 psql -h "$0" -U postgres -qAtX -c "$1"'
     return kubectl("exec", pod, "--", "bash", "-c", script, host, statement).strip()
 
 
 def eventually(pod: str, host: str, statement: str) -> str:
-    """As `psql`, tried again for up to two minutes."""
+    """Like `psql`, retried for up to two minutes."""
     limit = time.monotonic() + _SECONDS
     while True:
         try:
@@ -130,5 +130,5 @@ def eventually(pod: str, host: str, statement: str) -> str:
 
 
 def restarts(pod: str) -> int:
-    """How often the pod's container was started again."""
+    """How often the pod's container was restarted."""
     return int(kubectl("get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].restartCount}"))

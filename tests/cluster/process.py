@@ -1,4 +1,4 @@
-"""Processes that are known by pid and start time, so that a reused pid is never killed."""
+"""Processes identified by pid and start time, so that a reused pid is never killed."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ class Process:
 
 
 def find(pid: int) -> Process | None:
-    """The process that has this pid now, or None when there is none or only its zombie."""
+    """The process that has this pid now, or None if there is none or only a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
@@ -40,7 +40,7 @@ def own() -> Process:
 
 
 def state(pid: int) -> str:
-    """The letter of the process's state in /proc/PID/stat (`T` is stopped); `X` when it is gone."""
+    """The state letter of the process in /proc/PID/stat (`T` is stopped); `X` if it doesn't exist."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -48,12 +48,12 @@ def state(pid: int) -> str:
 
 
 def alive(process: Process) -> bool:
-    """Whether exactly this process, not a later one with its pid, is running."""
+    """True if exactly this process is running, not a later one with its pid."""
     return find(process.pid) == process
 
 
 def send(process: Process, number: int) -> bool:
-    """Sends a signal to exactly this process; False when it is gone."""
+    """Sends a signal to exactly this process; False if it doesn't exist."""
     try:
         handle = os.pidfd_open(process.pid)
     except ProcessLookupError:
@@ -70,7 +70,7 @@ def send(process: Process, number: int) -> bool:
 
 
 def command_line(pid: int) -> str:
-    """The command line of a process with blanks between the words; empty when it is gone."""
+    """The command line of a process with blanks between the words; empty if it doesn't exist."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
@@ -83,7 +83,7 @@ def pids() -> list[int]:
 
 
 def marked(*words: str) -> list[Process]:
-    """All processes whose environment holds each of the words (NAME=VALUE), other than this one."""
+    """All processes whose environment contains each of the words (NAME=VALUE), except this one."""
     wanted = {word.encode() for word in words}
     found = []
     for pid in pids():
@@ -98,7 +98,7 @@ def marked(*words: str) -> list[Process]:
 
 
 def wait_for_end(processes: Iterable[Process], seconds: float) -> list[Process]:
-    """Waits until the processes are gone, at most for the given time, and returns those that are still there."""
+    """Waits until the processes have exited, at most for the given time, and returns those that haven't."""
     limit = time.monotonic() + seconds
     left = [process for process in processes if alive(process)]
     while left and time.monotonic() < limit:
@@ -108,9 +108,9 @@ def wait_for_end(processes: Iterable[Process], seconds: float) -> list[Process]:
 
 
 def kill(processes: Iterable[Process], *, grace: float = 0.0, seconds: float = 10.0) -> None:
-    """Ends processes: SIGTERM and `grace` seconds if grace is above 0, then SIGKILL.
+    """Stops processes: if grace is above 0, SIGTERM and `grace` seconds; then SIGKILL.
 
-    Raises ClusterError when one is still there `seconds` after SIGKILL.
+    Raises ClusterError if one is still running `seconds` after SIGKILL.
     """
     left = list(processes)
     if grace > 0:

@@ -1,7 +1,7 @@
-"""containerd's files with the images unpacked: made once in the cache, and given to the nodes as hard links.
+"""containerd's files with the images unpacked: created once in the cache, and hard-linked into the nodes.
 
-Importing every image into every node would write the same gigabyte three times at each start. The files of an
-unpacked image are never written to, so the nodes can share them; only containerd's databases are copied.
+Importing every image into every node would write the same gigabyte three times at each start. The files of an unpacked image are never
+written to, so the nodes can share them; only containerd's databases are copied.
 """
 
 import json
@@ -28,13 +28,13 @@ _STOP_SECONDS = 30.0
 
 
 def import_image(ctr: list[str], archive: Archive) -> None:
-    """Imports an image by a ctr command line."""
+    """Imports an image with a ctr command line."""
     run([*ctr, "images", "import", str(archive.path)])
 
 
 @contextmanager
 def _containerd(folder: Path) -> Iterator[list[str]]:
-    """A containerd on `folder`/root in a mount namespace of its own; gives the words of its ctr."""
+    """A containerd on `folder`/root in its own mount namespace; yields the words of its ctr command."""
     state, address, configuration = folder / "state", folder / "socket", folder / "containerd.toml"
     configuration.write_text(
         f"version = 2\nroot = {json.dumps(str(folder / 'root'))}\nstate = {json.dumps(str(state))}\n"
@@ -94,9 +94,9 @@ def _forget_old() -> None:
 
 
 def populate(targets: list[Path], stable: list[Archive], changing: list[Archive]) -> None:
-    """Makes containerd's root folder of each node, with all images in it.
+    """Creates containerd's root folder of each node, with all images in it.
 
-    `stable` are the images that rarely change: they are not unpacked again when only one of `changing` has changed.
+    `stable` are the images that rarely change: they are not unpacked again if only one of `changing` has changed.
     """
     with files.lock(CACHE / "containerd.lock"):
         source = _prepared(changing, _prepared(stable, None))

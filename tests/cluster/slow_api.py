@@ -1,8 +1,8 @@
-"""An API server that answers one pod slowly: a proxy on the pod's node that keeps back each request for a while.
+"""An API server that answers one pod slowly: a proxy on the pod's node that delays each request.
 
-Run as ``python -m tests.cluster.slow_api LISTEN_ADDRESS PORT SECONDS``, it passes on what it is sent. The first bytes of a
-connection, the client's part of the TLS handshake, go on at once; so a call takes so many seconds longer, on a new connection
-and on an old one.
+Run as ``python -m tests.cluster.slow_api LISTEN_ADDRESS PORT SECONDS``, it forwards what it receives. The first bytes of a connection,
+the client's part of the TLS handshake, are not delayed; so a call takes exactly this many seconds longer, on a new connection and on an
+old one.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _START_SECONDS = 10.0
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
-    """Pass on what comes, so many seconds later, in order; the first chunk at once."""
+    """Forward received data this many seconds later, in order; the first chunk at once."""
     pending: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -69,7 +69,7 @@ async def _serve(address: str, port: int, seconds: float) -> None:
 
 @contextmanager
 def slow(namespace: str, pod: str, seconds: float) -> Iterator[None]:
-    """The API server answers a pod so many seconds later, for as long as the context lasts; also on connections that are open."""
+    """While the context lasts, the API server answers a pod this many seconds later, also on open connections."""
     address, name = nodes.address(namespace, pod)
     node, inside = find_node(name), supervise.inside(name)
     port = _FIRST_PORT + int(address.rpartition(".")[2])
@@ -95,7 +95,7 @@ def slow(namespace: str, pod: str, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def slow_for(namespace: str, pods: list[str], seconds: float) -> Iterator[None]:
-    """As `slow`, for several pods."""
+    """Like `slow`, for several pods."""
     with ExitStack() as stack:
         for pod in pods:
             stack.enter_context(slow(namespace, pod, seconds))

@@ -1,7 +1,7 @@
 """Volumes for tests.
 
-A StorageClass whose volumes are disks that can hang, fill up and break: one volume on each node, see `disks`. And a folder that
-pods on every node share, for the nodes have their file system in common.
+A StorageClass whose volumes are disks that can hang, fill up and break: one volume on each node, see `disks`. And a folder shared by
+pods on every node, which is possible because the nodes share one file system.
 """
 
 import json
@@ -34,7 +34,7 @@ def _objects(name: str, mebibytes: int) -> list[object]:
 def _volume(
     name: str, storage_class: str, mebibytes: int, mode: str, source: Mapping[str, object], labels: Mapping[str, str] | None = None
 ) -> dict[str, object]:
-    """A PersistentVolume that is kept when its claim goes. source: where it lies, and for whom."""
+    """A PersistentVolume that is kept when its PVC is deleted. source: its location and its claim."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -50,28 +50,28 @@ def _volume(
 
 
 def _on(node: str, folder: Path) -> dict[str, object]:
-    """A folder that is there on one node."""
+    """A folder that exists on one node."""
     there = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
     return {"local": {"path": str(folder)}, "nodeAffinity": {"required": {"nodeSelectorTerms": [there]}}}
 
 
 def folder_of(node: str, namespace: str, claim: str) -> Path:
-    """The folder of the machine that is the volume of a claim of the standard StorageClass. node: that of its pod."""
+    """The folder on the machine that is the volume of a PVC of the standard StorageClass. node: the pod's."""
     [found] = (paths.node_directory(node) / "volumes").glob(f"*_{namespace}_{claim}")
     return found
 
 
 def make(name: str, mebibytes: int = MEBIBYTES) -> None:
-    """Makes a StorageClass of this name and one volume of this size on each node: enough for one release with three replicas."""
+    """Creates a StorageClass of this name and one volume of this size on each node: enough for one release with three replicas."""
     for node in NODES:
         disks.make(name, node.name, mebibytes)
     local.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in _objects(name, mebibytes)))
 
 
 def remove(name: str) -> None:
-    """Removes the StorageClass, its volumes and their disks, once no pod uses them any more; does nothing when there is none.
+    """Removes the StorageClass, its volumes and their disks, once no pod uses them; does nothing if there is none.
 
-    The claims have to be deleted before.
+    The PVCs must be deleted first.
     """
     local.kubectl("delete", "storageclass", name, "--ignore-not-found")
     local.kubectl("delete", "persistentvolume", "--selector", f"storage-class={name}", "--wait=false")
@@ -81,7 +81,7 @@ def remove(name: str) -> None:
 
 @contextmanager
 def volumes(name: str, mebibytes: int = MEBIBYTES) -> Iterator[str]:
-    """A StorageClass of this name for as long as the context lasts; gives the name."""
+    """A StorageClass of this name while the context lasts; yields the name."""
     make(name, mebibytes)
     try:
         yield name
@@ -91,9 +91,9 @@ def volumes(name: str, mebibytes: int = MEBIBYTES) -> Iterator[str]:
 
 @contextmanager
 def shared(namespace: str, claim: str, storage_class: str, mebibytes: int) -> Iterator[Path]:
-    """A volume that takes ReadWriteMany, for one claim that is to be made, as long as the context lasts; gives its folder.
+    """A ReadWriteMany volume, for one PVC that is created later, while the context lasts; yields its folder.
 
-    Nothing may write to it any more in the end.
+    Nothing may write to it at the end.
     """
     name = f"{namespace}-{claim}"
     folder = paths.CLUSTER / "shared" / name
@@ -111,9 +111,9 @@ def shared(namespace: str, claim: str, storage_class: str, mebibytes: int) -> It
 
 @contextmanager
 def given(namespace: str, claim: str, folder: Path, node: str, mebibytes: int) -> Iterator[None]:
-    """A claim whose volume is a folder that has data, as a storage system gives it that restores a snapshot, as long as the context lasts.
+    """A PVC whose volume is a folder with data, as when a storage system restores a snapshot, while the context lasts.
 
-    Nobody may use it any more in the end, when the claim is deleted; the folder stays.
+    Nobody may use it at the end, when the PVC is deleted; the folder stays.
     """
     name = f"{namespace}-{claim}"
     source = {"claimRef": {"namespace": namespace, "name": claim}, **_on(node, folder)}

@@ -60,10 +60,10 @@ HIDDEN = (*MOUNT_POINTS, Path("/run"), Path("/var/run"), Path("/var/log"))
 
 @dataclass(frozen=True)
 class Component:
-    """A program to be kept running.
+    """A program to keep running.
 
-    `node` is the node in whose namespaces it runs, or None for the host. `after` is (component, text): it is
-    started only when the text has appeared in that component's log since that one's own start.
+    `node` is the node in whose namespaces it runs, or None for the host. `after` is (component, text): the program is started only after
+    the text has appeared in that component's log since the component's own start.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Supervisor:
     nodes: dict[str, _Namespaces] = field(default_factory=dict)
 
     def run(self, server: socket.socket) -> None:
-        """Serves requests and looks after the components, for ever."""
+        """Serves requests and looks after the components, forever."""
         server.settimeout(_LOOP_SECONDS)
         while True:
             try:
@@ -116,7 +116,7 @@ class Supervisor:
         try:
             with connection.makefile("rw") as stream:
                 stream.write(json.dumps(self._reply(json.loads(stream.readline()))) + "\n")
-        except Exception as error:  # whoever asked gets no answer, but the cluster needs its supervisor
+        except Exception as error:  # the client gets no answer, but the cluster needs its supervisor
             _log(f"a request failed: {type(error).__name__}: {error}")
 
     def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -259,7 +259,7 @@ class Supervisor:
 
 
 def enter(supervisor: int, net: int, mount: int) -> list[str]:
-    """The words that run a command in a node's namespaces, which process `supervisor` holds open."""
+    """The command prefix that runs a command in a node's namespaces, which process `supervisor` holds open."""
     return ["nsenter", f"--net=/proc/{supervisor}/fd/{net}", f"--mount=/proc/{supervisor}/fd/{mount}"]
 
 
@@ -298,7 +298,7 @@ def _log(text: str) -> None:
 def launch() -> None:
     """Starts the daemon, detached from this program; returns when it answers.
 
-    Raises ClusterError when it does not within 10 s.
+    Raises ClusterError if it doesn't within 10 s.
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     environment = _ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
@@ -306,7 +306,7 @@ def launch() -> None:
         if name in os.environ:
             environment[name] = os.environ[name]
     with log("supervisor").open("ab") as output:
-        # setsid makes it a child of init: this program neither waits for it nor ends it
+        # setsid makes it a child of init: this program neither waits for it nor stops it
         argv = ["setsid", "--fork", sys.executable, "-m", "tests.cluster.supervise"]
         subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", check=True)
     limit = time.monotonic() + 10
@@ -318,7 +318,7 @@ def launch() -> None:
 
 
 def recorded() -> process.Process | None:
-    """The daemon's process as it was recorded, if that very process is alive."""
+    """The recorded daemon process, if that very process is alive."""
     record = files.read_json(SUPERVISOR)
     try:
         found = process.Process(record["pid"], record["start"])
@@ -328,7 +328,7 @@ def recorded() -> process.Process | None:
 
 
 def running() -> bool:
-    """Whether the daemon is alive and answers."""
+    """True if the daemon is alive and answers."""
     if recorded() is None:
         return False
     try:
@@ -339,9 +339,9 @@ def running() -> bool:
 
 
 def request(verb: str, **values: Any) -> Any:
-    """Sends one request to the daemon and returns what it answered.
+    """Sends one request to the daemon and returns the answer.
 
-    Raises ClusterError when the daemon is not there or refuses.
+    Raises ClusterError if the daemon is not running or refuses.
     """
     try:
         with socket.socket(socket.AF_UNIX) as client:
@@ -359,7 +359,7 @@ def request(verb: str, **values: Any) -> Any:
 
 
 def start(components: list[Component]) -> None:
-    """Has components started and kept running."""
+    """Starts components and keeps them running."""
     request("start", components=[asdict(component) for component in components])
 
 
@@ -370,7 +370,7 @@ def status() -> dict[str, Any]:
 
 
 def inside(node: str) -> list[str]:
-    """The words that run a command in a node's network and mount namespaces; ClusterError when it is off."""
+    """The command prefix that runs a command in a node's network and mount namespaces; ClusterError if it is off."""
     holder = recorded()
     namespaces = status()["nodes"].get(node)
     if holder is None or namespaces is None:

@@ -41,7 +41,7 @@ def test_pods_are_on_three_nodes_with_volumes_of_the_default_class() -> None:
 
 @pytest.mark.parametrize("asker", probe.PODS)
 def test_services_and_names_reach_every_node(asker: str) -> None:
-    """A pod is ready a moment before every node's kube-proxy and the name server know of it."""
+    """A pod is ready a moment before every node's kube-proxy and the name server know about it."""
     question = "SELECT inet_server_addr()"
     addresses = {probe.eventually(asker, f"{pod}.probe", question) for pod in probe.PODS}
     assert len(addresses) == 3

@@ -1,6 +1,6 @@
-"""Stop leaves nothing behind, and a start works whatever an earlier cluster left.
+"""Stop leaves nothing behind, and a start works regardless of what an earlier cluster left.
 
-These tests take the cluster down, so they come last; at the end it is up again, and empty.
+These tests take the cluster down, so they run last; at the end it is up again, and empty.
 """
 
 import json
@@ -38,7 +38,7 @@ def _rules() -> list[str]:
 
 
 def _namespaces() -> set[str]:
-    """Network and mount namespaces that any process is in, and those with a name."""
+    """Network and mount namespaces that contain any process, and the named ones."""
     found = set()
     for pid in process.pids():
         for kind in ("net", "mnt"):
@@ -51,7 +51,7 @@ def _namespaces() -> set[str]:
 
 
 def _cgroups() -> set[str]:
-    """Every group with the cluster's name, at whatever depth: another cluster's own are there before and after."""
+    """Every group with the cluster's name, at any depth: those of another cluster exist before and after."""
     return {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}*")}
 
 
@@ -72,7 +72,7 @@ def _snapshot() -> dict[str, object]:
 
 
 def _settled_snapshot(wanted: dict[str, object]) -> dict[str, object]:
-    """The kernel frees namespaces and links a moment after their last process is gone."""
+    """The kernel frees namespaces and links a moment after their last process has exited."""
     limit = time.monotonic() + 5
     while (found := _snapshot()) != wanted and time.monotonic() < limit:
         time.sleep(0.2)
@@ -113,7 +113,7 @@ def test_a_start_works_after_everything_was_killed() -> None:
 
 
 def test_a_half_finished_start_is_cleaned_up() -> None:
-    """A start that was killed half-way: the supervisor and some nodes run, the rest never came."""
+    """A start that was killed half-way: the supervisor and some nodes run, the rest never started."""
     supervise.request("stop", names=["etcd", "kube-apiserver", "kubelet-node1"])
     supervise.request("node-down", node="node3")
     PHASE.write_text('"starting"')

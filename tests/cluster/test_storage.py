@@ -1,4 +1,4 @@
-"""The tests' disks can fail as intended, and their content survives."""
+"""The tests' disks can fail as intended, and keep their contents."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def user(cluster: Cluster) -> Iterator[None]:
 
 
 def _write(name: str, kibibytes: int = 1) -> None:
-    """Write a file on the disk and wait until it is there. Raise ClusterError if that fails or takes two seconds."""
+    """Write a file to the disk and wait until it is visible. Raise ClusterError if that fails or takes two seconds."""
     kubectl("exec", "user", "--", "timeout", "2", "dd", "if=/dev/zero", f"of=/disk/{name}", "bs=1K", f"count={kibibytes}", "conv=fsync")
 
 

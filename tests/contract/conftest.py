@@ -1,4 +1,4 @@
-"""One side of a contract after the other: a fake from tests/fakes, and what it stands for."""
+"""Runs both sides of a contract in turn: a fake from tests/fakes, and the real service."""
 
 from __future__ import annotations
 

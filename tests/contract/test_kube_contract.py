@@ -1,4 +1,4 @@
-"""The fake Kubernetes API answers like a real one: the same tests against both."""
+"""The fake Kubernetes API answers like a real one: the same tests run against both."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROLE = "kubedb.com/role"
 
 
 class Side(Protocol):
-    """What a test needs beside the calls of the contract."""
+    """The operations that tests need in addition to the contract's calls."""
 
     def client(self) -> KubeApi: ...
     def add_pod(self, ordinal: int) -> None: ...
@@ -57,7 +57,7 @@ class FakeSide:
 
 
 class RealSide:
-    """A namespace of its own. Its pods are never scheduled, so they are deleted at once."""
+    """A new namespace. Its pods are never scheduled, so they are deleted at once."""
 
     def __init__(self, namespace: str, stop: threading.Event) -> None:
         self._scope = Scope(namespace, "db", {"app": "db"}, ROLE, "db-0", "0")
@@ -79,7 +79,7 @@ class RealSide:
             "metadata": {"name": f"db-{ordinal}", "labels": {"app": "db"}},
             "spec": {"containers": [{"name": "none", "image": "none"}], "schedulerName": "nobody"},
         }
-        # The namespace's default account is made a moment after the namespace.
+        # The namespace's default service account is created a moment after the namespace.
         until(lambda: _succeeds(lambda: self._core.create_namespaced_pod(self._scope.namespace, body), 403))
 
     def delete_pod(self, name: str) -> None:

@@ -27,7 +27,7 @@ class Authority:
     """A certificate authority."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        """folder: for its files; name: its own, also in the certificate."""
+        """folder: for its files; name: its name, also in the certificate."""
         self._folder = folder
         self._stem = folder / name
         programs.run(
@@ -41,7 +41,7 @@ class Authority:
         return Path(f"{self._stem}.crt").read_text()
 
     def secret(self, name: str, host: str, *trusted: Authority, expired: bool = False) -> dict[str, object]:
-        """A Secret with a key and a certificate for a host name; ca.crt holds this authority and others that are `trusted`."""
+        """A Secret with a key and a certificate for a host name; ca.crt contains this authority and the `trusted` ones."""
         key, request, signed, extensions = (self._folder / f"server.{suffix}" for suffix in ("key", "csr", "crt", "ext"))
         extensions.write_text(f"subjectAltName=DNS:{host}\n")
         programs.run("openssl", "req", *_CURVE, "-subj", f"/CN={host}", "-keyout", str(key), "-out", str(request))

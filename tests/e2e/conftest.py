@@ -41,7 +41,7 @@ def measured(pytestconfig: pytest.Config) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     lines = config.stash.get(MEASURED, [])
     if lines:
         terminalreporter.section("measured")

@@ -27,6 +27,6 @@ spec:
 
 
 def ha_postgres() -> dict[str, Any]:
-    """The object, for a test to change."""
+    """A copy of the object, for a test to change."""
     found: dict[str, Any] = yaml.safe_load(HA_POSTGRES)
     return found

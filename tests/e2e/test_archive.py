@@ -37,7 +37,7 @@ class Archived:
     folder: Path
 
     def holds(self) -> set[str]:
-        """The names of the files that are in the archive under their own names."""
+        """The names of the complete files in the archive."""
         return {path.name for path in self.folder.iterdir() if path.is_file() and not path.name.startswith(".")}
 
     def switch(self) -> str:
@@ -59,7 +59,7 @@ def archived(cluster: Cluster) -> Iterator[Archived]:
 
 
 def restored(release: Release) -> dict[str, Any]:
-    """A pod for another server: a client that has a volume of its own, and may read the archive."""
+    """A pod for another server: a client with its own volume and read access to the archive."""
     pod: dict[str, Any] = client.manifest(RESTORED, release.client.node, release.name, release.namespace.name, release.image("postgres"))
     archive = {"name": "archive", "persistentVolumeClaim": {"claimName": CLAIM, "readOnly": True}}
     pod["spec"]["volumes"] = [archive, {"name": "data", "emptyDir": {}}]

@@ -25,7 +25,7 @@ KINDS = "all,secrets,serviceaccounts,roles,rolebindings,persistentvolumeclaims,p
 
 @dataclass(frozen=True)
 class Mistake:
-    """One wrong thing: in a spec, as an option of Helm, and what each of the two messages has to hold."""
+    """One mistake: in a spec, as a Helm option, and the text that each of the two messages must contain."""
 
     name: str
     change: Callable[[dict[str, Any]], object]
@@ -77,7 +77,7 @@ def namespace(cluster: Cluster) -> Iterator[Namespace]:
 
 
 def objects(namespace: Namespace) -> set[str]:
-    """What is there beside what every namespace has; Helm's own record of a release is a Secret."""
+    """Objects other than those that every namespace has; Helm stores its own record of a release in a Secret."""
     return set(namespace.kubectl("get", KINDS, "--output", "name").split()) - {"serviceaccount/default"}
 
 

@@ -1,4 +1,4 @@
-"""The checks themselves find the violations that they are for."""
+"""The checks themselves find the violations they are meant to find."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.robustness.validate import terms, writes
 
 
 def log(*appends: tuple[int, float, int], refused: tuple[int, ...] = ()) -> Log:
-    """A log of (id, moment, timeline); the server's name goes with the timeline."""
+    """A log of (id, time, timeline); each timeline has its own server name."""
     acknowledged = [Append(id, moment, moment, f"server-{timeline}", timeline) for id, moment, timeline in appends]
     return Log("w", acknowledged=acknowledged, refused=list(refused))
 

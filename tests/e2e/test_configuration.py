@@ -29,7 +29,7 @@ def release(cluster: Cluster) -> Iterator[Release]:
 
 
 def all_say(release: Release, reason: str, word: str) -> bool:
-    """Whether each pod has an Event with this reason that has this word."""
+    """True if each pod has an Event with this reason that contains this word."""
     found = release.latest(reason)
     return all(word in found.get(pod.name, "") for pod in release.pods())
 

@@ -167,6 +167,6 @@ def test_data_of_another_major_is_not_touched(releases: dict[str, Release]) -> N
 
 
 def identity(release: Release, pod: str) -> str:
-    """What a new server directory would have otherwise: its inode and the time of its marker."""
+    """Values that would differ in a new data directory: its inode and the time of its marker."""
     script = f"stat -c %i {DATA} && stat -c %Y {DATA}/../volume"
     return release.inside(pod, "bash", "-c", script)

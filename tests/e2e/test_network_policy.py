@@ -25,18 +25,18 @@ REFUSED = "Connection refused"
 
 @dataclass(frozen=True)
 class Guarded:
-    """A release with a policy, and a client that it doesn't list; the release's other clients it does."""
+    """A release with a policy, and a client that the policy doesn't list; it lists the release's other clients."""
 
     release: Release
     stranger: Client
 
     def turns_away(self) -> bool:
-        """Whether the stranger is refused by the Service and by every pod."""
+        """True if the Service and every pod refuse the stranger."""
         hosts = [None, *(pod.ip for pod in self.release.pods())]
         return all(REFUSED in self.stranger.try_psql("SELECT 1", host=host).err for host in hosts)
 
     def connects(self, pod: str, container: str, host: str, port: int) -> bool:
-        """Whether a container of a pod reaches a port."""
+        """True if a container of a pod reaches a port."""
         script = f"exec 3<>/dev/tcp/{host}/{port}"
         return self.release.try_inside(pod, "bash", "-c", script, container=container).code == 0
 

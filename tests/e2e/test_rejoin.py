@@ -31,7 +31,7 @@ def slots(release: Release, host: str | None = None) -> list[list[str]]:
 
 
 def wait_slots(release: Release) -> None:
-    """Wait until every standby streams by its slot, and no standby has slots of its own."""
+    """Wait until every standby streams with its slot, and no standby has slots of its own."""
     expected = [[pod.name.replace("-", "_"), "t"] for pod in release.standbys()]
     release.wait("all stream by their slots", lambda: slots(release) == expected, 60)
     for pod in release.standbys():
@@ -39,7 +39,7 @@ def wait_slots(release: Release) -> None:
 
 
 def all_have(release: Release, setting: str, value: str) -> bool:
-    """Whether all servers are at full strength and answer with this value."""
+    """True if the release is at full strength and all servers return this value."""
     pods = release.at_full_strength()
     try:
         return bool(pods) and all(release.client.sql(f"SHOW {setting}", host=pod.ip) == [[value]] for pod in pods)

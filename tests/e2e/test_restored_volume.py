@@ -1,4 +1,4 @@
-"""A copy of a volume is restored into the claim of a new release in another namespace."""
+"""A copy of a volume is restored into the PVC of a new release in another namespace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLAIM = "data-ha-postgres-0"
 
 @pytest.fixture(scope="module")
 def snapshot(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pod]]:
-    """A copy of the volume of a release of one server, which was stopped before, and that server's pod."""
+    """A copy of the volume of a single-server release, taken after the server was stopped, and that server's pod."""
     if not chosen.is_local():
         pytest.skip("the copy needs the hand of the local cluster")
     folder = paths.CLUSTER / "restored"

@@ -1,4 +1,4 @@
-"""A release is scaled up and down, and the primary's own pod is scaled away."""
+"""A release is scaled up and down, including the removal of the primary's own pod."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = 100
 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
-    """One server alone."""
+    """A single server."""
     with installed("e2e-scale", replicas=1) as release:
         release.client.sql(TABLE)
         yield release

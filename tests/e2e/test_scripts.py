@@ -51,7 +51,7 @@ def scripted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def have_run_once(release: Release) -> bool:
-    """Whether both servers, at full strength, show that each script has run once, in order of name."""
+    """True if both servers, at full strength, show that each script has run once, in order of name."""
     pods = release.at_full_strength()
     return bool(pods) and all(release.client.sql("SELECT * FROM ran", host=pod.ip) == ALL for pod in pods)
 

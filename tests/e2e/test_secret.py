@@ -24,25 +24,25 @@ STREAMING = "SELECT DISTINCT usename FROM pg_stat_replication WHERE state = 'str
 
 
 def entry(release: Release, secret: str) -> str:
-    """Return a password as its Secret has it."""
+    """Return a password from its Secret."""
     return base64.b64decode(release.namespace.get("secret", secret)["data"][SECRETS[secret]]).decode()
 
 
 def change(release: Release, secret: str, value: str) -> None:
-    """Let a Secret say this, and kubelet look at once."""
+    """Change a Secret, and make kubelet update it at once."""
     encoded = base64.b64encode(value.encode()).decode()
     release.namespace.kubectl("patch", "secret", secret, "--type=merge", "--patch", f'{{"data":{{"{SECRETS[secret]}":"{encoded}"}}}}')
     release.look_again()
 
 
 def answer(release: Release, password: str) -> str:
-    """Return what the Service answers to a client with this password."""
+    """Return the Service's answer to a client with this password."""
     encoded = base64.b64encode(password.encode()).decode()
     return release.client.try_psql("SELECT 'welcome'", setup=f"export PGPASSWORD=$(base64 -d <<<{encoded})", options="-qAt").text
 
 
 def events(release: Release) -> set[str]:
-    """Return what Events say of roles."""
+    """Return the messages of Events about roles."""
     return {event.message for event in release.events("reason=RoleChanged")}
 
 
@@ -55,7 +55,7 @@ def release(cluster: Cluster) -> Iterator[Release]:
 
 @pytest.fixture(scope="module")
 def known(release: Release) -> list[str]:
-    """Every password that there has been."""
+    """All passwords used so far."""
     return [entry(release, secret) for secret in SECRETS]
 
 
@@ -117,7 +117,7 @@ def test_no_password_is_in_a_log_an_event_an_environment_or_a_command_line(relea
     for pod in release.pods():
         for container in ("prepare", "failover", "postgres"):
             said += kubectl("logs", pod.name, "--container", container).text
-            if chosen.is_local() and container != "prepare":  # which has ended
+            if chosen.is_local() and container != "prepare":  # which has exited
                 said += "\n".join(process.command_line(each.pid) for each in nodes.processes(release.namespace.name, pod.name, container))
         said += release.try_inside(pod.name, "cat", "/proc/1/environ", container="failover").text
     assert "statement: SELECT number FROM kept" in said

@@ -171,14 +171,14 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
     with faults.undone(faults.NODE, release, old) as undo:
 
         def recorded() -> bool:
-            """The Lease says where the primary's WAL ends: what a lost node can't tell any more."""
+            """The Lease records the end of the primary's WAL, which a lost node can no longer report."""
             [[end]] = client.sql("SELECT pg_current_wal_flush_lsn() - '0/0'")
             high, low = release.lease()["position"]["lsn"].split("/")
             return (int(high, 16) << 32) + int(low, 16) >= int(end) - MAX_LAG
 
         release.wait("the Lease records the primary's position", recorded, 20)
         faults.NODE.inject(release, old)
-        # What waits in its socket must not be received when it goes on.
+        # Data waiting in its socket must not be received when it resumes.
         for number in (signal.SIGTERM, signal.SIGCONT):
             for pod in standbys:
                 signal_process(release, pod, RECEIVER, number)

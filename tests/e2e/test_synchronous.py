@@ -63,7 +63,7 @@ def reigns(releases: tuple[Release, Release]) -> Iterator[LeaseHistory]:
 
 @contextmanager
 def insert(release: Release, id: int) -> Iterator[subprocess.Popen[str]]:
-    """A client that inserts a row at the primary and waits for the answer as long as it takes."""
+    """A client that inserts a row at the primary and waits for the answer indefinitely."""
     client = release.client
     statement = f"psql -qAtX -v ON_ERROR_STOP=1 -h {release.primary().ip} -c \"INSERT INTO appends VALUES ('one', {id})\""
     with release.namespace.begin_kubectl(*client.command("bash", "-c", statement), errors=subprocess.STDOUT) as process:

@@ -38,17 +38,17 @@ class Encrypted:
 
     @property
     def host(self) -> str:
-        """What clients connect to."""
+        """The address that clients connect to."""
         return f"{self.release.name}.{self.release.namespace.name}"
 
     def ask(self, mode: str, authority: Authority | None = None, host: str | None = None) -> Done:
-        """Connect with libpq's sslmode, trusting an authority (its own one) alone."""
+        """Connect with libpq's sslmode, trusting only one authority (by default its own)."""
         certificate = (authority or self.authority).certificate
         setup = f"cat > /tmp/ca.crt <<'END'\n{certificate}END\nexport PGSSLMODE={mode} PGSSLROOTCERT=/tmp/ca.crt"
         return self.release.client.try_psql("SELECT 'connected'", host=host, setup=setup, options="-qAt")
 
     def streams_over_tls(self) -> bool:
-        """Whether all standbys stream, and each of them over TLS."""
+        """True if all standbys stream, each of them over TLS."""
         return bool(self.release.at_full_strength()) and self.release.client.sql(OVER_TLS) == [[str(self.release.replicas - 1)]]
 
 

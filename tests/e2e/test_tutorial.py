@@ -182,7 +182,7 @@ class TestAutomaticFailover:
         if not faults.NODE.possible:
             pytest.skip("only on the local cluster")
         found = trial.run(tutorial, faults.NODE, "node")
-        check(found, tutorial, history_of_lease, measured)  # that it is one tail is one of the checks
+        check(found, tutorial, history_of_lease, measured)  # one of the checks is that it is a single tail
         assert found.new.name != found.old.name
         assert tutorial.pod(found.old.name).role == "replica"
 
@@ -192,12 +192,12 @@ class TestAutomaticFailover:
 
 
 def answers(release: Release) -> list[bool]:
-    """Whether each standby answers queries."""
+    """True if each standby answers queries."""
     return [release.client.try_psql("SELECT 1", host=pod.ip).code == 0 for pod in release.standbys()]
 
 
 def received(release: Release, standby: Pod, written: str) -> bool:
-    """Whether a standby has received what the primary had written. Raise ProgramError, with what it says, if it hasn't."""
+    """True if a standby has received everything the primary had written. Raise ProgramError with the error message otherwise."""
     statement = f"SELECT pg_last_wal_receive_lsn(), pg_last_wal_receive_lsn() >= '{written}', (SELECT count(*) FROM tutorial)"
     [row] = release.client.sql(statement, host=standby.ip)
     if row[1:] != ["t", "1000"]:
@@ -236,7 +236,7 @@ class TestHotStandby:
 
     def test_hot_standby_answers_queries(self, tutorial: Release) -> None:
         tutorial.wait_full_strength()
-        # A standby that was restarted tells of nothing received before the primary has sent something new.
+        # A restarted standby doesn't report what it received before until the primary has sent something new.
         tutorial.client.sql("CREATE TABLE IF NOT EXISTS written_while_hot (number integer)")
         [[written]] = tutorial.client.sql("SELECT pg_current_wal_flush_lsn()")
         for standby in tutorial.standbys():

@@ -1,6 +1,4 @@
-"""The rights of the tutorial's release, and the places where its password must not be, after all
-steps of test_tutorial.py.
-"""
+"""The rights of the tutorial's release, and the places where its password must not appear, after all steps of test_tutorial.py."""
 
 from __future__ import annotations
 
@@ -72,7 +70,7 @@ class TestRights:
 
 @pytest.fixture(scope="module")
 def secrets(tutorial: Release) -> tuple[str, ...]:
-    """The two passwords, and as the Secrets hold them."""
+    """The two passwords, in plain text and as encoded in the Secrets."""
     entries = [("ha-postgres-auth", "POSTGRES_PASSWORD"), ("ha-postgres-replication", "REPLICATION_PASSWORD")]
     encoded = [tutorial.namespace.get("secret", name)["data"][key] for name, key in entries]
     return (*(base64.b64decode(each).decode() for each in encoded), *encoded)
@@ -100,7 +98,7 @@ class TestPassword:
                     assert [secret for secret in secrets if secret in text] == [], f"{pod.name} {container}"
 
     def test_isnt_in_process_lists(self, tutorial: Release, secrets: tuple[str, ...]) -> None:
-        """The environment of a process is its own user's alone; its command line is everybody's."""
+        """A process's environment is readable only by its own user; its command line is readable by all."""
         if not chosen.is_local():
             pytest.skip("only on the local cluster")
         for pod in tutorial.pods():

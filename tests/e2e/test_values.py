@@ -1,6 +1,4 @@
-"""Values that shape pods, Services and claims, as an init container, a sidecar, the server and
-Kubernetes see them.
-"""
+"""Values that change pods, Services and PVCs, as seen by an init container, a sidecar, the server and Kubernetes."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ SHAPED = {
 
 
 def containers(image: str) -> dict[str, object]:
-    """An init container that leaves a file, and a sidecar that copies it, both with a volume that the server's container mounts too."""
+    """An init container that writes a file, and a sidecar that copies it, both with a volume that the server's container also mounts."""
     bare = {"image": image, "securityContext": UNPRIVILEGED, "volumeMounts": [MOUNT]}
     copy = "cp /scratch/made /scratch/copied; trap 'exit 0' TERM; sleep infinity & wait"
     return {
@@ -58,7 +56,7 @@ def containers(image: str) -> dict[str, object]:
 
 
 def image() -> str:
-    """The image of PostgreSQL, as the chart names it on this cluster."""
+    """The PostgreSQL image, as the chart names it on this cluster."""
     documents = yaml.safe_load_all(programs.run("helm3", "template", NAME, str(CHART), *chosen.image_options()))
     [pod] = [each["spec"]["template"]["spec"] for each in documents if each and each["kind"] == "StatefulSet"]
     return str(pod["containers"][0]["image"])
@@ -74,7 +72,7 @@ def shaped(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def inside(release: Release, pod: str, script: str) -> str:
-    """What a script prints in the container of PostgreSQL."""
+    """The output of a script in the PostgreSQL container."""
     return release.inside(pod, "bash", "-c", script).strip()
 
 

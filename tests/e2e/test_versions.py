@@ -1,6 +1,7 @@
 """Two builds of the failover image in one release, as during an upgrade and a rollback (docs/protocol.md, rule 15).
 
-The next build is the present one with a further field in the Lease, a setting that the present one doesn't know, and another supervisor.
+The next build is the current one with an additional field in the Lease, a setting that the current one doesn't know, and another
+supervisor.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ STEP_ROWS = 50
 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
-    """A release of three of the present build, whose pods take another template only when they are deleted."""
+    """A release of three pods of the current build, whose pods change their template only when they are deleted."""
     if not chosen.takes_images():
         pytest.skip("images can't be loaded into this cluster")
     chosen.load_other_failover(TAG, EDITS)
@@ -63,7 +64,7 @@ def patch(release: Release, spec: dict[str, object]) -> None:
 
 
 def give(release: Release, *, prepare: str, failover: str) -> None:
-    """Have pods that are made from now on take these images."""
+    """Make pods created from now on use these images."""
     containers = [{"name": "prepare", "image": prepare}, {"name": "failover", "image": failover}]
     patch(release, {"template": {"spec": {"initContainers": containers}}})
 
@@ -77,7 +78,7 @@ def set_unknown_setting(release: Release) -> None:
 
 
 def replace_pod(release: Release, pod: Pod, image: str) -> None:
-    """Delete a pod and wait for the one in its place, of this image."""
+    """Delete a pod and wait for its replacement with this image."""
     release.namespace.kubectl("delete", "pod", pod.name)
     release.wait_replaced(pod)
     assert (BEGINS in release.agent_log(pod.name)) is (image == NEXT)
@@ -90,7 +91,7 @@ def switch_over(release: Release, to: str) -> None:
 
 
 def wait_renewed(release: Release) -> None:
-    """Wait until the holder has written the Lease again."""
+    """Wait until the leader has written the Lease again."""
 
     def renewed() -> str:
         return str(release.namespace.get("lease", release.name)["spec"]["renewTime"])
@@ -114,7 +115,7 @@ def upgrade_and_roll_back(release: Release, writer: Writer) -> None:
     give(release, prepare=NEXT, failover=NEXT)
     replace_pod(release, upgraded, NEXT)
     go_on()
-    # the present build switches over to the next one, and that back again
+    # the current build switches over to the next one, and back again
     switch_over(release, upgraded.name)
     release.wait("the next build has added its field", lambda: release.lease().get("next") == FIELD, 20)
     go_on()
@@ -122,7 +123,7 @@ def upgrade_and_roll_back(release: Release, writer: Writer) -> None:
     wait_renewed(release)
     assert (release.lease()["holder"]["pod"], release.lease().get("next")) == (first.name, FIELD)
     go_on()
-    # failovers among both; what comes back from the second one is of the next build
+    # failovers between both; the pod that comes back from the second one has the next build
     kill_postmaster(release)
     go_on()
     last = release.primary()
@@ -159,7 +160,7 @@ def test_each_agent_says_once_what_it_does_not_know(release: Release) -> None:
 
 
 def test_an_agent_does_not_run_beside_another_versions_supervisor(release: Release) -> None:
-    """As when a pod's template is changed by hand, for one container only: the pod stays out, and the others serve."""
+    """As when a pod's template is edited for one container only: the pod stays unready, and the others serve."""
     standby = release.standbys()[-1]
     give(release, prepare=PRESENT, failover=NEXT)
     release.namespace.kubectl("delete", "pod", standby.name)

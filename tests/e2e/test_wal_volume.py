@@ -27,7 +27,7 @@ def apart(cluster: Cluster) -> Iterator[Release]:
 
 
 def directories(release: Release, pod: Pod) -> tuple[str, list[str]]:
-    """Where a pod's pg_wal leads to, and what directories there are on its WAL volume."""
+    """The target of a pod's pg_wal, and the directories on its WAL volume."""
     script = f"readlink {DATA}/pg_wal; ls -d /var/lib/postgresql/wal/wal.*; df --output=target {DATA}/pg_wal/. | tail -1"
     link, *found, mounted = release.inside(pod.name, "bash", "-c", script).split()
     assert mounted == "/var/lib/postgresql/wal", "it is a mount of its own"
@@ -35,7 +35,7 @@ def directories(release: Release, pod: Pod) -> tuple[str, list[str]]:
 
 
 def wal_is_apart(release: Release) -> dict[str, str]:
-    """Check that each pod's pg_wal is the one directory of its WAL volume; return it by pod."""
+    """Check that each pod's pg_wal is the only directory of its WAL volume; return it by pod."""
     links = {}
     for pod in release.pods():
         link, found = directories(release, pod)
@@ -103,12 +103,12 @@ def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: 
 
 
 def mismatched(release: Release, pod: str) -> str:
-    """What the latest Event says of a pod's two volumes, '' if there is none."""
+    """The message of the latest Event about a pod's two volumes, '' if there is none."""
     return release.latest("VolumesMismatched").get(pod, "")
 
 
 def test_a_release_that_is_there_gets_wal_volumes_by_a_clone_of_each_member(cluster: Cluster) -> None:
-    """The way that docs/operations.md describes."""
+    """The procedure in docs/operations.md."""
     with installed("e2e-wal-later", replicas=2) as release:
         release.client.sql("CREATE TABLE kept AS SELECT number FROM generate_series(1, 1000) AS number")
         with pytest.raises(programs.ProgramError, match="updates to statefulset spec"):

@@ -1,1 +1,1 @@
-"""Stand-ins for what the failover container talks to."""
+"""Fakes of the services that the failover container talks to."""

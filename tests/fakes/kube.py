@@ -1,7 +1,7 @@
-"""A Kubernetes API in memory, for several clients, whose faults a test sets and whose late writes it lets through.
+"""An in-memory Kubernetes API for several clients; tests set its faults and release its delayed writes.
 
-The contract test (tests/contract/test_kube_contract.py) holds it against a real API server. It keeps what the API keeps, the
-encoded annotations, so whoever uses it exercises the codecs too.
+The contract test (tests/contract/test_kube_contract.py) compares it with a real API server. It stores encoded annotations, as the API
+does, so its users exercise the codecs too.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Written = TypeVar("Written")
 
 @dataclass
 class Faults:
-    """What goes wrong for one client, until the test changes it.
+    """One client's faults, until the test changes them.
 
-    unavailable: nothing reaches the API; lost_answers: writes are carried out, the caller is told that there was no answer;
-    late: writes are kept back until `FakeCluster.deliver_late`, the caller is told the same.
+    unavailable: nothing reaches the API; lost_answers: writes are carried out, but the caller gets no answer; late: writes are held back
+    until `FakeCluster.deliver_late`, and the caller gets no answer.
     """
 
     unavailable: bool = False
@@ -38,7 +38,7 @@ class Faults:
 
 @dataclass
 class FakeCluster:
-    """What etcd holds: the Lease, the pods, the Secrets, the Events."""
+    """The contents of etcd: the Lease, the pods, the Secrets, the Events."""
 
     name: str = "db"
     role_label: str = "kubedb.com/role"
@@ -52,29 +52,29 @@ class FakeCluster:
     _pod_watchers: list[OnPod] = field(default_factory=list)
 
     def client(self) -> FakeKube:
-        """Return a client with faults of its own."""
+        """Return a client with its own faults."""
         return FakeKube(self)
 
     def add_pod(self, ordinal: int, uid: str, **more: Any) -> Pod:
-        """Create a pod, as the StatefulSet's controller does. more: of its status: podIP, conditions."""
+        """Create a pod, as the StatefulSet controller does. more: further status fields: podIP, conditions."""
         metadata = {"name": f"{self.name}-{ordinal}", "uid": uid, "labels": {}, "annotations": {}}
         return self._store_pod({"metadata": metadata, "spec": {}, "status": more})
 
     def delete_pod(self, name: str) -> None:
-        """Take a pod away."""
+        """Delete a pod."""
         pod = self.pods.pop(name)
         self._stamp(pod)
         for watcher in self._pod_watchers:
             watcher(self.decode_pod(pod), True)
 
     def delete_lease(self) -> None:
-        """Take the Lease away."""
+        """Delete the Lease."""
         self.lease = None
         for watcher in self._lease_watchers:
             watcher(None)
 
     def deliver_late(self) -> int:
-        """Carry out the writes that were kept back, in the order in which they were sent; return how many."""
+        """Carry out the delayed writes, in the order in which they were sent; return their number."""
         late, self.late = self.late, []
         for write in late:
             try:
@@ -84,13 +84,13 @@ class FakeCluster:
         return len(late)
 
     def watch_lease(self, on_state: OnLease) -> None:
-        """Call `on_state` for what there is and for every change from now on."""
+        """Call `on_state` with the current state and every later change."""
         self._lease_watchers.append(on_state)
         if self.lease is not None:
             on_state(lease_codec.from_object(self.lease))
 
     def watch_pods(self, on_pod: OnPod) -> None:
-        """Call `on_pod` for what there is and for every change from now on."""
+        """Call `on_pod` for the current pods and for every later change."""
         self._pod_watchers.append(on_pod)
         for pod in self.pods.values():
             on_pod(self.decode_pod(pod), False)
@@ -125,7 +125,7 @@ class FakeCluster:
                 else:
                     metadata[kind][key] = value
         if pod == self.pods[patch.pod]:
-            return self.decode_pod(pod)  # a patch that changes nothing makes no new version
+            return self.decode_pod(pod)  # a patch that changes nothing doesn't create a new version
         return self._store_pod(pod)
 
     def decode_pod(self, pod: Json) -> Pod:
@@ -148,7 +148,7 @@ class FakeCluster:
 
 
 class FakeKube:
-    """The calls of ports.KubeApi for one client. Nothing takes time: what is late is late by `Faults`."""
+    """Implements ports.KubeApi for one client. Calls take no time: delays are set by `Faults`."""
 
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster

@@ -1,1 +1,1 @@
-"""The protocol as small machines whose states are searched one and all; docs/protocol.md says what they stand for."""
+"""Models of the protocol as small state machines that are searched exhaustively; docs/protocol.md says what they represent."""

@@ -11,8 +11,8 @@ Test = Callable[[int], bool]
 
 @dataclass(frozen=True)
 class Search:
-    """What was found. parents: every state that was seen, and the one it was reached from; complete: no state is left unvisited;
-    trace: the moves to the first bad state, () if there is none.
+    """The result. parents: every visited state, and the one it was reached from; complete: no state is left unvisited; trace: the moves
+    to the first bad state, () if there is none.
     """
 
     parents: dict[int, int]
@@ -21,7 +21,7 @@ class Search:
 
 
 def search(start: int, moves: Moves, bad: Test, limit: int = 1 << 60) -> Search:
-    """Visit every state that `moves` leads to from `start`, until one is bad or more than `limit` are known."""
+    """Visit every state reachable from `start` by `moves`, until one is bad or more than `limit` are known."""
     parents = {start: start}
     level = [start]
     while level:
@@ -49,7 +49,7 @@ def _trace(parents: dict[int, int], moves: Moves, state: int) -> tuple[str, ...]
 
 
 def avoiding(states: Iterable[int], moves: Moves, good: Test) -> list[int]:
-    """Return the states from which some run of `moves` never comes to a good one: it goes round for ever, or can't go on."""
+    """Return the states from which some run of `moves` never reaches a good one: it loops forever, or can't continue."""
     left: dict[int, int] = {}
     before: dict[int, list[int]] = {}
     done: list[int] = []

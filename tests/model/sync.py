@@ -1,10 +1,10 @@
-"""A model of synchronous sets without clocks: every order of writing, streaming, sealing, claiming and changing the set.
+"""A model of synchronous replication without clocks: every order of writing, streaming, sealing, claiming and changing the set of
+standbys.
 
-Three members or four, one of which writes and waits for k standbys. Nothing is known of time: an old primary may live for ever,
-anybody may seal and claim whenever it likes, so safety has to come from what is counted and promised alone. A log is a tuple of
-the terms in which its entries were written. What was acknowledged must be a prefix of the newest primary's log.
-
-`Rules` are those of docs/protocol.md, rules 3, 4 and 11; each can be left out.
+Three or four members, one of which writes and waits for k standbys. Time is unknown: an old primary may live forever, and anyone may
+seal and claim at any time, so safety must come only from what is counted and promised. A log is a tuple of the terms in which its
+entries were written. The acknowledged entries must be a prefix of the newest primary's log.
+`Rules` are rules 3, 4 and 11 of docs/protocol.md; each can be left out.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Log = tuple[int, ...]
 
 
 class Member(NamedTuple):
-    """role: P writes, S streams, Z is sealed. reported: (last term, length) under the Lease's present version; claiming: it has
-    decided to claim that version; setting: the members that may acknowledge, as bits; base: length of the log when the setting
-    took force; volume: it is still the one that was recorded; bound: it may not unseal under the present version.
+    """role: P writes, S streams, Z is sealed. reported: (last term, length) under the Lease's current version; claiming: it has decided
+    to claim that version; setting: the members that may acknowledge, as bits; base: length of the log when the setting took effect;
+    volume: it is still the recorded one; bound: it may not unseal under the current version.
     """
 
     role: str
@@ -35,9 +35,8 @@ class Member(NamedTuple):
 
 
 class State(NamedTuple):
-    """holder, term, record: the Lease's; acknowledged: the longest log a client was told of; newest: (term, member) that was promoted last.
-
-    The last four are how many renewals, restarts, lost volumes and changes of the set may still happen.
+    """holder, term, record: the Lease's; acknowledged: the longest log that a client was told of; newest: (term, member) of the last
+    promotion. The last four are how many renewals, restarts, lost volumes and changes of the set may still happen.
     """
 
     holder: int
@@ -54,14 +53,13 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """Each of them kept (True) or left out.
+    """Each rule is kept (True) or left out.
 
-    record_first: a volume is recorded before it may acknowledge. setting_first: it may acknowledge no more before it leaves the
-    record. barrier: another has all that was acknowledged before it leaves the record. copied: a claim copies the record.
-    all_read: a claim needs the positions of n - k + 1 of the n recorded volumes, or the last holder's; if left out, one less.
-    exact: the position is the end of the log. bound: who has reported
-    doesn't stream under the same version. sealed_start: who starts is sealed. by_volume: a volume that was replaced isn't counted
-    by its pod's name.
+    record_first: a volume is recorded before it may acknowledge. setting_first: a volume may no longer acknowledge before it leaves the
+    record. barrier: another volume has everything acknowledged before one leaves the record. copied: a claim copies the record.
+    all_read: a claim needs the positions of n - k + 1 of the n recorded volumes, or the last leader's; if left out, one fewer. exact:
+    the position is the end of the log. bound: a member that has reported doesn't stream under the same version. sealed_start: members
+    start sealed. by_volume: a replaced volume doesn't count under its pod's name.
     """
 
     record_first: bool = True
@@ -77,7 +75,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Bounds:
-    """How long logs get, how high the term, and how many standbys a commit waits for."""
+    """Maximum length of logs and maximum term, and the number of standbys that a commit waits for."""
 
     length: int = 2
     term: int = 3
@@ -85,12 +83,12 @@ class Bounds:
 
 
 def is_prefix(short: Log, long: Log) -> bool:
-    """Tell whether `long` begins with `short`."""
+    """True if `long` begins with `short`."""
     return long[: len(short)] == short
 
 
 def common(one: Log, other: Log) -> int:
-    """Return how many entries two logs have in common."""
+    """Return the number of entries that two logs have in common."""
     count = 0
     while count < min(len(one), len(other)) and one[count] == other[count]:
         count += 1
@@ -103,14 +101,14 @@ def key(log: Log) -> tuple[int, int]:
 
 
 class Model:
-    """The steps from a state, by the rules."""
+    """The moves from a state, by the rules."""
 
     def __init__(self, rules: Rules, bounds: Bounds) -> None:
         self.rules = rules
         self.bounds = bounds
 
     def steps(self, s: State) -> Iterator[tuple[str, State]]:
-        """Return every step with what to call it."""
+        """Return every move with its name."""
         for i, m in enumerate(s.members):
             match m.role:
                 case "P":
@@ -140,7 +138,7 @@ class Model:
                 yield f"{i} acknowledges {len(told)}, which {having} have", s._replace(acknowledged=told)
 
     def _counts(self, m: Member, j: int, other: Member) -> bool:
-        """Tell whether member j's word counts for the acknowledgements of m."""
+        """True if member j's acknowledgements count for m."""
         return bool(m.setting >> j & 1) and other.role == "S" and other.term == m.term
 
     def _holds(self, s: State, i: int, m: Member) -> Iterator[tuple[str, State]]:
@@ -164,7 +162,7 @@ class Model:
                 yield f"{i} takes {j} off the record", _new_version(left)._replace(record=s.record & ~bit)
 
     def _passed(self, s: State, i: int, m: Member, leaving: int) -> bool:
-        """Tell whether k that stay and may acknowledge have everything that was acknowledged under earlier settings."""
+        """True if k members that stay and may acknowledge have everything that was acknowledged under earlier settings."""
         kept = m._replace(setting=m.setting & ~leaving)
         return (
             sum(self._counts(kept, q, x) and is_prefix(m.log[: m.base], x.log) for q, x in enumerate(s.members) if q != i) >= self.bounds.k
@@ -217,12 +215,12 @@ def _with(s: State, i: int, m: Member) -> State:
 
 
 def _new_version(s: State) -> State:
-    """The Lease has changed: position reports and claims of the version before count no more."""
+    """The Lease has changed: position reports and claims under the previous version no longer count."""
     return s._replace(members=tuple(m._replace(reported=None, claiming=False, bound=False) for m in s.members))
 
 
 def lost(s: State) -> bool:
-    """Tell whether the newest primary lacks what was acknowledged."""
+    """True if the newest primary lacks acknowledged entries."""
     if s.newest is None:
         return False
     term, member = s.newest
@@ -237,7 +235,7 @@ def begin(losses: int = 0, record: int = 0b110, members: int = 3) -> State:
 
 
 def search(rules: Rules, bounds: Bounds, start: State) -> tuple[int, list[str] | None]:
-    """Search all; return the number of states and, if something acknowledged is lost in one, how that came about."""
+    """Search all states; return their number and, if one loses something acknowledged, the trace to it."""
     model = Model(rules, bounds)
     came: dict[State, tuple[State, str] | None] = {start: None}
     left = deque([start])

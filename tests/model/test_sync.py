@@ -1,4 +1,4 @@
-"""The model of synchronous sets: nothing is lost in any order, and something is as soon as one of the rules is left out.
+"""The model of synchronous replication: nothing is lost in any order of events, but something is lost if any one rule is left out.
 
 Complete: every state within the bounds of `Bounds` and `State` is visited.
 """
@@ -13,7 +13,7 @@ from .sync import Bounds, Rules, State, begin, search
 
 ONE, TWO = Bounds(length=2, term=3, k=1), Bounds(length=1, term=3, k=2)
 FOUR = begin(record=0b1110, members=4)
-# Two lost volumes are more than k = 1 can bear, one is not; the change of the set is bounded with four members, which have many states.
+# k = 1 tolerates one lost volume, but not two; changes of the set are bounded with four members, which have many states.
 RULES = [
     ("record_first", ONE, begin(record=0b010)),
     ("setting_first", ONE, begin()),

@@ -1,6 +1,6 @@
-"""Two never write, whatever happens, and somebody does again once everybody acts in time; without one of the rules two write.
+"""Two servers never write at once, and one writes again once all members act in time; without one of the rules two write.
 
-Complete means: every state that can be reached was visited. What is bounded says so. HYPOTHESIS_PROFILE=nightly runs what takes minutes.
+Complete means that every reachable state was visited. Bounded searches say so. HYPOTHESIS_PROFILE=nightly runs those that take minutes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TEETH = {
 
 
 def visit_all(model: Timed) -> dict[int, int]:
-    """Visit every state; return them, with where they were reached from."""
+    """Visit every state; return them, each with the state it was reached from."""
     found = search(model.start, model.moves, model.two_write)
     assert found.trace == ()
     assert found.complete
@@ -41,7 +41,7 @@ def visit_all(model: Timed) -> dict[int, int]:
 
 
 def two_write_in(model: Timed) -> bool:
-    """Tell whether a run comes to two servers that write: by a promotion, while another has the right or takes it."""
+    """True if a run leads to two writable servers: by a promotion, while another holds or takes the Lease."""
     found = search(model.start, model.moves, model.two_write)
     return bool(found.trace) and found.trace[-1].endswith("is PROMOTED")
 
@@ -57,7 +57,7 @@ def test_two_write_if_one_of_two_members_extensions() -> None:
 
 
 def test_two_members_without_extensions() -> None:
-    """Complete, with any number of faults; and every run in which all act in time comes to a server that writes."""
+    """Complete, with any number of faults; and every run in which all act in time leads to a writable server."""
     model = Timed(extensions=False)
     states = visit_all(model)
     assert len(states) > 40_000
@@ -72,7 +72,7 @@ def test_two_members_with_extensions() -> None:
 
 @pytest.mark.slow
 def test_clocks_that_differ() -> None:
-    """Complete for agents and servers that don't die; the first holder's clock leaves out one tick in three."""
+    """Complete for agents and servers that don't die; the first leader's clock skips one tick in three."""
     model = Timed(times=SLOW_CLOCK, extensions=False, slow=(0,), faults=0)
     assert avoiding(visit_all(model), model.timely, model.one_writes) == []
 
@@ -89,7 +89,7 @@ def test_three_members_as_far_as_it_goes(extensions: bool) -> None:
 
 @nightly
 def test_two_members_with_extensions_come_to_a_server_that_writes() -> None:
-    """Complete, with any number of faults before all begin to act in time."""
+    """Complete, with any number of faults before all start to act in time."""
     model = Timed()
     assert avoiding(visit_all(model), model.timely, model.one_writes) == []
 
@@ -104,7 +104,8 @@ def test_other_clocks_that_differ(slow: tuple[int, ...]) -> None:
 
 @nightly
 def test_three_members() -> None:
-    """Complete for agents and servers that don't die: late and lost calls, cuts of one or both ways and frozen agents are in it."""
+    """Complete for agents and servers that don't die: it includes late and lost calls, one-way and two-way partitions, and frozen
+    agents."""
     assert len(visit_all(Timed(3, extensions=False, faults=0))) > 1_000_000
 
 

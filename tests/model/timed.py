@@ -1,15 +1,13 @@
-"""The Lease, deadlines and lease extensions of two or three members, in discrete time, without a network to speak of.
+"""The Lease, deadlines and lease extensions of two or three members, in discrete time, without an explicit network.
 
-Nothing but the supervisor's kill ever has to happen in time: an agent may act late or never, a call may be answered late or never,
-or be carried out long after it was given up, as long as it is on the Lease's present version. So every cut of a link, one way or
-both, every slow call and every frozen agent is among the runs without being a move of its own. Agents and servers die at any time,
-as often as they like.
+Only the supervisor's kill has to happen in time. An agent may act late or never; a call may be answered late or never, or be carried out
+long after its timeout, as long as it is based on the Lease's current version. So the runs include every one-way or two-way partition,
+every slow call and every frozen agent, without separate moves for them. Agents and servers die at any time, as often as they like.
 
-Of the Lease a member knows whether it is its own, another's or released, and whether what it knows is still so: a version is a
-flag that is cleared in everybody's view, calls and strays when the Lease is written. What replicas report has no time and isn't
-here (tests/model/sync.py).
+A member knows whether the Lease is its own, another's or released, and whether that is still current: a version is a flag that a write
+of the Lease clears in every view, call and stray write. Position reports have no time and are not modelled here (tests/model/sync.py).
 
-Time goes by in ticks. A slow clock leaves out one tick in three.
+Time passes in ticks. A slow clock skips one tick in three.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ PHASES = 3
 
 @dataclass(frozen=True)
 class Times:
-    """All in ticks: docs/protocol.md, section 1. patience: what a claimer waits after its last promise."""
+    """All in ticks: docs/protocol.md, section 1. patience: how long a claimer waits after its last promise."""
 
     lease: int = 2
     fence: int = 1
@@ -42,7 +40,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Rules:
-    """What may be left out of the protocol, one at a time."""
+    """The rules that can be left out of the protocol, one at a time."""
 
     deadline: bool = True
     from_sending: bool = True
@@ -57,7 +55,7 @@ class Rules:
 
 
 class Peer(NamedTuple):
-    """What a holder knows of one peer's promises: ages of the request and of the answer on their way, and of the promise in hand."""
+    """A leader's knowledge of one peer's promises: the ages of the request and answer in transit, and of the promise it has."""
 
     asked: int = NEVER
     answer: int = NEVER
@@ -65,12 +63,12 @@ class Peer(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member. Ages in ticks of its own clock, capped where more makes no difference.
+    """A member. Ages are in ticks of its own clock, capped where more makes no difference.
 
-    left: until the deadline, of a server that writes; current: what it has read of the Lease is still so; age: since it first
-    read that; seen: whose the Lease was; won: since the sending of a claim that has succeeded; call, fresh, status, since: its
-    write under way, whether that is on the present version, how it stands, since its sending; stray: a write that was given
-    up and may still arrive; promised: since its last promise; peers: in the order of the ring.
+    left: until a writable server's deadline; current: its view of the Lease is still current; age: since it first read that; seen: who
+    held the Lease; won: since it sent a claim that has succeeded; call, fresh, status, since: its write in progress, whether it is based
+    on the current version, its status, and the time since it was sent; stray: a write past its timeout that may still arrive; promised:
+    since its last promise; peers: in ring order.
     """
 
     slow: bool
@@ -111,7 +109,7 @@ class Timed:
         slow: tuple[int, ...] = (),
         faults: int | None = None,
     ) -> None:
-        """extensions: the holder may go on by its peers' promises; slow: the members whose clocks are; faults: how many there may be."""
+        """extensions: the leader may continue on its peers' promises; slow: the members with slow clocks; faults: how many there may be."""
         self.count = members
         self.times = times or Times()
         self.rules = rules or Rules()
@@ -138,7 +136,7 @@ class Timed:
     def _pack(self, holder: int, kind: int, numbers: tuple[int, ...]) -> int:
         """Return a state's number. kind: the phase of the slow clocks, and how many more faults there may be.
 
-        Rotate the ring so that the state is the least of those that differ in the members' names alone.
+        Rotate the ring to the smallest of the states that differ only in the members' names.
         """
         count = self.count
         least = 1 << 90
@@ -156,7 +154,7 @@ class Timed:
         return holder, kind, numbers
 
     def _plain(self, m: Member) -> Member:
-        """Forget what makes no difference."""
+        """Drop what makes no difference."""
         if m.role == WRITING:
             m = m._replace(age=0, promised=self.times.patience)
         if m.role != WRITING:
@@ -184,21 +182,21 @@ class Timed:
         return tuple(self._members[n] for n in self._unpack(state)[2])
 
     def two_write(self, state: int) -> bool:
-        """Tell whether two servers can write."""
+        """True if two servers can write."""
         return sum(m.role == WRITING for m in self.members(state)) > 1
 
     def one_writes(self, state: int) -> bool:
-        """Tell whether some server can write."""
+        """True if any server can write."""
         return any(m.role == WRITING for m in self.members(state))
 
     # --- moves ---
 
     def moves(self, state: int) -> Iterator[tuple[str, int]]:
-        """Everything that may happen."""
+        """All possible moves."""
         return ((label, reached) for label, reached, _ in self._moves(state))
 
     def timely(self, state: int) -> Iterator[tuple[str, int]]:
-        """What happens when nothing fails and everybody acts at once: time goes by only when nothing else is left to do."""
+        """The moves if nothing fails and all act at once: time passes only when no other move is left."""
         idle = True
         tick = None
         for label, reached, fault in self._moves(state):
@@ -236,7 +234,7 @@ class Timed:
                 yield from self._granted(holder, kind, numbers, i)
 
     def _granted(self, holder: int, kind: int, numbers: tuple[int, ...], i: int) -> Iterator[tuple[str, int, bool]]:
-        """A peer answers the holder's request: one that neither writes nor has a claim under way, wherever its server stands."""
+        """A peer answers the leader's request: it must be neither writable nor claiming; the state of its server doesn't matter."""
         m = self._members[numbers[i]]
         for place, peer in enumerate(m.peers):
             j = (i + 1 + place) % self.count
@@ -249,7 +247,7 @@ class Timed:
             yield f"{j} grants", self._pack(holder, kind, tuple(after)), False
 
     def _touch(self, number: int) -> int:
-        """The Lease has another version: what a member knows, and what it has sent, is on an old one."""
+        """The Lease has a new version: all views and messages are now based on an old one."""
         after = self._touched.get(number)
         if after is None:
             m = self._members[number]
@@ -261,7 +259,7 @@ class Timed:
     # --- time ---
 
     def _tick(self, phase: int, numbers: tuple[int, ...]) -> tuple[int, ...] | None:
-        """A tick later; None while a server lives that the supervisor must have killed by now."""
+        """One tick later; None if a server is alive that the supervisor must have killed by now."""
         after = []
         for number in numbers:
             if phase == PHASES - 1 and self._members[number].slow:
@@ -294,7 +292,7 @@ class Timed:
     # --- one member ---
 
     def _of_one(self, m: Member, lease: int) -> list[Step]:
-        """Return every move of one member. lease: whose it is, as seen from there."""
+        """Return all moves of one member. lease: the leader from its point of view."""
         parts: tuple[Callable[[Member, int], Iterator[Step]], ...] = (_api, self._server, self._faults, self._agent, self._answers)
         return [step for part in parts for step in part(m, lease)]
 
@@ -314,7 +312,7 @@ class Timed:
 
     def _agent(self, m: Member, lease: int) -> Iterator[Step]:
         t = self.times
-        # A write on a version that is known to be old would be refused: nobody sends one, unless that is what is left out.
+        # A write based on an old version would be refused, so nobody sends one, unless this rule is the one left out.
         idle = m.call == NOTHING and m.stray == NOTHING and m.current
         if not m.current:
             yield from self._read(m, lease)
@@ -353,7 +351,7 @@ class Timed:
         return "is PROMOTED", m._replace(role=WRITING, left=max(left, 0), won=NEVER), NOTHING, False
 
     def _asks(self, m: Member) -> Iterator[Step]:
-        """Lease extensions: the requests, the answers that arrive, and what they are worth."""
+        """Lease extensions: the requests, the answers that arrive, and how long they count."""
         t = self.times
         for place, peer in enumerate(m.peers):
             if peer.asked != 0:
@@ -368,7 +366,7 @@ class Timed:
             yield "goes on by extensions", m._replace(left=t.extension - worst), NOTHING, False
 
     def _answers(self, m: Member, lease: int) -> Iterator[Step]:
-        """The answer to a call arrives, or the call is given up."""
+        """The answer to a call arrives, or the call times out."""
         if m.call == NOTHING:
             return
         if m.since >= self.times.call:
@@ -387,7 +385,7 @@ class Timed:
 
 
 def _api(m: Member, lease: int) -> Iterator[Step]:
-    """The API carries a call out, or refuses it; a stray one is carried out late or never arrives."""
+    """The API carries out a call or refuses it; a stray one is carried out late or never arrives."""
     if m.call != NOTHING and m.status == UNDER_WAY:
         after = m._replace(status=CARRIED_OUT, current=False, stray=NOTHING)
         yield f"'s {WRITES[m.call]} is carried out", after, m.call, False

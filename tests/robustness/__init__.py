@@ -1,8 +1,7 @@
-"""What makes load, does faults, judges what came of it and reports: for tests/e2e, tests/faults, tests/bench and the soak.
+"""Generates load, injects faults, checks the results and reports them: for tests/e2e, tests/faults, tests/bench and the soak.
 
-`release` is an installed release, `client` the pod that asks it, `programs` kubectl and helm, `lease` and `agents` what it tells of
-itself; `stock` keeps releases for several tests. `traffic` has what writes and reads, `failpoint` what is done meanwhile, `validate` what
-has to hold afterwards, `report` what is kept. `drill` and `trial` put these together: one fault under writes.
-
-The scenarios import from here, and this from tests/cluster; import-linter sees to it (pyproject.toml).
+`release` is an installed release, `client` the pod that sends it queries, `programs` kubectl and helm; `lease` and `agents` read what
+the release reports about itself; `stock` keeps releases for several tests. `traffic` has the writers and readers, `failpoint` the
+faults, `validate` the checks afterwards, `report` the files that are kept. `drill` and `trial` combine these: one fault under writes.
+The scenarios import from here, and this package from tests/cluster; import-linter enforces it (pyproject.toml).
 """

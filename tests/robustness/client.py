@@ -1,4 +1,4 @@
-"""The pod that talks to a release as an application does: from the network, with the password of the Secret."""
+"""The pod that talks to a release as an application does: over the network, with the password from the Secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_ROUTE = re.compile(r"(could not connect to server|connection to server .* fai
 
 @dataclass(frozen=True)
 class Client:
-    """A client pod: the namespace, its own name, the node it is on, and the Service it asks by default."""
+    """A client pod: its namespace, name and node, and the Service it connects to by default."""
 
     namespace: Namespace
     name: str
@@ -25,13 +25,14 @@ class Client:
     host: str
 
     def command(self, *command: str) -> tuple[str, ...]:
-        """The arguments of kubectl that run a command in the pod."""
+        """The kubectl arguments that run a command in the pod."""
         return ("exec", self.name, "--container", CONTAINER, "--", *command)
 
     def try_psql(self, statement: str, *, host: str | None = None, setup: str = "", options: str = "") -> Done:
-        """Run a statement; return what came of it.
+        """Run a statement; return the result.
 
-        host: instead of the Service; setup: shell commands before, to change the environment; options: further ones of psql.
+        host: connect here instead of the Service; setup: shell commands to run first, to change the environment; options: further psql
+        options.
         """
         psql = f"exec psql -X -v ON_ERROR_STOP=1 -h {shlex.quote(host or self.host)} {options} -c {shlex.quote(statement)}"
         return self.namespace.try_kubectl(*self.command("bash", "-c", f"{setup}\n{psql}"), limit=60)
@@ -39,8 +40,8 @@ class Client:
     def sql(self, statement: str, *, host: str | None = None) -> list[list[str]]:
         """Return the rows of a statement's result. Raise ProgramError if it fails.
 
-        Each node's kube-proxy learns of a Service's new address a moment after everybody else, up to a second: as an application does,
-        it asks the Service again while that leads to no server. A pod's own address is asked once.
+        Each node's kube-proxy learns a Service's new address up to a second later. Like an application, it retries the Service while no
+        server is behind it. For a pod's own address there is only one attempt.
         """
         limit = time.monotonic() + ROUTE_SECONDS
         while True:
@@ -53,12 +54,12 @@ class Client:
         return [line.split("\t") for line in done.out.splitlines()]
 
     def timeline(self, host: str | None = None) -> int:
-        """The timeline on which the primary writes. host: instead of the Service, which may lead elsewhere for a second after a fault."""
+        """The primary's timeline. host: instead of the Service, which may lead to another server for a second after a fault."""
         return int(self.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)", host=host)[0][0], 16)
 
 
 def restricted_pod(name: str, container: dict[str, object], **spec: object) -> dict[str, object]:
-    """A pod of one container that the restricted Pod Security Standard allows, without a token. spec: what else it has."""
+    """A single-container pod that the restricted Pod Security Standard allows, without a token. spec: additional fields."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -76,7 +77,7 @@ def restricted_pod(name: str, container: dict[str, object], **spec: object) -> d
 
 
 def manifest(name: str, node: str, release: str, namespace: str, image: str) -> dict[str, object]:
-    """The client's pod: on one node, allowed nothing, with the Secret's password in its environment."""
+    """The client pod: on one node, without permissions, with the Secret's password in its environment."""
     password = {"secretKeyRef": {"name": f"{release}-auth", "key": "POSTGRES_PASSWORD"}}
     settings = {"PGHOST": f"{release}.{namespace}", "PGUSER": "postgres", "PGDATABASE": "postgres", "PGCONNECT_TIMEOUT": "5"}
     container: dict[str, object] = {

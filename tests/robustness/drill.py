@@ -1,4 +1,4 @@
-"""Writes while something is done to a release, and everything that has to hold afterwards, whatever it was."""
+"""Write to a release while a fault is injected, and check everything that must hold afterwards, regardless of the fault."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ ON_THE_WIRE = 10
 
 @dataclass(frozen=True)
 class Found:
-    """What came of it.
+    """The result.
 
-    lost: rows that were acknowledged, or read on a primary, and are gone; gap: the longest time between two acknowledgements through the
-    Service, seconds; claims: how often the Lease changed hands or terms; recovery: seconds from the end of the fault to full strength;
-    no_session: failed attempts to connect; late: acknowledgements by a server that ran on after a standstill, after its successor's first;
-    warned: writes whose wait for the synchronous replicas was cancelled (they count as uncertain); operations: what the agents did, by pod,
-    in order ('rewind', 'clone', 'follow' …).
+    lost: rows that were acknowledged, or read on a primary, and are missing; gap: the longest time between two acknowledgements through
+    the Service, in seconds; claims: how often the Lease changed leader or term; recovery: seconds from the end of the fault to full
+    strength; no_session: failed attempts to connect; late: acknowledgements by a server that continued after a freeze, after its
+    successor's first; warned: writes whose wait for the synchronous replicas was cancelled (they count as uncertain); operations: what
+    the agents did, by pod, in order ('rewind', 'clone', 'follow' …).
     """
 
     old: Pod
@@ -64,17 +64,18 @@ class Found:
 
 
 class Drill:
-    """Three writers, from `with` to the end of it: one through the Service, one pinned to the primary's address on the primary's
-    own node, one more through the Service from the third node. A reader asks the Service for the first one's rows; with hot standbys
-    another one asks the replicas' Service. When the block ends, the fault has to be undone; then the drill waits for full strength, stops
-    the clients and checks. `found` is there afterwards, and what happened is in the history, however the block ends.
+    """Runs three writers for the duration of the `with`: one through the Service, one pinned to the primary's address on the primary's
+    own node, one more through the Service from the third node. A reader reads the first one's rows through the Service; with hot
+    standbys another one reads them from the replicas' Service. The fault must be undone when the block ends; then the drill waits for
+    full strength, stops the clients and checks. However the block ends, `found` is available afterwards, and the history records what
+    happened.
     """
 
     numbers = itertools.count(1)
 
     def __init__(self, release: Release, path: Path, *, same_node: bool = True, answer_s: float = 1.0) -> None:
-        """path: where the history is written; same_node: the pinned writer is on the primary's node, False if that node is to be switched
-        off; answer_s: how long the pinned writer waits for an answer.
+        """path: the file for the history; same_node: the pinned writer is on the primary's node, False if that node will be powered off;
+        answer_s: the pinned writer's timeout for an answer.
         """
         self.release = release
         self.path = path
@@ -128,10 +129,10 @@ class Drill:
         write = all(writer.rows >= ROWS for writer in self._writers)
         return write and bool(self._history.reigns) and all(reader.log.readings for reader in self._readers)
 
-    # --- while it goes on ---
+    # --- during the fault ---
 
     def thawed(self) -> None:
-        """Say that servers have just begun to run on after a standstill."""
+        """Note that servers have just resumed after a freeze."""
         self._thawed_at = time.time()
 
     def _is_excused(self, late: Late) -> bool:
@@ -142,21 +143,21 @@ class Drill:
         self.release.wait("writes go on on a new timeline", lambda: self._service.rows_after(self.timeline) >= ROWS, seconds)
 
     def wait_writes(self, seconds: float = FAILOVER_SECONDS) -> None:
-        """Wait until further rows are acknowledged through the Service, by whatever server."""
+        """Wait until further rows are acknowledged through the Service, by any server."""
         before = self._service.rows
         self.release.wait("writes go on", lambda: self._service.rows >= before + ROWS, seconds)
 
     @property
     def rows(self) -> int:
-        """How many rows have been acknowledged through the Service so far."""
+        """The number of rows acknowledged through the Service so far."""
         return self._service.rows
 
     @property
     def rows_at_old_address(self) -> int:
-        """How many rows have been acknowledged at the old primary's address so far."""
+        """The number of rows acknowledged at the old primary's address so far."""
         return self._pinned.rows
 
-    # --- the end of it ---
+    # --- the end ---
 
     def __exit__(self, kind: object, *_: object) -> None:
         with self._stack:
@@ -167,7 +168,7 @@ class Drill:
                 self._keep()
 
     def _keep(self) -> None:
-        """Write the history; of a client that can't be reached what it was known to have been told."""
+        """Write the history; for an unreachable client, the answers known so far."""
         entries = [histories.reign(at, reign) for at, reign in self._history.timed]
         for client, fields in self._clients:
             with suppress(OSError, ValueError):
@@ -233,6 +234,6 @@ class Drill:
 
     @property
     def result(self) -> Found:
-        """What came of it, once the block has ended."""
+        """The result, once the block has ended."""
         assert self.found is not None
         return self.found

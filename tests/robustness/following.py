@@ -1,4 +1,4 @@
-"""The lines of a kubectl that goes on, as they come."""
+"""The output lines of a long-running kubectl, as they arrive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ END_SECONDS = 10.0
 
 
 class Follower:
-    """The lines of a kubectl, from `with` to the end of it; `lines`: each with the time at which it came, in seconds since the epoch."""
+    """Runs a kubectl for the duration of the `with`; `lines`: each line with its time of arrival, in seconds since the epoch."""
 
     def __init__(
         self,
@@ -23,8 +23,8 @@ class Follower:
         errors: int = subprocess.DEVNULL,
         again_after_s: float | None = None,
     ) -> None:
-        """arguments: of kubectl; on_line: is called with each line, by the thread that reads it, and `lines` stays empty; errors: where
-        stderr goes, as subprocess has it; again_after_s: how long after its end it is begun again, None: it isn't.
+        """arguments: for kubectl; on_line: called with each line by the thread that reads it, and `lines` stays empty; errors: where
+        stderr goes, as for subprocess; again_after_s: seconds after which it is restarted when it has exited, None: never.
         """
         self.lines: list[tuple[float, str]] = []
         self._namespace = namespace
@@ -44,7 +44,7 @@ class Follower:
         return self._namespace.begin_kubectl(*self._arguments, errors=self._errors)
 
     def _read(self) -> None:
-        """The pipe is this thread's own, until its end."""
+        """The thread owns the pipe until the end."""
         while True:
             with self._process as process:
                 assert process.stdout is not None
@@ -60,7 +60,7 @@ class Follower:
         self.lines.append((time.time(), line))
 
     def wait_end(self, seconds: float) -> None:
-        """Wait until it has ended by itself and all lines have been taken, for so many seconds at most."""
+        """Wait until it has exited and all lines have been read, for at most this many seconds."""
         self._thread.join(seconds)
 
     def __exit__(self, *_: object) -> None:

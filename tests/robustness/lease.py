@@ -18,7 +18,7 @@ RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Reign:
-    """A term: its holder and the highest timeline that is reserved under it."""
+    """A term: its leader and the highest timeline reserved in it."""
 
     term: int
     pod: str
@@ -37,7 +37,7 @@ def reigns(versions: Iterable[tuple[float, Reign]]) -> list[tuple[float, Reign]]
 
 
 class LeaseHistory:
-    """Every version of a release's Lease that was seen, from `with` to the end of it."""
+    """Records every version of a release's Lease seen for the duration of the `with`."""
 
     def __init__(self, release: Release) -> None:
         self._versions: list[tuple[float, Reign]] = []
@@ -54,12 +54,12 @@ class LeaseHistory:
 
     @property
     def reigns(self) -> list[Reign]:
-        """Terms, holders and timelines until now, in order."""
+        """Terms, leaders and timelines so far, in order."""
         return [reign for _, reign in self.timed]
 
     @property
     def timed(self) -> list[tuple[float, Reign]]:
-        """The same, each with the time at which it was first seen, in seconds since the epoch."""
+        """The same, each with the time when it was first seen, in seconds since the epoch."""
         return reigns(list(self._versions))
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""The programs that a user of a release has, run against the chosen cluster."""
+"""The programs that users of a release have, run against the chosen cluster."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LIMIT_SECONDS = 180.0
 
 
 class ProgramError(Exception):
-    """A program ended with another exit code than 0, or not at all."""
+    """A program exited with a code other than 0, or did not exit."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a program."""
+    """The result of a program."""
 
     code: int
     out: str
@@ -34,12 +34,12 @@ class Done:
 
     @property
     def text(self) -> str:
-        """Everything that it printed."""
+        """All its output."""
         return f"{self.out}\n{self.err}".strip()
 
 
 def attempt(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> Done:
-    """Run a program; return what came of it, whatever that is. Raise ProgramError if it doesn't end."""
+    """Run a program; return the result, even of a failure. Raise ProgramError if it doesn't exit."""
     try:
         done = subprocess.run(
             command, env=chosen.environment(), cwd=REPOSITORY, input=stdin, capture_output=True, text=True, check=False, timeout=limit
@@ -50,7 +50,7 @@ def attempt(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> Don
 
 
 def run(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
-    """Run a program and return what it prints. Raise ProgramError unless it ends with 0."""
+    """Run a program and return its output. Raise ProgramError unless it exits with 0."""
     done = attempt(*command, stdin=stdin, limit=limit)
     if done.code:
         raise ProgramError(f"{shlex.join(command)[:2000]}: exit code {done.code}\n{done.text[-4000:]}")
@@ -58,31 +58,31 @@ def run(*command: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
 
 
 def begin(*command: str, errors: int | None = None) -> subprocess.Popen[str]:
-    """Begin a program whose output is read as it comes. errors: where stderr goes, as subprocess has it; None: where ours goes."""
+    """Start a program whose output is read as it arrives. errors: where stderr goes, as for subprocess; None: to our own."""
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     return subprocess.Popen(command, env=chosen.environment(), stdin=nothing, stdout=pipe, stderr=errors, text=True)
 
 
 @dataclass(frozen=True)
 class Namespace:
-    """A namespace, and kubectl and helm in it."""
+    """A namespace, and kubectl and helm for it."""
 
     name: str
 
     def try_kubectl(self, *arguments: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> Done:
-        """Run kubectl; return what came of it."""
+        """Run kubectl; return the result."""
         return attempt("kubectl", "--namespace", self.name, *arguments, stdin=stdin, limit=limit)
 
     def kubectl(self, *arguments: str, stdin: str = "", limit: float = LIMIT_SECONDS) -> str:
-        """Run kubectl and return what it prints."""
+        """Run kubectl and return its output."""
         return run("kubectl", "--namespace", self.name, *arguments, stdin=stdin, limit=limit)
 
     def begin_kubectl(self, *arguments: str, errors: int | None = None) -> subprocess.Popen[str]:
-        """Begin a kubectl, as `begin` does."""
+        """Start a kubectl, like `begin`."""
         return begin("kubectl", "--namespace", self.name, *arguments, errors=errors)
 
     def get(self, *arguments: str) -> Any:
-        """Return what `kubectl get` finds, as JSON: the object, or the list of a selection's items."""
+        """Return the result of `kubectl get` as JSON: the object, or the list of a selection's items."""
         found = json.loads(self.kubectl("get", *arguments, "--output", "json"))
         return found["items"] if found["kind"].endswith("List") else found
 
@@ -91,11 +91,11 @@ class Namespace:
         self.kubectl("apply", "--filename", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
     def try_helm(self, *arguments: str, program: str = "helm3") -> Done:
-        """Run Helm; return what came of it."""
+        """Run Helm; return the result."""
         return attempt(program, "--namespace", self.name, *arguments)
 
     def helm(self, *arguments: str, program: str = "helm3") -> str:
-        """Run Helm and return what it prints."""
+        """Run Helm and return its output."""
         return run(program, "--namespace", self.name, *arguments)
 
 
@@ -105,7 +105,7 @@ OPEN: list[Namespace] = []
 
 @contextmanager
 def namespace(prefix: str) -> Iterator[Namespace]:
-    """A namespace of its own that enforces the restricted Pod Security Standard; deleted afterwards, without waiting for the end of it."""
+    """A new namespace that enforces the restricted Pod Security Standard; it is deleted afterwards, without waiting."""
     made = Namespace(f"{prefix}-{secrets.token_hex(2)}")
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.name, "labels": labels}})

@@ -1,4 +1,4 @@
-"""A release on the cluster: what it is made of, who is primary, and whether it is at full strength."""
+"""A release on the cluster: its objects, its primary, and whether it is at full strength."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Pod:
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Pod:
-        """Read one from what the API returns."""
+        """Read a pod from the API's JSON."""
         metadata, status = found["metadata"], found["status"]
         conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
         containers = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
@@ -88,7 +88,7 @@ class Replica:
 
 @dataclass(frozen=True)
 class Event:
-    """An Event about a pod, or about another object of that name."""
+    """An Event about a pod, or about another object with that name."""
 
     about: str
     reason: str
@@ -96,13 +96,13 @@ class Event:
 
 
 def identities(pods: Iterable[Pod]) -> dict[str, tuple[str, int]]:
-    """What changes when a pod or one of its containers is restarted, by pod."""
+    """Values that change when a pod or one of its containers is restarted, by pod."""
     return {pod.name: (pod.uid, pod.restarts) for pod in pods}
 
 
 @dataclass
 class Release:
-    """An installed release and the clients in its namespace, one on each node."""
+    """An installed release and the clients in its namespace, one per node."""
 
     namespace: Namespace
     name: str = NAME
@@ -112,24 +112,24 @@ class Release:
     acknowledged: dict[str, set[int]] = field(default_factory=dict)
     """What writers have been told is there, for all of the release's life: ids by the writer's name."""
 
-    # --- life ---
+    # --- install, upgrade, uninstall ---
 
     def install(self, chart: Path = CHART, *options: str, program: str = "helm3") -> str:
-        """Install the chart and return what Helm says; doesn't wait for the pods."""
+        """Install the chart and return Helm's output; doesn't wait for the pods."""
         self.chart = chart
         return self.namespace.helm("install", self.name, str(chart), *chosen.image_options(), *options, program=program)
 
     def uninstall(self, program: str = "helm3") -> None:
-        """Uninstall it and wait for the end of its pods."""
+        """Uninstall it and wait until its pods are gone."""
         self.namespace.helm("uninstall", self.name, program=program)
         self.wait("the pods are gone", lambda: not self.pods(), 180)
 
     def upgrade(self, *options: str) -> None:
-        """Upgrade it with the values it has and further options."""
+        """Upgrade it with its current values and further options."""
         self.namespace.helm("upgrade", self.name, str(self.chart), "--reuse-values", *options)
 
     def look_again(self) -> None:
-        """Have kubelet look at once for what has changed in the pods' ConfigMaps and Secrets; by itself it takes up to 90 s."""
+        """Make kubelet update the pods' ConfigMaps and Secrets at once; on its own it takes up to 90 s."""
         self.namespace.kubectl("annotate", "pods", "--selector", self.selector, "--overwrite", f"tests/looked={time.time():.3f}")
 
     def settle(self) -> None:
@@ -139,14 +139,14 @@ class Release:
         self.wait_full_strength()
 
     def wait(self, what: str, condition: Callable[[], T], seconds: float) -> T:
-        """Wait for a condition; a failure describes the release."""
+        """Wait for a condition; the error message describes the release."""
         return wait_for(f"{what} ({self.namespace.name})", condition, seconds, self.describe)
 
     # --- pods ---
 
     @property
     def selector(self) -> str:
-        """The selector of the page."""
+        """The label selector from the documentation page."""
         return f"kubedb.com/name={self.name}"
 
     def pods(self) -> list[Pod]:
@@ -154,45 +154,45 @@ class Release:
         return [Pod.of(found) for found in self.namespace.get("pods", "--selector", self.selector)]
 
     def pod(self, name: str) -> Pod:
-        """One pod. Raise ProgramError if it isn't there."""
+        """One pod. Raise ProgramError if it is not found."""
         return Pod.of(self.namespace.get("pod", name))
 
     def primary(self) -> Pod:
-        """The pod that is labelled primary. Raise ProgramError unless it is exactly one."""
+        """The pod labelled primary. Raise ProgramError unless there is exactly one."""
         found = [pod for pod in self.pods() if pod.role == "primary"]
         if len(found) != 1:
             raise ProgramError(f"{len(found)} pods are labelled primary: {[pod.name for pod in found]}")
         return found[0]
 
     def standbys(self) -> list[Pod]:
-        """The pods that are labelled replica."""
+        """The pods labelled replica."""
         return [pod for pod in self.pods() if pod.role == "replica"]
 
     def serving(self) -> list[Pod]:
-        """The pods, if all are there, running and ready, one of them primary and the others replicas; else an empty list."""
+        """The pods, if all exist, are running and ready, and one is primary and the others are replicas; otherwise an empty list."""
         pods = self.pods()
         roles = sorted(pod.role for pod in pods)
         well = all(pod.ready and pod.phase == "Running" and not pod.deleting for pod in pods)
         return pods if well and roles == ["primary", *["replica"] * (self.replicas - 1)] else []
 
     def wait_serving(self, seconds: float = START_SECONDS) -> list[Pod]:
-        """Wait until all pods are there, running and ready, one of them primary and the others replicas."""
+        """Wait until all pods exist, are running and ready, and one is primary and the others are replicas."""
         return self.wait(f"{self.replicas} ready pods, one primary", self.serving, seconds)
 
     def try_inside(self, pod: str, *command: str, container: str = "postgres") -> Done:
-        """Run a command in a container of a pod; return what came of it."""
+        """Run a command in a container of a pod; return the result."""
         return self.namespace.try_kubectl("exec", pod, "--container", container, "--", *command)
 
     def inside(self, pod: str, *command: str, container: str = "postgres") -> str:
-        """Run a command in a container of a pod and return what it prints."""
+        """Run a command in a container of a pod and return its output."""
         return self.namespace.kubectl("exec", pod, "--container", container, "--", *command)
 
     def agent_log(self, pod: str, lines: int = ALL_LINES) -> str:
-        """The end of what a pod's agent has said since its container began."""
+        """The end of the log of a pod's agent since its container started."""
         return self.namespace.kubectl("logs", pod, "--container", "failover", f"--tail={lines}")
 
     def events(self, *selectors: str) -> list[Event]:
-        """The Events that field selectors choose, such as `reason=NotFollowing`."""
+        """The Events that field selectors match, such as `reason=NotFollowing`."""
         only = ("--field-selector", ",".join(selectors)) if selectors else ()
         found = self.namespace.get("events", *only)
         return [Event(each["involvedObject"].get("name", ""), each.get("reason", ""), each.get("message", "")) for each in found]
@@ -208,38 +208,38 @@ class Release:
     # --- the Lease, and the operator's commands ---
 
     def try_hapg(self, command: str, *options: str, limit: float = LIMIT_SECONDS) -> Done:
-        """Run a command of `hapg` for this release; return what came of it."""
+        """Run a `hapg` command for this release; return the result."""
         return programs.attempt(str(HAPG), command, self.name, "--namespace", self.namespace.name, *options, limit=limit)
 
     def hapg(self, command: str, *options: str) -> str:
-        """Run a command of `hapg` for this release and return what it prints."""
+        """Run a `hapg` command for this release and return its output."""
         return programs.run(str(HAPG), command, self.name, "--namespace", self.namespace.name, *options)
 
     def status(self) -> dict[str, Any]:
-        """What `hapg status` says. Raise AssertionError if it says that nobody can write."""
+        """The output of `hapg status`. Raise AssertionError if it says that nobody can write."""
         done = self.try_hapg("status", "--output", "json")
         assert done.code == 0, done.text
         found: dict[str, Any] = json.loads(done.out)
         return found
 
     def lease(self) -> dict[str, Any]:
-        """The state that the Lease carries."""
+        """The state stored in the Lease."""
         state: dict[str, Any] = json.loads(self.namespace.get("lease", self.name)["metadata"]["annotations"][STATE])
         return state
 
     def members(self) -> list[str]:
-        """The pods that the Lease lists as members, sorted; the primary that holds it isn't among them."""
+        """The eligible replicas listed in the Lease, as sorted pod names; the primary that holds it isn't among them."""
         return sorted(member["pod"] for member in self.lease()["eligibleReplicas"])
 
     def standby_mode(self) -> str:
-        """What its agents are told of standbys: 'warm' or 'hot'."""
+        """The standby mode that its agents are configured with: 'warm' or 'hot'."""
         told = json.loads(self.namespace.get("configmap", f"{self.name}-config")["data"]["failover.json"])
         return str(told["standbyMode"])
 
     # --- SQL ---
 
     def add_clients(self) -> None:
-        """Make a client on every node that is ready, at most three, and wait for them."""
+        """Create a client on every Ready node, at most three, and wait for them."""
         image = self.image("postgres")
         found = self.namespace.get("nodes")
         nodes = [node["metadata"]["name"] for node in found if not node["spec"].get("unschedulable") and not node["spec"].get("taints")][:3]
@@ -265,15 +265,15 @@ class Release:
         return next(each for each in self.clients if each.node == node)
 
     def client_apart_from(self, node: str) -> Client:
-        """A client on another node than this one, if there is one."""
+        """A client on another node, if there is one."""
         return next((each for each in self.clients if each.node != node), self.client)
 
     def ask(self, statement: str) -> list[list[str]]:
-        """Ask the primary at its address, for a node that was cut off learns late where the Service leads."""
+        """Query the primary at its address, because a node that was cut off learns late where the Service leads."""
         return self.client.sql(statement, host=self.primary().ip)
 
     def replication(self, asker: Client | None = None, host: str | None = None) -> list[Replica]:
-        """pg_stat_replication of the primary, by name; without the clones that are under way. host: instead of the Service."""
+        """pg_stat_replication of the primary, by name, without base backups in progress. host: instead of the Service."""
         rows = (asker or self.client).sql(
             "SELECT application_name, host(client_addr), state, sync_state FROM pg_stat_replication WHERE state <> 'backup' ORDER BY 1",
             host=host,
@@ -281,11 +281,11 @@ class Release:
         return [Replica(*row) for row in rows]
 
     def run_inside(self, pod: Pod, statement: str) -> None:
-        """Run a statement in a pod, where no password is asked for."""
+        """Run a statement inside a pod, where no password is needed."""
         self.inside(pod.name, "psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
 
     def at_full_strength(self, asker: Client | None = None) -> list[Pod]:
-        """The pods, if all serve and every replica streams from the primary; else an empty list."""
+        """The pods, if all serve and every replica streams from the primary; otherwise an empty list."""
         pods = self.serving()
         standbys = sorted(pod.name for pod in pods if pod.role == "replica")
         primary = next((pod.ip for pod in pods if pod.role == "primary"), None)
@@ -293,38 +293,38 @@ class Release:
         return pods if primary and streaming == standbys else []
 
     def wait_full_strength(self, seconds: float = FULL_STRENGTH_SECONDS, asker: Client | None = None) -> float:
-        """Wait until all serve and all replicas stream; return how long that took, in seconds."""
+        """Wait until all pods serve and all replicas stream; return how long that took, in seconds."""
         begun = time.monotonic()
         self.wait("all ready, all replicas streaming", lambda: self.at_full_strength(asker), seconds)
         return time.monotonic() - begun
 
     def fail_over(self, *options: str) -> None:
-        """Delete the primary's pod and wait for another primary at full strength. options: further ones of kubectl delete."""
+        """Delete the primary's pod and wait for another primary at full strength. options: for kubectl delete."""
         old = self.primary()
         self.namespace.kubectl("delete", "pod", old.name, *options)
         self.wait("another primary", lambda: self.at_full_strength() and self.primary().name != old.name, FAILOVER_SECONDS)
 
     def lose(self, pod: Pod, *claims: str) -> None:
-        """Delete those claims of a pod that there are, and the pod, without waiting. claims: what they are called in the chart."""
+        """Delete a pod and those of these PVCs of the pod that exist, without waiting. claims: their names in the chart."""
         names = (f"pvc/{claim}-{pod.name}" for claim in claims)
         self.namespace.kubectl("delete", *names, f"pod/{pod.name}", "--ignore-not-found", "--wait=false")
 
     def wait_replaced(self, pod: Pod) -> None:
-        """Wait for another pod in a pod's place, at full strength."""
+        """Wait until a pod is replaced, at full strength."""
         self.wait(f"{pod.name} is back", lambda: self.at_full_strength() and self.pod(pod.name).uid != pod.uid, FULL_STRENGTH_SECONDS)
 
     def timelines(self) -> dict[str, int]:
-        """The timeline on which each standby replays WAL, by pod: its startup process says so in its title."""
+        """The timeline on which each standby replays WAL, by pod: its startup process shows it in its process title."""
         found = {}
         for pod in self.standbys():
             titles = self.inside(pod.name, "bash", "-c", TITLES).split()
             found[pod.name] = int(titles[0], 16) if titles else 0
         return found
 
-    # --- for the reader of a failure ---
+    # --- for failure messages ---
 
     def describe(self) -> str:
-        """What there is to say about it in a few lines."""
+        """Describe the release in a few lines."""
         kubectl = self.namespace.try_kubectl
         parts = [kubectl("get", "pods", "--output", "wide", "--label-columns", ROLE).text]
         parts.append("Lease: " + kubectl("get", "lease", self.name, "--output", r"jsonpath={.metadata.annotations.ha-postgres/state}").text)

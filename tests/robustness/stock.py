@@ -1,4 +1,4 @@
-"""Releases for tests: one of its own, or one at a time that is used again as long as it is sound."""
+"""Releases for tests: a new one for one test, or one that is reused as long as it is healthy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOUND_SECONDS = 60.0
 
 @contextmanager
 def installed(prefix: str, *options: str, replicas: int = 3) -> Iterator[Release]:
-    """A release with the values of the tutorial and further options of helm, at full strength, in a namespace of its own."""
+    """A release with the tutorial's values and further Helm options, at full strength, in a new namespace."""
     with programs.namespace(prefix) as namespace:
         release = Release(namespace, replicas=replicas)
         release.install(CHART, "--values", str(VALUES), *options, "--set", f"replicas={replicas}")
@@ -27,7 +27,7 @@ def installed(prefix: str, *options: str, replicas: int = 3) -> Iterator[Release
 
 @dataclass(frozen=True)
 class Kind:
-    """What is asked of a release: options of helm, how many servers; disks: the value of the chart whose claims are disks that can be made
+    """The requirements for a release: Helm options, number of servers; disks: the chart value whose PVCs are on disks that can be made
     to fail, "" for none.
     """
 
@@ -42,7 +42,7 @@ WAL_DISKS = Kind(("--set", "walVolume.enabled=true,walVolume.size=1Gi"), disks="
 
 
 class Stock:
-    """Makes releases when they are asked for, and keeps the last one."""
+    """Creates releases on request, and keeps the last one."""
 
     def __init__(self) -> None:
         self._kind: Kind | None = None
@@ -51,7 +51,7 @@ class Stock:
         self.disks = ""
 
     def get(self, kind: Kind) -> Release:
-        """Return a release of this kind at full strength: the one that is there, or a new one."""
+        """Return a release of this kind at full strength: the existing one, or a new one."""
         if self._release is not None and kind == self._kind and self._is_sound(self._release):
             return self._release
         self.drop()
@@ -68,7 +68,8 @@ class Stock:
 
     @staticmethod
     def _is_sound(release: Release) -> bool:
-        """Whether it is at full strength. Kubelet lets a container wait that has died before, longer each time: such pods are replaced."""
+        """True if it is at full strength. Kubelet delays the restart of containers that have died before, longer each time: such pods
+        are replaced."""
         try:
             release.wait_full_strength(SOUND_SECONDS)
             for pod in release.pods():
@@ -80,7 +81,7 @@ class Stock:
         return True
 
     def drop(self) -> None:
-        """Delete the release that is there, if any."""
+        """Delete the current release, if any."""
         self._kind = self._release = None
         self.disks = ""
         self._stack.close()

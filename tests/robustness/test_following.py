@@ -1,4 +1,4 @@
-"""The lines of a program that goes on: none is lost, it ends with the block, and it is begun again if that is wanted."""
+"""The lines of a long-running program: none is lost, it ends with the block, and it is restarted if requested."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ POD = Pod("pg-0", "uid", "node1", "10.0.0.1", "primary", "Running", True, False,
 
 @dataclass(frozen=True)
 class LocalNamespace(Namespace):
-    """What kubectl would run in a pod runs on this machine. says: scripts in place of other verbs; path: a folder of programs."""
+    """Commands that kubectl would run in a pod run on this machine. says: scripts that replace other kubectl verbs; path: a folder of
+    programs."""
 
     says: Mapping[str, str] = field(default_factory=dict)
     path: str = ""

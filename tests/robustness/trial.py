@@ -1,4 +1,4 @@
-"""One fault under writes, and all that has to hold afterwards."""
+"""One fault under writes, and all checks afterwards."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FAILOVER_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Trial:
-    """What one fault did.
+    """The effect of one fault.
 
-    old, new: the primaries before and after; timeline: of the old one; service: what the writer through the Service was told,
-    pinned: what the one at the old primary's address was told; present: the ids that are there in the end, by writer;
-    recovery: seconds until all replicas streamed again, from the fault or, if it has to be undone, from then on.
+    old, new: the primaries before and after; timeline: of the old one; service, pinned: the answers that the writer through the Service
+    and the one at the old primary's address got; present: the ids that exist at the end, by writer; recovery: seconds until all replicas
+    streamed again, from the fault on or, if it has to be undone, from then on.
     """
 
     fault: str
@@ -37,17 +37,17 @@ class Trial:
 
     @property
     def lost(self) -> list[int]:
-        """Rows that were acknowledged through the Service and are gone."""
+        """Rows that were acknowledged through the Service and are missing."""
         return writes.lost(self.service, self.present[self.service.writer])
 
     @property
     def lost_pinned(self) -> list[int]:
-        """Rows that were acknowledged at the old primary's address and are gone."""
+        """Rows that were acknowledged at the old primary's address and are missing."""
         return writes.lost(self.pinned, self.present[self.pinned.writer])
 
     @property
     def summary(self) -> str:
-        """The measurements in a line."""
+        """The measurements in one line."""
         log = self.service
         return (
             f"{self.fault}: {self.old.name} -> {self.new.name}, gap {log.gap:.2f} s at {log.per_second:.0f} rows/s, "
@@ -56,7 +56,7 @@ class Trial:
         )
 
     def violations(self) -> list[str]:
-        """What must not have happened, whatever the fault."""
+        """Violations of what must hold after any fault."""
         logs = (self.service, self.pinned)
         wrong = [*map(str, writes.late(logs)), *writes.shared_timelines(logs)]
         for log in logs:
@@ -66,7 +66,7 @@ class Trial:
 
 
 def run(release: Release, fault: Fault[Release], label: str) -> Trial:
-    """Do a fault to the primary while rows are written; return when the release is at full strength again."""
+    """Inject a fault into the primary while rows are written; return when the release is at full strength again."""
     release.wait_full_strength()
     old = release.primary()
     client = release.client_apart_from(old.node)

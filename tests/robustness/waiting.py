@@ -14,7 +14,7 @@ T = TypeVar("T")
 def wait_for(what: str, condition: Callable[[], T], seconds: float, explain: Callable[[], str] | None = None, pause: float = 0.25) -> T:
     """Return the first true value of `condition`. A program that fails in it counts as 'not yet'.
 
-    Raise AssertionError after `seconds`, with what `explain` has to say.
+    Raise AssertionError with the message of `explain` after `seconds`.
     """
     limit = time.monotonic() + seconds
     while True:

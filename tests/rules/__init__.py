@@ -1,1 +1,1 @@
-"""The rules of docs/protocol.md, each left out of the real code in turn: a named test has to fail then."""
+"""Leaves each rule of docs/protocol.md out of the real code in turn: a named test must fail then."""

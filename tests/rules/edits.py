@@ -1,4 +1,4 @@
-"""The supervisor or the chart with one rule left out: an edit of its script or of a template, which is then what the tests use."""
+"""The supervisor or the chart with one rule left out: an edit of its script or of a template, which the tests then use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.supervisor import harness
 
 
 def edited(part: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:
-    """Return a mutant: the script with `old`, which its file `part` must have once, replaced by `new`."""
+    """Return a mutant: the script with `old`, which must occur once in its file `part`, replaced by `new`."""
 
     def leave_out(patch: pytest.MonkeyPatch) -> None:
         folder = Path(tempfile.mkdtemp(prefix="hapg-mutant-"))
@@ -31,7 +31,7 @@ def edited(part: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None
 
 
 def the_service_goes_by_readiness(patch: pytest.MonkeyPatch) -> None:
-    """A mutant: a chart whose first Service, the primary's, leaves out pods that aren't ready."""
+    """A mutant: a chart whose first Service, the primary's, excludes pods that aren't ready."""
     chart = Path(tempfile.mkdtemp(prefix="hapg-mutant-")) / "chart"
     shutil.copytree(helm.CHART, chart)
     services = chart / "templates" / "services.yaml"

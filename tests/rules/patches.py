@@ -61,7 +61,7 @@ Mutant = Callable[[pytest.MonkeyPatch], None]
 
 
 def _seen_as(change: Callable[[Observation, Memory], tuple[Observation, Memory]]) -> Mutant:
-    """Return a mutant in which decisions are made on something else than what is seen and remembered."""
+    """Return a mutant whose decisions use a changed state instead of what is seen and remembered."""
 
     def leave_out(patch: pytest.MonkeyPatch) -> None:
         decide = deciding.decide
@@ -71,7 +71,7 @@ def _seen_as(change: Callable[[Observation, Memory], tuple[Observation, Memory]]
 
 
 def _judged_as(change: Callable[[dict[str, Any]], None]) -> Mutant:
-    """Return a mutant in which a claim is judged on other arguments. change: alters them, by name."""
+    """Return a mutant that judges a claim by changed arguments. change: alters them, by name."""
 
     def leave_out(patch: pytest.MonkeyPatch) -> None:
         judge = election.judge
@@ -87,7 +87,7 @@ def _judged_as(change: Callable[[dict[str, Any]], None]) -> Mutant:
 
 
 def _constant(module: object, name: str, value: object) -> Mutant:
-    """Return a mutant in which a constant of the protocol has another value."""
+    """Return a mutant with a different value for a constant of the protocol."""
     return lambda patch: patch.setattr(module, name, value)
 
 
@@ -452,7 +452,7 @@ def only_recorded_members_grant(patch: pytest.MonkeyPatch) -> None:
 
 
 def _granted_though(words: str) -> Mutant:
-    """Return a mutant that grants although this is said against it."""
+    """Return a mutant that extends the Lease despite this reason against it."""
 
     def leave_out(patch: pytest.MonkeyPatch) -> None:
         against = lease_extension._reason_against
@@ -550,7 +550,7 @@ record_not_looked_for = _seen_as(lambda o, m: (replace(o, checked=replace(o.chec
 
 
 def _chosen_from(change: Callable[[Observation], Observation]) -> Mutant:
-    """Return a mutant in which the successor is chosen from something else than what is seen."""
+    """Return a mutant that chooses the successor from a changed state."""
 
     def leave_out(patch: pytest.MonkeyPatch) -> None:
         choose = switchover.choose_successor
@@ -585,7 +585,7 @@ def source_not_checkpointed(patch: pytest.MonkeyPatch) -> None:
 
 
 class _Believed:
-    """SQL of a source that is believed to be on the right timeline."""
+    """SQL of an upstream that is assumed to be on the right timeline."""
 
     def __init__(self, timeline: int) -> None:
         self.remote_checkpoint = lambda host, port, limit: timeline
@@ -750,7 +750,7 @@ copies_are_members = _constant(volumes, "origin_of", lambda *_: Origin.OWN)
 
 
 def adopted_as_it_was(patch: pytest.MonkeyPatch) -> None:
-    """A copy that becomes ours keeps the UUID of its original."""
+    """A copied volume that is adopted keeps the UUID of its original."""
     adopt = Volume.adopt
     patch.setattr(Volume, "adopt", lambda self, uuid: adopt(self, self.marker().uuid))
 

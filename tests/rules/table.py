@@ -1,6 +1,6 @@
-"""Every rule of docs/protocol.md, part by part: what leaves it out, and the test that then fails.
+"""Every rule of docs/protocol.md, part by part: the mutant that leaves it out, and the test that then fails.
 
-A rule is named as the page numbers it. A part may stand more than once, where both programs hold it.
+Rules have the names they have on that page. A part occurs more than once if both programs implement it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Scenario = Callable[[int], World]
 
 @dataclass(frozen=True)
 class Witness:
-    """A test by its pytest node ID; row: words of the ID of the row of its table that has to fail."""
+    """A test by its pytest node ID; row: words in the ID of the table row that must fail."""
 
     node: str
     row: str = ""
@@ -54,7 +54,7 @@ class Witness:
 
 @dataclass(frozen=True)
 class Simulated:
-    """A scenario of tests/simulation, tried with several seeds, and the sign that shows in one of them."""
+    """A scenario of tests/simulation, run with several seeds, and the sign that appears with one of them."""
 
     scenario: Scenario
     sign: Sign
@@ -62,7 +62,7 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a rule, in words; the mutant without it; what finds that mutant."""
+    """A part of a rule, in words; the mutant without it; the test that finds that mutant."""
 
     rule: str
     says: str

@@ -1,4 +1,4 @@
-"""No rule of docs/protocol.md stands without a test that fails when the rule is left out of the code."""
+"""Every rule of docs/protocol.md has a test that fails when the rule is left out of the code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def named(part: Part) -> str:
 
 @pytest.fixture(scope="module")
 def trials(request: pytest.FixtureRequest) -> Iterator[dict[str, AsyncResult[Trial]]]:
-    """The trials of the tests that are selected, by what the part says that is left out."""
+    """The trials of the selected tests, by the part that is left out."""
     tests = [item for item in request.session.items if isinstance(item, pytest.Function) and "trials" in item.fixturenames]
     selected = [test.callspec.params["part"] for test in tests]
     with begun({part.says: witness.node for part, witness in WITNESSED if part in selected}) as results:
@@ -35,7 +35,7 @@ def trials(request: pytest.FixtureRequest) -> Iterator[dict[str, AsyncResult[Tri
 
 
 def test_every_rule_of_the_page_is_in_the_table() -> None:
-    """A rule is a bold number, or a letter below it; one marked as planned isn't held yet."""
+    """A rule is a bold number, or a letter below it; a rule marked as planned isn't implemented yet."""
     rules = re.search(r"^## 2\. Rules\n(.*?)^## ", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert rules is not None
     stated = set()
@@ -64,7 +64,7 @@ def test_a_test_fails_without_the_rule(part: Part, witness: Witness, trials: dic
 
 @pytest.mark.parametrize(("part", "witness"), [pytest.param(part, simulated, id=named(part)) for part, simulated in SIMULATED])
 def test_the_simulation_finds_that_the_rule_is_missing(part: Part, witness: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The second that is waited for position reports hides a fence that comes too late: safety must not hang on it.
+    # The one-second wait for position reports hides a fence that comes too late: safety must not depend on it.
     if witness.sign not in (loses, ACKNOWLEDGED):
         monkeypatch.setattr(election, "REPORT_WAIT_S", 0.0)
     part.mutant(monkeypatch)

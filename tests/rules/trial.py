@@ -1,7 +1,8 @@
-"""One test under one mutant, each in a process of its own: what is patched there harms nobody.
+"""Runs one test under one mutant, each in its own process, so that its patches affect no other test.
 
-The processes are forked from one that has imported what tests need, a few at a time: many a test of the supervisor finds its mutant by
-waiting for what never comes. A mutant counts as found by an assertion, or by an error of the test's own; not by one in what is tested.
+The processes are forked from one that has imported what tests need, a few at a time: many supervisor tests detect their mutant by
+waiting for something that never comes. A mutant counts as found by an assertion, or by an error in the test itself; not by an error in
+the tested code.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Trial:
-    """failed: IDs of the tests that have found something; errors: what else went wrong; output: of pytest, its end."""
+    """failed: IDs of the tests that detected a mutant; errors: other failures; output: the end of pytest's output."""
 
     failed: tuple[str, ...]
     errors: tuple[str, ...]
@@ -36,7 +37,7 @@ class Trial:
 
 
 class _Listener:
-    """A pytest plugin that keeps how tests ended."""
+    """A pytest plugin that records the test results."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -54,7 +55,7 @@ class _Listener:
 
 @contextmanager
 def begun(wanted: Mapping[str, str]) -> Iterator[dict[str, AsyncResult[Trial]]]:
-    """Begin trials, AT_ONCE at a time and in this order. wanted: pytest node IDs of tests by the names of the mutants they meet."""
+    """Start trials, AT_ONCE at a time and in this order. wanted: pytest node IDs of tests by the names of the mutants to run them with."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTED)
     with context.Pool(AT_ONCE, maxtasksperchild=1) as pool:
@@ -64,7 +65,7 @@ def begun(wanted: Mapping[str, str]) -> Iterator[dict[str, AsyncResult[Trial]]]:
 def _run(mutant: str, test: str) -> Trial:
     listener = _Listener()
     with tempfile.TemporaryDirectory(prefix="hapg-trial-") as left_behind, pytest.MonkeyPatch.context() as patch:
-        Path(left_behind).chmod(0o755)  # servers, which aren't root, find their programs there
+        Path(left_behind).chmod(0o755)  # servers, which don't run as root, find their programs there
         patch.setattr(tempfile, "tempdir", left_behind)
         with tempfile.TemporaryFile("w+") as output:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

@@ -1,3 +1,3 @@
-"""Several members of a release in virtual time: tests the protocol's core against late, lost and
-outdated answers, crashes and network cuts.
+"""Runs several members of a release in virtual time, to test the core of the protocol against late, lost and stale answers, crashes and
+network partitions.
 """

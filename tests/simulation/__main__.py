@@ -10,7 +10,7 @@ from .walk import walk
 
 
 def main() -> int:
-    """Walk from each seed; print what was violated, and for a single seed the whole log."""
+    """Walk from each seed and print the violations; for a single seed print the whole log."""
     parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--first", type=int, default=0)

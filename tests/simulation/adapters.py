@@ -1,6 +1,4 @@
-"""Simulated adapters of an agent: the API, its supervisor, SQL, the other agents. Each call waits
-in virtual time.
-"""
+"""Simulated adapters of an agent: the API, its supervisor, SQL, the other agents. Each call waits in virtual time."""
 
 from __future__ import annotations
 
@@ -119,7 +117,7 @@ class Kube:
 
 
 class Supervisor:
-    """Implements `ports.Supervisor`: the FIFOs and files between one run of the agent and the supervisors beside it."""
+    """Implements `ports.Supervisor`: the FIFOs and files between one run of the agent and the supervisors of its pod."""
 
     def __init__(self, agent: Agent, runtime: Runtime) -> None:
         self._agent = agent
@@ -134,7 +132,7 @@ class Supervisor:
         return self._agent.server
 
     def said(self, event: SupervisorEvent) -> None:
-        """An event lies in the FIFO."""
+        """An event is waiting in the FIFO."""
         self._events.put(event)
 
     def hello(self) -> Hello | None:
@@ -142,7 +140,7 @@ class Supervisor:
         return None if nonce == self._forgotten else Hello(nonce, "boot", 0.0)
 
     def heartbeat(self) -> Heartbeat | None:
-        """The agent looks once in each turn: it must not turn for ever at one instant."""
+        """The agent reads once per loop, so that it can't loop forever at the same instant."""
         world, server = self._agent.world, self._server
         self._turns = self._turns + 1 if self._turn_at == world.engine.now else 0
         self._turn_at = world.engine.now
@@ -206,7 +204,7 @@ class Sql:
         self._runtime = runtime
 
     def _local(self, timeout: float) -> Server:
-        """Return our server, if it lets us in. Raise SqlError."""
+        """Return this pod's server if it accepts connections, or raise SqlError."""
         self._agent.process.point()
         server = self._agent.server
         if not server.alive or server.state == "down":
@@ -226,7 +224,7 @@ class Sql:
         return server
 
     def _remote(self, host: str, timeout: float) -> Server:
-        """Return the server at an address, if it writes and lets us in. Raise SqlError."""
+        """Return the server at an address if it is writable and accepts connections, or raise SqlError."""
         self._agent.process.point()
         server = self._agent.world.network.server_at(host, self._agent.member)
         if server is None or server.silent:

@@ -31,7 +31,7 @@ RELIST_S = 5.0
 
 
 class Agent:
-    """locks: it holds the locks of a dead container; freeze_before_action: it freezes for so long at the next point, in seconds."""
+    """locks: it holds the locks of a dead container; freeze_before_action: seconds for which it freezes at the next point."""
 
     def __init__(self, world: World, member: int) -> None:
         self.world = world
@@ -73,7 +73,7 @@ class Agent:
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """True if the process is alive."""
         return self.process.running
 
     @running.setter
@@ -82,69 +82,69 @@ class Agent:
 
     @property
     def frozen(self) -> bool:
-        """Whether its process stands still."""
+        """True if the process is frozen."""
         return self.process.frozen
 
     def freeze(self) -> None:
-        """Stop the process where it is."""
+        """Freeze the process."""
         self.process.freeze()
 
     def thaw(self) -> None:
-        """Let the process go on."""
+        """Thaw the process."""
         self.process.thaw()
 
     def later(self, delay: float, do: Callable[[], None]) -> None:
-        """Go on after `delay`, or when thawed."""
+        """Continue after `delay`, or once thawed."""
         self.process.later(delay, do)
 
     def _relist(self) -> None:
-        """A watch is opened anew now and then, and begins with what there is."""
+        """Watches are reopened now and then, and each starts with the current state."""
         self.process.later(RELIST_S, self._relist)
         self.real.list_pods()
 
-    # --- what it knows ---
+    # --- its state ---
 
     @property
     def server(self) -> Server:
-        """The supervisor beside this agent."""
+        """The supervisor in the same pod."""
         return self.world.server[self.member]
 
     @property
     def now(self) -> float:
-        """Boot time."""
+        """CLOCK_BOOTTIME of the node."""
         return self.world.clock(self.member).now
 
     @property
     def me(self) -> Holder:
-        """This pod as the holder of a Lease."""
+        """This pod's identity as the holder of a Lease."""
         return Holder(self.pod, self.uid)
 
     @property
     def memory(self) -> Memory:
-        """What it carries from one decision to the next."""
+        """State carried from one decision to the next."""
         return self.real.memory
 
     @property
     def view(self) -> LeaseView | None:
-        """The Lease as it has last seen it."""
+        """The Lease as this agent last saw it."""
         return self.real.world.lease
 
     @property
     def pods(self) -> dict[str, Pod]:
-        """The pods as it has last seen them."""
+        """The pods as this agent last saw them."""
         return self.real.world.pods
 
     @property
     def streaming(self) -> tuple[Streaming, ...]:
-        """Who streams from its server, as it has last seen it."""
+        """The clients that stream from its server, as last seen."""
         return self.real.world.streaming
 
     def is_ready(self) -> bool:
-        """What /readyz says; False if nothing answers."""
+        """The answer of /readyz; False if nothing answers."""
         return self.running and not self.frozen and self.server.alive and self.real.readiness()[0]
 
     def settings(self) -> Settings:
-        """What the chart says, as this member has read it."""
+        """The chart's values as this member has read them."""
         world, known = self.world, self._settings
         timing = world.timings[self.member]
         told = (timing, world.standby_mode, world.max_lag, world.policy)
@@ -171,7 +171,7 @@ class Agent:
         return known
 
     def kind_of_put(self, state: LeaseState) -> PutKind:
-        """Tell why it writes this to the Lease."""
+        """Return the reason for this write to the Lease."""
         if state.release is not None:
             return PutKind.RELEASE
         if state.system_identifier is None:
@@ -179,15 +179,15 @@ class Agent:
         return PutKind.RENEW if self.memory.hold.held_term == state.term else PutKind.CLAIM
 
     def lease_seen(self, lease: LeaseObject) -> None:
-        """A watch tells of the Lease."""
+        """A watch reports the Lease."""
         self.real.lease_seen(lease)
 
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
-        """A watch tells of a pod."""
+        """A watch reports a pod."""
         self.real.pod_seen(pod, deleted)
 
     def hear(self, nonce: str, said: str) -> None:
-        """The supervisor says something unasked."""
+        """The supervisor sends an unsolicited message."""
         self.supervisor.said(SupervisorEvent(nonce, None, said, ""))
 
     def event(self, event: Event) -> None:
@@ -196,7 +196,7 @@ class Agent:
             self._recording.event(event)
 
     def decision(self, decision: Decision) -> None:
-        """Note each new reason."""
+        """Record each new reason."""
         if self._recording is not None:
             self._recording.decision(decision)
         if not self.reasons or self.reasons[-1] != decision.reason:
@@ -210,14 +210,14 @@ class Agent:
 
 
 class AgentProcess(Process):
-    """Counts the points at which its agent may be interrupted."""
+    """Counts the points at which the agent may be interrupted."""
 
     def __init__(self, agent: Agent) -> None:
         super().__init__(agent.world, agent.member)
         self._agent = agent
 
     def point(self) -> None:
-        """Here an interruption may happen that somebody has asked for."""
+        """If an interruption was requested for this point, it happens here."""
         agent = self._agent
         if agent.running and not agent.frozen:
             agent.world.points.reach(agent, "a call")

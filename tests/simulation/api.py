@@ -14,7 +14,7 @@ Watcher = Callable[[LeaseObject | None, Pod | None, bool], None]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """etcd at one moment."""
+    """The state of etcd at one moment."""
 
     version: int
     lease: LeaseObject | None
@@ -22,9 +22,9 @@ class Snapshot:
 
 
 class Api:
-    """What etcd holds. restored: the Lease that a restore has brought back.
+    """The contents of etcd. restored: the Lease that a restore has brought back.
 
-    Watchers get a Lease, or a pod and whether it has gone."""
+    Watchers get a Lease, or a pod and whether it was deleted."""
 
     def __init__(self) -> None:
         self.lease: LeaseObject | None = None
@@ -36,12 +36,12 @@ class Api:
         self._version = 100
 
     def next_version(self) -> str:
-        """Return a resource version that was never given before."""
+        """Return a resource version that was never used before."""
         self._version += 1
         return str(self._version)
 
     def put(self, state: LeaseState, version: str | None) -> tuple[PutOutcome, LeaseObject | None]:
-        """Create the Lease (version None) or replace exactly that version."""
+        """Create the Lease (version None), or replace exactly that version."""
         if version is None:
             if self.lease is not None:
                 return PutOutcome.CONFLICT, None
@@ -55,18 +55,19 @@ class Api:
         return PutOutcome.OK, self.lease
 
     def delete_lease(self, now: float = 0.0) -> None:
-        """Take the Lease away, as an operator might."""
+        """Delete the Lease, as an operator might."""
         self.lease = None
         self.deleted_at = now
 
     def snapshot(self) -> Snapshot:
-        """Return what there is."""
+        """Return the current state."""
         return Snapshot(self._version, self.lease, dict(self.pods))
 
     def restore(self, snapshot: Snapshot, bump: int = 0) -> None:
-        """Go back: the Lease and what pods say are as they were, and versions are given a second time. No watch tells of it.
+        """Restore a snapshot: the Lease and the pods' annotations are as they were, and versions are used a second time. No watch
+        reports it.
 
-        bump: by so much the restore raises all versions (etcdutl snapshot restore --bump-revision). Pods that were made since stay.
+        bump: the restore raises all versions by this much (etcdutl snapshot restore --bump-revision). Pods created since then stay.
         """
         self._version = snapshot.version + bump
         self.lease = snapshot.lease and LeaseObject(self._as_restored(snapshot.lease.version, bump), snapshot.lease.state)
@@ -99,7 +100,7 @@ class Api:
         force: str | None = "",
         now: float = 0.0,
     ) -> Literal["ok", "conflict", "not-found"]:
-        """Change the role, the position report or the requests of exactly that pod; '' leaves a request as it is."""
+        """Change the role, the position report or the requests of exactly that pod; '' leaves a request unchanged."""
         pod = self.pods.get(name)
         if pod is None:
             return "not-found"
@@ -114,7 +115,7 @@ class Api:
         return "ok"
 
     def remove_pod(self, name: str) -> None:
-        """Take a pod away."""
+        """Delete a pod."""
         pod = self.pods.pop(name, None)
         if pod is not None:
             for watcher in self.watchers:

@@ -1,6 +1,4 @@
-"""How a supervisor carries out commands and answers them. Commands arrive through a FIFO; long ones
-run as jobs.
-"""
+"""How a supervisor executes commands and answers them. Commands arrive through a FIFO; long ones run as jobs."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ CLONE_NAME = "clone.{}"
 
 @dataclass(frozen=True)
 class Answer:
-    """result: ok, error or refused; text: the rest."""
+    """result: ok, error or refused; text: the rest of the answer."""
 
     result: str
     text: str = ""
@@ -37,7 +35,7 @@ Job = Generator[float, None, Answer]
 
 
 def send(server: Server, nonce: str, term: int, command: str, args: tuple[str, ...], reply: Reply) -> None:
-    """Put a command into the FIFO; `reply` gets the answer. Another incarnation of the supervisor answers nothing."""
+    """Put a command into the FIFO; `reply` receives the answer. If the supervisor has restarted meanwhile, there is no answer."""
     engine = server.world.engine
     start = max(engine.now, server.fifo_free)
     server.fifo_free = start + server.world.uniform(0.0, FIFO_S)
@@ -56,7 +54,7 @@ def send(server: Server, nonce: str, term: int, command: str, args: tuple[str, .
 
 
 def begin(server: Server, command: str, args: tuple[str, ...], reply: Reply) -> None:
-    """Carry out a command, now or as a job."""
+    """Execute a command, at once or as a job."""
 
     def replied(answer: Answer) -> None:
         server.beat()
@@ -82,7 +80,7 @@ def begin(server: Server, command: str, args: tuple[str, ...], reply: Reply) -> 
             refused = server.promote(int(args[0]), server.term, _setting(args[2:] or ("0",)))
             replied(OK if refused is None else Answer("refused", refused))
         case "stop" if args[0] == "immediate" or (server.writable and not server.world.room(server.member)):
-            server.kill("")  # without room for its checkpoint it dies
+            server.kill("")  # without room for its checkpoint the server dies
             replied(OK)
         case "stop":
             server.stop_fast(lambda: replied(OK))
@@ -101,7 +99,7 @@ def begin(server: Server, command: str, args: tuple[str, ...], reply: Reply) -> 
 
 
 def run(server: Server, job: Job, reply: Reply) -> None:
-    """Let a job go on while the container's processes run."""
+    """Advance a job while the container's processes run."""
 
     def step() -> None:
         if not server.alive:
@@ -131,14 +129,14 @@ def _fails(server: Server) -> bool:
 
 
 def _source(server: Server, host: str) -> Server | None:
-    """Return the primary at an address, if it can be reached and writes."""
+    """Return the primary at an address, if it can be reached and is writable."""
     source = server.world.network.server_at(host, server.member)
     usable = source is not None and source.writable and not source.stopping and not source.silent
     return source if usable else None
 
 
 def progress(server: Server) -> str:
-    """Return the segment that is being replayed, and the work that this and jobs have taken."""
+    """Return the segment that is being replayed, and the work done by the replay and by jobs."""
     server.redo.advance()
     wal, work = server.volume.wal, server.redo.work + server.job_steps
     if server.state == "down" or wal is None or server.writable:
@@ -147,7 +145,7 @@ def progress(server: Server) -> str:
 
 
 def start(server: Server, guard: int) -> Job:
-    """Start sealed, and wait for the end of crash recovery."""
+    """Start with the WAL receiver stopped, and wait for the end of crash recovery."""
     error = server.start(guard)
     if error is not None:
         return Answer("error", error)
@@ -162,7 +160,7 @@ def start(server: Server, guard: int) -> Job:
 
 
 def seal(server: Server, how: str) -> Job:
-    """Stop the WAL receiver; draining, once the upstream server is down. A later command of that kind takes its place."""
+    """Stop the WAL receiver; with draining, only once the upstream server is down. A later command of this kind replaces an earlier one."""
     number = server.sealing
     while how == "drain" and server.source() is not None:
         yield STEP_S
@@ -176,7 +174,7 @@ def seal(server: Server, how: str) -> Job:
 
 
 def rewind(server: Server, host: str) -> Job:
-    """Put the volume back to the fork, and on to where the primary is."""
+    """Rewind the volume to the fork, then forward to the primary's position."""
     if _source(server, host) is None:
         return Answer("error", "connection to server failed")
     yield server.world.uniform(0.5, 3.0)
@@ -189,7 +187,7 @@ def rewind(server: Server, host: str) -> Job:
 
 
 def clone(server: Server, host: str) -> Job:
-    """Copy the primary's data in place of ours, and stream meanwhile what it writes."""
+    """Replace our data with a copy of the primary's, and stream what it writes meanwhile."""
     source = _source(server, host)
     if source is None or source.volume.wal is None:
         return Answer("error", "the primary can't be reached")
@@ -211,7 +209,7 @@ def clone(server: Server, host: str) -> Job:
 
 
 def initdb(server: Server) -> Job:
-    """Make the first server's data."""
+    """Initialise the first server's data directory."""
     yield server.world.uniform(0.5, 2.0)
     volume = server.volume
     if _fails(server) or volume.wal is not None:

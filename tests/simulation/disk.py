@@ -1,4 +1,4 @@
-"""A member's volumes and what is known of their WAL, as the agent's adapters read them."""
+"""A member's volumes and what is known about their WAL, as the agent's adapters read them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def history_text(wal: Wal) -> str:
 
 
 class WalBytes(bytes):
-    """WAL as it is sent from one agent to another. branches: of the log it is a part of."""
+    """WAL as one agent sends it to another. branches: those of the log it belongs to."""
 
     branches: tuple[Branch, ...] = ()
 
@@ -54,7 +54,7 @@ class Disk:
         return self._server.volume
 
     def _write(self) -> None:
-        """Wait while the volume hangs; here the agent may be interrupted."""
+        """Wait while the volume hangs; the agent may be interrupted here."""
         self._process.point()
         while self._world.disk_hung[self._member]:
             self._runtime.sleep(HANG_LOOK_S)

@@ -9,7 +9,7 @@ MOST_AT_ONCE = 100_000
 
 
 class Engine:
-    """A queue of events. `now` is the true time in seconds, which nobody in the world can read."""
+    """A queue of events. `now` is the true time in seconds, which no simulated process can read."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -17,12 +17,12 @@ class Engine:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
 
     def after(self, delay: float, do: Callable[[], None]) -> None:
-        """Let `do` happen `delay` seconds from now."""
+        """Schedule `do` in `delay` seconds."""
         self.events += 1
         heapq.heappush(self._queue, (self.now + max(0.0, delay), self.events, do))
 
     def run(self, seconds: float, after_each: Callable[[], None]) -> None:
-        """Let `seconds` pass; `after_each` is called after every event. AssertionError if time doesn't get on for all that happens."""
+        """Advance time by `seconds`; `after_each` is called after every event. Raises AssertionError if events keep time from advancing."""
         end = self.now + seconds
         done = 0
         while self._queue and self._queue[0][0] <= end:
@@ -35,7 +35,7 @@ class Engine:
 
 
 class Clock:
-    """The boot clock of one node. rate: its seconds in a true second."""
+    """The CLOCK_BOOTTIME of one node. rate: its seconds per true second."""
 
     def __init__(self, engine: Engine, rate: float, start: float) -> None:
         self._engine = engine
@@ -45,5 +45,5 @@ class Clock:
 
     @property
     def now(self) -> float:
-        """Boot time in seconds."""
+        """CLOCK_BOOTTIME in seconds."""
         return self._start + (self._engine.now - self._zero) * self.rate

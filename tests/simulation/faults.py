@@ -1,4 +1,4 @@
-"""The faults of the simulated release, simple and combined."""
+"""The faults of the simulated release, single and combined."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _freeze(world: World, what: str, process: Agent | Server, seconds: float) ->
 
 
 def agent_crash(world: World, member: int) -> None:
-    """The agent's process dies and is started again."""
+    """The agent's process dies and is restarted."""
     world.fault(member, "the agent crashes")
     agent = world.agent[member]
     if not agent.running:
@@ -57,44 +57,42 @@ def agent_crash(world: World, member: int) -> None:
 
 
 def freeze_agent(world: World, member: int, seconds: float) -> None:
-    """The agent's process stops for a while."""
+    """The agent's process freezes for a while."""
     _freeze(world, "the agent", world.agent[member], seconds)
 
 
 def freeze_before_action(world: World, member: int, seconds: float) -> None:
-    """The agent stops between its next decision and the carrying out."""
+    """The agent freezes between its next decision and carrying it out."""
     world.fault(member, "the agent will freeze before it acts")
     world.agent[member].freeze_before_action = seconds
 
 
 def freeze_container(world: World, member: int, seconds: float) -> None:
-    """Every process of the postgres container stops for a while."""
+    """Every process of the postgres container freezes for a while."""
     _freeze(world, "the postgres container", world.server[member], seconds)
 
 
 def freeze_pod(world: World, member: int, seconds: float) -> None:
-    """Agent and postgres container freeze and thaw; who wakes first differs."""
+    """Agent and postgres container freeze and thaw; which of them wakes first varies."""
     freeze_agent(world, member, seconds + world.uniform(0.0, 0.3))
     freeze_container(world, member, seconds + world.uniform(0.0, 0.3))
 
 
 def postmaster_kill(world: World, member: int) -> None:
-    """The server's main process dies; the supervisor kills the rest."""
+    """The postmaster dies; the supervisor kills the remaining processes."""
     world.fault(member, "the postmaster is killed")
     if world.server[member].alive:
         world.server[member].kill()
 
 
 def silence_sql(world: World, member: int) -> None:
-    """The server accepts no more connections, though its processes live and its volume takes
-    writes; a restart heals it.
-    """
+    """The server accepts no more connections, though its processes are alive and its volume is writable; a restart heals it."""
     world.fault(member, "no connection is answered")
     world.server[member].silent_run = world.server[member].run
 
 
 def container_kill(world: World, member: int) -> None:
-    """The whole postgres container dies and is started again."""
+    """The whole postgres container dies and is restarted."""
     world.fault(member, "the postgres container is killed")
     world.kubelet.end_container(member)
 
@@ -103,7 +101,7 @@ def container_kill(world: World, member: int) -> None:
 
 
 def power_off(world: World, member: int) -> None:
-    """A node stops, all at once."""
+    """A node stops at once."""
     world.fault(member, "power off")
     world.on[member] = False
     world.server[member].die()
@@ -111,7 +109,7 @@ def power_off(world: World, member: int) -> None:
 
 
 def power_on(world: World, member: int) -> None:
-    """A node is back: another boot, the same pod, nothing in memory."""
+    """A node comes back: a new boot and the same pod, with nothing in memory."""
     if world.on[member]:
         return
     world.fault(member, "power on")
@@ -124,26 +122,24 @@ def power_on(world: World, member: int) -> None:
 
 
 def all_off(world: World, seconds: float) -> None:
-    """Every node loses its power, and they come back one by one."""
+    """Every node loses power, and they come back one by one."""
     for member in range(world.replicas):
         power_off(world, member)
         world.engine.after(seconds + world.uniform(0.0, 5.0), lambda member=member: power_on(world, member))  # type: ignore[misc]
 
 
-# --- what servers do ---
+# --- servers ---
 
 
 def backend_crash(world: World, member: int) -> None:
-    """A server process dies by a signal, as when the kernel kills it for lack of memory."""
+    """A server process is killed by a signal, as by the kernel's OOM killer."""
     world.fault(member, "a backend crashes")
     if world.server[member].alive:
         world.server[member].crash()
 
 
 def bulk_load(world: World, member: int, redo_s: float) -> None:
-    """A client of the primary writes much WAL at once; replaying it takes each member this many
-    seconds from now on.
-    """
+    """A client of the primary writes a lot of WAL at once; each member needs this many seconds to replay it, starting now."""
     server = world.server[member]
     if not server.writable or server.volume.wal is None:
         return
@@ -153,7 +149,7 @@ def bulk_load(world: World, member: int, redo_s: float) -> None:
 
 
 def hang_sql(world: World, member: int, seconds: float) -> None:
-    """As silence_sql, but only for a while."""
+    """Like silence_sql, but temporary."""
     silence_sql(world, member)
     server, run = world.server[member], world.server[member].run
 
@@ -165,16 +161,14 @@ def hang_sql(world: World, member: int, seconds: float) -> None:
 
 
 def promote_by_hand(world: World, member: int) -> None:
-    """Somebody calls pg_promote() on a hot standby."""
+    """Someone calls pg_promote() on a hot standby."""
     world.fault(member, "pg_promote() is called")
     if world.server[member].alive and world.standby_mode == "hot":
         world.server[member].promote_by_hand()
 
 
 def receive_slowly(world: World, member: int, rate: float) -> None:
-    """A client such as pg_receivewal streams from a server at this many bytes per second, until the
-    server stops.
-    """
+    """A client such as pg_receivewal streams from a server at this many bytes per second, until the server stops."""
     world.fault(member, f"a client streams {rate:.0f} bytes a second")
     wal = world.volumes[member].wal
     if world.server[member].writable and wal is not None:
@@ -187,7 +181,7 @@ def slow_link(world: World, member: int, rate: float) -> None:
     world.stream_rate[member] = rate
 
 
-# --- what the StatefulSet's controller does ---
+# --- the StatefulSet controller ---
 
 
 def scale_to_zero(world: World, seconds: float) -> None:
@@ -206,15 +200,13 @@ def hang_disk(world: World, member: int, seconds: float) -> None:
 
 
 def fill_disk(world: World, member: int, seconds: float) -> None:
-    """A data volume is full for a while, except for its emergency WAL space: the server dies when
-    it needs another segment.
-    """
+    """A data volume is full for a while, except for its emergency WAL space; the server dies when it needs another segment."""
     world.emergency_space[member], world.segments[member] = True, 0
     _for_a_while(world, "the disk is full", world.disk_full, member, seconds)
 
 
 def lose_volume(world: World, member: int) -> None:
-    """A pod and its claim are deleted by force: the next one has an empty volume."""
+    """A pod and its PVC are force-deleted; the next pod has an empty volume."""
     world.fault(member, "the volume is lost")
     world.server[member].die()
     world.agent[member].running = False
@@ -249,18 +241,18 @@ def one_way(world: World, flags: list[bool], member: int, seconds: float, way: s
 
 
 def break_watch(world: World, member: int, seconds: float) -> None:
-    """A member's watches are silent for a while."""
+    """A member's watches deliver nothing for a while."""
     _for_a_while(world, "the watches are silent", world.network.watch_broken, member, seconds)
 
 
 def stall_stream(world: World, member: int, share: float) -> None:
-    """A member receives WAL in so many fewer of its turns."""
+    """A member skips this share of its turns to receive WAL."""
     world.fault(member, f"streaming stalls to {share:.2f}")
     world.stream_stall[member] = share
 
 
 def lossy_peers(world: World, loss: float) -> None:
-    """So many questions, and so many answers, between the agents are lost from now on."""
+    """This share of the questions, and of the answers, between agents is lost from now on."""
     for member in range(world.replicas):
         world.fault(member, f"peers lose {loss:.2f} of all questions")
     world.network.peer_loss = loss
@@ -270,14 +262,15 @@ def lossy_peers(world: World, loss: float) -> None:
 
 
 def lossy_api(world: World, loss: float, latency: float) -> None:
-    """So many calls are lost from now on, and each way takes so long on average, in seconds. Who was lossy was in trouble until now."""
+    """This share of API calls is lost from now on, and each way takes this long on average, in seconds. Members that had been losing
+    calls count as disturbed until now."""
     for member in range(world.replicas):
         world.fault(member, f"the API loses {loss:.2f} of all calls")
     world.network.loss, world.network.latency = loss, latency
 
 
 def api_outage(world: World, seconds: float) -> None:
-    """The API answers nobody for a while."""
+    """The API answers no one for a while."""
     for member in range(world.replicas):
         world.fault(member, f"the API is away for {seconds:.1f} s")
 
@@ -300,11 +293,11 @@ def flap(world: World, seconds: float) -> None:
     again()
 
 
-# --- what people do ---
+# --- people ---
 
 
 def pod_delete(world: World, member: int) -> None:
-    """Somebody deletes the pod, with time to shut down."""
+    """Someone deletes the pod, with a grace period to shut down."""
     pod = world.api.pods.get(world.pod_name(member))
     if pod is None or pod.uid != world.uids[member] or pod.deleting:
         return
@@ -314,7 +307,7 @@ def pod_delete(world: World, member: int) -> None:
 
 
 def pod_replace(world: World, member: int) -> None:
-    """The pod is deleted by force: its object is another's at once, its processes live on for a moment."""
+    """The pod is force-deleted: its object is replaced at once, while its processes live on for a moment."""
     if world.pod_name(member) not in world.api.pods or not world.on[member]:
         return
     world.fault(member, "the pod is deleted by force")
@@ -326,7 +319,7 @@ def pod_replace(world: World, member: int) -> None:
 
 
 def upgrade(world: World, timing: Timing) -> None:
-    """The release is upgraded with other times: each member reads them at its own moment, a pod that is made anew at once."""
+    """The release is upgraded with new timing values: each member reads them at a different moment, a recreated pod at once."""
     world.timing = timing
 
     def read(member: int) -> None:
@@ -338,16 +331,14 @@ def upgrade(world: World, timing: Timing) -> None:
 
 
 def delete_lease(world: World) -> None:
-    """Somebody deletes the Lease: for a minute it counts as unchanged to all but its holder."""
+    """Someone deletes the Lease: for a minute all but the leader treat it as unchanged."""
     for member in range(world.replicas):
         world.fault(member, "the Lease is deleted")
     world.api.delete_lease(world.engine.now)
 
 
 def restore_etcd(world: World, snapshot: Snapshot, away: float, bump: int = 0) -> None:
-    """The API goes down and comes back in the snapshot's state. away: seconds; watches are opened
-    again and report the present state.
-    """
+    """The API goes down and comes back with the state of a snapshot. away: seconds; watches are reopened and report the restored state."""
     api_outage(world, away)
 
     def back() -> None:
@@ -366,7 +357,7 @@ def restore_etcd(world: World, snapshot: Snapshot, away: float, bump: int = 0) -
 
 
 def switchover(world: World, member: int, to: int | None = None, term: int | None = None) -> None:
-    """An operator requests a switchover from a pod. term: the Lease's unless given."""
+    """An operator requests a switchover from a pod. term: the Lease's by default."""
     world.fault(member, "a switchover is asked for")
     known = world.api.lease.state.term if world.api.lease is not None else 0
     request = {"id": f"s{world.next_serial()}", "term": known if term is None else term}
@@ -375,7 +366,7 @@ def switchover(world: World, member: int, to: int | None = None, term: int | Non
 
 
 def force(world: World, member: int, version: str | None = None) -> None:
-    """An operator forces the promotion of a pod. version: the Lease's unless given."""
+    """An operator forces the promotion of a pod. version: the Lease's by default."""
     lease = world.api.lease
     if lease is None:
         return

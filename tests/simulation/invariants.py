@@ -26,7 +26,7 @@ DROPPED_S = 40.0
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim that the API carried out. at: true time; position: what the claimer had reported."""
+    """A claim that the API carried out. at: true time; position: the claimer's reported position."""
 
     at: float
     member: int
@@ -35,7 +35,7 @@ class Claim:
 
 
 class Invariants:
-    """Looks at the world after every event; a broken rule is recorded once in `World.violations`."""
+    """Checks the world after every event; each violation is recorded once in `World.violations`."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -50,7 +50,7 @@ class Invariants:
         self.wrote_for = 0.0
 
     def check(self) -> None:
-        """Check what holds at every instant."""
+        """Check the rules that hold at every instant."""
         world = self.world
         if len(world.violations) > 5:
             return
@@ -62,7 +62,7 @@ class Invariants:
             for server in world.server:
                 if server.uid == lease.state.holder.uid and server.state == "primary":
                     world.violation(f"member {server.member} has released the Lease though its server may write")
-        # When there is none, what was said counts for those alone who know no later version of it.
+        # Without a Lease, a report counts only for agents that know no later version of the Lease.
         views = [(agent.view, agent.pods) for agent in world.agent if agent.running and agent.view is not None]
         for version in {without_lease(seen, pods.values()) for seen, pods in views} if lease is None else {lease.version}:
             self._sealed(version)
@@ -73,7 +73,7 @@ class Invariants:
             if said is None or said.lease_version != version or said.state is not VolumeState.DATA:
                 continue
             if self.world.api.lease is None and self.world.api.reported_at.get(pod.name, 0.0) <= self.world.api.deleted_at:
-                continue  # said when there was no Lease once before
+                continue  # reported during an earlier absence of the Lease
             server = self.world.server[pod.ordinal]
             wal = server.volume.wal
             if server.volume.uuid != said.volume or wal is None:
@@ -84,21 +84,21 @@ class Invariants:
                 self.world.violation(f"{pod.name} has {wal.position} but has reported {said.position} under version {version}")
 
     def released(self, agent: Agent, lease: LeaseObject) -> None:
-        """A release was written. Of a clean one the end of WAL is remembered, which whoever claims on it has to have."""
+        """A release was written. If it is clean, remember the end of WAL, which anyone who claims after it must have."""
         wal = agent.server.volume.wal
         if lease.state.release is not None and lease.state.release.clean and wal is not None:
             self.clean_ends[lease.version] = (self.world.engine.now, wal.last_record)
 
     def claimed(self, agent: Agent, previous: LeaseObject | None, state: LeaseState, *, given_up: bool) -> None:
-        """A claim was carried out: nobody who has reported, and could have claimed, was ahead.
+        """A claim was carried out: no pod that had reported and could have claimed was ahead.
 
-        given_up: so late that nobody is promoted by it, whoever has reported since it was sent, and whatever was deleted.
+        given_up: the claim came so late that it promotes nobody, regardless of later reports and deletions.
         """
         world = self.world
         if given_up:
             return
         before = self.claims.get(state.term)
-        # A claim whose answer never came, so that nobody was promoted, may be known to nobody once the Lease is deleted.
+        # If the answer to a claim never arrived, nobody was promoted; once the Lease is deleted, nobody may know of that claim.
         forgotten = before is not None and state.term not in self.terms and world.api.deleted_at > before.at
         if before is not None and not forgotten:
             world.violation(f"term {state.term} was claimed twice")
@@ -137,7 +137,8 @@ class Invariants:
                 world.violation(f"member {agent.member} at {own.position} claimed over {pod.name} at {said.position}: too far behind")
 
     def _forced(self, agent: Agent, previous: LeaseObject, term: int) -> None:
-        """An operator forced it: order and loss are his, but nobody's right is cut short, unless its server is known to have ended."""
+        """An operator forced the claim, so order and data loss are the operator's choice. But no leader's time may be cut short, unless
+        its server is known to have stopped."""
         world, timeline = self.world, previous.state.timeline
         self.forced.add(term)
         least = previous.state.ttl_s / (1 + world.timing.clock_ratio)
@@ -148,7 +149,7 @@ class Invariants:
             world.violation(f"member {agent.member} took the Lease by force before it had run out")
 
     def promoted(self, server: Server, before: Wal) -> None:
-        """A server became writable: once for its term, on a timeline of its own, from where it was counted."""
+        """A server became writable: once per term, on a new timeline, and from the position that was claimed."""
         world, term = self.world, server.promised_term
         after = server.volume.wal
         assert after is not None
@@ -175,7 +176,7 @@ class Invariants:
         self.wrote_for = 0.0
 
     def on_standbys(self, server: Server, end: int, k: int) -> None:
-        """A commit that waits for k standbys is acknowledged: it is on so many other volumes."""
+        """A commit that waits for k standbys is acknowledged: k other volumes have it."""
         assert server.volume.wal is not None
         serial = server.volume.wal.branches[-1].serial
         have = [m for m, v in enumerate(self.world.volumes) if m != server.member and v.wal is not None and v.wal.contains(serial, end)]
@@ -183,7 +184,8 @@ class Invariants:
             self.world.violation(f"member {server.member} acknowledged what {len(have)} other volumes have, not {k}")
 
     def killed(self, agent: Agent, server: Server) -> None:
-        """An agent has its server killed: not one that replays for a promotion and gets on with it, while the Lease is its own."""
+        """An agent has its server killed. It must not be a server that is making progress in replay before a promotion, while the agent
+        holds the Lease."""
         lease, deadline = self.world.api.lease, server.deadline
         holds = lease is not None and lease.state.holder.uid == server.uid and lease.state.release is None
         in_time = deadline is not None and (deadline.at is None or server.now < deadline.at)
@@ -193,6 +195,6 @@ class Invariants:
             self.world.violation(f"member {agent.member} killed its server's recovery, which moved, {left} bytes before its end")
 
     def writing(self, server: Server) -> None:
-        """Remember the log of the server that writes."""
+        """Remember the log of the writable server."""
         self.latest = server.volume.wal
         self.wrote_for = self.world.engine.now - self.began

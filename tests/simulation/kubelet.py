@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Kubelet:
-    """Starts and ends what belongs to the members' pods. Its steps take a while each, and whatever happens meanwhile may make them void."""
+    """Starts and stops the containers of the members' pods. Each step takes a while, and may be overtaken by events."""
 
     GRACE_S = 30.0
     SUPERVISOR_RESERVE_S = 10.0
@@ -29,7 +29,7 @@ class Kubelet:
             world.agent[member] = Agent(world, member)
 
     def end_container(self, member: int) -> None:
-        """The postgres container dies; it is started again, unless its pod is to end."""
+        """The postgres container dies; it is restarted, unless its pod is terminating."""
         world = self.world
         server = world.server[member]
         if not server.alive:
@@ -48,19 +48,19 @@ class Kubelet:
         world.server[member] = world.new_server(member)
 
     def container_may_start(self, member: int) -> None:
-        """The agent gave the locks back."""
+        """The agent released the locks."""
         server = self.world.server[member]
         if not server.alive:
             self.world.engine.after(self.world.uniform(0.1, 1.0), lambda: self._start_container(server))
 
     def container_may_end(self, member: int) -> None:
-        """The agent lets the supervisor end."""
+        """The agent lets the supervisor exit."""
         server = self.world.server[member]
         if server.terminating and server.state == "down" and server.alive:
             self.end_pod(member, self.world.uids[member])
 
     def stop_pod(self, member: int, uid: str) -> None:
-        """A deleted pod's containers are told to end, and killed after the grace period."""
+        """A deleted pod's containers are told to stop, and killed after the grace period."""
         world = self.world
         if world.uids[member] != uid:
             return
@@ -82,7 +82,7 @@ class Kubelet:
             server.stop_fast(lambda: None)
 
     def end_pod(self, member: int, uid: str) -> None:
-        """The postgres container has ended, then the agent ends, then the pod is replaced."""
+        """The postgres container has ended; next the agent ends, then the pod is replaced."""
         world = self.world
         if world.uids[member] != uid or not world.on[member]:
             return
@@ -100,7 +100,7 @@ class Kubelet:
         world.engine.after(world.uniform(0.3, 3.0), lambda: self.make_pod(member, uid))
 
     def make_pod(self, member: int, uid: str) -> None:
-        """The controller makes a pod in place of the one that has gone, unless there is to be none, or one is there."""
+        """The controller replaces a deleted pod, unless the pod must stay away or already exists."""
         world = self.world
         if world.uids[member] != uid or world.pod_name(member) in world.api.pods or world.statefulset.held[member]:
             return
@@ -109,7 +109,7 @@ class Kubelet:
             self.start_pod(member)
 
     def start_pod(self, member: int) -> None:
-        """Both containers of a pod start; what ran in it before is gone."""
+        """Both containers of a pod start; the processes that ran in it before are gone."""
         world = self.world
         world.server[member].die()
         world.agent[member].running = False
@@ -117,7 +117,7 @@ class Kubelet:
         world.agent[member] = Agent(world, member)
 
     def end_replaced_pod(self, member: int, server: Server, agent: Agent) -> None:
-        """What belonged to a pod whose object is gone is killed, and the one that has its name starts."""
+        """When a pod's object is deleted, its processes are killed and the new pod of that name starts."""
         world = self.world
         if not world.on[member] or world.server[member] is not server:
             return

@@ -1,4 +1,4 @@
-"""The network of the simulated release: calls of the API, its watches, questions between agents; and what of all this is cut or lost."""
+"""The network of the simulated release: API calls, watches, and questions between agents; and which of these are cut or lost."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SOUND_LATENCY_S = 0.02
 
 
 class Network:
-    """What reaches whom, and when. Lists hold a flag for each member, by its number.
+    """Decides which messages arrive, and when. Lists hold a flag per member, by its number.
 
-    mute, deaf: what the member says to the API, or hears from it, is lost; peers_mute, peers_deaf: the same with other members.
-    loss, peer_loss: the share of calls, and of questions and answers between members, that is lost; latency, peer_latency: of each way to
-    the API and between members, on average, in seconds; the latter None: as the former.
+    mute, deaf: messages from the member to the API, or from the API to it, are lost; peers_mute, peers_deaf: the same between members.
+    loss, peer_loss: share of API calls, and of questions and answers between members, that is lost; latency, peer_latency: average
+    seconds each way, to the API and between members (None: same as for the API).
     """
 
     def __init__(self, world: World) -> None:
@@ -46,7 +46,7 @@ class Network:
         world.api.watchers.append(self._watched)
 
     def heal(self) -> None:
-        """Everything gets through again, and in time."""
+        """All messages arrive again, without delay."""
         self.api_down = False
         self.loss = 0.0
         self.peer_loss = 0.0
@@ -59,30 +59,30 @@ class Network:
 
     @property
     def api_is_sound(self) -> bool:
-        """Whether calls of the API are answered in time. A slow one's calls time out, which is as good as lost."""
+        """True if API calls are answered in time. Calls to a slow API time out, so they count as lost."""
         return self.loss == 0.0 and self.latency <= SOUND_LATENCY_S
 
     def reachable(self, member: int) -> bool:
-        """Tell whether the API answers this member."""
+        """True if the API answers this member."""
         return self.world.on[member] and not self.api_cut[member] and not self.api_down
 
     def hears(self, member: int) -> bool:
-        """Tell whether what the API says arrives at this member."""
+        """True if messages from the API reach this member."""
         return self.reachable(member) and not self.deaf[member]
 
     def _apart(self, one: int, other: int) -> bool:
-        """Tell whether what two members say to each other is lost, in one direction at least."""
+        """True if messages between the two members are lost in at least one direction."""
         return any(self.peers_cut[m] or self.peers_mute[m] or self.peers_deaf[m] for m in (one, other))
 
     def agent_at(self, address: str, seen_from: int) -> Agent | None:
-        """Return the agent at an address, if it runs and the network reaches it."""
+        """Return the agent at an address, if it is running and reachable."""
         for agent in self.world.agent:
             if self.world.address(agent.member) == address and agent.running and self.world.on[agent.member]:
                 return None if agent.frozen or self._apart(agent.member, seen_from) else agent
         return None
 
     def server_at(self, address: str, seen_from: int) -> Server | None:
-        """Return the server at an address, if it runs and the network reaches it."""
+        """Return the server at an address, if it is running and reachable."""
         for server in self.world.server:
             if self.world.address(server.member) == address and server.alive and self.world.on[server.member]:
                 reachable = server.member == seen_from or not self._apart(server.member, seen_from)
@@ -90,9 +90,10 @@ class Network:
         return None
 
     def call(self, agent: Agent, apply: Callable[[], T], answered: Callable[[T | None], None], limit_s: float) -> None:
-        """Make a call: carried out and answered; or lost, or answered never though carried out, at once or much later. None: no answer.
+        """Make a call. It is carried out and answered, or lost, or carried out without an answer, at once or much later. None: no
+        answer.
 
-        limit_s: how long the answer is waited for, on the member's clock.
+        limit_s: timeout for the answer, on the member's clock.
         """
         world, member = self.world, agent.member
         limit = limit_s / world.clock(member).rate
@@ -154,7 +155,7 @@ class Network:
         question: Callable[[Agent], T | None],
         answered: Callable[[tuple[T | None] | None], None],
     ) -> None:
-        """Ask the agent at an address: question and answer take a while each, or are lost. None: no answer within the limit."""
+        """Ask the agent at an address: question and answer each take a while, or are lost. None: no answer within the limit."""
         world = self.world
         there, back, open_ = self._delay(self.peer_latency), self._delay(self.peer_latency), [True]
 
@@ -183,7 +184,7 @@ class Network:
             world.engine.after(there, arrive)
 
     def _connected(self, one: int, other: int) -> bool:
-        """Tell whether what `one` says reaches `other`."""
+        """True if messages from `one` reach `other`."""
         way = self.world.on[one] and self.world.on[other] and not self.peers_cut[one] and not self.peers_cut[other]
         return way and not self.peers_mute[one] and not self.peers_deaf[other]
 

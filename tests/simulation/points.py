@@ -1,4 +1,4 @@
-"""The points at which an agent may be interrupted: before each call of an adapter that does something outside its memory."""
+"""The points at which an agent may be interrupted: before each adapter call that has an effect outside its memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interruption:
-    """At the point of this number, counted from the beginning of the fault, the agent crashes (seconds None) or freezes for so long.
+    """At the point with this number, counted from the start of the fault, the agent crashes (seconds None) or freezes for this long.
 
-    whole: the postgres container freezes with it.
+    whole: the postgres container freezes too.
     """
 
     point: int
@@ -25,7 +25,7 @@ class Interruption:
 
 
 class Points:
-    """Counts the points; at one of them the interruption happens, if there is to be one."""
+    """Counts the points; the interruption, if any, happens at one of them."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -33,12 +33,12 @@ class Points:
         self.interruption: Interruption | None = None
 
     def begin(self, interruption: Interruption | None) -> None:
-        """Count from here."""
+        """Start counting."""
         self.counted = 0
         self.interruption = interruption
 
     def reach(self, agent: Agent, what: str) -> None:
-        """An agent has come to a point."""
+        """An agent has reached a point."""
         self.counted += 1
         wanted = self.interruption
         if wanted is None or wanted.point != self.counted:

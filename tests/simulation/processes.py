@@ -1,7 +1,7 @@
 """Processes in virtual time: the threads of one run of a container are greenlets, which wait for the engine instead of the clock.
 
-`Runtime` is what `hapg_failover.adapters.ports.Runtime` asks for. One thread runs at a time, until it waits. A process may freeze, and
-goes on where it was; a thread of a process that has died never gets any further.
+Implements `hapg_failover.adapters.ports.Runtime`. One thread runs at a time, until it waits. A frozen process continues where it was;
+the threads of a dead process never run again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONG_S = 0.05
 
 
 class Thread:
-    """A thread of a process. ticket: of what it waits for, None while it runs."""
+    """A thread of a process. ticket: identifies the wait it is in, None while it runs."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.ticket: object | None = None
@@ -30,11 +30,11 @@ class Thread:
 
     @property
     def ended(self) -> bool:
-        """Whether its work is done."""
+        """True if its work is done."""
         return bool(self._greenlet.dead)
 
     def go_on(self, told: Any) -> None:
-        """Run until it waits again, or ends; what it waits for is `told`."""
+        """Run until it waits again or ends; `told` is the result of its wait."""
         self._greenlet.parent = getcurrent()
         if self._begun:
             self._greenlet.switch(told)
@@ -43,11 +43,11 @@ class Thread:
             self._greenlet.switch()
 
     def wait(self) -> Any:
-        """Let others run; return what it is told."""
+        """Let other threads run; return the value passed on waking."""
         return self._greenlet.parent.switch()
 
     def end(self) -> None:
-        """End it where it is."""
+        """Terminate it at its current point."""
         self._greenlet.parent = getcurrent()
         self._greenlet.throw(GreenletExit)
 
@@ -67,7 +67,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Whether the process lives."""
+        """True if the process is alive."""
         return self._running
 
     @running.setter
@@ -83,11 +83,11 @@ class Process:
         self._threads.clear()
 
     def freeze(self) -> None:
-        """Stop the process where it is."""
+        """Freeze the process."""
         self.frozen = True
 
     def thaw(self) -> None:
-        """Let the process go on. Its threads wake in any order; what came in from outside meanwhile keeps its own."""
+        """Thaw the process. Its threads wake in any order; input that arrived meanwhile keeps its order."""
         self.frozen = False
         woken, self._woken = self._woken, []
         self.world.random.shuffle(woken)
@@ -97,7 +97,7 @@ class Process:
             self._waiting.popleft()()
 
     def resume(self, do: Callable[[], None]) -> None:
-        """Go on now, or when thawed; never once the process is dead. Not for a thread to call."""
+        """Continue now, or once thawed; never after the process has died. Not to be called from a thread."""
         if not self._running:
             return
         if self.frozen or self._waiting:
@@ -106,7 +106,7 @@ class Process:
         do()
 
     def later(self, delay: float, do: Callable[[], None]) -> None:
-        """Go on after `delay`, or when thawed."""
+        """Continue after `delay`, or once thawed."""
         self.world.engine.after(delay, lambda: self.resume(do))
 
     def spawn(self, work: Callable[[], None]) -> None:
@@ -117,7 +117,8 @@ class Process:
         self.later(0.0, lambda: self._run(thread, None))
 
     def park(self, seconds: float | None, ticket: object) -> Any:
-        """Have the current thread wait until it is woken for this ticket, `seconds` of its node's clock at most; return what it is told."""
+        """Block the current thread until it is woken with this ticket, for at most `seconds` on its node's clock; return the value
+        passed on waking."""
         self._check()
         thread = self.current
         thread.ticket = ticket
@@ -131,12 +132,12 @@ class Process:
 
     @property
     def current(self) -> Thread:
-        """The thread that runs."""
+        """The running thread."""
         assert self._current is not None
         return self._current
 
     def wake(self, thread: Thread, ticket: object, told: Any) -> None:
-        """Let a thread go on that waits for this ticket, now or when thawed."""
+        """Wake the thread that waits with this ticket, now or once thawed."""
         if not self._running or thread.ticket is not ticket:
             return
         if self.frozen or self._waiting:
@@ -150,7 +151,7 @@ class Process:
             self._run(thread, told)
 
     def wake_later(self, delay: float, thread: Thread, ticket: object, told: Any) -> None:
-        """The same after a while."""
+        """Like `wake`, after a delay."""
         self.world.engine.after(delay, lambda: self.wake(thread, ticket, told))
 
     def _run(self, thread: Thread, told: Any) -> None:
@@ -162,7 +163,7 @@ class Process:
                 self._threads.discard(thread)
 
     def point(self) -> None:
-        """Here the process may have been told to die or to freeze: stop, or go on once it is thawed."""
+        """The process may have been told to die or freeze: stop here, or continue once thawed."""
         self._check()
         thread = self._current
         if not self.frozen or thread is None:
@@ -178,7 +179,7 @@ class Process:
 
 
 class Condition:
-    """A condition of one process. Its lock is that nobody else runs."""
+    """A condition of one process. No lock is needed, since only one thread runs at a time."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -199,7 +200,7 @@ class Condition:
         return bool(notified)
 
     def notify_all(self) -> None:
-        """Wake all that wait."""
+        """Wake all waiting threads."""
         waiters, self._waiters = self._waiters, []
         for thread, ticket in waiters:
             self._process.wake_later(0.0, thread, ticket, True)
@@ -233,21 +234,21 @@ class Mailbox:
 
 
 class Runtime:
-    """Time and concurrency of one process."""
+    """Clock and concurrency of one process."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     def now(self) -> float:
-        """Boot time of the process's node."""
+        """CLOCK_BOOTTIME of the process's node."""
         return self._process.world.clock(self._process.member).now
 
     def wall_clock(self) -> float:
-        """Not of interest here."""
+        """Not needed here."""
         return self.now()
 
     def unique_id(self) -> str:
-        """Return a name that was never given before."""
+        """Return a name that was never used before."""
         return f"v{self._process.member}-{self._process.world.next_serial()}"
 
     def sleep(self, seconds: float) -> None:

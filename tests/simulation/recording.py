@@ -1,7 +1,7 @@
-"""A recorded run of one agent: the events that it applied and the decisions that it made of them, a line of JSON each.
+"""A recorded run of one agent: the events it applied and the decisions it made, one line of JSON each.
 
-`replay` makes the decisions anew from the events alone, with the real World and the real `decide`, and tells whether they are the same,
-byte for byte.
+`replay` repeats the decisions from the events alone, with the real World and the real `decide`, and tells whether they are byte-for-byte
+the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KINDS = {kind.__name__: kind for kind in get_args(events.Event)}
 
 
 class Recording:
-    """Takes what an agent tells its recorder. The first line says who it is and what its volume held."""
+    """Records what an agent reports. The first line identifies the agent and the initial contents of its volume."""
 
     def __init__(self, identity: Identity, volume: VolumeFacts) -> None:
         self.lines = [_line("begin", identity=_plain(identity), volume=_plain(volume))]
@@ -36,7 +36,7 @@ class Recording:
         self.lines.append(_line(type(event).__name__, **_plain(event)))
 
     def decision(self, decision: Decision) -> None:
-        """This was decided."""
+        """A decision was made."""
         self.lines.append(decided(decision))
 
 
@@ -47,7 +47,7 @@ def decided(decision: Decision) -> str:
 
 
 def replay(lines: Iterable[str]) -> list[str]:
-    """Return the recording with its decisions made anew."""
+    """Return the recording with its decisions repeated."""
     made, first, *rest = [], *lines
     begun = json.loads(first)
     identity, world, memory = _read(begun["identity"], Identity), World(_read(begun["volume"], VolumeFacts)), Memory()
@@ -72,7 +72,7 @@ def _line(kind: str, **fields: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of frozen dataclasses as JSON has it."""
+    """Convert a value made of frozen dataclasses to JSON values."""
     match value:
         case Enum():
             return value.value
@@ -89,7 +89,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(value: Any, kind: Any) -> Any:
-    """Return the value of type `kind` that JSON has as `value`."""
+    """Convert the JSON value `value` to the type `kind`."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         [inner] = [each for each in arguments if each is not type(None)]

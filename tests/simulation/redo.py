@@ -1,4 +1,4 @@
-"""Replay: what a server has applied of the WAL on its volume, and the checkpoints from which it begins again after a kill."""
+"""Replay: the WAL that a server has applied, and the checkpoints from which it restarts after a kill."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ CHECKPOINT_TIMEOUT_S = 300.0
 
 
 class Checkpoints:
-    """Every checkpoint record of the release, by the serial of its branch. A standby's restartpoints are among those it has replayed."""
+    """All checkpoint records of the release, by the serial of their branch. A standby's restartpoints are among those it has replayed."""
 
     def __init__(self) -> None:
         self._records: list[tuple[int, int]] = []
 
     def add(self, wal: Wal, lsn: int) -> None:
-        """A checkpoint was made that begins at `lsn` of the last branch of this log."""
+        """A checkpoint was made whose redo point is `lsn` on the last branch of this log."""
         self._records.append((wal.branches[-1].serial, lsn))
 
     def latest(self, wal: Wal, lsn: int) -> int:
-        """Return where the last checkpoint up to `lsn` of this log begins; 0 if there is none."""
+        """Return the redo point of the last checkpoint up to `lsn` of this log; 0 if there is none."""
         return max((at for serial, at in self._records if at <= lsn and wal.contains(serial, at)), default=0)
 
 
 class Redo:
-    """The replay of one run of a server: from its volume's redo point on, at its member's rate, while its processes run.
+    """The replay of one run of a server: from its volume's redo point, at its member's rate, while its processes run.
 
-    replayed: LSN up to which WAL is applied; work: bytes that this took, which is what processor time is here; moved_at: the member's boot
-    time when that was last seen to move.
+    replayed: LSN up to which WAL is applied; work: bytes replayed so far, which stand for CPU time here; moved_at: CLOCK_BOOTTIME of the
+    member when progress was last seen.
     """
 
     def __init__(self, server: Server) -> None:
@@ -48,24 +48,24 @@ class Redo:
 
     @property
     def left(self) -> int:
-        """Bytes that are on the volume and not replayed."""
+        """Bytes of WAL on the volume that are not yet replayed."""
         wal = self._server.volume.wal
         return wal.end - self.replayed if wal is not None else 0
 
     @property
     def segment(self) -> int:
-        """LSN at which the segment begins that is being read: what the title of the startup process tells."""
+        """LSN at which the segment being read begins: the startup process shows it in its process title."""
         return self.replayed // SEGMENT_SIZE * SEGMENT_SIZE
 
     @property
     def moves(self) -> bool:
-        """Whether there is something to replay, and nothing that keeps the server from it."""
+        """True if there is WAL to replay and nothing prevents the server from replaying it."""
         member = self._server.member
         halted = self._server.frozen or self._world.disk_hung[member] or self._world.redo_rate[member] <= 0.0
         return self.left > 0 and not halted
 
     def advance(self) -> None:
-        """Replay what there was time for since the last call."""
+        """Replay as much as the time since the last call allows."""
         now, server = self._world.engine.now, self._server
         passed, self._looked_at = now - self._looked_at, now
         if server.writable and server.volume.wal is not None:
@@ -81,11 +81,11 @@ class Redo:
             self.checkpoint()
 
     def pause(self) -> None:
-        """Nothing was replayed since the last call: the processes stood still."""
+        """Nothing was replayed since the last call, because the processes were frozen."""
         self._looked_at = self._world.engine.now
 
     def checkpoint(self) -> None:
-        """Let the volume's redo point be here: a checkpoint of a server that writes, a restartpoint of one that replays."""
+        """Move the volume's redo point here: by a checkpoint on a primary, by a restartpoint on a standby."""
         volume = self._server.volume
         if volume.wal is None:
             return

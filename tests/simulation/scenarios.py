@@ -1,4 +1,4 @@
-"""Directed scenarios: each takes a seed, which varies the clocks and delays, and returns the world at its end."""
+"""Directed scenarios: each takes a seed, which varies the clocks and delays, and returns the final world."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from .world import World
 
 
 def running(replicas: int = 3, seed: int = 0) -> World:
-    """A release in which all is well."""
+    """A healthy release."""
     world = World(replicas, seed)
     world.settle(60.0)
     return world
 
 
 def primary_of(world: World) -> int:
-    """Return the member that writes."""
+    """Return the writable member."""
     member = world.primary()
     assert member is not None, world.log[-20:]
     return member
 
 
 def successor_lost(seed: int, wrote_for: float | None = None) -> World:
-    """The primary of two is cut off and comes back as its only successor is lost: before that could write, or so long after it began to."""
+    """The primary of two is isolated and comes back as its only successor is lost: before the successor could write, or after it has
+    written for this long."""
     world = running(2, seed)
     old = primary_of(world)
     faults.cut_node(world, old, 40.0)
@@ -39,7 +40,7 @@ def successor_lost(seed: int, wrote_for: float | None = None) -> World:
 
 
 def lost_before_it_is_followed(seed: int) -> World:
-    """A promoted replica is lost before anybody is on its timeline; another is promoted."""
+    """A promoted replica is lost before any other is on its timeline; another is promoted."""
     world = running(3, seed)
     faults.power_off(world, primary_of(world))
     new = promoting(world)
@@ -53,7 +54,7 @@ def lost_before_it_is_followed(seed: int) -> World:
 
 
 def lease_deleted(seed: int, after: float = 1.0) -> World:
-    """The primary's node is lost, and a moment later somebody deletes the Lease."""
+    """The primary's node is lost, and a moment later someone deletes the Lease."""
     world = running(3, seed)
     faults.power_off(world, primary_of(world))
     world.run(after)
@@ -69,7 +70,7 @@ def _slow_down(world: World, member: int) -> None:
 
 
 def cut_off(seed: int) -> World:
-    """The primary, on the slowest clock, loses the API and its peers; the others' clocks are the fastest."""
+    """The primary, on the slowest clock, loses the API and its peers; the others have the fastest clocks."""
     world = running(3, seed)
     old = primary_of(world)
     _slow_down(world, old)
@@ -80,7 +81,8 @@ def cut_off(seed: int) -> World:
 
 
 def cut_off_from_sealed_ones(seed: int) -> World:
-    """As `cut_off`, and the replicas' servers die at the same moment: they are sealed from their start, for they reach no primary."""
+    """Like `cut_off`, and the replicas' servers die at the same moment: they start without a WAL receiver, because they reach no
+    primary."""
     world = running(3, seed)
     old = primary_of(world)
     world.run(world.uniform(5.0, 8.0))
@@ -93,7 +95,7 @@ def cut_off_from_sealed_ones(seed: int) -> World:
 
 
 def _upgraded_but_the_primary(seed: int, times: Timing) -> tuple[World, int]:
-    """A release that is given other times, which the replicas have read and the primary hasn't; and the primary."""
+    """A release with new timing values that the replicas have read and the primary has not; and the primary."""
     world = running(3, seed)
     old = primary_of(world)
     world.timing = times
@@ -103,7 +105,7 @@ def _upgraded_but_the_primary(seed: int, times: Timing) -> tuple[World, int]:
 
 
 def ttl_shortened(seed: int) -> World:
-    """While the TTL is being shortened, the primary is cut off: it still goes by the longer times, the replicas have read the new ones."""
+    """While the TTL is being shortened, the primary is isolated: it still uses the longer times, the replicas the new ones."""
     world, old = _upgraded_but_the_primary(seed, faults.SHORT_TIMES)
     _slow_down(world, old)
     faults.cut_node(world, old, 30.0)
@@ -112,7 +114,7 @@ def ttl_shortened(seed: int) -> World:
 
 
 def lease_lowered(seed: int) -> World:
-    """While L is being lowered for the same TTL, the primary's agent freezes: it goes by the longer L, the replicas by the new one."""
+    """While L is being lowered for the same TTL, the primary's agent freezes: it uses the longer L, the replicas the new one."""
     world, old = _upgraded_but_the_primary(seed, faults.LOWER_LEASE)
     faults.freeze_agent(world, old, 10.0)
     world.run(20.0)
@@ -120,7 +122,7 @@ def lease_lowered(seed: int) -> World:
 
 
 def none_starts(seed: int) -> World:
-    """All servers die, and none starts for a while, as when a storage system is away; meanwhile the pods are replaced."""
+    """All servers die, and none starts for a while, as in a storage outage; meanwhile the pods are replaced."""
     world = running(3, seed)
     world.op_failure = 1.0
     for member in range(3):
@@ -135,7 +137,7 @@ def none_starts(seed: int) -> World:
 
 
 def cut_from_the_api(seed: int) -> World:
-    """The primary reaches everybody but the API, and goes on as long as it may."""
+    """The primary reaches all peers but not the API, and continues as long as it may."""
     world = running(3, seed)
     old = primary_of(world)
     world.run(world.uniform(5.0, 8.0))
@@ -154,7 +156,7 @@ def agent_stands_still(seed: int) -> World:
 
 
 def writes_refused(seed: int) -> World:
-    """The primary can still read the Lease for a while but not write it, and doesn't reach its peers; then it loses the API."""
+    """For a while the primary can read the Lease but not write it, and doesn't reach its peers; then it loses the API."""
     world = running(3, seed)
     old = primary_of(world)
     faults.break_watch(world, old, 30.0)
@@ -167,7 +169,7 @@ def writes_refused(seed: int) -> World:
 
 
 def promoting(world: World) -> int:
-    """Let time pass until a member is about to be promoted; return it."""
+    """Run until a member is about to be promoted; return it."""
     for _ in range(10_000):
         world.run(0.002)
         for agent in world.agent:
@@ -177,7 +179,7 @@ def promoting(world: World) -> int:
 
 
 def frozen_before_promotion(seed: int) -> World:
-    """The winner's agent freezes between its claim's success and the promotion, until another has taken over; it wakes without the API."""
+    """The winner's agent freezes between its successful claim and the promotion, until another has taken over; it wakes without the API."""
     world = running(3, seed)
     old = primary_of(world)
     faults.power_off(world, old)
@@ -191,7 +193,7 @@ def frozen_before_promotion(seed: int) -> World:
 
 
 def follower_agents_crash(seed: int) -> World:
-    """The followers' agents are started again and again."""
+    """The replicas' agents are restarted again and again."""
     world = running(3, seed)
     old = primary_of(world)
     for _ in range(12):
@@ -213,7 +215,7 @@ def promotion_fails(seed: int) -> World:
 def _behind(seed: int, unreplicated_wal_lost: bool = True) -> tuple[World, int]:
     """A release in which no replica has all of the primary's rows; and the primary.
 
-    unreplicated_wal_lost: nor can any fetch them from the volume of a dead server.
+    unreplicated_wal_lost: replicas can't fetch them from a dead server's volume either.
     """
     world = running(4, seed)
     world.unreplicated_wal_lost = unreplicated_wal_lost
@@ -235,7 +237,7 @@ def server_dies(seed: int) -> World:
 
 
 def server_dies_for_good(seed: int) -> World:
-    """The primary's server is killed while no replica has all of its rows, and doesn't start again for a while; its volume can be read."""
+    """The primary's server is killed while no replica has all of its rows, and doesn't start for a while; its volume is readable."""
     world, old = _behind(seed, unreplicated_wal_lost=False)
     world.recovery_s[old] = 60.0
     faults.postmaster_kill(world, old)
@@ -252,9 +254,9 @@ def container_dies(seed: int) -> World:
 
 
 def disk_full(seed: int, recovery_s: float = 0.0) -> World:
-    """The primary's volume fills up while no replica has all of its rows, and the server dies of it. What streams after that is quick.
+    """The primary's volume fills up while no replica has all of its rows, and the server dies as a result. Streaming after that is fast.
 
-    recovery_s: how long its start takes more than others', which have less to redo.
+    recovery_s: how much longer its start takes than the others', which have less to redo.
     """
     world, old = _behind(seed)
     world.recovery_s[old] = recovery_s
@@ -269,12 +271,12 @@ def disk_full(seed: int, recovery_s: float = 0.0) -> World:
 
 
 def disk_full_long_recovery(seed: int) -> World:
-    """As `disk_full`, after a bulk load: recovery takes twelve seconds."""
+    """Like `disk_full`, after a bulk load: recovery takes twelve seconds."""
     return disk_full(seed, 12.0)
 
 
 def disk_hangs(seed: int) -> World:
-    """Nothing can be written to the primary's volume any more."""
+    """Writes to the primary's volume no longer succeed."""
     world = running(3, seed)
     faults.hang_disk(world, primary_of(world), 60.0)
     world.run(25.0)
@@ -282,7 +284,7 @@ def disk_hangs(seed: int) -> World:
 
 
 def lets_nobody_in(seed: int) -> World:
-    """The primary's server answers no connection any more."""
+    """The primary's server accepts no more connections."""
     world = running(3, seed)
     faults.silence_sql(world, primary_of(world))
     world.run(40.0)
@@ -290,7 +292,7 @@ def lets_nobody_in(seed: int) -> World:
 
 
 def outage(seed: int) -> World:
-    """The API is away for longer than a TTL, and the primary goes on because all have granted it."""
+    """The API is down for longer than a TTL, and the primary continues because all peers have extended its Lease."""
     world = running(3, seed)
     world.log.clear()
     faults.api_outage(world, 8.0)
@@ -299,7 +301,7 @@ def outage(seed: int) -> World:
 
 
 def switched_over(seed: int) -> World:
-    """An operator has the primary switch over; no pod is deleted."""
+    """An operator requests a switchover from the primary; no pod is deleted."""
     world = running(3, seed)
     old = primary_of(world)
     faults.switchover(world, old, (old + 2) % 3)
@@ -308,7 +310,7 @@ def switched_over(seed: int) -> World:
 
 
 def scaled_away(seed: int) -> World:
-    """Three of five pods are deleted at once, as when a release is scaled to two; the last of them is the primary."""
+    """Three of five pods are deleted at once, as when a release is scaled down to two; the last of them is the primary."""
     world = running(5, seed)
     faults.switchover(world, primary_of(world), 4)
     world.settle(60.0)
@@ -319,7 +321,7 @@ def scaled_away(seed: int) -> World:
 
 
 def asked_again(seed: int) -> World:
-    """The request of an earlier term is on the primary's pod once more, as if taking it off had never worked."""
+    """A request for an earlier term is on the primary's pod again, as if it had never been removed."""
     world = running(3, seed)
     faults.switchover(world, 0, 1, term=0)
     world.run(10.0)
@@ -327,7 +329,8 @@ def asked_again(seed: int) -> World:
 
 
 def forced_long_ago(seed: int) -> World:
-    """A force was asked for while the primary was well; its taking off was lost. Later the primary dies while another is ahead."""
+    """A forced failover was requested while the primary was healthy, and the request was not removed. Later the primary dies while
+    another replica is ahead."""
     world = running(3, seed)
     asked = world.api.lease
     faults.stall_stream(world, 1, 1.0)
@@ -340,7 +343,7 @@ def forced_long_ago(seed: int) -> World:
 
 
 def forced_stranger(seed: int) -> World:
-    """The primary has no member left, so no deadline, and loses the API; the replica that it dropped is forced."""
+    """The primary has no eligible replica left, so no deadline, and loses the API; the replica that it dropped is promoted by force."""
     world = running(2, seed)
     faults.cut_peers(world, 1, 100.0)
     world.run(40.0)
@@ -352,7 +355,7 @@ def forced_stranger(seed: int) -> World:
 
 
 def successor_falls_short(seed: int) -> World:
-    """The only replica's stream stalls while the primary switches over to it: the shutdown doesn't wait for it for ever."""
+    """The only replica's stream stalls while the primary switches over to it: the shutdown doesn't wait for it forever."""
     world = running(2, seed)
     faults.stall_stream(world, 1, 1.0)
     world.run(2.0)
@@ -362,7 +365,7 @@ def successor_falls_short(seed: int) -> World:
 
 
 def too_far_behind(seed: int) -> World:
-    """The primary's node is lost while every replica lacks more than maxLagBytes."""
+    """The primary's node is lost while every replica is more than maxLagBytes behind."""
     world = running(3, seed)
     old = primary_of(world)
     world.max_lag = 200
@@ -375,7 +378,7 @@ def too_far_behind(seed: int) -> World:
 
 
 def handed_over_under_load(seed: int) -> World:
-    """Replicas lack more than maxLagBytes all the time, one of them comes back, and then the primary's pod is deleted."""
+    """All replicas stay more than maxLagBytes behind, one of them comes back, and then the primary's pod is deleted."""
     world = running(3, seed)
     world.max_lag = 0
     for member in range(3):
@@ -392,7 +395,7 @@ def handed_over_under_load(seed: int) -> World:
 
 
 def handed_over(seed: int) -> World:
-    """The primary's pod is deleted, with time to shut down."""
+    """The primary's pod is deleted, with a grace period to shut down."""
     world = running(3, seed)
     faults.pod_delete(world, primary_of(world))
     world.run(15.0)

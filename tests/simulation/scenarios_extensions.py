@@ -1,4 +1,4 @@
-"""Directed scenarios of an API that is away, and of the lease extensions that let the primary go on."""
+"""Directed scenarios of API outages, and of the lease extensions that let the primary continue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def slowest_primary(world: World) -> int:
 
 
 def long_outage(seed: int) -> World:
-    """The API is away for a minute, the members see each other."""
+    """The API is down for a minute, and the members reach each other."""
     world = running(3, seed)
     slowest_primary(world)
     world.log.clear()
@@ -30,7 +30,7 @@ def long_outage(seed: int) -> World:
 
 
 def outage_and_a_replica_cut(seed: int) -> World:
-    """The API is away, and one replica doesn't see the others: it can't grant."""
+    """The API is down, and one replica doesn't reach the others, so it can't extend the Lease."""
     world = running(3, seed)
     old = slowest_primary(world)
     faults.api_outage(world, 30.0)
@@ -40,7 +40,7 @@ def outage_and_a_replica_cut(seed: int) -> World:
 
 
 def only_the_primary_cut(seed: int) -> World:
-    """The primary alone loses the API for good; the others see it and the API."""
+    """The primary alone loses the API for good; the others reach it and the API."""
     world = running(3, seed)
     old = slowest_primary(world)
     faults.cut_api(world, old, 40.0)
@@ -49,7 +49,7 @@ def only_the_primary_cut(seed: int) -> World:
 
 
 def one_replica_sees_the_api(seed: int) -> World:
-    """The primary and one replica lose the API; the other replica reads on, and at the end it alone may claim."""
+    """The primary and one replica lose the API; the other replica still reads the Lease, and at the end it alone may claim."""
     world = running(3, seed)
     old = slowest_primary(world)
     faults.cut_api(world, old, 40.0)
@@ -59,7 +59,7 @@ def one_replica_sees_the_api(seed: int) -> World:
 
 
 def flapping(seed: int) -> World:
-    """The API comes and goes; agents of replicas crash meanwhile and forget what they have promised."""
+    """The API comes and goes; meanwhile agents of replicas crash and forget their promises."""
     world = running(3, seed)
     old = slowest_primary(world)
     for _ in range(8):
@@ -72,7 +72,7 @@ def flapping(seed: int) -> World:
 
 
 def blind_for_a_moment(seed: int) -> World:
-    """The primary is cut off; the replicas are blind while the Lease grows overdue, grant, and see again just in time to claim."""
+    """The primary is isolated. The replicas see no Lease while it grows overdue, extend it, and see it again just in time to claim."""
     world = running(3, seed)
     old = slowest_primary(world)
     version = world.api.lease.version if world.api.lease is not None else ""
@@ -88,7 +88,7 @@ def blind_for_a_moment(seed: int) -> World:
 
 
 def granted_and_back(seed: int) -> World:
-    """A replica grants while the API is away, then sees the API again though the primary doesn't."""
+    """A replica extends the Lease during an API outage, then reaches the API again while the primary does not."""
     world = running(3, seed)
     old = slowest_primary(world)
     for member in range(3):

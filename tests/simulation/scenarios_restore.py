@@ -1,4 +1,4 @@
-"""Directed scenarios of an etcd that is restored from a snapshot: versions, the Lease and the pods' annotations go back."""
+"""Directed scenarios of an etcd restored from a snapshot: versions, the Lease and the pods' annotations go back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOMENT_S = 0.3
 
 
 def same_term(seed: int, bump: int = 0) -> World:
-    """The snapshot is of the present term, a while ago."""
+    """The snapshot is from earlier in the current term."""
     world = running(3, seed)
     snapshot = world.api.snapshot()
     world.run(30.0)
@@ -27,12 +27,12 @@ def same_term(seed: int, bump: int = 0) -> World:
 
 
 def bumped(seed: int) -> World:
-    """As `same_term`, and the restore has raised all versions, as etcd's documentation advises."""
+    """Like `same_term`, and the restore has raised all versions, as etcd's documentation advises."""
     return same_term(seed, 100_000)
 
 
 def _later_term(seed: int) -> tuple[World, Snapshot]:
-    """A release whose primary was lost, after a snapshot, and is a replica again; the snapshot."""
+    """A release whose primary was lost after a snapshot, and is a replica again; the snapshot."""
     world = running(3, seed)
     snapshot = world.api.snapshot()
     faults.power_off(world, primary_of(world))
@@ -43,9 +43,10 @@ def _later_term(seed: int) -> tuple[World, Snapshot]:
 
 
 def _released(seed: int) -> tuple[World, Snapshot]:
-    """A release whose primary has switched over; a snapshot of the former term's end, when the Lease was given back and not yet claimed.
+    """A release whose primary has switched over; a snapshot of the end of the former term, when the Lease was released and not yet
+    claimed.
 
-    Now and then the successor claims before that: then the Lease names it alone.
+    Sometimes the successor claims before the snapshot: then the Lease lists it alone.
     """
     world = running(3, seed)
     term = world.promotions[-1][2]
@@ -65,7 +66,7 @@ def _released(seed: int) -> tuple[World, Snapshot]:
 
 
 def earlier_term(seed: int) -> World:
-    """The snapshot is of the term before, which was another's."""
+    """The snapshot is from the previous term, which had another leader."""
     world, snapshot = _later_term(seed)
     faults.restore_etcd(world, snapshot, AWAY_S)
     world.run(30.0)
@@ -73,7 +74,7 @@ def earlier_term(seed: int) -> World:
 
 
 def released_term(seed: int) -> World:
-    """The snapshot shows a Lease that was given back, with proof, by the holder before."""
+    """The snapshot shows a Lease that the previous leader released, with proof of its shutdown."""
     world, snapshot = _released(seed)
     faults.restore_etcd(world, snapshot, AWAY_S)
     world.run(30.0)
@@ -81,7 +82,7 @@ def released_term(seed: int) -> World:
 
 
 def primary_is_cut(seed: int) -> World:
-    """As `released_term`, in a moment, and the primary doesn't reach the restored API for a while, but its members."""
+    """Like `released_term`, within a moment; for a while the primary reaches its peers but not the restored API."""
     world, snapshot = _released(seed)
     faults.cut_api(world, primary_of(world), 14.0)
     faults.restore_etcd(world, snapshot, MOMENT_S)
@@ -90,7 +91,7 @@ def primary_is_cut(seed: int) -> World:
 
 
 def agents_start_anew(seed: int) -> World:
-    """As `earlier_term`, and the replicas' agents are started again meanwhile: what they know is on their volumes alone."""
+    """Like `earlier_term`, and meanwhile the replicas' agents are restarted: only their volumes hold what they know."""
     world, snapshot = _later_term(seed)
     faults.restore_etcd(world, snapshot, SHORTER_S)
     _crash_replicas(world)
@@ -99,7 +100,7 @@ def agents_start_anew(seed: int) -> World:
 
 
 def primary_is_cut_from_new_agents(seed: int) -> World:
-    """As `primary_is_cut`, and the replicas' agents are started again."""
+    """Like `primary_is_cut`, and the replicas' agents are restarted."""
     world, snapshot = _released(seed)
     faults.cut_api(world, primary_of(world), 14.0)
     faults.restore_etcd(world, snapshot, MOMENT_S)
@@ -114,7 +115,7 @@ def _crash_replicas(world: World) -> None:
 
 
 def without_the_primary(seed: int) -> World:
-    """As `earlier_term`, and the primary's node is lost while the API is away."""
+    """Like `earlier_term`, and the primary's node is lost during the API outage."""
     world = running(3, seed)
     snapshot = world.api.snapshot()
     faults.pod_delete(world, primary_of(world))

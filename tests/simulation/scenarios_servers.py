@@ -1,4 +1,4 @@
-"""Directed scenarios of what PostgreSQL and a StatefulSet do by themselves: recovery, shutdowns, crashes in place, copies, updates."""
+"""Directed scenarios of what PostgreSQL and a StatefulSet do on their own: recovery, shutdowns, crashes in place, copies, updates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REDO_S = 30.0
 
 
 def passes(world: World, condition: Callable[[], bool], seconds: float) -> bool:
-    """Let time pass until the condition holds, or for so long; tell whether it holds."""
+    """Run until the condition holds, or for this long; return whether it holds."""
     end = world.engine.now + seconds
     while not condition() and world.engine.now < end:
         world.run(0.1)
@@ -27,7 +27,7 @@ def passes(world: World, condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def loaded(seed: int, replicas: int = 3, redo_s: float = REDO_S) -> World:
-    """A release whose replicas have received a bulk load that takes so long to replay, in seconds."""
+    """A release whose replicas have received a bulk load that takes this many seconds to replay."""
     world = running(replicas, seed)
     world.run(world.uniform(4.0, 6.0))
     faults.bulk_load(world, primary_of(world), redo_s)
@@ -36,7 +36,7 @@ def loaded(seed: int, replicas: int = 3, redo_s: float = REDO_S) -> World:
 
 
 def long_recovery(seed: int, replicas: int = 3) -> World:
-    """Every server is killed, and each has WAL to replay for half a minute."""
+    """Every server is killed, and each has half a minute of WAL to replay."""
     world = loaded(seed, replicas)
     for member in range(replicas):
         faults.container_kill(world, member)
@@ -45,12 +45,12 @@ def long_recovery(seed: int, replicas: int = 3) -> World:
 
 
 def long_recovery_of_one(seed: int) -> World:
-    """As `long_recovery`, with a single server."""
+    """Like `long_recovery`, with a single server."""
     return long_recovery(seed, replicas=1)
 
 
 def backlog(seed: int) -> World:
-    """The primary's node is lost while its replicas have received much that they have not replayed."""
+    """The primary's node is lost while its replicas have received much WAL that they have not replayed."""
     world = loaded(seed)
     faults.power_off(world, primary_of(world))
     passes(world, lambda: world.primary() is not None, 5 * REDO_S)
@@ -58,7 +58,7 @@ def backlog(seed: int) -> World:
 
 
 def backlog_of_one(seed: int) -> World:
-    """As `backlog`, but the replica with the higher ordinal has replayed everything, and no more is written."""
+    """Like `backlog`, but the replica with the higher ordinal has replayed everything, and no more is written."""
     world = loaded(seed)
     old = primary_of(world)
     world.redo_rate[max(others(world, old))] = faults.BULK / 0.5
@@ -70,7 +70,7 @@ def backlog_of_one(seed: int) -> World:
 
 
 def agent_restarted_in_recovery(seed: int) -> World:
-    """The same, and the failover container of the one that is to write is restarted while its server replays."""
+    """The same, and the failover container of the member being promoted is restarted while its server replays."""
     world = loaded(seed, redo_s=2 * REDO_S)
     faults.power_off(world, primary_of(world))
     new = promoting(world)
@@ -81,7 +81,7 @@ def agent_restarted_in_recovery(seed: int) -> World:
 
 
 def dies_as_it_begins_to_write(seed: int) -> World:
-    """The primary's node is lost, and the next one's server dies the moment that it can write."""
+    """The primary's node is lost, and the next primary's server dies the moment it becomes writable."""
     world = running(3, seed)
     faults.power_off(world, primary_of(world))
     new = promoting(world)
@@ -94,7 +94,7 @@ def dies_as_it_begins_to_write(seed: int) -> World:
 
 
 def replay_stands_still(seed: int) -> World:
-    """The primary's node is lost, and the best replica's replay doesn't move any more; another has the same WAL."""
+    """The primary's node is lost, and the best replica's replay no longer progresses; another replica has the same WAL."""
     world = running(3, seed)
     old = primary_of(world)
     best = min(others(world, old))
@@ -123,14 +123,14 @@ def _stopped(world: World, late: float | None) -> World:
 
 
 def everybody_stops(seed: int) -> World:
-    """A release is scaled to 0, and up again: the pod that was the primary's comes back 45 s after the others."""
+    """A release is scaled to 0 and up again: the former primary's pod comes back 45 s after the others."""
     world = running(3, seed)
     world.run(world.uniform(20.0, 25.0))
     return _stopped(world, 45.0)
 
 
 def everybody_stops_behind(seed: int) -> World:
-    """The same, while no replica receives the last that is written."""
+    """The same, while no replica receives the last writes."""
     world = running(3, seed)
     world.run(world.uniform(20.0, 25.0))
     for member in others(world, primary_of(world)):
@@ -139,7 +139,7 @@ def everybody_stops_behind(seed: int) -> World:
 
 
 def everybody_stops_for_good(seed: int) -> World:
-    """The same with replicas that receive everything; the pod that was the primary's doesn't come back."""
+    """The same with replicas that receive everything; the former primary's pod doesn't come back."""
     world = running(3, seed)
     world.run(world.uniform(20.0, 25.0))
     return _stopped(world, None)
@@ -154,7 +154,7 @@ def _switched_over(world: World) -> World:
 
 
 def switchover_with_a_slow_standby(seed: int) -> World:
-    """A switchover while the third member is far behind on a slow link: what it lacks takes two minutes."""
+    """A switchover while the third member is far behind on a slow link, and needs two minutes to catch up."""
     world = running(3, seed)
     slow = (primary_of(world) + 2) % 3
     faults.slow_link(world, slow, 1.0)
@@ -167,7 +167,7 @@ def switchover_with_a_slow_standby(seed: int) -> World:
 
 
 def switchover_with_a_slow_client(seed: int) -> World:
-    """A switchover while pg_receivewal streams, slower than anybody writes."""
+    """A switchover while pg_receivewal streams more slowly than WAL is written."""
     world = running(3, seed)
     faults.receive_slowly(world, primary_of(world), 5.0)
     world.run(15.0)
@@ -196,7 +196,7 @@ def crash_in_place_synchronous(seed: int) -> World:
 
 
 def sql_hangs(seed: int) -> World:
-    """The primary's server answers no SQL any more, while everything else is well."""
+    """The primary's server no longer answers SQL, while everything else is healthy."""
     world = running(3, seed)
     world.run(5.0)
     faults.silence_sql(world, primary_of(world))
@@ -205,7 +205,7 @@ def sql_hangs(seed: int) -> World:
 
 
 def promoted_by_hand(seed: int) -> World:
-    """Somebody calls pg_promote() on a replica; a while later the primary's node is lost."""
+    """Someone calls pg_promote() on a replica; a while later the primary's node is lost."""
     world = running(3, seed)
     old = primary_of(world)
     world.run(5.0)
@@ -217,7 +217,7 @@ def promoted_by_hand(seed: int) -> World:
 
 
 def promoted_by_hand_and_lost(seed: int) -> World:
-    """Somebody calls pg_promote() on a replica, and at once the primary's node is lost."""
+    """Someone calls pg_promote() on a replica, and at once the primary's node is lost."""
     world = running(3, seed)
     old = primary_of(world)
     world.run(5.0)
@@ -229,7 +229,7 @@ def promoted_by_hand_and_lost(seed: int) -> World:
 
 
 def promoted_by_hand_in_a_failover(seed: int) -> World:
-    """The primary's node is lost, another claims, and just then somebody calls pg_promote() on the third."""
+    """The primary's node is lost, another member claims, and at that moment someone calls pg_promote() on the third."""
     world, _ = _both_promoted(seed)
     world.run(60.0)
     return world
@@ -244,7 +244,7 @@ def promoted_by_hand_in_a_failover_and_lost(seed: int) -> World:
 
 
 def _both_promoted(seed: int) -> tuple[World, int]:
-    """Return a world in which two servers have begun a timeline of the same number, and which of them did so by a claim."""
+    """Return a world in which two servers have begun a timeline with the same number, and the one of them that did so by a claim."""
     world = running(3, seed)
     old = primary_of(world)
     faults.power_off(world, old)
@@ -259,7 +259,7 @@ def _both_promoted(seed: int) -> tuple[World, int]:
 
 
 def copied_while_the_other_hangs(seed: int) -> World:
-    """A replica of the synchronous set comes back with an empty volume and clones, while the other one receives nothing."""
+    """A synchronous standby comes back with an empty volume and clones, while the other one receives nothing."""
     world = running_in_sync(3, seed)
     second, third = others(world, primary_of(world))
     faults.stall_stream(world, third, 1.0)
@@ -283,7 +283,7 @@ def _updated(world: World) -> World:
 
 
 def rolling_update(seed: int, replicas: int = 2) -> World:
-    """The pods of a release of two are replaced one after the other, as by an upgrade of its chart."""
+    """The pods of a release of two are replaced one after the other, as in a chart upgrade."""
     return _updated(running(replicas, seed))
 
 

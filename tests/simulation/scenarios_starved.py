@@ -1,4 +1,4 @@
-"""Directed scenarios of an API that gives no answers in time just after a claim, when the other members aren't back yet."""
+"""Directed scenarios of an API that doesn't answer in time just after a claim, before the other members are back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _claim_is_seen(world: World) -> bool:
 
 
 def away_after_a_claim(seed: int) -> World:
-    """The primary's server dies and takes long to start; once all have seen that another has claimed the Lease the API is away."""
+    """The primary's server dies and takes long to start; the API goes down once all members have seen another's claim."""
     world = running(3, seed)
     old = primary_of(world)
     world.recovery_s[old] = SLOW_START_S
@@ -33,9 +33,10 @@ def away_after_a_claim(seed: int) -> World:
 
 
 def reported_and_left_behind(seed: int) -> World:
-    """A replica's agent restarts and reports; the API goes away before the next renewal, and what is written meanwhile the other one has.
+    """A replica's agent restarts and reports; the API goes down before the next renewal, and only the other replica receives what is
+    written meanwhile.
 
-    As the API comes back the primary's node is lost.
+    When the API comes back, the primary's node is lost.
     """
     world = running(3, seed)
     old = primary_of(world)
@@ -58,9 +59,9 @@ def reported_and_left_behind(seed: int) -> World:
 
 
 def slow_after_a_claim(seed: int, way_s: float = SLOW_WAY_S) -> World:
-    """The primary's node is lost, and from the claim on the API is slow.
+    """The primary's node is lost, and the API is slow from the claim on.
 
-    way_s: how long it takes each way on average, in seconds, so that many answers come after a call's limit.
+    way_s: average seconds each way, so that many answers arrive after the call's timeout.
     """
     world = running(3, seed)
     faults.power_off(world, primary_of(world))

@@ -1,4 +1,4 @@
-"""Directed scenarios of synchronous sets."""
+"""Directed scenarios of synchronous replication."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STRICT, PREFERRED = Policy(1), Policy(1, strict=False)
 
 
 def running(replicas: int, seed: int, policy: Policy = STRICT) -> World:
-    """A release in which all is well and every replica may acknowledge."""
+    """A healthy release in which every replica may acknowledge."""
     world = World(replicas, seed, policy=policy)
     world.settle(60.0)
     world.run(3.0)
@@ -23,12 +23,12 @@ def running(replicas: int, seed: int, policy: Policy = STRICT) -> World:
 
 
 def others(world: World, member: int) -> list[int]:
-    """Return all members but one."""
+    """Return all other members."""
     return [m for m in range(world.replicas) if m != member]
 
 
 def wait_until(world: World, condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Let time pass until the condition holds."""
+    """Run until the condition holds."""
     end = world.engine.now + seconds
     while not condition():
         assert world.engine.now < end, world.log[-30:]
@@ -36,7 +36,7 @@ def wait_until(world: World, condition: Callable[[], bool], seconds: float = 60.
 
 
 def walked(k: int, seed: int) -> World:
-    """A walk through all faults with a set of which k acknowledge."""
+    """A walk through all faults, with k synchronous standbys."""
     return walk(seed, 40, policy=Policy(k))
 
 
@@ -56,7 +56,7 @@ def twice_lost(seed: int) -> World:
 
 
 def joins_unrecorded(seed: int) -> World:
-    """A replica comes back, its joining can't be recorded, the other one receives nothing; then the primary is lost."""
+    """A replica comes back but can't be recorded in the Lease, and the other one receives nothing; then the primary is lost."""
     world = running(3, seed)
     old = primary_of(world)
     stays, comes = others(world, old)
@@ -73,7 +73,7 @@ def joins_unrecorded(seed: int) -> World:
 
 
 def lost_after_a_restart(seed: int) -> World:
-    """The primary's server is started again in place, as the only one that may claim, and is lost right after that."""
+    """The primary's server is restarted in place as the only member that may claim, and is lost right after that."""
     world = running(3, seed)
     old = primary_of(world)
     world.unreplicated_wal_lost = True
@@ -90,5 +90,5 @@ def lost_after_a_restart(seed: int) -> World:
 
 
 def walked_with_one(seed: int) -> World:
-    """A walk through all faults with a set of which one acknowledges."""
+    """A walk through all faults, with one synchronous standby."""
     return walked(1, seed)

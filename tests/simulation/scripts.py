@@ -1,10 +1,10 @@
 """Readable scripts in testdata/: each runs a release of real agents in virtual time and prints what they did.
 
-After the manner of etcd's raft (raft/rafttest). A script is a list of blocks: a line `# …` is a comment, a command is a line of words, and
-what its block printed stands below `----` up to an empty line. The output is committed and reads as documentation:
+Modelled on etcd's raft (raft/rafttest). A script is a list of blocks: a line `# …` is a comment, a command is a line of
+words, and the output of the block follows `----`, up to an empty line. The output is committed and serves as documentation:
 
     python -m tests.simulation.scripts            compares, and exits with 1 if a script prints something else
-    python -m tests.simulation.scripts --rewrite  writes what the scripts print now
+    python -m tests.simulation.scripts --rewrite  writes the current output
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SETTLED_S = 60.0
 
 @dataclass(frozen=True)
 class Block:
-    """comments, commands: lines; output: what they printed when the script was written."""
+    """comments, commands: lines; output: the output recorded in the script."""
 
     comments: tuple[str, ...]
     commands: tuple[str, ...]
@@ -43,7 +43,7 @@ class Block:
 
 
 def read(path: Path) -> list[Block]:
-    """Return a script's blocks. Raise ValueError for a command without a `----` below it."""
+    """Return a script's blocks. Raise ValueError for a command without a `----` line after it."""
     blocks = []
     for text in path.read_text(encoding="utf-8").split("\n\n"):
         lines = text.strip("\n").split("\n")
@@ -62,22 +62,20 @@ def text_of(blocks: list[Block]) -> str:
 
 
 def perform(blocks: list[Block]) -> list[Block]:
-    """Return the blocks with what they print now."""
+    """Return the blocks with their current output."""
     player = Player()
     return [Block(b.comments, b.commands, tuple(player.play(b.commands))) for b in blocks]
 
 
 class Player:
-    """Plays one script."""
+    """Runs one script."""
 
     def __init__(self) -> None:
         self.world = World(1)
 
     def play(self, commands: tuple[str, ...]) -> Iterator[str]:
-        """Carry out the commands of a block; return what happened meanwhile, with seconds since its beginning.
-
-        What is routine is left out, and what is said again and again is shown once.
-        """
+        """Execute the commands of a block; return what happened meanwhile, with seconds since the block began.
+        Routine messages are left out, and repeated ones are shown once."""
         logged, begun = len(self.world.log), self.world.engine.now
         told: list[str] = []
         for command in commands:
@@ -104,7 +102,7 @@ class Player:
         yield from (f"VIOLATION {violation}" for violation in self.world.violations)
 
     def release(self, *words: str) -> None:
-        """Begin with a release: release REPLICAS seed=N [synchronous=K] [fresh]; all is well unless it is fresh."""
+        """Create a release: release REPLICAS seed=N [synchronous=K] [fresh]; it is healthy unless fresh."""
         options = dict(word.partition("=")[::2] for word in words[1:])
         k = int(options.get("synchronous", 0))
         self.world = World(
@@ -114,7 +112,7 @@ class Player:
             self.world.settle(SETTLED_S)
 
     def fault(self, name: str, words: list[str]) -> None:
-        """Do a fault of faults.py by its name, with its arguments: pg-N or primary for a member, else numbers."""
+        """Inject a fault of faults.py by name, with its arguments: pg-N or primary for a member, otherwise numbers."""
         function: Callable[..., None] = getattr(faults, name.replace("-", "_"))
         parameters = list(inspect.signature(function).parameters)[1:]
         function(self.world, **{key: self._value(word) for key, word in zip(parameters, words, strict=False)})
@@ -128,7 +126,7 @@ class Player:
 
 
 def status(world: World) -> list[str]:
-    """Return the Lease and the members in words."""
+    """Return a description of the Lease and the members."""
     lease = world.api.lease.state if world.api.lease is not None else None
     if lease is None:
         told = ["Lease: none"]

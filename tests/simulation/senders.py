@@ -1,6 +1,4 @@
-"""The walsenders of a server: who streams from it, under which name, and for whom its shutdown
-waits.
-"""
+"""The walsenders of a server: who streams from it, under which name, and which of them a shutdown waits for."""
 
 from __future__ import annotations
 
@@ -16,9 +14,9 @@ SENDER_TIMEOUT_S = 5.0
 
 @dataclass
 class Receiver:
-    """A client of the replication protocol that is no standby: pg_receivewal, or the stream beside a base backup.
+    """A replication client that is not a standby: pg_receivewal, or the stream that accompanies a base backup.
 
-    name: application_name; end: LSN up to which it has said that it has WAL on its disk; rate: bytes/s that it takes.
+    name: application_name; end: LSN up to which it has confirmed that its WAL is flushed; rate: bytes/s that it receives.
     """
 
     name: str
@@ -28,7 +26,7 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of pg_stat_replication in state 'streaming'. key: what tells this walsender from any other."""
+    """A row of pg_stat_replication in state 'streaming'. key: distinguishes this walsender from all others."""
 
     key: object
     name: str
@@ -36,7 +34,7 @@ class Row:
 
 
 class Senders:
-    """Those of one run of a server."""
+    """The walsenders of one run of a server."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -45,23 +43,23 @@ class Senders:
         self._sent_at = server.world.engine.now
 
     def attach(self, name: str, rate: float = math.inf, end: int | None = None) -> Receiver:
-        """Let a client stream from here. end: where it begins, the server's own end unless given."""
+        """Let a client stream from here. end: where it starts; by default the server's own end."""
         wal = self._server.volume.wal
         receiver = Receiver(name, end if end is not None else wal.end if wal is not None else 0, rate)
         self._receivers.append(receiver)
         return receiver
 
     def detach(self, receiver: Receiver) -> None:
-        """Let it end, if it hasn't ended with the server."""
+        """Disconnect it, if it has not ended with the server."""
         if receiver in self._receivers:
             self._receivers.remove(receiver)
 
     def end_laggards(self, keep: str, behind: int) -> None:
-        """End every client that is no standby, and the standbys that are too far behind: these connect again."""
+        """Disconnect every client that is not a standby, and the standbys that are too far behind; the latter reconnect."""
         self._receivers.clear()
 
     def send(self) -> None:
-        """Send the clients what they take of what is there."""
+        """Send each client as much of the available WAL as it can receive."""
         now, wal = self._server.world.engine.now, self._server.volume.wal
         passed, self._sent_at = now - self._sent_at, now
         if wal is None:
@@ -70,20 +68,20 @@ class Senders:
             receiver.end = min(wal.end, receiver.end + math.ceil(min(wal.end, receiver.rate * passed)))
 
     def rows(self) -> list[Row]:
-        """Return who streams: the standbys, by the names of their pods, and the other clients."""
+        """Return who streams: the standbys, by pod name, and the other clients."""
         world = self._server.world
         standbys = [Row(f.member, world.pod_name(f.member), f.volume.wal.end) for f in self._server.followers() if f.volume.wal is not None]
         return standbys + [Row(id(r), r.name, r.end) for r in self._receivers]
 
     def heard(self, member: int) -> None:
-        """A standby that streams has said something."""
+        """A streaming standby has sent a reply."""
         self._heard[member] = self._server.world.engine.now
 
     def unfinished(self) -> list[str]:
-        """Return the names of those that a shutdown still waits for.
+        """Return the names of the clients that a shutdown still waits for.
 
-        It waits for all that stream to have all, however long they take. One that says nothing is dropped after wal_sender_timeout, and
-        one that has ended at once.
+        It waits until every streaming client has all WAL, however long that takes. A silent client is dropped after wal_sender_timeout,
+        a disconnected one at once.
         """
         world, wal = self._server.world, self._server.volume.wal
         assert wal is not None

@@ -25,8 +25,8 @@ RECONNECT_S = 1.5
 
 @dataclass
 class Volume:
-    """What is on a member's disk. dirty: a rewind was begun and not ended; redo: LSN at which the next start's replay begins;
-    foreign: its server was promoted by somebody else, as the supervisor has seen or the next start finds.
+    """The contents of a member's disk. dirty: a rewind was begun but not finished; redo: LSN at which the next start begins replay;
+    foreign: something else promoted its server; the supervisor has seen it, or the next start will.
     """
 
     uuid: str | None = None
@@ -47,7 +47,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Deadline:
-    """The deadline file. at: boot time, None for no fence."""
+    """The deadline file. at: CLOCK_BOOTTIME, None for no fence."""
 
     at: float | None
     term: int
@@ -55,10 +55,11 @@ class Deadline:
 
 
 class Server:
-    """One run of the postgres container: its supervisor, and the server it keeps.
+    """One run of the postgres container: its supervisor, and the server it runs.
 
-    state: the supervisor's word (down, standby, primary); writable: transactions can commit; upstream: the address that is followed;
-    recovering: a primary that replays in its place after a backend's crash; rogue: promoted by somebody else, and not yet noticed.
+    state: as the supervisor reports it (down, standby, primary); writable: transactions can commit; upstream: the address it streams
+    from; recovering: a primary in crash recovery in place after a backend's crash; rogue: promoted by something else, and not yet
+    noticed.
     """
 
     def __init__(self, world: World, member: int, uid: str, nonce: str, volume: Volume) -> None:
@@ -100,13 +101,13 @@ class Server:
 
     @property
     def now(self) -> float:
-        """Boot time."""
+        """CLOCK_BOOTTIME."""
         return self.world.clock(self.member).now
 
     # --- running, frozen ---
 
     def later(self, delay: float, do: Callable[[], None]) -> None:
-        """Go on after `delay`, or when thawed."""
+        """Continue after `delay`, or once thawed."""
 
         def resume() -> None:
             if self.frozen or self._waiting:
@@ -117,12 +118,12 @@ class Server:
         self.world.engine.after(delay, resume)
 
     def freeze(self) -> None:
-        """Stop every process of the container where it is."""
+        """Freeze every process of the container."""
         self.redo.advance()
         self.frozen = True
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Thaw them."""
         if not self.frozen:
             return
         self.frozen = False
@@ -133,12 +134,12 @@ class Server:
 
     @property
     def overdrawn(self) -> bool:
-        """Its processes were frozen past the deadline, and the supervisor has had no time yet to look (rule 15 of what is known)."""
+        """Its processes were frozen past the deadline, and the supervisor has not yet run since (rule 15 of the known rules)."""
         return self.frozen or self.world.engine.now - self.thawed_at <= self.world.timings[self.member].fence
 
     @property
     def silent(self) -> bool:
-        """The postmaster of this run answers no connection any more."""
+        """The postmaster of this run accepts no more connections."""
         return self.silent_run == self.run
 
     # --- the supervisor's loop ---
@@ -159,12 +160,12 @@ class Server:
         self.later(self.world.uniform(0.1, LOOP_S), self._loop)
 
     def beat(self) -> None:
-        """Give a sign of life."""
+        """Send a heartbeat."""
         self.heartbeat_at = self.now
         self.heartbeat_state = self.state
 
     def _say(self) -> None:
-        """Tell the agent beside what it hasn't asked for."""
+        """Send the agent of this pod an unsolicited message."""
         if self._unsaid:
             self.world.agent[self.member].hear(self.nonce, self._unsaid)
             self._unsaid = ""
@@ -199,7 +200,7 @@ class Server:
             self.receive(source, self.world.chance(0.8))
 
     def commit(self) -> None:
-        """Commit and acknowledge something."""
+        """Commit and acknowledge a transaction."""
         if self.volume.wal is None or self.world.disk_hung[self.member] or self.silent:
             return
         if self.world.disk_full[self.member]:
@@ -220,7 +221,7 @@ class Server:
         self.standbys.release()
 
     def source(self) -> Server | None:
-        """Return the server that is followed, if it can be reached and sends."""
+        """Return the upstream server, if it is reachable and sending."""
         if self.upstream is None:
             return None
         server = self.world.network.server_at(self.upstream, self.member)
@@ -229,7 +230,7 @@ class Server:
         return server if self.volume.wal.seems_prefix_of(server.volume.wal) else None
 
     def receive(self, source: Server, everything: bool) -> None:
-        """Take over what the upstream server has."""
+        """Copy the WAL that the upstream server has."""
         assert self.volume.wal is not None
         assert source.volume.wal is not None
         own, theirs = self.volume.wal, source.volume.wal
@@ -244,7 +245,7 @@ class Server:
     # --- commands ---
 
     def start(self, guard: int = 0) -> str | None:
-        """Start the server, sealed."""
+        """Start the server with its WAL receiver stopped."""
         if self.state != "down":
             self._down()
         if self.volume.wal is None:
@@ -273,7 +274,7 @@ class Server:
         return None
 
     def promote(self, timeline: int, term: int, setting: Setting = OFF) -> str | None:
-        """Promote; the server becomes writable a while later by itself."""
+        """Promote; the server becomes writable after a while, without further commands."""
         d = self.deadline
         if self.state != "standby":
             return f"the server is {self.state}"
@@ -291,7 +292,7 @@ class Server:
         return None
 
     def _writable(self, run: int, timeline: int) -> None:
-        """A promotion ends when all that is on the volume is replayed."""
+        """A promotion completes once all WAL on the volume is replayed."""
         if not self.alive or self.state != "primary" or self.run != run or self.volume.wal is None:
             return
         self.redo.advance()
@@ -304,7 +305,7 @@ class Server:
         self.world.promoted(self, before)
 
     def promote_by_hand(self) -> None:
-        """Somebody calls pg_promote() on a hot standby: it writes, on the next timeline, until the supervisor looks."""
+        """Someone calls pg_promote() on a hot standby: it writes on the next timeline until the supervisor notices."""
         if self.state != "standby" or self.volume.wal is None:
             return
         before = self.volume.wal
@@ -314,7 +315,7 @@ class Server:
         self.upstream, self.rogue = None, True
 
     def crash(self) -> None:
-        """A backend crashes: the postmaster ends, or, where restart_after_crash is on, recovers in place and writes on."""
+        """A backend crashes: the postmaster exits or, with restart_after_crash on, recovers in place and stays primary."""
         if not self.world.restart_after_crash or self.state == "down":
             self.kill()
             return
@@ -325,7 +326,7 @@ class Server:
             self.later(self.world.uniform(0.05, 0.5), lambda: self._recovered(run))
 
     def _recovered(self, run: int) -> None:
-        """Recovery in place ends with a shutdown checkpoint, on the same timeline (CHECKPOINT_END_OF_RECOVERY in xlog.c)."""
+        """Crash recovery in place ends with a shutdown checkpoint on the same timeline (CHECKPOINT_END_OF_RECOVERY in xlog.c)."""
         if not self.alive or not self.recovering or self.run != run or self.volume.wal is None:
             return
         self.redo.advance()
@@ -343,14 +344,14 @@ class Server:
         self.world.shutdowns.add(self.volume.wal.last_record)
 
     def set_standbys(self, setting: Setting) -> str | None:
-        """Change whom a primary's commits wait for."""
+        """Change which standbys a primary's commits wait for."""
         if self.state != "primary":
             return f"the server is {self.state}"
         self.standbys.write(setting)
         return None
 
     def stop_fast(self, done: Callable[[], None]) -> None:
-        """Shut down: the end of WAL is a checkpoint that everybody gets who streams. It is done when all have it."""
+        """Shut down: the end of WAL is a checkpoint, sent to every streaming client. Shutdown completes once all have received it."""
         if self.state == "down" or self.volume.wal is None:
             done()
             return
@@ -376,7 +377,7 @@ class Server:
         self.later(self.world.uniform(0.05, 0.4), wait)
 
     def followers(self) -> list[Server]:
-        """Return the servers that stream from this one at present."""
+        """Return the servers that currently stream from this one."""
         others = [s for s in self.world.server if s.alive and s.state == "standby" and s.upstream is not None]
         return [s for s in others if s.source() is self]
 
@@ -396,7 +397,7 @@ class Server:
         self.volume.foreign = True
 
     def kill(self, said: str = "died") -> None:
-        """Every process but the supervisor dies. said: what it tells the agent of that, '' for nothing."""
+        """Every process but the supervisor dies. said: its message to the agent about that, '' for none."""
         if self.writable and self.world.chance(0.5):
             self.commit()
         if self.state != "down":

@@ -1,4 +1,4 @@
-"""Signs in a simulated world that a rule is missing."""
+"""Observable signs in a simulated world that a rule is missing."""
 
 from __future__ import annotations
 
@@ -18,61 +18,61 @@ LONG_S = 14.0
 
 
 def violated(words: str) -> Sign:
-    """Return a test for a violation with these words."""
+    """Return a predicate for a violation that contains these words."""
     return lambda world: any(words in violation for violation in world.violations)
 
 
 def loses(world: World) -> bool:
-    """Tell whether the last promotion lost acknowledged rows."""
+    """True if the last promotion lost acknowledged rows."""
     return bool(world.lost[-1])
 
 
 def loses_more_than_the_wire_holds(world: World) -> bool:
-    """Tell whether the last promotion lost what was acknowledged longer before the last acknowledgement than it takes to stream it."""
+    """True if the last promotion lost rows acknowledged so early that they could have been streamed before the last acknowledgement."""
     return bool(world.lost[-1]) and world.lost[-1][-1].at - world.lost[-1][0].at > ON_THE_WIRE_S
 
 
 def loses_anything(world: World) -> bool:
-    """Tell whether any promotion lost acknowledged rows."""
+    """True if any promotion lost acknowledged rows."""
     return any(world.lost)
 
 
 def keeps_clients_out(world: World) -> bool:
-    """Tell whether the last promotion came more than so many seconds after the last commit before it as a switchover may take."""
+    """True if the last promotion came later after the preceding commit than a switchover may take."""
     at, _, _ = world.promotions[-1]
     return at - max(c.at for c in world.commits if c.at < at) > SWITCHOVER_S
 
 
 def updates_too_soon(world: World) -> bool:
-    """Tell whether a rolling update took the primary's pod while nobody followed."""
+    """True if a rolling update deleted the primary's pod while no standby followed."""
     return world.statefulset.too_soon > 0
 
 
 def promotes_who_has_most_to_replay(world: World) -> bool:
-    """Tell whether the last one that was told to write began to only after a long recovery."""
+    """True if the last promoted server became writable only after a long recovery."""
     return world.promotions[-1][0] - max(c.at for c in world.commits) > LONG_S
 
 
 def stays(world: World) -> bool:
-    """Tell whether nobody took over."""
+    """True if no other member was promoted."""
     return len(world.promotions) == 1
 
 
 def a_fault_cost_two_failovers(world: World) -> bool:
-    """Tell whether there was more than one promotion since the first primary's."""
+    """True if there was more than one promotion after the first primary's."""
     return len(world.promotions) > 2
 
 
 def not_written_anew(world: World) -> bool:
-    """Tell whether the Lease is still of the term of the last promotion."""
+    """True if the Lease still has the term of the last promotion."""
     return world.api.lease is not None and world.api.lease.state.term <= world.promotions[-1][2]
 
 
 def nobody_writes(world: World) -> bool:
-    """Tell whether no server is writable in the end."""
+    """True if no server is writable at the end."""
     return world.primary() is None
 
 
 def found(scenario: Scenario, sign: Sign) -> bool:
-    """Tell whether one of the seeds shows the sign."""
+    """True if at least one seed shows the sign."""
     return any(sign(scenario(seed)) for seed in SEEDS)

@@ -22,10 +22,9 @@ NODE_GRACE_S = 40.0
 
 
 class StatefulSet:
-    """Lists hold a value for each member, by its number. held: its pod isn't made, as long as its node is cordoned or it is scaled away;
-    too_soon: how often it took the primary's pod while nobody followed.
-
-    It has chances of its own, so that whether anybody looks at readiness changes nothing else in a run.
+    """Lists hold a value per member, by its number. held: its pod isn't created while its node is cordoned or it is scaled away;
+    too_soon: how often it deleted the primary's pod while no standby followed.
+    It has its own random numbers, so that probing readiness changes nothing else in a run.
     """
 
     def __init__(self, world: World, seed: int) -> None:
@@ -46,12 +45,12 @@ class StatefulSet:
     # --- readiness ---
 
     def is_ready(self, member: int) -> bool:
-        """Tell whether the API shows a member's pod as ready."""
+        """True if the API shows a member's pod as ready."""
         pod = self.world.api.pods.get(self.world.pod_name(member))
         return pod is not None and pod.ready and not pod.deleting
 
     def _probe(self, member: int) -> None:
-        """Kubelet asks the failover container every two seconds. A node that isn't heard of has no ready pods after a while."""
+        """Kubelet probes the failover container every two seconds. If a node sends no heartbeats, its pods become unready after a while."""
         world = self.world
         world.engine.after(PROBE_S, partial(self._probe, member))
         if not world.network.reachable(member):
@@ -74,7 +73,7 @@ class StatefulSet:
     # --- rolling updates ---
 
     def update(self) -> None:
-        """Another template: the pods are replaced one after the other, the highest ordinal first, each once the one before is ready."""
+        """A new pod template: the pods are replaced one at a time from the highest ordinal down, each once the one before is ready."""
         self.world.log.append(f"{self.world.engine.now:8.3f} a rolling update begins")
         self._old = set(range(self.world.replicas))
         if not self.updating:
@@ -100,13 +99,13 @@ class StatefulSet:
     # --- pods that stay away ---
 
     def scale_to_zero(self) -> None:
-        """Delete every pod at once, and make none."""
+        """Delete every pod at once, and create none."""
         for member in range(self.world.replicas):
             self.held[member] = True
             faults.pod_delete(self.world, member)
 
     def drain(self, member: int, away: float) -> None:
-        """Cordon a node and evict its pod, once the budget (maxUnavailable: 1) lets it go; uncordon it so long after that, in seconds."""
+        """Cordon a node and evict its pod once the budget (maxUnavailable: 1) allows it; uncordon the node this many seconds later."""
         self.world.log.append(f"{self.world.engine.now:8.3f} the node of {member} is drained")
         self.held[member] = True
         self._evict(member, away)
@@ -120,16 +119,16 @@ class StatefulSet:
             self.world.engine.after(EVICT_AGAIN_S, partial(self._evict, member, away))
 
     def let_back(self, member: int) -> None:
-        """Its pod may be made again."""
+        """Its pod may be created again."""
         if self.held[member]:
             self.held[member] = False
             self.world.kubelet.make_pod(member, self.world.uids[member])
 
     def stays_away(self, member: int) -> bool:
-        """Tell whether a member has no pod and none is to be made."""
+        """True if a member has no pod and none is to be created."""
         return self.held[member] and self.world.pod_name(member) not in self.world.api.pods
 
     def heal(self) -> None:
-        """Every pod may be there."""
+        """Every pod may be created."""
         for member in range(self.world.replicas):
             self.let_back(member)

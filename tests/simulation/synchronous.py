@@ -1,4 +1,4 @@
-"""Commits that wait for standbys: the parameter, the processes that read it each in its own time, and who is told of what."""
+"""Commits that wait for standbys: the parameter, the processes that read it at different times, and which commits are acknowledged."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Standbys:
     """`synchronous_standby_names` of one run of a server.
 
-    written: what the file says; waiting: whether commits wait at all, as the checkpointer has read it; read: what each walsender acts by;
-    acknowledged: LSN up to which clients were told that their commits are done.
+    written: the value in the file; waiting: whether commits wait at all, as the checkpointer has read it; read: the value that each
+    walsender uses; acknowledged: LSN up to which commits are acknowledged to clients.
     """
 
     def __init__(self, server: Server, setting: Setting) -> None:
@@ -26,7 +26,7 @@ class Standbys:
         self._serial = 0
 
     def write(self, setting: Setting) -> None:
-        """Change the file and signal everybody: each process reads it a while later, sometimes a long one."""
+        """Change the file and signal all processes: each reads it after a while, some after a long one."""
         if setting == self.written:
             return
         self.written = setting
@@ -50,17 +50,17 @@ class Standbys:
             self.release()
 
     def checkpointed(self) -> None:
-        """The checkpointer has begun a checkpoint since, and so read its settings."""
+        """The checkpointer has since begun a checkpoint, so it has read its settings."""
         self._checkpointer(self.written, self._serial)
 
     def in_force(self) -> bool:
-        """Tell whether every process acts by what was written."""
+        """True if every process uses the value in the file."""
         names = {row.key: row.name for row in self.server.senders.rows()}
         late = [key for key, setting in self.read.items() if names.get(key) in setting.names and names.get(key) not in self.written.names]
         return not late and self.waiting == (self.written.k > 0)
 
     def release(self) -> None:
-        """Tell clients of the commits that need not wait any more."""
+        """Acknowledge the commits that no longer have to wait."""
         server = self.server
         wal = server.volume.wal
         if wal is None or not server.writable:
@@ -80,5 +80,5 @@ class Standbys:
 
 
 def started(server: Server, guard: int) -> Standbys:
-    """Return the parameter of a server that starts: nobody can acknowledge for it, or nobody is waited for."""
+    """Return the parameter of a server that starts: either no standby can acknowledge for it, or commits wait for none."""
     return Standbys(server, Setting(guard) if guard else OFF)

@@ -1,4 +1,5 @@
-"""Lease extensions (rule 8): while the API is away nothing changes as long as all pods reach each other; without one, nobody writes."""
+"""Lease extensions (rule 8): during an API outage nothing changes as long as all pods reach each other; without one of them, nobody
+writes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Each failover, interrupted at every point in turn: the agent that acts crashes there, or freezes, alone or with its container.
+"""Each failover, interrupted at every point in turn: the acting agent crashes there, or freezes, alone or with its container.
 
-A point is a call of an adapter that is about to be made, by whichever member. What holds at every instant
-holds then too, and in the end all is well.
+A point is an adapter call that any member is about to make. The invariants hold throughout, and in the end the release is healthy.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ HOW: dict[str, Callable[[int], Interruption]] = {
 
 
 def play(fault: Fault, seed: int, interruption: Interruption | None) -> World:
-    """Let a failover happen, with one interruption; end well or with a violation. The points are those of the first seconds."""
+    """Run a failover with one interruption; it ends healthy or with a violation. Only points of the first seconds count."""
     world = running(3, seed)
     world.points.begin(interruption)
     fault(world)
@@ -57,7 +56,7 @@ def play(fault: Fault, seed: int, interruption: Interruption | None) -> World:
 
 
 def interrupted(fault: Fault, how: str, seed: int, every: int) -> list[str]:
-    """Interrupt at every so manieth point; return what was violated, with the point."""
+    """Interrupt at every n-th point (`every`); return the violations, with their points."""
     whole = play(fault, seed, None)
     assert whole.violations == []
     assert whole.points.counted > 10
@@ -77,5 +76,5 @@ def test_an_interrupted_failover_ends_well(fault: Fault) -> None:
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("fault", FAILOVERS.values(), ids=FAILOVERS.keys())
 def test_a_failover_interrupted_at_many_points_ends_well(fault: Fault, how: str) -> None:
-    """Crashes at every third, freezes at every twelfth; with HYPOTHESIS_PROFILE=nightly at every one."""
+    """Crashes at every third point, freezes at every twelfth; with HYPOTHESIS_PROFILE=nightly at every point."""
     assert interrupted(fault, how, 0, 1 if NIGHTLY else 3 if how == "a crash" else 12) == []

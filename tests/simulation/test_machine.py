@@ -1,4 +1,4 @@
-"""Hypothesis chooses the faults and the pauses between them; the invariants hold at every event, and in the end all is well.
+"""Hypothesis chooses the faults and the pauses between them; the invariants hold at every event, and in the end the release is healthy.
 
 HYPOTHESIS_PROFILE=nightly takes 200,000 steps and more.
 """

@@ -1,4 +1,5 @@
-"""What operators ask for is carried out once and on its own occasion, and a switchover waits for who has everything."""
+"""An operator's request is carried out once and only when it was meant to be, and a switchover waits for the replica that has
+everything."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from .world import World
 
 
 def switches(world: World) -> bool:
-    """Tell whether anybody was promoted after the first primary."""
+    """True if any member was promoted after the first primary."""
     return len(world.promotions) > 1
 
 
 def takes_the_worse(world: World) -> bool:
-    """Tell whether the member that was behind was promoted though the other had everything."""
+    """True if the member that was behind was promoted though the other had everything."""
     return world.promotions[-1][1] == 1
 
 

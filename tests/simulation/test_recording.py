@@ -1,4 +1,4 @@
-"""A recorded run is decided again, byte for byte, from its events alone."""
+"""Replaying a recorded run from its events alone gives the same decisions, byte for byte."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def of_a_failover(seed: int) -> World:
 @pytest.mark.parametrize("seed", range(3))
 def test_every_decision_of_a_failover_is_made_again(seed: int) -> None:
     world = of_a_failover(seed)
-    assert len(world.recordings) == 4  # one agent was started anew with its node
+    assert len(world.recordings) == 4  # one agent was restarted with its node
     for recording in world.recordings:
         assert replay(recording.lines) == recording.lines
 

@@ -1,4 +1,4 @@
-"""An etcd that is restored from a snapshot: nobody writes under an old term, and the release goes on."""
+"""An etcd restored from a snapshot: nobody writes under an old term, and the release continues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Scenario = Callable[[int], World]
 
 
 def goes_on(world: World) -> None:
-    """A lost replica's Lease can be renewed, a lost primary replaced: nothing is stuck on what was before."""
+    """The Lease can still be renewed and a lost replica or primary replaced: nothing is stuck on the old state."""
     world.settle()
     primary = world.primary()
     assert primary is not None

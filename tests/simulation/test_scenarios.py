@@ -1,4 +1,4 @@
-"""Named scenarios: the required result of each fault, whatever the clocks and delays."""
+"""Named scenarios: the required result of each fault, regardless of clocks and delays."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
 @pytest.mark.parametrize("scenario", [scenarios.disk_full, scenarios.disk_full_long_recovery])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_full_volume_loses_nothing_and_is_left_for_one_with_room(seed: int, scenario: Callable[[int], World]) -> None:
-    """The server dies of it once, has the emergency WAL space to come back, takes no clients, and switches over."""
+    """The server dies from it once, uses the emergency WAL space to come back, accepts no clients, and switches over."""
     world = scenario(seed)
     assert sum("dies for want of room" in line for line in world.log) == 1
     assert world.primary() not in (None, world.promotions[0][1])
@@ -254,7 +254,7 @@ def test_a_primary_that_lives_makes_a_deleted_lease_anew(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_while_the_lease_is_lowered_no_more_is_lost_than_what_the_former_one_allows_beyond_it(seed: int) -> None:
-    """A known limit (docs/protocol.md, section 7): replicas know the TTL of the holder, not its L."""
+    """A known limit (docs/protocol.md, section 7): replicas know the leader's TTL, but not its L."""
     world = scenarios.lease_lowered(seed)
     before = Timing()
     dead_by = before.lease * (1 + before.clock_ratio) + before.fence

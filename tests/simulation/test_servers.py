@@ -1,6 +1,6 @@
-"""What PostgreSQL and a StatefulSet do by themselves does no harm: recovery, shutdowns, crashes in place, copies, updates.
+"""What PostgreSQL and a StatefulSet do on their own does no harm: recovery, shutdowns, crashes in place, copies, updates.
 
-The rules that see to it are left out one by one in tests/rules; here stand the ways in which some of them show besides.
+tests/rules removes the rules that ensure this one by one; this file has further ways in which some of them show.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RECOVERY_KILLED = violated("killed its server's recovery")
 
 @dataclass(frozen=True)
 class Hole:
-    """A scenario, how many seeds of it are tried, and the sign of harm that none of them may show."""
+    """A scenario, the number of seeds to try, and the sign of harm that none of them may show."""
 
     scenario: Scenario
     seeds: int
@@ -76,7 +76,7 @@ RULES: list[tuple[Patch, Scenario, Sign]] = [
 
 
 def shows(scenario: Scenario, sign: Sign, seeds: int) -> bool:
-    """Tell whether one of so many seeds shows the sign."""
+    """True if one of this many seeds shows the sign."""
     return any(sign(scenario(seed)) for seed in range(seeds))
 
 

@@ -1,4 +1,4 @@
-"""An API that does not answer in time just after a claim: one fault causes one failover."""
+"""An API that doesn't answer in time just after a claim: one fault causes only one failover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Synchronous replication among simulated members: no acknowledged commit is lost."""
+"""Synchronous replication in simulation: no acknowledged commit is lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEDS = range(4)
 
 
 def acknowledges(world: World, seconds: float) -> bool:
-    """Let time pass; tell whether anything was acknowledged."""
+    """Run for a while; return whether anything was acknowledged."""
     before = world.engine.now
     world.run(seconds)
     return any(c.at > before for c in world.commits)

@@ -9,7 +9,8 @@ from hapg_protocol.lsn import Position
 
 @dataclass(frozen=True)
 class Branch:
-    """What one promotion began. PostgreSQL knows `timeline` alone; `serial` is what makes it unique. start: LSN where it begins."""
+    """The part of the WAL that one promotion began. PostgreSQL knows only `timeline`; `serial` makes it unique. start: LSN where it
+    begins."""
 
     serial: int
     timeline: int
@@ -25,12 +26,12 @@ class Wal:
 
     @property
     def position(self) -> Position:
-        """Timeline and end."""
+        """Timeline and end of WAL."""
         return Position(self.branches[-1].timeline, self.end)
 
     @property
     def last_record(self) -> tuple[int, int]:
-        """What tells the last record from any other: the serial of its branch, and its end."""
+        """Identifies the last record: the serial of its branch, and its end."""
         return self.branches[-1].serial, self.end
 
     @property
@@ -43,21 +44,21 @@ class Wal:
         return self.branches[index + 1].start if index + 1 < len(self.branches) else self.end
 
     def contains(self, serial: int, lsn: int) -> bool:
-        """Tell whether the record that ends at `lsn` of branch `serial` is here."""
+        """True if this log has the record that ends at `lsn` of branch `serial`."""
         return any(b.serial == serial and lsn <= self.end_of(i) for i, b in enumerate(self.branches))
 
     def is_prefix_of(self, other: Wal) -> bool:
-        """Tell whether `other` continues this log."""
+        """True if `other` continues this log."""
         count = len(self.branches)
         return self.branches == other.branches[:count] and self.end <= other.end_of(count - 1)
 
     def seems_prefix_of(self, other: Wal) -> bool:
-        """Tell the same as PostgreSQL does, which knows timelines by their numbers alone."""
+        """The same as PostgreSQL sees it, which knows timelines only by number."""
         last = self.branches[-1].timeline
         return any(b.timeline == last and self.end <= other.end_of(i) for i, b in enumerate(other.branches))
 
     def common_with(self, other: Wal) -> int:
-        """LSN up to which both logs are the same."""
+        """LSN up to which both logs are identical."""
         common = 0
         for index, (ours, theirs) in enumerate(zip(self.branches, other.branches, strict=False)):
             if ours != theirs:
@@ -66,14 +67,14 @@ class Wal:
         return common
 
     def up_to(self, lsn: int) -> Wal:
-        """Return the log cut at `lsn`."""
+        """Return the log truncated at `lsn`."""
         kept = tuple(b for b in self.branches if b.start <= lsn)
         return Wal(kept, min(lsn, self.end))
 
     def grown(self, size: int) -> Wal:
-        """Return the log with `size` bytes more."""
+        """Return the log extended by `size` bytes."""
         return replace(self, end=self.end + size)
 
     def promoted(self, branch: Branch) -> Wal:
-        """Return the log with a new branch at its end."""
+        """Return the log with a new branch appended."""
         return Wal((*self.branches, branch), self.end)

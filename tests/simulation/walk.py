@@ -1,4 +1,4 @@
-"""A random walk: faults of all kinds at random instants, then a fair end."""
+"""A random walk: faults of all kinds at random times, then a fair end."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ FAULTS: dict[str, tuple[int, Fault]] = {
 
 
 def apply(world: World, name: str, member: int) -> None:
-    """Let the fault `name` happen to a member."""
+    """Inject the fault `name` into a member."""
     FAULTS[name][1](world, member)
 
 
 def walk(seed: int, steps: int = 40, *, settle: float = 400.0, policy: Policy = ASYNCHRONOUS) -> World:
-    """Walk for so many faults, heal, and see that all is well within `settle` seconds; return the world."""
+    """Walk through this many faults, heal, and check that all is well within `settle` seconds; return the world."""
     world = World(2 + policy.k + seed % (4 - policy.k), seed, fresh=seed % 7 == 3, policy=policy)
     world.run(world.uniform(0.0, 20.0))
     names = list(FAULTS)

@@ -1,4 +1,4 @@
-"""The simulated release: nodes, pods, volumes, what is told of them, and when all of it is as it ought to be."""
+"""The simulated release: nodes, pods, volumes, the messages about them, and the check that all is well."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REDO_RATE = 1e9
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A commit that a client was told of. serial: of the branch; lsn: where its record ends."""
+    """A commit that was acknowledged to a client. serial: of its branch; lsn: the end of its record."""
 
     at: float
     member: int
@@ -41,10 +41,10 @@ class Acknowledged:
 
 
 class World:
-    """N members on a node each. Every random choice comes from `seed`, so that a run can be repeated.
+    """N members, each on its own node. All random choices come from `seed`, so runs are repeatable.
 
-    timing: what the chart says now; timings: what each member has read of it; redo_rate, stream_rate: bytes/s that a member replays, or
-    receives; restart_after_crash: as in postgresql.conf.
+    timing: the chart's current values; timings: the values each member has read; redo_rate, stream_rate: bytes/s that a member replays
+    or receives; restart_after_crash: as in postgresql.conf.
     """
 
     restart_after_crash = False
@@ -58,7 +58,7 @@ class World:
         fresh: bool = False,
         policy: Policy = ASYNCHRONOUS,
     ) -> None:
-        """fresh: empty volumes and no Lease; else a primary with its replicas runs already. policy: of replication."""
+        """fresh: empty volumes and no Lease; otherwise a primary and its replicas already run. policy: the replication policy."""
         self.random = random.Random(seed)
         self.engine = Engine()
         self.api = Api()
@@ -118,22 +118,22 @@ class World:
         if not fresh:
             self._run_already()
 
-    # --- chance ---
+    # --- random choices ---
 
     def uniform(self, low: float, high: float) -> float:
-        """Return a number between the two."""
+        """Return a random number between the two."""
         return self.random.uniform(low, high)
 
     def randint(self, low: int, high: int) -> int:
-        """Return a whole number between the two."""
+        """Return a random integer between the two, inclusive."""
         return self.random.randint(low, high)
 
     def chance(self, probability: float) -> bool:
-        """Tell whether something of this probability happens."""
+        """True with this probability."""
         return probability > 0.0 and self.random.random() < probability
 
     def next_serial(self) -> int:
-        """Return a number that was never given before."""
+        """Return a number that was never used before."""
         self._serial += 1
         return self._serial
 
@@ -146,26 +146,26 @@ class World:
             volume.redo = wal.end
 
     def _run_already(self) -> None:
-        """The first member holds the Lease, but nobody's server runs yet."""
+        """The first member holds the Lease, but no server runs yet."""
         members = tuple(EligibleReplica(self.pod_name(m), f"v{m}") for m in range(1, self.replicas))
         holder = self.agent[0].me
         self.api.put(LeaseState(holder, 1, self.timing.ttl, "system", "v0", self.address(0), 1, members), None)
 
-    # --- what is made anew ---
+    # --- new pods and containers ---
 
     def new_uid(self, member: int) -> str:
-        """Return the UID of a member's next pod, which is its present one from now on."""
+        """Return the UID of a member's next pod, which becomes its current one."""
         self.generation[member] += 1
         self.uids[member] = f"uid-{member}-{self.generation[member]}"
         self.timings[member] = self.timing
         return self.uids[member]
 
     def new_pod(self, member: int, role: str | None = None) -> Pod:
-        """Return the object of a member's present pod."""
+        """Return the object of a member's current pod."""
         return Pod(self.pod_name(member), self.uids[member], "0", member, self.address(member), f"node-{member}", role)
 
     def new_server(self, member: int) -> Server:
-        """Return another run of a member's postgres container."""
+        """Return a new run of a member's postgres container."""
         return Server(self, member, self.uids[member], f"n{member}-{self.next_serial()}", self.volumes[member])
 
     # --- names ---
@@ -175,22 +175,22 @@ class World:
         return f"pg-{member}"
 
     def address(self, member: int) -> str:
-        """Return the address of a member's present pod."""
+        """Return the address of a member's current pod."""
         return f"10.0.{self.generation[member]}.{member}"
 
     def clock(self, member: int) -> Clock:
-        """Return the boot clock of a member's node."""
+        """Return the CLOCK_BOOTTIME of a member's node."""
         return self.clocks[member]
 
-    # --- what is told ---
+    # --- reports ---
 
     def fault(self, member: int, text: str) -> None:
-        """Note that something happens to a member."""
+        """Record that a fault happens to a member."""
         self.faulted_at[member] = self.engine.now
         self.log.append(f"{self.engine.now:8.3f} FAULT {member}: {text}")
 
     def note(self, member: int, text: str) -> None:
-        """Write a line of the log."""
+        """Write a log line."""
         self.log.append(f"{self.engine.now:8.3f} {member}: {text}")
 
     def violation(self, text: str) -> None:
@@ -199,7 +199,7 @@ class World:
         self.log.append(f"{self.engine.now:8.3f} VIOLATION {text}")
 
     def acknowledged(self, server: Server, end: int) -> None:
-        """Clients were told that what lies before `end` is committed."""
+        """Clients were told that everything before `end` is committed."""
         assert server.volume.wal is not None
         self.commits.append(Acknowledged(self.engine.now, server.member, server.volume.wal.branches[-1].serial, end))
 
@@ -215,7 +215,7 @@ class World:
         self.invariants.promoted(server, before)
 
     def record(self) -> None:
-        """Record what the agents see and decide, from their next start on; those that run start anew."""
+        """Record the events and decisions of the agents from their next start on; running agents are restarted."""
         self.records = True
         for member in range(self.replicas):
             self.agent[member].running = False
@@ -224,20 +224,20 @@ class World:
     # --- time ---
 
     def run(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance time."""
         self.engine.run(seconds, self.invariants.check)
 
     def room(self, member: int) -> int:
-        """Return the bytes that are free on a member's volume: those of its reserve, once it is used, if the volume is full."""
+        """Return the free bytes on a member's volume; if the volume is full, those of its emergency WAL space, once that is released."""
         return self.segments[member] * SEGMENT_SIZE if self.disk_full[member] else PLENTY
 
     def is_routed(self, member: int) -> bool:
-        """Tell whether clients come to a member."""
+        """True if clients are routed to a member."""
         pod = self.api.pods.get(self.pod_name(member))
         return pod is not None and pod.role == "primary"
 
     def release_emergency_space(self, member: int) -> bool:
-        """Free the emergency WAL space if the volume is full; False if it isn't, or nothing was."""
+        """Release the emergency WAL space if the volume is full; return False if it isn't full or nothing was released."""
         used = self.emergency_space[member] and disk_space.is_full(self.room(member), SEGMENT_SIZE)
         if used:
             self.emergency_space[member], self.segments[member] = False, disk_space.EMERGENCY_SEGMENTS
@@ -262,7 +262,7 @@ class World:
             faults.power_on(self, member)
 
     def trouble(self) -> list[str]:
-        """Return what isn't yet as it ought to be; empty if all is well."""
+        """Return what is not yet well; empty if all is well."""
         writable = [s for s in self.server if s.writable]
         if len(writable) != 1:
             return [f"{len(writable)} servers are writable"]
@@ -287,7 +287,7 @@ class World:
         return found
 
     def settle(self, limit: float = 90.0) -> float:
-        """Heal everything; return after how many seconds all is well, or record a violation."""
+        """Heal everything; return the seconds until all is well, or record a violation."""
         self.heal()
         begin = self.engine.now
         while self.engine.now - begin < limit:

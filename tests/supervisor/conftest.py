@@ -28,7 +28,7 @@ def prerequisites() -> None:
 
 
 def _directory() -> Path:
-    """Return a new directory in memory, as the pods' shared volume is; its path is short enough for a Unix socket."""
+    """Return a new directory in memory, like the pods' shared volume; its path is short enough for a Unix socket."""
     root = Path(tempfile.mkdtemp(prefix="hapg-", dir="/dev/shm"))
     root.chmod(0o755)
     return root
@@ -36,7 +36,7 @@ def _directory() -> Path:
 
 @pytest.fixture(scope="session")
 def templates(prerequisites: None) -> Iterator[Callable[[str], Path]]:
-    """An initialised server directory of a major, of a server that has never run; made once."""
+    """An initialised data directory of a major, whose server has never run; created once."""
     root = _directory()
 
     @cache
@@ -56,13 +56,13 @@ def templates(prerequisites: None) -> Iterator[Callable[[str], Path]]:
 
 @pytest.fixture
 def template(templates: Callable[[str], Path]) -> Path:
-    """The one of the tutorial's major."""
+    """The one for the tutorial's major."""
     return templates(DEFAULT)
 
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Make containers; what they leave behind is removed."""
+    """Create containers, and clean up after them."""
     root = _directory()
     os.chown(root, *server_user())
     made: list[Container] = []
@@ -79,7 +79,7 @@ def make() -> Iterator[Make]:
 
 @pytest.fixture
 def standby(make: Make, template: Path) -> Container:
-    """A hot standby that has started sealed."""
+    """A hot standby that was started with its WAL receiver stopped."""
     container = make("pod-0")
     container.take_data_of(template)
     container.start()
@@ -96,7 +96,7 @@ def primary(standby: Container) -> Container:
 
 @pytest.fixture
 def clone(make: Make, primary: Container) -> Callable[[str, str], Container]:
-    """Make a replica of the primary that follows it."""
+    """Create a replica that follows the primary."""
 
     def clone(name: str, mode: str) -> Container:
         replica = make(name)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Make sure that PostgreSQL 15's server binaries and libnss_wrapper, which the stock image has too, are there; the tests in
-# this directory run them.
+# Ensure that PostgreSQL 15's server binaries and libnss_wrapper are installed, as in the stock image; the tests in this
+# directory run them.
 set -eu
 
 bin=/usr/lib/postgresql/15/bin
@@ -11,7 +11,7 @@ if ! command -v apt-get >/dev/null || [[ $(id -u) -ne 0 ]]; then
     echo "tests/supervisor needs PostgreSQL 15 in $bin; install Debian's postgresql-15 and libnss-wrapper" >&2
     exit 1
 fi
-# The package would start a server of its own.
+# Otherwise the package would start a server.
 mkdir -p /etc/postgresql-common
 if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf

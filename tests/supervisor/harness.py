@@ -58,7 +58,7 @@ host replication all 0.0.0.0/0 {authentication}
 
 
 def server_user() -> tuple[int, int]:
-    """Return uid and gid the servers run under: PostgreSQL refuses to be root."""
+    """Return the uid and gid that the servers run under: PostgreSQL refuses to run as root."""
     try:
         entry = pwd.getpwnam("postgres")
     except KeyError:
@@ -90,7 +90,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def as_server_user() -> Iterator[None]:
-    """Write files as the user that the containers of a pod share; in this thread alone, while others go on as root."""
+    """Write files as the user that a pod's containers share; only in this thread, while others stay root."""
     uid, gid = server_user()
     _act("gid", gid)
     _act("uid", uid)
@@ -109,7 +109,7 @@ def _act(kind: str, number: int) -> None:
 
 @cache
 def programs(major: str) -> Path:
-    """Return the directory with the programs of a major. Those of the cache are copied to where the server's user may read."""
+    """Return the directory with the programs of a major. Cached ones are copied to where the server's user may read them."""
     if major not in embedded.MAJORS:
         return Path(PROFILES[major].bin_directory)
     target = Path(tempfile.mkdtemp(prefix="hapg-postgres-"))
@@ -120,7 +120,7 @@ def programs(major: str) -> Path:
 
 
 class Agent(SupervisorFiles):
-    """The failover container's side, run by root here, writing as the user of the pod."""
+    """The failover container's side, run here by root, and writing as the pod's user."""
 
     def __init__(self, run: Path) -> None:
         with as_server_user():
@@ -137,7 +137,7 @@ class Container:
     def __init__(
         self, root: Path, name: str, volume: Path | None = None, major: str = DEFAULT, apart: bool = False, **environment: str
     ) -> None:
-        """apart: WAL has a volume of its own."""
+        """apart: WAL has its own volume."""
         self.name = name
         self.profile = PROFILES[major]
         self.bin = programs(major)
@@ -180,7 +180,7 @@ class Container:
     # ---- life ----
 
     def launch(self, *before: str) -> None:
-        """Start PID 1 without waiting for its hello. before: a command, as root in its namespaces, that runs the rest."""
+        """Start PID 1 without waiting for its hello. before: a command, run as root in its namespaces, that executes the rest."""
         assert self._unshare is None
         uid, gid = server_user()
         environment = {
@@ -206,7 +206,7 @@ class Container:
         wait_for(self._find_pid1, "PID 1 is there, or has ended already")
 
     def _readable_script(self) -> Path:
-        """The script, among those beside it, where the server's user may read them, which a checkout needn't be."""
+        """The script and its companions, in a place where the server's user may read them, unlike perhaps a checkout."""
         for part in SCRIPT.parent.glob("*.sh"):
             shutil.copy(part, self.config)
         return self.config / SCRIPT.name
@@ -221,14 +221,14 @@ class Container:
         return bool(children)
 
     def start(self) -> Hello:
-        """Start PID 1 and wait until it greets."""
+        """Start PID 1 and wait for its hello."""
         old = self.agent.hello()
         self.launch()
         wait_for(lambda: self.agent.hello() not in (old, None), f"{self.name} says hello: {self.log.read_text()[-500:]}")
         return self.hello
 
     def end(self) -> None:
-        """Kill PID 1, and so all its container, and wait for it."""
+        """Kill PID 1, and so its whole container, and wait for it."""
         if self._unshare is not None:
             if self._unshare.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -237,7 +237,7 @@ class Container:
             self._unshare = None
 
     def exit_code(self, timeout: float = TIMEOUT) -> int:
-        """Wait for the end of PID 1; return its exit code."""
+        """Wait for PID 1 to exit; return its exit code."""
         assert self._unshare is not None
         return self._unshare.wait(timeout)
 
@@ -246,7 +246,7 @@ class Container:
         self.agent.close()
 
     def pids(self) -> list[int]:
-        """Return the pids, as this namespace numbers them, of the container's processes but PID 1 and its children in bash."""
+        """Return the pids, in this namespace, of the container's processes other than PID 1 and its bash children."""
         found = []
         try:
             namespace = os.readlink(f"/proc/{self.pid1}/ns/pid")
@@ -261,7 +261,7 @@ class Container:
         return found
 
     def titled(self, word: bytes) -> list[int]:
-        """Return those whose command line has a word."""
+        """Return those whose command line contains a word."""
         return [pid for pid in self.pids() if word in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     @staticmethod
@@ -269,11 +269,11 @@ class Container:
         return Path(f"/proc/{pid}/exe").resolve().name == "bash"
 
     def postmaster(self) -> int:
-        """Return the postmaster's pid as this namespace numbers it."""
+        """Return the postmaster's pid in this namespace."""
         return self.outside(self.heartbeat().pid)
 
     def outside(self, inside: int) -> int:
-        """Return the pid, as this namespace numbers it, of a process that the container calls `inside`."""
+        """Return the pid in this namespace of a process whose pid in the container is `inside`."""
         for pid in self.pids():
             status = Path(f"/proc/{pid}/status").read_text()
             numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
@@ -281,7 +281,7 @@ class Container:
                 return pid
         raise AssertionError(f"{self.name} has no process {inside}")
 
-    # ---- talk ----
+    # ---- communication ----
 
     @property
     def hello(self) -> Hello:
@@ -299,7 +299,7 @@ class Container:
         return self.heartbeat().state
 
     def event(self, wanted: Callable[[SupervisorEvent], bool], what: str, timeout: float = TIMEOUT) -> SupervisorEvent:
-        """Return the first event, of all that have come, for which `wanted` is true."""
+        """Return the first event, of all received so far, for which `wanted` is true."""
         end = time.monotonic() + timeout
         while True:
             for event in self.events:
@@ -328,18 +328,18 @@ class Container:
         return event.text
 
     def output(self, command: str, *args: str) -> str:
-        """Run a job and return what it printed."""
+        """Run a job and return its output."""
         command_id = self.tell(command, *args)
         answer = self.answer(command_id)
         assert answer.result == "ok", answer
         return self.agent.output(command_id)
 
     def deadline(self, seconds: float | None, term: int | None = None) -> None:
-        """Let the deadline be `seconds` from now."""
+        """Set the deadline `seconds` from now."""
         self.agent.write_deadline(None if seconds is None else boottime() + seconds, self.term if term is None else term, self.hello)
 
     def raw(self, line: bytes) -> None:
-        """Write to the FIFO of the commands as it is."""
+        """Write raw bytes to the command FIFO."""
         fifo = os.open(self.run / "commands", os.O_WRONLY | os.O_NONBLOCK)
         os.write(fifo, line)
         os.close(fifo)
@@ -381,10 +381,10 @@ class Container:
         wait_for(lambda: self.answers("select pg_is_in_recovery()") == "f", f"{self.name} is writable")
 
     def address(self) -> tuple[str, str, str]:
-        """Return host, port and user, as commands take them."""
+        """Return host, port and user, in the form that commands take."""
         return "127.0.0.1", str(self.port), "postgres"
 
     def take_data_of(self, other: Path) -> None:
-        """Put a copy of a server's directory onto the volume."""
+        """Copy a data directory to the volume."""
         shutil.copytree(other, self.pgdata, symlinks=True)
         chown(self.pgdata)

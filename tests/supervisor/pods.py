@@ -1,4 +1,4 @@
-"""A whole release without Kubernetes: real agents in threads, real supervisors and servers, and an API in memory."""
+"""A whole release without Kubernetes: real agents in threads, real supervisors and servers, and an in-memory API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READ_S = 0.1
 
 
 class UserThreads(Threads):
-    """Threads that write files as the user of the pod, and end once they are told to."""
+    """Threads that write files as the pod's user, and end when told to."""
 
     def __init__(self) -> None:
         self.ended = False
@@ -49,14 +49,14 @@ class UserThreads(Threads):
             except SystemExit:
                 pass
             except OSError:
-                if not self.ended:  # what it used is removed
+                if not self.ended:  # the resources it used are gone
                     raise
 
         super().spawn(name, run)
 
 
 class StoppableFiles(Files):
-    """The supervisor's FIFOs and files, which nobody reads any more whose threads are to end."""
+    """The supervisor's FIFOs and files, which nobody reads any more once the threads are to end."""
 
     def __init__(self, run: Path, runtime: UserThreads) -> None:
         super().__init__(run)
@@ -74,7 +74,7 @@ class StoppableFiles(Files):
 
 
 class InProcess:
-    """The other pods' agents, without a network between them."""
+    """The other pods' agents, reached without a network."""
 
     def __init__(self, pods: list[Pod]) -> None:
         self._pods = pods
@@ -99,7 +99,7 @@ class InProcess:
 
 
 class Pod:
-    """One pod: its postgres container, and its agent while that runs."""
+    """One pod: its postgres container, and its agent while it runs."""
 
     def __init__(self, release: Release, container: Container, ordinal: int) -> None:
         self.container = container
@@ -163,11 +163,11 @@ class Pod:
         """End the failover container's process."""
         self.agent = None
         self._runtime.ended = True
-        self._files.ended.wait()  # what it would still read is for the next one
+        self._files.ended.wait()  # what is still unread is for the next one
 
     @property
     def writes(self) -> bool:
-        """Whether its server takes writes."""
+        """True if its server is writable."""
         return self.container.answers("select not pg_is_in_recovery()") == "t"
 
 
@@ -202,7 +202,7 @@ class Release:
             self.cluster.add_pod(ordinal, f"u{ordinal}", podIP=self.pods[-1].address)
 
     def settings(self) -> Settings:
-        """Return what the chart says."""
+        """Return the chart's values."""
         return self._settings
 
     def start(self) -> None:
@@ -211,34 +211,34 @@ class Release:
             pod.start()
 
     def stop(self) -> None:
-        """End every agent; the containers are ended by who made them."""
+        """Stop every agent; the containers are stopped by their creator."""
         for pod in self.pods:
             pod.stop_agent()
 
     @property
     def lease(self) -> LeaseState:
-        """The Lease as it is."""
+        """The current Lease."""
         return self.cluster.client().get_lease(1.0).state
 
     @property
     def labelled(self) -> list[str]:
-        """The pods to which the primary's Service leads."""
+        """The pods that the primary's Service selects."""
         pods = self.cluster.client().list_pods(1.0)
         return [pod.name for pod in pods if pod.role == "primary"]
 
     @property
     def primary(self) -> Pod | None:
-        """The pod whose server takes writes."""
+        """The pod whose server is writable."""
         return next((pod for pod in self.pods if pod.writes), None)
 
     def is_whole(self) -> bool:
-        """Tell whether there is a primary from which all others stream."""
+        """True if there is a primary and all others stream from it."""
         primary = self.primary
         others = len(self.pods) - 1
         return primary is not None and primary.container.answers("select count(*) from pg_stat_replication") == f"{others}"
 
     def wait(self, condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
-        """Return as soon as the condition holds; say what the agents logged if it doesn't."""
+        """Return as soon as the condition holds; if it doesn't, show the agents' logs."""
         try:
             wait_for(condition, what, timeout)
         except AssertionError as error:

@@ -1,4 +1,4 @@
-"""Which lines the supervisor obeys."""
+"""The lines that the supervisor accepts as commands."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_malformed_lines_are_refused(idle: Container) -> None:
 
 
 def test_a_line_whose_end_was_read_when_the_time_was_over_is_obeyed(idle: Container) -> None:
-    """bash's `read` says then that the time is over, though it has taken the newline from the FIFO: only the rest of the line is left."""
+    """bash's `read` then reports a timeout, though it has consumed the newline from the FIFO: only the rest of the line is left."""
     idle.raw(f"{idle.hello.nonce} 1 {boot_time():.2f} endless hello".encode())
     assert idle.event(lambda e: e.command_id == "endless", "answer").result == "ok"
     idle.ok("hello")
@@ -158,7 +158,7 @@ def test_long_lines_do_not_stop_the_loop(idle: Container) -> None:
 
 
 def test_one_job_at_a_time_and_stop_ends_it(idle: Container) -> None:
-    # nobody listens there, and the kernel of this machine doesn't answer for it
+    # nobody listens there, and this machine's kernel doesn't answer for it
     first = idle.tell("clone", "192.0.2.1", "5432", "postgres")
     wait_for(lambda: idle.heartbeat().job == first, "the job runs")
     second = idle.ask("controldata")

@@ -1,4 +1,5 @@
-"""A mistake in the release's configuration, on real servers: found before it does harm, named by its value, never taken for damage."""
+"""A mistake in the release's configuration, on real servers: it is found before it does harm, reported by the name of its value, and
+never mistaken for damage."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ every_mistake = pytest.mark.parametrize(("conf", "hba", "said"), MISTAKES.values
 
 
 class Pod:
-    """A container, the operations on it, and the release's values as its files have them."""
+    """A container, its operations, and the release's values in its files."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
@@ -78,7 +79,7 @@ class Pod:
         return result.outcome, result.refused
 
     def configure(self) -> str:
-        """Have the files tried beside the running server, as the agent does when they change."""
+        """Try the files beside the running server, as the agent does when they change."""
         tools = self.operator.tools
         return configure(tools.commands, tools.supervisor, self.operator.nonce, self.container.term)
 
@@ -96,7 +97,7 @@ class Pod:
 
 @pytest.fixture
 def new(make: Make, templates: Callable[[str], Path]) -> Iterator[Callable[..., Pod]]:
-    """Make a pod whose server has never been started, so that no configuration was ever accepted there."""
+    """Create a pod whose server has never been started, so that no configuration was ever accepted there."""
     made: list[Pod] = []
 
     def new(major: str = "15", **environment: str) -> Pod:
@@ -116,7 +117,7 @@ def pod(new: Callable[..., Pod]) -> Pod:
 
 
 def make_certificate(directory: Path, name: str) -> None:
-    """Make NAME.crt and NAME.key as the pods' Secret has them: to be read by the server's user."""
+    """Create NAME.crt and NAME.key as in the pods' Secret: readable by the server's user."""
     directory.mkdir(exist_ok=True)
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-days", "2"]
     command += ["-keyout", str(directory / f"{name}.key"), "-out", str(directory / f"{name}.crt")]
@@ -125,7 +126,7 @@ def make_certificate(directory: Path, name: str) -> None:
     chown(directory)
 
 
-# ---- at a start ----
+# ---- at start ----
 
 
 @every_mistake
@@ -206,7 +207,7 @@ def test_a_configuration_that_can_not_be_tried_is_not_blamed(pod: Pod) -> None:
     trial = pod.container.run / "trial"
     trial.mkdir(mode=0o500)
     (trial / "kept").mkdir()
-    trial.chmod(0o500)  # of root: it can't be removed
+    trial.chmod(0o500)  # owned by root: it can't be removed
     assert pod.start() == (Outcome.OK, None)
     pod.operator.run(Op.STOP)
     (pod.container.pgdata / "global" / "pg_control").write_bytes(b"")
@@ -231,7 +232,7 @@ def test_a_mistake_is_found_at_the_reload_and_changes_nothing(pod: Pod, conf: st
 
 @pytest.mark.parametrize("mode", ["hot", "warm"])
 def test_a_broken_configuration_does_not_keep_a_standby_from_being_sealed(new: Callable[..., Pod], mode: str) -> None:
-    """Of a file with an unknown parameter PostgreSQL reloads nothing, and so not who is followed either."""
+    """If a file has an unknown parameter, PostgreSQL reloads nothing, so it doesn't change its upstream either."""
     primary, replica = new(), new()
     assert primary.start() == (Outcome.OK, "")
     primary.promote()
@@ -275,7 +276,7 @@ def test_a_primary_starts_again_after_a_crash_with_what_it_took_last(pod: Pod) -
 
 
 def test_what_was_taken_outlives_the_pod(pod: Pod) -> None:
-    """A pod that is made anew has its data volume, and nothing else of the one before it."""
+    """A recreated pod has its data volume, and nothing else from the old pod."""
     pod.set("work_mem = '7MB'")
     pod.start()
     pod.operator.close()
@@ -300,7 +301,7 @@ def test_more_memory_than_there_is_is_found_beside_a_server_that_has_its_own(pod
 
 @pytest.mark.parametrize("command", ["seal fast", "controldata"])
 def test_a_trial_gives_way_to_whatever_comes(pod: Pod, command: str) -> None:
-    """A failover comes first. The trial's server would count as a WAL receiver in the making."""
+    """A failover takes precedence. The trial's server would count as a WAL receiver that is starting."""
     pod.start()
     endless, before = pod.container.config / "endless", len(pod.container.pids())
     os.mkfifo(endless, 0o644)
@@ -344,7 +345,7 @@ def test_a_certificate_is_tried_before_it_is_read(pod: Pod) -> None:
 
 
 def test_a_pod_that_was_made_without_tls_does_not_complain_of_a_configuration_with_it(new: Callable[..., Pod]) -> None:
-    """While a release gets TLS, its ConfigMap reaches the pods that are still to be replaced."""
+    """When TLS is enabled for a release, its ConfigMap reaches the pods that are not replaced yet."""
     pod = new(HAPG_TLS="/nonexistent/tls")
     pod.start()
     pod.set("ssl = on\nssl_cert_file = '/nonexistent/tls/tls.crt'")

@@ -1,4 +1,5 @@
-"""A process of a server crashes. Rule 4C takes a shutdown checkpoint for a primary's end, so only an orderly end may write one."""
+"""A server process crashes. Rule 4C takes a shutdown checkpoint as the end of a primary's WAL, so only an orderly shutdown may write
+one."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def operator() -> Iterator[Callable[[Container, Container], Operator]]:
 
 
 def crash_a_session(primary: Container) -> subprocess.Popen[bytes]:
-    """Kill a backend as the kernel does when memory is short."""
+    """Kill a backend, as the kernel does when memory runs out."""
     client = subprocess.Popen(primary.psql(SLEEP), stderr=subprocess.DEVNULL)
     asks = f"select pid from pg_stat_activity where query = '{SLEEP}'"
     wait_for(lambda: primary.answers(asks), "the session is there")
@@ -60,7 +61,7 @@ def shutdown_checkpoints(server: Container, start: str) -> list[str]:
 
 
 def checkpoint(primary: Container) -> str:
-    """Make a checkpoint while the server serves; return where it is."""
+    """Make a checkpoint while the server is running; return its location."""
     primary.sql("checkpoint")
     return primary.sql("select checkpoint_lsn from pg_control_checkpoint()")
 
@@ -88,7 +89,7 @@ def test_a_server_whose_session_crashes_ends_and_writes_no_shutdown_checkpoint(
 
 @pytest.fixture
 def recovering_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A supervisor that starts servers as PostgreSQL is by itself."""
+    """A supervisor that starts servers with PostgreSQL's default behaviour."""
     folder = Path(shutil.copytree(SCRIPT.parent, tmp_path / "supervisor"))
     part = folder / "child_server.sh"
     part.write_text(part.read_text().replace("-c restart_after_crash=off", "-c restart_after_crash=on"))
@@ -98,7 +99,7 @@ def recovering_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_postgresql_by_itself_recovers_in_place_with_a_shutdown_checkpoint_and_writes_on(
     recovering_in_place: None, primary: Container
 ) -> None:
-    """Why restart_after_crash isn't the user's: the record is that of an orderly end."""
+    """Why users may not set restart_after_crash: the record is the same as after an orderly shutdown."""
     write(primary, "first")
     start = checkpoint(primary)
     postmaster = primary.postmaster()

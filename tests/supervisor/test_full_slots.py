@@ -1,4 +1,4 @@
-"""Clients have taken every connection slot of a real server: what the agent does all the same."""
+"""Clients have taken every connection slot of a real server: the agent still does its work."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def connect(container: Container, **more: Any) -> Any:
 
 @contextmanager
 def full(container: Container, senders: bool = False) -> Iterator[None]:
-    """Applications connect as postgres, the user of the release's Secret: what is reserved for superusers is theirs as well.
+    """Applications connect as postgres, the user in the release's Secret, so they can also take the slots reserved for superusers.
 
-    senders: walsenders have taken all of theirs, too.
+    senders: walsenders have taken all of their slots, too.
     """
     connections: list[Any] = []
 
@@ -87,7 +87,7 @@ def test_a_promotion_succeeds_and_is_seen(standby: Container, operate: Operate) 
 
 @pytest.mark.parametrize("major", embedded.MAJORS)
 def test_a_promotion_is_seen_with_every_major(make: Make, templates: Callable[[str], Path], operate: Operate, major: str) -> None:
-    """From 12 on a walsender tells; before, walsenders use the same slots, and the control file tells."""
+    """From 12 on, a walsender answers; before, walsenders use the same slots, and the control file answers."""
     standby = make("pod-0", major=major)
     standby.take_data_of(templates(major))
     standby.start()
@@ -110,7 +110,7 @@ def test_a_promotion_is_seen_with_every_major(make: Make, templates: Callable[[s
 
 
 def test_a_promotion_is_seen_without_any_session(standby: Container, operate: Operate) -> None:
-    """No walsender has a slot either, as before PostgreSQL 12: the control file tells."""
+    """No walsender has a slot either, as before PostgreSQL 12: the control file answers."""
     operator = operate(standby, standby)
     with full(standby, senders=True):
         with pytest.raises(SqlError, match="too many clients"):

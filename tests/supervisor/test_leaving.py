@@ -1,4 +1,4 @@
-"""A primary that is shut down with real standbys: who is waited for, and who only looks like a standby."""
+"""Shutdown of a primary with real standbys: which clients it waits for, and which only look like a standby."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SENDERS = "select application_name from pg_stat_replication where state = 'strea
 
 @pytest.fixture
 def frozen() -> Iterator[Callable[[Container], None]]:
-    """Stop every process of a container's server where it is."""
+    """Freeze every process of a container's server."""
     stopped: list[int] = []
 
     def freeze(container: Container) -> None:
@@ -46,7 +46,7 @@ def frozen() -> Iterator[Callable[[Container], None]]:
 def test_a_standby_that_hangs_does_not_keep_a_shutdown_from_its_end(
     primary: Container, clone: Clone, operate: Callable[..., Operator], frozen: Callable[[Container], None]
 ) -> None:
-    """Its connection lives, so PostgreSQL would wait for it; here it has not even a timeout."""
+    """Its connection is alive, so PostgreSQL would wait for it; here there is not even a timeout."""
     write(primary, "first")
     near, stuck = clone("pod-1", "hot"), clone("pod-2", "hot")
     for each in (near, stuck):
@@ -64,7 +64,7 @@ def test_a_standby_that_hangs_does_not_keep_a_shutdown_from_its_end(
 
 
 def test_what_only_receives_wal_is_ended_before_a_shutdown(primary: Container, operate: Callable[..., Operator], tmp_path: Path) -> None:
-    """pg_receivewal reports what it has flushed at the end of a segment only."""
+    """pg_receivewal reports what it has flushed only at the end of a segment."""
     host, port, _ = primary.address()
     words = [str(BIN / "pg_receivewal"), "-D", str(tmp_path), "-h", host, "-p", port, "-U", "postgres", "-n"]
     receiver = subprocess.Popen(words, env={**os.environ, "PGPASSWORD": PASSWORD}, stderr=subprocess.DEVNULL)
@@ -78,7 +78,7 @@ def test_what_only_receives_wal_is_ended_before_a_shutdown(primary: Container, o
 
 
 def test_a_copy_streams_under_another_name(primary: Container, make: Make) -> None:
-    """What has a standby's name is waited for by commits, and may be switched over to."""
+    """Commits wait for any client with a standby's name, and a switchover may choose it."""
     write(primary, "first")
     primary.sql("create table big as select g, repeat('x', 100) x from generate_series(1, 300000) g", "checkpoint")
     replica = make("pod-1")
@@ -99,7 +99,7 @@ def test_a_copy_streams_under_another_name(primary: Container, make: Make) -> No
 def test_a_server_that_somebody_else_has_promoted_follows_nobody(
     primary: Container, clone: Clone, operate: Callable[..., Operator]
 ) -> None:
-    """Its timeline was reserved by nobody. It is rewound, or cloned if its last checkpoint is from before: pg_rewind finds nothing then."""
+    """Its timeline wasn't reserved. It is rewound, or cloned if its last checkpoint is older: pg_rewind then finds nothing to do."""
     write(primary, "first")
     replica = clone("pod-1", "hot")
     catches_up(replica, primary)
@@ -125,7 +125,7 @@ def test_a_server_that_somebody_else_has_promoted_follows_nobody(
 def test_a_timeline_of_the_same_number_that_began_elsewhere_is_cloned(
     primary: Container, clone: Clone, operate: Callable[..., Operator]
 ) -> None:
-    """The primary was promoted onto timeline 3 as well, later: pg_rewind would take the two for one."""
+    """The primary was later promoted onto timeline 3 as well: pg_rewind would take the two timelines for the same one."""
     write(primary, "first")
     rogue, heir = clone("pod-1", "hot"), clone("pod-2", "hot")
     for each in (rogue, heir):
@@ -161,7 +161,7 @@ def test_a_former_primary_that_was_stopped_before_it_had_replayed_is_rewound(
     heir.ok("seal", "fast")
     heir.promote(3, 2)
     heir.sql("checkpoint")
-    # all of this comes after the fork, and no checkpoint after it
+    # all of this comes after the fork, and no checkpoint follows it
     subprocess.run(primary.psql("insert into big select i, md5(i::text) from generate_series(1, 60000) i"), check=True, timeout=60)
     os.kill(primary.postmaster(), signal.SIGKILL)
     primary.unasked("died")

@@ -1,7 +1,7 @@
-"""What differs between majors of PostgreSQL, each with its own server.
+"""Differences between PostgreSQL majors, each with its own server.
 
-Before 13 a standby learns of another upstream by a restart only, before 12 recovery is told of in recovery.conf, before 10 postmaster.pid
-doesn't say how far a start has come. The servers of 9.6, 12 and 13 have no pg_controldata, pg_rewind and pg_waldump.
+Before 13 a standby changes its upstream only by a restart; before 12 recovery is configured in recovery.conf; before 10 postmaster.pid
+doesn't show how far a start has progressed. The servers of 9.6, 12 and 13 have no pg_controldata, pg_rewind and pg_waldump.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Pair:
         wait_for(streams, "the replica has what the primary has")
 
     def seal(self) -> Position:
-        """Seal the replica; return the end of its WAL, which lies between what the primary has written before and after that.
+        """Seal the replica; return the end of its WAL, which lies between the primary's positions before and after.
 
-        A server adds a record by itself now and then: see SNAPSHOT_BYTES.
+        A server occasionally adds a record without being asked: see SNAPSHOT_BYTES.
         """
         before = status(self.primary).position
         title = self.replica.ok("seal", "fast")
@@ -81,7 +81,7 @@ def status(container: Container) -> ServerStatus:
 
 
 def inspection(container: Container) -> Inspection:
-    """Look at the volume of a container as the agent does."""
+    """Inspect a container's volume as the agent does."""
     volume = Volume(container.volume, container.profile.major, container.profile.wal_directory)
     return Inspection(container.output, volume, container.hello.missing)
 
@@ -107,7 +107,7 @@ def pair(make: Make, templates: Callable[[str], Path], request: pytest.FixtureRe
 
 @pytest.mark.parametrize("major", [DEFAULT])
 def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair: Pair, major: str) -> None:
-    """A server that has used three quarters of a segment makes the next ones, all zeros, which say nothing of the size of segments."""
+    """A server that has used three quarters of a segment creates the next ones, all zeros, which don't show the segment size."""
     pair.follow("warm")
     pair.write("second")
     pair.wait_caught_up()
@@ -128,7 +128,7 @@ def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair:
 
 @pytest.mark.parametrize("major", ALL)
 def test_a_commit_waits_for_the_standby_that_is_named(pair: Pair, major: str) -> None:
-    """Before 10 there is no ANY; one of one name is the same there."""
+    """Before 10 there is no ANY; with one name the meaning is the same."""
     primary, replica = pair.primary, pair.replica
     pair.follow("hot")
     primary.ok("standbys", "1", "pod-1")
@@ -169,7 +169,7 @@ def test_follow_seal_and_promote(pair: Pair, major: str, mode: str) -> None:
     assert status(replica).position.timeline == 7
     assert replica.sql("select count(*) from t") == "15"
     assert not standby_file(replica).exists()
-    # the former primary has nothing in excess, and follows over the gap in the timelines
+    # the former primary has nothing the new one lacks, and follows across the gap in the timelines
     primary.start()
     primary.ok("start", mode)
     primary.ok("follow", *replica.address())
@@ -194,7 +194,7 @@ def standby_file(container: Container) -> Path:
 
 @pytest.mark.parametrize("major", ALL)
 def test_the_end_of_a_killed_server(pair: Pair, major: str) -> None:
-    """What a crashed primary has is found on its volume, with the image's programs or without."""
+    """A crashed primary's WAL is found on its volume, with or without the image's programs."""
     pair.write("second")
     written = status(pair.primary).position
     pair.primary.ok("kill")
@@ -277,7 +277,7 @@ def test_a_restart_to_seal_ends_with_a_kill(pair: Pair, major: str) -> None:
 
 @pytest.mark.parametrize("major", ["9.6"])
 def test_a_sealed_standby_of_9_6_asks_nobody(pair: Pair, major: str) -> None:
-    """An empty primary_conninfo in recovery.conf is that of whoever listens behind libpq's own socket."""
+    """With an empty primary_conninfo in recovery.conf, it connects to libpq's default socket, whichever server listens there."""
     pair.replica.ok("start", "hot")
     assert "primary_conninfo" not in standby_file(pair.replica).read_text()
     wait_for(lambda: pair.replica.answers() == "1", "it answers")

@@ -1,4 +1,4 @@
-"""The agent's operations on a real supervisor and real servers: what it does when a start, a rewind or a clone isn't possible."""
+"""The agent's operations on a real supervisor and real servers: its reaction when a start, a rewind or a clone isn't possible."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Operator:
             thread.start()
 
     def report(self, event: Event, _: bool) -> None:
-        """Keep what the looks at the replay have found."""
+        """Record the results of the replay probes."""
         if isinstance(event, ReplaySeen) and event.recovery is not None:
             self.seen.append(event.recovery)
 
@@ -95,7 +95,7 @@ class Operator:
             return Operation(self.tools, run(next(NUMBERS), op, term=term, **fields), self.nonce).perform()
 
     def ask_wal(self, ask: AskWal) -> None:
-        """Have operations ask for what a dead server had not sent."""
+        """Make operations fetch a dead server's unreplicated WAL."""
         self.tools = replace(self.tools, ask_wal=ask)
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ def test_a_clone_replaces_the_data_only_when_it_is_complete(
 def test_a_clone_is_copied_from_a_standby_that_streams_else_from_the_primary(
     primary: Container, clone: Clone, make: Make, operate: Callable[..., Operator], fit: bool
 ) -> None:
-    """All servers of a release listen on one port, at different addresses."""
+    """All servers of a release listen on the same port, at different addresses."""
     write(primary, "first")
     source = make("pod-1")
     source.port = primary.port

@@ -1,4 +1,4 @@
-"""The Secrets are the truth: what a primary's agent makes of them on real servers, and the role under which the members meet."""
+"""The Secrets are authoritative: how a primary's agent applies them to real servers, and the role that pods use between each other."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROLE = roles.REPLICATION
 
 
 class Release:
-    """The Secrets of a release, and the primary's keeper of them."""
+    """The Secrets of a release, and the object that applies them on the primary."""
 
     def __init__(self, server: Container, superuser: bytes = PASSWORD.encode()) -> None:
         self.server = server
@@ -50,7 +50,7 @@ class Release:
             self.keeper = PasswordKeeper(files, server.run, sql, settings, lambda: 1, lambda *words: self.said.append(words), Mock())
 
     def project(self, superuser: bytes) -> None:
-        """Let the Secret say this, as a new file: kubelet replaces them."""
+        """Set the Secret's value in a new file: kubelet replaces the files."""
         self.number += 1
         for key, value in zip(KEYS, (superuser, PASSWORDS.replication.encode()), strict=True):
             new = self.projected / f"{key}.{self.number}"
@@ -58,7 +58,7 @@ class Release:
             new.rename(self.projected / key)
 
     def look(self) -> None:
-        """Let the keeper take what is there. It must not have failed."""
+        """Apply the current values. This must not have failed."""
         with as_server_user():
             self.keeper.look()
         assert not [words for words in self.said if words[1] == "PasswordNotApplied"], self.said
@@ -68,7 +68,7 @@ class Release:
 
 
 def log_in(server: Container, password: str, user: str = "postgres", command: str = "select current_user") -> str:
-    """Return what a client gets that sends this password over TCP, or what it is told."""
+    """Return the result, or the error, for a client that sends this password over TCP."""
     words = [str(BIN / "psql"), "-qAtX", "-h", "127.0.0.1", "-p", str(server.port), "-U", user, "-d", "postgres", "-c", command]
     done = subprocess.run(words, env={**os.environ, "PGPASSWORD": password}, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     return done.stdout.strip() or done.stderr
@@ -76,7 +76,7 @@ def log_in(server: Container, password: str, user: str = "postgres", command: st
 
 @pytest.fixture
 def started(make: Make, templates: Callable[[str], Path]) -> Callable[..., Container]:
-    """Make a primary on a copy of an initialised directory."""
+    """Start a primary on a copy of an initialised directory."""
 
     def started(major: str = DEFAULT, settings: str = "") -> Container:
         server = make("pod-0", major=major)
@@ -135,12 +135,12 @@ def test_whatever_a_password_holds_clients_and_members_log_in_with_it(
     Release(server, entry).look()
     assert log_in(server, password) == "postgres"
     assert "password authentication failed" in log_in(server, password + "x")
-    server.logins = (roles.Login(roles.SUPERUSER, password),)  # of a member that knows no other way
+    server.logins = (roles.Login(roles.SUPERUSER, password),)  # from a member that knows no other way
     assert PostgresSql(lambda: server.logins, server.profile.sql_names).remote_user("127.0.0.1", server.port, 5.0) == roles.SUPERUSER
 
 
 def test_old_data_takes_a_new_secret_while_no_standby_answers(started: Callable[..., Container]) -> None:
-    """Writes wait for standbys that aren't there, and a read-only default doesn't hold it up either."""
+    """Writes wait for standbys that don't exist, and a read-only default doesn't block it either."""
     server = started(settings="default_transaction_read_only = on\n")
     server.ok("standbys", "1", "pod-1")
     wait_for(lambda: "pod-1" in server.sql("show synchronous_standby_names"), "it is in force")
@@ -184,7 +184,7 @@ def perform(operator: Operator, *operations: Op, timeline: int) -> None:
 
 
 def test_a_member_is_cloned_follows_and_is_rewound_without_a_superuser(primary: Container, make: Make) -> None:
-    """Of postgres these members have a password that isn't right."""
+    """These members have a wrong password for postgres."""
     Release(primary).look()
     write(primary, "first")
     other = make("pod-1")

@@ -1,6 +1,6 @@
-"""What the protocol takes for granted about PostgreSQL, seen on the servers of each major (docs/protocol.md, section 9).
+"""The protocol's assumptions about PostgreSQL, checked on the servers of each major (docs/protocol.md, section 9).
 
-The programs of 15 aren't there for the older ones, so the control file and WAL are read by the agent's own code.
+The older majors lack PostgreSQL 15's programs, so the agent's own code reads the control file and WAL.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def control(container: Container) -> ControlData:
 
 
 def end_of_wal(container: Container) -> Position:
-    """Read where the WAL ends of a server whose last checkpoint is on its newest timeline; no command is needed."""
+    """Read the end of WAL of a server whose last checkpoint is on its newest timeline; no command is needed."""
     said = control(container)
     end = end_by_reading(volume(container).read_wal, said.checkpoint.timeline, said.redo, said.segment_size)
     assert end is not None
@@ -63,14 +63,14 @@ def ends_in_a_shutdown(container: Container) -> bool:
 
 
 def named(container: Container, statement: str) -> str:
-    """Return a statement with the names that its major has."""
+    """Return a statement with the names that its major uses."""
     for new, old in container.profile.sql_names.items():
         statement = statement.replace(new, old)
     return statement
 
 
 def said_of(container: Container, file: str) -> dict[int, bytes]:
-    """Return what a file of /proc says of each process of the container, by its number in this namespace."""
+    """Return the contents of a /proc file for each process of the container, by pid in this namespace."""
     found = {}
     for pid in container.pids():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -79,19 +79,19 @@ def said_of(container: Container, file: str) -> dict[int, bytes]:
 
 
 def processes(container: Container, title: bytes) -> list[int]:
-    """Return the processes, as this namespace numbers them, in whose title those words are."""
+    """Return the pids, in this namespace, of the processes whose title contains these words."""
     return [pid for pid, said in said_of(container, "cmdline").items() if title in said]
 
 
 def outside(container: Container, inside: str) -> int:
-    """Return the number that a process of the container has in this namespace."""
+    """Return the pid in this namespace of a process of the container."""
     [pid] = [pid for pid, said in said_of(container, "status").items() if f"NSpid:\t{pid}\t{inside}\n".encode() in said]
     return pid
 
 
 @contextmanager
 def session(container: Container) -> Iterator[int]:
-    """Hold a transaction open that has written; return its backend."""
+    """Open a transaction that has written and keep it open; return its backend."""
     with subprocess.Popen(
         container.psql("begin", "insert into t values ('open')", "select pg_sleep(3600)"), stderr=subprocess.PIPE
     ) as client:
@@ -105,7 +105,7 @@ def session(container: Container) -> Iterator[int]:
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """Let a process do nothing meanwhile."""
+    """Freeze a process meanwhile."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -157,7 +157,7 @@ def test_a_shutdown_checkpoint_is_the_last_record_of_its_server(pair: Pair, majo
 
 @of_each_major
 def test_an_end_without_a_shutdown_is_no_shutdown_checkpoint(pair: Pair, major: str) -> None:
-    """Whether it was killed, shut down at once, or has just made a checkpoint of another kind."""
+    """This holds for a kill, an immediate shutdown, and after another kind of checkpoint."""
     primary = pair.primary
     pair.write("second")
     primary.sql("checkpoint")
@@ -211,7 +211,7 @@ def last_segment(container: Container, end: Position) -> bytes:
 
 @of_each_major
 def test_a_sealed_standby_writes_no_wal_and_does_not_move(pair: Pair, major: str) -> None:
-    """Neither by itself, nor for reads and a restartpoint, nor across a restart, while its primary writes on."""
+    """Neither on its own, nor for reads and a restartpoint, nor across a restart, while its primary continues to write."""
     primary, replica = pair.primary, pair.replica
     pair.follow("hot")
     pair.write("second")
@@ -236,7 +236,7 @@ def test_a_sealed_standby_writes_no_wal_and_does_not_move(pair: Pair, major: str
 
 @of_each_major
 def test_what_is_read_of_wal_is_what_is_replayed(pair: Pair, major: str) -> None:
-    """And a server that was started again says nothing of what it had received before."""
+    """And a restarted server doesn't report what it had received before."""
     primary = pair.primary
     pair.write("second")
     primary.ok("kill")
@@ -271,7 +271,7 @@ def test_the_title_of_the_receiver_says_what_is_on_disk(pair: Pair, major: str) 
 
 @of_each_major
 def test_a_promotion_comes_after_the_replay_of_all_local_wal(pair: Pair, major: str) -> None:
-    """Also one that is signalled while most of it is still to be replayed."""
+    """Even if it is signalled while most of the WAL is still to be replayed."""
     primary, replica = pair.primary, pair.replica
     pair.follow("hot")
     startup = startup_process(replica)
@@ -292,7 +292,7 @@ def test_a_promotion_comes_after_the_replay_of_all_local_wal(pair: Pair, major: 
 
 
 def segments_replayed(container: Container) -> set[str]:
-    """Return the segment that the startup process says it replays, if it says one."""
+    """Return the segment that the startup process shows in its title, if any."""
     titles = [said.rstrip(b"\0 ").decode() for said in said_of(container, "cmdline").values() if b"recovering " in said]
     names = {title.rpartition(" ")[2] for title in titles}
     return {name for name in names if len(name) == len("000000010000000000000001")}
@@ -300,7 +300,7 @@ def segments_replayed(container: Container) -> set[str]:
 
 @of_each_major
 def test_the_title_of_the_startup_process_tells_how_far_replay_is(pair: Pair, major: str) -> None:
-    """After a crash, on a server that takes no connection; the names of the segments only grow."""
+    """After a crash, on a server that accepts no connections; the segment names only increase."""
     primary = pair.primary
     write_much(primary)
     size = control(primary).segment_size
@@ -325,7 +325,7 @@ def test_the_title_of_the_startup_process_tells_how_far_replay_is(pair: Pair, ma
 
 @of_each_major
 def test_the_control_file_moves_while_a_standby_replays(pair: Pair, major: str) -> None:
-    """As pages are written, not with every record: it may stand still for as long as all fits into memory."""
+    """It moves when pages are written, not with every record: it may stand still as long as everything fits into memory."""
     primary, replica = pair.primary, pair.replica
     pair.follow("warm")
     before = control(replica).min_recovery
@@ -339,7 +339,7 @@ def test_the_control_file_moves_while_a_standby_replays(pair: Pair, major: str) 
 
 @of_each_major
 def test_the_control_file_names_a_new_timeline_only_after_a_checkpoint(pair: Pair, major: str) -> None:
-    """Until then pg_rewind, which reads it, takes the server for one of the timeline before."""
+    """Until then pg_rewind, which reads it, assumes that the server is still on the previous timeline."""
     primary, replica = pair.primary, pair.replica
     pair.follow("hot")
     replica.ok("seal", "fast")
@@ -367,7 +367,7 @@ def test_a_base_backup_leaves_replication_slots_out(pair: Pair, major: str) -> N
 
 @of_each_major
 def test_a_walsender_that_has_not_read_the_setting_is_told_by_its_priority(pair: Pair, major: str) -> None:
-    """Each process reads a reloaded setting in its own time; a new connection shows it at once."""
+    """Each process applies a reloaded setting at its own time; a new connection shows it at once."""
     primary = pair.primary
     pair.follow("warm")
     primary.ok("standbys", "1", "pod-1")
@@ -384,7 +384,7 @@ def test_a_walsender_that_has_not_read_the_setting_is_told_by_its_priority(pair:
 
 @of_each_major
 def test_a_commit_that_is_cancelled_while_it_waits_is_done_on_the_primary(pair: Pair, major: str) -> None:
-    """Its client is answered, with a warning, though no standby has it."""
+    """Its client gets an answer, with a warning, though no standby has the commit."""
     primary = pair.primary
     primary.ok("standbys", "1")
     with commit(primary) as client:

@@ -1,4 +1,4 @@
-"""Recovery on real servers: however long it takes it is waited for, and seen without SQL."""
+"""Recovery on real servers: the agent waits for it however long it takes, and follows its progress without SQL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAR = 3000
 
 
 class Brake:
-    """Lets the startup process of a container run for a part of the time only, as on a slow disk; or not at all."""
+    """Lets the startup process of a container run only part of the time, as on a slow disk; or not at all."""
 
     def __init__(self, container: Container, part: float) -> None:
         self.container = container
@@ -78,7 +78,7 @@ def brake() -> Iterator[Callable[[Container, float], Brake]]:
 
 
 def much_wal(server: Container, rows: int = 200_000) -> None:
-    """Write WAL, some 60 MB, that no checkpoint has made needless."""
+    """Write some 60 MB of WAL that no checkpoint has made unnecessary."""
     conf = server.config / "postgresql.conf"
     conf.write_text(conf.read_text() + "max_wal_size = 8GB\ncheckpoint_timeout = 1h\nautovacuum = off\n")
     server.sql("select pg_reload_conf()", "create table big (i int, u text)", "create index on big (u)", "checkpoint")
@@ -93,7 +93,7 @@ def crash(server: Container) -> None:
 def test_a_promotion_waits_for_as_long_as_replay_moves(
     primary: Container, operate: Callable[..., Operator], brake: Callable[[Container, float], Brake]
 ) -> None:
-    """Three seconds without any progress would end it; all of it takes several times as long."""
+    """Three seconds without any progress would end it; the whole recovery takes several times as long."""
     much_wal(primary)
     crash(primary)
     slow = brake(primary, 0.1)
@@ -162,7 +162,7 @@ def test_the_end_of_wal_of_a_server_that_wrote_is_looked_for_where_it_was_known_
 
 
 def test_a_timeline_may_be_far_above_ours(standby: Container, make: Make) -> None:
-    """A thousand promotions may have failed elsewhere: that is no reason against this one."""
+    """Even a thousand failed promotions elsewhere are no reason against this one."""
     standby.deadline(None)
     assert standby.ok("promote", str(FAR), "1") == ""
     wait_for(lambda: standby.answers("select pg_is_in_recovery()") == "f", "it is writable")

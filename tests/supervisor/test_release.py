@@ -1,4 +1,4 @@
-"""Real agents with real supervisors and servers: a release begins, fails over and is whole again, without Kubernetes."""
+"""Real agents with real supervisors and servers: a release starts, fails over and recovers to full strength, without Kubernetes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def kill_container(pod: Pod) -> None:
 
 
 def restart_agent(pod: Pod) -> None:
-    """The failover container's process ends, and another one starts."""
+    """The failover container's process exits, and another one starts."""
     pod.stop_agent()
     pod.start_agent()
 

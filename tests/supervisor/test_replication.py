@@ -25,7 +25,7 @@ def flush_lsn(primary: Container) -> str:
 
 
 def streams(primary: Container, replica: Container) -> bool:
-    """Has the replica, which may be warm, written to disk what the primary has?"""
+    """True if the replica, which may be warm, has flushed everything the primary has."""
     query = f"select flush_lsn = pg_current_wal_flush_lsn() from pg_stat_replication where application_name = '{replica.name}'"
     return primary.sql(query) == "t"
 
@@ -54,7 +54,7 @@ def test_seal_and_follow(primary: Container, clone: Clone, mode: str, speed: str
     end = flush_lsn(primary)
     assert title == end
     assert primary.sql("select count(*) from pg_stat_replication") == "0"
-    # what a server that takes no connection has is read from its log: where the valid records end
+    # the WAL of a server that accepts no connections is read from its files: up to the end of the valid records
     segment_end = parse_lsn(end) // SEGMENT * SEGMENT + SEGMENT
     first, last = (segment_name(2, parse_lsn(lsn), SEGMENT) for lsn in (start, end))
     output = replica.output("waldump", first, start, last, format_lsn(segment_end))
@@ -90,7 +90,8 @@ def test_a_seal_tells_what_a_receiver_had_that_has_ended_with_its_primary(primar
 
 
 def test_a_seal_waits_for_the_receiver(primary: Container, clone: Clone) -> None:
-    """A seal is verified: a receiver that is still there isn't called gone, and the loop goes on meanwhile."""
+    """The supervisor verifies that the WAL receiver has stopped: it isn't reported gone while it exists, and the loop continues
+    meanwhile."""
     replica = clone("pod-1", "hot")
     write(primary, "first")
     wait_for(lambda: streams(primary, replica), "the replica streams")
@@ -108,7 +109,7 @@ def test_a_seal_waits_for_the_receiver(primary: Container, clone: Clone) -> None
 
 @pytest.mark.parametrize("mode", ["hot", "warm"])
 def test_a_drain_lets_the_stream_end_by_itself_and_seals_then(primary: Container, clone: Clone, mode: str) -> None:
-    """A chosen successor has everything, the shutdown's checkpoint too, and is sealed by the time its primary is down."""
+    """A chosen successor has everything, including the shutdown checkpoint, and is sealed by the time its primary is down."""
     replica = clone("pod-1", mode)
     wait_for(lambda: streams(primary, replica), "the replica streams")
     seal = replica.tell("seal", "drain")
@@ -127,7 +128,7 @@ def test_a_drain_lets_the_stream_end_by_itself_and_seals_then(primary: Container
 
 
 def test_a_line_that_comes_in_two_parts_is_obeyed_however_short_the_turns_are(primary: Container, clone: Clone) -> None:
-    """As on a busy machine, where a turn may be over between two bytes; while a standby drains its stream a turn takes 5 ms."""
+    """As on a busy machine, where a turn may end between two bytes; while a standby drains its stream, a turn takes 5 ms."""
     replica = clone("pod-1", "warm")
     wait_for(lambda: streams(primary, replica), "the replica streams")
     drain = replica.tell("seal", "drain")
@@ -199,7 +200,7 @@ def test_a_clone_cut_off_between_its_renames_is_undone(standby: Container) -> No
     standby.start()
     assert not old.exists()
     standby.ok("start", "hot")
-    # a later one: what it replaced is still there
+    # a later one: what it replaced still exists
     standby.end()
     shutil.copytree(standby.pgdata, old)
     chown(old)
@@ -209,7 +210,7 @@ def test_a_clone_cut_off_between_its_renames_is_undone(standby: Container) -> No
 
 
 def crashed_primary(primary: Container, replica: Container) -> None:
-    """Let the primary crash with rows that its replica, promoted on timeline 3, doesn't have."""
+    """Crash the primary with rows that its replica, promoted on timeline 3, doesn't have."""
     write(primary, "both")
     catches_up(replica, primary)
     replica.ok("seal", "fast")
@@ -222,7 +223,7 @@ def crashed_primary(primary: Container, replica: Container) -> None:
 
 
 def rejoin(old: Container, new: Container) -> None:
-    """Rewind and follow; the result has what the new primary has and nothing else."""
+    """Rewind and follow; the result has exactly the new primary's data."""
     command_id = old.tell("rewind", *new.address())
     assert old.answer(command_id).result == "ok", (old.answer(command_id), old.agent.output(command_id))
     assert "no rewind required" not in old.agent.output(command_id)
@@ -252,7 +253,7 @@ def test_a_crashed_primary_that_crashed_again_as_a_standby_is_rewound(primary: C
 
 
 def test_a_crashed_standby_of_the_same_timeline_is_not_called_rewound(primary: Container, clone: Clone) -> None:
-    """pg_rewind would let crash recovery write to it and then say that nothing is to be done."""
+    """pg_rewind would let crash recovery write to it and then report that nothing is to be done."""
     replica = clone("pod-1", "hot")
     write(primary, "first")
     catches_up(replica, primary)
@@ -263,7 +264,7 @@ def test_a_crashed_standby_of_the_same_timeline_is_not_called_rewound(primary: C
 
 
 def test_a_follower_gets_the_history_of_skipped_timelines(primary: Container, clone: Clone) -> None:
-    """A standby asks its primary for the history file of every number between their timelines."""
+    """A standby asks its primary for the history file of every timeline between theirs."""
     first, second = clone("pod-1", "hot"), clone("pod-2", "warm")
     write(primary, "first")
     catches_up(first, primary)
@@ -275,7 +276,7 @@ def test_a_follower_gets_the_history_of_skipped_timelines(primary: Container, cl
     write(first, "second")
     second.ok("follow", *first.address())
     wait_for(lambda: streams(first, second), "it follows across the gap")
-    # and once more after a restart of the primary in place, whose start has removed the empty files
+    # and once more after an in-place restart of the primary, which removed the empty files
     second.ok("seal", "fast")
     second.ok("kill")
     first.sql("checkpoint")
@@ -289,7 +290,7 @@ def test_a_follower_gets_the_history_of_skipped_timelines(primary: Container, cl
 
 
 def two_promotions(make: Make, primary: Container, clone: Clone, timeline: int) -> tuple[Container, Container]:
-    """Let pod-1 be promoted to timeline 3 and be lost before pod-2, which knows nothing of it, is promoted to `timeline`."""
+    """Promote pod-1 to timeline 3 and lose it before pod-2, which knows nothing of it, is promoted to `timeline`."""
     first, second = clone("pod-1", "hot"), clone("pod-2", "hot")
     write(primary, "everywhere")
     catches_up(first, primary)
@@ -315,7 +316,7 @@ def test_a_timeline_is_not_used_twice(make: Make, primary: Container, clone: Clo
 
 
 def test_control_postgresql_does_not_notice_a_timeline_used_twice(make: Make, primary: Container, clone: Clone) -> None:
-    """Why numbers are reserved: without, both take 3, their history files are equal, and pg_rewind sees nothing to do."""
+    """Why timeline numbers are reserved: otherwise both take 3, their history files are equal, and pg_rewind finds nothing to do."""
     first, second = two_promotions(make, primary, clone, 3)
     assert second.sql("select timeline_id from pg_control_checkpoint()") == "3"
     histories = [(server.pgdata / "pg_wal/00000003.history").read_bytes() for server in (first, second)]
@@ -340,7 +341,7 @@ def test_a_standby_streams_by_its_slot_and_a_former_primary_drops_those_it_had(p
     assert "primary_slot_name = 'pod_1'\n" in (replica.run / "conf/instance.conf").read_text()
     replica.ok("seal", "fast")
     assert "primary_slot_name = ''\n" in (replica.run / "conf/instance.conf").read_text()
-    # a standby makes no use of slots, and they would keep its WAL for ever
+    # a standby doesn't use slots, and they would retain its WAL forever
     primary.ok("stop", "fast")
     primary.ok("start", "hot")
     assert primary.sql("select string_agg(slot_name, ' ' order by slot_name) from pg_replication_slots") == "backup pod_2_mine"

@@ -1,4 +1,4 @@
-"""Scripts of the first server: run by psql on the directory that initdb makes, before it counts as one."""
+"""Scripts for the first server: psql runs them on initdb's directory before it counts as a data directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABLE = "create table ran(at int, who text);\ninsert into ran values (1, current
 
 @pytest.fixture
 def prepare(make: Make) -> Callable[..., Container]:
-    """Make a supervisor on an empty volume that has these scripts, by name."""
+    """Start a supervisor on an empty volume that has these scripts, by name."""
 
     def prepare(scripts: dict[str, str], major: str = DEFAULT, settings: str = "") -> Container:
         container = make("pod-0", major=major, HAPG_SCRIPTS=str(directory(make, scripts)))
@@ -44,13 +44,13 @@ def scripts_of(container: Container) -> Path:
 
 
 def begin(container: Container) -> None:
-    """Start the server that has been made and promote it."""
+    """Start the initialised server and promote it."""
     container.ok("start", "hot")
     container.promote(2, 1)
 
 
 def is_clean(container: Container) -> bool:
-    """No directory is left, and no process."""
+    """No directory and no process is left."""
     return not list(container.volume.glob("pgdata*")) and not container.pids()
 
 
@@ -111,7 +111,7 @@ def test_a_server_that_cannot_start_says_why(prepare: Callable[..., Container]) 
 
 
 def test_the_server_of_the_scripts_is_nobody_elses(prepare: Callable[..., Container]) -> None:
-    """It listens on no port and not on the socket of the server, archives nothing and waits for no standby."""
+    """It listens on no port and not on the server's socket, archives nothing and waits for no standby."""
     settings = "archive_mode = on\narchive_command = 'touch RUN/archived'\n"
     container = prepare({"a.sql": f"{TABLE}select pg_switch_wal();\nselect pg_sleep(1);\ncheckpoint;\n"}, settings=settings)
     (container.run / "conf/instance.conf").write_text("synchronous_standby_names = 'ANY 1 (\"-\")'\n")

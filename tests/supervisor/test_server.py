@@ -26,7 +26,7 @@ def history(container: Container, timeline: int) -> Path:
 
 
 def control(container: Container, field: str) -> str:
-    """Return a line of pg_controldata, asked without the supervisor."""
+    """Return a line of pg_controldata, run without the supervisor."""
     done = subprocess.run([BIN / "pg_controldata", container.pgdata], capture_output=True, text=True, check=True, env={"LC_ALL": "C"})
     return next(line.split(":", 1)[1].strip() for line in done.stdout.splitlines() if line.startswith(field))
 
@@ -37,7 +37,7 @@ def write_as_server(path: Path, text: str) -> None:
 
 
 def busy_backend(container: Container) -> subprocess.Popen[bytes]:
-    """Start a client whose backend computes and doesn't look at its socket; wait until it does."""
+    """Start a client whose backend computes and doesn't read its socket; wait until it does."""
     command = container.psql("select set_config('application_name', 'busy', false)", "do 'begin loop perform 1; end loop; end'")
     client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     busy = "select count(*) from pg_stat_activity where application_name = 'busy' and query like 'do%'"
@@ -46,7 +46,7 @@ def busy_backend(container: Container) -> subprocess.Popen[bytes]:
 
 
 def gone(container: Container) -> None:
-    """No process is left: SIGKILL has been sent to all, what remains of them is the kernel's to clear away."""
+    """No process is left: all were sent SIGKILL, and the kernel cleans up the rest."""
     wait_for(lambda: not container.pids(), "no process is left", timeout=1)
 
 
@@ -79,7 +79,7 @@ def test_from_nothing_to_a_primary(make: Make) -> None:
 
 
 def test_a_user_id_without_a_name(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As OpenShift gives them."""
+    """With permissions as on OpenShift."""
     monkeypatch.setattr(harness, "server_user", lambda: (31337, 31337))
     container = make("pod-0")
     container.start()
@@ -117,7 +117,7 @@ def test_a_start_that_fails_tells_why(make: Make, template: Path) -> None:
 
 
 def test_a_lowered_max_connections_keeps_a_hot_standby_from_starting_not_a_warm_one(primary: Container) -> None:
-    """PostgreSQL's rule for hot standbys; and as every start is one, also that of the former primary."""
+    """PostgreSQL's rule for hot standbys; since every server starts as a standby, it applies to the former primary too."""
     primary.ok("stop", "fast")
     conf = primary.config / "postgresql.conf"
     conf.write_text(conf.read_text() + "max_connections = 15\n")
@@ -129,7 +129,7 @@ def test_a_lowered_max_connections_keeps_a_hot_standby_from_starting_not_a_warm_
 
 
 def test_files_of_a_dead_server_do_not_hinder_the_next(make: Make, template: Path) -> None:
-    """Pids repeat in every container: a stale postmaster.pid may name a process that lives, here PID 1 itself."""
+    """Pids repeat in every container: a stale postmaster.pid may name a live process, here PID 1 itself."""
     container = make("pod-0")
     container.take_data_of(template)
     container.start()
@@ -177,7 +177,7 @@ def test_empty_histories_are_removed_at_a_start_and_kept_after_a_promotion(make:
     assert [history(container, timeline).stat().st_size > 0 for timeline in (2, 3, 4)] == [False, False, True]
     container.sql("checkpoint")
     assert control(container, "Latest checkpoint's TimeLineID") == "4"
-    # a restart in place: sealed, then promoted again; a follower may still ask for every number below
+    # an in-place restart: sealed, then promoted again; a follower may still ask for every number below
     container.ok("kill")
     container.ok("start", "hot")
     assert not history(container, 2).exists()
@@ -248,7 +248,7 @@ def test_the_deadline_ends_everything(primary: Container) -> None:
     assert float(fenced.text) == pytest.approx(end, abs=0.05)
     assert primary.state == "down"
     client.wait(TIMEOUT)
-    # the supervisor itself goes on, and a server may be started again: sealed
+    # the supervisor itself continues, and a server may be started again, sealed
     assert lock_is_held(primary)
     primary.ok("start", "hot")
     assert primary.sql("select pg_is_in_recovery()") == "t"
@@ -307,7 +307,7 @@ def children(container: Container) -> list[int]:
 
 
 def waits_for_lock(container: Container, descriptor: int) -> bool:
-    """Tell whether a child of PID 1 waits for a lock; it is made anew every second."""
+    """True if a child of PID 1 waits for a lock; that child is replaced every second."""
     waiting = []
     for pid in children(container):
         with contextlib.suppress(OSError):
@@ -316,7 +316,7 @@ def waits_for_lock(container: Container, descriptor: int) -> bool:
 
 
 def test_a_killed_watchdog_is_replaced(primary: Container) -> None:
-    # the eldest child: it was forked before the server's wrapper
+    # the oldest child: it was forked before the server's wrapper
     watchdog = min(children(primary))
     assert primary.is_bash(watchdog)
     os.kill(watchdog, signal.SIGKILL)
@@ -370,7 +370,7 @@ def test_every_process_holds_the_locks_and_no_server_the_fifos(primary: Containe
         with contextlib.suppress(FileNotFoundError):
             files = [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()]
         if not files:
-            continue  # it has just ended
+            continue  # it has just exited
         assert str(primary.run / "lock") in files
         assert str(primary.volume / "lock") in files
         assert str(primary.run / "commands") not in files
@@ -404,7 +404,7 @@ def test_the_lock_tells_the_death_of_the_container(primary: Container) -> None:
     wait_for(lambda: obtained, "the lock is obtained")
     assert obtained[0] - killed < 1
     client.wait(TIMEOUT)
-    # while the failover container keeps the lock, the next incarnation waits
+    # while the failover container holds the lock, the next incarnation waits
     primary.end()
     old = primary.hello
     primary.launch()
@@ -530,7 +530,7 @@ def test_sigterm_while_it_waits_for_the_locks(standby: Container, make: Make) ->
 
 
 def test_a_clock_of_the_containers_own_is_refused(make: Make, tmp_path: Path) -> None:
-    """As LXCFS shows it: no deadline of the agent's could be compared with it."""
+    """As LXCFS shows it: the agent's deadlines couldn't be compared with it."""
     container = make("a")
     clock = tmp_path / "uptime"
     clock.write_text("1.00 1.00\n")

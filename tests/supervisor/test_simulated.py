@@ -1,4 +1,5 @@
-"""What tests/simulation takes PostgreSQL for, seen on the real one: whom a shutdown waits for, and where replay begins again."""
+"""The assumptions of tests/simulation about PostgreSQL, checked on a real server: which clients a shutdown waits for, and where replay
+restarts."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ Clone = Callable[[str, str], Container]
 
 @pytest.fixture
 def primary(make: Make, template: Path) -> Container:
-    """A primary that drops a silent standby soon."""
+    """A primary that soon drops a silent standby."""
     container = make("pod-0")
     conf = container.config / "postgresql.conf"
     conf.write_text(f"{conf.read_text()}wal_sender_timeout = {SENDER_TIMEOUT_S:g}s\n")
@@ -38,7 +39,7 @@ def primary(make: Make, template: Path) -> Container:
 
 
 class Receiver(threading.Thread):
-    """A client that streams and answers, and says that it has nothing on its disk until it is told to."""
+    """A client that streams and replies, but reports nothing as flushed until it is told to."""
 
     def __init__(self, primary: Container) -> None:
         super().__init__(daemon=True)
@@ -66,7 +67,7 @@ class Receiver(threading.Thread):
 
 
 def control(server: Container, name: str) -> str:
-    """Return what the control file says of `name`."""
+    """Return the control file's value of `name`."""
     text = subprocess.run([server.bin / "pg_controldata", server.pgdata], capture_output=True, text=True, check=True).stdout
     found = re.search(f"^{name}: +(.*)$", text, re.MULTILINE)
     assert found is not None

@@ -1,4 +1,4 @@
-"""Whose acknowledgement a commit waits for: from the start of a server, at its promotion, and while it writes."""
+"""Whose acknowledgement a commit waits for: from a server's start, at its promotion, and while it is primary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOW = "show synchronous_standby_names"
 
 @pytest.fixture
 def guarded(make: Make, template: Path) -> Container:
-    """A hot standby that was started for a synchronous set."""
+    """A hot standby that was started for synchronous replication."""
     container = make("pod-0")
     container.take_data_of(template)
     container.start()
@@ -31,7 +31,7 @@ def guarded(make: Make, template: Path) -> Container:
 
 @contextmanager
 def commit(server: Container) -> Iterator[subprocess.Popen[str]]:
-    """Begin a transaction that waits for standbys, if any are waited for; the table is made without waiting."""
+    """Begin a transaction that waits for standbys, if any are configured; the table is created without waiting."""
     words = server.psql(
         "set synchronous_commit = local", "create table if not exists t (w text)", "reset synchronous_commit", "insert into t values ('x')"
     )

@@ -1,4 +1,4 @@
-"""What a killed server had written and not sent reaches a sealed replica from its volume, and is there after the promotion."""
+"""WAL that a killed server had written but not sent: a sealed replica gets it from the server's volume, and has it after the promotion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MANY = 60_000
 
 
 def hold_back(primary: Container) -> None:
-    """Have the primary send no more."""
+    """Stop the primary from sending."""
     [sender] = primary.titled(b"walsender")
     os.kill(sender, signal.SIGSTOP)
 
@@ -87,7 +87,7 @@ def test_a_replica_that_has_everything_fetches_nothing(primary: Container, clone
 
 
 def test_who_was_promoted_and_died_before_anybody_followed_holds_more(primary: Container, clone: Clone) -> None:
-    """Those it was promoted over end on the timeline before, at the very place where it began its own."""
+    """The servers it was promoted over end on the previous timeline, exactly where its own began."""
     replica = clone("pod-1", "hot")
     write(primary, "sent")
     wait_for(lambda: streams(primary, replica), "the replica streams")

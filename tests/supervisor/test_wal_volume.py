@@ -1,4 +1,4 @@
-"""WAL on a volume of its own: real servers, and the agent's operations on them."""
+"""WAL on a separate volume: real servers, and the agent's operations on them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .test_server import waits_for_lock
 
 @pytest.fixture
 def member(make: Make) -> Callable[..., Container]:
-    """Make a container with a data volume and a WAL volume, and start its supervisor."""
+    """Create a container with a data volume and a WAL volume, and start its supervisor."""
 
     def member(name: str, major: str = DEFAULT, **environment: str) -> Container:
         container = make(name, major=major, apart=True, **environment)
@@ -49,7 +49,7 @@ def first(member: Callable[..., Container]) -> Container:
 
 @pytest.fixture
 def second(first: Container, member: Callable[..., Container]) -> Container:
-    """A hot standby of `first` that has what that has."""
+    """A hot standby of `first` that has all its WAL."""
     write(first, "both")
     container = member("pod-1")
     done(container, first, Op.CLONE, Op.START, Op.FOLLOW)
@@ -58,7 +58,7 @@ def second(first: Container, member: Callable[..., Container]) -> Container:
 
 
 def done(container: Container, primary: Container, *operations: Op, timeline: int = 2) -> None:
-    """Carry out operations of the agent that have to succeed."""
+    """Run operations of the agent that must succeed."""
     with contextlib.closing(Operator(container, primary)) as operator:
         for op in operations:
             result = operator.run(op, **fitting(op, host="127.0.0.1", mode="hot", timeline=timeline))
@@ -79,7 +79,7 @@ def wal_directories(container: Container) -> list[Path]:
 
 
 def is_whole(container: Container) -> bool:
-    """Whether the volumes are a pair, and the WAL volume holds the data directory's WAL and no other."""
+    """True if the volumes are a pair, and the WAL volume holds the data directory's WAL and no other."""
     assessment = volume(container).assess()
     assert assessment.state is VolumeState.DATA, assessment
     return [link(container).readlink()] == wal_directories(container) and any(link(container).glob("0000*"))
@@ -166,7 +166,7 @@ exec /bin/{program} "$@"
 
 @pytest.fixture
 def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Programs in place of those by which the supervisor takes the steps of a job: one of them can be made to wait before it acts."""
+    """Replacements for the programs that the supervisor runs in a job: one of them can be made to wait before it acts."""
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents[:2]:
         parent.chmod(0o755)
@@ -181,7 +181,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def cut_off(container: Container, steps: Path, number: int, command: str, *args: str) -> None:
-    """Have the container killed before the command of this number in a job."""
+    """Kill the container before the command with this number in a job."""
     (steps / "reached").unlink(missing_ok=True)
     (steps / "armed").write_text(f"{number}\n")
     os.chown(steps / "armed", *server_user())
@@ -206,7 +206,7 @@ def test_a_clone_that_is_cut_off_before_any_step_leaves_a_directory_with_its_wal
     cut_off(second, steps, number, "clone", *first.address())
     second.start()
     assert volume(second).assess().reason == "a rewind or clone was begun and not finished"
-    # whichever it is, the server directory is whole
+    # in either case the data directory is complete
     wait_for(lambda: wal_directories(second) == [link(second).readlink()], "what no directory links to is gone")
     second.ok("start", "hot")
     assert rows(second) == "both|5"
@@ -270,7 +270,7 @@ def test_a_clone_that_is_killed_in_the_middle_of_the_copy_leaves_the_old_directo
 
 
 def test_both_volumes_are_locked(first: Container, make: Make) -> None:
-    """A container that has the WAL volume of another one waits for its end."""
+    """A container that has another one's WAL volume waits until that one ends."""
     assert first.wal_volume is not None
     other = make("pod-1", apart=True)
     other.wal_volume = first.wal_volume
@@ -294,7 +294,7 @@ def test_the_wal_volume_of_another_member_is_refused_and_not_touched(first: Cont
     before = [all_files(each) for each in (first, second)]
     for each in (first, second):
         each.start()
-        # their directories' links lead to the other's place
+        # their directories' links lead to the other's location
         found = volume(each).assess()
         assert found.state is VolumeState.MISMATCHED
         assert found.reason.startswith("the WAL volume belongs to volume ")
@@ -374,7 +374,7 @@ def test_a_directory_is_not_used_where_its_wal_is_expected_elsewhere(make: Make,
 
 @pytest.fixture
 def small(make: Make) -> Iterator[Container]:
-    """A container whose WAL volume is a file system of its own, of 48 MiB; segments have 1 MiB."""
+    """A container whose WAL volume is a separate file system of 48 MiB; segments have 1 MiB."""
     container = make("pod-0", apart=True)
     assert container.wal_volume is not None
     uid, gid = server_user()
@@ -386,7 +386,7 @@ def small(make: Make) -> Iterator[Container]:
 
 
 def test_a_full_wal_volume_is_full_though_the_data_volume_has_room(small: Container) -> None:
-    """The server dies for want of WAL, and has all that it acknowledged."""
+    """The server dies for lack of WAL space, and has everything it acknowledged."""
     assert small.wal_volume is not None
     small.start()
     done(small, small, Op.INITDB, Op.START)

@@ -25,7 +25,7 @@ def read(*readings: Reading) -> readers.Log:
 
 
 def written(*appends: tuple[int, float, int], refused: Iterable[int] = (), uncertain: Iterable[int] = ()) -> writers.Log:
-    """A log of (id, moment, timeline)."""
+    """A log of (id, time, timeline)."""
     acknowledged = [Append(id, moment, moment + 0.1, f"server-{timeline}", timeline) for id, moment, timeline in appends]
     return writers.Log("w", acknowledged=acknowledged, refused=list(refused), uncertain=list(uncertain))
 
@@ -46,7 +46,7 @@ def test_lines_of_the_reader_are_understood() -> None:
         ([reading(0, 5), reading(1, 5), reading(2, 7)], []),
         ([reading(0, 5), reading(1, 4)], ["reader: read on timeline 1: 5 rows up to 5, then 4 up to 4"]),
         ([reading(0, 5), reading(1, 6, count=4)], ["reader: read on timeline 1: 5 rows up to 5, then 4 up to 6"]),
-        ([reading(0, 5), reading(1, 4, timeline=2)], []),  # a failover may cost a tail
+        ([reading(0, 5), reading(1, 4, timeline=2)], []),  # a failover may lose unreplicated WAL
         ([reading(0, 5), reading(1, 4, timeline=2), reading(2, 3)], ["reader: read on timeline 1: 5 rows up to 5, then 3 up to 3"]),
         ([reading(0, 5, timeline=None), reading(1, 4, timeline=None)], []),  # another standby, further behind
     ],
@@ -70,8 +70,8 @@ def test_rows_that_were_read_on_a_primary_and_are_gone_are_found_once() -> None:
 @pytest.mark.parametrize(
     ("kept", "wrong"),
     [
-        ((1, 0.0, 1), False),  # sent before the reading: the lost row may have come after it
-        ((5, 2.05, 1), False),  # beside the reading
+        ((1, 0.0, 1), False),  # sent before the reading: the lost row may have come later
+        ((5, 2.05, 1), False),  # concurrent with the reading
         ((5, 2.5, 1), True),
         ((5, 2.5, 2), False),  # on the successor's timeline
     ],

@@ -18,7 +18,7 @@ TIMED_OUT = 'psql: error: connection to server at "demo" (10.96.1.2), port 5432 
 
 
 class Answers:
-    """Stands for a namespace whose kubectl gives these answers, one after the other."""
+    """Stands for a namespace whose kubectl returns these answers, one after the other."""
 
     def __init__(self, answers: Sequence[Done]) -> None:
         self.answers = list(answers)

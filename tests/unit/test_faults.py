@@ -74,7 +74,7 @@ def look(at: float, memory: int, files: int = 10) -> Look:
 @pytest.mark.parametrize(
     ("looks", "wrong"),
     [
-        ([look(0, 9000), look(40, 30000), look(100, 31000)], None),  # what it takes to get warm doesn't count
+        ([look(0, 9000), look(40, 30000), look(100, 31000)], None),  # the warm-up doesn't count
         ([look(0, 9000), look(40, 30000), look(100, 39000)], "30000 -> 39000 KiB"),
         ([look(0, 9000), look(40, 30000), look(100, 30000, 20)], "10 -> 20 files"),
         ([look(0, 9000), look(40, 30000)], "no agent lived long enough"),

@@ -45,7 +45,7 @@ def targets() -> dict[str, str]:
 
 
 def committed() -> Iterator[Path]:
-    """Files that are in Git, or would be with the next commit. Outside of a checkout: every file."""
+    """Files that are in Git, or would be with the next commit. Outside a checkout: every file."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -152,7 +152,7 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-# Written in two halves, so that this file passes its own test.
+# Split in two, so that this file passes its own test.
 REGISTRIES = [
     "docker" + ".io",
     "ghcr" + ".io",
@@ -238,7 +238,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 class TestWheel:
-    """`pip install .` gives a `hapg` that works away from the checkout."""
+    """`pip install .` installs a `hapg` that works outside the checkout."""
 
     def run(self, command: list[str | Path], cwd: Path) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
@@ -275,9 +275,7 @@ class TestWheel:
 
 
 def test_nothing_is_decided_by_the_wall_clock() -> None:
-    """Only people see it: in log lines, Events, a metric and the Lease's renewTime. A clock that
-    jumps changes no decision.
-    """
+    """It is only for people to read: in log lines, Events, a metric and the Lease's renewTime. A clock that jumps changes no decision."""
     told = {
         "hapg_failover/adapters/kube/client.py": 3,
         "hapg_failover/adapters/threads.py": 1,
@@ -309,7 +307,8 @@ def test_no_function_of_the_core_and_the_protocol_is_long() -> None:
     ("package", "allowed"), [("hapg_protocol", set()), *((package, {"hapg_protocol", "crc32c", *PURE}) for package in PURE)]
 )
 def test_what_decides_needs_nothing_but_python_and_the_protocol(package: str, allowed: set[str]) -> None:
-    """import-linter forbids third-party packages by their names; here no other may come in either, and no module outside what is pure."""
+    """import-linter forbids third-party packages by name; this test allows no others either, and no module from outside the pure
+    packages."""
     base = ROOT / "failover-hook"
     foreign = []
     for path in (base / package).rglob("*.py"):
@@ -333,7 +332,7 @@ def test_what_decides_needs_nothing_but_python_and_the_protocol(package: str, al
 
 
 def test_the_picture_of_the_states_has_every_change_of_phase() -> None:
-    """A change is drawn, or stands in the list below; what is drawn is a change of the table."""
+    """A change is drawn or is in the list below; everything drawn is a change in the table."""
     assert set(picture_states.ROUTES) <= set(TRANSITIONS)
     drawn = picture_states.picture()
     assert all(escape(line) in drawn for line in picture_states.others())

@@ -1,4 +1,4 @@
-"""What is linearizable and what isn't, by hand-made histories: the program that judges the drills' register is the real one."""
+"""Histories that are linearizable and histories that aren't, made by hand, and judged by the same program as the drills' register."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_violation_is_shown_by_the_fewest_operations(tmp_path: Path) -> None:
 
 
 def test_the_limit_is_kept(tmp_path: Path) -> None:
-    """Many writes at the same time, each seen twice, once too late: that takes longer to find out than there is time."""
+    """Many concurrent writes, each seen twice, once too late: deciding this takes longer than the time limit."""
     together = [write(n, 0, 100, client=f"c{n}") for n in range(1, 40)]
     reads = [read(n, begin, begin + 0.1) for n in range(1, 40) for begin in (n, n + 50)]
     registers.write([*together, *reads], tmp_path / "history.jsonl")

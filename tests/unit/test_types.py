@@ -24,7 +24,7 @@ KINDS = [
 
 
 def mistakes() -> Iterator[str]:
-    """A function for each: its parameter is of that kind."""
+    """A function for each, with a parameter of that type."""
     for number, (module, kind) in enumerate(KINDS):
         yield f"def name_{number}(known: {module}.{kind.__name__}) -> object: return replace(known, no_such_field=1)"
         for field in fields(kind)[:1]:

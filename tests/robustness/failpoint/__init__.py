@@ -1,1 +1,1 @@
-"""What is done to a release, its pods, its volumes and its nodes."""
+"""Faults of a release, its pods, its volumes and its nodes."""

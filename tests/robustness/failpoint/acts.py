@@ -1,4 +1,4 @@
-"""What is done to a release through the API, as anybody may do it."""
+"""Operations on a release through the API, which any user may do."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ done; true"""
 
 
 def delete(release: Release, *pods: Pod, grace: int | None = None) -> None:
-    """Delete pods, without waiting. grace: seconds; 0: at once and by force."""
+    """Delete pods, without waiting. grace: seconds; 0: force-delete at once."""
     options = [] if grace is None else [f"--grace-period={grace}", *(["--force"] if grace == 0 else [])]
     release.namespace.kubectl("delete", "pod", *(pod.name for pod in pods), "--wait=false", *options)
 
 
 def switchover(release: Release, to: Pod | None = None) -> None:
-    """Have the primary switch over by `hapg switchover`."""
+    """Request a switchover with `hapg switchover`."""
     release.hapg("switchover", *(["--to", to.name] if to is not None else []))
 
 
 def scale(release: Release, replicas: int) -> None:
-    """Have the StatefulSet keep so many pods, as `kubectl scale` does: the release's values don't know of it."""
+    """Scale the StatefulSet to this many pods, as `kubectl scale` does: the release's values don't change."""
     release.namespace.kubectl("scale", f"statefulset/{release.name}", f"--replicas={replicas}")
 
 
 def roll(release: Release) -> None:
-    """Replace all pods, as an upgrade of the image does, and wait until that is done."""
+    """Replace all pods, as an image upgrade does, and wait until that is done."""
     name = f"statefulset/{release.name}"
     release.namespace.kubectl("rollout", "restart", name)
     release.namespace.kubectl("rollout", "status", name, f"--timeout={ROLL_SECONDS}s", limit=ROLL_SECONDS + 10.0)
@@ -41,7 +41,7 @@ def roll(release: Release) -> None:
 
 @contextmanager
 def cordoned(release: Release, node: str) -> Iterator[None]:
-    """A node takes no pods for as long as the context lasts."""
+    """Cordon a node while the context lasts."""
     release.namespace.kubectl("cordon", node)
     try:
         yield
@@ -51,7 +51,7 @@ def cordoned(release: Release, node: str) -> Iterator[None]:
 
 @contextmanager
 def drained(release: Release, node: str, seconds: int = DRAIN_SECONDS) -> Iterator[None]:
-    """The release's pods are taken off a node, under the PodDisruptionBudget, and may return at the end. seconds: it may take so long."""
+    """Evict the release's pods from a node, under the PodDisruptionBudget, and let them return at the end. seconds: timeout."""
     only = f"--pod-selector={release.selector}"
     try:
         release.namespace.kubectl("drain", node, only, "--delete-emptydir-data", f"--timeout={seconds}s", limit=seconds + 10.0)
@@ -61,7 +61,7 @@ def drained(release: Release, node: str, seconds: int = DRAIN_SECONDS) -> Iterat
 
 
 def kill_postmaster_by_exec(release: Release, pod: Pod) -> None:
-    """kill -9 of the server's first process, by a command in its container."""
+    """Kill the postmaster (kill -9) by a command in its container."""
     release.inside(pod.name, "bash", "-c", KILL_POSTMASTER)
 
 
@@ -72,8 +72,8 @@ def _signal_receivers(release: Release, signal: str) -> None:
 
 @contextmanager
 def nobody_streams(release: Release) -> Iterator[Callable[[], None]]:
-    """The WAL receiver of every standby stands still, by commands in their containers; gives the function that lets them run on, and
-    calls it in the end.
+    """Freeze the WAL receiver of every standby by commands in their containers. Yields the function that thaws them, and calls it at the
+    end.
     """
     _signal_receivers(release, "STOP")
     try:

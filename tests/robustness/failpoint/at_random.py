@@ -1,4 +1,4 @@
-"""Faults whose victim, kind and length are left to chance. What stays broken is undone by NodeFaults."""
+"""Faults with random victim, kind and length. NodeFaults undoes what stays broken."""
 
 from __future__ import annotations
 

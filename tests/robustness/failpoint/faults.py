@@ -1,4 +1,4 @@
-"""Faults with a name that are done to the primary of a release, and how each is undone."""
+"""Named faults of a release's primary, and how each is undone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ R = TypeVar("R", bound=Release)
 
 @dataclass(frozen=True)
 class Fault(Generic[R]):
-    """A fault: its name, what it does to the primary, and how that is undone once writes go on.
+    """A fault: its name, its effect on the primary, and how it is undone once writes continue.
 
-    local_only: it needs the hand of the local cluster.
+    local_only: it is possible only in the local cluster.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Fault(Generic[R]):
 
     @property
     def possible(self) -> bool:
-        """Whether the chosen cluster lets it be done."""
+        """True if it is possible in the chosen cluster."""
         return not self.local_only or chosen.is_local()
 
 
@@ -78,7 +78,7 @@ PARTITION = Fault("partition", _partition, _heal, local_only=True)
 
 @contextmanager
 def undone(fault: Fault[R], release: R, primary: Pod) -> Iterator[Callable[[], None]]:
-    """Gives the function that undoes a fault, and calls it in the end if nobody has."""
+    """Yields the function that undoes a fault, and calls it at the end unless it was called already."""
     with contextlib.ExitStack() as stack:
         if fault.undo is not None:
             stack.callback(fault.undo, release, primary)

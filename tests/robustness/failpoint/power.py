@@ -1,4 +1,4 @@
-"""Nodes that lose their power."""
+"""Nodes that lose power."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.cluster.fixtures import NodeFaults
 
 
 def restart_all_nodes(faults: NodeFaults) -> None:
-    """Switch all nodes off at once, the clients' too, and on again; return when all are Ready."""
+    """Power off all nodes at once, including the clients', and power them on again; return when all are Ready."""
     for name in nodes.names():
         faults.power_off(name)
     for name in nodes.names():

@@ -1,4 +1,4 @@
-"""Processes and containers that are killed or stand still, by the hand of the local cluster, whatever the API and kubelet can do."""
+"""Kills or freezes processes and containers directly in the local cluster, whether or not the API and kubelet work."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ CONNECTS = f"rm -f {STOP}; until [[ -e {STOP} ]]; do psql -qAtXc 'SELECT 1' 2>&1
 
 
 def signal_process(release: Release, pod: Pod, pattern: str, number: int = signal.SIGKILL) -> None:
-    """Send a signal, SIGKILL if no other is given, to the processes of a server whose command line matches."""
+    """Send a signal (default SIGKILL) to the server's processes whose command line matches."""
     nodes.kill_process(release.namespace.name, pod.name, "postgres", pattern, number)
 
 
 def kill_postmaster(release: Release, pod: Pod) -> None:
-    """kill -9 of the server's first process."""
+    """Kill the postmaster (kill -9)."""
     signal_process(release, pod, POSTMASTER)
 
 
 def kill_container(release: Release, pod: Pod, container: str = "postgres") -> None:
-    """kill -9 of everything in a container."""
+    """Kill (kill -9) everything in a container."""
     nodes.kill_container(release.namespace.name, pod.name, container)
 
 
 def kill_everything(release: Release) -> None:
-    """kill -9 of everything in all containers of all pods."""
+    """Kill (kill -9) everything in all containers of all pods."""
     for container in BOTH:
         for pod in release.pods():
             kill_container(release, pod, container)
 
 
 def kill_agent(release: Release, pod: Pod) -> None:
-    """kill -9 of the agent in a failover container, whose PID 1 runs on."""
+    """Kill (kill -9) the agent in a failover container, whose PID 1 keeps running."""
     [_, agent, *_] = nodes.processes(release.namespace.name, pod.name, "failover", pod.node)
     process.kill([agent])
 
 
 def kill_failover_container(release: Release, pod: Pod, client: Client) -> str:
-    """kill -9 of everything in a failover container. A client connects anew through the Service, five times a second, until the container
-    is back and ready; return what it was told when it wasn't let in.
+    """Kill (kill -9) everything in a failover container. A client opens a new connection through the Service five times a second until
+    the container is back and ready; return the errors of its failed attempts.
     """
     count = '{.status.initContainerStatuses[?(@.name=="failover")].restartCount}'
     restarts = int(release.namespace.kubectl("get", "pod", pod.name, f"--output=jsonpath={count}"))
@@ -69,7 +69,7 @@ def kill_failover_container(release: Release, pod: Pod, client: Client) -> str:
 
 
 def kill_at(release: Release, step: str, killed: list[str], but: str = "") -> Agents:
-    """Kill the failover container of the first pod (other than `but`) that orders a step, at once; its name goes to `killed`."""
+    """Kill the failover container of the first pod (other than `but`) that orders a step, at once; its name is appended to `killed`."""
 
     def on_line(line: Line) -> None:
         if not killed and line.pod != but and line.orders(step):
@@ -81,7 +81,7 @@ def kill_at(release: Release, step: str, killed: list[str], but: str = "") -> Ag
 
 @contextmanager
 def frozen(faults: NodeFaults, release: Release, pods: Iterable[Pod], containers: Iterable[str] = BOTH) -> Iterator[None]:
-    """Containers of some pods stand still (SIGSTOP) for as long as the context lasts, and then run on."""
+    """Freeze containers of some pods (SIGSTOP) while the context lasts, then thaw them."""
     targets = [(release.namespace.name, pod.name, container, pod.node) for pod in pods for container in containers]
     for each in targets:
         faults.freeze(*each)

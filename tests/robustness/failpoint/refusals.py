@@ -1,4 +1,4 @@
-"""What the API server, or a server of the release, doesn't let others do."""
+"""The API server, or a server of the release, refuses requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _give(release: Release, rules: object) -> None:
 
 @contextmanager
 def webhook_fails(release: Release) -> Iterator[None]:
-    """A webhook that nobody answers has to allow each change of the namespace's pods."""
+    """Every change to the namespace's pods needs the approval of a webhook that doesn't answer."""
     name = f"refuses-{release.namespace.name}"
     webhook = {
         "name": "refuses.tests.local",
@@ -67,7 +67,7 @@ def address_blocked(release: Release, replica: Pod, primary: Pod, faults: NodeFa
 
 @contextmanager
 def password_wrong(release: Release, replica: Pod, primary: Pod, faults: NodeFaults) -> Iterator[None]:
-    """The primary has other passwords than the Secrets say, and the replica's server starts anew."""
+    """The primary's passwords differ from the Secrets, and the replica's server restarts."""
     stored = {role: release.client.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'")[0][0] for role in ROLES}
     try:
         for role in ROLES:

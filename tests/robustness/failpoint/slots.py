@@ -1,4 +1,4 @@
-"""Servers whose connection slots are all taken."""
+"""Servers whose connection slots are all in use."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FULL = ("too many clients already", "remaining connection slots are reserved")
 
 @contextmanager
 def occupied(release: Release, pods: list[Pod], sessions: int) -> Iterator[None]:
-    """Sessions take every slot of these servers, and again when one comes free, for as long as the context lasts. sessions: that try to, at
-    each server.
+    """While the context lasts, sessions take every slot of these servers, and again whenever one becomes free. sessions: number of
+    sessions that try, per server.
     """
     clients = release.clients[: len(pods)]
     try:

@@ -1,4 +1,4 @@
-"""Others on the nodes' machine that want its processors and its disk."""
+"""Other load on the nodes' machine that competes for CPU and disk."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ wait
 class Starvation:
     """The loops and writers, in one session.
 
-    Linux schedules a session as one (sched(7), autogroup), as it does a service beside the pods of a node: a session for each would leave
-    the pods of all nodes less than a tenth of the processors that they request.
+    Linux schedules a session as one unit (sched(7), autogroup), like a service that runs beside a node's pods. A session for each would
+    leave the pods of all nodes less than a tenth of the CPU they request.
     """
 
     def __init__(self, folder: Path, loops: int, writers: int, limit_s: int) -> None:
@@ -58,11 +58,11 @@ class Starvation:
 
     @property
     def pid(self) -> int:
-        """Of the session's leader, which ends when they have."""
+        """PID of the session leader, which exits after them."""
         return self._leader.pid
 
     def end(self) -> None:
-        """End them and remove what they have written; may be called again."""
+        """Stop them and remove the files they have written; may be called again."""
         if self._leader.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._leader.pid, signal.SIGKILL)
@@ -74,7 +74,7 @@ class Starvation:
 def starving(
     folder: Path = paths.CLUSTER / "starvation", loops: int = LOOPS, writers: int = WRITERS, limit_s: int = LIMIT_SECONDS
 ) -> Iterator[Starvation]:
-    """Processors and disk are wanted by others until the end of `with`, or of `end`, or `limit_s`. folder: on the disk of the nodes."""
+    """Load CPU and disk until the `with` ends, `end` is called or `limit_s` is over. folder: on the nodes' disk."""
     found = Starvation(folder, loops, writers, limit_s)
     try:
         yield found

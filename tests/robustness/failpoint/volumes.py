@@ -1,4 +1,5 @@
-"""Volumes that are full, spoilt, incomplete or another's. The local cluster's volumes are folders of the machine, or disks of its own."""
+"""Volumes that are full, damaged, incomplete or another pod's. The local cluster's volumes are folders on the machine, or disks of their
+own."""
 
 from __future__ import annotations
 
@@ -19,24 +20,24 @@ NEEDED = Path("pgdata", "pg_twophase")
 
 
 def folder(release: Release, pod: Pod) -> Path:
-    """The folder of the machine that is a pod's data volume."""
+    """The folder on the machine that is a pod's data volume."""
     return storage.folder_of(pod.node, release.namespace.name, f"data-{pod.name}")
 
 
 def spoil(release: Release, pod: Pod) -> None:
-    """Overwrite a server's control file with rubbish."""
+    """Overwrite a server's control file with garbage."""
     (folder(release, pod) / CONTROL_FILE).write_bytes(b"x" * 8192)
 
 
 def forget_wal(release: Release, pod: Pod) -> None:
-    """Remove all WAL of a server but the last segment."""
+    """Remove all of a server's WAL but the last segment."""
     for segment in sorted((folder(release, pod) / "pgdata" / "pg_wal").glob("0000*[0-9A-F]"))[:-1]:
         segment.unlink()
 
 
 @contextmanager
 def none_starts(release: Release) -> Iterator[None]:
-    """A folder that servers need is missing on all volumes for as long as the context lasts."""
+    """While the context lasts, a folder that servers need is missing on all volumes."""
     needed = [folder(release, pod) / NEEDED for pod in release.pods()]
     away = [each.with_suffix(".away") for each in needed]
     for here, there in zip(needed, away, strict=True):
@@ -49,7 +50,7 @@ def none_starts(release: Release) -> Iterator[None]:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Have a volume hold what another does, as it is at the moment; files may go meanwhile."""
+    """Copy the current contents of another volume to a volume; files may disappear during the copy."""
     for each in target.iterdir():
         shutil.rmtree(each) if each.is_dir() else each.unlink()
     subprocess.run(["cp", "--archive", f"{source}/.", str(target)], check=False, capture_output=True, timeout=COPY_SECONDS)
@@ -57,8 +58,8 @@ def copy(source: Path, target: Path) -> None:
 
 
 def fill(release: Release, disk: str, pod: Pod, place: str) -> None:
-    """Fill the disk of a pod that has set something aside on that volume, which it does some seconds after there is room. place: of the
-    volume in the pod.
+    """Fill the disk of a pod once it has allocated its emergency WAL space on that volume, which happens some seconds after there is
+    room. place: path of the volume in the pod.
     """
     emergency_space = f"{place}/emergency-wal-space"
     release.wait(

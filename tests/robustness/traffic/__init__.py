@@ -1,1 +1,1 @@
-"""Clients that put a release to use: writers, readers, registers, pgbench. What each was told is in its log."""
+"""Clients that use a release: writers, readers, registers, pgbench. The log of each has the answers it got."""

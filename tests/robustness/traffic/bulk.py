@@ -1,4 +1,4 @@
-"""Much that is written at once."""
+"""Bulk writes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ WAL_BYTES = "SELECT pg_current_wal_lsn() - redo_lsn FROM pg_control_checkpoint()
 
 
 def statement(rows: int, table: str = "much") -> str:
-    """Makes a table, if need be, and writes so many rows of a kilobyte to it."""
+    """Create a table if needed, and write this many rows of one kilobyte to it."""
     return f"CREATE TABLE IF NOT EXISTS {table} (text text); INSERT INTO {table} SELECT repeat('x', 1000) FROM generate_series(1, {rows})"
 
 
 def begin(client: Client, host: str, statement: str) -> None:
-    """Have a client begin a statement at an address; nobody waits for the end of it."""
+    """Start a statement in a client, at an address, without waiting for its end."""
     client.namespace.kubectl(*client.command("bash", "-c", BEGIN, host, statement))
 
 
 def write_wal(release: Release, gigabytes: float) -> int:
-    """Write so much WAL since the last checkpoint; return the rows of the table `big` that it takes."""
+    """Write this much WAL since the last checkpoint; return the number of rows that this takes in the table `big`."""
     client, rows = release.client, 0
     for each in WAL_TABLE:
         client.sql(each)

@@ -1,4 +1,4 @@
-"""pgbench in a client pod, started again whenever an error ends it."""
+"""pgbench in a client pod, restarted whenever an error ends it."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ STOP = f"touch {STOP_FILE}; pkill -x pgbench; true"
 
 
 def make(client: Client, scale: int) -> None:
-    """Make pgbench's tables. scale: 100,000 rows (15 MB) each."""
+    """Create pgbench's tables. scale: 100,000 rows (15 MB) each."""
     client.namespace.kubectl(*client.command("bash", "-c", MAKE, str(scale)), limit=MADE_SECONDS)
 
 
 def speeds(log: str) -> list[float]:
-    """Transactions a second, a number for each second that pgbench has told of."""
+    """Transactions per second, one number for each second that pgbench has reported."""
     return [float(found["tps"]) for found in PROGRESS.finditer(log)]
 
 
 class Load:
-    """A pgbench that runs; it tells of its progress if it was asked to."""
+    """A running pgbench; it reports its progress if it was asked to."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     @property
     def tps(self) -> float:
-        """The median of its transactions a second so far; 0 if it has told of none."""
+        """The median of its transactions per second so far; 0 if it has reported none."""
         return statistics.median(found) if (found := self.speeds()) else 0.0
 
     def speeds(self) -> list[float]:
-        """Its transactions a second so far, a number for each second."""
+        """Its transactions per second so far, one number per second."""
         return speeds(self._client.namespace.try_kubectl(*self._client.command("cat", LOG_FILE)).out)
 
 
 @contextmanager
 def running(client: Client, *options: str, pause_s: float) -> Iterator[Load]:
-    """It runs through the Service. options: of pgbench; pause_s: after an error."""
+    """Run it through the Service. options: for pgbench; pause_s: pause after an error."""
     run = RUN % (" ".join(f"'{each}'" for each in options), pause_s)
     client.namespace.kubectl(*client.command("bash", "-c", START, run))
     try:

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Reads how many rows of a writer there are, and the highest id. It goes on from session.sh.
+# Reads the number of a writer's rows, and the highest id. Runs after session.sh.
 #   reader.sh NAME PER_SECOND PAUSE ANSWER WRITER
-# Its lines, beside those of session.sh:
-#   ok BEGIN END COUNT MAX TIMELINE   0 0 without a row; TIMELINE is the one on which the server writes, - if it is a standby
+# Its output, in addition to session.sh's:
+#   ok BEGIN END COUNT MAX TIMELINE   0 0 without a row; TIMELINE: the primary's timeline, - on a standby
 #   no BEGIN END SQLSTATE             refused
 #   maybe BEGIN END                   no answer
 readonly WRITER=$5

@@ -1,4 +1,4 @@
-"""Clients that read a writer's rows, each from a pod, and what they were told: reader.sh."""
+"""Clients that read a writer's rows, each from a pod, and the answers they got: reader.sh."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INDEX = "CREATE INDEX IF NOT EXISTS appends_of_writer ON appends (writer, id)"
 
 @dataclass(frozen=True)
 class Reading:
-    """A writer's rows as a server showed them: how many, the highest id, when that was asked and answered (the client's clock), and the
+    """A writer's rows as a server showed them: their number, the highest id, the times of query and answer (the client's clock), and the
     timeline on which the server writes, None if it is a standby.
     """
 
@@ -27,7 +27,7 @@ class Reading:
 
 @dataclass
 class Log:
-    """Everything that one reader was told, in order. failures: attempts of any kind that failed."""
+    """All answers that one reader got, in order. failures: failed attempts of any kind."""
 
     reader: str
     readings: list[Reading] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Log:
     complete: bool = False
 
     def note(self, line: str) -> None:
-        """Take a line of reader.sh."""
+        """Parse a line of reader.sh."""
         match line.split():
             case ["ok", begin, end, count, max, timeline]:
                 number = None if timeline == "-" else int(timeline, 16)
@@ -49,9 +49,9 @@ class Log:
 
 
 class LocalReader(LocalSession[Log]):
-    """A reader in a client pod of the local cluster, from `with` to the end of it, whose log lies in that pod."""
+    """A reader in a client pod of the local cluster, for the duration of the `with`; its log is in that pod."""
 
     def __init__(self, client: Client, name: str, writer: str, *, host: str | None = None) -> None:
-        """writer: whose rows it reads; host: instead of the primary's Service."""
+        """writer: whose rows to read; host: instead of the primary's Service."""
         setup = f"export PGHOST={host}\n" if host else ""
         super().__init__(client, name, SCRIPT, writer, Log(name), setup=setup, per_second=10, pause_ms=100)

@@ -1,13 +1,12 @@
 #!/bin/bash
-# Writes a value into one row and reads the row, in turns, and says what became of each. No value is tried twice. It goes on from
-# session.sh.
+# Writes a value to one row and reads the row, in turn, and prints each outcome. No value is tried twice. Runs after session.sh.
 #   register.sh NAME PER_SECOND PAUSE ANSWER FIRST
-# FIRST is the first value. Its lines, beside those of session.sh:
+# FIRST is the first value. Its output, in addition to session.sh's:
 #   write VALUE BEGIN END ok          acknowledged
 #   write VALUE BEGIN END no SQLSTATE refused: the value isn't written
 #   write VALUE BEGIN END maybe       no answer
 #   write VALUE BEGIN END maybe warned   acknowledged with a WARNING: the wait for the synchronous replicas was cancelled
-#   read VALUE BEGIN END ok           -1 if the row isn't there
+#   read VALUE BEGIN END ok           -1 if the row doesn't exist
 #   read - BEGIN END no SQLSTATE      refused
 #   read - BEGIN END maybe            no answer
 value=$5 kind='read'

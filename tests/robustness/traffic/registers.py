@@ -1,4 +1,4 @@
-"""A row that several clients write and read as a register, and what they were told: register.sh."""
+"""A row that several clients write and read as a register, and the answers they got: register.sh."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ APART = 1_000_000
 
 @dataclass(frozen=True)
 class Operation:
-    """What a client did to the register, 'write' or 'read', and when it was sent and answered (seconds since the epoch; the clock is the
-    machine's, hence the same in all nodes). value: None for a read that had no answer; outcome: 'ok', 'no' (certainly not done) or 'maybe'.
+    """One client's operation on the register, 'write' or 'read', and when it was sent and answered (seconds since the epoch, by the
+    machine's clock, which all nodes share). value: None for a read without an answer; outcome: 'ok', 'no' (certainly not done) or
+    'maybe'.
     """
 
     client: str
@@ -37,7 +38,7 @@ class Operation:
 
 @dataclass
 class Log:
-    """Everything that one client did, in order. no_session: failed attempts to connect."""
+    """All operations of one client, in order. no_session: failed attempts to connect."""
 
     client: str
     operations: list[Operation] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Log:
     complete: bool = False
 
     def note(self, line: str) -> None:
-        """Take a line of register.sh."""
+        """Parse a line of register.sh."""
         match line.split():
             case [("write" | "read") as kind, value, begin, end, ("ok" | "no" | "maybe") as outcome, *_]:
                 number = None if value == "-" else int(value)
@@ -58,20 +59,20 @@ class Log:
                 raise ValueError(f"not a line of register.sh: {line!r}")
 
     def done(self, kind: str) -> int:
-        """How many writes or reads have been answered."""
+        """The number of writes or reads that were answered."""
         return sum((each.kind, each.outcome) == (kind, "ok") for each in self.operations)
 
 
 def write(operations: Iterable[Operation], path: Path) -> None:
-    """Write a history as tests/linearizable reads it, a JSON object a line, in the order of the begins."""
+    """Write a history for tests/linearizable: one JSON object per line, in order of start time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(asdict(each)) for each in sorted(operations, key=lambda each: each.begin))
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 class Register:
-    """Clients that write and read a row through the primary's Service, one on each node, from `with` to the end of it. Their history is
-    written to `path` when the block ends, however it ends.
+    """Clients that write and read a row through the primary's Service, one per node, for the duration of the `with`. However the block
+    ends, their history is written to `path` then.
     """
 
     def __init__(self, release: Release, path: Path) -> None:
@@ -99,7 +100,7 @@ class Register:
         return asker.try_psql(f"{TABLE}; {FIRST}").code == 0
 
     def done(self) -> list[tuple[int, int]]:
-        """How many writes and reads each client has had answered so far."""
+        """The number of answered writes and reads per client so far."""
         logs = [client.log for client in self._clients]
         return [(log.done("write"), log.done("read")) for log in logs]
 

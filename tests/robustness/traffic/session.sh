@@ -1,14 +1,14 @@
 #!/bin/bash
 # shellcheck disable=SC2034 # the scripts use what is set here
-# What the clients' scripts begin with: one long-lived session of psql, one statement after the other.
+# Shared start of the clients' scripts: one long-lived psql session, one statement after the other.
 #   SCRIPT NAME PER_SECOND PAUSE ANSWER …
-# NAME names the client, PAUSE is the least time in ms between two attempts to connect, ANSWER how many seconds an answer is waited for.
-# Server and password come from the environment (PGHOST, PGPASSWORD); with HOSTS, some addresses, every attempt begins with another one
-# of them. It ends when the file /tmp/stop-NAME is there. Its lines, beside those of the script:
+# NAME names the client, PAUSE is the minimum time in ms between two attempts to connect, ANSWER the timeout for an answer in seconds.
+# Server and password come from the environment (PGHOST, PGPASSWORD); with HOSTS, a list of addresses, every attempt starts with another
+# one. It ends when the file /tmp/stop-NAME exists. Its output, in addition to the script's:
 #   down BEGIN END                    no session
 #   end                               the last line
-# BEGIN and END are seconds since the epoch. The loop forks for nothing but the session itself.
-# The script defines `operation`, which asks one statement and says in a line what became of it, and calls `run`.
+# BEGIN and END are seconds since the epoch. The loop forks only for the session itself.
+# The script defines `operation`, which runs one statement and prints its outcome on one line, and calls `run`.
 set -u
 export LC_ALL=C
 trap '' PIPE
@@ -49,7 +49,7 @@ connect() {
     if ((${#hosts[@]})); then next_host; fi
     coproc PSQL { exec psql -qAtX 2>&1; }
     session=$!
-    pipes=("${PSQL[@]-}") # it may have ended by now
+    pipes=("${PSQL[@]-}") # it may have exited by now
     ((${#pipes[@]} == 2)) || return 1
     exec {from}<&"${pipes[0]}" {to}>&"${pipes[1]}" || return 1
     printf '\\echo connected\n' >&"$to" || return 1
@@ -67,7 +67,7 @@ exchange() { # statement, what psql is to answer with
 } 2>/dev/null
 
 # Sets OUTCOME, WHY, ANSWER and END:
-#   ok                                done, ANSWER is what psql has answered with
+#   ok                                done, ANSWER is psql's answer
 #   no                                refused, WHY is the SQLSTATE: certainly not done
 #   maybe                             no answer: the session broke, or ANSWER_SECONDS have passed
 #   maybe                             WHY is 'warned': done with a WARNING, the wait for the synchronous replicas was cancelled

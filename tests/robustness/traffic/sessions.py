@@ -1,4 +1,4 @@
-"""Scripts that ask one statement after the other in a client pod, and how their logs are read."""
+"""Scripts that run one statement after the other in a client pod, and the parsing of their logs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ END_SECONDS = 20.0
 
 
 class Told(Protocol):
-    """What a script has said so far. complete: its last line has come."""
+    """The parsed output of a script so far. complete: its last line has arrived."""
 
     complete: bool
 
     def note(self, line: str) -> None:
-        """Take a line of the script."""
+        """Parse a line of the script."""
 
 
 L = TypeVar("L", bound=Told)
 
 
 def script(name: str) -> str:
-    """A script of this folder, with what all of them begin with."""
+    """A script of this folder, after the part that all of them share."""
     return "".join(Path(__file__).with_name(each).read_text(encoding="utf-8") for each in ("session.sh", name))
 
 
 class Session(Generic[L]):
-    """What a client runs, and what it has been told."""
+    """A client's script, and the answers it has got."""
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class Session(Generic[L]):
         pause_ms: int = 50,
         answer_s: float = 1.0,
     ) -> None:
-        """code: the script; own: its own argument; log: an empty one; setup: lines before the script; per_second: statements; pause_ms: the
-        least time between two attempts to connect; answer_s: how long an answer is waited for.
+        """code: the script; own: its own argument; log: an empty one; setup: lines to run before the script; per_second: statements;
+        pause_ms: minimum time between two attempts to connect; answer_s: timeout for an answer.
         """
         self.lines: list[str] = []
         self._client = client
@@ -63,12 +63,12 @@ class Session(Generic[L]):
 
     @property
     def told(self) -> L:
-        """What it has been told, as far as that was read."""
+        """The answers it has got, as far as they were read."""
         return self._log
 
     @property
     def log(self) -> L:
-        """What it has been told so far."""
+        """The answers it has got so far."""
         return self._log
 
     def _note(self, line: str) -> None:
@@ -77,8 +77,8 @@ class Session(Generic[L]):
 
 
 class LocalSession(Session[L]):
-    """A script in a client pod of the local cluster, from `with` to the end of it, whose log lies in that pod: it can be read while the API
-    server is down or the pod's node is cut off.
+    """A script in a client pod of the local cluster, for the duration of the `with`. Its log is in that pod, so it can be read while the
+    API server is down or the pod's node is cut off.
     """
 
     def __enter__(self) -> Self:
@@ -91,12 +91,12 @@ class LocalSession(Session[L]):
 
     @property
     def log(self) -> L:
-        """What it has been told so far."""
+        """The answers it has got so far."""
         self.catch_up()
         return self._log
 
     def catch_up(self) -> None:
-        """Read what has been added to its log. Raise OSError if that can't be read."""
+        """Read the new part of its log. Raise OSError if that fails."""
         with (self._folder / f"{self._name}.log").open("rb") as file:
             file.seek(self._bytes_read)
             whole = file.read().rpartition(b"\n")[0]
@@ -105,7 +105,7 @@ class LocalSession(Session[L]):
             self._note(line)
 
     def stop(self) -> L:
-        """End it and return its complete log. Raise AssertionError if a part of the log is missing."""
+        """Stop it and return its complete log. Raise AssertionError if part of the log is missing."""
         (self._folder / f"stop-{self._name}").touch()
         limit = time.monotonic() + self._end_seconds
         while not self.log.complete and time.monotonic() < limit:

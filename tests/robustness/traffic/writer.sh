@@ -1,9 +1,9 @@
 #!/bin/bash
-# Appends rows, one row a statement, and says what became of each. No id is tried twice. It goes on from session.sh.
+# Appends rows, one per statement, and prints each outcome. No id is tried twice. Runs after session.sh.
 #   writer.sh NAME PER_SECOND PAUSE ANSWER FIRST
-# FIRST is its first id. Its lines, beside those of session.sh:
+# FIRST is its first id. Its output, in addition to session.sh's:
 #   ok ID BEGIN END SERVER TIMELINE   acknowledged, by this server on this timeline
-#   no ID BEGIN END SQLSTATE          refused: the row isn't there
+#   no ID BEGIN END SQLSTATE          refused: the row doesn't exist
 #   maybe ID BEGIN END                no answer
 #   maybe ID BEGIN END warned         acknowledged with a WARNING: the wait for the synchronous replicas was cancelled
 id=$5

@@ -1,4 +1,4 @@
-"""Clients that write, each from a pod, and what they were told: writer.sh."""
+"""Clients that write, each from a pod, and the answers they got: writer.sh."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABLE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Append:
-    """An acknowledged row: when its statement was sent and answered (the client's clock), by whom, on which timeline."""
+    """An acknowledged row: the times of its statement and its answer (the client's clock), the server, and the timeline."""
 
     id: int
     begin: float
@@ -30,7 +30,7 @@ class Append:
 
 @dataclass
 class Log:
-    """Everything that one writer was told, in order. warned: how many of the uncertain ones were acknowledged with a WARNING."""
+    """All answers that one writer got, in order. warned: how many of the uncertain ones were acknowledged with a WARNING."""
 
     writer: str
     acknowledged: list[Append] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Log:
     """Attempts of any kind that failed, and how many rows have been acknowledged since the last of them."""
 
     def note(self, line: str) -> None:
-        """Take a line of writer.sh."""
+        """Parse a line of writer.sh."""
         words = line.split()
         match words:
             case ["ok", id, begin, end, server, timeline]:
@@ -73,25 +73,26 @@ class Log:
 
     @property
     def pause(self) -> tuple[float, float]:
-        """When the longest time between two acknowledgements began and ended; twice 0 for less than two."""
+        """Start and end of the longest time between two acknowledgements; 0 and 0 if there are fewer than two."""
         return self.pause_after(0.0)
 
     def pause_after(self, moment: float) -> tuple[float, float]:
-        """The longest of those that end after this moment, in seconds since the epoch."""
+        """The longest gap of those that end after this time, in seconds since the epoch."""
         times = [append.end for append in self.acknowledged]
         pairs = (pair for pair in itertools.pairwise(times) if pair[1] > moment)
         return max(pairs, key=lambda pair: pair[1] - pair[0], default=(0.0, 0.0))
 
     @property
     def per_second(self) -> float:
-        """Acknowledged rows a second, the gap left out."""
+        """Acknowledged rows per second, without the gap."""
         if len(self.acknowledged) < 2:
             return 0.0
         return (len(self.acknowledged) - 1) / max(self.acknowledged[-1].end - self.acknowledged[0].end - self.gap, 1e-6)
 
 
 def wait_table(release: Release, client: Client) -> None:
-    """Make the writers' table as soon as the Service leads to the primary: a proxy that was cut off may still know a former one."""
+    """Create the writers' table as soon as the Service leads to the primary: the proxy of a node that was cut off may still know a
+    former one."""
     release.wait("the Service is reached", lambda: client.try_psql(TABLE).code == 0, TABLE_SECONDS)
 
 
@@ -107,8 +108,8 @@ class _Writing(Session[Log]):
         pause_ms: int = 50,
         answer_s: float = 1.0,
     ) -> None:
-        """host: instead of the Service; hosts: addresses instead of it, of which the one that takes writes is looked for; per_second:
-        rows; pause_ms: the least time between two attempts to connect; answer_s: how long an answer is waited for.
+        """host: instead of the Service; hosts: addresses to try instead of it, to find the writable one; per_second: rows; pause_ms:
+        minimum time between two attempts to connect; answer_s: timeout for an answer.
         """
         setup = f"export PGHOST={host}\n" if host else ""
         setup += f"export HOSTS='{' '.join(hosts)}' PGTARGETSESSIONATTRS=read-write\n" if hosts else ""
@@ -116,16 +117,16 @@ class _Writing(Session[Log]):
 
     @property
     def rows(self) -> int:
-        """How many rows have been acknowledged so far."""
+        """The number of rows acknowledged so far."""
         return len(self.log.acknowledged)
 
     def rows_after(self, timeline: int) -> int:
-        """How many rows have been acknowledged so far on a later timeline than this one."""
+        """The number of rows acknowledged so far on a later timeline than this one."""
         return sum(append.timeline > timeline for append in self.log.acknowledged)
 
 
 class Writer(_Writing):
-    """A writer in a client pod, from `with` to the end of it, whose lines come by kubectl."""
+    """A writer in a client pod, for the duration of the `with`; its lines arrive through kubectl."""
 
     def __enter__(self) -> Writer:
         self._said = ""
@@ -141,7 +142,7 @@ class Writer(_Writing):
             self._said += line
 
     def stop(self) -> Log:
-        """End it and return its complete log. Raise AssertionError if a part of the log is missing."""
+        """Stop it and return its complete log. Raise AssertionError if part of the log is missing."""
         self._client.namespace.kubectl(*self._client.command("touch", f"/tmp/stop-{self._name}"))
         self._follower.wait_end(self._end_seconds)
         assert self._log.complete, f"writer {self._name}: its log breaks off after {self.rows} rows\n{self._said[-2000:]}"
@@ -154,4 +155,4 @@ class Writer(_Writing):
 
 
 class LocalWriter(_Writing, LocalSession[Log]):
-    """A writer in a client pod of the local cluster, from `with` to the end of it, whose log lies in that pod."""
+    """A writer in a client pod of the local cluster, for the duration of the `with`; its log is in that pod."""

@@ -1,1 +1,1 @@
-"""What must hold for what clients were told, for the rows that are there, and for the Lease. An empty list says that it does."""
+"""Checks of the clients' answers, of the rows in the tables, and of the Lease. An empty list means that all is well."""

@@ -1,4 +1,4 @@
-"""Whether the agents grow: their memory and their open files, looked at from the outside."""
+"""Checks from outside whether the agents' memory and number of open files grow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILES = 8
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a process: when (monotonic seconds), its memory in KiB (resident, not shared with files), its open files."""
+    """One sample of a process: its time (monotonic seconds), memory in KiB (resident, not shared with files), and number of open files."""
 
     at: float
     memory: int
@@ -27,12 +27,12 @@ class Look:
 
 @dataclass
 class Growth:
-    """Looks at every process of every failover container, by pod and process, so that a restarted one begins anew."""
+    """Samples every process of every failover container, by pod and process, so that a restarted one counts as new."""
 
     looks: dict[tuple[str, Process], list[Look]] = field(default_factory=dict)
 
     def look(self, release: Release) -> None:
-        """Look at all of them. One that ends meanwhile is left out."""
+        """Sample all of them. A process that exits meanwhile is left out."""
         for pod in release.pods():
             for process in nodes.processes(release.namespace.name, pod.name, "failover", pod.node):
                 folder = Path(f"/proc/{process.pid}")
@@ -44,7 +44,7 @@ class Growth:
                 self.looks.setdefault((pod.name, process), []).append(seen)
 
     def _spans(self) -> dict[tuple[str, Process], tuple[Look, Look]]:
-        """The first look at each process that had warmed up, and the last one."""
+        """The first sample of each process after its warm-up, and the last one."""
         found = {}
         for who, looks in self.looks.items():
             warm = [look for look in looks if look.at >= looks[0].at + WARM_SECONDS]
@@ -53,7 +53,7 @@ class Growth:
         return found
 
     def violations(self) -> list[str]:
-        """The processes that have grown by more than 8 MiB or 8 files since they were warm; or that none was seen for long enough."""
+        """The processes that have grown by more than 8 MiB or 8 files since their warm-up; or an error if none was seen for long enough."""
         spans = self._spans()
         if not spans:
             return ["no agent lived long enough to see whether it grows"]
@@ -64,7 +64,7 @@ class Growth:
         ]
 
     def summary(self) -> dict[str, object]:
-        """The greatest growth of all, and the longest time that a process was looked at."""
+        """The greatest growth of all, and the longest time that a process was observed."""
         spans = list(self._spans().values())
         return {
             "grown_kib": max(last.memory - first.memory for first, last in spans),

@@ -1,4 +1,4 @@
-"""Whether the history of a register is linearizable: tests/linearizable."""
+"""Checks whether the history of a register is linearizable, with tests/linearizable."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ VERDICTS = ("linearizable", "not linearizable", "unknown")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What tests/linearizable says of a history: one of VERDICTS, and the fewest operations that show a violation, a line each."""
+    """The result of tests/linearizable for a history: one of VERDICTS, and the smallest set of operations that shows a violation, one
+    per line."""
 
     verdict: str
     shortest: tuple[str, ...] = ()
 
 
 def check(path: Path, limit: float = LIMIT_SECONDS) -> Verdict:
-    """Judge a history. limit: seconds. Raise ValueError if it can't be read, ClusterError if the program can't be built."""
+    """Check a history. limit: seconds. Raise ValueError if it can't be read, ClusterError if the program can't be built."""
     program = builds.ensure((builds.LINEARIZABLE,))["linearizable"]
     command = [str(program), "-limit", f"{limit:f}s", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3 * limit + 10)

@@ -1,4 +1,4 @@
-"""What follows from what a reading client was told of a writer's rows."""
+"""Checks of the rows that a reader saw."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def backwards(log: readers.Log) -> list[str]:
 
 
 def impossible(log: readers.Log, written: writers.Log) -> list[str]:
-    """Ids that were read though they were refused, or never written."""
+    """Ids that were read though they were refused or never written."""
     tried = {append.id for append in written.acknowledged} | set(written.uncertain) | {0}
     ids = sorted({each.max for each in log.readings} - tried)
     return [f"{log.reader}: read though refused, or never written: {ids[:20]}"] if ids else []
 
 
 def gone(log: readers.Log, present: Iterable[int]) -> list[Reading]:
-    """The first reading on a primary of each id that was read there and isn't there any more, by id."""
+    """The first reading on a primary of each id that was read there and is now missing, by id."""
     there = {0, *present}
     first: dict[int, Reading] = {}
     for each in log.readings:
@@ -38,7 +38,8 @@ def gone(log: readers.Log, present: Iterable[int]) -> list[Reading]:
 
 
 def outside_the_tail(missing: Iterable[Reading], logs: Iterable[writers.Log], present: Mapping[str, Iterable[int]]) -> list[str]:
-    """Rows that were read and are gone though another one that was sent later, to the same timeline, is there: that isn't the lost tail."""
+    """Rows that were read and are missing, though another row exists that was sent later on the same timeline: they were not lost as
+    unreplicated WAL."""
     kept = [append for log in logs for there in [set(present[log.writer])] for append in log.acknowledged if append.id in there]
     wrong = []
     for reading in missing:

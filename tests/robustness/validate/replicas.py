@@ -1,4 +1,4 @@
-"""Whether hot replicas have the rows that the primary has."""
+"""Checks whether hot replicas have the same rows as the primary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Rows = dict[str, tuple[int, str]]
 
 
 def differences(pod: str, here: Rows, primary: Rows) -> list[str]:
-    """What a replica's rows lack, have beside, or have otherwise."""
+    """Rows that a replica lacks, has in addition, or has with other values."""
     wrong = []
     for writer in sorted(here.keys() | primary.keys()):
         (count, checksum), (expected, right) = here.get(writer, (0, "")), primary.get(writer, (0, ""))
@@ -28,7 +28,7 @@ def _rows(asker: Client, pod: Pod) -> Rows:
 
 
 def violations(release: Release, asker: Client, seconds: float) -> list[str]:
-    """Compare each replica with the primary as soon as it has replayed what the primary has flushed. Nobody may write meanwhile."""
+    """Compare each replica with the primary as soon as it has replayed all WAL that the primary has flushed. Nobody may write meanwhile."""
     primary = release.primary()
     expected = _rows(asker, primary)
     [[flushed]] = asker.sql("SELECT pg_current_wal_flush_lsn()", host=primary.ip)

@@ -1,4 +1,4 @@
-"""Synchronous replication: whom the primary waits for, and whether the Lease records them."""
+"""Synchronous replication: the standbys that the primary waits for, and whether the Lease records them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTING = "SHOW synchronous_standby_names"
 
 
 def setting(release: Release) -> str:
-    """What the primary waits for."""
+    """The value of synchronous_standby_names on the primary."""
     return release.ask(SETTING)[0][0]
 
 
@@ -27,7 +27,7 @@ def named(release: Release) -> list[str]:
 
 
 def wait_set(release: Release, size: int) -> None:
-    """Wait until so many replicas are in the set of which one has to have each commit."""
+    """Wait until this many replicas are in the set of which one must have each commit."""
 
     def complete() -> bool:
         names = setting(release)
@@ -38,14 +38,14 @@ def wait_set(release: Release, size: int) -> None:
 
 
 def _volumes(release: Release) -> dict[str, str]:
-    """The volume that each pod shows."""
+    """The volume that each pod reports."""
     found = release.namespace.get("pods", "--selector", release.selector)
     shown = {pod["metadata"]["name"]: pod["metadata"].get("annotations", {}).get(POSITION_REPORT) for pod in found}
     return {name: json.loads(text).get("volume") for name, text in shown.items() if text}
 
 
 def unrecorded(release: Release) -> list[str]:
-    """The pods that may acknowledge though the Lease doesn't record their volumes; looked at while the setting stays the same."""
+    """The pods that may acknowledge though the Lease doesn't record their volumes; read while the setting stays the same."""
     while True:
         before, recorded, shown = named(release), release.lease().get("sync", {}).get("volumes", []), _volumes(release)
         if named(release) == before:
@@ -53,7 +53,7 @@ def unrecorded(release: Release) -> list[str]:
 
 
 def is_whole(release: Release) -> bool:
-    """Every standby streams and may acknowledge, the primary's setting says so, and the Lease records exactly their volumes."""
+    """True if every standby streams and is listed in the primary's setting, and the Lease records exactly their volumes."""
     assert unrecorded(release) == []
     standbys = sorted(pod.name for pod in release.standbys())
     streams = [(each.name, each.state, each.sync_state) for each in release.replication(host=release.primary().ip)]
@@ -68,12 +68,12 @@ def is_whole(release: Release) -> bool:
 
 
 def wait_whole(release: Release) -> None:
-    """Wait until all standbys are the synchronous set."""
+    """Wait until all standbys are synchronous."""
     release.wait("its standbys are the synchronous set", lambda: is_whole(release), SET_SECONDS)
 
 
 class Watch:
-    """Compares the setting with the Lease's record again and again, from `with` to the end of it."""
+    """Compares the setting with the Lease repeatedly for the duration of the `with`."""
 
     def __init__(self, release: Release, asker: Client) -> None:
         self.seen: set[str] = set()

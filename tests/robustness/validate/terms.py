@@ -1,4 +1,4 @@
-"""What must hold for the sequence of a Lease's terms."""
+"""Checks of the sequence of a Lease's terms."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tests.robustness.lease import Reign
 
 
 def violations(sequence: Iterable[Reign]) -> list[str]:
-    """What is wrong with a sequence: a term with two holders, a term or a timeline that isn't higher than all before.
+    """Errors in a sequence: a term with two leaders, or a term or timeline that isn't higher than all before.
 
-    A holder whose promotion could not begin gives its timeline's number back (docs/protocol.md, rule 6): the Lease then has the one that
-    it had before this claim, and the next may reserve the number again.
+    A leader whose promotion could not begin releases its timeline reservation (docs/protocol.md, rule 6): the Lease then has the
+    timeline from before this claim, and the next leader may reserve the same number again.
     """
     wrong = []
     before: Reign | None = None

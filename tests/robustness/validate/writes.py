@@ -1,4 +1,4 @@
-"""What follows from what writing clients were told, and from the rows that are there."""
+"""Checks of the answers that writers got, and of the rows in the table."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tests.robustness.traffic.writers import Append, Log
 
 
 def lost(log: Log, present: Iterable[int]) -> list[int]:
-    """Acknowledged ids that aren't there, in the order of their acknowledgement."""
+    """Acknowledged ids that are missing, in order of acknowledgement."""
     there = set(present)
     return [append.id for append in log.acknowledged if append.id not in there]
 
 
 def is_one_tail(log: Log, missing: list[int], timeline: int) -> bool:
-    """Whether the lost ids are the very last ones that were acknowledged on a timeline: nothing is missing before what is there."""
+    """True if the lost ids are the very last ones acknowledged on a timeline: nothing is missing before an existing row."""
     on_timeline = [append.id for append in log.acknowledged if append.timeline == timeline]
     return not missing or on_timeline[-len(missing) :] == missing
 
 
 def unexpected(log: Log, present: Iterable[int]) -> list[int]:
-    """Ids that are there though they were refused, or more than once."""
+    """Ids that exist though they were refused, or more than once."""
     seen: set[int] = set()
     refused = set(log.refused)
     wrong = []
@@ -34,7 +34,7 @@ def unexpected(log: Log, present: Iterable[int]) -> list[int]:
 
 @dataclass(frozen=True)
 class Late:
-    """An acknowledgement on an older timeline after the first one on a newer."""
+    """An acknowledgement on an older timeline after the first one on a newer timeline."""
 
     append: Append
     first: Append
@@ -45,8 +45,8 @@ class Late:
 
 
 def late(logs: Iterable[Log]) -> list[Late]:
-    """Acknowledgements by an old server after the new one's first: two servers took writes. The new one has the higher timeline, or of
-    two on the same timeline it is the one that began later.
+    """Acknowledgements by an old server after the new one's first: two servers took writes. The new one has the higher timeline or, on
+    the same timeline, started later.
     """
     appends = sorted((append for log in logs for append in log.acknowledged), key=lambda append: append.end)
     newest: Append | None = None
@@ -84,13 +84,13 @@ def broken_tail(log: Log, missing: list[int], timeline: int) -> list[str]:
 
 
 def unexplained(log: Log, present: Iterable[int]) -> list[str]:
-    """Ids that are there and must not be, or are there twice."""
+    """Ids that must not exist, or exist twice."""
     wrong = unexpected(log, present)
     return [f"{log.writer}: there though refused, or twice: {wrong[:20]}"] if wrong else []
 
 
 def holes(log: Log, missing: Collection[int]) -> list[int]:
-    """Those of the missing ids that were acknowledged before one that is there, on the same timeline."""
+    """The missing ids that were acknowledged before an existing one, on the same timeline."""
     found, kept = [], set()
     gone = set(missing)
     for append in reversed(log.acknowledged):

@@ -1,4 +1,4 @@
-"""What the tests of the failover container share: a server in the place of the API, a real PostgreSQL server where one is installed."""
+"""Shared by the tests of the failover container: a server in place of the API, and a real PostgreSQL server if one is installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SEGMENT_SIZE = 1024 * 1024
 
 @dataclass
 class Server:
-    """A server in a directory of its own, on a Unix socket in it; WAL segments are of 1 MiB, so that a test sees many."""
+    """A server in its own directory, on a Unix socket in it; WAL segments are 1 MiB, so that a test sees many."""
 
     base: Path
     settings: dict[str, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Server:
         return self.base / self.data_name
 
     def run(self, program: str, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run one of PostgreSQL's programs; as another user if we are root, for it refuses root."""
+        """Run one of PostgreSQL's programs; as another user if we are root, because it refuses to run as root."""
         user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
         command = [str(BIN / program), *map(str, words)]
         environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
@@ -96,7 +96,7 @@ def api() -> Iterator[kube_server.Api]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server that is initialised and doesn't run."""
+    """An initialised server that isn't running."""
     if not (BIN / "postgres").exists():
         pytest.skip(f"PostgreSQL 15 is not in {BIN}")
     base = Path(tempfile.mkdtemp(prefix="hapg-unit-"))

@@ -1,4 +1,4 @@
-"""A small HTTP server that answers as badly as it is told to, in the place of the Kubernetes API."""
+"""A small HTTP server in place of the Kubernetes API that misbehaves on request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Request:
 
 @dataclass
 class Api:
-    """answers: one for each request; the last goes on answering."""
+    """answers: one per request; the last is repeated."""
 
     server: ThreadingHTTPServer
     requests: list[Request] = field(default_factory=list)
@@ -78,7 +78,7 @@ def refuses(status: int, message: str = "no", **details: Any) -> Answer:
 
 
 def dribbles(before: bytes, pause: float = 0.05) -> Answer:
-    """Answer with `before` and then a byte every now and then, for ever."""
+    """Answer with `before` and then a byte every now and then, forever."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(before)

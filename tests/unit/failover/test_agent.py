@@ -1,4 +1,4 @@
-"""What the agent's threads switch over."""
+"""Data that the agent's threads pass to each other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILLED_UP = 3 * 1024 * 1024
 
 
 class FillingVolume:
-    """A volume whose WAL takes the last of its room while the server runs."""
+    """A volume on which WAL takes the last free space while the server runs."""
 
     claim = None
 
@@ -48,7 +48,7 @@ class FillingVolume:
 
 
 def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpResult) -> Agent:
-    """An agent whose operations fill the volume up and end like that."""
+    """An agent whose operations fill the volume and end with this result."""
 
     class Filling:
         def __init__(self, *_: object) -> None:
@@ -70,7 +70,7 @@ def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpRes
 
 @pytest.mark.parametrize(("op", "known"), [(Op.PROMOTE, 0), (Op.STANDBYS, 1)])
 def test_nobody_is_known_to_stream_from_a_server_that_was_just_promoted(monkeypatch: pytest.MonkeyPatch, op: Op, known: int) -> None:
-    """What was known is of this agent's last time as the primary, and may make a member of one that lacks WAL."""
+    """Known standbys are from this agent's last time as the primary; they might make a replica eligible that lacks WAL."""
     one = _agent(monkeypatch, FillingVolume(), OpResult(1, op, Outcome.OK, "n1"))
     one.world.streaming = (Streaming("pg-1", 1.0, 2.0, 0x400),)
     one._run_operation(Run(1, Stop() if op is Op.STANDBYS else Promote(2, None)))

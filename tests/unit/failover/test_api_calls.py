@@ -1,4 +1,4 @@
-"""Calls to the API that hang don't keep others from being made."""
+"""API calls that hang don't block others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT_S = 10.0
 
 
 class Api:
-    """Its reads and writes hang until they are let go, the first of them; the others are answered."""
+    """Its first reads and writes hang until released; the others are answered."""
 
     def __init__(self, hanging: int) -> None:
         self.hanging = hanging
@@ -40,7 +40,7 @@ class Api:
 
 
 class Settings:
-    """The times of the chart."""
+    """The chart's timing values."""
 
     timing = Timing()
 

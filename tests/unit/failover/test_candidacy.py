@@ -1,4 +1,4 @@
-"""What a candidate remembers from one decision to the next."""
+"""The state that a candidate carries from one decision to the next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BETTER = Pod("pg-2", "u2", "1", 2, report=replace(SAID, nonce="n2", volume="v2",
 
 
 def test_a_lease_below_the_term_of_a_member_is_not_claimed() -> None:
-    """Our volume hasn't obeyed that term; etcd has gone back to one before it."""
+    """Our volume hasn't obeyed that term; etcd went back to a term before it."""
     other = replace(BETTER, report=replace(SAID, lease_version="12", max_term=RELEASED.term + 1, nonce="n2", volume="v2"))
     m = changed(SEALED, reported_at=NOW - WAITED_S)
     claimed = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD,), pods_listed_at=NOW), m)
@@ -31,7 +31,7 @@ def test_a_lease_below_the_term_of_a_member_is_not_claimed() -> None:
 
 
 def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone() -> None:
-    """A dead server's position of a newer timeline kept all from claiming until its pod was made anew."""
+    """A dead server's position on a newer timeline kept all others from claiming until its pod was recreated."""
     free = lease(replace(RELEASED, timeline=9, eligible=(*RELEASED.eligible, EligibleReplica("pg-2", "v2"))), WAITED_S)
     kept = decide(seen(lease=free, pods=(NEWER, POD, BETTER)), changed(SEALED, reported_at=NOW - WAITED_S))
     assert "is older than 9" in kept.reason
@@ -43,13 +43,13 @@ def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone
 
 
 def run_out(age: float, **memory: object) -> str:
-    """Say what a member does that reported when the Lease had been written; another member's position is missing."""
+    """Return the decision of a member that reported when the Lease had been written, while another member's position is missing."""
     o = seen(lease=lease(replace(HELD, eligible=(*HELD.eligible, EligibleReplica("pg-2", "v2"))), age), pods=(POD,), pods_listed_at=NOW)
     return decide(o, changed(SEALED, reported_at=NOW - age, first_version="1", **memory)).reason
 
 
 def test_who_was_sealed_before_the_holder_ended_lets_the_others_report() -> None:
-    """They follow until the Lease is 5.635 s old, or as long as they have promised."""
+    """The others follow until the Lease is 5.635 s old, or as long as they have promised."""
     assert run_out(6.1).startswith("waiting for the positions of 1 volume(s), 0.5 of 1 s")
     assert run_out(6.7).startswith("claim term")
     assert run_out(60.0, promised_until=NOW - 0.4).startswith("waiting for the positions of 1 volume(s), 0.4 of 1 s")

@@ -1,4 +1,4 @@
-"""When the release's files are tried, and what is made of the answer."""
+"""When the release's files are tried, and how the result is used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hapg_failover.supervisor_commands import OperationFailed
 
 
 class Server:
-    """Counts its trials, and answers as it is told."""
+    """Counts its trials, and answers as configured."""
 
     def __init__(self) -> None:
         self.trials = 0
@@ -29,7 +29,7 @@ class Server:
 
 
 class Watched:
-    """A watch over two files and what it tells."""
+    """A watch over two files, and what it reports."""
 
     def __init__(self, directory: Path) -> None:
         self.server = Server()
@@ -59,7 +59,7 @@ def test_files_are_tried_once_and_then_when_one_changes(watched: Watched) -> Non
 
 
 def test_a_replaced_link_counts_as_a_change(watched: Watched, tmp_path: Path) -> None:
-    """As kubelet does it: the name is a link to another file."""
+    """As kubelet does it: the name is now a link to another file."""
     watched.look()
     (tmp_path / "other").write_text("a")
     watched.hba.unlink()
@@ -68,7 +68,7 @@ def test_a_replaced_link_counts_as_a_change(watched: Watched, tmp_path: Path) ->
 
 
 def test_what_was_refused_is_tried_now_and_then(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may have lacked a certificate or memory that is there now."""
+    """It may have lacked a certificate or memory that is available now."""
     watched.server.says = "no"
     assert [watched.look() for _ in range(3)] == ["no", None, None]
     monkeypatch.setattr(configuration, "AGAIN_S", 0.0)

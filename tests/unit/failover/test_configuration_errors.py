@@ -1,4 +1,4 @@
-"""What PostgreSQL says of a configuration, as people are told."""
+"""PostgreSQL's messages about a configuration, as reported to users."""
 
 from __future__ import annotations
 

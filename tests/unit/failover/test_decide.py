@@ -1,4 +1,4 @@
-"""One decision at a time: what is ordered, and the sentence that says why."""
+"""Single decisions: the ordered actions, and the sentence that gives the reason."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def answered(op: Op, outcome: Outcome = Outcome.OK, position: Position | None = 
 
 @pytest.mark.parametrize(("asked", "again"), [(0.4, False), (0.6, True)])
 def test_a_read_that_is_not_answered_is_followed_by_another(asked: float, again: bool) -> None:
-    """Well before the gap between two reads is so long that the Lease's age would begin anew."""
+    """Well before the gap between two reads gets so long that the Lease's age would start again from zero."""
     quiet = seen(lease=lease(HELD, 2.9, 2.9))
     decision = decide(quiet, changed(FOLLOWING, read_at=NOW - asked))
     assert (kinds(decision.actions) == ["ReadLease"]) is again
@@ -505,13 +505,13 @@ UNDER_WAY = {
 
 
 def reachable(m: Memory) -> Memory:
-    """Without the operation, if none of its kind can be under way in this phase."""
+    """Drop the operation if none of its kind can be in progress in this phase."""
     op = m.operation.op
     return m if op is None or m.phase in UNDER_WAY[op] else changed(m, op=None)
 
 
 def answering(o: Observation, m: Memory) -> Observation:
-    """With an answer of the operation that is under way, if one has come."""
+    """Make an answer, if there is one, belong to the operation in progress."""
     return o if o.op is None or m.operation.op is None else replace(o, op=replace(o.op, op=m.operation.op))
 
 
@@ -535,7 +535,7 @@ def test_it_never_raises_and_keeps_the_rules(o: Observation, m: Memory) -> None:
 
 
 def test_a_change_of_phase_that_no_rule_has_ends_the_decision() -> None:
-    """The agent ends by it, and the deadline fences its server."""
+    """The agent exits because of it, and the deadline fences its server."""
     astray = remembered(Phase.EMPTY, op=Op.FOLLOW, op_number=1)
     with pytest.raises(NoTransition, match="EMPTY to FOLLOW"):
         decide(seen(op=answered(Op.FOLLOW)), astray)
@@ -580,7 +580,7 @@ def test_a_lasting_trouble_is_announced_once_in_five_minutes(o: Observation, m: 
     ("grace", "left", "ordered"), [(120, 1.5, ["seal"]), (120, 61.0, ["stop"]), (30, 1.5, ["seal"]), (0, 1.5, ["stop"])]
 )
 def test_a_leaving_standby_that_can_not_read_the_api_stays_for_the_last_record(grace: int, left: float, ordered: list[str]) -> None:
-    """As when a release is uninstalled: nothing shows when the primary's pod goes, nor how long ours has."""
+    """As when a release is uninstalled: nothing shows when the primary's pod will be deleted, or how long ours has."""
     leaving = changed(FOLLOWING, leaving_since=NOW - left)
     blind = seen(terminating=True, grace=grace, lease=lease(HELD, age=left + 1, read=left + 0.5))
     assert [kind for kind in kinds(decide(blind, leaving).actions) if kind in ("seal", "stop")] == ordered

@@ -1,4 +1,4 @@
-"""Who may claim the Lease, when, and what the claim says."""
+"""Who may claim the Lease, when, and the contents of the claim."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_judge(
 
 @pytest.mark.parametrize(("reported_for", "pods", "claims"), [(2.9, BOTH, False), (3.0, BOTH, True), (0.1, (*BOTH, pod(0, 100)), True)])
 def test_who_comes_late_waits_for_the_last_holder_once_more(reported_for: float, pods: tuple[Pod, ...], claims: bool) -> None:
-    """No server could start for a while: what has passed for one may have passed for all."""
+    """No server could start for a while: what has ended for one may have ended for all."""
     verdict = judge(me(1, 100), DIED, "50", pods, age=60, ttl=6.0, waited=60.0, reported_for=reported_for, cold=False, max_lag=60)
     assert verdict.claim is claims, verdict.reason
 
@@ -286,13 +286,13 @@ def test_a_server_that_somebody_else_has_promoted_makes_no_lease_and_is_no_membe
 
 
 def test_a_lease_that_is_made_anew_reserves_a_timeline_above_every_term() -> None:
-    """The term of a lost primary is known to its followers, its timeline may not be; a last claim may be known to nobody."""
+    """A lost primary's replicas know its term, but maybe not its timeline; a last claim may be known to nobody."""
     made = resume_state(me(0, 9), "a", "system", NO_LEASE, (kept(0, 9), kept(1, 8, max_term=12)), 7, 6.0)
     assert (made.term, made.timeline) == (12 + 16 + 1, 12 + 16 + 1)
 
 
 def test_what_was_said_when_another_lease_was_gone_does_not_count() -> None:
-    """One has reported, followed the next primary and was lost; now that one's Lease is gone as well."""
+    """A replica reported, followed the next primary and was lost; now that primary's Lease is gone too."""
     pods = (pod(0, 9, 4, "none@70"), pod(1, 8, 4, "none@70"), pod(2, 5, 4, "none@50"))
     verdict = judge_resume(me(0, 9), "system", 3, "none@70", pods, 1e6, strict=True)
     assert (verdict.claim, verdict.reason) == (False, "there is no Lease: 2 of 3 members have reported")

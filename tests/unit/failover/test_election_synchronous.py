@@ -1,4 +1,4 @@
-"""Who may claim the Lease of a synchronous set: whoever has, provably, all that was acknowledged."""
+"""Who may claim the Lease with synchronous replication: only a replica that provably has everything acknowledged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is recorded as a member."""
+"""Which replicas are recorded as eligible."""
 
 from __future__ import annotations
 

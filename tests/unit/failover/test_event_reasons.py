@@ -1,4 +1,4 @@
-"""Every Event is in the catalogue with its kind, every entry of the catalogue is used, and the page has the table and the metrics."""
+"""Every Event is in the catalogue with its type, every catalogue entry is used, and the page has the table and the metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sources() -> Iterator[ast.AST]:
 
 
 def recorded() -> Iterator[tuple[str, str]]:
-    """Kind and reason of each Event that the code names."""
+    """Type and reason of each Event named in the code."""
     for node in (each for tree in sources() for each in ast.walk(tree)):
         if not isinstance(node, ast.Call):
             continue

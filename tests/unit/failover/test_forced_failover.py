@@ -1,4 +1,4 @@
-"""The forced promotion: what it sets aside, and what it never does."""
+"""Forced failover: which rules it overrides, and which it never does."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ def test_a_lease_that_has_run_out_is_read_once_more_first() -> None:
 
 
 def test_a_lease_that_has_run_out_is_free_for_members_only() -> None:
-    """A holder without eligible replicas has no deadline, and one that they extend goes on: a stranger can't know that it has ended."""
+    """A leader without eligible replicas has no deadline, and one whose Lease its peers extend continues: a pod outside can't know that
+    it has ended."""
     decision = decide(seen(lease=lease(replace(HELD, eligible=()), 9.0), pods=(forced(),)), SEALED)
     assert "claim" not in kinds(decision.actions)
     assert [each["outcome"] for each in answers(decision)] == ["refused"]

@@ -1,4 +1,4 @@
-"""A member whose server was promoted by somebody else, as by pg_promote()."""
+"""A member whose server was promoted by something other than its agent, as by pg_promote()."""
 
 from __future__ import annotations
 

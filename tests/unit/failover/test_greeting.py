@@ -1,4 +1,4 @@
-"""Whether a real PostgreSQL 15 answers a new connection, and what counts as an answer."""
+"""Whether a real PostgreSQL 15 answers a new connection, and which responses count as an answer."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stopped(server: Server) -> Iterator[int]:
 
 @contextmanager
 def listening(says: bytes) -> Iterator[Path]:
-    """A server that says these bytes to everybody and hangs up."""
+    """A server that sends these bytes to every client and closes the connection."""
     with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
         path = Path(directory) / "socket"
         listener.bind(str(path))
@@ -94,7 +94,7 @@ def test_too_many_clients_is_an_answer(running: Server) -> None:
 
 
 def test_a_server_that_shuts_down_says_so(running: Server) -> None:
-    """A smart shutdown waits for its clients for ever and lets nobody in."""
+    """A smart shutdown waits for its clients forever and accepts no new ones."""
     connection = running.connect()
     os.kill(int((running.data / "postmaster.pid").read_text().split()[0]), signal.SIGTERM)
     answer: str | None = GRANTED
@@ -127,7 +127,7 @@ def test_no_server_is_silence(tmp_path: Path) -> None:
 
 
 def test_a_time_in_which_we_did_not_run_is_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look at the clock comes an hour after the one before, as after a freeze."""
+    """Each reading of the clock is an hour after the previous one, as after a freeze."""
     hours = iter(range(0, 360000, 3600))
     monkeypatch.setattr(greeting, "time", SimpleNamespace(monotonic=lambda: float(next(hours))))
     monkeypatch.setattr(greeting, "select", SimpleNamespace(select=lambda *_: ([], [], [])))
@@ -144,7 +144,7 @@ def test_a_time_in_which_we_did_not_run_is_no_silence(tmp_path: Path, monkeypatc
     ],
 )
 def test_a_warning_may_come_before_the_answer(says: bytes, answer: str) -> None:
-    """As on a full volume, where a backend can't write what it caches."""
+    """As on a full volume, where a backend can't write its cache files."""
     with listening(says) as path:
         assert greet(path, LIMIT, ignore) == answer
 

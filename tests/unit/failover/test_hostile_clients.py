@@ -1,4 +1,4 @@
-"""Clients that are slow, silent, wordy or talk nonsense, at the ports of probes and of peers: the others are answered all the same."""
+"""Clients that are slow, silent, verbose or send garbage, at the ports for probes and for peers: other clients still get answers."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def dial(port: int) -> socket.socket:
 
 
 def no_wal(request: WalRequest) -> None:
-    """There is nothing to give."""
+    """Has nothing to send."""
 
 
 class Crowd:
-    """Clients that do the same thing again and again, each in a thread, for as long as a test lasts."""
+    """Clients that repeat the same thing for as long as a test lasts, each in its own thread."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -71,7 +71,7 @@ class Crowd:
             self._idle.append(dial(self._port))
 
     def trickle(self, beginning: bytes) -> None:
-        """Say it, and then a byte every few hundredths of a second."""
+        """Send this, and then a byte every few hundredths of a second."""
 
         def one(client: socket.socket) -> None:
             client.sendall(beginning)
@@ -81,7 +81,7 @@ class Crowd:
         self._join(one, 12)
 
     def say(self, what: Callable[[], bytes]) -> None:
-        """Say it all, and hear nothing of the answer."""
+        """Send everything, and read nothing of the answer."""
 
         def one(client: socket.socket) -> None:
             client.sendall(what())
@@ -90,7 +90,7 @@ class Crowd:
         self._join(one, 4)
 
     def read_slowly(self, path: bytes) -> None:
-        """Ask for something large, and read none of it."""
+        """Request something large, and read none of it."""
 
         def one(client: socket.socket) -> None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -157,7 +157,8 @@ CROWDS: dict[str, Callable[[Crowd], None]] = {
 
 
 def in_time(ask: Callable[[float], Any], limit: tuple[float, int]) -> Any:
-    """Return the first answer that comes in time. limit: seconds for each try, and how many in a row may fail before it matters."""
+    """Return the first answer that arrives in time. limit: seconds per attempt, and how many attempts in a row may fail before it
+    matters."""
     timeout, tries = limit
     for left in reversed(range(tries)):
         try:
@@ -330,13 +331,14 @@ def test_an_answer_of_somebody_else_is_not_quoted(said: bytes, words: str) -> No
     assert "secret" not in str(refusal.value)
 
 
-# --- a primary without the API, and a member that a crowd is at ---
+# --- a primary without the API, and a peer under load from a crowd of clients ---
 
 VOLUME = VolumeFacts(SAID.state, "v0", "system", 5)
 
 
 class EligibleReplica:
-    """The deciding thread of an agent: real decisions, and real requests for extensions. `observe` says what it sees of the rest."""
+    """The deciding thread of an agent: real decisions, and real requests for extensions. `observe` supplies the rest of its
+    observations."""
 
     def __init__(self, memory: Memory, observe: Callable[[float], Observation], volume: str) -> None:
         self.memory = memory
@@ -383,7 +385,7 @@ class EligibleReplica:
 
 @pytest.mark.parametrize("is_crowded", [True, False], ids=["a crowd", "the port is closed"])
 def test_a_primary_stays_in_an_api_outage_while_a_crowd_is_at_its_members(crowd: Callable[[int], Crowd], is_crowded: bool) -> None:
-    """For longer than its own right lasts; and not without the member's word, which shows that it is this that keeps it."""
+    """For longer than its own Lease lasts; and not without the peer's promise, which shows that the promise keeps it primary."""
     begun = boottime()
     last = begun - 3.3
 

@@ -1,4 +1,4 @@
-"""Whoever is a superuser in SQL puts things on the volumes that the failover container must neither follow, nor wait for, nor quote."""
+"""SQL superusers can put files on the volumes. The failover container must not follow, wait for or quote them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PLACES = (*MARKS, "pgdata/PG_VERSION", "pgdata/global/pg_control", f"pgdata/pg_w
 
 
 class Pod:
-    """The volumes of a pod, and beside them what only its failover container may read."""
+    """A pod's volumes, and files beside them that only its failover container may read."""
 
     def __init__(self, base: Path, apart: bool) -> None:
         self.data, self.wal, self.token = base / "data", base / "wal", base / "token"
@@ -54,7 +54,7 @@ class Pod:
         assert self.volume.assess().state is VolumeState.DATA
 
     def everything_said(self, raw: bool = True) -> str:
-        """Do all that the agent does with its volumes; return every word of it. raw: with the bytes that are only parsed."""
+        """Do everything that the agent does with its volumes; return all text from it. raw: include the bytes that are only parsed."""
         volume = self.volume
         said: list[object] = []
         for look in (
@@ -154,7 +154,7 @@ def test_nor_is_what_is_planted_on_the_wal_volume(tmp_path: Path, name: str, kin
 
 
 def test_a_version_that_is_none_is_not_quoted_and_nothing_is_touched(pod: Pod) -> None:
-    """A link there used to put the token of the service account into Events, the log and the answer to a probe."""
+    """A link there used to leak the service account's token into Events, the log and the answer to a probe."""
     place = pod.data / "pgdata" / "PG_VERSION"
     place.unlink()
     for kind in KINDS:
@@ -240,7 +240,7 @@ def test_a_term_that_is_none_is_damage_that_a_clone_heals(pod: Pod) -> None:
 
 @pytest.mark.parametrize("name", ["volume", "term", "dirty", "emergency-wal-space"])
 def test_a_link_is_replaced_and_what_it_leads_to_stays(pod: Pod, name: str) -> None:
-    """Those are written beside and renamed: also where a link waits under the name of before."""
+    """They are written under another name and renamed: this works even if there is a link under that name, too."""
     for place in (pod.data / name, pod.data / f".{name}.new"):
         place.unlink(missing_ok=True)
         place.symlink_to(pod.token)
@@ -308,7 +308,7 @@ def test_a_file_of_a_size_that_no_segment_has_says_nothing_about_segments(pod: P
     assert pod.volume.may_hold_record(Position(1, 1 << 20))
 
 
-# --- the memory volume, on which the same people write ---
+# --- the memory volume, where the same users can write ---
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The calls of the Kubernetes adapter against a server that answers as badly as it is told to."""
+"""The calls of the Kubernetes adapter against a server that misbehaves on request."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_call_on_an_open_connection_needs_no_thread(api: Api, monkeypatch: pyt
 
 
 def test_a_connection_that_another_call_forgets_meanwhile_is_none(api: Api) -> None:
-    """is_open looks at what other threads take and close: whatever it meets, it answers."""
+    """is_open looks at connections that other threads take and close: in any state it returns an answer."""
     api.answers = [says(200, LEASE)]
     connections, stop = Connections(api.configuration), threading.Event()
 
@@ -103,7 +103,7 @@ def test_a_server_that_accepts_and_says_nothing() -> None:
 
 
 def test_a_call_that_failed_leaves_no_connection_to_the_next(api: Api) -> None:
-    """The others of the pool may lead to the same dead server."""
+    """The others in the pool may lead to the same dead server."""
 
     def dies(handler: BaseHTTPRequestHandler) -> None:
         handler.connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The Lease and the position report as JSON: what is read is what was written, and what can't be read is refused by name."""
+"""The Lease and the position report as JSON: reading returns what was written, and unreadable values are rejected by name."""
 
 from __future__ import annotations
 

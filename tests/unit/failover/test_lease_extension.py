@@ -1,4 +1,4 @@
-"""Lease extensions: what the holder asks and makes of the answers, what a member promises and how it keeps that."""
+"""Lease extensions: the leader's requests and its use of the answers, a peer's promises and how it keeps them."""
 
 from __future__ import annotations
 

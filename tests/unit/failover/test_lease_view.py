@@ -1,4 +1,4 @@
-"""What a member makes of its reads of the Lease."""
+"""How a member interprets its reads of the Lease."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_lease_that_has_gone_back_is_as_good_as_deleted(older: LeaseObject) ->
     assert went_back(KNOWN, gone)
     assert see(gone, older, 120.0, 120.1, GAP) == gone
     another = LeaseObject("12", older.state)
-    assert see(gone, another, 130.0, 130.1, GAP) == replace(KNOWN, missing_since=130.1, instead=another)  # somebody lives who writes it
+    assert see(gone, another, 130.0, 130.1, GAP) == replace(KNOWN, missing_since=130.1, instead=another)  # the writer is alive
     anew = LeaseObject("12", replace(LATER, term=4, serial=9))
     assert see(gone, anew, 140.0, 140.1, GAP, watched=True) == LeaseView("12", anew.state, 140.1, 140.0)
 
@@ -76,7 +76,7 @@ def test_a_watch_may_lag_but_a_version_that_is_newer_shows_what_is_there() -> No
     assert see(KNOWN, read("9", LATER), 103.0, 103.1, GAP, watched=True) == KNOWN
     assert see(KNOWN, read("11", EARLIER), 103.0, 103.1, GAP, watched=True).instead == read("11", EARLIER)
     gone = see(KNOWN, read("9", EARLIER), 103.0, 103.1, GAP)
-    assert see(gone, read("10", LATER), 103.0, 103.2, GAP, watched=True) == gone  # an event from before
+    assert see(gone, read("10", LATER), 103.0, 103.2, GAP, watched=True) == gone  # an old event
 
 
 def test_a_lease_below_the_term_that_our_volume_has_obeyed_is_over() -> None:

@@ -1,4 +1,4 @@
-"""The log never stops the agent and never says a password."""
+"""The log never stops the agent and never contains a password."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lines(reader: int) -> list[dict[str, Any]]:
 
 
 def drain(reader: int) -> None:
-    """Read up to the end, which comes when the fixture closes the other side; the number is nobody else's until then."""
+    """Read up to the end, which comes when the fixture closes the other side; until then no other file gets this descriptor."""
     with os.fdopen(reader, "rb", buffering=0) as file:
         while file.read(1 << 16):
             pass
@@ -87,7 +87,7 @@ def test_a_reader_that_reads_nothing_costs_lines_and_no_time(pipe: tuple[int, in
     assert any(b'"dropped"' in part for part in seen)
     os.set_blocking(pipe[0], True)
     threading.Thread(target=drain, args=(os.dup(pipe[0]),), daemon=True).start()
-    log.flush(10.0)  # what it still wrote would go to whoever gets the pipe's number next
+    log.flush(10.0)  # its remaining output would go to the next user of the pipe's descriptor
 
 
 def test_a_log_without_a_reader_is_silent() -> None:
@@ -115,7 +115,7 @@ def test_the_same_warning_is_said_once_and_counted(pipe: tuple[int, int]) -> Non
 
 @pytest.fixture
 def untouched_logging() -> Iterator[None]:
-    """What a program does to the loggers of a process is undone."""
+    """Undo a program's changes to the process's loggers."""
     root, shown = logging.getLogger(), warnings.showwarning
     level, handlers = root.level, list(root.handlers)
     yield
@@ -163,7 +163,7 @@ class TestLibraries:
         self, pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]
     ) -> None:
         log = Log("db-0", descriptor=pipe[1])
-        logging.getLogger().handlers.clear()  # pytest's own, which raise what is wrong with a record
+        logging.getLogger().handlers.clear()  # pytest's own handlers, which raise errors of a record
         log.take_over()
         logging.getLogger("odd").warning("%d", "x")
         log("info", "next")

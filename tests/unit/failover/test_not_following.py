@@ -1,4 +1,4 @@
-"""A replica that doesn't stream from a primary that is there: an Event and its pod say why, within half a minute."""
+"""A replica that doesn't stream from an available primary: an Event and its pod give the reason within half a minute."""
 
 from __future__ import annotations
 

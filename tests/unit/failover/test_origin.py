@@ -1,4 +1,4 @@
-"""A volume that was made for another claim: a copy, or a restore."""
+"""A volume that was made for another PVC: a copy, or a restore."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NONE = lease(None)
     ],
 )
 def test_for_whom_a_volume_was_made(made_for: str | None, accepted: bool, known: LeaseView | None, found: Origin) -> None:
-    """Data of another cluster than the Lease's is nobody's copy here: it isn't touched, as ever."""
+    """Data of another cluster than the Lease's is no copy of anything here, so it is not touched."""
     assert volumes.origin_of(made_for, CLAIM, accepted, "system", known) is found
 
 

@@ -1,4 +1,4 @@
-"""The release's passwords: which of the files counts, what a first start refuses, what a change of a Secret leads to."""
+"""The release's passwords: which file counts, what a first start refuses, and what a change of a Secret causes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS: Any = SimpleNamespace(secret=NAMES[0], replication_secret=NAMES[1], pr
 
 
 class Pod:
-    """Where kubelet projects the Secrets, and the memory volume."""
+    """The directory where kubelet projects the Secrets, and the memory volume."""
 
     def __init__(self, base: Path) -> None:
         self.projected, self.run = base / "projected", base / "run"
@@ -35,7 +35,7 @@ class Pod:
         self._next = 0
 
     def project(self, superuser: bytes = b"theirs", replication: bytes = b"ours") -> None:
-        """Replace the files, as kubelet does: by new ones, or by none."""
+        """Replace the files by new ones or by none, as kubelet does."""
         for key, value in ((SUPERUSER_KEY, superuser), (REPLICATION_KEY, replication)):
             file = self.projected / key
             file.unlink(missing_ok=True)
@@ -115,7 +115,7 @@ def test_a_new_release_makes_two_different_passwords_and_takes_those_that_are_th
 
 
 def test_a_secret_of_ones_own_is_read_where_it_is_projected(pod: Pod) -> None:
-    """The Role has no right to it."""
+    """The Role doesn't allow it."""
     cluster = FakeCluster()
     pod.project(b"theirs", b"")
     assert first(pod, FakeKube(cluster)).superuser == "theirs"
@@ -140,7 +140,7 @@ def test_a_secret_without_its_key_is_an_error(pod: Pod) -> None:
 
 
 class Kept:
-    """A keeper of passwords, and the server that it changes."""
+    """A password keeper, and the server that it changes."""
 
     def __init__(self, pod: Pod) -> None:
         pod.project()
@@ -153,7 +153,7 @@ class Kept:
         self.keeper = PasswordKeeper(pod.files(), pod.run, self.sql, SETTINGS, lambda: self.term, announce, self.log)
 
     def statements(self) -> list[str]:
-        """Look; return what was changed."""
+        """Check the files; return the changes."""
         self.sql.change_roles.reset_mock()
         self.keeper.look()
         return [statement.split(" PASSWORD")[0] for call in self.sql.change_roles.call_args_list for statement in call.args[0]]

@@ -1,4 +1,4 @@
-"""Requests among agents, over real sockets."""
+"""Requests between agents, over real sockets."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def keys() -> tuple[bytes, ...]:
 
 
 def no_wal(request: WalRequest) -> None:
-    """There is nothing to give."""
+    """Has nothing to send."""
 
 
 class Desk:
-    """Answers as it is told to."""
+    """Answers as configured."""
 
     def __init__(self) -> None:
         self.heard: list[ExtensionRequest] = []

@@ -1,4 +1,4 @@
-"""How often a primary checkpoints before it switches over, with a stand-in that takes its time."""
+"""How often a primary makes a checkpoint before a switchover, with a fake server that takes its time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT_S = 30.0
 
 
 class Primary:
-    """Its checkpoints take so long, one after the other; the clock goes on by them alone."""
+    """Its checkpoints take these times, one after the other; only they advance the clock."""
 
     def __init__(self, took: list[float]) -> None:
         self.left = took

@@ -1,4 +1,4 @@
-"""What the member that writes does besides renewing: members, labels, the choice of a successor, giving up, going away."""
+"""The primary's tasks besides renewing: eligible replicas, labels, the choice of a successor, giving up, shutting down."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_successor_is_a_member_that_streams_and_stays() -> None:
 
 
 def test_a_new_timeline_gets_a_checkpoint_once_and_not_on_a_full_volume() -> None:
-    """Before it has one, pg_rewind takes the server for one of the timeline before, and fails."""
+    """Before this checkpoint, pg_rewind assumes that the server is on the previous timeline, and fails."""
 
     def ordered(**changes: Any) -> bool:
         room = changes.pop("room", None)
@@ -134,7 +134,7 @@ def test_a_server_that_lets_nobody_in_is_killed_and_waited_for_like_a_dead_one()
         assert (told.reason, kill) == ("ServerUnresponsive", Kill())
         assert (decision.memory.phase, decision.memory.hold.held_term, decision.memory.hold.hold_s) == (Phase.DOWN, None, 3.0)
         after = Step(seen(), decision.memory)
-        assert not after.stands_down  # its volume is well: it is as good as before
+        assert not after.stands_down  # its volume is fine: it is as good as before
 
 
 def test_a_shorter_silence_or_an_earlier_servers_is_borne() -> None:
@@ -175,7 +175,7 @@ def test_a_pod_that_has_handed_over_refuses_clients_for_two_seconds() -> None:
 
 
 def test_each_renewal_says_who_streams() -> None:
-    """That one doesn't any more is no reason for a write of its own."""
+    """That a replica no longer streams is no reason for an extra write."""
     silent = seen(streaming=(live(0, 0x400), Streaming("pg-2", None, NOW - 6, None)))
     assert not [a for a in decide(silent, WRITING).actions if isinstance(a, PutLease)]
     due = decide(silent, changed(WRITING, renewed_at=NOW - 2.1, put_at=NOW - 2.1))

@@ -1,4 +1,4 @@
-"""Recovery takes as long as it takes: what is seen of it, what is said of it, and when it counts as stuck."""
+"""Recovery may take any time: how it is observed and reported, and when it counts as stuck."""
 
 from __future__ import annotations
 

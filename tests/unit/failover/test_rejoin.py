@@ -37,7 +37,7 @@ def test_the_way(own: Position, timeline: int, way: Way, words: str) -> None:
     ],
 )
 def test_the_way_of_a_server_that_somebody_else_has_promoted(own: Position, way: Way, words: str) -> None:
-    """Its number may be one that was reserved for another, and both may have begun at the same place."""
+    """Its number may have been reserved for another timeline, and both may have begun at the same LSN."""
     found = plan(own, 3, HISTORY, HISTORY, foreign=True)
     assert found.way is way
     assert words in found.reason

@@ -1,4 +1,4 @@
-"""The order in which a rewind and a clone mark the volume, on real files; the supervisor and the primary are stand-ins."""
+"""The order in which a rewind and a clone mark the volume, on real files; the supervisor and the primary are fakes."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline(base: Path, m
 
 
 def test_a_rewind_goes_on_as_soon_as_the_source_has_its_checkpoint(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A primary makes one by itself: the members have no right to ask for it."""
+    """A primary makes a checkpoint on its own: replicas have no right to request one."""
     release = Release(base, timeline=2)
     monkeypatch.setattr(release, "sleep", lambda seconds: setattr(release, "timeline", 3))
     assert release.perform(Op.REWIND).outcome is Outcome.OK
@@ -183,7 +183,7 @@ def test_a_clone_that_fails_leaves_a_sound_volume_sound_and_a_dirty_one_dirty(ba
 
 
 def test_a_higher_term_that_only_the_supervisor_has_heard_is_taken_over(base: Path) -> None:
-    """An agent before us sent it; the Lease that told it is gone."""
+    """A previous agent sent it; the Lease with that term is gone."""
     release = Release(base, fails="seal", answer="refused term 7 is below 12")
     assert release.perform(Op.SEAL).outcome is Outcome.FAILED
     assert release.volume.term() == 12

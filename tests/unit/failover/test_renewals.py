@@ -1,4 +1,4 @@
-"""Renewals whose answers come late, or not at all."""
+"""Renewals whose answers arrive late or never."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_that_an_earlier_renewal_came_to_nothing_says_nothing_of_the_next(outcom
 
 
 def test_a_late_answer_from_before_there_were_members_does_not_take_the_fence_away() -> None:
-    """Both renewals succeeded, one after the other; the first named nobody, and its answer comes last."""
+    """Both renewals succeeded, one after the other; the first listed no replica, and its answer arrives last."""
     second = changed(RENEWING, put=None, put_at=NOW - 0.6, renewed_at=NOW - 0.6)
     decision = decide(replace(WRITES, put=renewed(1.9, state=replace(MINE, eligible=()))), second)
     assert [a for a in decision.actions if isinstance(a, WriteDeadline)] == [WriteDeadline(NOW - 0.6 + 4.7, 5)]

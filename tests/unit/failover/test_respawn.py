@@ -1,4 +1,4 @@
-"""The parent of the agent: hapg_failover/respawn.sh, with a shell in the agent's place."""
+"""The parent process of the agent: hapg_failover/respawn.sh, with a shell in place of the agent."""
 
 from __future__ import annotations
 

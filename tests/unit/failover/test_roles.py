@@ -1,4 +1,4 @@
-"""What a primary changes so that its roles are what the Secrets say; and how a Secret's entry is read."""
+"""A primary's changes to make its roles match the Secrets; and how a Secret's entry is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifiers of passwords: those that PostgreSQL 15 makes fit, and what is made here lets libpq in."""
+"""Password verifiers: PostgreSQL 15's own match, and libpq can log in with ours."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ TRICKY = [
     "x" * 900,
     "\t control",
     "I\u00adX",  # mapped to nothing
-    "\u00ad",  # nothing is left
+    "\u00ad",  # nothing remains
     "\u200b",  # in two tables
-    "a\u00a0b",  # a space that isn't ASCII
-    "\u2168\u00aa",  # compatible with other characters
-    "\u0627\u0031",  # from right to left, but ends otherwise
+    "a\u00a0b",  # a non-ASCII space
+    "\u2168\u00aa",  # a compatibility equivalent of other characters
+    "\u0627\u0031",  # right to left, but ends otherwise
     "\u0627\u0031\u0628",
     "\u0627a\u0628",
     "é\u0007",  # prohibited
-    "é\U000e0001",  # a tag
+    "é\U000e0001",  # a tag character
     "é\u0221",  # not assigned in Unicode 3.2
 ]
 
@@ -59,7 +59,7 @@ def test_what_is_no_verifier_fits_nothing(stored: str | None) -> None:
 
 @pytest.fixture(scope="module")
 def superuser(server: Server) -> Iterator[Any]:
-    """A cursor; the role `tested` is let in by its password alone."""
+    """A cursor; the role `tested` can log in only with its password."""
     server.start()
     (server.data / "pg_hba.conf").write_text("local all tested scram-sha-256\nlocal all all trust\n")
     connection = server.connect()
@@ -72,7 +72,7 @@ def superuser(server: Server) -> Iterator[Any]:
 
 
 def drawn(seed: int) -> list[str]:
-    """Return passwords of characters that the tables of RFC 3454 tell apart."""
+    """Return passwords made of characters that the tables of RFC 3454 treat differently."""
     tables = [getattr(stringprep, name) for name in dir(stringprep) if name.startswith("in_table_")]
     everything = [chr(number) for number in range(1, 0x30000) if not 0xD800 <= number < 0xE000]
     pools = [pool for is_in in tables if (pool := [c for c in everything if is_in(c)])]

@@ -1,4 +1,4 @@
-"""The supervisor's scripts: put into the pod by the image, and never beside an agent of another version."""
+"""The supervisor's scripts: the image copies them into the pod, and they never run with an agent of another version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PART = "fence.sh"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the scripts are in a pod, whose Secrets are there."""
+    """The location of the scripts in a pod that has its Secrets."""
     monkeypatch.setattr(container, "SUPERVISOR", tmp_path)
     monkeypatch.setattr(container, "ensure_secrets", lambda environment: 0)
     return tmp_path
@@ -35,7 +35,7 @@ def test_the_init_container_puts_them_there(folder: Path) -> None:
 
 
 def test_the_one_that_is_run_comes_last() -> None:
-    """So it is never there without those that it reads."""
+    """So it never exists without the files that it reads."""
     assert NAMES[-1] == script.MAIN
     assert NAMES.count(script.MAIN) == 1
 
@@ -53,7 +53,7 @@ def test_the_one_that_is_run_reads_all_others_and_notices_one_that_is_cut_off() 
 
 @pytest.mark.parametrize("name", [PART, script.MAIN])
 def test_one_that_is_there_is_replaced_and_never_written_into(name: str, folder: Path) -> None:
-    """Init containers run again after a reboot, and a bash that runs the script reads on from the file it has opened."""
+    """Init containers run again after a reboot, while a bash that runs the script continues to read from the file it has opened."""
     path = folder / name
     path.write_text("old")
     path.with_name(f"{name}.new").write_text("left by one that was killed")

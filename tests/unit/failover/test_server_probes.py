@@ -1,4 +1,4 @@
-"""What an agent's looks report, and what of it is news."""
+"""The results of an agent's probes, and which of them are reported as changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hapg_protocol.version_profile import VersionProfile
 
 
 class Looked:
-    """Looks of a primary, with what they reported."""
+    """A primary's probes, with their reports."""
 
     def __init__(self) -> None:
         self.sql, self.volume, self.files, self.logged = Mock(), Mock(), Mock(), Mock()
@@ -36,7 +36,7 @@ class Looked:
         self.events.append(event)
 
     def shows(self, state: str, flushed: int | None) -> bool:
-        """Tell whether it is news that pg_stat_replication shows a standby like that."""
+        """True if a standby like this in pg_stat_replication is reported as a change."""
         sender = Sender("pg-1", "10.0.0.2", state, flushed, flushed, "async")
         self.sql.status.return_value = ServerStatus(False, Position(2, 0x500), (sender,), "7")
         self.looks._look_at_server()
@@ -49,7 +49,7 @@ def looked() -> Looked:
 
 
 def test_a_standby_that_streams_and_one_that_says_what_it_has_are_news(looked: Looked) -> None:
-    """The primary makes it a member then; at its next renewal it would be late."""
+    """The primary then makes it eligible; waiting for the next renewal would be too late."""
     assert looked.shows("catchup", None)
     assert looked.shows("streaming", None)
     assert looked.shows("streaming", 0x400)
@@ -82,7 +82,7 @@ def test_what_a_new_connection_is_told_is_counted(looked: Looked) -> None:
     looked.looks._greet()
     last = looked.events[-1]
     assert isinstance(last, Greeted)
-    assert not last.greeting.crowded  # it recovers: nothing says that it will write
+    assert not last.greeting.crowded  # it is recovering: nothing shows that it will become primary
 
 
 def test_a_hot_standbys_session_is_kept_from_the_start(looked: Looked) -> None:
@@ -121,7 +121,7 @@ def test_files_that_are_refused_are_reported_and_logged(looked: Looked) -> None:
 
 
 def test_the_files_are_left_alone_while_a_server_is_on_its_way(looked: Looked) -> None:
-    """Its start has looked at them; a trial would be in the way of an election."""
+    """Its start has checked them; a trial would delay an election."""
     for looked.phase in (Phase.BOOT, Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING):
         looked.looks._look_at_files()
     assert not looked.files.look.called

@@ -1,4 +1,4 @@
-"""failover.json: a chart and an agent of different versions get on with each other, and a mistake is still found."""
+"""failover.json: a chart and an agent of different versions work together, and a mistake is still found."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ GOOD: dict[str, Any] = {
 
 
 def changed(path: str, value: object) -> str:
-    """GOOD as JSON, with another value at a dotted path."""
+    """GOOD as JSON, with a different value at a dotted path."""
     document = json.loads(json.dumps(GOOD))
     *parents, key = path.split(".")
     inner = document
@@ -134,7 +134,7 @@ Line = tuple[str, str, str]
 
 
 class Lines(list[Line]):
-    """A log that is kept."""
+    """A log that records its lines."""
 
     def __call__(self, level: str, event: str, reason: str = "", **_: object) -> None:
         self.append((level, event, reason))
@@ -147,7 +147,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(path: Path, text: str) -> None:
-    """As kubelet does: another file takes its place."""
+    """As kubelet does: another file replaces it."""
     path.with_suffix(".new").write_text(text)
     os.replace(path.with_suffix(".new"), path)
 

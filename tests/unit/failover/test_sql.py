@@ -1,4 +1,4 @@
-"""SQL to a real PostgreSQL 15: what is read, and that no call takes longer than it may."""
+"""SQL to a real PostgreSQL 15: the results, and that no call exceeds its time limit."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_a_standby_gets_its_slot_and_a_new_one_for_one_that_has_lost_its_wal(pri
 
 @contextmanager
 def full(server: Server) -> Iterator[None]:
-    """Clients have taken every connection slot, those of superusers too."""
+    """Clients have taken every connection slot, including those for superusers."""
     connections: list[Any] = []
     try:
         with pytest.raises(psycopg2.OperationalError, match="too many clients"):
@@ -194,7 +194,7 @@ def full(server: Server) -> Iterator[None]:
 
 
 def test_full_slots_keep_nobody_of_us_out(primary: Server) -> None:
-    """Walsenders have slots of their own (PostgreSQL 12 and later), and run SQL."""
+    """Walsenders have their own slots (PostgreSQL 12 and later), and run SQL."""
     sql, port = sql_to(primary), int(primary.settings["port"])
     with full(primary):
         status = sql.status(LIMIT)
@@ -215,7 +215,7 @@ def test_full_slots_keep_nobody_of_us_out(primary: Server) -> None:
 
 
 def test_a_setting_that_is_in_force_is_seen_by_a_new_walsender(primary: Server) -> None:
-    """As a new connection it is forked by the postmaster, which has read the setting before."""
+    """Being a new connection, it is forked by the postmaster, which has already read the setting."""
     sql = sql_to(primary)
     primary.ask("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (\"pg-1\")'")
     primary.ask("ALTER SYSTEM SET synchronous_commit = local")
@@ -235,7 +235,7 @@ def test_when_walsenders_have_no_slot_either_the_first_refusal_is_told(primary: 
     senders: list[Any] = []
     with full(primary):
         refused = ""
-        while "too many clients" not in refused:  # a walsender of before may have ended meanwhile
+        while "too many clients" not in refused:  # an earlier walsender may have ended meanwhile
             with pytest.raises(psycopg2.OperationalError, match="max_wal_senders"):
                 while True:
                     senders.append(primary.connect(replication="database"))

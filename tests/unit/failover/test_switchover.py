@@ -1,4 +1,4 @@
-"""A switchover while the primary serves: what is asked, in which order it happens, what is refused."""
+"""A switchover while the primary is running: the request, the order of steps, and refusals."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_request_is_taken_and_the_server_goes_on_serving() -> None:
 
 
 def test_a_request_that_is_still_shown_is_not_carried_out_twice() -> None:
-    """The switchover has happened, the patch that takes the request away is late, and we are the primary again."""
+    """The switchover has happened, the patch that removes the request is late, and we are the primary again."""
     decision = decide(writing(asked(term=5), lease=lease(replace(OURS, term=9))), changed(PRIMARY, held_term=9))
     assert [each["outcome"] for each in answers(decision)] == ["refused"]
     assert "prepare" not in kinds(decision.actions)
@@ -213,7 +213,7 @@ LEAVES_FULL = Switchover(ReleaseCause.FULL, NOW - 3, stop_at=NOW - 0.1)
 
 
 def test_a_full_primary_hands_over_after_a_moment() -> None:
-    """By then those whose volume is full as well have stopped streaming."""
+    """By then the replicas whose volumes are full, too, have stopped streaming."""
     first = decide(writing(room=0), PRIMARY)
     assert (first.memory.succession.switchover, first.memory.storage.full_since) == (None, NOW)
     assert decide(writing(room=0), changed(PRIMARY, full_since=NOW - 4.9)).memory.succession.switchover is None
@@ -250,7 +250,7 @@ def test_what_counts_as_full_for_a_primary(words: str, used: bool, segments: int
 
 
 def test_no_client_comes_to_who_lives_on_emergency_space() -> None:
-    """Until it is clear that nobody can take over."""
+    """Until it is clear that no replica can take over."""
     labelled = replace(POD, role="primary")
     room = 3 * SEGMENT_SIZE
     started = OpResult(1, Op.START, Outcome.OK, "n1", position=END, emergency_spaces=(DATA_VOLUME,))
@@ -340,7 +340,7 @@ def test_a_switched_over_server_gives_the_lease_back_and_starts_again_sealed() -
     down = writing(server="down", lease=lease(NAMED), op=result(Op.SWITCHOVER, position=END))
     decision = decide(down, STOPPED)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
-    # who falls short of the end waits for our restart
+    # a replica without the complete WAL waits for our restart
     assert put.state.release == Release("switchover", True, END, "pg-0", hold_s=3.0, cause=ReleaseCause.SWITCHOVER)
     claimed = writing(server="down", lease=lease(replace(NAMED, release=put.state.release), version="41"))
     waiting = decide(claimed, changed(decision.memory, put=None))
@@ -357,7 +357,7 @@ def test_a_pod_deleted_during_its_switchover_ends() -> None:
 
 
 def test_the_release_follows_the_naming_at_once() -> None:
-    """The write that named the successor was sent a moment ago: that alone is no reason to wait with the release."""
+    """The write that named the successor was sent a moment ago: that alone is no reason to delay the release."""
     down = writing(server="down", lease=lease(NAMED), op=result(Op.SWITCHOVER, position=END))
     assert kinds(decide(down, changed(STOPPED, put_at=NOW - 0.25)).actions) == ["release"]
 
@@ -438,7 +438,7 @@ def test_what_is_asked_of_a_replica_is_refused() -> None:
     assert decision.reason == "following pg-0"
 
 
-# ---- whom to choose ----
+# ---- which one to choose ----
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_the_choice(why: str, changes: dict[str, Any], chosen: str | None) -> No
     assert found is None or found.uid != ME.uid
 
 
-# --- a leaving primary without an eligible replica that streams ---
+# --- a terminating primary without an eligible replica that streams ---
 
 ALONE = writing(streaming=(), terminating=True, grace=120)
 

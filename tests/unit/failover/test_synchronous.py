@@ -1,4 +1,4 @@
-"""The synchronous set in the decisions of a member: what is started, promoted, recorded and told."""
+"""Synchronous replication in a member's decisions: what is started, promoted, recorded and reported."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_growth_is_recorded_before_it_takes_force() -> None:
 
 @pytest.mark.parametrize("outcome", [PutOutcome.UNKNOWN, PutOutcome.CONFLICT])
 def test_a_record_without_an_answer_is_not_relied_on(outcome: PutOutcome) -> None:
-    """The write may come true later: pg-2 has left the record then, and must not be let back in by what is read meanwhile."""
+    """The write may still be carried out: pg-2 has then left the record, and a read in the meantime must not bring it back."""
     without = replace(MINE, sync=SyncRecord(1, ("v1",)))
     memory = primary(Setting(1, ("pg-1",)), recorded=False, put=PutKind.RENEW)
     after = decide(seen(put=PutResult(PutKind.RENEW, outcome, NOW - 0.1, without)), memory).memory

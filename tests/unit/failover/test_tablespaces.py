@@ -1,4 +1,4 @@
-"""A release has no volume for tablespaces: who finds one says so."""
+"""A release has no volume for tablespaces; the agent reports any that it finds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_links_are_found_and_none_is_followed(tmp_path: Path, links: Path) -> No
     assert volume.tablespaces() == ()
     (links / "16500").symlink_to("/nowhere")
     (links / "9999").symlink_to(tmp_path)
-    (links / "16600").mkdir()  # one in place (allow_in_place_tablespaces) is copied
+    (links / "16600").mkdir()  # an in-place tablespace (allow_in_place_tablespaces) is copied
     (links / "see $(here)").symlink_to("/nowhere")
     assert volume.tablespaces() == ("9999", "16500")
 

@@ -1,4 +1,4 @@
-"""The inequalities between the protocol's times, and how much of a TTL the holder uses."""
+"""The inequalities between the protocol's times, and how much of a TTL the leader uses."""
 
 from __future__ import annotations
 

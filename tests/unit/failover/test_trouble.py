@@ -1,4 +1,4 @@
-"""Decisions of a member whose data, configuration or storage makes trouble: bounded tries, said in Events."""
+"""Decisions of a member with bad data, configuration or storage: it makes a limited number of attempts, and reports them in Events."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def told(decision: Decision) -> list[tuple[str, str]]:
 
 
 def ended(op: Op, outcome: Outcome, m: Memory, text: str = "because", **observed: object) -> Decision:
-    """Decide on the end of operation 1."""
+    """Decide on the result of operation 1."""
     return decide(seen(op=OpResult(1, op, outcome, "n1", text, None), **observed), changed(m, op=op, op_number=1))
 
 
@@ -54,7 +54,7 @@ def test_data_that_does_not_start_is_given_up_after_a_few_tries() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.SEALED, Phase.FOLLOW])
 def test_data_under_which_the_server_ends_soon_after_each_start_is_given_up_too(phase: Phase) -> None:
-    """As where a record can't be replayed: the start itself goes well each time."""
+    """As when a record can't be replayed: the start itself succeeds each time."""
     m = remembered(Phase.BOOT, mode="warm")
     for number in range(1, 6):
         well = started(m, Outcome.OK, position=END)
@@ -84,7 +84,7 @@ def test_a_server_that_was_killed_or_shut_down_proves_nothing_about_its_data(cod
 
 
 def test_one_that_has_joined_has_no_failed_starts_any_more() -> None:
-    """Though its pod has been ready all the time, as through a restart."""
+    """Though its pod has been ready all the time, as during a restart."""
     streams = replace(HELD, eligible=(EligibleReplica("pg-1", "v1"),))
     joined = decide(seen(lease=lease(streams, 1.0)), changed(FOLLOWING, joined_at=NOW - 1, starts=3, phase_since=NOW - 60))
     assert (joined.memory.retry.starts, joined.memory.upstream.has_joined) == (0, True)
@@ -146,7 +146,7 @@ def test_a_fresh_clone_that_does_not_start_is_not_cloned_again() -> None:
 
 
 def test_a_server_that_was_given_up_is_tried_at_once_when_another_starts() -> None:
-    """What kept all from starting has passed, and this may be the last primary's."""
+    """The reason that kept all from starting is gone, and this may be the last primary's server."""
     given_up = remembered(Phase.DAMAGED, tries=5, retry_at=NOW + 20)
     said = PositionReport("40", "n", VolumeState.DATA, "v2", position=END, running=True)
     started = Pod("pg-2", "u2", "1", 2, report=said)
@@ -346,7 +346,7 @@ def test_a_wal_volume_that_hangs_is_named_and_costs_the_right() -> None:
 
 
 def test_volumes_that_are_no_pair_are_told_and_left_alone() -> None:
-    """Not damaged: what is damaged is cloned anew, and these may hold somebody's only copy."""
+    """Not damaged: damaged data is cloned again, but this may be the only copy."""
     o = seen(
         volume_state=VolumeState.MISMATCHED,
         volume_reason="the WAL volume belongs to volume u2",
@@ -398,7 +398,7 @@ def test_a_primary_whose_volume_is_full_is_renewed() -> None:
 
 @pytest.mark.parametrize(("room", "hold"), [(None, 3.0), (16 * SEGMENT_SIZE, 3.0), (16 * SEGMENT_SIZE - 1, 20.0), (0, 20.0)])
 def test_a_server_that_may_have_died_of_a_full_volume_is_waited_for_longer(room: int | None, hold: float) -> None:
-    """Its recovery after a bulk load may take more than the usual three seconds, and nobody else has its unreplicated WAL."""
+    """Its recovery after a bulk load may take more than the usual three seconds, and no other volume has its unreplicated WAL."""
     decision = decide(seen(server="down", heartbeat_at=NOW, lease=lease(MINE), room=room), PRIMARY)
     [put] = [a for a in decision.actions if isinstance(a, PutLease)]
     assert put.state.release is not None
@@ -406,7 +406,7 @@ def test_a_server_that_may_have_died_of_a_full_volume_is_waited_for_longer(room:
 
 
 def test_the_last_holder_alone_starts_with_what_was_set_aside() -> None:
-    """A replica on a full volume waits for room instead."""
+    """A replica on a full volume waits for free space instead."""
     died = remembered(Phase.DOWN, dead_reason="the server died")
     for volume, emergency_space in (("v1", True), ("v9", False)):
         o = seen(server="down", heartbeat_at=NOW, lease=lease(replace(RELEASED, volume=volume)), room=0)

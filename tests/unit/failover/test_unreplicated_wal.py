@@ -1,4 +1,4 @@
-"""What a dead server had written and not sent: who may have it, where it ends, how it is added."""
+"""WAL that a dead server had written but not sent: who may have it, where it ends, how it is added."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def page(lsn: int, fill: int = 0x5A) -> bytes:
 
 
 def volume(base: Path, segments: dict[int, bytes]) -> Volume:
-    """A volume with WAL segments: what each holds, by its number."""
+    """A volume with WAL segments: the contents of each, by its number."""
     wal = base / "pgdata" / "pg_wal"
     wal.mkdir(parents=True)
     for number, data in segments.items():
@@ -69,7 +69,7 @@ def volume(base: Path, segments: dict[int, bytes]) -> Volume:
 
 
 def segment(number: int, pages: int, old: int = 0) -> bytes:
-    """So many pages of this segment, then some of the one it was renamed from."""
+    """This many pages of this segment, then `old` pages of the segment that was renamed to it."""
     start = number * SIZE
     whole = b"".join(page(start + index * PAGE) for index in range(pages))
     return whole + b"".join(page(start + index * PAGE - 5 * SIZE, 0x66) for index in range(pages, pages + old))

@@ -1,4 +1,4 @@
-"""Agents of two versions in one release: what one doesn't know it keeps, and rules that it doesn't know it never acts by (rule 15)."""
+"""Agents of two versions in one release: an agent keeps unknown fields, and never acts under rules it doesn't know (rule 15)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SENTENCE = "the Lease is of protocol 2, this agent knows 1: upgrade the failover
 
 
 def written_later(state: LeaseState) -> LeaseState:
-    """The state as an agent of a newer version would have written it: with fields of its own."""
+    """The state as a newer agent would have written it, with additional fields."""
     return lease.decode(json.dumps(json.loads(lease.encode(state)) | LATER))
 
 
 def fields_kept(state: LeaseState) -> bool:
-    """Whether the next reader finds them all, each with its value."""
+    """True if the next reader finds all of them, each with its value."""
     found = json.loads(lease.encode(state))
     return {name: found.get(name) for name in LATER} == LATER
 
@@ -74,7 +74,8 @@ def test_a_release_keeps_fields_that_it_does_not_know() -> None:
 
 
 def test_a_field_within_another_goes_with_it() -> None:
-    """Who writes a release, a member or a set writes all of it: what another version had added there would be said of something else."""
+    """Whoever writes a release, a replica's entry or a set writes all of it: another version's extra fields would then describe
+    something else."""
     document = json.loads(lease.encode(CLEAN))
     document["release"]["later"] = 1
     document["eligibleReplicas"][0]["later"] = 1

@@ -62,7 +62,7 @@ def test_a_marker_makes_data(volume: Volume, tmp_path: Path) -> None:
 
 
 def test_data_of_another_major_is_neither_data_nor_damaged(tmp_path: Path) -> None:
-    """What is damaged is cloned anew; this isn't touched."""
+    """A damaged volume is cloned again; this one isn't touched."""
     make_data(tmp_path)
     volume = Volume(tmp_path, "16", "pg_wal")
     volume.write_marker(MARKER)
@@ -215,7 +215,7 @@ def test_a_volume_may_hold_more_unless_it_is_certain_that_it_does_not(volume: Vo
     place = Position(1, 3 * SIZE + 8192 + 512)
     assert volume.may_hold_record(place)  # no directory
     wal = make_data(tmp_path)
-    assert volume.may_hold_record(place)  # no file says how large a file is
+    assert volume.may_hold_record(place)  # no file has a length
     page = bytearray(SIZE)
     struct.pack_into("=HHIQ", page, 8192, 0xD110, 0, 1, 3 * SIZE + 8192)
     segment = wal / "000000010000000000000003"
@@ -226,7 +226,7 @@ def test_a_volume_may_hold_more_unless_it_is_certain_that_it_does_not(volume: Vo
     later.write_bytes(page)
     assert not volume.may_hold_record(place)
     (wal / "00000002.history").unlink()
-    assert volume.may_hold_record(place)  # on a timeline of which it isn't known where it was begun
+    assert volume.may_hold_record(place)  # on a timeline whose start is unknown
     later.unlink()
     page[8192 + 512 : 8192 + 512 + 64] = whole_record(64)
     segment.write_bytes(page)
@@ -276,7 +276,7 @@ def test_room_for_a_clone_counts_what_a_clone_removes(volume: Volume, tmp_path: 
 
 @pytest.fixture
 def narrow(volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """A volume with data in segments of 1 MiB; `free` bytes are free beside a reserve."""
+    """A volume with data in 1 MiB segments; `free` bytes are free, in addition to the emergency WAL space."""
     wal = make_data(tmp_path)
     (wal / "000000010000000000000001").write_bytes(bytes(SIZE))
     volume.write_marker(MARKER)

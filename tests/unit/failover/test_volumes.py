@@ -1,4 +1,4 @@
-"""A data volume and a WAL volume: which of them belong together, and what becomes of those that don't."""
+"""A data volume and a WAL volume: which of them belong together, and what happens to those that don't."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def member(empty: EligibleReplica) -> EligibleReplica:
 @pytest.mark.parametrize(
     ("data", "wal", "link", "mismatched"),
     [
-        # as they come to be, with a crash at any place
+        # being created, with a crash at any point
         (None, None, Link.NONE, False),
         (None, None, Link.THERE, False),
         (None, "u1", Link.THERE, False),
@@ -67,7 +67,7 @@ def member(empty: EligibleReplica) -> EligibleReplica:
         # the WAL volume was lost, or its directory
         ("u1", None, Link.LOST, False),
         ("u1", "u1", Link.LOST, False),
-        # one of them belongs to somebody else, or is older
+        # one of them belongs to another pod, or is older
         ("u1", "u2", Link.LOST, True),
         (None, "u2", Link.NONE, True),
         (None, "u2", Link.LOST, True),
@@ -185,7 +185,7 @@ def test_a_wal_volume_that_is_ahead_of_its_data_is_a_crash_between_two_probes(
 
 
 def test_a_full_wal_volume_does_not_look_older(member: EligibleReplica, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it couldn't take isn't written to the data volume either."""
+    """If it couldn't be written there, it isn't written to the data volume either."""
     member.volume.probe()
     write = os.pwrite
 
@@ -221,7 +221,7 @@ def test_a_new_wal_volume_is_not_older_than_the_data_that_is_cloned_anew(member:
 def test_a_clone_that_is_cut_off_between_its_marks_is_damaged_and_ours(
     member: EligibleReplica, monkeypatch: pytest.MonkeyPatch, linked: str
 ) -> None:
-    """The WAL volume has the new mark already: it is known by the link. Also when the next clone is cut off between its renames."""
+    """The WAL volume already has the new mark: the link identifies it. Also when the next clone is interrupted between its renames."""
     volume = member.volume
     volume.set_dirty()
     (member.wal / "wal.new").mkdir()
@@ -267,7 +267,7 @@ def test_an_adoption_that_is_cut_off_leaves_a_pair(member: EligibleReplica, monk
         patch.setattr(Volume, "settle", lambda self: None)
         ours.adopt("newer")
     assert ours.assess().state is VolumeState.DATA
-    (member.data / "volume").write_text(after)  # as if it had been cut off before this one was written
+    (member.data / "volume").write_text(after)  # as if interrupted before this one was written
     assert ours.assess().state is VolumeState.DATA
     ours.adopt("newest")
     assert "former" not in (member.wal / "volume").read_text()

@@ -51,7 +51,7 @@ def test_a_renewal_that_is_under_way_or_has_failed_is_attended_to() -> None:
 
 
 def test_members_that_are_gone_leave_the_lease_between_two_renewals() -> None:
-    """A renewal that is due is written with the members as they are; only a turn before that changes them."""
+    """A due renewal is written with the eligible replicas as they are; only an earlier turn changes the list."""
     due = PRIMARY.hold.renewed_at + TIMING.renew
     turn = PRIMARY.hold.renewed_at + longest_wait(PRIMARY, TIMING, LEASE, PRIMARY.hold.renewed_at)
     assert PRIMARY.writes.put_at + RETRY_PUT_S < turn < due

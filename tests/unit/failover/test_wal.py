@@ -1,4 +1,4 @@
-"""What PostgreSQL's tools print, and the arithmetic of WAL. test_wal_real.py holds both against a server."""
+"""The output of PostgreSQL's tools, and the arithmetic of WAL. test_wal_real.py compares both with a server."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ LAST = parse_lsn("0/30000D8")
 @pytest.mark.parametrize(
     ("message", "end"),
     [
-        # until 15
+        # up to 15
         ("invalid record length at 0/3000110: wanted 24, got 0", "0/3000110"),
         # from 16 on, and with the eight digits of 19
         ("invalid record length at 0/3000110: expected at least 24, got 0", "0/3000110"),
         ("invalid record length at 0/03000110: expected at least 24, got 0", "0/3000110"),
-        # right after a page's header: the record before it ended with the page before
+        # right after a page header: the previous record ended with the previous page
         ("invalid record length at 0/3002018: wanted 24, got 0", "0/3002000"),
         ("invalid record length at 0/4000028: wanted 24, got 0", "0/4000000"),
         ("record with incorrect prev-link 0/2FFFFD8 at 0/3000110", "0/3000110"),
@@ -165,7 +165,7 @@ def test_a_record_as_it_is_printed() -> None:
         (0x3000028, 8192 - 0x28, 0x3002000),  # to the last byte of the page
         (0x3000028, 8192 - 0x28 + 1, 0x3002000 + 24 + 8),  # and one more
         (0x3000028, (8192 - 0x28) + (8192 - 24), 0x3004000),
-        (0x3FFFFF8, 100, 0x4000000 + 40 + 96),  # over the segment's end: a long header
+        (0x3FFFFF8, 100, 0x4000000 + 40 + 96),  # past the end of the segment: a long header
     ],
 )
 def test_the_end_of_a_record(start: int, length: int, end: int) -> None:
@@ -202,7 +202,7 @@ def whole_record(length: int, switch: bool = False) -> bytes:
 
 
 class Log:
-    """WAL in memory, written as PostgreSQL lays it out; segments of 1 MiB."""
+    """WAL in memory, in PostgreSQL's layout; segments of 1 MiB."""
 
     size = 1 << 20
 
@@ -291,7 +291,7 @@ def test_a_record_that_goes_on_at_a_pages_start_may_exist() -> None:
 
 
 class Promoted:
-    """Segments of a server that was promoted from timeline 1 onto 2, at the end of `before`; it has written `after` since."""
+    """Segments of a server that was promoted from timeline 1 to 2 at the end of `before`; it has written `after` since."""
 
     def __init__(self, before: int, after: int) -> None:
         self.logs = {1: Log(), 2: Log()}

@@ -1,4 +1,4 @@
-"""What is read from WAL without a server is what PostgreSQL 15 itself says."""
+"""Reading WAL without a server gives the same result as PostgreSQL 15 itself."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def busy(server: Server) -> Server:
 
 
 def _work(server: Server, chance: random.Random) -> int:
-    """Write WAL of all shapes; return where it ends."""
+    """Write records of all shapes; return the end of WAL."""
     connection = server.connect()
     with connection.cursor() as cursor:
         for _ in range(chance.randint(1, 20)):
@@ -104,7 +104,7 @@ def test_the_end_of_wal_is_where_the_killed_server_had_flushed(busy: Server) -> 
 
 
 def test_a_shutdown_checkpoint_is_told_from_any_other_end(busy: Server) -> None:
-    """Wherever it falls in its page; and only at the very end of it."""
+    """At any place in its page; and only at the very end of it."""
     chance = random.Random(7)
     for _ in range(ROUNDS):
         busy.start()
@@ -120,7 +120,7 @@ def test_a_shutdown_checkpoint_is_told_from_any_other_end(busy: Server) -> None:
 
 
 def test_reading_ends_where_a_byte_is_wrong(busy: Server) -> None:
-    """At the record that holds it, as pg_waldump does, whatever follows."""
+    """At the record that contains it, like pg_waldump, regardless of what follows."""
     busy.start()
     chance = random.Random(3)
     _work(busy, chance)
@@ -150,7 +150,7 @@ def test_reading_ends_where_a_byte_is_wrong(busy: Server) -> None:
 
 
 def test_a_missing_file_ends_wal_at_the_last_complete_record(busy: Server) -> None:
-    """Take away one segment after the other, and look where what came before it ends."""
+    """Remove one segment after the other, and check where the WAL before it ends."""
     busy.settings = {"wal_keep_size": "64MB"}
     busy.start()
     chance = random.Random(7)
@@ -169,7 +169,7 @@ def test_a_missing_file_ends_wal_at_the_last_complete_record(busy: Server) -> No
         for name in names:
             if name < written[number]:
                 os.link(busy.data / "pg_wal" / name, rest / name)
-        # Without -q the last line it prints is the last good record. It waits five seconds for the file.
+        # Without -q the last line it prints is the last valid record. It waits five seconds for the file.
         done = busy.run("pg_waldump", "-p", rest, "-s", format_lsn(start), check=False)
         assert parse_waldump_end(done.stderr, SEGMENT_SIZE).missing_segment == written[number]
         return record_end(parse_lastrecord(done.stdout.splitlines()[-1]), SEGMENT_SIZE)

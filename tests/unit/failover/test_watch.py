@@ -1,4 +1,4 @@
-"""The watches of the Kubernetes adapter against a server that answers as badly as it is told to."""
+"""The watches of the Kubernetes adapter against a server that misbehaves on request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stop() -> Iterator[threading.Event]:
 
 
 def streams(*events: Any, then: Answer | None = None, pieces: int = 1) -> Answer:
-    """Answer a watch with events, then end it, or go on as `then` says. pieces: into how many writes a line is cut."""
+    """Answer a watch with events, then end it, or continue as `then` says. pieces: number of writes per line."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -105,7 +105,7 @@ def test_a_silent_watch_is_opened_anew(api: Api, stop: threading.Event) -> None:
 
 
 class Pauses(threading.Event):
-    """A stop event that is set when it is waited for the seventh time. seconds: how long each wait was to be."""
+    """A stop event that becomes set on the seventh wait. seconds: the requested lengths of the waits."""
 
     def __init__(self) -> None:
         super().__init__()

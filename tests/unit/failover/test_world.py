@@ -1,4 +1,4 @@
-"""What the agent knows changes by what is newer, and by the living supervisor's word alone."""
+"""The agent's state is changed only by newer information, and only by the living supervisor's messages."""
 
 from __future__ import annotations
 

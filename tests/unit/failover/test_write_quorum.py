@@ -1,4 +1,4 @@
-"""The synchronous set: every order of steps, crashes and late standbys in a small world, and the single steps by name."""
+"""The synchronous standbys: every order of steps, crashes and late standbys in a small world, and the single steps by name."""
 
 from __future__ import annotations
 
@@ -145,10 +145,10 @@ def test_whose_positions_are_enough(k: int, reported: set[str], enough: bool) ->
 
 @dataclass(frozen=True)
 class World:
-    """A primary and standbys whose logs are of length 0 to LENGTH.
+    """A primary, and standbys with logs of length 0 to LENGTH.
 
-    lease: the record in the Lease; sent: a record whose write was not answered yet, and may or may not be carried out; known: our last
-    answered record; forces: settings that processes may act by; found: as Situation.setting; acked: length of what was acknowledged.
+    lease: the record in the Lease; sent: a record whose write has no answer yet, and may or may not be carried out; known: our last
+    answered record; forces: settings that processes may be using; found: as Situation.setting; acked: length of what was acknowledged.
     """
 
     lease: SyncRecord | None
@@ -174,9 +174,9 @@ def standbys_of(w: World) -> tuple[Standby, ...]:
 
 
 def acknowledged(w: World) -> int:
-    """The longest log that standbys may acknowledge now, by any process and whatever setting it acts by.
+    """The longest log that standbys may acknowledge now, by any process and under any setting it may be using.
 
-    What nobody waits for doesn't count, nor what was acknowledged before the record was given up: `preferred` promises no more.
+    Commits that wait for nobody don't count, nor those acknowledged before the record was given up: `preferred` promises no more.
     """
     best = w.acked
     for setting in w.forces:
@@ -218,7 +218,7 @@ def steps(w: World, policy: Policy, next_move: NextMove) -> Iterator[tuple[str, 
 
 
 def lost(w: World) -> str | None:
-    """A crash now, the primary's volume gone with it: may a claimer see enough volumes and miss what was acknowledged?"""
+    """A crash now that destroys the primary's volume: may a claimer see enough volumes and still miss what was acknowledged?"""
     for record in {w.lease, *(w.sent or (w.lease,))}:
         if record is None:
             continue
@@ -232,7 +232,7 @@ def lost(w: World) -> str | None:
 
 
 def explore(start: World, policy: Policy, next_move: NextMove) -> tuple[int, list[str] | None]:
-    """Return how many states there are, and how one that loses something comes about, if one does."""
+    """Return the number of states and, if one loses something, the steps to it."""
     came: dict[World, tuple[World, str] | None] = {start: None}
     left = deque([start])
     while left:
@@ -252,7 +252,7 @@ def explore(start: World, policy: Policy, next_move: NextMove) -> tuple[int, lis
 
 
 def promoted(k: int, standbys: int, fetch_wal: int = 1) -> World:
-    """Just promoted: the record holds ourselves, and not everybody has the last of what was acknowledged in the term before."""
+    """Just promoted: the record includes our own volume, and not every standby has the last commits acknowledged in the previous term."""
     others = tuple(f"v{n + 1}" for n in range(standbys - 1))
     record = SyncRecord(k, ("v0", *others))
     setting = Setting(k, tuple(f"pg-{volume[1:]}" for volume in others))
@@ -276,7 +276,7 @@ def without_barrier(s: Situation) -> Move:
 
 
 def setting_first(s: Situation) -> Move:
-    """Growth in the wrong order."""
+    """Adds a standby in the wrong order."""
     live = tuple(sorted(x.pod for x in s.standbys if x.live))
     if s.record is not None and s.setting is not None and s.setting.names and set(live) - set(s.setting.names):
         return Set(Setting(s.record.k, tuple(sorted({*s.setting.names, *live}))), "")
@@ -284,7 +284,7 @@ def setting_first(s: Situation) -> Move:
 
 
 def record_first(s: Situation) -> Move:
-    """Shrinking in the wrong order."""
+    """Removes a standby in the wrong order."""
     move = next_move(s)
     if isinstance(move, Set) and s.setting is not None and s.record is not None and len(move.setting.names) < len(s.setting.names):
         dropped = {x.volume for x in s.standbys if x.pod in s.setting.names and x.pod not in move.setting.names}
