@@ -188,7 +188,7 @@ class Operation:
     def _heartbeat(self) -> Heartbeat:
         heartbeat = self._tools.supervisor.heartbeat()
         if heartbeat is None:
-            raise OperationFailed("the supervisor gives no sign of life")
+            raise OperationFailed("the supervisor is not responding")
         return heartbeat
 
     def _wait_for_down(self) -> None:

@@ -144,10 +144,17 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             remembered(Phase.BOOT, read_at=NOW),
             Phase.BOOT,
             [],
-            "nothing is extended",
+            "its deadline is not extended",
         ),
         ("a healthy primary is followed", seen(), FOLLOWING, Phase.FOLLOW, [], "following pg-0"),
-        ("overdue, not read since", seen(lease=lease(HELD, 3.6, 0.2)), FOLLOWING, Phase.FOLLOW, ["ReadLease"], "afresh before suspecting"),
+        (
+            "overdue, not read since",
+            seen(lease=lease(HELD, 3.6, 0.2)),
+            FOLLOWING,
+            Phase.FOLLOW,
+            ["ReadLease"],
+            "again before suspecting the primary",
+        ),
         ("overdue and read", seen(lease=lease(HELD, 3.6, 0.05)), FOLLOWING, Phase.FOLLOW, [], "followed, for another 2.0 s"),
         ("its holder's time is up", seen(lease=lease(HELD, 4.75, 0.1), pods=LABELLED), FOLLOWING, Phase.FOLLOW, ["Label"], "is followed"),
         ("it may be up", seen(lease=lease(HELD, 4.65, 0.1), pods=LABELLED), FOLLOWING, Phase.FOLLOW, [], "is followed"),
@@ -177,7 +184,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             changed(FOLLOWING, read_at=NOW - 0.1),
             Phase.FOLLOW,
             ["ReadLease"],
-            "afresh before suspecting",
+            "again before suspecting the primary",
         ),
         (
             "its holder is dead, being read",
@@ -187,7 +194,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             [],
             "",
         ),
-        ("released", seen(lease=lease(RELEASED)), FOLLOWING, Phase.FOLLOW, ["seal"], "given the Lease back"),
+        ("released", seen(lease=lease(RELEASED)), FOLLOWING, Phase.FOLLOW, ["seal"], "released the Lease"),
         ("another holder", seen(lease=lease(replace(HELD, term=6))), FOLLOWING, Phase.FOLLOW, ["follow"], "holds term 6"),
         (
             "no Lease for a moment",
@@ -275,18 +282,18 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             changed(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2),
             Phase.PRIMARY,
             [],
-            "no sign of life",
+            "is not responding",
         ),
         ("another holds the Lease", seen(server="primary"), PRIMARY, Phase.DOWN, ["Kill"], "pg-0/u0's"),
         ("the server died", seen(server="down", lease=lease(MINE)), PRIMARY, Phase.DOWN, ["Announce", "release", "start"], "start"),
         ("an old word", seen(server="standby", lease=lease(MINE)), changed(PRIMARY, op_ended=NOW), Phase.PRIMARY, [], ""),
         (
-            "the pod is going away",
+            "the pod is being deleted",
             seen(server="primary", lease=lease(MINE), terminating=True),
             PRIMARY,
             Phase.PRIMARY,
             ["prepare"],
-            "the pod is going away: checkpoint",
+            "the pod is being deleted: checkpoint",
         ),
         (
             "never writable",
@@ -294,7 +301,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             replace(PRIMARY, phase_since=NOW - 21),
             Phase.DOWN,
             ["Kill"],
-            "hasn't said so",
+            "has not confirmed it",
         ),
         ("not dead yet", seen(server="primary"), remembered(Phase.DOWN, phase_since=NOW - 0.5), Phase.DOWN, [], "waiting for"),
         ("still not dead", seen(server="primary"), remembered(Phase.DOWN), Phase.DOWN, ["Kill"], "kill it again"),
@@ -305,7 +312,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             remembered(Phase.STOPPING, phase_since=NOW - 5),
             Phase.STOPPING,
             ["release"],
-            "given back",
+            "release the Lease",
         ),
         (
             "stopped, and the Lease that can't be given back has run out",
@@ -315,7 +322,14 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             ["Exit"],
             "has run out",
         ),
-        ("stopped, says an old word", seen(), remembered(Phase.STOPPING, op_ended=NOW), Phase.STOPPING, [], "word on the server"),
+        (
+            "stopped, says an old word",
+            seen(),
+            remembered(Phase.STOPPING, op_ended=NOW),
+            Phase.STOPPING,
+            [],
+            "supervisor to report on the server",
+        ),
         (
             "the container is dead",
             seen(container_dead=True, lease=lease(MINE)),
@@ -371,7 +385,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             remembered(Phase.DAMAGED, tries=5),
             Phase.BOOT,
             [],
-            "try to start once more",
+            "try to start again",
         ),
         (
             "didn't start, without a primary, a moment ago",
@@ -511,7 +525,7 @@ def reachable(m: Memory) -> Memory:
 
 
 def answering(o: Observation, m: Memory) -> Observation:
-    """With an answer of the operation that is under way, if one has come."""
+    """With an answer of the operation that is in progress, if one has come."""
     return o if o.op is None or m.operation.op is None else replace(o, op=replace(o.op, op=m.operation.op))
 
 
@@ -562,9 +576,9 @@ def test_what_was_killed_is_not_held(o: Observation, m: Memory) -> None:
             seen(ordinal=0, server="down", volume_state=VolumeState.EMPTY, volume=None, lease=lease(None, version=NO_LEASE), pods=()),
             remembered(Phase.EMPTY, phase_since=NOW - 60, promised=(NO_LEASE, False)),
             "WaitingForVolumes",
-            "the pod of ordinal 0 hasn't said yet that its volume is empty",
+            "the pod of ordinal 0 has not reported yet that its volume is empty",
         ),
-        (seen(system_identifier="another"), SEALED, "ForeignVolume", "this volume belongs elsewhere"),
+        (seen(system_identifier="another"), SEALED, "ForeignVolume", "this volume belongs to another cluster"),
     ],
 )
 def test_a_lasting_trouble_is_announced_once_in_five_minutes(o: Observation, m: Memory, reason: str, words: str) -> None:

@@ -93,8 +93,8 @@ def test_a_request_that_is_still_shown_is_not_carried_out_twice() -> None:
         (asked(term=4), {}, "the request is for term 4, but this is term 5"),
         (asked(term=6), {}, "the request is for term 6, but this is term 5"),
         (asked("pg-1"), {}, "pg-1 is the primary already"),
-        (asked("pg-9"), {}, "there is no pod pg-9"),
-        (asked("pg-2"), {"pods": (POD, *others(deleting=True))}, "pg-2 is going away"),
+        (asked("pg-9"), {}, "pod pg-9 not found"),
+        (asked("pg-2"), {"pods": (POD, *others(deleting=True))}, "pg-2 is being deleted"),
         (asked("pg-2"), {"streaming": (live(0),)}, "pg-2 isn't an eligible replica that streams"),
         (asked("pg-2"), {"streaming": (live(0), Streaming("pg-2", None, NOW - 5, 1))}, "pg-2 isn't an eligible replica that streams"),
         (asked("pg-2"), {"lease": lease(replace(OURS, eligible=MEMBERS[:1]))}, "pg-2 isn't an eligible replica that streams"),
@@ -295,7 +295,7 @@ def test_a_full_primary_that_can_not_switch_over_serves_on_and_tries_again_later
     decision = decide(writing(room=0, **changes), memory)
     m = decision.memory
     assert (m.phase, m.succession.switchover, m.succession.successor, m.storage.full_since) == (Phase.PRIMARY, None, None, NOW + 30)
-    assert decision.reason == f"the volume is full, but it isn't switched over: {words}"
+    assert decision.reason == f"the volume is full, but no switchover takes place: {words}"
     assert answers(decision) == []
 
 

@@ -101,7 +101,7 @@ def test_the_next_step(why: str, situation: Situation, expected: Move) -> None:
 @pytest.mark.parametrize(
     ("situation", "move", "words"),
     [
-        (at(STRICT, ("v1",), ONE, standby(1)), Record(None, ""), "the record goes while 1 of pg-1 is in force"),
+        (at(STRICT, ("v1",), ONE, standby(1)), Record(None, ""), "the record goes while 1 of pg-1 is in effect"),
         (at(STRICT, ("v1",), ONE, standby(1)), Record(SyncRecord(2, ("v1",)), ""), "1 volumes can't hold 2 copies"),
         (at(STRICT, ("v1",), ONE, standby(1)), Record(SyncRecord(2, ("v1", "v2")), ""), "k changes from 1 to 2"),
         (at(STRICT, ("v1",), ONE, standby(1)), Record(SyncRecord(1, ("v1", "v2", "v3")), ""), "more than one step"),
