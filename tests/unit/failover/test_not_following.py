@@ -23,7 +23,7 @@ from .test_decide import FOLLOWING, HELD, ME, NOW, POD, PRIMARY, SEALED, lease, 
 
 STREAMS = replace(HELD, eligible=(EligibleReplica("pg-1", "v1", streaming=True),))
 SILENT = replace(HELD, eligible=(EligibleReplica("pg-1", "v1", streaming=False),))
-WRONG_PASSWORD = "follow: the primary at 10.0.0.1 can't be asked: password authentication failed"
+WRONG_PASSWORD = "follow: the primary at 10.0.0.1 can't be queried: password authentication failed"
 
 
 def told(decision: Decision) -> list[str]:

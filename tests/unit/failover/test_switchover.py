@@ -98,7 +98,11 @@ def test_a_request_that_is_still_shown_is_not_carried_out_twice() -> None:
         (asked("pg-2"), {"streaming": (live(0),)}, "pg-2 isn't an eligible replica that streams"),
         (asked("pg-2"), {"streaming": (live(0), Streaming("pg-2", None, NOW - 5, 1))}, "pg-2 isn't an eligible replica that streams"),
         (asked("pg-2"), {"lease": lease(replace(OURS, eligible=MEMBERS[:1]))}, "pg-2 isn't an eligible replica that streams"),
-        (asked("pg-2"), {"position": replace(END, lsn=0x10 + KEEPS_UP_BYTES + 1), "streaming": (live(2, 0x10),)}, "with a lag of at most 1 GiB"),
+        (
+            asked("pg-2"),
+            {"position": replace(END, lsn=0x10 + KEEPS_UP_BYTES + 1), "streaming": (live(2, 0x10),)},
+            "with a lag of at most 1 GiB",
+        ),
         (asked(), {"streaming": ()}, "no eligible replica streams from the primary"),
         (replace(POD, switchover="{"), {}, "the request is unreadable: ha-postgres/switchover"),
         (replace(POD, switchover='{"id":"x"}'), {}, "ha-postgres/switchover.term"),
