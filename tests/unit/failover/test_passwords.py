@@ -86,7 +86,7 @@ def test_without_any_password_there_is_no_start(pod: Pod) -> None:
 def test_a_link_in_the_place_of_the_copy_is_not_followed(pod: Pod, tmp_path: Path) -> None:
     write_copy(tmp_path, Passwords("a", "b"))
     pod.copy.symlink_to(tmp_path / "passwords")
-    with pytest.raises(ValueError, match="no password"):
+    with pytest.raises(ValueError, match="no usable password"):
         pod.files()
 
 
