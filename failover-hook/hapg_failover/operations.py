@@ -366,7 +366,7 @@ class Operation:
             return self._result(Outcome.BUSY, f"the primary at {host} has no free connection for a rewind: {error}")
         on, room = tools.volume.scarcest()
         if disk_space.is_full(room, tools.volume.segment_size()):
-            return self._result(Outcome.ROOM, f"the {on} has {disk_space.room_in_words(room)} left for a rewind")
+            return self._result(Outcome.ROOM, f"the {on} has {disk_space.room_in_words(room)} free, too little for a rewind")
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:

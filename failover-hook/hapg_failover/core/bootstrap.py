@@ -14,7 +14,7 @@ RESUME_LEAP = 16
 def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, ...]) -> Verdict:
     """Decide whether this empty member may make the very first server (rule: every ordinal has reported 'empty')."""
     if ordinal != 0:
-        return Verdict(False, "an empty member waits for the first server, which ordinal 0 makes")
+        return Verdict(False, "an empty pod waits for the first server, which ordinal 0 creates")
     by_ordinal = {p.ordinal: p for p in pods if p.report is not None and p.report.lease_version == version}
     for number in range(replicas):
         pod = by_ordinal.get(number)

@@ -150,7 +150,7 @@ def resume(step: Step) -> None:
     lease = o.lease
     if lease is not None and lease.instead is not None and o.now - (lease.missing_since or o.now) < LEASE_GONE_S:
         shown = lease.instead.state
-        text = f"the Lease shows term {shown.term} of {shown.holder.pod}, which has ended: it was rolled back, as after a restore of etcd"
+        text = f"the Lease shows term {shown.term} of {shown.holder.pod}, which has ended: rolled back, as by an etcd restore"
         step.tell("LeaseRolledBack", text)
         step.because(f"{text}; it is recreated after {LEASE_GONE_S:g} s without change")
         return

@@ -56,7 +56,7 @@ def renew(step: Step) -> None:
     term = s.term
     if content.gone_back:
         term, why = s.term + 1, f"the Lease was rolled back: rewritten under term {s.term + 1}"
-        step.tell("LeaseRolledBack", f"the Lease in the API is an older version, as after a restore of etcd; {why}")
+        step.tell("LeaseRolledBack", f"the Lease in the API is an older version, for example after a restore of etcd; {why}")
     lease_extension.remember_written(step, content.eligible)
     state = replace(
         s,

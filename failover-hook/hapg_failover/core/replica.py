@@ -141,7 +141,7 @@ def _is_awaited(step: Step, s: LeaseState) -> bool:
     if switchover.is_chosen(step):
         step.because(f"sealed at {m.sealed.position}; {s.holder.pod} is about to switch over to us")
     elif s.holder.uid in o.gone:
-        step.because(f"sealed at {m.sealed.position}; the pod {s.holder.pod} is gone")
+        step.because(f"sealed at {m.sealed.position}; the pod {s.holder.pod} no longer exists")
     else:
         return False
     return True
@@ -246,7 +246,7 @@ def _expects_the_end(step: Step, s: LeaseState, lease: LeaseView) -> bool:
         step.run(Seal(drain_s=SUCCESSION_S), f"{s.holder.pod} switches over to us: seal when it ends the stream")
     elif s.holder.uid in step.o.gone and step.age < (seal_at := _seal_at(step, s)) - SHORTEST_DRAIN_S:
         left = seal_at - step.age
-        step.run(Seal(drain_s=left), f"the pod {s.holder.pod} is gone: seal when the stream ends, or in {left:.1f} s")
+        step.run(Seal(drain_s=left), f"the pod {s.holder.pod} no longer exists: seal when the stream ends, or in {left:.1f} s")
     elif step.age >= step.o.timing.overdue:
         _suspect(step, s, lease)
     else:

@@ -65,7 +65,7 @@ def _resume_primary(step: Step) -> None:
         else:
             step.go(Phase.PROMOTING, "our server is recovering and the Lease is ours: renew it")
     else:
-        step.kill("our server writes, but the Lease isn't ours under the term in force", o.timing.restart)
+        step.kill("our server writes, but the Lease isn't ours under the current term", o.timing.restart)
 
 
 def adopted(step: Step, result: OpResult) -> None:

@@ -228,7 +228,7 @@ def check_invariants(s: Situation, move: Move) -> list[str]:
 def _record_problems(s: Situation, record: SyncRecord | None) -> list[str]:
     before = s.record
     if record is None:
-        return [] if s.setting == OFF else [f"the record goes while {s.setting} is in effect"]
+        return [] if s.setting == OFF else [f"the record is removed while {s.setting} is in effect"]
     found = []
     if len(record.volumes) < record.k:
         found.append(f"{len(record.volumes)} volumes can't hold {record.k} copies")
@@ -239,7 +239,7 @@ def _record_problems(s: Situation, record: SyncRecord | None) -> list[str]:
         if len(gone) + len(new) != 1:
             found.append(f"more than one step: without {sorted(gone)}, with {sorted(new)}")
         if gone and s.setting is None:
-            found.append(f"{sorted(gone)} leave the record while the setting isn't known")
+            found.append(f"{sorted(gone)} are removed from the record while the setting is unknown")
         named = {x.volume for x in s.standbys if s.setting is not None and x.pod in s.setting.names}
         found += [f"{volume} leaves the record and still acknowledges" for volume in sorted(gone & named)]
     return found

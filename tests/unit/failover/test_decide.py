@@ -128,7 +128,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             remembered(Phase.BOOT),
             Phase.DOWN,
             ["Kill"],
-            "isn't ours under the term in force",
+            "isn't ours under the current term",
         ),
         (
             "our primary",

@@ -244,7 +244,7 @@ def empty(number: int) -> Pod:
     ("ordinal", "pods", "claims", "words"),
     [
         (0, (empty(0), empty(1)), True, "all 2 volumes are empty"),
-        (1, (empty(0), empty(1)), False, "which ordinal 0 makes"),
+        (1, (empty(0), empty(1)), False, "which ordinal 0 creates"),
         (0, (empty(0),), False, "the pod of ordinal 1 has not reported yet"),
         (0, (empty(0), pod(1, 5, version=NO_LEASE)), False, "pg-1 has data"),
     ],
