@@ -386,7 +386,7 @@ def test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_strea
     [run] = [a for a in decide(seen(gone=GONE), FOLLOWING).actions if isinstance(a, Run)]
     assert run.op is Op.SEAL
     assert said(run).drain_s == pytest.approx(4.635)
-    assert "is gone" in decide(seen(gone=GONE), changed(SEALED, promised=None, phase_since=NOW - 1)).reason
+    assert "no longer exists" in decide(seen(gone=GONE), changed(SEALED, promised=None, phase_since=NOW - 1)).reason
     assert kinds(decide(seen(gone=frozenset({"u9"})), FOLLOWING).actions) == []
 
 
