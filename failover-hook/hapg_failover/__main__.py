@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="watch the server of this pod and the primary, and fail over; restarts itself when it crashes")
     commands.add_parser("act", help="the same, until it crashes")
-    commands.add_parser("prepare", help="put the supervisor's scripts into the pod, and create the Secrets unless they are there")
+    commands.add_parser("prepare", help="put the supervisor's scripts into the pod, and create the Secrets unless they exist")
     options = parser.parse_args(arguments)
     if options.command == "run":
         os.execv("/bin/sh", ["/bin/sh", str(RESPAWN), sys.executable, "-m", "hapg_failover", "act"])

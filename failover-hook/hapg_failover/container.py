@@ -134,7 +134,7 @@ def act(environment: Mapping[str, str]) -> int:
     watcher.watch_lease(agent.lease_seen)
     watcher.watch_pods(agent.pod_seen)
     Probes(now.http_port, Answers(agent.is_live, agent.readiness, agent.metrics)).start()
-    log("info", "start", f"the agent of {identity.pod} begins")
+    log("info", "start", f"the agent of {identity.pod} starts")
     agent.run()
     return EX_SOFTWARE
 

@@ -28,10 +28,10 @@ SHUT_DOWN = "shut down"
 
 INSTEAD: Mapping[str, str] = {
     "pg_basebackup": "a replica can't be cloned",
-    "pg_controldata": "the control file is read here",
+    "pg_controldata": "the agent reads the control file itself",
     "pg_rewind": "a replica that has diverged is cloned",
-    "pg_waldump": "WAL is read here",
-    "pg_xlogdump": "WAL is read here",
+    "pg_waldump": "the agent reads WAL itself",
+    "pg_xlogdump": "the agent reads WAL itself",
 }
 """The fallback when a program is missing."""
 
@@ -61,7 +61,7 @@ class Inspection:
         names = self._reachable(self._volume.wal_segments(), control.checkpoint.timeline)
         newest = newest_segment_timeline(names)
         if newest is None:
-            raise ValueError("there is no WAL segment")
+            raise ValueError("no WAL segment found")
         if hint is None and known is not None and known.timeline == newest:
             hint = known.lsn
         for timeline in sorted({newest, control.checkpoint.timeline}, reverse=True):

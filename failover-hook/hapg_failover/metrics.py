@@ -22,25 +22,25 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
     held = max(0.0, m.hold.renewed_at + timing.usable_lease(m.hold.recorded_ttl) - now) if m.hold.held_term is not None else 0.0
     promoted = {m.reign.cause: wall - (now - m.reign.promoted_at)} if m.reign.promoted_at else {}
     parts = [
-        _metric("phase", "The member's phase: 1 for the present one.", _one("phase", (p.value for p in Phase), m.phase.value)),
+        _metric("phase", "Phase of this member: 1 for the current one.", _one("phase", (p.value for p in Phase), m.phase.value)),
         _metric("primary", "1 while this member's server is the primary.", {"": int(m.phase is Phase.PRIMARY)}),
-        _metric("term", "The term of the Lease as last read.", {"": state.term if state else 0}),
-        _metric("eligible_replicas", "Eligible replicas: those that the Lease lists.", {"": len(state.eligible) if state else 0}),
-        _metric("lease_age_seconds", "Time since the Lease was seen to change.", {"": f"{now - lease.first_seen if lease else 0:.3f}"}),
-        _metric("lease_remaining_seconds", "How long the Lease lets our server write; 0 if it isn't ours.", {"": f"{held:.3f}"}),
+        _metric("term", "Term of the Lease as last read.", {"": state.term if state else 0}),
+        _metric("eligible_replicas", "Eligible replicas listed in the Lease.", {"": len(state.eligible) if state else 0}),
         _metric(
-            "renewals_failed_total", "Renewals of the Lease that were refused or not answered.", {"": m.writes.renewals_failed}, "counter"
+            "lease_age_seconds", "Time since the Lease was last seen to change.", {"": f"{now - lease.first_seen if lease else 0:.3f}"}
         ),
         _metric(
-            "claim_blocked", "Why we may never claim the Lease though it is free: 1 for what holds.", _one("why", Block, m.telling.blocked)
+            "lease_remaining_seconds",
+            "How much longer the Lease allows this member to write; 0 if it is not the leader.",
+            {"": f"{held:.3f}"},
         ),
-        _metric(
-            "not_following", "1 while this replica doesn't stream, for longer than it should take.", {"": int(bool(m.telling.apart.told))}
-        ),
+        _metric("renewals_failed_total", "Lease renewals that were refused or not answered.", {"": m.writes.renewals_failed}, "counter"),
+        _metric("claim_blocked", "1 if this condition keeps this member from becoming primary.", _one("why", Block, m.telling.blocked)),
+        _metric("not_following", "1 while this replica has not streamed for longer than expected.", {"": int(bool(m.telling.apart.told))}),
         *_recovery(state.recovery if state is not None else None),
         _metric(
             "promoted_timestamp_seconds",
-            "When this member was promoted last, and for what cause; 0 if not by this agent.",
+            "Time of this member's last promotion, by cause; 0 if this agent has not promoted it.",
             {f'cause="{cause}"': f"{promoted.get(cause, 0):.0f}" for cause in PromotionCause},
         ),
         _metric(
@@ -58,10 +58,10 @@ def _recovery(recovery: Progress | None) -> list[str]:
     return [
         _metric(
             "recovery_remaining_bytes",
-            "WAL that the holder of the Lease replays before it can write; 0 if it isn't recovering.",
+            "WAL that the leader has yet to replay before it accepts writes; 0 if it is not recovering.",
             {"": left},
         ),
-        _metric("recovery_bytes_per_second", "How fast it does.", {"": recovery.rate if recovery is not None else 0}),
+        _metric("recovery_bytes_per_second", "Replay rate of the recovering leader.", {"": recovery.rate if recovery is not None else 0}),
     ]
 
 

@@ -190,14 +190,14 @@ class Operation:
     def _heartbeat(self) -> Heartbeat:
         heartbeat = self._tools.supervisor.heartbeat()
         if heartbeat is None:
-            raise OperationFailed("the supervisor gives no sign of life")
+            raise OperationFailed("the supervisor is not responding")
         return heartbeat
 
     def _wait_for_down(self) -> None:
         end = self._tools.runtime.now() + QUICK_S
         while self._heartbeat().state != "down":
             if self._tools.runtime.now() > end:
-                raise OperationFailed("the server was stopped but the supervisor doesn't say so")
+                raise OperationFailed("the server was stopped but the supervisor doesn't report it")
             self._tools.runtime.sleep(0.01)
 
     def _ensure_down(self, timeout: float) -> None:
@@ -207,7 +207,7 @@ class Operation:
 
     def _start(self, order: Start) -> OpResult:
         if self._tools.volume.dirty():
-            raise OperationFailed("a rewind or clone was begun and not finished: the volume must be cloned")
+            raise OperationFailed("a rewind or clone was started and not finished: the volume must be cloned")
         self._ensure_down(STOP_S)
         if self._tools.volume.foreign():
             self._tools.volume.set_foreign()
@@ -266,7 +266,7 @@ class Operation:
         except DataRefused:
             refused = ""
         except OperationFailed as failure:
-            return self._result(Outcome.UNPROVEN, f"{text}; whether its configuration is the reason can't be tried: {failure}")
+            return self._result(Outcome.UNPROVEN, f"{text}; could not check whether its configuration is the reason: {failure}")
         if refused:
             return replace(self._result(Outcome.REFUSED, refused), refused=refused)
         return self._result(Outcome.FAILED, text)
@@ -282,7 +282,7 @@ class Operation:
             return self._sealed(position)
         position, fetched = self._with_fetched_wal(ask, dead, position)
         result = self._sealed(position)
-        return replace(result, text=f"{result.text} {fetched} bytes fetched that were not sent".lstrip()) if fetched else result
+        return replace(result, text=f"{result.text} {fetched} bytes of unreplicated WAL fetched".lstrip()) if fetched else result
 
     def _with_fetched_wal(self, ask: AskWal, dead: DeadHolder, position: Position) -> tuple[Position, int]:
         """Fetch the dead server's WAL beyond `position`; return the new end of WAL, and the number of bytes fetched."""
@@ -331,7 +331,7 @@ class Operation:
                 return self._result(Outcome.NEEDS_CLONE, f"the primary has removed {names[0]}, which we need", position)
             user = tools.sql.remote_user(host, tools.port, REMOTE_S)
         except SqlError as error:
-            raise OperationFailed(f"the primary at {host} can't be asked: {error}", position) from error
+            raise OperationFailed(f"the primary at {host} can't be queried: {error}", position) from error
         slot = self._own_slot(host)
         tools.volume.write_term(self._run.term)
         self._steer("follow", host, str(tools.port), user, *slot)
@@ -365,10 +365,10 @@ class Operation:
             self._wait_for_checkpoint(order)
             user = tools.sql.remote_user(host, tools.port, REMOTE_S, as_client=True)
         except SqlError as error:
-            return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {error}")
+            return self._result(Outcome.BUSY, f"the primary at {host} has no free connection for a rewind: {error}")
         on, room = tools.volume.scarcest()
         if disk_space.is_full(room, tools.volume.segment_size()):
-            return self._result(Outcome.ROOM, f"the {on} has {disk_space.room_in_words(room)} left for a rewind")
+            return self._result(Outcome.ROOM, f"the {on} has {disk_space.room_in_words(room)} free, too little for a rewind")
         self._ensure_down(STOP_S)
         tools.volume.set_dirty()
         try:
@@ -377,7 +377,7 @@ class Operation:
             if not NOT_CONNECTED.search(str(failure)):
                 raise
             tools.volume.clear_dirty()  # pg_rewind connects before it writes
-            return self._result(Outcome.BUSY, f"the primary at {host} has no connection for a rewind: {failure}")
+            return self._result(Outcome.BUSY, f"the primary at {host} has no free connection for a rewind: {failure}")
         tools.volume.clear_foreign()
         tools.volume.clear_dirty()
         return self._result(Outcome.OK, f"rewound to {host}")
@@ -402,7 +402,7 @@ class Operation:
         for on, needed in disk_space.clone_needs(size, CLONE_SEGMENTS * tools.volume.segment_size(), rooms).items():
             if needed > rooms[on]:
                 has = disk_space.room_in_words(rooms[on])
-                text = f"a clone needs {disk_space.room_in_words(needed)} beside what is there, the {on} has {has}"
+                text = f"a clone needs {disk_space.room_in_words(needed)} besides the existing data, the {on} has {has}"
                 return self._result(Outcome.ROOM, text)
         user = tools.sql.remote_user(source, tools.port, REMOTE_S)
         self._own_slot(primary)  # retains the WAL written during the copy
@@ -435,7 +435,7 @@ class Operation:
         self._command("stop", "immediate")  # ends an initdb that an earlier agent started
         self._long_command("initdb", stall=COPY_STALL_S)  # runs scripts, which may load a lot of data
         self._mark(self._tools.runtime.unique_id())
-        return self._result(Outcome.OK, "the first server's directory is made")
+        return self._result(Outcome.OK, "the first server's directory is created")
 
     def _promote(self, order: Promote) -> OpResult:
         tools, timeline = self._tools, order.timeline

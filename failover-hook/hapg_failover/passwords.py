@@ -80,7 +80,7 @@ class PasswordKeeper:
                 self._report()
                 self._log("info", "secret", "a password has changed")
         except OSError as error:
-            self._say(f"the passwords can't be kept: {error}")
+            self._say(f"the passwords can't be stored: {error}")
             return
         for complaint in self._secret.complaints:
             if complaint not in self._told:

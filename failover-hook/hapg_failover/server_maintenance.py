@@ -41,6 +41,6 @@ class ServerMaintenance:
     def _change_slots(self, make: tuple[str, ...], drop: tuple[str, ...]) -> None:
         try:
             self._sql.change_slots(make, drop, SLOTS_S)
-            self._log("info", "slots", "the members' replication slots have been changed", made=make, dropped=drop)
+            self._log("info", "slots", "the replication slots have been updated", made=make, dropped=drop)
         except SqlError as error:
             self._log("warning", "slots", str(error), made=make, dropped=drop)

@@ -126,7 +126,7 @@ class ServerProbes:
         refused = self._configuration.look()
         if refused is None:
             return
-        self._log("warning" if refused else "info", "configuration", refused or "the configuration is taken; the server reads it")
+        self._log("warning" if refused else "info", "configuration", refused or "the configuration is accepted; the server reloads it")
         self._report(ConfigurationTried(refused), True)
 
     def _probe_disk(self) -> None:
@@ -150,9 +150,9 @@ class ServerProbes:
     def _make_emergency_spaces(self) -> None:
         try:
             for name in self._volume.make_emergency_spaces():
-                self._log("info", "emergency_space", f"room for {disk_space.EMERGENCY_SEGMENTS} WAL segments is kept free on the {name}")
+                self._log("info", "emergency_space", f"space for {disk_space.EMERGENCY_SEGMENTS} WAL segments is reserved on the {name}")
         except OSError as error:
-            self._say_once("warning", "emergency_space", f"no emergency WAL space can be made: {error}")
+            self._say_once("warning", "emergency_space", f"can't reserve emergency WAL space: {error}")
 
     def _say_once(self, level: str, event: str, trouble: str) -> None:
         if self._troubles.get(event) != trouble:

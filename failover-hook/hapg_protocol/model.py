@@ -66,10 +66,10 @@ class ReleaseCause(StrEnum):
 
 _RELEASE_WORDS = {
     ReleaseCause.SWITCHOVER: "switchover",
-    ReleaseCause.DELETION: "the pod is going away",
+    ReleaseCause.DELETION: "the pod is being deleted",
     ReleaseCause.FULL: "the volume is full",
     ReleaseCause.DEATH: "the server died",
-    ReleaseCause.FIRST_SERVER: "the first server is made",
+    ReleaseCause.FIRST_SERVER: "the first server is created",
 }
 
 

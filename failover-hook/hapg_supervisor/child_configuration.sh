@@ -19,7 +19,7 @@ job_configure() {
     local new=$ACCEPTED.new file
     rm -rf "$new" && mkdir "$new" && cp "$CONFIG/postgresql.conf" "$CONFIG/pg_hba.conf" "$new" || return 2
     if [[ ! -d $TLS && $(<"$new/postgresql.conf") == *"'$TLS/"* ]]; then
-        echo 'error: the configuration has TLS, but this pod was made without: it is for the pod that replaces it'
+        echo 'error: the configuration has TLS, but this pod was created without it: it applies to the pod that replaces this one'
         return 2
     fi
     find_configuration

@@ -6,7 +6,7 @@ of_this_major() {
     local found=''
     if [[ -f $DATA/PG_VERSION ]]; then read -r found <"$DATA/PG_VERSION"; fi
     if [[ ! $found ]]; then
-        echo "there is no server directory at $DATA"
+        echo "no server directory at $DATA"
         return 1
     elif [[ $found != "$MAJOR" ]]; then
         echo "the server directory is of PostgreSQL $found, this is PostgreSQL $MAJOR: nothing has been touched"
@@ -21,7 +21,7 @@ has_its_wal() {
         echo "$DATA/$WAL is a link, and there is no WAL volume: nothing has been touched"
         return 1
     elif [[ $WAL_VOLUME && ! (-L $DATA/$WAL && -d $DATA/$WAL) ]]; then
-        echo "$DATA/$WAL is no link to a directory on the WAL volume: nothing has been touched"
+        echo "$DATA/$WAL is not a link to a directory on the WAL volume: nothing has been touched"
         return 1
     fi
 }

@@ -30,7 +30,7 @@ list_scripts() {
     for file in "$SCRIPTS"/*; do
         if [[ ! -e $file ]]; then continue; fi
         if [[ $file != *.sql ]]; then
-            echo "error: ${file##*/} is among the scripts of the first server, and only .sql files are"
+            echo "error: ${file##*/} is among the scripts of the first server, where only .sql files are allowed"
             return 1
         fi
         FILES+=("$file")

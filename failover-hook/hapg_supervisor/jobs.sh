@@ -20,7 +20,7 @@ start_job() { # ID VERB [ARG…]
     fi
     case $2 in
         initdb) if [[ -e $DATA ]]; then
-            refuse "$1" 'there is a server directory'
+            refuse "$1" 'a server directory exists'
             return
         fi ;;
         clone | rewind) if [[ $STATE != down ]]; then

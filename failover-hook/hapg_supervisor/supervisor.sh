@@ -76,7 +76,7 @@ source "$PARTS/child_clone.sh"
 source "$PARTS/child_configuration.sh"
 for part in fence server seal primary jobs commands \
     child_server child_directory child_job child_initdb child_clone child_configuration; do
-    [[ " $WHOLE " == *" $part "* ]] || problem "$PARTS/$part.sh is missing or not whole"
+    [[ " $WHOLE " == *" $part "* ]] || problem "$PARTS/$part.sh is missing or incomplete"
 done
 
 # ---- start ----
@@ -94,13 +94,13 @@ SLOTS=${NAME%-*} # prefix of the names of the replicas' slots
 SLOTS=${SLOTS,,}
 SLOTS=${SLOTS//[!a-z0-9]/_}
 GRACE=${HAPG_GRACE:-60}
-[[ $SSLMODE =~ ^(prefer|require|verify-ca)?$ ]] || problem "HAPG_SSLMODE is none of prefer, require, verify-ca: $SSLMODE"
-[[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is no number: $GRACE"
+[[ $SSLMODE =~ ^(prefer|require|verify-ca)?$ ]] || problem "HAPG_SSLMODE is not prefer, require or verify-ca: $SSLMODE"
+[[ $GRACE =~ ^[0-9]{1,6}$ ]] || problem "HAPG_GRACE is not a number: $GRACE"
 readonly NAME GRACE SLOTS
 declare -A PROFILE=()
 for word in ${HAPG_VERSION_PROFILE-}; do PROFILE[${word%%=*}]=${word#*=}; done
 for word in major binDirectory walDirectory walDump walDumpQuiet walKeep standbyFile recoveryParameters reloadsConninfo statusLine quorum authentication; do
-    [[ ${PROFILE[$word]-} ]] || problem "HAPG_VERSION_PROFILE doesn't say $word"
+    [[ ${PROFILE[$word]-} ]] || problem "HAPG_VERSION_PROFILE has no $word"
 done
 readonly PROFILE MAJOR=${PROFILE[major]} BIN=${PROFILE[binDirectory]} WAL=${PROFILE[walDirectory]} STANDBY_FILE=$DATA/${PROFILE[standbyFile]}
 readonly FAST_AT=$((GRACE > 10 ? (GRACE - 10) * 100 : 0)) IMMEDIATE_AT=$((GRACE > 5 ? (GRACE - 5) * 100 : 0)) KILL_AT=$((GRACE > 2 ? (GRACE - 2) * 100 : 0))
@@ -132,7 +132,7 @@ rm -rf "$RUN/out"
 mkdir -p "$RUN/out" "$RUN/conf" "$RUN/socket" || problem "can't write to $RUN"
 chmod 0700 "$RUN/socket"
 for fifo in commands events; do
-    [[ -p $RUN/$fifo ]] || mkfifo -m 0600 "$RUN/$fifo" || [[ -p $RUN/$fifo ]] || problem "can't make $RUN/$fifo"
+    [[ -p $RUN/$fifo ]] || mkfifo -m 0600 "$RUN/$fifo" || [[ -p $RUN/$fifo ]] || problem "can't create $RUN/$fifo"
 done
 version=$("$BIN/postgres" -V) || problem "can't run $BIN/postgres"
 [[ $version =~ \ ${MAJOR/./\\.}([^0-9]|$) ]] || problem "the image has $version, this is the chart of PostgreSQL $MAJOR"

@@ -269,7 +269,7 @@ def test_a_secret_is_made_once(side: Side) -> None:
     for value in ("first", "second"):
         assert side.client().ensure_secret("db-auth", "POSTGRES_PASSWORD", lambda value=value: value, LIMIT) == b"first"  # type: ignore[misc]
     side.add_secret_without_key("bare")
-    with pytest.raises(ApiError, match="bare is there but has no key POSTGRES_PASSWORD"):
+    with pytest.raises(ApiError, match="bare exists but has no key POSTGRES_PASSWORD"):
         side.client().ensure_secret("bare", "POSTGRES_PASSWORD", lambda: "third", LIMIT)
 
 

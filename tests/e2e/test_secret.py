@@ -78,7 +78,7 @@ def test_a_changed_secret_is_the_new_password_and_nothing_restarts(release: Rele
     assert "password authentication failed" in answer(release, known[0])
     assert identities(release.pods()) == before
     assert release.lease()["term"] == term
-    release.wait("an Event says so", lambda: "postgres has the password that the Secret says" in events(release), 10)
+    release.wait("an Event says so", lambda: "postgres has the password from the Secret" in events(release), 10)
     change(release, "ha-postgres-auth", known[0])
     release.wait("and the old one again", lambda: answer(release, known[0]) == "welcome", PROJECTION_SECONDS)
     assert release.at_full_strength()

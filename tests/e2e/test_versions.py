@@ -38,7 +38,7 @@ EDITS = (
         f'    document.pop("{SETTING}", None)\n    root = _values(document, "", unknown.append)\n',
     ),
     Edit("hapg_supervisor/supervisor.sh", "#!/bin/bash\n", "#!/bin/bash\n# The next version.\n"),
-    Edit("hapg_failover/container.py", 'f"the agent of {identity.pod} begins"', 'f"the next agent of {identity.pod} begins"'),
+    Edit("hapg_failover/container.py", 'f"the agent of {identity.pod} starts"', 'f"the next agent of {identity.pod} begins"'),
 )
 WARNING = f"failover.json.{SETTING}: unknown key"
 BEGINS = "the next agent of"
@@ -164,7 +164,7 @@ def test_an_agent_does_not_run_beside_another_versions_supervisor(release: Relea
     standby = release.standbys()[-1]
     give(release, prepare=PRESENT, failover=NEXT)
     release.namespace.kubectl("delete", "pod", standby.name)
-    sentence = "supervisor.sh: is not of this failover image"
+    sentence = "supervisor.sh: does not match this failover image"
 
     def refuses() -> bool:
         return sentence in release.namespace.try_kubectl("logs", standby.name, "--container", "failover").out

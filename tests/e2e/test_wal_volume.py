@@ -96,7 +96,7 @@ def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: 
     lost = apart.standbys()[-1]
     apart.lose(lost, "data")
     message = apart.wait("an Event", lambda: mismatched(apart, lost.name), 120)
-    assert "the data volume is empty: nothing is touched; to have the pod cloned anew, delete both of its claims and the pod" in message
+    assert "the data volume is empty: nothing is touched; to have the pod cloned again, delete both of its PVCs and the pod" in message
     apart.lose(lost, "data", "wal")
     apart.wait_full_strength()
     wal_is_apart(apart)

@@ -182,7 +182,7 @@ class FakeKube:
         if name not in self.cluster.secrets:
             self.cluster.secrets[name] = {key: make_value()}
         if not self.cluster.secrets[name].get(key):
-            raise ApiError(f"Secret {name} is there but has no key {key}")
+            raise ApiError(f"Secret {name} exists but has no key {key}")
         return self.cluster.secrets[name][key].encode()
 
     def _reach(self, timeout: float) -> None:

@@ -753,7 +753,7 @@ PARTS = (
         "15A",
         "an agent doesn't run beside another image's supervisor",
         patches.any_script_will_do,
-        Witness(UNIT + "test_script.py::test_an_agent_does_not_run_beside_another_one", "not of this failover image"),
+        Witness(UNIT + "test_script.py::test_an_agent_does_not_run_beside_another_one", "not match this failover image"),
     ),
     Part(
         "15B",

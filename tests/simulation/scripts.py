@@ -27,8 +27,8 @@ from .world import World
 SCRIPTS = Path(__file__).parent / "testdata"
 BREAK = "----"
 ROUTINE = re.compile(
-    r"PUT renew|put kind|(read|list|extension .*) +no answer|is under way$"
-    r"|: (nothing to do|the Lease is renewed|renew the Lease|waiting|waiting for the positions.*|waiting before the next try.*)$"
+    r"PUT renew|put kind|(read|list|extension .*) +no answer|is in progress$"
+    r"|: (nothing to do|the Lease is renewed|renew the Lease|waiting|waiting for the positions.*|waiting before the next attempt.*)$"
 )
 SETTLED_S = 60.0
 

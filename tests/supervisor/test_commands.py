@@ -42,7 +42,7 @@ def test_it_does_not_start_without_all_of_itself(
     container = make("pod-0")
     container.launch()
     assert container.exit_code() == 1
-    assert container.log.read_text().endswith(f"/{part} is missing or not whole\n")
+    assert container.log.read_text().endswith(f"/{part} is missing or incomplete\n")
     assert container.agent.hello() is None
 
 
@@ -175,7 +175,7 @@ def test_failures_of_jobs_say_what_was_wrong(idle: Container) -> None:
     assert answer.result == "error"
     assert re.search(r"exit code 1: pg_basebackup: error: .*refused", answer.text)
     assert idle.ask("controldata").result == "error"
-    assert idle.ask("start", "hot").text.startswith("there is no server directory")
+    assert idle.ask("start", "hot").text.startswith("no server directory")
     assert idle.ask("follow", "127.0.0.1", "5432", "postgres").result == "refused"
     assert idle.ask("seal", "fast").result == "refused"
     assert idle.ask("promote", "2", "1").result == "refused"

@@ -111,7 +111,7 @@ def test_a_server_that_somebody_else_has_promoted_follows_nobody(
     assert started.position is not None
     assert started.position.timeline == 3
     plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2, own=started.position)
-    assert (plan.outcome, plan.text) == (Outcome.DIVERGED, "our timeline 3 was begun by somebody else: the primary is on 2")
+    assert (plan.outcome, plan.text) == (Outcome.DIVERGED, "our timeline 3 was created outside the Lease: the primary is on 2")
     primary.sql("checkpoint")
     rewound = operator.run(Op.REWIND, host="127.0.0.1", timeline=2)
     if rewound.outcome is not Outcome.OK:
@@ -145,7 +145,7 @@ def test_a_timeline_of_the_same_number_that_began_elsewhere_is_cloned(
     plan = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=3, own=started.position)
     assert (plan.outcome, plan.text) == (
         Outcome.NEEDS_CLONE,
-        "our timeline 3 was begun by somebody else, and the primary has another of that number",
+        "our timeline 3 was created outside the Lease, and the primary has a different one of that number",
     )
 
 

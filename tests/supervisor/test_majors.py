@@ -316,4 +316,4 @@ def test_a_profile_that_leaves_something_out_ends_with_a_message(make: Make) -> 
     container = make("pod-0", HAPG_VERSION_PROFILE="major=15")
     container.launch()
     assert container.exit_code() == 1
-    assert "HAPG_VERSION_PROFILE doesn't say binDirectory" in log(container)
+    assert "HAPG_VERSION_PROFILE has no binDirectory" in log(container)

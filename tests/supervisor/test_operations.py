@@ -252,7 +252,7 @@ def test_a_server_that_somebody_else_has_promoted_is_marked_until_it_is_rewound_
     assert operator.run(Op.START, mode="warm").outcome is Outcome.OK
     followed = operator.run(Op.FOLLOW, host="127.0.0.1", timeline=2)
     assert followed.outcome is Outcome.DIVERGED, followed
-    assert followed.text == "our timeline 3 was begun by somebody else: the primary is on 2"
+    assert followed.text == "our timeline 3 was created outside the Lease: the primary is on 2"
     assert operator.volume.foreign()
     copied = operator.run(copy, host="127.0.0.1", timeline=2)
     assert copied.outcome is Outcome.OK, copied

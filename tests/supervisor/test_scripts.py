@@ -100,7 +100,7 @@ def test_what_a_script_says_is_not_repeated(prepare: Callable[..., Container], t
 
 def test_a_file_that_is_no_script_is_refused_before_anything_is_made(prepare: Callable[..., Container]) -> None:
     container = prepare({"a.sql": TABLE, "b.sh": "touch /tmp/x\n"})
-    assert "b.sh is among the scripts of the first server, and only .sql files are" in container.ask("initdb").text
+    assert "b.sh is among the scripts of the first server, where only .sql files are allowed" in container.ask("initdb").text
     assert is_clean(container)
 
 
@@ -146,6 +146,6 @@ def test_a_new_agent_ends_what_the_former_one_has_begun(prepare: Callable[..., C
         result = operator.run(Op.INITDB)
     finally:
         operator.close()
-    assert (result.outcome, result.text) == (Outcome.OK, "the first server's directory is made")
+    assert (result.outcome, result.text) == (Outcome.OK, "the first server's directory is created")
     begin(container)
     assert container.sql("select count(*) from ran") == "1"

@@ -60,7 +60,7 @@ def test_from_nothing_to_a_primary(make: Make) -> None:
     assert container.answer(command_id).result == "ok"
     assert "Success" in container.agent.output(command_id)
     assert not (container.volume / "pgdata.new").exists()
-    assert container.ask("initdb").text == "there is a server directory"
+    assert container.ask("initdb").text == "a server directory exists"
     identifier = control(container, "Database system identifier")
     assert identifier in container.output("controldata")
     assert container.ok("start", "hot") in ("ready", "standby")

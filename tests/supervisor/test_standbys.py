@@ -107,7 +107,7 @@ def test_standbys_come_and_go(primary: Container, clone: Clone) -> None:
         wait_for(lambda: waits(primary), "the commit waits, though pod-1 streams")
         primary.ok("standbys", "0")
         assert client.wait(10) == 0
-    wait_for(lambda: in_force(primary, OFF), "nobody is waited for")
+    wait_for(lambda: in_force(primary, OFF), "commits wait for no standby")
 
 
 def test_a_walsender_that_has_not_read_the_setting_is_seen(primary: Container, clone: Clone) -> None:

@@ -67,7 +67,7 @@ def test_rows_that_were_not_sent_are_there_after_the_promotion(
     assert result.position is not None
     assert result.position.timeline == 2
     assert result.position.lsn >= end
-    assert result.text == f"{result.position.lsn - begun} bytes fetched that were not sent"
+    assert result.text == f"{result.position.lsn - begun} bytes of unreplicated WAL fetched"
     assert (asked[0].term, asked[0].timeline) == (7, 2)
     operator.close()
     replica.promote(3, 2)

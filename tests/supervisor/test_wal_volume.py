@@ -205,7 +205,7 @@ def test_a_clone_that_is_cut_off_before_any_step_leaves_a_directory_with_its_wal
     marked.set_dirty()
     cut_off(second, steps, number, "clone", *first.address())
     second.start()
-    assert volume(second).assess().reason == "a rewind or clone was begun and not finished"
+    assert volume(second).assess().reason == "a rewind or clone was started and not finished"
     # in either case the data directory is complete
     wait_for(lambda: wal_directories(second) == [link(second).readlink()], "what no directory links to is gone")
     second.ok("start", "hot")

@@ -88,7 +88,7 @@ def open_or_create(parent: int, name: str, flags: int, path: str) -> int:
             return open_file(parent, name, flags, path)
         with suppress(FileExistsError):
             return os.open(name, flags | os.O_CREAT | os.O_EXCL, _PRIVATE, dir_fd=parent)
-    raise FileExistsError(errno.EEXIST, "created and removed by somebody else meanwhile", path)
+    raise FileExistsError(errno.EEXIST, "created and removed by another process meanwhile", path)
 
 
 def read(base: str, *names: str, most: int) -> bytes | None:

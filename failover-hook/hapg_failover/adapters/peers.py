@@ -142,12 +142,12 @@ def _verified(said: bytes, mac: str, key: bytes) -> bytes:
     if status is not None and int(status[1]) == HTTPStatus.CONFLICT:
         raise NotNow(f"status {status[1].decode()}")
     if status is None or int(status[1]) != HTTPStatus.OK:
-        raise PeerError(f"status {status[1].decode()}" if status else "no answer in HTTP")
+        raise PeerError(f"status {status[1].decode()}" if status else "not an HTTP answer")
     lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
     headers = {name.lower(): value.strip() for name, _, value in lines}
     signature = _sign(key, b"answer", mac.encode(), text).encode()
     if not hmac.compare_digest(headers.get(_MAC.lower().encode(), b""), signature):
-        raise PeerError("the answer isn't signed with our key")
+        raise PeerError("the answer is not signed with our key")
     return text
 
 

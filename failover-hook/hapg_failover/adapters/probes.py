@@ -49,7 +49,7 @@ class Probes:
         match request.path:
             case "/livez":
                 live = self._answers.live()
-                return _probe(live, "the loop turns" if live else "the loop does not turn")
+                return _probe(live, "the main loop runs" if live else "the main loop is stuck")
             case "/readyz":
                 return _probe(*self._answers.ready())
             case "/metrics":

@@ -35,7 +35,7 @@ def trouble(folder: Path) -> str | None:
         try:
             found = path.read_bytes()
         except OSError as error:
-            return f"{path}: {error.strerror}; the pod's template must be that of a chart of this version"
+            return f"{path}: {error.strerror}; the pod template must come from a chart of this version"
         if found != source.read_bytes():
-            return f"{path}: is not of this failover image; give the containers prepare and failover one image, and delete the pod"
+            return f"{path}: does not match this failover image; use one image for the containers prepare and failover, and delete the pod"
     return None

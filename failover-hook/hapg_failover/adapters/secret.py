@@ -44,7 +44,7 @@ class SecretFiles:
         self.look()
         missing = [self._name(key) for key in KEYS if not self._kept.get(key)]
         if missing:
-            raise ValueError("; ".join((*self.complaints, *(f"{name}: no password that can be used" for name in missing))))
+            raise ValueError("; ".join((*self.complaints, *(f"{name}: no usable password" for name in missing))))
 
     def look(self) -> bool:
         """Re-read the files; True if a password has changed.
@@ -61,7 +61,7 @@ class SecretFiles:
                 try:
                     found = read(raw, self._name(key))
                 except ValueError as error:
-                    complaints.append(f"{error}; the last one remains in force")
+                    complaints.append(f"{error}; the previous one stays in effect")
                     continue
                 self._kept[key] = found.password
                 if found.complaint:

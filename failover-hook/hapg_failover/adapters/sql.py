@@ -126,7 +126,7 @@ class _Session:
         """Run `statement`; return its first row, () if it returns none. Raise SqlError."""
         end = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
-            raise SqlError(f"an earlier call still runs after {timeout:g} s")
+            raise SqlError(f"an earlier call is still running after {timeout:g} s")
         try:
             kept = self._connection is not None
             try:
@@ -240,7 +240,7 @@ class PostgresSql:
         """See ports.Sql."""
         in_recovery, timeline, lsn, system_identifier, senders, names = self._status.query(_STATUS, (), timeout)
         if lsn is None:
-            raise SqlError("the server knows no position yet")
+            raise SqlError("the server has no position yet")
         return ServerStatus(
             in_recovery=in_recovery,
             position=Position(timeline, parse_lsn(lsn)),
@@ -346,7 +346,7 @@ class PostgresSql:
                 return self._once(server, max(0.001, end - time.monotonic()), *statements, as_client=as_client)
             except SqlError as error:
                 failed = failed or error
-        raise failed or SqlError("there is no login")
+        raise failed or SqlError("no login")
 
     def _once(
         self,

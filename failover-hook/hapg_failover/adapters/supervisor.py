@@ -66,7 +66,7 @@ class SupervisorFiles:
         with contextlib.suppress(FileExistsError):
             os.mkfifo(name, 0o600, dir_fd=self._below)
         if not stat.S_ISFIFO(beneath.mode_of(self._below, name) or 0):
-            raise FileExistsError(f"{self._run}/{name} is no FIFO")
+            raise FileExistsError(f"{self._run}/{name} is not a FIFO")
 
     def _open_fifo(self, name: str, flags: int) -> int:
         return beneath.open_file(self._below, name, flags, f"{self._run}/{name}", stat.S_ISFIFO)

@@ -76,13 +76,13 @@ class Volume:
         if mismatch is not None:
             return Assessment(VolumeState.MISMATCHED, mismatch)
         if self.dirty():
-            return Assessment(VolumeState.DAMAGED, "a rewind or clone was begun and not finished")
+            return Assessment(VolumeState.DAMAGED, "a rewind or clone was started and not finished")
         if unreadable or not self._term_is_readable():
-            return Assessment(VolumeState.DAMAGED, unreadable or "the file term holds no term, a decimal number")
+            return Assessment(VolumeState.DAMAGED, unreadable or "the file term does not contain a term, a decimal number")
         if marker is None:
             if pgdata is not None:
-                return Assessment(VolumeState.DAMAGED, "pgdata is there without a volume marker: interrupted or foreign")
-            return Assessment(VolumeState.EMPTY, "neither pgdata nor a volume marker is there")
+                return Assessment(VolumeState.DAMAGED, "pgdata exists without a volume marker: interrupted or foreign")
+            return Assessment(VolumeState.EMPTY, "neither pgdata nor a volume marker exists")
         return self._assess_data(marker, found)
 
     def _assess_data(self, marker: Marker, found: volumes.Pair | None) -> Assessment:
@@ -92,9 +92,9 @@ class Volume:
         except ValueError:
             version = ""
         if version is None:
-            return Assessment(VolumeState.DAMAGED, "the volume is marked as initialised but holds no data directory")
+            return Assessment(VolumeState.DAMAGED, "the volume is marked as initialized but has no data directory")
         if not _VERSION.fullmatch(version):
-            return Assessment(VolumeState.OTHER_MAJOR, "pgdata/PG_VERSION holds no version of PostgreSQL: nothing is touched")
+            return Assessment(VolumeState.OTHER_MAJOR, "pgdata/PG_VERSION does not contain a PostgreSQL version: nothing is touched")
         major = version.strip()
         if major != self._major:
             reason = f"the volume has data of PostgreSQL {major}, this is the chart of PostgreSQL {self._major}: nothing is touched"
@@ -157,7 +157,9 @@ class Volume:
             return
         linked = self._linked()
         if linked is None:
-            raise FileNotFoundError(errno.ENOENT, "no link to a directory of the WAL volume", f"{self._base}/pgdata/{self._wal_directory}")
+            raise FileNotFoundError(
+                errno.ENOENT, "not a link to a directory of the WAL volume", f"{self._base}/pgdata/{self._wal_directory}"
+            )
         with self._wal_files.directory(linked) as wal:
             yield wal
 
@@ -193,7 +195,7 @@ class Volume:
         """
         marker = self.marker()
         if marker is None:
-            raise ValueError("there is no marker")
+            raise ValueError("no marker found")
         adopted = Marker(uuid, marker.system_identifier)
         if self._wal_files is not None:
             self._wal_files.write("volume", self._text(adopted, former=marker.uuid))
@@ -422,7 +424,7 @@ def _marker(files: Files) -> Marker | None:
         forms = (_UUID, marker.uuid), (_SYSTEM_IDENTIFIER, marker.system_identifier), (_CLAIM, made_for), (_UUID, former)
         if all(text is None or form.fullmatch(text) for form, text in forms):
             return marker
-    raise ValueError(f"{files.base}/volume holds no marker, an object with uuid and systemIdentifier")
+    raise ValueError(f"{files.base}/volume is not a marker, an object with uuid and systemIdentifier")
 
 
 def _answers(files: Files, number: int) -> bool:

@@ -17,14 +17,14 @@ def judge_bootstrap(ordinal: int, replicas: int, version: str, pods: tuple[Pod, 
     ordinal: ours; replicas: the configured number; version: the version to report for when there is no Lease; pods: with their reports.
     """
     if ordinal != 0:
-        return Verdict(False, "an empty member waits for the first server, which ordinal 0 makes")
+        return Verdict(False, "an empty pod waits for the first server, which ordinal 0 creates")
     by_ordinal = {p.ordinal: p for p in pods if p.report is not None and p.report.lease_version == version}
     for number in range(replicas):
         pod = by_ordinal.get(number)
         if pod is None or pod.report is None:
-            return Verdict(False, f"the pod of ordinal {number} hasn't said yet that its volume is empty")
+            return Verdict(False, f"the pod of ordinal {number} has not reported yet that its volume is empty")
         if pod.report.state is not VolumeState.EMPTY:
-            return Verdict(False, f"{pod.name} has data: the first server isn't made anew")
+            return Verdict(False, f"{pod.name} has data, so no first server is created")
     return Verdict(True, f"all {replicas} volumes are empty")
 
 
@@ -49,15 +49,13 @@ def judge_resume(
         return Verdict(False, "our own position isn't reported yet")
     enough = len(known) * 2 > replicas and waited >= NO_LEASE_WAIT_S and not strict
     if len(known) < replicas and not enough:
-        return Verdict(
-            False, f"there is no Lease: {len(known)} of {replicas} members have reported", blocked=Block.POSITIONS if strict else None
-        )
+        return Verdict(False, f"no Lease: {len(known)} of {replicas} pods have reported", blocked=Block.POSITIONS if strict else None)
     if me.foreign:
-        return Verdict(False, "our server was promoted by somebody else: it is to be rewound or cloned", blocked=Block.TIMELINE)
+        return Verdict(False, "our server was promoted outside the Lease: it must be rewound or cloned", blocked=Block.TIMELINE)
     with_data = [(p, q) for p, q in known if q.state is VolumeState.DATA and q.position is not None and q.running and not q.foreign]
     strangers = sorted({q.system_identifier or "" for _, q in with_data} - {system_identifier})
     if strangers:
-        return Verdict(False, f"volumes of different clusters meet: {system_identifier} and {', '.join(strangers)}")
+        return Verdict(False, f"volumes belong to different clusters: {system_identifier} and {', '.join(strangers)}")
     damaged = sorted(p.name for p, q in known if q.state is VolumeState.DAMAGED)
     if damaged and waited < NO_LEASE_WAIT_S:
         return Verdict(False, f"the volume of {', '.join(damaged)} is damaged")
@@ -66,7 +64,7 @@ def judge_resume(
         return Verdict(False, f"{best_pod.name} has the most WAL but not the highest term")
     if best_pod.name != me.pod:
         return Verdict(False, f"{best_pod.name} has more WAL")
-    return Verdict(True, f"best of {len(with_data)} volumes at {me.position}, no Lease to go by")
+    return Verdict(True, f"best of {len(with_data)} volumes at {me.position}, without a Lease")
 
 
 def resume_state(

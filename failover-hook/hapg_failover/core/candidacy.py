@@ -43,18 +43,18 @@ def _may_not_stand(step: Step, s: LeaseState, me: Candidate | None) -> bool:
         return True
     why = None
     if o.lease is not None and o.lease.missing_since is not None:
-        why = "the Lease is gone: it can't be claimed before somebody makes it anew, or it has been gone for a minute"
+        why = "the Lease is missing: it can't be claimed until a pod recreates it, or it has been missing for a minute"
     elif (newer := _newest_term(step, s)) > s.term:
-        why = f"the Lease is of term {s.term}, a member knows term {newer}: it has gone back, and is made anew once it has stood a minute"
+        why = f"the Lease shows term {s.term}, a replica knows term {newer}: rolled back, recreated after a minute without change"
     elif me is None:
-        why = "no position to stand with"
+        why = "no position to claim with"
     elif m.writes.put is not None:
-        why = "a write of the Lease is under way"
+        why = "a Lease write is in progress"
     elif not _is_proven(step, s) and (promise := lease_extension.waits(step)) is not None:
         why = promise
     elif step.stands_down:
         again = m.retry.failed_until - SUSPECT_S - o.now
-        why = f"our server failed as the primary; standing again in {again:.0f} s, behind those that have as much WAL"
+        why = f"our server failed as the primary; a candidate again in {again:.0f} s, behind replicas with as much WAL"
     if why is not None:
         step.because(why)
     return why is not None
@@ -110,7 +110,7 @@ def _has_looked_once_more(step: Step, s: LeaseState, verdict: Verdict, free_sinc
     if not _is_proven(step, s) and o.lease.last_read < free_since:
         if m.reads.read_at < free_since or o.now - m.reads.read_at >= RUN_OUT_READ_S:
             step.keep(replace(step.m.reads, read_at=o.now))
-            step.do(ReadLease(), "the Lease has run out: read it once more before the claim")
+            step.do(ReadLease(), "the Lease has expired: read it once more before the claim")
         return False
     if not verdict.complete and o.pods_listed_at < max(free_since, o.now - PODS_FRESH_S):
         step.list_pods()
@@ -150,11 +150,11 @@ def resume(step: Step) -> None:
     lease = o.lease
     if lease is not None and lease.instead is not None and o.now - (lease.missing_since or o.now) < LEASE_GONE_S:
         shown = lease.instead.state
-        text = f"the Lease shows term {shown.term} of {shown.holder.pod}, which is over: it has gone back, as after a restore of etcd"
+        text = f"the Lease shows term {shown.term} of {shown.holder.pod}, which has ended: rolled back, as by an etcd restore"
         step.tell("LeaseRolledBack", text)
-        step.because(f"{text}; it is made anew once it has stood for {LEASE_GONE_S:g} s")
+        step.because(f"{text}; it is recreated after {LEASE_GONE_S:g} s without change")
         return
-    step.report(True, f"there is no Lease; our volume is at {m.sealed.position}")
+    step.report(True, f"no Lease; our volume is at {m.sealed.position}")
     me = step.candidate()
     if _too_full(step):
         return
@@ -168,7 +168,7 @@ def resume(step: Step) -> None:
     last = o.lease.state
     newer = election.too_new(last)
     if newer is not None:
-        step.tell("NoEligibleCandidate", f"{newer.reason}; not even force helps")
+        step.tell("NoEligibleCandidate", f"{newer.reason}; a forced failover is not possible")
         step.because(newer.reason)
         return
     # The last holder doesn't ask pods that aren't eligible for extensions, so it may still be writing.
@@ -182,14 +182,14 @@ def resume(step: Step) -> None:
     state = bootstrap.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
     step.keep(replace(step.m.reign, cause=memory.PromotionCause.START))
-    step.put(PutKind.CLAIM, replace(state, recovery=step.backlog), f"make the Lease anew: {verdict.reason}", create=True)
+    step.put(PutKind.CLAIM, replace(state, recovery=step.backlog), f"recreate the Lease: {verdict.reason}", create=True)
 
 
 def _too_full(step: Step) -> bool:
     """True if our volume is too full for a promotion, which would fail and cost the others another election."""
     if step.full:
-        step.tell("DiskFull", f"the server isn't promoted: {disk_space.full_message(step.o)}")
-        step.because(f"our {step.o.room_on} is full: we don't stand")
+        step.tell("DiskFull", f"the server is not promoted: {disk_space.full_message(step.o)}")
+        step.because(f"our {step.o.room_on} is full: we are not a candidate")
     return step.full
 
 

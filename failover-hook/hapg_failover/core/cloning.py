@@ -18,7 +18,7 @@ from .state.volume import Origin
 from .timing import BOOTSTRAP_PATIENCE_S
 
 COPY_HELP = (
-    "It isn't used, and is cloned anew once there is a primary; if its data is wanted, make a file `accept` beside pgdata, delete the pod"
+    "It is not used, and is cloned once there is a primary; to keep its data, create a file `accept` beside pgdata and delete the pod"
 )
 
 
@@ -27,10 +27,10 @@ def empty(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     routing.replica(step)
     if o.deleting:
-        step.go(Phase.STOPPING, "the pod is going away")
+        step.go(Phase.STOPPING, "the pod is being deleted")
         return
     if o.volume_state is not VolumeState.EMPTY:
-        step.go(Phase.BOOT, "the data volume isn't empty any more")
+        step.go(Phase.BOOT, "the data volume is no longer empty")
         return
     if busy(step) or o.lease is None:
         step.because("waiting for " + (m.operation.op.value if m.operation.op else "the first read of the Lease"))
@@ -40,7 +40,7 @@ def empty(step: Step) -> None:
         return
     if s is not None and s.holder == o.me:
         if o.now >= m.retry.retry_at:
-            step.run(Initdb(), "all volumes are empty and the Lease is ours: make the first server")
+            step.run(Initdb(), "all volumes are empty and the Lease is ours: create the first server")
         return
     step.report(False, "our volume is empty")
     verdict = election.too_new(s) or bootstrap.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
@@ -65,12 +65,12 @@ def damaged(step: Step) -> None:
     if busy(step) or o.lease is None:
         step.because("waiting")
     elif o.deleting:
-        step.go(Phase.STOPPING, "the pod is going away")
+        step.go(Phase.STOPPING, "the pod is being deleted")
     elif o.volume_state is VolumeState.DATA and not step.live_holder and o.now >= m.retry.retry_at:
-        step.go(Phase.BOOT, "no primary to clone: try to start once more")
+        step.go(Phase.BOOT, "no primary to clone: try to start again")
     elif o.volume_state is VolumeState.DATA and not step.live_holder and m.retry.retried != step.version and _others_start(step):
         step.keep(replace(step.m.retry, retry_at=0.0, retried=step.version))
-        step.go(Phase.BOOT, "another server has started: try to start ours once more")
+        step.go(Phase.BOOT, "another server has started: try to start ours again")
     elif s is not None and s.system_identifier is not None and s.holder != o.me:
         _clone(step, s, "the volume is a copy" if o.origin is Origin.COPIED else "the volume is damaged")
     else:
@@ -90,10 +90,10 @@ def _clone(step: Step, s: LeaseState, why: str) -> None:
         if not step.actions:
             step.because(f"{why}; waiting for a primary to clone")
     elif o.now < max(m.retry.retry_at, m.copying.copy_at):
-        step.because(f"{why}; waiting before the next try to clone")
+        step.because(f"{why}; waiting before the next attempt to clone")
     else:
         if o.volume_state is not VolumeState.EMPTY:
-            step.actions.append(Announce("Warning", "Clone", f"{why}: it is cloned anew"))
+            step.actions.append(Announce("Warning", "Clone", f"{why}: it is cloned"))
         clone_from(step, s, s.address, why)
 
 
@@ -124,7 +124,7 @@ def copy_answered(step: Step, result: OpResult) -> None:
         copy_failed(step, result)
     elif not ok:
         pause = step.m.retry.retry_at - step.o.now
-        step.actions.append(Announce("Warning", "InitdbFailed", f"{result.text}; nothing of it is kept; next try in {pause:.0f} s"))
+        step.actions.append(Announce("Warning", "InitdbFailed", f"{result.text}; nothing is kept; next attempt in {pause:.0f} s"))
     damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
     empty = step.o.volume_state is VolumeState.EMPTY
     text = f"{result.op.value}: {result.outcome.value} {result.text}".rstrip()
@@ -137,12 +137,12 @@ def copy_failed(step: Step, result: OpResult) -> None:
     if o.volume_state is VolumeState.DATA:
         kept = "the old data is kept"
     elif o.volume_state is VolumeState.DAMAGED:
-        kept = "the old data is kept, but can't be used any more: to do without it, delete the pod's claim and the pod"
+        kept = "the old data is kept, but is no longer usable: to discard it, delete the pod's PVC and the pod"
     else:
         kept = "the volume is empty"
     if result.outcome is Outcome.BUSY:
-        step.tell("RewindPending", f"{result.text}; {kept}; tried again until there is one")
+        step.tell("RewindPending", f"{result.text}; {kept}; retried until there is one")
         return
     pause = step.m.copying.copy_at - o.now
     reason = "ClonePending" if result.outcome is Outcome.ROOM else f"{result.op.value.capitalize()}Failed"
-    step.actions.append(Announce("Warning", reason, f"{result.text}; {kept}; next try in {pause:.0f} s"))
+    step.actions.append(Announce("Warning", reason, f"{result.text}; {kept}; next attempt in {pause:.0f} s"))

@@ -18,11 +18,15 @@ def tell_configuration(step: Step) -> None:
     """Report a refused configuration when it changes, and periodically while it lasts; have our pod show it."""
     o, m, own = step.o, step.m, step.own_pod
     if o.refused and (o.refused != m.telling.refused or o.now - m.telling.refused_told >= TELL_AGAIN_S):
-        goes_on = "the server does not start, its data is kept" if m.phase in STOPPED else "the server goes on with what it took last"
+        goes_on = (
+            "the server does not start, its data is kept"
+            if m.phase in STOPPED
+            else "the server keeps the last configuration that it accepted"
+        )
         step.actions.append(Announce("Warning", "ConfigurationRefused", f"{o.refused}; {goes_on}"))
         step.keep(replace(step.m.telling, refused=o.refused, refused_told=o.now))
     elif m.telling.refused and not o.refused:
-        step.actions.append(Announce("Normal", "ConfigurationAccepted", "the server takes its configuration now"))
+        step.actions.append(Announce("Normal", "ConfigurationAccepted", "the server accepts its configuration again"))
         step.keep(replace(step.m.telling, refused=""))
     if step.show(pods.REFUSED, own.refused if own is not None else None, o.refused, m.telling.refused_shown):
         step.keep(replace(step.m.telling, refused_shown=o.now))
@@ -41,5 +45,5 @@ def tell_tablespaces(step: Step) -> None:
     step.tell(
         "TablespaceFound",
         f"the server's directory links to tablespaces, which aren't supported: {links}{more}. Clones and rewinds of this release fail, "
-        "or lose what is in them: move it to pg_default and drop them",
+        "or lose their data: move it to pg_default and drop them",
     )

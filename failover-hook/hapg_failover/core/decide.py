@@ -109,9 +109,9 @@ def _by_phase(step: Step) -> None:
             replica.follow(step)
             switchover.refuse_elsewhere(step)
         case Phase.CLAIMING:
-            step.because("the claim is under way")
+            step.because("the claim is in progress")
             if step.m.writes.put is None:
-                step.go(Phase.SEALED, "the claim came to nothing")
+                step.go(Phase.SEALED, "the claim failed")
         case Phase.PROMOTING | Phase.PRIMARY:
             primary.writing(step)
         case Phase.STOPPING:
@@ -151,11 +151,11 @@ def _container_dead(step: Step) -> None:
         step.go(Phase.DOWN, "the postgres container is dead")
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
     if step.m.writes.put is not None:
-        step.because("the postgres container is dead; a write of the Lease is under way")
+        step.because("the postgres container is dead; a Lease write is in progress")
     elif ours and not step.m.hold.gave_back:
         step.keep(replace(step.m.hold, gave_back=True))
         step.release(
-            "the postgres container is dead: the Lease is given back with proof",
+            "the postgres container is dead: release the Lease, with proof",
             Release(step.m.hold.dead_reason or "", clean=False, hold_s=step.m.hold.hold_s),
         )
     else:
@@ -193,10 +193,10 @@ def _put_answered(step: Step, put: PutResult) -> None:
                 else:
                     step.because(late)
         case PutKind.BOOTSTRAP:
-            step.because("the Lease is ours to make the first server")
+            step.because("the Lease is ours: create the first server")
         case PutKind.RELEASE:
             step.keep(replace(step.m.hold, held_term=None))
-            step.because("the Lease is given back")
+            step.because("the Lease is released")
 
 
 def _hold(step: Step, put: PutResult) -> None:
@@ -231,7 +231,7 @@ def _put_failed(step: Step, put: PutResult) -> None:
         step.go(Phase.SEALED, f"the claim: {put.outcome.value}")
     if put.kind is PutKind.RENEW and put.outcome is PutOutcome.NOT_FOUND and step.m.phase is Phase.PRIMARY:
         state = replace(put.state, term=put.state.term + 1)
-        step.put(PutKind.RENEW, state, "the Lease is gone: made again under the next term", create=True)
+        step.put(PutKind.RENEW, state, "the Lease is missing: recreated under the next term", create=True)
         return
     step.do(ReadLease(), f"{put.kind.value}: {put.outcome.value}, so the Lease is read again")
 

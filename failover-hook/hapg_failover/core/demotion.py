@@ -24,7 +24,7 @@ def stopping(step: Step) -> None:
             renewal.ask_for_extensions(step)
         return
     if not step.server_known:
-        step.because("waiting for the supervisor's word on the server")
+        step.because("waiting for the supervisor to report on the server")
         return
     if o.server != "down":
         if o.now >= m.retry.retry_at:
@@ -34,13 +34,13 @@ def stopping(step: Step) -> None:
     # After the TTL anyone may claim: releasing the Lease is pointless then, and may be refused forever, as after `helm uninstall`.
     if ours and o.now - max(m.hold.renewed_at, m.operation.op_ended, m.phase_since) <= o.timing.ttl:
         if m.writes.put is None and (m.writes.put_at <= m.operation.op_ended or o.now - m.writes.put_at >= RETRY_PUT_S):
-            step.release("the server is down: the Lease is given back", switchover.release(step))
+            step.release("the server is down: release the Lease", switchover.release(step))
         return
     if m.writes.put is None and switchover.stays(step):
         switchover.start_again(step)
         return
     if m.succession.successor is not None and o.now - m.writes.put_at < LINGER_S:
-        step.because(f"the Lease is given back to {m.succession.successor}; our address refuses clients until they are routed there")
+        step.because(f"the Lease is released to {m.succession.successor}; our address refuses clients until they are routed there")
         return
     if m.writes.put is None:
         step.do(Exit(), "the server is down and the Lease " + ("has run out" if ours else "isn't ours") + ": the container may end")
@@ -62,7 +62,7 @@ def down(step: Step) -> None:
     o, m, s = step.o, step.m, step.state
     if o.deleting:
         step.keep(replace(step.m.sealed, position=None))
-        step.go(Phase.STOPPING, "the pod is going away")
+        step.go(Phase.STOPPING, "the pod is being deleted")
         return
     if busy(step, Op.START):
         # A sealed server writes no WAL, so the volume still holds exactly what the dead server wrote.
@@ -70,7 +70,7 @@ def down(step: Step) -> None:
         tell_what_is_left(step)
         return
     if not step.server_known or o.server != "down":
-        step.because("waiting for the supervisor's word that the server is dead")
+        step.because("waiting for the supervisor to confirm that the server is dead")
         if step.server_known and not busy(step) and o.now - m.phase_since >= KILL_AGAIN_S:
             step.restart_phase()
             step.do(Kill(), "the server still runs: kill it again")
@@ -78,7 +78,7 @@ def down(step: Step) -> None:
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
     if ours and m.writes.put is None and (m.writes.put_at <= m.phase_since or o.now - m.writes.put_at >= RETRY_PUT_S):
         step.release(
-            "the server is dead: the Lease is given back with proof",
+            "the server is dead: release the Lease, with proof",
             Release(m.hold.dead_reason or "the server died", clean=False, hold_s=m.hold.hold_s),
         )
     if not busy(step) and o.now >= m.retry.retry_at:
@@ -107,7 +107,7 @@ def tell_what_is_left(step: Step) -> None:
         return
     if o.checked is not None and o.checked.position == best and not o.checked.exists:
         step.keep(replace(step.m.sealed, position=best))
-        step.report(False, f"our volume holds nothing beyond {best}")
+        step.report(False, f"our volume has no WAL beyond {best}")
         step.keep(replace(step.m.sealed, position=None))
     elif m.reads.checked != best:
         step.keep(replace(step.m.reads, checked=best))

@@ -59,13 +59,13 @@ def hold(room: int | None, segment: int, usual: float) -> float:
 
 def room_in_words(room: int | None) -> str:
     """Return the free space in words. room: bytes, None: not known."""
-    return "an unknown amount of room" if room is None else f"{room / _MIB:.1f} MiB"
+    return "an unknown amount of space" if room is None else f"{room / _MIB:.1f} MiB"
 
 
 def full_message(o: Observation) -> str:
     """Return the message about a full volume."""
     left, segment = room_in_words(o.room), room_in_words(o.segment)
-    return f"the {o.room_on} has {left} left, less than a WAL segment of {segment}: grow the claim, or make room"
+    return f"the {o.room_on} has {left} left, less than a WAL segment of {segment}: grow the PVC, or free space"
 
 
 def is_silent(o: Observation, since: float) -> bool:

@@ -116,7 +116,7 @@ def too_new(lease: LeaseState | None) -> Verdict | None:
     """Return why this agent's version must not claim: the Lease follows rules that it doesn't know (rule 15C). None if it may claim."""
     if lease is None or lease.protocol <= PROTOCOL:
         return None
-    reason = f"the Lease is of protocol {lease.protocol}, this agent knows {PROTOCOL}: upgrade the failover image"
+    reason = f"the Lease uses protocol {lease.protocol}, this agent supports {PROTOCOL}: upgrade the failover image"
     return Verdict(False, reason, blocked=Block.PROTOCOL)
 
 
@@ -225,12 +225,12 @@ def rule_4a(case: Case) -> Verdict | None:
     """My volume is an eligible replica's or the last holder's, and its server was not promoted by someone else."""
     me = case.me
     if case.lease.system_identifier is None:
-        return Verdict(False, "the Lease has no system identifier yet: the first server is being made")
+        return Verdict(False, "the Lease has no system identifier yet: the first server is being created")
     if me.volume not in case.volumes:
-        return Verdict(False, f"volume {me.volume} is neither an eligible replica's nor the last holder's", blocked=Block.NOT_ELIGIBLE)
+        return Verdict(False, f"volume {me.volume} is neither an eligible replica's nor the last leader's", blocked=Block.NOT_ELIGIBLE)
     if me.foreign:
         return Verdict(
-            False, f"our server was promoted by somebody else, to {me.position}: it is to be rewound or cloned", blocked=Block.TIMELINE
+            False, f"our server was promoted outside the Lease, to {me.position}: it must be rewound or cloned", blocked=Block.TIMELINE
         )
     return None
 
@@ -253,8 +253,8 @@ def rule_4b(case: Case) -> Verdict | None:
     if not is_reported(me, case.version, case.pods):
         return Verdict(False, "our own position isn't reported under this version of the Lease yet")
     if is_foreign(case.reported[me.pod][1], lease):
-        reason = f"our timeline {me.position.timeline} was never reserved, the highest that was is {lease.timeline}"
-        return Verdict(False, f"{reason}: the server was promoted by somebody else", blocked=Block.TIMELINE)
+        reason = f"our timeline {me.position.timeline} was never reserved, the highest reserved one is {lease.timeline}"
+        return Verdict(False, f"{reason}: the server was promoted outside the Lease", blocked=Block.TIMELINE)
     return None
 
 
@@ -321,7 +321,9 @@ def rule_4g(case: Case) -> Verdict | None:
     if lease.sync is not None or lease.release is None or not lease.release.clean or case.has_clean_end or case.waited >= case.hold:
         return None
     end = lease.release.position or case.best
-    reason = f"{lease.holder.pod} was shut down at {end}; we lack {end.lsn - me.position.lsn} bytes of that, and wait for who has them"
+    reason = (
+        f"{lease.holder.pod} was shut down at {end}; we lack {end.lsn - me.position.lsn} bytes of that, and wait for a replica with them"
+    )
     return Verdict(False, f"{reason} for another {case.hold - case.waited:.0f} s", blocked=Block.HOLD)
 
 
@@ -337,7 +339,7 @@ def rule_4f(case: Case) -> Verdict | None:
     rank, names = rank_of(case)
     rank_wait = _rank_wait(rank, case.cold, lease, case.ttl, me.position < case.best)
     if rank and (case.waited < rank_wait or case.unblocked_for < rank * RANK_STEP_S):
-        return Verdict(False, f"rank {rank} of {names}: a better member goes first")
+        return Verdict(False, f"rank {rank} of {names}: a better candidate goes first")
     return None
 
 
@@ -351,7 +353,7 @@ def rank_of(case: Case) -> tuple[int, int]:
 def _best_of(case: Case) -> Verdict:
     """Return the verdict when no rule keeps us from claiming."""
     me, release, (rank, names) = case.me, case.lease.release, rank_of(case)
-    why = "released: " + release.reason if release is not None else f"run out, {case.age:.1f} s old"
+    why = "released: " + release.reason if release is not None else f"expired, {case.age:.1f} s old"
     text = f"best of {names} at {me.position}" if rank == 0 else f"rank {rank} of {names} at {me.position}"
     return Verdict(True, f"{text}; the Lease is {why}", complete=not case.missing)
 

@@ -38,7 +38,7 @@ def attend(step: Step) -> None:
     elif m.phase in (Phase.EMPTY, Phase.DAMAGED):
         _refuse(step, text, request.id, f"the volume is {step.o.volume_state.value} and can't be promoted")
     elif step.o.lease is not None and m.phase in (Phase.SEALED, Phase.FOLLOW, Phase.PRIMARY) and request.version != step.version:
-        _refuse(step, text, request.id, "the Lease was written after this was asked for; look at it again")
+        _refuse(step, text, request.id, "the Lease has changed since this request: check the status again")
 
 
 def request(step: Step) -> requests.Force | None:
@@ -61,9 +61,9 @@ def judge(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...],
             True, f"forced by an operator: {lease.holder.pod} has shut down, and our WAL ends with its checkpoint at {me.position}"
         )
     if lease.release is None and not is_expired(ttl, lease.ttl_s, age):
-        return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago: it can't be taken by force either")
+        return Verdict(False, f"{lease.holder.pod} holds the Lease, last changed {age:.1f} s ago: a forced failover is not possible")
     if lease.release is None and me.volume not in {x.volume for x in lease.eligible} | {lease.volume}:
-        reason = f"volume {me.volume} is no eligible replica's, and the Lease was not given back: {lease.holder.pod} may still write"
+        reason = f"volume {me.volume} is not an eligible replica's, and the Lease was not released: {lease.holder.pod} may still write"
         return Verdict(False, reason, blocked=Block.NOT_ELIGIBLE)
     if not is_reported(me, version, pods):
         return Verdict(False, "our own position isn't reported under this version of the Lease yet")
@@ -76,21 +76,21 @@ def what_is_lost(me: Candidate, lease: LeaseState, version: str, pods: tuple[Pod
     known += [lease.position] if lease.position is not None else []
     known += [lease.release.position] if lease.release is not None and lease.release.position is not None else []
     best = max(known, default=me.position)
-    unknown = "" if lease.release is not None and lease.release.position is not None else ", and what nobody has told of"
+    unknown = "" if lease.release is not None and lease.release.position is not None else ", and possibly WAL that no pod has reported"
     if best <= me.position:
-        return f"nothing that is known of is lost{unknown and ', but perhaps what nobody has told of'}"
+        return f"no known WAL is lost{unknown and ', but possibly WAL that no pod has reported'}"
     if best.timeline == me.position.timeline:
         return f"{best.lsn - me.position.lsn} bytes of WAL up to {format_lsn(best.lsn)} are lost{unknown}"
-    return f"what follows {me.position} up to {best} is lost{unknown}"
+    return f"WAL from {me.position} to {best} is lost{unknown}"
 
 
 def hint(pod: str, blocked: Block, lease: LeaseState) -> str:
     """Return the hint for an Event: the command that forces the failover, if there is one."""
     if blocked is Block.NOT_ELIGIBLE and lease.release is None:
-        return f"the Lease was not given back, so {lease.holder.pod} may still write and not even force helps"
+        return f"the Lease was not released, so {lease.holder.pod} may still write and a forced failover is not possible"
     if blocked is Block.PROTOCOL:
-        return "not even force helps"
-    return f"`hapg failover {pod.rpartition('-')[0]} --force --to {pod}` promotes this pod all the same"
+        return "a forced failover is not possible"
+    return f"`hapg failover {pod.rpartition('-')[0]} --force --to {pod}` promotes this pod anyway"
 
 
 def refuse(step: Step, forced: requests.Force, reason: str) -> None:

@@ -54,7 +54,7 @@ def take(step: Step, answers: tuple[ExtensionAnswer, ...]) -> None:
     if until is not None and step.holds and step.m.phase in HOLDING and until > step.lease_until:
         step.keep(replace(step.m.extensions, by_extensions=True))
         step.fence(True)
-        step.because("the API is away; all eligible replicas have granted that we go on")
+        step.because("the API is unavailable; all eligible replicas have granted an extension")
     refusals = [f"{a.volume}: {a.reason}" for a in answers if not a.granted]
     if refusals:
         step.because(f"not granted: {'; '.join(refusals)}")
@@ -81,7 +81,7 @@ def ended(step: Step) -> None:
     o, m = step.o, step.m
     if m.extensions.by_extensions:
         step.keep(replace(step.m.extensions, by_extensions=False))
-        text = f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; all eligible replicas let the server go on"
+        text = f"the Lease could not be renewed for {o.now - m.hold.renewed_at:.1f} s; all eligible replicas have extended it"
         step.actions.append(Announce("Warning", "LeaseExtendedByPeers", text))
 
 
@@ -103,13 +103,13 @@ def _answer(step: Step, request: ExtensionRequest) -> None:
                 heard=(request.term, request.serial),
             )
         )
-    step.actions.append(AnswerExtension(request, trouble is None, trouble or "we don't claim before that"))
+    step.actions.append(AnswerExtension(request, trouble is None, trouble or "no claim before that"))
 
 
 def _reason_against(step: Step, request: ExtensionRequest) -> str | None:
     o, m, s = step.o, step.m, step.state
     if not 0.0 < request.seconds <= LONGEST_EXTENSION_S:
-        return f"{request.seconds:g} s is no time that can be granted"
+        return f"{request.seconds:g} s is not a duration that can be granted"
     if not _follows(step) and not _stands_by(step, request):
         return f"we don't follow: {m.phase.value}"
     if request.term < step.term:
@@ -119,7 +119,7 @@ def _reason_against(step: Step, request: ExtensionRequest) -> str | None:
     if (request.term, request.serial) <= m.extensions.heard:
         return f"request {request.serial} is not newer than {m.extensions.heard[1]}"
     if o.lease is not None and o.lease.instead is not None and (gone := o.now - (o.lease.missing_since or o.now)) >= o.timing.overdue:
-        return f"the Lease has gone back in the API, and nobody has written it anew for {gone:.1f} s"
+        return f"the Lease was rolled back in the API, and has not been rewritten for {gone:.1f} s"
     if o.lease is not None and step.age >= o.timing.overdue and o.lease.last_read >= o.lease.first_seen + o.timing.overdue:
         return f"we can read the Lease, and it is {step.age:.1f} s old"
     return None

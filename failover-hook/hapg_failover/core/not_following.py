@@ -13,8 +13,8 @@ from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .timing import CHANGED_S, SETTLE_S, TELL_AFTER_S, TELL_AGAIN_S
 
-UNKNOWN = "its server has been told to follow: it catches up, or its log says why it doesn't stream"
-ENDED = "its server has ended: its log says why"
+UNKNOWN = "its server was told to follow: it is catching up, or its log says why it doesn't stream"
+ENDED = "its server has exited: its log says why"
 
 
 def note(step: Step, result: OpResult) -> None:

@@ -66,12 +66,12 @@ def _recovers(step: Step) -> bool:
     silent_for = o.now - max(recovery.moved_since(o.recovery, m.phase_since), o.probe_at)
     if silent_for > PROMOTION_SILENT_S:
         step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
-        message = f"the server that is promoted shows no progress, and nothing could be written to the {o.probe_on}, for {silent_for:.0f} s"
+        message = f"the server being promoted shows no progress, and nothing could be written to the {o.probe_on}, for {silent_for:.0f} s"
         step.actions.append(Announce("Warning", "PromotionFailed", message))
         step.kill(message, 0.0)
         return True
     if step.progress is not None and o.now - m.phase_since >= RECOVERY_TOLD_S:
-        step.tell("Recovering", f"nobody can write before the WAL of {o.me.pod} is replayed: {step.progress}")
+        step.tell("Recovering", f"writes wait until {o.me.pod} has replayed its WAL: {step.progress}")
     return False
 
 
@@ -84,18 +84,18 @@ def _unfit(step: Step) -> bool:
     o, m = step.o, step.m
     if o.position is None and o.now - m.phase_since > UNPROVEN_S and not o.greeting.crowded:
         step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
-        step.kill(f"our server should write, but hasn't said so in {UNPROVEN_S:g} s", 0.0)
+        step.kill(f"our server should accept writes, but has not confirmed it for {UNPROVEN_S:g} s", 0.0)
         return True
     if _is_stuck(step):
         step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
         message = f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
-        step.actions.append(Announce("Warning", "StorageHung", f"{message}: the server is killed and the Lease given back"))
+        step.actions.append(Announce("Warning", "StorageHung", f"{message}: the server is killed and the Lease released"))
         step.kill(message, 0.0)
         return True
     refused = connections.trouble(o.greeting, m.phase_since)
     if refused is not None:
         step.keep(replace(step.m.retry, failed_until=o.now + SUSPECT_S))
-        step.actions.append(Announce("Warning", "ServerUnresponsive", f"{refused}: the server is killed and the Lease given back"))
+        step.actions.append(Announce("Warning", "ServerUnresponsive", f"{refused}: the server is killed and the Lease released"))
         step.kill(refused, disk_space.hold(o.room, o.segment, o.timing.restart))
         return True
     return False

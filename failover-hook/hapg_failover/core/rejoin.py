@@ -38,14 +38,16 @@ def plan(own: Position, timeline: int, history: History, own_history: History | 
     the primary's was begun by someone else, as with pg_promote().
     """
     if foreign and own.timeline in {timeline, *(each for each, _ in history)}:
-        return Plan(Way.CLONE, f"our timeline {own.timeline} was begun by somebody else, and the primary has another of that number")
+        return Plan(
+            Way.CLONE, f"our timeline {own.timeline} was created outside the Lease, and the primary has a different one of that number"
+        )
     if foreign:
-        return Plan(Way.REWIND, f"our timeline {own.timeline} was begun by somebody else: the primary is on {timeline}")
+        return Plan(Way.REWIND, f"our timeline {own.timeline} was created outside the Lease: the primary is on {timeline}")
     if own.timeline > timeline:
         return Plan(Way.REWIND, f"our timeline {own.timeline} was never reserved: the primary is on {timeline}")
     if own.timeline == timeline and own_history not in (None, history):
         # pg_rewind treats two timelines with the same number as the same timeline (src/bin/pg_rewind/pg_rewind.c)
-        return Plan(Way.CLONE, f"our timeline {timeline} isn't the primary's: it began elsewhere")
+        return Plan(Way.CLONE, f"our timeline {timeline} is not the primary's: it branched elsewhere")
     if own.timeline == timeline:
         return Plan(Way.FOLLOW, f"on the primary's timeline {timeline}")
     fork = fork_point(history, own.timeline)

@@ -18,7 +18,7 @@ def ill_health(step: Step) -> str | None:
     """Return what is wrong with our server, or None if it is healthy."""
     o = step.o
     if not step.supervised:
-        return "the supervisor gives no sign of life"
+        return "the supervisor is not responding"
     if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > PROBE_FRESH_S:
         if o.probe_at < step.m.phase_since:
             return f"the {o.probe_on} has not answered a write yet"
@@ -57,8 +57,8 @@ def renew(step: Step) -> None:
         step.fence(True)
     term = s.term
     if content.gone_back:
-        term, why = s.term + 1, f"the Lease has gone back: written anew, under term {s.term + 1}"
-        step.tell("LeaseRolledBack", f"the Lease in the API is an older one, as after a restore of etcd; {why}")
+        term, why = s.term + 1, f"the Lease was rolled back: rewritten under term {s.term + 1}"
+        step.tell("LeaseRolledBack", f"the Lease in the API is an older version, for example after a restore of etcd; {why}")
     lease_extension.remember_written(step, content.eligible)
     state = replace(
         s,

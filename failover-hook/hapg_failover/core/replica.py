@@ -25,7 +25,7 @@ from .timing import (
     SUCCESSION_S,
 )
 
-UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges nothing by itself if it is promoted"
+UNGUARDED = "replication is synchronous: restart the server, so that it acknowledges no commit alone if it is promoted"
 
 
 def sealed(step: Step) -> None:
@@ -60,9 +60,9 @@ def sealed(step: Step) -> None:
 def _not_sealed_any_more(step: Step) -> bool:
     o, m = step.o, step.m
     if busy(step):
-        step.because(f"{m.operation.op.value if m.operation.op else ''} is under way")
+        step.because(f"{m.operation.op.value if m.operation.op else ''} is in progress")
     elif o.deleting:
-        step.run(Stop(), "the pod is going away: stop the standby")
+        step.run(Stop(), "the pod is being deleted: stop the standby")
         step.go(Phase.STOPPING, step.reason)
     elif o.server != "standby" and step.server_known:
         _server_ended(step)
@@ -81,7 +81,7 @@ def _belongs_elsewhere(step: Step, s: LeaseState) -> bool:
     o = step.o
     if s.system_identifier in (None, o.system_identifier):
         return False
-    stranger = f"our cluster is {o.system_identifier}, the Lease's {s.system_identifier}: this volume belongs elsewhere"
+    stranger = f"our cluster is {o.system_identifier}, the Lease's {s.system_identifier}: this volume belongs to another cluster"
     step.tell("ForeignVolume", stranger)
     step.because(stranger)
     return True
@@ -91,7 +91,7 @@ def _still_holds(step: Step, s: LeaseState) -> bool:
     """True if the Lease is ours and it isn't yet known that our server can't write."""
     if s.holder != step.o.me or s.release is not None or (step.server_known and step.o.server == "standby"):
         return False
-    step.because("the Lease is ours; waiting for the supervisor's word that the server can't write before it is given back")
+    step.because("the Lease is ours; waiting for the supervisor to confirm that the server can't write before it is released")
     return True
 
 
@@ -100,9 +100,9 @@ def _first_server_is_made(step: Step, s: LeaseState) -> bool:
     if s.system_identifier is not None:
         return False
     if s.holder.pod == step.o.me.pod:
-        step.release("the first server is made", Release("the first server is made", clean=False, cause=ReleaseCause.FIRST_SERVER))
+        step.release("the first server is created", Release("the first server is created", clean=False, cause=ReleaseCause.FIRST_SERVER))
     else:
-        step.because("the first server is being made elsewhere")
+        step.because("another pod is creating the first server")
     return True
 
 
@@ -111,7 +111,7 @@ def _gives_back(step: Step, s: LeaseState) -> bool:
     if s.holder != step.o.me or s.release is not None:
         return False
     step.release(
-        "the Lease is ours but our server can't write: give it back and stand as a candidate",
+        "the Lease is ours but our server can't write: release it and become a candidate",
         Release(step.m.hold.dead_reason or "the failover container was restarted", clean=False, hold_s=step.m.hold.hold_s),
     )
     return True
@@ -141,7 +141,7 @@ def _is_awaited(step: Step, s: LeaseState) -> bool:
     if switchover.is_chosen(step):
         step.because(f"sealed at {m.sealed.position}; {s.holder.pod} is about to switch over to us")
     elif s.holder.uid in o.gone:
-        step.because(f"sealed at {m.sealed.position}; the pod {s.holder.pod} is gone")
+        step.because(f"sealed at {m.sealed.position}; the pod {s.holder.pod} no longer exists")
     else:
         return False
     return True
@@ -159,7 +159,7 @@ def _joins(step: Step, s: LeaseState) -> bool:
     if told is None or told.volume != o.volume:
         step.report(True, "our volume isn't known to the primary yet")
         if not step.actions:
-            step.because("waiting until our pod shows which volume it has")
+            step.because("waiting until our pod reports its volume")
     elif s.address is None:
         return False
     elif disk_space.has_room_again(o.room, o.segment):
@@ -196,10 +196,10 @@ def _wait_for_room(step: Step) -> None:
 def _follow(step: Step, s: LeaseState) -> None:
     o, m = step.o, step.m
     if o.now < m.retry.retry_at:
-        step.because(f"waiting before the next try to follow {s.holder.pod}")
+        step.because(f"waiting before the next attempt to follow {s.holder.pod}")
         return
     if s.recovery is not None:
-        step.because(f"{s.holder.pod} can't be followed before it writes: {s.recovery}")
+        step.because(f"{s.holder.pod} can't be followed until it accepts writes: {s.recovery}")
         return
     assert s.address is not None
     step.keep(replace(step.m.upstream, follow_term=s.term))
@@ -211,7 +211,7 @@ def follow(step: Step) -> None:
     o, s = step.o, step.state
     routing.replica(step)
     if busy(step):
-        step.because(f"{step.m.operation.op.value if step.m.operation.op else ''} is under way")
+        step.because(f"{step.m.operation.op.value if step.m.operation.op else ''} is in progress")
     elif o.server != "standby" and step.server_known:
         _server_ended(step)
     elif o.deleting:
@@ -219,7 +219,7 @@ def follow(step: Step) -> None:
     elif o.lease is None or o.lease.state is None:
         step.because("the Lease hasn't been read yet")
     elif s is None:
-        step.run(Seal(slow=True), f"there has been no Lease for {LEASE_GONE_S:g} s, so nobody lives who makes it anew: seal")
+        step.run(Seal(slow=True), f"there has been no Lease for {LEASE_GONE_S:g} s, so no leader is left to recreate it: seal")
     elif not (_follows_another(step, s) or _expects_the_end(step, s, o.lease) or _needs_a_change(step, s)):
         if step.m.copying.copies and any(x.volume == o.volume for x in s.eligible):
             step.keep(replace(step.m.copying, copies=0, copy_at=0.0))
@@ -230,7 +230,7 @@ def _follows_another(step: Step, s: LeaseState) -> bool:
     """Act if the Lease isn't that of the primary that we follow. True if so."""
     if s.release is not None:
         dead = DeadHolder(s.address, s.timeline, s.term) if s.address is not None and not s.release.clean else None
-        step.run(Seal(dead=dead), f"{s.holder.pod} has given the Lease back ({s.release.reason}): seal")
+        step.run(Seal(dead=dead), f"{s.holder.pod} has released the Lease ({s.release.reason}): seal")
     elif s.holder == step.o.me:
         step.run(Seal(), "the Lease is ours but our server follows: seal")
     elif s.term != step.m.upstream.follow_term:
@@ -246,7 +246,7 @@ def _expects_the_end(step: Step, s: LeaseState, lease: LeaseView) -> bool:
         step.run(Seal(drain_s=SUCCESSION_S), f"{s.holder.pod} switches over to us: seal when it ends the stream")
     elif s.holder.uid in step.o.gone and step.age < (seal_at := _seal_at(step, s)) - SHORTEST_DRAIN_S:
         left = seal_at - step.age
-        step.run(Seal(drain_s=left), f"the pod {s.holder.pod} is gone: seal when the stream ends, or in {left:.1f} s")
+        step.run(Seal(drain_s=left), f"the pod {s.holder.pod} no longer exists: seal when the stream ends, or in {left:.1f} s")
     elif step.age >= step.o.timing.overdue:
         _suspect(step, s, lease)
     else:
@@ -260,13 +260,13 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
     if step.full:
         step.run(Seal(), f"{disk_space.full_message(step.o)}: seal")
     elif m.upstream.mode is not None and m.upstream.mode != step.due_mode:
-        step.start(f"the standby is to be {step.due_mode} now: restart it")
+        step.start(f"the standby must be {step.due_mode} now: restart it")
     elif synchronous.unguarded(step):
         step.start(UNGUARDED)
     elif _left_out(step, s):
         told = step.own_report
         if told is None or told.volume != step.o.volume:
-            step.run(Seal(), "our pod doesn't show which volume we have: seal, to report it")
+            step.run(Seal(), "our pod doesn't report its volume: seal, to report it")
         else:
             _refollow(step, s)
     else:
@@ -286,12 +286,12 @@ def _leave(step: Step, s: LeaseState | None) -> None:
     knows = o.lease is not None and o.lease.last_read >= since
     primary_leaves = s is not None and (s.holder.uid in o.gone or any(p.uid == s.holder.uid and p.deleting for p in o.pods))
     if left > 0 and (primary_leaves or not knows) and o.now - since >= LEAVE_S:
-        why = f"this pod and the primary's are going away: stay until it ends the stream, {left:.0f} s at most"
+        why = f"this pod and the primary's are being deleted: stay until it ends the stream, {left:.0f} s at most"
         step.run(Seal(drain_s=left), why)
     elif left > 0 and o.now - since < LEAVE_S:
-        step.because("the pod is going away; whether the primary's is as well will show in a moment")
+        step.because("the pod is being deleted; waiting a moment to see whether the primary's is too")
     else:
-        step.run(Stop(), "the pod is going away: stop the standby")
+        step.run(Stop(), "the pod is being deleted: stop the standby")
         step.go(Phase.STOPPING, step.reason)
 
 
@@ -314,7 +314,7 @@ def _suspect(step: Step, s: LeaseState, lease: LeaseView) -> None:
         step.because(f"the Lease of {s.holder.pod} is overdue; it may write, and is followed, for another {seal_at - step.age:.1f} s")
     elif m.reads.read_at < since or o.now - m.reads.read_at >= OVERDUE_READ_S:
         step.keep(replace(step.m.reads, read_at=o.now))
-        step.do(ReadLease(), "the Lease is overdue: read it afresh before suspecting anybody")
+        step.do(ReadLease(), "the Lease is overdue: read it again before suspecting the primary")
 
 
 def _refollow(step: Step, s: LeaseState) -> None:

@@ -25,12 +25,12 @@ def boot(step: Step) -> None:
     o, m = step.o, step.m
     routing.replica(step)
     if busy(step) or o.now < m.retry.retry_at or not step.server_known:
-        step.because("waiting" if busy(step) else "waiting for the supervisor, or before the next try")
+        step.because("waiting" if busy(step) else "waiting for the supervisor, or before the next attempt")
         return
     if o.server == "primary":
         _resume_primary(step)
     elif o.deleting:
-        step.go(Phase.STOPPING, "the pod is going away")
+        step.go(Phase.STOPPING, "the pod is being deleted")
     elif o.volume_state is VolumeState.EMPTY:
         step.go(Phase.EMPTY, "the data volume is empty")
     elif o.volume_state is VolumeState.DAMAGED and o.origin is Origin.COPIED:
@@ -43,14 +43,14 @@ def boot(step: Step) -> None:
         step.tell("OtherMajor", why)
         step.because(why)
     elif o.volume_state is VolumeState.MISMATCHED:
-        step.tell("VolumesMismatched", f"{o.volume_reason}; to have the pod cloned anew, delete both of its claims and the pod")
+        step.tell("VolumesMismatched", f"{o.volume_reason}; to have the pod cloned again, delete both of its PVCs and the pod")
         step.because(o.volume_reason)
     elif o.origin is Origin.ADOPTABLE and o.lease is None:
-        step.because("the volume was made for another claim; the Lease, which decides what becomes of it, hasn't been read yet")
+        step.because("the volume was made for another PVC; the Lease, which decides how it is used, hasn't been read yet")
     elif o.origin is Origin.ADOPTABLE:
-        step.run(Adopt(), "the volume was made for another claim, and is restored here: make it ours")
+        step.run(Adopt(), "the volume was made for another PVC, and is restored here: adopt it")
     elif o.server == "standby" and not synchronous.unguarded(step):
-        step.run(Seal(slow=True), "a standby runs already: seal it and find its position")
+        step.run(Seal(slow=True), "a standby is already running: seal it and find its position")
     else:
         step.start("start the server, sealed")
 
@@ -59,21 +59,21 @@ def _resume_primary(step: Step) -> None:
     """Our agent is new and the server writes: renew if the Lease is ours in the supervisor's term, else kill the server (section 5)."""
     o, s = step.o, step.state
     if o.lease is None:
-        step.because("a primary runs; the Lease hasn't been read yet, so nothing is extended")
+        step.because("a primary is running; the Lease hasn't been read yet, so its deadline is not extended")
     elif s is not None and s.holder == o.me and s.release is None and s.term == o.term_in_force:
         step.keep(replace(step.m.hold, held_term=s.term, recorded_ttl=s.ttl_s), replace(step.m.upstream, mode=o.standby_mode))
         if o.in_production or o.position is not None:
             step.go(Phase.PRIMARY, "our server is the primary and the Lease is ours: renew it")
         else:
-            step.go(Phase.PROMOTING, "our server recovers before it writes and the Lease is ours: renew it")
+            step.go(Phase.PROMOTING, "our server is recovering and the Lease is ours: renew it")
     else:
-        step.kill("our server writes, but the Lease isn't ours under the term in force", o.timing.restart)
+        step.kill("our server writes, but the Lease isn't ours under the current term", o.timing.restart)
 
 
 def adopted(step: Step, result: OpResult) -> None:
     """Handle the result of Adopt: the volume now belongs to our claim; or its marker couldn't be written, and that is tried again."""
     if result.outcome is Outcome.OK:
-        step.actions.append(Announce("Normal", "VolumeAdopted", f"the volume was made for another claim: {result.text}"))
+        step.actions.append(Announce("Normal", "VolumeAdopted", f"the volume was made for another PVC: {result.text}"))
         step.go(Phase.BOOT, "the volume is ours now")
 
 
@@ -101,14 +101,14 @@ def ended(step: Step) -> None:
     """
     m = step.m
     step.forget_server()
-    reason = "the standby isn't running any more"
+    reason = "the standby is no longer running"
     by_itself = step.o.exit_code is not None and 0 < step.o.exit_code < KILLED_CODE
     if m.upstream.has_joined or not by_itself:
         step.go(Phase.BOOT, reason)
         return
     pause = min(LONGEST_RETRY_S, 0.25 * 2 ** min(m.retry.starts, 7)) if m.retry.starts else 0.0
     step.keep(replace(step.m.retry, retry_at=step.o.now + pause))
-    _count(step, m.upstream.mode, "it ends soon after its start; its log says why", reason)
+    _count(step, m.upstream.mode, "it exits soon after its start; its log says why", reason)
 
 
 def _count(step: Step, mode: str | None, why: str, reason: str) -> None:
@@ -117,8 +117,10 @@ def _count(step: Step, mode: str | None, why: str, reason: str) -> None:
     step.keep(replace(step.m.retry, starts=starts))
     if mode == "hot" and starts >= HOT_TRIES:
         step.keep(replace(step.m.retry, warm_until=step.o.now + HOT_AGAIN_S))
-        message = f"the server doesn't run as a hot standby, as when the primary has a higher max_connections: {why}"
-        step.actions.append(Announce("Warning", "StartedWarm", f"{message}; it is started warm, and hot again in {HOT_AGAIN_S:g} s"))
+        message = f"the server doesn't run as a hot standby, for example because the primary has a higher max_connections: {why}"
+        step.actions.append(
+            Announce("Warning", "StartedWarm", f"{message}; it is started as a warm standby, and as a hot one again in {HOT_AGAIN_S:g} s")
+        )
     elif starts >= START_TRIES and step.m.copying.cloned:
         step.tell("StartFailed", f"a fresh clone fails too, so it isn't the data: {why}")
     elif starts >= START_TRIES:

@@ -51,7 +51,7 @@ def attend(step: Step) -> None:
     elif busy(step) or h.stop_at is None:
         step.because(f"{h.why}: checkpoint before the server is stopped")
     elif o.now < h.stop_at - ROUTE_AHEAD_S:
-        step.because(f"{h.why}: serving until its endpoint may be replaced")
+        step.because(f"{h.why}: serving until its endpoint can be replaced")
     else:
         _announce(step, h, h.stop_at)
 
@@ -103,7 +103,7 @@ def _awaits_a_replica(step: Step) -> bool:
     stays = [p for p in o.pods if p.uid != o.me.uid and not p.deleting]
     if choose_successor(step) is not None or not stays or left <= 0:
         return False
-    step.tell("WaitingForEligibleReplica", f"the pod is going away, and no eligible replica streams: {left:.0f} s are left to wait for one")
+    step.tell("WaitingForEligibleReplica", f"the pod is being deleted, and no eligible replica streams: {left:.0f} s left to wait for one")
     step.because(f"{ReleaseCause.DELETION.words}, and no eligible replica streams: waiting for one for another {left:.0f} s")
     return True
 
@@ -115,7 +115,7 @@ def _prepare(step: Step, h: Switchover, reason: str, seconds: float) -> None:
     """
     if step.full:
         step.keep(replace(step.m.succession, switchover=replace(h, stop_at=step.o.now)))
-        step.because(f"{reason}: {disk_space.full_message(step.o)}, so no checkpoint comes first")
+        step.because(f"{reason}: {disk_space.full_message(step.o)}, so no checkpoint is made first")
     else:
         step.keep(replace(step.m.succession, switchover=h))
         step.run(Prepare(seconds), f"{reason}: checkpoint")
@@ -155,10 +155,10 @@ def _trouble(step: Step, request: requests.Switchover) -> str | None:
         return "no eligible replica streams from the primary"
     pod = next((p for p in o.pods if p.name == request.to), None)
     if pod is None:
-        return f"there is no pod {request.to}"
+        return f"pod {request.to} not found"
     if pod.deleting:
-        return f"{request.to} is going away"
-    return f"{request.to} isn't an eligible replica that streams from the primary and keeps up, within {KEEPS_UP_BYTES >> 30} GiB"
+        return f"{request.to} is being deleted"
+    return f"{request.to} isn't an eligible replica that streams from the primary with a lag of at most {KEEPS_UP_BYTES >> 30} GiB"
 
 
 def choose_successor(step: Step, to: str | None = None) -> Pod | None:
@@ -218,10 +218,10 @@ def _announce(step: Step, h: Switchover, stop_at: float) -> None:
         _stop(step, h, chosen)
     elif chosen is not None and named:
         _route(step, h, chosen)
-        step.because(f"{h.why}: serving until its endpoint may be replaced")
+        step.because(f"{h.why}: serving until its endpoint can be replaced")
     elif chosen is not None:
         step.keep(replace(step.m.succession, successor=chosen.name))
-        step.because(f"{h.why}: the Lease is to name {chosen.name}")
+        step.because(f"{h.why}: waiting for the Lease to name {chosen.name}")
 
 
 def _call_off(step: Step, h: Switchover, reason: str) -> bool:
@@ -232,7 +232,7 @@ def _call_off(step: Step, h: Switchover, reason: str) -> bool:
         step.keep(
             replace(step.m.succession, switchover=None, successor=None), replace(step.m.storage, full_since=step.o.now + FULL_AGAIN_S)
         )
-        step.because(f"{h.why}, but it isn't switched over: {reason}")
+        step.because(f"{h.why}, but no switchover takes place: {reason}")
     return step.m.succession.switchover is None
 
 
@@ -253,7 +253,7 @@ def _stop(step: Step, h: Switchover, chosen: Pod | None) -> None:
     step.keep(replace(step.m.succession, successor=name))
     step.go(Phase.STOPPING, h.why)
     seconds = LAST_RECORD_S if h.cause is not ReleaseCause.DELETION else LAST_RECORD_LEAVING_S
-    step.run(ShutDown(name, seconds), f"{h.why}: switch over to {name or 'nobody, for no eligible replica streams'}")
+    step.run(ShutDown(name, seconds), f"{h.why}: switch over to {name or 'nobody, since no eligible replica streams'}")
     if chosen is not None:
         _route(step, h, chosen)
         step.actions.append(Announce("Normal", "Switchover", f"{h.why}: switch over to {name}"))
@@ -299,7 +299,7 @@ def start_again(step: Step) -> None:
     """Start again, sealed, now that the Lease is released; after REJOIN_AFTER_S, so as not to disturb the successor's first moments."""
     o, m = step.o, step.m
     if o.now - m.writes.put_at < REJOIN_AFTER_S:
-        step.because(f"the Lease is given back to {m.succession.successor}")
+        step.because(f"the Lease is released to {m.succession.successor}")
         return
     step.forget_server()
     step.go(Phase.BOOT, f"switched over to {m.succession.successor}: start again as a replica")

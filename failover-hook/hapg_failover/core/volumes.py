@@ -87,4 +87,4 @@ def _release(claim: str) -> str:
 
 def copy_in_words(made_for: str | None, claim: str | None) -> str:
     """Return a description of a volume that is a copy."""
-    return f"the volume was made for {made_for}, this pod is {claim}: it is a copy, as of a VolumeSnapshot, or was moved by hand"
+    return f"the volume was made for {made_for}, this pod is {claim}: it is a copy, for example of a VolumeSnapshot, or was moved by hand"

@@ -68,7 +68,7 @@ class Setting:
 
     def __str__(self) -> str:
         if not self.k:
-            return "nobody is waited for"
+            return "commits wait for no standby"
         return f"{self.k} of {', '.join(self.names)}" if self.names else "writes wait until there are standbys"
 
 
@@ -147,7 +147,7 @@ def next_move(s: Situation) -> Move:
     if s.setting is None or not s.setting.names:
         target = Setting(s.record.k, names_of(s.record, s.own, s.standbys))
         if target != s.setting:
-            return Set(target, "the recorded set is waited for")
+            return Set(target, "commits wait for the recorded standbys")
     return _grow(s, s.record) or _shrink(s, s.record) or Stay(f"{s.setting}")
 
 
@@ -155,7 +155,7 @@ def _leave(s: Situation, why: str) -> Move:
     if s.setting != OFF:
         return Set(OFF, f"{why}: writes don't wait")
     if s.record is not None:
-        return Record(None, f"{why}: the set is given up")
+        return Record(None, f"{why}: the synchronous set is dropped")
     return Stay(why)
 
 
@@ -234,7 +234,7 @@ def check_invariants(s: Situation, move: Move) -> list[str]:
 def _record_problems(s: Situation, record: SyncRecord | None) -> list[str]:
     before = s.record
     if record is None:
-        return [] if s.setting == OFF else [f"the record goes while {s.setting} is in force"]
+        return [] if s.setting == OFF else [f"the record is removed while {s.setting} is in effect"]
     found = []
     if len(record.volumes) < record.k:
         found.append(f"{len(record.volumes)} volumes can't hold {record.k} copies")
@@ -245,7 +245,7 @@ def _record_problems(s: Situation, record: SyncRecord | None) -> list[str]:
         if len(gone) + len(new) != 1:
             found.append(f"more than one step: without {sorted(gone)}, with {sorted(new)}")
         if gone and s.setting is None:
-            found.append(f"{sorted(gone)} leave the record while the setting isn't known")
+            found.append(f"{sorted(gone)} are removed from the record while the setting is unknown")
         named = {x.volume for x in s.standbys if s.setting is not None and x.pod in s.setting.names}
         found += [f"{volume} leaves the record and still acknowledges" for volume in sorted(gone & named)]
     return found
@@ -274,4 +274,4 @@ def shortfall(record: SyncRecord, holder: str | None, reported: Collection[str])
     if len(there) >= quorum:
         return None
     missing = ", ".join(volume for volume in record.volumes if volume not in reported)
-    return f"{len(there)} of {quorum} positions that tell all that was acknowledged; missing: {missing}, or {holder} of the last holder"
+    return f"{len(there)} of {quorum} positions needed to know all acknowledged commits; missing: {missing}, or {holder} of the last leader"

@@ -85,21 +85,21 @@ def _superuser(role: Role | None, password: str, method: str, salt: bytes) -> Ch
     if role is None or _fits(role, password, method):
         return None
     verifier = _verifier(SUPERUSER, password, method, salt)
-    return Change((f"ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'",), f"{SUPERUSER} has the password that the Secret says")
+    return Change((f"ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'",), f"{SUPERUSER} has the password from the Secret")
 
 
 def _replication(role: Role | None, password: str, method: str, salt: bytes) -> Change | None:
     verifier = _verifier(REPLICATION, password, method, salt)
     if role is None:
         create = f"CREATE ROLE {REPLICATION} LOGIN REPLICATION PASSWORD '{verifier}'"
-        return Change((create, *_grants(FUNCTIONS, MEMBERSHIPS)), f"the role {REPLICATION} is made")
+        return Change((create, *_grants(FUNCTIONS, MEMBERSHIPS)), f"the role {REPLICATION} is created")
     statements = []
     reason = f"the rights of {REPLICATION} are restored"
     if not role.login or not role.replication or role.superuser:
         statements.append(f"ALTER ROLE {REPLICATION} LOGIN REPLICATION NOSUPERUSER")
     if not _fits(role, password, method):
         statements.append(f"ALTER ROLE {REPLICATION} PASSWORD '{verifier}'")
-        reason = f"{REPLICATION} has the password that the Secret says"
+        reason = f"{REPLICATION} has the password from the Secret"
     statements += _grants(role.lacks_functions, role.lacks_memberships)
     return Change(tuple(statements), reason) if statements else None
 

@@ -46,7 +46,7 @@ def explain(said: str) -> str | None:
     else:
         complaints = [_start(text, found[fatal + 1 :])] if text else []
     if not complaints:
-        complaints = [text or words.strip().splitlines()[-1] if words.strip() else "it says nothing"]
+        complaints = [text or words.strip().splitlines()[-1] if words.strip() else "no error message"]
     return _together(complaints)
 
 

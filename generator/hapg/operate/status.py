@@ -171,7 +171,7 @@ def _candidates(release: Release, state: LeaseState) -> list[str]:
         if not release.knows_protocol(pod):
             continue
         if said is not None and said.foreign:
-            found.append(f"waiting: the server of {pod.name} was promoted outside the protocol; {_forced(release, pod)}")
+            found.append(f"waiting: the server of {pod.name} was promoted outside the Lease; {_forced(release, pod)}")
         elif said is None or position is None or best is None:
             found.append(f"waiting: {pod.name} has not reported its WAL position")
         elif said.volume not in volumes and state.release is None:

@@ -24,7 +24,7 @@ def test_a_lease_below_the_term_of_a_member_is_not_claimed() -> None:
     claimed = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD,), pods_listed_at=NOW), m)
     assert claimed.memory.phase is Phase.CLAIMING
     kept = decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD, other), pods_listed_at=NOW), m)
-    assert "it has gone back" in kept.reason
+    assert "rolled back" in kept.reason
     assert kept.memory.phase is Phase.SEALED
     stranger = replace(other, report=replace(other.report, system_identifier="another"))  # type: ignore[type-var]
     assert decide(seen(lease=lease(RELEASED, WAITED_S), pods=(POD, stranger), pods_listed_at=NOW), m).memory.phase is Phase.CLAIMING
@@ -37,7 +37,7 @@ def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone
     assert "is older than 9" in kept.reason
     gone = seen(lease=free, pods=(POD, BETTER))
     soon = decide(replace(gone, now=NOW + 0.5), kept.memory)
-    assert "a better member goes first" in soon.reason
+    assert "a better candidate goes first" in soon.reason
     later = decide(replace(gone, now=NOW + 1.5, pods_listed_at=NOW + 1.4), soon.memory)
     assert later.memory.phase is Phase.CLAIMING
 

@@ -83,7 +83,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
             'postgresql.parameters.shared_preload_libraries: could not load library "/x.so": undefined symbol: y',
         ),
         ("LOG:  starting PostgreSQL\nSegmentation fault", "Segmentation fault"),
-        ("", "it says nothing"),
+        ("", "no error message"),
     ],
 )
 def test_a_setting_is_named_by_its_value(said: str, expected: str) -> None:

@@ -32,7 +32,7 @@ def promoted(number: int, lsn: int, timeline: int = 4) -> Candidate:
     return replace(me(number, lsn, timeline), foreign=True)
 
 
-CLEAN = replace(LEASE, release=Release("the pod is going away", True, Position(4, 100), "pg-2"))
+CLEAN = replace(LEASE, release=Release("the pod is being deleted", True, Position(4, 100), "pg-2"))
 BOTH = (pod(1, 100), pod(2, 90))
 GIVEN_UP = replace(pod(0, 0), report=PositionReport("50", "n0", VolumeState.DATA, "v0"))
 ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
@@ -73,7 +73,7 @@ ALL = (pod(0, 100), pod(1, 100), pod(2, 90))
             99.0,
             False,
             False,
-            "was promoted by somebody else",
+            "was promoted outside the Lease",
         ),
         (
             "what somebody else has promoted counts for nobody",
@@ -244,8 +244,8 @@ def empty(number: int) -> Pod:
     ("ordinal", "pods", "claims", "words"),
     [
         (0, (empty(0), empty(1)), True, "all 2 volumes are empty"),
-        (1, (empty(0), empty(1)), False, "which ordinal 0 makes"),
-        (0, (empty(0),), False, "the pod of ordinal 1 hasn't said yet"),
+        (1, (empty(0), empty(1)), False, "which ordinal 0 creates"),
+        (0, (empty(0),), False, "the pod of ordinal 1 has not reported yet"),
         (0, (empty(0), pod(1, 5, version=NO_LEASE)), False, "pg-1 has data"),
     ],
 )
@@ -262,14 +262,14 @@ def kept(number: int, lsn: int, **changes: object) -> Pod:
     ("pods", "waited", "claims", "words"),
     [
         ((kept(0, 9), kept(1, 8), kept(2, 7)), 0.0, True, "best of 3 volumes"),
-        ((kept(0, 9), kept(1, 8)), 59.0, False, "2 of 3 members have reported"),
+        ((kept(0, 9), kept(1, 8)), 59.0, False, "2 of 3 pods have reported"),
         ((kept(0, 9), kept(1, 8)), 60.0, True, "best of 2 volumes"),
-        ((kept(0, 9),), 99.0, False, "1 of 3 members"),
+        ((kept(0, 9),), 99.0, False, "1 of 3 pods"),
         ((kept(0, 9), kept(1, 10), kept(2, 7)), 0.0, False, "pg-1 has more WAL"),
         ((kept(0, 9), kept(1, 10, foreign=True), kept(2, 7)), 0.0, True, "best of 2 volumes"),
         ((kept(0, 9), kept(1, 8, max_term=8)), 99.0, False, "not the highest term"),
         ((kept(0, 9), kept(1, 8, max_term=8), kept(2, 7)), 0.0, True, "best of 3 volumes"),
-        ((kept(0, 9), kept(1, 8, system_identifier="x"), kept(2, 7)), 0.0, False, "different clusters meet: system and x"),
+        ((kept(0, 9), kept(1, 8, system_identifier="x"), kept(2, 7)), 0.0, False, "different clusters: system and x"),
     ],
 )
 def test_resuming_without_a_lease(pods: tuple[Pod, ...], waited: float, claims: bool, words: str) -> None:
@@ -280,7 +280,7 @@ def test_resuming_without_a_lease(pods: tuple[Pod, ...], waited: float, claims: 
 def test_a_server_that_somebody_else_has_promoted_makes_no_lease_and_is_no_member() -> None:
     pods = (kept(0, 9), kept(1, 10, foreign=True), kept(2, 7))
     verdict = judge_resume(promoted(1, 10), "system", 3, NO_LEASE, pods, 99.0)
-    assert (verdict.claim, "promoted by somebody else" in verdict.reason) == (False, True)
+    assert (verdict.claim, "promoted outside the Lease" in verdict.reason) == (False, True)
     made = resume_state(me(0, 9), "a", "system", NO_LEASE, pods, 7, 6.0)
     assert [member.pod for member in made.eligible] == ["pg-2"]
 
@@ -295,6 +295,6 @@ def test_what_was_said_when_another_lease_was_gone_does_not_count() -> None:
     """A replica reported, followed the next primary and was lost; now that primary's Lease is gone too."""
     pods = (pod(0, 9, 4, "none@70"), pod(1, 8, 4, "none@70"), pod(2, 5, 4, "none@50"))
     verdict = judge_resume(me(0, 9), "system", 3, "none@70", pods, 1e6, strict=True)
-    assert (verdict.claim, verdict.reason) == (False, "there is no Lease: 2 of 3 members have reported")
+    assert (verdict.claim, verdict.reason) == (False, "no Lease: 2 of 3 pods have reported")
     again = (*pods[:2], pod(2, 5, 4, "none@70"))
     assert judge_resume(me(0, 9), "system", 3, "none@70", again, 0.0, strict=True).claim

@@ -15,7 +15,7 @@ MEMBERS = (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2"), Eligibl
 LEASE = LeaseState(Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, MEMBERS, sync=SyncRecord(1, ("v1", "v2")))
 TWO = replace(LEASE, sync=SyncRecord(2, ("v1", "v2", "v3")))
 DIED = replace(LEASE, release=Release("the server died", clean=False, hold_s=3.0))
-CLEAN = replace(LEASE, release=Release("the pod is going away", True, Position(4, 100), "pg-1"))
+CLEAN = replace(LEASE, release=Release("the pod is being deleted", True, Position(4, 100), "pg-1"))
 
 
 def pod(number: int, lsn: int | None, timeline: int = 4, **changes: object) -> Pod:
@@ -32,7 +32,7 @@ def me(number: int, lsn: int, timeline: int = 4) -> Candidate:
     ("why", "who", "lease", "pods", "claims", "words"),
     [
         ("one of two that may have acknowledged", me(1, 100), LEASE, (pod(1, 100), pod(3, 90)), False, "1 of 2 positions"),
-        ("the missing volume is named", me(1, 100), LEASE, (pod(1, 100),), False, "missing: v2, or v0 of the last holder"),
+        ("the missing volume is named", me(1, 100), LEASE, (pod(1, 100),), False, "missing: v2, or v0 of the last leader"),
         ("both", me(1, 100), LEASE, (pod(1, 100), pod(2, 90)), True, "best of 2"),
         ("nobody else is waited for", me(1, 100), DIED, (pod(1, 100), pod(2, 90)), True, "the server died"),
         ("the last holder's alone", me(0, 100), LEASE, (pod(0, 100),), True, "best of 1"),

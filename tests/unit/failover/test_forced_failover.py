@@ -119,7 +119,7 @@ def test_a_promise_to_the_holder_is_kept_even_so() -> None:
 @pytest.mark.parametrize(
     ("observation", "memory", "words"),
     [
-        (seen(lease=lease(HELD, version="41"), pods=(forced(),)), FOLLOWING, "the Lease was written after this was asked for"),
+        (seen(lease=lease(HELD, version="41"), pods=(forced(),)), FOLLOWING, "the Lease has changed since this request"),
         (
             seen(volume_state=VolumeState.DAMAGED, lease=lease(RELEASED, 20.0), pods=(forced(),)),
             remembered(Phase.DAMAGED),
@@ -157,16 +157,20 @@ GIVEN_BACK = replace(LEASE, release=Release("the server died", clean=False))
 @pytest.mark.parametrize(
     ("state", "pods", "words"),
     [
-        (GIVEN_BACK, (pod(1, 100), pod(2, 160)), "60 bytes of WAL up to 0/A0 are lost, and what nobody has told of"),
-        (replace(LEASE, position=Position(4, 130)), (pod(1, 100),), "30 bytes of WAL up to 0/82 are lost, and what nobody has told of"),
+        (GIVEN_BACK, (pod(1, 100), pod(2, 160)), "60 bytes of WAL up to 0/A0 are lost, and possibly WAL that no pod has reported"),
+        (
+            replace(LEASE, position=Position(4, 130)),
+            (pod(1, 100),),
+            "30 bytes of WAL up to 0/82 are lost, and possibly WAL that no pod has reported",
+        ),
         (
             replace(LEASE, release=Release("switchover", True, Position(4, 160))),
             (pod(1, 100),),
             "60 bytes of WAL up to 0/A0 are lost",
         ),
-        (replace(LEASE, release=Release("switchover", True, Position(5, 10))), (pod(1, 100),), "what follows 4:0/64 up to 5:0/A is lost"),
-        (replace(LEASE, release=Release("switchover", True, Position(4, 100))), (pod(1, 100),), "nothing that is known of is lost"),
-        (GIVEN_BACK, (pod(1, 100),), "nothing that is known of is lost, but perhaps what nobody has told of"),
+        (replace(LEASE, release=Release("switchover", True, Position(5, 10))), (pod(1, 100),), "WAL from 4:0/64 to 5:0/A is lost"),
+        (replace(LEASE, release=Release("switchover", True, Position(4, 100))), (pod(1, 100),), "no known WAL is lost"),
+        (GIVEN_BACK, (pod(1, 100),), "no known WAL is lost, but possibly WAL that no pod has reported"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -199,4 +203,4 @@ def test_who_may_not_claim_for_long_says_so_and_names_the_forced_way(lease_state
     late = decide(seen(lease=lease(lease_state, 11.0), pods=pods), SEALED)
     [event] = [a for a in late.actions if isinstance(a, Announce)]
     assert (event.kind, event.reason) == ("Warning", "NoEligibleCandidate")
-    assert "`hapg failover pg --force --to pg-1` promotes this pod all the same" in event.message
+    assert "`hapg failover pg --force --to pg-1` promotes this pod anyway" in event.message

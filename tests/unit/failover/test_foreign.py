@@ -32,7 +32,7 @@ def test_it_claims_nothing_though_its_number_is_the_reserved_one() -> None:
     kept = decide(seen(lease=free, foreign=True, pods=(MARKED,)), STANDING)
     assert kept.memory.phase is Phase.SEALED
     assert kept.memory.telling.blocked == "timeline"
-    assert "our server was promoted by somebody else" in kept.reason
+    assert "our server was promoted outside the Lease" in kept.reason
 
 
 def test_neither_its_shutdown_checkpoint_nor_a_switch_over_to_it_lets_it_claim() -> None:

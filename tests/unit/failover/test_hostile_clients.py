@@ -308,10 +308,10 @@ def test_a_peer_that_never_ends_its_answer_costs_the_limit_and_no_more(ending: b
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (b"", "no answer in HTTP"),
-        (b"\xff" * 1000, "no answer in HTTP"),
-        (b"HTTP/1.0 200 secret words\r\n\r\n{}", "isn't signed"),
-        (b"HTTP/1.0 200 OK\r\nX-Ha-Postgres-Mac: \xff\xfe\r\n\r\n{}", "isn't signed"),
+        (b"", "not an HTTP answer"),
+        (b"\xff" * 1000, "not an HTTP answer"),
+        (b"HTTP/1.0 200 secret words\r\n\r\n{}", "is not signed"),
+        (b"HTTP/1.0 200 OK\r\nX-Ha-Postgres-Mac: \xff\xfe\r\n\r\n{}", "is not signed"),
         (b"HTTP/1.0 500 secret words\r\n\r\n", "^status 500$"),
         (b"HTTP/1.0 200 OK\r\n" + b"x" * 100000, "more than 16384 bytes|reset"),
     ],

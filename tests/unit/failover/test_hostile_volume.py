@@ -160,7 +160,7 @@ def test_a_version_that_is_none_is_not_quoted_and_nothing_is_touched(pod: Pod) -
     for kind in KINDS:
         kind(place, pod)
         found = read_volume(pod.volume)
-        reason = "pgdata/PG_VERSION holds no version of PostgreSQL: nothing is touched"
+        reason = "pgdata/PG_VERSION does not contain a PostgreSQL version: nothing is touched"
         assert (found.state, found.reason) == (VolumeState.OTHER_MAJOR, reason), kind
         place.rmdir() if place.is_dir() and not place.is_symlink() else place.unlink()
 
@@ -230,7 +230,7 @@ def test_a_directory_of_wal_that_is_itself_a_link_is_lost(tmp_path: Path) -> Non
 
 def test_a_term_that_is_none_is_damage_that_a_clone_heals(pod: Pod) -> None:
     (pod.data / "term").write_text(SECRET)
-    assert read_volume(pod.volume).reason == "the file term holds no term, a decimal number"
+    assert read_volume(pod.volume).reason == "the file term does not contain a term, a decimal number"
     assert read_volume(pod.volume).state is VolumeState.DAMAGED
     pod.volume.write_marker(Marker("u2", MARKER.system_identifier))
     assert pod.volume.assess().state is VolumeState.DATA

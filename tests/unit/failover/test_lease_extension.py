@@ -144,7 +144,7 @@ RESTORED = replace(AWAY, missing_since=NOW - 3.5, instead=LeaseObject("7", repla
 
 def test_a_follower_extensions_while_it_cannot_read_the_lease() -> None:
     decision = decide(seen(lease=AWAY, asked=(REQUEST,)), changed(FOLLOWING, promised_until=0.0, read_at=NOW))
-    assert decision.actions[-1] == AnswerExtension(REQUEST, True, "we don't claim before that")
+    assert decision.actions[-1] == AnswerExtension(REQUEST, True, "no claim before that")
     assert decision.memory.extensions.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
     assert decision.memory.extensions.heard == (5, 3)
 
@@ -164,9 +164,9 @@ def test_a_follower_extensions_while_it_cannot_read_the_lease() -> None:
         (seen(max_term=6), FOLLOWING, REQUEST, "we know term 6"),
         (seen(), FOLLOWING, replace(REQUEST, holder=Holder("pg-2", "u2")), "term 5 is pg-0/u0's"),
         (seen(lease=lease(replace(HELD, release=Release("over", clean=False)))), changed(FOLLOWING, op=Op.FOLLOW), REQUEST, "released"),
-        (seen(lease=RESTORED), FOLLOWING, REQUEST, "gone back"),
+        (seen(lease=RESTORED), FOLLOWING, REQUEST, "was rolled back"),
         (seen(), changed(FOLLOWING, heard=(5, 3)), REQUEST, "not newer than 3"),
-        (seen(), FOLLOWING, replace(REQUEST, seconds=601.0), "no time that can be granted"),
+        (seen(), FOLLOWING, replace(REQUEST, seconds=601.0), "not a duration that can be granted"),
     ],
     ids=[
         "not back yet, the claim unread",
@@ -209,7 +209,7 @@ def test_a_member_refuses(o: Observation, m: Memory, request_: ExtensionRequest,
 )
 def test_a_member_that_is_not_back_yet_extensions_once_it_has_read_the_claim(o: Observation, m: Memory) -> None:
     decision = decide(replace(o, asked=(REQUEST,)), changed(m, read_at=NOW))
-    assert AnswerExtension(REQUEST, True, "we don't claim before that") in decision.actions
+    assert AnswerExtension(REQUEST, True, "no claim before that") in decision.actions
     assert decision.memory.extensions.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
 
 

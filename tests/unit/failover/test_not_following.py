@@ -23,7 +23,7 @@ from .test_decide import FOLLOWING, HELD, ME, NOW, POD, PRIMARY, SEALED, lease, 
 
 STREAMS = replace(HELD, eligible=(EligibleReplica("pg-1", "v1", streaming=True),))
 SILENT = replace(HELD, eligible=(EligibleReplica("pg-1", "v1", streaming=False),))
-WRONG_PASSWORD = "follow: the primary at 10.0.0.1 can't be asked: password authentication failed"
+WRONG_PASSWORD = "follow: the primary at 10.0.0.1 can't be queried: password authentication failed"
 
 
 def told(decision: Decision) -> list[str]:
@@ -78,7 +78,7 @@ def test_one_that_follows_for_no_known_reason_in_vain() -> None:
         ("nobody writes", seen(lease=lease(SILENT, 30.0)), apart(SEALED, why=WRONG_PASSWORD)),
         ("its primary recovers", seen(lease=lease(replace(SILENT, recovery=Progress(0, 1, 9, 0)))), apart(SEALED, why=WRONG_PASSWORD)),
         ("its pod is going away", seen(lease=lease(SILENT), terminating=True), apart(SEALED, why=WRONG_PASSWORD)),
-        ("a copy is under way", seen(lease=lease(SILENT)), apart(changed(SEALED, phase=Phase.BOOT, op=Op.CLONE))),
+        ("a copy is in progress", seen(lease=lease(SILENT)), apart(changed(SEALED, phase=Phase.BOOT, op=Op.CLONE))),
         ("it has just been told to follow", seen(lease=lease(SILENT)), apart(changed(FOLLOWING, op_ended=NOW - 5.0))),
         ("it was told a moment ago", seen(lease=lease(SILENT)), apart(SEALED, why="B", told="A", told_at=NOW - 20.0)),
         ("it was told", seen(lease=lease(SILENT)), apart(SEALED, why="A", told="A", told_at=NOW - 200.0)),

@@ -74,7 +74,7 @@ def test_a_copy_is_never_started_and_is_cloned_anew_from_the_primary() -> None:
     cloned = decide(copied(), found.memory)
     assert [run.op for run in cloned.actions if isinstance(run, Run)] == [Op.CLONE]
     [told] = [action.message for action in cloned.actions if isinstance(action, Announce) and action.reason == "VolumeCopied"]
-    assert told.startswith("a copy. It isn't used, and is cloned anew once there is a primary; if its data is wanted")
+    assert told.startswith("a copy. It is not used, and is cloned once there is a primary; to keep its data")
 
 
 @pytest.mark.parametrize("known", [NONE, lease(RELEASED, 200.0)])

@@ -86,7 +86,7 @@ def test_without_any_password_there_is_no_start(pod: Pod) -> None:
 def test_a_link_in_the_place_of_the_copy_is_not_followed(pod: Pod, tmp_path: Path) -> None:
     write_copy(tmp_path, Passwords("a", "b"))
     pod.copy.symlink_to(tmp_path / "passwords")
-    with pytest.raises(ValueError, match="no password"):
+    with pytest.raises(ValueError, match="no usable password"):
         pod.files()
 
 
@@ -96,7 +96,7 @@ def test_a_password_that_can_not_be_used_leaves_the_last_one_in_force_and_is_sai
     pod.project(b"a\nb")
     assert not files.look()
     assert files.passwords == Passwords("theirs", "ours")
-    assert files.complaints[0].endswith("contains a line break or a NUL, which is not allowed; the last one remains in force")
+    assert files.complaints[0].endswith("contains a line break or a NUL, which is not allowed; the previous one stays in effect")
     pod.project(b"fine")
     assert files.look()
     assert files.complaints == ()
@@ -135,7 +135,7 @@ def test_a_trailing_line_break_stops_a_new_release_and_no_other(pod: Pod) -> Non
 def test_a_secret_without_its_key_is_an_error(pod: Pod) -> None:
     cluster = FakeCluster()
     cluster.secrets["db-auth"] = {"password": "x"}
-    with pytest.raises(ApiError, match="db-auth is there but has no key POSTGRES_PASSWORD"):
+    with pytest.raises(ApiError, match="db-auth exists but has no key POSTGRES_PASSWORD"):
         first(pod, FakeKube(cluster))
 
 
@@ -181,7 +181,7 @@ def test_a_server_is_looked_at_when_it_becomes_the_primary_and_when_a_secret_cha
     assert ALTER not in kept.statements()
     pod.project(b"changed")
     assert kept.statements()[0] == ALTER
-    assert ("Normal", "RoleChanged", "postgres has the password that the Secret says") in kept.events
+    assert ("Normal", "RoleChanged", "postgres has the password from the Secret") in kept.events
 
 
 def test_a_server_that_can_not_be_asked_is_asked_again_and_it_is_said_once(kept: Kept) -> None:

@@ -47,12 +47,12 @@ def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
 
 
 def test_the_answers(port: int, agent: Agent) -> None:
-    assert get(port, "/livez") == (200, "the loop turns\n")
+    assert get(port, "/livez") == (200, "the main loop runs\n")
     assert get(port, "/readyz") == (200, "primary\n")
     assert get(port, "/metrics") == (200, "hapg_term 4\n")
     assert get(port, "/")[0] == 404
     agent.alive, agent.readiness = False, (False, "the server isn't initialised")
-    assert get(port, "/livez") == (503, "the loop does not turn\n")
+    assert get(port, "/livez") == (503, "the main loop is stuck\n")
     assert get(port, "/readyz") == (503, "the server isn't initialised\n")
 
 

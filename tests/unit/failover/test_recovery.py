@@ -112,9 +112,9 @@ def test_the_lease_says_how_far_its_holder_is() -> None:
     (put,) = [a for a in decision.actions if isinstance(a, PutLease)]
     assert put.state.recovery == Progress(GB, 2 * GB, 4 * GB, 90_909_090)
     assert codec.decode(codec.encode(put.state)) == put.state
-    assert Announce(
-        "Warning", "Recovering", "nobody can write before the WAL of pg-1 is replayed: recovering, 1.0 of 3.0 GB, about 22 s left"
-    ) in (decision.actions)
+    assert Announce("Warning", "Recovering", "writes wait until pg-1 has replayed its WAL: recovering, 1.0 of 3.0 GB, about 22 s left") in (
+        decision.actions
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_nobody_follows_a_primary_that_recovers() -> None:
     sealed = remembering(Phase.SEALED, NOW - 10, "n1", position=END, first_version="1", promised_until=0.0)
     decision = decide(seen(server="standby", lease=LeaseView("40", held, NOW - 1, NOW - 0.1), pods=(pod,), recovery=None), sealed)
     assert not [a for a in decision.actions if isinstance(a, Run)]
-    assert decision.reason == "pg-0 can't be followed before it writes: recovering, 1.0 of 3.0 GB"
+    assert decision.reason == "pg-0 can't be followed until it accepts writes: recovering, 1.0 of 3.0 GB"
 
 
 def test_a_refused_promotion_gives_its_timeline_back() -> None:

@@ -32,8 +32,8 @@ def test_the_way(own: Position, timeline: int, way: Way, words: str) -> None:
     ("own", "way", "words"),
     [
         (Position(4, 0x2500), Way.REWIND, "the primary is on 3"),
-        (Position(3, 0x2500), Way.CLONE, "the primary has another of that number"),
-        (Position(2, 0x1FFF), Way.CLONE, "the primary has another of that number"),
+        (Position(3, 0x2500), Way.CLONE, "the primary has a different one of that number"),
+        (Position(2, 0x1FFF), Way.CLONE, "the primary has a different one of that number"),
     ],
 )
 def test_the_way_of_a_server_that_somebody_else_has_promoted(own: Position, way: Way, words: str) -> None:

@@ -72,7 +72,7 @@ def test_a_volume_that_takes_no_file_is_told(folder: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("name", [PART, script.MAIN])
-@pytest.mark.parametrize(("found", "words"), [(None, "No such file"), ("#!/bin/bash\n", "is not of this failover image")])
+@pytest.mark.parametrize(("found", "words"), [(None, "No such file"), ("#!/bin/bash\n", "does not match this failover image")])
 def test_an_agent_does_not_run_beside_another_one(
     found: str | None, words: str, name: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

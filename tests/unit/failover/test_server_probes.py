@@ -98,7 +98,7 @@ def test_what_can_not_be_set_aside_is_said_once(looked: Looked) -> None:
     looked.looks._make_emergency_spaces()
     looked.looks._make_emergency_spaces()
     assert [call.args for call in looked.logged.call_args_list] == [
-        ("warning", "emergency_space", "no emergency WAL space can be made: no space left on device")
+        ("warning", "emergency_space", "can't reserve emergency WAL space: no space left on device")
     ]
 
 
@@ -106,7 +106,7 @@ def test_what_is_set_aside_is_said_by_volume(looked: Looked) -> None:
     looked.volume.make_emergency_spaces.return_value = [DATA_VOLUME]
     looked.looks._make_emergency_spaces()
     assert [call.args for call in looked.logged.call_args_list] == [
-        ("info", "emergency_space", "room for 4 WAL segments is kept free on the data volume")
+        ("info", "emergency_space", "space for 4 WAL segments is reserved on the data volume")
     ]
 
 

@@ -93,12 +93,16 @@ def test_a_request_that_is_still_shown_is_not_carried_out_twice() -> None:
         (asked(term=4), {}, "the request is for term 4, but this is term 5"),
         (asked(term=6), {}, "the request is for term 6, but this is term 5"),
         (asked("pg-1"), {}, "pg-1 is the primary already"),
-        (asked("pg-9"), {}, "there is no pod pg-9"),
-        (asked("pg-2"), {"pods": (POD, *others(deleting=True))}, "pg-2 is going away"),
+        (asked("pg-9"), {}, "pod pg-9 not found"),
+        (asked("pg-2"), {"pods": (POD, *others(deleting=True))}, "pg-2 is being deleted"),
         (asked("pg-2"), {"streaming": (live(0),)}, "pg-2 isn't an eligible replica that streams"),
         (asked("pg-2"), {"streaming": (live(0), Streaming("pg-2", None, NOW - 5, 1))}, "pg-2 isn't an eligible replica that streams"),
         (asked("pg-2"), {"lease": lease(replace(OURS, eligible=MEMBERS[:1]))}, "pg-2 isn't an eligible replica that streams"),
-        (asked("pg-2"), {"position": replace(END, lsn=0x10 + KEEPS_UP_BYTES + 1), "streaming": (live(2, 0x10),)}, "keeps up, within 1 GiB"),
+        (
+            asked("pg-2"),
+            {"position": replace(END, lsn=0x10 + KEEPS_UP_BYTES + 1), "streaming": (live(2, 0x10),)},
+            "with a lag of at most 1 GiB",
+        ),
         (asked(), {"streaming": ()}, "no eligible replica streams from the primary"),
         (replace(POD, switchover="{"), {}, "the request is unreadable: ha-postgres/switchover"),
         (replace(POD, switchover='{"id":"x"}'), {}, "ha-postgres/switchover.term"),
@@ -295,7 +299,7 @@ def test_a_full_primary_that_can_not_switch_over_serves_on_and_tries_again_later
     decision = decide(writing(room=0, **changes), memory)
     m = decision.memory
     assert (m.phase, m.succession.switchover, m.succession.successor, m.storage.full_since) == (Phase.PRIMARY, None, None, NOW + 30)
-    assert decision.reason == f"the volume is full, but it isn't switched over: {words}"
+    assert decision.reason == f"the volume is full, but no switchover takes place: {words}"
     assert answers(decision) == []
 
 
@@ -382,7 +386,7 @@ def test_followers_of_a_primary_whose_pod_is_gone_seal_themselves_when_the_strea
     [run] = [a for a in decide(seen(gone=GONE), FOLLOWING).actions if isinstance(a, Run)]
     assert run.op is Op.SEAL
     assert said(run).drain_s == pytest.approx(4.635)
-    assert "is gone" in decide(seen(gone=GONE), changed(SEALED, promised=None, phase_since=NOW - 1)).reason
+    assert "no longer exists" in decide(seen(gone=GONE), changed(SEALED, promised=None, phase_since=NOW - 1)).reason
     assert kinds(decide(seen(gone=frozenset({"u9"})), FOLLOWING).actions) == []
 
 

@@ -128,7 +128,7 @@ def test_a_server_without_a_guard_is_started_anew(phase: Phase) -> None:
     memory = sealed(phase=phase, follow_term=5, mode="hot")
     run = run_of(decide(seen(held, server="standby"), memory))
     assert (run.op, said(run).guard) == (Op.START, 1)
-    assert "acknowledges nothing by itself" in decide(seen(held, server="standby"), memory).reason
+    assert "acknowledges no commit alone" in decide(seen(held, server="standby"), memory).reason
     guarded = decide(seen(held, server="standby"), changed(memory, guarded=True))
     assert [run.op for run in ordered(guarded, Run)] != [Op.START]
 

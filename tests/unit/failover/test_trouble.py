@@ -62,7 +62,7 @@ def test_data_under_which_the_server_ends_soon_after_each_start_is_given_up_too(
         over = decide(seen(server="down", heartbeat_at=NOW, exit_code=1), changed(replace(well.memory, phase=phase), mode="warm"))
         m = changed(over.memory, retry_at=0.0)
         assert (m.phase, m.retry.starts) == (Phase.DAMAGED if number == 5 else Phase.BOOT, number)
-    words = "the server has failed 5 times in a row: it ends soon after its start; its log says why"
+    words = "the server has failed 5 times in a row: it exits soon after its start; its log says why"
     assert ("VolumeDamaged", words) in told(over)
 
 
@@ -122,7 +122,7 @@ def test_a_start_that_is_refused_says_so_by_its_value() -> None:
 def test_a_configuration_that_is_refused_is_told_and_shown_while_the_server_goes_on(m: Memory) -> None:
     refused = seen(refused="no such value")
     decision = decide(refused, m)
-    message = "no such value; the server goes on with what it took last"
+    message = "no such value; the server keeps the last configuration that it accepted"
     assert told(decision) == [("ConfigurationRefused", message)]
     assert Annotate((("ha-postgres/refused", "no such value"),)) in decision.actions
     again = decide(refused, decision.memory)
@@ -134,7 +134,7 @@ def test_a_configuration_that_is_refused_is_told_and_shown_while_the_server_goes
     other = decide(replace(refused, pods=(shown,), now=NOW + 2), decision.memory)
     assert not any(isinstance(action, Annotate) for action in other.actions)
     taken = decide(seen(pods=(shown,), now=NOW + 4), other.memory)
-    assert told(taken) == [("ConfigurationAccepted", "the server takes its configuration now")]
+    assert told(taken) == [("ConfigurationAccepted", "the server accepts its configuration again")]
     assert Annotate((("ha-postgres/refused", None),)) in taken.actions
 
 
@@ -192,7 +192,7 @@ def test_a_first_server_that_cannot_be_made_says_why_and_is_tried_again() -> Non
         "script a.sql: a.sql:3: ERROR: no",
         **empty,
     )
-    assert told(decision) == [("InitdbFailed", "script a.sql: a.sql:3: ERROR: no; nothing of it is kept; next try in 8 s")]
+    assert told(decision) == [("InitdbFailed", "script a.sql: a.sql:3: ERROR: no; nothing is kept; next attempt in 8 s")]
     assert (decision.memory.phase, decision.memory.retry.retry_at) == (Phase.EMPTY, NOW + 8)
 
 
@@ -212,7 +212,7 @@ def test_clones_that_fail_are_tried_ever_more_slowly_and_say_so() -> None:
         assert [a.op for a in begun.actions if isinstance(a, Run)] == [Op.CLONE]
         failed = ended(Op.CLONE, Outcome.FAILED, changed(begun.memory, op_number=1), "no connection", **empty)
         assert told(failed)[0][0] == "CloneFailed"
-        assert "no connection; the volume is empty; next try in" in told(failed)[0][1]
+        assert "no connection; the volume is empty; next attempt in" in told(failed)[0][1]
         pauses.append(failed.memory.copying.copy_at - NOW)
         waiting = decide(seen(**empty), changed(failed.memory, retry_at=0.0))
         assert not any(isinstance(a, Run) for a in waiting.actions)
@@ -238,7 +238,7 @@ def test_rewinds_that_fail_end_in_a_clone(copies: int, op: Op) -> None:
 
 def test_a_rewind_that_gets_no_connection_does_not_count_and_is_tried_again() -> None:
     decision = ended(Op.REWIND, Outcome.BUSY, changed(SEALED, copies=3), "too many clients")
-    assert told(decision) == [("RewindPending", "too many clients; the old data is kept; tried again until there is one")]
+    assert told(decision) == [("RewindPending", "too many clients; the old data is kept; retried until there is one")]
     assert (decision.memory.phase, decision.memory.copying.copies, decision.memory.copying.copy_at) == (Phase.BOOT, 2, NOW + 5)
 
 
@@ -252,7 +252,7 @@ def test_copies_are_forgotten_only_once_the_primary_sees_us_stream() -> None:
     ("state", "words"),
     [
         (VolumeState.DATA, "the old data is kept; next"),
-        (VolumeState.DAMAGED, "delete the pod's claim and the pod"),
+        (VolumeState.DAMAGED, "delete the pod's PVC and the pod"),
         (VolumeState.EMPTY, "the volume is empty"),
     ],
 )
@@ -333,14 +333,14 @@ def test_a_full_wal_volume_is_named() -> None:
     assert reason == "DiskFull"
     assert message.startswith("the WAL volume has 0.0 MiB left, less than a WAL segment of 16.0 MiB")
     free = seen(lease=lease(RELEASED), room=FULL, room_on=WAL_VOLUME)
-    assert decide(free, SEALED).reason == "our WAL volume is full: we don't stand"
+    assert decide(free, SEALED).reason == "our WAL volume is full: we are not a candidate"
 
 
 def test_a_wal_volume_that_hangs_is_named_and_costs_the_right() -> None:
     o = seen(server="primary", lease=lease(MINE), position=END, probe_at=NOW - 4.1, probe_on=WAL_VOLUME)
     decision = decide(o, changed(PRIMARY, stuck_since=NOW - STUCK_S))
     assert any(isinstance(a, Kill) for a in decision.actions)
-    assert ("StorageHung", "nothing could be written to the WAL volume for 4.1 s: the server is killed and the Lease given back") in told(
+    assert ("StorageHung", "nothing could be written to the WAL volume for 4.1 s: the server is killed and the Lease released") in told(
         decision
     )
 

@@ -23,7 +23,7 @@ from tests.unit.failover.test_election import ALL, CLEAN, DIED, LEASE, me
 from tests.unit.failover.test_forced_failover import SEALED, answers, forced
 
 LATER = {"later": {"a": [1, 2.5, None, "ä"]}, "laterToo": False}
-SENTENCE = "the Lease is of protocol 2, this agent knows 1: upgrade the failover image"
+SENTENCE = "the Lease uses protocol 2, this agent supports 1: upgrade the failover image"
 
 
 def written_later(state: LeaseState) -> LeaseState:
@@ -139,7 +139,7 @@ def test_people_are_told_that_it_is_not_claimed() -> None:
     assert decision.memory.phase is Phase.SEALED
     assert (decision.memory.telling.blocked, decision.reason) == ("protocol", SENTENCE)
     [told] = [action for action in decision.actions if isinstance(action, Announce)]
-    assert (told.reason, told.message) == ("NoEligibleCandidate", f"{SENTENCE}; not even force helps")
+    assert (told.reason, told.message) == ("NoEligibleCandidate", f"{SENTENCE}; a forced failover is not possible")
 
 
 def test_it_is_not_claimed_by_force() -> None:

@@ -149,9 +149,9 @@ def test_figures_of_a_primary() -> None:
         (None, 4, False, True, "deletion"),
         (None, 4, True, False, "forced"),
         (Release("switchover", True, cause=ReleaseCause.SWITCHOVER), 4, False, False, "switchover"),
-        (Release("the pod is going away", True, cause=ReleaseCause.DELETION), 4, False, False, "deletion"),
+        (Release("the pod is being deleted", True, cause=ReleaseCause.DELETION), 4, False, False, "deletion"),
         (Release("the server died", False), 4, False, False, "death"),
-        (Release("the first server is made", False), 0, False, False, "start"),
+        (Release("the first server is created", False), 0, False, False, "start"),
     ],
 )
 def test_a_promotion_has_a_cause(release: Release | None, timeline: int, forced: bool, ended: bool, cause: str) -> None:

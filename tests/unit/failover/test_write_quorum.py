@@ -101,12 +101,12 @@ def test_the_next_step(why: str, situation: Situation, expected: Move) -> None:
 @pytest.mark.parametrize(
     ("situation", "move", "words"),
     [
-        (at(STRICT, ("v1",), ONE, standby(1)), Record(None, ""), "the record goes while 1 of pg-1 is in force"),
+        (at(STRICT, ("v1",), ONE, standby(1)), Record(None, ""), "the record is removed while 1 of pg-1 is in effect"),
         (at(STRICT, ("v1",), ONE, standby(1)), Record(SyncRecord(2, ("v1",)), ""), "1 volumes can't hold 2 copies"),
         (at(STRICT, ("v1",), ONE, standby(1)), Record(SyncRecord(2, ("v1", "v2")), ""), "k changes from 1 to 2"),
         (at(STRICT, ("v1",), ONE, standby(1)), Record(SyncRecord(1, ("v1", "v2", "v3")), ""), "more than one step"),
         (at(STRICT, ("v1", "v2"), TWO, standby(1), standby(2)), Record(SyncRecord(1, ("v1",)), ""), "v2 leaves the record and still ack"),
-        (at(STRICT, ("v1", "v2"), None, standby(1)), Record(SyncRecord(1, ("v1",)), ""), "while the setting isn't known"),
+        (at(STRICT, ("v1", "v2"), None, standby(1)), Record(SyncRecord(1, ("v1",)), ""), "while the setting is unknown"),
         (at(STRICT, None, OFF, standby(1)), Set(ONE, ""), "without a record"),
         (at(STRICT, ("v1",), ONE, standby(1), standby(2)), Set(TWO, ""), "pg-2 may acknowledge and isn't recorded"),
         (at(STRICT, ("v1",), None, standby(1)), Set(Setting(2, ("pg-1",)), ""), "k is 2, recorded is 1"),

@@ -125,11 +125,11 @@ def test_a_refusal_is_an_error(use: Use, clock: Clock, capsys: pytest.CaptureFix
 
     def refused() -> None:
         id = requests.switchover(cluster.annotated[0][2][requests.SWITCHOVER]).id
-        cluster.pods = [pod(0, "primary", answer=requests.answer(id, "refused", "pg-1 is going away")), *pods(1, 2)]
+        cluster.pods = [pod(0, "primary", answer=requests.answer(id, "refused", "pg-1 is being deleted")), *pods(1, 2)]
 
     clock.then = [refused]
     assert main(["switchover", "pg"]) == 1
-    assert capsys.readouterr().err == "asked pg-0\nerror: pg-0 refused: pg-1 is going away\n"
+    assert capsys.readouterr().err == "asked pg-0\nerror: pg-0 refused: pg-1 is being deleted\n"
 
 
 def test_a_request_that_nobody_takes_is_withdrawn(use: Use, capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,7 @@ def test_a_healthy_release_for_programs() -> None:
             FakeCluster(
                 [*pods(0), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 900, 5, foreign=True))], lease(FREE)
             ),
-            "waiting: the server of pg-2 was promoted outside the protocol; `hapg failover pg",
+            "waiting: the server of pg-2 was promoted outside the Lease; `hapg failover pg",
         ),
         (FakeCluster([pod(0, "primary"), pod(1, "primary"), pod(2)]), "2 pods are labelled primary: pg-0, pg-1"),
         (FakeCluster([pod(0), pod(1), pod(2)]), "nobody can write: no pod is labelled primary, so the Service has no endpoint"),

@@ -156,7 +156,7 @@ class Kube:
 def _entry(secret: Mapping[str, Any], name: str, key: str) -> bytes:
     value = (secret.get("data") or {}).get(key)
     if not value:
-        raise ApiError(f"Secret {name} is there but has no key {key}: add it, or delete the Secret")
+        raise ApiError(f"Secret {name} exists but has no key {key}: add it, or delete the Secret")
     return b64decode(value)
 
 
