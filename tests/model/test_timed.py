@@ -78,7 +78,7 @@ def test_clocks_that_differ() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lease_extensions", [False, True], ids=["without extensions", "with extensions"])
+@pytest.mark.parametrize("extensions", [False, True], ids=["without extensions", "with extensions"])
 def test_three_members_as_far_as_it_goes(extensions: bool) -> None:
     """Bounded: the shortest runs, up to 200,000 states, with faults."""
     model = Timed(3, extensions=extensions)
