@@ -112,7 +112,7 @@ charts: tools ## write all generated files: charts/ with schemas and READMEs, re
 	$(PY) -m tests.chart.golden
 	$(PY) -m docs.make_pictures
 	$(PY) -m docs.make_spec
-	$(PY) -m docs.make_events
+	$(PY) -m docs.make_tables
 
 .PHONY: check
 check: tools ## fail if a generated file differs from its source
@@ -121,7 +121,7 @@ check: tools ## fail if a generated file differs from its source
 	$(PY) -m docs.make_pictures --check
 	$(PY) -m tests.bench.report --check
 	$(PY) -m docs.make_spec --check
-	$(PY) -m docs.make_events --check
+	$(PY) -m docs.make_tables --check
 
 .PHONY: lock
 lock: ## update requirements-dev.lock (needs uv)

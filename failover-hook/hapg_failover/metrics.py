@@ -1,8 +1,9 @@
-"""The agent's metrics in the Prometheus text format; docs/operations.md lists them."""
+"""The agent's metrics in the Prometheus text format. docs/operations.md has the catalogue as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hapg_protocol.recovery import Progress
 
@@ -11,6 +12,83 @@ from .core.state.lease_view import LeaseView
 from .core.state.memory import Memory, PromotionCause
 from .core.state.phases import Phase
 from .core.timing import Timing
+
+PREFIX = "ha_postgres_"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the catalogue.
+
+    name: without PREFIX; help: a sentence for Prometheus; label: its only label, "" for none, with the values it may have, none if that
+    depends; alert: in Markdown, an expression and what it means, "" for none; kind: of the Prometheus types.
+    """
+
+    name: str
+    help: str
+    label: str = ""
+    values: tuple[str, ...] = ()
+    alert: str = ""
+    kind: str = "gauge"
+
+
+METRICS = (
+    Metric(
+        "primary",
+        "1 while this pod's server is the primary.",
+        alert="`sum(ha_postgres_primary) != 1` for 30 s: no primary, or one that cannot be scraped",
+    ),
+    Metric(
+        "claim_blocked",
+        "1 if this condition keeps this pod from becoming primary although the Lease is free.",
+        "why",
+        tuple(Block),
+        "`max(ha_postgres_claim_blocked) == 1` for 15 s: an operator is needed",
+    ),
+    Metric(
+        "lease_remaining_seconds",
+        "How much longer the Lease allows this pod to write; 0 if it is not the leader.",
+        alert="below 1.5 on the primary: renewals fail",
+    ),
+    Metric(
+        "renewals_failed_total",
+        "Lease renewals that were refused or not answered.",
+        alert="`rate(…[5m]) > 0.05`: the API is slow or unreachable",
+        kind="counter",
+    ),
+    Metric(
+        "recovery_remaining_bytes",
+        "WAL that the leader has yet to replay before it accepts writes; 0 if it is not recovering.",
+        alert="`max(ha_postgres_recovery_remaining_bytes) > 0` for 30 s: nobody can write until the replay is done",
+    ),
+    Metric("recovery_bytes_per_second", "Replay rate of the recovering leader; 0 if it is not recovering."),
+    Metric(
+        "not_following",
+        "1 while this replica does not stream from an existing primary, for longer than expected.",
+        alert="`max(ha_postgres_not_following) == 1` for 1 min: its Event `NotFollowing` and `hapg status` say why",
+    ),
+    Metric(
+        "eligible_replicas",
+        "Eligible replicas listed in the Lease, as last read.",
+        alert="fewer than `replicas` - 1 for 5 min: a replica does not stream",
+    ),
+    Metric(
+        "promoted_timestamp_seconds",
+        "Time of this pod's last promotion, by cause; 0 if this agent has not promoted it.",
+        "cause",
+        tuple(PromotionCause),
+        "a change with `cause` other than `switchover`, `deletion`, `start`: look at the Events",
+    ),
+    Metric(
+        "phase",
+        "1 for the current phase of this pod.",
+        "phase",
+        tuple(phase.value for phase in Phase),
+    ),
+    Metric("term", "Term of the Lease as last read."),
+    Metric("lease_age_seconds", "Time since the Lease was last seen to change."),
+    Metric("api_requests_total", "Requests sent to the Kubernetes API.", "verb", kind="counter"),
+)
 
 
 def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, wall: float, requests: Mapping[str, int]) -> str:
@@ -21,55 +99,31 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
     m, state = memory, lease.state if lease else None
     held = max(0.0, m.hold.renewed_at + timing.usable_lease(m.hold.recorded_ttl) - now) if m.hold.held_term is not None else 0.0
     promoted = {m.reign.cause: wall - (now - m.reign.promoted_at)} if m.reign.promoted_at else {}
-    parts = [
-        _metric("phase", "Phase of this member: 1 for the current one.", _one("phase", (p.value for p in Phase), m.phase.value)),
-        _metric("primary", "1 while this member's server is the primary.", {"": int(m.phase is Phase.PRIMARY)}),
-        _metric("term", "Term of the Lease as last read.", {"": state.term if state else 0}),
-        _metric("eligible_replicas", "Eligible replicas listed in the Lease.", {"": len(state.eligible) if state else 0}),
-        _metric(
-            "lease_age_seconds", "Time since the Lease was last seen to change.", {"": f"{now - lease.first_seen if lease else 0:.3f}"}
-        ),
-        _metric(
-            "lease_remaining_seconds",
-            "How much longer the Lease allows this member to write; 0 if it is not the leader.",
-            {"": f"{held:.3f}"},
-        ),
-        _metric("renewals_failed_total", "Lease renewals that were refused or not answered.", {"": m.writes.renewals_failed}, "counter"),
-        _metric("claim_blocked", "1 if this condition keeps this member from becoming primary.", _one("why", Block, m.telling.blocked)),
-        _metric("not_following", "1 while this replica has not streamed for longer than expected.", {"": int(bool(m.telling.apart.told))}),
-        *_recovery(state.recovery if state is not None else None),
-        _metric(
-            "promoted_timestamp_seconds",
-            "Time of this member's last promotion, by cause; 0 if this agent has not promoted it.",
-            {f'cause="{cause}"': f"{promoted.get(cause, 0):.0f}" for cause in PromotionCause},
-        ),
-        _metric(
-            "api_requests_total",
-            "Requests sent to the Kubernetes API.",
-            {f'verb="{verb}"': count for verb, count in sorted(requests.items())},
-            "counter",
-        ),
-    ]
-    return "".join(parts)
+    recovery = state.recovery if state is not None else None
+    found: dict[str, object] = {
+        "primary": int(m.phase is Phase.PRIMARY),
+        "claim_blocked": {why: int(why == m.telling.blocked) for why in Block},
+        "lease_remaining_seconds": f"{held:.3f}",
+        "renewals_failed_total": m.writes.renewals_failed,
+        "recovery_remaining_bytes": _remaining(recovery),
+        "recovery_bytes_per_second": recovery.rate if recovery is not None else 0,
+        "not_following": int(bool(m.telling.apart.told)),
+        "eligible_replicas": len(state.eligible) if state else 0,
+        "promoted_timestamp_seconds": {cause: f"{promoted.get(cause, 0):.0f}" for cause in PromotionCause},
+        "phase": {phase.value: int(phase is m.phase) for phase in Phase},
+        "term": state.term if state else 0,
+        "lease_age_seconds": f"{now - lease.first_seen if lease else 0:.3f}",
+        "api_requests_total": dict(sorted(requests.items())),
+    }
+    return "".join(_text(metric, found[metric.name]) for metric in METRICS)
 
 
-def _recovery(recovery: Progress | None) -> list[str]:
-    left = max(0, recovery.target - recovery.replayed) if recovery is not None else 0
-    return [
-        _metric(
-            "recovery_remaining_bytes",
-            "WAL that the leader has yet to replay before it accepts writes; 0 if it is not recovering.",
-            {"": left},
-        ),
-        _metric("recovery_bytes_per_second", "Replay rate of the recovering leader.", {"": recovery.rate if recovery is not None else 0}),
-    ]
+def _remaining(recovery: Progress | None) -> int:
+    return max(0, recovery.target - recovery.replayed) if recovery is not None else 0
 
 
-def _one(label: str, names: Iterable[str], present: str | None) -> dict[str, object]:
-    return {f'{label}="{name}"': int(name == present) for name in names}
-
-
-def _metric(name: str, text: str, values: Mapping[str, object], kind: str = "gauge") -> str:
-    full = f"ha_postgres_{name}"
-    lines = [f"{full}{{{labels}}} {value}" if labels else f"{full} {value}" for labels, value in values.items()]
-    return "\n".join([f"# HELP {full} {text}", f"# TYPE {full} {kind}", *lines]) + "\n"
+def _text(metric: Metric, value: object) -> str:
+    name = PREFIX + metric.name
+    values = value.items() if isinstance(value, Mapping) else [("", value)]
+    lines = [f'{name}{{{metric.label}="{label}"}} {each}' if metric.label else f"{name} {each}" for label, each in values]
+    return "\n".join([f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}", *lines]) + "\n"

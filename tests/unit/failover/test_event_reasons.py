@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs.make_events import page
+from docs.make_tables import page
 from hapg_failover.core.event_reasons import EVENT_REASONS
 from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.timing import Timing
-from hapg_failover.metrics import render
+from hapg_failover.metrics import METRICS, PREFIX, render
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "failover-hook" / "hapg_failover"
@@ -59,8 +59,9 @@ def test_the_page_has_the_table() -> None:
     assert PAGE.read_text("utf-8") == page()
 
 
-def test_the_page_has_every_metric() -> None:
+def test_every_metric_of_the_catalogue_is_there_with_its_labels() -> None:
     text = render(Memory(), None, Timing(), 1.0, 1.0, {"GET": 1})
-    names = set(re.findall(r"^# HELP (\w+)", text, re.MULTILINE))
-    assert len(names) > 10
-    assert {name for name in names if f"`{name}" not in PAGE.read_text("utf-8")} == set()
+    assert re.findall(r"^# HELP (\w+) (.*)", text, re.MULTILINE) == [(PREFIX + each.name, each.help) for each in METRICS]
+    for each in METRICS:
+        values = tuple(re.findall(rf'^{PREFIX}{each.name}{{{each.label}="(.*)"}} ', text, re.MULTILINE))
+        assert values == (each.values or (("GET",) if each.label else ()))
