@@ -100,9 +100,7 @@ def test_what_can_not_be_is_one_clear_sentence_and_changes_nothing(release: Rele
     forced = release.try_hapg("failover", "--force", "--yes")
     assert (forced.code, "a forced failover is not possible" in forced.err) == (1, True)
     elsewhere = programs.attempt(str(HAPG), "status", "another", "--namespace", release.namespace.name)
-    assert (
-        elsewhere.err == f"error: release another not found in namespace {release.namespace.name}: there is no ConfigMap another-config\n"
-    )
+    assert elsewhere.err == f"error: release another not found in namespace {release.namespace.name}: no ConfigMap another-config\n"
     assert release.lease()["term"] == term
 
 
