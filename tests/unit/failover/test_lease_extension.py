@@ -142,7 +142,7 @@ AWAY = lease(HELD, age=9.0, read=9.0)
 RESTORED = replace(AWAY, missing_since=NOW - 3.5, instead=LeaseObject("7", replace(HELD, term=4)))
 
 
-def test_a_follower_extensions_while_it_cannot_read_the_lease() -> None:
+def test_a_follower_grants_while_it_cannot_read_the_lease() -> None:
     decision = decide(seen(lease=AWAY, asked=(REQUEST,)), changed(FOLLOWING, promised_until=0.0, read_at=NOW))
     assert decision.actions[-1] == AnswerExtension(REQUEST, True, "no claim before that")
     assert decision.memory.extensions.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
@@ -207,7 +207,7 @@ def test_a_member_refuses(o: Observation, m: Memory, request_: ExtensionRequest,
         "it has claimed too late",
     ],
 )
-def test_a_member_that_is_not_back_yet_extensions_once_it_has_read_the_claim(o: Observation, m: Memory) -> None:
+def test_a_member_that_is_not_back_yet_grants_once_it_has_read_the_claim(o: Observation, m: Memory) -> None:
     decision = decide(replace(o, asked=(REQUEST,)), changed(m, read_at=NOW))
     assert AnswerExtension(REQUEST, True, "no claim before that") in decision.actions
     assert decision.memory.extensions.promised_until == pytest.approx(NOW + 1.6 * 1.05 + 0.7)
