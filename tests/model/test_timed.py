@@ -52,7 +52,7 @@ def test_without_the_rule_two_write(model: Timed) -> None:
 
 
 @pytest.mark.slow
-def test_two_write_if_one_of_two_members_extensions() -> None:
+def test_two_write_if_one_of_two_members_grants() -> None:
     assert two_write_in(Timed(3, rules=Rules(extensions_of_all=False), faults=0))
 
 

@@ -711,6 +711,7 @@ def reserved_timelines_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(bootstrap, "resume_state", forgetful)
 
 
+first_number_given_back = _constant(promotion, "nothing_begun", lambda step, term: step.keep(replace(step.m.hold, unbegun=(term, 0))))
 any_time_without_a_lease_counts = _constant(lease_view, "without_lease", lambda seen, pods: NO_LEASE)
 
 

@@ -914,6 +914,12 @@ PARTS = (
     ),
     Part(
         "6",
+        "no number is given back that a volume may be on",
+        patches.first_number_given_back,
+        Witness(UNIT + "test_candidacy.py::test_a_recreated_lease_gives_back_no_timeline_that_a_volume_may_be_on"),
+    ),
+    Part(
+        "6",
         "a refused promotion gives its number back",
         patches.numbers_are_kept,
         Witness(UNIT + "test_recovery.py::test_a_refused_promotion_gives_its_timeline_back"),

@@ -181,7 +181,11 @@ def resume(step: Step) -> None:
         return
     state = bootstrap.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
-    step.keep(replace(step.m.reign, cause=memory.PromotionCause.START))
+    step.keep(
+        replace(step.m.reign, cause=memory.PromotionCause.START),
+        # If no promotion begins under this claim, its timeline is free again, but none below that any volume may be on.
+        replace(step.m.hold, former=None, reserved=state.timeline - 1),
+    )
     step.put(PutKind.CLAIM, replace(state, recovery=step.backlog), f"recreate the Lease: {verdict.reason}", create=True)
 
 

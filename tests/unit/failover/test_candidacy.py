@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hapg_failover.core.decide import decide
+from hapg_failover.core.state.actions import PutKind, PutLease
+from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.phases import Phase
+from hapg_failover.core.state.results import PutOutcome, PutResult
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import EligibleReplica, Pod
+from hapg_protocol.model import NO_LEASE, EligibleReplica, Pod, PositionReport, VolumeState
 from tests.memories import changed
-from tests.unit.failover.test_decide import HELD, NOW, POD, RELEASED, SAID, lease, seen
+from tests.unit.failover.test_decide import END, HELD, NOW, POD, RELEASED, SAID, lease, seen
 from tests.unit.failover.test_forced_failover import SEALED
 
 WAITED_S = 200.0
@@ -54,3 +57,24 @@ def test_who_was_sealed_before_the_holder_ended_lets_the_others_report() -> None
     assert run_out(6.7).startswith("claim term")
     assert run_out(60.0, promised_until=NOW - 0.4).startswith("waiting for the positions of 1 volume(s), 0.4 of 1 s")
     assert run_out(60.0, promised_until=NOW - 1.1).startswith("claim term")
+
+
+def test_a_recreated_lease_gives_back_no_timeline_that_a_volume_may_be_on() -> None:
+    """Its claim succeeded too late to be used. With a lower number every server's timeline would count as one that was never reserved."""
+    mine = PositionReport(NO_LEASE, "n1", VolumeState.DATA, "v1", "system", END, True, 5)
+    pods = (
+        replace(POD, report=mine),
+        Pod("pg-0", "u0", "1", 0, report=replace(mine, nonce="n0", volume="v0", position=Position(2, 0x400))),
+    )
+    gone = seen(lease=LeaseView(NO_LEASE, None, NOW - 70, NOW), pods=pods)
+    stale = changed(SEALED, promised=(NO_LEASE, True), first_version=NO_LEASE, former="v0", reserved=1)
+    recreating = decide(gone, stale)
+    (put,) = [a for a in recreating.actions if isinstance(a, PutLease)]
+    assert (put.kind, put.version) == (PutKind.CLAIM, None)
+    late = PutResult(PutKind.CLAIM, PutOutcome.OK, NOW, put.state, "41")
+    shown = LeaseView("41", put.state, NOW + 5.9, NOW + 5.9)
+    missed = decide(replace(gone, now=NOW + 6, put=late, heartbeat_at=NOW + 5.9, lease=shown), recreating.memory)
+    (release,) = [a for a in missed.actions if isinstance(a, PutLease)]
+    assert (release.kind, release.state.timeline) == (PutKind.RELEASE, put.state.timeline - 1)
+    assert release.state.timeline >= END.timeline
+    assert missed.memory.hold.former is None
