@@ -56,7 +56,7 @@ MISTAKES = [
     Mistake(
         "unknown version",
         lambda spec: spec.update(version="99"),
-        ('spec.version: "99" ', "is not a version that hapg knows", '"15"'),
+        ('spec.version: "99" ', "is not a supported version", '"15"'),
         ("--set-string", "version=99"),
         ("/version", "value must be '15'"),
     ),

@@ -71,7 +71,7 @@ def test_servers_that_start_again_take_what_they_took_before(release: Release) -
 def test_a_rollback_heals(release: Release) -> None:
     release.namespace.helm("rollback", release.name)
     release.look_again()
-    release.wait("each pod takes its settings", lambda: all_say(release, "ConfigurationAccepted", "takes its configuration"), 180)
+    release.wait("each pod takes its settings", lambda: all_say(release, "ConfigurationAccepted", "accepts its configuration"), 180)
     release.wait("nothing is wrong", lambda: release.status()["warnings"] == [], 60)
 
 

@@ -190,7 +190,7 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
         release.wait("an Event says so", lambda: "NoEligibleCandidate" in release.namespace.kubectl("get", "events"), 60)
         assert release.lease()["holder"]["pod"] == old.name
         refused = release.try_hapg("failover", "--force")
-        assert (refused.code, "--yes does it without asking" in refused.err) == (2, True)
+        assert (refused.code, "use --yes to skip the question" in refused.err) == (2, True)
         target = standbys[-1].name
         done = release.try_hapg("failover", "--force", "--to", target, "--yes")
         assert done.code == 0, done.text

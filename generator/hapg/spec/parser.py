@@ -76,7 +76,9 @@ def _version_problems(version: str | float, path: str) -> list[str]:
         version_profiles.find(name)
     except KeyError:
         known = ", ".join(f'"{major}"' for major in PROFILES)
-        return [f'{path}: {error_messages.shown(version)} is not a supported version; {known}, or a release of one, such as "15.4"']
+        return [
+            f'{path}: {error_messages.shown(version)} is not a supported version; allowed are {known}, or a release of one, such as "15.4"'
+        ]
     return []
 
 

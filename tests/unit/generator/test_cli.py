@@ -148,7 +148,7 @@ def test_a_refused_spec_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["generate", str(tmp_path / "bad.yaml"), "-o", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == (
         "error: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
-        'error: spec.version: "9.5" is not a supported version; "9.6", "12", "13", "14", "15", "16", "17", "18", '
+        'error: spec.version: "9.5" is not a supported version; allowed are "9.6", "12", "13", "14", "15", "16", "17", "18", '
         'or a release of one, such as "15.4"\n'
     )
     assert not (tmp_path / "out").exists()

@@ -198,10 +198,10 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
             "on several nodes could open one volume, or none could write to it",
         ),
         *(
-            (changed(version=version), f"spec.version: {shown} is not a supported version; {VERSIONS}")
+            (changed(version=version), f"spec.version: {shown} is not a supported version; allowed are {VERSIONS}")
             for version, shown in [("11", '"11"'), ("19", '"19"'), ("9.5", '"9.5"'), ("9", '"9"'), ("9.6-v2", '"9.6-v2"'), (11, "11")]
         ),
-        (changed(version="15.4.2"), f'spec.version: "15.4.2" is not a supported version; {VERSIONS}'),
+        (changed(version="15.4.2"), f'spec.version: "15.4.2" is not a supported version; allowed are {VERSIONS}'),
         (
             changed(version=16.1),
             'spec.version: 16.1 is a number, and as numbers 16.1 and 16.10 are the same; quote it: "16.1"',
@@ -319,7 +319,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert refusals(changed(replicas=0, standbyMod="hot", version="10")) == [
         "spec.replicas: 0 is not allowed; an integer from 1 to 9",
         "spec.standbyMod: unknown key; did you mean standbyMode?",
-        f'spec.version: "10" is not a supported version; {VERSIONS}',
+        f'spec.version: "10" is not a supported version; allowed are {VERSIONS}',
     ]
 
 
