@@ -181,8 +181,9 @@ class Supervisor:
         self._forgotten = self._server.nonce
 
     def wait_container_dead(self) -> Callable[[], None]:
-        server, world = self._server, self._agent.world
-        while server.alive:
+        """As flock(2): whoever sleeps while the lock is free doesn't have it, and the next supervisor may take it first."""
+        world = self._agent.world
+        while (server := self._server).alive:
             died = self._runtime.condition()
             server.deaths.append(died.notify_all)
             died.wait()
