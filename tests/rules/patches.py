@@ -752,6 +752,7 @@ def unknown_settings_refused(patch: pytest.MonkeyPatch) -> None:
 
 leaves_at_once = _constant(switchover, "_awaits_a_replica", lambda step: False)
 numbers_are_kept = _constant(promotion, "nothing_begun", lambda step, term: None)
+stalled_promotions_awaited = _seen_as(lambda o, m: (replace(o, timing=replace(o.timing, stall=1e9)), m))
 backlog_unsaid = _constant(Step, "backlog", None)
 silent_while_apart = _constant(not_following, "attend", lambda step: None)
 copies_are_members = _constant(volumes, "origin_of", lambda *_: Origin.OWN)

@@ -926,6 +926,12 @@ PARTS = (
     ),
     Part(
         "5",
+        "no promotion stalls for ever, whoever has ordered it",
+        patches.stalled_promotions_awaited,
+        Witness(UNIT + "test_recovery.py::test_a_promotion_that_an_agent_before_us_has_ordered_may_not_stall_for_ever"),
+    ),
+    Part(
+        "5",
         "a claim says what comes before the first write",
         patches.backlog_unsaid,
         Witness(UNIT + "test_recovery.py::test_a_claim_says_what_comes_before_the_first_write"),

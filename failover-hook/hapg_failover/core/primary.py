@@ -61,12 +61,22 @@ def writing(step: Step) -> None:
 
 
 def _recovers(step: Step) -> bool:
-    """Report the progress of the recovery before the first write; kill a server that makes no progress. True if it was killed."""
+    """Report the progress of the recovery before the first write; kill a server that makes no progress. True if it was killed.
+
+    An operation of ours notices by itself that it makes none; a promotion that an agent before us has ordered is watched here.
+    """
     o, m = step.o, step.m
-    silent_for = o.now - max(recovery.moved_since(o.recovery, m.phase_since), o.probe_at)
-    if silent_for > PROMOTION_SILENT_S:
+    moved_at = recovery.moved_since(o.recovery, m.phase_since)
+    silent_for = o.now - max(moved_at, o.probe_at)
+    stalled = not busy(step) and o.now - moved_at > o.timing.stall
+    if silent_for > PROMOTION_SILENT_S or stalled:
         step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
-        message = f"the server being promoted shows no progress, and nothing could be written to the {o.probe_on}, for {silent_for:.0f} s"
+        if stalled:
+            message = f"the server being promoted has made no progress for {o.now - moved_at:.0f} s"
+        else:
+            message = (
+                f"the server being promoted shows no progress, and nothing could be written to the {o.probe_on}, for {silent_for:.0f} s"
+            )
         step.actions.append(Announce("Warning", "PromotionFailed", message))
         step.kill(message, 0.0)
         return True

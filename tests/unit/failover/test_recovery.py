@@ -160,6 +160,15 @@ def test_no_recovery_is_killed_while_it_moves(why: str, recovery: Recovery | Non
     assert (decision.memory.phase is Phase.DOWN) is killed
 
 
+@pytest.mark.parametrize(("op", "lasted", "killed"), [(None, 61.0, True), (None, 59.0, False), (Op.PROMOTE, 61.0, False)])
+def test_a_promotion_that_an_agent_before_us_has_ordered_may_not_stall_for_ever(op: Op | None, lasted: float, killed: bool) -> None:
+    """Our own operation ends by itself, with an error, after the same time."""
+    found = changed(PROMOTING, op=op, phase_since=NOW - lasted)
+    decision = decide(seen(recovery=replace(HALF, moved_at=NOW - lasted), probe_at=NOW - 1), found)
+    assert (Kill() in decision.actions) is killed
+    assert ("no progress for 61 s" in decision.reason) is killed
+
+
 def test_nobody_follows_a_primary_that_recovers() -> None:
     held = replace(MINE, holder=OTHER, volume="v0", eligible=(EligibleReplica("pg-1", "v1"),), recovery=Progress(GB, 2 * GB, 4 * GB, 0))
     pod = Pod("pg-1", "u1", "1", 1, role="replica", report=PositionReport("39", "n1", VolumeState.DATA, "v1", "system", END, True, 6))
