@@ -93,7 +93,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "clockRatio": Key(float, "a ratio"),
         "maxLagBytes": Key(int, "a number of bytes"),
         "restartInPlaceSeconds": _SECONDS,
-        "extensionSeconds": _SECONDS,
+        "extensionSeconds": _LATER_SECONDS,
         "recoveryStallSeconds": _LATER_SECONDS,
         "cleanHoldSeconds": _LATER_SECONDS,
         "unreadySeconds": _LATER_SECONDS,
