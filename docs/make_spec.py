@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from docs.generated import main
 from hapg.spec import schema
 
 PAGE = Path(__file__).parent / "spec.md"
@@ -41,18 +40,5 @@ def _rows(node: schema.Schema, prefix: str) -> Iterator[tuple[str, str]]:
                 yield from _rows(child, f"{path}.")
 
 
-def main() -> int:
-    """Write the page, or compare it."""
-    parser = argparse.ArgumentParser(prog="docs.make_spec", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff if the page has changed")
-    if not parser.parse_args().check:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    old, new = (text.splitlines(keepends=True) for text in (PAGE.read_text(encoding="utf-8"), page()))
-    diff = "".join(difflib.unified_diff(old, new, str(PAGE), "from the schema"))
-    sys.stdout.write(diff)
-    return 1 if diff else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("docs.make_spec", __doc__, PAGE, page, "from the schema"))

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import sys
 from pathlib import Path
 
+from docs.generated import main
 from hapg_failover.core.event_reasons import EVENT_REASONS
 from hapg_failover.metrics import METRICS, PREFIX
 
@@ -45,18 +44,5 @@ def page() -> str:
     return text
 
 
-def main() -> int:
-    """Write the page, or compare it."""
-    parser = argparse.ArgumentParser(prog="docs.make_tables", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff if the page has changed")
-    if not parser.parse_args().check:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    old, new = (text.splitlines(keepends=True) for text in (PAGE.read_text(encoding="utf-8"), page()))
-    diff = "".join(difflib.unified_diff(old, new, str(PAGE), "from the code"))
-    sys.stdout.write(diff)
-    return 1 if diff else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("docs.make_tables", __doc__, PAGE, page, "from the code"))

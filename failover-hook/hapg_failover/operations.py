@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import floor
-from typing import Any, assert_never
+from typing import assert_never
 
 from hapg_protocol.lsn import Position, parse_lsn
 from hapg_protocol.model import VolumeState
@@ -19,6 +19,7 @@ from .adapters.ports import Disk, Heartbeat, Inspector, Marker, NotNow, PeerErro
 from .configuration import DataRefused, configure
 from .core import disk_space, rejoin, write_quorum
 from .core.rejoin import Way
+from .core.startup import was_killed
 from .core.state.actions import (
     Adopt,
     Clone,
@@ -60,12 +61,12 @@ NEAR_BYTES = 16 * 1024 * 1024
 FRESH_S = 0.5
 STANDBYS_S = 4.0
 STATUS_S = 2.0
-TAIL_S = 1.5
-TAIL_PATIENCE_S = 0.4
-TAIL_AGAIN_S = 0.05
+FETCH_S = 1.5
+FETCH_PATIENCE_S = 0.4
+FETCH_AGAIN_S = 0.05
 PAUSED = "its replay is paused, and before it streams it replays what it has: SELECT pg_wal_replay_resume()"
 NOT_CONNECTED = re.compile("connection to server .*failed|could not connect to server")
-KILLED = re.compile(r"ended with code (129|1[3-9][0-9]|2[0-9][0-9])$")
+EXIT_CODE = re.compile(r"ended with code ([0-9]{1,3})$")
 TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 
 
@@ -175,13 +176,22 @@ class Operation:
         """Point a standby at another upstream or at none; before PostgreSQL 13 this restarts it."""
         return self._command(command, *args) if self._tools.reloads_conninfo else self._long_command(command, *args)
 
-    def _call(self, command: str, *args: str, timeout: float, **more: Any) -> tuple[str, str]:
-        """Send a command. If the supervisor has seen a higher term, from an earlier agent, adopt it for the next attempt.
+    def _call(
+        self,
+        command: str,
+        *args: str,
+        timeout: float,
+        moved_at: Callable[[], float] | None = None,
+        is_over: Callable[[], bool] | None = None,
+    ) -> tuple[str, str]:
+        """Send a command, as SupervisorCommands.call does.
 
-        more: as for SupervisorCommands.call.
+        If the supervisor has seen a higher term, from an earlier agent, adopt it for the next attempt.
         """
         try:
-            return self._tools.commands.call(self._nonce, self._run.term, command, *args, timeout=timeout, **more)
+            return self._tools.commands.call(
+                self._nonce, self._run.term, command, *args, timeout=timeout, moved_at=moved_at, is_over=is_over
+            )
         except OperationFailed as failure:
             if newer := TERM_TOO_LOW.search(str(failure)):
                 self._tools.volume.write_term(int(newer[1]))
@@ -259,7 +269,7 @@ class Operation:
         tools, volume = self._tools, self._tools.volume
         if disk_space.is_full(volume.scarcest()[1], volume.segment_size()):
             return self._result(Outcome.ROOM, text)
-        if KILLED.search(text):
+        if (ended := EXIT_CODE.search(text)) and was_killed(int(ended[1])):
             return self._result(Outcome.UNPROVEN, f"{text}: it was killed")
         try:
             refused = configure(tools.commands, tools.supervisor, self._nonce, self._run.term, "checkconfig")
@@ -286,15 +296,15 @@ class Operation:
 
     def _with_fetched_wal(self, ask: AskWal, dead: DeadHolder, position: Position) -> tuple[Position, int]:
         """Fetch the dead server's WAL beyond `position`; return the new end of WAL, and the number of bytes fetched."""
-        tools, fetched, end = self._tools, 0, self._tools.runtime.now() + TAIL_S
+        tools, fetched, end = self._tools, 0, self._tools.runtime.now() + FETCH_S
         while fetched < MOST and (left := end - self._tools.runtime.now()) > 0:
             place = position.lsn + fetched
             try:
                 data = ask(WalRequest(dead.term, position.timeline, place), dead.host, left)
             except NotNow:
-                if fetched or left < TAIL_S - TAIL_PATIENCE_S:
+                if fetched or left < FETCH_S - FETCH_PATIENCE_S:
                     break
-                self._tools.runtime.sleep(TAIL_AGAIN_S)  # it may not know yet that its release of the Lease was accepted
+                self._tools.runtime.sleep(FETCH_AGAIN_S)  # it may not know yet that its release of the Lease was accepted
                 continue
             except PeerError:
                 break

@@ -926,7 +926,7 @@ PARTS = (
     ),
     Part(
         "5",
-        "no promotion stalls for ever, whoever has ordered it",
+        "no promotion stalls forever, not even one that an earlier agent has ordered",
         patches.stalled_promotions_awaited,
         Witness(UNIT + "test_recovery.py::test_a_promotion_that_an_agent_before_us_has_ordered_may_not_stall_for_ever"),
     ),

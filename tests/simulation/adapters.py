@@ -181,7 +181,7 @@ class Supervisor:
         self._forgotten = self._server.nonce
 
     def wait_container_dead(self) -> Callable[[], None]:
-        """As flock(2): whoever sleeps while the lock is free doesn't have it, and the next supervisor may take it first."""
+        """As flock(2): a sleeper doesn't get the lock while it is free, so the next supervisor may take it first."""
         world = self._agent.world
         while (server := self._server).alive:
             died = self._runtime.condition()

@@ -42,7 +42,7 @@ from .state.memory import Memory
 from .state.observation import Observation
 from .state.phases import Phase
 from .state.results import OpResult, Outcome, PutOutcome, PutResult
-from .timing import FOLLOWING_TURN_S, LEAST_TURN_S, LONGEST_RETRY_S, STEADY_TURN_S, SWITCHOVER_TURN_S, TURN_S, Timing
+from .timing import FOLLOWING_TURN_S, LEAST_TURN_S, STEADY_TURN_S, SWITCHOVER_TURN_S, TURN_S, Timing, retry_pause
 
 WRITING = (Phase.PROMOTING, Phase.PRIMARY)
 
@@ -247,7 +247,7 @@ def _op_answered(step: Step) -> None:
             replace(
                 step.m.retry,
                 tries=step.m.retry.tries + 1,
-                retry_at=step.o.now + min(LONGEST_RETRY_S, 0.25 * 2 ** min(step.m.retry.tries, 7)),
+                retry_at=step.o.now + retry_pause(step.m.retry.tries),
             )
         )
     if result.emergency_spaces:

@@ -68,7 +68,8 @@ def _recovers(step: Step) -> bool:
     o, m = step.o, step.m
     moved_at = recovery.moved_since(o.recovery, m.phase_since)
     silent_for = o.now - max(moved_at, o.probe_at)
-    stalled = not busy(step) and o.now - moved_at > o.timing.stall
+    # One whose slots are full is in production: it has nothing more to replay.
+    stalled = not busy(step) and not o.greeting.crowded and o.now - moved_at > o.timing.stall
     if silent_for > PROMOTION_SILENT_S or stalled:
         step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
         if stalled:

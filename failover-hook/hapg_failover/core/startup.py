@@ -12,12 +12,17 @@ from .state.decision import Step, busy
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .state.volume import Origin
-from .timing import FAILED_START_AGAIN_S, HOT_AGAIN_S, LONGEST_RETRY_S
+from .timing import FAILED_START_AGAIN_S, HOT_AGAIN_S, retry_pause
 
 START_TRIES = 5
 HOT_TRIES = 2
 KILLED_CODE = 129
 """A shell gives a process that a signal has killed the exit code 128 and the signal's number (bash(1), 'EXIT STATUS')."""
+
+
+def was_killed(code: int) -> bool:
+    """True if this exit code, as a shell reports it, is that of a process which a signal has ended."""
+    return code >= KILLED_CODE
 
 
 def boot(step: Step) -> None:
@@ -102,11 +107,12 @@ def ended(step: Step) -> None:
     m = step.m
     step.forget_server()
     reason = "the standby is no longer running"
-    by_itself = step.o.exit_code is not None and 0 < step.o.exit_code < KILLED_CODE
+    code = step.o.exit_code
+    by_itself = code is not None and code > 0 and not was_killed(code)
     if m.upstream.has_joined or not by_itself:
         step.go(Phase.BOOT, reason)
         return
-    pause = min(LONGEST_RETRY_S, 0.25 * 2 ** min(m.retry.starts, 7)) if m.retry.starts else 0.0
+    pause = retry_pause(m.retry.starts) if m.retry.starts else 0.0
     step.keep(replace(step.m.retry, retry_at=step.o.now + pause))
     _count(step, m.upstream.mode, "it exits soon after its start; its log says why", reason)
 

@@ -226,6 +226,11 @@ def bounds(timing: Timing) -> dict[str, bool]:
     }
 
 
+def retry_pause(failures: int) -> float:
+    """Return how long to wait after a failed attempt, in seconds. failures: of the consecutive attempts before it."""
+    return min(LONGEST_RETRY_S, 0.25 * 2.0 ** min(failures, 7))
+
+
 def pause(copies: int) -> float:
     """Return how long to wait after `copies` consecutive rewinds and clones before the next, in seconds."""
     return min(LONGEST_PAUSE_S, 2.0 ** min(copies - 1, 9))

@@ -9,6 +9,7 @@ import pytest
 from hapg_failover.core.decide import decide
 from hapg_failover.core.election import Candidate, judge
 from hapg_failover.core.state.actions import Announce, Kill, Op, PutKind, PutLease, Run
+from hapg_failover.core.state.connections import Greeting
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
@@ -167,6 +168,8 @@ def test_a_promotion_that_an_agent_before_us_has_ordered_may_not_stall_for_ever(
     decision = decide(seen(recovery=replace(HALF, moved_at=NOW - lasted), probe_at=NOW - 1), found)
     assert (Kill() in decision.actions) is killed
     assert ("no progress for 61 s" in decision.reason) is killed
+    full = decide(seen(recovery=replace(HALF, moved_at=NOW - lasted), probe_at=NOW - 1, greeting=Greeting(NOW, crowded=True)), found)
+    assert Kill() not in full.actions, "it has recovered, and only we get no session"
 
 
 def test_nobody_follows_a_primary_that_recovers() -> None:

@@ -54,7 +54,14 @@ class Release:
         self.calls: list[tuple[str, bool]] = []
 
     def call(
-        self, nonce: str, term: int, command: str, *args: str, timeout: float, moved_at: Callable[[], float] | None = None
+        self,
+        nonce: str,
+        term: int,
+        command: str,
+        *args: str,
+        timeout: float,
+        moved_at: Callable[[], float] | None = None,
+        is_over: Callable[[], bool] | None = None,
     ) -> tuple[str, str]:
         self.calls.append((command, self.volume.dirty()))
         if command == self.fails:
