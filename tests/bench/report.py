@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,9 @@ ROUTING = (
     ("old_answers_until", "the same: last connection to the old one"),
 )
 
-STUCK = """*Stuck*: writes did not resume without intervention, that is before the fault was ended or, if nothing ends it, within two
-TTLs (at least 45 s). The gap is then the time that was waited. *Not recovered*: not all servers were back within 180 s; the release is then
-installed again."""
+STUCK = """*Stuck*: writes did not resume without intervention, that is before the fault was ended or, if
+nothing ends it, within two TTLs (at least 45 s). The gap is then the time that was waited. *Not
+recovered*: not all servers were back within 180 s; the release is then installed again."""
 
 Row = Sequence[str]
 
@@ -198,8 +199,7 @@ class Report:
         """Return the tables of a mode, for docs/bench.md."""
         details = "\n\n".join(f"`{system}`:\n\n{self.details(system)}" for system in self._systems)
         return SECTION_TEXT.format(
-            machine=self.machine(),
-            versions=self.versions(),
+            measured=paragraph(f"{self.machine()} {self.versions()}."),
             overview=self.overview(goals=bool(self._goals)),
             promotions=self.promotions(),
             details=details,
@@ -210,8 +210,7 @@ class Report:
         """Return docs/bench.md. sections: those of the other modes, as Markdown."""
         return PAGE_TEXT.format(
             sections=sections,
-            machine=self.machine(),
-            versions=self.versions(),
+            measured=paragraph(f"{self.machine()} {self.versions()}."),
             stuck=STUCK,
             overview=self.overview(goals=True),
             details="\n\n".join(f"### {system}\n{self.details(system)}" for system in self._systems),
@@ -223,9 +222,9 @@ class Report:
 
     def short(self) -> str:
         """Return the section of the README."""
-        parts = [f"{self.machine()} Seconds, median / 95 %.", self.overview(goals=False)]
+        parts = [paragraph(f"{self.machine()} Seconds, median / 95 %."), self.overview(goals=False)]
         if len(self._systems) > 1:
-            parts.append(f"{self.versions()}.")
+            parts.append(paragraph(f"{self.versions()}."))
         if any(each.stuck or each.unrecovered for each in self._summaries):
             parts.append(STUCK)
         return "\n\n".join(parts)
@@ -233,6 +232,11 @@ class Report:
     def versions(self) -> str:
         """Return the version of each system."""
         return "; ".join(f"`{system}` is {version}" for system, version in self._versions.items())
+
+
+def paragraph(text: str) -> str:
+    """Return a text in lines of at most 100 columns."""
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _goal(found: tuple[float, float] | None) -> str:
@@ -245,23 +249,28 @@ def _seconds(found: Quantiles) -> list[str]:
 
 PAGE_TEXT = """# How long clients wait
 
-Written by `make bench-report` from [bench.jsonl](bench.jsonl), the results of `make bench`. Do not edit. All times are in seconds.
+Written by `make bench-report` from [bench.jsonl](bench.jsonl), the results of `make bench`. Do not
+edit. All times are in seconds.
 
-{machine}
-{versions}.
+{measured}
 
-Three clients write. The first appends about 100 rows per second through the Service, in one session, one row per statement, and
-tries to reconnect every 50 ms. Its *gap* is the longest time between two acknowledgements. The second connects to the pods' addresses
-with `target_session_attrs=read-write`, starting each attempt with another address. The third always uses the old primary's address;
-if a node is cut off, it runs on that node.
+Three clients write. The first appends about 100 rows per second through the Service, in one
+session, one row per statement, and tries to reconnect every 50 ms. Its *gap* is the longest time
+between two acknowledgements. The second connects to the pods' addresses with
+`target_session_attrs=read-write`, starting each attempt with another address. The third always uses
+the old primary's address; if a node is cut off, it runs on that node.
 
 - *Lost*: rows that were acknowledged through the Service and are gone.
-- *Split-brain acks*: rows that the old primary acknowledged after the new one's first acknowledgement.
-- *Anomalies*: rows that exist although they were refused, or are gone although a later row of the same timeline exists.
-- *Full strength*: the time until all three servers are back, from the fault, or from its end if it must be ended.
+- *Split-brain acks*: rows that the old primary acknowledged after the new one's first
+  acknowledgement.
+- *Anomalies*: rows that exist although they were refused, or are gone although a later row of the
+  same timeline exists.
+- *Full strength*: the time until all three servers are back, from the fault, or from its end if it
+  must be ended.
 
-Faults start at evenly spread moments between two renewals of the primary's Lease. A frozen or cut-off primary comes back after at
-least two TTLs. The next run starts as soon as all servers are back.
+Faults start at evenly spread moments between two renewals of the primary's Lease. A frozen or
+cut-off primary comes back after at least two TTLs. The next run starts as soon as all servers are
+back.
 
 {stuck}
 
@@ -274,13 +283,14 @@ Lost and split-brain acks are sums over all runs.
 {details}
 
 ## At the pods' addresses
-The gap without routing by the Service. This client knows only the pods' addresses from before the fault. If a pod with a new address
-becomes primary, its gap lasts until the end of the measurement:
+The gap without routing by the Service. This client knows only the pods' addresses from before the
+fault. If a pod with a new address becomes primary, its gap lasts until the end of the measurement:
 
 {direct}
 
 ## Where the time goes
-The median time that each phase kept the Service's client waiting; a phase that had already ended counts as 0. The phases end when:
+The median time that each phase kept the Service's client waiting; a phase that had already ended
+counts as 0. The phases end when:
 
 - detect: an agent knows of the fault;
 - fence: the old server is proven dead, or its lease has expired;
@@ -303,8 +313,7 @@ With pods that answer at once, from the request that changes the label:
 {idle}
 """
 
-SECTION_TEXT = """{machine}
-{versions}.
+SECTION_TEXT = """{measured}
 
 {overview}
 
@@ -320,16 +329,18 @@ The phases of ha-postgres, as above:
 MODE_TEXT = {
     modes.LOAD.name: """
 ## Under load
-The same while pgbench runs at full speed through the Service: 8 clients, scale 100 (1.5 GB), `shared_buffers` of 1 GB, on another node
-than the primary. It is restarted after each error. Each fault starts after ten seconds of load.
+The same while pgbench runs at full speed through the Service: 8 clients, scale 100 (1.5 GB),
+`shared_buffers` of 1 GB, on another node than the primary. It is restarted after each error. Each
+fault starts after ten seconds of load.
 
 {section}""",
     modes.STARVE.name: """
 ## On starved nodes
-The same, without pgbench, while 8 busy loops and 12 writers of 300 MB with fsync load the machine's CPUs and disk, from three seconds
-before each fault until writes resume, and for at least 30 s. They run in one session, which Linux schedules as one group (autogroup),
-like a service beside a node's pods. A writer waits up to 5 s for an answer here. Goal: one promotion per fault, and a 95th percentile
-below 10 s.
+The same, without pgbench, while 8 busy loops and 12 writers of 300 MB with fsync load the machine's
+CPUs and disk, from three seconds before each fault until writes resume, and for at least 30 s. They
+run in one session, which Linux schedules as one group (autogroup), like a service beside a node's
+pods. A writer waits up to 5 s for an answer here. Goal: one promotion per fault, and a 95th
+percentile below 10 s.
 
 {section}""",
 }

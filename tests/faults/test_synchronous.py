@@ -259,7 +259,7 @@ def test_a_replica_of_the_set_is_lost_and_then_the_primary(release: Release, dri
 
 
 @pytest.mark.faults
-def test_whoever_is_waited_for_is_recorded(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
+def test_standbys_that_commits_wait_for_are_recorded(release: Release, drill: Drills, node_faults: NodeFaults) -> None:
     """A replica leaves the write quorum and comes back, and the primary's pod is deleted. Meanwhile
     `synchronous_standby_names` is compared with the write quorum in the Lease.
 

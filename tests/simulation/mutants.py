@@ -27,12 +27,12 @@ from .server import Deadline, Server
 
 
 def whole_ttl(patch: pytest.MonkeyPatch) -> None:
-    """The holder writes on for the whole TTL, which its claimers wait."""
+    """The holder keeps writing for the whole TTL, which is how long claimers wait."""
     patch.setattr(Timing, "usable_lease", lambda self, recorded_ttl: self.ttl)
 
 
 def no_waiting(patch: pytest.MonkeyPatch) -> None:
-    """A Lease counts as run out once it is overdue."""
+    """A Lease counts as expired once it is overdue."""
     observe = World.observe
 
     def impatient(self: World, turn: TurnBegan, identity: Identity, memory: Memory) -> Observation:
@@ -47,13 +47,13 @@ def no_waiting(patch: pytest.MonkeyPatch) -> None:
 
 
 def only_our_ttl(patch: pytest.MonkeyPatch) -> None:
-    """Members that don't hold the Lease go by their own TTL alone, from the seal to the claim."""
+    """Replicas use only their own TTL, not the recorded one, from sealing to the claim."""
     patch.setattr(election, "is_expired", lambda ttl, lease_ttl, age: age >= ttl)
     patch.setattr(Timing, "claim_after", lambda self, recorded_ttl: self.ttl)
 
 
 def timelines_again(patch: pytest.MonkeyPatch) -> None:
-    """A claim takes the timeline after its own, whatever has been reserved."""
+    """A claim reserves the timeline after the claimer's own, even if the Lease has reserved a later one."""
     claim = election.claim
 
     def reusing(me: election.Candidate, *args: Any) -> LeaseState:
@@ -63,7 +63,7 @@ def timelines_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def reads_extend(patch: pytest.MonkeyPatch) -> None:
-    """Whoever reads that the Lease is its own goes on for L from then on."""
+    """A holder that reads the Lease as its own extends its deadline from the time of the read."""
     apply = Agent._apply
 
     def extending(self: Agent, event: Event) -> None:
@@ -78,12 +78,12 @@ def reads_extend(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_fence(patch: pytest.MonkeyPatch) -> None:
-    """The supervisor doesn't look at the deadline."""
+    """The supervisor ignores the deadline."""
     patch.setattr(Server, "_fence", lambda self: None)
 
 
 def promoted_late(patch: pytest.MonkeyPatch) -> None:
-    """The supervisor promotes without a look at the deadline."""
+    """The supervisor promotes after the deadline too."""
     promote = Server.promote
 
     def anyway(self: Server, timeline: int, term: int, *setting: Setting) -> str | None:
@@ -97,7 +97,7 @@ def promoted_late(patch: pytest.MonkeyPatch) -> None:
 
 
 def unsealed_early(patch: pytest.MonkeyPatch) -> None:
-    """Who has reported follows again under the same version."""
+    """A replica that has reported its position follows again before the Lease changes."""
     decide = core.decide
 
     def forgetful(o: Observation, m: Memory) -> Decision:
@@ -109,7 +109,7 @@ def unsealed_early(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_proof(patch: pytest.MonkeyPatch) -> None:
-    """A server that was ordered to be killed counts as dead."""
+    """A server counts as dead once its kill has been ordered."""
     observe = World.observe
 
     def hopeful(self: World, turn: TurnBegan, identity: Identity, memory: Memory) -> Observation:
@@ -120,18 +120,18 @@ def no_proof(patch: pytest.MonkeyPatch) -> None:
 
 
 def ranks_from_release(patch: pytest.MonkeyPatch) -> None:
-    """Lower ranks count their seconds from the release, not from the end of the wait for the best."""
+    """Lower ranks start their wait at the release, not at the end of the wait for the best candidate."""
     patch.setattr(election, "_rank_wait", lambda rank, cold, lease, ttl, behind: rank * 1.0)
 
 
 def sick_renewals(patch: pytest.MonkeyPatch) -> None:
-    """The Lease is renewed, and the server let live, although nothing can be written."""
+    """The Lease is renewed and the server keeps running although nothing can be written."""
     patch.setattr(renewal, "ill_health", lambda step: None)
     patch.setattr(primary, "_is_stuck", lambda step: False)
 
 
 def unreplicated_wal_unasked(patch: pytest.MonkeyPatch) -> None:
-    """A dead server's agent is never asked for what it had not sent."""
+    """A dead server's agent is never asked for its unreplicated WAL."""
     run = Step.run
 
     def unasked(self: Step, order: Order, reason: str, term: int | None = None) -> None:

@@ -12,7 +12,7 @@ from hapg_failover.core.state.extensions import ExtensionAnswer
 
 
 def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
-    """The holder goes on if one member has granted."""
+    """The holder continues once one peer has extended its lease."""
 
     def until(self: Step) -> float | None:
         return max((sent + self.o.timing.extension for _, sent in self.m.extensions.granted_at), default=None)
@@ -21,14 +21,14 @@ def any_grant_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 
 def promises_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """Sealing, claiming and waiting for the others go by the Lease's age alone, which goes on while a member is blind and grants."""
+    """Sealing and claiming depend only on the Lease's age, which grows while a peer can't read the Lease and extends it."""
     patch.setattr(lease_extension, "waits", lambda step: None)
     patch.setattr(candidacy, "_others_could_report_since", lambda step, s: step.m.reporting.reported_at)
     patch.setattr(replica, "_seal_at", lambda step, s: step.o.timing.seal_after(s.ttl_s))
 
 
 def counted_from_the_answer(patch: pytest.MonkeyPatch) -> None:
-    """An extension is counted from when its answer is taken, and the answer may be old."""
+    """An extension is counted from the time its answer is processed, which may be long after the request."""
     take = lease_extension.take
 
     def late(step: Step, answers: tuple[ExtensionAnswer, ...]) -> None:

@@ -16,7 +16,7 @@ from .mutants_servers import nobody_holds
 
 
 def any_term_will_do(patch: pytest.MonkeyPatch) -> None:
-    """A switchover is carried out whatever term it was asked for."""
+    """A switchover is carried out even if it was requested for another term."""
     trouble = switchover._trouble
 
     def forgiving(step: Step, request: requests.Switchover) -> str | None:
@@ -26,7 +26,7 @@ def any_term_will_do(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_version_will_do(patch: pytest.MonkeyPatch) -> None:
-    """A forced promotion stays wanted after the Lease has been written."""
+    """A request for a forced failover stays in effect after the Lease has been written."""
 
     def anytime(step: Step) -> requests.Force | None:
         text = step.own_pod.force if step.own_pod is not None else None
@@ -37,7 +37,7 @@ def any_version_will_do(patch: pytest.MonkeyPatch) -> None:
 
 
 def strangers_may_be_forced(patch: pytest.MonkeyPatch) -> None:
-    """A Lease that has run out is free for one that is not eligible, too."""
+    """A server that is not eligible may claim an expired Lease."""
     judge = forced_failover.judge
 
     def anyone(me: election.Candidate, lease: LeaseState, version: str, pods: tuple[Pod, ...], **rest: Any) -> election.Verdict:
@@ -47,12 +47,12 @@ def strangers_may_be_forced(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_short_successor_will_do(patch: pytest.MonkeyPatch) -> None:
-    """The named successor claims at once, whether or not it has the end of the release."""
+    """The named successor claims at once, even if it lacks the primary's last WAL."""
     patch.setattr(election, "has_clean_end", lambda me, lease: lease.release is not None and lease.release.clean)
 
 
 def nobody_waits_for_the_former_primary(patch: pytest.MonkeyPatch) -> None:
-    """After a switchover whose successor falls short the others wait for it no longer than for anybody, nor for a clean end."""
+    """After a switchover whose successor lacks WAL, the others don't wait longer for it or for a clean shutdown."""
     nobody_holds(patch)
     release = switchover.release
     patch.setattr(switchover, "release", lambda step: replace(release(step), hold_s=0.0))

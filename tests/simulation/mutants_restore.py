@@ -19,12 +19,12 @@ from hapg_protocol.model import LeaseObject, LeaseState
 
 
 def way_back_unseen(patch: pytest.MonkeyPatch) -> None:
-    """An older Lease is ignored, as if it came late."""
+    """An older Lease is ignored as if it were a late answer."""
     patch.setattr(lease_view, "_gone_back", lambda seen, lease, now: seen)
 
 
 def older_lease_believed(patch: pytest.MonkeyPatch) -> None:
-    """What the API shows is taken for the Lease, however old."""
+    """Any Lease that the API shows is accepted, however old."""
 
     def believed(seen: LeaseView, lease: LeaseObject, now: float) -> LeaseView:
         return LeaseView(lease.version, lease.state, now, now)
@@ -34,12 +34,12 @@ def older_lease_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def serials_uncompared(patch: pytest.MonkeyPatch) -> None:
-    """Of two contents of one term neither is older."""
+    """Two different Leases of one term are never compared by age."""
     patch.setattr(LeaseState, "precedes", lambda self, other: self.term < other.term)
 
 
 def volumes_tell_nothing(patch: pytest.MonkeyPatch) -> None:
-    """An agent that starts believes the first Lease that it reads."""
+    """An agent that starts accepts the first Lease that it reads."""
     see = lease_view.see
 
     def unknowing(*read: Any, floor: int = 0, **more: Any) -> LeaseView:
@@ -50,7 +50,7 @@ def volumes_tell_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def _members_tell_nothing(patch: pytest.MonkeyPatch) -> None:
-    """Neither a later term nor a later timeline of a member says that the Lease is over."""
+    """A pod's later term or timeline doesn't show that the Lease is outdated."""
     patch.setattr(election, "is_foreign", lambda report, lease: False)
     observe = World.observe
 
@@ -63,5 +63,5 @@ def _members_tell_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_made_anew(patch: pytest.MonkeyPatch) -> None:
-    """Nobody makes the Lease anew but its holder."""
+    """Only the holder recreates the Lease."""
     patch.setattr(candidacy, "LEASE_GONE_S", 1e9)

@@ -21,23 +21,23 @@ from .world import World
 
 
 def crashes_are_recovered_in_place(patch: pytest.MonkeyPatch) -> None:
-    """After a backend's crash the postmaster recovers and writes on, behind a shutdown checkpoint."""
+    """After a backend's crash the postmaster recovers by itself and continues after a shutdown checkpoint."""
     patch.setattr(World, "restart_after_crash", True)
 
 
 def recovery_has_ten_seconds(patch: pytest.MonkeyPatch) -> None:
-    """A promotion that isn't through after ten seconds has failed, whatever it gets on with."""
+    """A promotion fails after ten seconds, even if it makes progress."""
     tools = Agent._tools
     patch.setattr(Agent, "_tools", lambda self, missing: replace(tools(self, missing), stall=10.0, moved_at=lambda: 0.0))
 
 
 def backlogs_decide_nothing(patch: pytest.MonkeyPatch) -> None:
-    """Of members with the same WAL the lowest ordinal goes first, however much it has to replay."""
+    """Among replicas with the same WAL the lowest ordinal goes first, however much it has left to replay."""
     patch.setattr(election, "_backlog", lambda position, replayed: 0)
 
 
 def numbers_are_given_back(patch: pytest.MonkeyPatch) -> None:
-    """Whatever becomes of a promotion, its timeline may be reserved again if it fails."""
+    """The timeline of any failed promotion may be reserved again."""
     promoted = promotion.promoted
 
     def giving_back(step: Step, result: OpResult) -> None:
@@ -47,13 +47,13 @@ def numbers_are_given_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def sealed_is_ready(patch: pytest.MonkeyPatch) -> None:
-    """A pod is ready as soon as its server runs and waits for a primary."""
+    """A pod is ready as soon as its server runs, before it follows a primary."""
     phases = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING, Phase.PROMOTING, Phase.PRIMARY)
     patch.setattr(readiness, "is_ready", lambda memory, now, unready_s: memory.phase in phases)
 
 
 def nobody_holds(patch: pytest.MonkeyPatch) -> None:
-    """After a clean release those that lack a part of it go on as soon as all who are there have reported."""
+    """After a clean shutdown, replicas that lack WAL claim as soon as all pods have reported."""
     judge = election.judge
 
     def at_once(*args: Any, hold: float, **rest: Any) -> election.Verdict:
@@ -63,24 +63,24 @@ def nobody_holds(patch: pytest.MonkeyPatch) -> None:
 
 
 def standbys_leave_first(patch: pytest.MonkeyPatch) -> None:
-    """A standby whose pod is going away stops at once, whether or not the primary's is as well."""
+    """A standby whose pod is deleted stops at once, even if the primary's pod is being deleted too."""
     patch.setattr(replica, "LEAVE_S", math.inf)
     patch.setattr(replica, "STAY_S", 0.0)
 
 
 def shutdowns_wait_for_all(patch: pytest.MonkeyPatch) -> None:
-    """A switchover waits for everybody who streams."""
+    """A switchover waits for every streaming replica."""
     patch.setattr(switchover, "LAST_RECORD_S", 60.0)
 
 
 def foreign_timelines_win(patch: pytest.MonkeyPatch) -> None:
-    """Whoever has promoted a server has made it the best."""
+    """A server that was promoted outside the protocol counts as the most advanced."""
     promotions_by_hand_are_forgotten(patch)
     patch.setattr(election, "is_foreign", lambda report, lease: False)
 
 
 def numbers_tell_timelines(patch: pytest.MonkeyPatch) -> None:
-    """A claim asks for no timelines but those of the Lease, and of two timelines with one number each is the other."""
+    """A claim reserves one above the timeline in the Lease, and two timelines with the same number count as one."""
     claim, plan = election.claim, rejoin.plan
 
     def blind(me: election.Candidate, address: str, lease: LeaseState, *rest: Any) -> LeaseState:
@@ -91,10 +91,10 @@ def numbers_tell_timelines(patch: pytest.MonkeyPatch) -> None:
 
 
 def promotions_by_hand_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """A supervisor ends a server that somebody else has promoted, and leaves no mark."""
+    """A supervisor ends a server that was promoted outside the protocol without recording it."""
     patch.setattr(Server, "_mark", lambda self: None)
 
 
 def copies_stream_as_standbys(patch: pytest.MonkeyPatch) -> None:
-    """A base backup streams under the name of its pod."""
+    """A base backup streams under its pod's name."""
     patch.setattr(commands, "CLONE_NAME", "{}")

@@ -16,17 +16,17 @@ from .server import Server
 
 
 def nobody_counts(patch: pytest.MonkeyPatch) -> None:
-    """A claimer doesn't ask whose positions are known."""
+    """A claimer doesn't check whose positions are known."""
     patch.setattr(election, "shortfall", lambda record, holder, reported: None)
 
 
 def one_is_enough(patch: pytest.MonkeyPatch) -> None:
-    """A claimer counts one recorded volume for enough."""
+    """One recorded volume is enough for a claim."""
     patch.setattr(election, "shortfall", lambda record, holder, reported: None if {holder, *record.volumes} & set(reported) else "none")
 
 
 def behind(patch: pytest.MonkeyPatch) -> None:
-    """Once enough positions are known, anybody within maxLagBytes may claim, and a rank later is soon enough."""
+    """Once enough positions are known, any replica within maxLagBytes may claim, each rank a step later."""
     judge = election.judge
 
     def lax(me: election.Candidate, lease: LeaseState, *args: Any, **named: Any) -> election.Verdict:
@@ -38,13 +38,13 @@ def behind(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_barrier(patch: pytest.MonkeyPatch) -> None:
-    """A volume leaves the record as soon as its pod has left the setting."""
+    """A volume leaves the recorded quorum as soon as its pod has left synchronous_standby_names."""
     next_move = write_quorum.next_move
     patch.setattr(synchronous, "next_move", lambda s: next_move(replace(s, base=0)))
 
 
 def setting_before_record(patch: pytest.MonkeyPatch) -> None:
-    """A standby may acknowledge before its volume is recorded."""
+    """A standby may acknowledge before its volume is recorded in the quorum."""
     next_move = write_quorum.next_move
 
     def eager(s: Situation) -> Move:
@@ -59,7 +59,7 @@ def setting_before_record(patch: pytest.MonkeyPatch) -> None:
 
 
 def record_in_claim(patch: pytest.MonkeyPatch) -> None:
-    """A claim takes itself off the record."""
+    """A claim removes its own volume from the recorded quorum."""
     claim = election.claim
 
     def changing(me: election.Candidate, *args: Any) -> LeaseState:
@@ -72,7 +72,7 @@ def record_in_claim(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_guard(patch: pytest.MonkeyPatch) -> None:
-    """A server is started as if nobody were ever waited for."""
+    """A server starts without synchronous_standby_names."""
     promote = Server.promote
 
     def anyway(self: Server, timeline: int, term: int, setting: Setting = OFF) -> str | None:

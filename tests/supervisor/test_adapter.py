@@ -99,7 +99,7 @@ def test_a_deadline_is_rounded_down(files: SupervisorFiles, tmp_path: Path) -> N
     assert (tmp_path / "deadline").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_fifos_are_shared_with_whoever_came_first(files: SupervisorFiles, tmp_path: Path) -> None:
+def test_the_fifos_are_shared_with_the_program_that_made_them(files: SupervisorFiles, tmp_path: Path) -> None:
     again = SupervisorFiles(tmp_path)
     put(tmp_path / "events", b"n - hello\n")
     assert again.read_events(0) == [SupervisorEvent("n", None, "hello", "")]

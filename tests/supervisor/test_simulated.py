@@ -74,7 +74,7 @@ def control(server: Container, name: str) -> str:
     return found[1]
 
 
-def test_a_shutdown_waits_for_whoever_streams_and_answers_whatever_wal_sender_timeout(primary: Container) -> None:
+def test_a_shutdown_waits_for_standbys_that_answer_whatever_wal_sender_timeout(primary: Container) -> None:
     client = Receiver(primary)
     client.start()
     wait_for(lambda: primary.sql("select count(*) from pg_stat_replication where state = 'streaming'") == "1", "it streams")

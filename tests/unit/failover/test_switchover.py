@@ -423,7 +423,7 @@ def test_it_keeps_the_label_that_the_primary_gives_it_beforehand() -> None:
         "falls short",
         "the release counts",
         "the shutdown checkpoint is a proof",
-        "to whoever has it",
+        "a replica that has it",
         "if it is a member",
         "not one of an older timeline",
         "nor one that isn't the end",

@@ -21,7 +21,7 @@ PRIMARY = remembering(phase=Phase.PRIMARY, renewed_at=100.0, put_at=100.0)
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in (Phase.PRIMARY, Phase.FOLLOW)])
-def test_whoever_neither_writes_nor_follows_looks_often(phase: Phase) -> None:
+def test_a_server_that_neither_writes_nor_follows_looks_often(phase: Phase) -> None:
     assert longest_wait(replace(PRIMARY, phase=phase), TIMING, LEASE, 100.1) == TURN_S
 
 
