@@ -6,6 +6,8 @@ import heapq
 from collections.abc import Callable
 
 MOST_AT_ONCE = 100_000
+TICK = 1e-9
+"""No clock shows less than a nanosecond. Without that limit, a wait for what is left of a time-out could be too short to change `now`."""
 
 
 class Engine:
@@ -17,9 +19,10 @@ class Engine:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
 
     def after(self, delay: float, do: Callable[[], None]) -> None:
-        """Schedule `do` in `delay` seconds."""
+        """Schedule `do` in `delay` seconds: at once if that is 0 or less, else after at least a TICK."""
         self.events += 1
-        heapq.heappush(self._queue, (self.now + max(0.0, delay), self.events, do))
+        at = self.now + max(TICK, delay) if delay > 0 else self.now
+        heapq.heappush(self._queue, (at, self.events, do))
 
     def run(self, seconds: float, after_each: Callable[[], None]) -> None:
         """Advance time by `seconds`; `after_each` is called after every event. Raises AssertionError if events keep time from advancing."""
