@@ -176,7 +176,10 @@ class Agent:
             return PutKind.RELEASE
         if state.system_identifier is None:
             return PutKind.BOOTSTRAP
-        return PutKind.RENEW if self.memory.hold.held_term == state.term else PutKind.CLAIM
+        # A renewal that was ordered before the server's death may be sent after it, when the term is no longer held.
+        known = self.view
+        is_ours = known is not None and known.state is not None and (known.state.holder, known.state.term) == (state.holder, state.term)
+        return PutKind.RENEW if is_ours or self.memory.hold.held_term == state.term else PutKind.CLAIM
 
     def lease_seen(self, lease: LeaseObject) -> None:
         """A watch reports the Lease."""
