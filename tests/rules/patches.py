@@ -363,7 +363,12 @@ def _never_blocked(told: dict[str, Any]) -> None:
     told["unblocked_for"] = math.inf
 
 
+def _reported_long_ago(told: dict[str, Any]) -> None:
+    told["reported_for"] = math.inf
+
+
 blocks_forgotten = _judged_as(_never_blocked)
+late_starts_forgotten = _judged_as(_reported_long_ago)
 lower_ranks_at_once = _constant(election, "_rank_wait", lambda rank, cold, lease, ttl, behind: 0.0)
 successor_not_let_first = _constant(election, "SUCCESSOR_HEADSTART_S", 0.0)
 
@@ -709,6 +714,14 @@ def reserved_timelines_forgotten(patch: pytest.MonkeyPatch) -> None:
         return replace(resume(me, *rest), timeline=me.position.timeline + 1)
 
     patch.setattr(bootstrap, "resume_state", forgetful)
+
+
+ended_ones_stand_back = _constant(promotion, "_died_before", lambda step, reason: _stand_back(step, reason))
+
+
+def _stand_back(step: Step, reason: str) -> None:
+    step.keep(replace(step.m.retry, failed_until=step.o.now + 60.0))
+    step.kill(reason, 0.0)
 
 
 first_number_given_back = _constant(promotion, "nothing_begun", lambda step, term: step.keep(replace(step.m.hold, unbegun=(term, 0))))

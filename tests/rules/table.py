@@ -308,6 +308,12 @@ PARTS = (
         patches.blocks_forgotten,
         Witness(UNIT + "test_candidacy.py::test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone"),
     ),
+    Part(
+        "4F",
+        "ranks count from the own report where all start late",
+        patches.late_starts_forgotten,
+        Witness(UNIT + "test_candidacy.py::test_where_all_start_long_after_the_release_the_best_goes_first"),
+    ),
     Part("4F", "a named successor goes first", patches.successor_not_let_first, Witness(JUDGE, "the others let it go first")),
     Part(
         "4F",
@@ -331,6 +337,12 @@ PARTS = (
         "a promotion that fails is killed",
         patches.failed_promotion_goes_on,
         Witness(PRIMARY + "test_a_promotion_that_fails_is_killed_and_stands_back_for_a_minute"),
+    ),
+    Part(
+        "5",
+        "who ended before the promotion doesn't stand back",
+        patches.ended_ones_stand_back,
+        Witness(UNIT + "test_recovery.py::test_a_server_that_ended_before_its_promotion_does_not_stand_back"),
     ),
     Part(
         "5",

@@ -338,7 +338,7 @@ def rule_4f(case: Case) -> Verdict | None:
             return Verdict(False, f"{successor} is the chosen successor")
     rank, names = rank_of(case)
     rank_wait = _rank_wait(rank, case.cold, lease, case.ttl, me.position < case.best)
-    if rank and (case.waited < rank_wait or case.unblocked_for < rank * RANK_STEP_S):
+    if rank and (case.waited < rank_wait or min(case.unblocked_for, case.reported_for) < rank * RANK_STEP_S):
         return Verdict(False, f"rank {rank} of {names}: a better candidate goes first")
     return None
 

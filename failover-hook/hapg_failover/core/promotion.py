@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState
 
-from . import routing, synchronous
+from . import disk_space, routing, synchronous
 from .state.actions import Announce, Promote
 from .state.decision import Step
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
-from .timing import FAILED_S
+from .timing import FAILED_S, retry_pause
 
 
 def promote(step: Step, claimed: LeaseState) -> None:
@@ -45,9 +45,24 @@ def promoted(step: Step, result: OpResult) -> None:
         return
     if result.unbegun and step.m.hold.held_term is not None:
         nothing_begun(step, step.m.hold.held_term)
-    step.keep(replace(step.m.retry, failed_until=step.o.now + FAILED_S))
     step.actions.append(Announce("Warning", "PromotionFailed", result.text))
-    step.kill(f"promotion failed: {result.text}", 0.0)
+    reason = f"promotion failed: {result.text}"
+    if result.unbegun and step.o.server == "down":
+        _died_before(step, reason)
+    else:
+        step.keep(replace(step.m.retry, failed_until=step.o.now + FAILED_S))
+        step.kill(reason, 0.0)
+
+
+def _died_before(step: Step, reason: str) -> None:
+    """Handle a server that ended after its claim and before its promotion.
+
+    It did not fail as a primary, and may have more WAL than the others: it doesn't stand back, and they wait for its restart as for that of
+    a primary. One that ends each time is given up, because this counts as a failed start.
+    """
+    o, retry = step.o, step.m.retry
+    step.keep(replace(retry, starts=retry.starts + 1, retry_at=o.now + retry_pause(retry.starts)))
+    step.kill(reason, disk_space.hold(o.room, o.segment, o.timing.restart))
 
 
 def nothing_begun(step: Step, term: int) -> None:

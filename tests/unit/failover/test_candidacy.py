@@ -45,6 +45,17 @@ def test_who_was_kept_from_claiming_lets_a_better_one_go_first_when_that_is_gone
     assert later.memory.phase is Phase.CLAIMING
 
 
+def test_where_all_start_long_after_the_release_the_best_goes_first() -> None:
+    """No server could start for a while; then all of them start and report at the same moment."""
+    holder = Pod("pg-0", "u0", "1", 0, report=replace(SAID, nonce="n0", volume="v0", position=Position(3, 0x400)))
+    released = replace(RELEASED, eligible=(*RELEASED.eligible, EligibleReplica("pg-2", "v2")))
+    free = seen(lease=lease(released, WAITED_S), pods=(holder, POD, BETTER))
+    soon = decide(free, changed(SEALED, reported_at=NOW - 0.1))
+    assert "a better candidate goes first" in soon.reason
+    later = decide(replace(free, now=NOW + 1.0, pods_listed_at=NOW + 0.9), soon.memory)
+    assert later.memory.phase is Phase.CLAIMING
+
+
 def run_out(age: float, **memory: object) -> str:
     """Return the decision of a member that reported when the Lease had been written, while another member's position is missing."""
     o = seen(lease=lease(replace(HELD, eligible=(*HELD.eligible, EligibleReplica("pg-2", "v2"))), age), pods=(POD,), pods_listed_at=NOW)

@@ -195,7 +195,7 @@ def test_judge(
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
 
 
-@pytest.mark.parametrize(("reported_for", "pods", "claims"), [(2.9, BOTH, False), (3.0, BOTH, True), (0.1, (*BOTH, pod(0, 100)), True)])
+@pytest.mark.parametrize(("reported_for", "pods", "claims"), [(2.9, BOTH, False), (3.0, BOTH, True), (0.1, (*BOTH, pod(0, 90)), True)])
 def test_who_comes_late_waits_for_the_last_holder_once_more(reported_for: float, pods: tuple[Pod, ...], claims: bool) -> None:
     """No server could start for a while: what has ended for one may have ended for all."""
     verdict = judge(me(1, 100), DIED, "50", pods, age=60, ttl=6.0, waited=60.0, reported_for=reported_for, cold=False, max_lag=60)
@@ -214,6 +214,17 @@ def test_rank_counts_from_the_end_of_what_kept_all_from_claiming(unblocked_for: 
         return judge(
             who, LEASE, "50", BOTH, age=90.0, ttl=6.0, waited=84.0, reported_for=84.0, cold=False, max_lag=60, unblocked_for=unblocked_for
         ).claim
+
+    assert (asked(me(1, 100)), asked(me(2, 90))) == (True, claims)
+
+
+@pytest.mark.parametrize(("reported_for", "claims"), [(0.1, False), (0.9, False), (1.1, True)])
+def test_rank_counts_from_the_own_report_where_all_start_late(reported_for: float, claims: bool) -> None:
+    """No server could start for a while; then all of them start and report at the same moment."""
+    free = replace(DIED, volume="v1")
+
+    def asked(who: Candidate) -> bool:
+        return judge(who, free, "50", BOTH, age=60, ttl=6.0, waited=60.0, reported_for=reported_for, cold=False, max_lag=60).claim
 
     assert (asked(me(1, 100)), asked(me(2, 90))) == (True, claims)
 

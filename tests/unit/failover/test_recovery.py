@@ -190,6 +190,17 @@ def test_a_refused_promotion_gives_its_timeline_back() -> None:
     assert (put.kind, put.state.timeline) == (PutKind.RELEASE, 6)
 
 
+def test_a_server_that_ended_before_its_promotion_does_not_stand_back() -> None:
+    """It may have more WAL than the others, which wait for its restart. One that ends each time is given up like one that doesn't start."""
+    refused = OpResult(1, Op.PROMOTE, Outcome.FAILED, "n1", "promote: refused the server is not a standby that has come up", unbegun=True)
+    memory = decide(seen(op=refused, server="down", heartbeat_at=NOW), PROMOTING).memory
+    assert (memory.phase, memory.retry.failed_until, memory.retry.starts) == (Phase.DOWN, 0.0, 1)
+    released = decide(seen(server="down", heartbeat_at=NOW, now=NOW + 0.1), changed(memory, op_ended=0.0))
+    (put,) = [a for a in released.actions if isinstance(a, PutLease)]
+    assert put.state.release is not None
+    assert put.state.release.hold_s == 3.0
+
+
 def test_a_promotion_that_may_have_begun_keeps_its_timeline() -> None:
     died = OpResult(1, Op.PROMOTE, Outcome.FAILED, "n1", "the server died")
     killed = decide(seen(op=died), PROMOTING)
