@@ -12,7 +12,7 @@ from hapg_failover.agent import Agent
 from hapg_failover.core import election, promotion, readiness, rejoin, replica, switchover
 from hapg_failover.core.state.decision import Step
 from hapg_failover.core.state.phases import Phase
-from hapg_failover.core.state.results import OpResult
+from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_protocol.model import LeaseState
 
 from . import commands
@@ -41,7 +41,9 @@ def numbers_are_given_back(patch: pytest.MonkeyPatch) -> None:
     promoted = promotion.promoted
 
     def giving_back(step: Step, result: OpResult) -> None:
-        promoted(step, replace(result, unbegun=True))
+        if result.outcome is not Outcome.OK and step.m.hold.held_term is not None:
+            promotion.nothing_begun(step, step.m.hold.held_term)
+        promoted(step, result)
 
     patch.setattr(promotion, "promoted", giving_back)
 

@@ -26,7 +26,7 @@ def one_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 
 def behind(patch: pytest.MonkeyPatch) -> None:
-    """Once enough positions are known, any replica within maxLagBytes may claim, each rank a step later."""
+    """Once enough positions are known, any replica within maxLagBytes may claim, whatever its rank."""
     judge = election.judge
 
     def lax(me: election.Candidate, lease: LeaseState, *args: Any, **named: Any) -> election.Verdict:
@@ -35,6 +35,7 @@ def behind(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(election, "judge", lax)
     patch.setattr(election, "_rank_wait", lambda rank, cold, lease, ttl, behind: 0.0)
+    patch.setattr(election, "RANK_STEP_S", 0.0)
 
 
 def no_barrier(patch: pytest.MonkeyPatch) -> None:
