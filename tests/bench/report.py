@@ -110,6 +110,10 @@ class Report:
             f"{m['processors']} CPUs and {m['memory_gib']} GiB, Linux {m['kernel']}, PostgreSQL 15."
         )
 
+    def measured(self) -> str:
+        """Return a paragraph with the date and the environment of the measurement, and the version of each system."""
+        return paragraph(f"{self.machine()} {self.versions()}.")
+
     def _of(self, system: str, fault: str) -> Summary | None:
         return next((each for each in self._summaries if (each.system, each.fault) == (system, fault)), None)
 
@@ -199,7 +203,7 @@ class Report:
         """Return the tables of a mode, for docs/bench.md."""
         details = "\n\n".join(f"`{system}`:\n\n{self.details(system)}" for system in self._systems)
         return SECTION_TEXT.format(
-            measured=paragraph(f"{self.machine()} {self.versions()}."),
+            measured=self.measured(),
             overview=self.overview(goals=bool(self._goals)),
             promotions=self.promotions(),
             details=details,
@@ -210,7 +214,7 @@ class Report:
         """Return docs/bench.md. sections: those of the other modes, as Markdown."""
         return PAGE_TEXT.format(
             sections=sections,
-            measured=paragraph(f"{self.machine()} {self.versions()}."),
+            measured=self.measured(),
             stuck=STUCK,
             overview=self.overview(goals=True),
             details="\n\n".join(f"### {system}\n{self.details(system)}" for system in self._systems),

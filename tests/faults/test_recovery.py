@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
 from tests.robustness.failpoint import processes
-from tests.robustness.release import Release
 from tests.robustness.stock import Kind, Stock
 from tests.robustness.traffic import bulk
 
@@ -31,11 +29,6 @@ SAYS_PAUSED = "does not stream from the primary: its replay is paused"
 RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 
-def status(release: Release) -> tuple[int, dict[str, Any]]:
-    done = release.try_hapg("status", "--output", "json")
-    return done.code, json.loads(done.out) if done.out.startswith("{") else {}
-
-
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("replicas", "gigabytes"), [(1, 1.0), (1, 3.0), (3, 1.0)])
@@ -54,7 +47,7 @@ def test_much_wal_to_replay(stock: Stock, spoilt: None, replicas: int, gigabytes
     seen: list[tuple[int, dict[str, Any]]] = []
 
     def writes() -> bool:
-        seen.append(status(release))
+        seen.append(release.try_status())
         return bool(seen[-1][1].get("writable"))
 
     release.wait("it is lost", lambda: not writes(), 30.0)
@@ -93,7 +86,7 @@ def test_replay_backlog_at_a_failover(stock: Stock, spoilt: None, node_faults: N
         release.wait(f"{pod.name} has it all", lambda: asker.sql(RECEIVED.format(flushed), host=pod.ip) == [["t"]], RECOVERY_SECONDS)  # noqa: B023
     term = int(release.lease()["term"])
     node_faults.power_off(old.node)
-    release.wait("another writes", lambda: status(release)[1].get("writable") and release.primary().name != old.name, RECOVERY_SECONDS)
+    release.wait("another writes", lambda: release.try_status()[1].get("writable") and release.primary().name != old.name, RECOVERY_SECONDS)
     assert int(asker.sql("SELECT count(*) FROM big")[0][0]) == rows
     assert int(release.lease()["term"]) == term + 1
     if behind == 1:

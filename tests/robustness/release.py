@@ -222,6 +222,11 @@ class Release:
         found: dict[str, Any] = json.loads(done.out)
         return found
 
+    def try_status(self) -> tuple[int, dict[str, Any]]:
+        """The exit code and the output of `hapg status`; an empty object if it prints none."""
+        done = self.try_hapg("status", "--output", "json")
+        return done.code, json.loads(done.out) if done.out.startswith("{") else {}
+
     def lease(self) -> dict[str, Any]:
         """The state stored in the Lease."""
         state: dict[str, Any] = json.loads(self.namespace.get("lease", self.name)["metadata"]["annotations"][STATE])

@@ -49,7 +49,7 @@ from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, PutResult
 from hapg_failover.core.state.volume import Origin
-from hapg_failover.core.timing import Timing
+from hapg_failover.core.timing import FAILED_S, Timing
 from hapg_failover.pgdata import wal
 from hapg_failover.world import World
 from hapg_protocol.json_fields import Fields
@@ -716,14 +716,12 @@ def reserved_timelines_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(bootstrap, "resume_state", forgetful)
 
 
-ended_ones_stand_back = _constant(promotion, "_died_before", lambda step, reason: _stand_back(step, reason))
-
-
 def _stand_back(step: Step, reason: str) -> None:
-    step.keep(replace(step.m.retry, failed_until=step.o.now + 60.0))
+    step.keep(replace(step.m.retry, failed_until=step.o.now + FAILED_S))
     step.kill(reason, 0.0)
 
 
+ended_ones_stand_back = _constant(promotion, "_died_before", _stand_back)
 first_number_given_back = _constant(promotion, "nothing_begun", lambda step, term: step.keep(replace(step.m.hold, unbegun=(term, 0))))
 any_time_without_a_lease_counts = _constant(lease_view, "without_lease", lambda seen, pods: NO_LEASE)
 

@@ -58,7 +58,7 @@ def _died_before(step: Step, reason: str) -> None:
     """Handle a server that ended after its claim and before its promotion.
 
     It did not fail as a primary, and may have more WAL than the others: it doesn't stand back, and they wait for its restart as for that of
-    a primary. One that ends each time is given up, because this counts as a failed start.
+    a primary. This counts as a failed start, so if it recurs, the pauses before the next start grow and the others go first.
     """
     o, retry = step.o, step.m.retry
     step.keep(replace(retry, starts=retry.starts + 1, retry_at=o.now + retry_pause(retry.starts)))

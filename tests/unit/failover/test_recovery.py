@@ -191,7 +191,7 @@ def test_a_refused_promotion_gives_its_timeline_back() -> None:
 
 
 def test_a_server_that_ended_before_its_promotion_does_not_stand_back() -> None:
-    """It may have more WAL than the others, which wait for its restart. One that ends each time is given up like one that doesn't start."""
+    """It may have more WAL than the others, which wait for its restart. It counts as a failed start."""
     refused = OpResult(1, Op.PROMOTE, Outcome.FAILED, "n1", "promote: refused the server is not a standby that has come up", unbegun=True)
     memory = decide(seen(op=refused, server="down", heartbeat_at=NOW), PROMOTING).memory
     assert (memory.phase, memory.retry.failed_until, memory.retry.starts) == (Phase.DOWN, 0.0, 1)
