@@ -236,7 +236,7 @@ def of_containerfile(
 ) -> Archive:
     """An image built from the Containerfile in `source`, rebuilt when one of the files or an image in its arguments changes.
 
-    `largest`: maximum unpacked size in bytes; ClusterError if the image is larger or a file is missing. `recipe`: name of the Containerfile.
+    `largest`: maximum unpacked size in bytes; `recipe`: the Containerfile's name. ClusterError if the image is larger or a file is missing.
     """
     sources = sorted([source / recipe, *files_of_it])
     missing = [path for path in sources if not path.exists()]

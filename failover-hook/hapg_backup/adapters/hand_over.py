@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import files
+from .closed import is_closed
 
 FILE = "listener"
 """One line in the common folder: the port and the token."""
@@ -32,12 +33,7 @@ class Client:
 
     def is_gone(self) -> bool:
         """True once the client has closed the connection: it was killed, or its patience is over."""
-        try:
-            return self._connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+        return is_closed(self._connection)
 
     def wait(self, text: str = "") -> None:
         """Tell the client that work goes on."""

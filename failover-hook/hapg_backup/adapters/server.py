@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 from ..core.signing import HEADER, VALID_S, Refused, answer_mac, verify
+from .closed import is_closed
 
 _REQUEST_S = 5.0
 _ALIVE_S = 5.0
@@ -49,10 +51,10 @@ class HttpServer(ThreadingHTTPServer):
             super().__init__(("", port), _Handler)
 
     def server_bind(self) -> None:
-        """Listen on IPv4, too."""
+        """Listen on IPv4, too, and without looking up the host's name, as HTTPServer does."""
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
+        TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a client in a thread of its own."""
@@ -182,13 +184,7 @@ class _Stream:
 
     def is_gone(self) -> bool:
         """True once the client has closed the connection."""
-        try:
-            self._gone = self._gone or self._connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._gone = True
-        return self._gone
+        return self._gone or is_closed(self._connection)
 
     def end(self, code: int, key: bytes, mac: str) -> None:
         """Send the last line, which signs all others."""
