@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_restore_to_the_end_over_a_failover_with_skipped_timelines(
     ],
 )
 def test_a_restore_that_cannot_succeed_says_why_and_leaves_nothing(
-    make: Make, beside: Beside, source: Source, kind: str, target: str, more: dict[str, object], reason: str
+    make: Make, beside: Beside, source: Source, kind: str, target: str, more: dict[str, Any], reason: str
 ) -> None:
     backup = source.restored(make, beside, kind, target, **more)
     answer = backup.container.ask("restore")
