@@ -99,10 +99,14 @@ class ApiReads:
 
 @dataclass(frozen=True)
 class OperationState:
-    """Operations on the server. op: the one in progress; op_number: number of the last one; op_ended: when its answer arrived."""
+    """Operations on the server.
+
+    op: the one in progress; op_number: number of the last one; op_begun: when it was ordered; op_ended: when its answer arrived.
+    """
 
     op: Op | None = None
     op_number: int = 0
+    op_begun: float = 0.0
     op_ended: float = 0.0
 
 
