@@ -14,8 +14,6 @@ from .state.results import OpResult, Outcome
 from .timing import CHANGED_S, SETTLE_S, TELL_AFTER_S, TELL_AGAIN_S
 
 UNKNOWN = "its server was told to follow: it is catching up, or its log says why it doesn't stream"
-SHORT = (Op.FOLLOW, Op.SEAL)
-"""Operations of a few seconds; the others start or copy a server, which may take long."""
 ENDED = "its server has exited: its log says why"
 
 
@@ -70,7 +68,7 @@ def _why(step: Step) -> str | None:
     o, m = step.o, step.m
     operation, known = m.operation, m.telling.apart.why
     if operation.op is not None:
-        is_late = operation.op in SHORT and o.now - operation.op_begun >= TELL_AFTER_S
+        is_late = operation.is_short and o.now - operation.op_begun >= TELL_AFTER_S
         return f"{operation.op.value} does not end" if is_late else None
     if known or o.now - operation.op_ended >= SETTLE_S:
         return known or (UNKNOWN if m.phase is Phase.FOLLOW else step.reason)
