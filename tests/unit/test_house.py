@@ -22,7 +22,7 @@ from docs.make_pictures import PICTURES
 from hapg_failover.core.state.phases import TRANSITIONS, Phase
 
 ROOT = Path(__file__).resolve().parents[2]
-PURE = ("hapg_failover/core", "hapg_failover/credentials", "hapg_failover/pgdata")
+PURE = ("hapg_backup/core", "hapg_failover/core", "hapg_failover/credentials", "hapg_failover/pgdata")
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/*/README.md"), *ROOT.glob("values-examples/**/*.md")]
 )
