@@ -43,7 +43,7 @@ class Source:
 @pytest.fixture
 def source(make: Make, template: Path, beside: Beside) -> Source:
     """One full backup, then rows; at the end a mistake: the table is dropped."""
-    container = make("db-0")
+    container = make("source-0")
     container.take_data_of(template)
     backup = beside(container)
     container.start()
