@@ -28,7 +28,8 @@ def of_spec() -> Schema:
 def of_values() -> Schema:
     """Return a new copy of the schema of a chart's values, conventions included."""
     values = _written("values")
-    values["definitions"]["optionalSchedule"]["if"] = {"pattern": schedules.PATTERN}
+    for name in ("schedule", "optionalSchedule"):
+        values["definitions"][name]["if"] = {"pattern": schedules.PATTERN}
     return values
 
 
