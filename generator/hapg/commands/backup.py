@@ -7,8 +7,8 @@ import json
 import time
 
 from hapg.exits import DONE
-from hapg.operate import arguments as common
 from hapg.operate import archiver, backup_requests, backups, waiting
+from hapg.operate import arguments as common
 from hapg.operate.kubectl import Cluster
 from hapg.operate.release import OperateError, Release
 from hapg_protocol.model import Pod

@@ -39,12 +39,14 @@ def run(options: argparse.Namespace) -> int:
     name, new = options.release, options.new
     restoring.check_name(name, new)
     target = next((Target(kind, value) for kind in _TARGETS if (value := getattr(options, kind)) is not None), Target())
-    restoring.check_target(target, None)
+    restoring.check_form(target)
     cluster = common.cluster(options)
     release = waiting.look(cluster, name)
     repository = archiver.repository(cluster, name)
     stateful_set = _stateful_set(cluster, name)
-    restoring.check_target(target, _archive(cluster, release))
+    archive = _archive(cluster, release)
+    if archive is not None:
+        restoring.check_target(target, archive)
     found = restoring.values(new, _stanza(cluster, name), archiver.values(repository, stateful_set), stateful_set, target)
     chart = stateful_set["metadata"].get("labels", {}).get("helm.sh/chart", "ha-postgres")
     text = restoring.text(name, new, found, target, chart)

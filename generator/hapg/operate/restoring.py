@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from hapg import yamlio
+from hapg.errors import InputError
 from hapg.operate.backups import Archive, shown_time
 from hapg.operate.kubectl import Object
 from hapg.operate.release import OperateError
@@ -31,19 +32,21 @@ class Target:
 
 
 def check_name(source: str, new: str) -> None:
-    """Raise OperateError unless `new` can be the name of a release that is made from `source`."""
+    """Raise InputError unless `new` can be the name of a release that is made from `source`."""
     if new == source:
-        raise OperateError(f"--as {new}: is the release itself; a restore makes a new release, never in place, so choose another name")
+        raise InputError([f"--as {new}: is the release itself; a restore makes a new release, never in place, so choose another name"])
     if not _NAME.fullmatch(new):
-        raise OperateError(f"--as {new}: not a release's name; lower case letters, digits and hyphens, a letter first, at most 52")
+        raise InputError([f"--as {new}: not a release's name; lower case letters, digits and hyphens, a letter first, at most 52"])
 
 
-def check_target(target: Target, archive: Archive | None) -> None:
-    """Raise OperateError if the target can't be reached. archive: the source's, None if nobody can say what it holds."""
+def check_form(target: Target) -> None:
+    """Raise InputError unless the target's value has the form of its type."""
     if target.type != "latest" and not re.search(TARGETS[target.type].pattern, target.value):
-        raise OperateError(f"--{target.type} {target.value!r}: not {TARGETS[target.type].words}")
-    if archive is None:
-        return
+        raise InputError([f"--{target.type} {target.value!r}: not {TARGETS[target.type].words}"])
+
+
+def check_target(target: Target, archive: Archive) -> None:
+    """Raise OperateError if the source's archive shows that the target can't be reached."""
     if not archive.sound:
         raise OperateError(f"{archive.stanza}: there is no backup, so nothing can be restored; `hapg backup now` takes one")
     if target.type == "backup" and target.value not in [backup.label for backup in archive.sound]:
