@@ -74,6 +74,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
 	PYTHONPATH=generator:failover-hook $(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/shellcheck $(SCRIPTS)
 	$(VENV)/bin/shellcheck --external-sources --check-sourced $(SUPERVISOR)/supervisor.sh
+	$(VENV)/bin/shellcheck $(SUPERVISOR)/pgbackrest.sh
 
 .PHONY: format
 format: $(STAMP) ## format the Python sources and sort their imports with ruff
@@ -135,14 +136,14 @@ tools: $(STAMP) ## build helm 3 and 4, kubectl, ct, kubeconform and linearizable
 	$(CLUSTER_CLI) tools
 
 .PHONY: images
-images: $(STAMP) ## build the PostgreSQL and failover images in the cache and print their sizes
+images: $(STAMP) ## build the PostgreSQL, failover and backup images in the cache and print their sizes
 	$(CLUSTER_CLI) images $(if $(MAJORS),--majors $(MAJORS))
 ifneq ($(SYSTEM),ha-postgres)
 	$(PY) -m tests.bench.patroni
 endif
 
 .PHONY: postgres
-postgres: $(STAMP) ## install PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
+postgres: $(STAMP) ## install PostgreSQL 9.6, 12, 13 and 15 and pgBackRest on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
 	$(CLUSTER_CLI) servers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import sys
 import threading
 from collections.abc import Mapping
@@ -26,9 +27,10 @@ from .adapters.supervisor import SupervisorFiles
 from .adapters.threads import Threads
 from .adapters.volume import Volume
 from .agent import Adapters, Agent
+from .backup_link import BackupLink
 from .credentials.roles import logins
 from .inspection import Inspection
-from .passwords import PasswordKeeper, first_passwords
+from .passwords import API_S, RANDOM_BYTES, PasswordKeeper, first_passwords
 from .settings import Identity, Settings
 from .settings import read as read_settings
 from .workers import Due
@@ -39,6 +41,7 @@ RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
 SECRET_TRIES = 60
 LOOK_S = 1.0
+BACKUP_KEY = "BACKUP_KEY"
 EX_SOFTWARE = 70
 EX_CONFIG = 78
 
@@ -129,6 +132,8 @@ def act(environment: Mapping[str, str]) -> int:
     )
     agent = Agent(settings, identity, adapters)
     PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)
+    if now.backup:
+        BackupLink(RUN, runtime, lambda: agent.world.lease_uid, agent.leads, agent.announce).begin()
     PeerServer(now.peer_port, keys, agent.asked_by_peer, agent.wal_for_peer).start()
     watcher = Watcher(scope, configuration, threading.Event(), requests)
     watcher.watch_lease(agent.lease_seen)
@@ -165,6 +170,8 @@ def ensure_secrets(environment: Mapping[str, str]) -> int:
         for _ in range(SECRET_TRIES):
             try:
                 write_copy(RUN, first_passwords(kube, settings, PROJECTED, log))
+                if settings.backup:
+                    kube.ensure_secret(settings.backup_secret, BACKUP_KEY, lambda: secrets.token_urlsafe(RANDOM_BYTES), API_S)
                 return 0
             except ApiUnavailable as error:
                 log("warning", "secret", str(error))

@@ -76,6 +76,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         PROFILE: _OBJECT,
         "failover": _OBJECT,
         "terminationGracePeriodSeconds": Key(int, "a number of seconds"),
+        "backup": _LATER_FLAG,
+        "bootstrap": _choice("initdb", "restore", is_later=True),
     },
     "labels": {"name": _LABEL, "kind": _LABEL, "role": _LABEL},
     "replication": {

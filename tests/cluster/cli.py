@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.cluster import chosen, embedded, images, local, nodes, policies
+from tests.cluster import chosen, embedded, images, local, nodes, pgbackrest, policies
 from tests.cluster.errors import ClusterError
 
 _EPILOG = """\
@@ -48,6 +48,7 @@ def _images(majors: Iterable[str]) -> None:
 def _servers() -> None:
     for major in embedded.MAJORS:
         print(embedded.ensure(major))
+    print(pgbackrest.ensure())
 
 
 def _signal(text: str) -> int:
