@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 
 from hapg.cli import main
 from hapg.spec.restrictions import ARCHIVER_SETS
+from hapg_backup.core import settings as backup_settings
+from hapg_backup.core.state import METRICS, PREFIX
 from tests.chart import helm
 
 BOTH = pytest.mark.parametrize("version", helm.VERSIONS)
@@ -43,7 +46,10 @@ def options(*documents: dict[str, Any]) -> tuple[str, ...]:
 
 
 def backup_json(*documents: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(helm.objects(*options(*documents))["ConfigMap", "ha-postgres-config"]["data"]["backup.json"])
+    """What the chart writes for the container, which its own program can read."""
+    text = helm.objects(*options(*documents))["ConfigMap", "ha-postgres-config"]["data"]["backup.json"]
+    assert backup_settings.read(text).unknown == ()
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
@@ -182,6 +188,13 @@ def test_the_pods_may_read_the_key_that_they_make() -> None:
 # --- backup.json ---
 
 
+@pytest.mark.parametrize("example", ["s3", "restored"])
+def test_the_container_reads_what_the_chart_writes(example: str) -> None:
+    found = helm.objects(*helm.example(example))
+    (data,) = [each["data"] for (kind, name), each in found.items() if kind == "ConfigMap" and name.endswith("-config")]
+    assert backup_settings.read(data["backup.json"]).unknown == ()
+
+
 @pytest.mark.parametrize(
     ("given", "repository"),
     [
@@ -247,6 +260,7 @@ def test_a_shared_volume_is_mounted_as_an_archive() -> None:
 def test_the_restore_as_its_container_is_told(target: dict[str, Any], told: dict[str, Any], version: str) -> None:
     given = options(S3, RESTORE, {"restore": {"target": target}})
     data = helm.objects(*given, version=version)["ConfigMap", "ha-postgres-config"]["data"]
+    assert backup_settings.read(data["backup.json"]).unknown == ()
     assert json.loads(data["backup.json"])["restore"] == {"stanza": "old-1a2b3c4d", "repository": None, **told}
     assert json.loads(data["failover.json"])["bootstrap"] == "restore"
 
@@ -388,6 +402,12 @@ def test_metrics_of_the_archive_are_scraped(agent: str) -> None:
         assert [endpoint["port"] for endpoint in selected["endpoints"]] == ["metrics"]
 
 
+def test_the_metrics_of_the_archive_are_documented() -> None:
+    page = (helm.ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    listed = re.findall(rf"^\| `{PREFIX}((?:archive|backup)_\w+)", page, re.MULTILINE)
+    assert listed == [metric.name for metric in METRICS]
+
+
 # --- refusals ---
 
 
@@ -468,7 +488,7 @@ def test_the_templates_refuse_of_archiver_backup_and_restore(given: dict[str, An
         ({"archiver": {"type": "swift"}}, "- at '/archiver/type': value must be one of '', 's3', 'gcs', 'azure', 'posix'"),
         ({"archiver": {"bukket": "b"}}, "- at '/archiver': additional properties 'bukket' not allowed"),
         ({"archiver": {"endpoint": "https://minio:9000"}}, "- at '/archiver/endpoint': 'https://minio:9000' does not match pattern"),
-        ({"archiver": {"path": "a/../b"}}, "- at '/archiver/path': 'a/../b' does not match pattern"),
+        ({"archiver": {"path": "/a/../b"}}, "- at '/archiver/path': '/a/../b' does not match pattern"),
         ({"archiver": {"compression": "lzo"}}, "- at '/archiver/compression': value must be one of"),
         (
             {"backup": {"schedules": {"full": "at night"}}},

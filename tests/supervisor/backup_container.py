@@ -16,7 +16,5 @@ os.umask(0o077)
 os.setgroups([])
 os.setresgid(int(gid), int(gid), int(gid))
 os.setresuid(int(uid), int(uid), int(uid))
-fields: dict[str, Any] = {
-    key: value if key in ("restore_command", "port") else Path(value) for key, value in json.loads(described).items()
-}
+fields: dict[str, Any] = {key: value if key in ("restore_command", "port") else Path(value) for key, value in json.loads(described).items()}
 Service(Pod(**fields), program, int(port)).run()

@@ -320,7 +320,7 @@
 {{- $wrong = append $wrong (printf "restore.target.value: %q has no effect with type latest; set restore.target.type, or remove it" .target.value) -}}
 {{- else if and (ne .target.type "latest") (not .target.value) -}}
 {{- $wrong = append $wrong (printf "restore.target.value: missing; type %s needs %s" .target.type (get (dict "time" "a time with its offset from UTC, such as 2026-12-01 10:00:00+00" "lsn" "a WAL position, such as 0/3000148" "name" "the name of a restore point, as pg_create_restore_point was given it" "xid" "a transaction's number, such as 1234" "backup" "the label of a backup, such as 20261201-010000F, as `hapg backup list` prints it" ) .target.type)) -}}
-{{- else if and (eq .target.type "time") (not (regexMatch `^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)? ?(Z|UTC|[-+][0-9]{2}(:?[0-9]{2})?)$` .target.value)) -}}
+{{- else if and (eq .target.type "time") (not (regexMatch `^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[-+][0-9]{2}(:[0-9]{2})?)$` .target.value)) -}}
 {{- $wrong = append $wrong (printf "restore.target.value: %q is not a time with its offset from UTC, such as 2026-12-01 10:00:00+00" .target.value) -}}
 {{- else if and (eq .target.type "lsn") (not (regexMatch `^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$` .target.value)) -}}
 {{- $wrong = append $wrong (printf "restore.target.value: %q is not a WAL position, such as 0/3000148" .target.value) -}}

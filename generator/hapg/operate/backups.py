@@ -42,7 +42,8 @@ class Archive:
     """What the container `backup` of one pod says of the archive.
 
     last: the last archived segment, "" if none; last_at: when, None if unknown; failing: why archiving fails, "" if it does not;
-    waiting: segments; oldest: seconds that the oldest of them has waited; holes: segments that are missing; backups: oldest first.
+    waiting: segments; oldest: seconds that the oldest of them has waited; holes: segments that are missing; backups: oldest first, None
+    if the repository can't be read.
     """
 
     stanza: str
@@ -54,13 +55,13 @@ class Archive:
     waiting: int
     oldest: float
     holes: tuple[str, ...]
-    backups: tuple[Backup, ...]
+    backups: tuple[Backup, ...] | None
     document: Mapping[str, Any]
 
     @property
     def sound(self) -> tuple[Backup, ...]:
         """The backups that can be restored."""
-        return tuple(backup for backup in self.backups if not backup.error)
+        return tuple(backup for backup in self.backups or () if not backup.error)
 
 
 def read(lines: Sequence[str]) -> Archive:
@@ -80,13 +81,13 @@ def _archive(found: Mapping[str, Any]) -> Archive:
         stanza=found["stanza"],
         role=found["role"],
         problem=found["problem"],
-        last=archiving["lastArchived"] or "",
+        last=archiving["lastArchived"] or (found["archive"] or {}).get("last") or "",
         last_at=archiving["lastArchivedAt"],
         failing=archiving["failing"],
         waiting=archiving["waiting"],
         oldest=archiving["oldestWaitingSeconds"],
         holes=tuple((found.get("continuity") or {}).get("holes") or ()),
-        backups=tuple(_backup(each) for each in found["backups"]),
+        backups=None if found["backups"] is None else tuple(_backup(each) for each in found["backups"]),
         document=found,
     )
 
@@ -117,7 +118,7 @@ def failure(code: int, last: str) -> str:
 
 def table(archive: Archive, pod: str, now: float) -> str:
     """Return the output of `hapg backup list`. now: seconds since the epoch."""
-    rows = [HEAD, *(_row(backup) for backup in archive.backups)]
+    rows = [HEAD, *(_row(backup) for backup in archive.backups or ())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([*_summary(archive, pod, now), "", *lines, *(f"warning: {text}" for text in warnings(archive))])
@@ -127,11 +128,12 @@ def _summary(archive: Archive, pod: str, now: float) -> list[str]:
     archived = archive.last or "nothing"
     if archive.last_at is not None:
         archived += f", {max(0.0, now - archive.last_at):.0f} s ago"
+    unknown = "no backup yet" if archive.backups is not None else "unknown, because the repository can't be read"
     since = min((backup.ended for backup in archive.sound), default=None)
     return [
         f"stanza    {archive.stanza or 'none yet'}, seen by {pod} ({archive.role})",
         f"archived  {archived}; {archive.waiting} segments wait",
-        f"restore   {'no backup yet' if since is None else f'any point from {shown_time(since)} on'}",
+        f"restore   {unknown if since is None else f'any point from {shown_time(since)} on'}",
     ]
 
 
@@ -167,6 +169,6 @@ def warnings(archive: Archive) -> list[str]:
         found.append(f"{archive.waiting} segments wait to be archived, the oldest for {archive.oldest:.0f} s")
     if archive.holes:
         found.append(f"the archive has holes: {', '.join(archive.holes)}; take a full backup now, because no restore gets past them")
-    if not archive.sound:
+    if archive.backups is not None and not archive.sound:
         found.append("there is no backup, so nothing can be restored; `hapg backup now` takes one")
     return found

@@ -47,6 +47,8 @@ def check_form(target: Target) -> None:
 
 def check_target(target: Target, archive: Archive) -> None:
     """Raise OperateError if the source's archive shows that the target can't be reached."""
+    if archive.backups is None:
+        raise OperateError(f"{archive.stanza}: {archive.problem or 'the repository cannot be read'}, so nothing can be restored from it")
     if not archive.sound:
         raise OperateError(f"{archive.stanza}: there is no backup, so nothing can be restored; `hapg backup now` takes one")
     if target.type == "backup" and target.value not in [backup.label for backup in archive.sound]:
@@ -59,12 +61,11 @@ def check_target(target: Target, archive: Archive) -> None:
 
 
 def _moment(target: Target) -> float | None:
-    """Return a target time in seconds since the epoch, None if it is none or of a form that only PostgreSQL reads."""
+    """Return a target time in seconds since the epoch; None if the target is none, or no day of the calendar."""
     if target.type != "time":
         return None
-    text = re.sub(r" ?UTC$", "+00", target.value.replace(" ", "T", 1)).replace(" ", "")
     try:
-        return datetime.fromisoformat(re.sub(r"([-+]\d\d)$", r"\1:00", text)).timestamp()
+        return datetime.fromisoformat(target.value).timestamp()
     except ValueError:
         return None
 

@@ -170,7 +170,8 @@ def test_a_snapshot_with_the_label_of_a_backup_is_that_backup() -> None:
         ),
         (
             {"archiver": {"storage": s3(prefix="a b")}},
-            'spec.archiver.storage.s3.prefix: "a b" is not a folder; names of letters, digits and -_. with / between them',
+            'spec.archiver.storage.s3.prefix: "a b" is not a folder; names of letters, digits and -_. with / between '
+            "them, none with a dot first",
         ),
         ({"archiver": {"storage": {"storageSecretName": "x", "s3": {}}}}, "spec.archiver.storage.s3.bucket: missing; a string"),
         (

@@ -124,6 +124,18 @@ def test_trouble_of_an_archive_is_a_warning(found: Archive, sentence: str) -> No
     assert backups.table(found, "pg-0", 0.0).splitlines()[-1] == f"warning: {sentence}"
 
 
+def test_what_an_archive_that_cannot_be_read_holds_is_unknown() -> None:
+    found = archive(backups=None, archive=None, continuity=None, problem="the repository can't be read: 403 Forbidden")
+    assert backups.warnings(found) == ["the repository can't be read: 403 Forbidden"]
+    assert "restore   unknown, because the repository can't be read\n" in backups.table(found, "pg-0", 0.0)
+    with pytest.raises(OperateError, match="pg-1a2b3c4d: the repository can't be read: 403 Forbidden, so nothing can be restored from it"):
+        check_target(Target(), found)
+
+
+def test_the_last_archived_segment_is_the_archives_if_the_container_has_archived_none() -> None:
+    assert archived(lastArchived="").last == "000000010000000000000007"
+
+
 def test_an_archive_without_anything_to_say_has_no_warnings() -> None:
     assert backups.warnings(archive()) == []
 
@@ -270,7 +282,7 @@ def test_a_restore_to_a_point_that_does_not_exist_is_refused(
     assert captured.err.startswith(f"error: {sentence}")
 
 
-@pytest.mark.parametrize("value", ["2026-12-01 01:00:08Z", "2026-12-01 01:00:08.5 UTC", "2026-12-01T02:00:09+01:00", "2027-01-01 00:00+00"])
+@pytest.mark.parametrize("value", ["2026-12-01 01:00:08Z", "2026-12-01 01:00:08.5+00", "2026-12-01T02:00:09+01:00", "2027-01-01 00:00+00"])
 def test_a_restore_to_a_time_after_the_first_backup_is_taken(value: str) -> None:
     check_target(Target("time", value), archive())
 
