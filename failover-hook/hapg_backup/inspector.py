@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .adapters.pod import Pod
-from .archive import Archive
+from .archive import Archive, Unavailable
 from .core.backups import Backup
 from .core.continuity import Hole, holes
 from .core.listing import Listing
@@ -58,13 +58,20 @@ class Inspector:
         return findings
 
     def document(self, archive: Archive) -> dict[str, Any]:
-        """Return all that is known, as `hapg-backup request info` shows it. Raise as `inspect`."""
-        findings = self.inspect(archive) if archive.exists() else None
+        """Return all that is known, as `hapg-backup request info` shows it. Raise Misconfigured, OSError, ValueError.
+
+        If the repository can't be read, `problem` says why, and `backups` is None.
+        """
+        findings, problem, is_read = None, "", True
+        try:
+            findings = self.inspect(archive) if archive.exists() else None
+        except Unavailable as error:
+            problem, is_read = f"the repository can't be read: {error}", False
         state = self._knowledge.state
         document: dict[str, Any] = {
             "stanza": archive.stanza,
             "role": self._pod.role(),
-            "problem": state.misconfigured,
+            "problem": state.misconfigured or problem,
             "archiving": {
                 "lastArchived": state.archived,
                 "lastArchivedAt": state.archived_at or None,
@@ -73,7 +80,7 @@ class Inspector:
                 "waiting": state.waiting,
                 "oldestWaitingSeconds": round(state.oldest_s, 1),
             },
-            "backups": [],
+            "backups": [] if is_read else None,
             "archive": None,
             "continuity": None,
         }

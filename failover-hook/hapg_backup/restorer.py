@@ -46,11 +46,12 @@ class Restorer:
         found = archive.source(self._pod, self._program, settings, "")
         stanza = source_stanza(wanted.stanza, found.stanzas())
         found = archive.source(self._pod, self._program, settings, stanza)
-        listing = found.histories()
-        lineage = found.lineage(wanted.timeline or max(listing, default=1))
+        lineage = found.lineage(wanted.timeline or max(found.histories(), default=1))
         backup = restoring.choose(wanted, found.backups(), lineage)
         if backup.version and backup.version != major:
             raise Misconfigured(f"the backups of {stanza} are of PostgreSQL {backup.version}, this is the chart of PostgreSQL {major}")
+        if wanted.type == "immediate":
+            lineage = found.lineage(backup.timeline)
         needed, free = backup.size + SPARE_SEGMENTS * (16 << 20), self._pod.free()
         if needed > free:
             raise Misconfigured(f"the restore needs {needed >> 20} MiB, the data volume has {free >> 20} MiB free")

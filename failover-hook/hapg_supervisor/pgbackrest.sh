@@ -53,5 +53,6 @@ case $answer in
         ;;
     missing) if [[ $verb == get ]]; then exit 1; fi ;;
 esac
+if [[ $verb == restore ]]; then name=; fi
 echo "error: ${name:+$name: }${answer#error }" >&2
 exit "$failed"

@@ -63,14 +63,15 @@ def arguments(restore: Restore, plan: Plan, command: str) -> list[str]:
 
     The timeline is always named: PostgreSQL's `latest` counts up from the backup's timeline and ends at the first number that was skipped.
     """
-    found = [f"--set={plan.backup}", f"--target-timeline={plan.lineage.timeline}", f"--recovery-option=restore_command={command}"]
+    found = [f"--set={plan.backup}", f"--recovery-option=restore_command={command}"]
+    if restore.type == "immediate":  # pgBackRest takes no timeline then; the end of a backup is on its own
+        return [*found, "--type=immediate", "--target-action=promote"]
+    found.append(f"--target-timeline={plan.lineage.timeline}")
     if restore.type == "latest":
         return [*found, "--type=default"]
-    found += [f"--type={restore.type}", "--target-action=promote"]
-    if restore.type != "immediate":
-        found.append(f"--target={restore.target}")
-        if not restore.inclusive and restore.type in ("time", "lsn", "xid"):
-            found.append("--target-exclusive")
+    found += [f"--type={restore.type}", "--target-action=promote", f"--target={restore.target}"]
+    if not restore.inclusive and restore.type in ("time", "lsn", "xid"):
+        found.append("--target-exclusive")
     return found
 
 
