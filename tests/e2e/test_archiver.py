@@ -275,16 +275,20 @@ def test_a_second_backup_at_a_time_is_told_to_wait(archived: Archived) -> None:
 
 
 def test_the_archive_has_no_hole_after_two_failovers_under_writes(archived: Archived) -> None:
-    """The primary's pod is deleted; then the next primary's postmaster is killed."""
+    """The primary's pod is deleted; then the next primary's postmaster is killed. Each time there is a new timeline."""
     release = archived.release
+
+    def timeline() -> int:
+        return release.client.timeline(release.primary().ip)
+
     with Writer(release.client, "failover", per_second=50) as writer:
         wait_rows(release, writer, 50)
         release.fail_over()
         wait_rows(release, writer, 50)
         switch(release)
-        second = release.primary()
-        processes.kill_postmaster(release, second)
-        release.wait("another primary", lambda: release.at_full_strength() and release.primary().name != second.name, FAILOVER_SECONDS)
+        before = timeline()
+        processes.kill_postmaster(release, release.primary())
+        release.wait("a primary on a new timeline", lambda: timeline() > before and release.at_full_strength(), FAILOVER_SECONDS)
         wait_rows(release, writer, 50)
         archived.logs.append(writer.stop())
     wait_archived(release, switch(release))
