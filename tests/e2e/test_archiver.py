@@ -20,6 +20,7 @@ import yaml
 
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
+from tests.e2e import operators
 from tests.e2e.certificates import Authority
 from tests.robustness import programs
 from tests.robustness.failpoint import processes
@@ -246,6 +247,15 @@ def test_a_backup_now_under_writes_and_nobody_sees_a_credential(archived: Archiv
     assert [each["type"] for each in backups] == ["full", "full"]
     assert archived.logs[-1].gap < LONGEST_PAUSE
     assert [line for line in archived.lines if "pgbackrest" in line], "no process of pgBackRest was seen"
+
+
+def test_the_documented_rights_are_enough_for_backup_and_restore(archived: Archived, tmp_path: Path) -> None:
+    release = archived.release
+    access = f"--kubeconfig={operators.kubeconfig(release, tmp_path / 'kubeconfig', backups=True)}"
+    done = backup(release, "list", access)
+    assert done.code == 0, done.text
+    options = ("--namespace", release.namespace.name, "--as", RESTORED, access)
+    assert yaml.safe_load(programs.run(str(HAPG), "restore", release.name, *options))["restore"]["enabled"] is True
 
 
 def test_an_incremental_backup_holds_less(archived: Archived) -> None:
