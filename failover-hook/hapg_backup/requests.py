@@ -131,5 +131,5 @@ class Requests:
             tell("error: there is no backup yet")
         if findings.holes or not findings.backups:
             return FOUND
-        tell(f"{len(findings.backups)} backups; the archive is whole from the oldest one on")
+        tell("the archive is whole from the oldest backup on")
         return 0

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,17 @@ def rows(container: Container) -> dict[str, int]:
 
 
 TABLE = "create table kept (n serial, what text, at timestamptz default clock_timestamp())"
+
+Beside = Callable[..., Backup]
+"""Starts a backup container beside a server's; keywords are settings of backup.json."""
+
+
+def follower(make: Callable[..., Container], beside: Beside, name: str, primary: Container) -> Backup:
+    """The backup container beside a hot replica of the primary."""
+    container = make(name)
+    backup = beside(container)
+    container.start()
+    container.ok("clone", *primary.address())
+    container.ok("start", "hot")
+    container.ok("follow", *primary.address())
+    return backup

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster import embedded, pgbackrest
 
-from .backups import Backup
+from .backups import TABLE, Backup, Beside
 from .harness import BIN, DEFAULT, Container, server_user
 
 Make = Callable[..., Container]
@@ -114,7 +114,7 @@ def clone(make: Make, primary: Container) -> Callable[[str, str], Container]:
 
 
 @pytest.fixture
-def beside(make: Make) -> Iterator[Callable[..., Backup]]:
+def beside(make: Make) -> Iterator[Beside]:
     """Start a backup container beside a server's container; all of a test's share one repository."""
     made: list[Backup] = []
 
@@ -126,3 +126,17 @@ def beside(make: Make) -> Iterator[Callable[..., Backup]]:
     yield beside
     for backup in made:
         backup.kill()
+
+
+@pytest.fixture
+def archived(make: Make, template: Path, beside: Beside) -> Backup:
+    """The backup container beside a primary of term 1 on timeline 2, with a table and a full backup."""
+    container = make("db-0")
+    container.take_data_of(template)
+    backup = beside(container)
+    container.start()
+    container.ok("start", "hot")
+    container.promote(2, 1)
+    container.sql(TABLE)
+    backup.backup()
+    return backup

@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .backups import STANZA, TABLE, Backup, ready, rows, settled, switch
+from .backups import STANZA, Backup, Beside, follower, ready, rows, settled, switch
 from .conftest import Make
 from .harness import Container, wait_for
-
-Beside = Callable[..., Backup]
-
-
-@pytest.fixture
-def archived(make: Make, template: Path, beside: Beside) -> Backup:
-    """A primary of term 1 on timeline 2 with its backup container, a table and a full backup."""
-    container = make("db-0")
-    container.take_data_of(template)
-    backup = beside(container)
-    container.start()
-    container.ok("start", "hot")
-    container.promote(2, 1)
-    container.sql(TABLE)
-    backup.backup()
-    return backup
-
-
-def follower(make: Make, beside: Beside, name: str, primary: Container, **settings: object) -> Backup:
-    """A replica of the primary with its backup container."""
-    container = make(name)
-    backup = beside(container, **settings)
-    container.start()
-    container.ok("clone", *primary.address())
-    container.ok("start", "hot")
-    container.ok("follow", *primary.address())
-    return backup
 
 
 def test_the_primary_archives_and_a_standby_confirms(make: Make, beside: Beside, archived: Backup) -> None:

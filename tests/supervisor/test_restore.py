@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .backups import STANZA, TABLE, Backup, ready, rows, settled, switch
+from .backups import STANZA, TABLE, Backup, Beside, ready, rows, settled, switch
 from .conftest import Make
 from .harness import Container, server_user, wait_for
 
-Beside = Callable[..., Backup]
 NEW_BIRTH = "99999999-0000-4000-8000-000000000002"
 
 
