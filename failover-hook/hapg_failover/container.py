@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import fcntl
 import os
 import secrets
@@ -26,7 +27,7 @@ from .adapters.sql import PostgresSql
 from .adapters.supervisor import SupervisorFiles
 from .adapters.threads import Threads
 from .adapters.volume import Volume
-from .agent import Adapters, Agent
+from .agent import Adapters, Agent, OperationStuck
 from .backup_link import BackupLink
 from .credentials.roles import logins
 from .inspection import Inspection
@@ -140,7 +141,12 @@ def act(environment: Mapping[str, str]) -> int:
     watcher.watch_pods(agent.pod_seen)
     Probes(now.http_port, Answers(agent.is_live, agent.readiness, agent.metrics)).start()
     log("info", "start", f"the agent of {identity.pod} starts")
-    agent.run()
+    try:
+        agent.run()
+    except OperationStuck as stuck:
+        log("error", "crash", str(stuck))
+        log.flush(2.0)
+        faulthandler.dump_traceback()
     return EX_SOFTWARE
 
 
