@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from hapg_backup.core.settings import Repository, Restore, Retention, Settings, 
 
 LOCAL: dict[str, Any] = {"type": "local", "path": "/repository/a"}
 S3: dict[str, Any] = {"type": "s3", "path": "/a", "bucket": "b", "region": "us-east-1"}
-PATHS = Paths(PurePath("/data"), PurePath("/socket"), PurePath("/work"), PurePath("/ca"))
+PATHS = Paths("/data", "/socket", "/work", "/ca")
 KEYS = Credentials({"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "CIPHER_PASS": "pass"}, {})
 
 
@@ -109,12 +108,12 @@ def test_secrets_are_in_the_environment_and_not_in_the_file() -> None:
     ("repository", "files", "expected"),
     [
         ({**S3, "verifyTls": False}, {}, "repo1-storage-verify-tls=n"),
-        (S3, {"CA_CERT_DATA": PurePath("/own")}, "repo1-storage-ca-file=/own"),
-        ({"type": "gcs", "path": "/a", "bucket": "b"}, {"GOOGLE_SERVICE_ACCOUNT_JSON_KEY": PurePath("/g")}, "repo1-gcs-key=/g"),
+        (S3, {"CA_CERT_DATA": "/own"}, "repo1-storage-ca-file=/own"),
+        ({"type": "gcs", "path": "/a", "bucket": "b"}, {"GOOGLE_SERVICE_ACCOUNT_JSON_KEY": "/g"}, "repo1-gcs-key=/g"),
         (LOCAL, {}, "repo1-type=posix"),
     ],
 )
-def test_each_kind_of_repository(repository: dict[str, Any], files: dict[str, PurePath], expected: str) -> None:
+def test_each_kind_of_repository(repository: dict[str, Any], files: dict[str, str], expected: str) -> None:
     settings = parse(repository=repository)
     assert settings.repository is not None
     assert expected in configure(settings, settings.repository, "db", 1, PATHS, Credentials(KEYS.values, files)).text.splitlines()
