@@ -56,7 +56,7 @@ demo: tools images cluster-up ## install a release, write rows, fail over; ends 
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images postgres policies cluster-up ## lint and all tests, including those on the cluster and one fault of each kind
+test: lint tools images postgres policies object-store cluster-up ## lint and all tests, including those on the cluster and one fault of each kind
 	$(PY) -m pytest $(APART) -m "not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
 	$(PY) -m pytest tests $(APART:%=--ignore=%) -m "not faults" $(ARGS)
 
@@ -82,7 +82,7 @@ format: $(STAMP) ## format the Python sources and sort their imports with ruff
 	$(VENV)/bin/ruff format .
 
 .PHONY: e2e
-e2e: tools images policies cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
+e2e: tools images policies object-store cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest tests/e2e $(ARGS)
 
 .PHONY: faults
@@ -150,6 +150,10 @@ postgres: $(STAMP) ## install PostgreSQL 9.6, 12, 13 and 15 and pgBackRest on th
 .PHONY: policies
 policies: $(STAMP) ## build the network policy controller, which some tests use, in the cache
 	$(CLUSTER_CLI) policies
+
+.PHONY: object-store
+object-store: $(STAMP) ## build the S3 server that some tests use, and its image, in the cache
+	$(CLUSTER_CLI) object-store
 
 .PHONY: cluster-up
 cluster-up: $(STAMP) ## start the cluster if it is not running

@@ -22,6 +22,7 @@ POD = ("POD_NAME", "POD_NAMESPACE", "POD_UID", "POD_IP")
 ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "prepare": ("POD_NAMESPACE",),
     "failover": (*POD, WAL_VOLUME, "PGSSLMODE", "PGSSLROOTCERT"),
+    "backup": ("POD_NAME", WAL_VOLUME),
     "postgres": ("POD_NAME", version_profile.VARIABLE, "HAPG_GRACE", "HAPG_INITDB_ARGS", WAL_VOLUME, "HAPG_SSLMODE"),
 }
 """The environment variables that the chart sets, by container. libpq reads the ones that begin with PGSSL."""

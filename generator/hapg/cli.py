@@ -12,12 +12,14 @@ from hapg.errors import HapgError, InputError
 from hapg.exits import FAILED, REFUSED
 
 COMMANDS = {
+    "backup": "list the backups of a release, take one, or check the archive",
     "diff": "show what an upgrade from one chart to another changes, and how it affects a running release",
     "failover": "force the promotion of a replica that may lack acknowledged rows: the last resort",
     "generate": "write a chart from a spec, or write all shipped charts",
     "hooks": "list the hooks that were found, in the order in which they run",
     "package": "package charts (.tgz) and write a repository index for them",
     "post-render": "run hooks on the manifests that helm has rendered, from standard input to standard output",
+    "restore": "write the values with which a new release is restored from the archive of another",
     "schema": "print the JSON schema of a spec or of a chart's values",
     "status": "show which pod is primary, which replicas may take over, and what is wrong",
     "switchover": "move the primary to a replica without losing acknowledged rows",

@@ -21,6 +21,7 @@ POSTGRES_IMAGE = f"localhost/postgres:{_POSTGRES}"
 FAILOVER_IMAGE = "localhost/ha-postgres-failover:0.1.0"
 BACKUP_IMAGE = "localhost/ha-postgres-backup:0.1.0"
 COREDNS_IMAGE = "localhost/coredns:1"
+OBJECT_STORE_IMAGE = "localhost/versitygw:1"
 _BASE_IMAGE = "localhost/ha-postgres-base"
 _BUILD_IMAGE = "localhost/ha-postgres-build"
 _PGBACKREST_IMAGE = "localhost/ha-postgres-pgbackrest"
@@ -345,6 +346,13 @@ def ensure_programs() -> list[Archive]:
             _of_program(PAUSE_IMAGE, binaries["pause"], {"Entrypoint": ["/pause"], "User": "65535:65535"}),
             _of_program(COREDNS_IMAGE, binaries["coredns"], {"Entrypoint": ["/coredns"]}),
         ]
+
+
+def ensure_object_store() -> Archive:
+    """versitygw, an S3 server in front of a directory, built from a Go module."""
+    binaries = builds.ensure(builds.OBJECT_STORE_BUILDS)
+    with files.lock(CACHE / "programs.lock"):
+        return _of_program(OBJECT_STORE_IMAGE, binaries["versitygw"], {"Entrypoint": ["/versitygw"], "User": "65535:65535"})
 
 
 def report(archives: list[Archive]) -> None:

@@ -19,10 +19,7 @@ _REFUSED_KINDS = {
         "a paused database needs no object: `helm uninstall` keeps its volumes, Secret and Lease, and `helm install` with the same name "
         "continues with them; remove the document"
     ),
-    "Snapshot": (
-        "there is no operator to take backups: run pg_dump or pg_basebackup against the Service, for example from a CronJob; "
-        "remove the document"
-    ),
+    "Snapshot": ("there is no operator to take backups: with an archiver, `hapg backup now RELEASE` takes one; remove the document"),
 }
 _BESIDE = {
     "Namespace": "`helm install --create-namespace` creates it",
