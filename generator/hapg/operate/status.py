@@ -145,7 +145,7 @@ def warnings(release: Release) -> list[str]:
         return [*found, *_pod_warnings(release)]
     state = release.lease.state
     if not release.held:
-        found += _candidates(release, state)
+        found += [*_left_out(release, state), *_candidates(release, state)]
     return [
         *found,
         *_role_warnings(release, state),
@@ -186,6 +186,15 @@ def _candidates(release: Release, state: LeaseState) -> list[str]:
         elif (lag := lacking(release, best, position)) > release.max_lag:
             found.append(f"waiting: maxLagBytes {release.max_lag}: {pod.name} lacks {lag} bytes of WAL; {_forced(release, pod)}")
     return found
+
+
+def _left_out(release: Release, state: LeaseState) -> list[str]:
+    """Return which volumes may have the most WAL, but belong to no pod of the release, because it has fewer replicas (rule 4H)."""
+    members = {state.holder.pod, *(replica.pod for replica in state.eligible)}
+    ordinals = [ordinal for pod in members if (ordinal := int(pod.rpartition("-")[2])) >= release.replicas]
+    if not ordinals:
+        return []
+    return [f"replicas {release.replicas} leaves out the volume of {_names(release, ordinals)}: set replicas to at least {max(ordinals) + 1}"]
 
 
 def _forced(release: Release, pod: Pod) -> str:
