@@ -174,7 +174,7 @@ class Case:
 
     @cached_property
     def without_pods(self) -> list[str]:
-        """The pods of missing volumes that this release doesn't create, because it has fewer replicas than there are volumes, by ordinal."""
+        """The pods of missing volumes that this release doesn't create, because its number of replicas leaves them out, by ordinal."""
         lease = self.lease
         members = [(x.pod, x.volume) for x in lease.eligible] + ([(lease.holder.pod, lease.volume)] if lease.volume else [])
         pods = {pod: int(pod.rpartition("-")[2]) for pod, volume in members if volume in self.missing}
