@@ -9,7 +9,7 @@ from typing import Literal
 MOST_SERVERS = 9
 """The highest number of servers that a chart allows."""
 
-_CLAIM = re.compile(r"(data|wal)-([a-z][-a-z0-9]*)-(0|[1-9][0-9]*)")
+_CLAIM = re.compile(rf"(data|wal)-([a-z][-a-z0-9]*)-([0-{MOST_SERVERS - 1}])")
 
 
 @dataclass(frozen=True)

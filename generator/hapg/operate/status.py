@@ -194,7 +194,9 @@ def _left_out(release: Release, state: LeaseState) -> list[str]:
     ordinals = [ordinal for pod in members if (ordinal := int(pod.rpartition("-")[2])) >= release.replicas]
     if not ordinals:
         return []
-    return [f"replicas {release.replicas} leaves out the volume of {_names(release, ordinals)}: set replicas to at least {max(ordinals) + 1}"]
+    return [
+        f"replicas {release.replicas} leaves out the volume of {_names(release, ordinals)}: set replicas to at least {max(ordinals) + 1}"
+    ]
 
 
 def _forced(release: Release, pod: Pod) -> str:

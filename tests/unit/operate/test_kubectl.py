@@ -82,3 +82,14 @@ def test_no_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(KubectlError, match="kubectl not found on PATH"):
         Kubectl().find("lease", "pg")
+
+
+def test_all_objects_of_a_kind(kubectl: Path) -> None:
+    (kubectl / "out").write_text('{"items": [{"a": 1}]}')
+    assert Kubectl("demo").all("lease") == [{"a": 1}]
+    assert given(kubectl)[2:] == ["get", "lease", "--output", "json"]
+
+
+def test_a_deletion_does_not_wait(kubectl: Path) -> None:
+    Kubectl("demo").delete("lease", "pg")
+    assert given(kubectl)[2:] == ["delete", "lease", "pg", "--ignore-not-found", "--wait=false", "--output", "name"]
