@@ -145,7 +145,7 @@ CONTENTS: st.SearchStrategy[Object] = st.fixed_dictionaries(
         "schedulerName": NAMES,
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=2),
         "monitor": MONITORS,
-        "doNotPause": st.just(False),
+        "doNotPause": st.booleans(),
         "init": st.fixed_dictionaries({}, optional={"scriptSource": SCRIPTS}),
     },
 ).map(_with_a_standby_to_wait_for)

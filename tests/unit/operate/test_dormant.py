@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 
 from hapg.cli import main
-from hapg.operate import arguments, dormant
+from hapg.operate import arguments, dormant, status
 from hapg.operate.dormant import Kept, State
 from hapg_protocol import kept
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder
-from tests.unit.operate.conftest import HELD
+from tests.unit.operate.conftest import GIVEN_BACK, HELD, FakeCluster, config, pod, pods
+from tests.unit.operate.conftest import lease as status_lease
 from tests.unit.operate.sleeping import FakeNamespace, claim, install, labels, lease, of, uninstalled
 
 Use = Callable[[FakeNamespace], FakeNamespace]
@@ -136,6 +137,23 @@ def test_a_dormant_release_that_was_not_shut_down_shows_its_last_renewal() -> No
     namespace.objects["lease"] = [lease("pg", replace(HELD, holder=Holder("pg-2", "u2"), eligible=(), position=Position(4, 100)))]
     each = found(namespace)["pg"]
     assert (each.position, each.may_start, each.replicas) == (Position(4, 100), ("pg-2",), 3)
+
+
+def test_the_status_of_a_paused_release_is_that_it_is_dormant() -> None:
+    paused = config()
+    paused["metadata"]["annotations"] = {"ha-postgres/paused": "true"}
+    sentence = "nobody can write: the release is paused, and its data is kept; set the value pause to false to start it"
+    asleep = FakeCluster([], status_lease(replace(HELD, release=GIVEN_BACK)), paused).read()
+    assert status.warnings(asleep) == [sentence]
+    stopping = FakeCluster(pods(0, 1), status_lease(), paused).read()
+    assert status.nobody_writes(stopping) is None
+    assert status.warnings(stopping) == ["missing: pg-2"]
+
+
+def test_the_status_names_volumes_that_a_dormant_release_leaves_out() -> None:
+    free = status_lease(replace(HELD, holder=Holder("pg-2", "u2"), release=GIVEN_BACK))
+    smaller = FakeCluster([pod(0, ready=False)], free, config(replicas=1)).read()
+    assert "replicas 1 leaves out the volume of pg-1, pg-2: set replicas to at least 3" in status.warnings(smaller)
 
 
 @pytest.mark.parametrize(
