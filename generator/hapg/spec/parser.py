@@ -59,7 +59,7 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
     profile, tag = version_profiles.find(str(version))
     name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
     given = advice.on_spec(content, _placed(prefix, wanted.path), profile, today or dt.datetime.now(tz=dt.UTC).date())
-    return Spec(name, profile, _defaults(content, tag) | wanted.values, (*wanted.advice, *given))
+    return Spec(name, profile, {**_defaults(content, tag), **wanted.values}, (*wanted.advice, *given))
 
 
 def _placed(text: str, path: str) -> str:

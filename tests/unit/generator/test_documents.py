@@ -99,7 +99,9 @@ def test_problems_of_a_dormant_database_name_its_own_paths() -> None:
         "settings, initdb.args for a new database, and extraEnv for the rest",
         "spec.origin.spec.postgres.replicas: 20 is not allowed; an integer from 1 to 9",
     )
-    assert refusals(DORMANT.replace("name: orders", "name: Orders"))[0].startswith('spec.origin.metadata.name: "Orders" is not a valid name')
+    assert refusals(DORMANT.replace("name: orders", "name: Orders"))[0].startswith(
+        'spec.origin.metadata.name: "Orders" is not a valid name'
+    )
     assert refusals(DORMANT.replace("postgres:", "elasticsearch:"))[0].startswith("spec.origin.spec.elasticsearch: unknown key")
     assert refusals(DORMANT.replace("status:", "  wipeout: true\nstatus:")) == ("spec.wipeout: unknown key; did you mean wipeOut?",)
     place = [str(piece) for piece in parser.parse(DORMANT.encode(), "pg.yaml").advice if piece.id == "ephemeral"]

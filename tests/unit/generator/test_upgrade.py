@@ -65,6 +65,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         "StatefulSet/ha-postgres metadata.labels.helm.sh/chart",
     ),
     "more servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=5), Effect.NOTHING, SET + "replicas"),
+    "dormant": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=0), Effect.SWITCHOVER, SET + "replicas"),
     "fewer servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=2), Effect.SWITCHOVER, SET + "replicas"),
     "fewer servers and volumes": (
         lambda found: find(found, "StatefulSet")["spec"].update(replicas=2, persistentVolumeClaimRetentionPolicy={"whenScaled": "Delete"}),
