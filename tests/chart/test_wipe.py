@@ -19,7 +19,6 @@ from tests.chart import helm
 from tests.chart.test_rights import Right, right
 
 WIPE = ("--set", "wipeOut=true")
-NAME = ("ha-postgres-wipe",)
 KINDS = ("ServiceAccount", "Role", "RoleBinding", "Job")
 BOTH = pytest.mark.parametrize("version", helm.VERSIONS)
 
@@ -52,8 +51,13 @@ def test_wipe_out_restarts_nothing() -> None:
 
 
 def test_the_image_has_the_command_that_the_wipe_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr("hapg_failover.container.wipe", lambda environment, release, labels: asked.append((release, labels)) or 0)
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    def wipe(environment: object, release: str, labels: dict[str, str]) -> int:
+        asked.append((release, labels))
+        return 0
+
+    monkeypatch.setattr("hapg_failover.container.wipe", wipe)
     [container] = job("--set", "labelDomain=example.org")["spec"]["template"]["spec"]["containers"]
     assert program.main(container["args"]) == 0
     assert asked == [("ha-postgres", {"example.org/kind": "Postgres", "example.org/name": "ha-postgres"})]

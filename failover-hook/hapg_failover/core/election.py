@@ -342,6 +342,8 @@ def rule_4g(case: Case) -> Verdict | None:
 def rule_4h(case: Case) -> Verdict | None:
     """Without a write quorum, at a cold start or after a clean release: no volume that may have more WAL is left out of this release."""
     lease, away = case.lease, case.without_pods
+    if case.waited < position_wait(case):
+        return None
     clean = lease.release is not None and lease.release.clean
     if lease.sync is not None or lease.volume not in case.missing or not away or not (case.cold or clean):
         return None
@@ -381,7 +383,7 @@ def _best_of(case: Case) -> Verdict:
     return Verdict(True, f"{text}; the Lease is {why}", complete=not case.missing)
 
 
-RULES: tuple[Callable[[Case], Verdict | None], ...] = (rule_15c, rule_4a, rule_4c, rule_4b, rule_4d, rule_4e, rule_4h, rule_4g, rule_4f)
+RULES: tuple[Callable[[Case], Verdict | None], ...] = (rule_15c, rule_4a, rule_4c, rule_4b, rule_4h, rule_4d, rule_4e, rule_4g, rule_4f)
 """The rules in the order in which they are checked; the first one that returns a verdict decides."""
 
 

@@ -15,6 +15,7 @@ LEASE = LeaseState(
     Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2"))
 )
 NEWER = replace(LEASE, timeline=5)
+AHEAD = replace(LEASE, position=Position(4, 900))
 DIED = replace(LEASE, release=Release("the server died", clean=False, hold_s=3.0))
 
 
@@ -211,6 +212,16 @@ def test_a_claimer_waits_for_the_longer_ttl() -> None:
 @pytest.mark.parametrize(
     ("why", "lease", "who", "pods", "replicas", "cold", "claims", "words"),
     [
+        (
+            "more than the permitted lag is left out",
+            replace(LEASE, position=Position(4, 900)),
+            1,
+            (pod(1, 100),),
+            2,
+            True,
+            False,
+            "at least 3",
+        ),
         ("the last leader's volume is left out", LEASE, 1, BOTH, 3, True, True, "best of 2"),
         (
             "a dormant release with fewer replicas",
