@@ -220,15 +220,8 @@ def test_an_administrators_policy_protects_from_kubectl_too(release: Release) ->
     release.upgrade("--set", "doNotPause=true")
     release.wait_full_strength()
     before = identities(release.pods())
-    names = [
-        "statefulset/ha-postgres",
-        "pvc/data-ha-postgres-0",
-        "lease/ha-postgres",
-        "secret/ha-postgres-auth",
-        "configmap/ha-postgres-config",
-    ]
 
-    def refused(name: str) -> bool:
+    def denied(name: str) -> bool:
         return "doNotPause is true for release ha-postgres" in delete(name, "--dry-run=server").text
 
     def delete(name: str, *options: str) -> Done:
