@@ -113,6 +113,10 @@ class Adapters:
     recorder: Recorder | None = None
 
 
+class OperationStuck(Exception):
+    """An operation's thread is lost. Only a new agent can carry out another operation."""
+
+
 class Agent:
     """The agent that acts for one pod."""
 
@@ -149,7 +153,7 @@ class Agent:
         )
 
     def run(self) -> None:
-        """Run the decision loop forever."""
+        """Run the decision loop forever. Raise OperationStuck."""
         self._runtime.spawn("supervisor", self._read_events)
         self._runtime.spawn("death", self._await_death)
         self._looks.begin()
@@ -160,6 +164,7 @@ class Agent:
             for _ in range(AGAIN):
                 if not self._turn():
                     break
+            self._check_operation()
 
     # ---- reports from threads ----
 
@@ -290,6 +295,11 @@ class Agent:
         changed = before.phase is not decision.memory.phase or before.nonce != decision.memory.nonce
         ordered = any(not isinstance(a, ANSWERED) for a in decision.actions)
         return ordered or changed or bool(self.world.puts or self.world.ops)
+
+    def _check_operation(self) -> None:
+        operation, now = self.memory.operation, self._runtime.now()
+        if operation.op is not None and operation.is_stuck(self._recovering.moved_at(), now):
+            raise OperationStuck(f"{operation.op.value} has not ended after {now - operation.op_begun:.0f} s")
 
     def _begin_turn(self) -> TurnBegan:
         """Read what is in memory: the clock, the settings, the supervisor's files."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import fcntl
 import os
 import sys
@@ -27,7 +28,7 @@ from .adapters.sql import PostgresSql
 from .adapters.supervisor import SupervisorFiles
 from .adapters.threads import Threads
 from .adapters.volume import Volume
-from .agent import Adapters, Agent
+from .agent import Adapters, Agent, OperationStuck
 from .credentials.roles import logins
 from .inspection import Inspection
 from .passwords import PasswordKeeper, first_passwords
@@ -138,7 +139,12 @@ def act(environment: Mapping[str, str]) -> int:
     watcher.watch_pods(agent.pod_seen)
     Probes(now.http_port, Answers(agent.is_live, agent.readiness, agent.metrics)).start()
     log("info", "start", f"the agent of {identity.pod} starts")
-    agent.run()
+    try:
+        agent.run()
+    except OperationStuck as stuck:
+        log("error", "crash", str(stuck))
+        log.flush(2.0)
+        faulthandler.dump_traceback()
     return EX_SOFTWARE
 
 

@@ -21,7 +21,7 @@ run_job() { # ID VERB [ARG…] -- [FILE TO REMOVE…]
             if [[ $line =~ (error|fatal|FATAL|PANIC): ]]; then break; fi
         done <"$RUN/out/$id"
     fi
-    printf '%s job %s %s %s\n' "$TOKEN" "$GENERATION" "$rc" "${said:0:900}" >&6
+    printf '%s job %s %s %s%s\n' "$TOKEN" "$GENERATION" "$rc" "${said:0:900}" "$END" >&6
 }
 
 # initdb and a single-user server need a user name for their user ID. If the image has none, libnss_wrapper provides it, as in the image's

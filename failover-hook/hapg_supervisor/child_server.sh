@@ -9,16 +9,16 @@ wrapper() {
     trap - TERM
     await_killed
     if ! problem=$(prepare 2>&1 6>&- 7>&-); then
-        printf '%s unprepared %s %s\n' "$TOKEN" "$GENERATION" "${problem:0:900}" >&6
+        printf '%s unprepared %s %s%s\n' "$TOKEN" "$GENERATION" "${problem:0:900}" "$END" >&6
         return
     fi
     # A crash must not end in recovery in place, even by ALTER SYSTEM: replicas would take its shutdown checkpoint for the primary's end.
     find_configuration
     "$BIN/postgres" -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c hba_file="$IN_FORCE/pg_hba.conf" -c restart_after_crash=off \
         </dev/null >&5 2>&5 5>&- 6>&- 7>&- &
-    printf '%s running %s %s\n' "$TOKEN" "$GENERATION" "$!" >&6
+    printf '%s running %s %s%s\n' "$TOKEN" "$GENERATION" "$!" "$END" >&6
     wait "$!"
-    printf '%s gone %s %s\n' "$TOKEN" "$GENERATION" "$?" >&6
+    printf '%s gone %s %s%s\n' "$TOKEN" "$GENERATION" "$?" "$END" >&6
 }
 
 # A killed process stuck in the kernel, for example on a hanging disk, may still finish its current write: wait until it is gone.

@@ -1,29 +1,26 @@
 # shellcheck shell=bash
 # Lines from the FIFO, in PID 1: commands of the agent, and reports of children.
 
+readonly END=$'\x1e' # the last byte of a line, before its newline
 readonly EARLIER=500 # how far a command's clock may be behind ours, in hundredths of a second
 readonly TIMELINE='^[1-9][0-9]{0,8}$' LSN='^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$'
 readonly NUMBER='^[1-9][0-9]?$' STANDBY_NAME='^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$'
 
 # Wait for a line for up to `pause`. If one comes, set given to 1 and words to its words, else set given to 0. Lines are written atomically,
 # with at most PIPE_BUF bytes.
+#
+# bash reads them byte by byte, and a timeout may expire in the middle of a line, or just after its newline has been read and before bash
+# takes it for the end. So the end is known by the byte before the newline.
 listen() {
-    local part wait=$pause
-    given=0
+    local part wait=$pause ended=0
     # The rest of a line is already in the FIFO, but a short timeout may expire before it is read.
     if [[ $HALF ]]; then wait=0.$TURN; fi
-    if IFS='' read -r -t "$wait" -n 4096 -u 6 part; then
+    if IFS='' read -r -t "$wait" -n 4096 -u 6 part; then ended=1; fi
+    HALF+=$part given=0
+    if ((ended)) || [[ $HALF == *"$END" ]]; then
         # shellcheck disable=SC2206 # word splitting is intended; globbing is off
-        words=($HALF$part)
-        given=1 HALF=''
-    elif [[ $part ]]; then
-        # the timeout expired in the middle of a line, which is read byte by byte
-        HALF+=$part
-    elif [[ $HALF ]] && ! read -r -t 0 -u 6; then
-        # nothing more is there: the timeout expired just as the end of the line was read
-        # shellcheck disable=SC2206
-        words=($HALF)
-        given=1 HALF=''
+        words=(${HALF%"$END"})
+        HALF='' given=$((${#words[@]} > 0)) # what follows a known end is the newline alone
     fi
 }
 

@@ -74,7 +74,7 @@ def test_send(files: SupervisorFiles, tmp_path: Path) -> None:
         files.send("nonce", 1, "hello")
     reader = os.open(tmp_path / "commands", os.O_RDONLY | os.O_NONBLOCK)
     command_id = files.send("nonce", 3, "follow", "10.0.0.1", "5432")
-    nonce, term, clock, sent_id, *rest = os.read(reader, 4096).decode().removesuffix("\n").split(" ")
+    nonce, term, clock, sent_id, *rest = os.read(reader, 4096).decode().removesuffix("\x1e\n").split(" ")
     assert (nonce, term, sent_id, rest) == ("nonce", "3", command_id, ["follow", "10.0.0.1", "5432"])
     assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - float(clock) < 1
     assert files.send("nonce", 3, "hello") != command_id

@@ -83,8 +83,6 @@ def test_another_clock_is_refused(idle: Container, offset: float, accepted: bool
 
 
 MALFORMED = [
-    b"\n",
-    b"   \n",
     b"hello\n",
     b"NONCE 1 CLOCK\n",
     b"NONCE 1 CLOCK - hello\n",
@@ -142,9 +140,40 @@ def test_malformed_lines_are_refused(idle: Container) -> None:
     assert idle.state == "down"
 
 
-def test_a_line_whose_end_was_read_when_the_time_was_over_is_obeyed(idle: Container) -> None:
-    """bash's `read` then reports a timeout, though it has consumed the newline from the FIFO: only the rest of the line is left."""
-    idle.raw(f"{idle.hello.nonce} 1 {boot_time():.2f} endless hello".encode())
+LISTEN = r"""
+source "$1"
+TURN=20 HALF='' pause=0.005
+answers=("$@")
+read() { # the next answer: bash's exit code, a colon, and what it has read of the line
+    answers=("${answers[@]:1}")
+    part=${answers[0]#*:}
+    return "${answers[0]%%:*}"
+}
+for _ in "${@:2}"; do
+    listen
+    if ((given)); then echo "${words[*]}"; fi
+done
+"""
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["0:one E", "0:two E"],
+        ["142:on", "0:e E", "142:", "0:two E"],
+        ["142:one E", "0:two E"],  # the newline was consumed, and the next line is there
+        ["142:one E", "0:", "142:two E", "142:"],  # the newline was not consumed, and comes alone
+    ],
+)
+def test_no_line_is_lost_when_a_timeout_expires_at_its_end(answers: list[str]) -> None:
+    """bash's `read` then reports a timeout with the whole line, though it may have consumed the newline from the FIFO."""
+    script = [str(SCRIPT.parent / "commands.sh"), *(answer.replace(" E", "\x1e") for answer in answers)]
+    done = subprocess.run(["bash", "-c", LISTEN, "bash", *script], capture_output=True, text=True, timeout=10, check=False)
+    assert done.stdout.split() == ["one", "two"], done.stderr
+
+
+def test_a_line_whose_newline_is_missing_is_obeyed(idle: Container) -> None:
+    idle.raw(f"{idle.hello.nonce} 1 {boot_time():.2f} endless hello\x1e".encode())
     assert idle.event(lambda e: e.command_id == "endless", "answer").result == "ok"
     idle.ok("hello")
 

@@ -27,6 +27,7 @@ from .ports import Heartbeat, Hello, SupervisorEvent
 
 # Writes to a FIFO of up to this many bytes are atomic (PIPE_BUF on Linux); this also limits the length of a command.
 _LONGEST_LINE = 4096
+_END = "\x1e\n"  # the supervisor may miss the newline, and knows the end by the byte before it
 _LONGEST_OUTPUT = 1 << 20
 _MOST_EVENTS = 1 << 16
 _RESULTS = frozenset({"ok", "error", "refused", "hello", "died", "fenced", "terminating"})
@@ -104,7 +105,7 @@ class SupervisorFiles:
         for word in words:
             if not _ARGUMENT.fullmatch(word):
                 raise ValueError(f"not one printable word: {word!r}")
-        line = (" ".join(words) + "\n").encode("ascii")
+        line = (" ".join(words) + _END).encode("ascii")
         if len(line) > _LONGEST_LINE:
             raise ValueError(f"longer than {_LONGEST_LINE} bytes: {command}")
         # Without a reader, i.e. without a supervisor, this open fails: commands must not wait for the next supervisor.

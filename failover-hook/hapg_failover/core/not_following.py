@@ -54,11 +54,22 @@ def _is_apart(step: Step) -> bool:
 
 def _tell(step: Step, lasted: float) -> None:
     o, m, s = step.o, step.m, step.state
-    settled = m.telling.apart.why or o.now - m.operation.op_ended >= SETTLE_S
-    if lasted < TELL_AFTER_S or m.operation.op is not None or not settled or s is None:
+    why = _why(step)
+    if lasted < TELL_AFTER_S or why is None or s is None:
         return
-    why = m.telling.apart.why or (UNKNOWN if m.phase is Phase.FOLLOW else step.reason)
     if o.now - m.telling.apart.told_at < (TELL_AGAIN_S if why == m.telling.apart.told else CHANGED_S):
         return
     step.actions.append(Announce("Warning", "NotFollowing", f"it doesn't stream from {s.holder.pod}: {why}"))
     step.keep(replace(step.m.telling, apart=replace(m.telling.apart, told=why, told_at=o.now)))
+
+
+def _why(step: Step) -> str | None:
+    """Return why we don't stream; None while what is being done, or has just been done, may still lead to it."""
+    o, m = step.o, step.m
+    operation, known = m.operation, m.telling.apart.why
+    if operation.op is not None:
+        is_late = operation.is_short and o.now - operation.op_begun >= TELL_AFTER_S
+        return f"{operation.op.value} does not end" if is_late else None
+    if known or o.now - operation.op_ended >= SETTLE_S:
+        return known or (UNKNOWN if m.phase is Phase.FOLLOW else step.reason)
+    return None

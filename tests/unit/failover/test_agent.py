@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -11,7 +12,7 @@ import pytest
 from hapg_failover import agent
 from hapg_failover.adapters.ports import Hello
 from hapg_failover.adapters.threads import Threads
-from hapg_failover.agent import Adapters, Agent
+from hapg_failover.agent import Adapters, Agent, OperationStuck
 from hapg_failover.core.state.actions import Op, Promote, Run, Start, Stop
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.streaming import Streaming
@@ -19,6 +20,7 @@ from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import Timing
 from hapg_protocol.model import VolumeState
 from hapg_protocol.version_profile import VersionProfile
+from tests.memories import changed
 
 FILLED_UP = 3 * 1024 * 1024
 
@@ -85,3 +87,25 @@ def test_an_operation_comes_with_a_look_at_the_room_of_after_it(monkeypatch: pyt
     one.world.apply(one._events.get(timeout=10))
     assert (one.world.room_on, one.world.room) == (WAL_VOLUME, FILLED_UP)
     assert [result.op for result in one.world.ops] == [Op.START]
+
+
+@pytest.mark.parametrize(
+    ("op", "begun_s", "moved_s", "stuck"),
+    [
+        (Op.FOLLOW, 151.0, 1e9, True),
+        (Op.FOLLOW, 149.0, 1e9, False),
+        (Op.SEAL, 500.0, 149.0, False),
+        (Op.CLONE, 5000.0, 1e9, False),
+        (None, 5000.0, 1e9, False),
+    ],
+)
+def test_an_operation_whose_thread_is_lost_ends_the_agent(
+    monkeypatch: pytest.MonkeyPatch, op: Op | None, begun_s: float, moved_s: float, stuck: bool
+) -> None:
+    """Each step of sealing and following has its time limit, so neither takes long without any progress."""
+    one = _agent(monkeypatch, FillingVolume(), OpResult(1, Op.FOLLOW, Outcome.OK, "n1"))
+    now = one._runtime.now()
+    one.memory = changed(one.memory, op=op, op_begun=now - begun_s)
+    monkeypatch.setattr(one._recovering, "moved_at", lambda: now - moved_s)
+    with pytest.raises(OperationStuck, match="has not ended after") if stuck else nullcontext():
+        one._check_operation()

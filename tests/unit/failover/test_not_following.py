@@ -65,6 +65,11 @@ def test_a_server_that_ends_again_and_again_is_told_of_though_each_start_succeed
     ]
 
 
+def test_an_operation_that_does_not_end_is_told() -> None:
+    m = apart(changed(SEALED, op=Op.FOLLOW, op_begun=NOW - 21.0))
+    assert told(decide(seen(lease=lease(SILENT)), m)) == ["it doesn't stream from pg-0: follow does not end"]
+
+
 def test_one_that_follows_for_no_known_reason_in_vain() -> None:
     decision = decide(seen(lease=lease(SILENT)), apart(FOLLOWING))
     assert told(decision) == [f"it doesn't stream from pg-0: {not_following.UNKNOWN}"]
@@ -79,6 +84,7 @@ def test_one_that_follows_for_no_known_reason_in_vain() -> None:
         ("its primary recovers", seen(lease=lease(replace(SILENT, recovery=Progress(0, 1, 9, 0)))), apart(SEALED, why=WRONG_PASSWORD)),
         ("its pod is going away", seen(lease=lease(SILENT), terminating=True), apart(SEALED, why=WRONG_PASSWORD)),
         ("a copy is in progress", seen(lease=lease(SILENT)), apart(changed(SEALED, phase=Phase.BOOT, op=Op.CLONE))),
+        ("it is being told to follow", seen(lease=lease(SILENT)), apart(changed(SEALED, op=Op.FOLLOW, op_begun=NOW - 19.0))),
         ("it has just been told to follow", seen(lease=lease(SILENT)), apart(changed(FOLLOWING, op_ended=NOW - 5.0))),
         ("it was told a moment ago", seen(lease=lease(SILENT)), apart(SEALED, why="B", told="A", told_at=NOW - 20.0)),
         ("it was told", seen(lease=lease(SILENT)), apart(SEALED, why="A", told="A", told_at=NOW - 200.0)),

@@ -100,7 +100,7 @@ class Step:
     def run(self, order: Order, reason: str, term: int | None = None) -> None:
         """Start an operation; only one runs at a time. term: the highest known term unless given."""
         number = self.m.operation.op_number + 1
-        self.keep(replace(self.m.operation, op=order.op, op_number=number))
+        self.keep(replace(self.m.operation, op=order.op, op_number=number, op_begun=self.o.now))
         self.do(Run(number, order, self.term if term is None else term), reason)
 
     def start(self, reason: str) -> None:

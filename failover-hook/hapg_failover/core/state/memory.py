@@ -10,6 +10,7 @@ from hapg_protocol.lsn import Position
 from hapg_protocol.model import ReleaseCause
 
 from ..election import Block
+from ..timing import ENDLESS_S
 from ..write_quorum import Setting
 from .actions import Op, PutKind
 from .phases import Phase
@@ -99,11 +100,27 @@ class ApiReads:
 
 @dataclass(frozen=True)
 class OperationState:
-    """Operations on the server. op: the one in progress; op_number: number of the last one; op_ended: when its answer arrived."""
+    """Operations on the server.
+
+    op: the one in progress; op_number: number of the last one; op_begun: when it was ordered; op_ended: when its answer arrived.
+    """
 
     op: Op | None = None
     op_number: int = 0
+    op_begun: float = 0.0
     op_ended: float = 0.0
+
+    @property
+    def is_short(self) -> bool:
+        """True for an operation of a few seconds; others start or copy a server, which may take long."""
+        return self.op in (Op.FOLLOW, Op.SEAL)
+
+    def is_stuck(self, moved_at: float, now: float) -> bool:
+        """True if a short operation should have ended long ago: each of its steps has a time limit, so its thread is lost.
+
+        moved_at: CLOCK_BOOTTIME at which the server or a job last made visible progress; now: CLOCK_BOOTTIME.
+        """
+        return self.is_short and now - max(self.op_begun, moved_at) > ENDLESS_S
 
 
 @dataclass(frozen=True)

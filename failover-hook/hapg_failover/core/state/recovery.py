@@ -13,6 +13,9 @@ from hapg_protocol.recovery import Progress
 
 from ...pgdata.wal import SEGMENT_SIZE
 
+WORK_TICKS = 5
+"""Less CPU time than this is no progress: a startup process that waits for WAL looks for it every five seconds."""
+
 CAUGHT_UP_SEGMENTS = 4
 """A backlog of this many segments is replayed in about a second, so it affects no decision."""
 
@@ -22,8 +25,8 @@ class Recovery:
     """Replay on the local server, as last seen.
 
     replayed: the LSN up to which WAL is replayed, in bytes, rounded down to a segment; None before the first segment is read. work: CPU
-    time used by startup and replay, in ticks. moved_at: CLOCK_BOOTTIME at which either was last seen to change. begun, begun_at: the first
-    `replayed` of this server, and when it was seen.
+    time used by startup and replay, in ticks, when it last counted as progress. moved_at: CLOCK_BOOTTIME at which either was last seen to
+    change. begun, begun_at: the first `replayed` of this server, and when it was seen.
     """
 
     replayed: int | None
@@ -41,7 +44,7 @@ def update(known: Recovery | None, replayed: int | None, work: int, now: float) 
     """
     if known is None or work < known.work or (replayed is not None and known.replayed is not None and replayed < known.replayed):
         return Recovery(replayed, work, now, replayed, now)
-    if (replayed, work) == (known.replayed, known.work):
+    if replayed == known.replayed and work - known.work < WORK_TICKS:
         return known
     begun, begun_at = (replayed, now) if known.begun is None else (known.begun, known.begun_at)
     return Recovery(replayed, work, now, begun, begun_at)
