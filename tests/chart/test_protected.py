@@ -61,15 +61,16 @@ def test_argo_cd_asks_before_it_deletes_or_prunes_a_protected_release() -> None:
     assert "annotations" not in helm.objects()["StatefulSet", "ha-postgres"]["metadata"]
 
 
-def test_the_admission_policy_finds_what_belongs_to_a_protected_release() -> None:
+def test_the_admission_policy_protects_all_that_belongs_to_a_release() -> None:
+    """All objects with the database's labels, but the PodDisruptionBudget, which an upgrade may remove, and the pods."""
     policy, binding = yaml.safe_load_all(POLICY.read_text(encoding="utf-8"))
-    mark = binding["spec"]["paramRef"]["selector"]["matchLabels"]
-    config = helm.objects(*PROTECTED)["ConfigMap", "ha-postgres-config"]["metadata"]["labels"]
-    assert mark.items() <= config.items()
-    assert not mark.items() <= helm.objects()["ConfigMap", "ha-postgres-config"]["metadata"]["labels"].items()
-    used = set(re.findall(r'labels\["(.*?)"\]', policy["spec"]["validations"][0]["expression"]))
-    assert used <= config.keys()
-    assert policy["spec"]["matchConstraints"]["objectSelector"]["matchLabels"].items() <= config.items()
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    constraints = policy["spec"]["matchConstraints"]
+    labels = constraints["objectSelector"]["matchLabels"].items()
+    covered = {resource for rule in constraints["resourceRules"] for resource in rule["resources"]}
+    kinds = {kind for (kind, _), each in helm.objects().items() if labels <= each["metadata"]["labels"].items()}
+    assert {f"{kind.lower()}s" for kind in kinds - {"PodDisruptionBudget"}} | {"persistentvolumeclaims", "secrets", "leases"} == covered
+    assert labels <= helm.pod()["metadata"]["labels"].items(), "claims have the labels that select the pods"
 
 
 @BOTH

@@ -214,26 +214,30 @@ def test_a_protected_release_is_not_uninstalled(release: Release, program: str) 
 
 
 def test_an_administrators_policy_protects_from_kubectl_too(release: Release) -> None:
-    """The policy is the cluster's, so it is removed at once; it concerns releases with doNotPause alone."""
+    """The policy is the cluster's, so it is removed at once; it concerns namespaces with its label alone."""
     if not chosen.takes_images():
         pytest.skip("the policy is the cluster's, which is somebody else's")
-    release.upgrade("--set", "doNotPause=true")
     release.wait_full_strength()
     before = identities(release.pods())
-
-    def denied(name: str) -> bool:
-        return "doNotPause is true for release ha-postgres" in delete(name, "--dry-run=server").text
 
     def delete(name: str, *options: str) -> Done:
         return release.namespace.try_kubectl("delete", name, "--wait=false", *options)
 
+    def denied(name: str) -> bool:
+        return "has the label ha-postgres/protected, so nothing of release ha-postgres is deleted" in delete(name, "--dry-run=server").text
+
+    def allowed(name: str) -> bool:
+        return delete(name, "--dry-run=server").code == 0
+
     release.namespace.kubectl("apply", "--filename", str(POLICY))
     try:
+        assert allowed("lease/ha-postgres"), "the namespace has no label"
+        release.namespace.kubectl("label", "namespace", release.namespace.name, "ha-postgres/protected=true")
         for name in GUARDED:
             release.wait(f"the deletion of {name} is refused", lambda name=name: denied(name), 60)  # type: ignore[misc]
             assert delete(name).code != 0
-        release.upgrade("--set", "doNotPause=false")
-        release.wait("it may be deleted", lambda: delete("lease/ha-postgres", "--dry-run=server").code == 0, 60)
+        release.namespace.kubectl("label", "namespace", release.namespace.name, "ha-postgres/protected-")
+        release.wait("it may be deleted again", lambda: allowed("lease/ha-postgres"), 60)
     finally:
         release.namespace.kubectl("delete", "--filename", str(POLICY))
     release.wait_full_strength()
