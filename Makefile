@@ -56,7 +56,7 @@ demo: tools images cluster-up ## install a release, write rows, fail over; ends 
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images postgres policies cluster-up ## lint and all tests, including those on the cluster and one fault of each kind
+test: lint tools images postgres policies object-store cluster-up ## lint and all tests, including those on the cluster and one fault of each kind
 	$(PY) -m pytest $(APART) -m "not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
 	$(PY) -m pytest tests $(APART:%=--ignore=%) -m "not faults" $(ARGS)
 
@@ -74,6 +74,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
 	PYTHONPATH=generator:failover-hook $(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/shellcheck $(SCRIPTS)
 	$(VENV)/bin/shellcheck --external-sources --check-sourced $(SUPERVISOR)/supervisor.sh
+	$(VENV)/bin/shellcheck $(SUPERVISOR)/pgbackrest.sh
 
 .PHONY: format
 format: $(STAMP) ## format the Python sources and sort their imports with ruff
@@ -81,7 +82,7 @@ format: $(STAMP) ## format the Python sources and sort their imports with ruff
 	$(VENV)/bin/ruff format .
 
 .PHONY: e2e
-e2e: tools images policies cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
+e2e: tools images policies object-store cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest tests/e2e $(ARGS)
 
 .PHONY: faults
@@ -135,20 +136,24 @@ tools: $(STAMP) ## build helm 3 and 4, kubectl, ct, kubeconform and linearizable
 	$(CLUSTER_CLI) tools
 
 .PHONY: images
-images: $(STAMP) ## build the PostgreSQL and failover images in the cache and print their sizes
+images: $(STAMP) ## build the PostgreSQL, failover and backup images in the cache and print their sizes
 	$(CLUSTER_CLI) images $(if $(MAJORS),--majors $(MAJORS))
 ifneq ($(SYSTEM),ha-postgres)
 	$(PY) -m tests.bench.patroni
 endif
 
 .PHONY: postgres
-postgres: $(STAMP) ## install PostgreSQL 9.6, 12, 13 and 15 on this machine, for tests/supervisor
+postgres: $(STAMP) ## install PostgreSQL 9.6, 12, 13 and 15 and pgBackRest on this machine, for tests/supervisor
 	bash tests/supervisor/ensure-postgres.sh
 	$(CLUSTER_CLI) servers
 
 .PHONY: policies
 policies: $(STAMP) ## build the network policy controller, which some tests use, in the cache
 	$(CLUSTER_CLI) policies
+
+.PHONY: object-store
+object-store: $(STAMP) ## build the S3 server that some tests use, and its image, in the cache
+	$(CLUSTER_CLI) object-store
 
 .PHONY: cluster-up
 cluster-up: $(STAMP) ## start the cluster if it is not running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import fcntl
 import os
+import secrets
 import sys
 import threading
 import time
@@ -29,9 +30,10 @@ from .adapters.supervisor import SupervisorFiles
 from .adapters.threads import Threads
 from .adapters.volume import Volume
 from .agent import Adapters, Agent, OperationStuck
+from .backup_link import BackupLink
 from .credentials.roles import logins
 from .inspection import Inspection
-from .passwords import PasswordKeeper, first_passwords
+from .passwords import API_S, RANDOM_BYTES, PasswordKeeper, first_passwords
 from .settings import Identity, Settings
 from .settings import read as read_settings
 from .wiping import Wipe
@@ -43,6 +45,7 @@ RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
 SECRET_TRIES = 60
 LOOK_S = 1.0
+BACKUP_KEY = "BACKUP_KEY"
 EX_SOFTWARE = 70
 EX_CONFIG = 78
 
@@ -133,6 +136,8 @@ def act(environment: Mapping[str, str]) -> int:
     )
     agent = Agent(settings, identity, adapters)
     PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)
+    if now.backup:
+        BackupLink(RUN, runtime, lambda: agent.world.lease_uid, agent.leads, agent.announce).begin()
     PeerServer(now.peer_port, keys, agent.asked_by_peer, agent.wal_for_peer).start()
     watcher = Watcher(scope, configuration, threading.Event(), requests)
     watcher.watch_lease(agent.lease_seen)
@@ -174,6 +179,8 @@ def ensure_secrets(environment: Mapping[str, str]) -> int:
         for _ in range(SECRET_TRIES):
             try:
                 write_copy(RUN, first_passwords(kube, settings, PROJECTED, log))
+                if settings.backup:
+                    kube.ensure_secret(settings.backup_secret, BACKUP_KEY, lambda: secrets.token_urlsafe(RANDOM_BYTES), API_S)
                 return 0
             except ApiUnavailable as error:
                 log("warning", "secret", str(error))

@@ -29,6 +29,7 @@ from .core.state.actions import (
     Order,
     Prepare,
     Promote,
+    Restore,
     Rewind,
     Run,
     Seal,
@@ -144,6 +145,8 @@ class Operation:
                 return self._clone(order)
             case Initdb():
                 return self._initdb()
+            case Restore():
+                return self._restore()
             case Promote():
                 return self._promote(order)
             case Prepare():
@@ -446,6 +449,15 @@ class Operation:
         self._long_command("initdb", stall=COPY_STALL_S)  # runs scripts, which may load a lot of data
         self._mark(self._tools.runtime.unique_id())
         return self._result(Outcome.OK, "the first server's directory is created")
+
+    def _restore(self) -> OpResult:
+        """Restore the first server's directory. A failure leaves nothing, as one of initdb does."""
+        tools = self._tools
+        self._command("stop", "immediate")  # ends a restore that an earlier agent started
+        _, command_id = self._call("restore", timeout=COPY_STALL_S, moved_at=tools.moved_at)
+        said = tools.supervisor.output(command_id).strip().splitlines()
+        self._mark(tools.runtime.unique_id())
+        return self._result(Outcome.OK, said[-1] if said else "restored")
 
     def _promote(self, order: Promote) -> OpResult:
         tools, timeline = self._tools, order.timeline

@@ -19,7 +19,8 @@ class Settings:
     """The chart's settings.
 
     max_lag: bytes; grace: seconds; label_name, label_kind, label_role: keys of the name, kind and role labels; policy: of replication;
-    profile: of the PostgreSQL major version.
+    profile: of the PostgreSQL major version; backup: there is a backup container; restores: it restores the first server, so that initdb
+    does not create one.
     """
 
     name: str
@@ -39,11 +40,18 @@ class Settings:
     max_lag: int
     grace: int
     policy: Policy
+    backup: bool = False
+    restores: bool = False
 
     @property
     def replication_secret(self) -> str:
         """The name of the Secret with the password that the replicas use among themselves."""
         return f"{self.name}-replication"
+
+    @property
+    def backup_secret(self) -> str:
+        """The name of the Secret with the key that requests to the backup containers are signed with."""
+        return f"{self.name}-backup"
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,8 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         max_lag=failover["maxLagBytes"],
         grace=root["terminationGracePeriodSeconds"],
         policy=_policy(document.replication, root["replicas"]),
+        backup=root.get("backup", False),
+        restores=root.get("bootstrap") == "restore",
     )
     return settings, document.unknown
 

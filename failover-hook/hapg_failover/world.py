@@ -64,6 +64,7 @@ class World:
 
     volume: VolumeFacts
     lease: LeaseView | None = None
+    lease_uid: str = ""
     pods: dict[str, Pod] = field(default_factory=dict)
     pods_listed_at: float = 0.0
     pods_seen: dict[str, float] = field(default_factory=dict)
@@ -140,6 +141,8 @@ class World:
                 assert_never(event)
 
     def _see_lease(self, lease: LeaseObject | None, asked: float, now: float, gap: float, watched: bool = False) -> None:
+        if lease is not None and lease.uid:
+            self.lease_uid = lease.uid
         before, ours = self.lease, lease is not None and lease.state.system_identifier == self.volume.system_identifier
         self.lease = lease_view.see(before, lease, asked, now, gap, watched=watched, floor=self.volume.max_term if ours else 0)
         if before is not None and lease_view.went_back(before, self.lease):
@@ -262,6 +265,7 @@ class World:
             in_production=volume.in_production,
             foreign=volume.foreign,
             origin=self.origin,
+            restores=settings.restores,
             grace=settings.grace,
             lease=self.lease,
             pods=tuple(self.pods.values()),

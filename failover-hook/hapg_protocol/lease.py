@@ -134,7 +134,7 @@ def from_object(lease: Mapping[str, Any]) -> LeaseObject:
     text = (metadata.get("annotations") or {}).get(ANNOTATION)
     if not isinstance(text, str):
         raise ValueError(f"Lease {metadata.get('name')} has no annotation {ANNOTATION}")
-    return LeaseObject(str(metadata.get("resourceVersion", "")), decode(text))
+    return LeaseObject(str(metadata.get("resourceVersion", "")), decode(text), str(metadata.get("uid", "")))
 
 
 def renewed_at(lease: Mapping[str, Any]) -> datetime:

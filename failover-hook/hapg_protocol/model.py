@@ -136,10 +136,11 @@ class LeaseState:
 
 @dataclass(frozen=True)
 class LeaseObject:
-    """A Lease as read or written: its resourceVersion (opaque) and its state."""
+    """A Lease as read or written: its resourceVersion (opaque), its state, and the UID that Kubernetes gave the object."""
 
     version: str
     state: LeaseState
+    uid: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ POD = ("POD_NAME", "POD_NAMESPACE", "POD_UID", "POD_IP")
 ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "prepare": ("POD_NAMESPACE",),
     "failover": (*POD, WAL_VOLUME, "PGSSLMODE", "PGSSLROOTCERT"),
+    "backup": ("POD_NAME", WAL_VOLUME),
     "postgres": ("POD_NAME", version_profile.VARIABLE, "HAPG_GRACE", "HAPG_INITDB_ARGS", WAL_VOLUME, "HAPG_SSLMODE"),
 }
 """The environment variables that the chart sets, by container. libpq reads the ones that begin with PGSSL."""
@@ -76,6 +77,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         PROFILE: _OBJECT,
         "failover": _OBJECT,
         "terminationGracePeriodSeconds": Key(int, "a number of seconds"),
+        "backup": _LATER_FLAG,
+        "bootstrap": _choice("initdb", "restore", is_later=True),
     },
     "labels": {"name": _LABEL, "kind": _LABEL, "role": _LABEL},
     "replication": {

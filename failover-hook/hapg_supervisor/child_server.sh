@@ -40,7 +40,7 @@ prepare() {
     set +f
     of_this_major && has_its_wal || return
     chmod 0700 "$DATA" &&
-        rm -f "$DATA"/{postmaster.pid,promote,recovery.signal,recovery.done} "$RUN"/socket/.s.PGSQL.* "$SHM"/PostgreSQL.* || return
+        rm -f "$DATA"/{postmaster.pid,promote,recovery.signal,recovery.done} "$RUN"/socket/.s.PGSQL.* "$RUN"/backup/stopping "$SHM"/PostgreSQL.* || return
     for file in "$DATA/$WAL"/*.history; do
         [[ -s $file ]] || rm -f "$file" || return 1
     done

@@ -57,7 +57,7 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
     case $command:$#:$* in
         hello:0:) event "$id" ok ;;
         progress:0:) command_progress "$id" ;;
-        initdb:0: | controldata:0: | checkconfig:0: | configure:0:) start_job "$id" "$command" ;;
+        initdb:0: | restore:0: | controldata:0: | checkconfig:0: | configure:0:) start_job "$id" "$command" ;;
         clone:3:* | rewind:3:*)
             if valid_address "$id" "$@"; then start_job "$id" "$command" "$@"; fi
             ;;

@@ -179,6 +179,7 @@ command_stop() { # ID MODE
 
 stop_server() { # MODE
     STOPPING=1
+    : >"$RUN/backup/stopping" # an archive_command that waits ends, and does not delay the shutdown
     if [[ $1 == fast ]]; then kill -INT "$PM"; else kill -QUIT "$PM"; fi
 }
 

@@ -72,10 +72,11 @@ source "$PARTS/child_server.sh"
 source "$PARTS/child_directory.sh"
 source "$PARTS/child_job.sh"
 source "$PARTS/child_initdb.sh"
+source "$PARTS/child_restore.sh"
 source "$PARTS/child_clone.sh"
 source "$PARTS/child_configuration.sh"
 for part in fence server seal primary jobs commands \
-    child_server child_directory child_job child_initdb child_clone child_configuration; do
+    child_server child_directory child_job child_initdb child_restore child_clone child_configuration; do
     [[ " $WHOLE " == *" $part "* ]] || problem "$PARTS/$part.sh is missing or incomplete"
 done
 
@@ -129,8 +130,8 @@ done
 
 rm -f "$RUN/deadline"
 rm -rf "$RUN/out"
-mkdir -p "$RUN/out" "$RUN/conf" "$RUN/socket" || problem "can't write to $RUN"
-chmod 0700 "$RUN/socket"
+mkdir -p "$RUN/out" "$RUN/conf" "$RUN/socket" "$RUN/backup" || problem "can't write to $RUN"
+chmod 0700 "$RUN/socket" "$RUN/backup"
 for fifo in commands events; do
     [[ -p $RUN/$fifo ]] || mkfifo -m 0600 "$RUN/$fifo" || [[ -p $RUN/$fifo ]] || problem "can't create $RUN/$fifo"
 done

@@ -12,6 +12,7 @@ from hapg.errors import HapgError, InputError
 from hapg.exits import FAILED, REFUSED
 
 COMMANDS = {
+    "backup": "list the backups of a release, take one, or check the archive",
     "diff": "show what an upgrade from one chart to another changes, and how it affects a running release",
     "dormant": "list the releases that are uninstalled or paused and whose data is kept",
     "failover": "force the promotion of a replica that may lack acknowledged rows: the last resort",
@@ -19,6 +20,7 @@ COMMANDS = {
     "hooks": "list the hooks that were found, in the order in which they run",
     "package": "package charts (.tgz) and write a repository index for them",
     "post-render": "run hooks on the manifests that helm has rendered, from standard input to standard output",
+    "restore": "write the values with which a new release is restored from the archive of another",
     "schema": "print the JSON schema of a spec or of a chart's values",
     "status": "show which pod is primary, which replicas may take over, and what is wrong",
     "switchover": "move the primary to a replica without losing acknowledged rows",

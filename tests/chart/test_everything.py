@@ -30,7 +30,10 @@ def leaves(schema: dict[str, Any], document: dict[str, Any], prefix: str = "") -
 
 
 LEAVES = list(leaves(values.source({}, "15"), GIVEN))
-KEPT = {"version", "podDisruptionBudget.enabled", "serviceAccount.create", "tls.secretName"}
+KEPT = {
+    *("version", "podDisruptionBudget.enabled", "serviceAccount.create", "tls.secretName"),
+    *("archiver.claimName", "restore.source.claimName"),
+}
 """With another content something else would have none."""
 
 
@@ -58,8 +61,10 @@ def reset(path: str) -> dict[str, Any]:
 HIDDEN = {
     "image.registry",  # by global.imageRegistry
     "failoverImage.registry",
+    "backupImage.registry",
     "image.tag",  # by the digest
     "failoverImage.tag",
+    "backupImage.tag",
     "nameOverride",  # by fullnameOverride, but for a label
     "persistentVolumeClaimRetentionPolicy.whenScaled",  # by pause
 }

@@ -180,6 +180,8 @@ def test_pods_satisfy_pod_security_restricted(example: str) -> None:
     pods = [document["spec"]["template"]["spec"] for (kind, _), document in found.items() if kind == "StatefulSet"]
     pods += [document["spec"] for (kind, _), document in found.items() if kind == "Pod"]
     assert len(pods) == 2
+    jobs = [document["spec"]["jobTemplate"] for (kind, _), document in found.items() if kind == "CronJob"]
+    pods += [job["spec"]["template"]["spec"] for job in jobs]
     for spec in pods:
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
         assert spec["securityContext"]["runAsNonRoot"] is True

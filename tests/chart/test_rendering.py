@@ -138,3 +138,16 @@ def test_the_notes_warn() -> None:
     said = notes("--set", "storage=null,replicas=1")
     assert "WARNING: storage is null. Data is kept in an emptyDir and lost with its pod" in said
     assert "With one server there is no replica to fail over to." in said
+
+
+def test_the_notes_of_an_archive_and_of_a_restore() -> None:
+    said = notes(*helm.example("s3"))
+    assert "hapg backup list ha-postgres -n demo\n" in said
+    assert "WARNING" not in said
+    assert "WARNING: no backup is scheduled (backup.schedules). Without a backup, archived WAL restores nothing." in notes(
+        *helm.example("restored")
+    )
+    assert "A new release begins with a restore of ha-postgres-1a2b3c4d. Events of restored-0 say how it went." in notes(
+        *helm.example("restored")
+    )
+    assert "archive" not in notes().lower()

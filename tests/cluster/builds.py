@@ -75,6 +75,7 @@ CLUSTER_BUILDS = (
     Build("local-path-provisioner", {"local-path-provisioner": "github.com/rancher/local-path-provisioner"}),
 )
 POLICY_BUILDS = (Build("kube-router", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}),)
+OBJECT_STORE_BUILDS = (Build("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),)
 LINEARIZABLE = Build("linearizable", {"linearizable": "."}, parent=REPOSITORY / "tests")
 TOOL_BUILDS = (
     CLUSTER_BUILDS[0],

@@ -119,6 +119,13 @@ def load_majors(majors: Iterable[str]) -> None:
         load(images.ensure_majors(majors))
 
 
+def load_object_store() -> None:
+    """Loads the S3 server that some tests use into it, which must be one of ours."""
+    if not takes_images():
+        raise ClusterError("CLUSTER=current: an image that the tests make can't be loaded into it")
+    load([images.ensure_object_store()])
+
+
 def load_other_failover(tag: str, edits: Iterable[images.Edit]) -> None:
     """Loads another version of the failover container into it, which must be one of ours."""
     if not takes_images():

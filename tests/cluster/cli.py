@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.cluster import chosen, embedded, images, local, nodes, policies
+from tests.cluster import chosen, embedded, images, local, nodes, pgbackrest, policies
 from tests.cluster.errors import ClusterError
 
 _EPILOG = """\
@@ -48,6 +48,7 @@ def _images(majors: Iterable[str]) -> None:
 def _servers() -> None:
     for major in embedded.MAJORS:
         print(embedded.ensure(major))
+    print(pgbackrest.ensure())
 
 
 def _signal(text: str) -> int:
@@ -108,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         verb = add(name, "build the images that changed and import them into a running cluster", lambda a: _images(a.majors))
         verb.add_argument("--majors", nargs="+", choices=images.MAJORS, default=[], metavar="MAJOR", help="of PostgreSQL, beside 15")
     add("servers", "fetch PostgreSQL 9.6, 12 and 13 for tests/supervisor; prints their folders", lambda _: _servers())
+    add(
+        "object-store",
+        "build the S3 server that some tests use, and import its image into a running cluster",
+        lambda _: chosen.load_object_store(),
+    )
     add("policies", "build what enforces network policies in tests; prints its path", lambda _: print(policies.program()))
     for name, text, function in (
         ("partition", "cut a node off from everything; it runs on", nodes.partition),

@@ -19,10 +19,14 @@ from tests.cluster.paths import BUILDAH, CACHE, FAILOVER_SOURCE, IMAGES, SEARCH_
 _POSTGRES = "15"  # of the tutorial
 POSTGRES_IMAGE = f"localhost/postgres:{_POSTGRES}"
 FAILOVER_IMAGE = "localhost/ha-postgres-failover:0.1.0"
+BACKUP_IMAGE = "localhost/ha-postgres-backup:0.1.0"
 COREDNS_IMAGE = "localhost/coredns:1"
+OBJECT_STORE_IMAGE = "localhost/versitygw:1"
 _BASE_IMAGE = "localhost/ha-postgres-base"
 _BUILD_IMAGE = "localhost/ha-postgres-build"
+_PGBACKREST_IMAGE = "localhost/ha-postgres-pgbackrest"
 _LARGEST_FAILOVER_IMAGE = 200_000_000
+_LARGEST_BACKUP_IMAGE = 150_000_000
 _LARGEST_POSTGRES_IMAGE = 200_000_000
 _UID = 999
 _ARCHIVES_KEPT = 3
@@ -123,6 +127,9 @@ _BASE = _Root(
     customize_hooks=(f'{_NO_PERL} "$1"/usr/lib/*-linux-gnu/gconv "$1"/usr/share/zoneinfo "$1"/usr/lib/python3.11/pydoc_data',),
 )
 _BUILD = _Root(packages=("python3", "python3-pip", "ca-certificates"), configuration=_PYTHON_CONFIGURATION)
+_PGBACKREST = _Root(packages=("pgbackrest", "ca-certificates"), configuration={"Env": [f"PATH={SEARCH_PATH}"]}, suite="trixie")
+PGBACKREST_KEY = files.digest([_OCI], repr(_PGBACKREST))
+"""Changes with the image that `pgbackrest_root` returns."""
 
 
 def _cached(reference: str, key: str, make: Callable[[Path, Path], None]) -> Archive:
@@ -220,12 +227,19 @@ def python_roots() -> tuple[Archive, Archive]:
     return _of_root(f"{_BASE_IMAGE}:1", _BASE), _of_root(f"{_BUILD_IMAGE}:1", _BUILD)
 
 
-def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], arguments: Mapping[str, Archive], largest: int) -> Archive:
+def of_containerfile(
+    reference: str,
+    source: Path,
+    files_of_it: Iterable[Path],
+    arguments: Mapping[str, Archive],
+    largest: int,
+    recipe: str = "Containerfile",
+) -> Archive:
     """An image built from the Containerfile in `source`, rebuilt when one of the files or an image in its arguments changes.
 
-    `largest`: maximum unpacked size in bytes; ClusterError if the image is larger or a file is missing.
+    `largest`: maximum unpacked size in bytes; `recipe`: the Containerfile's name. ClusterError if the image is larger or a file is missing.
     """
-    sources = sorted([source / "Containerfile", *files_of_it])
+    sources = sorted([source / recipe, *files_of_it])
     missing = [path for path in sources if not path.exists()]
     if missing:
         raise ClusterError(f"{reference} can't be built: {missing[0]} is missing")
@@ -235,7 +249,7 @@ def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], 
         for name, root in arguments.items():
             options += ["--build-arg", f"{name}={_in_storage(root)}"]
         options += _pip_options(folder)
-        _buildah("bud", *options, "--file", str(source / "Containerfile"), str(source))
+        _buildah("bud", *options, "--file", str(source / recipe), str(source))
         _buildah("push", "--quiet", reference, f"docker-archive:{archive}:{reference}")
         size = _unpacked_size(archive)
         if size > largest:
@@ -247,11 +261,35 @@ def of_containerfile(reference: str, source: Path, files_of_it: Iterable[Path], 
 
 
 def _failover(reference: str = FAILOVER_IMAGE, source: Path = FAILOVER_SOURCE) -> Archive:
-    packages = (source / "hapg_failover", source / "hapg_protocol", source / "hapg_supervisor")
-    sources = [path for package in packages for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    sources = _packages(source, "hapg_failover", "hapg_protocol", "hapg_supervisor")
     base, build = python_roots()
     arguments = {"BASE_IMAGE": base, "BUILD_IMAGE": build}
     return of_containerfile(reference, source, [source / "requirements.lock", *sources], arguments, _LARGEST_FAILOVER_IMAGE)
+
+
+def _packages(source: Path, *names: str) -> list[Path]:
+    """The files of these Python packages."""
+    found = (path for name in names for path in (source / name).rglob("*"))
+    return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+
+
+def pgbackrest_root() -> Archive:
+    """Debian with pgBackRest, from which the backup image takes it."""
+    return _of_root(f"{_PGBACKREST_IMAGE}:1", _PGBACKREST)
+
+
+def _backup() -> Archive:
+    source = FAILOVER_SOURCE
+    sources = [source / "unpack-pgbackrest.sh", *_packages(source, "hapg_backup", "hapg_protocol")]
+    arguments = {"BASE_IMAGE": python_roots()[0], "PGBACKREST_IMAGE": pgbackrest_root()}
+    return of_containerfile(BACKUP_IMAGE, source, sources, arguments, _LARGEST_BACKUP_IMAGE, recipe="Containerfile.backup")
+
+
+def ensure_backup() -> Archive:
+    """The backup container."""
+    debian.ensure_packages()
+    with files.lock(CACHE / "images.lock"):
+        return _backup()
 
 
 @dataclass(frozen=True)
@@ -279,10 +317,10 @@ def ensure_other_failover(tag: str, edits: Iterable[Edit]) -> Archive:
 
 
 def ensure_debian() -> list[Archive]:
-    """PostgreSQL and the failover container: the images that don't need a Go build."""
+    """PostgreSQL, the failover and the backup container: the images that don't need a Go build."""
     debian.ensure_packages()
     with files.lock(CACHE / "images.lock"):
-        return [_of_major(_POSTGRES), _failover()]
+        return [_of_major(_POSTGRES), _failover(), _backup()]
 
 
 def ensure_majors(majors: Iterable[str]) -> list[Archive]:
@@ -308,6 +346,13 @@ def ensure_programs() -> list[Archive]:
             _of_program(PAUSE_IMAGE, binaries["pause"], {"Entrypoint": ["/pause"], "User": "65535:65535"}),
             _of_program(COREDNS_IMAGE, binaries["coredns"], {"Entrypoint": ["/coredns"]}),
         ]
+
+
+def ensure_object_store() -> Archive:
+    """versitygw, an S3 server in front of a directory, built from a Go module."""
+    binaries = builds.ensure(builds.OBJECT_STORE_BUILDS)
+    with files.lock(CACHE / "programs.lock"):
+        return _of_program(OBJECT_STORE_IMAGE, binaries["versitygw"], {"Entrypoint": ["/versitygw"], "User": "65535:65535"})
 
 
 def report(archives: list[Archive]) -> None:

@@ -5,17 +5,15 @@ documentation.
 from __future__ import annotations
 
 import json
-import re
 import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.cluster.fixtures import Cluster
-from tests.cluster.paths import REPOSITORY
+from tests.e2e import operators
 from tests.robustness import programs, trial
 from tests.robustness.failpoint import faults
 from tests.robustness.failpoint.processes import RECEIVER, signal_process
@@ -123,24 +121,7 @@ def test_a_request_of_an_earlier_term_is_refused_by_the_primary(release: Release
 @pytest.fixture
 def operator(release: Release, tmp_path: Path) -> Path:
     """A kubeconfig with exactly the rights of the Role in docs/operations.md."""
-    page = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
-    [text] = re.findall(r"```yaml\n((?:(?!```).)*?kind: Role\n.*?)```", page, re.DOTALL)
-    role = yaml.safe_load(text.replace("NAME", release.name).replace("NS", release.namespace.name))
-    name = role["metadata"]["name"]
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": release.namespace.name}],
-    }
-    release.namespace.apply(role, account, binding)
-    config = yaml.safe_load(release.namespace.kubectl("config", "view", "--raw", "--minify"))
-    config["users"][0]["user"] = {"token": release.namespace.kubectl("create", "token", name).strip()}
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path
+    return operators.kubeconfig(release, tmp_path / "kubeconfig")
 
 
 def test_the_documented_role_is_enough(release: Release, operator: Path) -> None:

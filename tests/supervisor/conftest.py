@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cluster import embedded
+from tests.cluster import embedded, pgbackrest
 
+from .backups import TABLE, Backup, Beside
 from .harness import BIN, DEFAULT, Container, server_user
 
 Make = Callable[..., Container]
@@ -23,6 +25,8 @@ def prerequisites() -> None:
     for major in embedded.MAJORS:
         if not embedded.directory(major).exists():
             pytest.fail(f"PostgreSQL {major} is not in {embedded.directory(major)}: run make postgres", pytrace=False)
+    if not pgbackrest.directory().exists():
+        pytest.fail(f"pgBackRest is not in {pgbackrest.directory()}: run make postgres", pytrace=False)
     if os.geteuid() != 0:
         pytest.fail("these tests make PID namespaces and run servers under another user: they need root", pytrace=False)
 
@@ -107,3 +111,32 @@ def clone(make: Make, primary: Container) -> Callable[[str, str], Container]:
         return replica
 
     return clone
+
+
+@pytest.fixture
+def beside(make: Make) -> Iterator[Beside]:
+    """Start a backup container beside a server's container; all of a test's share one repository."""
+    made: list[Backup] = []
+
+    def beside(container: Container, **settings: Any) -> Backup:
+        backup = Backup(container, container.run.parent.parent, **settings)
+        made.append(backup)
+        return backup.start()
+
+    yield beside
+    for backup in made:
+        backup.kill()
+
+
+@pytest.fixture
+def archived(make: Make, template: Path, beside: Beside) -> Backup:
+    """The backup container beside a primary of term 1 on timeline 2, with a table and a full backup."""
+    container = make("db-0")
+    container.take_data_of(template)
+    backup = beside(container)
+    container.start()
+    container.ok("start", "hot")
+    container.promote(2, 1)
+    container.sql(TABLE)
+    backup.backup()
+    return backup

@@ -204,6 +204,11 @@
 {{- $wrong = append $wrong "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod" -}}
 {{- end -}}
 {{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" -}}
+{{- $containers := list "prepare" "failover" "postgres" -}}
+{{- if include "ha-postgres.backup" . -}}
+{{- $containers = append $containers "backup" -}}
+{{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
+{{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}
@@ -225,13 +230,108 @@
 {{- end -}}
 {{- range $value := list "initContainers" "extraContainers" -}}
 {{- range get $.Values $value -}}
-{{- if has .name (list "prepare" "failover" "postgres") -}}
+{{- if has .name $containers -}}
 {{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
+{{- $wrong = concat $wrong (include "ha-postgres.backupProblems" . | fromJsonArray) -}}
+
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
 {{- end -}}
+{{- end }}
+
+{{/* What is wrong with archiver, backup and restore, as a list of sentences. */}}
+{{- define "ha-postgres.backupProblems" -}}
+{{- $wrong := list -}}
+{{- $name := include "ha-postgres.fullname" . -}}
+{{- $repositories := list (list "archiver" .Values.archiver) -}}
+{{- if .Values.restore.enabled -}}
+{{- $repositories = append $repositories (list "restore.source" .Values.restore.source) -}}
+{{- end -}}
+{{- range $repositories -}}
+{{- $where := index . 0 -}}
+{{- $given := index . 1 -}}
+{{- if has $given.type (list "s3" "gcs" "azure") -}}
+{{- range $key := list "bucket" "secretName" -}}
+{{- if not (get $given $key) -}}
+{{- $wrong = append $wrong (printf "%s: type %s needs %s" $where $given.type $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if $given.claimName -}}
+{{- $wrong = append $wrong (printf "%s.claimName: only type posix has a claim, and type is %s" $where $given.type) -}}
+{{- end -}}
+{{- else if eq $given.type "posix" -}}
+{{- if not $given.claimName -}}
+{{- $wrong = append $wrong (printf "%s: type posix needs claimName, a claim that all pods share (ReadWriteMany)" $where) -}}
+{{- end -}}
+{{- range $key := list "bucket" "endpoint" "secretName" -}}
+{{- if get $given $key -}}
+{{- $wrong = append $wrong (printf "%s.%s: type posix has none; remove it" $where $key) -}}
+{{- end -}}
+{{- end -}}
+{{- else -}}
+{{- range $key := list "bucket" "endpoint" "path" "secretName" "cipherSecretName" "claimName" -}}
+{{- if get $given $key -}}
+{{- $wrong = append $wrong (printf "%s.%s: has no effect without %s.type; set it to s3, gcs, azure or posix" $where $key $where) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- if .Values.archiver.type -}}
+{{- if hasKey .Values.postgresql.parameters "archive_command" -}}
+{{- $wrong = append $wrong "postgresql.parameters.archive_command: can't be set, because archiver.type sets how WAL is archived; remove one of them" -}}
+{{- end -}}
+{{- if hasKey .Values.postgresql.parameters "archive_library" -}}
+{{- $wrong = append $wrong "postgresql.parameters.archive_library: can't be set, because archiver.type sets how WAL is archived; remove one of them" -}}
+{{- end -}}
+{{- if hasKey .Values.postgresql.parameters "archive_mode" -}}
+{{- $wrong = append $wrong "postgresql.parameters.archive_mode: can't be set, because archiver.type sets how WAL is archived; remove one of them" -}}
+{{- end -}}
+{{- end -}}
+
+{{- range $kind, $schedule := .Values.backup.schedules -}}
+{{- if $schedule -}}
+{{- if not $.Values.archiver.type -}}
+{{- $wrong = append $wrong (printf "backup.schedules.%s: a backup needs the WAL beside it; set archiver.type" $kind) -}}
+{{- end -}}
+{{- if gt (len $name) 40 -}}
+{{- $wrong = append $wrong (printf "backup.schedules.%s: the name %q has %d characters, and a CronJob's name leaves at most 40 for it; choose a shorter release name or set fullnameOverride" $kind $name (len $name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.restore -}}
+{{- if .enabled -}}
+{{- if not .stanza -}}
+{{- $wrong = append $wrong "restore.stanza: missing; the stanza of the release to restore, as `hapg backup list` prints it" -}}
+{{- end -}}
+{{- $own := list $.Values.archiver.type $.Values.archiver.bucket $.Values.archiver.endpoint $.Values.archiver.claimName (include "ha-postgres.repositoryPath" (list $ $.Values.archiver)) -}}
+{{- $source := list .source.type .source.bucket .source.endpoint .source.claimName (include "ha-postgres.repositoryPath" (list $ .source)) -}}
+{{- if not (or .source.type $.Values.archiver.type) -}}
+{{- $wrong = append $wrong "restore: there is no repository to restore from; set restore.source, or archiver if it is the same" -}}
+{{- else if and (eq .stanza $name) $.Values.archiver.type (or (not .source.type) (deepEqual $own $source)) -}}
+{{- $wrong = append $wrong (printf "restore.stanza: %s is the name of this release itself, which archives to the same path; a release is never restored from its own archive: give the stanza in full, with the id that `hapg backup list` prints" .stanza) -}}
+{{- end -}}
+{{- if and (eq .target.type "latest") .target.value -}}
+{{- $wrong = append $wrong (printf "restore.target.value: %q has no effect with type latest; set restore.target.type, or remove it" .target.value) -}}
+{{- else if and (ne .target.type "latest") (not .target.value) -}}
+{{- $wrong = append $wrong (printf "restore.target.value: missing; type %s needs %s" .target.type (get (dict "time" "a time with its offset from UTC, such as 2026-12-01 10:00:00+00" "lsn" "a WAL position, such as 0/3000148" "name" "the name of a restore point, as pg_create_restore_point was given it" "xid" "a transaction's number, such as 1234" "backup" "the label of a backup, such as 20261201-010000F, as `hapg backup list` prints it" ) .target.type)) -}}
+{{- else if and (eq .target.type "time") (not (regexMatch `^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[-+][0-9]{2}(:[0-9]{2})?)$` .target.value)) -}}
+{{- $wrong = append $wrong (printf "restore.target.value: %q is not a time with its offset from UTC, such as 2026-12-01 10:00:00+00" .target.value) -}}
+{{- else if and (eq .target.type "lsn") (not (regexMatch `^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$` .target.value)) -}}
+{{- $wrong = append $wrong (printf "restore.target.value: %q is not a WAL position, such as 0/3000148" .target.value) -}}
+{{- else if and (eq .target.type "name") (not (regexMatch `^[^\s]([^\t\r\n]*[^\s])?$` .target.value)) -}}
+{{- $wrong = append $wrong (printf "restore.target.value: %q is not the name of a restore point, as pg_create_restore_point was given it" .target.value) -}}
+{{- else if and (eq .target.type "xid") (not (regexMatch `^[1-9][0-9]{0,9}$` .target.value)) -}}
+{{- $wrong = append $wrong (printf "restore.target.value: %q is not a transaction's number, such as 1234" .target.value) -}}
+{{- else if and (eq .target.type "backup") (not (regexMatch `^[0-9]{8}-[0-9]{6}F(_[0-9]{8}-[0-9]{6}[DI])?$` .target.value)) -}}
+{{- $wrong = append $wrong (printf "restore.target.value: %q is not the label of a backup, such as 20261201-010000F, as `hapg backup list` prints it" .target.value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $wrong | toJson -}}
 {{- end }}

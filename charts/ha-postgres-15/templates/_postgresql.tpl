@@ -91,6 +91,7 @@ wal_log_hints = on
 restart_after_crash = off
 {{- include "ha-postgres.segments" .root }}
 {{- include "ha-postgres.tlsSettings" .root }}
+{{- include "ha-postgres.archiveSettings" .root }}
 
 # postgresql.parameters
 {{- range $name, $value := .parameters }}

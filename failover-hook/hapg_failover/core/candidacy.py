@@ -214,5 +214,7 @@ def cause_of(lease: LeaseState, forced: bool, ended: bool) -> PromotionCause:
             return PromotionCause.SWITCHOVER
         case ReleaseCause.DELETION:
             return PromotionCause.DELETION
-        case ReleaseCause.DEATH | ReleaseCause.FIRST_SERVER:
+        case ReleaseCause.FIRST_SERVER:
+            return PromotionCause.START
+        case ReleaseCause.DEATH:
             return PromotionCause.DEATH if lease.timeline else PromotionCause.START

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hapg_protocol.model import LeaseState, VolumeState
 
 from . import bootstrap, election, rejoin, routing
-from .state.actions import Announce, Clone, Initdb, Op, PutKind
+from .state.actions import Announce, Clone, Initdb, Op, PutKind, Restore
 from .state.decision import Step, busy
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
@@ -40,7 +40,8 @@ def empty(step: Step) -> None:
         return
     if s is not None and s.holder == o.me:
         if o.now >= m.retry.retry_at:
-            step.run(Initdb(), "all volumes are empty and the Lease is ours: create the first server")
+            order, way = (Restore(), "restore") if o.restores else (Initdb(), "create")
+            step.run(order, f"all volumes are empty and the Lease is ours: {way} the first server")
         return
     step.report(False, "our volume is empty")
     verdict = election.too_new(s) or bootstrap.judge_bootstrap(o.ordinal, o.replicas, step.version, o.pods)
@@ -109,8 +110,8 @@ def clone_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
 
 
 def copy_answered(step: Step, result: OpResult) -> None:
-    """Handle the end of a rewind, a clone or an initdb: the volume's content decides what follows."""
-    ok, is_copy = result.outcome is Outcome.OK, result.op is not Op.INITDB
+    """Handle the end of a rewind, a clone, an initdb or a restore: the volume's content decides what follows."""
+    ok, is_copy = result.outcome is Outcome.OK, result.op in (Op.REWIND, Op.CLONE)
     step.forget_server()
     if is_copy:
         if result.outcome is Outcome.BUSY:
@@ -124,7 +125,10 @@ def copy_answered(step: Step, result: OpResult) -> None:
         copy_failed(step, result)
     elif not ok:
         pause = step.m.retry.retry_at - step.o.now
-        step.actions.append(Announce("Warning", "InitdbFailed", f"{result.text}; nothing is kept; next attempt in {pause:.0f} s"))
+        reason = "RestoreFailed" if result.op is Op.RESTORE else "InitdbFailed"
+        step.actions.append(Announce("Warning", reason, f"{result.text}; nothing is kept; next attempt in {pause:.0f} s"))
+    elif result.op is Op.RESTORE:
+        step.actions.append(Announce("Normal", "Restored", result.text))
     damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
     empty = step.o.volume_state is VolumeState.EMPTY
     text = f"{result.op.value}: {result.outcome.value} {result.text}".rstrip()

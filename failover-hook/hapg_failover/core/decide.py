@@ -260,7 +260,7 @@ def _op_answered(step: Step) -> None:
             _seal_answered(step, result)
         case Op.FOLLOW:
             replica.follow_answered(step, result)
-        case Op.REWIND | Op.CLONE | Op.INITDB:
+        case Op.REWIND | Op.CLONE | Op.INITDB | Op.RESTORE:
             cloning.copy_answered(step, result)
         case Op.PROMOTE:
             promotion.promoted(step, result)

@@ -101,6 +101,24 @@ EVENT_REASONS = (
     EventReason(
         "CloneFailed", "Warning", "a clone failed; it is retried after the time in the message", "act on the reason in the message"
     ),
+    EventReason("Restored", "Normal", "the first server was restored from a backup; the message says from which and up to where"),
+    EventReason(
+        "RestoreFailed",
+        "Warning",
+        "the restore of the first server failed; nothing is kept, and it is tried again",
+        "correct what the message names",
+    ),
+    EventReason(
+        "ArchivingFailed",
+        "Warning",
+        "the primary's WAL cannot be archived; it is kept on the volume meanwhile",
+        "act on the reason in the message before the volume fills",
+    ),
+    EventReason("ArchivingResumed", "Normal", "the primary's WAL is archived again"),
+    EventReason(
+        "ArchiveMisconfigured", "Warning", "the settings or credentials of the repository cannot be used", "correct what the message names"
+    ),
+    EventReason("ArchiveHole", "Warning", "WAL is missing in the archive: no restore gets past it", "make a full backup"),
     EventReason("InitdbFailed", "Warning", "initdb or one of its scripts failed; nothing is kept", "correct the script"),
     EventReason("StartFailed", "Warning", "the server does not start; its data is kept", "act on the reason in the message"),
     EventReason(

@@ -100,7 +100,10 @@ def _first_server_is_made(step: Step, s: LeaseState) -> bool:
     if s.system_identifier is not None:
         return False
     if s.holder.pod == step.o.me.pod:
-        step.release("the first server is created", Release("the first server is created", clean=False, cause=ReleaseCause.FIRST_SERVER))
+        position = step.m.sealed.position
+        begun = position.timeline if position is not None and position.timeline > election.INITDB_TIMELINE else 0
+        release = Release("the first server is created", clean=False, cause=ReleaseCause.FIRST_SERVER)
+        step.release("the first server is created", release, begun)
     else:
         step.because("another pod is creating the first server")
     return True

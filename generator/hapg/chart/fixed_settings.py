@@ -7,6 +7,12 @@ from collections.abc import Mapping
 PORT = 5432
 HTTP_PORT = 8008
 PEER_PORT = 8009
+BACKUP_PORT = 8011
+
+REPOSITORY_MOUNT = "/repository"
+"""Where the container `backup` mounts an archive on a file system."""
+SOURCE_MOUNT = "/source-repository"
+"""The same for the archive that a new release is restored from."""
 
 STREAMING_SETTINGS: Mapping[str, str] = {
     "wal_retrieve_retry_interval": "100ms",
@@ -23,3 +29,10 @@ DURABILITY_SETTINGS: Mapping[str, str] = {
     "restart_after_crash": "off",
 }
 """Lines of postgresql.conf that the protocol relies on: for the content of the disk, and for how a server ends (rule 4)."""
+
+ARCHIVE_SETTINGS: Mapping[str, str] = {
+    "archive_mode": "always",
+    "archive_command": "'bash /etc/hapg/supervisor/pgbackrest.sh push %f'",
+    "archive_timeout": "'60s'",
+}
+"""Lines of postgresql.conf with an archiver. Before `postgresql.parameters`, which may change the last."""

@@ -36,6 +36,9 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
         "port": fixed_settings.PORT,
         "http_port": fixed_settings.HTTP_PORT,
         "peer_port": fixed_settings.PEER_PORT,
+        "backup_port": fixed_settings.BACKUP_PORT,
+        "repository_mount": fixed_settings.REPOSITORY_MOUNT,
+        "source_mount": fixed_settings.SOURCE_MOUNT,
         "most_replicas": source["properties"]["replicas"]["maximum"],
         "settings": fixed_settings,
         "restrictions": restrictions,
@@ -61,7 +64,7 @@ def _parameters(major: str) -> bytes:
 def _images(source: schema.Schema) -> list[dict[str, str]]:
     """Return the chart's default images: name of the container and reference of the image."""
     found = values.nested(source)
-    images = {"postgres": found["image"], "failover": found["failoverImage"]}
+    images = {"postgres": found["image"], "failover": found["failoverImage"], "backup": found["backupImage"]}
     return [{"name": name, "reference": _reference(image, found)} for name, image in images.items()]
 
 

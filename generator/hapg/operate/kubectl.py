@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from collections.abc import Mapping
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +16,11 @@ from hapg_protocol.model import PodPatch
 from hapg_protocol.pods import merge_patch
 
 CALL_SECONDS = 15
+
+_CODE_OF_COMMAND = re.compile(r"command terminated with exit code ([0-9]+)\s*$")
+"""kubectl's last line if the command, and not kubectl, has failed."""
+
+_NOT_FOUND = "kubectl not found on PATH; hapg needs it to reach the cluster"
 
 Object = Mapping[str, Any]
 
@@ -36,6 +44,12 @@ class Cluster(Protocol):
 
     def annotate(self, pod: str, uid: str, annotations: Mapping[str, str | None]) -> None:
         """Change annotations of the pod that has this UID; None removes one."""
+
+    def execute(self, pod: str, container: str, command: Sequence[str], tell: Callable[[str], None], limit: float | None) -> int:
+        """Run a command in a container and return its exit code.
+
+        tell: is given each line of its output as it comes; limit: seconds, None for a command that may take as long as it needs.
+        """
 
 
 class Namespace(Protocol):
@@ -95,16 +109,48 @@ class Kubectl:
         patch = json.dumps(merge_patch(PodPatch(pod, uid, annotations=dict(annotations))))
         self._run("patch", "pod", pod, "--type", "merge", "--patch", patch, "--output", "name")
 
-    def _run(self, *arguments: str) -> str:
+    def execute(self, pod: str, container: str, command: Sequence[str], tell: Callable[[str], None], limit: float | None) -> int:
+        """See Cluster."""
+        arguments = [*self._kubectl(), "exec", pod, "--container", container, "--", *command]
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+            try:
+                process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
+            except FileNotFoundError as error:
+                raise KubectlError(_NOT_FOUND) from error
+            timer = threading.Timer(limit, process.kill) if limit is not None else None
+            with process:
+                if timer is not None:
+                    timer.start()
+                try:
+                    assert process.stdout is not None
+                    for line in process.stdout:
+                        tell(line.rstrip("\n"))
+                    code = process.wait()
+                finally:
+                    process.kill()
+                    if timer is not None:
+                        timer.cancel()
+            errors.seek(0)
+            said = errors.read()
+        if code < 0:
+            raise KubectlError(f"kubectl exec {pod}: no end after {limit:g} s" if limit is not None else f"kubectl exec {pod}: was killed")
+        if code and not _CODE_OF_COMMAND.search(said):
+            raise KubectlError(f"kubectl exec {pod}: {' '.join(said.split()) or f'exit code {code}'}")
+        return code
+
+    def _kubectl(self) -> list[str]:
         command = ["kubectl"]
         for option, value in (("context", self.context), ("kubeconfig", self.kubeconfig), ("namespace", self.chosen_namespace)):
             if value is not None:
                 command.append(f"--{option}={value}")
-        command += [f"--request-timeout={CALL_SECONDS}s", *arguments]
+        return command
+
+    def _run(self, *arguments: str) -> str:
+        command = [*self._kubectl(), f"--request-timeout={CALL_SECONDS}s", *arguments]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=2 * CALL_SECONDS)
         except FileNotFoundError as error:
-            raise KubectlError("kubectl not found on PATH; hapg needs it to reach the cluster") from error
+            raise KubectlError(_NOT_FOUND) from error
         except subprocess.TimeoutExpired as error:
             raise KubectlError(f"kubectl {arguments[0]}: no answer within {2 * CALL_SECONDS} s") from error
         if done.returncode:

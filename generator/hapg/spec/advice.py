@@ -12,7 +12,7 @@ from hapg.errors import InputError
 from hapg.spec import quantity
 from hapg.spec.version_profiles import SEGMENT_MEGABYTES, SEGMENTS_KEPT, ChartProfile
 
-IDS = ("ephemeral", "small-volume", "synchronous-pair", "no-resources", "end-of-life", "ignored", "password")
+IDS = ("ephemeral", "small-volume", "synchronous-pair", "no-resources", "end-of-life", "snapshot", "ignored", "password")
 """All ids, in the order of docs/spec.md."""
 
 _KEPT_BYTES = SEGMENTS_KEPT * SEGMENT_MEGABYTES * 1024**2
@@ -69,3 +69,10 @@ def on_spec(content: Mapping[str, Any], prefix: str, profile: ChartProfile, toda
     if profile.end_of_life <= today:
         text = f"PostgreSQL {profile.major} has had no fixes since {profile.end_of_life}; plan the move to a newer major"
         yield Advice("end-of-life", f"{prefix}version", text)
+    if "snapshotSource" in content.get("init", {}):
+        yield Advice(
+            "snapshot",
+            f"{prefix}init.snapshotSource",
+            "does not say where the backup is, and KubeDB's own Snapshots can't be read; set the values restore.source, restore.stanza and "
+            "restore.target.value at installation, as `hapg restore` writes them",
+        )

@@ -16,10 +16,7 @@ _KUBEDB = "kubedb.com/"
 _DORMANT = "DormantDatabase"
 
 _REFUSED_KINDS = {
-    "Snapshot": (
-        "there is no operator to take backups: run pg_dump or pg_basebackup against the Service, for example from a CronJob; "
-        "remove the document"
-    ),
+    "Snapshot": ("there is no operator to take backups: with an archiver, `hapg backup now RELEASE` takes one; remove the document"),
 }
 _BESIDE = {
     "Namespace": "`helm install --create-namespace` creates it",

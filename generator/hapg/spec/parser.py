@@ -9,7 +9,7 @@ from typing import Any
 
 from hapg import yamlio
 from hapg.errors import InputError
-from hapg.spec import advice, documents, error_messages, schema, version_profiles
+from hapg.spec import advice, documents, error_messages, schema, storage, version_profiles
 from hapg.spec.advice import Advice
 from hapg.spec.version_profiles import PROFILES, ChartProfile
 
@@ -54,6 +54,8 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
         found += _version_problems(version, f"{prefix}version")
     if isinstance(content, dict):
         found += _streaming_problems(content, f"{prefix}streamingMode")
+    if not found and isinstance(content, dict):
+        found = storage.problems(content, prefix)
     if found or not isinstance(content, dict):
         raise InputError([_placed(problem, wanted.path) for problem in found])
     profile, tag = version_profiles.find(str(version))
@@ -97,12 +99,12 @@ def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
     defaults: dict[str, object] = {"replicas": content.get("replicas", 1), "standbyMode": content.get("standbyMode", "warm")}
     if tag is not None:
         defaults["image.tag"] = tag
-    storage = content.get("storage")
-    if storage is None:
+    claim = content.get("storage")
+    if claim is None:
         defaults["storage"] = None
     else:
-        defaults |= {f"storage.{key}": storage[key] for key in ("storageClassName", "accessModes") if key in storage}
-        defaults["storage.resources.requests.storage"] = storage["resources"]["requests"]["storage"]
+        defaults |= {f"storage.{key}": claim[key] for key in ("storageClassName", "accessModes") if key in claim}
+        defaults["storage.resources.requests.storage"] = claim["resources"]["requests"]["storage"]
     if content.get("streamingMode", "").lower() == "synchronous":
         defaults["replication.mode"] = "synchronous"
     if "databaseSecret" in content:
@@ -116,4 +118,4 @@ def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
     if "monitor" in content:
         defaults["monitor.agent"] = content["monitor"]["agent"]
         defaults |= {f"monitor.prometheus.{key}": value for key, value in content["monitor"].get("prometheus", {}).items()}
-    return defaults | {key: content[key] for key in _SAME_AS_VALUE if key in content}
+    return defaults | storage.defaults(content) | {key: content[key] for key in _SAME_AS_VALUE if key in content}

@@ -99,6 +99,32 @@ SYNCHRONOUS_COMMIT = Bound(
 )
 """The allowed values of synchronous_commit while replication.mode is synchronous; true and 1 mean on."""
 
+ARCHIVER_SETS = ("archive_command", "archive_library", "archive_mode")
+"""Parameters that the user can't set while archiver.type is set."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The form of a restore target's value. pattern: for the whole text; words: what is expected."""
+
+    pattern: str
+    words: str
+
+
+TARGETS: Mapping[str, Target] = {
+    "time": Target(
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[-+][0-9]{2}(:[0-9]{2})?)$",
+        "a time with its offset from UTC, such as 2026-12-01 10:00:00+00",
+    ),
+    "lsn": Target("^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$", "a WAL position, such as 0/3000148"),
+    "name": Target(r"^[^\s]([^\t\r\n]*[^\s])?$", "the name of a restore point, as pg_create_restore_point was given it"),
+    "xid": Target("^[1-9][0-9]{0,9}$", "a transaction's number, such as 1234"),
+    "backup": Target(
+        "^[0-9]{8}-[0-9]{6}F(_[0-9]{8}-[0-9]{6}[DI])?$", "the label of a backup, such as 20261201-010000F, as `hapg backup list` prints it"
+    ),
+}
+"""The forms of restore.target.value by restore.target.type."""
+
 _IN_FILE = "initdb only writes it to {}, but the servers read the file of the chart; set {} instead"
 _PARAMETER = _IN_FILE.format("postgresql.conf", "postgresql.parameters.{}")
 

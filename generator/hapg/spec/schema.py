@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from hapg.spec import schedules
+
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -30,7 +32,10 @@ def of_dormant() -> Schema:
 
 def of_values() -> Schema:
     """Return a new copy of the schema of a chart's values, conventions included."""
-    return _written("values")
+    values = _written("values")
+    for name in ("schedule", "optionalSchedule"):
+        values["definitions"][name]["if"] = {"pattern": schedules.PATTERN}
+    return values
 
 
 def strict(node: Schema) -> Schema:

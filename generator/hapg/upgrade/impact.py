@@ -95,7 +95,7 @@ _GONE = {
 
 def _gone(old: Manifest) -> Finding:
     harmless = (Effect.NOTHING, "is removed")
-    return Finding(*harmless) if _is_hook(old) else Finding(*_GONE.get(old["kind"], harmless))
+    return Finding(*harmless) if _is_hook(old) or _is_for_jobs(old) else Finding(*_GONE.get(old["kind"], harmless))
 
 
 def _hook_or_kind(new: Manifest | None) -> str:
@@ -108,6 +108,11 @@ def _hook_or_kind(new: Manifest | None) -> str:
 def _is_hook(manifest: Manifest) -> bool:
     """True for helm's own hooks, which are created again at each upgrade."""
     return "helm.sh/hook" in (manifest["metadata"].get("annotations") or {})
+
+
+def _is_for_jobs(manifest: Manifest) -> bool:
+    """True for what only the backup Jobs use: they come and go with it."""
+    return (manifest["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == "backup"
 
 
 def _changed(old: Manifest, new: Manifest) -> Iterator[Finding]:
@@ -187,7 +192,9 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
         case ("data", *_) if old["metadata"]["name"].endswith("-initdb"):
             yield Finding(Effect.NOTHING, "scripts run only for a new database", change)
         case ("data", "failover.json"):
-            yield from _settings(change)
+            yield from _settings(change, _SETTINGS, "the failover containers reload it")
+        case ("data", "backup.json"):
+            yield from _settings(change, _ARCHIVE, "the containers `backup` reload it")
         case ("data" | "binaryData", *_):
             yield Finding(Effect.RELOAD, "read once the kubelet has updated the files; servers reload them", change)
         case ("immutable",) if change.old is True:
@@ -204,21 +211,29 @@ _SETTINGS = {
     "name": (Effect.DATA, "the release would look for its Lease and its pods under another name"),
     "selector": (Effect.DATA, "the release would look for its pods under other labels"),
     "labels": (Effect.DATA, "the release would look for its pods under other labels"),
+    "backup": (Effect.NOTHING, "it takes effect when pods are created again"),
+    "bootstrap": (Effect.NOTHING, "a restore is only for the first server of a new release"),
 }
 
 
-def _settings(change: Change) -> Iterator[Finding]:
-    """Yield a finding for each setting in failover.json."""
+_ARCHIVE = {
+    "repository": (Effect.RELOAD, "WAL goes to another place from now on, where no backup is yet; take a full one at once"),
+    "restore": (Effect.NOTHING, "a restore is only for the first server of a new release"),
+}
+
+
+def _settings(change: Change, known: Mapping[str, tuple[Effect, str]], otherwise: str) -> Iterator[Finding]:
+    """Yield a finding for each setting in a JSON file. known: effect and reason by setting; otherwise: the reason for all others."""
     old, new = _json(change.old), _json(change.new)
     if not isinstance(old, Mapping) or not isinstance(new, Mapping):
-        yield Finding(Effect.RELOAD, "the failover containers reload it", change)
+        yield Finding(Effect.RELOAD, otherwise, change)
         return
     for inner in changes(old, new):
         shown = Change((*change.path, *inner.path), inner.old, inner.new)
         if inner.path == ("postgresMajor", "major"):
             yield Finding(Effect.DATA, "a server of another major can't read the data; use a dump or pg_upgrade", shown)
         else:
-            effect, reason = _SETTINGS.get(inner.path[0], (Effect.RELOAD, "the failover containers reload it"))
+            effect, reason = known.get(inner.path[0], (Effect.RELOAD, otherwise))
             yield Finding(effect, reason, shown)
 
 

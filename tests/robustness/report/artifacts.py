@@ -13,7 +13,9 @@ from tests.robustness import programs
 from tests.robustness.programs import Namespace, ProgramError
 
 FOLDER = REPOSITORY / "build" / "e2e-artifacts"
-OBJECTS = "pods,statefulsets,services,endpointslices,configmaps,persistentvolumeclaims,leases,serviceaccounts,poddisruptionbudgets"
+OBJECTS = (
+    "pods,statefulsets,services,endpointslices,configmaps,persistentvolumeclaims,leases,serviceaccounts,poddisruptionbudgets,jobs,cronjobs"
+)
 LIMIT_SECONDS = 30.0
 
 

@@ -121,6 +121,13 @@ SCRIPTS = st.one_of(
     st.fixed_dictionaries({"configMap": st.fixed_dictionaries({"name": NAMES})}),
     st.fixed_dictionaries({"secret": st.fixed_dictionaries({"secretName": NAMES})}),
 )
+FOLDERS = st.sampled_from(["", "a", "/a/b.c/", "production/on"])
+BUCKETS = st.fixed_dictionaries({"bucket": st.sampled_from(["kubedb", "a.b-c", "1e3"])}, optional={"prefix": FOLDERS})
+STORAGES = st.one_of(
+    st.fixed_dictionaries({"storageSecretName": NAMES, "s3": BUCKETS}),
+    st.fixed_dictionaries({"storageSecretName": NAMES, "gcs": BUCKETS}),
+    st.fixed_dictionaries({"local": st.fixed_dictionaries({"persistentVolumeClaim": st.fixed_dictionaries({"claimName": NAMES})})}),
+)
 VERSIONS = st.sampled_from([version for name in PROFILES for version in (name, f"{name}.4")])
 
 
@@ -146,6 +153,7 @@ CONTENTS: st.SearchStrategy[Object] = st.fixed_dictionaries(
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=2),
         "monitor": MONITORS,
         "doNotPause": st.booleans(),
+        "archiver": st.fixed_dictionaries({"storage": STORAGES}),
         "init": st.fixed_dictionaries({}, optional={"scriptSource": SCRIPTS}),
     },
 ).map(_with_a_standby_to_wait_for)

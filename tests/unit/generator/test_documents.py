@@ -115,8 +115,8 @@ def test_a_dormant_database_beside_another_object() -> None:
 def test_a_snapshot() -> None:
     (sentence,) = refusals(WARM, SNAPSHOT)
     assert sentence == (
-        "pg.yaml:17: Snapshot: there is no operator to take backups: run pg_dump or pg_basebackup against the Service, for example from a "
-        "CronJob; remove the document"
+        "pg.yaml:17: Snapshot: there is no operator to take backups: with an archiver, `hapg backup now RELEASE` takes one; "
+        "remove the document"
     )
 
 

@@ -160,23 +160,6 @@ def test_a_protected_object_stays_protected() -> None:
     assert parse(changed(doNotPause=True)).defaults == {**parse(WARM).defaults, "doNotPause": True}
 
 
-BACKENDS = {
-    "s3": {"endpoint": "s3.example.com", "bucket": "kubedb"},
-    "gcs": {"bucket": "kubedb"},
-    "azure": {"container": "kubedb"},
-    "swift": {"container": "kubedb"},
-    "local": {"mountPath": "/repo", "hostPath": {"path": "/data"}},
-}
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> None:
-    storage = {"storageSecretName": "credentials", backend: BACKENDS[backend]}
-    (sentence,) = refusals(changed(archiver={"storage": storage}))
-    assert sentence.startswith(f"spec.archiver.storage.{backend}: ")
-    assert sentence.endswith("archive_mode and archive_command in the value postgresql.parameters")
-
-
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -213,10 +196,6 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
         (changed(version=True), "spec.version: true is not allowed; a string or a number"),
         (changed(version=None), "spec.version: missing; a string or a number"),
         (changed(version=[15]), "spec.version: [15] is not allowed; a string or a number"),
-        (
-            changed(archiver={"storage": {"storageSecretName": "x"}}),
-            'spec.archiver.storage: {"storageSecretName": "x"} names no storage; s3, gcs, azure, swift or local is expected',
-        ),
         (changed(archiver={}), "spec.archiver.storage: missing; a mapping"),
         (
             changed(streamingMode="sync"),
@@ -241,21 +220,6 @@ def test_each_place_of_an_archive_is_refused_with_what_to_use(backend: str) -> N
             changed(env=[{"name": "TZ", "value": "UTC"}]),
             "spec.env: the chart sets the environment; remove it and use the chart's values postgresql.parameters for settings, "
             "initdb.args for a new database, and extraEnv for the rest",
-        ),
-        (
-            changed(init={"snapshotSource": {"name": "snap", "namespace": "demo"}}),
-            "spec.init.snapshotSource: only KubeDB's operator can read a Snapshot; remove it, install, and restore a dump with "
-            "pg_restore through the Service",
-        ),
-        (
-            changed(init={"postgresWAL": {"storageSecretName": "x", "s3": {"bucket": "b"}}}),
-            "spec.init.postgresWAL: the stock image has no program to read such an archive; remove it, restore the archive into a "
-            "separate server, and move its content with pg_dump and pg_restore through the Service",
-        ),
-        (
-            changed(backupSchedule={"cronExpression": "@every 6h", "storageSecretName": "x", "gcs": {"bucket": "b"}}),
-            "spec.backupSchedule: there is no operator to run backups; remove it and run pg_dump or pg_basebackup against the Service "
-            "from a CronJob",
         ),
         (
             changed(configSource={"configMap": {"name": "x"}}),

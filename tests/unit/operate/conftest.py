@@ -5,7 +5,7 @@ annotations.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,14 +34,24 @@ HELD = LeaseState(
 GIVEN_BACK = Released("the server died", clean=False, hold_s=3.0)
 
 
+REPOSITORY = {"type": "s3", "path": "/ha-postgres/demo", "bucket": "backups", "region": "us-east-1", "uriStyle": "path", "verifyTls": True}
+
+
 def config(**changes: Any) -> dict[str, Any]:
     settings = json.dumps({**SETTINGS, **changes})
     return {"metadata": {"name": "pg-config", "namespace": "demo"}, "data": {"failover.json": settings}}
 
 
+def archiving(repository: Mapping[str, Any] | None = REPOSITORY) -> dict[str, Any]:
+    """The ConfigMap of a release with an archiver."""
+    found = config()
+    found["data"]["backup.json"] = json.dumps({"name": "pg", "repository": repository, "restore": None})
+    return found
+
+
 def lease(state: LeaseState = HELD, age: float = 1.0) -> dict[str, Any]:
     found = lease_codec.to_object(state, "pg", SELECTOR, NOW - timedelta(seconds=age), None)
-    found["metadata"]["resourceVersion"] = VERSION
+    found["metadata"] |= {"resourceVersion": VERSION, "uid": "1a2b3c4d-0000-4000-8000-000000000000"}
     return found
 
 
@@ -70,7 +80,7 @@ def pods(*numbers: int) -> list[dict[str, Any]]:
 @dataclass
 class FakeCluster:
     """kubectl's view of a release: a ConfigMap, optionally a Lease, and pods. A change after each
-    look can be scripted.
+    look can be scripted. answers: exit code and output of each request to a container `backup`.
     """
 
     pods: list[dict[str, Any]] = field(default_factory=pods)
@@ -78,9 +88,13 @@ class FakeCluster:
     config: dict[str, Any] | None = field(default_factory=config)
     annotated: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     namespace: str = "demo"
+    stateful_set: dict[str, Any] | None = None
+    answers: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    executed: list[tuple[str, str]] = field(default_factory=list)
 
     def find(self, kind: str, name: str) -> Mapping[str, Any] | None:
-        return {("configmap", "pg-config"): self.config, ("lease", "pg"): self.lease}.get((kind, name))
+        objects = {("configmap", "pg-config"): self.config, ("lease", "pg"): self.lease, ("statefulset", "pg"): self.stateful_set}
+        return objects.get((kind, name))
 
     def select(self, kind: str, labels: Mapping[str, str]) -> list[Mapping[str, Any]]:
         assert (kind, labels) == ("pods", SELECTOR)
@@ -88,6 +102,15 @@ class FakeCluster:
 
     def annotate(self, name: str, uid: str, annotations: Mapping[str, str | None]) -> None:
         self.annotated.append((name, uid, dict(annotations)))
+
+    def execute(self, pod: str, container: str, command: Sequence[str], tell: Callable[[str], None], limit: float | None) -> int:
+        *program, request = command
+        assert (container, program) == ("backup", ["hapg-backup", "request"])
+        self.executed.append((pod, request))
+        code, lines = self.answers[request]
+        for line in lines:
+            tell(line)
+        return code
 
     def read(self) -> Release:
         return release.read(self, "pg", NOW)

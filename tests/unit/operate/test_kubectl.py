@@ -93,3 +93,36 @@ def test_all_objects_of_a_kind(kubectl: Path) -> None:
 def test_a_deletion_does_not_wait(kubectl: Path) -> None:
     Kubectl("demo").delete("lease", "pg")
     assert given(kubectl)[2:] == ["delete", "lease", "pg", "--ignore-not-found", "--wait=false", "--output", "name"]
+
+
+def execute(limit: float | None = 10.0) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    code = Kubectl("demo").execute("pg-0", "backup", ("hapg-backup", "request", "info"), lines.append, limit)
+    return code, lines
+
+
+def test_a_command_in_a_container(kubectl: Path) -> None:
+    (kubectl / "out").write_text("one\ntwo\n")
+    assert execute() == (0, ["one", "two"])
+    assert given(kubectl) == ["--namespace=demo", "exec", "pg-0", "--container", "backup", "--", "hapg-backup", "request", "info"]
+
+
+def test_the_exit_code_of_a_command_in_a_container_is_its_own(kubectl: Path) -> None:
+    (kubectl / "out").write_text("busy\n")
+    (kubectl / "err").write_text("command terminated with exit code 75\n")
+    (kubectl / "code").write_text("75")
+    assert execute() == (75, ["busy"])
+
+
+def test_a_failure_of_kubectl_is_not_taken_for_one_of_the_command(kubectl: Path) -> None:
+    (kubectl / "err").write_text('Error from server (NotFound): pods "pg-0" not found\n')
+    (kubectl / "code").write_text("1")
+    with pytest.raises(KubectlError) as caught:
+        execute()
+    assert str(caught.value) == 'kubectl exec pg-0: Error from server (NotFound): pods "pg-0" not found'
+
+
+def test_a_command_that_does_not_end_is_given_up(kubectl: Path) -> None:
+    (kubectl / "kubectl").write_text("#!/bin/bash\nexec sleep 60\n")
+    with pytest.raises(KubectlError, match=r"kubectl exec pg-0: no end after 0\.2 s"):
+        execute(0.2)

@@ -22,6 +22,7 @@ class Op(Enum):
     REWIND = "rewind"
     CLONE = "clone"
     INITDB = "initdb"
+    RESTORE = "restore"
     PROMOTE = "promote"
     PREPARE = "prepare"
     SWITCHOVER = "switchover"
@@ -101,6 +102,13 @@ class Initdb:
 
 
 @dataclass(frozen=True)
+class Restore:
+    """Restore the first server's data directory from a backup and archived WAL."""
+
+    op: ClassVar[Op] = Op.RESTORE
+
+
+@dataclass(frozen=True)
 class Promote:
     """Promote onto `timeline`, from our end of WAL. setting: the value of synchronous_standby_names."""
 
@@ -152,7 +160,7 @@ class Adopt:
     op: ClassVar[Op] = Op.ADOPT
 
 
-Order = Start | Seal | Follow | Rewind | Clone | Initdb | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
+Order = Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
 
 
 @dataclass(frozen=True)

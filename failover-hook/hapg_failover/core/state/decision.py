@@ -384,8 +384,12 @@ class Step:
         self.keep(replace(self.m.writes, put=kind, put_at=self.o.now, put_on=self.version))
         self.do(PutLease(kind, replace(state, serial=max(known, state.serial) + 1), version), reason)
 
-    def release(self, why: str, release: Release) -> None:
-        """Release the Lease. Only for a server that is known to be unable to write."""
+    def release(self, why: str, release: Release, begun: int = 0) -> None:
+        """Release the Lease. Only for a server that is known to be unable to write.
+
+        begun: the timeline of a restored server, which no claim has reserved. The term becomes at least as high, because a Lease that is
+        created over existing volumes takes the highest term for a bound of all timelines (bootstrap.resume_state).
+        """
         s = self.state
         if s is None or self.m.writes.put is not None:
             return
@@ -395,7 +399,8 @@ class Step:
             release=release,
             volume=self.o.volume or s.volume,
             system_identifier=s.system_identifier or self.o.system_identifier,
-            timeline=unbegun[1] if unbegun is not None and unbegun[0] == s.term else s.timeline,
+            term=max(s.term, begun),
+            timeline=max(begun, unbegun[1] if unbegun is not None and unbegun[0] == s.term else s.timeline),
             recovery=None,
         )
         self.put(PutKind.RELEASE, state, why)

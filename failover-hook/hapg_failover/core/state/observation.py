@@ -43,7 +43,8 @@ class Observation:
     CLOCK_BOOTTIME just before the last LIST of the pods. put, op, checked, granted: answers; asked: requests from a holder; each is
     delivered to one decision only. exit_code: of our server when it last died, None: not known. refused: why PostgreSQL rejects the
     release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
-    tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume.
+    tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume. restores: the first server is restored
+    from a backup.
     """
 
     now: float
@@ -89,6 +90,7 @@ class Observation:
     exit_code: int | None = None
     tablespaces: tuple[str, ...] = ()
     origin: Origin = Origin.OWN
+    restores: bool = False
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None

@@ -91,6 +91,7 @@ max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
 [% endfor %]
 {{- include "[[ chart ]].segments" .root }}
 {{- include "[[ chart ]].tlsSettings" .root }}
+{{- include "[[ chart ]].archiveSettings" .root }}
 
 # postgresql.parameters
 {{- range $name, $value := .parameters }}

@@ -131,6 +131,11 @@
 {{- $wrong = append $wrong "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod" -}}
 {{- end -}}
 {{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" -}}
+{{- $containers := list "prepare" "failover" "postgres" -}}
+{{- if include "[[ chart ]].backup" . -}}
+{{- $containers = append $containers "backup" -}}
+{{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
+{{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}
@@ -152,13 +157,98 @@
 {{- end -}}
 {{- range $value := list "initContainers" "extraContainers" -}}
 {{- range get $.Values $value -}}
-{{- if has .name (list "prepare" "failover" "postgres") -}}
+{{- if has .name $containers -}}
 {{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
+{{- $wrong = concat $wrong (include "[[ chart ]].backupProblems" . | fromJsonArray) -}}
+
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
 {{- end -}}
+{{- end }}
+
+{{/* What is wrong with archiver, backup and restore, as a list of sentences. */}}
+{{- define "[[ chart ]].backupProblems" -}}
+{{- $wrong := list -}}
+{{- $name := include "[[ chart ]].fullname" . -}}
+{{- $repositories := list (list "archiver" .Values.archiver) -}}
+{{- if .Values.restore.enabled -}}
+{{- $repositories = append $repositories (list "restore.source" .Values.restore.source) -}}
+{{- end -}}
+{{- range $repositories -}}
+{{- $where := index . 0 -}}
+{{- $given := index . 1 -}}
+{{- if has $given.type (list "s3" "gcs" "azure") -}}
+{{- range $key := list "bucket" "secretName" -}}
+{{- if not (get $given $key) -}}
+{{- $wrong = append $wrong (printf "%s: type %s needs %s" $where $given.type $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if $given.claimName -}}
+{{- $wrong = append $wrong (printf "%s.claimName: only type posix has a claim, and type is %s" $where $given.type) -}}
+{{- end -}}
+{{- else if eq $given.type "posix" -}}
+{{- if not $given.claimName -}}
+{{- $wrong = append $wrong (printf "%s: type posix needs claimName, a claim that all pods share (ReadWriteMany)" $where) -}}
+{{- end -}}
+{{- range $key := list "bucket" "endpoint" "secretName" -}}
+{{- if get $given $key -}}
+{{- $wrong = append $wrong (printf "%s.%s: type posix has none; remove it" $where $key) -}}
+{{- end -}}
+{{- end -}}
+{{- else -}}
+{{- range $key := list "bucket" "endpoint" "path" "secretName" "cipherSecretName" "claimName" -}}
+{{- if get $given $key -}}
+{{- $wrong = append $wrong (printf "%s.%s: has no effect without %s.type; set it to s3, gcs, azure or posix" $where $key $where) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- if .Values.archiver.type -}}
+[% for parameter in restrictions.ARCHIVER_SETS %]
+{{- if hasKey .Values.postgresql.parameters "[[ parameter ]]" -}}
+{{- $wrong = append $wrong "postgresql.parameters.[[ parameter ]]: can't be set, because archiver.type sets how WAL is archived; remove one of them" -}}
+{{- end -}}
+[% endfor %]
+{{- end -}}
+
+{{- range $kind, $schedule := .Values.backup.schedules -}}
+{{- if $schedule -}}
+{{- if not $.Values.archiver.type -}}
+{{- $wrong = append $wrong (printf "backup.schedules.%s: a backup needs the WAL beside it; set archiver.type" $kind) -}}
+{{- end -}}
+{{- if gt (len $name) 40 -}}
+{{- $wrong = append $wrong (printf "backup.schedules.%s: the name %q has %d characters, and a CronJob's name leaves at most 40 for it; choose a shorter release name or set fullnameOverride" $kind $name (len $name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.restore -}}
+{{- if .enabled -}}
+{{- if not .stanza -}}
+{{- $wrong = append $wrong "restore.stanza: missing; the stanza of the release to restore, as `hapg backup list` prints it" -}}
+{{- end -}}
+{{- $own := list $.Values.archiver.type $.Values.archiver.bucket $.Values.archiver.endpoint $.Values.archiver.claimName (include "[[ chart ]].repositoryPath" (list $ $.Values.archiver)) -}}
+{{- $source := list .source.type .source.bucket .source.endpoint .source.claimName (include "[[ chart ]].repositoryPath" (list $ .source)) -}}
+{{- if not (or .source.type $.Values.archiver.type) -}}
+{{- $wrong = append $wrong "restore: there is no repository to restore from; set restore.source, or archiver if it is the same" -}}
+{{- else if and (eq .stanza $name) $.Values.archiver.type (or (not .source.type) (deepEqual $own $source)) -}}
+{{- $wrong = append $wrong (printf "restore.stanza: %s is the name of this release itself, which archives to the same path; a release is never restored from its own archive: give the stanza in full, with the id that `hapg backup list` prints" .stanza) -}}
+{{- end -}}
+{{- if and (eq .target.type "latest") .target.value -}}
+{{- $wrong = append $wrong (printf "restore.target.value: %q has no effect with type latest; set restore.target.type, or remove it" .target.value) -}}
+{{- else if and (ne .target.type "latest") (not .target.value) -}}
+{{- $wrong = append $wrong (printf "restore.target.value: missing; type %s needs %s" .target.type (get (dict [% for type, form in restrictions.TARGETS.items() %]"[[ type ]]" "[[ form.words ]]" [% endfor %]) .target.type)) -}}
+[% for type, form in restrictions.TARGETS.items() %]
+{{- else if and (eq .target.type "[[ type ]]") (not (regexMatch `[[ form.pattern ]]` .target.value)) -}}
+{{- $wrong = append $wrong (printf "restore.target.value: %q is not [[ form.words ]]" .target.value) -}}
+[% endfor %]
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $wrong | toJson -}}
 {{- end }}

@@ -1,0 +1,1 @@
+"""The outside world of the backup container: pgBackRest, files, sockets."""

@@ -1,0 +1,149 @@
+"""One stanza in one repository, as pgBackRest shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .adapters.pod import Pod
+from .adapters.program import Done, PgBackRest
+from .core.backups import Backup, parse_info
+from .core.configuration import Configuration, configure
+from .core.errors import Misconfigured
+from .core.lineage import Lineage, parse_history
+from .core.listing import Listing, parse_archive_id, parse_listing
+from .core.settings import Repository, Settings
+from .core.wal_names import history_name
+
+QUICK_S = 40.0
+LIST_S = 600.0
+
+
+class Unavailable(Exception):
+    """The repository doesn't answer, or not with what was expected. code: pgBackRest's exit code."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Archive:
+    """Archive and backups of one stanza. Its methods raise Unavailable unless stated otherwise."""
+
+    def __init__(self, program: PgBackRest, configuration: Configuration, stanza: str, name: str) -> None:
+        """name: of the configuration file."""
+        self._program = program
+        self._configuration = configuration
+        self._name = name
+        self._id = ""
+        self.stanza = stanza
+
+    def is_same(self, other: Archive | None) -> bool:
+        """True if nothing in the settings, the credentials or the birth has changed between the two."""
+        return other is not None and (self.stanza, self._configuration) == (other.stanza, other._configuration)
+
+    def run(
+        self,
+        *words: str,
+        seconds: float | None = None,
+        unwanted: Callable[[], bool] = lambda: False,
+        tell: Callable[[str], None] | None = None,
+        niceness: int = 0,
+    ) -> Done:
+        """Run a command of pgBackRest for this stanza, as PgBackRest.run does."""
+        return self._program.run(
+            self._configuration, self.stanza, *words, seconds=seconds, unwanted=unwanted, tell=tell, niceness=niceness, name=self._name
+        )
+
+    def _get(self, path: str) -> str | None:
+        """Return a file of the repository, None if it is missing."""
+        done = self._program.run(
+            self._configuration, "", "repo-get", "--ignore-missing", "--log-level-console=off", path, seconds=QUICK_S, name=self._name
+        )
+        if done.code == 1:  # documented for --ignore-missing
+            return None
+        if done.code != 0:
+            raise Unavailable(f"reading {path}: {done.words}", done.code)
+        return done.output
+
+    def _list(self, path: str, *options: str) -> list[str]:
+        lines: list[str] = []
+        words = ("repo-ls", *options, "--log-level-console=off", "--log-level-stderr=error", path)
+        done = self._program.run(self._configuration, "", *words, seconds=LIST_S, tell=lines.append, name=self._name)
+        if done.code != 0:
+            raise Unavailable(f"listing {path}: {done.words}", done.code)
+        return lines
+
+    def stanzas(self) -> list[str]:
+        """Return all stanzas in the repository."""
+        return self._list("archive")
+
+    def exists(self) -> bool:
+        """True if the archive was created."""
+        return self._find_id() != ""
+
+    def _find_id(self) -> str:
+        if not self._id:
+            text = self._get(f"archive/{self.stanza}/archive.info")
+            try:
+                self._id = "" if text is None else parse_archive_id(text)
+            except ValueError as error:
+                raise Unavailable(str(error), 1) from error
+        return self._id
+
+    def _path(self) -> str:
+        found = self._find_id()
+        if not found:
+            raise Unavailable(f"the repository has no archive {self.stanza}", 1)
+        return f"archive/{self.stanza}/{found}"
+
+    def listing(self) -> Listing:
+        """Return everything in the archive."""
+        return parse_listing(self._list(self._path(), "--recurse"))
+
+    def sums(self, segment: str) -> dict[str, str]:
+        """Return the SHA-1 of the archived segments whose names begin with the same 16 digits."""
+        return dict(parse_listing(self._list(f"{self._path()}/{segment[:16]}")).sums)
+
+    def histories(self) -> frozenset[int]:
+        """Return the timelines with a history file."""
+        return parse_listing(self._list(self._path())).histories
+
+    def lineage(self, timeline: int) -> Lineage:
+        """Return the history of a timeline. Raise Misconfigured if the archive doesn't have it."""
+        if timeline == 1:
+            return Lineage(1)
+        text = self._get(f"{self._path()}/{history_name(timeline)}")
+        if text is None:
+            raise Misconfigured(f"the archive {self.stanza} has no timeline {timeline}")
+        try:
+            return parse_history(timeline, text)
+        except ValueError as error:
+            raise Unavailable(str(error), 1) from error
+
+    def backups(self) -> tuple[Backup, ...]:
+        """Return the backups, oldest first."""
+        done = self.run("info", "--output=json", "--log-level-console=off", seconds=QUICK_S)
+        try:
+            if done.code == 0:
+                return parse_info(done.output, self.stanza)
+        except ValueError as error:
+            raise Unavailable(str(error), 1) from error
+        raise Unavailable(f"info: {done.words}", done.code)
+
+
+def own(pod: Pod, program: PgBackRest, settings: Settings, stanza: str) -> Archive:
+    """Return the release's own archive. Raise Misconfigured if there is no repository, or a credential is missing."""
+    if settings.repository is None:
+        raise Misconfigured("no repository is set: nothing is archived")
+    configuration = configure(settings, settings.repository, stanza, pod.port, pod.paths, pod.credentials(is_source=False))
+    return Archive(program, configuration, stanza, "own")
+
+
+def source(pod: Pod, program: PgBackRest, settings: Settings, stanza: str) -> Archive:
+    """Return the archive to restore from. stanza: '' for one that shows which there are. Raise Misconfigured."""
+    assert settings.restore is not None
+    repository: Repository | None = settings.restore.repository or settings.repository
+    assert repository is not None
+    credentials = pod.credentials(is_source=settings.restore.repository is not None)
+    configuration = configure(settings, repository, stanza or "none", pod.port, pod.paths, credentials)
+    return Archive(program, configuration, stanza, "source")

@@ -1,0 +1,1 @@
+"""Decisions of the backup container: pure functions over names, lists and settings."""

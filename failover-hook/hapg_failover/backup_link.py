@@ -1,0 +1,79 @@
+"""The agent's side of the backup container: says which database this is, and records Events about the archive.
+
+The container has no access to the API. It learns the birth of the database, the UID of the Lease, from a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from .adapters import beneath
+from .adapters.ports import Runtime
+from .core.archiving import SILENCE, SILENT_S, Archiving, news, parse
+from .workers import every
+
+LOOK_S = 2.0
+FOLDER = "backup"
+_BIRTH = "birth"
+_STATE = "state.json"
+_LONGEST = 1 << 16
+
+
+class BackupLink:
+    """Looks every two seconds, in a thread of its own."""
+
+    def __init__(
+        self,
+        run: Path,
+        runtime: Runtime,
+        birth: Callable[[], str],
+        leads: Callable[[], int | None],
+        announce: Callable[[str, str, str], None],
+    ) -> None:
+        """run: the memory volume; birth: returns the Lease's UID, '' while not known; leads: the term while this pod is the primary."""
+        self._run = run
+        self._runtime = runtime
+        self._birth = birth
+        self._leads = leads
+        self._announce = announce
+        self._written = ""
+        self._told = Archiving()
+        self._begun = runtime.now()
+
+    def begin(self) -> None:
+        """Start the thread."""
+        every(self._runtime, lambda: LOOK_S, "backup", self.look)
+
+    def look(self) -> None:
+        """Look once."""
+        with suppress(OSError):  # the memory volume is full: tried again
+            self._write_birth()
+        if self._leads() is None:
+            self._told = Archiving()
+            return
+        found = self._found()
+        for event in news(self._told, found):
+            self._announce(event.kind, event.reason, event.message)
+        self._told = found
+
+    def _write_birth(self) -> None:
+        birth = self._birth()
+        if birth and birth != self._written:
+            with suppress(FileExistsError):
+                os.mkdir(self._run / FOLDER, 0o700)
+            with beneath.directory(str(self._run), FOLDER) as folder:
+                beneath.write(folder, _BIRTH, birth.encode())
+            self._written = birth
+
+    def _found(self) -> Archiving:
+        now = self._runtime.now()
+        try:
+            text = beneath.read(str(self._run), FOLDER, _STATE, most=_LONGEST)
+            if text is not None:
+                return parse(text.decode("utf-8", "replace"), now, self._runtime.wall_clock())
+        except (OSError, ValueError):
+            pass
+        return Archiving(SILENCE if now - self._begun > SILENT_S else "")

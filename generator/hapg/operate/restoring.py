@@ -1,0 +1,101 @@
+"""The values with which a new release is restored from the archive of another. Pure; a refusal is an OperateError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+from hapg import yamlio
+from hapg.errors import InputError
+from hapg.operate.backups import Archive, shown_time
+from hapg.operate.kubectl import Object
+from hapg.operate.release import OperateError
+from hapg.spec.restrictions import TARGETS
+
+_NAME = re.compile("[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Up to where WAL is replayed. type: `latest`, or a key of restrictions.TARGETS; value: in its form, "" for latest."""
+
+    type: str = "latest"
+    value: str = ""
+
+    def __str__(self) -> str:
+        return "the end of its archive" if self.type == "latest" else f"{self.type} {self.value}"
+
+
+def check_name(source: str, new: str) -> None:
+    """Raise InputError unless `new` can be the name of a release that is made from `source`."""
+    if new == source:
+        raise InputError([f"--as {new}: is the release itself; a restore makes a new release, never in place, so choose another name"])
+    if not _NAME.fullmatch(new):
+        raise InputError([f"--as {new}: not a release's name; lower case letters, digits and hyphens, a letter first, at most 52"])
+
+
+def check_form(target: Target) -> None:
+    """Raise InputError unless the target's value has the form of its type."""
+    if target.type != "latest" and not re.search(TARGETS[target.type].pattern, target.value):
+        raise InputError([f"--{target.type} {target.value!r}: not {TARGETS[target.type].words}"])
+
+
+def check_target(target: Target, archive: Archive) -> None:
+    """Raise OperateError if the source's archive shows that the target can't be reached."""
+    if archive.backups is None:
+        raise OperateError(f"{archive.stanza}: {archive.problem or 'the repository cannot be read'}, so nothing can be restored from it")
+    if not archive.sound:
+        raise OperateError(f"{archive.stanza}: there is no backup, so nothing can be restored; `hapg backup now` takes one")
+    if target.type == "backup" and target.value not in [backup.label for backup in archive.sound]:
+        known = ", ".join(backup.label for backup in archive.sound)
+        raise OperateError(f"--backup {target.value}: not found in {archive.stanza}, which has {known}")
+    first = min(backup.ended for backup in archive.sound)
+    moment = _moment(target)
+    if moment is not None and moment < first:
+        raise OperateError(f"--time {target.value}: before the end of the first backup, {shown_time(first)}, so it can't be restored")
+
+
+def _moment(target: Target) -> float | None:
+    """Return a target time in seconds since the epoch; None if the target is none, or no day of the calendar."""
+    if target.type != "time":
+        return None
+    try:
+        return datetime.fromisoformat(target.value).timestamp()
+    except ValueError:
+        return None
+
+
+def values(new: str, stanza: str, repository: Mapping[str, Any], stateful_set: Object, target: Target) -> dict[str, Any]:
+    """Return the values of the new release: from where, into volumes of the source's size, and its own archive in the same repository."""
+    restore: dict[str, Any] = {"enabled": True, "stanza": stanza, "source": dict(repository), "target": {"type": target.type}}
+    if target.value:
+        restore["target"]["value"] = target.value
+    found: dict[str, Any] = {"fullnameOverride": new, "restore": restore, "archiver": dict(repository)}
+    claims = {each["metadata"]["name"]: each["spec"] for each in stateful_set["spec"].get("volumeClaimTemplates") or []}
+    if "data" in claims:
+        found["storage"] = _class(claims["data"]) | {"resources": {"requests": claims["data"]["resources"]["requests"]}}
+    if "wal" in claims:
+        size = claims["wal"]["resources"]["requests"]["storage"]
+        found["walVolume"] = {"enabled": True, "size": size} | _class(claims["wal"])
+    return found
+
+
+def _class(claim: Mapping[str, Any]) -> dict[str, Any]:
+    return {"storageClassName": claim["storageClassName"]} if "storageClassName" in claim else {}
+
+
+def text(source: str, new: str, found: Mapping[str, Any], target: Target, chart: str) -> str:
+    """Return the values as a file. chart: name and version of the source's, which the new release needs in the same major."""
+    head = f"""\
+# Restores {found["restore"]["stanza"]} to {target}, into the new release {new}. Made by `hapg restore {source}`.
+# The new release archives to the same repository, into a folder of its own, and never writes to its source's. The source had the
+# chart {chart}; take one of the same PostgreSQL major:
+#   helm install {new} CHART --values THIS-FILE
+# Add your other values, such as postgresql.parameters and resources. In another namespace, create the Secrets named here first.
+"""
+    return head + yaml.dump(dict(found), Dumper=yamlio.Dumper, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,311 @@
+"""hapg backup and hapg restore: their output, what they ask of the pods, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hapg.cli import main
+from hapg.operate import arguments, backups
+from hapg.operate.backups import Archive
+from hapg.operate.release import OperateError
+from hapg.operate.restoring import Target, check_target
+from tests.unit.operate.conftest import REPOSITORY, FakeCluster, archiving, lease, pod
+
+FULL = {
+    "label": "20261201-010000F",
+    "type": "full",
+    "startedAt": 1796086800,
+    "endedAt": 1796086808,
+    "timeline": 1,
+    "startLsn": "0/2000028",
+    "stopLsn": "0/2000100",
+    "startWal": "000000010000000000000002",
+    "stopWal": "000000010000000000000002",
+    "bytes": 171_000_000,
+    "repositoryBytes": 9_500_000,
+    "error": False,
+    "reference": [],
+}
+DOCUMENT: dict[str, Any] = {
+    "stanza": "pg-1a2b3c4d",
+    "role": "primary",
+    "problem": "",
+    "archiving": {
+        "lastArchived": "000000010000000000000007",
+        "lastArchivedAt": 1796090400.0,
+        "failing": "",
+        "failingSince": None,
+        "waiting": 0,
+        "oldestWaitingSeconds": 0.0,
+    },
+    "backups": [FULL],
+    "archive": {"timeline": 1, "first": "000000010000000000000001", "last": "000000010000000000000007"},
+    "continuity": {"checkedAt": 1796090400.0, "from": "000000010000000000000001", "to": "000000010000000000000007", "holes": []},
+}
+STATEFUL_SET: dict[str, Any] = {
+    "metadata": {"name": "pg", "labels": {"helm.sh/chart": "ha-postgres-15.0.0"}},
+    "spec": {
+        "template": {
+            "spec": {
+                "volumes": [
+                    {"name": "config", "configMap": {"name": "pg-config"}},
+                    {
+                        "name": "repository-credentials",
+                        "projected": {
+                            "sources": [
+                                {"secret": {"name": "s3-secret", "optional": True}},
+                                {"secret": {"name": "cipher", "items": [{"key": "CIPHER_PASS", "path": "CIPHER_PASS"}]}},
+                            ]
+                        },
+                    },
+                ]
+            }
+        },
+        "volumeClaimTemplates": [
+            {"metadata": {"name": "data"}, "spec": {"storageClassName": "fast", "resources": {"requests": {"storage": "20Gi"}}}},
+            {"metadata": {"name": "wal"}, "spec": {"resources": {"requests": {"storage": "4Gi"}}}},
+        ],
+    },
+}
+
+
+def document(**changes: Any) -> list[str]:
+    return [json.dumps({**DOCUMENT, **changes})]
+
+
+def archive(**changes: Any) -> Archive:
+    return backups.read(document(**changes))
+
+
+def archived(**changes: Any) -> Archive:
+    return archive(archiving={**DOCUMENT["archiving"], **changes})
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    found = FakeCluster(config=archiving(), stateful_set=STATEFUL_SET, answers={"info": (0, document())})
+    monkeypatch.setattr(arguments, "cluster", lambda options: found)
+    monkeypatch.setattr("hapg.operate.waiting.look", lambda cluster, name: found.read())
+    return found
+
+
+def test_the_list_of_backups() -> None:
+    assert backups.table(archive(), "pg-0", 1796090412.0).splitlines() == [
+        "stanza    pg-1a2b3c4d, seen by pg-0 (primary)",
+        "archived  000000010000000000000007, 12 s ago; 0 segments wait",
+        "restore   any point from 2026-12-01 01:00:08+00 on",
+        "",
+        "LABEL             TYPE  STARTED                 SECONDS  SIZE    STORED  TIMELINE  END",
+        "20261201-010000F  full  2026-12-01 01:00:00+00  8        171 MB  10 MB   1         0/2000100",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (archive(backups=[]), "there is no backup, so nothing can be restored; `hapg backup now` takes one"),
+        (archive(backups=[{**FULL, "error": True}]), "there is no backup, so nothing can be restored; `hapg backup now` takes one"),
+        (archived(failing="403 Forbidden"), "archiving fails: 403 Forbidden"),
+        (archived(waiting=4, oldestWaitingSeconds=301.0), "4 segments wait to be archived, the oldest for 301 s"),
+        (archive(problem="CIPHER_PASS is missing"), "CIPHER_PASS is missing"),
+        (
+            archive(continuity={"holes": ["a to b"]}),
+            "the archive has holes: a to b; take a full backup now, because no restore gets past them",
+        ),
+    ],
+)
+def test_trouble_of_an_archive_is_a_warning(found: Archive, sentence: str) -> None:
+    assert backups.warnings(found) == [sentence]
+    assert backups.table(found, "pg-0", 0.0).splitlines()[-1] == f"warning: {sentence}"
+
+
+def test_what_an_archive_that_cannot_be_read_holds_is_unknown() -> None:
+    found = archive(backups=None, archive=None, continuity=None, problem="the repository can't be read: 403 Forbidden")
+    assert backups.warnings(found) == ["the repository can't be read: 403 Forbidden"]
+    assert "restore   unknown, because the repository can't be read\n" in backups.table(found, "pg-0", 0.0)
+    with pytest.raises(OperateError, match="pg-1a2b3c4d: the repository can't be read: 403 Forbidden, so nothing can be restored from it"):
+        check_target(Target(), found)
+
+
+def test_the_last_archived_segment_is_the_archives_if_the_container_has_archived_none() -> None:
+    assert archived(lastArchived="").last == "000000010000000000000007"
+
+
+def test_an_archive_without_anything_to_say_has_no_warnings() -> None:
+    assert backups.warnings(archive()) == []
+
+
+@pytest.mark.parametrize("lines", [[], ["Traceback"], ['{"stanza": "x"}']])
+def test_an_answer_that_describes_no_archive_is_an_error(lines: list[str]) -> None:
+    with pytest.raises(OperateError, match="gave no description of the archive"):
+        backups.read(lines)
+
+
+def test_backups_are_listed_by_the_primary(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backup", "list", "pg"]) == 0
+    assert capsys.readouterr().out.startswith("stanza    pg-1a2b3c4d, seen by pg-0 (primary)\n")
+    assert main(["backup", "list", "pg", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == DOCUMENT
+    assert cluster.executed == [("pg-0", "info")] * 2
+
+
+def test_without_a_primary_another_pod_lists_the_backups(cluster: FakeCluster) -> None:
+    cluster.lease, cluster.pods = lease(age=60.0), [pod(1, ready=False), pod(2)]
+    assert main(["backup", "list", "pg"]) == 0
+    assert cluster.executed == [("pg-2", "info")]
+
+
+@pytest.mark.parametrize(("options", "type"), [((), "incr"), (("--type", "full"), "full")])
+def test_a_backup_now_shows_its_progress(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], type: str
+) -> None:
+    cluster.answers[type] = (0, ["INFO: backup command begin", "INFO: new backup label = 20261201-010000F"])
+    assert main(["backup", "now", "pg", *options]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "backup 20261201-010000F is done\n"
+    assert captured.err == "asked pg-0\nINFO: backup command begin\nINFO: new backup label = 20261201-010000F\n"
+    assert cluster.executed == [("pg-0", type), ("pg-0", "info")]
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (75, "not possible now: busy; try again once the release has a primary and no other backup runs"),
+        (78, "the archiver's configuration is wrong: busy; correct its values or its Secret"),
+        (103, "failed with exit code 103: busy"),
+    ],
+)
+def test_a_backup_that_fails_says_why(cluster: FakeCluster, capsys: pytest.CaptureFixture[str], code: int, sentence: str) -> None:
+    cluster.answers["incr"] = (code, ["busy", ""])
+    assert main(["backup", "now", "pg"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith(f"error: incr on pg-0: {sentence}\n")
+
+
+@pytest.mark.parametrize("verb", ["now", "check", "verify"])
+def test_a_backup_needs_a_primary(cluster: FakeCluster, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    cluster.lease = lease(age=60.0)
+    assert main(["backup", verb, "pg"]) == 1
+    assert capsys.readouterr().err == "error: pg has no primary, which alone can do this; see `hapg status`\n"
+    assert cluster.executed == []
+
+
+@pytest.mark.parametrize("verb", ["check", "verify"])
+def test_a_check_of_the_archive(cluster: FakeCluster, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    cluster.answers[verb] = (0, [])
+    assert main(["backup", verb, "pg"]) == 0
+    assert capsys.readouterr().out == "pg-1a2b3c4d: no WAL is missing, and the last archived segment is 000000010000000000000007\n"
+    cluster.answers[verb] = (1, ["hole: a to b"])
+    assert main(["backup", verb, "pg"]) == 1
+
+
+@pytest.mark.parametrize("command", [["backup", "list", "pg"], ["backup", "now", "pg"], ["restore", "pg", "--as", "new"]])
+def test_a_release_without_an_archive_is_refused(cluster: FakeCluster, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    cluster.config = archiving(None)
+    assert main(command) == 1
+    assert capsys.readouterr().err == "error: release pg has no archive; set the value archiver.type\n"
+    assert cluster.executed == []
+
+
+# --- restore ---
+
+
+def test_a_restore_writes_the_values_of_a_new_release(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["restore", "pg", "--as", "new", "--time", "2026-12-01 02:00:00+00"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith(
+        "# Restores pg-1a2b3c4d to time 2026-12-01 02:00:00+00, into the new release new. Made by `hapg restore pg`.\n"
+    )
+    assert "chart ha-postgres-15.0.0;" in captured.out
+    repository = {**REPOSITORY, "secretName": "s3-secret", "cipherSecretName": "cipher"}
+    assert yaml.safe_load(captured.out) == {
+        "fullnameOverride": "new",
+        "restore": {
+            "enabled": True,
+            "stanza": "pg-1a2b3c4d",
+            "source": repository,
+            "target": {"type": "time", "value": "2026-12-01 02:00:00+00"},
+        },
+        "archiver": repository,
+        "storage": {"storageClassName": "fast", "resources": {"requests": {"storage": "20Gi"}}},
+        "walVolume": {"enabled": True, "size": "4Gi"},
+    }
+
+
+def test_a_restore_from_a_shared_volume(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.config = archiving({"type": "local", "path": "/repository/ha-postgres/demo", "encryption": False})
+    volumes = [{"name": "repository", "persistentVolumeClaim": {"claimName": "archive"}}]
+    cluster.stateful_set = {"metadata": {}, "spec": {"template": {"spec": {"volumes": volumes}}}}
+    assert main(["restore", "pg", "--as", "new"]) == 0
+    found = yaml.safe_load(capsys.readouterr().out)
+    assert found["archiver"] == found["restore"]["source"] == {"type": "posix", "claimName": "archive", "path": "/ha-postgres/demo"}
+    assert found["restore"]["target"] == {"type": "latest"}
+
+
+def test_a_restore_is_never_in_place(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["restore", "pg", "--as", "pg"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --as pg: is the release itself; a restore makes a new release, never in place, so choose another name\n"
+    )
+    assert cluster.executed == []
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "sentence"),
+    [
+        (2, ("--time", "yesterday"), "--time 'yesterday': not a time with its offset from UTC, such as 2026-12-01 10:00:00+00"),
+        (2, ("--time", "2026-12-01 10:00:00"), "--time '2026-12-01 10:00:00': not a time with its offset from UTC"),
+        (2, ("--lsn", "3000148"), "--lsn '3000148': not a WAL position, such as 0/3000148"),
+        (2, ("--backup", "latest"), "--backup 'latest': not the label of a backup, such as 20261201-010000F"),
+        (1, ("--backup", "20261130-010000F"), "--backup 20261130-010000F: not found in pg-1a2b3c4d, which has 20261201-010000F"),
+        (
+            1,
+            ("--time", "2026-12-01 01:00:00+00"),
+            "--time 2026-12-01 01:00:00+00: before the end of the first backup, 2026-12-01 01:00:08+00, so it can't be restored",
+        ),
+        (1, ("--time", "2026-12-01T02:00:07+01"), "--time 2026-12-01T02:00:07+01: before the end of the first backup"),
+    ],
+)
+def test_a_restore_to_a_point_that_does_not_exist_is_refused(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], code: int, target: tuple[str, str], sentence: str
+) -> None:
+    assert main(["restore", "pg", "--as", "new", *target]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error: {sentence}")
+
+
+@pytest.mark.parametrize("value", ["2026-12-01 01:00:08Z", "2026-12-01 01:00:08.5+00", "2026-12-01T02:00:09+01:00", "2027-01-01 00:00+00"])
+def test_a_restore_to_a_time_after_the_first_backup_is_taken(value: str) -> None:
+    check_target(Target("time", value), archive())
+
+
+def test_a_restore_without_any_backup_is_refused() -> None:
+    with pytest.raises(OperateError, match="pg-1a2b3c4d: there is no backup, so nothing can be restored"):
+        check_target(Target(), archive(backups=[]))
+
+
+def test_a_restore_of_a_release_that_is_down_is_written_unchecked(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.pods = []
+    assert main(["restore", "pg", "--as", "new"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "pg has no pods, so the target was not checked against its archive\n"
+    assert yaml.safe_load(captured.out)["restore"]["stanza"] == "pg-1a2b3c4d"
+
+
+def test_a_restore_replaces_no_file(cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "new.yaml"
+    command = ["restore", "pg", "--as", "new", "-o", str(target)]
+    assert main(command) == 0
+    before = target.read_text()
+    assert yaml.safe_load(before)["fullnameOverride"] == "new"
+    assert main(command) == 1
+    assert capsys.readouterr().err == f"error: {target}: already exists; nothing was written\n"
+    assert target.read_text() == before
