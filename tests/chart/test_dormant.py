@@ -37,6 +37,16 @@ def test_a_dormant_release_keeps_its_claims_whatever_scaling_does(when_scaled: s
     assert (asleep["replicas"], asleep["persistentVolumeClaimRetentionPolicy"]["whenScaled"]) == (0, "Retain")
 
 
+def test_a_dormant_release_takes_no_backups() -> None:
+    given = ("--set", "archiver.type=s3,archiver.bucket=backups,archiver.secretName=s3-secret", "--set", "backup.schedules.full=@daily")
+
+    def suspended(*options: str) -> list[bool]:
+        found = helm.objects(*given, *options)
+        return [each["spec"].get("suspend", False) for (kind, _), each in found.items() if kind == "CronJob"]
+
+    assert (suspended(), suspended(*PAUSED)) == ([False], [True])
+
+
 def test_a_dormant_release_says_so_to_hapg_status() -> None:
     assert helm.objects(*PAUSED)["ConfigMap", "ha-postgres-config"]["metadata"]["annotations"] == {"ha-postgres/paused": "true"}
     assert "annotations" not in helm.objects()["ConfigMap", "ha-postgres-config"]["metadata"]

@@ -315,6 +315,22 @@ def test_changed_scripts_of_the_first_server_do_nothing() -> None:
     assert impact.worst(impact.compare(scripts("SELECT 1"), scripts("SELECT 2"))) is Effect.NOTHING
 
 
+def test_a_dormant_release_and_one_that_is_wiped_with_its_uninstallation_are_told_of() -> None:
+    old = release()
+    asleep = copy.deepcopy(old)
+    find(asleep, "StatefulSet")["spec"]["replicas"] = 0
+    assert [finding.reason for diff in impact.compare(old, asleep) for finding in diff.findings] == [
+        "all servers shut down, until the release goes on; their volumes are kept"
+    ]
+    [diff] = impact.compare(asleep, old)
+    assert (diff.worst, diff.findings[0].reason) == (Effect.NOTHING, "the release goes on with its data")
+    hook = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x-wipe", "annotations": {"helm.sh/hook": "post-delete"}}}
+    [diff] = impact.compare(old, [*old, hook])
+    assert (diff.worst, diff.findings[0].reason) == (Effect.DATA, "it deletes all data of the release once that is uninstalled")
+    [diff] = impact.compare([*old, hook], old)
+    assert diff.worst is Effect.NOTHING
+
+
 def test_the_only_server_is_told_of() -> None:
     old = release()
     find(old, "StatefulSet")["spec"]["replicas"] = 1
