@@ -18,7 +18,8 @@ MARK = "<!-- made by docs/make_spec.py -->\n"
 
 def table() -> str:
     """Return the table in Markdown: a row for each key, with what it means, or why it is refused and what to use."""
-    rows = "".join(f"| `{path}` | {text} |\n" for path, text in _rows(schema.of_spec(), ""))
+    found = (*_rows(schema.of_spec(), ""), *_rows(schema.of_dormant(), "DormantDatabase "))
+    rows = "".join(f"| `{path}` | {text} |\n" for path, text in found)
     return "| key | |\n|---|---|\n" + rows
 
 

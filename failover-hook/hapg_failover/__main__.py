@@ -1,4 +1,4 @@
-"""Commands of the failover image: `prepare` for the init container, `run` for the failover container."""
+"""Commands of the failover image: `prepare` for the init container, `run` for the failover container, `wipe` for the Job of that name."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("run", help="watch the server of this pod and the primary, and fail over; restarts itself when it crashes")
     commands.add_parser("act", help="the same, until it crashes")
     commands.add_parser("prepare", help="put the supervisor's scripts into the pod, and create the Secrets unless they exist")
+    wipe_command = commands.add_parser("wipe", help="delete the claims, Secrets and Lease of an uninstalled release")
+    wipe_command.add_argument("release", help="the release's full name")
+    wipe_command.add_argument("--label", action="append", required=True, metavar="KEY=VALUE", help="a label of the Secrets to delete")
     options = parser.parse_args(arguments)
     if options.command == "run":
         os.execv("/bin/sh", ["/bin/sh", str(RESPAWN), sys.executable, "-m", "hapg_failover", "act"])
-    from .container import act, prepare
+    from .container import act, prepare, wipe
 
+    if options.command == "wipe":
+        return wipe(os.environ, options.release, dict(label.split("=", 1) for label in options.label))
     return act(os.environ) if options.command == "act" else prepare(os.environ)
 
 

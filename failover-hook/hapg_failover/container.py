@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hapg_protocol.settings import WAL_VOLUME, SettingsError
 from .adapters import beneath, script
 from .adapters.kube.client import Kube
 from .adapters.kube.connections import Requests, in_cluster
+from .adapters.kube.removal import Removal
 from .adapters.kube.scope import Scope
 from .adapters.kube.watch import Watcher
 from .adapters.log import Log
@@ -34,6 +36,7 @@ from .inspection import Inspection
 from .passwords import API_S, RANDOM_BYTES, PasswordKeeper, first_passwords
 from .settings import Identity, Settings
 from .settings import read as read_settings
+from .wiping import Wipe
 from .workers import Due
 
 CONFIG = Path("/etc/hapg/config/failover.json")
@@ -112,7 +115,7 @@ def act(environment: Mapping[str, str]) -> int:
     fcntl.flock(lock, fcntl.LOCK_EX)
     _end_with_any_thread(log)
     wal_volume = environment.get(WAL_VOLUME)
-    scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid)
+    scope = Scope(identity.namespace, now.name, now.selector, now.label_role, identity.pod, identity.uid, now.profile.major)
     configuration, requests = in_cluster(), Requests()
     sql = PostgresSql(lambda: logins(secret.passwords, now.profile.replication_role), now.profile.sql_names, now.port)
 
@@ -190,6 +193,20 @@ def ensure_secrets(environment: Mapping[str, str]) -> int:
     finally:
         log.flush(2.0)
     return EX_SOFTWARE
+
+
+def wipe(environment: Mapping[str, str], release: str, selector: Mapping[str, str]) -> int:
+    """Delete what `helm uninstall` has kept of a release. Without the rights to do so, end with one sentence."""
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        Wipe(Removal(environment["POD_NAMESPACE"], in_cluster()), say, time.sleep).run(release, selector)
+    except ApiError as error:
+        print(f"hapg_failover wipe: {error}; `hapg wipe {release}` finishes the work", file=sys.stderr)
+        return EX_SOFTWARE
+    return 0
 
 
 def _end_with_any_thread(log: Log) -> None:

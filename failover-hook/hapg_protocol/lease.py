@@ -19,6 +19,8 @@ from .model import EligibleReplica, Holder, LeaseObject, LeaseState, Release, Re
 from .recovery import Progress
 
 ANNOTATION = "ha-postgres/state"
+MAJOR = "ha-postgres/major"
+"""The label with PostgreSQL's major version."""
 
 
 def encode(state: LeaseState) -> str:

@@ -14,6 +14,7 @@ from hapg.exits import FAILED, REFUSED
 COMMANDS = {
     "backup": "list the backups of a release, take one, or check the archive",
     "diff": "show what an upgrade from one chart to another changes, and how it affects a running release",
+    "dormant": "list the releases that are uninstalled or paused and whose data is kept",
     "failover": "force the promotion of a replica that may lack acknowledged rows: the last resort",
     "generate": "write a chart from a spec, or write all shipped charts",
     "hooks": "list the hooks that were found, in the order in which they run",
@@ -23,6 +24,7 @@ COMMANDS = {
     "schema": "print the JSON schema of a spec or of a chart's values",
     "status": "show which pod is primary, which replicas may take over, and what is wrong",
     "switchover": "move the primary to a replica without losing acknowledged rows",
+    "wipe": "delete the data of an uninstalled release for good: its claims, Secrets and Lease",
 }
 """Help text by command. Each command is a module of the same name in hapg.commands."""
 

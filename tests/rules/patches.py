@@ -94,6 +94,16 @@ def _constant(module: object, name: str, value: object) -> Mutant:
 # --- 1 ---
 
 
+def volumes_left_out_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(election.Case, "without_pods", [])
+
+
+def volumes_left_out_count_at_cold_starts_only(patch: pytest.MonkeyPatch) -> None:
+    rule = election.rule_4h
+    rules = tuple((lambda case: rule(case) if case.cold else None) if each is rule else each for each in election.RULES)
+    patch.setattr(election, "RULES", rules)
+
+
 def deadline_from_the_answer(patch: pytest.MonkeyPatch) -> None:
     fence = Step.fence
 

@@ -823,6 +823,18 @@ PARTS = (
         Simulated(scenarios_servers.everybody_stops_behind, violated("without the end of a clean release")),
     ),
     Part(
+        "4H",
+        "a release with fewer replicas than volumes doesn't start from a stale one",
+        patches.volumes_left_out_are_forgotten,
+        Witness(UNIT + "test_election.py::test_a_volume_that_the_release_leaves_out", "a dormant release with fewer replicas"),
+    ),
+    Part(
+        "4H",
+        "it binds after a clean release, too, while the release runs",
+        patches.volumes_left_out_count_at_cold_starts_only,
+        Witness(UNIT + "test_election.py::test_a_volume_that_the_release_leaves_out", "it lacks what was scaled away"),
+    ),
+    Part(
         "4G",
         "a timeline that nobody reserved never wins",
         mutants_servers.foreign_timelines_win,

@@ -46,6 +46,14 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- with merge (dict) (index . 1) $root.Values.commonAnnotations }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
+{{/* With doNotPause: the annotation by which Argo CD asks before it deletes the release. One object that has it holds all of them. */}}
+{{- define "ha-postgres.protection" -}}
+{{- if .Values.doNotPause -}}
+{{- $key := "argocd.argoproj.io/sync-options" -}}
+{{ $key }}: {{ list (get .Values.commonAnnotations $key) "Delete=confirm,Prune=confirm" | compact | join "," | quote }}
+{{- end -}}
+{{- end }}
+
 {{/* Labels of the objects that users of the database see. */}}
 {{- define "ha-postgres.labels" -}}
 {{ include "ha-postgres.selector" . }}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -116,6 +116,28 @@ class KubeApi(Protocol):
 
     def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
         """Create the Secret if it doesn't exist; return its entry `key`. Raise ApiError if it exists without the key."""
+
+
+class Removal(Protocol):
+    """The API calls of the Job that wipes a release. A deletion returns True while the object is still there, so it is asked for again.
+
+    All of them raise ApiUnavailable, and ApiError if the Job has no right to them.
+    """
+
+    def pod_exists(self, name: str) -> bool:
+        """Tell whether there is a pod of this name."""
+
+    def secret_labels(self, name: str) -> Mapping[str, str] | None:
+        """Return the labels of a Secret, or None if there is none of this name."""
+
+    def delete_claim(self, name: str) -> bool:
+        """Delete a PersistentVolumeClaim."""
+
+    def delete_secret(self, name: str) -> bool:
+        """Delete a Secret."""
+
+    def delete_lease(self, name: str) -> bool:
+        """Delete a Lease."""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ def _judge(step: Step, s: LeaseState, me: Candidate, free_since: float, forced: 
         ended=step.holder_has_ended,
         unblocked_for=o.now - m.telling.blocked_at,
         hold=o.timing.hold,
+        replicas=o.replicas,
     )
 
 

@@ -20,13 +20,14 @@ INITDB_TIMELINE = 1
 
 
 class Block(StrEnum):
-    """The conditions that can keep a pod from claiming for a long time: rule 4A, the two sides of 4D, 4E, 4G, and 15C."""
+    """The conditions that can keep a pod from claiming for a long time: rule 4A, the two sides of 4D, 4E, 4G, 4H, and 15C."""
 
     NOT_ELIGIBLE = "not-eligible"
     TIMELINE = "timeline"
     LAG = "lag"
     POSITIONS = "positions"
     HOLD = "hold"
+    REPLICAS = "replicas"
     PROTOCOL = "protocol"
 
 
@@ -137,6 +138,7 @@ class Case:
     ended: bool
     unblocked_for: float
     hold: float
+    replicas: float
 
     @cached_property
     def volumes(self) -> set[str]:
@@ -171,6 +173,14 @@ class Case:
         return self.volumes - self.told
 
     @cached_property
+    def without_pods(self) -> list[str]:
+        """The pods of missing volumes that this release doesn't create, because its number of replicas leaves them out, by ordinal."""
+        lease = self.lease
+        members = [(x.pod, x.volume) for x in lease.eligible] + ([(lease.holder.pod, lease.volume)] if lease.volume else [])
+        pods = {pod: int(pod.rpartition("-")[2]) for pod, volume in members if volume in self.missing}
+        return sorted((pod for pod, ordinal in pods.items() if ordinal >= self.replicas), key=lambda pod: pods[pod])
+
+    @cached_property
     def has_clean_end(self) -> bool:
         """We have all the WAL that the last holder had when it was shut down."""
         return has_clean_end(self.me, self.lease)
@@ -199,6 +209,7 @@ def judge(
     ended: bool = False,
     unblocked_for: float = math.inf,
     hold: float = 0.0,
+    replicas: float = math.inf,
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
@@ -206,9 +217,10 @@ def judge(
     expired; reported_for: seconds since we sent our own position report for this version, during which the others have had reason to report
     as well; cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown
     checkpoint; unblocked_for: seconds since a condition last kept us from claiming for good: the pods that it blocked too then start in
-    order of rank; hold: how long after a clean release, in seconds, pods that lack part of the WAL wait for a pod that has all of it.
+    order of rank; hold: how long after a clean release, in seconds, pods that lack part of the WAL wait for a pod that has all of it;
+    replicas: the number of pods that the release has.
     """
-    case = Case(me, lease, version, pods, age, ttl, waited, reported_for, cold, max_lag, ended, unblocked_for, hold)
+    case = Case(me, lease, version, pods, age, ttl, waited, reported_for, cold, max_lag, ended, unblocked_for, hold, replicas)
     for rule in RULES:
         verdict = rule(case)
         if verdict is not None:
@@ -327,6 +339,19 @@ def rule_4g(case: Case) -> Verdict | None:
     return Verdict(False, f"{reason} for another {case.hold - case.waited:.0f} s", blocked=Block.HOLD)
 
 
+def rule_4h(case: Case) -> Verdict | None:
+    """Without a write quorum, at a cold start or after a clean release: no volume that may have more WAL is left out of this release."""
+    lease, away = case.lease, case.without_pods
+    if case.waited < position_wait(case):
+        return None
+    clean = lease.release is not None and lease.release.clean
+    if lease.sync is not None or lease.volume not in case.missing or not away or not (case.cold or clean):
+        return None
+    needed = int(away[-1].rpartition("-")[2]) + 1
+    reason = f"the volume of {away[-1]} may have more WAL than ours, and replicas {case.replicas:g} leaves it out"
+    return Verdict(False, f"{reason}: set replicas to at least {needed}", blocked=Block.REPLICAS)
+
+
 def rule_4f(case: Case) -> Verdict | None:
     """I am the best candidate, or my rank's wait is over; a chosen successor goes first."""
     me, lease = case.me, case.lease
@@ -358,7 +383,7 @@ def _best_of(case: Case) -> Verdict:
     return Verdict(True, f"{text}; the Lease is {why}", complete=not case.missing)
 
 
-RULES: tuple[Callable[[Case], Verdict | None], ...] = (rule_15c, rule_4a, rule_4c, rule_4b, rule_4d, rule_4e, rule_4g, rule_4f)
+RULES: tuple[Callable[[Case], Verdict | None], ...] = (rule_15c, rule_4a, rule_4c, rule_4b, rule_4h, rule_4d, rule_4e, rule_4g, rule_4f)
 """The rules in the order in which they are checked; the first one that returns a verdict decides."""
 
 

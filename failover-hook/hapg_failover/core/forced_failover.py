@@ -1,9 +1,9 @@
 """Forced failover: an operator names the pod to promote when none may claim on its own (docs/protocol.md, rule 4).
 
-It overrides the limit on missing WAL (4D), the write quorum (4E), the order of candidates (4F) and, if the Lease was released with proof,
-eligibility (4A). It never overrides that the candidate must be sealed and have reported (4B), or that the Lease must have been released or
-have expired (4C), and it never promotes a damaged volume. If our own WAL proves that the holder has shut down (4C), nothing else is
-checked.
+It overrides the limit on missing WAL (4D), the write quorum (4E), the order of candidates (4F), the waits of 4G and 4H, and, if the Lease
+was released with proof, eligibility (4A). It never overrides that the candidate must be sealed and have reported (4B), or that the Lease
+must have been released or have expired (4C), and it never promotes a damaged volume. If our own WAL proves that the holder has shut down
+(4C), nothing else is checked.
 
 For a pod that isn't eligible, an expired Lease proves nothing: a holder without eligible replicas has no deadline, and a holder whose
 eligible replicas extend its lease continues without asking this pod. A request is bound to one version of the Lease, so it can't take

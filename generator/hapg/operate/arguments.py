@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from hapg.operate.kubectl import Cluster, Kubectl
+from hapg.operate.kubectl import Kubectl
 
 
 def add_release(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that select the release."""
     parser.add_argument("release", metavar="RELEASE", help="the release's full name, the same as of its StatefulSet and Lease")
+    add_namespace(parser)
+
+
+def add_namespace(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that select the namespace."""
     parser.add_argument("-n", "--namespace", help="its namespace (default: the context's)")
     parser.add_argument("--context", help="the context in the kubeconfig (default: the current one)")
     parser.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig (default: kubectl's)")
@@ -20,8 +25,8 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=_seconds, default=180.0, metavar="SECONDS", help="how long to wait (default: 180)")
 
 
-def cluster(options: argparse.Namespace) -> Cluster:
-    """Return the cluster that the arguments of `add_release` select."""
+def cluster(options: argparse.Namespace) -> Kubectl:
+    """Return the cluster that the arguments of `add_release` or `add_namespace` select."""
     return Kubectl(options.namespace, options.context, options.kubeconfig)
 
 

@@ -52,6 +52,23 @@ class Cluster(Protocol):
         """
 
 
+class Namespace(Protocol):
+    """A namespace as the commands for dormant releases use it. Every method raises KubectlError."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace's name."""
+
+    def find(self, kind: str, name: str) -> Object | None:
+        """Return an object, or None if it is not found."""
+
+    def all(self, kind: str) -> list[Object]:
+        """Return all objects of a kind."""
+
+    def delete(self, kind: str, name: str) -> None:
+        """Ask for the deletion of an object; it may take a while. No error if it is not found."""
+
+
 @dataclass(frozen=True)
 class Kubectl:
     """The user's kubectl. chosen_namespace, context, kubeconfig: None leaves the choice to kubectl."""
@@ -77,6 +94,15 @@ class Kubectl:
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         found: list[Object] = _parse(self._run("get", kind, "--selector", selector, "--output", "json"))["items"]
         return found
+
+    def all(self, kind: str) -> list[Object]:
+        """See Namespace."""
+        found: list[Object] = _parse(self._run("get", kind, "--output", "json"))["items"]
+        return found
+
+    def delete(self, kind: str, name: str) -> None:
+        """See Namespace."""
+        self._run("delete", kind, name, "--ignore-not-found", "--wait=false", "--output", "name")
 
     def annotate(self, pod: str, uid: str, annotations: Mapping[str, str | None]) -> None:
         """See Cluster."""

@@ -14,6 +14,9 @@ from hapg_protocol import pods as pod_codec
 from hapg_protocol.model import LeaseObject, Pod
 from hapg_protocol.requests import Answer
 
+PAUSED = "ha-postgres/paused"
+"""The annotation of the ConfigMap of a release whose value `pause` is true."""
+
 
 class OperateError(HapgError):
     """The release was not found, can't carry out the request in its state, or refused it. The text is one sentence."""
@@ -24,7 +27,7 @@ class Release:
     """The state of a release.
 
     max_lag: bytes; age: seconds since the Lease was renewed, by this machine's clock (0 without a Lease); pods: by ordinal;
-    phases: Kubernetes' phase of each pod, by name; answers: each pod's last answer to a request, by name.
+    phases: Kubernetes' phase of each pod, by name; answers: each pod's last answer to a request, by name; paused: by its value `pause`.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Release:
     pods: tuple[Pod, ...]
     phases: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    paused: bool = False
 
     @property
     def held(self) -> bool:
@@ -79,6 +83,7 @@ def read(cluster: Cluster, name: str, now: datetime) -> Release:
             pods=tuple(sorted((pod for pod, _ in pods), key=lambda pod: pod.ordinal)),
             phases={pod.name: _phase(item) for pod, item in pods},
             answers={pod.name: answer for pod, item in pods if (answer := pod_codec.answer(item)) is not None},
+            paused=PAUSED in (config["metadata"].get("annotations") or {}),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(name, f"{type(error).__name__}: {error}") from error

@@ -123,6 +123,8 @@ def lacking(release: Release, best: Position, position: Position) -> int:
 
 def nobody_writes(release: Release) -> str | None:
     """Return why nobody can write now, in a sentence; None if somebody can, as far as the API shows."""
+    if _sleeps(release):
+        return "nobody can write: the release is paused, and its data is kept; set the value pause to false to start it"
     if release.lease is None:
         return "nobody can write: there is no Lease"
     state = release.lease.state
@@ -137,15 +139,21 @@ def nobody_writes(release: Release) -> str | None:
     return None
 
 
+def _sleeps(release: Release) -> bool:
+    return release.paused and not release.pods
+
+
 def warnings(release: Release) -> list[str]:
     """Return one sentence per problem, the most serious first."""
     outage = nobody_writes(release)
     found = [] if outage is None else [outage]
+    if _sleeps(release):
+        return found
     if release.lease is None:
         return [*found, *_pod_warnings(release)]
     state = release.lease.state
     if not release.held:
-        found += _candidates(release, state)
+        found += [*_left_out(release, state), *_candidates(release, state)]
     return [
         *found,
         *_role_warnings(release, state),
@@ -186,6 +194,16 @@ def _candidates(release: Release, state: LeaseState) -> list[str]:
         elif (lag := lacking(release, best, position)) > release.max_lag:
             found.append(f"waiting: maxLagBytes {release.max_lag}: {pod.name} lacks {lag} bytes of WAL; {_forced(release, pod)}")
     return found
+
+
+def _left_out(release: Release, state: LeaseState) -> list[str]:
+    """Return which volumes may have the most WAL, but belong to no pod of the release, because it has fewer replicas (rule 4H)."""
+    members = {state.holder.pod, *(replica.pod for replica in state.eligible)}
+    ordinals = sorted(ordinal for pod in members if (ordinal := int(pod.rpartition("-")[2])) >= release.replicas)
+    if not ordinals:
+        return []
+    names = _names(release, ordinals)
+    return [f"replicas {release.replicas} leaves out the volume of {names}: set replicas to at least {ordinals[-1] + 1}"]
 
 
 def _forced(release: Release, pod: Pod) -> str:

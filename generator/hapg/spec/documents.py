@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from hapg.errors import InputError
-from hapg.spec import error_messages
+from hapg.spec import error_messages, schema
 from hapg.spec.advice import Advice
 from hapg.yamlio import Document
 
 _OBJECT_KEYS = ("apiVersion", "kind", "metadata", "spec")
 _KUBEDB = "kubedb.com/"
+_DORMANT = "DormantDatabase"
 
 _REFUSED_KINDS = {
-    "DormantDatabase": (
-        "a paused database needs no object: `helm uninstall` keeps its volumes, Secret and Lease, and `helm install` with the same name "
-        "continues with them; remove the document"
-    ),
     "Snapshot": ("there is no operator to take backups: with an archiver, `hapg backup now RELEASE` takes one; remove the document"),
 }
 _BESIDE = {
@@ -32,12 +29,15 @@ _BESIDE = {
 class Wanted:
     """The input of a chart.
 
-    document: the Postgres object, or its short form; is_object: True for the object; advice: on the other documents of the file.
+    document: the Postgres object, or its short form; is_object: True for the object; advice: on the other documents of the file; path:
+    where a DormantDatabase has the object, with a dot at its end; values: those that a DormantDatabase sets beside it.
     """
 
     document: dict[str, Any]
     is_object: bool
     advice: tuple[Advice, ...]
+    path: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 def choose(documents: Sequence[Document], source: str) -> Wanted:
@@ -56,7 +56,25 @@ def choose(documents: Sequence[Document], source: str) -> Wanted:
         raise InputError([f"{source}: contains {held}"])
     place, value = wanted[0]
     beside = [advice for other, ignored in mappings if other != place for advice in _on_document(other, ignored)]
+    if value.get("kind") == _DORMANT:
+        return _from_dormant(value, tuple(beside))
     return Wanted(value, any(key in value for key in _OBJECT_KEYS), tuple(beside))
+
+
+def _from_dormant(value: dict[str, Any], advice: tuple[Advice, ...]) -> Wanted:
+    """Return the Postgres object that was paused, and the values that keep it asleep. Raises InputError."""
+    problems = error_messages.problems(schema.strict(schema.of_dormant()), value)
+    if problems:
+        raise InputError(problems)
+    content, metadata = value["spec"], value["spec"]["origin"]["metadata"]
+    document = {
+        "apiVersion": value["apiVersion"],
+        "kind": "Postgres",
+        "metadata": {key: metadata[key] for key in ("name", "namespace") if key in metadata},
+        "spec": content["origin"]["spec"]["postgres"],
+    }
+    values = {"pause": not content.get("resume", False), "wipeOut": content.get("wipeOut", False)}
+    return Wanted(document, True, advice, "spec.origin.", values)
 
 
 def _is_refused(value: dict[str, Any]) -> bool:

@@ -57,11 +57,16 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
     if not found and isinstance(content, dict):
         found = storage.problems(content, prefix)
     if found or not isinstance(content, dict):
-        raise InputError(found)
+        raise InputError([_placed(problem, wanted.path) for problem in found])
     profile, tag = version_profiles.find(str(version))
     name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
-    given = advice.on_spec(content, prefix, profile, today or dt.datetime.now(tz=dt.UTC).date())
-    return Spec(name, profile, _defaults(content, tag), (*wanted.advice, *given))
+    given = advice.on_spec(content, _placed(prefix, wanted.path), profile, today or dt.datetime.now(tz=dt.UTC).date())
+    return Spec(name, profile, {**_defaults(content, tag), **wanted.values}, (*wanted.advice, *given))
+
+
+def _placed(text: str, path: str) -> str:
+    """Return a text that begins with a key's path, with the path of the object before it; a DormantDatabase has the spec by kind."""
+    return f"{path}{text.replace('spec.', 'spec.postgres.', 1) if text.startswith('spec.') else text}" if path else text
 
 
 def _short(whole: schema.Schema) -> schema.Schema:
@@ -108,6 +113,8 @@ def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
     for source, key in (("configMap", "name"), ("secret", "secretName")):
         if source in scripts:
             defaults[f"initdb.scripts{source[0].upper()}{source[1:]}"] = scripts[source][key]
+    if content.get("doNotPause"):
+        defaults["doNotPause"] = True
     if "monitor" in content:
         defaults["monitor.agent"] = content["monitor"]["agent"]
         defaults |= {f"monitor.prometheus.{key}": value for key, value in content["monitor"].get("prometheus", {}).items()}

@@ -25,6 +25,11 @@ def of_spec() -> Schema:
     return {**_written("spec"), "definitions": of_values()["definitions"]}
 
 
+def of_dormant() -> Schema:
+    """Return the schema of a DormantDatabase object, conventions included."""
+    return _written("dormant")
+
+
 def of_values() -> Schema:
     """Return a new copy of the schema of a chart's values, conventions included."""
     values = _written("values")

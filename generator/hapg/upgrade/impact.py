@@ -68,8 +68,7 @@ def worst(diffs: Sequence[ObjectDiff]) -> Effect:
 
 def _findings(old: Manifest | None, new: Manifest | None) -> Iterator[Finding]:
     if old is None:
-        comes = new is not None and new["kind"] == "NetworkPolicy"
-        yield Finding(*((Effect.SWITCHOVER, _CUTS_OFF) if comes else (Effect.NOTHING, "is added")))
+        yield Finding(*_COMES.get(_hook_or_kind(new), (Effect.NOTHING, "is added")))
     elif new is None:
         yield _gone(old)
     else:
@@ -77,6 +76,11 @@ def _findings(old: Manifest | None, new: Manifest | None) -> Iterator[Finding]:
 
 
 _CUTS_OFF = "it blocks all traffic to and from the servers that it does not allow"
+
+_COMES = {
+    "NetworkPolicy": (Effect.SWITCHOVER, _CUTS_OFF),
+    "Job after deletion": (Effect.DATA, "it deletes all data of the release once that is uninstalled"),
+}
 
 _GONE = {
     "StatefulSet": (Effect.DATA, "is removed: its servers stop, and another StatefulSet would start with empty volumes"),
@@ -92,6 +96,13 @@ _GONE = {
 def _gone(old: Manifest) -> Finding:
     harmless = (Effect.NOTHING, "is removed")
     return Finding(*harmless) if _is_hook(old) or _is_for_jobs(old) else Finding(*_GONE.get(old["kind"], harmless))
+
+
+def _hook_or_kind(new: Manifest | None) -> str:
+    if new is None:
+        return ""
+    after_deletion = (new["metadata"].get("annotations") or {}).get("helm.sh/hook") == "post-delete"
+    return f"{new['kind']} after deletion" if after_deletion else str(new["kind"])
 
 
 def _is_hook(manifest: Manifest) -> bool:
@@ -142,7 +153,9 @@ def _stateful_set(change: Change, _old: Manifest, new: Manifest) -> Iterator[Fin
 def _scaled(change: Change, new: Manifest) -> Finding:
     before, after = ((1 if value is MISSING else value) for value in (change.old, change.new))
     if after > before:
-        return Finding(Effect.NOTHING, "servers are added as standbys", change)
+        return Finding(Effect.NOTHING, "servers are added as standbys" if before else "the release goes on with its data", change)
+    if after == 0:
+        return Finding(Effect.SWITCHOVER, "all servers shut down, until the release goes on; their volumes are kept", change)
     if "Delete" in str(new["spec"].get("persistentVolumeClaimRetentionPolicy", {}).get("whenScaled")):
         return Finding(Effect.DATA, "the servers with the highest ordinals are removed with their volumes", change)
     return Finding(Effect.SWITCHOVER, "the servers with the highest ordinals are removed; a primary among them switches over first", change)

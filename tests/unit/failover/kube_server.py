@@ -18,7 +18,7 @@ from hapg_failover.adapters.kube.scope import Scope
 from hapg_protocol import lease as lease_codec
 from hapg_protocol.model import Holder, LeaseState
 
-SCOPE = Scope("ns", "db", {"app": "db", "tier": "x"}, "role", "db-0", "uid-0")
+SCOPE = Scope("ns", "db", {"app": "db", "tier": "x"}, "role", "db-0", "uid-0", "15")
 STATE = LeaseState(Holder("db-0", "uid-0"), 3, 5.5)
 LEASE: dict[str, Any] = {
     "metadata": {

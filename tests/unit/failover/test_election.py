@@ -15,6 +15,7 @@ LEASE = LeaseState(
     Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2"))
 )
 NEWER = replace(LEASE, timeline=5)
+AHEAD = replace(LEASE, position=Position(4, 900))
 DIED = replace(LEASE, release=Release("the server died", clean=False, hold_s=3.0))
 
 
@@ -206,6 +207,72 @@ def test_a_claimer_waits_for_the_longer_ttl() -> None:
     longer = replace(LEASE, ttl_s=9.0)
     verdict = judge(me(1, 100), longer, "50", ALL, age=8.0, ttl=6.0, waited=0.0, reported_for=0.0, cold=False, max_lag=60)
     assert verdict.reason == "pg-0 holds the Lease, last changed 8.0 s ago"
+
+
+@pytest.mark.parametrize(
+    ("why", "lease", "who", "pods", "replicas", "cold", "claims", "words"),
+    [
+        (
+            "more than the permitted lag is left out",
+            replace(LEASE, position=Position(4, 900)),
+            1,
+            (pod(1, 100),),
+            2,
+            True,
+            False,
+            "at least 3",
+        ),
+        ("the last leader's volume is left out", LEASE, 1, BOTH, 3, True, True, "best of 2"),
+        (
+            "a dormant release with fewer replicas",
+            replace(LEASE, holder=Holder("pg-2", "u2"), volume="v2"),
+            1,
+            (pod(1, 100),),
+            2,
+            True,
+            False,
+            "volume of pg-2 may have more WAL than ours, and replicas 2 leaves it out: set replicas to at least 3",
+        ),
+        ("another member's volume is left out, and the leader's is lost", LEASE, 1, (pod(1, 100),), 2, True, False, "at least 3"),
+        ("the leader has reported", LEASE, 1, (pod(1, 100), pod(0, 95)), 2, True, True, "best of 2"),
+        ("a leader is lost while the release is scaled", LEASE, 1, (pod(1, 100),), 2, False, True, "best of 1"),
+        ("it lacks a part of a clean release", replace(CLEAN, eligible=LEASE.eligible[:1]), 1, (pod(1, 99),), 2, False, False, "pg-0"),
+        ("it has all of a clean release", replace(CLEAN, holder=Holder("pg-2", "u2"), volume="v2"), 1, (pod(1, 100),), 2, True, True, ""),
+        (
+            "it lacks what was scaled away",
+            replace(CLEAN, holder=Holder("pg-2", "u2"), volume="v2"),
+            1,
+            (pod(1, 99),),
+            2,
+            False,
+            False,
+            "at least 3",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_a_volume_that_the_release_leaves_out(
+    why: str, lease: LeaseState, who: int, pods: tuple[Pod, ...], replicas: int, cold: bool, claims: bool, words: str
+) -> None:
+    """Rule 4H: a dormant release that is installed with fewer replicas never starts from a volume that may be stale."""
+    if lease.release is not None:
+        lease = replace(lease, release=replace(lease.release, successor=None))
+    [candidate] = [me(who, each.report.position.lsn) for each in pods if each.ordinal == who and each.report and each.report.position]
+    verdict = judge(
+        candidate,
+        lease,
+        "50",
+        pods,
+        age=90.0,
+        ttl=6.0,
+        waited=84.0,
+        reported_for=84.0,
+        cold=cold,
+        max_lag=60,
+        hold=300.0,
+        replicas=replicas,
+    )
+    assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
 
 
 @pytest.mark.parametrize(("unblocked_for", "claims"), [(0.9, False), (1.1, True)])

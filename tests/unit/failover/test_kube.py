@@ -168,7 +168,7 @@ def test_a_put_keeps_what_others_wrote(api: Api) -> None:
     metadata, spec = put.body["metadata"], put.body["spec"]
     assert metadata["resourceVersion"] == "9"
     assert metadata["uid"] == "lease-uid"
-    assert metadata["labels"] == {"theirs": "kept", "app": "db", "tier": "x"}
+    assert metadata["labels"] == {"theirs": "kept", "app": "db", "tier": "x", "ha-postgres/major": "15"}
     assert metadata["annotations"]["theirs"] == "kept"
     assert "managedFields" not in metadata
     assert spec["holderIdentity"] == "db-0/uid-0"

@@ -152,7 +152,7 @@ CONTENTS: st.SearchStrategy[Object] = st.fixed_dictionaries(
         "schedulerName": NAMES,
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=2),
         "monitor": MONITORS,
-        "doNotPause": st.just(False),
+        "doNotPause": st.booleans(),
         "archiver": st.fixed_dictionaries({"storage": STORAGES}),
         "init": st.fixed_dictionaries({}, optional={"scriptSource": SCRIPTS}),
     },

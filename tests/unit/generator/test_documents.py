@@ -15,7 +15,24 @@ NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: demo\n"
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: own\nstringData:\n  POSTGRES_PASSWORD: hunter2\n"
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: db\nspec: {}\n"
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n"
-DORMANT = "apiVersion: kubedb.com/v1alpha1\nkind: DormantDatabase\nmetadata:\n  name: x\n"
+DORMANT = """
+apiVersion: kubedb.com/v1alpha1
+kind: DormantDatabase
+metadata:
+  name: x
+  labels: {kubedb.com/kind: Postgres}
+  finalizers: [kubedb.com]
+spec:
+  origin:
+    metadata:
+      name: orders
+      namespace: demo
+      creationTimestamp: null
+      labels: {a: b}
+    spec:
+      postgres: {version: "15", replicas: 2, standbyMode: hot, doNotPause: true}
+status: {phase: Paused}
+"""
 SNAPSHOT = "apiVersion: kubedb.com/v1alpha1\nkind: Snapshot\nmetadata:\n  name: x\n"
 
 
@@ -61,13 +78,38 @@ def test_a_password_is_not_repeated(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
 
 
-@pytest.mark.parametrize("documents", [(DORMANT,), (WARM, DORMANT)])
-def test_a_dormant_database(documents: tuple[str, ...]) -> None:
-    (sentence,) = refusals(*documents)
-    assert sentence.endswith(
-        "DormantDatabase: a paused database needs no object: `helm uninstall` keeps its volumes, Secret and Lease, and `helm install` with "
-        "the same name continues with them; remove the document"
+@pytest.mark.parametrize(
+    ("said", "values"),
+    [
+        ("", {"pause": True, "wipeOut": False}),
+        ("  wipeOut: true\n", {"pause": True, "wipeOut": True}),
+        ("  resume: true\n", {"pause": False, "wipeOut": False}),
+    ],
+)
+def test_a_dormant_database_becomes_a_paused_release(said: str, values: dict[str, bool]) -> None:
+    found = parser.parse(DORMANT.replace("  origin:", f"{said}  origin:").encode(), "pg.yaml")
+    assert found.name == "orders"
+    expected = {"replicas": 2, "standbyMode": "hot", "storage": None, "doNotPause": True, **values}
+    assert found.defaults == expected
+
+
+def test_problems_of_a_dormant_database_name_its_own_paths() -> None:
+    assert refusals(DORMANT.replace("replicas: 2", "replicas: 20, env: []")) == (
+        "spec.origin.spec.postgres.env: the chart sets the environment; remove it and use the chart's values postgresql.parameters for "
+        "settings, initdb.args for a new database, and extraEnv for the rest",
+        "spec.origin.spec.postgres.replicas: 20 is not allowed; an integer from 1 to 9",
     )
+    assert refusals(DORMANT.replace("name: orders", "name: Orders"))[0].startswith(
+        'spec.origin.metadata.name: "Orders" is not a valid name'
+    )
+    assert refusals(DORMANT.replace("postgres:", "elasticsearch:"))[0].startswith("spec.origin.spec.elasticsearch: unknown key")
+    assert refusals(DORMANT.replace("status:", "  wipeout: true\nstatus:")) == ("spec.wipeout: unknown key; did you mean wipeOut?",)
+    place = [str(piece) for piece in parser.parse(DORMANT.encode(), "pg.yaml").advice if piece.id == "ephemeral"]
+    assert [text.partition(":")[0] for text in place] == ["spec.origin.spec.postgres.storage"]
+
+
+def test_a_dormant_database_beside_another_object() -> None:
+    assert refusals(WARM, DORMANT) == ("pg.yaml: contains 2 Postgres objects; only one is allowed, so split the file",)
 
 
 def test_a_snapshot() -> None:

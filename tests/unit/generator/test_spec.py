@@ -156,6 +156,10 @@ def test_what_says_what_is_so_anyway_is_taken() -> None:
     assert parse(changed(doNotPause=False, streamingMode="asynchronous", init={})).defaults == plain
 
 
+def test_a_protected_object_stays_protected() -> None:
+    assert parse(changed(doNotPause=True)).defaults == {**parse(WARM).defaults, "doNotPause": True}
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -201,11 +205,7 @@ def test_what_says_what_is_so_anyway_is_taken() -> None:
             changed(streamingMode="synchronous", replicas=1),
             "spec.streamingMode: synchronous needs a standby, but replicas is 1; set replicas to at least 2, or remove it",
         ),
-        (
-            changed(doNotPause=True),
-            "spec.doNotPause: true is not possible, because there is no operator to refuse a deletion; remove it: "
-            "`helm uninstall` keeps volumes, Secret and Lease, and an installation with the same name continues with them",
-        ),
+        (changed(doNotPause="yes"), 'spec.doNotPause: "yes" is not allowed; true or false'),
         (
             changed(init={"scriptSource": {"scriptPath": "/scripts", "configMap": {"name": "scripts"}}}),
             "spec.init.scriptSource.scriptPath: all files of the ConfigMap or Secret are run; remove it",

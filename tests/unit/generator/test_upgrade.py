@@ -65,6 +65,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         "StatefulSet/ha-postgres metadata.labels.helm.sh/chart",
     ),
     "more servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=5), Effect.NOTHING, SET + "replicas"),
+    "dormant": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=0), Effect.SWITCHOVER, SET + "replicas"),
     "fewer servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=2), Effect.SWITCHOVER, SET + "replicas"),
     "fewer servers and volumes": (
         lambda found: find(found, "StatefulSet")["spec"].update(replicas=2, persistentVolumeClaimRetentionPolicy={"whenScaled": "Delete"}),
@@ -312,6 +313,22 @@ def test_changed_scripts_of_the_first_server_do_nothing() -> None:
         return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x-initdb"}, "data": {"a.sql": text}}]
 
     assert impact.worst(impact.compare(scripts("SELECT 1"), scripts("SELECT 2"))) is Effect.NOTHING
+
+
+def test_a_dormant_release_and_one_that_is_wiped_with_its_uninstallation_are_told_of() -> None:
+    old = release()
+    asleep = copy.deepcopy(old)
+    find(asleep, "StatefulSet")["spec"]["replicas"] = 0
+    assert [finding.reason for diff in impact.compare(old, asleep) for finding in diff.findings] == [
+        "all servers shut down, until the release goes on; their volumes are kept"
+    ]
+    [diff] = impact.compare(asleep, old)
+    assert (diff.worst, diff.findings[0].reason) == (Effect.NOTHING, "the release goes on with its data")
+    hook = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x-wipe", "annotations": {"helm.sh/hook": "post-delete"}}}
+    [diff] = impact.compare(old, [*old, hook])
+    assert (diff.worst, diff.findings[0].reason) == (Effect.DATA, "it deletes all data of the release once that is uninstalled")
+    [diff] = impact.compare([*old, hook], old)
+    assert diff.worst is Effect.NOTHING
 
 
 def test_the_only_server_is_told_of() -> None:

@@ -84,6 +84,17 @@ def test_no_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Kubectl().find("lease", "pg")
 
 
+def test_all_objects_of_a_kind(kubectl: Path) -> None:
+    (kubectl / "out").write_text('{"items": [{"a": 1}]}')
+    assert Kubectl("demo").all("lease") == [{"a": 1}]
+    assert given(kubectl)[2:] == ["get", "lease", "--output", "json"]
+
+
+def test_a_deletion_does_not_wait(kubectl: Path) -> None:
+    Kubectl("demo").delete("lease", "pg")
+    assert given(kubectl)[2:] == ["delete", "lease", "pg", "--ignore-not-found", "--wait=false", "--output", "name"]
+
+
 def execute(limit: float | None = 10.0) -> tuple[int, list[str]]:
     lines: list[str] = []
     code = Kubectl("demo").execute("pg-0", "backup", ("hapg-backup", "request", "info"), lines.append, limit)

@@ -36,7 +36,7 @@ class Kube:
 
     def create_lease(self, state: LeaseState, timeout: float) -> LeaseObject:
         """See ports.KubeApi."""
-        body = lease_codec.to_object(state, self._scope.name, self._scope.selector, datetime.now(UTC), None)
+        body = lease_codec.to_object(state, self._scope.name, self._scope.lease_labels, datetime.now(UTC), None)
         return self._lease(self._call("POST", self._scope.leases, timeout, body))
 
     def update_lease(self, state: LeaseState, version: str, timeout: float) -> LeaseObject:
@@ -49,7 +49,7 @@ class Kube:
         end = time.monotonic() + timeout
         if self._last_lease is None:
             self.get_lease(timeout)
-        body = lease_codec.to_object(state, self._scope.name, self._scope.selector, datetime.now(UTC), self._last_lease)
+        body = lease_codec.to_object(state, self._scope.name, self._scope.lease_labels, datetime.now(UTC), self._last_lease)
         body["metadata"]["resourceVersion"] = version
         try:
             return self._lease(self._call("PUT", f"{self._scope.leases}/{self._scope.name}", _left(end), body))

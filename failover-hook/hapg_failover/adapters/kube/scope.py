@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hapg_protocol import lease as lease_codec
+
 
 @dataclass(frozen=True)
 class Scope:
     """The part of the cluster that belongs to this release.
 
     name: of the Lease and the StatefulSet; selector: the labels of the pods; role_label: the key of the role label; pod, uid: this pod,
-    which Events refer to.
+    which Events refer to; major: PostgreSQL's, which the Lease tells those who find it when nothing else is left.
     """
 
     namespace: str
@@ -20,6 +22,12 @@ class Scope:
     role_label: str = "kubedb.com/role"
     pod: str = ""
     uid: str = ""
+    major: str = ""
+
+    @property
+    def lease_labels(self) -> Mapping[str, str]:
+        """The labels of the Lease."""
+        return {**self.selector, lease_codec.MAJOR: self.major}
 
     @property
     def leases(self) -> str:
