@@ -18,6 +18,8 @@ from .opening import NotReady, Opening
 
 FOUND, AGAIN, WRONG = 1, 75, 78
 """Exit codes: a check has found something; to be tried again; the settings are wrong (sysexits.h)."""
+_OTHER_TIMELINE = 58
+"""pgBackRest's: the control file names another timeline than WAL, as it does until the first checkpoint after a promotion."""
 _NICENESS = 10
 _ARCHIVED_S = 60
 
@@ -90,7 +92,9 @@ class Requests:
             if done.code == GONE:
                 tell("error: the backup was stopped: nobody waits for it, or the server is no longer the primary")
             self._log(f"the {kind} backup has ended with code {done.code}{'' if done.code == 0 else ': ' + done.words}")
-            code = AGAIN if done.code < 0 else done.code
+            if done.code == _OTHER_TIMELINE:
+                tell("error: the primary has made no checkpoint since its promotion")
+            code = AGAIN if done.code < 0 or done.code == _OTHER_TIMELINE else done.code
             if code:
                 self._knowledge.set(failed_backups=self._knowledge.state.failed_backups + 1)
             else:

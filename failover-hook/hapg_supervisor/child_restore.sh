@@ -36,7 +36,7 @@ put_wal_apart() { # DIRECTORY
 recover_restored() { # DIRECTORY OWN
     local own=$2 server said client more=() statements cause
     client=("$BIN/psql" -X -q -w -h "$own" -p 5432 -U postgres -d postgres -v ON_ERROR_STOP=1 -v VERBOSITY=terse -At)
-    statements=$'\\set password `head -n 1 "$HAPG_PWFILE"`\nalter role postgres password :\'password\';\n'
+    statements=$'\\set password `head -n 1 "$PWFILE"`\nalter role postgres password :\'password\';\n'
     if [[ $MAJOR != 9.6 ]]; then
         more=(-c max_logical_replication_workers=0)
         statements+=$'update pg_subscription set subenabled = false where subenabled;\n'
@@ -57,7 +57,7 @@ recover_restored() { # DIRECTORY OWN
         fi
         sleep 0.1
     done
-    if [[ $said != f ]] || ! said=$(HAPG_PWFILE=$RUN/pwfile "${client[@]}" <<<"$statements" 2>&1); then
+    if [[ $said != f ]] || ! said=$(PWFILE=$RUN/pwfile "${client[@]}" <<<"$statements" 2>&1); then
         kill -QUIT "$server"
         wait "$server"
         echo "error: the restored server can't be prepared: $said"

@@ -402,9 +402,13 @@ def test_with_wrong_credentials_an_event_says_so_and_writes_go_on(archived: Arch
         told = release.wait("Event ArchivingFailed", lambda: release.latest("ArchivingFailed"), EVENT_SECONDS)
         assert release.primary().name in told
         assert not [key for key in (*archived.hidden, wrong) if key in " ".join(told.values())]
+        shown = backup(release, "list")
+        assert shown.code == 0, shown.text
+        assert "warning: archiving fails: " in shown.out
+        assert "restore   unknown, because the repository can't be read" in shown.out
         done = backup(release, "now")
         assert done.code == 1, "a backup cannot succeed without the repository"
-        assert not [key for key in (*archived.hidden, wrong) if key in done.text]
+        assert not [key for key in (*archived.hidden, wrong) if key in shown.text + done.text]
         wait_rows(release, writer, 50)
 
         archived.secrets(namespace)

@@ -22,6 +22,9 @@ OnLease = Callable[[LeaseObject | None], None]
 OnPod = Callable[[Pod, bool], None]
 Written = TypeVar("Written")
 
+LEASE_UID = "5e1f0000-0000-4000-8000-00000000abcd"
+"""The UID of every Lease here."""
+
 
 @dataclass
 class Faults:
@@ -104,6 +107,7 @@ class FakeCluster:
         if version is not None and self.lease is not None and version != self.lease["metadata"]["resourceVersion"]:
             raise Conflict(f"the Lease has another version than {version}")
         self.lease = lease_codec.to_object(state, self.name, {}, datetime.now(UTC), self.lease)
+        self.lease["metadata"]["uid"] = LEASE_UID
         self._stamp(self.lease)
         decoded = lease_codec.from_object(self.lease)
         for watcher in self._lease_watchers:

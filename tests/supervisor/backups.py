@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,13 @@ class Backup:
         return code, lines
 
     def backup(self, kind: str = "full") -> None:
-        """Make a backup."""
-        code, lines = self.ask("/backup", type=kind)
+        """Make a backup, as soon as the server can."""
+        end = time.monotonic() + TIMEOUT
+        while True:
+            code, lines = self.ask("/backup", type=kind)
+            if code != 75 or time.monotonic() > end:
+                break
+            time.sleep(0.5)
         assert code == 0, "\n".join([*lines, self.said()[-2000:]])
 
     def info(self) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class Pod:
 class Release:
     """Pods db-0 and so on."""
 
-    def __init__(self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS) -> None:
+    def __init__(self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS, restores: bool = False) -> None:
         self.port = free_port()
         self.cluster = FakeCluster()
         self.pods: list[Pod] = []
@@ -196,6 +196,7 @@ class Release:
             max_lag=1 << 20,
             grace=30,
             policy=policy,
+            restores=restores,
         )
         for ordinal in range(replicas):
             self.pods.append(Pod(self, make(f"{self.cluster.name}-{ordinal}"), ordinal))

@@ -98,6 +98,7 @@ def test_an_archive_and_its_backups_in_an_object_store(make: Make, template: Pat
     backup.backup()
     last = switch(container, "in the object store", 2)
     settled(container)
+    wait_for(lambda: not backup.state()["misconfigured"], "it has seen the Secrets")
     found = shown.read([json.dumps(backup.info())])
     assert (found.stanza, found.role, found.last, found.holes, shown.warnings(found)) == (STANZA, "primary", last, (), [])
     assert [each.type for each in found.sound] == ["full"]
@@ -114,7 +115,13 @@ def test_an_archive_and_its_backups_in_an_object_store(make: Make, template: Pat
     assert container.sql("insert into kept (what) values ('writes go on') returning 1") == "1"
     code, lines = backup.ask("/backup", type="full")
     assert code != 0
-    said = [*lines, backup.said(), json.dumps(backup.state()), shown.failure(code, lines[-1])]
+    found = shown.read([json.dumps(backup.info())])
+    assert found.backups is None
+    assert "403 (Forbidden)" in found.problem
+    table = shown.table(found, "db-0", 0.0)
+    assert "restore   unknown, because the repository can't be read\n" in table
+    assert "warning: archiving fails: " in table
+    said = [*lines, backup.said(), json.dumps(backup.state()), shown.failure(code, lines[-1]), table]
     assert not [key for key in (cipher_pass, store.secret_key, wrong) if key in "\n".join(said)]
 
     mount(backup, store.credentials(cipher_pass))

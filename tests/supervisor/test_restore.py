@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,14 @@ from typing import Any
 
 import pytest
 
+from hapg_failover.adapters.threads import Threads
+from hapg_failover.backup_link import BackupLink
+from tests.fakes.kube import LEASE_UID
+
 from .backups import STANZA, TABLE, Backup, Beside, ready, rows, settled, switch
 from .conftest import Make
-from .harness import Container, server_user, wait_for
+from .harness import Container, as_server_user, server_user, wait_for
+from .pods import Pod, Release
 
 NEW_BIRTH = "99999999-0000-4000-8000-000000000002"
 
@@ -37,7 +43,7 @@ class Source:
 @pytest.fixture
 def source(make: Make, template: Path, beside: Beside) -> Source:
     """One full backup, then rows; at the end a mistake: the table is dropped."""
-    container = make("db-0")
+    container = make("source-0")
     container.take_data_of(template)
     backup = beside(container)
     container.start()
@@ -271,3 +277,49 @@ def test_an_archive_of_another_birth_is_never_written_to(make: Make, beside: Bes
     assert source.backup.archived() == before
     assert {path.name for path in (backup.repository / "archive").iterdir()} == {STANZA, "new-99999999"}
     assert ready(backup.container) == []
+
+
+@pytest.mark.slow
+def test_a_release_is_restored_by_its_first_pod_and_cloned_by_the_others(make: Make, beside: Beside, source: Source) -> None:
+    release = Release(make, replicas=2, restores=True)
+    backups = [beside(pod.container, name="db", restore={"stanza": "nobody"}) for pod in release.pods]
+    links = []
+    for pod in release.pods:
+        pod.start()
+        links.append(link_of(release, pod))
+    try:
+        release.wait(lambda: [each for each in release.cluster.events if each[1] == "RestoreFailed"], "the restore fails", 120)
+        assert "the repository has no archive nobody" in str(release.cluster.events)
+        assert not (release.pods[0].container.volume / "pgdata").exists()
+        for backup in backups:
+            backup.configure(restore={"stanza": STANZA, "type": "time", "target": source.targets["time"]})
+        release.wait(release.is_whole, "the release is restored and whole", 180)
+        primary = release.primary
+        assert primary is not None
+        assert list(rows(primary.container)) == ["one", "two", "three", "four"]
+        assert [each[1] for each in release.cluster.events if each[1] in ("InitdbFailed", "Restored")] == ["Restored"]
+        assert release.lease.timeline <= release.lease.term
+        last = switch(primary.container, "five")
+        own = backups[primary.ordinal]
+        wait_for(lambda: last in own.archived(f"db-{LEASE_UID[:8]}"), f"{last} is archived: {own.said()[-1000:]}", 90)
+    finally:
+        for link in links:
+            link.set()
+        release.stop()
+
+
+def link_of(release: Release, pod: Pod) -> threading.Event:
+    """Run the agent's side of the backup container until the event is set."""
+    ended = threading.Event()
+    assert pod.agent is not None
+    agent = pod.agent
+    with as_server_user():
+        link = BackupLink(pod.container.run, Threads(), lambda: agent.world.lease_uid, agent.leads, agent.announce)
+
+    def run() -> None:
+        with as_server_user():
+            while not ended.wait(0.2):
+                link.look()
+
+    threading.Thread(target=run, daemon=True).start()
+    return ended

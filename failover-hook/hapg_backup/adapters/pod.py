@@ -61,7 +61,8 @@ class Pod:
     @property
     def paths(self) -> Paths:
         """What pgBackRest is told."""
-        return Paths(self.pgdata, self.run / "socket", self.work, self.authorities if self.authorities.exists() else None)
+        authorities = str(self.authorities) if self.authorities.exists() else None
+        return Paths(str(self.pgdata), str(self.run / "socket"), str(self.work), authorities)
 
     def make_folders(self) -> None:
         """Create the container's own directories. Raise OSError."""
@@ -82,7 +83,7 @@ class Pod:
         for key in KEYS:
             with suppress(OSError):
                 values[key] = (folder / key).read_text(encoding="utf-8").rstrip("\r\n")
-        return Credentials(values, {key: folder / key for key in FILES if (folder / key).is_file()})
+        return Credentials(values, {key: str(folder / key) for key in FILES if (folder / key).is_file()})
 
     def key(self) -> bytes:
         """Return the Secret's entry for signatures. Raise OSError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from .errors import Misconfigured
 from .settings import Repository, Settings
@@ -20,10 +19,10 @@ FILES = ("CA_CERT_DATA", "GOOGLE_SERVICE_ACCOUNT_JSON_KEY")
 class Paths:
     """Paths that pgBackRest is told. work: for its locks; authorities: the file of the system's certificates, None without one."""
 
-    pgdata: PurePath
-    socket: PurePath
-    work: PurePath
-    authorities: PurePath | None = None
+    pgdata: str
+    socket: str
+    work: str
+    authorities: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Credentials:
     """What the repository's Secret holds. values: of the entries in KEYS that exist; files: paths of those in FILES."""
 
     values: Mapping[str, str]
-    files: Mapping[str, PurePath]
+    files: Mapping[str, str]
 
     def value(self, key: str) -> str:
         """Return the value of an entry. Raise Misconfigured if it is missing or empty."""
@@ -40,7 +39,7 @@ class Credentials:
             raise Misconfigured(f"the repository's Secret has no entry {key}")
         return found
 
-    def file(self, key: str) -> PurePath:
+    def file(self, key: str) -> str:
         """Return the path of an entry. Raise Misconfigured if it is missing."""
         if key not in self.files:
             raise Misconfigured(f"the repository's Secret has no entry {key}")

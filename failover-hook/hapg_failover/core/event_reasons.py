@@ -118,7 +118,7 @@ EVENT_REASONS = (
     EventReason(
         "ArchiveMisconfigured", "Warning", "the settings or credentials of the repository cannot be used", "correct what the message names"
     ),
-    EventReason("ArchiveHole", "Warning", "WAL is missing in the archive: no restore gets past it", "make a full backup"),
+    EventReason("ArchiveHole", "Warning", "segments are missing in the archive: no restore gets past them", "make a full backup"),
     EventReason("InitdbFailed", "Warning", "initdb or one of its scripts failed; nothing is kept", "correct the script"),
     EventReason("StartFailed", "Warning", "the server does not start; its data is kept", "act on the reason in the message"),
     EventReason(

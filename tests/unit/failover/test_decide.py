@@ -508,6 +508,7 @@ UNDER_WAY = {
     Op.REWIND: (Phase.SEALED, Phase.FOLLOW),
     Op.CLONE: (Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase.FOLLOW, Phase.STOPPING),
     Op.INITDB: (Phase.EMPTY, Phase.STOPPING),
+    Op.RESTORE: (Phase.EMPTY, Phase.STOPPING),
     Op.PROMOTE: (Phase.PROMOTING,),
     Op.STANDBYS: (Phase.PRIMARY,),
     Op.PREPARE: (Phase.PRIMARY,),

@@ -69,7 +69,11 @@ def test_a_watch_delivers_events_and_goes_on_where_it_ended(api: Api, stop: thre
         streams(lease_event("DELETED", "13"), then=stays_open),
     ]
     seen = collect(api, stop)
-    assert [seen.get(timeout=2), seen.get(timeout=2), seen.get(timeout=2)] == [LeaseObject("10", STATE), LeaseObject("11", STATE), None]
+    assert [seen.get(timeout=2), seen.get(timeout=2), seen.get(timeout=2)] == [
+        LeaseObject("10", STATE, "lease-uid"),
+        LeaseObject("11", STATE, "lease-uid"),
+        None,
+    ]
     first, second = api.requests
     assert "fieldSelector=metadata.name%3Ddb" in first.path
     assert "resourceVersion" not in first.path
@@ -86,8 +90,8 @@ def test_a_watch_delivers_events_and_goes_on_where_it_ended(api: Api, stop: thre
 def test_a_version_that_is_too_old_begins_anew(api: Api, stop: threading.Event, gone: Answer) -> None:
     api.answers = [streams(lease_event("ADDED", "10")), gone, streams(lease_event("ADDED", "50"), then=stays_open)]
     seen = collect(api, stop)
-    assert seen.get(timeout=2) == LeaseObject("10", STATE)
-    assert seen.get(timeout=2) == LeaseObject("50", STATE)
+    assert seen.get(timeout=2) == LeaseObject("10", STATE, "lease-uid")
+    assert seen.get(timeout=2) == LeaseObject("50", STATE, "lease-uid")
     assert ["resourceVersion" in request.path for request in api.requests] == [False, True, False]
 
 
@@ -129,7 +133,7 @@ def test_errors_slow_a_watch_down(api: Api) -> None:
 def test_an_unreadable_event_does_not_end_a_watch(api: Api, stop: threading.Event) -> None:
     broken = {"type": "MODIFIED", "object": {"metadata": {"name": "db", "resourceVersion": "11"}}}
     api.answers = [streams(broken), streams(lease_event("MODIFIED", "12"), then=stays_open)]
-    assert collect(api, stop).get(timeout=2) == LeaseObject("12", STATE)
+    assert collect(api, stop).get(timeout=2) == LeaseObject("12", STATE, "lease-uid")
 
 
 def test_pods_are_watched_by_label(api: Api, stop: threading.Event) -> None:
