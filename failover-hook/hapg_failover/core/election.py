@@ -272,16 +272,12 @@ def rule_4b(case: Case) -> Verdict | None:
 
 def rule_4d(case: Case) -> Verdict | None:
     """Without a write quorum: all have reported or have been waited for, and I lack at most maxLagBytes of the best position."""
-    me, lease, limit = case.me, case.lease, position_wait(case)
+    me, lease = case.me, case.lease
     if lease.sync is not None:
         return None
-    # A pod that comes later than that couldn't start. The same cause may have stopped the last holder, which then follows a moment later.
-    is_late = lease.volume in case.missing and case.waited - case.reported_for > limit
-    waited_for_others = case.waited if lease.release is not None and not is_late else case.reported_for
-    # A live holder releases the Lease; one whose Lease expired has had a whole TTL to do so.
-    awaited = case.missing if lease.release is not None or case.cold else case.missing - {lease.volume}
-    if awaited and waited_for_others < limit:
-        return Verdict(False, f"waiting for the positions of {len(awaited)} volume(s), {waited_for_others:.1f} of {limit:g} s")
+    waiting = _wait_for_positions(case)
+    if waiting is not None:
+        return waiting
     older = _on_older_timeline(case)
     if older is not None:
         return older
@@ -291,6 +287,19 @@ def rule_4d(case: Case) -> Verdict | None:
         reason = f"we lack {lag} bytes of {format_lsn(me.position.lsn + lag)}, more than maxLagBytes {case.max_lag}"
         return Verdict(False, reason, blocked=Block.LAG)
     return None
+
+
+def _wait_for_positions(case: Case) -> Verdict | None:
+    """Return the verdict while positions are missing that may still be reported; None once they are known or have been waited for."""
+    lease, limit = case.lease, position_wait(case)
+    # A pod that comes later than that couldn't start. The same cause may have stopped the last holder, which then follows a moment later.
+    is_late = lease.volume in case.missing and case.waited - case.reported_for > limit
+    waited = case.waited if lease.release is not None and not is_late else case.reported_for
+    # A live holder releases the Lease; one whose Lease expired has had a whole TTL to do so.
+    awaited = case.missing if lease.release is not None or case.cold else case.missing - {lease.volume}
+    if not awaited or waited >= limit:
+        return None
+    return Verdict(False, f"waiting for the positions of {len(awaited)} volume(s), {waited:.1f} of {limit:g} s")
 
 
 def position_wait(case: Case) -> float:
@@ -342,7 +351,7 @@ def rule_4g(case: Case) -> Verdict | None:
 def rule_4h(case: Case) -> Verdict | None:
     """Without a write quorum, at a cold start or after a clean release: no volume that may have more WAL is left out of this release."""
     lease, away = case.lease, case.without_pods
-    if case.waited < position_wait(case):
+    if _wait_for_positions(case) is not None:
         return None
     clean = lease.release is not None and lease.release.clean
     if lease.sync is not None or lease.volume not in case.missing or not away or not (case.cold or clean):

@@ -275,6 +275,26 @@ def test_a_volume_that_the_release_leaves_out(
     assert (verdict.claim, words in verdict.reason) == (claims, True), verdict.reason
 
 
+def test_a_left_out_volume_blocks_from_the_moment_when_positions_are_no_longer_waited_for() -> None:
+    """Rules 4D and 4H agree on when that is: the report counts, not the age of the Lease."""
+    left_out = replace(LEASE, holder=Holder("pg-2", "u2"), volume="v2")
+    for reported_for, words in ((29.9, "29.9 of 30 s"), (30.1, "at least 3")):
+        verdict = judge(
+            me(1, 100),
+            left_out,
+            "50",
+            (pod(1, 100),),
+            age=36.0,
+            ttl=6.0,
+            waited=29.9,
+            reported_for=reported_for,
+            cold=True,
+            max_lag=60,
+            replicas=1,
+        )
+        assert (verdict.claim, words in verdict.reason) == (False, True), verdict.reason
+
+
 @pytest.mark.parametrize(("unblocked_for", "claims"), [(0.9, False), (1.1, True)])
 def test_rank_counts_from_the_end_of_what_kept_all_from_claiming(unblocked_for: float, claims: bool) -> None:
     def asked(who: Candidate) -> bool:
