@@ -258,6 +258,7 @@ def test_the_documented_rights_are_enough_for_backup_and_restore(archived: Archi
     assert yaml.safe_load(programs.run(str(HAPG), "restore", release.name, *options))["restore"]["enabled"] is True
 
 
+@pytest.mark.thorough
 def test_an_incremental_backup_holds_less(archived: Archived) -> None:
     result = backup(archived.release, "now")
     assert result.code == 0, result.text
@@ -266,6 +267,7 @@ def test_an_incremental_backup_holds_less(archived: Archived) -> None:
     assert incremental["repositoryBytes"] < full["repositoryBytes"]
 
 
+@pytest.mark.thorough
 def test_a_second_backup_at_a_time_is_told_to_wait(archived: Archived) -> None:
     """Two at once: one is done, the other is done after it or says that it may be tried again."""
     results: list[Done] = []
@@ -358,6 +360,7 @@ def test_a_release_restored_to_just_before_has_the_table(archived: Archived) -> 
         assert copy.ask("SELECT count(*) FROM appends WHERE writer = 'later'") == [["0"]]
 
 
+@pytest.mark.thorough
 def test_a_restore_from_a_stanza_that_does_not_exist_creates_nothing_until_it_is_corrected(archived: Archived) -> None:
     """No database is made by initdb instead."""
     release = archived.release
@@ -384,6 +387,7 @@ def test_a_restore_from_a_stanza_that_does_not_exist_creates_nothing_until_it_is
 # --- trouble ---
 
 
+@pytest.mark.thorough
 def test_with_wrong_credentials_an_event_says_so_and_writes_go_on(archived: Archived) -> None:
     release, namespace = archived.release, archived.release.namespace
     wrong = secrets.token_hex(16)
@@ -424,6 +428,7 @@ def test_with_wrong_credentials_an_event_says_so_and_writes_go_on(archived: Arch
     check(release)
 
 
+@pytest.mark.thorough
 def test_a_failover_while_the_archive_cannot_be_reached_leaves_no_hole(archived: Archived) -> None:
     """The S3 server is away: standbys keep the WAL that the lost primary had not archived."""
     release, server = archived.release, archived.store.namespace

@@ -121,6 +121,7 @@ def test_pause_to_zero_and_back_under_writes_loses_nothing(release: Release) -> 
     assert claims(release.namespace) == volumes
 
 
+@pytest.mark.thorough
 def test_pause_from_a_crash_loop_and_back_loses_nothing(release: Release) -> None:
     """The pods can't start, and their leader has ended without a word."""
     config = f"configmap/{release.name}-config"
@@ -144,6 +145,7 @@ def test_pause_from_a_crash_loop_and_back_loses_nothing(release: Release) -> Non
     assert release.client.sql("SELECT count(*), sum(number) FROM crashed") == [["1000", "500500"]]
 
 
+@pytest.mark.thorough
 def test_a_dormant_release_resumes_with_fewer_replicas_where_its_first_volume_has_everything(release: Release) -> None:
     move_primary(release, "ha-postgres-2")
     release.client.sql("CREATE TABLE last AS SELECT number FROM generate_series(1, 1000) AS number")
@@ -183,6 +185,7 @@ def test_a_dormant_release_never_starts_from_a_stale_volume(release: Release) ->
     assert release.client.sql("SELECT count(*), sum(number) FROM ahead") == [["1000", "500500"]]
 
 
+@pytest.mark.thorough
 def test_a_dormant_release_refuses_another_major(release: Release) -> None:
     if not chosen.takes_images():
         pytest.skip("images can't be loaded into this cluster")
@@ -222,6 +225,7 @@ def test_a_protected_release_is_not_uninstalled(release: Release, program: str) 
     release.upgrade("--set", "doNotPause=false")
 
 
+@pytest.mark.thorough
 def test_an_administrators_policy_protects_from_kubectl_too(release: Release) -> None:
     """The policy is the cluster's, so it is removed at once; it concerns namespaces with its label alone."""
     if not chosen.takes_images():
@@ -335,6 +339,7 @@ def wake_one(release: Release) -> None:
     assert inside(release, "SELECT count(*), sum(number) FROM kept") == "1000|500500"
 
 
+@pytest.mark.thorough
 def test_wipe_refuses_the_mistakes_of_a_new_user(pair: tuple[Release, Release]) -> None:
     release, beside = pair
     release.uninstall()
@@ -349,6 +354,7 @@ def test_wipe_refuses_the_mistakes_of_a_new_user(pair: tuple[Release, Release]) 
     assert (kept(release), kept(beside)) == (mine, others)
 
 
+@pytest.mark.thorough
 def test_an_interrupted_wipe_is_finished_by_the_next_and_a_third_finds_nothing(pair: tuple[Release, Release]) -> None:
     release, beside = pair
     others = kept(beside)
