@@ -162,8 +162,9 @@ class Bench:
             series.found.append(found)
             lines.put(self._output, summary.summarize(system.system, series.fault.name, series.found, self._mode.name).line())
             print(f"{system.system} {label} of {self._times}, {took:.0f} s: {found.text}", file=sys.stderr, flush=True)
-            if not found.recovered:
+            if not found.recovered or found.promotions > 1:
                 self._save(system, label)
+            if not found.recovered:
                 return False
         return True
 
