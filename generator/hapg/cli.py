@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from hapg.errors import HapgError, InputError
-from hapg.exits import FAILED, REFUSED
+from hapg.exits import FAILED, INTERRUPTED, REFUSED
 
 COMMANDS = {
     "backup": "list the backups of a release, take one, or check the archive",
@@ -32,7 +32,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run hapg and return its exit code.
 
-    0: done. 1: drift, an output that can't be written, or a request that the release can't carry out. 2: input refused.
+    0: done. 1: drift, an output that can't be written, or a request that the release can't carry out. 2: input refused. 130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(given).parse_args(given)
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the output is gone. Without this the interpreter fails once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except KeyboardInterrupt:
+        return _complain(HapgError("interrupted"), INTERRUPTED)
     except InputError as error:
         return _complain(error, REFUSED)
     except HapgError as error:

@@ -119,6 +119,15 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hapg.commands.schema.run", interrupted)
+    assert main(["schema", "spec"]) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
 def test_check_prints_a_diff_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "--all", "-o", str(tmp_path)]) == 0
     chart = tmp_path / "ha-postgres-15"
