@@ -61,6 +61,7 @@ def test_a_replica_that_lost_its_volume_is_cloned_from_another_replica(hot: Rele
     wait_slots(hot)
 
 
+@pytest.mark.thorough
 def test_max_connections_is_raised_and_lowered_while_standbys_are_hot(hot: Release) -> None:
     hot.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
     hot.upgrade("--set", "postgresql.parameters.max_connections=130")
@@ -81,6 +82,7 @@ def test_a_setting_that_a_reload_is_enough_for_restarts_nothing(hot: Release) ->
     assert identities(hot.pods()) == before
 
 
+@pytest.mark.thorough
 def test_a_setting_that_no_server_takes_costs_no_data_and_no_server(hot: Release) -> None:
     last = hot.pods()[-1].name
     volume = hot.marker(last)

@@ -92,6 +92,7 @@ def test_a_replica_whose_wal_volume_alone_is_new_is_not_opened_but_cloned(apart:
     assert "a clone of the primary has replaced the old data" in apart.agent_log(lost.name)
 
 
+@pytest.mark.thorough
 def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: Release) -> None:
     lost = apart.standbys()[-1]
     apart.lose(lost, "data")
@@ -107,6 +108,7 @@ def mismatched(release: Release, pod: str) -> str:
     return release.latest("VolumesMismatched").get(pod, "")
 
 
+@pytest.mark.thorough
 def test_a_release_that_is_there_gets_wal_volumes_by_a_clone_of_each_member(cluster: Cluster) -> None:
     """The procedure in docs/operations.md."""
     with installed("e2e-wal-later", replicas=2) as release:
