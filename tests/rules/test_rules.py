@@ -62,6 +62,7 @@ def test_a_test_fails_without_the_rule(part: Part, witness: Witness, trials: dic
     assert [test for test in trial.failed if witness.row in test], f"{part.mutant.__name__} isn't found:\n{trial.output}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "witness"), [pytest.param(part, simulated, id=named(part)) for part, simulated in SIMULATED])
 def test_the_simulation_finds_that_the_rule_is_missing(part: Part, witness: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     # The one-second wait for position reports hides a fence that comes too late: safety must not depend on it.

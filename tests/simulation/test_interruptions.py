@@ -15,6 +15,8 @@ from .points import Interruption
 from .scenarios import primary_of, running
 from .world import World
 
+pytestmark = pytest.mark.slow
+
 Fault = Callable[[World], None]
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 WINDOW_S = 12.0

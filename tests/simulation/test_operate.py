@@ -12,6 +12,8 @@ from . import scenarios
 from .signs import SEEDS, Patch, Scenario, found, loses, violated
 from .world import World
 
+pytestmark = pytest.mark.slow
+
 
 def switches(world: World) -> bool:
     """True if any member was promoted after the first primary."""

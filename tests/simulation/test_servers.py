@@ -27,6 +27,8 @@ from .signs import (
     violated,
 )
 
+pytestmark = pytest.mark.slow
+
 FEW, SOME, MANY = 4, 10, 25
 FOREIGN_PROMOTED = violated("whose timeline nobody had reserved")
 RECOVERY_KILLED = violated("killed its server's recovery")
