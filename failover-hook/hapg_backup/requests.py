@@ -66,25 +66,30 @@ class Requests:
             tell(f"error: {error}")
             return FOUND
 
-    def _refusal(self, tell: Tell) -> int:
-        """Return 0 if this pod's server is the primary, else the exit code for another one."""
+    def _alone(self, tell: Tell, work: Callable[[], int]) -> int:
+        """Do the work of a request that only the primary's container carries out, one at a time; return its exit code."""
         role = self._pod.role()
-        if role == "primary":
-            return 0
-        tell(f"error: this pod's server is not the primary but {role}")
-        return AGAIN
+        if role != "primary":
+            tell(f"error: this pod's server is not the primary but {role}")
+            return AGAIN
+        if not self._busy.acquire(blocking=False):
+            tell("error: another backup or check is running")
+            return AGAIN
+        try:
+            return work()
+        finally:
+            self._busy.release()
 
     def _backup(self, fields: Mapping[str, Any], tell: Tell, is_gone: IsGone) -> int:
         kind = fields.get("type")
         if kind not in KINDS:
             raise Misconfigured(f"type: {kind!r} is not allowed; one of {', '.join(KINDS)}")
-        if code := self._refusal(tell):
-            return code
-        if not self._busy.acquire(blocking=False):
-            tell("error: another backup or check is running")
-            return AGAIN
+        return self._alone(tell, lambda: self._make(kind, tell, is_gone))
+
+    def _make(self, kind: str, tell: Tell, is_gone: IsGone) -> int:
+        """Make a backup."""
+        self._knowledge.set(running=kind)
         try:
-            self._knowledge.set(running=kind)
             archive = self._opening.open()
             self._log(f"a {kind} backup begins")
             words = ("backup", f"--type={kind}", f"--archive-timeout={_ARCHIVED_S}")
@@ -102,33 +107,24 @@ class Requests:
             return code
         finally:
             self._knowledge.set(running="")
-            self._busy.release()
 
     def _info(self, fields: Mapping[str, Any], tell: Tell, is_gone: IsGone) -> int:  # noqa: ARG002 all have the same form
         tell(json.dumps(self._inspector.document(self._opening.archive())))
         return 0
 
     def _check(self, fields: Mapping[str, Any], tell: Tell, is_gone: IsGone) -> int:  # noqa: ARG002
-        return self._examine("check", (f"--archive-timeout={_ARCHIVED_S}",), tell, is_gone)
+        return self._alone(tell, lambda: self._examine("check", (f"--archive-timeout={_ARCHIVED_S}",), tell, is_gone))
 
     def _verify(self, fields: Mapping[str, Any], tell: Tell, is_gone: IsGone) -> int:  # noqa: ARG002
-        return self._examine("verify", ("--output=text", "--verbose"), tell, is_gone)
+        return self._alone(tell, lambda: self._examine("verify", ("--output=text", "--verbose"), tell, is_gone))
 
     def _examine(self, command: str, options: tuple[str, ...], tell: Tell, is_gone: IsGone) -> int:
         """Run pgBackRest's own check, and then ours."""
-        if code := self._refusal(tell):
-            return code
-        if not self._busy.acquire(blocking=False):
-            tell("error: another backup or check is running")
-            return AGAIN
-        try:
-            archive = self._opening.open()
-            done = archive.run(command, *options, unwanted=is_gone, tell=tell, niceness=_NICENESS)
-            if done.code != 0:
-                return AGAIN if done.code < 0 else done.code
-            findings = self._inspector.inspect(archive)
-        finally:
-            self._busy.release()
+        archive = self._opening.open()
+        done = archive.run(command, *options, unwanted=is_gone, tell=tell, niceness=_NICENESS)
+        if done.code != 0:
+            return AGAIN if done.code < 0 else done.code
+        findings = self._inspector.inspect(archive)
         for words in findings.words:
             tell(f"error: missing in the archive: {words}; no restore gets past it: make a full backup")
         if not findings.backups:

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hapg_protocol.lsn import format_lsn
+from hapg_protocol.wal_files import SEGMENT_SIZE
+
 from . import archive
 from .adapters import files
 from .adapters.hand_over import Client
@@ -52,7 +55,7 @@ class Restorer:
             raise Misconfigured(f"the backups of {stanza} are of PostgreSQL {backup.version}, this is the chart of PostgreSQL {major}")
         if wanted.type == "immediate":
             lineage = found.lineage(backup.timeline)
-        needed, free = backup.size + SPARE_SEGMENTS * (16 << 20), self._pod.free()
+        needed, free = backup.size + SPARE_SEGMENTS * SEGMENT_SIZE, self._pod.free()
         if needed > free:
             raise Misconfigured(f"the restore needs {needed >> 20} MiB, the data volume has {free >> 20} MiB free")
         plan = Plan(stanza, backup.label, lineage)
@@ -117,7 +120,7 @@ class Restorer:
         if why := restoring.misses(wanted, plan, parent, end, log, last, size):
             return f"error {why}"
         (self._pod.folder / _PLAN).unlink(missing_ok=True)
-        return f"ok restored {plan.stanza} from {plan.backup} to {wanted.words}: timeline {parent}, LSN {end >> 32:X}/{end & 0xFFFFFFFF:X}"
+        return f"ok restored {plan.stanza} from {plan.backup} to {wanted.words}: timeline {parent}, LSN {format_lsn(end)}"
 
     def _wanted(self) -> tuple[Settings, Restore]:
         settings = self._pod.settings()

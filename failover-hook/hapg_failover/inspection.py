@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hapg_protocol.lsn import Position, format_lsn
+from hapg_protocol.wal_files import segment_name
 
 from .adapters.volume import Volume
 from .pgdata.control_file import ControlData, parse_control_file, parse_controldata
@@ -19,7 +20,6 @@ from .pgdata.wal import (
     parse_lastrecord,
     parse_waldump_end,
     record_end,
-    segment_name,
     segment_timelines,
 )
 

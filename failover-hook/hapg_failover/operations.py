@@ -14,6 +14,7 @@ from typing import assert_never
 
 from hapg_protocol.lsn import Position, parse_lsn
 from hapg_protocol.model import VolumeState
+from hapg_protocol.wal_files import parse_history, segment_name, segment_start
 
 from .adapters.ports import Disk, Heartbeat, Inspector, Marker, NotNow, PeerError, Runtime, Sql, SqlError, Supervisor
 from .configuration import DataRefused, configure
@@ -41,7 +42,6 @@ from .core.state.actions import (
 from .core.state.results import OpResult, Outcome
 from .core.timing import Timing
 from .core.unreplicated_wal import MOST, WalRequest
-from .pgdata.wal import parse_history, segment_name, segment_start
 from .replay_progress import parse as parse_replay
 from .supervisor_commands import OperationFailed, SupervisorCommands
 
@@ -172,8 +172,9 @@ class Operation:
         """Send a command of unlimited duration: it fails only if it makes no progress for a while."""
         return self._call(command, *args, timeout=stall or self._tools.stall, moved_at=self._tools.moved_at)[0]
 
-    def _output(self, command: str, *args: str) -> str:
-        return self._tools.supervisor.output(self._call(command, *args, timeout=self._tools.stall, moved_at=self._tools.moved_at)[1])
+    def _output(self, command: str, *args: str, stall: float | None = None) -> str:
+        answer = self._call(command, *args, timeout=stall or self._tools.stall, moved_at=self._tools.moved_at)
+        return self._tools.supervisor.output(answer[1])
 
     def _steer(self, command: str, *args: str) -> str:
         """Point a standby at another upstream or at none; before PostgreSQL 13 this restarts it."""
@@ -452,11 +453,9 @@ class Operation:
 
     def _restore(self) -> OpResult:
         """Restore the first server's directory. A failure leaves nothing, as one of initdb does."""
-        tools = self._tools
         self._command("stop", "immediate")  # ends a restore that an earlier agent started
-        _, command_id = self._call("restore", timeout=COPY_STALL_S, moved_at=tools.moved_at)
-        said = tools.supervisor.output(command_id).strip().splitlines()
-        self._mark(tools.runtime.unique_id())
+        said = self._output("restore", stall=COPY_STALL_S).strip().splitlines()
+        self._mark(self._tools.runtime.unique_id())
         return self._result(Outcome.OK, said[-1] if said else "restored")
 
     def _promote(self, order: Promote) -> OpResult:

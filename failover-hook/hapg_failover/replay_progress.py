@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from hapg_protocol.wal_files import segment_start
+
 from .adapters.ports import Replay, Runtime
 from .core.state.recovery import Recovery, update
 from .events import Event, ReplaySeen
-from .pgdata.wal import segment_start
 from .supervisor_commands import OperationFailed, SupervisorCommands
 from .workers import every
 

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
+from hapg_protocol.wal_files import SEGMENT_SIZE
 
 from .adapters.ports import Heartbeat, Hello
 from .core import volumes
@@ -45,7 +46,6 @@ from .events import (
     TurnBegan,
     VolumeFacts,
 )
-from .pgdata.wal import SEGMENT_SIZE
 from .settings import Identity
 
 GONE_KEPT = 64

@@ -55,6 +55,7 @@ from hapg_failover.world import World
 from hapg_protocol.json_fields import Fields
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod
+from hapg_protocol.wal_files import SEGMENT_SIZE
 from tests.memories import changed
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -199,7 +200,7 @@ report_forgotten = _seen_as(lambda o, m: (o, changed(m, promised=None)))
 
 
 def last_record_left_out(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(wal, "record_end", lambda record, size=wal.SEGMENT_SIZE: record.start)
+    patch.setattr(wal, "record_end", lambda record, size=SEGMENT_SIZE: record.start)
 
 
 # --- 4 ---

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hapg_failover.core.write_quorum import Setting
-from hapg_failover.pgdata.wal import SEGMENT_SIZE, segment_name
+from hapg_protocol.wal_files import SEGMENT_SIZE, segment_name
 
 from .wal import Branch, Wal
 

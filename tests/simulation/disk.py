@@ -9,8 +9,8 @@ from hapg_failover.core import disk_space
 from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.core.unreplicated_wal import AT_ONCE
 from hapg_failover.pgdata.control_file import ControlData
-from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol.lsn import Position, format_lsn
+from hapg_protocol.wal_files import SEGMENT_SIZE
 
 from .server import Server, Volume
 from .wal import Branch, Wal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hapg_failover.pgdata.wal import SEGMENT_SIZE
+from hapg_protocol.wal_files import SEGMENT_SIZE
 
 from .wal import Wal
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hapg_failover.core import disk_space
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
-from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol.model import EligibleReplica, LeaseState, Pod
+from hapg_protocol.wal_files import SEGMENT_SIZE
 
 from . import faults
 from .agent import Agent

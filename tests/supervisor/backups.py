@@ -192,6 +192,19 @@ Beside = Callable[..., Backup]
 """Starts a backup container beside a server's; keywords are settings of backup.json."""
 
 
+def primary_with_backup(make: Callable[..., Container], template: Path, beside: Beside, name: str) -> Backup:
+    """The backup container beside a primary of term 1 on timeline 2, with a table and a full backup."""
+    container = make(name)
+    container.take_data_of(template)
+    backup = beside(container)
+    container.start()
+    container.ok("start", "hot")
+    container.promote(2, 1)
+    container.sql(TABLE)
+    backup.backup()
+    return backup
+
+
 def follower(make: Callable[..., Container], beside: Beside, name: str, primary: Container) -> Backup:
     """The backup container beside a hot replica of the primary."""
     container = make(name)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster import embedded, pgbackrest
 
-from .backups import TABLE, Backup, Beside
+from .backups import Backup, Beside, primary_with_backup
 from .harness import BIN, DEFAULT, Container, server_user
 
 Make = Callable[..., Container]
@@ -130,13 +130,5 @@ def beside(make: Make) -> Iterator[Beside]:
 
 @pytest.fixture
 def archived(make: Make, template: Path, beside: Beside) -> Backup:
-    """The backup container beside a primary of term 1 on timeline 2, with a table and a full backup."""
-    container = make("db-0")
-    container.take_data_of(template)
-    backup = beside(container)
-    container.start()
-    container.ok("start", "hot")
-    container.promote(2, 1)
-    container.sql(TABLE)
-    backup.backup()
-    return backup
+    """The backup container of a release's first primary."""
+    return primary_with_backup(make, template, beside, "db-0")

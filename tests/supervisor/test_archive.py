@@ -26,6 +26,17 @@ def test_the_primary_archives_and_a_standby_confirms(make: Make, beside: Beside,
     assert [each["type"] for each in info["backups"]] == ["full"]
 
 
+def restored(make: Make, beside: Beside, timeline: int) -> Container:
+    """A new release's primary, restored to the end of the archive and promoted. timeline: the one after the restore's."""
+    new = make("new-0")
+    beside(new, name="new", restore={"stanza": "db"}).birth("99999999-0000-4000-8000-000000000009")
+    new.start()
+    new.ok("restore")
+    new.ok("start", "hot")
+    new.promote(timeline, timeline - 1)
+    return new
+
+
 def lose(backup: Backup) -> None:
     """Lose a server for good, together with its backup container and its volume."""
     backup.kill()
@@ -73,13 +84,7 @@ def test_two_failovers_with_frozen_containers_leave_no_hole_in_the_archive(make:
     complaints = {line.partition(": ")[2] for line in third.container.log.read_text().splitlines() if line.startswith("error: ")}
     assert complaints <= {"the primary has not archived it yet"}
     assert third.info()["continuity"]["holes"] == []
-    new = make("new-0")
-    restored = beside(new, name="new", restore={"stanza": "db"})
-    restored.birth("99999999-0000-4000-8000-000000000009")
-    new.start()
-    new.ok("restore")
-    new.ok("start", "hot")
-    new.promote(9, 8)
+    new = restored(make, beside, 9)
     assert rows(new) == rows(third.container)
 
 
@@ -97,13 +102,7 @@ def test_what_a_lost_primary_archived_alone_is_no_part_of_a_restore(make: Make, 
     switch(second.container, "second")
     settled(second.container)
     assert second.info()["continuity"]["holes"] == []
-    new = make("new-0")
-    restored = beside(new, name="new", restore={"stanza": "db"})
-    restored.birth("99999999-0000-4000-8000-000000000009")
-    new.start()
-    new.ok("restore")
-    new.ok("start", "hot")
-    new.promote(7, 6)
+    new = restored(make, beside, 7)
     assert rows(new) == {"both": 1, "second": 1}
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.results import Outcome
-from hapg_failover.pgdata.wal import segment_name
 from hapg_protocol.lsn import parse_lsn
+from hapg_protocol.wal_files import segment_name
 from tests.cluster import embedded
 
 from .conftest import Make

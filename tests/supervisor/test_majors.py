@@ -23,8 +23,9 @@ from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.results import Outcome
 from hapg_failover.core.write_quorum import Setting
 from hapg_failover.inspection import Inspection
-from hapg_failover.pgdata.wal import parse_waldump_end, segment_name
+from hapg_failover.pgdata.wal import parse_waldump_end
 from hapg_protocol.lsn import Position, format_lsn, parse_lsn
+from hapg_protocol.wal_files import segment_name
 from tests.cluster import embedded
 
 from .conftest import Make

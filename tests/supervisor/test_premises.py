@@ -18,8 +18,9 @@ import pytest
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.write_quorum import OFF, Setting
 from hapg_failover.pgdata.control_file import ControlData, parse_control_file
-from hapg_failover.pgdata.wal import end_by_reading, ends_in_shutdown, segment_name
+from hapg_failover.pgdata.wal import end_by_reading, ends_in_shutdown
 from hapg_protocol.lsn import Position, parse_lsn
+from hapg_protocol.wal_files import segment_name
 
 from . import test_majors
 from .harness import Container, wait_for

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from hapg_failover.pgdata.wal import segment_name
 from hapg_protocol.lsn import format_lsn, parse_lsn
+from hapg_protocol.wal_files import segment_name
 
 from .conftest import Make
 from .harness import PASSWORD, Container, boot_time, chown, free_port, wait_for

@@ -15,7 +15,7 @@ from hapg_failover.adapters.threads import Threads
 from hapg_failover.backup_link import BackupLink
 from tests.fakes.kube import LEASE_UID
 
-from .backups import STANZA, TABLE, Backup, Beside, ready, rows, settled, switch
+from .backups import STANZA, TABLE, Backup, Beside, primary_with_backup, ready, rows, settled, switch
 from .conftest import Make
 from .harness import Container, as_server_user, server_user, wait_for
 from .pods import Pod, Release
@@ -43,15 +43,8 @@ class Source:
 @pytest.fixture
 def source(make: Make, template: Path, beside: Beside) -> Source:
     """One full backup, then rows; at the end a mistake: the table is dropped."""
-    container = make("source-0")
-    container.take_data_of(template)
-    backup = beside(container)
-    container.start()
-    container.ok("start", "hot")
-    container.promote(2, 1)
-    container.sql(TABLE)
-    backup.backup()
-    targets = {}
+    backup = primary_with_backup(make, template, beside, "source-0")
+    container, targets = backup.container, {}
     switch(container, "one")
     container.sql("select pg_create_restore_point('named')")
     switch(container, "two")

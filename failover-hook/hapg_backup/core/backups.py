@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hapg_protocol.lsn import parse_lsn
+from hapg_protocol.lsn import format_lsn, parse_lsn
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Backup:
         }  # fmt: skip
         document = {names.get(key, key): value for key, value in found.items()}
         for key in ("startLsn", "stopLsn"):
-            document[key] = f"{document[key] >> 32:X}/{document[key] & 0xFFFFFFFF:X}"
+            document[key] = format_lsn(document[key])
         return document
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from .wal_names import is_segment_size
+from hapg_protocol.wal_files import is_segment_size
 
 _VERSION_AT, _SEGMENT_SIZE_AT = 8, 228
 _LAYOUTS = (960, 1201, 1300, 1700, 1800)

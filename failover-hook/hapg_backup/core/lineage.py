@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hapg_protocol.lsn import parse_lsn
+from hapg_protocol import wal_files
 
 from .wal_names import Segment
-
-_FIELDS = 2
 
 
 @dataclass(frozen=True)
@@ -48,18 +46,10 @@ class Lineage:
 
 def parse_history(timeline: int, text: str) -> Lineage:
     """Return the history in `text`, the content of the history file of `timeline`. Raise ValueError if a line is malformed."""
-    parents = []
-    for line in text.splitlines():
-        fields = line.split()
-        if not fields or fields[0].startswith("#"):
-            continue
-        if len(fields) < _FIELDS or not fields[0].isdigit():
-            raise ValueError(f"the history of timeline {timeline} has a malformed line: {line[:80]!r}")
-        parents.append((int(fields[0]), parse_lsn(fields[1])))
-    numbers = [each for each, _ in parents] + [timeline]
-    if numbers != sorted(set(numbers)):
-        raise ValueError(f"the timelines in the history of {timeline} don't ascend: {', '.join(map(str, numbers))}")
-    return Lineage(timeline, tuple(parents))
+    parents = wal_files.parse_history(text)
+    if parents and parents[-1][0] >= timeline:
+        raise ValueError(f"the history of timeline {timeline} names timeline {parents[-1][0]}")
+    return Lineage(timeline, parents)
 
 
 def needless(name: str, lineage: Lineage | None, segment: Segment | None, size: int) -> str:

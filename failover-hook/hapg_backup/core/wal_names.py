@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from hapg_protocol.wal_files import segment_name, segment_start
+
 NAME = re.compile(r"[0-9A-F]{8}(\.history|[0-9A-F]{16}(\.partial|\.[0-9A-F]{8}\.backup)?)")
 """Every file that PostgreSQL archives or asks for."""
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
-_SMALLEST, _LARGEST = 1 << 20, 1 << 30
 
 
 @dataclass(frozen=True, order=True)
@@ -20,8 +21,7 @@ class Segment:
 
     def name(self, size: int) -> str:
         """Return the file's name. size: of a segment, in bytes."""
-        high, low = divmod(self.number, _per_log(size))
-        return f"{self.timeline:08X}{high:08X}{low:08X}"
+        return segment_name(self.timeline, self.number * size, size)
 
 
 def is_segment(name: str) -> bool:
@@ -36,21 +36,11 @@ def parse_segment(name: str, size: int) -> Segment:
     """
     if not _SEGMENT.match(name):
         raise ValueError(f"not a WAL segment: {name[:40]!r}")
-    low = int(name[16:24], 16)
-    if low >= _per_log(size):
+    if int(name[16:24], 16) * size >= 1 << 32:
         raise ValueError(f"{name[:24]} is no segment of {size} bytes")
-    return Segment(int(name[:8], 16), int(name[8:16], 16) * _per_log(size) + low)
+    return Segment(int(name[:8], 16), segment_start(name, size) // size)
 
 
 def history_name(timeline: int) -> str:
     """Return the name of a timeline's history file."""
     return f"{timeline:08X}.history"
-
-
-def is_segment_size(size: int) -> bool:
-    """True for a size that PostgreSQL can have been built or initialised with: a power of two from 1 MiB to 1 GiB."""
-    return _SMALLEST <= size <= _LARGEST and size & (size - 1) == 0
-
-
-def _per_log(size: int) -> int:
-    return (1 << 32) // size

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from hapg_protocol.wal_files import segment_name
+
 from ..core import unreplicated_wal
-from ..pgdata.wal import PAGE, segment_name
+from ..pgdata.wal import PAGE
 from . import beneath
 
 if TYPE_CHECKING:

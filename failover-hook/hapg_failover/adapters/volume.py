@@ -13,12 +13,13 @@ from pathlib import Path
 from hapg_protocol.json_fields import Fields, dump
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import VolumeState
+from hapg_protocol.wal_files import SEGMENT_SIZE, is_segment_size
 
 from ..core import disk_space, volumes
 from ..core.state.volume import DATA_VOLUME, WAL_VOLUME
 from ..core.volumes import Link
 from ..pgdata.control_file import parse_control_file
-from ..pgdata.wal import SEGMENT_SIZE, goes_beyond, is_segment_size, newest_segment_timeline
+from ..pgdata.wal import goes_beyond, newest_segment_timeline
 from . import beneath, unreplicated_wal
 from .beneath import Irregular
 from .marks import NUMBER, Files

@@ -10,8 +10,8 @@ from functools import cached_property
 
 from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import PROTOCOL, EligibleReplica, Holder, LeaseState, Pod, PositionReport, VolumeState
+from hapg_protocol.wal_files import SEGMENT_SIZE
 
-from ..pgdata.wal import SEGMENT_SIZE
 from .state.recovery import CAUGHT_UP_SEGMENTS
 from .timing import COLD_WAIT_S, RANK_STEP_S, REPORT_WAIT_S, SUCCESSOR_HEADSTART_S
 from .write_quorum import shortfall

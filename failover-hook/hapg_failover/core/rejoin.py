@@ -7,8 +7,9 @@ from enum import Enum
 
 from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import LeaseState, Pod
+from hapg_protocol.wal_files import History
 
-from ..pgdata.wal import History, fork_point
+from ..pgdata.wal import fork_point
 
 REWIND_TRIES = 3
 

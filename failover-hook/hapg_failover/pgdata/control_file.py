@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hapg_protocol.lsn import Position, parse_lsn
+from hapg_protocol.wal_files import is_segment_size
 
 from .crc32c import crc32c
-from .wal import is_segment_size
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _STATE = re.compile(r"[a-z ]{1,40}")

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hapg_protocol.lsn import Position, parse_lsn
+from hapg_protocol.wal_files import SEGMENT_SIZE, History, parse_history, segment_name, segment_start
 
 from .crc32c import crc32c
 
-SEGMENT_SIZE = 16 * 1024 * 1024
-_SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 20, 1 << 30  # xlog_internal.h, IsValidWalSegSize
 PAGE = 8192
 _SHORT_HEADER = 24
 _LONG_HEADER = 40
@@ -29,30 +28,12 @@ _INFO_MASK = 0xF0
 _SWITCH = (0, 0x40)  # resource manager XLOG, XLOG_SWITCH
 _SHUTDOWN = (0, 0x00)  # resource manager XLOG, XLOG_CHECKPOINT_SHUTDOWN
 _LSN = r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}"
-_TIMELINE = re.compile(r"[0-9]{1,10}")
 _SEGMENT_NAME = re.compile(r"[0-9A-F]{24}")
 
 ReadSegment = Callable[[str, int, int], bytes | None]
 """Reads (segment, offset, length): returns the bytes, or None if there is no such file; raises OSError if it can't be read."""
 ReadHistory = Callable[[int], str | None]
 """Reads a timeline's history file: returns its text, or None if there is none; raises OSError if it can't be read."""
-
-
-History = tuple[tuple[int, int], ...]
-"""A timeline's ancestors, oldest first, each with the LSN at which the next timeline branched off."""
-
-
-def parse_history(text: str) -> History:
-    """Return the ancestors listed in a timeline history file. Raise ValueError if a line is invalid."""
-    ancestors: list[tuple[int, int]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.split("#", 1)[0].split(maxsplit=2)
-        if not words:
-            continue
-        if len(words) < 2 or not _TIMELINE.fullmatch(words[0]) or (ancestors and int(words[0]) <= ancestors[-1][0]):
-            raise ValueError(f"not a line of a timeline history file: line {number}")
-        ancestors.append((int(words[0]), parse_lsn(words[1])))
-    return tuple(ancestors)
 
 
 def fork_point(history: History, timeline: int) -> int | None:
@@ -294,23 +275,6 @@ class Wal:
                 return None  # no such page, or a stale page of a recycled segment
             self._page = (start, data)
         return self._page[1]
-
-
-def is_segment_size(size: int) -> bool:
-    """True if a server can have WAL segments of `size` bytes: a power of two from 1 MiB to 1 GiB."""
-    return _SMALLEST_SEGMENT <= size <= _LARGEST_SEGMENT and size & (size - 1) == 0
-
-
-def segment_name(timeline: int, lsn: int, segment_size: int = SEGMENT_SIZE) -> str:
-    """Return the name of the segment file that contains the byte at `lsn`."""
-    segments_per_id = 0x100000000 // segment_size
-    number = lsn // segment_size
-    return f"{timeline:08X}{number // segments_per_id:08X}{number % segments_per_id:08X}"
-
-
-def segment_start(name: str, segment_size: int = SEGMENT_SIZE) -> int:
-    """Return the LSN of the first byte of the segment file `name`."""
-    return (int(name[8:16], 16) << 32) + int(name[16:24], 16) * segment_size
 
 
 def first_lsn(timeline: int, names: Iterable[str], segment_size: int = SEGMENT_SIZE) -> int | None:

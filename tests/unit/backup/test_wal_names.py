@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hapg_backup.core.control_file import segment_size
-from hapg_backup.core.wal_names import NAME, Segment, is_segment, is_segment_size, parse_segment
+from hapg_backup.core.wal_names import NAME, Segment, is_segment, parse_segment
+from hapg_protocol.wal_files import is_segment_size
 
 SIZES = [1 << power for power in range(20, 31)]
 

@@ -18,9 +18,10 @@ from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import read_volume
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.pgdata.control_file import parse_controldata
-from hapg_failover.pgdata.wal import parse_history, parse_lastrecord, parse_waldump_end
+from hapg_failover.pgdata.wal import parse_lastrecord, parse_waldump_end
 from hapg_protocol.lsn import Position, parse_lsn
 from hapg_protocol.model import VolumeState
+from hapg_protocol.wal_files import parse_history
 
 SECRET = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ik" + "A" * 900 + ".SIGNATURE"
 NAME = "wal.11111111-2222-3333-4444-555555555555"

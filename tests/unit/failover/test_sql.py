@@ -17,8 +17,9 @@ from hapg_failover.adapters.ports import SqlError
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.core.state.observation import Slot
 from hapg_failover.credentials.roles import Login
-from hapg_failover.pgdata.wal import fork_point, parse_history, segment_name
+from hapg_failover.pgdata.wal import fork_point
 from hapg_protocol.lsn import parse_lsn
+from hapg_protocol.wal_files import parse_history, segment_name
 
 from .conftest import SEGMENT_SIZE, Server
 

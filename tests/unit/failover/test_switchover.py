@@ -21,10 +21,10 @@ from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.core.timing import SUCCESSION_S
-from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol import requests
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import EligibleReplica, LeaseState, Pod, PositionReport, Release, ReleaseCause
+from hapg_protocol.wal_files import SEGMENT_SIZE
 from tests.memories import changed
 from tests.orders import said
 from tests.unit.failover.test_decide import END, FOLLOWING, HELD, ME, MINE, NOW, POD, PRIMARY, SAID, SEALED, kinds, lease, remembered, seen

@@ -16,8 +16,8 @@ from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import STUCK_S
-from hapg_failover.pgdata.wal import SEGMENT_SIZE
 from hapg_protocol.model import EligibleReplica, Pod, PositionReport, VolumeState
+from hapg_protocol.wal_files import SEGMENT_SIZE
 from tests.memories import changed
 from tests.orders import said
 

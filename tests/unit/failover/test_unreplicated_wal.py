@@ -15,8 +15,9 @@ from hapg_failover.core.state.actions import DeadHolder, Run, Seal
 from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.unreplicated_wal import WalRequest, genuine, may_give
-from hapg_failover.pgdata.wal import PAGE, segment_name
+from hapg_failover.pgdata.wal import PAGE
 from hapg_protocol.model import LeaseState, Release
+from hapg_protocol.wal_files import segment_name
 
 from .test_decide import FOLLOWING, HELD, ME, OTHER, RELEASED, lease, seen
 

@@ -11,21 +11,19 @@ from hypothesis import strategies as st
 from hapg_failover.pgdata.control_file import parse_control_file, parse_controldata
 from hapg_failover.pgdata.crc32c import crc32c
 from hapg_failover.pgdata.wal import (
-    SEGMENT_SIZE,
     Record,
     WalEnd,
     end_before_segment,
     fork_point,
     goes_beyond,
     newest_segment_timeline,
-    parse_history,
     parse_lastrecord,
     parse_waldump_end,
     record_end,
     record_may_exist,
-    segment_name,
 )
 from hapg_protocol.lsn import Position, parse_lsn
+from hapg_protocol.wal_files import SEGMENT_SIZE, parse_history, segment_name
 
 CONTROLDATA = """\
 pg_control version number:            1300

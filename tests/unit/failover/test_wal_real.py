@@ -20,9 +20,9 @@ from hapg_failover.pgdata.wal import (
     parse_waldump_end,
     record_end,
     record_may_exist,
-    segment_name,
 )
 from hapg_protocol.lsn import format_lsn, parse_lsn
+from hapg_protocol.wal_files import segment_name
 
 from .conftest import SEGMENT_SIZE, Server
 

@@ -13,7 +13,7 @@ from hapg.chart import render, values
 from hapg.spec.version_profiles import PROFILES
 from hapg_failover.core.eligible_replicas import KEEPS_UP_BYTES
 from hapg_failover.core.timing import Timing
-from hapg_failover.pgdata.wal import SEGMENT_SIZE
+from hapg_protocol.wal_files import SEGMENT_SIZE
 
 FILES = {path: data.decode() for path, data in render.chart("ha-postgres", PROFILES["15"], {}).items()}
 VALUES: dict[str, Any] = yaml.safe_load(FILES["values.yaml"])

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hapg.operate import release
+import pytest
+
+from hapg.operate import arguments, release
 from hapg.operate.release import Release
 from hapg_protocol import lease as lease_codec
 from hapg_protocol import position_report as report_codec
@@ -114,3 +116,33 @@ class FakeCluster:
 
     def read(self) -> Release:
         return release.read(self, "pg", NOW)
+
+
+class Clock:
+    """The commands' clock: time passes only while they wait."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.then: list[Callable[[], None]] = []
+
+    def now(self, _: object) -> object:
+        return NOW
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.then:
+            self.then.pop(0)()
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Callable[[object], object]:
+    """Makes the commands act on a fake cluster, under the clock of the module's tests."""
+
+    def use(cluster: object) -> object:
+        monkeypatch.setattr(arguments, "cluster", lambda options: cluster)
+        return cluster
+
+    return use

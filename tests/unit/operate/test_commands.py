@@ -11,34 +11,15 @@ from dataclasses import replace
 import pytest
 
 from hapg.cli import main
-from hapg.operate import arguments, waiting
+from hapg.operate import waiting
 from hapg.operate.kubectl import KubectlError
 from hapg_protocol import requests
 from hapg_protocol.model import Holder
-from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, lease, pod, pods, said
+from tests.unit.operate.conftest import GIVEN_BACK, HELD, Clock, FakeCluster, lease, pod, pods, said
 
 Use = Callable[[FakeCluster], FakeCluster]
 FREE = replace(HELD, release=GIVEN_BACK)
 WAITING = [pod(0, "primary", ready=False), pod(1, position_report=said(1, 200)), pod(2, position_report=said(2, 100))]
-
-
-class Clock:
-    """The commands' clock: time passes only while they wait."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.then: list[Callable[[], None]] = []
-
-    def now(self, _: object) -> object:
-        return NOW
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        if self.then:
-            self.then.pop(0)()
 
 
 @pytest.fixture
@@ -47,15 +28,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(waiting, "time", clock)
     monkeypatch.setattr(waiting, "datetime", clock)
     return clock
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Use:
-    def use(cluster: FakeCluster) -> FakeCluster:
-        monkeypatch.setattr(arguments, "cluster", lambda options: cluster)
-        return cluster
-
-    return use
 
 
 def test_status_as_a_table_and_as_json(use: Use, capsys: pytest.CaptureFixture[str]) -> None:

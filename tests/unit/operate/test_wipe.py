@@ -9,26 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from hapg.cli import main
-from hapg.operate import arguments, wiping
+from hapg.operate import wiping
+from tests.unit.operate.conftest import Clock
 from tests.unit.operate.sleeping import FakeNamespace, install, labels, of, uninstalled
 
 Use = Callable[[FakeNamespace], FakeNamespace]
-
-
-class Clock:
-    """Time passes only while the command waits."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.then: list[Callable[[], None]] = []
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        if self.then:
-            self.then.pop(0)()
 
 
 @pytest.fixture
@@ -36,15 +21,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(wiping, "time", clock)
     return clock
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Use:
-    def use(namespace: FakeNamespace) -> FakeNamespace:
-        monkeypatch.setattr(arguments, "cluster", lambda options: namespace)
-        return namespace
-
-    return use
 
 
 def of_pg(namespace: FakeNamespace) -> set[str]:

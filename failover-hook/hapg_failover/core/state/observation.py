@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, Pod, VolumeState
+from hapg_protocol.wal_files import SEGMENT_SIZE
 
-from ...pgdata.wal import SEGMENT_SIZE
 from ..timing import Timing
 from ..write_quorum import ASYNCHRONOUS, Policy
 from .connections import ANSWERED, Greeting

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from hapg_protocol.lsn import Position
 from hapg_protocol.recovery import Progress
-
-from ...pgdata.wal import SEGMENT_SIZE
+from hapg_protocol.wal_files import SEGMENT_SIZE
 
 WORK_TICKS = 5
 """Less CPU time than this is no progress: a startup process that waits for WAL looks for it every five seconds."""
