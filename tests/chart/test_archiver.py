@@ -346,14 +346,18 @@ def test_pods_of_backup_jobs_are_not_selected_as_servers() -> None:
         assert not set(selector.items()) <= set(labels.items())
 
 
-@BOTH
-def test_a_name_that_no_cron_job_can_have_is_refused(version: str) -> None:
-    given = options(S3, SCHEDULES, {"fullnameOverride": "a" * 41})
-    assert (
-        f'backup.schedules.full: the name "{"a" * 41}" has 41 characters, and a CronJob\'s name leaves at most 40 for it; '
-        "choose a shorter release name or set fullnameOverride"
-    ) in helm.refusal(*given, version=version)
-    assert cron_jobs(S3, SCHEDULES, {"fullnameOverride": "a" * 40})
+def test_names_of_backup_objects_are_valid_for_the_longest_release_name() -> None:
+    """The API server refuses a CronJob whose name has more than 52 characters, and a Service with more than 63."""
+    monitored = {"monitor": {"agent": "prometheus.io/builtin"}}
+    names = []
+    for name in ("a" * 51 + "b", "a" * 51 + "c"):
+        found = helm.objects(*options(S3, SCHEDULES, monitored, {"fullnameOverride": name}))
+        jobs = [own for kind, own in found if kind == "CronJob"]
+        assert [len(own) for own in jobs] == [52] * len(SCHEDULES["backup"]["schedules"])
+        assert max(len(own) for kind, own in found if kind == "Service") <= 63
+        names += jobs
+    assert len(set(names)) == len(names)
+    assert "a" * 40 + "-backup-full" in cron_jobs(S3, SCHEDULES, {"fullnameOverride": "a" * 40})
 
 
 # --- network and metrics ---

@@ -14,6 +14,21 @@ true
 {{ include "ha-postgres.fullname" . }}-backup
 {{- end }}
 
+{{/*
+Name of an object that a suffix tells from the release's others; a long NAME is cut and told by a hash.
+Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has 11 characters more; Services: 63).
+*/}}
+{{- define "ha-postgres.shortened" -}}
+{{- $name := index . 0 -}}
+{{- $suffix := index . 1 -}}
+{{- $limit := index . 2 -}}
+{{- if gt (add (len $name) (len $suffix)) $limit -}}
+{{- $room := sub $limit (add (len $suffix) 6) | int -}}
+{{- $name = printf "%s-%s" ($name | trunc $room | trimSuffix "-") (sha256sum $name | trunc 5) -}}
+{{- end -}}
+{{ $name }}{{ $suffix }}
+{{- end }}
+
 {{/* Folder of a repository in its bucket or volume. Takes a list: the root context and the repository's values. */}}
 {{- define "ha-postgres.repositoryPath" -}}
 {{- $root := index . 0 -}}

@@ -298,9 +298,6 @@
 {{- if not $.Values.archiver.type -}}
 {{- $wrong = append $wrong (printf "backup.schedules.%s: a backup needs the WAL beside it; set archiver.type" $kind) -}}
 {{- end -}}
-{{- if gt (len $name) 40 -}}
-{{- $wrong = append $wrong (printf "backup.schedules.%s: the name %q has %d characters, and a CronJob's name leaves at most 40 for it; choose a shorter release name or set fullnameOverride" $kind $name (len $name)) -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 
