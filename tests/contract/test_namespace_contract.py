@@ -86,10 +86,10 @@ class RealSide:
             head = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}}
             spec = {"storageClassName": name, "capacity": {"storage": SIZES[0]}, "accessModes": ["ReadWriteOnce"]}
             spec |= {"hostPath": {"path": "/none"}, "persistentVolumeReclaimPolicy": "Retain"}
+            spec["claimRef"] = {"namespace": self.name, "name": name.rpartition("-")[2]}
             self._apply({**head, "provisioner": "tests/none", "allowVolumeExpansion": grows})
             self._apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec})
         for name in self.classes:
-            self._wait_for("persistentvolume", name, "Available")
             self._apply(claim(name.rpartition("-")[2], name, name))
         for name in ("grows", "fixed"):
             self._wait_for("persistentvolumeclaim", name, "Bound")

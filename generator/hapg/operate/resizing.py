@@ -114,6 +114,7 @@ class _Work:
         self._cluster, self._name, self._sizes, self._timeout = cluster, name, sizes, timeout
         self._namespace = cluster.namespace
         self._waits_since: dict[str, float] = {}
+        self._restarted: set[str] = set()
         self._looked = -LOOK_SECONDS
         self._said = ""
         self._since = time.monotonic()
@@ -149,7 +150,7 @@ class _Work:
     def _look(self) -> Seen:
         now = time.monotonic()
         seen = look(self._cluster, self._name, {name: now - since for name, since in self._waits_since.items()})
-        waiting_claims = [claim.name for claim in seen.claims if claim.on_node]
+        waiting_claims = [claim.name for claim in seen.claims if claim.on_node and claim.pod not in self._restarted]
         self._waits_since = {name: self._waits_since.get(name, now) for name in waiting_claims}
         return seen
 
@@ -178,6 +179,7 @@ class _Work:
             case Act.RESTART:
                 [pod] = [pod for pod in seen.release.pods if pod.name in step.names]
                 self._cluster.erase(f"/api/v1/namespaces/{self._namespace}/pods/{pod.name}", pod.uid)
+                self._restarted.add(pod.name)  # a second restart would not help either
             case Act.WAIT:
                 self._have_looked_at(step, seen)
 
