@@ -27,6 +27,20 @@ def test_the_class_of_the_claims(given: dict[str, str | None], expected: str | N
 
 
 @pytest.mark.parametrize("version", helm.VERSIONS)
+def test_a_resize_restarts_no_pod(version: str) -> None:
+    def rendered(size: str) -> tuple[object, str]:
+        given = {"storage": {"resources": {"requests": {"storage": size}}}, "walVolume": {"enabled": True, "size": size}}
+        found = helm.objects(*helm.values(given), version=version)
+        settings = found["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
+        return found["StatefulSet", "ha-postgres"]["spec"]["template"], settings
+
+    (before, small), (after, large) = rendered("1Gi"), rendered("2Gi")
+    assert before == after
+    assert "max_slot_wal_keep_size = '512MB'" in small
+    assert "max_slot_wal_keep_size = '1024MB'" in large
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
 def test_without_storage_the_data_is_in_an_empty_dir(version: str) -> None:
     spec = helm.objects("--set", "storage=null", version=version)["StatefulSet", "ha-postgres"]["spec"]
     assert "volumeClaimTemplates" not in spec

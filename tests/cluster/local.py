@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import builds, cgroups, configuration, debian, disks, files, images, network, pki, process, runtime, supervise
+from tests.cluster import builds, cgroups, configuration, debian, disks, files, images, loops, network, pki, process, runtime, supervise
 from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Archive
@@ -210,6 +210,7 @@ def _clean_up() -> None:
     network.remove_host()
     for point in supervise.MOUNT_POINTS:
         _remove_if_empty(point)
+    loops.remove_all()
     if CLUSTER.exists():
         shutil.rmtree(CLUSTER)
 

@@ -14,6 +14,7 @@ from tests.robustness.release import Release
 _PAGE = REPOSITORY / "docs" / "operations.md"
 _ROLE = r"```yaml\n((?:(?!```).)*?kind: Role\n.*?)```"
 _MORE = r"`hapg backup` and `hapg restore` need [^`]*`hapg status`[^`]*```yaml\n(.*?)```"
+_RESIZE = r"`hapg resize` needs [^`]*`hapg status`[^`]*```yaml\n(.*?)```"
 
 
 def _documented(release: Release, pattern: str) -> Any:
@@ -21,11 +22,16 @@ def _documented(release: Release, pattern: str) -> Any:
     return yaml.safe_load(text.replace("NAME", release.name).replace("NS", release.namespace.name))
 
 
-def kubeconfig(release: Release, path: Path, *, backups: bool = False) -> Path:
-    """Write a kubeconfig of an account with the documented Role to `path` and return it. backups: with the rules for backup and restore."""
+def kubeconfig(release: Release, path: Path, *, backups: bool = False, resize: bool = False) -> Path:
+    """Write a kubeconfig of an account with the documented Role to `path` and return it.
+
+    backups: with the rules for backup and restore; resize: with those for `hapg resize`.
+    """
     role = _documented(release, _ROLE)
     if backups:
         role["rules"] += _documented(release, _MORE)
+    if resize:
+        role["rules"] += _documented(release, _RESIZE)
     name = role["metadata"]["name"]
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
     binding = {

@@ -43,10 +43,10 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 
 {{/* The whole postgresql.conf. */}}
 {{- define "ha-postgres.postgresql.conf" -}}
-{{- include "ha-postgres.settings" (dict "root" . "parameters" .Values.postgresql.parameters) -}}
+{{- include "ha-postgres.settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
 {{- end }}
 
-{{/* postgresql.conf without the parameters that need only a reload. While this does not change, no server has to restart. */}}
+{{/* postgresql.conf without what needs only a reload, as the size of the volumes does. While this does not change, no server has to restart. */}}
 {{- define "ha-postgres.settingsOfStart" -}}
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- $kept := dict -}}
@@ -58,7 +58,8 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- include "ha-postgres.settings" (dict "root" . "parameters" $kept) -}}
 {{- end }}
 
-{{/* postgresql.conf with the given `parameters`. If a parameter is set twice, the server uses the last. */}}
+{{/* postgresql.conf with the given `parameters`, and with our own settings that need only a reload if `reloadable`. If a parameter is
+     set twice, the server uses the last. */}}
 {{- define "ha-postgres.settings" -}}
 listen_addresses = '*'
 port = 5432
@@ -76,7 +77,9 @@ max_wal_senders = 99
 max_replication_slots = 99
 wal_keep_size = '512MB'
 recovery_target_timeline = 'latest'
+{{- if .reloadable }}
 max_slot_wal_keep_size = '{{ include "ha-postgres.slotWal" .root }}'
+{{- end }}
 
 # a failed upstream is noticed within seconds, a new one found at once
 wal_retrieve_retry_interval = 100ms

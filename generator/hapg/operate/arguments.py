@@ -20,9 +20,9 @@ def add_namespace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig (default: kubectl's)")
 
 
-def add_timeout(parser: argparse.ArgumentParser) -> None:
+def add_timeout(parser: argparse.ArgumentParser, default: float = 180.0, what: str = "how long to wait") -> None:
     """Declare the time limit in seconds."""
-    parser.add_argument("--timeout", type=_seconds, default=180.0, metavar="SECONDS", help="how long to wait (default: 180)")
+    parser.add_argument("--timeout", type=_seconds, default=default, metavar="SECONDS", help=f"{what} (default: {default:g})")
 
 
 def cluster(options: argparse.Namespace) -> Kubectl:

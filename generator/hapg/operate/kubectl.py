@@ -69,6 +69,29 @@ class Namespace(Protocol):
         """Ask for the deletion of an object; it may take a while. No error if it is not found."""
 
 
+class Resizable(Cluster, Namespace, Protocol):
+    """A release and its namespace as `hapg resize` uses them. Every method raises KubectlError."""
+
+    def find_with_managers(self, kind: str, name: str) -> Object | None:
+        """Like `find`, with metadata.managedFields: who has set which field."""
+
+    def patch(self, kind: str, name: str, patch: Object, *, dry_run: bool = False) -> None:
+        """Change an object by a JSON merge patch; dry_run: only ask whether the API server would accept it."""
+
+    def create(self, wanted: Object, manager: str) -> None:
+        """Create an object. manager: who it is that sets its fields."""
+
+    def erase(self, path: str, uid: str, version: str | None = None, *, orphan: bool = False, dry_run: bool = False) -> None:
+        """Ask for the deletion of the object that has this UID, and this resourceVersion if given.
+
+        path: the object's, as of `kubectl get --raw`; orphan: what belongs to the object stays; dry_run: only ask whether the API server
+        would do it.
+        """
+
+    def may(self, verb: str, resource: str) -> bool:
+        """Return whether the user may do that in the namespace. resource: such as pods, or statefulsets.apps/NAME."""
+
+
 @dataclass(frozen=True)
 class Kubectl:
     """The user's kubectl. chosen_namespace, context, kubeconfig: None leaves the choice to kubectl."""
@@ -103,6 +126,37 @@ class Kubectl:
     def delete(self, kind: str, name: str) -> None:
         """See Namespace."""
         self._run("delete", kind, name, "--ignore-not-found", "--wait=false", "--output", "name")
+
+    def find_with_managers(self, kind: str, name: str) -> Object | None:
+        """See Resizable."""
+        text = self._run("get", kind, name, "--ignore-not-found", "--show-managed-fields", "--output", "json")
+        return _parse(text) if text.strip() else None
+
+    def patch(self, kind: str, name: str, patch: Object, *, dry_run: bool = False) -> None:
+        """See Resizable."""
+        options = ["--dry-run=server"] if dry_run else []
+        self._run("patch", kind, name, "--type", "merge", "--patch", json.dumps(patch), "--output", "name", *options)
+
+    def create(self, wanted: Object, manager: str) -> None:
+        """See Resizable."""
+        self._run("create", "--filename", "-", "--field-manager", manager, "--output", "name", stdin=json.dumps(wanted))
+
+    def erase(self, path: str, uid: str, version: str | None = None, *, orphan: bool = False, dry_run: bool = False) -> None:
+        """See Resizable."""
+        conditions = {"uid": uid} | ({} if version is None else {"resourceVersion": version})
+        options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
+        if orphan:
+            options["propagationPolicy"] = "Orphan"
+        if dry_run:
+            options["dryRun"] = ["All"]
+        self._run("delete", "--raw", path, "--filename", "-", stdin=json.dumps(options))
+
+    def may(self, verb: str, resource: str) -> bool:
+        """See Resizable."""
+        answer = self._call("auth", "can-i", verb, resource)
+        if answer.stdout.strip() not in ("yes", "no"):
+            raise KubectlError(f"kubectl auth can-i {verb} {resource}: {' '.join(answer.stderr.split()) or answer.stdout.strip()}")
+        return answer.stdout.strip() == "yes"
 
     def annotate(self, pod: str, uid: str, annotations: Mapping[str, str | None]) -> None:
         """See Cluster."""
@@ -145,17 +199,20 @@ class Kubectl:
                 command.append(f"--{option}={value}")
         return command
 
-    def _run(self, *arguments: str) -> str:
+    def _run(self, *arguments: str, stdin: str = "") -> str:
+        done = self._call(*arguments, stdin=stdin)
+        if done.returncode:
+            raise KubectlError(f"kubectl {' '.join(arguments[:3])}: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
+        return done.stdout
+
+    def _call(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [*self._kubectl(), f"--request-timeout={CALL_SECONDS}s", *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=2 * CALL_SECONDS)
+            return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, timeout=2 * CALL_SECONDS)
         except FileNotFoundError as error:
             raise KubectlError(_NOT_FOUND) from error
         except subprocess.TimeoutExpired as error:
             raise KubectlError(f"kubectl {arguments[0]}: no answer within {2 * CALL_SECONDS} s") from error
-        if done.returncode:
-            raise KubectlError(f"kubectl {' '.join(arguments[:3])}: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
-        return done.stdout
 
 
 def _parse(text: str) -> dict[str, Any]:

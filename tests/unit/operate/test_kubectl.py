@@ -16,6 +16,7 @@ from hapg.operate.kubectl import Kubectl, KubectlError
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kubectl that writes its arguments to `given`, prints `out` and `err`, and ends with the code in `code`."""
     script = f"#!/bin/bash\nprintf '%s\\n' \"$@\" >{tmp_path}/given\ncat {tmp_path}/out\ncat {tmp_path}/err >&2\nexit $(<{tmp_path}/code)\n"
+    script = script.replace("cat", f"cat >{tmp_path}/stdin\ncat", 1)
     program = tmp_path / "kubectl"
     program.write_text(script)
     program.chmod(0o755)
@@ -126,3 +127,42 @@ def test_a_command_that_does_not_end_is_given_up(kubectl: Path) -> None:
     (kubectl / "kubectl").write_text("#!/bin/bash\nexec sleep 60\n")
     with pytest.raises(KubectlError, match=r"kubectl exec pg-0: no end after 0\.2 s"):
         execute(0.2)
+
+
+def test_resize_changes_an_object_or_only_asks(kubectl: Path) -> None:
+    Kubectl("demo").patch("persistentvolumeclaim", "data-pg-0", {"spec": {"a": 1}})
+    assert given(kubectl)[2:] == [
+        *("patch", "persistentvolumeclaim", "data-pg-0", "--type", "merge", "--patch", '{"spec": {"a": 1}}', "--output", "name")
+    ]
+    Kubectl("demo").patch("persistentvolumeclaim", "data-pg-0", {}, dry_run=True)
+    assert given(kubectl)[-1] == "--dry-run=server"
+
+
+def test_resize_creates_an_object_from_standard_input(kubectl: Path) -> None:
+    Kubectl("demo").create({"kind": "ConfigMap"}, "me")
+    assert given(kubectl)[2:] == ["create", "--filename", "-", "--field-manager", "me", "--output", "name"]
+    assert (kubectl / "stdin").read_text() == '{"kind": "ConfigMap"}'
+
+
+def test_resize_deletes_an_object_only_if_it_is_the_one_that_was_seen(kubectl: Path) -> None:
+    Kubectl("demo").erase("/api/v1/namespaces/demo/pods/pg-0", "u0")
+    assert given(kubectl)[2:] == ["delete", "--raw", "/api/v1/namespaces/demo/pods/pg-0", "--filename", "-"]
+    head = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    assert json.loads((kubectl / "stdin").read_text()) == {**head, "preconditions": {"uid": "u0"}}
+    Kubectl("demo").erase("/x", "u0", "7", orphan=True, dry_run=True)
+    options = {"preconditions": {"uid": "u0", "resourceVersion": "7"}, "propagationPolicy": "Orphan", "dryRun": ["All"]}
+    assert json.loads((kubectl / "stdin").read_text()) == {**head, **options}
+
+
+def test_resize_asks_for_rights(kubectl: Path) -> None:
+    (kubectl / "out").write_text("no\n")
+    (kubectl / "code").write_text("1")
+    assert Kubectl("demo").may("create", "statefulsets.apps") is False
+    assert given(kubectl)[2:] == ["auth", "can-i", "create", "statefulsets.apps"]
+    (kubectl / "out").write_text("yes\n")
+    (kubectl / "code").write_text("0")
+    assert Kubectl("demo").may("create", "statefulsets.apps") is True
+    (kubectl / "out").write_text("")
+    (kubectl / "err").write_text("Unable to connect")
+    with pytest.raises(KubectlError, match=r"can-i create statefulsets\.apps: Unable to connect"):
+        Kubectl("demo").may("create", "statefulsets.apps")

@@ -45,10 +45,10 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 
 {{/* The whole postgresql.conf. */}}
 {{- define "[[ chart ]].postgresql.conf" -}}
-{{- include "[[ chart ]].settings" (dict "root" . "parameters" .Values.postgresql.parameters) -}}
+{{- include "[[ chart ]].settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
 {{- end }}
 
-{{/* postgresql.conf without the parameters that need only a reload. While this does not change, no server has to restart. */}}
+{{/* postgresql.conf without what needs only a reload, as the size of the volumes does. While this does not change, no server has to restart. */}}
 {{- define "[[ chart ]].settingsOfStart" -}}
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- $kept := dict -}}
@@ -60,7 +60,8 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- include "[[ chart ]].settings" (dict "root" . "parameters" $kept) -}}
 {{- end }}
 
-{{/* postgresql.conf with the given `parameters`. If a parameter is set twice, the server uses the last. */}}
+{{/* postgresql.conf with the given `parameters`, and with our own settings that need only a reload if `reloadable`. If a parameter is
+     set twice, the server uses the last. */}}
 {{- define "[[ chart ]].settings" -}}
 listen_addresses = '*'
 port = [[ port ]]
@@ -77,7 +78,9 @@ update_process_title = on
 [[ name ]] = [[ value ]]
 [% endfor %]
 [% if profile.bounds_slots %]
+{{- if .reloadable }}
 max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
+{{- end }}
 [% endif %]
 
 # a failed upstream is noticed within seconds, a new one found at once
