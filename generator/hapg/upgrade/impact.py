@@ -212,7 +212,8 @@ _SETTINGS = {
     "selector": (Effect.DATA, "the release would look for its pods under other labels"),
     "labels": (Effect.DATA, "the release would look for its pods under other labels"),
     "backup": (Effect.NOTHING, "it takes effect when pods are created again"),
-    "bootstrap": (Effect.NOTHING, "a restore is only for the first server of a new release"),
+    "bootstrap": (Effect.NOTHING, "a restore or a clone is only for the first server of a new release"),
+    "source": (Effect.NOTHING, "a clone is only for the first server of a new release"),
 }
 
 
