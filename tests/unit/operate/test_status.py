@@ -112,6 +112,10 @@ def test_a_healthy_release_for_programs() -> None:
         (FakeCluster([*pods(0, 1), pod(2, ready=False)]), "pg-2 is not ready: its Events say why"),
         (FakeCluster([*pods(0, 1), pod(2, switchover="{}")]), "pg-2 has not answered a request: {}"),
         (FakeCluster([*pods(0, 1), pod(2, refused="no such value")]), "pg-2 refuses its configuration: no such value"),
+        (
+            FakeCluster([pod(0, ready=False, not_created="seed failed: no route")]),
+            "pg-0 could not make the first server, and tries again: seed failed: no route",
+        ),
         (FakeCluster([*pods(0, 1), pod(2, not_following="no route")]), "pg-2 does not stream from the primary: no route"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
