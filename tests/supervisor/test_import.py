@@ -52,7 +52,8 @@ def psql(container: Container, database: str, *commands: str, user: str = "postg
     words += ["-U", user, "-d", database]
     for command in commands:
         words += ["-c", command]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    environment = {**os.environ, "PGCLIENTENCODING": "UTF8"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, (commands, done.stderr)
     return done.stdout.strip()
 
@@ -143,12 +144,11 @@ def server(make: Make, templates: Callable[[str], Path], major: str) -> Containe
     container.ok("start", "hot")
     container.promote(2, 1)
     container.sql(*ROLES)
-    container.sql(
-        "create database app owner owner", "comment on database app is 'the app''s own'", "alter database app set work_mem = '7MB'"
-    )
+    container.sql("create database app owner owner", "comment on database app is 'the app''s own'")
+    container.sql("alter database app set work_mem = '7MB'")
     psql(container, "app", *APP)
     container.sql("create database \"Latin 'one\" encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
-    psql(container, "Latin 'one", "create table words as select U&'caf\\00E9' as word")
+    psql(container, "Latin 'one", "create table words as select 'caf' || chr(233) as word")
     return container
 
 
@@ -260,19 +260,20 @@ def test_an_import_by_a_role_that_may_not_read_passwords(source: Container, prim
     assert psql(primary, "app", CHECK[0]) == psql(source, "app", CHECK[0])
 
 
-@pytest.mark.parametrize(
-    ("databases", "harm", "sentence"),
-    [
-        (("nobody",), (), "the source 127.0.0.1:{port} has no database nobody that postgres may connect to; it has "),
-        (("app",), ("create extension nothere",), ""),
-    ],
-)
-def test_an_import_that_cannot_succeed_says_why(
-    source: Container, primary: Container, folder: Path, databases: tuple[str, ...], harm: tuple[str, ...], sentence: str
-) -> None:
-    if harm:
-        pytest.skip("no extension is missing here")
-    Import(source, primary, folder, databases=databases).told(sentence.format(port=source.port))
+def test_an_import_of_a_database_that_is_not_there_says_which_are(source: Container, primary: Container, folder: Path) -> None:
+    work = Import(source, primary, folder, databases=("nobody",))
+    work.told(f"the source 127.0.0.1:{source.port} has no database nobody that postgres may connect to; it has Latin 'one app postgres")
+
+
+def test_an_import_of_an_extension_that_the_image_lacks_says_so(source: Container, primary: Container, folder: Path) -> None:
+    extensions = next(source.bin.parent.rglob("plpgsql.control")).parent
+    (extensions / "rare.control").write_text("default_version = '1'\n")
+    (extensions / "rare--1.sql").write_text("select 1;\n")
+    psql(source, "app", "create extension rare")
+    work = Import(source, primary, folder, databases=("app",))
+    work.told("app: pg_restore: error: could not execute query: ERROR:")
+    assert 'extension "rare" is not available' in work.said
+    assert primary.sql("select count(*) from pg_database where datname = 'app'") == "0"
 
 
 def test_an_import_without_its_secret_says_so(source: Container, primary: Container, folder: Path) -> None:
@@ -283,9 +284,7 @@ def test_an_import_without_its_secret_says_so(source: Container, primary: Contai
 
 def test_an_import_from_a_newer_major_is_refused(source: Container, primary: Container, folder: Path) -> None:
     work = Import(source, primary, folder, environment={"HAPG_MAJOR": "12"})
-    work.told(
-        f"the source 127.0.0.1:{source.port} has PostgreSQL 13, which is newer than the release's 12: install the chart of that major"
-    )
+    work.told(f"the source 127.0.0.1:{source.port} has PostgreSQL 13, which is newer than the release's 12: ")
 
 
 def test_an_import_waits_for_the_primary(source: Container, primary: Container, folder: Path) -> None:

@@ -241,6 +241,7 @@
 
 {{- $wrong = concat $wrong (include "ha-postgres.backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres.cloneProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres.importProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}

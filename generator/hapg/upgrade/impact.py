@@ -191,6 +191,8 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
     match change.path:
         case ("data", *_) if old["metadata"]["name"].endswith("-initdb"):
             yield Finding(Effect.NOTHING, "scripts run only for a new database", change)
+        case ("data", *_) if old["metadata"]["name"].endswith("-import"):
+            yield Finding(Effect.NOTHING, "the import's own", change)
         case ("data", "failover.json"):
             yield from _settings(change, _SETTINGS, "the failover containers reload it")
         case ("data", "backup.json"):

@@ -27,9 +27,8 @@ say() {
     echo "import: $*" >&2
 }
 
-# End this attempt with a sentence.
+# End this attempt with a sentence, which the caller of all prints.
 fail() {
-    say "error: $*"
     printf '%s\n' "$*" >"$OWN/problem"
     exit 1
 }
@@ -264,7 +263,7 @@ import_database() { # NAME STATE
     say "$name: dumping $total tables"
     watched "$name" 'dumped tables' "$total" 'dumping contents of table' \
         "$BIN/pg_dump" -Fd -j "$HAPG_JOBS" -v -w --no-tablespaces "${quick[@]}" -f "$dump" -d "$(server source "$name")" || exit 1
-    "$BIN/pg_restore" --list "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
+    "$BIN/pg_restore" --list -C "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
     if [[ $state == empty ]]; then fill "$name" "$dump" "$total" "${owners[@]}"; else create "$name" "$dump" "$total" "${owners[@]}"; fi
     rm -rf "$dump"
@@ -336,8 +335,10 @@ attempt() (
 trap 'exit 143' TERM INT
 umask 077
 pause=$FIRST_PAUSE
-until attempt; do
-    say "nothing that is unfinished counts; next attempt in $pause s"
+while :; do
+    printf 'it has ended unexpectedly\n' >"$OWN/problem"
+    if attempt; then exit 0; fi
+    say "error: $(<"$OWN/problem"); next attempt in $pause s"
     cp "$OWN/problem" "$LOG" 2>/dev/null
     sleep "$pause" &
     wait "$!"

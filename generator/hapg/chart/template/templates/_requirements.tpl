@@ -168,6 +168,7 @@
 
 {{- $wrong = concat $wrong (include "[[ chart ]].backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ chart ]].cloneProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ chart ]].importProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
