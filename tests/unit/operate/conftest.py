@@ -60,9 +60,12 @@ def importing() -> dict[str, Any]:
     return found
 
 
-def job_pod(phase: str, created: str = "2026-01-02T03:00:00Z", **status: Any) -> dict[str, Any]:
+CREATED = "2026-01-02T03:00:00Z"
+
+
+def job_pod(phase: str, created: str = CREATED, status: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A pod of the import's Job."""
-    return {"metadata": {"name": f"job-{created}", "creationTimestamp": created}, "status": {"phase": phase, **status}}
+    return {"metadata": {"name": f"job-{created}", "creationTimestamp": created}, "status": {"phase": phase, **(status or {})}}
 
 
 def lease(state: LeaseState = HELD, age: float = 1.0) -> dict[str, Any]:

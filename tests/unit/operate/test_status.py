@@ -212,7 +212,7 @@ JOB = "job-2026-01-02T03:00:00Z"
         ([], {}, "its Job has no pod; see `kubectl describe job`"),
         ([job_pod("Running")], {JOB: "import: app: restored objects 3 of 9\n"}, "running: app: restored objects 3 of 9"),
         ([job_pod("Running")], {}, f"running: `kubectl logs {JOB}` says more"),
-        ([job_pod("Pending", **WAITING)], {}, "pending: no such image"),
+        ([job_pod("Pending", status=WAITING)], {}, "pending: no such image"),
         ([job_pod("Failed", "2026-01-01T03:00:00Z"), job_pod("Succeeded")], {}, "done"),
     ],
 )
