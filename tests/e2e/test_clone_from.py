@@ -37,7 +37,13 @@ def source(cluster: Cluster) -> Iterator[Release]:
 def copied(source: Release) -> Iterator[Release]:
     """A second release, whose source has a host that does not exist at first."""
     release = Release(source.namespace, name=NAME, replicas=2)
-    release.install(CHART, "--values", str(VALUES), "--set", f"replicas=2,clone.from.release={source.name},clone.from.host=nobody")
+    release.install(
+        CHART,
+        "--values",
+        str(VALUES),
+        "--set",
+        f"replicas=2,fullnameOverride={NAME},clone.from.release={source.name},clone.from.host=nobody",
+    )
     yield release
     release.uninstall()
 

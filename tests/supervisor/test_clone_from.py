@@ -90,6 +90,7 @@ def test_a_clone_of_a_live_server(make: Make, live: Container, secrets: Path, ap
     assert container.sql(stored) != live.sql(stored)
 
 
+@pytest.mark.thorough
 def test_a_clone_of_a_server_that_writes_has_all_that_was_committed_before_it(make: Make, live: Container, secrets: Path) -> None:
     ended = threading.Event()
     written: list[int] = []
@@ -113,6 +114,7 @@ def test_a_clone_of_a_server_that_writes_has_all_that_was_committed_before_it(ma
     assert container.sql("select count(*) = max(id) from kept") == "t"
 
 
+@pytest.mark.thorough
 def test_a_clone_of_a_hot_standby(make: Make, live: Container, clone: Callable[[str, str], Container], secrets: Path) -> None:
     standby = clone("standby-0", "hot")
     wait_for(lambda: standby.answers(COUNT) == "1000", "the standby has the rows")
@@ -123,7 +125,7 @@ def test_a_clone_of_a_hot_standby(make: Make, live: Container, clone: Callable[[
     assert container.sql(COUNT) == "1000"
 
 
-@pytest.mark.parametrize("major", ["9.6", "12", "13"])
+@pytest.mark.parametrize("major", ["9.6", *(pytest.param(major, marks=pytest.mark.thorough) for major in ("12", "13"))])
 def test_a_clone_with_every_major(make: Make, templates: Callable[[str], Path], tmp_path: Path, major: str) -> None:
     old = make("old-0", major=major)
     old.take_data_of(templates(major))

@@ -157,7 +157,7 @@ def source(make: Make, templates: Callable[[str], Path]) -> Container:
     return server(make, templates, "13")
 
 
-@pytest.mark.parametrize("major", ["9.6", "12", "13"])
+@pytest.mark.parametrize("major", ["9.6", *(pytest.param(major, marks=pytest.mark.thorough) for major in ("12", "13"))])
 def test_an_import_from_an_older_major(make: Make, templates: Callable[[str], Path], primary: Container, folder: Path, major: str) -> None:
     old = server(make, templates, major)
     old.sql("create table mine as select 1 as number")
@@ -193,6 +193,7 @@ def test_an_import_from_an_older_major(make: Make, templates: Callable[[str], Pa
     assert "app: was imported before" in work.said
 
 
+@pytest.mark.thorough
 def test_an_import_of_some_databases_without_roles_belongs_to_postgres(source: Container, primary: Container, folder: Path) -> None:
     Import(source, primary, folder, databases=("app",), roles=False).done()
     assert psql(primary, "app", CHECK[0]) == psql(source, "app", CHECK[0])
@@ -201,6 +202,7 @@ def test_an_import_of_some_databases_without_roles_belongs_to_postgres(source: C
     assert primary.sql("select count(*) from pg_database where datname like 'Latin%'") == "0"
 
 
+@pytest.mark.thorough
 def test_an_import_fills_a_database_that_is_empty(source: Container, primary: Container, folder: Path) -> None:
     primary.sql("create database app")
     Import(source, primary, folder, databases=("app",)).done()
@@ -250,6 +252,7 @@ def test_an_import_goes_on_after_a_wrong_password_is_corrected(source: Container
     assert "password authentication failed" in (folder / "termination-log").read_text()
 
 
+@pytest.mark.thorough
 def test_an_import_by_a_role_that_may_not_read_passwords(source: Container, primary: Container, folder: Path) -> None:
     source.sql("create role mover login password 'mover'")
     psql(source, "app", "grant usage on schema kept to mover", "grant select on all tables in schema kept to mover")
@@ -260,11 +263,13 @@ def test_an_import_by_a_role_that_may_not_read_passwords(source: Container, prim
     assert psql(primary, "app", CHECK[0]) == psql(source, "app", CHECK[0])
 
 
+@pytest.mark.thorough
 def test_an_import_of_a_database_that_is_not_there_says_which_are(source: Container, primary: Container, folder: Path) -> None:
     work = Import(source, primary, folder, databases=("nobody",))
     work.told(f"the source 127.0.0.1:{source.port} has no database nobody that postgres may connect to; it has Latin 'one app postgres")
 
 
+@pytest.mark.thorough
 def test_an_import_of_an_extension_that_the_image_lacks_says_so(source: Container, primary: Container, folder: Path) -> None:
     extensions = next(source.bin.parent.rglob("plpgsql.control")).parent
     (extensions / "rare.control").write_text("default_version = '1'\n")
@@ -287,6 +292,7 @@ def test_an_import_from_a_newer_major_is_refused(source: Container, primary: Con
     work.told(f"the source 127.0.0.1:{source.port} has PostgreSQL 13, which is newer than the release's 12: ")
 
 
+@pytest.mark.thorough
 def test_an_import_waits_for_the_primary(source: Container, primary: Container, folder: Path) -> None:
     primary.ok("stop", "fast")
     work = Import(source, primary, folder, databases=("app",))
@@ -299,6 +305,7 @@ def test_an_import_waits_for_the_primary(source: Container, primary: Container, 
     assert psql(primary, "app", CHECK[0]) == psql(source, "app", CHECK[0])
 
 
+@pytest.mark.thorough
 def test_a_second_import_at_a_time_waits(source: Container, primary: Container, folder: Path) -> None:
     holder = subprocess.Popen([*primary.psql("select pg_advisory_lock(7310478820126523)", "select pg_sleep(3)")], stdout=subprocess.DEVNULL)
     wait_for(lambda: primary.sql("select count(*) from pg_locks where locktype = 'advisory'") == "1", "the lock is taken")
@@ -308,3 +315,12 @@ def test_a_second_import_at_a_time_waits(source: Container, primary: Container, 
         wait_for(lambda: process.poll() is not None, "the next attempt succeeds", LIMIT)
     holder.wait()
     assert process.returncode == 0, work.said
+
+
+def test_an_import_ends_at_once_when_it_is_told_to(source: Container, primary: Container, folder: Path) -> None:
+    """As a Job that is deleted does."""
+    work = Import(source, primary, folder, databases=("app",), password="wrong", environment={"HAPG_PAUSE_SECONDS": "60"})
+    with work.running() as process:
+        wait_for(lambda: "next attempt in 60 s" in work.said, "it pauses", LIMIT)
+        process.terminate()
+        assert process.wait(5) == 143
