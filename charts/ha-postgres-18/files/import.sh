@@ -337,7 +337,8 @@ umask 077
 pause=$FIRST_PAUSE
 while :; do
     printf 'it has ended unexpectedly\n' >"$OWN/problem"
-    if attempt; then exit 0; fi
+    attempt & # in the background, so that a signal ends it at once
+    if wait "$!"; then exit 0; fi
     say "error: $(<"$OWN/problem"); next attempt in $pause s"
     cp "$OWN/problem" "$LOG" 2>/dev/null
     sleep "$pause" &
