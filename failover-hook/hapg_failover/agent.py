@@ -17,7 +17,7 @@ from typing import Any, Protocol, assert_never
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 
-from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, Sql, Supervisor
+from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, SourceFacts, Sql, Supervisor
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding
@@ -68,7 +68,7 @@ from .operations import Operation, Tools
 from .replay_progress import ReplayProgress
 from .server_maintenance import ServerMaintenance
 from .server_probes import ServerProbes
-from .settings import Identity, Settings
+from .settings import Identity, Settings, Source
 from .supervisor_commands import SupervisorCommands
 from .workers import Worker
 from .world import World
@@ -98,7 +98,8 @@ class Adapters:
     """The outside world as one agent reaches it.
 
     inspector: makes an inspector of the volume from a function that runs commands and the set of programs missing from the image; requests:
-    number of API requests sent, by verb; recorder: records everything that goes into decisions.
+    number of API requests sent, by verb; recorder: records everything that goes into decisions; find_source: looks at a
+    live server to clone.
     """
 
     runtime: Runtime
@@ -111,6 +112,7 @@ class Adapters:
     log: Logger
     requests: Callable[[], Mapping[str, int]] = dict
     recorder: Recorder | None = None
+    find_source: Callable[[Source], SourceFacts] | None = None
 
 
 class OperationStuck(Exception):
@@ -415,6 +417,9 @@ class Agent:
         def inspect(run: Callable[..., str]) -> Inspector:
             return adapters.inspector(run, missing)
 
+        find_source = None
+        if adapters.find_source is not None and settings.source is not None:
+            find_source = partial(adapters.find_source, settings.source)
         return Tools(
             adapters.runtime,
             self._commands,
@@ -430,6 +435,7 @@ class Agent:
             moved_at=self._recovering.moved_at,
             stall=settings.timing.stall,
             ask_wal=adapters.peers.fetch_wal,
+            find_source=find_source,
         )
 
     def _run_operation(self, run: Run) -> None:

@@ -20,6 +20,7 @@ from .adapters.kube.connections import Requests, in_cluster
 from .adapters.kube.removal import Removal
 from .adapters.kube.scope import Scope
 from .adapters.kube.watch import Watcher
+from .adapters.live_source import DIRECTORY, LiveSource
 from .adapters.log import Log
 from .adapters.peers import PeerClient, PeerServer, peer_keys
 from .adapters.ports import ApiError, ApiUnavailable, Runtime
@@ -133,6 +134,7 @@ def act(environment: Mapping[str, str]) -> int:
         lambda run, missing: Inspection(run, volume, missing),
         log,
         requests.counts,
+        find_source=LiveSource(DIRECTORY, RUN, now.profile.major),
     )
     agent = Agent(settings, identity, adapters)
     PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)

@@ -16,7 +16,20 @@ from hapg_protocol.lsn import Position, parse_lsn
 from hapg_protocol.model import VolumeState
 from hapg_protocol.wal_files import parse_history, segment_name, segment_start
 
-from .adapters.ports import Disk, Heartbeat, Inspector, Marker, NotNow, PeerError, Runtime, Sql, SqlError, Supervisor
+from .adapters.ports import (
+    Disk,
+    Heartbeat,
+    Inspector,
+    Marker,
+    NotNow,
+    PeerError,
+    Runtime,
+    SourceError,
+    SourceFacts,
+    Sql,
+    SqlError,
+    Supervisor,
+)
 from .configuration import DataRefused, configure
 from .core import disk_space, rejoin, write_quorum
 from .core.rejoin import Way
@@ -34,6 +47,7 @@ from .core.state.actions import (
     Rewind,
     Run,
     Seal,
+    Seed,
     SetStandbys,
     ShutDown,
     Start,
@@ -72,6 +86,7 @@ TERM_TOO_LOW = re.compile(r"term [0-9]+ is below ([0-9]{1,18})$")
 
 
 AskWal = Callable[[WalRequest, str, float], bytes]
+FindSource = Callable[[], SourceFacts]
 Inspect = Callable[[Callable[..., str]], Inspector]
 """Makes an inspector of the volume from a function that runs a command with its arguments and returns the output."""
 
@@ -83,7 +98,8 @@ class Tools:
     port: of PostgreSQL; grace: the pod's, in seconds; slot: our replication slot on a primary, None: slots are not used; missing: programs
     that the image lacks; reloads_conninfo: a standby can change its upstream without a restart; moved_at: CLOCK_BOOTTIME at which the
     server or a job last made visible progress; stall: longest time without progress, in seconds; ask_wal: asks the agent at an address for
-    WAL that its dead server had not sent, with a time limit in seconds; raises PeerError.
+    WAL that its dead server had not sent, with a time limit in seconds; raises PeerError. find_source: looks at the live server that the
+    first server is to be a clone of; raises SourceError.
     """
 
     runtime: Runtime
@@ -100,6 +116,7 @@ class Tools:
     moved_at: Callable[[], float] = lambda: 0.0
     stall: float = Timing.stall
     ask_wal: AskWal | None = None
+    find_source: FindSource | None = None
 
 
 class Operation:
@@ -147,6 +164,8 @@ class Operation:
                 return self._initdb()
             case Restore():
                 return self._restore()
+            case Seed():
+                return self._seed()
             case Promote():
                 return self._promote(order)
             case Prepare():
@@ -412,12 +431,8 @@ class Operation:
         was_dirty = tools.volume.dirty()
         had_data = tools.volume.assess().state is not VolumeState.EMPTY
         primary, source = order.host, self._clone_source(order)
-        size, rooms = tools.sql.remote_size(source, tools.port, SIZE_S), tools.volume.room_for_clone()
-        for on, needed in disk_space.clone_needs(size, CLONE_SEGMENTS * tools.volume.segment_size(), rooms).items():
-            if needed > rooms[on]:
-                has = disk_space.room_in_words(rooms[on])
-                text = f"a clone needs {disk_space.room_in_words(needed)} besides the existing data, the {on} has {has}"
-                return self._result(Outcome.ROOM, text)
+        if lack := self._lack_for_clone(tools.sql.remote_size(source, tools.port, SIZE_S)):
+            return self._result(Outcome.ROOM, lack)
         user = tools.sql.remote_user(source, tools.port, REMOTE_S)
         self._own_slot(primary)  # retains the WAL written during the copy
         self._ensure_down(STOP_S)
@@ -432,6 +447,16 @@ class Operation:
         tools.volume.clear_dirty()
         origin = "the primary" if source == primary else f"the standby at {source}"
         return self._result(Outcome.OK, f"a clone of {origin}" + (" has replaced the old data" if had_data else ""))
+
+    def _lack_for_clone(self, size: int) -> str:
+        """Return which volume is too small for a clone, '' if none is. size: of the source's databases, in bytes."""
+        volume = self._tools.volume
+        rooms = volume.room_for_clone()
+        for on, needed in disk_space.clone_needs(size, CLONE_SEGMENTS * volume.segment_size(), rooms).items():
+            if needed > rooms[on]:
+                has = disk_space.room_in_words(rooms[on])
+                return f"a clone needs {disk_space.room_in_words(needed)} besides the existing data, the {on} has {has}"
+        return ""
 
     def _clone_source(self, order: Clone) -> str:
         """Return the address to clone from: the proposed standby's if it currently streams from the primary, else the primary's."""
@@ -457,6 +482,23 @@ class Operation:
         said = self._output("restore", stall=COPY_STALL_S).strip().splitlines()
         self._mark(self._tools.runtime.unique_id())
         return self._result(Outcome.OK, said[-1] if said else "restored")
+
+    def _seed(self) -> OpResult:
+        """Make the first server's directory a clone of a live server. A failure leaves nothing, as one of initdb does."""
+        tools = self._tools
+        self._command("stop", "immediate")  # ends a seed that an earlier agent started
+        if tools.find_source is None:
+            return self._result(Outcome.FAILED, "there is no source to clone: clone.from is not set")
+        try:
+            source = tools.find_source()
+        except SourceError as error:
+            return self._result(Outcome.FAILED, str(error))
+        if lack := self._lack_for_clone(source.size):
+            return self._result(Outcome.FAILED, f"{lack}: grow it")
+        self._long_command("seed", *source.address, stall=COPY_STALL_S)
+        self._mark(tools.runtime.unique_id())
+        host, port, *_ = source.address
+        return self._result(Outcome.OK, f"a clone of the live server {host}:{port}")
 
     def _promote(self, order: Promote) -> OpResult:
         tools, timeline = self._tools, order.timeline

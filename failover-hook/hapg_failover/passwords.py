@@ -10,6 +10,7 @@ from .adapters import beneath
 from .adapters.log import Log
 from .adapters.ports import KubeApi, NotFound, Runtime, Sql, SqlError
 from .adapters.secret import KEYS, SecretFiles, projected
+from .adapters.sql import escape_pgpass
 from .credentials import roles, scram, secret_entries
 from .credentials.secret_entries import Passwords
 from .settings import Settings
@@ -114,7 +115,7 @@ class PasswordKeeper:
         self._log.hide((passwords.superuser, passwords.replication))
         logins = roles.logins(passwords, self._settings.profile.replication_role)
         with beneath.directory(str(self._run)) as run:
-            beneath.write(run, "pgpass", "".join(f"*:*:*:{login.user}:{_escape(login.password)}\n" for login in logins).encode())
+            beneath.write(run, "pgpass", "".join(f"*:*:*:{login.user}:{escape_pgpass(login.password)}\n" for login in logins).encode())
             beneath.write(run, "pwfile", f"{passwords.superuser}\n".encode())
 
     def _say(self, trouble: str) -> None:
@@ -122,7 +123,3 @@ class PasswordKeeper:
             self._trouble = trouble
             self._log("warning", "secret", trouble)
             self._announce("Warning", "PasswordNotApplied", trouble)
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace(":", "\\:")

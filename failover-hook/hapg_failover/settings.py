@@ -15,12 +15,25 @@ from .core.write_quorum import ASYNCHRONOUS, Policy
 
 
 @dataclass(frozen=True)
+class Source:
+    """A live server that the first server of a new release is a clone of. ssl_mode: libpq's; user: None if the Secret names it."""
+
+    host: str
+    port: int
+    ssl_mode: str
+    user: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
 class Settings:
     """The chart's settings.
 
     max_lag: bytes; grace: seconds; label_name, label_kind, label_role: keys of the name, kind and role labels; policy: of replication;
     profile: of the PostgreSQL major version; backup: there is a backup container; restores: it restores the first server, so that initdb
-    does not create one.
+    does not create one; source: the live server that the first server is a clone of instead.
     """
 
     name: str
@@ -42,6 +55,7 @@ class Settings:
     policy: Policy
     backup: bool = False
     restores: bool = False
+    source: Source | None = None
 
     @property
     def replication_secret(self) -> str:
@@ -138,8 +152,17 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         policy=_policy(document.replication, root["replicas"]),
         backup=root.get("backup", False),
         restores=root.get("bootstrap") == "restore",
+        source=_source(root, document.source),
     )
     return settings, document.unknown
+
+
+def _source(root: Mapping[str, Any], source: Mapping[str, Any]) -> Source | None:
+    if root.get("bootstrap") != "clone":
+        return None
+    if not source:
+        raise SettingsError("failover.json.source: missing; an object, because bootstrap is clone")
+    return Source(source["host"], source["port"], source["sslMode"], source.get("user"))
 
 
 def _policy(replication: Mapping[str, Any], replicas: int) -> Policy:

@@ -179,7 +179,7 @@ class Pod:
 
     grace: the grace period of its deletion in seconds, None if it isn't being deleted; switchover, force: an operator's request, verbatim;
     refused: why it rejects the release's configuration, in its own words; not_following: why it doesn't stream from the primary, in its own
-    words.
+    words; uncreated: why it could not make the first server.
     """
 
     name: str
@@ -197,6 +197,7 @@ class Pod:
     force: str | None = None
     refused: str | None = None
     not_following: str | None = None
+    uncreated: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from .requests import Answer
 
 REFUSED = "ha-postgres/refused"
 NOT_FOLLOWING = "ha-postgres/not-following"
+UNCREATED = "ha-postgres/not-created"
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
@@ -41,6 +42,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         force=annotations.get(requests.FORCE),
         refused=annotations.get(REFUSED),
         not_following=annotations.get(NOT_FOLLOWING),
+        uncreated=annotations.get(UNCREATED),
     )
 
 

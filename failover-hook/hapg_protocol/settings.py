@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -78,7 +78,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "failover": _OBJECT,
         "terminationGracePeriodSeconds": Key(int, "a number of seconds"),
         "backup": _LATER_FLAG,
-        "bootstrap": _choice("initdb", "restore", is_later=True),
+        "bootstrap": _choice("initdb", "restore", "clone", is_later=True),
+        "source": Key(dict, "an object", is_later=True),
     },
     "labels": {"name": _LABEL, "kind": _LABEL, "role": _LABEL},
     "replication": {
@@ -100,6 +101,12 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "recoveryStallSeconds": _LATER_SECONDS,
         "cleanHoldSeconds": _LATER_SECONDS,
         "unreadySeconds": _LATER_SECONDS,
+    },
+    "source": {
+        "host": Key(str, "a host"),
+        "port": _PORT,
+        "sslMode": _choice("disable", "prefer", "require", "verify-ca", "verify-full"),
+        "user": _LATER_TEXT,
     },
     PROFILE: {
         "major": Key(str, "a PostgreSQL major version"),
@@ -127,7 +134,7 @@ class Document:
     """The content of failover.json; each value has the type that KEYS gives it.
 
     root, labels, replication, failover: the objects of that name; profile: `postgresMajor`; unknown: a sentence about each unknown key,
-    which a newer chart may have written.
+    which a newer chart may have written; source: empty if the object is missing.
     """
 
     root: Mapping[str, Any]
@@ -136,6 +143,7 @@ class Document:
     failover: Mapping[str, Any]
     profile: VersionProfile
     unknown: tuple[str, ...]
+    source: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(text: str) -> Document:
@@ -151,7 +159,8 @@ def read(text: str) -> Document:
     )
     if root["replicas"] < 1:
         raise SettingsError(f"{FILE}.replicas: {root['replicas']} is not allowed; {_COUNT.allowed}")
-    return Document(root, labels, replication, failover, _profile(profile), tuple(unknown))
+    source = _values(root["source"], "source", unknown.append) if "source" in root else {}
+    return Document(root, labels, replication, failover, _profile(profile), tuple(unknown), source)
 
 
 def _values(value: object, name: str, tell: Callable[[str], None]) -> dict[str, Any]:

@@ -54,6 +54,11 @@ recover_restored() { # DIRECTORY OWN
             cause=$(grep -E '^error: ' "$own/log" | tail -n 1) # of restore_command
             echo "error: recovery failed: ${cause:+${cause#error: }: }${said#*: }"
             return 1
+        elif [[ $said == *FATAL:* && $said != *'the database system is'* ]]; then
+            kill -QUIT "$server"
+            wait "$server"
+            echo "error: the copy can't be entered as postgres: ${said##*FATAL:  }"
+            return 1
         fi
         sleep 0.1
     done

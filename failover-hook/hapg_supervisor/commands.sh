@@ -61,6 +61,13 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
         clone:3:* | rewind:3:*)
             if valid_address "$id" "$@"; then start_job "$id" "$command" "$@"; fi
             ;;
+        seed:4:*)
+            if [[ ! $3 =~ ^[A-Za-z0-9_.@+-]{1,63}$ || ! $4 =~ ^(disable|prefer|require|verify-ca|verify-full)$ ]]; then
+                refuse "$id" 'malformed user or sslmode'
+            elif valid_address "$id" "$1" "$2" postgres; then
+                start_job "$id" "$command" "$@"
+            fi
+            ;;
         waldump:4:* | lastrecord:4:*)
             if [[ $1$3 =~ ^[0-9A-F]{48}$ && $2 =~ $LSN && $4 =~ $LSN ]]; then
                 start_job "$id" "$command" "$@"

@@ -19,7 +19,7 @@ start_job() { # ID VERB [ARG…]
         return
     fi
     case $2 in
-        initdb | restore) if [[ -e $DATA ]]; then
+        initdb | restore | seed) if [[ -e $DATA ]]; then
             refuse "$1" 'a server directory exists'
             return
         fi ;;

@@ -73,10 +73,11 @@ source "$PARTS/child_directory.sh"
 source "$PARTS/child_job.sh"
 source "$PARTS/child_initdb.sh"
 source "$PARTS/child_restore.sh"
+source "$PARTS/child_seed.sh"
 source "$PARTS/child_clone.sh"
 source "$PARTS/child_configuration.sh"
 for part in fence server seal primary jobs commands \
-    child_server child_directory child_job child_initdb child_restore child_clone child_configuration; do
+    child_server child_directory child_job child_initdb child_restore child_seed child_clone child_configuration; do
     [[ " $WHOLE " == *" $part "* ]] || problem "$PARTS/$part.sh is missing or incomplete"
 done
 

@@ -33,6 +33,7 @@ LEAVES = list(leaves(values.source({}, "15"), GIVEN))
 KEPT = {
     *("version", "podDisruptionBudget.enabled", "serviceAccount.create", "tls.secretName"),
     *("archiver.claimName", "restore.source.claimName"),
+    *(f"clone.from.{name}" for name in ("release", "host", "port", "secretName", "sslMode")),  # the first server is restored
 }
 """With another content something else would have none."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hapg_failover.adapters.live_source import LiveSource
 from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError, SupervisorEvent
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
@@ -17,7 +18,7 @@ from hapg_failover.core.timing import Timing
 from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from hapg_failover.inspection import Inspection
-from hapg_failover.settings import Identity, Settings
+from hapg_failover.settings import Identity, Settings, Source
 from hapg_protocol import model
 from hapg_protocol.model import LeaseObject, LeaseState
 from hapg_protocol.version_profile import VersionProfile
@@ -146,6 +147,7 @@ class Pod:
                     InProcess(release.pods),
                     lambda run, missing: Inspection(run, volume, missing),
                     log,
+                    find_source=LiveSource(release.source_secret, container.run, profile.major),
                 ),
             )
         runtime.spawn("agent", agent.run)
@@ -174,9 +176,12 @@ class Pod:
 class Release:
     """Pods db-0 and so on."""
 
-    def __init__(self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS, restores: bool = False) -> None:
+    def __init__(
+        self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS, restores: bool = False, source: Source | None = None
+    ) -> None:
         self.port = free_port()
         self.cluster = FakeCluster()
+        self.source_secret = Path("/nonexistent")
         self.pods: list[Pod] = []
         self._settings = Settings(
             name=self.cluster.name,
@@ -197,6 +202,7 @@ class Release:
             grace=30,
             policy=policy,
             restores=restores,
+            source=source,
         )
         for ordinal in range(replicas):
             self.pods.append(Pod(self, make(f"{self.cluster.name}-{ordinal}"), ordinal))

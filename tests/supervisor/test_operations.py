@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.ports import Marker, SourceFacts
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume
@@ -161,6 +161,23 @@ def test_a_clone_without_room_is_not_begun(
     assert rows(replica) == "first|5", "it wasn't even stopped"
     monkeypatch.setattr(Volume, "rooms", lambda _: {DATA_VOLUME: 0})
     assert operator.run(Op.REWIND, host="127.0.0.1", timeline=2).outcome is Outcome.ROOM
+
+
+def test_a_first_server_without_room_for_its_clone_of_a_live_server_says_so(
+    make: Make, primary: Container, operate: Callable[..., Operator]
+) -> None:
+    container = make("new-0")
+    container.start()
+    operator = operate(container, primary)
+    without = operator.run(Op.SEED)
+    assert (without.outcome, without.text) == (Outcome.FAILED, "there is no source to clone: clone.from is not set")
+    address = ("127.0.0.1", str(primary.port), "postgres", "prefer")
+    operator.tools = replace(operator.tools, find_source=lambda: SourceFacts(address, 1 << 50))
+    result = operator.run(Op.SEED)
+    assert result.outcome is Outcome.FAILED
+    assert "a clone needs 107374" in result.text
+    assert result.text.endswith("MiB: grow it")
+    assert not container.pgdata.exists()
 
 
 def test_a_clone_replaces_the_data_only_when_it_is_complete(

@@ -209,6 +209,9 @@
 {{- $containers = append $containers "backup" -}}
 {{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
 {{- end -}}
+{{- if include "ha-postgres.clones" . -}}
+{{- $volumes = append $volumes "source" -}}
+{{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}
@@ -237,6 +240,8 @@
 {{- end -}}
 
 {{- $wrong = concat $wrong (include "ha-postgres.backupProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres.cloneProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres.importProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}

@@ -251,6 +251,18 @@ class Sql(Protocol):
         """True if the primary still has the WAL segment `name`. Raise SqlError."""
 
 
+class SourceError(Exception):
+    """A live server can't be cloned into the first server; the message is one sentence with what to do."""
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """A live server that can be cloned. address: the supervisor's words for it; size: of its databases, in bytes, without WAL."""
+
+    address: tuple[str, str, str, str]
+    size: int
+
+
 @dataclass(frozen=True)
 class Heartbeat:
     """The supervisor's latest heartbeat. uptime: CLOCK_BOOTTIME in seconds when it was written; pid: of the postmaster, or 0."""

@@ -19,6 +19,7 @@ import psycopg2.extensions
 
 from hapg_protocol.lsn import Position, parse_lsn
 
+from ..core.seeding import SourceState, major_of
 from ..core.state.observation import Slot
 from ..credentials.roles import FUNCTIONS, MEMBERSHIPS, REPLICATION, Login, Role
 from . import greeting
@@ -79,6 +80,12 @@ _SIZE = "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint + p
 _HISTORY = "SELECT convert_from(pg_read_binary_file('pg_wal/' || %s, 0, %s, false), 'UTF8')"
 _STREAMS = """
 SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = %s)
+"""
+_SOURCE = """
+SELECT (SELECT coalesce(json_agg(spcname), '[]')::text FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')),
+       (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = session_user),
+       EXISTS (SELECT FROM pg_roles WHERE rolname = 'postgres' AND rolsuper AND rolcanlogin),
+       EXISTS (SELECT FROM pg_database WHERE datname = 'postgres' AND datallowconn)
 """
 
 _ROLES = """
@@ -368,6 +375,30 @@ class PostgresSql:
         finally:
             session.close()
         return row
+
+
+def source_state(parameters: Mapping[str, str | int], major: str, timeout: float) -> SourceState:
+    """Return what the server at `parameters`, of libpq, says of itself. major: with another one only its version. Raise SqlError."""
+    end = time.monotonic() + timeout
+    session = _Session({}, {**parameters, "options": _options(f"-c statement_timeout={int(timeout * 1000)}")})
+
+    def ask(statement: str) -> tuple[Any, ...]:
+        return session.query(statement, (), max(0.001, end - time.monotonic()))
+
+    try:
+        version = int(ask("SELECT current_setting('server_version_num')")[0])
+        if major_of(version) != major:
+            return SourceState(version)
+        tablespaces, may_copy, has_superuser, has_database = ask(_SOURCE)
+        size = int(ask(_SIZE)[0]) if may_copy else 0
+        return SourceState(version, size, tuple(json.loads(tablespaces)), may_copy, has_superuser, has_database)
+    finally:
+        session.close()
+
+
+def escape_pgpass(text: str) -> str:
+    """Return a field of a line of a password file (libpq-pgpass)."""
+    return text.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _options(*more: str) -> str:

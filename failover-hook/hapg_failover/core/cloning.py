@@ -10,7 +10,7 @@ from dataclasses import replace
 from hapg_protocol.model import LeaseState, VolumeState
 
 from . import bootstrap, election, rejoin, routing
-from .state.actions import Announce, Clone, Initdb, Op, PutKind, Restore
+from .state.actions import Announce, Clone, Initdb, Op, Order, PutKind, Restore, Seed
 from .state.decision import Step, busy
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
@@ -20,6 +20,10 @@ from .timing import BOOTSTRAP_PATIENCE_S
 COPY_HELP = (
     "It is not used, and is cloned once there is a primary; to keep its data, create a file `accept` beside pgdata and delete the pod"
 )
+
+_UNCREATED = {Op.INITDB: "InitdbFailed", Op.RESTORE: "RestoreFailed", Op.SEED: "CloneFailed"}
+_CREATED = {Op.RESTORE: "Restored", Op.SEED: "Cloned"}
+"""Reasons of the Events about a first server that was not made, or made from another."""
 
 
 def empty(step: Step) -> None:
@@ -40,7 +44,7 @@ def empty(step: Step) -> None:
         return
     if s is not None and s.holder == o.me:
         if o.now >= m.retry.retry_at:
-            order, way = (Restore(), "restore") if o.restores else (Initdb(), "create")
+            order, way = _creation(step)
             step.run(order, f"all volumes are empty and the Lease is ours: {way} the first server")
         return
     step.report(False, "our volume is empty")
@@ -55,6 +59,13 @@ def empty(step: Step) -> None:
         term = (s.term if s is not None else 0) + 1
         state = LeaseState(o.me, term, o.timing.ttl, address=o.address)
         step.put(PutKind.BOOTSTRAP, state, verdict.reason)
+
+
+def _creation(step: Step) -> tuple[Order, str]:
+    """Return the order that makes the first server's directory, and a verb for it."""
+    if step.o.restores:
+        return Restore(), "restore"
+    return (Seed(), "clone a live server as") if step.o.seeded else (Initdb(), "create")
 
 
 def damaged(step: Step) -> None:
@@ -110,7 +121,7 @@ def clone_from(step: Step, s: LeaseState, primary: str, why: str) -> None:
 
 
 def copy_answered(step: Step, result: OpResult) -> None:
-    """Handle the end of a rewind, a clone, an initdb or a restore: the volume's content decides what follows."""
+    """Handle the end of a rewind, a clone, an initdb, a restore or a seed: the volume's content decides what follows."""
     ok, is_copy = result.outcome is Outcome.OK, result.op in (Op.REWIND, Op.CLONE)
     step.forget_server()
     if is_copy:
@@ -125,10 +136,13 @@ def copy_answered(step: Step, result: OpResult) -> None:
         copy_failed(step, result)
     elif not ok:
         pause = step.m.retry.retry_at - step.o.now
-        reason = "RestoreFailed" if result.op is Op.RESTORE else "InitdbFailed"
+        reason = _UNCREATED[result.op]
         step.actions.append(Announce("Warning", reason, f"{result.text}; nothing is kept; next attempt in {pause:.0f} s"))
-    elif result.op is Op.RESTORE:
-        step.actions.append(Announce("Normal", "Restored", result.text))
+        step.keep(replace(step.m.telling, uncreated=f"{result.op.value} failed: {result.text}"))
+    elif result.op in _CREATED:
+        step.actions.append(Announce("Normal", _CREATED[result.op], result.text))
+    if ok:
+        step.keep(replace(step.m.telling, uncreated=""))
     damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
     empty = step.o.volume_state is VolumeState.EMPTY
     text = f"{result.op.value}: {result.outcome.value} {result.text}".rstrip()

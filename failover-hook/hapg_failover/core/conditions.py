@@ -32,6 +32,13 @@ def tell_configuration(step: Step) -> None:
         step.keep(replace(step.m.telling, refused_shown=o.now))
 
 
+def show_uncreated(step: Step) -> None:
+    """Have our pod show why it could not make the first server, for as long as that lasts."""
+    m, own = step.m, step.own_pod
+    if step.show(pods.UNCREATED, own.uncreated if own is not None else None, m.telling.uncreated, m.telling.uncreated_shown):
+        step.keep(replace(step.m.telling, uncreated_shown=step.o.now))
+
+
 NAMED = 5
 
 

@@ -87,6 +87,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     forced_failover.attend(step)
     readiness.note(step)
     conditions.tell_configuration(step)
+    conditions.show_uncreated(step)
     conditions.tell_tablespaces(step)
     not_following.attend(step)
     lease_extension.answer_all(step)
@@ -260,7 +261,7 @@ def _op_answered(step: Step) -> None:
             _seal_answered(step, result)
         case Op.FOLLOW:
             replica.follow_answered(step, result)
-        case Op.REWIND | Op.CLONE | Op.INITDB | Op.RESTORE:
+        case Op.REWIND | Op.CLONE | Op.INITDB | Op.RESTORE | Op.SEED:
             cloning.copy_answered(step, result)
         case Op.PROMOTE:
             promotion.promoted(step, result)

@@ -101,6 +101,7 @@ EVENT_REASONS = (
     EventReason(
         "CloneFailed", "Warning", "a clone failed; it is retried after the time in the message", "act on the reason in the message"
     ),
+    EventReason("Cloned", "Normal", "the first server is a clone of a live server; the message says of which"),
     EventReason("Restored", "Normal", "the first server was restored from a backup; the message says from which and up to where"),
     EventReason(
         "RestoreFailed",

@@ -45,6 +45,9 @@ class Cluster(Protocol):
     def annotate(self, pod: str, uid: str, annotations: Mapping[str, str | None]) -> None:
         """Change annotations of the pod that has this UID; None removes one."""
 
+    def last_line(self, pod: str) -> str:
+        """Return the last line of the log of a pod with one container."""
+
     def execute(self, pod: str, container: str, command: Sequence[str], tell: Callable[[str], None], limit: float | None) -> int:
         """Run a command in a container and return its exit code.
 
@@ -162,6 +165,10 @@ class Kubectl:
         """See Cluster."""
         patch = json.dumps(merge_patch(PodPatch(pod, uid, annotations=dict(annotations))))
         self._run("patch", "pod", pod, "--type", "merge", "--patch", patch, "--output", "name")
+
+    def last_line(self, pod: str) -> str:
+        """See Cluster."""
+        return self._run("logs", pod, "--tail=1")
 
     def execute(self, pod: str, container: str, command: Sequence[str], tell: Callable[[str], None], limit: float | None) -> int:
         """See Cluster."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hapg.errors import HapgError
+from hapg.operate import importing
 from hapg.operate.kubectl import Cluster, Object
 from hapg_protocol import lease as lease_codec
 from hapg_protocol import pods as pod_codec
@@ -27,7 +28,8 @@ class Release:
     """The state of a release.
 
     max_lag: bytes; age: seconds since the Lease was renewed, by this machine's clock (0 without a Lease); pods: by ordinal;
-    phases: Kubernetes' phase of each pod, by name; answers: each pod's last answer to a request, by name; paused: by its value `pause`.
+    phases: Kubernetes' phase of each pod, by name; answers: each pod's last answer to a request, by name; paused: by its value `pause`;
+    imports: the state of an import into it, in words.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Release:
     phases: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     paused: bool = False
+    imports: str = ""
 
     @property
     def held(self) -> bool:
@@ -84,6 +87,7 @@ def read(cluster: Cluster, name: str, now: datetime) -> Release:
             phases={pod.name: _phase(item) for pod, item in pods},
             answers={pod.name: answer for pod, item in pods if (answer := pod_codec.answer(item)) is not None},
             paused=PAUSED in (config["metadata"].get("annotations") or {}),
+            imports=importing.state(cluster, config, name),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(name, f"{type(error).__name__}: {error}") from error

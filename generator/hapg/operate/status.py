@@ -23,6 +23,8 @@ def table(release: Release) -> str:
 
 def _summary(release: Release) -> list[str]:
     lines = [f"release   {release.name} in namespace {release.namespace}, {release.replicas} replicas"]
+    if release.imports:
+        lines.append(f"import    {release.imports}")
     if release.lease is None:
         return [*lines, "lease     none"]
     state = release.lease.state
@@ -51,6 +53,7 @@ def document(release: Release) -> dict[str, Any]:
         "namespace": release.namespace,
         "replicas": release.replicas,
         "primary": lease.state.holder.pod if lease is not None and release.held else None,
+        "import": release.imports or None,
         "writable": nobody_writes(release) is None,
         "lease": None if lease is None else _lease_document(release, lease.state),
         "pods": [document_of(release, pod) for pod in release.pods],
@@ -249,8 +252,10 @@ def _pod_warnings(release: Release) -> list[str]:
     for pod in release.pods:
         if pod.deleting:
             found.append(f"{pod.name} is being deleted")
-        elif not pod.ready and not (pod.refused or pod.not_following):
+        elif not pod.ready and not (pod.refused or pod.not_following or pod.uncreated):
             found.append(f"{pod.name} is not ready: its Events say why")
+        if pod.uncreated:
+            found.append(f"{pod.name} could not make the first server, and tries again: {pod.uncreated}")
         if pod.refused:
             found.append(f"{pod.name} refuses its configuration: {pod.refused}")
         elif pod.not_following:

@@ -192,6 +192,8 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
     match change.path:
         case ("data", *_) if old["metadata"]["name"].endswith("-initdb"):
             yield Finding(Effect.NOTHING, "scripts run only for a new database", change)
+        case ("data", *_) if old["metadata"]["name"].endswith("-import"):
+            yield Finding(Effect.NOTHING, "the import's own", change)
         case ("data", "failover.json"):
             yield from _settings(change, _SETTINGS, "the failover containers reload it")
         case ("data", "backup.json"):
@@ -213,7 +215,8 @@ _SETTINGS = {
     "selector": (Effect.DATA, "the release would look for its pods under other labels"),
     "labels": (Effect.DATA, "the release would look for its pods under other labels"),
     "backup": (Effect.NOTHING, "it takes effect when pods are created again"),
-    "bootstrap": (Effect.NOTHING, "a restore is only for the first server of a new release"),
+    "bootstrap": (Effect.NOTHING, "a restore or a clone is only for the first server of a new release"),
+    "source": (Effect.NOTHING, "a clone is only for the first server of a new release"),
 }
 
 

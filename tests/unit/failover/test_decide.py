@@ -509,6 +509,7 @@ UNDER_WAY = {
     Op.CLONE: (Phase.EMPTY, Phase.DAMAGED, Phase.SEALED, Phase.FOLLOW, Phase.STOPPING),
     Op.INITDB: (Phase.EMPTY, Phase.STOPPING),
     Op.RESTORE: (Phase.EMPTY, Phase.STOPPING),
+    Op.SEED: (Phase.EMPTY, Phase.STOPPING),
     Op.PROMOTE: (Phase.PROMOTING,),
     Op.STANDBYS: (Phase.PRIMARY,),
     Op.PREPARE: (Phase.PRIMARY,),

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "failover-hook" / "hapg_failover"
 PAGE = ROOT / "docs" / "operations.md"
 KINDS = {each.reason: each.kind for each in EVENT_REASONS}
-MADE_OF_AN_OPERATION = {"RewindFailed", "CloneFailed"}
+MADE_OF_AN_OPERATION = {"RewindFailed"}
 
 
 def sources() -> Iterator[ast.AST]:

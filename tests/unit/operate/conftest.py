@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from hapg.operate import arguments, release
+from hapg.operate.importing import IMPORT
+from hapg.operate.kubectl import KubectlError
 from hapg.operate.release import Release
 from hapg_protocol import lease as lease_codec
 from hapg_protocol import position_report as report_codec
@@ -49,6 +51,21 @@ def archiving(repository: Mapping[str, Any] | None = REPOSITORY) -> dict[str, An
     found = config()
     found["data"]["backup.json"] = json.dumps({"name": "pg", "repository": repository, "restore": None})
     return found
+
+
+def importing() -> dict[str, Any]:
+    """The ConfigMap of a release into which databases are imported."""
+    found = config()
+    found["metadata"]["annotations"] = {IMPORT: "true"}
+    return found
+
+
+CREATED = "2026-01-02T03:00:00Z"
+
+
+def job_pod(phase: str, created: str = CREATED, status: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A pod of the import's Job."""
+    return {"metadata": {"name": f"job-{created}", "creationTimestamp": created}, "status": {"phase": phase, **(status or {})}}
 
 
 def lease(state: LeaseState = HELD, age: float = 1.0) -> dict[str, Any]:
@@ -93,14 +110,24 @@ class FakeCluster:
     stateful_set: dict[str, Any] | None = None
     answers: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     executed: list[tuple[str, str]] = field(default_factory=list)
+    imports: list[dict[str, Any]] = field(default_factory=list)
+    logs: dict[str, str] = field(default_factory=dict)
 
     def find(self, kind: str, name: str) -> Mapping[str, Any] | None:
         objects = {("configmap", "pg-config"): self.config, ("lease", "pg"): self.lease, ("statefulset", "pg"): self.stateful_set}
         return objects.get((kind, name))
 
     def select(self, kind: str, labels: Mapping[str, str]) -> list[Mapping[str, Any]]:
-        assert (kind, labels) == ("pods", SELECTOR)
+        assert kind == "pods"
+        if labels == {IMPORT: "pg"}:
+            return list(self.imports)
+        assert labels == SELECTOR
         return list(self.pods)
+
+    def last_line(self, pod: str) -> str:
+        if pod not in self.logs:
+            raise KubectlError("forbidden")
+        return self.logs[pod]
 
     def annotate(self, name: str, uid: str, annotations: Mapping[str, str | None]) -> None:
         self.annotated.append((name, uid, dict(annotations)))

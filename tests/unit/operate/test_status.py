@@ -13,7 +13,7 @@ from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseState, VolumeState
 from hapg_protocol.model import Release as Released
 from hapg_protocol.recovery import Progress
-from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, config, lease, pod, pods, said
+from tests.unit.operate.conftest import GIVEN_BACK, HELD, NOW, FakeCluster, config, importing, job_pod, lease, pod, pods, said
 
 GONE = replace(HELD, holder=Holder("pg-0", "another"))
 FREE = replace(HELD, release=GIVEN_BACK)
@@ -112,6 +112,10 @@ def test_a_healthy_release_for_programs() -> None:
         (FakeCluster([*pods(0, 1), pod(2, ready=False)]), "pg-2 is not ready: its Events say why"),
         (FakeCluster([*pods(0, 1), pod(2, switchover="{}")]), "pg-2 has not answered a request: {}"),
         (FakeCluster([*pods(0, 1), pod(2, refused="no such value")]), "pg-2 refuses its configuration: no such value"),
+        (
+            FakeCluster([pod(0, ready=False, not_created="seed failed: no route")]),
+            "pg-0 could not make the first server, and tries again: seed failed: no route",
+        ),
         (FakeCluster([*pods(0, 1), pod(2, not_following="no route")]), "pg-2 does not stream from the primary: no route"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -196,3 +200,29 @@ def test_a_pod_whose_agent_does_not_know_the_leases_protocol(state: LeaseState) 
     assert told == [
         "the Lease has protocol 2, the agent of pg-1 knows 1: it can't take over, not even by force, until its failover image is upgraded"
     ]
+
+
+WAITING = {"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]}
+JOB = "job-2026-01-02T03:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("pods_of_the_job", "logs", "state"),
+    [
+        ([], {}, "its Job has no pod; see `kubectl describe job`"),
+        ([job_pod("Running")], {JOB: "import: app: restored objects 3 of 9\n"}, "running: app: restored objects 3 of 9"),
+        ([job_pod("Running")], {}, f"running: `kubectl logs {JOB}` says more"),
+        ([job_pod("Pending", status=WAITING)], {}, "pending: no such image"),
+        ([job_pod("Failed", "2026-01-01T03:00:00Z"), job_pod("Succeeded")], {}, "done"),
+    ],
+)
+def test_the_progress_of_an_import_is_shown(pods_of_the_job: list[dict[str, Any]], logs: dict[str, str], state: str) -> None:
+    seen = FakeCluster(config=importing(), imports=pods_of_the_job, logs=logs).read()
+    assert f"import    {state}" in status.table(seen)
+    assert status.document(seen)["import"] == state
+
+
+def test_a_release_that_imports_nothing_shows_nothing() -> None:
+    seen = FakeCluster().read()
+    assert "import" not in status.table(seen)
+    assert status.document(seen)["import"] is None

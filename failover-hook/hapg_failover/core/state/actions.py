@@ -23,6 +23,7 @@ class Op(Enum):
     CLONE = "clone"
     INITDB = "initdb"
     RESTORE = "restore"
+    SEED = "seed"
     PROMOTE = "promote"
     PREPARE = "prepare"
     SWITCHOVER = "switchover"
@@ -109,6 +110,13 @@ class Restore:
 
 
 @dataclass(frozen=True)
+class Seed:
+    """Make the first server's data directory a clone of a live server outside the release."""
+
+    op: ClassVar[Op] = Op.SEED
+
+
+@dataclass(frozen=True)
 class Promote:
     """Promote onto `timeline`, from our end of WAL. setting: the value of synchronous_standby_names."""
 
@@ -160,7 +168,7 @@ class Adopt:
     op: ClassVar[Op] = Op.ADOPT
 
 
-Order = Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
+Order = Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Seed | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
 
 
 @dataclass(frozen=True)

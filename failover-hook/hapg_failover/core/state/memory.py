@@ -261,7 +261,8 @@ class Telling:
     """What people have been told. told: lasting problems, as the reason of their Event and when it was last recorded; answered: operator
     requests that were answered, verbatim, and when. blocked: why waiting won't let us claim a free Lease; blocked_at: when that was last
     the case. refused: why the configuration is refused, as in the last Event; refused_told: when that Event was recorded; refused_shown:
-    when our pod was last made to show it. apart: that we don't stream, and why.
+    when our pod was last made to show it. apart: that we don't stream, and why. uncreated: why the first
+    server could not be made; uncreated_shown: when our pod was last made to show it.
     """
 
     told: tuple[tuple[str, float], ...] = ()
@@ -272,6 +273,8 @@ class Telling:
     refused_told: float = 0.0
     refused_shown: float = -1e9
     apart: Apart = Apart()
+    uncreated: str = ""
+    uncreated_shown: float = -1e9
 
 
 Part = (

@@ -136,6 +136,9 @@
 {{- $containers = append $containers "backup" -}}
 {{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
 {{- end -}}
+{{- if include "[[ chart ]].clones" . -}}
+{{- $volumes = append $volumes "source" -}}
+{{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}
@@ -164,6 +167,8 @@
 {{- end -}}
 
 {{- $wrong = concat $wrong (include "[[ chart ]].backupProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ chart ]].cloneProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ chart ]].importProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}

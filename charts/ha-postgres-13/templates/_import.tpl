@@ -1,0 +1,140 @@
+{{/* Whether databases are imported from another server. */}}
+{{- define "ha-postgres.imports" -}}
+{{- if .Values.import.from.host -}}
+true
+{{- end -}}
+{{- end }}
+
+{{/* The pod of the import's Job. */}}
+{{- define "ha-postgres.importPod" -}}
+{{- $name := include "ha-postgres.fullname" . -}}
+{{- $import := .Values.import -}}
+metadata:
+  labels:
+    {{- include "ha-postgres.standardLabels" . | nindent 4 }}
+    app.kubernetes.io/component: import
+    ha-postgres/import: {{ $name }}
+  annotations:
+    checksum/import.sh: {{ .Files.Get "files/import.sh" | sha256sum }}
+spec:
+  restartPolicy: OnFailure
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    {{- include "ha-postgres.podSecurity" . | nindent 4 }}
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: import
+      image: {{ include "ha-postgres.postgresImage" . | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      command: [/bin/bash, /etc/hapg/import/import.sh]
+      env:
+        - name: HAPG_BIN
+          value: /usr/lib/postgresql/13/bin
+        - name: HAPG_MAJOR
+          value: "13"
+        - name: HAPG_SOURCE_HOST
+          value: {{ $import.from.host | quote }}
+        - name: HAPG_SOURCE_PORT
+          value: {{ int $import.from.port | quote }}
+        - name: HAPG_SOURCE_DATABASE
+          value: {{ $import.from.database | quote }}
+        - name: HAPG_SOURCE_SSLMODE
+          value: {{ $import.from.sslMode }}
+        - name: HAPG_TARGET_HOST
+          value: {{ $name }}
+        - name: HAPG_TARGET_PORT
+          value: {{ int .Values.service.port | quote }}
+        - name: HAPG_DATABASES
+          value: {{ join "\n" $import.databases | quote }}
+        - name: HAPG_ROLES
+          value: {{ $import.roles | quote }}
+        - name: HAPG_JOBS
+          value: {{ int $import.jobs | quote }}
+      terminationMessagePolicy: FallbackToLogsOnError
+      securityContext:
+        {{- include "ha-postgres.containerSecurity" . | nindent 8 }}
+      resources:
+        {{- toYaml $import.resources | nindent 8 }}
+      volumeMounts:
+        - name: import
+          mountPath: /etc/hapg/import
+          readOnly: true
+        - name: source
+          mountPath: /etc/hapg/source
+          readOnly: true
+        - name: secret
+          mountPath: /etc/hapg/secret
+          readOnly: true
+        - name: run
+          mountPath: /run/hapg
+        - name: scratch
+          mountPath: /scratch
+        - name: tmp
+          mountPath: /tmp
+  volumes:
+    - name: import
+      configMap:
+        name: {{ $name }}-import
+    # Optional, so that the Job says what is missing.
+    - name: source
+      secret:
+        secretName: {{ $import.from.secretName | quote }}
+        optional: true
+        defaultMode: 0440
+    - name: secret
+      secret:
+        secretName: {{ include "ha-postgres.secretName" . | quote }}
+        items:
+          - key: POSTGRES_PASSWORD
+            path: POSTGRES_PASSWORD
+        optional: true
+        defaultMode: 0440
+    - name: run
+      emptyDir:
+        medium: Memory
+        sizeLimit: 16Mi
+    - name: tmp
+      emptyDir: {}
+    - name: scratch
+      {{- if $import.scratch.size }}
+      ephemeral:
+        volumeClaimTemplate:
+          spec:
+            {{- if not (kindIs "invalid" $import.scratch.storageClassName) }}
+            storageClassName: {{ $import.scratch.storageClassName | quote }}
+            {{- end }}
+            accessModes: [ReadWriteOnce]
+            resources:
+              requests:
+                storage: {{ $import.scratch.size }}
+      {{- else }}
+      emptyDir: {}
+      {{- end }}
+{{- end }}
+
+{{/* What is wrong with `import`, as a list of sentences. */}}
+{{- define "ha-postgres.importProblems" -}}
+{{- $wrong := list -}}
+{{- with .Values.import -}}
+{{- if .from.host -}}
+{{- if not .from.secretName -}}
+{{- $wrong = append $wrong "import.from.secretName: missing; a Secret with username and password of the source" -}}
+{{- end -}}
+{{- else if or .from.secretName .databases -}}
+{{- $wrong = append $wrong "import: from.secretName and databases have no effect without import.from.host; set it" -}}
+{{- end -}}
+{{- end -}}
+{{- $wrong | toJson -}}
+{{- end }}

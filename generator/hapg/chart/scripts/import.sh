@@ -1,0 +1,347 @@
+#!/bin/bash
+# Copies databases from any reachable PostgreSQL into this release's primary, with pg_dump and pg_restore: the program of the Job `import`.
+#
+# A database appears under its name once it is whole: it is restored into one with a name that only this script uses, which is renamed in
+# the transaction that also marks it as imported. So an interrupted import leaves only databases of that name, and the next attempt drops
+# them. A database that exists and is empty is filled in one transaction. Anything else is refused before the first change.
+#
+# It tries again until it succeeds. Passwords are read from files at each attempt; they are in no command line and no log.
+
+set -uo pipefail
+shopt -s extglob
+export LC_ALL=C
+unset PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGDATABASE PGSERVICE PGSSLMODE PGSSLROOTCERT PGOPTIONS
+
+readonly BIN=$HAPG_BIN MAJOR=$HAPG_MAJOR SCRATCH=${HAPG_SCRATCH:-/scratch} OWN=${HAPG_OWN:-/run/hapg}
+readonly SOURCE_SECRET=${HAPG_SOURCE_SECRET:-/etc/hapg/source} TARGET_SECRET=${HAPG_TARGET_SECRET:-/etc/hapg/secret}
+readonly SOURCE="$HAPG_SOURCE_HOST:$HAPG_SOURCE_PORT" LOG=${HAPG_TERMINATION_LOG:-/dev/termination-log}
+readonly MARK=ha_postgres.imported PREFIX=ha_postgres_import_ LOCK=7310478820126523
+readonly EVERY=${HAPG_PROGRESS_SECONDS:-10} FIRST_PAUSE=${HAPG_PAUSE_SECONDS:-10} LONGEST_PAUSE=300
+readonly LEAST=90600 # server_version_num of the oldest source
+readonly OBJECTS="SELECT EXISTS (SELECT FROM pg_class WHERE oid >= 16384) OR EXISTS (SELECT FROM pg_proc WHERE oid >= 16384)
+  OR EXISTS (SELECT FROM pg_type WHERE oid >= 16384) OR EXISTS (SELECT FROM pg_extension WHERE oid >= 16384)
+  OR EXISTS (SELECT FROM pg_largeobject_metadata)
+  OR EXISTS (SELECT FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_')"
+
+say() {
+    echo "import: $*" >&2
+}
+
+# End this attempt with a sentence, which the caller of all prints.
+fail() {
+    printf '%s\n' "$*" >"$OWN/problem"
+    exit 1
+}
+
+# Quote a value of a connection string.
+quoted() {
+    local text=${1//\\/\\\\}
+    printf "'%s'" "${text//\'/\\\'}"
+}
+
+# Quote a literal, or an identifier, of SQL.
+literal() {
+    printf "'%s'" "${1//\'/\'\'}"
+}
+identifier() {
+    printf '"%s"' "${1//\"/\"\"}"
+}
+
+# Quote a field of a password file.
+field() {
+    local text=${1//\\/\\\\}
+    printf '%s' "${text//:/\\:}"
+}
+
+# Print an entry of a Secret without trailing line breaks.
+entry() { # DIRECTORY KEY WHOSE
+    local text
+    text=$(cat "$1/$2" 2>/dev/null) || fail "the $3 Secret, or its entry $2, does not exist (yet): create it"
+    [[ $text ]] || fail "the $3 Secret has an empty entry $2"
+    printf '%s' "${text%%+([$'\r\n'])}"
+}
+
+# Write the files with which libpq finds both servers.
+write_logins() {
+    local user password target
+    user=$(entry "$SOURCE_SECRET" username "source's") || exit 1
+    password=$(entry "$SOURCE_SECRET" password "source's") || exit 1
+    target=$(entry "$TARGET_SECRET" POSTGRES_PASSWORD "release's") || exit 1
+    SOURCE_USER=$user
+    {
+        printf '[source]\nhost=%s\nport=%s\nuser=%s\nsslmode=%s\n' "$HAPG_SOURCE_HOST" "$HAPG_SOURCE_PORT" "$user" "$HAPG_SOURCE_SSLMODE"
+        if [[ $HAPG_SOURCE_SSLMODE == verify-* ]]; then printf 'sslrootcert=%s\n' "$SOURCE_SECRET/ca.crt"; fi
+        printf '[target]\nhost=%s\nport=%s\nuser=postgres\n' "$HAPG_TARGET_HOST" "$HAPG_TARGET_PORT"
+    } >"$OWN/services"
+    printf '%s:%s:*:%s:%s\n' "$(field "$HAPG_SOURCE_HOST")" "$HAPG_SOURCE_PORT" "$(field "$user")" "$(field "$password")" >"$OWN/pgpass"
+    printf '%s:%s:*:postgres:%s\n' "$(field "$HAPG_TARGET_HOST")" "$HAPG_TARGET_PORT" "$(field "$target")" >>"$OWN/pgpass"
+    chmod 0600 "$OWN/pgpass" "$OWN/services"
+    export PGSERVICEFILE=$OWN/services PGPASSFILE=$OWN/pgpass PGAPPNAME=ha-postgres-import PGCONNECT_TIMEOUT=10
+}
+
+# Print a connection string.
+server() { # source|target DATABASE
+    printf 'service=%s dbname=%s keepalives_idle=10 keepalives_interval=5 keepalives_count=3' "$1" "$(quoted "$2")"
+}
+
+# Run SQL; print the result, or on failure the server's message on one line.
+sql() { # source|target DATABASE STATEMENT
+    local said
+    if said=$(PGCLIENTENCODING=UTF8 "$BIN/psql" -XqAtw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server "$1" "$2")" -c "$3" 2>&1); then
+        printf '%s\n' "$said"
+    else
+        said=${said//$'\n'/ }
+        printf '%s\n' "${said#psql: }"
+        return 1
+    fi
+}
+
+# Run SQL on the release; end the attempt if it fails.
+target() { # DATABASE STATEMENT
+    local said
+    said=$(sql target "$1" "$2") || fail "the release: $said"
+    printf '%s' "$said"
+}
+
+major_of() { # server_version_num
+    if (($1 >= 100000)); then echo $(($1 / 10000)); else echo "$(($1 / 10000)).$(($1 / 100 % 100))"; fi
+}
+
+# Only one import at a time: the session of this lock lives as long as the attempt.
+take_lock() {
+    local answer=''
+    coproc LOCKED { "$BIN/psql" -XqAtw -v ON_ERROR_STOP=1 -d "$(server target postgres)" 2>/dev/null; }
+    printf 'SELECT pg_try_advisory_lock(%s);\n' "$LOCK" >&"${LOCKED[1]}"
+    read -r -t 30 answer <&"${LOCKED[0]}"
+    [[ $answer == t ]] || fail "another import into this release is running"
+}
+
+# Is there a primary?
+await_primary() {
+    local said told=''
+    until said=$(sql target postgres 'SELECT pg_is_in_recovery()') && [[ $said == f ]]; do
+        if [[ $said == *'password authentication failed'* ]]; then fail "the release: $said"; fi
+        if [[ ! $told ]]; then say "waiting for the primary of $HAPG_TARGET_HOST"; fi
+        told=1
+        sleep 2
+    done
+}
+
+check_source() {
+    local said
+    said=$(sql source "$HAPG_SOURCE_DATABASE" 'SHOW server_version_num') || fail "the source $SOURCE can't be queried as $SOURCE_USER: $said"
+    ((said >= LEAST)) || fail "the source $SOURCE has PostgreSQL $(major_of "$said"), and 9.6 is the oldest that is imported"
+    if (($(major_number "$(major_of "$said")") > $(major_number "$MAJOR"))); then
+        fail "the source $SOURCE has PostgreSQL $(major_of "$said"), which is newer than the release's $MAJOR: install the chart of that major"
+    fi
+}
+
+# 9.6 sorts before 12.
+major_number() {
+    echo "${1%%.*}"
+}
+
+# Set NAMES to the databases to import. Of all databases, `postgres` counts only if there is something in it.
+list_databases() {
+    local found name
+    found=$(sql source "$HAPG_SOURCE_DATABASE" "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate
+        AND has_database_privilege(oid, 'CONNECT') ORDER BY datname") || fail "the databases of the source $SOURCE can't be listed: $found"
+    mapfile -t ALL <<<"$found"
+    NAMES=()
+    if [[ ${HAPG_DATABASES-} ]]; then
+        mapfile -t NAMES <<<"$HAPG_DATABASES"
+        for name in "${NAMES[@]}"; do
+            among "$name" "${ALL[@]}" || fail "the source $SOURCE has no database $name that $SOURCE_USER may connect to; it has ${ALL[*]}"
+        done
+        return
+    fi
+    for name in "${ALL[@]}"; do
+        if [[ $name == postgres ]]; then
+            found=$(sql source postgres "$OBJECTS") || fail "the source $SOURCE: $found"
+            [[ $found == t ]] || continue
+        fi
+        NAMES+=("$name")
+    done
+}
+
+among() { # WORD [WORD…]
+    local word
+    for word in "${@:2}"; do
+        if [[ $word == "$1" ]]; then return; fi
+    done
+    return 1
+}
+
+# Print what the release has under a name: imported, full, empty or nothing.
+state_of() { # DATABASE
+    local found
+    found=$(target postgres "SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = d.oid AND setrole = 0
+        AND array_to_string(setconfig, E'\\n') LIKE '%$MARK=%') FROM pg_database AS d WHERE datname = $(literal "$1")") || exit 1
+    case $found in
+        t) echo imported ;;
+        f)
+            found=$(target "$1" "$OBJECTS") || exit 1
+            if [[ $found == t ]]; then echo full; else echo empty; fi
+            ;;
+        *) echo nothing ;;
+    esac
+}
+
+# Drop what an interrupted attempt has left.
+drop_unfinished() {
+    local found name
+    found=$(target postgres "SELECT datname FROM pg_database WHERE datname ~ '^${PREFIX}[0-9a-f]{32}\$'") || exit 1
+    for name in $found; do
+        say "dropping what an interrupted attempt has left: $name"
+        target postgres "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '$name'" >/dev/null || exit 1
+        target postgres "DROP DATABASE IF EXISTS $name" >/dev/null || exit 1
+    done
+}
+
+# Create the roles that the release lacks. Those that it has, such as postgres, stay as they are.
+import_roles() {
+    local file=$OWN/roles known=() line found problem
+    found=$(target postgres 'SELECT quote_ident(rolname) FROM pg_roles') || exit 1
+    mapfile -t known <<<"$found"
+    if ! problem=$("$BIN/pg_dumpall" --roles-only -w -l "$HAPG_SOURCE_DATABASE" -d "$(server source "$HAPG_SOURCE_DATABASE")" 2>&1 >"$file"); then
+        [[ $problem == *'permission denied'* && $MAJOR != 9.6 ]] || fail "the roles of the source can't be read: ${problem//$'\n'/ }"
+        say "WARNING: $SOURCE_USER may not read the passwords of the source's roles; new roles have none"
+        problem=$("$BIN/pg_dumpall" --roles-only --no-role-passwords -w -l "$HAPG_SOURCE_DATABASE" \
+            -d "$(server source "$HAPG_SOURCE_DATABASE")" 2>&1 >"$file") || fail "the roles of the source can't be read: ${problem//$'\n'/ }"
+    fi
+    while IFS= read -r line; do
+        if [[ $line =~ ^(CREATE\ ROLE|ALTER\ ROLE|COMMENT\ ON\ ROLE)\ (\"([^\"]|\"\")+\"|[^\ \;]+) ]]; then
+            if among "${BASH_REMATCH[2]}" "${known[@]}"; then continue; fi
+            if [[ $line == 'CREATE ROLE '* ]]; then say "role ${BASH_REMATCH[2]}"; fi
+        elif [[ $line == \\* ]]; then
+            continue # \restrict
+        elif [[ $line =~ ^(GRANT\ .*)\ GRANTED\ BY\ (\"([^\"]|\"\")+\"|[^\ \;]+)\;$ ]]; then
+            line="${BASH_REMATCH[1]};"
+        fi
+        printf '%s\n' "$line"
+    done <"$file" >"$file.sql"
+    problem=$(PGOPTIONS='-c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1' \
+        "$BIN/psql" -Xq1w -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target postgres)" -f "$file.sql" 2>&1 >/dev/null) ||
+        fail "the roles can't be created: $(cause "$problem")"
+    rm -f "$file" "$file.sql"
+    if [[ $MAJOR != 9.6 ]]; then
+        found=$(target postgres "SELECT string_agg(quote_ident(rolname), ', ') FROM pg_authid WHERE rolpassword LIKE 'md5%'") || exit 1
+        if [[ $found ]]; then say "WARNING: these roles have MD5 passwords, which are refused here until they get new ones: $found"; fi
+    fi
+}
+
+# Print the line of a program's messages that says why it failed.
+cause() { # MESSAGES
+    local line
+    line=$(grep -m 1 -E 'error:|ERROR:|FATAL:' <<<"$1") || line=${1##*$'\n'}
+    printf '%s' "$line"
+}
+
+# Run a program and print progress until it ends: how many lines of its output match, of how many.
+watched() { # NAME WHAT TOTAL EXPRESSION PROGRAM [ARG…]
+    local name=$1 what=$2 total=$3 expression=$4 log=$SCRATCH/log pid ready next=$((SECONDS + EVERY))
+    shift 4
+    "$@" 2>"$log" &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        if ((SECONDS >= next)); then
+            next=$((SECONDS + EVERY)) ready=$(grep -cE "$expression" "$log")
+            say "$name: $what $((ready < total ? ready : total)) of $total"
+        fi
+        sleep 0.2
+    done
+    wait "$pid" || fail "$name: $(cause "$(<"$log")")"
+}
+
+import_database() { # NAME STATE
+    local name=$1 state=$2 dump=$SCRATCH/dump total
+    local owners=() quick=(--no-sync)
+    if [[ $HAPG_ROLES != true ]]; then owners=(--no-owner --no-privileges); fi
+    if [[ $MAJOR == 9.6 ]]; then quick=(); fi
+    rm -rf "$dump"
+    total=$(sql source "$name" "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384") || fail "database $name: $total"
+    say "$name: dumping $total tables"
+    watched "$name" 'dumped tables' "$total" 'dumping contents of table' \
+        "$BIN/pg_dump" -Fd -j "$HAPG_JOBS" -v -w --no-tablespaces "${quick[@]}" -f "$dump" -d "$(server source "$name")" || exit 1
+    "$BIN/pg_restore" --list -C "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
+    total=$(grep -c '^[0-9]' "$SCRATCH/list")
+    if [[ $state == empty ]]; then fill "$name" "$dump" "$total" "${owners[@]}"; else create "$name" "$dump" "$total" "${owners[@]}"; fi
+    rm -rf "$dump"
+    target "$name" 'ANALYZE' >/dev/null || exit 1
+    say "$name: imported"
+}
+
+# Print the value of the mark.
+mark() {
+    literal "from $SOURCE at $(date -u +%FT%TZ)"
+}
+
+# Fill an existing, empty database in one transaction; its mark is part of it.
+fill() { # NAME DUMP TOTAL [OPTION…]
+    local name=$1 dump=$2 total=$3 problem
+    shift 3
+    say "$name: filling the empty database, in one transaction"
+    problem=$({
+        printf 'BEGIN;\nALTER DATABASE %s SET %s = %s;\n' "$(identifier "$name")" "$MARK" "$(mark)"
+        "$BIN/pg_restore" --single-transaction --no-tablespaces "$@" -f /dev/stdout "$dump"
+    } 2>"$SCRATCH/log" | "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target "$name")" 2>&1 >/dev/null) ||
+        fail "$name: $(cause "$problem"$'\n'"$(<"$SCRATCH/log")")"
+}
+
+# Restore into a database that only this script knows, and give it its name at the end.
+create() { # NAME DUMP TOTAL [OPTION…]
+    local name=$1 dump=$2 total=$3 own database problem
+    shift 3
+    own=$PREFIX$(printf '%s' "$name" | md5sum | cut -d ' ' -f 1)
+    grep -E '^[0-9]+; [0-9]+ [0-9]+ (DATABASE( PROPERTIES)? - |(ACL|COMMENT|SECURITY LABEL) - DATABASE )' "$SCRATCH/list" >"$SCRATCH/properties"
+    "$BIN/pg_restore" -C --no-tablespaces "$@" -L "$SCRATCH/properties" -f "$SCRATCH/database.sql" "$dump" ||
+        fail "$name: the properties of the database can't be read"
+    database=$(grep -m 1 '^CREATE DATABASE ' "$SCRATCH/database.sql")
+    [[ $database =~ ^CREATE\ DATABASE\ (\"([^\"]|\"\")+\"|[^\ ]+)\ (.*)$ ]] || fail "$name: the dump has no properties of the database"
+    target postgres "CREATE DATABASE $own ${BASH_REMATCH[3]}" >/dev/null || exit 1
+    say "$name: restoring $total objects"
+    watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
+        "$BIN/pg_restore" --exit-on-error --no-tablespaces "$@" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$dump" || exit 1
+    problem=$({
+        printf 'BEGIN;\nALTER DATABASE %s RENAME TO %s;\n' "$own" "$(identifier "$name")"
+        grep -vE '^(CREATE DATABASE |\\)' "$SCRATCH/database.sql"
+        printf '\nALTER DATABASE %s SET %s = %s;\nCOMMIT;\n' "$(identifier "$name")" "$MARK" "$(mark)"
+    } | "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target postgres)" 2>&1 >/dev/null) || fail "$name: $(cause "$problem")"
+}
+
+attempt() (
+    SOURCE_USER=''
+    declare -A states=()
+    write_logins
+    await_primary
+    take_lock
+    check_source
+    list_databases
+    for name in "${NAMES[@]}"; do
+        states[$name]=$(state_of "$name") || exit 1
+        case ${states[$name]} in
+            full) fail "database $name of the release is not empty, and nothing is overwritten: drop it, or leave it out of import.databases" ;;
+            imported) say "$name: was imported before" ;;
+        esac
+    done
+    drop_unfinished
+    if [[ $HAPG_ROLES == true && " ${states[*]} " =~ \ (nothing|empty)\  ]]; then import_roles; fi
+    for name in "${NAMES[@]}"; do
+        if [[ ${states[$name]} != imported ]]; then import_database "$name" "${states[$name]}"; fi
+    done
+    say "done: ${#NAMES[@]} databases of $SOURCE"
+)
+
+trap 'exit 143' TERM INT
+umask 077
+pause=$FIRST_PAUSE
+while :; do
+    printf 'it has ended unexpectedly\n' >"$OWN/problem"
+    attempt & # in the background, so that a signal ends it at once
+    if wait "$!"; then exit 0; fi
+    say "error: $(<"$OWN/problem"); next attempt in $pause s"
+    cp "$OWN/problem" "$LOG" 2>/dev/null
+    sleep "$pause" &
+    wait "$!"
+    pause=$((2 * pause < LONGEST_PAUSE ? 2 * pause : LONGEST_PAUSE))
+done

@@ -1,0 +1,100 @@
+"""Databases, roles and large objects of a release of PostgreSQL 9.6 are imported into one of 15 by its Job. The tests depend on each other,
+in order.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import chosen
+from tests.cluster.fixtures import Cluster
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import programs
+from tests.robustness.release import CHART, VALUES, Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(600)]
+
+OLD, MAJOR = "old", "9.6"
+OLD_CHART = REPOSITORY / "charts" / f"ha-postgres-{MAJOR}"
+LOGIN = "old-login"
+IMPORT_SECONDS = 300.0
+SQL = (
+    "CREATE ROLE shop LOGIN PASSWORD 'of-the-shop'",
+    "CREATE DATABASE shop OWNER shop",
+)
+ROWS = """
+CREATE TABLE orders AS SELECT i AS number, md5(i::text) AS word FROM generate_series(1, 20000) AS i;
+ALTER TABLE orders OWNER TO shop;
+SELECT lo_from_bytea(4711, 'large');
+"""
+CHECKSUM = "SELECT count(*), md5(string_agg(number || word, ',' ORDER BY number)) FROM orders"
+
+
+def ask(release: Release, statement: str, database: str = "postgres") -> str:
+    """Query the primary from inside its pod."""
+    psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtXc", statement)
+    return release.inside(release.primary().name, *psql).strip()
+
+
+@pytest.fixture(scope="module")
+def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Release, Release]]:
+    """A release of 9.6 with a database, and a new one with an import whose Secret has a wrong password at first."""
+    chosen.load_majors([MAJOR])
+    with programs.namespace("e2e-import") as namespace:
+        old = Release(namespace, name=OLD, replicas=1)
+        storage = ("--set", "storage.storageClassName=standard", "--set", "storage.resources.requests.storage=50Mi")
+        old.install(OLD_CHART, "--set", f"replicas=1,fullnameOverride={OLD}", *storage)
+        old.wait_serving()
+        for statement in SQL:
+            ask(old, statement)
+        ask(old, ROWS, "shop")
+        secret(old, "wrong")
+        new = Release(namespace, replicas=2)
+        values = tmp_path_factory.mktemp("import") / "values.yaml"
+        write(values)
+        new.install(CHART, "--values", str(VALUES), "--values", str(values), "--set", "replicas=2")
+        new.settle()
+        yield old, new
+
+
+def write(values: Path) -> None:
+    values.write_text(f"import: {{from: {{host: {OLD}, secretName: {LOGIN}}}}}\n", encoding="utf-8")
+
+
+def secret(old: Release, password: str) -> None:
+    """Create or replace the source's Secret."""
+    entries = {"username": "postgres", "password": password}
+    old.namespace.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": LOGIN}, "stringData": entries})
+
+
+def imported(release: Release) -> str:
+    """What `hapg status` says of the import."""
+    return str(release.status()["import"])
+
+
+def test_a_wrong_password_is_told(both: tuple[Release, Release]) -> None:
+    _, new = both
+    new.wait("the status says why", lambda: 'password authentication failed for user "postgres"' in imported(new), IMPORT_SECONDS)
+
+
+def test_the_import_goes_on_once_the_secret_is_right(both: tuple[Release, Release]) -> None:
+    old, new = both
+    found = old.namespace.get("secret", f"{OLD}-auth")["data"]["POSTGRES_PASSWORD"]
+    secret(old, base64.b64decode(found).decode())
+    new.namespace.kubectl("annotate", "pods", "--selector", f"ha-postgres/import={new.name}", "--overwrite", "tests/looked=1")
+    new.wait("the import is done", lambda: imported(new) == "done", IMPORT_SECONDS)
+    assert ask(new, CHECKSUM, "shop") == ask(old, CHECKSUM, "shop")
+    assert ask(new, "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'orders'", "shop") == "shop"
+    assert ask(new, "SELECT convert_from(lo_get(4711), 'UTF8')", "shop") == "large"
+
+
+def test_another_job_leaves_it_alone(both: tuple[Release, Release]) -> None:
+    _, new = both
+    ask(new, "INSERT INTO orders VALUES (0, 'new')", "shop")
+    new.upgrade("--set", "import.jobs=1")
+    new.wait("the new Job is done", lambda: imported(new) == "done", IMPORT_SECONDS)
+    assert ask(new, "SELECT word FROM orders WHERE number = 0", "shop") == "new"
