@@ -39,11 +39,16 @@ def text(*options: str, **how: Any) -> str:
     return done.stdout
 
 
+def documents(text: str) -> list[Object]:
+    """Return the documents of a YAML stream without empty ones. libyaml reads them ten times as fast as PyYAML itself."""
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]  # noqa: S506 - it is a safe loader
+
+
 def objects(*options: str, **how: Any) -> dict[tuple[str, str], Object]:
     """Return the rendered objects by kind and name."""
-    documents = [document for document in yaml.safe_load_all(text(*options, **how)) if document]
-    found = {(document["kind"], document["metadata"]["name"]): document for document in documents}
-    assert len(found) == len(documents), "two objects of the same kind and name"
+    rendered = documents(text(*options, **how))
+    found = {(document["kind"], document["metadata"]["name"]): document for document in rendered}
+    assert len(found) == len(rendered), "two objects of the same kind and name"
     return found
 
 

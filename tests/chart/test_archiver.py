@@ -523,7 +523,7 @@ def test_an_archive_command_of_ones_own_needs_no_archiver() -> None:
 @pytest.mark.parametrize("example", ["s3", "restored"])
 def test_no_credential_of_an_archive_is_rendered(example: str) -> None:
     text = helm.text(*helm.example(example))
-    assert not [document for document in yaml.safe_load_all(text) if document and document["kind"] == "Secret"]
+    assert not [document for document in helm.documents(text) if document["kind"] == "Secret"]
     for word in ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "repo1-s3-key", "secretKeyRef:\n              name: s3"):
         assert word not in text
 
@@ -571,5 +571,5 @@ def test_a_chart_of_kubedbs_object_with_archive_and_backup(tmp_path: Path, versi
     assert main(["generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path)]) == 0
     done = helm.run(version, "template", "wal-postgres", str(tmp_path / "wal-postgres"), "--namespace", "demo")
     assert done.returncode == 0, done.stderr
-    found = {each["kind"]: each for each in yaml.safe_load_all(done.stdout) if each}
+    found = {each["kind"]: each for each in helm.documents(done.stdout)}
     assert found["CronJob"]["spec"]["schedule"] == "@every 6h"

@@ -117,8 +117,7 @@ def test_a_name_that_yaml_takes_for_something_else_is_refused() -> None:
 
 def test_a_namespace_of_digits() -> None:
     done = helm.run("helm3", "template", "ha-postgres", str(helm.CHART), "--namespace", "123")
-    documents = [document for document in yaml.safe_load_all(done.stdout) if document]
-    assert {document["metadata"]["namespace"] for document in documents} == {"123"}
+    assert {document["metadata"]["namespace"] for document in helm.documents(done.stdout)} == {"123"}
 
 
 def test_another_label_domain() -> None:

@@ -56,8 +56,7 @@ class Helm:
 
 
 def objects(text: str) -> Objects:
-    documents = [document for document in yaml.safe_load_all(text) if document]
-    return {(document["kind"], document["metadata"]["name"]): document for document in documents}
+    return {(document["kind"], document["metadata"]["name"]): document for document in helm.documents(text)}
 
 
 @pytest.fixture(scope="module", params=helm.VERSIONS)

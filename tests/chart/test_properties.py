@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import Phase, given, settings
 
 from hapg.chart import render, write
@@ -50,7 +49,7 @@ def rendered(chart: Path, version: str, *options: str) -> str:
 
 def check_against_spec(text: str, wanted: parser.Spec) -> None:
     """The values of the spec arrive in the objects as they are, and no delimiter of a template does."""
-    (stateful_set,) = (document for document in yaml.safe_load_all(text) if document and document["kind"] == "StatefulSet")
+    (stateful_set,) = (document for document in helm.documents(text) if document["kind"] == "StatefulSet")
     pod = stateful_set["spec"]["template"]["spec"]
     assert stateful_set["spec"]["replicas"] == wanted.defaults["replicas"]
     for key in ("nodeSelector", "tolerations", "imagePullSecrets", "schedulerName"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 Log = tuple[int, ...]
@@ -211,12 +212,56 @@ class Model:
 
 
 def _with(s: State, i: int, m: Member) -> State:
-    return s._replace(members=(*s.members[:i], m, *s.members[i + 1 :]))
+    return State(s.holder, s.term, s.record, (*s.members[:i], m, *s.members[i + 1 :]), *s[4:])
 
 
 def _new_version(s: State) -> State:
     """The Lease has changed: position reports and claims under the previous version no longer count."""
-    return s._replace(members=tuple(m._replace(reported=None, claiming=False, bound=False) for m in s.members))
+    return State(s.holder, s.term, s.record, tuple(map(_unreported, s.members)), *s[4:])
+
+
+@cache
+def _unreported(m: Member) -> Member:
+    return m._replace(reported=None, claiming=False, bound=False)
+
+
+def renamed(s: State, order: tuple[int, ...]) -> State:
+    """Return the state with other numbers for the members. order: the number that each had before."""
+    masks = _masks(order)
+    members = tuple(s.members[old]._replace(setting=masks[s.members[old].setting]) for old in order)
+    newest = None if s.newest is None else (s.newest[0], order.index(s.newest[1]))
+    return s._replace(holder=order.index(s.holder), record=masks[s.record], members=members, newest=newest)
+
+
+@cache
+def _masks(order: tuple[int, ...]) -> list[int]:
+    """Return every set of members, as bits, after they are renamed."""
+    return [sum((mask >> old & 1) << new for new, old in enumerate(order)) for mask in range(1 << len(order))]
+
+
+_ranks: dict[Member, int] = {}
+
+
+@cache
+def _rank(m: Member, itself: int) -> int:
+    """Return a number for what can be said of a member without another's number. itself: it is in its own setting."""
+    return _ranks.setdefault(m._replace(setting=itself + 2 * m.setting.bit_count()), len(_ranks))
+
+
+def alike(s: State) -> State:
+    """Return one of the states that differ from this one only in the members' numbers: no rule depends on them.
+
+    Members are sorted by what can be said of them without another's number, and by the terms of the leaders that let them acknowledge.
+    """
+    members, holder, record = s.members, s.holder, s.record
+    newest = -1 if s.newest is None else s.newest[1]
+    keys = []
+    for i, m in enumerate(members):
+        rank = _rank(m, m.setting >> i & 1)
+        counted = sum((other.setting >> i & 1) << other.term for other in members if other.setting)
+        keys.append((rank << 7 | counted << 3 | (record >> i & 1) << 2 | (i == holder) << 1 | (i == newest)) << 2 | i)
+    order = tuple(key & 3 for key in sorted(keys))
+    return s if order == (0, 1, 2, 3)[: len(order)] else renamed(s, order)
 
 
 def lost(s: State) -> bool:
@@ -235,13 +280,21 @@ def begin(losses: int = 0, record: int = 0b110, members: int = 3) -> State:
 
 
 def search(rules: Rules, bounds: Bounds, start: State) -> tuple[int, list[str] | None]:
-    """Search all states; return their number and, if one loses something acknowledged, the trace to it."""
+    """Search all states; return their number and, if one loses something acknowledged, the trace to it.
+
+    States that differ only in the members' numbers count as one (`alike`), so in a trace the numbers may change from move to move.
+    """
     model = Model(rules, bounds)
     came: dict[State, tuple[State, str] | None] = {start: None}
+    met = {start}
     left = deque([start])
     while left:
         s = left.popleft()
-        for label, after in model.steps(s):
+        for label, reached in model.steps(s):
+            if reached in met:
+                continue
+            met.add(reached)
+            after = alike(reached)
             if after in came:
                 continue
             came[after] = (s, label)

@@ -117,11 +117,14 @@ class Timed:
         self._slow = slow
         self._endless = faults is None
         self._kinds = PHASES * ((faults or 0) + 1)
+        self._shifts = range(20 * (members - 1), -1, -20)
         self._members: list[Member] = []
+        self._writing: list[bool] = []
         self._numbers: dict[Member, int] = {}
         self._steps: dict[int, list[tuple[str, int, int, bool]]] = {}
         self._ticks: dict[int, int] = {}
         self._touched: dict[int, int] = {}
+        self._grants: dict[tuple[int, int, int], tuple[int, int] | None] = {}
 
     # --- states as numbers ---
 
@@ -131,6 +134,7 @@ class Timed:
         if number is None:
             number = self._numbers[member] = len(self._members)
             self._members.append(member)
+            self._writing.append(member.role == WRITING)
         return number
 
     def _pack(self, holder: int, kind: int, numbers: tuple[int, ...]) -> int:
@@ -138,18 +142,21 @@ class Timed:
 
         Rotate the ring to the smallest of the states that differ only in the members' names.
         """
-        count = self.count
-        least = 1 << 90
-        for turn in range(count):
-            state = (holder if holder == count else (holder - turn) % count) * self._kinds + kind
-            for number in numbers[turn:] + numbers[:turn]:
-                state = state << 20 | number
+        count, kinds = self.count, self._kinds
+        bits = 20 * count
+        ring = 0
+        for number in numbers:
+            ring = ring << 20 | number
+        least = (holder * kinds + kind) << bits | ring
+        for turn in range(1, count):
+            ring = (ring << 20 | numbers[turn - 1]) & (1 << bits) - 1
+            state = ((holder if holder == count else (holder - turn) % count) * kinds + kind) << bits | ring
             if state < least:
                 least = state
         return least
 
     def _unpack(self, state: int) -> tuple[int, int, tuple[int, ...]]:
-        numbers = tuple(state >> 20 * (self.count - 1 - i) & 0xFFFFF for i in range(self.count))
+        numbers = tuple([state >> shift & 0xFFFFF for shift in self._shifts])
         holder, kind = divmod(state >> 20 * self.count, self._kinds)
         return holder, kind, numbers
 
@@ -183,11 +190,11 @@ class Timed:
 
     def two_write(self, state: int) -> bool:
         """True if two servers can write."""
-        return sum(m.role == WRITING for m in self.members(state)) > 1
+        return sum([self._writing[state >> shift & 0xFFFFF] for shift in self._shifts]) > 1
 
     def one_writes(self, state: int) -> bool:
         """True if any server can write."""
-        return any(m.role == WRITING for m in self.members(state))
+        return any([self._writing[state >> shift & 0xFFFFF] for shift in self._shifts])
 
     # --- moves ---
 
@@ -230,21 +237,29 @@ class Timed:
                 else:
                     changed, owner = tuple(self._touch(n) for n in numbers), self.count if lease == RELEASE else i
                 yield f"{i} {label}", self._pack(owner, spent, (*changed[:i], after, *changed[i + 1 :])), fault
-            if self.extensions and self._members[number].role == WRITING:
+            if self.extensions and self._writing[number]:
                 yield from self._granted(holder, kind, numbers, i)
 
     def _granted(self, holder: int, kind: int, numbers: tuple[int, ...], i: int) -> Iterator[tuple[str, int, bool]]:
         """A peer answers the leader's request: it must be neither writable nor claiming; the state of its server doesn't matter."""
-        m = self._members[numbers[i]]
-        for place, peer in enumerate(m.peers):
+        for place in range(self.count - 1):
             j = (i + 1 + place) % self.count
-            other = self._members[numbers[j]]
-            if peer.asked == NEVER or other.role == WRITING or other.call != NOTHING or other.won != NEVER:
-                continue
-            after = list(numbers)
-            after[i] = self._number(_with_peer(m, place, Peer(NEVER, peer.asked, peer.granted)))
-            after[j] = self._number(other._replace(promised=0))
-            yield f"{j} grants", self._pack(holder, kind, tuple(after)), False
+            key = numbers[i], place, numbers[j]
+            if key not in self._grants:
+                self._grants[key] = self._grant(*key)
+            granted = self._grants[key]
+            if granted is not None:
+                after = list(numbers)
+                after[i], after[j] = granted
+                yield f"{j} grants", self._pack(holder, kind, tuple(after)), False
+
+    def _grant(self, leader: int, place: int, peer: int) -> tuple[int, int] | None:
+        """Return the leader and its peer after the peer has granted an extension, None if it doesn't. place: the peer's, among the peers."""
+        m, other = self._members[leader], self._members[peer]
+        asked, _, granted = m.peers[place]
+        if asked == NEVER or other.role == WRITING or other.call != NOTHING or other.won != NEVER:
+            return None
+        return self._number(_with_peer(m, place, Peer(NEVER, asked, granted))), self._number(other._replace(promised=0))
 
     def _touch(self, number: int) -> int:
         """The Lease has a new version: all views and messages are now based on an old one."""

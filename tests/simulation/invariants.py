@@ -62,10 +62,13 @@ class Invariants:
             for server in world.server:
                 if server.uid == lease.state.holder.uid and server.state == "primary":
                     world.violation(f"member {server.member} has released the Lease though its server may write")
-        # Without a Lease, a report counts only for agents that know no later version of the Lease.
-        views = [(agent.view, agent.pods) for agent in world.agent if agent.running and agent.view is not None]
-        for version in {without_lease(seen, pods.values()) for seen, pods in views} if lease is None else {lease.version}:
+        for version in self._versions() if lease is None else (lease.version,):
             self._sealed(version)
+
+    def _versions(self) -> set[str]:
+        """Without a Lease, a report counts only for agents that know no later version of the Lease."""
+        views = [(agent.view, agent.pods) for agent in self.world.agent if agent.running and agent.view is not None]
+        return {without_lease(seen, pods.values()) for seen, pods in views}
 
     def _sealed(self, version: str) -> None:
         for pod in self.world.api.pods.values():

@@ -54,4 +54,4 @@ class Release(RuleBasedStateMachine):
 
 
 Release.TestCase.settings = settings(max_examples=5000 if NIGHTLY else 25, stateful_step_count=50 if NIGHTLY else 25, deadline=None)
-TestRelease = pytest.mark.timeout(8 * 3600 if NIGHTLY else 900)(Release.TestCase)
+TestRelease = pytest.mark.slow(pytest.mark.timeout(8 * 3600 if NIGHTLY else 900)(Release.TestCase))

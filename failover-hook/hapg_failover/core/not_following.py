@@ -34,7 +34,9 @@ def attend(step: Step) -> None:
     """Report why we don't stream once that has lasted for a while; have our pod show it for exactly as long as it lasts."""
     o, m, own = step.o, step.m, step.own_pod
     if not _is_apart(step):
-        step.keep(replace(step.m.telling, apart=Apart(told_at=m.telling.apart.told_at, shown_at=m.telling.apart.shown_at)))
+        rest = Apart(told_at=m.telling.apart.told_at, shown_at=m.telling.apart.shown_at)
+        if rest != m.telling.apart:
+            step.keep(replace(m.telling, apart=rest))
     elif m.telling.apart.since is None:
         step.keep(replace(step.m.telling, apart=replace(m.telling.apart, since=o.now)))
     else:

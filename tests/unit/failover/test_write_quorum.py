@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
 
 import pytest
 
@@ -143,8 +145,7 @@ def test_whose_positions_are_enough(k: int, reported: set[str], enough: bool) ->
 # ---- every interrupted state ----
 
 
-@dataclass(frozen=True)
-class World:
+class World(NamedTuple):
     """A primary, and standbys with logs of length 0 to LENGTH.
 
     lease: the record in the Lease; sent: a record whose write has no answer yet, and may or may not be carried out; known: our last
@@ -169,18 +170,20 @@ LENGTH = 2
 NextMove = Callable[[Situation], Move]
 
 
-def standbys_of(w: World) -> tuple[Standby, ...]:
-    return tuple(standby(n + 1, length, None if w.up[n] else 60.0) for n, length in enumerate(w.flushed))
+@cache
+def standbys_of(flushed: tuple[int, ...], up: tuple[bool, ...]) -> tuple[Standby, ...]:
+    return tuple(standby(n + 1, length, None if up[n] else 60.0) for n, length in enumerate(flushed))
 
 
-def acknowledged(w: World) -> int:
+@cache
+def acknowledged(forces: frozenset[Setting], flushed: tuple[int, ...], up: tuple[bool, ...]) -> int:
     """The longest log that standbys may acknowledge now, by any process and under any setting it may be using.
 
     Commits that wait for nobody don't count, nor those acknowledged before the record was given up: `preferred` promises no more.
     """
-    best = w.acked
-    for setting in w.forces:
-        lengths = sorted((w.flushed[n] for n in range(len(w.flushed)) if f"pg-{n + 1}" in setting.names and w.up[n]), reverse=True)
+    best = 0
+    for setting in forces:
+        lengths = sorted((flushed[n] for n in range(len(flushed)) if f"pg-{n + 1}" in setting.names and up[n]), reverse=True)
         if 0 < setting.k <= len(lengths):
             best = max(best, lengths[setting.k - 1])
     return best
@@ -188,51 +191,54 @@ def acknowledged(w: World) -> int:
 
 def steps(w: World, policy: Policy, next_move: NextMove) -> Iterator[tuple[str, World]]:
     if w.length < LENGTH:
-        yield "write", replace(w, length=w.length + 1)
-    if acknowledged(w) > w.acked:
-        yield "acknowledge", replace(w, acked=acknowledged(w))
+        yield "write", w._replace(length=w.length + 1)
+    longest = acknowledged(w.forces, w.flushed, w.up)
+    if longest > w.acked:
+        yield "acknowledge", w._replace(acked=longest)
     for n, length in enumerate(w.flushed):
         if w.up[n] and length < w.length:
-            yield f"{n + 1} flushes", replace(w, flushed=tuple(x + (i == n) for i, x in enumerate(w.flushed)))
+            yield f"{n + 1} flushes", w._replace(flushed=tuple(x + (i == n) for i, x in enumerate(w.flushed)))
         if w.budget:
-            yield f"{n + 1} turns", replace(w, up=tuple(x ^ (i == n) for i, x in enumerate(w.up)), budget=w.budget - 1)
+            yield f"{n + 1} turns", w._replace(up=tuple(x ^ (i == n) for i, x in enumerate(w.up)), budget=w.budget - 1)
     if w.sent is not None:
         given_up = w.sent[0] is None
-        yield "the write is carried out", replace(w, lease=w.sent[0], sent=None, acked=0 if given_up else w.acked)
-        yield "the write is lost for good", replace(w, sent=None)
+        yield "the write is carried out", w._replace(lease=w.sent[0], sent=None, acked=0 if given_up else w.acked)
+        yield "the write is lost for good", w._replace(sent=None)
     elif not w.sure:
-        yield "the next renewal is answered", replace(w, sure=True)
+        yield "the next renewal is answered", w._replace(sure=True)
     if w.ordered is not None:
-        yield "the setting is in force", replace(w, forces=frozenset({w.ordered}), found=w.ordered, ordered=None, base=w.length)
-        yield "the order fails", replace(w, ordered=None)
+        yield "the setting is in force", w._replace(forces=frozenset({w.ordered}), found=w.ordered, ordered=None, base=w.length)
+        yield "the order fails", w._replace(ordered=None)
     if w.budget:
-        yield "the agent restarts", replace(w, sure=False, found=None, ordered=None, budget=w.budget - 1)
+        yield "the agent restarts", w._replace(sure=False, found=None, ordered=None, budget=w.budget - 1)
     if w.sure and w.ordered is None:
-        situation = Situation(policy, "v0", w.lease, w.found, w.base, standbys_of(w))
-        move = next_move(situation)
-        match move:
+        match next_move(Situation(policy, "v0", w.lease, w.found, w.base, standbys_of(w.flushed, w.up))):
             case Record(record):
-                yield f"record {record}", replace(w, sent=(record,), sure=False)
+                yield f"record {record}", w._replace(sent=(record,), sure=False)
             case Set(setting):
-                yield f"set {setting}", replace(w, forces=w.forces | {setting}, found=None, ordered=setting)
+                yield f"set {setting}", w._replace(forces=w.forces | {setting}, found=None, ordered=setting)
 
 
 def lost(w: World) -> str | None:
     """A crash now that destroys the primary's volume: may a claimer see enough volumes and still miss what was acknowledged?"""
-    for record in {w.lease, *(w.sent or (w.lease,))}:
-        if record is None:
-            continue
-        volumes = [f"v{n + 1}" for n in range(len(w.flushed)) if f"v{n + 1}" in record.volumes]
-        for count in range(len(volumes) + 1):
-            for seen in itertools.combinations(volumes, count):
-                best = max((w.flushed[int(volume[1:]) - 1] for volume in seen), default=0)
-                if shortfall(record, "v0", set(seen)) is None and best < w.acked:
-                    return f"{seen} of {record} have {best} of {w.acked} acknowledged"
+    found = (missed(record, w.flushed, w.acked) for record in {w.lease, *(w.sent or (w.lease,))} if record is not None)
+    return next(filter(None, found), None)
+
+
+@cache
+def missed(record: SyncRecord, flushed: tuple[int, ...], acked: int) -> str | None:
+    volumes = [f"v{n + 1}" for n in range(len(flushed)) if f"v{n + 1}" in record.volumes]
+    for count in range(len(volumes) + 1):
+        for seen in itertools.combinations(volumes, count):
+            best = max((flushed[int(volume[1:]) - 1] for volume in seen), default=0)
+            if shortfall(record, "v0", set(seen)) is None and best < acked:
+                return f"{seen} of {record} have {best} of {acked} acknowledged"
     return None
 
 
 def explore(start: World, policy: Policy, next_move: NextMove) -> tuple[int, list[str] | None]:
     """Return the number of states and, if one loses something, the steps to it."""
+    next_move = cache(next_move)
     came: dict[World, tuple[World, str] | None] = {start: None}
     left = deque([start])
     while left:
