@@ -59,7 +59,7 @@ recover() {
     local said cause own=$OWN
     "$BIN/postgres" -D "$NEW" -c config_file="$CONFIG/postgresql.conf" -c hba_file="$CONFIG/pg_hba.conf" -c listen_addresses= \
         -c unix_socket_directories="$own" -c port=5432 -c hot_standby=off -c synchronous_standby_names= -c archive_mode=off -c ssl=off \
-        -c max_worker_processes=0 -c autovacuum=off -c shared_buffers=128MB -c huge_pages=off \
+        -c max_worker_processes=0 -c autovacuum=off -c shared_buffers=64MB -c huge_pages=off \
         -c lc_messages=C -c log_min_messages=log -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1 \
         > >(exec grep --line-buffered -v 'restored log file' >"$own/log") 2>&1 &
     SERVER=$!
