@@ -44,18 +44,16 @@ class Monitor:
         role, now = self._pod.role(), time.time()
         waiting = self._pod.waiting()
         oldest = now - min(waiting.values(), default=now)
-        self._knowledge.set(role=role, waiting=len(waiting), oldest_s=max(0.0, oldest), misconfigured=self._trouble(role))
-        self._measure(role, now)
+        self._knowledge.set(
+            role=role,
+            waiting=len(waiting),
+            oldest_s=max(0.0, oldest),
+            misconfigured=self._trouble(role),
+            timeout_s=self._pod.archive_timeout(),
+        )
         if role == "primary" and time.monotonic() - self._inspected_at > INSPECT_S:
             self._inspect()
         self._write()
-
-    def _measure(self, role: str, now: float) -> None:
-        """Find out what a loss of all volumes would lose now."""
-        state, since = self._knowledge.state, 0.0
-        if role == "primary" and state.stanza:
-            since = self._pod.unarchived_since(state.archived, state.archived_at)
-        self._knowledge.set(unarchived_since=since, rpo_s=max(0.0, now - since) if since else 0.0)
 
     def _write(self) -> None:
         state = self._knowledge.set(at=time.clock_gettime(time.CLOCK_BOOTTIME))

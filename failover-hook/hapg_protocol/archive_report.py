@@ -28,14 +28,16 @@ class Verified:
 class ArchiveReport:
     """The state of an archive. All times are seconds since the epoch, 0 for never or not known.
 
-    archived: the last archived segment, at archived_at; unarchived_since: when the oldest WAL was written that only the servers have, 0 if
-    there is none; trouble: why nothing is archived, '' if all is well; holes: missing segments, in words; read_at: when the repository was
-    last read; backups: the end of the last backup of each of KINDS; verified: the last verified restore; failed: a failure after it.
+    archived: the last archived segment, at archived_at; waiting_since: when the oldest finished segment began to wait, 0 if none waits;
+    timeout: seconds that a segment stays unfinished at most, None: without a limit; trouble: why nothing is archived, '' if all is well;
+    holes: missing segments, in words; read_at: when the repository was last read; backups: the end of the last backup of each of KINDS;
+    verified: the last verified restore; failed: a failure after it.
     """
 
     archived: str = ""
     archived_at: float = 0.0
-    unarchived_since: float = 0.0
+    waiting_since: float = 0.0
+    timeout: float | None = None
     trouble: str = ""
     holes: tuple[str, ...] = ()
     read_at: float = 0.0
@@ -50,7 +52,8 @@ def encode(report: ArchiveReport) -> str:
         {
             "archived": report.archived,
             "archivedAt": round(report.archived_at),
-            "unarchivedSince": round(report.unarchived_since),
+            "waitingSince": round(report.waiting_since),
+            "timeout": report.timeout,
             "trouble": report.trouble,
             "holes": list(report.holes),
             "readAt": round(report.read_at),
@@ -75,7 +78,8 @@ def decode(text: str) -> ArchiveReport:
     return ArchiveReport(
         archived=fields.text("archived"),
         archived_at=fields.seconds("archivedAt"),
-        unarchived_since=fields.seconds("unarchivedSince"),
+        waiting_since=fields.seconds("waitingSince"),
+        timeout=fields.optional_seconds("timeout"),
         trouble=fields.text("trouble"),
         holes=fields.texts("holes"),
         read_at=fields.seconds("readAt"),

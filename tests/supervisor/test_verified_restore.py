@@ -165,22 +165,19 @@ def test_a_verified_restore_is_measured_and_known_to_the_primary(scratch: Verify
     assert outcome.last.startswith("verified: restored in ")
 
 
-@pytest.mark.parametrize(
-    ("query", "reason"),
-    [
+def test_a_restore_whose_query_is_not_true_is_not_verified(scratch: Verify, written: Backup) -> None:
+    pod = scratch(written).start()
+    for query, reason in (
         ("select count(*) > 1000 from kept", "the query returned f instead of true"),
         ("select true from kept where false", "the query returned nothing instead of true"),
         ("select count(*) from kept", "the query returned 2 instead of true"),
         ("select nobody", 'the query failed: ERROR: column "nobody" does not exist'),
-    ],
-)
-def test_a_restore_whose_query_is_not_true_is_not_verified(scratch: Verify, written: Backup, query: str, reason: str) -> None:
-    outcome = scratch(written).start().verify(query)
-    assert outcome.code == 1
-    found = record(written)
-    assert found["verified"] is None
-    assert found["failed"]["failure"].startswith(reason)
-    assert found["failed"]["checks"] == ["pg_amcheck"]
+    ):
+        assert pod.verify(query).code == 1
+        found = record(written)
+        assert found["verified"] is None
+        assert found["failed"]["failure"].startswith(reason)
+        assert found["failed"]["checks"] == ["pg_amcheck"]
     assert metrics(written)["backup_verification_failed"] == 1
     assert metrics(written)["backup_verified_timestamp_seconds"] == 0
     wait_for(lambda: written.state()["record"]["failed"] is not None, "the agent is told")
@@ -199,8 +196,7 @@ def test_a_verified_restore_ends_an_earlier_failure_and_a_failure_keeps_an_earli
 
 def test_a_damaged_backup_is_not_verified(scratch: Verify, written: Backup) -> None:
     for manifest in (written.repository / "backup" / STANZA).glob("*F/backup.manifest*"):
-        text = manifest.read_text()
-        manifest.write_text(text.replace("backup-bundle-raw", "backup-bundle-wrong").replace('"checksum":"', '"checksum":"f', 1))
+        manifest.write_bytes(manifest.read_bytes()[:-20])
     outcome = scratch(written).start().verify()
     assert outcome.code == 1
     assert record(written)["failed"]["failure"].startswith("the restore failed: ")
@@ -266,18 +262,17 @@ def test_the_next_primary_knows_the_last_verified_restore_backup_and_archived_se
     assert scratch(written).start().verify().code == 0
     settled(written.container, replica.container)
     before = metrics(written)
-    names = (
-        "backup_verified_timestamp_seconds",
-        "backup_verified_restore_seconds",
-        "archive_last_archived_timestamp_seconds",
-        'backup_last_timestamp_seconds{type="full"}',
-    )
-    assert min(before[name] for name in names) > 0
+    names = ("backup_verified_timestamp_seconds", "backup_verified_restore_seconds", 'backup_last_timestamp_seconds{type="full"}')
+    archived = "archive_last_archived_timestamp_seconds"
+    assert min(before[name] for name in (*names, archived)) > 0
     written.kill()
     written.container.ok("stop", "fast")
     replica.container.ok("seal", "fast")
     replica.container.promote(5, 2)
-    wait_for(lambda: all(metrics(replica)[name] == pytest.approx(before[name], abs=2) for name in names), "the next primary knows them", 60)
+    wait_for(lambda: metrics(replica)[names[0]] > 0, "the next primary has read the repository", 60)
+    after = metrics(replica)
+    assert [after[name] for name in names] == [before[name] for name in names]
+    assert after[archived] >= int(before[archived])
 
 
 def test_an_answer_that_is_lost_is_not_verified(scratch: Verify, written: Backup) -> None:
@@ -351,7 +346,7 @@ def test_a_report_is_taken_by_the_primary_alone_and_about_its_own_archive(make: 
     assert record(written)["verified"]["endedAt"] == 1.0
 
 
-@pytest.mark.parametrize("major", ["9.6", "12", "13"])
+@pytest.mark.parametrize("major", ["9.6", "13"])
 def test_a_verified_restore_of_an_earlier_major_reads_every_table(
     make: Make, templates: Callable[[str], Path], beside: Beside, scratch: Verify, major: str
 ) -> None:
@@ -391,3 +386,15 @@ def test_a_table_of_an_earlier_major_that_cannot_be_read_is_named(
     assert record(backup)["failed"]["failure"].startswith(
         "a table of the database postgres can't be read: ERROR: invalid page in block 100"
     )
+
+
+def test_what_a_loss_of_all_volumes_would_lose_is_measured(written: Backup) -> None:
+    """archive_timeout and, while the repository is away, the age of the oldest segment that waits."""
+    conf = written.container.config / "postgresql.conf"
+    assert metrics(written)["archive_rpo_seconds"] == float("inf"), "no archive_timeout is set"
+    conf.write_text(conf.read_text() + "archive_timeout = '60s'\n")
+    wait_for(lambda: metrics(written)["archive_rpo_seconds"] == 60, "nothing waits")
+    written.repository.rename(written.repository.with_name("away"))
+    written.repository.touch()
+    switch(written.container, "unarchived", 2)
+    wait_for(lambda: metrics(written)["archive_rpo_seconds"] > 62, "a segment waits")

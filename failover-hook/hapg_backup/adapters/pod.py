@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.archive_timeout import archive_timeout
 from ..core.configuration import FILES, KEYS, Credentials, Paths
 from ..core.control_file import segment_size
 from ..core.errors import Misconfigured
 from ..core.heartbeat import role_of
 from ..core.lineage import Lineage, parse_history
 from ..core.settings import FILE, Settings, read
-from ..core.wal_names import is_segment
 from . import files
 
 _LONGEST = 1 << 20
@@ -135,20 +135,11 @@ class Pod:
                         found[entry.name.removesuffix(_READY)] = entry.stat(follow_symlinks=False).st_mtime
         return found
 
-    def unarchived_since(self, archived: str, archived_at: float) -> float:
-        """Return when the oldest WAL was written that is not archived, at the earliest; 0 if there is none.
-
-        archived: the last archived segment, '' if none; archived_at: when that was archived. Times are seconds since the epoch. A segment's
-        last change is its end, and nothing after it is archived. One that waits to be used again has kept the time of its former content.
-        """
-        times: dict[str, float] = {}
-        with suppress(OSError), os.scandir(self.wal()) as entries:
-            for entry in entries:
-                if is_segment(entry.name):
-                    with suppress(OSError):
-                        times[entry.name] = entry.stat(follow_symlinks=False).st_mtime
-        end = times.pop(archived, archived_at) or min(times.values(), default=0.0)
-        return end if max(times.values(), default=0.0) > end else 0.0
+    def archive_timeout(self) -> float | None:
+        """Return how long a WAL segment stays unfinished at most, in seconds; None: without a limit."""
+        with suppress(OSError):
+            return archive_timeout((self.config / "postgresql.conf").read_text(encoding="utf-8", errors="replace"))
+        return None
 
     def free(self) -> int:
         """Return the free bytes of the data volume. Raise OSError."""

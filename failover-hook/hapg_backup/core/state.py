@@ -20,8 +20,8 @@ class State:
     failing: why nothing can be archived, or the last push failed, '' if all is well; failing_since, archived_at: seconds since the epoch,
     0 if not; archived: the last segment that is known to be archived; waiting: how many files wait, the oldest for `oldest_s` seconds;
     holes: in words; missing: number of missing segments; checked_at: of the continuity check; backups: the end of the last backup of each
-    kind; running: the kind of the running backup, '' for none; failed_backups: since the container's start; unarchived_since: when
-    the oldest WAL was written that is not archived, 0 if there is none; rpo_s: how long that is ago; record: of verified restores.
+    kind; running: the kind of the running backup, '' for none; failed_backups: since the container's start; timeout_s: how
+    long a segment stays unfinished at most, None: without a limit; record: of verified restores.
     """
 
     at: float = 0.0
@@ -40,9 +40,13 @@ class State:
     backups: Mapping[str, int] = field(default_factory=dict)
     running: str = ""
     failed_backups: int = 0
-    unarchived_since: float = 0.0
-    rpo_s: float = 0.0
+    timeout_s: float | None = None
     record: Record = field(default_factory=Record)
+
+    @property
+    def rpo_s(self) -> float:
+        """How old the oldest WAL is at most, in seconds, that a loss of all volumes would lose; infinite while nothing limits it."""
+        return self.oldest_s + self.timeout_s if self.archived and self.timeout_s is not None else float("inf")
 
 
 def encode(state: State) -> bytes:
@@ -64,7 +68,7 @@ METRICS = (
     Metric("archive_failing", "1 while the primary's WAL cannot be archived."),
     Metric("archive_waiting_files", "WAL files of this pod that are not known to be archived."),
     Metric("archive_oldest_waiting_seconds", "How long the oldest of them has been waiting."),
-    Metric("archive_rpo_seconds", "How old the oldest WAL is that only the servers have; 0 if all is archived. Known to the primary."),
+    Metric("archive_rpo_seconds", "How much a loss of all volumes would lose now at most; +Inf without a limit. Known to the primary."),
     Metric("archive_missing_segments", "Segments that a restore to the archive's end needs and that are missing, at the last check."),
     Metric("backup_last_timestamp_seconds", "When the last backup of each type ended; 0 if there is none. Known to the primary."),
     Metric("backup_running", "1 while a backup is made."),
@@ -84,7 +88,7 @@ def render(state: State) -> str:
         "archive_failing": int(bool(state.failing or state.misconfigured) and state.role == "primary"),
         "archive_waiting_files": state.waiting,
         "archive_oldest_waiting_seconds": f"{state.oldest_s:.0f}",
-        "archive_rpo_seconds": f"{state.rpo_s:.0f}",
+        "archive_rpo_seconds": _number(state.rpo_s if state.role == "primary" else 0.0),
         "archive_missing_segments": state.missing,
         "backup_last_timestamp_seconds": {kind: state.backups.get(kind, 0) for kind in KINDS},
         "backup_running": int(bool(state.running)),
@@ -95,6 +99,10 @@ def render(state: State) -> str:
         "backup_verified_restore_bytes_per_second": f"{verified.rate:.0f}" if verified is not None else 0,
     }
     return "".join(_text(metric, values[metric.name]) for metric in METRICS)
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == float("inf") else f"{value:.0f}"
 
 
 def _text(metric: Metric, value: object) -> str:

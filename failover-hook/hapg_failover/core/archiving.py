@@ -41,16 +41,17 @@ def parse(text: str, now: float, wall: float) -> Archiving:
         failing = SILENCE
     elif wall - since < FAILING_S:
         failing = ""
-    return Archiving(failing, fields.text("misconfigured"), fields.texts("holes"), _report(fields))
+    return Archiving(failing, fields.text("misconfigured"), fields.texts("holes"), _report(fields, wall))
 
 
-def _report(fields: Fields) -> ArchiveReport:
+def _report(fields: Fields, wall: float) -> ArchiveReport:
     """Return what the annotation says. A backup container of an earlier version tells less."""
     ended, record = fields.object("backups"), fields.object("record")
     return ArchiveReport(
         archived=fields.optional_text("archived") or "",
         archived_at=fields.seconds("archived_at", 0.0),
-        unarchived_since=fields.seconds("unarchived_since", 0.0),
+        waiting_since=wall - fields.seconds("oldest_s") if fields.integer("waiting", 0) else 0.0,
+        timeout=fields.optional_seconds("timeout_s"),
         read_at=fields.seconds("checked_at", 0.0),
         backups={} if ended is None else {kind: ended.seconds(kind, 0.0) for kind in KINDS},
         verified=_verified(record, "verified"),
@@ -107,7 +108,5 @@ def is_due(told: ArchiveReport | None, found: ArchiveReport, since_s: float) -> 
     """True if the annotation is to be written. told: what it says, None if nothing; since_s: seconds since it was written."""
     if told is None:
         return True
-    steady = replace(
-        told, archived=found.archived, archived_at=found.archived_at, unarchived_since=found.unarchived_since, read_at=found.read_at
-    )
+    steady = replace(told, archived=found.archived, archived_at=found.archived_at, waiting_since=found.waiting_since, read_at=found.read_at)
     return steady != found or (told != found and since_s > SELDOM_S)

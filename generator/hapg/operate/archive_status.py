@@ -36,11 +36,19 @@ def summary(state: ArchiveState) -> list[str]:
     if report is None:
         return ["archive   not known: no primary has reported on it"]
     archived = f"{report.archived} archived {_ago(report.archived_at, now)}" if report.archived else "nothing archived yet"
-    if report.unarchived_since:
-        archived += f"; the loss of all volumes would lose the last {_span(now - report.unarchived_since)}"
+    if (rpo := _rpo(state)) is not None:
+        archived += f"; the loss of all volumes would lose at most {_span(rpo)}"
     ended = [f"{kind} {_ago(report.backups[kind], now)}" for kind in KINDS if report.backups.get(kind)]
     backups = ", ".join(ended) or ("none" if report.read_at else "not known: the repository has not been read yet")
     return [f"archive   {archived}", f"backup    {backups}", f"verified  {_verified(report.verified, now)}"]
+
+
+def _rpo(state: ArchiveState) -> int | None:
+    """Return how many seconds of WAL a loss of all volumes would lose at most; None without a limit."""
+    report = state.report
+    if report is None or not report.archived or report.timeout is None:
+        return None
+    return round(report.timeout + (max(0.0, state.now - report.waiting_since) if report.waiting_since else 0.0))
 
 
 def _verified(found: Verified | None, now: float) -> str:
@@ -56,7 +64,7 @@ def document(state: ArchiveState) -> dict[str, Any]:
         "known": state.report is not None,
         "lastArchived": report.archived or None,
         "lastArchivedAt": report.archived_at or None,
-        "rpoSeconds": round(max(0.0, state.now - report.unarchived_since)) if report.unarchived_since else 0 if report.archived else None,
+        "rpoSeconds": _rpo(state),
         "trouble": report.trouble or None,
         "holes": list(report.holes),
         "lastBackupAt": {kind: report.backups.get(kind) or None for kind in KINDS},

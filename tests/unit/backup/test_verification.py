@@ -81,3 +81,17 @@ def test_metrics_of_verified_restores() -> None:
     assert [shown(State())[name] for name in names] == [0, 0, 0, 0]
     assert [shown(State(record=Record(DONE, FAILED)))[name] for name in names] == [1000, 1, 10, 2_000_000]
     assert [shown(State(record=Record(DONE)))[name] for name in names] == [1000, 0, 10, 2_000_000]
+
+
+@pytest.mark.parametrize(
+    ("state", "rpo"),
+    [
+        (State(role="primary", archived="A", timeout_s=60.0), 60.0),
+        (State(role="primary", archived="A", timeout_s=60.0, oldest_s=100.0), 160.0),
+        (State(role="primary", archived="", timeout_s=60.0), float("inf")),
+        (State(role="primary", archived="A", timeout_s=None), float("inf")),
+        (State(role="standby"), 0.0),
+    ],
+)
+def test_how_much_a_loss_of_all_volumes_would_lose_without_the_archive(state: State, rpo: float) -> None:
+    assert shown(state)["archive_rpo_seconds"] == rpo

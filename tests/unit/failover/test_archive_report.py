@@ -7,7 +7,16 @@ import pytest
 from hapg_protocol.archive_report import ArchiveReport, Verified, decode, encode
 
 FULL = ArchiveReport(
-    "A", 1.0, 2.0, "no", ("B to C",), 3.0, {"full": 4.0, "diff": 0.0, "incr": 5.0}, Verified(6.0, "", "D", 7.5, 8.0), Verified(9.0, "w")
+    "A",
+    1.0,
+    2.0,
+    60.0,
+    "no",
+    ("B to C",),
+    3.0,
+    {"full": 4.0, "diff": 0.0, "incr": 5.0},
+    Verified(6.0, "", "D", 7.5, 8.0),
+    Verified(9.0, "w"),
 )
 
 

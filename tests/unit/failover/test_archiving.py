@@ -14,7 +14,7 @@ from hapg_failover.core.archiving import FAILING_S, SELDOM_S, SILENCE, SILENT_S,
 from hapg_protocol.archive_report import ANNOTATION, ArchiveReport, Verified, decode
 
 NOW, WALL = 1000.0, 5000.0
-STATE = {"at": NOW, "failing": "", "failing_since": 0.0, "misconfigured": "", "holes": []}
+STATE = {"at": NOW, "failing": "", "failing_since": 0.0, "misconfigured": "", "holes": [], "waiting": 0, "oldest_s": 0.0}
 
 
 VERIFICATION = {
@@ -42,11 +42,14 @@ def test_what_the_container_says_is_taken() -> None:
 
 def test_what_it_says_of_backups_and_restores_is_taken() -> None:
     record = {"verified": VERIFICATION, "failed": VERIFICATION | {"ended": 9.0, "failure": "no"}}
-    given = state(archived="A", archived_at=1.0, unarchived_since=2.0, checked_at=3.0, backups={"full": 4}, record=record)
+    given = state(
+        archived="A", archived_at=1.0, waiting=1, oldest_s=2.0, timeout_s=60.0, checked_at=3.0, backups={"full": 4}, record=record
+    )
     assert parse(given, NOW, WALL).report == ArchiveReport(
         archived="A",
         archived_at=1.0,
-        unarchived_since=2.0,
+        waiting_since=WALL - 2.0,
+        timeout=60.0,
         read_at=3.0,
         backups={"full": 4.0, "diff": 0.0, "incr": 0.0},
         verified=Verified(8.0, "", "B", 5.0, 50.0),
@@ -111,7 +114,7 @@ def test_the_report_on_an_archive_has_its_trouble() -> None:
     [
         (None, ArchiveReport(), 0.0, True),
         (ArchiveReport("A"), ArchiveReport("A"), 1000.0, False),
-        (ArchiveReport("A"), ArchiveReport("B", 2.0, 1.0), SELDOM_S, False),
+        (ArchiveReport("A"), ArchiveReport("B", 2.0, 1.0, read_at=5.0), SELDOM_S, False),
         (ArchiveReport("A"), ArchiveReport("B"), SELDOM_S + 1, True),
         (ArchiveReport("A"), ArchiveReport("A", trouble="no"), 0.0, True),
         (ArchiveReport("A"), ArchiveReport("B", backups={"full": 1.0}), 0.0, True),

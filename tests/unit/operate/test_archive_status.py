@@ -22,6 +22,7 @@ BACKUPS = {"full": AT - 5 * DAY, "diff": 0.0, "incr": AT - HOUR}
 WELL: dict[str, Any] = {
     "archived": "000000010000000000000007",
     "archived_at": AT - 12,
+    "timeout": 60.0,
     "read_at": AT - 60,
     "backups": BACKUPS,
     "verified": VERIFIED,
@@ -41,7 +42,7 @@ def cluster(report: str | None) -> FakeCluster:
 
 def test_a_release_with_an_archive_that_is_well() -> None:
     assert archive_status.summary(state()) == [
-        "archive   000000010000000000000007 archived 12 s ago",
+        "archive   000000010000000000000007 archived 12 s ago; the loss of all volumes would lose at most 1 min",
         "backup    full 5 d ago, incr 1 h ago",
         "verified  restore of 20260102-010000F 2 h ago, which took 42 s (12 MB/s)",
     ]
@@ -57,7 +58,7 @@ def test_the_archive_is_part_of_the_status_of_a_release() -> None:
         "known": True,
         "lastArchived": "000000010000000000000007",
         "lastArchivedAt": round(AT - 12),
-        "rpoSeconds": 0,
+        "rpoSeconds": 60,
         "trouble": None,
         "holes": [],
         "lastBackupAt": {"full": AT - 5 * DAY, "diff": None, "incr": AT - HOUR},
@@ -90,10 +91,12 @@ def test_only_the_lease_holders_report_on_the_archive_counts() -> None:
     assert archive.report is None
 
 
-def test_what_a_loss_of_all_volumes_would_lose() -> None:
-    found = state(unarchived_since=AT - 95)
-    assert archive_status.summary(found)[0].endswith("archived 12 s ago; the loss of all volumes would lose the last 1 min 35 s")
-    assert archive_status.document(found)["rpoSeconds"] == 95
+def test_what_a_loss_of_all_volumes_would_lose_without_its_archive() -> None:
+    found = state(waiting_since=AT - 95)
+    assert archive_status.summary(found)[0].endswith("archived 12 s ago; the loss of all volumes would lose at most 2 min 35 s")
+    assert archive_status.document(found)["rpoSeconds"] == 155
+    assert archive_status.document(state(timeout=None))["rpoSeconds"] is None
+    assert archive_status.summary(state(timeout=None))[0] == "archive   000000010000000000000007 archived 12 s ago"
 
 
 def test_what_is_not_known_of_an_archive_yet() -> None:
