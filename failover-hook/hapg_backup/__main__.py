@@ -1,4 +1,4 @@
-"""Runs the container (`run`), or sends a request to the one beside the primary (`request full|diff|incr|info|check|verify`)."""
+"""Runs the container (`run`, or `verify` in the pod of a verified restore), or sends a request to the one beside the primary."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from . import verifier
 from .adapters.client import Failed, request
 from .adapters.pod import Pod
 from .container import run
@@ -15,7 +16,7 @@ from .core.signing import key_of
 from .core.state import KINDS
 from .requests import AGAIN, WRONG
 
-USAGE = f"usage: hapg-backup run | request {'|'.join((*KINDS, 'info', 'check', 'verify'))}"
+USAGE = f"usage: hapg-backup run | verify | request {'|'.join((*KINDS, 'info', 'check', 'verify'))}"
 _AGAIN_S = 2.0
 _USAGE = 64
 
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     match list(arguments):
         case ["run"]:
             return run(Pod(), environment)
+        case ["verify"]:
+            return verifier.run(Pod(), environment)
         case ["request", word] if word in KINDS:
             return ask("/backup", {"type": word}, environment)
         case ["request", ("info" | "check" | "verify") as word]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from .adapters.pod import Pod
 from .adapters.program import Done, PgBackRest
 from .core.backups import Backup, parse_info
-from .core.configuration import Configuration, configure
+from .core.configuration import CIPHER, Configuration, configure
 from .core.errors import Misconfigured
 from .core.lineage import Lineage, parse_history
 from .core.listing import Listing, parse_archive_id, parse_listing
@@ -54,16 +56,45 @@ class Archive:
             self._configuration, self.stanza, *words, seconds=seconds, unwanted=unwanted, tell=tell, niceness=niceness, name=self._name
         )
 
-    def _get(self, path: str) -> str | None:
+    def _get(self, path: str, configuration: Configuration | None = None) -> str | None:
         """Return a file of the repository, None if it is missing."""
-        done = self._program.run(
-            self._configuration, "", "repo-get", "--ignore-missing", "--log-level-console=off", path, seconds=QUICK_S, name=self._name
-        )
+        words = ("repo-get", "--ignore-missing", "--log-level-console=off", path)
+        done = self._program.run(configuration or self._configuration, "", *words, seconds=QUICK_S, name=self._name)
         if done.code == 1:  # documented for --ignore-missing
             return None
         if done.code != 0:
             raise Unavailable(f"reading {path}: {done.words}", done.code)
         return done.output
+
+    def note(self, name: str) -> str | None:
+        """Return a file that `keep` has written, None if there is none."""
+        return self._get(f"archive/{self.stanza}/{name}", self._own())
+
+    def keep(self, name: str, text: str) -> None:
+        """Keep a file of our own beside the archive's directory, encrypted if the repository is."""
+        path = f"archive/{self.stanza}/{name}"
+        done = self._program.run(self._own(), "", "repo-put", path, seconds=QUICK_S, given=text.encode(), name=self._name)
+        if done.code != 0:
+            raise Unavailable(f"writing {path}: {done.words}", done.code)
+
+    def _own(self) -> Configuration:
+        """Return the configuration for files of our own: `repo-put` encrypts with the repository's pass, not with the archive's."""
+        environment = self._configuration.environment
+        secret = {"PGBACKREST_CIPHER_PASS": environment[CIPHER]} if CIPHER in environment else {}
+        return replace(self._configuration, environment={**environment, **secret})
+
+    def archived_at(self, segment: str) -> float:
+        """Return when a segment was archived, in seconds since the epoch; 0 if it is missing."""
+        path = f"{self._path()}/{segment[:16]}"
+        words = ("repo-ls", "--output=json", "--log-level-console=off", "--log-level-stderr=error", path)
+        done = self._program.run(self._configuration, "", *words, seconds=QUICK_S, name=self._name)
+        if done.code != 0:
+            raise Unavailable(f"listing {path}: {done.words}", done.code)
+        try:
+            found = json.loads(done.output)
+            return float(max((each["time"] for name, each in found.items() if name.startswith(f"{segment}-")), default=0.0))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Unavailable(f"pgbackrest repo-ls printed something else: {error!r}", 1) from error
 
     def _list(self, path: str, *options: str) -> list[str]:
         lines: list[str] = []

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from . import verifications
 from .adapters.pod import Pod
 from .archive import Archive, Unavailable
 from .core.backups import Backup
@@ -49,6 +50,7 @@ class Inspector:
             first = min((parse_segment(each.first, size) for each in backups), key=lambda each: each.number)
             found = holes(archive.lineage(listing.timeline), first, listing.segments(size), size, coming)
         findings = Findings(backups, listing, tuple(found), size)
+        self._look_up(archive, listing)
         self._knowledge.set(
             holes=findings.words,
             missing=sum(hole.segments for hole in found),
@@ -56,6 +58,14 @@ class Inspector:
             backups={kind: max((each.ended for each in backups if each.kind == kind), default=0) for kind in KINDS},
         )
         return findings
+
+    def _look_up(self, archive: Archive, listing: Listing) -> None:
+        """Find out what an earlier primary has done: the last archived segment, the last verified restore."""
+        newest = max(listing.sums, key=lambda name: name[8:], default="")
+        archived_at = archive.archived_at(newest) if newest else 0.0
+        if archived_at > self._knowledge.state.archived_at:
+            self._knowledge.set(archived=newest, archived_at=archived_at)
+        self._knowledge.set(record=verifications.record(archive))
 
     def document(self, archive: Archive) -> dict[str, Any]:
         """Return all that is known, as `hapg-backup request info` shows it. Raise Misconfigured, OSError, ValueError.
@@ -83,6 +93,7 @@ class Inspector:
             "backups": [] if is_read else None,
             "archive": None,
             "continuity": None,
+            "verification": state.record.document,
         }
         if findings is not None:
             document["backups"] = [each.document for each in findings.backups]

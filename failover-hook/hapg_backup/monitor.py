@@ -44,7 +44,13 @@ class Monitor:
         role, now = self._pod.role(), time.time()
         waiting = self._pod.waiting()
         oldest = now - min(waiting.values(), default=now)
-        self._knowledge.set(role=role, waiting=len(waiting), oldest_s=max(0.0, oldest), misconfigured=self._trouble(role))
+        self._knowledge.set(
+            role=role,
+            waiting=len(waiting),
+            oldest_s=max(0.0, oldest),
+            misconfigured=self._trouble(role),
+            timeout_s=self._pod.archive_timeout(),
+        )
         if role == "primary" and time.monotonic() - self._inspected_at > INSPECT_S:
             self._inspect()
         self._write()

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from . import verifications
 from .adapters.pod import Pod
 from .adapters.program import GONE
 from .archive import Unavailable
+from .core import verification
 from .core.errors import Misconfigured
 from .core.state import KINDS
 from .inspector import Inspector
@@ -37,11 +39,13 @@ class Requests:
         self._knowledge = knowledge
         self._log = log
         self._busy = threading.Lock()
+        self._records = threading.Lock()
         self._paths: Mapping[str, Callable[[Mapping[str, Any], Tell, IsGone], int]] = {
             "/backup": self._backup,
             "/info": self._info,
             "/check": self._check,
             "/verify": self._verify,
+            "/verified": self._verified,
         }
 
     @property
@@ -117,6 +121,19 @@ class Requests:
 
     def _verify(self, fields: Mapping[str, Any], tell: Tell, is_gone: IsGone) -> int:  # noqa: ARG002
         return self._alone(tell, lambda: self._examine("verify", ("--output=text", "--verbose"), tell, is_gone))
+
+    def _verified(self, fields: Mapping[str, Any], tell: Tell, is_gone: IsGone) -> int:  # noqa: ARG002
+        """Take the report of a restore that was to be verified."""
+        if (role := self._pod.role()) != "primary":
+            tell(f"error: this pod's server is not the primary but {role}")
+            return AGAIN
+        found, archive = verification.read(fields), self._opening.archive()
+        if fields.get("stanza") != archive.stanza:
+            raise Misconfigured(f"the report is about {str(fields.get('stanza'))[:80]!r}, this archive is {archive.stanza}")
+        with self._records:
+            self._knowledge.set(record=verifications.keep(archive, found))
+        self._log(f"the restore of {found.backup or archive.stanza} is {f'not verified: {found.failure}' if found.failure else 'verified'}")
+        return 0
 
     def _examine(self, command: str, options: tuple[str, ...], tell: Tell, is_gone: IsGone) -> int:
         """Run pgBackRest's own check, and then ours."""

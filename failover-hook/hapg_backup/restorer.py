@@ -17,6 +17,7 @@ from .adapters.pod import Pod
 from .adapters.program import GONE, PgBackRest
 from .archive import Archive
 from .core import restoring
+from .core.backups import Backup
 from .core.continuity import follows
 from .core.errors import Misconfigured
 from .core.lineage import Lineage
@@ -37,10 +38,15 @@ DESTINATIONS = ("RECOVERYXLOG", "RECOVERYHISTORY")
 class Restorer:
     """Answers `restore MAJOR`, `get NAME DESTINATION` and `ended`. Its methods raise Misconfigured, Unavailable, OSError and ValueError."""
 
-    def __init__(self, pod: Pod, program: PgBackRest, log: Callable[[str], None]) -> None:
+    def __init__(self, pod: Pod, program: PgBackRest, log: Callable[[str], None], settings: Callable[[], Settings] | None = None) -> None:
+        """settings: by default those of the pod. `chosen` is the backup, `reached` the timeline and LSN in bytes, each once it is known."""
         self._pod = pod
         self._program = program
         self._log = log
+        self._settings = settings or pod.settings
+        self._missing: Segment | None = None
+        self.chosen: Backup | None = None
+        self.reached: tuple[int, int] | None = None
 
     def restore(self, major: str, client: Client) -> str:
         """Write the files of the server's new directory; return `ok` or `error` and why. major: the chart's."""
@@ -60,6 +66,7 @@ class Restorer:
             raise Misconfigured(f"the restore needs {needed >> 20} MiB, the data volume has {free >> 20} MiB free")
         plan = Plan(stanza, backup.label, lineage)
         self._keep(plan)
+        self.chosen, self._missing = backup, None
         self._log(f"restoring {stanza}, backup {backup.label}, to {wanted.words} on timeline {lineage.timeline}")
         said_at = time.monotonic()
 
@@ -102,6 +109,7 @@ class Restorer:
             later = follows(parse_segment(name, size), plan.lineage, found.listing().segments(size), size)
             if later is not None:
                 return f"error the archive lacks {name}, although it has {later.name(size)}"
+            self._missing = parse_segment(name, size)
         return "missing"
 
     def ended(self) -> str:
@@ -117,13 +125,16 @@ class Restorer:
         if wanted.type == "latest":
             found = archive.source(self._pod, self._program, settings, plan.stanza)
             last = _last(found, plan.lineage, size)
+            if last is not None and self._missing is not None and last.number >= self._missing.number:
+                last = Segment(last.timeline, self._missing.number - 1)  # the source has archived more since recovery has seen the end
         if why := restoring.misses(wanted, plan, parent, end, log, last, size):
             return f"error {why}"
+        self.reached = (parent, end)
         (self._pod.folder / _PLAN).unlink(missing_ok=True)
         return f"ok restored {plan.stanza} from {plan.backup} to {wanted.words}: timeline {parent}, LSN {format_lsn(end)}"
 
     def _wanted(self) -> tuple[Settings, Restore]:
-        settings = self._pod.settings()
+        settings = self._settings()
         if settings.restore is None:
             raise Misconfigured("backup.json.restore: missing; there is nothing to restore")
         return settings, settings.restore

@@ -219,6 +219,10 @@ class Agent:
         """Record a Kubernetes Event about this pod."""
         self._calls.announce(kind, reason, message)
 
+    def annotate(self, annotations: Mapping[str, str | None]) -> None:
+        """Change annotations of this pod; None removes one."""
+        self._calls.annotate(self._me, annotations)
+
     def readiness(self) -> tuple[bool, str]:
         """Return whether this pod's server is running as the primary or as a replica that has joined, and the phase."""
         memory, now = self.memory, self._runtime.now()

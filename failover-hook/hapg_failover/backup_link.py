@@ -1,4 +1,4 @@
-"""The agent's side of the backup container: says which database this is, and records Events about the archive.
+"""The agent's side of the backup container: says which database this is, records Events about the archive, and annotates the pod.
 
 The container has no access to the API. It learns the birth of the database, the UID of the Lease, from a file.
 """
@@ -6,13 +6,16 @@ The container has no access to the API. It learns the birth of the database, the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from hapg_protocol import archive_report
+from hapg_protocol.archive_report import ArchiveReport
+
 from .adapters import beneath
 from .adapters.ports import Runtime
-from .core.archiving import SILENCE, SILENT_S, Archiving, news, parse
+from .core.archiving import SILENCE, SILENT_S, Archiving, annotation, is_due, news, parse
 from .workers import every
 
 LOOK_S = 2.0
@@ -32,6 +35,7 @@ class BackupLink:
         birth: Callable[[], str],
         leads: Callable[[], int | None],
         announce: Callable[[str, str, str], None],
+        annotate: Callable[[Mapping[str, str | None]], None],
     ) -> None:
         """run: the memory volume; birth: returns the Lease's UID, '' while not known; leads: the term while this pod is the primary."""
         self._run = run
@@ -39,6 +43,9 @@ class BackupLink:
         self._birth = birth
         self._leads = leads
         self._announce = announce
+        self._annotate = annotate
+        self._shown: ArchiveReport | None = None
+        self._shown_at = 0.0
         self._written = ""
         self._told = Archiving()
         self._begun = runtime.now()
@@ -53,11 +60,25 @@ class BackupLink:
             self._write_birth()
         if self._leads() is None:
             self._told = Archiving()
+            self._show_nothing()
             return
         found = self._found()
         for event in news(self._told, found):
             self._announce(event.kind, event.reason, event.message)
         self._told = found
+        self._show(annotation(found))
+
+    def _show(self, report: ArchiveReport) -> None:
+        """Write the annotation of the pod, if it is due."""
+        now = self._runtime.now()
+        if is_due(self._shown, report, now - self._shown_at):
+            self._annotate({archive_report.ANNOTATION: archive_report.encode(report)})
+            self._shown, self._shown_at = report, now
+
+    def _show_nothing(self) -> None:
+        if self._shown is not None:
+            self._annotate({archive_report.ANNOTATION: None})
+            self._shown = None
 
     def _write_birth(self) -> None:
         birth = self._birth()

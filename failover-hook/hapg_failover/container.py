@@ -139,7 +139,7 @@ def act(environment: Mapping[str, str]) -> int:
     agent = Agent(settings, identity, adapters)
     PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)
     if now.backup:
-        BackupLink(RUN, runtime, lambda: agent.world.lease_uid, agent.leads, agent.announce).begin()
+        BackupLink(RUN, runtime, lambda: agent.world.lease_uid, agent.leads, agent.announce, agent.annotate).begin()
     PeerServer(now.peer_port, keys, agent.asked_by_peer, agent.wal_for_peer).start()
     watcher = Watcher(scope, configuration, threading.Event(), requests)
     watcher.watch_lease(agent.lease_seen)

@@ -65,6 +65,10 @@ class Fields:
             raise ValueError(f"{self._where}.{key}: expected a number of seconds, found {value!r}")
         return float(value)
 
+    def optional_seconds(self, key: str) -> float | None:
+        """Return a number of seconds, 0 or more, or None."""
+        return None if self._get(key) is None else self.seconds(key)
+
     def flag(self, key: str, default: bool = False) -> bool:
         """Return a boolean, or `default` if the field is missing."""
         value = self._get(key, default)

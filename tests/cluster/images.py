@@ -280,7 +280,11 @@ def pgbackrest_root() -> Archive:
 
 def _backup() -> Archive:
     source = FAILOVER_SOURCE
-    sources = [source / "unpack-pgbackrest.sh", *_packages(source, "hapg_backup", "hapg_protocol")]
+    sources = [
+        source / "unpack-pgbackrest.sh",
+        *_packages(source, "hapg_backup", "hapg_protocol"),
+        source / "hapg_supervisor" / "pgbackrest.sh",
+    ]
     arguments = {"BASE_IMAGE": python_roots()[0], "PGBACKREST_IMAGE": pgbackrest_root()}
     return of_containerfile(BACKUP_IMAGE, source, sources, arguments, _LARGEST_BACKUP_IMAGE, recipe="Containerfile.backup")
 

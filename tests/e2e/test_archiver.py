@@ -47,6 +47,10 @@ ROWS_SECONDS = 60.0
 LONGEST_PAUSE = 5.0
 """In seconds, without a failover: writes must not notice what happens to the archive."""
 
+QUERY = "SELECT count(*) > 0 FROM appends"
+METRIC = """import re, urllib.request
+text = urllib.request.urlopen("http://127.0.0.1:8011/metrics", timeout=10).read().decode()
+print(re.search(r"^ha_postgres_{}(?:{{.*}})? (\\S+)$", text, re.MULTILINE)[1])"""
 COMMAND_LINES = "for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <\"$file\" 2>/dev/null; echo; done; true"
 CHECKSUM = "SELECT count(*), md5(string_agg(number || ' ' || word, ',' ORDER BY number)) FROM precious"
 
@@ -91,7 +95,7 @@ class Archived:
             "secretName": CREDENTIALS,
             "cipherSecretName": CIPHER,
         }
-        return {"archiver": archiver, "backup": {"schedules": {"full": "0 0 1 1 *"}}}
+        return {"archiver": archiver, "backup": {"schedules": {"full": "0 0 1 1 *"}, "verify": {"schedule": "0 0 1 1 *", "query": QUERY}}}
 
 
 def backup(release: Release, verb: str, *options: str) -> Done:
@@ -124,6 +128,34 @@ def switch(release: Release) -> str:
 def wait_archived(release: Release, segment: str) -> None:
     """Wait until a segment, and so everything before it, is archived."""
     release.wait(f"{segment} is archived", lambda: last_archived(release) >= segment, ARCHIVED_SECONDS)
+
+
+def run_job(release: Release, kind: str, name: str, seconds: float) -> bool:
+    """Run a Job of a CronJob of the release now, and wait for its end; return whether it succeeded."""
+    namespace = release.namespace
+    namespace.kubectl("create", "job", name, f"--from=cronjob/{release.name}-backup-{kind}")
+
+    def ended() -> str:
+        conditions = namespace.get("job", name)["status"].get("conditions") or ()
+        return next((each["type"] for each in conditions if each["type"] in ("Complete", "Failed") and each["status"] == "True"), "")
+
+    return release.wait(f"the end of the Job {name}", ended, seconds) == "Complete"
+
+
+def logs(release: Release, job: str) -> str:
+    """What the container `postgres` of a Job's pods has written."""
+    return release.namespace.kubectl("logs", "--selector", f"job-name={job}", "--container", "postgres", "--tail=-1")
+
+
+def metric(release: Release, name: str) -> float:
+    """A metric of the primary's container `backup`."""
+    return float(release.inside(release.primary().name, "python3", "-c", METRIC.format(name), container="backup"))
+
+
+def archive_of(release: Release) -> dict[str, Any]:
+    """What `hapg status` says of the archive; nothing during a failover."""
+    found: dict[str, Any] = release.try_status()[1].get("archive") or {}
+    return found
 
 
 def check(release: Release) -> None:
@@ -306,6 +338,62 @@ def test_the_archive_has_no_hole_after_two_failovers_under_writes(archived: Arch
     wait_archived(release, switch(release))
     check(release)
     assert listed(release)["continuity"]["holes"] == []
+
+
+# --- verified restores ---
+
+
+def test_a_verified_restore_of_the_backup_by_a_job_is_known_to_status_and_metrics(archived: Archived) -> None:
+    """The archive has three timelines by now. The Job's pod has no token, and its volume is gone with it."""
+    release = archived.release
+    assert archive_of(release)["verifiedRestore"] is None
+    wait_archived(release, switch(release))
+    assert run_job(release, "verify", "verified", RESTORE_SECONDS), logs(release, "verified")
+    found = release.wait("`hapg status` knows it", lambda: archive_of(release)["verifiedRestore"], EVENT_SECONDS)
+    known = listed(release)
+    assert found["backup"] == known["backups"][-1]["label"]
+    verified = known["verification"]["verified"]
+    assert verified["checks"] == ["checksums", "pg_amcheck", "query"]
+    assert metric(release, "backup_verified_timestamp_seconds") == pytest.approx(verified["endedAt"], abs=1)
+    assert metric(release, "backup_verified_restore_seconds") > 0
+    assert metric(release, "archive_last_archived_timestamp_seconds") > 0
+    assert f"\nverified  restore of {found['backup']} " in release.hapg("status")
+    namespace = release.namespace
+    namespace.kubectl("delete", "job", "verified")
+    release.wait(
+        "the scratch volume is gone",
+        lambda: not [each for each in namespace.get("persistentvolumeclaims") if each["metadata"]["name"].endswith("-scratch")],
+        EVENT_SECONDS,
+    )
+
+
+@pytest.mark.thorough
+def test_a_restore_that_is_not_verified_is_told_by_an_event_and_survives_a_failover(archived: Archived) -> None:
+    release = archived.release
+    before = archive_of(release)["verifiedRestore"]
+    assert before, "the test before this one has failed"
+    reason = "is not verified: the query returned f instead of true"
+    release.upgrade("--set-string", "backup.verify.query=SELECT false")
+    assert not run_job(release, "verify", "not-verified", RESTORE_SECONDS)
+    told = release.wait("Event BackupNotVerified", lambda: release.latest("BackupNotVerified"), EVENT_SECONDS)
+    assert reason in told[release.primary().name]
+    release.wait("a warning", lambda: [text for text in release.status()["warnings"] if reason in text], EVENT_SECONDS)
+    release.fail_over()
+
+    def is_known() -> bool:
+        found = archive_of(release)
+        return bool(found.get("failedRestore")) and found["verifiedRestore"] == before and found["lastBackupAt"]["full"] is not None
+
+    release.wait("the next primary knows both", is_known, ARCHIVED_SECONDS)
+    assert metric(release, "backup_verification_failed") == 1
+    release.upgrade("--set-string", f"backup.verify.query={QUERY}")
+    assert run_job(release, "verify", "verified-again", RESTORE_SECONDS), logs(release, "verified-again")
+    release.wait("Event BackupVerified", lambda: release.latest("BackupVerified"), EVENT_SECONDS)
+    release.wait("no failure is left", lambda: archive_of(release)["failedRestore"] is None, EVENT_SECONDS)
+    assert not [text for text in release.status()["warnings"] if "verified" in text]
+
+
+# --- restores into new releases ---
 
 
 def test_a_release_restored_to_the_end_has_every_acknowledged_row(archived: Archived) -> None:

@@ -307,7 +307,7 @@ def link_of(release: Release, pod: Pod) -> threading.Event:
     assert pod.agent is not None
     agent = pod.agent
     with as_server_user():
-        link = BackupLink(pod.container.run, Threads(), lambda: agent.world.lease_uid, agent.leads, agent.announce)
+        link = BackupLink(pod.container.run, Threads(), lambda: agent.world.lease_uid, agent.leads, agent.announce, agent.annotate)
 
     def run() -> None:
         with as_server_user():

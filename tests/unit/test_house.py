@@ -285,6 +285,7 @@ def test_nothing_is_decided_by_the_wall_clock() -> None:
         "hapg_backup/container.py": 1,
         "hapg_backup/inspector.py": 2,
         "hapg_backup/monitor.py": 1,
+        "hapg_backup/verifier.py": 1,
         "hapg_failover/adapters/kube/client.py": 3,
         "hapg_failover/adapters/threads.py": 1,
         "hapg_failover/agent.py": 1,

@@ -145,6 +145,12 @@ archive_timeout = '60s'
     optional: true
     defaultMode: 0440
 {{- range include "ha-postgres.repositories" . | fromJsonArray }}
+{{- include "ha-postgres.repositoryVolumes" . }}
+{{- end }}
+{{- end }}
+
+{{/* The volumes of one repository. Takes an entry of `repositories`. */}}
+{{- define "ha-postgres.repositoryVolumes" -}}
 {{- if .secrets }}
 - name: {{ .name }}-credentials
   projected:
@@ -164,6 +170,37 @@ archive_timeout = '60s'
     {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Where the container `backup` mounts one repository. Takes an entry of `repositories`. */}}
+{{- define "ha-postgres.repositoryMounts" -}}
+{{- if .secrets }}
+- name: {{ .name }}-credentials
+  mountPath: /etc/hapg/{{ .name }}
+  readOnly: true
+{{- end }}
+{{- if .claimName }}
+- name: {{ .name }}
+  mountPath: {{ .mountPath }}
+  {{- if .readOnly }}
+  readOnly: true
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The schedules that `hapg status` measures backups by, as an annotation. */}}
+{{- define "ha-postgres.schedules" -}}
+{{- $found := dict -}}
+{{- with .Values.backup -}}
+{{- $all := dict "full" .schedules.full "diff" .schedules.differential "incr" .schedules.incremental "verify" .verify.schedule -}}
+{{- range $kind, $schedule := $all -}}
+{{- if $schedule -}}
+{{- $_ := set $found $kind $schedule -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $found -}}
+ha-postgres/schedules: {{ $found | toJson | quote }}
+{{- end -}}
 {{- end }}
 
 {{/* The ports of the repositories' endpoints other than 443, as a list. */}}

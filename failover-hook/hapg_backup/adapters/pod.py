@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.archive_timeout import archive_timeout
 from ..core.configuration import FILES, KEYS, Credentials, Paths
 from ..core.control_file import segment_size
 from ..core.errors import Misconfigured
@@ -133,6 +134,12 @@ class Pod:
                     with suppress(OSError):
                         found[entry.name.removesuffix(_READY)] = entry.stat(follow_symlinks=False).st_mtime
         return found
+
+    def archive_timeout(self) -> float | None:
+        """Return how long a WAL segment stays unfinished at most, in seconds; None: without a limit."""
+        with suppress(OSError):
+            return archive_timeout((self.config / "postgresql.conf").read_text(encoding="utf-8", errors="replace"))
+        return None
 
     def free(self) -> int:
         """Return the free bytes of the data volume. Raise OSError."""

@@ -59,11 +59,13 @@ class PgBackRest:
         tell: Callable[[str], None] | None = None,
         niceness: int = 0,
         name: str = "own",
+        given: bytes = b"",
     ) -> Done:
         """Run a command of pgBackRest. words: the command and its options; stanza: '' for commands without one.
 
         seconds: the time limit; unwanted: called five times a second, ends the run once it is true; tell: gets each line as it comes, and
-        only the last 64 KiB are kept then; name: of the configuration file. Raise OSError if it can't be started.
+        only the last 64 KiB are kept then; name: of the configuration file; given: its standard input, at most 64 KiB. Raise OSError if it
+        can't be started.
         """
         file = self._work / f"{name}.conf"
         self._write(file, configuration.text)
@@ -71,7 +73,7 @@ class PgBackRest:
         environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC", **configuration.environment}
         child = subprocess.Popen(
             ["nice", f"-n{niceness}", *argv] if niceness else argv,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -80,6 +82,9 @@ class PgBackRest:
         end = None if seconds is None else time.monotonic() + seconds
         with child:
             try:
+                if child.stdin is not None:
+                    child.stdin.write(given)
+                    child.stdin.close()
                 return self._follow(child, end, unwanted, tell)
             finally:
                 _stop(child)

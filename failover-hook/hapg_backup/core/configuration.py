@@ -11,6 +11,8 @@ from .settings import Repository, Settings
 IO_TIMEOUT_S = 10
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_ACCOUNT_NAME", "AZURE_ACCOUNT_KEY", "CIPHER_PASS")
 """The entries of the repository's Secret that become environment variables."""
+CIPHER = "PGBACKREST_REPO1_CIPHER_PASS"
+"""The variable with the pass of an encrypted repository."""
 FILES = ("CA_CERT_DATA", "GOOGLE_SERVICE_ACCOUNT_JSON_KEY")
 """The entries that pgBackRest reads as files."""
 
@@ -59,7 +61,7 @@ def configure(settings: Settings, repository: Repository, stanza: str, port: int
     lines, environment = _KINDS[repository.type](repository, credentials)
     if repository.encrypted:
         lines.append("repo1-cipher-type=aes-256-cbc")
-        environment["PGBACKREST_REPO1_CIPHER_PASS"] = credentials.value("CIPHER_PASS")
+        environment[CIPHER] = credentials.value("CIPHER_PASS")
     retention = settings.retention
     lines += [f"repo1-retention-full={retention.days or retention.full}"]
     lines += ["repo1-retention-full-type=time"] if retention.days else []

@@ -115,6 +115,13 @@ EVENT_REASONS = (
         "the primary's WAL cannot be archived; it is kept on the volume meanwhile",
         "act on the reason in the message before the volume fills",
     ),
+    EventReason(
+        "BackupNotVerified",
+        "Warning",
+        "the latest backup could not be restored in a scratch volume, or its data has failed a check; the message says why",
+        "correct what the message names; if a backup or WAL is damaged, make a full backup",
+    ),
+    EventReason("BackupVerified", "Normal", "after a failure, a restore of the latest backup was verified again"),
     EventReason("ArchivingResumed", "Normal", "the primary's WAL is archived again"),
     EventReason(
         "ArchiveMisconfigured", "Warning", "the settings or credentials of the repository cannot be used", "correct what the message names"

@@ -17,7 +17,7 @@ _VERBS = {
     "list": "show the backups, and how far WAL is archived",
     "now": "take a backup and wait for its end",
     "check": "have the current WAL archived, and look for missing WAL",
-    "verify": "read and check every file of the repository; takes as long as that takes",
+    "verify": "read and check every file of the repository; a restore is verified by the CronJob of backup.verify.schedule",
 }
 
 

@@ -43,7 +43,7 @@ class Archive:
 
     last: the last archived segment, "" if none; last_at: when, None if unknown; failing: why archiving fails, "" if it does not;
     waiting: segments; oldest: seconds that the oldest of them has waited; holes: segments that are missing; backups: oldest first, None
-    if the repository can't be read.
+    if the repository can't be read; verified: the last verified restore; not_verified: one that failed after it.
     """
 
     stanza: str
@@ -56,6 +56,8 @@ class Archive:
     oldest: float
     holes: tuple[str, ...]
     backups: tuple[Backup, ...] | None
+    verified: Mapping[str, Any] | None
+    not_verified: Mapping[str, Any] | None
     document: Mapping[str, Any]
 
     @property
@@ -88,6 +90,8 @@ def _archive(found: Mapping[str, Any]) -> Archive:
         oldest=archiving["oldestWaitingSeconds"],
         holes=tuple((found.get("continuity") or {}).get("holes") or ()),
         backups=None if found["backups"] is None else tuple(_backup(each) for each in found["backups"]),
+        verified=(found.get("verification") or {}).get("verified"),
+        not_verified=(found.get("verification") or {}).get("failed"),
         document=found,
     )
 
@@ -134,7 +138,16 @@ def _summary(archive: Archive, pod: str, now: float) -> list[str]:
         f"stanza    {archive.stanza or 'none yet'}, seen by {pod} ({archive.role})",
         f"archived  {archived}; {archive.waiting} segments wait",
         f"restore   {unknown if since is None else f'any point from {shown_time(since)} on'}",
+        f"verified  {_verified(archive.verified)}",
     ]
+
+
+def _verified(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "no restore yet"
+    seconds = found["restoreSeconds"] + found["replaySeconds"]
+    checks = ", ".join(found["checks"])
+    return f"restore of {found['backup']} up to {found['lsn']}, {shown_time(found['endedAt'])}, in {seconds:.0f} s; checked: {checks}"
 
 
 def _row(backup: Backup) -> tuple[str, ...]:
@@ -171,4 +184,6 @@ def warnings(archive: Archive) -> list[str]:
         found.append(f"the archive has holes: {', '.join(archive.holes)}; take a full backup now, because no restore gets past them")
     if archive.backups is not None and not archive.sound:
         found.append("there is no backup, so nothing can be restored; `hapg backup now` takes one")
+    if archive.not_verified is not None:
+        found.append(f"a restore was not verified, {shown_time(archive.not_verified['endedAt'])}: {archive.not_verified['failure']}")
     return found

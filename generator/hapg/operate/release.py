@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from hapg.errors import HapgError
 from hapg.operate import importing
+from hapg.operate.archive_status import ArchiveState
 from hapg.operate.kubectl import Cluster, Object
+from hapg_protocol import archive_report
 from hapg_protocol import lease as lease_codec
 from hapg_protocol import pods as pod_codec
 from hapg_protocol.model import LeaseObject, Pod
@@ -17,6 +20,8 @@ from hapg_protocol.requests import Answer
 
 PAUSED = "ha-postgres/paused"
 """The annotation of the ConfigMap of a release whose value `pause` is true."""
+SCHEDULES = "ha-postgres/schedules"
+"""The annotation with the schedules of backups and verified restores."""
 
 
 class OperateError(HapgError):
@@ -29,7 +34,7 @@ class Release:
 
     max_lag: bytes; age: seconds since the Lease was renewed, by this machine's clock (0 without a Lease); pods: by ordinal;
     phases: Kubernetes' phase of each pod, by name; answers: each pod's last answer to a request, by name; paused: by its value `pause`;
-    imports: the state of an import into it, in words.
+    imports: the state of an import into it, in words; archive: None without an archiver.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Release:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     paused: bool = False
     imports: str = ""
+    archive: ArchiveState | None = None
 
     @property
     def held(self) -> bool:
@@ -88,6 +94,7 @@ def read(cluster: Cluster, name: str, now: datetime) -> Release:
             answers={pod.name: answer for pod, item in pods if (answer := pod_codec.answer(item)) is not None},
             paused=PAUSED in (config["metadata"].get("annotations") or {}),
             imports=importing.state(cluster, config, name),
+            archive=_archive(config, found, lease, now),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(name, f"{type(error).__name__}: {error}") from error
@@ -102,6 +109,21 @@ def _lease(cluster: Cluster, name: str, now: datetime) -> tuple[LeaseObject | No
         return lease_codec.from_object(found), max(0.0, (now - lease_codec.renewed_at(found)).total_seconds())
     except ValueError as error:
         raise _unreadable(name, str(error)) from error
+
+
+def _archive(config: Object, pods: Sequence[Object], lease: LeaseObject | None, now: datetime) -> ArchiveState | None:
+    """Return what the primary's pod says of the archive. An unreadable report counts as none, as from an image of another version."""
+    metadata = config["metadata"]
+    if not json.loads(config["data"].get("backup.json", "{}")).get("repository"):
+        return None
+    holder = None if lease is None else lease.state.holder.uid
+    texts = [(pod["metadata"].get("annotations") or {}).get(archive_report.ANNOTATION) for pod in pods if pod["metadata"]["uid"] == holder]
+    report = None
+    with suppress(ValueError):
+        report = archive_report.decode(texts[0]) if texts and texts[0] is not None else None
+    schedules = json.loads((metadata.get("annotations") or {}).get(SCHEDULES, "{}"))
+    created = datetime.fromisoformat(metadata["creationTimestamp"]).timestamp() if "creationTimestamp" in metadata else now.timestamp()
+    return ArchiveState(report, now.timestamp(), created, schedules)
 
 
 def _unreadable(name: str, why: str) -> OperateError:

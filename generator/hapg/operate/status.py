@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from hapg.operate import archive_status
 from hapg.operate.release import Release
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseState, Pod
@@ -35,7 +36,8 @@ def _summary(release: Release) -> list[str]:
         held = f"released by {state.holder.pod} after term {state.term}: {state.release.reason}"
     wal = f"timeline {state.timeline}" + (f", {state.position} at the last renewal" if state.position is not None else "")
     recovery = [f"recovery  {state.recovery}"] if state.recovery is not None else []
-    return [*lines, f"lease     {held}", f"eligible  {eligible}", f"WAL       {wal}", *recovery]
+    archive = archive_status.summary(release.archive) if release.archive is not None else []
+    return [*lines, f"lease     {held}", f"eligible  {eligible}", f"WAL       {wal}", *recovery, *archive]
 
 
 def _row(release: Release, pod: Pod) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ def document(release: Release) -> dict[str, Any]:
         "writable": nobody_writes(release) is None,
         "lease": None if lease is None else _lease_document(release, lease.state),
         "pods": [document_of(release, pod) for pod in release.pods],
+        "archive": None if release.archive is None else archive_status.document(release.archive),
         "warnings": warnings(release),
     }
 
@@ -163,6 +166,7 @@ def warnings(release: Release) -> list[str]:
         *_eligibility_warnings(release, state),
         *_version_warnings(release, state),
         *_pod_warnings(release),
+        *([] if release.archive is None else archive_status.warnings(release.archive)),
     ]
 
 

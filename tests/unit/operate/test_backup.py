@@ -99,6 +99,7 @@ def test_the_list_of_backups() -> None:
         "stanza    pg-1a2b3c4d, seen by pg-0 (primary)",
         "archived  000000010000000000000007, 12 s ago; 0 segments wait",
         "restore   any point from 2026-12-01 01:00:08+00 on",
+        "verified  no restore yet",
         "",
         "LABEL             TYPE  STARTED                 SECONDS  SIZE    STORED  TIMELINE  END",
         "20261201-010000F  full  2026-12-01 01:00:00+00  8        171 MB  10 MB   1         0/2000100",
@@ -114,6 +115,10 @@ def test_the_list_of_backups() -> None:
         (archived(waiting=4, oldestWaitingSeconds=301.0), "4 segments wait to be archived, the oldest for 301 s"),
         (archive(problem="CIPHER_PASS is missing"), "CIPHER_PASS is missing"),
         (
+            archive(verification={"verified": None, "failed": {"endedAt": 1796090400, "failure": "the query returned f instead of true"}}),
+            "a restore was not verified, 2026-12-01 02:00:00+00: the query returned f instead of true",
+        ),
+        (
             archive(continuity={"holes": ["a to b"]}),
             "the archive has holes: a to b; take a full backup now, because no restore gets past them",
         ),
@@ -122,6 +127,17 @@ def test_the_list_of_backups() -> None:
 def test_trouble_of_an_archive_is_a_warning(found: Archive, sentence: str) -> None:
     assert backups.warnings(found) == [sentence]
     assert backups.table(found, "pg-0", 0.0).splitlines()[-1] == f"warning: {sentence}"
+
+
+def test_the_list_of_backups_names_the_last_verified_restore() -> None:
+    verified = {
+        "endedAt": 1796090400, "failure": "", "backup": "20261201-010000F", "timeline": 1, "lsn": "0/7000000", "bytes": 1,
+        "restoreSeconds": 4.0, "replaySeconds": 7.0, "checkSeconds": 2.0, "bytesPerSecond": 1, "checks": ["checksums", "pg_amcheck"],
+    }  # fmt: skip
+    lines = backups.table(archive(verification={"verified": verified, "failed": None}), "pg-0", 0.0).splitlines()
+    assert lines[3] == (
+        "verified  restore of 20261201-010000F up to 0/7000000, 2026-12-01 02:00:00+00, in 11 s; checked: checksums, pg_amcheck"
+    )
 
 
 def test_what_an_archive_that_cannot_be_read_holds_is_unknown() -> None:

@@ -145,6 +145,12 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
     optional: true
     defaultMode: 0440
 {{- range include "[[ chart ]].repositories" . | fromJsonArray }}
+{{- include "[[ chart ]].repositoryVolumes" . }}
+{{- end }}
+{{- end }}
+
+{{/* The volumes of one repository. Takes an entry of `repositories`. */}}
+{{- define "[[ chart ]].repositoryVolumes" -}}
 {{- if .secrets }}
 - name: {{ .name }}-credentials
   projected:
@@ -164,6 +170,37 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
     {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Where the container `backup` mounts one repository. Takes an entry of `repositories`. */}}
+{{- define "[[ chart ]].repositoryMounts" -}}
+{{- if .secrets }}
+- name: {{ .name }}-credentials
+  mountPath: /etc/hapg/{{ .name }}
+  readOnly: true
+{{- end }}
+{{- if .claimName }}
+- name: {{ .name }}
+  mountPath: {{ .mountPath }}
+  {{- if .readOnly }}
+  readOnly: true
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The schedules that `hapg status` measures backups by, as an annotation. */}}
+{{- define "[[ chart ]].schedules" -}}
+{{- $found := dict -}}
+{{- with .Values.backup -}}
+{{- $all := dict "full" .schedules.full "diff" .schedules.differential "incr" .schedules.incremental "verify" .verify.schedule -}}
+{{- range $kind, $schedule := $all -}}
+{{- if $schedule -}}
+{{- $_ := set $found $kind $schedule -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $found -}}
+ha-postgres/schedules: {{ $found | toJson | quote }}
+{{- end -}}
 {{- end }}
 
 {{/* The ports of the repositories' endpoints other than 443, as a list. */}}

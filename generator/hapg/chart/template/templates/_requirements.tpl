@@ -229,6 +229,18 @@
 {{- end -}}
 {{- end -}}
 
+{{- with .Values.backup.verify -}}
+{{- if and .schedule (not $.Values.archiver.type) -}}
+{{- $wrong = append $wrong "backup.verify.schedule: there is no backup to restore; set archiver.type" -}}
+{{- end -}}
+{{- if and .schedule (kindIs "invalid" .scratch.size) (not $.Values.storage) -}}
+{{- $wrong = append $wrong "backup.verify.scratch.size: missing; without storage it has no default" -}}
+{{- end -}}
+{{- if and .query (not .schedule) -}}
+{{- $wrong = append $wrong "backup.verify.query: has no effect without backup.verify.schedule" -}}
+{{- end -}}
+{{- end -}}
+
 {{- with .Values.restore -}}
 {{- if .enabled -}}
 {{- if not .stanza -}}
