@@ -17,7 +17,7 @@ from typing import Any, Protocol, assert_never
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 
-from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, Sql, Supervisor
+from .adapters.ports import Archive, Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, Sql, Supervisor
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding
@@ -98,7 +98,8 @@ class Adapters:
     """The outside world as one agent reaches it.
 
     inspector: makes an inspector of the volume from a function that runs commands and the set of programs missing from the image; requests:
-    number of API requests sent, by verb; recorder: records everything that goes into decisions.
+    number of API requests sent, by verb; recorder: records everything that goes into decisions; archive: of the
+    release, None without a backup container.
     """
 
     runtime: Runtime
@@ -111,6 +112,7 @@ class Adapters:
     log: Logger
     requests: Callable[[], Mapping[str, int]] = dict
     recorder: Recorder | None = None
+    archive: Archive | None = None
 
 
 class OperationStuck(Exception):
@@ -430,6 +432,7 @@ class Agent:
             moved_at=self._recovering.moved_at,
             stall=settings.timing.stall,
             ask_wal=adapters.peers.fetch_wal,
+            archive=adapters.archive,
         )
 
     def _run_operation(self, run: Run) -> None:

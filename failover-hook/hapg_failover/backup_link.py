@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from .adapters import beneath
+from .adapters.backup_container import FOLDER
 from .adapters.ports import Runtime
 from .core.archiving import SILENCE, SILENT_S, Archiving, news, parse
 from .workers import every
 
 LOOK_S = 2.0
-FOLDER = "backup"
 _BIRTH = "birth"
 _STATE = "state.json"
 _LONGEST = 1 << 16

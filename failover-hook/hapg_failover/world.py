@@ -266,6 +266,7 @@ class World:
             foreign=volume.foreign,
             origin=self.origin,
             restores=settings.restores,
+            archives=settings.backup,
             grace=settings.grace,
             lease=self.lease,
             pods=tuple(self.pods.values()),
