@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hapg_failover.adapters.backup_container import BackupContainer
 from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError, SupervisorEvent
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
@@ -146,6 +147,7 @@ class Pod:
                     InProcess(release.pods),
                     lambda run, missing: Inspection(run, volume, missing),
                     log,
+                    archive=BackupContainer(container.run) if release.settings().backup else None,
                 ),
             )
         runtime.spawn("agent", agent.run)
@@ -174,7 +176,7 @@ class Pod:
 class Release:
     """Pods db-0 and so on."""
 
-    def __init__(self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS, restores: bool = False) -> None:
+    def __init__(self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS, restores: bool = False, backup: bool = False) -> None:
         self.port = free_port()
         self.cluster = FakeCluster()
         self.pods: list[Pod] = []
@@ -197,6 +199,7 @@ class Release:
             grace=30,
             policy=policy,
             restores=restores,
+            backup=backup,
         )
         for ordinal in range(replicas):
             self.pods.append(Pod(self, make(f"{self.cluster.name}-{ordinal}"), ordinal))

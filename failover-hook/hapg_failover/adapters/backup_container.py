@@ -33,7 +33,9 @@ class BackupContainer:
         end = time.monotonic() + timeout
         try:
             port, token = self._listener()
-            with socket.create_connection(("127.0.0.1", port), timeout) as connection:
+            with socket.socket() as connection:
+                connection.settimeout(timeout)
+                connection.connect(("127.0.0.1", port))
                 connection.sendall(f"{token} {Fetch(segment).line}\n".encode())
                 yield from _content(connection, segment, end)
         except (OSError, ValueError, NotFetched) as error:
