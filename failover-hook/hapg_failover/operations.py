@@ -84,6 +84,7 @@ FETCH_AGAIN_S = 0.05
 LOT_S = 5.0
 FETCH_SEGMENT_S = 20.0
 CONTINUED_SEGMENTS = 2
+END_TRIES = 3
 PAUSED = "its replay is paused, and before it streams it replays what it has: SELECT pg_wal_replay_resume()"
 NOT_CONNECTED = re.compile("connection to server .*failed|could not connect to server")
 EXIT_CODE = re.compile(r"ended with code ([0-9]{1,3})$")
@@ -397,16 +398,25 @@ class Operation:
         if route.refused:
             return self._result(Outcome.NEEDS_CLONE, route.refused, own)
         count, outcome, text = self._take(route.segments[: order.most], own)
-        position = own if count == 0 else self._inspector.end_of_wal(own.lsn)
-        if position is None:
-            raise OperationFailed(f"the server isn't consistent where its WAL ends; {text}".rstrip("; "))
+        position = own if count == 0 else self._end_beside_restartpoints(own)
         result = self._sealed(position)
-        at = segment_start(route.segments[count - 1], size) + size if count else order.fetched_to
-        if at is not None and position.lsn < at - CONTINUED_SEGMENTS * size:
+        at = route.until - (len(route.segments) - count) * size
+        if count and position.lsn < at - CONTINUED_SEGMENTS * size:
             text = f"our WAL, which ends at {position}, is not continued by what the archive has up to {format_lsn(at)}"
             return replace(result, outcome=Outcome.NEEDS_CLONE, text=text)
-        fetched = None if at is None and route.segments else Fetched(count, at or route.until, route.until)
-        return replace(result, outcome=outcome, text=text or f"{count} segments from the archive", fetched=fetched)
+        return replace(result, outcome=outcome, text=text or f"{count} segments from the archive", fetched=Fetched(count, at, route.until))
+
+    def _end_beside_restartpoints(self, own: Position) -> Position:
+        """Return the new end of our WAL. A restartpoint may remove segments while they are read, and is seen in the control file then.
+
+        own: the end before.
+        """
+        for _ in range(END_TRIES):
+            with suppress(OperationFailed, OSError, ValueError):
+                found = self._inspector.end_of_wal(own.lsn)
+                if found is not None and found >= own:
+                    return found
+        raise OperationFailed(f"the end of our WAL isn't found beyond {own}")
 
     def _take(self, segments: Sequence[str], own: Position) -> tuple[int, Outcome, str]:
         """Put segments into our WAL directory, one after the other; return how many, and how and why that ended, '' if they are all there.

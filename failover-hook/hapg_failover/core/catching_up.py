@@ -48,9 +48,9 @@ def route(own: Position, fetched_to: int | None, timeline: int, history: History
 
     own: our end of WAL, on the history of the primary; fetched_to: the LSN up to which our segments are known to be whole, None: not known;
     timeline, history: the primary's; kept: the segments that it has, some of them made in advance; size: of a segment, in bytes. Without
-    `fetched_to` the first one is that with our last record, whether we have all of it or not: it shows that the archive is ours.
+    a later `fetched_to` the first one is that with our last record, whether we have all of it or not: it shows that the archive is ours.
     """
-    first = (fetched_to if fetched_to is not None else own.lsn - 1) // size
+    first = (fetched_to if fetched_to is not None and fetched_to >= own.lsn else own.lsn - 1) // size
     per_id = (1 << 32) // size
     numbers = [int(name[8:16], 16) * per_id + int(name[16:], 16) for name in kept if int(name[:8], 16) in (own.timeline, timeline)]
     until = min((number for number in numbers if number >= first), default=None)
