@@ -109,7 +109,7 @@ def answered(step: Step, result: OpResult) -> None:
     o, c = step.o, step.m.catching
     found = result.fetched
     if result.position is None:
-        step.keep(replace(c, is_due=False))
+        step.keep(replace(c, is_due=False), replace(step.m.sealed, position=None))
         step.go(Phase.BOOT, f"the end of our WAL isn't known: {result.text}")
     else:
         shutdown = result.position if result.shutdown else None
