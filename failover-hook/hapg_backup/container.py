@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from hapg_protocol import hand_over
+
 from .adapters.client import PORT
 from .adapters.hand_over import Client, HandOver
 from .adapters.pod import Pod
@@ -21,10 +23,11 @@ from .core.errors import Misconfigured
 from .core.signing import key_of
 from .core.state import render
 from .core.wal_names import NAME
+from .fetcher import Fetcher
 from .inspector import Inspector
 from .knowledge import Knowledge
 from .monitor import Monitor
-from .opening import Opening
+from .opening import NotReady, Opening
 from .requests import Requests
 from .restorer import DESTINATIONS, Restorer
 
@@ -43,6 +46,7 @@ class Service:
         opening, inspector = Opening(pod, pgbackrest, log), Inspector(pod, knowledge)
         self._archiver = Archiver(pod, opening, knowledge, log)
         self._restorer = Restorer(pod, pgbackrest, log)
+        self._fetcher = Fetcher(pod, opening)
         self._monitor = Monitor(pod, opening, inspector, knowledge, log)
         requests = Requests(pod, opening, inspector, knowledge, log)
         self._hand_over = HandOver(pod.folder, self.answer)
@@ -57,6 +61,8 @@ class Service:
     def answer(self, words: list[str], client: Client) -> str:
         """Answer a request of the hand-over."""
         try:
+            if wanted := hand_over.fetch(words):
+                return self._fetcher.fetch(wanted, client)
             match words:
                 case ["push", name] if NAME.fullmatch(name):
                     return self._archiver.push(name, client.is_gone)
@@ -66,7 +72,7 @@ class Service:
                     return self._restorer.restore(major, client)
                 case ["ended"]:
                     return self._restorer.ended()
-        except (Misconfigured, Unavailable, OSError, ValueError) as error:
+        except (Misconfigured, NotReady, Unavailable, OSError, ValueError) as error:
             return f"error {error}"
         return "error malformed"
 

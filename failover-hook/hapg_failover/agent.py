@@ -17,7 +17,7 @@ from typing import Any, Protocol, assert_never
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 
-from .adapters.ports import Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, SourceFacts, Sql, Supervisor
+from .adapters.ports import Archive, Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, SourceFacts, Sql, Supervisor
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding
@@ -98,8 +98,8 @@ class Adapters:
     """The outside world as one agent reaches it.
 
     inspector: makes an inspector of the volume from a function that runs commands and the set of programs missing from the image; requests:
-    number of API requests sent, by verb; recorder: records everything that goes into decisions; find_source: looks at a
-    live server to clone.
+    number of API requests sent, by verb; recorder: records everything that goes into decisions; find_source: looks at a live server to
+    clone; archive: of the release, None without a backup container.
     """
 
     runtime: Runtime
@@ -113,6 +113,7 @@ class Adapters:
     requests: Callable[[], Mapping[str, int]] = dict
     recorder: Recorder | None = None
     find_source: Callable[[Source], SourceFacts] | None = None
+    archive: Archive | None = None
 
 
 class OperationStuck(Exception):
@@ -440,6 +441,7 @@ class Agent:
             stall=settings.timing.stall,
             ask_wal=adapters.peers.fetch_wal,
             find_source=find_source,
+            archive=adapters.archive,
         )
 
     def _run_operation(self, run: Run) -> None:

@@ -14,12 +14,12 @@ from hapg_protocol import archive_report
 from hapg_protocol.archive_report import ArchiveReport
 
 from .adapters import beneath
+from .adapters.backup_container import FOLDER
 from .adapters.ports import Runtime
 from .core.archiving import SILENCE, SILENT_S, Archiving, annotation, is_due, news, parse
 from .workers import every
 
 LOOK_S = 2.0
-FOLDER = "backup"
 _BIRTH = "birth"
 _STATE = "state.json"
 _LONGEST = 1 << 16

@@ -15,6 +15,7 @@ from pathlib import Path
 from hapg_protocol.settings import WAL_VOLUME, SettingsError
 
 from .adapters import beneath, script
+from .adapters.backup_container import BackupContainer
 from .adapters.kube.client import Kube
 from .adapters.kube.connections import Requests, in_cluster
 from .adapters.kube.removal import Removal
@@ -135,6 +136,7 @@ def act(environment: Mapping[str, str]) -> int:
         log,
         requests.counts,
         find_source=LiveSource(DIRECTORY, RUN, now.profile.major),
+        archive=BackupContainer(RUN) if now.backup else None,
     )
     agent = Agent(settings, identity, adapters)
     PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)

@@ -68,6 +68,10 @@ METRICS = (
         alert="`max(ha_postgres_not_following) == 1` for 1 min: its Event `NotFollowing` and `hapg status` say why",
     ),
     Metric(
+        "catch_up_remaining_segments",
+        "WAL segments that this replica has yet to take from the archive before it can stream; 0 if it takes none.",
+    ),
+    Metric(
         "eligible_replicas",
         "Eligible replicas listed in the Lease, as last read.",
         alert="fewer than `replicas` - 1 for 5 min: a replica does not stream",
@@ -108,6 +112,7 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
         "recovery_remaining_bytes": _remaining(recovery),
         "recovery_bytes_per_second": recovery.rate if recovery is not None else 0,
         "not_following": int(bool(m.telling.apart.told)),
+        "catch_up_remaining_segments": m.catching.total - m.catching.taken if m.catching.is_due else 0,
         "eligible_replicas": len(state.eligible) if state else 0,
         "promoted_timestamp_seconds": {cause: f"{promoted.get(cause, 0):.0f}" for cause in PromotionCause},
         "phase": {phase.value: int(phase is m.phase) for phase in Phase},

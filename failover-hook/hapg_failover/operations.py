@@ -6,24 +6,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import floor
 from typing import assert_never
 
-from hapg_protocol.lsn import Position, parse_lsn
+from hapg_protocol.lsn import Position, format_lsn, parse_lsn
 from hapg_protocol.model import VolumeState
-from hapg_protocol.wal_files import parse_history, segment_name, segment_start
+from hapg_protocol.wal_files import History, parse_history, segment_name, segment_start
 
 from .adapters.ports import (
+    Archive,
+    ArchiveError,
     Disk,
     Heartbeat,
     Inspector,
     Marker,
+    NotArchived,
     NotNow,
     PeerError,
     Runtime,
+    SegmentRefused,
     SourceError,
     SourceFacts,
     Sql,
@@ -31,11 +35,12 @@ from .adapters.ports import (
     Supervisor,
 )
 from .configuration import DataRefused, configure
-from .core import disk_space, rejoin, write_quorum
-from .core.rejoin import Way
+from .core import catching_up, disk_space, rejoin, write_quorum
+from .core.rejoin import Plan, Way
 from .core.startup import was_killed
 from .core.state.actions import (
     Adopt,
+    CatchUp,
     Clone,
     DeadHolder,
     Follow,
@@ -53,7 +58,7 @@ from .core.state.actions import (
     Start,
     Stop,
 )
-from .core.state.results import OpResult, Outcome
+from .core.state.results import Fetched, OpResult, Outcome
 from .core.timing import Timing
 from .core.unreplicated_wal import MOST, WalRequest
 from .replay_progress import parse as parse_replay
@@ -79,6 +84,10 @@ STATUS_S = 2.0
 FETCH_S = 1.5
 FETCH_PATIENCE_S = 0.4
 FETCH_AGAIN_S = 0.05
+LOT_S = 5.0
+FETCH_SEGMENT_S = 20.0
+CONTINUED_SEGMENTS = 2
+END_TRIES = 3
 PAUSED = "its replay is paused, and before it streams it replays what it has: SELECT pg_wal_replay_resume()"
 NOT_CONNECTED = re.compile("connection to server .*failed|could not connect to server")
 EXIT_CODE = re.compile(r"ended with code ([0-9]{1,3})$")
@@ -98,8 +107,8 @@ class Tools:
     port: of PostgreSQL; grace: the pod's, in seconds; slot: our replication slot on a primary, None: slots are not used; missing: programs
     that the image lacks; reloads_conninfo: a standby can change its upstream without a restart; moved_at: CLOCK_BOOTTIME at which the
     server or a job last made visible progress; stall: longest time without progress, in seconds; ask_wal: asks the agent at an address for
-    WAL that its dead server had not sent, with a time limit in seconds; raises PeerError. find_source: looks at the live server that the
-    first server is to be a clone of; raises SourceError.
+    WAL that its dead server had not sent, with a time limit in seconds; raises PeerError; find_source: looks at the live server that the
+    first server is to be a clone of; raises SourceError; archive: of the release, None without one.
     """
 
     runtime: Runtime
@@ -117,6 +126,7 @@ class Tools:
     stall: float = Timing.stall
     ask_wal: AskWal | None = None
     find_source: FindSource | None = None
+    archive: Archive | None = None
 
 
 class Operation:
@@ -178,6 +188,8 @@ class Operation:
                 return self._standbys(order)
             case Adopt():
                 return self._adopt()
+            case CatchUp():
+                return self._catch_up(order)
             case _:
                 assert_never(order)
 
@@ -346,10 +358,8 @@ class Operation:
         tools, host, timeline = self._tools, order.host, order.timeline
         position = order.own if order.own is not None else self._sealed_position("fast")
         try:
-            text = tools.sql.remote_history(host, tools.port, timeline, REMOTE_S)
             own = position or self._least_position()
-            known = tools.volume.read_history(own.timeline) if own.timeline == timeline else None
-            plan = rejoin.plan(own, timeline, parse_history(text), parse_history(known) if known else None, tools.volume.foreign())
+            plan, _ = self._plan(host, timeline, own)
             if plan.way is Way.CLONE:
                 return self._result(Outcome.NEEDS_CLONE, plan.reason, position)
             if plan.way is Way.REWIND and "pg_rewind" in tools.missing:
@@ -358,10 +368,11 @@ class Operation:
                 return self._result(Outcome.DIVERGED, plan.reason, position)
             size = tools.volume.segment_size()
             # At the very start of a segment, the primary may not have created it yet either; then the previous one decides.
-            places = [(t, lsn) for t in sorted({own.timeline, timeline}) for lsn in (own.lsn, own.lsn - 1)]
+            end = max(own.lsn, order.fetched_to or 0)
+            places = [(t, lsn) for t in sorted({own.timeline, timeline}) for lsn in (end, end - 1)]
             names = [segment_name(each, lsn, size) for each, lsn in places]
             if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
-                return self._result(Outcome.NEEDS_CLONE, f"the primary has removed {names[0]}, which we need", position)
+                return self._result(Outcome.LACKS_WAL, f"the primary has removed {names[0]}, which we need", position)
             user = tools.sql.remote_user(host, tools.port, REMOTE_S)
         except SqlError as error:
             raise OperationFailed(f"the primary at {host} can't be queried: {error}", position) from error
@@ -371,6 +382,68 @@ class Operation:
         self._note_standby()
         text = plan.reason if slot or tools.slot is None else f"{plan.reason}; without a replication slot"
         return replace(self._result(Outcome.OK, text), hindrance=self._hindrance(order))
+
+    def _plan(self, host: str, timeline: int, own: Position) -> tuple[Plan, History]:
+        """Return how to rejoin the primary at `host`, and the history of its timeline. Raise SqlError."""
+        volume = self._tools.volume
+        history = parse_history(self._tools.sql.remote_history(host, self._tools.port, timeline, REMOTE_S))
+        known = volume.read_history(own.timeline) if own.timeline == timeline else None
+        return rejoin.plan(own, timeline, history, parse_history(known) if known else None, volume.foreign()), history
+
+    def _catch_up(self, order: CatchUp) -> OpResult:
+        """Put WAL that the primary has removed into our WAL directory, from the archive. Our server is sealed, and replays it at once."""
+        tools, own = self._tools, order.own
+        size = tools.volume.segment_size()
+        try:
+            self._own_slot(order.host)  # retains the WAL from here on
+            plan, history = self._plan(order.host, order.timeline, own)
+            kept = tools.sql.remote_segments(order.host, tools.port, REMOTE_S)
+        except SqlError as error:
+            raise OperationFailed(f"the primary at {order.host} can't be queried: {error}", own) from error
+        if plan.way is not Way.FOLLOW:
+            return self._result(Outcome.NEEDS_CLONE, plan.reason, own)
+        route = catching_up.route(own, order.fetched_to, order.timeline, history, kept, size)
+        if route.refused:
+            return self._result(Outcome.NEEDS_CLONE, route.refused, own)
+        count, outcome, text = self._take(route.segments[: order.most], own)
+        position = own if count == 0 else self._end_beside_restartpoints(own)
+        result = self._sealed(position)
+        at = route.until - (len(route.segments) - count) * size
+        if count and position.lsn < at - CONTINUED_SEGMENTS * size:
+            text = f"our WAL, which ends at {position}, is not continued by what the archive has up to {format_lsn(at)}"
+            return replace(result, outcome=Outcome.NEEDS_CLONE, text=text)
+        return replace(result, outcome=outcome, text=text or f"{count} segments from the archive", fetched=Fetched(count, at, route.until))
+
+    def _end_beside_restartpoints(self, own: Position) -> Position:
+        """Return the new end of our WAL. A restartpoint may remove segments while they are read, and is seen in the control file then.
+
+        own: the end before.
+        """
+        for _ in range(END_TRIES):
+            with suppress(OperationFailed, OSError, ValueError):
+                found = self._inspector.end_of_wal(own.lsn)
+                if found is not None and found >= own:
+                    return found
+        raise OperationFailed(f"the end of our WAL isn't found beyond {own}")
+
+    def _take(self, segments: Sequence[str], own: Position) -> tuple[int, Outcome, str]:
+        """Put segments into our WAL directory, one after the other; return how many, and how and why that ended, '' if they are all there.
+
+        Another one is begun for LOT_S seconds only: a failover may wait for our position.
+        """
+        tools, end = self._tools, self._tools.runtime.now() + LOT_S
+        assert tools.archive is not None
+        identifier = self._inspector.control().system_identifier
+        for count, segment in enumerate(segments):
+            if tools.runtime.now() > end:
+                return count, Outcome.OK, ""
+            try:
+                tools.volume.add_segment(segment, own.lsn, identifier, tools.archive.fetch(segment, FETCH_SEGMENT_S))
+            except (NotArchived, SegmentRefused) as error:
+                return count, Outcome.NEEDS_CLONE, f"{error}"
+            except (ArchiveError, OSError) as error:
+                return count, Outcome.FAILED, f"{error}"
+        return len(segments), Outcome.OK, ""
 
     def _hindrance(self, order: Follow) -> str:
         """Return the known reason why a server that followed before doesn't stream, '' if none is known."""

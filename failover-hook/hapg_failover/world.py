@@ -267,6 +267,7 @@ class World:
             origin=self.origin,
             restores=settings.restores,
             seeded=settings.source is not None,
+            archives=settings.backup,
             grace=settings.grace,
             lease=self.lease,
             pods=tuple(self.pods.values()),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from hapg_failover.adapters.ports import (
     ApiUnavailable,
+    ArchiveError,
     Conflict,
     Heartbeat,
     Hello,
+    NotArchived,
     NotFound,
     NotNow,
     PeerAnswer,
@@ -28,8 +30,9 @@ from hapg_failover.credentials.roles import Role
 from hapg_protocol import position_report as report_codec
 from hapg_protocol import requests
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
+from hapg_protocol.wal_files import SEGMENT_SIZE, segment_name, segment_start
 
-from . import commands
+from . import commands, disk
 from .disk import history_text
 from .server import Deadline, Server
 
@@ -322,7 +325,36 @@ class Sql:
 
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
         self._remote(host, timeout)
-        return not self._agent.world.chance(self._agent.world.wal_gone)
+        world = self._agent.world
+        return segment_start(name) + SEGMENT_SIZE > world.kept_from and not world.chance(world.wal_gone)
+
+    def remote_segments(self, host: str, port: int, timeout: float) -> tuple[str, ...]:
+        wal = self._remote(host, timeout).volume.wal
+        assert wal is not None
+        first, last = (lsn // SEGMENT_SIZE for lsn in (self._agent.world.kept_from, wal.end))
+        return tuple(segment_name(wal.position.timeline, number * SEGMENT_SIZE) for number in range(first, last + 1))
+
+
+class Archive:
+    """Implements `ports.Archive`: it has all whole segments of the primary's history."""
+
+    def __init__(self, agent: Agent, runtime: Runtime) -> None:
+        self._agent = agent
+        self._runtime = runtime
+
+    def fetch(self, segment: str, timeout: float) -> Iterator[bytes]:
+        world = self._agent.world
+        self._agent.process.point()
+        self._runtime.sleep(world.uniform(0.02, 0.6))
+        primary = world.primary()
+        if primary is None or world.chance(world.archive_failure):
+            raise ArchiveError("it doesn't answer")
+        wal, end = world.volumes[primary].wal, segment_start(segment) + SEGMENT_SIZE
+        assert wal is not None
+        timeline = int(segment[:8], 16)
+        if not any(b.timeline == timeline and b.start <= end <= wal.end_of(i) for i, b in enumerate(wal.branches)):
+            raise NotArchived(f"the archive lacks {segment}")
+        yield disk.segment(wal, end)
 
 
 class Peers:

@@ -64,6 +64,7 @@ class Agent:
                 lambda run, missing: disk.Inspector(world, member),
                 self._log,
                 recorder=self,
+                archive=adapters.Archive(self, runtime),
             ),
         )
         self.process.spawn(self.real.run)
@@ -167,6 +168,7 @@ class Agent:
                 max_lag=world.max_lag,
                 grace=int(world.kubelet.GRACE_S),
                 policy=world.policy,
+                backup=world.archives,
             )
         return known
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from hapg_failover.adapters.ports import Assessment, Marker
+from hapg_failover.adapters.ports import Assessment, Marker, SegmentRefused
 from hapg_failover.core import disk_space
 from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.core.unreplicated_wal import AT_ONCE
@@ -29,9 +30,17 @@ def history_text(wal: Wal) -> str:
 
 
 class WalBytes(bytes):
-    """WAL as one agent sends it to another. branches: those of the log it belongs to."""
+    """WAL as one agent sends it to another. branches: those of the log it belongs to; end: where it ends, if it is a segment."""
 
     branches: tuple[Branch, ...] = ()
+    end: int = 0
+
+
+def segment(wal: Wal, end: int) -> WalBytes:
+    """Return the segment of a log that ends at LSN `end`."""
+    found = WalBytes()
+    found.branches, found.end = wal.up_to(end).branches, end
+    return found
 
 
 class Disk:
@@ -166,6 +175,15 @@ class Disk:
         assert isinstance(data, WalBytes)
         if own is not None and own.branches == data.branches and own.end == lsn:
             self._volume.wal = own.grown(len(data))
+
+    def add_segment(self, segment: str, end: int, identifier: str, content: Iterable[bytes]) -> None:
+        [found] = content
+        assert isinstance(found, WalBytes)
+        self._write()
+        own = self._volume.wal
+        if own is None or own.branches != found.branches:
+            raise SegmentRefused(f"{segment}, as archived, differs from what we have of it")
+        self._volume.wal = own.grown(max(0, found.end - own.end))
 
     def may_hold_record(self, position: Position) -> bool:
         self._runtime.sleep(self._world.uniform(0.02, 0.3))

@@ -44,7 +44,8 @@ class World:
     """N members, each on its own node. All random choices come from `seed`, so runs are repeatable.
 
     timing: the chart's current values; timings: the values each member has read; redo_rate, stream_rate: bytes/s that a member replays
-    or receives; restart_after_crash: as in postgresql.conf.
+    or receives; restart_after_crash: as in postgresql.conf; archives: there is an archive, which has every complete segment; kept_from: the
+    LSN before which primaries have removed their WAL.
     """
 
     restart_after_crash = False
@@ -86,6 +87,9 @@ class World:
         self.faulted_at = [-1000.0] * replicas
         self.op_failure = 0.0
         self.wal_gone = 0.0
+        self.archives = False
+        self.kept_from = 0
+        self.archive_failure = 0.0
         self.unreplicated_wal_lost = False
         self.log: list[str] = []
         self.violations: list[str] = []
@@ -249,7 +253,7 @@ class World:
         self.network.heal()
         self.statefulset.heal()
         self.op_failure = 0.0
-        self.wal_gone = 0.0
+        self.wal_gone = self.archive_failure = 0.0
         self.stream_rate, self.redo_rate = [math.inf] * self.replicas, [REDO_RATE] * self.replicas
         for member in range(self.replicas):
             self.disk_hung[member] = self.disk_full[member] = False

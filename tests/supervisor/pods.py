@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hapg_failover.adapters.backup_container import BackupContainer
 from hapg_failover.adapters.live_source import LiveSource
 from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError, SupervisorEvent
 from hapg_failover.adapters.sql import PostgresSql
@@ -148,6 +149,7 @@ class Pod:
                     lambda run, missing: Inspection(run, volume, missing),
                     log,
                     find_source=LiveSource(release.source_secret, container.run, profile.major),
+                    archive=BackupContainer(container.run) if release.settings().backup else None,
                 ),
             )
         runtime.spawn("agent", agent.run)
@@ -177,7 +179,13 @@ class Release:
     """Pods db-0 and so on."""
 
     def __init__(
-        self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS, restores: bool = False, source: Source | None = None
+        self,
+        make: Make,
+        replicas: int = 3,
+        policy: Policy = ASYNCHRONOUS,
+        restores: bool = False,
+        source: Source | None = None,
+        backup: bool = False,
     ) -> None:
         self.port = free_port()
         self.cluster = FakeCluster()
@@ -203,6 +211,7 @@ class Release:
             policy=policy,
             restores=restores,
             source=source,
+            backup=backup,
         )
         for ordinal in range(replicas):
             self.pods.append(Pod(self, make(f"{self.cluster.name}-{ordinal}"), ordinal))

@@ -15,14 +15,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from hapg_protocol.hand_over import LISTENER, WAIT
+
 from . import files
 from .closed import is_closed
 
-FILE = "listener"
-"""One line in the common folder: the port and the token."""
+SENT = ""
+"""The answer of a request whose answer was sent already."""
 _REQUEST_S = 5.0
 _LONGEST = 500
 _PLACES = 32
+_CHUNK = 1 << 20
 
 
 class Client:
@@ -38,11 +41,18 @@ class Client:
     def wait(self, text: str = "") -> None:
         """Tell the client that work goes on."""
         with suppress(OSError):
-            self._connection.sendall(f"wait {text}".encode()[:_LONGEST].replace(b"\n", b" ") + b"\n")
+            self._connection.sendall(f"{WAIT} {text}".encode()[:_LONGEST].replace(b"\n", b" ") + b"\n")
+
+    def send(self, line: str, path: Path) -> None:
+        """Send a line, and the content of a file after it. Raise OSError."""
+        self._connection.sendall(line.encode() + b"\n")
+        with path.open("rb") as file:
+            while part := file.read(_CHUNK):
+                self._connection.sendall(part)
 
 
 Answer = Callable[[list[str], Client], str]
-"""Takes the words of a request, returns the answer: `ok`, `missing`, or `error` and a reason."""
+"""Takes the words of a request, returns the answer: `ok`, `missing`, `error` and a reason, or SENT."""
 
 
 class HandOver:
@@ -59,7 +69,7 @@ class HandOver:
     def start(self) -> None:
         """Serve until the process ends. Raise OSError if the token can't be left for the clients."""
         threading.Thread(target=self._serve, name="hand-over", daemon=True).start()
-        files.write(self._folder / FILE, f"{self._listener.getsockname()[1]} {self._token}\n".encode())
+        files.write(self._folder / LISTENER, f"{self._listener.getsockname()[1]} {self._token}\n".encode())
 
     def _serve(self) -> None:
         while True:
@@ -80,7 +90,8 @@ class HandOver:
                 if words is not None:
                     connection.settimeout(_REQUEST_S)
                     answer = self._safely(words, Client(connection))
-                    connection.sendall((" ".join(answer.split())[: 2 * _LONGEST] + "\n").encode())
+                    if answer != SENT:
+                        connection.sendall((" ".join(answer.split())[: 2 * _LONGEST] + "\n").encode())
         finally:
             self._places.release()
 

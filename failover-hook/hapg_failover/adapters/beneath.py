@@ -58,6 +58,19 @@ def directory(base: str, *names: str) -> Iterator[int]:
         os.close(descriptor)
 
 
+@contextmanager
+def below(parent: int, name: str) -> Iterator[int]:
+    """Hold a descriptor of a directory in a directory. Raise Irregular, OSError."""
+    try:
+        descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+    except OSError as error:
+        raise _named(error, name) from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def open_file(parent: int, name: str, flags: int, path: str, is_expected: Callable[[int], bool] = stat.S_ISREG) -> int:
     """Return a descriptor of a file in a directory, if it has the expected type, by default a regular file.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -250,6 +250,9 @@ class Sql(Protocol):
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
         """True if the primary still has the WAL segment `name`. Raise SqlError."""
 
+    def remote_segments(self, host: str, port: int, timeout: float) -> tuple[str, ...]:
+        """Return the names of all WAL segments on the primary, those made in advance included. Raise SqlError."""
+
 
 class SourceError(Exception):
     """A live server can't be cloned into the first server; the message is one sentence with what to do."""
@@ -454,6 +457,12 @@ class Disk(Protocol):
     def add_wal(self, timeline: int, lsn: int, data: bytes) -> None:
         """Append WAL where ours ends."""
 
+    def add_segment(self, segment: str, end: int, identifier: str, content: Iterable[bytes]) -> None:
+        """Put a whole archived segment into our WAL directory. Raise SegmentRefused, and what `content` raises.
+
+        end: the LSN at which our WAL ends; identifier: of our cluster.
+        """
+
     def may_hold_record(self, position: Position) -> bool:
         """True if there may be WAL here that continues at `position`; False only if there certainly is none."""
 
@@ -478,6 +487,28 @@ class Inspector(Protocol):
 
     def end_of_shutdown(self) -> Position:
         """Return the end of the shutdown checkpoint named in the control file."""
+
+
+class SegmentRefused(Exception):
+    """An archived segment does not continue our WAL; with its name and the reason."""
+
+
+class ArchiveError(Exception):
+    """The archive can't be asked now, or doesn't answer; with the reason."""
+
+
+class NotArchived(ArchiveError):
+    """The archive lacks a segment; with its name."""
+
+
+class Archive(Protocol):
+    """The release's archive, by way of the pod's backup container."""
+
+    def fetch(self, segment: str, timeout: float) -> Iterator[bytes]:
+        """Return the content of a segment, part by part, within `timeout` seconds. Raise NotArchived, ArchiveError.
+
+        Only the end of the iteration says that the parts are the whole segment, as it was archived.
+        """
 
 
 class PeerError(Exception):

@@ -77,6 +77,7 @@ SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_
 """
 _HAS_SLOT = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND wal_status <> 'lost'"
 _SIZE = "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint + pg_tablespace_size('pg_global')"
+_SEGMENTS = "SELECT coalesce(json_agg(name), '[]')::text FROM pg_ls_dir('pg_wal') AS name WHERE name ~ '^[0-9A-F]{24}$'"
 _HISTORY = "SELECT convert_from(pg_read_binary_file('pg_wal/' || %s, 0, %s, false), 'UTF8')"
 _STREAMS = """
 SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = %s)
@@ -325,6 +326,11 @@ class PostgresSql:
         statement = "SELECT (pg_stat_file('pg_wal/' || %s, true)).size IS NOT NULL"
         (there,) = self._remotely(host, port, timeout, (statement, (name,)))
         return bool(there)
+
+    def remote_segments(self, host: str, port: int, timeout: float) -> tuple[str, ...]:
+        """See ports.Sql."""
+        (names,) = self._remotely(host, port, timeout, _SEGMENTS)
+        return tuple(str(name) for name in json.loads(names))
 
     def remote_user(self, host: str, port: int, timeout: float, as_client: bool = False) -> str:
         """See ports.Sql."""

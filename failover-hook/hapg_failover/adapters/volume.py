@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ..core.state.volume import DATA_VOLUME, WAL_VOLUME
 from ..core.volumes import Link
 from ..pgdata.control_file import parse_control_file
 from ..pgdata.wal import goes_beyond, newest_segment_timeline
-from . import beneath, unreplicated_wal
+from . import archived_wal, beneath, unreplicated_wal
 from .beneath import Irregular
 from .marks import NUMBER, Files
 from .ports import Assessment, Marker
@@ -392,6 +392,10 @@ class Volume:
     def add_wal(self, timeline: int, lsn: int, data: bytes) -> None:
         """Append WAL where ours ends, and sync it to disk. Raise OSError."""
         unreplicated_wal.add(self, timeline, lsn, data)
+
+    def add_segment(self, segment: str, end: int, identifier: str, content: Iterable[bytes]) -> None:
+        """Put an archived segment into the WAL directory if it continues our WAL, which ends at `end`. Raise SegmentRefused, OSError."""
+        archived_wal.add(self, segment, end, identifier, content)
 
     def may_hold_record(self, position: Position) -> bool:
         """True if there may be WAL here that continues at `position`; False only if there certainly is none."""

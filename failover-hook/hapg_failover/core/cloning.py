@@ -12,6 +12,7 @@ from hapg_protocol.model import LeaseState, VolumeState
 from . import bootstrap, election, rejoin, routing
 from .state.actions import Announce, Clone, Initdb, Op, Order, PutKind, Restore, Seed
 from .state.decision import Step, busy
+from .state.memory import CatchingUp
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .state.volume import Origin
@@ -129,7 +130,7 @@ def copy_answered(step: Step, result: OpResult) -> None:
             step.not_copied()
         else:
             step.copied()
-        step.keep(replace(step.m.copying, cloned=ok and result.op is Op.CLONE))
+        step.keep(replace(step.m.copying, cloned=ok and result.op is Op.CLONE), CatchingUp())
         if ok:
             step.keep(replace(step.m.retry, starts=0))
     if not ok and is_copy:

@@ -20,6 +20,7 @@ from typing import assert_never
 from hapg_protocol.model import Release
 
 from . import (
+    catching_up,
     cloning,
     conditions,
     demotion,
@@ -261,6 +262,8 @@ def _op_answered(step: Step) -> None:
             _seal_answered(step, result)
         case Op.FOLLOW:
             replica.follow_answered(step, result)
+        case Op.CATCH_UP:
+            catching_up.answered(step, result)
         case Op.REWIND | Op.CLONE | Op.INITDB | Op.RESTORE | Op.SEED:
             cloning.copy_answered(step, result)
         case Op.PROMOTE:

@@ -93,6 +93,8 @@ EVENT_REASONS = (
     ),
     EventReason("WriteQuorumUnsound", "Warning", "a step that would have lost commits was prevented", "report a bug"),
     EventReason("NotFollowing", "Warning", "this replica does not stream from the current primary", "act on the reason in the message"),
+    EventReason("CatchingUp", "Normal", "the primary has removed WAL that this replica needs; the replica takes it from the archive"),
+    EventReason("CaughtUp", "Normal", "this replica has taken what it lacked from the archive, and follows the primary again"),
     EventReason("Rewind", "Normal", "this pod's WAL has diverged from the primary's: the pod is rewound"),
     EventReason("RewindPending", "Warning", "a rewind is waiting for a free connection slot on the primary", "free one"),
     EventReason("RewindFailed", "Warning", "a rewind failed; it is retried, and then the pod is cloned"),

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from hapg_protocol import pods
 
+from . import catching_up
 from .state.actions import Announce, Op
 from .state.decision import Step
 from .state.memory import Apart
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
-from .timing import CHANGED_S, SETTLE_S, TELL_AFTER_S, TELL_AGAIN_S
+from .timing import CHANGED_S, PROGRESS_SHOWN_S, SETTLE_S, TELL_AFTER_S, TELL_AGAIN_S
 
 UNKNOWN = "its server was told to follow: it is catching up, or its log says why it doesn't stream"
 ENDED = "its server has exited: its log says why"
@@ -56,6 +57,9 @@ def _is_apart(step: Step) -> bool:
 
 def _tell(step: Step, lasted: float) -> None:
     o, m, s = step.o, step.m, step.state
+    if m.catching.is_due:
+        _show_progress(step)
+        return
     why = _why(step)
     if lasted < TELL_AFTER_S or why is None or s is None:
         return
@@ -63,6 +67,13 @@ def _tell(step: Step, lasted: float) -> None:
         return
     step.actions.append(Announce("Warning", "NotFollowing", f"it doesn't stream from {s.holder.pod}: {why}"))
     step.keep(replace(step.m.telling, apart=replace(m.telling.apart, told=why, told_at=o.now)))
+
+
+def _show_progress(step: Step) -> None:
+    """Have our pod show how far it has caught up from the archive. The Events are those of `catching_up`."""
+    apart, said = step.m.telling.apart, catching_up.words(step.m.catching)
+    if said != apart.told and step.o.now - apart.told_at >= PROGRESS_SHOWN_S:
+        step.keep(replace(step.m.telling, apart=replace(apart, told=said, told_at=step.o.now)))
 
 
 def _why(step: Step) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, Release, ReleaseCause
 
-from . import candidacy, cloning, disk_space, election, not_following, rejoin, routing, startup, switchover, synchronous
+from . import candidacy, catching_up, cloning, disk_space, election, not_following, rejoin, routing, startup, switchover, synchronous
 from .state.actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
 from .state.decision import Step, busy
 from .state.lease_view import LeaseView
@@ -205,8 +205,13 @@ def _follow(step: Step, s: LeaseState) -> None:
         step.because(f"{s.holder.pod} can't be followed until it accepts writes: {s.recovery}")
         return
     assert s.address is not None
+    if catching_up.attend(step, s):
+        return
     step.keep(replace(step.m.upstream, follow_term=s.term))
-    step.run(Follow(s.address, s.timeline, m.sealed.position), f"{s.holder.pod} holds the Lease under term {s.term}: follow it")
+    step.run(
+        Follow(s.address, s.timeline, m.sealed.position, m.catching.fetched_to),
+        f"{s.holder.pod} holds the Lease under term {s.term}: follow it",
+    )
 
 
 def follow(step: Step) -> None:
@@ -344,7 +349,10 @@ def follow_answered(step: Step, result: OpResult) -> None:
         )
         if step.m.retry.warm_until > step.o.now:
             step.keep(replace(step.m.retry, warm_until=min(step.m.retry.warm_until, step.o.now + HOT_AGAIN_UNDER_ANOTHER_S)))
+        catching_up.ended(step)
         step.go(Phase.FOLLOW, f"following: {result.text}")
+    elif result.outcome is Outcome.LACKS_WAL and step.live_holder and catching_up.begin(step, result):
+        pass
     elif result.outcome is Outcome.FAILED or s is None or host is None or not step.live_holder or step.o.now < step.m.copying.copy_at:
         retry_at = max(step.o.now + FOLLOW_RETRY_S, 0.0 if result.outcome is Outcome.FAILED else step.m.copying.copy_at)
         step.keep(
@@ -357,5 +365,6 @@ def follow_answered(step: Step, result: OpResult) -> None:
         step.actions.append(Announce("Normal", "Rewind", result.text))
         step.copy(Rewind(host, s.timeline), f"rewind: {result.text}")
     else:
-        step.actions.append(Announce("Warning", "Clone", result.text))
-        cloning.clone_from(step, s, host, result.text)
+        why = "; ".join(each for each in (result.text, step.m.catching.unfit) if each)
+        step.actions.append(Announce("Warning", "Clone", why))
+        cloning.clone_from(step, s, host, why)

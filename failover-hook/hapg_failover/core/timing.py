@@ -83,6 +83,7 @@ CHANGED_S = 30.0  # until another Event gives a different reason
 FAILED_START_AGAIN_S = 10.0  # until a start that failed for a reason other than the data is tried again
 HOT_AGAIN_S = 300.0  # until a server that only started warm is started hot again
 HOT_AGAIN_UNDER_ANOTHER_S = 30.0  # the same once it follows another primary
+ARCHIVE_AGAIN_S = 5.0  # until the archive is asked again for WAL after it didn't answer
 BUSY_AGAIN_S = 5.0  # until a rewind is tried again after the primary had no free connection for it
 LONGEST_PAUSE_S = 300.0  # between two consecutive rewinds or clones
 LONGEST_RETRY_S = 30.0  # between two attempts of any operation
@@ -96,6 +97,7 @@ PROXY_S = 1.0  # kube-proxy applies changes at most once a second
 PARTING_S = 10.0  # how long after its promotion a server on emergency WAL space gets no primary label
 
 # What people are told
+PROGRESS_SHOWN_S = 5.0  # between two changes of a pod's annotation while it catches up from the archive
 TELL_AGAIN_S = 300.0  # between two Events about a lasting condition
 SHOW_AGAIN_S = 1.5  # until an annotation is written again if our pod doesn't show it
 ANSWER_AGAIN_S = 1.5  # the same for the answer to a request

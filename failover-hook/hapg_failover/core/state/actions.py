@@ -30,6 +30,7 @@ class Op(Enum):
     STOP = "stop"
     STANDBYS = "standbys"
     ADOPT = "adopt"
+    CATCH_UP = "catch-up"
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,14 @@ class Seal:
 
 @dataclass(frozen=True)
 class Follow:
-    """Stream from the primary at `host`, on its timeline. own: our end of WAL, None if we are already following a primary."""
+    """Stream from the primary at `host`, on its timeline. own: our end of WAL, None if we are already following a primary; fetched_to: the
+    LSN up to which our segments are known to be whole, if some were taken from the archive.
+    """
 
     host: str
     timeline: int
     own: Position | None = None
+    fetched_to: int | None = None
     op: ClassVar[Op] = Op.FOLLOW
 
 
@@ -168,7 +172,23 @@ class Adopt:
     op: ClassVar[Op] = Op.ADOPT
 
 
-Order = Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Seed | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
+@dataclass(frozen=True)
+class CatchUp:
+    """Put up to `most` segments that the primary at `host` has removed into our WAL directory, from the archive. timeline: the primary's;
+    own: the end of our WAL, which stands still; fetched_to: as for Follow.
+    """
+
+    host: str
+    timeline: int
+    own: Position
+    fetched_to: int | None
+    most: int
+    op: ClassVar[Op] = Op.CATCH_UP
+
+
+Order = (
+    Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Seed | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt | CatchUp
+)
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,21 @@ class Copying:
 
 
 @dataclass(frozen=True)
+class CatchingUp:
+    """WAL from the archive, since we last streamed or were copied. is_due: more of it is to be taken; fetched_to: the LSN up to which our
+    segments are known to be whole, None: not known; taken, total: how many segments, and how many there will be, 0 while not known;
+    failures: consecutive ones; unfit: why the archive doesn't help, '' unless that is known.
+    """
+
+    is_due: bool = False
+    fetched_to: int | None = None
+    taken: int = 0
+    total: int = 0
+    failures: int = 0
+    unfit: str = ""
+
+
+@dataclass(frozen=True)
 class Succession:
     """A switchover away from us. switchover: the one in progress; successor: the pod that is to take over."""
 
@@ -287,6 +302,7 @@ Part = (
     | Upstream
     | Retries
     | Copying
+    | CatchingUp
     | Succession
     | Reign
     | StorageState
@@ -315,6 +331,7 @@ class Memory:
     upstream: Upstream = Upstream()
     retry: Retries = Retries()
     copying: Copying = Copying()
+    catching: CatchingUp = CatchingUp()
     succession: Succession = Succession()
     reign: Reign = Reign()
     storage: StorageState = StorageState()
@@ -343,6 +360,8 @@ class Memory:
                 return replace(self, retry=part)
             case Copying():
                 return replace(self, copying=part)
+            case CatchingUp():
+                return replace(self, catching=part)
             case Succession():
                 return replace(self, succession=part)
             case Reign():

@@ -44,7 +44,7 @@ class Observation:
     delivered to one decision only. exit_code: of our server when it last died, None: not known. refused: why PostgreSQL rejects the
     release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
     tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume. restores: the first server is restored
-    from a backup. seeded: it is a clone of a live server instead.
+    from a backup; seeded: it is a clone of a live server instead; archives: there is a backup container, which may have an archive.
     """
 
     now: float
@@ -92,6 +92,7 @@ class Observation:
     origin: Origin = Origin.OWN
     restores: bool = False
     seeded: bool = False
+    archives: bool = False
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None

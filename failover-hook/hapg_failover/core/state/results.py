@@ -14,19 +14,31 @@ from .actions import Op, PutKind
 class Outcome(Enum):
     """How an operation ended.
 
-    DIVERGED: a rewind is needed; NEEDS_CLONE: only a clone helps; ROOM: the volume has too little free space; REFUSED: the server rejects
-    its configuration, and would do so without this data too; UNPROVEN: neither the configuration nor the data is known to be the cause;
-    BUSY: the primary accepts no connection for it, and nothing was changed.
+    DIVERGED: a rewind is needed; NEEDS_CLONE: only a clone helps; LACKS_WAL: the primary has removed WAL that we need; ROOM: the volume has
+    too little free space; REFUSED: the server rejects its configuration, and would do so without this data too; UNPROVEN: neither the
+    configuration nor the data is known to be the cause; BUSY: the primary accepts no connection for it, and nothing was changed.
     """
 
     OK = "ok"
     FAILED = "failed"
     DIVERGED = "diverged"
     NEEDS_CLONE = "needs-clone"
+    LACKS_WAL = "lacks-wal"
     ROOM = "room"
     REFUSED = "refused"
     BUSY = "busy"
     UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """WAL that was taken from the archive. count: how many segments; to: the LSN up to which our segments are whole now; until: the LSN at
+    which the primary's WAL begins.
+    """
+
+    count: int
+    to: int
+    until: int
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class OpResult:
     emergency_spaces: the volumes whose emergency WAL space was released; replayed: the LSN up to which a sealed server has replayed its
     WAL, in bytes; unbegun: the promotion was refused, so its timeline was not begun; refused: why PostgreSQL rejects the release's
     configuration, '' if it accepts it, None if that wasn't tested; hindrance: a known reason why a server that was told to follow may not
-    stream.
+    stream; fetched: what was taken from the archive.
     """
 
     number: int
@@ -54,6 +66,7 @@ class OpResult:
     unbegun: bool = False
     refused: str | None = None
     hindrance: str = ""
+    fetched: Fetched | None = None
 
 
 class PutOutcome(Enum):
