@@ -91,6 +91,9 @@ class FakeNamespace:
         found["metadata"] |= {"deletionTimestamp": "2026-01-02T03:04:05Z", "finalizers": ["orphan"] if orphan else []}
         self._store((kind, name), found)
 
+    def last_line(self, pod: str) -> str:
+        raise NotImplementedError
+
     def execute(self, pod: str, container: str, command: Sequence[str], tell: Callable[[str], None], limit: float | None) -> int:
         raise NotImplementedError
 

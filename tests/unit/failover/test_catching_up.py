@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -273,10 +274,20 @@ def volume(tmp_path: Path) -> Volume:
 def test_a_segment_from_the_archive_is_on_disk_before_it_has_its_name(
     volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wal, done = tmp_path / "pgdata" / "pg_wal", []
+    wal = tmp_path / "pgdata" / "pg_wal"
+    done: list[str] = []
     sync, replace_file = os.fsync, beneath.replace
-    monkeypatch.setattr(os, "fsync", lambda file: (done.append(os.readlink(f"/proc/self/fd/{file}")), sync(file))[1])
-    monkeypatch.setattr(beneath, "replace", lambda *words: (done.append("renamed"), replace_file(*words))[1])
+
+    def synced(file: int) -> None:
+        done.append(os.readlink(f"/proc/self/fd/{file}"))
+        sync(file)
+
+    def renamed(*words: Any) -> None:
+        done.append("renamed")
+        replace_file(*words)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(beneath, "replace", renamed)
     volume.add_segment(NAME, END, SYSTEM, iter([WHOLE[:100], WHOLE[100:]]))
     assert done == [f"{wal}/.{NAME}.new", "renamed", f"{wal}"]
     assert (wal / NAME).read_bytes() == WHOLE
