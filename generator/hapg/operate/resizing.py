@@ -130,17 +130,18 @@ class _Work:
                 if step.act is Act.DONE:
                     return f"{step.why}; the release's values have to say the same: helm upgrade … {growth.values(self._sizes)}"
                 self._act(step, seen)
-                pause = POLL_SECONDS if step.act is Act.WAIT else 0.0
+                waits = step.act is Act.WAIT
             except OperateError as error:
                 raise OperateError(f"{error}; {_AGAIN}") from error
             except KubectlError as error:  # the API may be unreachable for a moment, and others may be changing the same object
                 if any(word in str(error) for word in _REFUSALS):
                     raise OperateError(f"{error}; {_AGAIN}") from error
                 self._say(str(error))
-                pause = POLL_SECONDS
+                waits = True
             if time.monotonic() - self._since > self._timeout:
                 raise OperateError(f"no progress for {self._timeout:g} s: {self._said}; {_AGAIN}")
-            time.sleep(pause)
+            if waits:
+                time.sleep(POLL_SECONDS)
 
     def _note_progress(self, step: Step) -> None:
         """Say what is done. It is progress only if it is done for the first time, so that nothing is tried for ever."""
