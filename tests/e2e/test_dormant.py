@@ -101,6 +101,16 @@ def move_primary(release: Release, pod: str) -> None:
     release.wait_full_strength()
 
 
+def test_resize_is_refused_where_the_class_does_not_allow_it_and_changes_nothing(release: Release) -> None:
+    """It belongs to test_resize, whose volumes are not of the standard class."""
+    before = [each["metadata"]["resourceVersion"] for each in release.namespace.get("persistentvolumeclaims")]
+    done = release.try_hapg("resize", "--size", "100Mi")
+    assert done.code == 1
+    assert "claim data-ha-postgres-0 cannot grow: StorageClass standard does not allow it (allowVolumeExpansion)" in done.err
+    assert [each["metadata"]["resourceVersion"] for each in release.namespace.get("persistentvolumeclaims")] == before
+    assert release.namespace.try_kubectl("get", "configmap", "ha-postgres-resize").code != 0
+
+
 # --- dormant ---
 
 
@@ -249,6 +259,7 @@ def test_an_administrators_policy_protects_from_kubectl_too(release: Release) ->
         for name in GUARDED:
             release.wait(f"the deletion of {name} is refused", lambda name=name: denied(name), 60)  # type: ignore[misc]
             assert delete(name).code != 0
+        assert "StatefulSet ha-postgres cannot be replaced" in release.try_hapg("resize", "--size", "100Mi").err
         release.namespace.kubectl("label", "namespace", release.namespace.name, "ha-postgres/protected-")
         release.wait("it may be deleted again", lambda: allowed("lease/ha-postgres"), 60)
     finally:

@@ -117,6 +117,7 @@ class _Work:
         self._restarted: set[str] = set()
         self._looked = -LOOK_SECONDS
         self._said = ""
+        self._steps: set[str] = set()
         self._since = time.monotonic()
 
     def run(self) -> str:
@@ -125,26 +126,33 @@ class _Work:
             try:
                 seen = self._look()
                 step = growth.next_step(seen, self._sizes)
-                self._say(step.why)
+                self._note_progress(step)
                 if step.act is Act.DONE:
                     return f"{step.why}; the release's values have to say the same: helm upgrade … {growth.values(self._sizes)}"
                 self._act(step, seen)
-                if step.act is not Act.WAIT:
-                    self._since = time.monotonic()
-                    continue
+                waits = step.act is Act.WAIT
             except OperateError as error:
                 raise OperateError(f"{error}; {_AGAIN}") from error
             except KubectlError as error:  # the API may be unreachable for a moment, and others may be changing the same object
                 if any(word in str(error) for word in _REFUSALS):
                     raise OperateError(f"{error}; {_AGAIN}") from error
                 self._say(str(error))
+                waits = True
             if time.monotonic() - self._since > self._timeout:
                 raise OperateError(f"no progress for {self._timeout:g} s: {self._said}; {_AGAIN}")
-            time.sleep(POLL_SECONDS)
+            if waits:
+                time.sleep(POLL_SECONDS)
+
+    def _note_progress(self, step: Step) -> None:
+        """Say what is done. It is progress only if it is done for the first time, so that nothing is tried for ever."""
+        if step.why not in self._steps:
+            self._steps.add(step.why)
+            self._since = time.monotonic()
+        self._say(step.why)
 
     def _say(self, text: str) -> None:
         if text != self._said:
-            self._said, self._since = text, time.monotonic()
+            self._said = text
             say(text)
 
     def _look(self) -> Seen:

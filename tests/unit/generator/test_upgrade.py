@@ -331,6 +331,17 @@ def test_a_dormant_release_and_one_that_is_wiped_with_its_uninstallation_are_tol
     assert diff.worst is Effect.NOTHING
 
 
+def test_a_size_that_changes_leads_to_resize() -> None:
+    new = copy.deepcopy(release())
+    find(new, "StatefulSet")["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = "900Gi"
+    [diff] = impact.compare(release(), new)
+    [finding] = diff.findings
+    assert (finding.effect, finding.reason) == (
+        Effect.IMMUTABLE,
+        "Kubernetes refuses to change the claims of a StatefulSet; `hapg resize` grows volumes",
+    )
+
+
 def test_the_only_server_is_told_of() -> None:
     old = release()
     find(old, "StatefulSet")["spec"]["replicas"] = 1

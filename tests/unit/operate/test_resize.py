@@ -441,6 +441,18 @@ def test_resize_ends_without_progress(use: Callable[[World], World], capsys: pyt
     )
 
 
+def test_resize_ends_when_a_step_fails_for_ever(use: Callable[[World], World], capsys: pytest.CaptureFixture[str]) -> None:
+    found = use(world())
+
+    def fail(call: str) -> None:
+        if call == "erase statefulsets/pg":
+            raise KubectlError("kubectl delete: Error from server (Conflict): the object has been modified")
+
+    found.before_call = fail
+    assert main([*RESIZE, "--timeout", "30"]) == 1
+    assert "error: no progress for 30 s: kubectl delete: Error from server (Conflict)" in capsys.readouterr().err
+
+
 # --- decisions about restarts ---
 
 
