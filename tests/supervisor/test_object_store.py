@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from hapg.operate import backups as shown
+from hapg_backup.core.verification import NOTE, Verification, fields
 from tests.chart import helm
 from tests.cluster import builds
 from tests.e2e.certificates import Authority
@@ -103,8 +105,15 @@ def test_an_archive_and_its_backups_in_an_object_store(make: Make, template: Pat
     assert (found.stanza, found.role, found.last, found.holes, shown.warnings(found)) == (STANZA, "primary", last, (), [])
     assert [each.type for each in found.sound] == ["full"]
     assert shown.table(found, "db-0", found.sound[-1].ended).splitlines()[0] == f"stanza    {STANZA}, seen by db-0 (primary)"
+    report = fields(Verification(time.time(), "", found.sound[-1].label, 2, "0/3000000", checks=("query",)))
+    assert backup.ask("/verified", stanza=STANZA, **report)[0] == 0
+    restarted_at = time.time()
+    backup.kill()
+    backup.start()
+    wait_for(lambda: backup.state().get("record", {}).get("verified") is not None, "the outcome of a verified restore is read", 60)
+    assert 0 < restarted_at - backup.state()["archived_at"] < 600, "when the last segment was archived is the object store's"
     stored = [path for path in (store.folder / "buckets" / "backups" / "tests").rglob("*") if path.is_file()]
-    assert stored
+    assert NOTE in [path.name for path in stored]
     assert not [path for path in stored if b"in the object store" in path.read_bytes()]
     assert not [key for key in (cipher_pass, store.secret_key) if key in backup.said()]
 
