@@ -2,7 +2,8 @@
 # The job seed: creates a release's first server directory as a clone of a live server that belongs to nobody here.
 
 # A kind of initdb, like a restore: the directory counts once it is renamed, and nothing of it remains if anything fails. The failover
-# container has left the source's password and, for verify-ca and verify-full, its CA. The copy leaves recovery on a timeline of its own.
+# container has left the source's password and, for verify-ca and verify-full, its CA; both are removed at the end. The copy leaves recovery
+# on a timeline of its own.
 job_seed() { # HOST PORT USER SSLMODE
     local new=$VOLUME/pgdata.new own=$RUN/seed whole=() rc info
     if [[ $WAL == pg_xlog ]]; then whole=(-f); fi # as for a clone
@@ -13,15 +14,16 @@ job_seed() { # HOST PORT USER SSLMODE
     rm -rf "$new" "$own" && mkdir -m 0700 "$own" && name_wal pg_basebackup &&
         PGPASSFILE=$RUN/source.pgpass "$BIN/pg_basebackup" -D "$new" "${APART[@]}" -X stream -c fast -w -d "$info" &&
         leave_source "$new" && recover_restored "$new" "$own" && forget_recovery "$new" &&
-        sync "${whole[@]}" "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} && mv "$new" "$DATA" && sync "$VOLUME" && rm -rf "$own" && return
+        sync "${whole[@]}" "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} && mv "$new" "$DATA" && sync "$VOLUME" &&
+        rm -rf "$own" "$RUN"/source.{pgpass,crt} && return
     rc=$?
-    rm -rf "$new" "$own"
+    rm -rf "$new" "$own" "$RUN"/source.{pgpass,crt}
     remove_unlinked_wal
     return "$rc"
 }
 
-# Drop what the source was told in its directory: the settings of ALTER SYSTEM, for example an archive_command, are those of another release.
-# Then have the copy end its recovery where its WAL ends, on a new timeline.
+# Drop what the source was told in its directory: the settings of ALTER SYSTEM, for example an archive_command, are another release's. Then
+# have the copy end its recovery where its WAL ends, on a new timeline.
 leave_source() { # DIRECTORY
     local command="restore_command = 'false'"
     rm -f "$1"/{standby.signal,recovery.conf,postgresql.auto.conf,backup_manifest,promote} && : >"$1/pg_ident.conf" || return

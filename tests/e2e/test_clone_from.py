@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.robustness.release import CHART, VALUES, Release
+from tests.robustness.release import CHART, FAILOVER_SECONDS, VALUES, Release
 from tests.robustness.stock import installed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
@@ -70,8 +70,9 @@ def test_the_clone_is_a_release_of_its_own(source: Release, copied: Release) -> 
     assert ask(source, stored) != ask(copied, stored)
     streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
     copied.wait("both servers", lambda: ask(copied, streaming) == "1", CLONE_SECONDS)
-    copied.fail_over()
-    copied.wait_serving()
+    old = copied.primary()
+    copied.namespace.kubectl("delete", "pod", old.name)
+    copied.wait("another primary", lambda: copied.serving() and copied.primary().name != old.name, FAILOVER_SECONDS)
     ask(copied, "INSERT INTO kept VALUES (0, 'of the copy')")
     assert ask(source, "SELECT count(*) FROM kept WHERE number = 0") == "0"
     assert source.status()["writable"]

@@ -76,6 +76,12 @@ def imported(release: Release) -> str:
     return str(release.status()["import"])
 
 
+def job_pods(release: Release) -> dict[str, str]:
+    """The phase of each pod of the import's Jobs."""
+    found = release.namespace.get("pods", "--selector", f"ha-postgres/import={release.name}")
+    return {pod["metadata"]["name"]: pod["status"].get("phase", "") for pod in found}
+
+
 def test_a_wrong_password_is_told(both: tuple[Release, Release]) -> None:
     _, new = both
     new.wait("the status says why", lambda: 'password authentication failed for user "postgres"' in imported(new), IMPORT_SECONDS)
@@ -95,6 +101,12 @@ def test_the_import_goes_on_once_the_secret_is_right(both: tuple[Release, Releas
 def test_another_job_leaves_it_alone(both: tuple[Release, Release]) -> None:
     _, new = both
     ask(new, "INSERT INTO orders VALUES (0, 'new')", "shop")
+    before = job_pods(new)
     new.upgrade("--set", "import.jobs=1")
-    new.wait("the new Job is done", lambda: imported(new) == "done", IMPORT_SECONDS)
+    new.wait(
+        "the new Job is done",
+        lambda: "Succeeded" in {phase for name, phase in job_pods(new).items() if name not in before},
+        IMPORT_SECONDS,
+    )
+    assert imported(new) == "done"
     assert ask(new, "SELECT word FROM orders WHERE number = 0", "shop") == "new"

@@ -45,7 +45,8 @@ def prepared(container: Container, live: Container, directory: Path, user: str =
 
 def is_clean(container: Container) -> bool:
     """No directory and no process is left."""
-    return not list(container.volume.glob("pgdata*")) and not container.pids() and not (container.run / "seed").exists()
+    left = [*container.volume.glob("pgdata*"), *container.run.glob("source.*"), *container.run.glob("seed")]
+    return not left and not container.pids()
 
 
 @pytest.fixture
@@ -79,6 +80,7 @@ def test_a_clone_of_a_live_server(make: Make, live: Container, secrets: Path, ap
     assert [path.name for path in container.volume.glob("pgdata*")] == ["pgdata"]
     assert (container.pgdata / "postgresql.auto.conf").read_text() == ""
     assert not container.pids()
+    assert not list(container.run.glob("source.*")), "a superuser could read the password there"
     assert (container.pgdata / "pg_wal").is_symlink() == apart
     begin(container, 3)
     assert container.sql(COUNT) == "1000"
@@ -226,7 +228,7 @@ def test_a_source_that_dies_in_the_middle_leaves_nothing_and_the_next_attempt_su
     assert is_clean(container)
     live.ok("start", "hot")
     live.promote(3, 2)
-    container.ok("seed", *words)
+    container.ok("seed", *prepared(container, live, secrets))
 
 
 def test_a_clone_is_refused_where_there_is_data_and_its_words_are_checked(make: Make, live: Container, secrets: Path) -> None:

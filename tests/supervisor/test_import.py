@@ -178,8 +178,7 @@ def test_an_import_from_an_older_major(make: Make, templates: Callable[[str], Pa
     assert primary.sql("select rolconfig from pg_roles where rolname = 'owner'") == "{work_mem=8MB}"
     hashes = [each.sql("select rolpassword from pg_authid where rolname = 'owner'") for each in (old, primary)]
     assert hashes[0] == hashes[1]
-    if major != "9.6":  # its pg_dump -C had no settings, but that of 15 has
-        assert psql(primary, "app", "show work_mem") == "7MB"
+    assert psql(primary, "app", "show work_mem") == "7MB"
     assert primary.sql("select shobj_description(oid, 'pg_database') from pg_database where datname = 'app'") == "the app's own"
     assert primary.sql(UNFINISHED) == "0"
     own = "select rolpassword from pg_authid where rolname = 'postgres'"
