@@ -27,6 +27,9 @@ test e2e: MAJORS = 9.6 17 18
 # Tests that can run in parallel: they use neither the cluster nor the PostgreSQL servers of this machine.
 APART := tests/unit tests/simulation tests/model tests/rules tests/chart tests/bench tests/robustness
 
+# Compiled modules are kept, whatever the shell says: without them each run compiles all tests again, once per worker.
+export PYTHONDONTWRITEBYTECODE :=
+
 VENV := .venv
 STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python

@@ -6,6 +6,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.robustness.failpoint import starvation
 from tests.robustness.traffic import pgbench
 
@@ -51,6 +53,7 @@ def test_the_nodes_are_starved_until_the_end(tmp_path: Path) -> None:
         assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_what_starves_ends_by_itself(tmp_path: Path) -> None:
     with starvation.starving(tmp_path / "files", loops=1, writers=1, limit_s=1) as starved:
         assert gone(starved.pid)

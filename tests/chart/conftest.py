@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chart import kubernetes_schemas
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_garbage_collection_in_go() -> Iterator[None]:
@@ -13,3 +15,9 @@ def _no_garbage_collection_in_go() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOGC", "off")
         yield
+
+
+@pytest.fixture(scope="session")
+def location(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """kubeconform's location of Kubernetes' schemas."""
+    return kubernetes_schemas.write(tmp_path_factory.mktemp("schemas"))

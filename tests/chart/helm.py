@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.cluster.paths import BIN
@@ -17,6 +18,8 @@ CHART = ROOT / "charts" / "ha-postgres-15"
 CHARTS = tuple(sorted(path for path in (ROOT / "charts").iterdir() if path.name.startswith("ha-postgres-")))
 EXAMPLES = ROOT / "values-examples"
 VERSIONS = ("helm3", "helm4")
+HELM_4_SLOWLY = ("helm3", pytest.param("helm4", marks=pytest.mark.slow))
+"""For tests that run helm for every row of a long table: with helm 4 they are left out of make test-fast."""
 KUBERNETES = "1.34.4"
 
 Object = dict[str, Any]
@@ -41,7 +44,7 @@ def text(*options: str, **how: Any) -> str:
 
 def documents(text: str) -> list[Object]:
     """Return the documents of a YAML stream without empty ones. libyaml reads them ten times as fast as PyYAML itself."""
-    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]  # noqa: S506 - it is a safe loader
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
 
 def objects(*options: str, **how: Any) -> dict[tuple[str, str], Object]:

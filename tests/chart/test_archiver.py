@@ -17,6 +17,7 @@ from hapg_backup.core.state import METRICS, PREFIX
 from tests.chart import helm
 
 BOTH = pytest.mark.parametrize("version", helm.VERSIONS)
+TABLE = pytest.mark.parametrize("version", helm.HELM_4_SLOWLY)
 S3: dict[str, Any] = {"archiver": {"type": "s3", "bucket": "backups", "secretName": "s3-secret"}}
 POSIX: dict[str, Any] = {"archiver": {"type": "posix", "claimName": "archive"}}
 SCHEDULES: dict[str, Any] = {"backup": {"schedules": {"full": "0 1 * * 0", "differential": "0 1 * * 1-6", "incremental": "@every 4h"}}}
@@ -256,7 +257,7 @@ def test_a_shared_volume_is_mounted_as_an_archive() -> None:
         ({"type": "backup", "value": "20261201-010000F"}, {"type": "immediate", "backup": "20261201-010000F"}),
     ],
 )
-@BOTH
+@TABLE
 def test_the_restore_as_its_container_is_told(target: dict[str, Any], told: dict[str, Any], version: str) -> None:
     given = options(S3, RESTORE, {"restore": {"target": target}})
     data = helm.objects(*given, version=version)["ConfigMap", "ha-postgres-config"]["data"]
@@ -415,7 +416,7 @@ def test_the_metrics_of_the_archive_are_documented() -> None:
 # --- refusals ---
 
 
-@BOTH
+@TABLE
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -485,7 +486,7 @@ def test_the_templates_refuse_of_archiver_backup_and_restore(given: dict[str, An
     assert sentence in helm.refusal(*options(given), version=version)
 
 
-@BOTH
+@TABLE
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from hapg.chart import values
-from tests.chart import helm, kubernetes_schemas
+from tests.chart import helm
 
 FILE = Path(__file__).with_name("everything.yaml")
 SET = ("--values", str(FILE))
@@ -97,8 +97,7 @@ def test_helm_3_and_4_render_the_same() -> None:
     assert helm.objects(*SET, version="helm3") == helm.objects(*SET, version="helm4")
 
 
-def test_kubeconform(tmp_path: Path) -> None:
-    location = kubernetes_schemas.write(tmp_path)
+def test_kubeconform(location: str, tmp_path: Path) -> None:
     (tmp_path / "everything.yaml").write_text(helm.text(*SET))
     done = helm.run("kubeconform", "-strict", "-summary", "-schema-location", location, str(tmp_path / "everything.yaml"))
     assert done.returncode == 0, done.stdout

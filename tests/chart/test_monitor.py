@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chart import helm, kubernetes_schemas
+from tests.chart import helm
 
 BUILTIN = helm.values({"monitor": {"agent": "prometheus.io/builtin"}})
 OPERATOR = helm.values(
@@ -65,8 +65,7 @@ def test_an_interval_that_is_none_is_refused() -> None:
     assert "- at '/monitor/prometheus/interval': 'often' does not match pattern" in said
 
 
-def test_kubeconform(tmp_path: Path) -> None:
-    location = kubernetes_schemas.write(tmp_path)
+def test_kubeconform(location: str, tmp_path: Path) -> None:
     for name, options in (("builtin", BUILTIN), ("operator", OPERATOR)):
         (tmp_path / f"{name}.yaml").write_text(helm.text(*options))
         done = helm.run("kubeconform", "-strict", "-summary", "-schema-location", location, str(tmp_path / f"{name}.yaml"))

@@ -11,13 +11,8 @@ from hypothesis import Phase, given, settings
 
 from hapg.chart import render, write
 from hapg.spec import parser
-from tests.chart import helm, kubernetes_schemas
+from tests.chart import helm
 from tests.unit.generator import specs
-
-
-@pytest.fixture(scope="module")
-def location(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return kubernetes_schemas.write(tmp_path_factory.mktemp("schemas"))
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart import golden, helm, kubernetes_schemas
+from tests.chart import golden, helm
 from tests.cluster.paths import BIN
 
 EXAMPLES = golden.NAMES
@@ -40,7 +40,7 @@ def test_no_rendered_example_is_left_over() -> None:
     assert sorted(path.stem for path in golden.RENDERED.iterdir()) == list(EXAMPLES)
 
 
-@pytest.mark.parametrize("version", helm.VERSIONS)
+@pytest.mark.parametrize("version", helm.HELM_4_SLOWLY)
 def test_lint(version: str) -> None:
     for example in EXAMPLES:
         done = helm.run(version, "lint", str(helm.CHART), "--strict", "--kube-version", helm.KUBERNETES, *helm.example(example))
@@ -54,6 +54,7 @@ def test_the_chart_of_every_major_is_linted(chart: Path) -> None:
     assert "1 chart(s) linted, 0 chart(s) failed" in done.stdout
 
 
+@pytest.mark.slow
 def test_chart_testing(tmp_path: Path) -> None:
     """The examples are the values that ct tries a chart with."""
     chart = tmp_path / helm.CHART.name
@@ -70,8 +71,7 @@ def test_chart_testing(tmp_path: Path) -> None:
         assert f"/ci/{example}-values.yaml" in done.stdout
 
 
-def test_kubeconform(tmp_path: Path) -> None:
-    location = kubernetes_schemas.write(tmp_path)
+def test_kubeconform(location: str, tmp_path: Path) -> None:
     rendered = []
     for example in EXAMPLES:
         rendered.append(tmp_path / f"{example}.yaml")
@@ -85,8 +85,7 @@ def test_kubeconform(tmp_path: Path) -> None:
     assert not done.stdout.startswith("Summary: 0 ")
 
 
-def test_kubeconform_would_find_a_misspelt_field(tmp_path: Path) -> None:
-    location = kubernetes_schemas.write(tmp_path)
+def test_kubeconform_would_find_a_misspelt_field(location: str, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(helm.text(*helm.example("tutorial-warm")).replace("readOnlyRootFilesystem:", "readOnlyRootFileSystem:"))
     done = helm.run("kubeconform", "-strict", "-schema-location", location, str(wrong))

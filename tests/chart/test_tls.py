@@ -91,7 +91,7 @@ def test_a_certificate_of_cert_manager() -> None:
     assert volume["secret"]["secretName"] == "ha-postgres-tls"
 
 
-@pytest.mark.parametrize("version", helm.VERSIONS)
+@pytest.mark.parametrize("version", helm.HELM_4_SLOWLY)
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

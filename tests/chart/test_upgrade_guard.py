@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hapg.chart import manifests
 from hapg.cli import main
 from hapg.spec.version_profiles import PROFILES
 from hapg.upgrade import impact, sources
@@ -56,33 +57,38 @@ def line(package: Path) -> str:
 PACKAGES = {line(package): package for package in sorted(RELEASED.glob("*.tgz"))}
 
 
-@pytest.fixture(params=RELEASES)
-def values(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / "values.yaml"
+@pytest.fixture(scope="module", params=PACKAGES)
+def major(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def values(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("release") / "values.yaml"
     path.write_text(yaml.safe_dump(RELEASES[request.param]))
     return path
+
+
+@pytest.fixture(scope="module")
+def released(major: str, values: Path) -> list[manifests.Manifest]:
+    return sources.read(PACKAGES[major], rendering(values))
 
 
 def rendering(values: Path) -> sources.Rendering:
     return sources.Rendering(str(BIN / "helm3"), "ha-postgres", "demo", [values])
 
 
-@pytest.mark.parametrize("major", PACKAGES)
-def test_an_upgrade_is_possible_and_safe(major: str, values: Path) -> None:
-    old, new = (sources.read(path, rendering(values)) for path in (PACKAGES[major], helm.ROOT / "charts" / f"ha-postgres-{major}"))
-    found = impact.compare(old, new)
+def test_an_upgrade_is_possible_and_safe(major: str, values: Path, released: list[manifests.Manifest]) -> None:
+    found = impact.compare(released, sources.read(helm.ROOT / "charts" / f"ha-postgres-{major}", rendering(values)))
     assert [f"{each.name}: {finding.change}" for each in found for finding in each.findings if finding.effect >= Effect.IMMUTABLE] == []
 
 
-@pytest.mark.parametrize("major", PACKAGES)
-def test_the_agent_of_today_reads_the_settings_of_the_released_chart(major: str, values: Path) -> None:
+def test_the_agent_of_today_reads_the_settings_of_the_released_chart(major: str, released: list[manifests.Manifest]) -> None:
     """In a rollback the ConfigMap is the old one at once, while pods with the new agent still run (docs/protocol.md, rule 15)."""
-    released = sources.read(PACKAGES[major], rendering(values))
     [document] = [each["data"]["failover.json"] for each in released if "failover.json" in each.get("data", {})]
     assert settings.read(document)[0].profile.major == major
 
 
-@pytest.mark.parametrize("major", PACKAGES)
 def test_a_chart_is_not_older_than_its_last_release(major: str) -> None:
     def numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(".")]

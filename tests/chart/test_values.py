@@ -7,9 +7,10 @@ import pytest
 from tests.chart import helm
 
 BOTH = pytest.mark.parametrize("version", helm.VERSIONS)
+TABLE = pytest.mark.parametrize("version", helm.HELM_4_SLOWLY)
 
 
-@BOTH
+@TABLE
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -44,7 +45,7 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
     assert sentence in helm.refusal(*options, version=version)
 
 
-@BOTH
+@TABLE
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -177,7 +178,7 @@ CONFLICTS = [
 """Values that break failover or have no effect, where the schema finds them, and why they are refused."""
 
 
-@BOTH
+@TABLE
 @pytest.mark.parametrize(("given", "path", "why"), CONFLICTS)
 def test_what_breaks_failover_is_refused_with_the_reason(given: dict[str, object], path: str, why: str, version: str) -> None:
     """The schema refuses it, and the templates do if the schema is skipped; helm 3 and 4 say the
@@ -214,7 +215,7 @@ def test_a_single_server_needs_no_standby_while_replication_is_asynchronous(vers
     assert "1 is not less than 1" in helm.refusal("--set", "replicas=1,replication.mode=synchronous", version=version)
 
 
-@BOTH
+@TABLE
 @pytest.mark.parametrize("value", ["on", "true", "yes", "1", "remote_apply"])
 def test_a_commit_that_waits_for_a_disk_is_accepted(value: str, version: str) -> None:
     assert helm.objects("--set", f"replication.mode=synchronous,postgresql.parameters.synchronous_commit={value}", version=version)

@@ -194,7 +194,7 @@ class Timed:
 
     def one_writes(self, state: int) -> bool:
         """True if any server can write."""
-        return any([self._writing[state >> shift & 0xFFFFF] for shift in self._shifts])
+        return any(self._writing[state >> shift & 0xFFFFF] for shift in self._shifts)
 
     # --- moves ---
 
@@ -254,7 +254,7 @@ class Timed:
                 yield f"{j} grants", self._pack(holder, kind, tuple(after)), False
 
     def _grant(self, leader: int, place: int, peer: int) -> tuple[int, int] | None:
-        """Return the leader and its peer after the peer has granted an extension, None if it doesn't. place: the peer's, among the peers."""
+        """Return the leader and its peer after the peer has granted an extension, None if it doesn't. place: its place among the peers."""
         m, other = self._members[leader], self._members[peer]
         asked, _, granted = m.peers[place]
         if asked == NEVER or other.role == WRITING or other.call != NOTHING or other.won != NEVER:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from . import scenarios_extensions
+from .seeds import seeds
 from .world import World
 
 Scenario = Callable[[int], World]
-SEEDS = range(6)
+SEEDS = seeds(6)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -6,8 +6,9 @@ import pytest
 
 from . import scenarios
 from .scenarios import primary_of
+from .seeds import seeds
 
-SEEDS = range(6)
+SEEDS = seeds(6)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

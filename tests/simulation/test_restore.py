@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from . import faults, scenarios_restore
+from .seeds import seeds
 from .world import World
 
-SEEDS = range(4)
+SEEDS = seeds(4)
 Scenario = Callable[[int], World]
 
 

@@ -11,10 +11,11 @@ from hapg_failover.core.timing import Timing
 
 from . import faults, scenarios
 from .scenarios import primary_of, running
+from .seeds import seeds
 from .signs import ON_THE_WIRE_S, loses_more_than_the_wire_holds
 from .world import World
 
-SEEDS = range(4)
+SEEDS = seeds(4)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -229,7 +230,7 @@ def test_a_failed_promotion_is_given_up(seed: int) -> None:
     assert world.violations == []
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6))
 @pytest.mark.parametrize(
     "scenario", [scenarios.cut_off, scenarios.ttl_shortened, scenarios.writes_refused, scenarios.frozen_before_promotion]
 )

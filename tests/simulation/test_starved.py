@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from . import scenarios_starved
+from .seeds import seeds
 from .signs import a_fault_cost_two_failovers, loses_more_than_the_wire_holds
 from .world import World
 
 Scenario = Callable[[int], World]
-SEEDS = range(8)
+SEEDS = seeds(8)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -11,9 +11,10 @@ from hapg_failover.core.write_quorum import Policy
 from . import faults
 from .scenarios import primary_of
 from .scenarios_sync import PREFERRED, STRICT, joins_unrecorded, lost_after_a_restart, others, running, twice_lost, wait_until, walked
+from .seeds import seeds
 from .world import World
 
-SEEDS = range(4)
+SEEDS = seeds(4)
 
 
 def acknowledges(world: World, seconds: float) -> bool:

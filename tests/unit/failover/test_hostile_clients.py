@@ -156,6 +156,10 @@ CROWDS: dict[str, Callable[[Crowd], None]] = {
 }
 
 
+KINDS = [pytest.param(kind, marks=() if kind == "all" else pytest.mark.slow) for kind in CROWDS]
+"""Each second of a crowd takes as much of the processors as it can get. All of them at once are in make test-fast too."""
+
+
 def in_time(ask: Callable[[float], Any], limit: tuple[float, int]) -> Any:
     """Return the first answer that arrives in time. limit: seconds per attempt, and how many attempts in a row may fail before it
     matters."""
@@ -180,7 +184,7 @@ def get(port: int, path: str, timeout: float) -> int:
         connection.close()
 
 
-@pytest.mark.parametrize("kind", CROWDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_probes_are_answered_within_their_timeouts(crowd: Callable[[int], Crowd], kind: str) -> None:
     probes = Probes(0, Answers(lambda: True, lambda: (True, "primary"), lambda: LARGE))
     probes.start()
@@ -191,7 +195,7 @@ def test_probes_are_answered_within_their_timeouts(crowd: Callable[[int], Crowd]
         assert in_time(partial(get, probes.port, "/livez"), LIVE) == 200
 
 
-@pytest.mark.parametrize("kind", CROWDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_peer_is_answered_and_nobody_else_is_heard(crowd: Callable[[int], Crowd], kind: str) -> None:
     heard: list[ExtensionRequest] = []
 
