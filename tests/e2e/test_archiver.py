@@ -23,7 +23,7 @@ from tests.cluster.fixtures import Cluster
 from tests.e2e import operators
 from tests.e2e.certificates import Authority
 from tests.robustness import programs
-from tests.robustness.failpoint import processes
+from tests.robustness.failpoint import acts, processes
 from tests.robustness.object_store import BUCKET, ObjectStore
 from tests.robustness.programs import HAPG, Done, Namespace
 from tests.robustness.release import CHART, FAILOVER_SECONDS, VALUES, Release
@@ -51,6 +51,9 @@ QUERY = "SELECT count(*) > 0 FROM appends"
 METRIC = """import re, urllib.request
 text = urllib.request.urlopen("http://127.0.0.1:8011/metrics", timeout=10).read().decode()
 print(re.search(r"^ha_postgres_{}(?:{{.*}})? (\\S+)$", text, re.MULTILINE)[1])"""
+MARKER = "/var/lib/postgresql/data/volume"
+KEEPS_LITTLE = ("max_slot_wal_keep_size = '16MB'", "wal_keep_size = 0")
+SEGMENTS_AWAY = 12
 COMMAND_LINES = "for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <\"$file\" 2>/dev/null; echo; done; true"
 CHECKSUM = "SELECT count(*), md5(string_agg(number || ' ' || word, ',' ORDER BY number)) FROM precious"
 
@@ -539,6 +542,40 @@ def test_a_failover_while_the_archive_cannot_be_reached_leaves_no_hole(archived:
     assert writes.lost(log, present_ids(release, "away")) == []
     check(release)
     assert listed(release)["continuity"]["holes"] == []
+
+
+@pytest.mark.thorough
+def test_a_replica_that_lost_its_wal_catches_up_from_the_archive(archived: Archived) -> None:
+    """Its pod is away while the primary writes, archives and removes WAL. It isn't cloned: its volume keeps its UUID."""
+    release, namespace = archived.release, archived.release.namespace
+    primary = release.primary()
+    replica = max((pod for pod in release.pods() if pod.name != primary.name), key=lambda pod: pod.name)
+    before = release.inside(replica.name, "cat", MARKER)
+    for setting in KEEPS_LITTLE:
+        release.ask(f"ALTER SYSTEM SET {setting}")
+    release.ask("SELECT pg_reload_conf()")
+    [[lacking]] = release.ask("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
+    with acts.cordoned(release, replica.node):
+        namespace.kubectl("delete", "pod", replica.name)
+        release.ask("CREATE TABLE away (number int)")
+        for number in range(SEGMENTS_AWAY):
+            release.ask(f"INSERT INTO away SELECT {number} FROM generate_series(1, 1000)")
+            last = switch(release)
+        wait_archived(release, last)
+
+        def is_removed() -> bool:
+            release.ask("CHECKPOINT")
+            return release.ask(f"SELECT count(*) FROM pg_ls_waldir() WHERE name = '{lacking}'") == [["0"]]
+
+        release.wait(f"the primary has removed {lacking}", is_removed, ROWS_SECONDS)
+    release.wait_full_strength()
+    assert release.inside(replica.name, "cat", MARKER) == before
+    for reason in ("CatchingUp", "CaughtUp"):
+        release.wait(f"Event {reason}", lambda reason=reason: release.events(f"reason={reason}"), EVENT_SECONDS)  # type: ignore[misc]
+    for setting in KEEPS_LITTLE:
+        release.ask(f"ALTER SYSTEM RESET {setting.split()[0]}")
+    release.ask("SELECT pg_reload_conf()")
+    check(release)
 
 
 def test_no_credential_of_the_archive_is_in_a_log_an_event_a_process_list_or_the_chart(archived: Archived) -> None:

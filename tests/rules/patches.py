@@ -6,18 +6,19 @@ import hmac
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hapg_failover import container, operations, settings
-from hapg_failover.adapters import beneath, peers, script, serving, volume
+from hapg_failover.adapters import archived_wal, beneath, peers, script, serving, volume
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
     bootstrap,
     candidacy,
+    catching_up,
     cloning,
     demotion,
     disk_space,
@@ -50,7 +51,7 @@ from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, PutResult
 from hapg_failover.core.state.volume import Origin
 from hapg_failover.core.timing import FAILED_S, Timing
-from hapg_failover.pgdata import wal
+from hapg_failover.pgdata import archived_segment, wal
 from hapg_failover.world import World
 from hapg_protocol.json_fields import Fields
 from hapg_protocol.lsn import Position
@@ -804,3 +805,24 @@ unreplicated_wal_not_fetched = _constant(operations.Operation, "_with_fetched_wa
 unreplicated_wal_given_to_anybody = _constant(unreplicated_wal, "may_give", lambda *_: True)
 any_page_is_sent = _constant(unreplicated_wal, "is_page", lambda page, lsn: True)
 cut_records_count = _constant(wal.Wal, "record_at", lambda self, place, before: wal.Record(place, 24, switch=False))
+archive_beyond_our_timeline = _constant(catching_up, "fork_point", lambda history, timeline: None)
+any_archived_segment = _constant(archived_segment, "trouble", lambda *_: "")
+archive_without_bounds = _constant(catching_up, "_lot", lambda step, own: ("", catching_up.LOT))
+
+
+def archived_segments_unsynced(patch: pytest.MonkeyPatch) -> None:
+    """An archived segment gets its name though its content may not be on disk."""
+
+    def write(wal_directory: int, new: str, content: Iterable[bytes], size: int) -> None:
+        with os.fdopen(beneath.create(wal_directory, new), "wb") as file:
+            file.writelines(content)
+
+    patch.setattr(archived_wal, "_write", write)
+
+
+def moved_by_the_archive_unnoticed(patch: pytest.MonkeyPatch) -> None:
+    """After WAL was taken from the archive, our end of WAL counts as where it was."""
+    answered = catching_up.answered
+    patch.setattr(
+        catching_up, "answered", lambda step, result: answered(step, replace(result, position=result.position and step.m.sealed.position))
+    )

@@ -78,6 +78,7 @@ REFUSES = UNIT + "test_lease_extension.py::test_a_member_refuses"
 CANDIDACY = UNIT + "test_candidacy.py::"
 PRIMARY = UNIT + "test_primary.py::"
 SWITCHOVER = UNIT + "test_switchover.py::"
+CATCHING_UP = UNIT + "test_catching_up.py::"
 REJOINING = UNIT + "test_rejoining.py::"
 VOLUME = UNIT + "test_volume.py::"
 VERSIONS = UNIT + "test_versions.py::"
@@ -966,6 +967,42 @@ PARTS = (
         "who can't follow says why",
         patches.silent_while_apart,
         Witness(UNIT + "test_not_following.py::test_what_failed_is_told_and_shown"),
+    ),
+    Part(
+        "3",
+        "the archive moves no server whose position is reported",
+        mutants_servers.archive_moves_whom_elections_count,
+        Simulated(scenarios_servers.killed_while_catching_up, violated("but has reported")),
+    ),
+    Part(
+        "10",
+        "nothing is taken from the archive beyond the end of our timeline",
+        patches.archive_beyond_our_timeline,
+        Witness(CATCHING_UP + "test_nothing_is_taken_from_the_archive_beyond_the_end_of_our_timeline"),
+    ),
+    Part(
+        "10",
+        "a segment from the archive has to continue our WAL",
+        patches.any_archived_segment,
+        Witness(CATCHING_UP + "test_what_is_not_a_whole_segment_of_the_archive_leaves_nothing"),
+    ),
+    Part(
+        "10",
+        "a segment from the archive is on disk before it has its name",
+        patches.archived_segments_unsynced,
+        Witness(CATCHING_UP + "test_a_segment_from_the_archive_is_on_disk_before_it_has_its_name"),
+    ),
+    Part(
+        "10",
+        "no more is taken from the archive than replay and room allow",
+        patches.archive_without_bounds,
+        Witness(CATCHING_UP + "test_what_is_taken_from_the_archive_is_bounded_by_replay_and_room"),
+    ),
+    Part(
+        "10",
+        "what the archive has moved is looked at again",
+        patches.moved_by_the_archive_unnoticed,
+        Witness(CATCHING_UP + "test_the_end_of_our_wal_is_that_which_the_archive_has_moved"),
     ),
     Part(
         "13",

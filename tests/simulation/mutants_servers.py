@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hapg_failover.agent import Agent
-from hapg_failover.core import election, promotion, readiness, rejoin, replica, switchover
-from hapg_failover.core.state.decision import Step
+from hapg_failover.core import catching_up, election, promotion, readiness, rejoin, replica, switchover
+from hapg_failover.core.state.decision import Step, busy
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_protocol.model import LeaseState
@@ -34,6 +34,19 @@ def recovery_has_ten_seconds(patch: pytest.MonkeyPatch) -> None:
 def backlogs_decide_nothing(patch: pytest.MonkeyPatch) -> None:
     """Among replicas with the same WAL the lowest ordinal goes first, however much it has left to replay."""
     patch.setattr(election, "_backlog", lambda position, replayed: 0)
+
+
+def archive_moves_whom_elections_count(patch: pytest.MonkeyPatch) -> None:
+    """WAL from the archive is also put where a position is reported."""
+    stand = replica._stand
+
+    def moved(step: Step, s: LeaseState) -> None:
+        stand(step, s)
+        if step.o.archives and step.live_holder and not busy(step):
+            step.keep(replace(step.m.catching, is_due=True))
+            catching_up.attend(step, s)
+
+    patch.setattr(replica, "_stand", moved)
 
 
 def numbers_are_given_back(patch: pytest.MonkeyPatch) -> None:

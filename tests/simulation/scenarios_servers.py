@@ -301,3 +301,44 @@ def drained(seed: int, replicas: int = 2) -> World:
         wait_until(world, lambda member=member: not world.statefulset.held[member], 30.0)  # type: ignore[misc]
     world.run(30.0)
     return world
+
+
+# --- WAL from the archive ---
+
+
+def _catching_up(seed: int) -> tuple[World, int]:
+    """A replica catches up from the archive: its node was off while the primary wrote and removed much WAL. Return the world and it."""
+    world = running(3, seed)
+    world.archives = True
+    world.run(world.uniform(4.0, 6.0))
+    primary = primary_of(world)
+    behind = max(others(world, primary))
+    faults.power_off(world, behind)
+    world.run(1.0)
+    faults.bulk_load(world, primary, REDO_S / 3)
+    world.run(3.0)
+    wal = world.volumes[primary].wal
+    assert wal is not None
+    world.kept_from = wal.end
+    world.archive_failure = 0.05
+    faults.power_on(world, behind)
+    passes(world, lambda: world.agent[behind].memory.catching.taken > 0, REDO_S)
+    world.run(world.uniform(0.0, 8.0))
+    return world, behind
+
+
+def killed_while_catching_up(seed: int) -> World:
+    """The server of a replica that catches up from the archive is killed."""
+    world, behind = _catching_up(seed)
+    faults.container_kill(world, behind)
+    passes(world, lambda: not world.trouble(), 4 * REDO_S)
+    return world
+
+
+def fails_over_while_catching_up(seed: int) -> World:
+    """The primary's node is lost while a replica catches up from the archive."""
+    world, _ = _catching_up(seed)
+    faults.power_off(world, primary_of(world))
+    passes(world, lambda: world.primary() is not None, REDO_S)
+    world.run(REDO_S)
+    return world

@@ -69,6 +69,8 @@ HOLES = [
     Hole(scenarios.rolling_update, SOME, updates_too_soon),
     Hole(scenarios.rolling_update_of_three, FEW, loses_anything),
     Hole(scenarios.drained, FEW, loses_anything),
+    Hole(scenarios.killed_while_catching_up, FEW, violated("")),
+    Hole(scenarios.fails_over_while_catching_up, FEW, violated("")),
 ]
 RULES: list[tuple[Patch, Scenario, Sign]] = [
     (mutants.recovery_has_ten_seconds, scenarios.long_recovery_of_one, nobody_writes),

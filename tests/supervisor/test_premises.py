@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from hapg_protocol.lsn import Position, parse_lsn
 from hapg_protocol.wal_files import segment_name
 
 from . import test_majors
-from .harness import Container, wait_for
+from .harness import Container, server_user, wait_for
 from .test_majors import ALL, Pair, inspection, startup_process, status
 from .test_standbys import commit, in_force
 
@@ -224,6 +225,29 @@ def test_a_sealed_standby_writes_no_wal_and_does_not_move(pair: Pair, major: str
         assert not processes(replica, b"receiver")
     assert inspection(replica).end_of_wal(None) == end
     assert last_segment(replica, end) == before
+
+
+@of_each_major
+@pytest.mark.parametrize("mode", ["warm", "hot"])
+def test_a_sealed_standby_replays_segments_that_appear_in_its_wal_directory(pair: Pair, major: str, mode: str) -> None:
+    """So whoever puts an archived segment there moves it: that is bound to the same rule as a stream."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow(mode)
+    pair.write("second")
+    pair.wait_caught_up()
+    end, size = pair.seal(), control(replica).segment_size
+    theirs, ours = (each.pgdata / each.profile.wal_directory for each in (primary, replica))
+    names = [segment_name(end.timeline, end.lsn + number * size, size) for number in range(3)]
+    for name in names:
+        pair.write("third")
+        primary.sql(f"select {primary.profile.wal_directory.replace('pg_', 'pg_switch_')}()")
+        shutil.copyfile(theirs / name, ours / f".{name}.new")
+        os.chown(ours / f".{name}.new", *server_user())
+        (ours / f".{name}.new").rename(ours / name)
+    wait_for(lambda: replica.ok("progress").split()[0] >= names[-1], "it has read the last")
+    assert end_of_wal(replica).lsn > end.lsn + size
+    if mode == "hot":
+        wait_for(lambda: replica.answers("select count(*) from t") == "25", "it has replayed them")
 
 
 @of_each_major

@@ -8,7 +8,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,8 +16,8 @@ from hapg_failover.adapters.ports import ArchiveError, SegmentRefused
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.catching_up import AHEAD, LOT, SPARE, Route, route
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.actions import Action, Annotate, Announce, CatchUp, Clone, Op, Run
-from hapg_failover.core.state.memory import CatchingUp, Memory
+from hapg_failover.core.state.actions import Action, Annotate, Announce, CatchUp, Clone, Op, Run, Seal
+from hapg_failover.core.state.memory import Apart, CatchingUp, Memory
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.recovery import Recovery
@@ -29,10 +28,11 @@ from hapg_protocol import pods
 from hapg_protocol.hand_over import Fetch, NotFetched, fetch, fetched
 from hapg_protocol.hand_over import Fetched as Answer
 from hapg_protocol.lsn import Position
+from hapg_protocol.model import EligibleReplica
 from hapg_protocol.wal_files import segment_name
 from tests.memories import changed
 
-from .test_decide import NOW, RELEASED, SEALED, lease, seen
+from .test_decide import HELD, NOW, RELEASED, SEALED, lease, seen
 
 SIZE = 16 << 20
 OWN = Position(3, 10 * SIZE + 500)
@@ -172,7 +172,8 @@ def test_the_end_of_our_wal_is_that_which_the_archive_has_moved() -> None:
 def test_a_server_whose_end_of_wal_is_not_known_after_the_archive_is_sealed_again() -> None:
     decision = decide(seen(archives=True, op=took(Outcome.FAILED, None)), TAKING)
     assert decision.memory.phase is Phase.BOOT
-    assert orders(decide(seen(archives=True), changed(decision.memory, retry_at=0.0)).actions)[0].op is Op.SEAL  # type: ignore[attr-defined]
+    assert decision.memory.sealed.position is None
+    assert orders(decide(seen(heartbeat_at=NOW), changed(decision.memory, retry_at=0.0)).actions) == [Seal(slow=True)]
 
 
 def test_an_archive_that_does_not_answer_is_asked_three_times() -> None:
@@ -187,12 +188,9 @@ def test_an_archive_that_does_not_answer_is_asked_three_times() -> None:
 
 
 def test_the_pod_shows_how_far_it_has_caught_up_from_the_archive() -> None:
-    m = changed(DUE, taken=3, total=40)
-    first = decide(seen(archives=True), m)
-    shown = [pair for each in first.actions if isinstance(each, Annotate) for pair in each.annotations]
-    if not shown:
-        second = decide(seen(archives=True), first.memory)
-        shown = [pair for each in second.actions if isinstance(each, Annotate) for pair in each.annotations]
+    silent = replace(HELD, eligible=(EligibleReplica("pg-1", "v1", streaming=False),))
+    decision = decide(seen(archives=True, lease=lease(silent)), changed(DUE, taken=3, total=40, apart=Apart(since=NOW - 1)))
+    shown = [pair for each in decision.actions if isinstance(each, Annotate) for pair in each.annotations]
     assert shown == [(pods.NOT_FOLLOWING, "catching up from the archive, 3 of 40 segments")]
 
 
@@ -276,17 +274,13 @@ def test_a_segment_from_the_archive_is_on_disk_before_it_has_its_name(
 ) -> None:
     wal = tmp_path / "pgdata" / "pg_wal"
     done: list[str] = []
-    sync, replace_file = os.fsync, beneath.replace
+    rename = beneath.replace
 
-    def synced(file: int) -> None:
-        done.append(os.readlink(f"/proc/self/fd/{file}"))
-        sync(file)
-
-    def renamed(*words: Any) -> None:
+    def renamed(parent: int, name: str) -> None:
         done.append("renamed")
-        replace_file(*words)
+        rename(parent, name)
 
-    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "fsync", lambda file: done.append(os.readlink(f"/proc/self/fd/{file}")))
     monkeypatch.setattr(beneath, "replace", renamed)
     volume.add_segment(NAME, END, SYSTEM, iter([WHOLE[:100], WHOLE[100:]]))
     assert done == [f"{wal}/.{NAME}.new", "renamed", f"{wal}"]
