@@ -38,6 +38,7 @@ from .core.state.actions import (
     ShutDown,
     Start,
     Stop,
+    Upgrade,
 )
 from .core.state.results import OpResult, Outcome
 from .core.timing import Timing
@@ -147,6 +148,8 @@ class Operation:
                 return self._initdb()
             case Restore():
                 return self._restore()
+            case Upgrade():
+                return self._upgrade(order)
             case Promote():
                 return self._promote(order)
             case Prepare():
@@ -457,6 +460,14 @@ class Operation:
         said = self._output("restore", stall=COPY_STALL_S).strip().splitlines()
         self._mark(self._tools.runtime.unique_id())
         return self._result(Outcome.OK, said[-1] if said else "restored")
+
+    def _upgrade(self, order: Upgrade) -> OpResult:
+        """Upgrade the data from another major. A failure leaves the former data, as does anything that ends this agent or the server."""
+        self._command("stop", "immediate")  # ends an upgrade that an earlier agent started
+        self._tools.volume.begin_upgrade(*order.begun)
+        self._output("upgrade", order.major, str(order.timeline), order.system_identifier, stall=COPY_STALL_S)
+        self._tools.volume.end_upgrade()
+        return self._result(Outcome.OK, f"the data of PostgreSQL {order.major} is upgraded")
 
     def _promote(self, order: Promote) -> OpResult:
         tools, timeline = self._tools, order.timeline

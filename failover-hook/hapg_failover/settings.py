@@ -20,7 +20,7 @@ class Settings:
 
     max_lag: bytes; grace: seconds; label_name, label_kind, label_role: keys of the name, kind and role labels; policy: of replication;
     profile: of the PostgreSQL major version; backup: there is a backup container; restores: it restores the first server, so that initdb
-    does not create one.
+    does not create one; upgrades_from: the PostgreSQL major whose data may be upgraded, None: none.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Settings:
     policy: Policy
     backup: bool = False
     restores: bool = False
+    upgrades_from: str | None = None
 
     @property
     def replication_secret(self) -> str:
@@ -138,6 +139,7 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         policy=_policy(document.replication, root["replicas"]),
         backup=root.get("backup", False),
         restores=root.get("bootstrap") == "restore",
+        upgrades_from=root.get("upgradesFrom"),
     )
     return settings, document.unknown
 

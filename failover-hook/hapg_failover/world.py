@@ -266,6 +266,8 @@ class World:
             foreign=volume.foreign,
             origin=self.origin,
             restores=settings.restores,
+            former=self.volume.former,
+            upgrades_from=settings.upgrades_from,
             grace=settings.grace,
             lease=self.lease,
             pods=tuple(self.pods.values()),

@@ -79,6 +79,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "terminationGracePeriodSeconds": Key(int, "a number of seconds"),
         "backup": _LATER_FLAG,
         "bootstrap": _choice("initdb", "restore", is_later=True),
+        "upgradesFrom": _LATER_TEXT,
     },
     "labels": {"name": _LABEL, "kind": _LABEL, "role": _LABEL},
     "replication": {

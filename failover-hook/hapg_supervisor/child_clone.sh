@@ -7,6 +7,7 @@ job_clone() { # HOST PORT USER
     if [[ $WAL == pg_xlog ]]; then whole=(-f); fi
     conninfo "$1" "$2" "$3"
     INFO=${INFO/ application_name=/ application_name=clone.} # a backup that streams WAL must not count as a standby
+    is_source_of_this_major || return
     if [[ -e $DATA ]]; then rm -rf "$former" || return; fi
     rm -rf "$new" && name_wal pg_basebackup || return
     if ! "$BIN/pg_basebackup" -D "$new" "${APART[@]}" -X stream -c fast -w -d "$INFO"; then
@@ -17,6 +18,17 @@ job_clone() { # HOST PORT USER
     sync "${whole[@]}" "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} || return
     if [[ -e $DATA ]]; then mv "$DATA" "$former" || return; fi
     mv "$new" "$DATA" && sync "$VOLUME" && rm -rf "$former" && remove_unlinked_wal
+}
+
+# pg_basebackup also copies older majors. Before PostgreSQL 10 a walsender can't be asked, and there is no upgrade to one.
+is_source_of_this_major() {
+    local number
+    if [[ $WAL == pg_xlog ]]; then return; fi
+    number=$("$BIN/psql" -XAtw -d "$INFO replication=true" -c 'SHOW server_version_num') || return
+    if [[ ${number%????} != "$MAJOR" ]]; then
+        echo "error: the server at this address is of PostgreSQL ${number%????}, this is PostgreSQL $MAJOR"
+        return 1
+    fi
 }
 
 job_rewind() { # HOST PORT USER

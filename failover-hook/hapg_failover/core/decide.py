@@ -25,6 +25,7 @@ from . import (
     demotion,
     forced_failover,
     lease_extension,
+    major_upgrade,
     not_following,
     primary,
     promotion,
@@ -262,6 +263,8 @@ def _op_answered(step: Step) -> None:
             replica.follow_answered(step, result)
         case Op.REWIND | Op.CLONE | Op.INITDB | Op.RESTORE:
             cloning.copy_answered(step, result)
+        case Op.UPGRADE:
+            major_upgrade.upgraded(step, result)
         case Op.PROMOTE:
             promotion.promoted(step, result)
         case Op.STANDBYS:

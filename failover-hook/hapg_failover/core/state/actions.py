@@ -23,6 +23,7 @@ class Op(Enum):
     CLONE = "clone"
     INITDB = "initdb"
     RESTORE = "restore"
+    UPGRADE = "upgrade"
     PROMOTE = "promote"
     PREPARE = "prepare"
     SWITCHOVER = "switchover"
@@ -109,6 +110,17 @@ class Restore:
 
 
 @dataclass(frozen=True)
+class Upgrade:
+    """Upgrade the data from another major. begun: the term and the serial of the Lease that allows it; timeline: where its WAL continues."""
+
+    major: str
+    timeline: int
+    system_identifier: str
+    begun: tuple[int, int]
+    op: ClassVar[Op] = Op.UPGRADE
+
+
+@dataclass(frozen=True)
 class Promote:
     """Promote onto `timeline`, from our end of WAL. setting: the value of synchronous_standby_names."""
 
@@ -160,7 +172,7 @@ class Adopt:
     op: ClassVar[Op] = Op.ADOPT
 
 
-Order = Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
+Order = Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Upgrade | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
 
 
 @dataclass(frozen=True)

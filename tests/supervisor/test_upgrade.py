@@ -1,0 +1,228 @@
+"""A major upgrade in place on real servers, from the tutorial's major to later images'; and what is left when it fails or is killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from .conftest import Make, _directory
+from .harness import Container, server_user, wait_for
+from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, hand_over, unpack
+
+ROWS = "select count(*), md5(string_agg(what, ',' order by id)) from kept"
+SEALED_TIMELINE = 5
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[Callable[[str], Path]]:
+    """Return the root file system of a major's image, unpacked once."""
+    root = Path(tempfile.mkdtemp(prefix="hapg-images-"))
+    root.chmod(0o755)
+
+    @cache
+    def image(major: str) -> Path:
+        unpack(major, root / major)
+        uid, gid = server_user()
+        with (root / major / "etc/passwd").open("a") as passwd:
+            passwd.write(f"server:x:{uid}:{gid}::/:/bin/false\n")
+        return root / major
+
+    yield image
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def former_programs() -> Iterator[Path]:
+    """The former major's programs, as the init container of its image copies them."""
+    root = _directory()
+    copy_former_programs(root)
+    yield root
+    shutil.rmtree(root)
+
+
+@dataclass
+class Release:
+    """A volume that the containers of two majors take in turns: the former chart's and the new one's. system: its system identifier."""
+
+    former: Container
+    new: Upgraded
+    system: str
+    rows: str
+
+    def turn(self, container: Container) -> Container:
+        """Replace the pod by one of this chart."""
+        other = self.new if container is self.former else self.former
+        hand_over(other, container)
+        container.start()
+        return container
+
+    def upgrade(self) -> tuple[str, str]:
+        """Run the job; return the answer's result and text."""
+        answer = self.new.answer(self.order(), 120)
+        print(answer, self.new.agent.output(answer.command_id or ""))
+        return answer.result, answer.text
+
+    def order(self) -> str:
+        return self.new.tell("upgrade", FORMER, str(SEALED_TIMELINE), self.system)
+
+    def check(self, container: Container) -> None:
+        """Start the server sealed, and compare the rows."""
+        container.ok("start", "hot")
+        wait_for(lambda: container.answers() == "1", "it answers")
+        assert container.sql(ROWS) == self.rows
+        assert (
+            container.sql("select system_identifier, timeline_id from pg_control_system(), pg_control_checkpoint()") == f"{self.system}|5"
+        )
+
+
+@pytest.fixture
+def begin(make: Make, template: Path, images: Callable[[str], Path], former_programs: Path) -> Iterator[Callable[..., Release]]:
+    """Create a release of the former major that is shut down; its volume is the new chart's next."""
+    root = _directory()
+    os.chown(root, *server_user())
+    made: list[Upgraded] = []
+
+    def begin(*commands: str, apart: bool = False, major: str = NEW) -> Release:
+        """commands: SQL to run before the shutdown; apart: with a WAL volume."""
+        former = make("pod-0", apart=apart)
+        if apart:
+            former.start()
+            former.ok("initdb")
+        else:
+            former.take_data_of(template)
+            former.start()
+        former.ok("start", "hot")
+        (former.config / "postgresql.conf").open("a").write("max_prepared_transactions = 2\nwal_level = logical\n") if False else None
+        former.promote(SEALED_TIMELINE, 1)
+        former.sql(
+            "create table kept as select g as id, md5(g::text) as what from generate_series(1, 1000) g",
+            "create index on kept (what)",
+            "analyze kept",
+            *commands,
+        )
+        rows, system = former.sql(ROWS), former.sql("select system_identifier from pg_control_system()")
+        former.ok("stop", "fast")
+        new = Upgraded(root, former.name, major=major, apart=apart, HAPG_FORMER=str(former_programs))
+        new.image = images(major)
+        made.append(new)
+        release = Release(former, new, system, rows)
+        release.turn(new)
+        return release
+
+    yield begin
+    for container in made:
+        container.close()
+    shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("major", [NEW, "18"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_upgrade_keeps_rows_system_identifier_timeline_and_settings(begin: Callable[..., Release], major: str, apart: bool) -> None:
+    release = begin("alter system set work_mem = '7MB'", apart=apart, major=major)
+    new = release.new
+    assert release.upgrade() == ("ok", "0")
+    assert (new.volume / "pgdata.15").is_dir()
+    release.check(new)
+    assert new.sql("show work_mem", "show server_version_num").replace("\n", " ").startswith(f"7MB {major}")
+    assert (new.pgdata / "pg_wal").is_symlink() == apart
+    new.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    new.sql("insert into kept values (0, 'new')")
+    wait_for(lambda: not (new.volume / "pgdata.15").exists(), "the former directory is removed")
+    if new.wal_volume is not None:
+        wait_for(lambda: len(list(new.wal_volume.glob("wal.*"))) == 1, "its WAL too")
+    assert (new.sql("select count(*) > 0 from pg_stats where tablename = 'kept'") == "t") == (major == "18")
+    new.sql("create extension amcheck")
+    assert new.sql("select bt_index_check('kept_what_idx', true)") == ""
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_upgrade_that_is_killed_anywhere_goes_on_or_is_rolled_back(begin: Callable[..., Release], apart: bool) -> None:
+    release = begin(apart=apart)
+    new, former = release.new, release.former
+    for number, pause in enumerate((0.1, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)):
+        if (new.pgdata / "PG_VERSION").read_text() != f"{NEW}\n":
+            release.order()
+            time.sleep(pause)
+        new.end()
+        if number % 2:
+            release.turn(former)
+            release.check(former)
+            former.ok("stop", "fast")
+            release.turn(new)
+        else:
+            new.start()
+    if (new.pgdata / "PG_VERSION").read_text() != f"{NEW}\n":
+        assert release.upgrade() == ("ok", "0")
+    release.check(new)
+    new.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+
+
+def test_a_whole_upgrade_is_rolled_back_until_the_new_server_is_promoted_and_not_afterwards(begin: Callable[..., Release]) -> None:
+    release = begin()
+    new, former = release.new, release.former
+    assert release.upgrade() == ("ok", "0")
+    release.check(new)
+    new.ok("stop", "fast")
+    release.turn(former)
+    release.check(former)
+    former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    former.sql("create extension amcheck", "select bt_index_check('kept_what_idx', true)")
+    former.ok("stop", "fast")
+    release.turn(new)
+    assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
+    new.ok("start", "hot")
+    new.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
+    new.end()  # before or after the former directory was removed
+    release.turn(former)
+    assert not (former.volume / "pgdata.15").exists()
+    said = f"the server directory is of PostgreSQL {NEW}, this is PostgreSQL {FORMER}: nothing has been touched"
+    assert former.ask("start", "hot").text == said
+
+
+def test_the_states_between_the_renames_of_an_upgrade_and_of_its_rollback_are_put_right(begin: Callable[..., Release]) -> None:
+    release = begin()
+    new, former = release.new, release.former
+    control = new.pgdata / "global" / "pg_control"
+    new.end()
+    control.rename(control.with_name("pg_control.old"))  # as pg_upgrade leaves it while it links files
+    release.turn(former)
+    release.check(former)
+    former.ok("stop", "fast")
+    release.turn(new)
+    assert release.upgrade() == ("ok", "0")
+    new.end()
+    new.pgdata.rename(new.volume / "pgdata.new")  # between the renames, in either direction
+    new.start()
+    assert (new.pgdata / "PG_VERSION").read_text() == f"{FORMER}\n"
+    assert not (new.volume / "pgdata.15").exists()
+    assert release.upgrade() == ("ok", "0")
+    release.check(new)
+
+
+@pytest.mark.parametrize(
+    ("commands", "said"),
+    [
+        (("begin", "insert into kept values (-1, '')", "prepare transaction 'open'"), "prepared transactions"),
+        (("select pg_create_logical_replication_slot('theirs', 'pgoutput')",), "the replication slot theirs would be lost"),
+        (("create table gone as (a aclitem)",), "aclitem"),
+    ],
+    ids=["prepared transaction", "logical slot", "data type"],
+)
+def test_an_upgrade_that_is_refused_says_why_and_changes_nothing(
+    begin: Callable[..., Release], commands: tuple[str, ...], said: str
+) -> None:
+    release = begin(*commands)
+    result, text = release.upgrade()
+    assert result == "error"
+    assert said in text
+    assert sorted(path.name for path in release.new.volume.iterdir() if path.name.startswith("pgdata")) == ["pgdata"]
+    release.turn(release.former)
+    release.check(release.former)
