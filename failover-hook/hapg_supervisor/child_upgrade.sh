@@ -63,11 +63,23 @@ control_field() { # NAME
     return 1
 }
 
+# Set OPTIONS to the settings that the former server's control file records. With others, it would record those, and a rollback would find,
+# for example, a higher max_connections than the release has.
+name_recorded_settings() {
+    local line
+    OPTIONS=()
+    while IFS= read -r line; do
+        if [[ $line =~ ^(wal_level|wal_log_hints|max_[a-z_]+|track_commit_timestamp)' setting:'\ +([a-z0-9]+)$ ]]; then
+            OPTIONS+=(-c "${BASH_REMATCH[1]/%_xact*/_transaction${BASH_REMATCH[1]#*_xact}}=${BASH_REMATCH[2]}")
+        fi
+    done <<<"$CONTROL"
+}
+
 # pg_upgrade wants a server that was shut down. If one of its own was killed, replay the rest of its WAL.
 shut_former_down() { # PROGRAMS
-    rm -f "$DATA"/postmaster.pid && read_control "$1" "$DATA" && control_field 'Database cluster state' || return
+    rm -f "$DATA"/postmaster.pid && read_control "$1" "$DATA" && control_field 'Database cluster state' && name_recorded_settings || return
     if [[ $FIELD != 'shut down' ]]; then
-        rm -f "$DATA"/{standby,recovery}.signal "$DATA/recovery.conf" && "$1/postgres" --single -D "$DATA" template1 </dev/null
+        rm -f "$DATA"/{standby,recovery}.signal "$DATA/recovery.conf" && "$1/postgres" --single -D "$DATA" "${OPTIONS[@]}" template1 </dev/null
     fi
 }
 
@@ -93,7 +105,8 @@ run_pg_upgrade() { # PROGRAMS NEW OWN
     libraries=$("$BIN/postgres" -C shared_preload_libraries -D "$2" -c config_file="$CONFIG/postgresql.conf") || return
     options="-c hba_file='$3/hba.conf' -c archive_mode=off -c shared_preload_libraries='$libraries' -c synchronous_standby_names=''"
     cd "$3" || return
-    said=$("$BIN/pg_upgrade" --link -b "$1" -B "$BIN" -d "$DATA" -D "$2" -U postgres -s "$3" -o "$options" -O "$options" 2>&1) && return
+    said=$("$BIN/pg_upgrade" --link -b "$1" -B "$BIN" -d "$DATA" -D "$2" -U postgres -s "$3" \
+        -o "$options ${OPTIONS[*]}" -O "$options" 2>&1) && return
     printf '%s\n' "$said"
     explain "$said"
     return 1
