@@ -112,21 +112,24 @@ run_pg_upgrade() { # PROGRAMS NEW OWN
     return 1
 }
 
-# Say in one line what pg_upgrade objects to, with the first lines of the file that it names.
+# Say in one line what pg_upgrade objects to, with the first lines of the file that it names, or the errors in the log.
 explain() { # OUTPUT
     local line reason='' lines=() file
     while IFS= read -r line; do
         line=${line#"${line%%[! ]*}"}
-        if [[ $line == *' fatal' ]]; then
-            reason=''
+        if [[ $line =~ \"(/[^\"]+[.]log)\" ]]; then
+            reason+=" $(grep -m 3 -h 'ERROR\|FATAL\|error:' "${BASH_REMATCH[1]}")"
         elif [[ $line == /*.txt && -r $line ]]; then
             mapfile -n 3 -t lines <"$line"
             for file in "${lines[@]}"; do reason+=" $file"; done
-        elif [[ $line && $line != *' ok' && $line != Failure* && $line != -* && $line != *:' failure' ]]; then
+        elif [[ $line =~ ' '(ok|fatal|failed check.*)' '*$ || $line == 'Checking '* ]]; then
+            reason='' # what follows explains this one, if it has failed
+        elif [[ $line && $line != Failure* && $line != -* && $line != '*failure*' ]]; then
             reason+=" $line"
         fi
     done <<<"$1"
-    echo "error: pg_upgrade:${reason: -800}"
+    reason=${reason//$'\n'/ }
+    echo "error: pg_upgrade:${reason:0:800}"
 }
 
 # Give the new directory the former system identifier, and let its WAL begin on TIMELINE.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +26,8 @@ from hapg_protocol.version_profile import VersionProfile
 from tests.fakes.kube import FakeCluster
 
 from .conftest import Make
+from .harness import DEFAULT, Container, as_server_user, free_port, wait_for
 from .harness import Agent as Files
-from .harness import Container, as_server_user, free_port, wait_for
 
 READ_S = 0.1
 
@@ -105,6 +107,7 @@ class Pod:
         self.container = container
         self.ordinal = ordinal
         self.address = f"127.0.0.{ordinal + 1}"
+        self.uid = f"u{ordinal}" if container.profile.major == DEFAULT else f"u{ordinal}-{container.profile.major}"
         self.agent: Agent | None = None
         self.log: list[tuple[str, str, str]] = []
         self._release = release
@@ -126,7 +129,8 @@ class Pod:
         """Start the failover container."""
         release, container, profile = self._release, self.container, self.container.profile
         runtime = self._runtime = UserThreads()
-        volume = Volume(container.volume, profile.major, profile.wal_directory, container.wal_volume)
+        claim = f"default/{container.name}"
+        volume = Volume(container.volume, profile.major, profile.wal_directory, container.wal_volume, claim)
         sql = PostgresSql(lambda: container.logins, profile.sql_names, container.port, str(container.run / "socket"))
 
         def log(level: str, event: str, reason: str = "", **fields: Any) -> None:
@@ -136,7 +140,7 @@ class Pod:
         with as_server_user():
             agent = Agent(
                 release.settings,
-                Identity(container.name, "default", f"u{self.ordinal}", self.address),
+                Identity(container.name, "default", self.uid, self.address),
                 Adapters(
                     runtime,
                     release.cluster.client(),
@@ -165,6 +169,10 @@ class Pod:
         self._runtime.ended = True
         self._files.ended.wait()  # what is still unread is for the next one
 
+    def terminate(self) -> None:
+        """Begin the pod's deletion, as kubelet does."""
+        os.kill(self.container.pid1, signal.SIGTERM)
+
     @property
     def writes(self) -> bool:
         """True if its server is writable."""
@@ -174,9 +182,19 @@ class Pod:
 class Release:
     """Pods db-0 and so on."""
 
-    def __init__(self, make: Make, replicas: int = 3, policy: Policy = ASYNCHRONOUS, restores: bool = False) -> None:
+    def __init__(
+        self,
+        make: Make,
+        replicas: int = 3,
+        policy: Policy = ASYNCHRONOUS,
+        restores: bool = False,
+        cluster: FakeCluster | None = None,
+        major: str = DEFAULT,
+        upgrades_from: str | None = None,
+    ) -> None:
+        """cluster: with the objects of a release that goes on; upgrades_from: as in Settings."""
         self.port = free_port()
-        self.cluster = FakeCluster()
+        self.cluster = cluster or FakeCluster()
         self.pods: list[Pod] = []
         self._settings = Settings(
             name=self.cluster.name,
@@ -191,16 +209,17 @@ class Release:
             selector={},
             secret="db",
             database="postgres",
-            profile=VersionProfile(major="15", replication_role=False),
+            profile=VersionProfile(major=major, replication_role=False),
             timing=Timing(),
             max_lag=1 << 20,
             grace=30,
             policy=policy,
             restores=restores,
+            upgrades_from=upgrades_from,
         )
         for ordinal in range(replicas):
             self.pods.append(Pod(self, make(f"{self.cluster.name}-{ordinal}"), ordinal))
-            self.cluster.add_pod(ordinal, f"u{ordinal}", podIP=self.pods[-1].address)
+            self.cluster.add_pod(ordinal, self.pods[-1].uid, podIP=self.pods[-1].address)
 
     def settings(self) -> Settings:
         """Return the chart's values."""

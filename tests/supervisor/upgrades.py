@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -65,6 +67,24 @@ def hand_over(giver: Container, taker: Container) -> None:
             theirs.rename(ours)
     if taker.wal_volume is not None:
         _relink(taker.volume, taker.wal_volume)
+
+
+@contextlib.contextmanager
+def limited(volume: Path, size: int) -> Iterator[None]:
+    """Have the content of a volume on a file system of this size, in bytes, for a while."""
+    aside = volume.with_name("aside")
+    volume.rename(aside)
+    volume.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", volume], check=True)
+    try:
+        subprocess.run(["cp", "-a", f"{aside}/.", volume], check=True)
+        yield
+        shutil.rmtree(aside)
+        subprocess.run(["cp", "-a", volume, aside], check=True)
+    finally:
+        subprocess.run(["umount", volume], check=True)
+        volume.rmdir()
+        aside.rename(volume)
 
 
 def _relink(volume: Path, wal_volume: Path) -> None:

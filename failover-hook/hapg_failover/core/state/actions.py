@@ -111,7 +111,7 @@ class Restore:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """Upgrade the data from another major. begun: the term and the serial of the Lease that allows it; timeline: where its WAL continues."""
+    """Upgrade data of another major. timeline: where its WAL continues; begun: the term and the serial of the Lease that allows it."""
 
     major: str
     timeline: int
