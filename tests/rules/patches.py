@@ -25,6 +25,7 @@ from hapg_failover.core import (
     eligible_replicas,
     forced_failover,
     lease_extension,
+    major_upgrade,
     not_following,
     primary,
     promotion,
@@ -48,7 +49,7 @@ from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, PutResult
-from hapg_failover.core.state.volume import Origin
+from hapg_failover.core.state.volume import FormerData, Origin
 from hapg_failover.core.timing import FAILED_S, Timing
 from hapg_failover.pgdata import wal
 from hapg_failover.world import World
@@ -791,3 +792,18 @@ unreplicated_wal_not_fetched = _constant(operations.Operation, "_with_fetched_wa
 unreplicated_wal_given_to_anybody = _constant(unreplicated_wal, "may_give", lambda *_: True)
 any_page_is_sent = _constant(unreplicated_wal, "is_page", lambda page, lsn: True)
 cut_records_count = _constant(wal.Wal, "record_at", lambda self, place, before: wal.Record(place, 24, switch=False))
+
+
+def anybodys_data_upgraded(patch: pytest.MonkeyPatch) -> None:
+    """A mutant: the volume need not be the one that the Lease names."""
+    real = major_upgrade.judge
+
+    def judge(former: FormerData, state: LeaseState | None) -> major_upgrade.Verdict:
+        return real(former, state if state is None else replace(state, volume=former.volume))
+
+    patch.setattr(major_upgrade, "judge", judge)
+
+
+def any_end_upgraded(patch: pytest.MonkeyPatch) -> None:
+    """A mutant: the data may end anywhere."""
+    patch.setattr(major_upgrade, "_ends_at", lambda checkpoint, end: True)

@@ -30,6 +30,7 @@ from .harness import DEFAULT, Container, as_server_user, free_port, wait_for
 from .harness import Agent as Files
 
 READ_S = 0.1
+PAUSE_S = 120.0
 
 
 class UserThreads(Threads):
@@ -107,7 +108,7 @@ class Pod:
         self.container = container
         self.ordinal = ordinal
         self.address = f"127.0.0.{ordinal + 1}"
-        self.uid = f"u{ordinal}" if container.profile.major == DEFAULT else f"u{ordinal}-{container.profile.major}"
+        self.uid = f"u{ordinal}{release.generation}"
         self.agent: Agent | None = None
         self.log: list[tuple[str, str, str]] = []
         self._release = release
@@ -191,8 +192,10 @@ class Release:
         cluster: FakeCluster | None = None,
         major: str = DEFAULT,
         upgrades_from: str | None = None,
+        generation: str = "",
     ) -> None:
-        """cluster: with the objects of a release that goes on; upgrades_from: as in Settings."""
+        """cluster: with the objects of a release that goes on; upgrades_from: as in Settings; generation: part of the pods' UIDs."""
+        self.generation = generation
         self.port = free_port()
         self.cluster = cluster or FakeCluster()
         self.pods: list[Pod] = []
@@ -229,6 +232,26 @@ class Release:
         """Start every pod."""
         for pod in self.pods:
             pod.start()
+
+    def pause(self) -> None:
+        """Delete all pods in order, as a release that is paused does, and wait for the end of their containers."""
+        for pod in self.pods:
+            pod.terminate()
+        for pod in self.pods:
+            assert pod.container.exit_code(PAUSE_S) == 0
+        self.forget()
+
+    def lose(self) -> None:
+        """Kill all containers at once, and delete their pods."""
+        for pod in self.pods:
+            pod.container.end()
+        self.forget()
+
+    def forget(self) -> None:
+        """Stop every agent and remove the pods from the API."""
+        self.stop()
+        for pod in self.pods:
+            self.cluster.delete_pod(pod.container.name)
 
     def stop(self) -> None:
         """Stop every agent; the containers are stopped by their creator."""

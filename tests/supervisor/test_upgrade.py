@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.kube import FakeCluster
+
 from .conftest import Make, _directory
 from .harness import Container, server_user, wait_for
 from .pods import Release as Pods
@@ -246,9 +248,7 @@ def test_an_upgrade_without_room_changes_nothing(begin: Callable[..., Release]) 
     release.check(release.former)
 
 
-def test_a_replica_is_cloned_from_the_upgraded_primary_and_never_from_one_of_the_former_major(
-    begin: Callable[..., Release], make: Make
-) -> None:
+def test_a_replica_is_never_cloned_from_a_primary_of_the_former_major_after_an_upgrade(begin: Callable[..., Release], make: Make) -> None:
     release = begin()
     release.turn(release.former)
     release.check(release.former)
@@ -264,50 +264,118 @@ def test_a_replica_is_cloned_from_the_upgraded_primary_and_never_from_one_of_the
         other.close()
 
 
-def test_a_release_that_was_paused_goes_on_with_the_next_major(make: Make, images: Callable[[str], Path], former_programs: Path) -> None:
-    """The last primary's data is upgraded, whichever ordinal it has; the others are cloned from it."""
-    former = Pods(make)
-    former.start()
-    former.wait(former.is_whole, "the former release is whole", 180)
-    primary = former.primary
-    assert primary is not None
-    primary.container.sql("create table kept as select g as id, md5(g::text) as what from generate_series(1, 1000) g")
-    rows, last = primary.container.sql(ROWS), former.lease
-    for pod in former.pods:
-        pod.terminate()
-    for pod in former.pods:
-        assert pod.container.exit_code(60) == 0
-    former.stop()
-    assert last.release is None
-    assert former.lease.release is not None
-    assert former.lease.release.clean
-    for pod in former.pods:
-        former.cluster.delete_pod(pod.container.name)
+@dataclass
+class Charts:
+    """A release of three pods, whose chart is now that of one major and now that of the other."""
+
+    former: Callable[[str], Container]
+    new: Callable[[str], Upgraded]
+    cluster: FakeCluster
+    turns: int = 0
+    current: Pods | None = None
+
+    def install(self, major: str) -> Pods:
+        """Start pods of this major's chart on the volumes of the pods before."""
+        before = {} if self.current is None else {pod.container.name: pod.container for pod in self.current.pods}
+
+        def container(name: str) -> Container:
+            taker = self.former(name) if major == FORMER else self.new(name)
+            if name in before:
+                hand_over(before[name], taker)
+            return taker
+
+        self.turns += 1
+        upgrades_from = FORMER if major == NEW else None
+        self.current = Pods(container, cluster=self.cluster, major=major, upgrades_from=upgrades_from, generation=f"-{self.turns}")
+        self.current.start()
+        return self.current
+
+
+@pytest.fixture
+def charts(make: Make, images: Callable[[str], Path], former_programs: Path) -> Iterator[Charts]:
     root = _directory()
     os.chown(root, *server_user())
     made: list[Upgraded] = []
 
-    def take_over(name: str) -> Container:
-        container = Upgraded(root, name, major=NEW, HAPG_FORMER=str(former_programs))
-        container.image = images(NEW)
-        made.append(container)
-        hand_over(next(pod.container for pod in former.pods if pod.container.name == name), container)
+    def new(name: str) -> Upgraded:
+        made.append(Upgraded(root / str(len(made)), name, major=NEW, HAPG_FORMER=str(former_programs)))
+        made[-1].image = images(NEW)
+        return made[-1]
+
+    def former(name: str) -> Container:
+        container = make(f"{release.turns}/{name}")
+        container.name = name
         return container
 
-    new = Pods(take_over, cluster=former.cluster, major=NEW, upgrades_from=FORMER)
-    try:
-        new.start()
-        new.wait(new.is_whole, "the new release is whole", 240)
-        upgraded = new.primary
-        assert upgraded is not None
-        assert upgraded.container.name == last.holder.pod
-        assert upgraded.container.sql(ROWS) == rows
-        assert new.lease.system_identifier == last.system_identifier
-        assert new.lease.timeline == last.timeline + 1
-        new.wait(lambda: {(pod.container.answers("show server_version_num") or "")[:2] for pod in new.pods} == {NEW}, "all are of it", 60)
-        assert [each[1] for each in new.cluster.events].count("MajorUpgraded") == 1
-    finally:
-        new.stop()
-        for container in made:
-            container.close()
-        shutil.rmtree(root)
+    release = Charts(former, new, FakeCluster())
+    yield release
+    if release.current is not None:
+        release.current.stop()
+    for container in made:
+        container.close()
+    shutil.rmtree(root)
+
+
+def begun(charts: Charts) -> tuple[Pods, str]:
+    """Install the former major's release and write rows; return them."""
+    former = charts.install(FORMER)
+    former.wait(former.is_whole, "the former release is whole", 180)
+    primary = former.primary
+    assert primary is not None
+    primary.container.sql("create table kept as select g as id, md5(g::text) as what from generate_series(1, 1000) g")
+    return former, primary.container.sql(ROWS)
+
+
+def test_a_release_that_was_paused_goes_on_with_the_next_major(charts: Charts) -> None:
+    """The last primary's data is upgraded, whichever ordinal it has; the others are cloned from it."""
+    former, rows = begun(charts)
+    last = former.lease
+    former.pause()
+    assert former.lease.release is not None
+    assert former.lease.release.clean
+    new = charts.install(NEW)
+    new.wait(new.is_whole, "the new release is whole", 240)
+    upgraded = new.primary
+    assert upgraded is not None
+    assert upgraded.container.name == last.holder.pod
+    assert upgraded.container.sql(ROWS) == rows
+    assert (new.lease.system_identifier, new.lease.timeline) == (last.system_identifier, last.timeline + 1)
+    new.wait(lambda: {(pod.container.answers("show server_version_num") or "")[:2] for pod in new.pods} == {NEW}, "all are of it")
+    assert [each[1] for each in new.cluster.events].count("MajorUpgraded") == 1
+
+
+@pytest.mark.thorough
+def test_a_release_whose_upgrade_is_interrupted_goes_on_with_either_major(charts: Charts) -> None:
+    former, rows = begun(charts)
+    term = former.lease.term
+    former.pause()
+    for pause in (0.5, 2.0, 4.0, 6.0, 8.0):
+        new = charts.install(NEW)
+        time.sleep(pause)
+        new.lose()
+        if new.lease.term > term:
+            break  # it was promoted: there is no way back
+        former = charts.install(FORMER)
+        former.wait(former.is_whole, "the former release is whole", 180)
+        primary = former.primary
+        assert primary is not None
+        assert primary.container.sql(ROWS) == rows
+        primary.container.sql(f"insert into kept values ({-former.lease.term}, 'once more')")
+        rows, term = primary.container.sql(ROWS), former.lease.term
+        former.pause()
+    new = charts.install(NEW)
+    new.wait(new.is_whole, "the new release is whole", 240)
+    assert new.primary is not None
+    assert new.primary.container.sql(ROWS) == rows
+
+
+def test_a_release_that_was_not_paused_is_not_upgraded(charts: Charts) -> None:
+    former, rows = begun(charts)
+    former.lose()
+    new = charts.install(NEW)
+    new.wait(lambda: [each for each in new.cluster.events if "was not shut down in order" in str(each)], "it is refused")
+    new.lose()
+    former = charts.install(FORMER)
+    former.wait(former.is_whole, "the former release is whole", 180)
+    assert former.primary is not None
+    assert former.primary.container.sql(ROWS) == rows

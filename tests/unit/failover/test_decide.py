@@ -513,6 +513,7 @@ UNDER_WAY = {
     Op.STANDBYS: (Phase.PRIMARY,),
     Op.PREPARE: (Phase.PRIMARY,),
     Op.ADOPT: (Phase.BOOT,),
+    Op.UPGRADE: (Phase.BOOT,),
     Op.SWITCHOVER: (Phase.STOPPING,),
     Op.STOP: (Phase.STOPPING,),
 }
