@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from tests.fakes.kube import FakeCluster
 
+from .backups import Beside, ready, settled
 from .conftest import Make, _directory
 from .harness import Container, server_user, wait_for
 from .pods import Release as Pods
@@ -127,13 +130,20 @@ def begin(make: Make, template: Path, images: Callable[[str], Path], former_prog
     shutil.rmtree(root)
 
 
+def sums(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file."""
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
 @pytest.mark.parametrize("apart", [False, True])
 def test_an_upgrade_keeps_rows_system_identifier_timeline_and_settings(begin: Callable[..., Release], apart: bool) -> None:
     release = begin("alter system set work_mem = '7MB'", apart=apart)
     new = release.new
     assert release.upgrade() == ("ok", "0")
-    assert (new.volume / "pgdata.15").is_dir()
+    before = sums(new.volume / "pgdata.15")
     release.check(new)
+    assert sums(new.volume / "pgdata.15") == before  # so it can still be started
     assert new.sql("show work_mem", "show server_version_num").replace("\n", " ").startswith(f"7MB {NEW}")
     assert (new.pgdata / "pg_wal").is_symlink() == apart
     new.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
@@ -274,8 +284,8 @@ class Charts:
     turns: int = 0
     current: Pods | None = None
 
-    def install(self, major: str) -> Pods:
-        """Start pods of this major's chart on the volumes of the pods before."""
+    def install(self, major: str, policy: Policy = ASYNCHRONOUS) -> Pods:
+        """Start pods of this major's chart on the volumes of the pods before. policy: of replication."""
         before = {} if self.current is None else {pod.container.name: pod.container for pod in self.current.pods}
 
         def container(name: str) -> Container:
@@ -286,7 +296,14 @@ class Charts:
 
         self.turns += 1
         upgrades_from = FORMER if major == NEW else None
-        self.current = Pods(container, cluster=self.cluster, major=major, upgrades_from=upgrades_from, generation=f"-{self.turns}")
+        self.current = Pods(
+            container,
+            policy=policy,
+            cluster=self.cluster,
+            major=major,
+            upgrades_from=upgrades_from,
+            generation=f"-{self.turns}",
+        )
         self.current.start()
         return self.current
 
@@ -316,9 +333,9 @@ def charts(make: Make, images: Callable[[str], Path], former_programs: Path) -> 
     shutil.rmtree(root)
 
 
-def begun(charts: Charts) -> tuple[Pods, str]:
+def begun(charts: Charts, policy: Policy = ASYNCHRONOUS) -> tuple[Pods, str]:
     """Install the former major's release and write rows; return them."""
-    former = charts.install(FORMER)
+    former = charts.install(FORMER, policy)
     former.wait(former.is_whole, "the former release is whole", 180)
     primary = former.primary
     assert primary is not None
@@ -326,14 +343,15 @@ def begun(charts: Charts) -> tuple[Pods, str]:
     return former, primary.container.sql(ROWS)
 
 
-def test_a_release_that_was_paused_goes_on_with_the_next_major(charts: Charts) -> None:
+@pytest.mark.parametrize("policy", [ASYNCHRONOUS, Policy(1, strict=True)], ids=["asynchronous", "synchronous"])
+def test_a_release_that_was_paused_goes_on_with_the_next_major(charts: Charts, policy: Policy) -> None:
     """The last primary's data is upgraded, whichever ordinal it has; the others are cloned from it."""
-    former, rows = begun(charts)
+    former, rows = begun(charts, policy)
     last = former.lease
     former.pause()
     assert former.lease.release is not None
     assert former.lease.release.clean
-    new = charts.install(NEW)
+    new = charts.install(NEW, policy)
     new.wait(new.is_whole, "the new release is whole", 240)
     upgraded = new.primary
     assert upgraded is not None
@@ -342,6 +360,7 @@ def test_a_release_that_was_paused_goes_on_with_the_next_major(charts: Charts) -
     assert (new.lease.system_identifier, new.lease.timeline) == (last.system_identifier, last.timeline + 1)
     new.wait(lambda: {(pod.container.answers("show server_version_num") or "")[:2] for pod in new.pods} == {NEW}, "all are of it")
     assert [each[1] for each in new.cluster.events].count("MajorUpgraded") == 1
+    upgraded.container.sql("insert into kept values (0, 'new')")
 
 
 @pytest.mark.thorough
@@ -379,3 +398,29 @@ def test_a_release_that_was_not_paused_is_not_upgraded(charts: Charts) -> None:
     former.wait(former.is_whole, "the former release is whole", 180)
     assert former.primary is not None
     assert former.primary.container.sql(ROWS) == rows
+
+
+def test_the_archive_of_the_former_major_is_refused_after_an_upgrade_and_another_place_is_used(
+    begin: Callable[..., Release], beside: Beside
+) -> None:
+    """Its WAL is on the volume until then."""
+    release = begin()
+    new = release.new
+    before = beside(release.former)
+    release.turn(release.former)
+    release.former.ok("start", "hot")
+    release.former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    before.backup()
+    release.former.ok("stop", "fast")
+    before.kill()
+    backup = beside(new, repository={"type": "local", "path": str(before.repository)})
+    backup.program = before.program
+    release.turn(new)
+    assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
+    new.ok("start", "hot")
+    new.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
+    new.sql("select pg_switch_wal()")
+    wait_for(lambda: "is of another major of PostgreSQL" in backup.said(), f"it says so: {backup.said()}", 60)
+    assert ready(new)
+    backup.configure(repository={"type": "local", "path": f"{before.repository}/17"})
+    settled(new)
