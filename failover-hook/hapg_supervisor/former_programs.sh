@@ -15,9 +15,13 @@ if [[ $bin != /usr/lib/postgresql/*/bin || ! -x $bin/postgres || ! -d /usr/share
 fi
 shopt -s dotglob nullglob
 rm -rf "${target:?}"/*
-mkdir -p "$target/lib" "$target/usr/share/postgresql" "$target/usr/lib/postgresql/$major/bin"
+mkdir -p "$target/lib" "$target/usr/share/postgresql" "$target/usr/lib/postgresql/$major"/{bin,lib}
 cp -R "/usr/share/postgresql/$major" "$target/usr/share/postgresql/"
-cp -R "/usr/lib/postgresql/$major/lib" "$target/usr/lib/postgresql/$major/"
+libraries=()
+for library in "/usr/lib/postgresql/$major/lib"/*.so; do
+    [[ ${library##*/} == llvmjit* ]] || libraries+=("$library") # the compiler of expressions: large, and not needed
+done
+cp "${libraries[@]}" "$target/usr/lib/postgresql/$major/lib/"
 loader=
 for program in postgres pg_ctl pg_controldata pg_resetwal pg_dump pg_dumpall psql; do
     [[ -x $bin/$program ]] || continue # pg_resetwal has another name in 9.6, and nothing asks for it
@@ -30,7 +34,7 @@ while read -r first arrow path _; do
         loader=${first##*/}
         cp -L "$first" "$target/lib/"
     fi
-done < <(ldd "$bin"/{postgres,pg_ctl,pg_controldata,pg_dump,pg_dumpall,psql} "/usr/lib/postgresql/$major/lib"/*.so 2>/dev/null | sort -u)
+done < <(ldd "$bin"/{postgres,pg_ctl,pg_controldata,pg_dump,pg_dumpall,psql} "${libraries[@]}" 2>/dev/null | sort -u)
 if [[ ! $loader ]]; then
     echo "this image's dynamic loader was not found" >&2
     exit 1

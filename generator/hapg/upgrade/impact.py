@@ -232,7 +232,7 @@ def _settings(change: Change, known: Mapping[str, tuple[Effect, str]], otherwise
     for inner in changes(old, new):
         shown = Change((*change.path, *inner.path), inner.old, inner.new)
         if inner.path == ("postgresMajor", "major"):
-            yield Finding(Effect.DATA, "a server of another major can't read the data; upgrade it in place with majorUpgrade (docs/upgrade.md), or use a dump", shown)
+            yield Finding(Effect.DATA, "a server of another major can't read the data; see docs/upgrade.md, To the next major", shown)
         else:
             effect, reason = known.get(inner.path[0], (Effect.RELOAD, otherwise))
             yield Finding(effect, reason, shown)
