@@ -77,9 +77,9 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         PROFILE: _OBJECT,
         "failover": _OBJECT,
         "terminationGracePeriodSeconds": Key(int, "a number of seconds"),
+        "upgradesFrom": _LATER_TEXT,
         "backup": _LATER_FLAG,
         "bootstrap": _choice("initdb", "restore", is_later=True),
-        "upgradesFrom": _LATER_TEXT,
     },
     "labels": {"name": _LABEL, "kind": _LABEL, "role": _LABEL},
     "replication": {
