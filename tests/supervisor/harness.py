@@ -32,7 +32,7 @@ BIN = Path(PROFILES[DEFAULT].bin_directory)
 SCRIPT = script.FOLDER / script.MAIN
 PASSWORD = "it's secret"
 PASSWORDS = Passwords(PASSWORD, "the members' own")
-TIMEOUT = 400.0
+TIMEOUT = 30.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SYSTEM_CALLS = {"x86_64": {"uid": 117, "gid": 119}, "aarch64": {"uid": 147, "gid": 149}}
 """The numbers of setresuid and setresgid."""
