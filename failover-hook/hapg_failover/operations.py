@@ -27,6 +27,7 @@ from .core.state.actions import (
     DeadHolder,
     Follow,
     Initdb,
+    Look,
     Order,
     Prepare,
     Promote,
@@ -148,6 +149,8 @@ class Operation:
                 return self._initdb()
             case Restore():
                 return self._restore()
+            case Look():
+                return self._result(Outcome.OK)  # every operation ends with that
             case Upgrade():
                 return self._upgrade(order)
             case Promote():

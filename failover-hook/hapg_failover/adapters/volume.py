@@ -36,6 +36,7 @@ _UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SYSTEM_IDENTIFIER = re.compile(r"[0-9]{1,20}")
 _CLAIM = re.compile(r"[0-9a-z-]{1,63}/[0-9a-z.-]{1,253}")
 _WAL_NAME = re.compile(r"wal\.[0-9A-Za-z-]{1,64}")
+_FORMER = re.compile(r"pgdata\.[0-9]{1,2}(?:\.[0-9])?")
 _BEGUN = re.compile(r"([0-9]{1,18}) ([0-9]{1,18})\n?")
 _OID = re.compile(r"[1-9][0-9]{0,9}")
 _STANDBY_FILES = ("standby.signal", "recovery.conf")
@@ -94,6 +95,8 @@ class Volume:
             version = self._data_files.text("pgdata", "PG_VERSION")
         except ValueError:
             version = ""
+        if version is None and any(_FORMER.fullmatch(name) for name in os.listdir(self._base)):
+            return Assessment(VolumeState.OTHER_MAJOR, "a major upgrade was interrupted; the supervisor puts it right when it starts")
         if version is None:
             return Assessment(VolumeState.DAMAGED, "the volume is marked as initialized but has no data directory")
         if not _VERSION.fullmatch(version):

@@ -263,8 +263,8 @@ def _op_answered(step: Step) -> None:
             replica.follow_answered(step, result)
         case Op.REWIND | Op.CLONE | Op.INITDB | Op.RESTORE:
             cloning.copy_answered(step, result)
-        case Op.UPGRADE:
-            major_upgrade.upgraded(step, result)
+        case Op.LOOK | Op.UPGRADE:
+            major_upgrade.answered(step, result)
         case Op.PROMOTE:
             promotion.promoted(step, result)
         case Op.STANDBYS:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import LeaseState
 
 from . import election
-from .state.actions import Announce, Upgrade
+from .state.actions import Announce, Look, Op, Upgrade
 from .state.decision import Step
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
@@ -59,6 +59,10 @@ def _ends_at(checkpoint: Position, end: Position) -> bool:
 def attend(step: Step) -> None:
     """Handle data of another major: upgrade the last primary's; clone the others' once there is a primary; else touch nothing."""
     o, s, former = step.o, step.state, step.o.former
+    if step.m.retry.looked != step.m.nonce:
+        step.keep(replace(step.m.retry, looked=step.m.nonce))
+        step.run(Look(), "data of another major: its supervisor may have put an interrupted upgrade right since it was read")
+        return
     why = o.volume_reason or "the data is of another major of PostgreSQL"
     if former is None or former.major != o.upgrades_from:
         step.tell("OtherMajor", why)
@@ -80,8 +84,11 @@ def attend(step: Step) -> None:
     step.run(Upgrade(former.major, verdict.timeline, former.system_identifier, (s.term, s.serial)), verdict.reason)
 
 
-def upgraded(step: Step, result: OpResult) -> None:
-    """Handle the end of the upgrade: the data is the new major's, or it is the former's as before."""
+def answered(step: Step, result: OpResult) -> None:
+    """Handle the end of a look, or of the upgrade: the data is the new major's, or it is the former's as before."""
+    if result.op is Op.LOOK:
+        step.because("the volume was read again")
+        return
     step.forget_server()
     if result.outcome is Outcome.OK:
         step.actions.append(Announce("Normal", "MajorUpgraded", result.text))

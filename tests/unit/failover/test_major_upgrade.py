@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import major_upgrade
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.actions import Announce, Clone, Run, Upgrade
+from hapg_failover.core.state.actions import Announce, Clone, Look, Run, Upgrade
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
@@ -21,6 +22,7 @@ from hapg_protocol.model import PROTOCOL, LeaseState, Release, VolumeState
 from .test_decide import END, HELD, MINE, NOW, lease, remembered, seen
 
 PAUSED = replace(MINE, release=Release("paused", clean=True, position=END), serial=9)
+LOOKED = remembered(Phase.BOOT, looked="n1")
 FORMER = FormerData("15", "v1", "system", own=True, shut_down=Position(3, END.lsn - 120))
 
 
@@ -75,7 +77,7 @@ def other_major(state: LeaseState | None, **changes: object) -> Observation:
 
 
 def test_an_upgrade_is_ordered_under_the_lease_that_allows_it() -> None:
-    decision = decide(other_major(PAUSED), remembered(Phase.BOOT))
+    decision = decide(other_major(PAUSED), LOOKED)
     assert [action.order for action in decision.actions if isinstance(action, Run)] == [Upgrade("15", 3, "system", (5, 9))]
 
 
@@ -95,20 +97,27 @@ def test_an_upgrade_is_ordered_under_the_lease_that_allows_it() -> None:
 def test_without_a_reason_to_upgrade_the_data_of_another_major_is_not_touched(
     state: LeaseState | None, changes: dict[str, object], words: str
 ) -> None:
-    decision = decide(other_major(state, **changes), remembered(Phase.BOOT))
+    decision = decide(other_major(state, **changes), LOOKED)
     assert decision.memory.phase is Phase.BOOT
     assert not [action for action in decision.actions if isinstance(action, Run)]
     assert words in decision.reason
 
 
+def test_data_of_another_major_is_read_again_once_its_supervisor_may_have_undone_an_upgrade() -> None:
+    first = decide(other_major(PAUSED), remembered(Phase.BOOT))
+    assert [action.order for action in first.actions if isinstance(action, Run)] == [Look()]
+    answered = decide(other_major(PAUSED, op=OpResult(1, Look.op, Outcome.OK, "n1")), first.memory)
+    assert [action.order for action in answered.actions if isinstance(action, Run)] == [Upgrade("15", 3, "system", (5, 9))]
+
+
 def test_a_lease_that_is_missing_allows_no_upgrade() -> None:
     away = replace(lease(PAUSED), missing_since=NOW - 1)
-    decision = decide(replace(other_major(PAUSED), lease=away), remembered(Phase.BOOT))
+    decision = decide(replace(other_major(PAUSED), lease=away), LOOKED)
     assert not [action for action in decision.actions if isinstance(action, Run)]
 
 
 def test_a_replicas_data_of_the_former_major_is_cloned_once_there_is_a_primary() -> None:
-    decision = decide(other_major(HELD), remembered(Phase.BOOT))
+    decision = decide(other_major(HELD), LOOKED)
     assert decision.memory.phase is Phase.DAMAGED
     cloning = decide(other_major(HELD), decision.memory)
     assert [type(action.order) for action in cloning.actions if isinstance(action, Run)] == [Clone]
@@ -137,3 +146,13 @@ def test_an_upgrade_is_recorded_before_it_begins_and_data_that_was_made_for_anot
     assert not (tmp_path / "standby").exists()  # the new directory has no standby.signal, and was not promoted by anybody
     volume.end_upgrade()
     assert not (tmp_path / "upgrade").exists()
+
+
+def test_an_upgrade_that_was_interrupted_between_its_renames_is_not_damage(tmp_path: Path) -> None:
+    volume = Volume(tmp_path, "15", "pg_wal", claim="default/pg-1")
+    volume.write_marker(Marker("v1", "7000000000000000001"))
+    (tmp_path / "pgdata.15").mkdir()
+    assert volume.assess().state is VolumeState.OTHER_MAJOR
+    assert volume.former() is None
+    (tmp_path / "pgdata.15").rename(tmp_path / "elsewhere")
+    assert volume.assess().state is VolumeState.DAMAGED

@@ -23,6 +23,7 @@ class Op(Enum):
     CLONE = "clone"
     INITDB = "initdb"
     RESTORE = "restore"
+    LOOK = "look"
     UPGRADE = "upgrade"
     PROMOTE = "promote"
     PREPARE = "prepare"
@@ -110,6 +111,13 @@ class Restore:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Read again what the volume holds."""
+
+    op: ClassVar[Op] = Op.LOOK
+
+
+@dataclass(frozen=True)
 class Upgrade:
     """Upgrade data of another major. timeline: where its WAL continues; begun: the term and the serial of the Lease that allows it."""
 
@@ -172,7 +180,9 @@ class Adopt:
     op: ClassVar[Op] = Op.ADOPT
 
 
-Order = Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Upgrade | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
+Order = (
+    Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Look | Upgrade | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt
+)
 
 
 @dataclass(frozen=True)
