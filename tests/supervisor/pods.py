@@ -119,10 +119,14 @@ class Pod:
         conf.write_text(text.replace("listen_addresses = '127.0.0.1'", f"listen_addresses = '{self.address}'"))
         container.port = release.port
 
-    def start(self) -> None:
-        """Start both containers."""
-        self.container.launch()
-        self.start_agent()
+    def start(self, agent_first: bool = False) -> None:
+        """Start both containers. agent_first: as kubelet does; the agent looks at the volume before the supervisor has."""
+        if agent_first:
+            self.start_agent()
+            self.container.launch()
+        else:
+            self.container.launch()
+            self.start_agent()
         self._release.cluster.watch_lease(self._lease_seen)
         self._release.cluster.watch_pods(self._pod_seen)
 

@@ -304,7 +304,8 @@ class Charts:
             upgrades_from=upgrades_from,
             generation=f"-{self.turns}",
         )
-        self.current.start()
+        for pod in self.current.pods:
+            pod.start(agent_first=True)
         return self.current
 
 

@@ -105,8 +105,9 @@ def test_without_a_reason_to_upgrade_the_data_of_another_major_is_not_touched(
 
 def test_data_of_another_major_is_read_again_once_its_supervisor_may_have_undone_an_upgrade() -> None:
     first = decide(other_major(PAUSED), remembered(Phase.BOOT))
-    assert [action.order for action in first.actions if isinstance(action, Run)] == [Look()]
-    answered = decide(other_major(PAUSED, op=OpResult(1, Look.op, Outcome.OK, "n1")), first.memory)
+    [look] = [action for action in first.actions if isinstance(action, Run)]
+    assert look.order == Look()
+    answered = decide(other_major(PAUSED, op=OpResult(look.number, Look.op, Outcome.OK, "n1")), first.memory)
     assert [action.order for action in answered.actions if isinstance(action, Run)] == [Upgrade("15", 3, "system", (5, 9))]
 
 
