@@ -107,7 +107,7 @@ def test_data_of_another_major_is_read_again_once_its_supervisor_may_have_undone
     first = decide(other_major(PAUSED), remembered(Phase.BOOT))
     [look] = [action for action in first.actions if isinstance(action, Run)]
     assert look.order == Look()
-    answered = decide(other_major(PAUSED, op=OpResult(look.number, Look.op, Outcome.OK, "n1")), first.memory)
+    answered = decide(other_major(PAUSED, op=OpResult(look.number, Look.op, Outcome.OK, "n1", ended=NOW - 5)), first.memory)
     assert [action.order for action in answered.actions if isinstance(action, Run)] == [Upgrade("15", 3, "system", (5, 9))]
 
 
