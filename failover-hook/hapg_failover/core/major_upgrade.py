@@ -33,7 +33,7 @@ def judge(former: FormerData, state: LeaseState | None) -> Verdict:
     the release names is the last thing in this data. The former server may have run here since, but only as a part of the upgrade.
     """
     if state is None:
-        return Verdict(None, "there is no Lease, which names the last primary: go back to the former chart and start the release with it")
+        return Verdict(None, f"there is no Lease, which names the last primary: {START_FIRST}")
     if not former.own or former.system_identifier != state.system_identifier:
         return Verdict(None, "the volume was not made for this pod and this release")
     if state.release is None or not state.release.clean or state.release.position is None:
@@ -48,6 +48,7 @@ def judge(former: FormerData, state: LeaseState | None) -> Verdict:
     return Verdict(end.timeline, f"this is the last primary's data, shut down in order: upgrade it from PostgreSQL {former.major}")
 
 
+START_FIRST = "go back to the former chart and start the release with it"
 PAUSE_FIRST = "go back to the former chart, pause the release (pause: true), and upgrade from there"
 
 
@@ -75,7 +76,10 @@ def attend(step: Step) -> None:
         step.go(Phase.DAMAGED, f"the data is of PostgreSQL {former.major}, and there is a primary to clone")
         return
     too_new = election.too_new(s)
-    verdict = judge(former, s) if too_new is None else Verdict(None, too_new.reason)
+    if s is not None and o.max_term > s.term:
+        verdict = Verdict(None, f"this volume has obeyed term {o.max_term}, and the Lease is of term {s.term}: {START_FIRST}")
+    else:
+        verdict = judge(former, s) if too_new is None else Verdict(None, too_new.reason)
     if s is None or verdict.timeline is None:
         if s is None or s.volume == former.volume:
             step.tell("OtherMajor", f"{why}: {verdict.reason}")

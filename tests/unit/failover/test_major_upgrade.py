@@ -88,6 +88,7 @@ def test_an_upgrade_is_ordered_under_the_lease_that_allows_it() -> None:
         (PAUSED, {"upgrades_from": "16"}, "data of 15"),
         (PAUSED, {"former": None}, "data of 15"),
         (replace(PAUSED, protocol=PROTOCOL + 1), {}, "upgrade the failover image"),
+        (PAUSED, {"max_term": 6}, "this volume has obeyed term 6, and the Lease is of term 5"),
         (replace(PAUSED, release=Release("died", clean=False)), {}, "pause the release"),
         (replace(HELD, system_identifier="another"), {}, "not made for this pod"),
         (HELD, {"former": replace(FORMER, own=False)}, "not made for this pod"),
