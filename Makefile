@@ -77,7 +77,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter, shellcheck
 	PYTHONPATH=generator:failover-hook $(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/shellcheck $(SCRIPTS)
 	$(VENV)/bin/shellcheck --external-sources --check-sourced $(SUPERVISOR)/supervisor.sh
-	$(VENV)/bin/shellcheck $(SUPERVISOR)/pgbackrest.sh
+	$(VENV)/bin/shellcheck $(SUPERVISOR)/pgbackrest.sh $(SUPERVISOR)/former_programs.sh
 
 .PHONY: format
 format: $(STAMP) ## format the Python sources and sort their imports with ruff

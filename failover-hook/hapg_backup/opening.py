@@ -13,6 +13,8 @@ from .core.errors import Misconfigured
 from .core.stanza import stanza_of
 
 CREATE_S = 120.0
+OF_ANOTHER = 28
+"""pgBackRest's exit code if the archive is of another database or major (FileInvalidError)."""
 
 
 class NotReady(Exception):
@@ -51,6 +53,10 @@ class Opening:
             found = self.archive()
             if found is not self._opened:
                 done = found.run("stanza-create", "--no-online", seconds=CREATE_S)
+                if done.code == OF_ANOTHER:
+                    raise Misconfigured(
+                        f"the archive {found.stanza} is of another major of PostgreSQL: give the release another place in `archiver`"
+                    )
                 if done.code != 0:
                     raise Misconfigured(f"the archive {found.stanza} can't be created: {done.words}")
                 self._log(f"the archive is {found.stanza}")

@@ -489,6 +489,7 @@ def read_volume(volume: Disk) -> VolumeFacts:
         marker.made_for if marker else None,
         volume.claim,
         marker is not None and volume.accepted(),
+        volume.former() if assessment.state is VolumeState.OTHER_MAJOR else None,
     )
 
 

@@ -16,6 +16,7 @@ from .core.state.extensions import ExtensionAnswer, ExtensionRequest
 from .core.state.observation import Slot
 from .core.state.recovery import Recovery
 from .core.state.results import OpResult, PutResult, RecordCheck
+from .core.state.volume import FormerData
 from .settings import Settings
 
 
@@ -24,7 +25,7 @@ class VolumeFacts:
     """State of the data volume, as read after the last operation.
 
     reason: the basis for `state`; in_production: the control file says that recovery has ended; foreign: a server on this volume was
-    promoted by someone other than the agent; made_for, claim, accepted: as for origin_of.
+    promoted by someone other than the agent; made_for, claim, accepted: as for origin_of; former: data of another major.
     """
 
     state: VolumeState
@@ -37,6 +38,7 @@ class VolumeFacts:
     made_for: str | None = None
     claim: str | None = None
     accepted: bool = False
+    former: FormerData | None = None
 
 
 @dataclass(frozen=True)

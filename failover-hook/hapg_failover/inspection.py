@@ -8,7 +8,7 @@ from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.wal_files import segment_name
 
 from .adapters.volume import Volume
-from .pgdata.control_file import ControlData, parse_control_file, parse_controldata
+from .pgdata.control_file import SHUT_DOWN, ControlData, parse_control_file, parse_controldata
 from .pgdata.wal import (
     PAGE,
     end_before_segment,
@@ -24,7 +24,6 @@ from .pgdata.wal import (
 )
 
 NEAR = 8 * PAGE
-SHUT_DOWN = "shut down"
 
 INSTEAD: Mapping[str, str] = {
     "pg_basebackup": "a replica can't be cloned",

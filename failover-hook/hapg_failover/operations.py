@@ -45,6 +45,7 @@ from .core.state.actions import (
     DeadHolder,
     Follow,
     Initdb,
+    Look,
     Order,
     Prepare,
     Promote,
@@ -57,6 +58,7 @@ from .core.state.actions import (
     ShutDown,
     Start,
     Stop,
+    Upgrade,
 )
 from .core.state.results import Fetched, OpResult, Outcome
 from .core.timing import Timing
@@ -176,6 +178,10 @@ class Operation:
                 return self._restore()
             case Seed():
                 return self._seed()
+            case Look():
+                return self._result(Outcome.OK)  # every operation ends with that
+            case Upgrade():
+                return self._upgrade(order)
             case Promote():
                 return self._promote(order)
             case Prepare():
@@ -572,6 +578,14 @@ class Operation:
         self._mark(tools.runtime.unique_id())
         host, port, *_ = source.address
         return self._result(Outcome.OK, f"a clone of the live server {host}:{port}")
+
+    def _upgrade(self, order: Upgrade) -> OpResult:
+        """Upgrade the data from another major. A failure leaves the former data, as does anything that ends this agent or the server."""
+        self._command("stop", "immediate")  # ends an upgrade that an earlier agent started
+        self._tools.volume.begin_upgrade(*order.begun)
+        self._output("upgrade", order.major, str(order.timeline), order.system_identifier, stall=COPY_STALL_S)
+        self._tools.volume.end_upgrade()
+        return self._result(Outcome.OK, f"the data of PostgreSQL {order.major} is upgraded")
 
     def _promote(self, order: Promote) -> OpResult:
         tools, timeline = self._tools, order.timeline

@@ -33,7 +33,8 @@ class Settings:
 
     max_lag: bytes; grace: seconds; label_name, label_kind, label_role: keys of the name, kind and role labels; policy: of replication;
     profile: of the PostgreSQL major version; backup: there is a backup container; restores: it restores the first server, so that initdb
-    does not create one; source: the live server that the first server is a clone of instead.
+    does not create one; source: the live server that the first server is a clone of instead; upgrades_from: the PostgreSQL major whose data
+    may be upgraded, None: none.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Settings:
     backup: bool = False
     restores: bool = False
     source: Source | None = None
+    upgrades_from: str | None = None
 
     @property
     def replication_secret(self) -> str:
@@ -153,6 +155,7 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         backup=root.get("backup", False),
         restores=root.get("bootstrap") == "restore",
         source=_source(root, document.source),
+        upgrades_from=root.get("upgradesFrom"),
     )
     return settings, document.unknown
 

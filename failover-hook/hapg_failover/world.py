@@ -268,6 +268,8 @@ class World:
             restores=settings.restores,
             seeded=settings.source is not None,
             archives=settings.backup,
+            former=self.volume.former,
+            upgrades_from=settings.upgrades_from,
             grace=settings.grace,
             lease=self.lease,
             pods=tuple(self.pods.values()),

@@ -77,6 +77,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         PROFILE: _OBJECT,
         "failover": _OBJECT,
         "terminationGracePeriodSeconds": Key(int, "a number of seconds"),
+        "upgradesFrom": _LATER_TEXT,
         "backup": _LATER_FLAG,
         "bootstrap": _choice("initdb", "restore", "clone", is_later=True),
         "source": Key(dict, "an object", is_later=True),

@@ -7,9 +7,10 @@ job_clone() { # HOST PORT USER
     if [[ $WAL == pg_xlog ]]; then whole=(-f); fi
     conninfo "$1" "$2" "$3"
     INFO=${INFO/ application_name=/ application_name=clone.} # a backup that streams WAL must not count as a standby
+    is_source_of_this_major || return
     if [[ -e $DATA ]]; then rm -rf "$former" || return; fi
     rm -rf "$new" && name_wal pg_basebackup || return
-    if ! "$BIN/pg_basebackup" -D "$new" "${APART[@]}" -X stream -c fast -w -d "$INFO"; then
+    if ! { "$BIN/pg_basebackup" -D "$new" "${APART[@]}" -X stream -c fast -w -d "$INFO" && is_major "$(<"$new/PG_VERSION")"; }; then
         rm -rf "$new"
         remove_unlinked_wal
         return 1
@@ -17,6 +18,21 @@ job_clone() { # HOST PORT USER
     sync "${whole[@]}" "$new" ${WAL_VOLUME:+"$WAL_VOLUME"} || return
     if [[ -e $DATA ]]; then mv "$DATA" "$former" || return; fi
     mv "$new" "$DATA" && sync "$VOLUME" && rm -rf "$former" && remove_unlinked_wal
+}
+
+# pg_basebackup also copies older majors. Ask before it copies; if there is no answer, it says why, and what it has copied is looked at.
+is_source_of_this_major() {
+    local number
+    if [[ $WAL == pg_xlog ]]; then return; fi # a walsender of 9.6 can't be asked, and there is no upgrade to it
+    number=$("$BIN/psql" -XAtw -d "$INFO replication=true" -c 'SHOW server_version_num' 2>/dev/null) || return 0
+    is_major "${number%????}"
+}
+
+is_major() { # MAJOR
+    if [[ $1 != "$MAJOR" ]]; then
+        echo "error: the server at this address is of PostgreSQL $1, this is PostgreSQL $MAJOR"
+        return 1
+    fi
 }
 
 job_rewind() { # HOST PORT USER

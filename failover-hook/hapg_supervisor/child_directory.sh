@@ -26,16 +26,17 @@ has_its_wal() {
     fi
 }
 
-# Set UNLINKED to the WAL directories that no server directory links to: unfinished or replaced ones.
+# Set UNLINKED to the WAL directories that no server directory links to: unfinished or replaced ones. A directory that a major upgrade keeps
+# has its WAL still.
 find_unlinked_wal() {
     local directory=$DATA linked
     UNLINKED=()
     if [[ ! $WAL_VOLUME ]]; then return; fi
     if [[ ! -e $DATA ]]; then directory=$VOLUME/pgdata.old; fi
-    linked=$(readlink "$directory/$WAL")
     set +f
+    linked=$(readlink "$directory"/pg_{wal,xlog} "$VOLUME"/pgdata.[0-9]*/pg_{wal,xlog})
     for directory in "$WAL_VOLUME"/wal.*; do
-        if [[ -d $directory && $directory != "$linked" ]]; then UNLINKED+=("$directory"); fi
+        if [[ -d $directory && $'\n'$linked$'\n' != *$'\n'"$directory"$'\n'* ]]; then UNLINKED+=("$directory"); fi
     done
     set -f
 }

@@ -68,6 +68,13 @@ handle() { # NONCE TERM CLOCK ID VERB [ARG…]
                 start_job "$id" "$command" "$@"
             fi
             ;;
+        upgrade:3:*)
+            if [[ $1 =~ ^[0-9]{1,2}(\.[0-9])?$ && $2 =~ $TIMELINE && $3 =~ ^[1-9][0-9]{0,18}$ ]]; then
+                start_job "$id" "$command" "$@"
+            else
+                refuse "$id" 'malformed major, timeline or system identifier'
+            fi
+            ;;
         waldump:4:* | lastrecord:4:*)
             if [[ $1$3 =~ ^[0-9A-F]{48}$ && $2 =~ $LSN && $4 =~ $LSN ]]; then
                 start_job "$id" "$command" "$@"

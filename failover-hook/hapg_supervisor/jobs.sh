@@ -23,7 +23,7 @@ start_job() { # ID VERB [ARG…]
             refuse "$1" 'a server directory exists'
             return
         fi ;;
-        clone | rewind) if [[ $STATE != down ]]; then
+        clone | rewind | upgrade) if [[ $STATE != down ]]; then
             refuse "$1" 'the server is not down'
             return
         fi ;;

@@ -66,6 +66,7 @@ command_promote() { # ID TERM TIMELINE OWN_TIMELINE [K [NAME…]]
         clock
         if read_deadline "$term" && ((LEFT > 0)) && kill -USR1 "$PM"; then
             event "$id" ok
+            if compgen -G "$VOLUME/pgdata.[0-9]*"; then drop_former 5>&- 6>&- 7>&- & fi
         else
             end_all 'error fenced' fenced
             event "$id" refused "the deadline $DEADLINE has passed, or the postmaster is gone"

@@ -75,9 +75,10 @@ source "$PARTS/child_initdb.sh"
 source "$PARTS/child_restore.sh"
 source "$PARTS/child_seed.sh"
 source "$PARTS/child_clone.sh"
+source "$PARTS/child_upgrade.sh"
 source "$PARTS/child_configuration.sh"
 for part in fence server seal primary jobs commands \
-    child_server child_directory child_job child_initdb child_restore child_seed child_clone child_configuration; do
+    child_server child_directory child_job child_initdb child_restore child_seed child_clone child_upgrade child_configuration; do
     [[ " $WHOLE " == *" $part "* ]] || problem "$PARTS/$part.sh is missing or incomplete"
 done
 
@@ -144,6 +145,7 @@ for program in pg_basebackup pg_controldata pg_rewind "${PROFILE[walDump]}"; do
 done
 readonly MISSING
 
+settle_upgrade || problem "can't put an interrupted major upgrade right"
 # Undo a clone that was interrupted between its two renames; if it got further, remove what it replaced.
 if [[ ! -e $DATA && -d $VOLUME/pgdata.old ]]; then
     { mv "$VOLUME/pgdata.old" "$DATA" && sync "$VOLUME"; } || problem "can't restore $DATA"

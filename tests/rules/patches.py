@@ -26,6 +26,7 @@ from hapg_failover.core import (
     eligible_replicas,
     forced_failover,
     lease_extension,
+    major_upgrade,
     not_following,
     primary,
     promotion,
@@ -49,7 +50,7 @@ from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, PutResult
-from hapg_failover.core.state.volume import Origin
+from hapg_failover.core.state.volume import FormerData, Origin
 from hapg_failover.core.timing import FAILED_S, Timing
 from hapg_failover.pgdata import archived_segment, wal
 from hapg_failover.world import World
@@ -826,3 +827,18 @@ def moved_by_the_archive_unnoticed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         catching_up, "answered", lambda step, result: answered(step, replace(result, position=result.position and step.m.sealed.position))
     )
+
+
+def anybodys_data_upgraded(patch: pytest.MonkeyPatch) -> None:
+    """A mutant: the volume need not be the one that the Lease names."""
+    real = major_upgrade.judge
+
+    def judge(former: FormerData, state: LeaseState | None) -> major_upgrade.Verdict:
+        return real(former, state if state is None else replace(state, volume=former.volume))
+
+    patch.setattr(major_upgrade, "judge", judge)
+
+
+def any_end_upgraded(patch: pytest.MonkeyPatch) -> None:
+    """A mutant: the data may end anywhere."""
+    patch.setattr(major_upgrade, "_ends_at", lambda checkpoint, end: True)

@@ -90,6 +90,7 @@ APART = "tests/supervisor/test_wal_volume.py::"
 PLANTED = UNIT + "test_hostile_volume.py::"
 CLIENTS = UNIT + "test_hostile_clients.py::"
 PAIR = UNIT + "test_volumes.py::"
+UPGRADE = "tests/supervisor/test_upgrade.py::"
 STANDBYS = "tests/supervisor/test_standbys.py::"
 CONFIGURATION = "tests/supervisor/test_configuration.py::"
 SYNCHRONOUS = UNIT + "test_synchronous.py::"
@@ -1015,6 +1016,30 @@ PARTS = (
         "a volume that is adopted is one that no Lease knows",
         patches.adopted_as_it_was,
         Witness(VOLUME + "test_a_volume_that_is_adopted_is_another_one_and_ours"),
+    ),
+    Part(
+        "17",
+        "only the last primary's data is upgraded",
+        patches.anybodys_data_upgraded,
+        Witness(UNIT + "test_major_upgrade.py::test_the_last_primarys_data_is_upgraded_and_nobody_elses", "another volume"),
+    ),
+    Part(
+        "17",
+        "what ends with the shutdown that the release names is all of it",
+        patches.any_end_upgraded,
+        Witness(UNIT + "test_major_upgrade.py::test_the_last_primarys_data_is_upgraded_and_nobody_elses", "older"),
+    ),
+    Part(
+        "17",
+        "a server of another major is no source for a clone",
+        edits.any_major_cloned,
+        Witness(UPGRADE + "test_a_replica_is_never_cloned_from_a_primary_of_the_former_major_after_an_upgrade"),
+    ),
+    Part(
+        "17",
+        "until the new server is promoted, the former major's chart finds its data",
+        edits.upgrade_is_final,
+        Witness(UPGRADE + "test_a_whole_upgrade_is_rolled_back_until_the_new_server_is_promoted_and_not_afterwards"),
     ),
 )
 MUTANTS: dict[str, Mutant] = {part.says: part.mutant for part in PARTS}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hapg_failover.adapters.ports import Assessment, Marker, SegmentRefused
 from hapg_failover.core import disk_space
-from hapg_failover.core.state.volume import DATA_VOLUME
+from hapg_failover.core.state.volume import DATA_VOLUME, FormerData
 from hapg_failover.core.unreplicated_wal import AT_ONCE
 from hapg_failover.pgdata.control_file import ControlData
 from hapg_protocol.lsn import Position, format_lsn
@@ -127,6 +127,15 @@ class Disk:
 
     def has_configuration(self) -> bool:
         return True
+
+    def former(self) -> FormerData | None:
+        return None
+
+    def begin_upgrade(self, term: int, serial: int) -> None:
+        raise AssertionError("no data is of another major here")
+
+    def end_upgrade(self) -> None:
+        raise AssertionError("no data is of another major here")
 
     def probe(self) -> None:
         self._write()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +28,11 @@ from hapg_protocol.version_profile import VersionProfile
 from tests.fakes.kube import FakeCluster
 
 from .conftest import Make
+from .harness import DEFAULT, Container, as_server_user, free_port, wait_for
 from .harness import Agent as Files
-from .harness import Container, as_server_user, free_port, wait_for
 
 READ_S = 0.1
+PAUSE_S = 120.0
 
 
 class UserThreads(Threads):
@@ -107,6 +110,7 @@ class Pod:
         self.container = container
         self.ordinal = ordinal
         self.address = f"127.0.0.{ordinal + 1}"
+        self.uid = f"u{ordinal}{release.generation}"
         self.agent: Agent | None = None
         self.log: list[tuple[str, str, str]] = []
         self._release = release
@@ -117,10 +121,14 @@ class Pod:
         conf.write_text(text.replace("listen_addresses = '127.0.0.1'", f"listen_addresses = '{self.address}'"))
         container.port = release.port
 
-    def start(self) -> None:
-        """Start both containers."""
-        self.container.launch()
-        self.start_agent()
+    def start(self, agent_first: bool = False) -> None:
+        """Start both containers. agent_first: as kubelet does; the agent looks at the volume before the supervisor has."""
+        if agent_first:
+            self.start_agent()
+            self.container.launch()
+        else:
+            self.container.launch()
+            self.start_agent()
         self._release.cluster.watch_lease(self._lease_seen)
         self._release.cluster.watch_pods(self._pod_seen)
 
@@ -128,7 +136,8 @@ class Pod:
         """Start the failover container."""
         release, container, profile = self._release, self.container, self.container.profile
         runtime = self._runtime = UserThreads()
-        volume = Volume(container.volume, profile.major, profile.wal_directory, container.wal_volume)
+        claim = f"default/{container.name}"
+        volume = Volume(container.volume, profile.major, profile.wal_directory, container.wal_volume, claim)
         sql = PostgresSql(lambda: container.logins, profile.sql_names, container.port, str(container.run / "socket"))
 
         def log(level: str, event: str, reason: str = "", **fields: Any) -> None:
@@ -138,7 +147,7 @@ class Pod:
         with as_server_user():
             agent = Agent(
                 release.settings,
-                Identity(container.name, "default", f"u{self.ordinal}", self.address),
+                Identity(container.name, "default", self.uid, self.address),
                 Adapters(
                     runtime,
                     release.cluster.client(),
@@ -169,6 +178,10 @@ class Pod:
         self._runtime.ended = True
         self._files.ended.wait()  # what is still unread is for the next one
 
+    def terminate(self) -> None:
+        """Begin the pod's deletion, as kubelet does."""
+        os.kill(self.container.pid1, signal.SIGTERM)
+
     @property
     def writes(self) -> bool:
         """True if its server is writable."""
@@ -186,9 +199,15 @@ class Release:
         restores: bool = False,
         source: Source | None = None,
         backup: bool = False,
+        cluster: FakeCluster | None = None,
+        major: str = DEFAULT,
+        upgrades_from: str | None = None,
+        generation: str = "",
     ) -> None:
+        """cluster: with the objects of a release that goes on; upgrades_from: as in Settings; generation: part of the pods' UIDs."""
+        self.generation = generation
         self.port = free_port()
-        self.cluster = FakeCluster()
+        self.cluster = cluster or FakeCluster()
         self.source_secret = Path("/nonexistent")
         self.pods: list[Pod] = []
         self._settings = Settings(
@@ -204,7 +223,7 @@ class Release:
             selector={},
             secret="db",
             database="postgres",
-            profile=VersionProfile(major="15", replication_role=False),
+            profile=VersionProfile(major=major, replication_role=False),
             timing=Timing(),
             max_lag=1 << 20,
             grace=30,
@@ -212,10 +231,11 @@ class Release:
             restores=restores,
             source=source,
             backup=backup,
+            upgrades_from=upgrades_from,
         )
         for ordinal in range(replicas):
             self.pods.append(Pod(self, make(f"{self.cluster.name}-{ordinal}"), ordinal))
-            self.cluster.add_pod(ordinal, f"u{ordinal}", podIP=self.pods[-1].address)
+            self.cluster.add_pod(ordinal, self.pods[-1].uid, podIP=self.pods[-1].address)
 
     def settings(self) -> Settings:
         """Return the chart's values."""
@@ -225,6 +245,26 @@ class Release:
         """Start every pod."""
         for pod in self.pods:
             pod.start()
+
+    def pause(self) -> None:
+        """Delete all pods in order, as a release that is paused does, and wait for the end of their containers."""
+        for pod in self.pods:
+            pod.terminate()
+        for pod in self.pods:
+            assert pod.container.exit_code(PAUSE_S) == 0
+        self.forget()
+
+    def lose(self) -> None:
+        """Kill all containers at once, and delete their pods."""
+        for pod in self.pods:
+            pod.container.end()
+        self.forget()
+
+    def forget(self) -> None:
+        """Stop every agent and remove the pods from the API."""
+        self.stop()
+        for pod in self.pods:
+            self.cluster.delete_pod(pod.container.name)
 
     def stop(self) -> None:
         """Stop every agent; the containers are stopped by their creator."""

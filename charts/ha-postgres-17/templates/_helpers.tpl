@@ -83,6 +83,12 @@ app.kubernetes.io/component: database
 {{- include "ha-postgres.image" (list . .Values.image .Values.version) -}}
 {{- end }}
 
+{{/* The image of the major whose data may be upgraded. */}}
+{{- define "ha-postgres.formerImage" -}}
+{{- $image := dict "registry" .Values.image.registry "repository" .Values.image.repository "digest" "" "tag" (toString .Values.majorUpgrade.from) -}}
+{{- .Values.majorUpgrade.image | default (include "ha-postgres.image" (list . $image "")) -}}
+{{- end }}
+
 {{- define "ha-postgres.failoverImage" -}}
 {{- include "ha-postgres.image" (list . .Values.failoverImage "") -}}
 {{- end }}

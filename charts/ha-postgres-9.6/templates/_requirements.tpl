@@ -205,19 +205,25 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.majorUpgrade -}}
+{{- if .allowed -}}
+{{- if not .from -}}
+{{- $wrong = append $wrong "majorUpgrade.from: missing; the major of the data, for example 15" -}}
+{{- else if not (semverCompare "< 9.6" (toString .from)) -}}
+{{- $wrong = append $wrong (printf "majorUpgrade.from: %v is not older than this chart's PostgreSQL 9.6" .from) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.walVolume.enabled (not .Values.storage) -}}
 {{- $wrong = append $wrong "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod" -}}
 {{- end -}}
-{{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" -}}
-{{- $containers := list "prepare" "failover" "postgres" -}}
+{{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" "former-major" -}}
+{{- $containers := list "prepare" "failover" "postgres" "former-major" -}}
 {{- if include "ha-postgres.backup" . -}}
 {{- $containers = append $containers "backup" -}}
 {{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
 {{- end -}}
-{{- if include "ha-postgres.clones" . -}}
-{{- $volumes = append $volumes "source" -}}
-{{- end -}}
-{{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
+{{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}
 {{- $paths = append $paths "/var/lib/postgresql/wal" -}}
@@ -245,8 +251,6 @@
 {{- end -}}
 
 {{- $wrong = concat $wrong (include "ha-postgres.backupProblems" . | fromJsonArray) -}}
-{{- $wrong = concat $wrong (include "ha-postgres.cloneProblems" . | fromJsonArray) -}}
-{{- $wrong = concat $wrong (include "ha-postgres.importProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
@@ -308,18 +312,6 @@
 {{- if not $.Values.archiver.type -}}
 {{- $wrong = append $wrong (printf "backup.schedules.%s: a backup needs the WAL beside it; set archiver.type" $kind) -}}
 {{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- with .Values.backup.verify -}}
-{{- if and .schedule (not $.Values.archiver.type) -}}
-{{- $wrong = append $wrong "backup.verify.schedule: there is no backup to restore; set archiver.type" -}}
-{{- end -}}
-{{- if and .schedule (kindIs "invalid" .scratch.size) (not $.Values.storage) -}}
-{{- $wrong = append $wrong "backup.verify.scratch.size: missing; without storage it has no default" -}}
-{{- end -}}
-{{- if and .query (not .schedule) -}}
-{{- $wrong = append $wrong "backup.verify.query: has no effect without backup.verify.schedule" -}}
 {{- end -}}
 {{- end -}}
 

@@ -11,6 +11,7 @@ from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch, VolumeSt
 
 from ..core.state.extensions import ExtensionRequest
 from ..core.state.observation import Slot
+from ..core.state.volume import FormerData
 from ..core.unreplicated_wal import WalRequest
 from ..credentials.roles import Role
 from ..pgdata.control_file import ControlData
@@ -423,6 +424,15 @@ class Disk(Protocol):
 
     def has_configuration(self) -> bool:
         """True if the supervisor has accepted a configuration for this volume, which its server reads."""
+
+    def former(self) -> FormerData | None:
+        """Return the data if it is another major's, None if it isn't, or can't be read."""
+
+    def begin_upgrade(self, term: int, serial: int) -> None:
+        """Record that an upgrade begins under this Lease, before it does."""
+
+    def end_upgrade(self) -> None:
+        """Record that it has succeeded."""
 
     def probe(self) -> None:
         """Write a number to each volume and wait until it is on disk."""

@@ -16,9 +16,9 @@ from hapg_protocol.model import VolumeState
 from hapg_protocol.wal_files import SEGMENT_SIZE, is_segment_size
 
 from ..core import disk_space, volumes
-from ..core.state.volume import DATA_VOLUME, WAL_VOLUME
+from ..core.state.volume import DATA_VOLUME, WAL_VOLUME, FormerData
 from ..core.volumes import Link
-from ..pgdata.control_file import parse_control_file
+from ..pgdata.control_file import SHUT_DOWN, parse_control_file
 from ..pgdata.wal import goes_beyond, newest_segment_timeline
 from . import archived_wal, beneath, unreplicated_wal
 from .beneath import Irregular
@@ -27,6 +27,7 @@ from .ports import Assessment, Marker
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _EMERGENCY_SPACE = "emergency-wal-space"
+_UPGRADE = "upgrade"
 _HISTORY_SIZE = 1 << 20
 _CONTROL_SIZE = 8192  # PG_CONTROL_FILE_SIZE of catalog/pg_control.h
 # Anyone may have written these files: their contents are matched against these patterns before they are used or quoted.
@@ -35,6 +36,8 @@ _UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SYSTEM_IDENTIFIER = re.compile(r"[0-9]{1,20}")
 _CLAIM = re.compile(r"[0-9a-z-]{1,63}/[0-9a-z.-]{1,253}")
 _WAL_NAME = re.compile(r"wal\.[0-9A-Za-z-]{1,64}")
+_FORMER = re.compile(r"pgdata\.[0-9]{1,2}(?:\.[0-9])?")
+_BEGUN = re.compile(r"([0-9]{1,18}) ([0-9]{1,18})\n?")
 _OID = re.compile(r"[1-9][0-9]{0,9}")
 _STANDBY_FILES = ("standby.signal", "recovery.conf")
 
@@ -92,6 +95,8 @@ class Volume:
             version = self._data_files.text("pgdata", "PG_VERSION")
         except ValueError:
             version = ""
+        if version is None and any(_FORMER.fullmatch(name) for name in os.listdir(self._base)):
+            return Assessment(VolumeState.OTHER_MAJOR, "a major upgrade was interrupted; the supervisor puts it right when it starts")
         if version is None:
             return Assessment(VolumeState.DAMAGED, "the volume is marked as initialized but has no data directory")
         if not _VERSION.fullmatch(version):
@@ -270,6 +275,36 @@ class Volume:
         """Record that the server here is a standby under the recorded term; a promotion of our own comes with a higher term."""
         if self._data_files.number("standby") != (term := self.term()):
             self._data_files.write("standby", f"{term}")
+
+    def former(self) -> FormerData | None:
+        """Return the data if it is another major's, None if it isn't, or can't be read."""
+        try:
+            marker, version, control = self.marker(), self._data_files.text("pgdata", "PG_VERSION"), parse_control_file(self.read_control())
+            begun = _BEGUN.fullmatch(self._data_files.text(_UPGRADE) or "")
+        except (OSError, ValueError):
+            return None
+        if marker is None or version is None or not _VERSION.fullmatch(version) or (major := version.strip()) == self._major:
+            return None
+        return FormerData(
+            major,
+            marker.uuid,
+            marker.system_identifier,
+            marker.made_for is not None and marker.made_for == self.claim and control.system_identifier == marker.system_identifier,
+            control.checkpoint if control.cluster_state == SHUT_DOWN else None,
+            (int(begun[1]), int(begun[2])) if begun else None,
+        )
+
+    def begin_upgrade(self, term: int, serial: int) -> None:
+        """Record that an upgrade begins under this Lease, before it does.
+
+        From here on the directory is no evidence that someone promoted its server.
+        """
+        self._data_files.remove("standby")
+        self._data_files.write(_UPGRADE, f"{term} {serial}")
+
+    def end_upgrade(self) -> None:
+        """Record that it has succeeded."""
+        self._data_files.remove(_UPGRADE)
 
     def _has_left_recovery(self) -> bool:
         if not 0 < self._data_files.number("standby") == self.term():

@@ -13,6 +13,7 @@ from . import bootstrap, election, rejoin, routing
 from .state.actions import Announce, Clone, Initdb, Op, Order, PutKind, Restore, Seed
 from .state.decision import Step, busy
 from .state.memory import CatchingUp
+from .state.observation import Observation
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .state.volume import Origin
@@ -85,9 +86,16 @@ def damaged(step: Step) -> None:
         step.keep(replace(step.m.retry, retry_at=0.0, retried=step.version))
         step.go(Phase.BOOT, "another server has started: try to start ours again")
     elif s is not None and s.system_identifier is not None and s.holder != o.me:
-        _clone(step, s, "the volume is a copy" if o.origin is Origin.COPIED else "the volume is damaged")
+        _clone(step, s, _trouble(o))
     else:
         step.report(False, o.volume_reason if o.origin is Origin.COPIED else "our volume is damaged")
+
+
+def _trouble(o: Observation) -> str:
+    """Return in words why the volume has to be cloned."""
+    if o.volume_state is VolumeState.OTHER_MAJOR and o.former is not None:
+        return f"the data is of PostgreSQL {o.former.major}, from before the upgrade"
+    return "the volume is a copy" if o.origin is Origin.COPIED else "the volume is damaged"
 
 
 def _others_start(step: Step) -> bool:

@@ -26,6 +26,7 @@ from . import (
     demotion,
     forced_failover,
     lease_extension,
+    major_upgrade,
     not_following,
     primary,
     promotion,
@@ -257,6 +258,10 @@ def _op_answered(step: Step) -> None:
         message = f"{' and '.join(result.emergency_spaces)} full: the emergency WAL space there was released ({result.op.value})"
         step.actions.append(Announce("Warning", "EmergencyWALSpaceReleased", message))
         routing.withdraw(step)
+    _dispatch(step, result)
+
+
+def _dispatch(step: Step, result: OpResult) -> None:
     match result.op:
         case Op.START | Op.SEAL:
             _seal_answered(step, result)
@@ -266,6 +271,8 @@ def _op_answered(step: Step) -> None:
             catching_up.answered(step, result)
         case Op.REWIND | Op.CLONE | Op.INITDB | Op.RESTORE | Op.SEED:
             cloning.copy_answered(step, result)
+        case Op.LOOK | Op.UPGRADE:
+            major_upgrade.answered(step, result)
         case Op.PROMOTE:
             promotion.promoted(step, result)
         case Op.STANDBYS:

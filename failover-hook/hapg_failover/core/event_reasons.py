@@ -111,6 +111,13 @@ EVENT_REASONS = (
         "the restore of the first server failed; nothing is kept, and it is tried again",
         "correct what the message names",
     ),
+    EventReason("MajorUpgraded", "Normal", "the last primary's data was upgraded; the other pods are cloned once it is the primary"),
+    EventReason(
+        "MajorUpgradeFailed",
+        "Warning",
+        "the upgrade to this major failed; the data is the former major's, as it was",
+        "correct what the message names, with the former chart if need be",
+    ),
     EventReason(
         "ArchivingFailed",
         "Warning",

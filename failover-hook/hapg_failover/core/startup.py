@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hapg_protocol.model import VolumeState
 
-from . import disk_space, routing, synchronous
+from . import disk_space, major_upgrade, routing, synchronous
 from .state.actions import Adopt, Announce, Seal
 from .state.decision import Step, busy
 from .state.phases import Phase
@@ -44,9 +44,7 @@ def boot(step: Step) -> None:
         step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
         step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
     elif o.volume_state is VolumeState.OTHER_MAJOR:
-        why = o.volume_reason or "the data is of another major of PostgreSQL"
-        step.tell("OtherMajor", why)
-        step.because(why)
+        major_upgrade.attend(step)
     elif o.volume_state is VolumeState.MISMATCHED:
         step.tell("VolumesMismatched", f"{o.volume_reason}; to have the pod cloned again, delete both of its PVCs and the pod")
         step.because(o.volume_reason)

@@ -12,6 +12,9 @@ from hapg_protocol.wal_files import is_segment_size
 
 from .crc32c import crc32c
 
+SHUT_DOWN = "shut down"
+"""The state of a primary that was shut down."""
+
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _STATE = re.compile(r"[a-z ]{1,40}")
 _ANYTHING = re.compile(r".+")

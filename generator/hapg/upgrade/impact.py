@@ -217,6 +217,7 @@ _SETTINGS = {
     "backup": (Effect.NOTHING, "it takes effect when pods are created again"),
     "bootstrap": (Effect.NOTHING, "a restore or a clone is only for the first server of a new release"),
     "source": (Effect.NOTHING, "a clone is only for the first server of a new release"),
+    "upgradesFrom": (Effect.NOTHING, "data of another major is upgraded at a start, and only once"),
 }
 
 
@@ -235,7 +236,7 @@ def _settings(change: Change, known: Mapping[str, tuple[Effect, str]], otherwise
     for inner in changes(old, new):
         shown = Change((*change.path, *inner.path), inner.old, inner.new)
         if inner.path == ("postgresMajor", "major"):
-            yield Finding(Effect.DATA, "a server of another major can't read the data; use a dump or pg_upgrade", shown)
+            yield Finding(Effect.DATA, "a server of another major can't read the data; see docs/upgrade.md, To the next major", shown)
         else:
             effect, reason = known.get(inner.path[0], (Effect.RELOAD, otherwise))
             yield Finding(effect, reason, shown)

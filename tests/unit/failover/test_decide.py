@@ -407,7 +407,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
         (
             "another major's data",
             seen(volume_state=VolumeState.OTHER_MAJOR, volume_reason="data of 15", volume=None, server="down"),
-            remembered(Phase.BOOT),
+            remembered(Phase.BOOT, looked="n1"),
             Phase.BOOT,
             ["Announce"],
             "data of 15",
@@ -514,6 +514,8 @@ UNDER_WAY = {
     Op.STANDBYS: (Phase.PRIMARY,),
     Op.PREPARE: (Phase.PRIMARY,),
     Op.ADOPT: (Phase.BOOT,),
+    Op.UPGRADE: (Phase.BOOT,),
+    Op.LOOK: (Phase.BOOT,),
     Op.SWITCHOVER: (Phase.STOPPING,),
     Op.STOP: (Phase.STOPPING,),
 }

@@ -15,8 +15,8 @@ from hapg_failover.adapters import script
 
 NAMES = [path.name for path in script.sources()]
 PART = "fence.sh"
-HAND_OVER = "pgbackrest.sh"
-"""A program of its own, which PostgreSQL starts."""
+PROGRAMS = ("pgbackrest.sh", "former_programs.sh")
+"""Programs of their own, which PostgreSQL and an init container start."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_one_that_is_run_comes_last() -> None:
 
 def test_the_one_that_is_run_reads_all_others_and_notices_one_that_is_cut_off() -> None:
     main = (script.FOLDER / script.MAIN).read_text()
-    parts = sorted(name.removesuffix(".sh") for name in NAMES[:-1] if name != HAND_OVER)
+    parts = sorted(name.removesuffix(".sh") for name in NAMES[:-1] if name not in PROGRAMS)
     assert sorted(re.findall(r'^source "\$PARTS/(\w+)\.sh"$', main, re.MULTILINE)) == parts
     looked_at = re.search(r"^for part in ([\w\s\\]+); do\n    \[\[ \" \$WHOLE ", main, re.MULTILINE)
     assert looked_at is not None

@@ -16,7 +16,7 @@ from hapg_protocol.settings import ENVIRONMENT, KEYS, PROFILE
 
 FILES = {path: data.decode() for path, data in render.chart("ha-postgres", PROFILES["15"], {}).items()}
 SUPERVISOR = "\n".join(path.read_text(encoding="utf-8") for path in script.sources())
-BY_A_TEST = {"HAPG_CONFIG", "HAPG_RUN", "HAPG_SCRIPTS", "HAPG_SHM", "HAPG_TLS", "HAPG_VOLUME"}
+BY_A_TEST = {"HAPG_CONFIG", "HAPG_FORMER", "HAPG_RUN", "HAPG_SCRIPTS", "HAPG_SHM", "HAPG_TLS", "HAPG_VOLUME"}
 """Directories, which are elsewhere in tests/supervisor."""
 
 

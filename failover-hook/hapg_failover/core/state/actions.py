@@ -24,6 +24,8 @@ class Op(Enum):
     INITDB = "initdb"
     RESTORE = "restore"
     SEED = "seed"
+    LOOK = "look"
+    UPGRADE = "upgrade"
     PROMOTE = "promote"
     PREPARE = "prepare"
     SWITCHOVER = "switchover"
@@ -121,6 +123,24 @@ class Seed:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Read again what the volume holds."""
+
+    op: ClassVar[Op] = Op.LOOK
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Upgrade data of another major. timeline: where its WAL continues; begun: the term and the serial of the Lease that allows it."""
+
+    major: str
+    timeline: int
+    system_identifier: str
+    begun: tuple[int, int]
+    op: ClassVar[Op] = Op.UPGRADE
+
+
+@dataclass(frozen=True)
 class Promote:
     """Promote onto `timeline`, from our end of WAL. setting: the value of synchronous_standby_names."""
 
@@ -186,9 +206,8 @@ class CatchUp:
     op: ClassVar[Op] = Op.CATCH_UP
 
 
-Order = (
-    Start | Seal | Follow | Rewind | Clone | Initdb | Restore | Seed | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt | CatchUp
-)
+_Creation = Initdb | Restore | Seed | Look | Upgrade
+Order = Start | Seal | Follow | Rewind | Clone | _Creation | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt | CatchUp
 
 
 @dataclass(frozen=True)

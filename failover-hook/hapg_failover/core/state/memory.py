@@ -166,13 +166,14 @@ class Retries:
     """Failures and when to try again. tries, retry_at: for the operation that failed; starts: how many times in a row our server has failed
     to start, or has ended before it joined or was promoted; retried: the version of the Lease in which another start was attempted because
     another server had started; warm_until: no hot standby before then; failed_until: until when our server counts as suspect because it
-    failed as the primary.
+    failed as the primary; looked: the supervisor that had left the data of another major as we know it.
     """
 
     tries: int = 0
     retry_at: float = 0.0
     starts: int = 0
     retried: str | None = None
+    looked: str | None = None
     warm_until: float = 0.0
     failed_until: float = 0.0
 

@@ -16,7 +16,7 @@ from .lease_view import LeaseView
 from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
 from .streaming import Streaming
-from .volume import DATA_VOLUME, Origin
+from .volume import DATA_VOLUME, FormerData, Origin
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Observation:
     delivered to one decision only. exit_code: of our server when it last died, None: not known. refused: why PostgreSQL rejects the
     release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
     tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume. restores: the first server is restored
-    from a backup; seeded: it is a clone of a live server instead; archives: there is a backup container, which may have an archive.
+    from a backup; seeded: it is a clone of a live server instead; archives: there is a backup container, which may have an archive;
+    former: the data, if it is of another major; upgrades_from: the major whose data may be upgraded, None: none.
     """
 
     now: float
@@ -93,6 +94,8 @@ class Observation:
     restores: bool = False
     seeded: bool = False
     archives: bool = False
+    former: FormerData | None = None
+    upgrades_from: str | None = None
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
+
+from hapg_protocol.lsn import Position
 
 DATA_VOLUME = "data volume"
 WAL_VOLUME = "WAL volume"
@@ -16,3 +19,20 @@ class Origin(Enum):
     OWN = "own"
     COPIED = "copied"
     ADOPTABLE = "adoptable"
+
+
+@dataclass(frozen=True)
+class FormerData:
+    """Data of another major on our volume.
+
+    major: of the data; volume: the volume's UUID; own: it was made for our claim; shut_down: the place of the shutdown checkpoint, if the
+    control file says that a primary was shut down, else None; begun: the term and the serial of the Lease under which its upgrade was
+    begun, None if none was.
+    """
+
+    major: str
+    volume: str
+    system_identifier: str
+    own: bool
+    shut_down: Position | None = None
+    begun: tuple[int, int] | None = None

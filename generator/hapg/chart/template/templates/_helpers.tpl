@@ -83,6 +83,12 @@ app.kubernetes.io/component: database
 {{- include "[[ chart ]].image" (list . .Values.image .Values.version) -}}
 {{- end }}
 
+{{/* The image of the major whose data may be upgraded. */}}
+{{- define "[[ chart ]].formerImage" -}}
+{{- $image := dict "registry" .Values.image.registry "repository" .Values.image.repository "digest" "" "tag" (toString .Values.majorUpgrade.from) -}}
+{{- .Values.majorUpgrade.image | default (include "[[ chart ]].image" (list . $image "")) -}}
+{{- end }}
+
 {{- define "[[ chart ]].failoverImage" -}}
 {{- include "[[ chart ]].image" (list . .Values.failoverImage "") -}}
 {{- end }}

@@ -127,11 +127,20 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.majorUpgrade -}}
+{{- if .allowed -}}
+{{- if not .from -}}
+{{- $wrong = append $wrong "majorUpgrade.from: missing; the major of the data, for example 15" -}}
+{{- else if not (semverCompare "< [[ profile.major ]]" (toString .from)) -}}
+{{- $wrong = append $wrong (printf "majorUpgrade.from: %v is not older than this chart's PostgreSQL [[ profile.major ]]" .from) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.walVolume.enabled (not .Values.storage) -}}
 {{- $wrong = append $wrong "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod" -}}
 {{- end -}}
-{{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" -}}
-{{- $containers := list "prepare" "failover" "postgres" -}}
+{{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" "former-major" -}}
+{{- $containers := list "prepare" "failover" "postgres" "former-major" -}}
 {{- if include "[[ chart ]].backup" . -}}
 {{- $containers = append $containers "backup" -}}
 {{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
@@ -139,7 +148,7 @@
 {{- if include "[[ chart ]].clones" . -}}
 {{- $volumes = append $volumes "source" -}}
 {{- end -}}
-{{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" -}}
+{{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}
 {{- $paths = append $paths "/var/lib/postgresql/wal" -}}

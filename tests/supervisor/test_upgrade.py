@@ -1,0 +1,427 @@
+"""A major upgrade in place on real servers, from the tutorial's major to later images'; and what is left when it fails or is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
+from tests.fakes.kube import FakeCluster
+
+from .backups import Beside, ready, settled
+from .conftest import Make, _directory
+from .harness import Container, server_user, wait_for
+from .pods import Release as Pods
+from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, hand_over, limited, unpack
+
+ROWS = "select count(*), md5(string_agg(what, ',' order by id)) from kept"
+SEALED_TIMELINE = 5
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[Callable[[str], Path]]:
+    """Return the root file system of a major's image, unpacked once."""
+    root = Path(tempfile.mkdtemp(prefix="hapg-images-"))
+    root.chmod(0o755)
+
+    @cache
+    def image(major: str) -> Path:
+        unpack(major, root / major)
+        uid, gid = server_user()
+        with (root / major / "etc/passwd").open("a") as passwd:
+            passwd.write(f"server:x:{uid}:{gid}::/:/bin/false\n")
+        return root / major
+
+    yield image
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def former_programs() -> Iterator[Path]:
+    """The former major's programs, as the init container of its image copies them."""
+    root = _directory()
+    copy_former_programs(root)
+    yield root
+    shutil.rmtree(root)
+
+
+@dataclass
+class Release:
+    """A volume that the containers of two majors take in turns: the former chart's and the new one's. system: its system identifier."""
+
+    former: Container
+    new: Upgraded
+    system: str
+    rows: str
+
+    def turn(self, container: Container) -> Container:
+        """Replace the pod by one of this chart."""
+        other = self.new if container is self.former else self.former
+        hand_over(other, container)
+        container.start()
+        return container
+
+    def upgrade(self) -> tuple[str, str]:
+        """Run the job; return the answer's result and text."""
+        answer = self.new.answer(self.order(), 120)
+        print(answer, self.new.agent.output(answer.command_id or ""))
+        return answer.result, answer.text
+
+    def order(self) -> str:
+        return self.new.tell("upgrade", FORMER, str(SEALED_TIMELINE), self.system)
+
+    def check(self, container: Container) -> None:
+        """Start the server sealed, and compare the rows."""
+        container.ok("start", "hot")
+        wait_for(lambda: container.answers() == "1", "it answers")
+        assert container.sql(ROWS) == self.rows
+        assert (
+            container.sql("select system_identifier, timeline_id from pg_control_system(), pg_control_checkpoint()") == f"{self.system}|5"
+        )
+
+
+@pytest.fixture
+def begin(make: Make, template: Path, images: Callable[[str], Path], former_programs: Path) -> Iterator[Callable[..., Release]]:
+    """Create a release of the former major that is shut down; its volume is the new chart's next."""
+    root = _directory()
+    os.chown(root, *server_user())
+    made: list[Upgraded] = []
+
+    def begin(*commands: str, apart: bool = False, settings: str = "") -> Release:
+        """commands: SQL to run before the shutdown; apart: with a WAL volume; settings: lines of the former server's configuration."""
+        former = make("pod-0", apart=apart)
+        with (former.config / "postgresql.conf").open("a") as conf:
+            conf.write(settings)
+        if apart:
+            former.start()
+            former.ok("initdb")
+        else:
+            former.take_data_of(template)
+            former.start()
+        former.ok("start", "hot")
+        former.promote(SEALED_TIMELINE, 1)
+        former.sql(
+            "create table kept as select g as id, md5(g::text) as what from generate_series(1, 1000) g",
+            "create index on kept (what)",
+            "analyze kept",
+            *commands,
+        )
+        rows, system = former.sql(ROWS), former.sql("select system_identifier from pg_control_system()")
+        former.ok("stop", "fast")
+        new = Upgraded(root, former.name, major=NEW, apart=apart, HAPG_FORMER=str(former_programs))
+        new.image = images(NEW)
+        made.append(new)
+        release = Release(former, new, system, rows)
+        release.turn(new)
+        return release
+
+    yield begin
+    for container in made:
+        container.close()
+    shutil.rmtree(root)
+
+
+def sums(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file."""
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_upgrade_keeps_rows_system_identifier_timeline_and_settings(begin: Callable[..., Release], apart: bool) -> None:
+    release = begin("alter system set work_mem = '7MB'", apart=apart)
+    new = release.new
+    assert release.upgrade() == ("ok", "0")
+    before = sums(new.volume / "pgdata.15")
+    release.check(new)
+    assert sums(new.volume / "pgdata.15") == before  # so it can still be started
+    assert new.sql("show work_mem", "show server_version_num").replace("\n", " ").startswith(f"7MB {NEW}")
+    assert (new.pgdata / "pg_wal").is_symlink() == apart
+    new.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    new.sql("insert into kept values (0, 'new')")
+    wait_for(lambda: not (new.volume / "pgdata.15").exists(), "the former directory is removed")
+    if new.wal_volume is not None:
+        wal = new.wal_volume
+        wait_for(lambda: len(list(wal.glob("wal.*"))) == 1, "its WAL too")
+    assert new.sql("select count(*) from pg_stats where tablename = 'kept'") == "0"  # from 18 on they are kept
+    new.sql("create extension amcheck")
+    assert new.sql("select bt_index_check('kept_what_idx', true)") == ""
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_upgrade_that_is_killed_anywhere_goes_on_or_is_rolled_back(begin: Callable[..., Release], apart: bool) -> None:
+    release = begin(apart=apart)
+    new, former = release.new, release.former
+    for number, pause in enumerate((0.1, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)):
+        if (new.pgdata / "PG_VERSION").read_text() != f"{NEW}\n":
+            release.order()
+            time.sleep(pause)
+        new.end()
+        if number % 2:
+            release.turn(former)
+            release.check(former)
+            former.ok("stop", "fast")
+            release.turn(new)
+        else:
+            new.start()
+    if (new.pgdata / "PG_VERSION").read_text() != f"{NEW}\n":
+        assert release.upgrade() == ("ok", "0")
+    release.check(new)
+    new.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+
+
+def test_a_whole_upgrade_is_rolled_back_until_the_new_server_is_promoted_and_not_afterwards(begin: Callable[..., Release]) -> None:
+    release = begin()
+    new, former = release.new, release.former
+    assert release.upgrade() == ("ok", "0")
+    release.check(new)
+    new.ok("stop", "fast")
+    release.turn(former)
+    release.check(former)
+    former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    former.sql("create extension amcheck", "select bt_index_check('kept_what_idx', true)")
+    former.ok("stop", "fast")
+    release.turn(new)
+    assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
+    new.ok("start", "hot")
+    new.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
+    new.end()  # before or after the former directory was removed
+    release.turn(former)
+    assert not (former.volume / "pgdata.15").exists()
+    said = f"the server directory is of PostgreSQL {NEW}, this is PostgreSQL {FORMER}: nothing has been touched"
+    assert former.ask("start", "hot").text == said
+
+
+def test_the_states_between_the_renames_of_an_upgrade_and_of_its_rollback_are_put_right(begin: Callable[..., Release]) -> None:
+    release = begin()
+    new, former = release.new, release.former
+    control = new.pgdata / "global" / "pg_control"
+    new.end()
+    control.rename(control.with_name("pg_control.old"))  # as pg_upgrade leaves it while it links files
+    release.turn(former)
+    release.check(former)
+    former.ok("stop", "fast")
+    release.turn(new)
+    assert release.upgrade() == ("ok", "0")
+    new.end()
+    new.pgdata.rename(new.volume / "pgdata.new")  # between the renames, in either direction
+    new.start()
+    assert (new.pgdata / "PG_VERSION").read_text() == f"{FORMER}\n"
+    assert not (new.volume / "pgdata.15").exists()
+    assert release.upgrade() == ("ok", "0")
+    release.check(new)
+
+
+@pytest.mark.parametrize(
+    ("commands", "said"),
+    [
+        (("begin", "insert into kept values (-1, '')", "prepare transaction 'open'"), "prepared transactions"),
+        (("select pg_create_logical_replication_slot('theirs', 'pgoutput')",), "the replication slot theirs would be lost"),
+        (("create table gone (a aclitem)",), "aclitem"),
+        (("create extension adminpack",), "$libdir/adminpack"),
+    ],
+    ids=["prepared transaction", "logical slot", "data type", "library"],
+)
+def test_an_upgrade_that_is_refused_says_why_and_changes_nothing(
+    begin: Callable[..., Release], commands: tuple[str, ...], said: str
+) -> None:
+    release = begin(*commands, settings="max_prepared_transactions = 2\nwal_level = logical\n")
+    result, text = release.upgrade()
+    assert result == "error"
+    assert said in text
+    assert sorted(path.name for path in release.new.volume.iterdir() if path.name.startswith("pgdata")) == ["pgdata"]
+    release.turn(release.former)
+    release.check(release.former)
+
+
+def test_an_upgrade_without_room_changes_nothing(begin: Callable[..., Release]) -> None:
+    release = begin()
+    release.new.end()
+    # as large as the former directory and half of what a new one needs
+    size = 10 * 1024 * 1024 + sum(path.stat().st_size for path in release.new.volume.rglob("*") if path.is_file())
+    with limited(release.new.volume, size):
+        release.new.start()
+        result, text = release.upgrade()
+        assert (result, "No space left on device" in text) == ("error", True), text
+        assert sorted(path.name for path in release.new.volume.iterdir() if path.name.startswith("pgdata")) == ["pgdata"]
+        release.new.end()
+    release.turn(release.former)
+    release.check(release.former)
+
+
+def test_a_replica_is_never_cloned_from_a_primary_of_the_former_major_after_an_upgrade(begin: Callable[..., Release], make: Make) -> None:
+    release = begin()
+    release.turn(release.former)
+    release.check(release.former)
+    release.former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    other = Upgraded(release.new.volume.parents[1], "pod-1", major=NEW)
+    other.image = release.new.image
+    try:
+        other.start()
+        answer = other.ask("clone", *release.former.address())
+        assert answer.text.endswith(f"the server at this address is of PostgreSQL {FORMER}, this is PostgreSQL {NEW}"), answer
+        assert not other.pgdata.exists()
+    finally:
+        other.close()
+
+
+@dataclass
+class Charts:
+    """A release of three pods, whose chart is now that of one major and now that of the other."""
+
+    former: Callable[[str], Container]
+    new: Callable[[str], Upgraded]
+    cluster: FakeCluster
+    turns: int = 0
+    current: Pods | None = None
+
+    def install(self, major: str, policy: Policy = ASYNCHRONOUS) -> Pods:
+        """Start pods of this major's chart on the volumes of the pods before. policy: of replication."""
+        before = {} if self.current is None else {pod.container.name: pod.container for pod in self.current.pods}
+
+        def container(name: str) -> Container:
+            taker = self.former(name) if major == FORMER else self.new(name)
+            if name in before:
+                hand_over(before[name], taker)
+            return taker
+
+        self.turns += 1
+        upgrades_from = FORMER if major == NEW else None
+        self.current = Pods(
+            container,
+            policy=policy,
+            cluster=self.cluster,
+            major=major,
+            upgrades_from=upgrades_from,
+            generation=f"-{self.turns}",
+        )
+        for pod in self.current.pods:
+            pod.start(agent_first=True)
+        return self.current
+
+
+@pytest.fixture
+def charts(make: Make, images: Callable[[str], Path], former_programs: Path) -> Iterator[Charts]:
+    root = _directory()
+    os.chown(root, *server_user())
+    made: list[Upgraded] = []
+
+    def new(name: str) -> Upgraded:
+        made.append(Upgraded(root / str(len(made)), name, major=NEW, HAPG_FORMER=str(former_programs)))
+        made[-1].image = images(NEW)
+        return made[-1]
+
+    def former(name: str) -> Container:
+        container = make(f"{release.turns}/{name}")
+        container.name = name
+        return container
+
+    release = Charts(former, new, FakeCluster())
+    yield release
+    if release.current is not None:
+        release.current.stop()
+    for container in made:
+        container.close()
+    shutil.rmtree(root)
+
+
+def begun(charts: Charts, policy: Policy = ASYNCHRONOUS) -> tuple[Pods, str]:
+    """Install the former major's release and write rows; return them."""
+    former = charts.install(FORMER, policy)
+    former.wait(former.is_whole, "the former release is whole", 180)
+    primary = former.primary
+    assert primary is not None
+    primary.container.sql("create table kept as select g as id, md5(g::text) as what from generate_series(1, 1000) g")
+    return former, primary.container.sql(ROWS)
+
+
+@pytest.mark.parametrize("policy", [ASYNCHRONOUS, Policy(1, strict=True)], ids=["asynchronous", "synchronous"])
+def test_a_release_that_was_paused_goes_on_with_the_next_major(charts: Charts, policy: Policy) -> None:
+    """The last primary's data is upgraded, whichever ordinal it has; the others are cloned from it."""
+    former, rows = begun(charts, policy)
+    last = former.lease
+    former.pause()
+    assert former.lease.release is not None
+    assert former.lease.release.clean
+    new = charts.install(NEW, policy)
+    new.wait(new.is_whole, "the new release is whole", 240)
+    upgraded = new.primary
+    assert upgraded is not None
+    assert upgraded.container.name == last.holder.pod
+    assert upgraded.container.sql(ROWS) == rows
+    assert (new.lease.system_identifier, new.lease.timeline) == (last.system_identifier, last.timeline + 1)
+    new.wait(lambda: {(pod.container.answers("show server_version_num") or "")[:2] for pod in new.pods} == {NEW}, "all are of it")
+    assert [each[1] for each in new.cluster.events].count("MajorUpgraded") == 1
+    upgraded.container.sql("insert into kept values (0, 'new')")
+
+
+@pytest.mark.thorough
+def test_a_release_whose_upgrade_is_interrupted_goes_on_with_either_major(charts: Charts) -> None:
+    former, rows = begun(charts)
+    term = former.lease.term
+    former.pause()
+    for pause in (0.5, 2.0, 4.0, 6.0, 8.0):
+        new = charts.install(NEW)
+        time.sleep(pause)
+        new.lose()
+        if new.lease.term > term:
+            break  # it was promoted: there is no way back
+        former = charts.install(FORMER)
+        former.wait(former.is_whole, "the former release is whole", 180)
+        primary = former.primary
+        assert primary is not None
+        assert primary.container.sql(ROWS) == rows
+        primary.container.sql(f"insert into kept values ({-former.lease.term}, 'once more')")
+        rows, term = primary.container.sql(ROWS), former.lease.term
+        former.pause()
+    new = charts.install(NEW)
+    new.wait(new.is_whole, "the new release is whole", 240)
+    assert new.primary is not None
+    assert new.primary.container.sql(ROWS) == rows
+
+
+def test_a_release_that_was_not_paused_is_not_upgraded(charts: Charts) -> None:
+    former, rows = begun(charts)
+    former.lose()
+    new = charts.install(NEW)
+    new.wait(lambda: [each for each in new.cluster.events if "was not shut down in order" in str(each)], "it is refused")
+    new.lose()
+    former = charts.install(FORMER)
+    former.wait(former.is_whole, "the former release is whole", 180)
+    assert former.primary is not None
+    assert former.primary.container.sql(ROWS) == rows
+
+
+def test_the_archive_of_the_former_major_is_refused_after_an_upgrade_and_another_place_is_used(
+    begin: Callable[..., Release], beside: Beside
+) -> None:
+    """Its WAL is on the volume until then."""
+    release = begin()
+    new = release.new
+    before = beside(release.former)
+    release.turn(release.former)
+    release.former.ok("start", "hot")
+    release.former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    before.backup()
+    release.former.ok("stop", "fast")
+    before.kill()
+    backup = beside(new, repository={"type": "local", "path": str(before.repository)})
+    backup.program = before.program
+    release.turn(new)
+    assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
+    new.ok("start", "hot")
+    new.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
+    new.sql("select pg_switch_wal()")
+    wait_for(lambda: "is of another major of PostgreSQL" in backup.said(), f"it says so: {backup.said()}", 60)
+    assert ready(new)
+    backup.configure(repository={"type": "local", "path": f"{before.repository}/17"})
+    settled(new)
