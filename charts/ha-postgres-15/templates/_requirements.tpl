@@ -218,6 +218,9 @@
 {{- $containers = append $containers "backup" -}}
 {{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
 {{- end -}}
+{{- if include "ha-postgres.clones" . -}}
+{{- $volumes = append $volumes "source" -}}
+{{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}
@@ -246,6 +249,8 @@
 {{- end -}}
 
 {{- $wrong = concat $wrong (include "ha-postgres.backupProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres.cloneProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres.importProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
@@ -307,6 +312,18 @@
 {{- if not $.Values.archiver.type -}}
 {{- $wrong = append $wrong (printf "backup.schedules.%s: a backup needs the WAL beside it; set archiver.type" $kind) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.backup.verify -}}
+{{- if and .schedule (not $.Values.archiver.type) -}}
+{{- $wrong = append $wrong "backup.verify.schedule: there is no backup to restore; set archiver.type" -}}
+{{- end -}}
+{{- if and .schedule (kindIs "invalid" .scratch.size) (not $.Values.storage) -}}
+{{- $wrong = append $wrong "backup.verify.scratch.size: missing; without storage it has no default" -}}
+{{- end -}}
+{{- if and .query (not .schedule) -}}
+{{- $wrong = append $wrong "backup.verify.query: has no effect without backup.verify.schedule" -}}
 {{- end -}}
 {{- end -}}
 
