@@ -518,6 +518,7 @@ UNDER_WAY = {
     Op.LOOK: (Phase.BOOT,),
     Op.SWITCHOVER: (Phase.STOPPING,),
     Op.STOP: (Phase.STOPPING,),
+    Op.CATCH_UP: (Phase.SEALED,),
 }
 """The phases in which an operation is begun, or may still be under way."""
 

@@ -48,6 +48,8 @@ def test_the_supervisor_reads_words_of_the_version_profile() -> None:
 def test_the_keys_of_the_settings() -> None:
     text = FILES["templates/config.yaml"].partition("  failover.json: |\n")[2].partition("  postgresql.conf: |")[0]
     for name, keys in KEYS.items():
+        if name == "source":  # one line of JSON, which tests/chart/test_clone.py reads
+            continue
         indent, part = "      ", text
         if name:
             [part] = re.findall(rf'^      "{name}": {{\n(.*?)^      }}', text, re.MULTILINE | re.DOTALL)
