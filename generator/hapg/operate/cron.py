@@ -25,7 +25,8 @@ _MONTHS = {
 }
 _DAYS = {name: number for number, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_LOOK_BACK = timedelta(days=35)
+_LOOK_BACK, _WEEK = timedelta(days=35), timedelta(days=8)
+_DENSE = 1000
 _LONGEST = 9 * 366
 """In days: no schedule has a longer gap than from one 29 February to the next."""
 
@@ -67,7 +68,7 @@ def _around(schedule: _Schedule, now: datetime) -> list[datetime]:
     before: list[datetime] = []
     for day in _days(today, -1):
         before = [time for time in schedule.times(day) if time <= now] + before
-        if len(before) > 1 and now - day > _LOOK_BACK:
+        if len(before) > 1 and now - day > (_WEEK if len(before) > _DENSE else _LOOK_BACK):
             break
     after = next((time for day in _days(today, 1) for time in schedule.times(day) if time > now), None)
     return before if after is None else [*before, after]
