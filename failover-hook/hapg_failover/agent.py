@@ -377,8 +377,8 @@ class Agent:
                 self._upkeep.checkpoint()
             case ChangeSlots(make, drop):
                 self._upkeep.change_slots(make, drop)
-            case CheckRecord(position):
-                self._disk.do(lambda: self._check_record(position))
+            case CheckRecord(term, position):
+                self._disk.do(lambda: self._check_record(term, position))
             case _:
                 assert_never(action)
 
@@ -460,9 +460,9 @@ class Agent:
 
         self._operator.do(work)
 
-    def _check_record(self, position: Position) -> None:
+    def _check_record(self, term: int, position: Position) -> None:
         exists = self._adapters.volume.may_hold_record(position)
-        self._events.put(RecordChecked(RecordCheck(position, exists)))
+        self._events.put(RecordChecked(RecordCheck(term, position, exists)))
 
 
 def read_volume(volume: Disk) -> VolumeFacts:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import page
+from tests.e2e import page, printed
 from tests.robustness import programs
 from tests.robustness.programs import HAPG
-from tests.robustness.release import Release
+from tests.robustness.release import CHART, VALUES, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.pages, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -57,3 +57,29 @@ def test_uninstall_leaves_the_data_and_the_password_alone(release: Release) -> N
     assert release.namespace.get("secret", "ha-postgres-auth")["data"]["POSTGRES_PASSWORD"]
     left = release.namespace.kubectl("get", "statefulsets,services,configmaps,roles,rolebindings,poddisruptionbudgets", "--output", "name")
     assert left.split() == ["configmap/kube-root-ca.crt"]
+
+
+def test_cleaning_up_as_printed_wipes_everything(release: Release) -> None:
+    release.install(CHART, "--values", str(VALUES), "--set", "doNotPause=true")
+    release.wait_serving()
+    namespace = release.namespace
+    allow, uninstall, listed, wipe, delete = printed.commands("operations.md", "### Clean up after the tutorial")
+
+    refused = printed.follow(uninstall, namespace.name)
+    assert refused.code != 0
+    assert "doNotPause is true, so nothing is deleted" in refused.err
+    for line in (allow, uninstall):
+        done = printed.follow(line, namespace.name)
+        assert done.code == 0, done.text
+    assert release.pods() == []
+    asleep = printed.follow(listed, namespace.name)
+    assert asleep.code == 0, asleep.text
+    assert "ha-postgres" in asleep.out
+    assert namespace.get("persistentvolumeclaims")
+
+    wiped = printed.follow(wipe, namespace.name)
+    assert wiped.code == 0, wiped.text
+    left = namespace.kubectl("get", "persistentvolumeclaims,secrets,leases,statefulsets,services", "--output", "name")
+    assert left.split() == []
+    deleted = printed.follow(delete, namespace.name)
+    assert deleted.code == 0, deleted.text

@@ -570,6 +570,19 @@ dead_server_not_waited_for = _judged_as(
         lease=replace(told["lease"], release=replace(told["lease"].release, hold_s=0.0)) if told["lease"].release else told["lease"]
     )
 )
+
+
+def _looked_for_before(o: Observation, m: Memory) -> tuple[Observation, Memory]:
+    """What was found after an earlier death counts after this one."""
+    state = o.lease.state if o.lease is not None else None
+    if state is None or o.checked is None or m.reads.checked is None:
+        return o, m
+    term = state.term
+    looked = replace(m, reads=replace(m.reads, checked=(term, m.reads.checked[1])))
+    return replace(o, checked=replace(o.checked, term=term)), looked
+
+
+record_looked_for_before = _seen_as(_looked_for_before)
 record_not_looked_for = _seen_as(lambda o, m: (replace(o, checked=replace(o.checked, exists=False)) if o.checked else o, m))
 
 

@@ -520,6 +520,7 @@ PARTS = (
         Witness(JUDGE, "a dead server may hold more"),
     ),
     Part("9", "it says that it isn't ahead only after a look", patches.record_not_looked_for, Simulated(scenarios.container_dies, loses)),
+    Part("9", "after each death it looks again", patches.record_looked_for_before, Simulated(scenarios.dies_twice, loses)),
     Part(
         "9",
         "the successor streams",

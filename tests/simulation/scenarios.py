@@ -253,6 +253,35 @@ def container_dies(seed: int) -> World:
     return world
 
 
+def dies_twice(seed: int) -> World:
+    """The primary's server dies with all that it wrote replicated, wins again, and dies with rows that nobody else has.
+
+    One replica is cut off meanwhile and has not followed it since the first death. So after the second it reports first, and the same end
+    as after the first.
+    """
+    world = running(3, seed)
+    old = primary_of(world)
+    late, other = (member for member in range(3) if member != old)
+    for member in range(3):
+        faults.stall_stream(world, member, 0.0)
+    faults.postmaster_kill(world, old)
+    while world.agent[old].memory.reads.checked is None:
+        world.run(0.005)
+    faults.cut_peers(world, late, 30.0)
+    faults.cut_api(world, late, 4.0)
+    faults.cut_api(world, other, 4.0)
+    while world.primary() != old:
+        world.run(0.01)
+    world.run(6.0)
+    world.unreplicated_wal_lost = True
+    faults.stall_stream(world, other, 1.0)
+    world.run(1.0)
+    faults.freeze_agent(world, other, 0.4)
+    faults.container_kill(world, old)
+    world.run(8.0)
+    return world
+
+
 def disk_full(seed: int, recovery_s: float = 0.0) -> World:
     """The primary's volume fills up while no replica has all of its rows, and the server dies as a result. Streaming after that is fast.
 

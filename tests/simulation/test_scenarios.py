@@ -141,6 +141,14 @@ def test_a_server_killed_in_place_loses_nothing(seed: int) -> None:
     assert world.violations == []
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_found_after_an_earlier_death_says_nothing_about_a_later_one(seed: int) -> None:
+    world = scenarios.dies_twice(seed)
+    assert all(lost == [] for lost in world.lost)
+    world.settle()
+    assert world.violations == []
+
+
 @pytest.mark.parametrize("scenario", [scenarios.disk_full, scenarios.disk_full_long_recovery])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_full_volume_loses_nothing_and_is_left_for_one_with_room(seed: int, scenario: Callable[[int], World]) -> None:

@@ -18,7 +18,7 @@ from hapg_backup.adapters.client import request
 from hapg_backup.core.signing import key_of
 from tests.cluster import pgbackrest
 
-from .harness import TIMEOUT, Container, chown, free_port, server_user, wait_for
+from .harness import DEFAULT, TIMEOUT, Container, chown, free_port, server_user, wait_for
 
 RUNNER = Path(__file__).with_name("backup_container.py")
 KEY = b"the key of this release"
@@ -192,9 +192,9 @@ Beside = Callable[..., Backup]
 """Starts a backup container beside a server's; keywords are settings of backup.json."""
 
 
-def primary_with_backup(make: Callable[..., Container], template: Path, beside: Beside, name: str) -> Backup:
+def primary_with_backup(make: Callable[..., Container], template: Path, beside: Beside, name: str, major: str = DEFAULT) -> Backup:
     """The backup container beside a primary of term 1 on timeline 2, with a table and a full backup."""
-    container = make(name)
+    container = make(name, major=major)
     container.take_data_of(template)
     backup = beside(container)
     container.start()
@@ -207,7 +207,7 @@ def primary_with_backup(make: Callable[..., Container], template: Path, beside: 
 
 def follower(make: Callable[..., Container], beside: Beside, name: str, primary: Container) -> Backup:
     """The backup container beside a hot replica of the primary."""
-    container = make(name)
+    container = make(name, major=primary.profile.major)
     backup = beside(container)
     container.start()
     container.ok("clone", *primary.address())

@@ -347,7 +347,7 @@ class Container:
     # ---- the server ----
 
     def psql(self, *commands: str) -> list[str]:
-        """Return the command line of psql for this server."""
+        """Return the command line of psql for this server; names of functions are written as its major has them."""
         words = [
             str(BIN / "psql"),
             "-qAtX",
@@ -361,8 +361,14 @@ class Container:
             "postgres",
         ]
         for command in commands:
-            words += ["-c", command]
+            words += ["-c", self._spelled(command)]
         return words
+
+    def _spelled(self, command: str) -> str:
+        names = self.profile.sql_names
+        for new, old in ({**names, "pg_switch_wal": "pg_switch_xlog"} if names else {}).items():
+            command = command.replace(new, old)
+        return command
 
     def sql(self, *commands: str) -> str:
         done = subprocess.run(self.psql(*commands), capture_output=True, text=True, timeout=TIMEOUT, check=False)

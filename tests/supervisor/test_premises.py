@@ -64,13 +64,6 @@ def ends_in_a_shutdown(container: Container) -> bool:
     return ends_in_shutdown(volume(container).read_wal, end.timeline, end.lsn, control(container).segment_size)
 
 
-def named(container: Container, statement: str) -> str:
-    """Return a statement with the names that its major uses."""
-    for new, old in container.profile.sql_names.items():
-        statement = statement.replace(new, old)
-    return statement
-
-
 def said_of(container: Container, file: str) -> dict[int, bytes]:
     """Return the contents of a /proc file for each process of the container, by pid in this namespace."""
     found = {}
@@ -227,9 +220,7 @@ def test_a_sealed_standby_writes_no_wal_and_does_not_move(pair: Pair, major: str
         pair.write("third")
         wait_for(lambda: replica.answers("select count(*) from t") == "10", "it answers, with what it had")
         replica.sql("checkpoint")
-        assert replica.sql(named(replica, "select pg_last_wal_replay_lsn()")) == replica.sql(
-            f"select '{end.lsn >> 32:X}/{end.lsn & 0xFFFFFFFF:X}'"
-        )
+        assert replica.sql("select pg_last_wal_replay_lsn()") == replica.sql(f"select '{end.lsn >> 32:X}/{end.lsn & 0xFFFFFFFF:X}'")
         assert status(primary).senders == ()
         assert not processes(replica, b"receiver")
     assert inspection(replica).end_of_wal(None) == end
@@ -269,10 +260,10 @@ def test_what_is_read_of_wal_is_what_is_replayed(pair: Pair, major: str) -> None
     assert end is not None
     primary.ok("start", "hot")
     wait_for(lambda: primary.answers("select count(*) from t") == "10", "it answers")
-    replayed = named(primary, "select pg_last_wal_replay_lsn()")
+    replayed = "select pg_last_wal_replay_lsn()"
     wait_for(lambda: parse_lsn(primary.sql(replayed)) >= end.lsn, "it has replayed that")
     assert parse_lsn(primary.sql(replayed)) == end.lsn
-    assert primary.sql(named(primary, "select pg_last_wal_receive_lsn() is null")) == "t"
+    assert primary.sql("select pg_last_wal_receive_lsn() is null") == "t"
 
 
 @of_each_major

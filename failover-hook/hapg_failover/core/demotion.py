@@ -11,7 +11,7 @@ from . import election, renewal, switchover
 from .state.actions import CheckRecord, Exit, Kill, Op, Stop
 from .state.decision import Step, busy
 from .state.phases import Phase
-from .state.results import OpResult, Outcome
+from .state.results import OpResult, Outcome, RecordCheck
 from .timing import KILL_AGAIN_S, LINGER_S, RETRY_PUT_S
 
 
@@ -105,10 +105,10 @@ def tell_what_is_left(step: Step) -> None:
     )
     if best is None:
         return
-    if o.checked is not None and o.checked.position == best and not o.checked.exists:
+    if o.checked == RecordCheck(s.term, best, exists=False):
         step.keep(replace(step.m.sealed, position=best))
         step.report(False, f"our volume has no WAL beyond {best}")
         step.keep(replace(step.m.sealed, position=None))
-    elif m.reads.checked != best:
-        step.keep(replace(step.m.reads, checked=best))
-        step.actions.append(CheckRecord(best))
+    elif m.reads.checked != (s.term, best):
+        step.keep(replace(step.m.reads, checked=(s.term, best)))
+        step.actions.append(CheckRecord(s.term, best))

@@ -225,8 +225,9 @@ class ListPods:
 
 @dataclass(frozen=True)
 class CheckRecord:
-    """Check whether our volume may hold a WAL record at this position (rule 9)."""
+    """Check whether our volume may hold a WAL record at this position (rule 9). term: of the Lease that was released."""
 
+    term: int
     position: Position
 
 

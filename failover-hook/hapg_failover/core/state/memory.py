@@ -89,13 +89,13 @@ class LeaseWrites:
 class ApiReads:
     """Reads from the API. read_at, list_at: when the Lease and the pods were last requested. first_version: the version of the Lease that
     this agent read first; while it is unchanged, nobody has been seen to hold the Lease (a cold start). checked: the position whose record
-    was looked for (rule 9).
+    was looked for, after the term that it belongs to (rule 9).
     """
 
     read_at: float = 0.0
     list_at: float = 0.0
     first_version: str | None = None
-    checked: Position | None = None
+    checked: tuple[int, Position] | None = None
 
 
 @dataclass(frozen=True)

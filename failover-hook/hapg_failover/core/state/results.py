@@ -91,7 +91,11 @@ class PutResult:
 
 @dataclass(frozen=True)
 class RecordCheck:
-    """Whether our volume may hold a WAL record at `position`, which a better candidate reported as its end of WAL."""
+    """Whether our volume may hold a WAL record at `position`, which a better candidate reported as its end of WAL.
 
+    term: of the Lease that was released after our server had died. A later term's server has written more.
+    """
+
+    term: int
     position: Position
     exists: bool

@@ -1,0 +1,27 @@
+"""Commands that the documentation prints, for tests that follow it word for word."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from tests.cluster.paths import REPOSITORY
+from tests.robustness import programs
+from tests.robustness.programs import HAPG, Done
+
+_BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str, heading: str) -> list[str]:
+    """The command lines below a heading of a page of docs, up to the next heading; a line that goes on is one with the next."""
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    _, section = text.split(f"\n{heading}\n")
+    blocks = _BLOCK.findall(re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0])
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+
+
+def follow(line: str, namespace: str, helm: str = "helm3") -> Done:
+    """Run a command as it is printed, but in the test's own namespace instead of `demo`."""
+    words = [namespace if word == "demo" else word for word in shlex.split(line)]
+    words[0] = {"hapg": str(HAPG), "helm": helm}.get(words[0], words[0])
+    return programs.attempt(*words)
