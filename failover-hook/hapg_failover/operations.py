@@ -412,7 +412,8 @@ class Operation:
         if route.refused:
             return self._result(Outcome.NEEDS_CLONE, route.refused, own)
         count, outcome, text = self._take(route.segments[: order.most], own)
-        position = own if count == 0 else self._end_beside_restartpoints(own)
+        # One that failed may be there all the same.
+        position = self._end_beside_restartpoints(own) if route.segments else own
         result = self._sealed(position)
         at = route.until - (len(route.segments) - count) * size
         if count and position.lsn < at - CONTINUED_SEGMENTS * size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hapg_failover.adapters import archived_wal
 from hapg_failover.adapters.backup_container import BackupContainer
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.results import OpResult, Outcome
@@ -26,6 +28,7 @@ from .test_operations import Operator
 
 operate = test_operations.operate
 SOURCE = "127.0.0.1"
+SIZE = 1 << 20
 SHORT = "wal_keep_size = 0", "max_wal_size = '8MB'", "min_wal_size = '2MB'"
 
 
@@ -129,7 +132,7 @@ def test_an_archive_that_lacks_a_segment_is_of_no_help(lost: Lost) -> None:
     assert (took.outcome, took.text) == (Outcome.NEEDS_CLONE, f"the archive lacks {gap}")
     assert max(lost.segments() & set(names)) < gap, "nothing is put behind the gap"
     assert took.position is not None
-    assert segment_name(2, took.position.lsn - 1, 1 << 20) >= max(lost.segments() & set(names)), "what is there is counted"
+    assert segment_name(2, took.position.lsn - 1, SIZE) >= max(lost.segments() & set(names)), "what is there is counted"
 
 
 def test_a_segment_of_the_same_name_from_another_server_is_refused(lost: Lost, make: Make, template: Path) -> None:
@@ -172,7 +175,7 @@ def test_what_the_container_hands_out_moves_no_sealed_server(lost: Lost) -> None
     before, replayed = lost.segments(), lost.server.sql("select pg_last_wal_replay_lsn()")
     name = sorted(lost.primary.archived() - before)[-3]
     content = b"".join(BackupContainer(lost.server.run).fetch(name, 30.0))
-    assert len(content) == 1 << 20
+    assert len(content) == SIZE
     next(iter(BackupContainer(lost.server.run).fetch(name, 30.0)))
     assert lost.segments() == before
     assert not [each for each in os.listdir(lost.wal) if each.startswith(".")]
@@ -188,6 +191,23 @@ def test_a_container_that_is_away_is_no_end_of_the_archive(lost: Lost) -> None:
     assert "the backup container" in took.text
     lost.replica.start()
     assert lost.take().outcome is Outcome.OK
+
+
+def test_a_segment_from_the_archive_counts_though_the_step_after_its_rename_failed(lost: Lost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server replays it, so the position that is reported has to include it."""
+    before = lost.at
+
+    def fails(wal: int, segment: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    lost.take(1)
+    fetched_to = (lost.at.lsn // SIZE + 1) * SIZE if lost.at.lsn % SIZE else lost.at.lsn
+    monkeypatch.setattr(archived_wal, "_mark_archived", fails)
+    took = lost.take(1, fetched_to)
+    assert took.outcome is Outcome.FAILED
+    assert took.position is not None
+    assert took.position > before
+    assert took.position == lost.operator.run(Op.SEAL).position
 
 
 def test_an_archived_segment_that_was_damaged_in_the_repository_is_refused(lost: Lost) -> None:

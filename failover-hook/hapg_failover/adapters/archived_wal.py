@@ -75,7 +75,10 @@ def _check(volume: Volume, wal: int, segment: str, size: int, identifier: str, e
 
 
 def _mark_archived(wal: int, segment: str) -> None:
-    """Tell the server that the segment is archived, so that its next restartpoint may remove it (xlogarchive.c, XLogArchiveCheckDone)."""
-    with beneath.below(wal, _STATUS) as status:
+    """Tell the server that the segment is archived, so that its next restartpoint may remove it (xlogarchive.c, XLogArchiveCheckDone).
+
+    If that isn't possible, the server has its container look it up in the archive before.
+    """
+    with suppress(OSError), beneath.below(wal, _STATUS) as status:
         if beneath.mode_of(status, f"{segment}.ready") is None:
             os.close(beneath.create(status, f"{segment}.done"))

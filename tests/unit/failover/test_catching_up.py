@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -316,9 +315,7 @@ def test_a_link_in_place_of_the_archive_status_is_not_followed(volume: Volume, t
     elsewhere.mkdir()
     status.rmdir()
     status.symlink_to(elsewhere)
-    with pytest.raises(OSError) as found:
-        volume.add_segment(NAME, END, SYSTEM, iter([WHOLE]))
-    assert found.value.errno in (errno.ELOOP, errno.ENOTDIR)
+    volume.add_segment(NAME, END, SYSTEM, iter([WHOLE]))
     assert not os.listdir(elsewhere)
 
 

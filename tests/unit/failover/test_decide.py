@@ -483,6 +483,7 @@ OBSERVED = st.builds(
     term_in_force=st.integers(0, 6),
     op=st.sampled_from(OPS),
     put=st.sampled_from(PUTS),
+    archives=st.booleans(),
 )
 MEMORIES = st.builds(
     remembered,
@@ -497,6 +498,7 @@ MEMORIES = st.builds(
     started=st.booleans(),
     start_version=st.sampled_from([None, "40"]),
     follow_term=st.sampled_from([None, 5]),
+    is_due=st.booleans(),
     switchover=st.sampled_from(
         [None, Switchover(ReleaseCause.SWITCHOVER, NOW - 1, "s"), Switchover(ReleaseCause.DELETION, NOW - 2, stop_at=NOW - 1)]
     ),
