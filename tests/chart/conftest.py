@@ -9,7 +9,7 @@ import pytest
 from tests.chart import kubernetes_schemas
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_garbage_collection_in_go() -> Iterator[None]:
     """helm and the other tools live for a tenth of a second: collecting garbage would be a fifth of their work."""
     with pytest.MonkeyPatch.context() as patch:

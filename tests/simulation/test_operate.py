@@ -4,12 +4,13 @@ everything."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
 from . import mutants_operate as mutants
 from . import scenarios
-from .signs import SEEDS, Patch, Scenario, found, loses, violated
+from .signs import Patch, Scenario, found, loses, violated
 from .world import World
 
 pytestmark = pytest.mark.slow
@@ -34,10 +35,16 @@ RULES: list[tuple[Patch, Scenario, Callable[[World], bool]]] = [
 ]
 
 
+@cache
+def shown_by_itself(scenario: Scenario, sign: Callable[[World], bool]) -> bool:
+    """True if the sign appears though every rule is there: two rows may ask for the same."""
+    return found(scenario, sign)
+
+
 @pytest.mark.parametrize(("leave_out", "scenario", "sign"), RULES, ids=[rule[0].__name__ for rule in RULES])
 def test_leaving_the_rule_out_is_found(
     leave_out: Patch, scenario: Scenario, sign: Callable[[World], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not any(sign(scenario(seed)) for seed in SEEDS), "found although the rule is there"
+    assert not shown_by_itself(scenario, sign), "found although the rule is there"
     leave_out(monkeypatch)
     assert found(scenario, sign), f"nothing found: {(leave_out.__doc__ or '').strip()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,13 @@ Objects = dict[str, Any]
 RENDERED = Path(__file__).parents[3] / "values-examples" / "rendered" / "tutorial-warm.yaml"
 
 
-def release() -> list[manifests.Manifest]:
+@cache
+def rendered() -> list[manifests.Manifest]:
     return manifests.read(RENDERED.read_bytes(), "rendered")
+
+
+def release() -> list[manifests.Manifest]:
+    return copy.deepcopy(rendered())
 
 
 def find(objects: list[manifests.Manifest], kind: str, name: str = "ha-postgres") -> Any:
