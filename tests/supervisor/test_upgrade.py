@@ -157,7 +157,7 @@ def test_an_upgrade_keeps_rows_system_identifier_timeline_and_settings(begin: Ca
     assert new.sql("select bt_index_check('kept_what_idx', true)") == ""
 
 
-@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("apart", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_an_upgrade_that_is_killed_anywhere_goes_on_or_is_rolled_back(begin: Callable[..., Release], apart: bool) -> None:
     release = begin(apart=apart)
     new, former = release.new, release.former
@@ -384,6 +384,22 @@ def test_a_release_whose_upgrade_is_interrupted_goes_on_with_either_major(charts
         rows, term = primary.container.sql(ROWS), former.lease.term
         former.pause()
     new = charts.install(NEW)
+    new.wait(new.is_whole, "the new release is whole", 240)
+    assert new.primary is not None
+    assert new.primary.container.sql(ROWS) == rows
+
+
+@pytest.mark.thorough
+def test_an_upgrade_goes_on_beside_its_agent_after_its_container_was_killed(charts: Charts) -> None:
+    former, rows = begun(charts)
+    last = former.lease.holder.pod
+    former.pause()
+    new = charts.install(NEW)
+    [pod] = [each for each in new.pods if each.container.name == last]
+    for pause in (1.0, 2.0, 3.0, 4.0):
+        time.sleep(pause)
+        pod.container.end()
+        pod.container.launch()
     new.wait(new.is_whole, "the new release is whole", 240)
     assert new.primary is not None
     assert new.primary.container.sql(ROWS) == rows
