@@ -51,7 +51,9 @@ class Monitor:
             misconfigured=self._trouble(role),
             timeout_s=self._pod.archive_timeout(),
         )
-        if role == "primary" and time.monotonic() - self._inspected_at > INSPECT_S:
+        if role != "primary":
+            self._inspected_at = float("-inf")  # the next time, another pod may have written to the archive meanwhile
+        elif time.monotonic() - self._inspected_at > INSPECT_S:
             self._inspect()
         self._write()
 

@@ -437,7 +437,7 @@ def test_the_archive_of_the_former_major_is_refused_after_an_upgrade_and_another
     new.ok("start", "hot")
     new.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
     new.sql("select pg_switch_wal()")
-    wait_for(lambda: "is of another major of PostgreSQL" in backup.said(), f"it says so: {backup.said()}", 60)
+    wait_for(lambda: "of another major of PostgreSQL" in backup.said(), f"it says so: {backup.said()}", 60)
     assert ready(new)
     backup.configure(repository={"type": "local", "path": f"{before.repository}/17"})
     settled(new)

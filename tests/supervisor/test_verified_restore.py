@@ -391,7 +391,7 @@ def test_a_table_of_an_earlier_major_that_cannot_be_read_is_named(
 def test_what_a_loss_of_all_volumes_would_lose_is_measured(written: Backup) -> None:
     """archive_timeout and, while the repository is away, the age of the oldest segment that waits."""
     conf = written.container.config / "postgresql.conf"
-    assert metrics(written)["archive_rpo_seconds"] == float("inf"), "no archive_timeout is set"
+    wait_for(lambda: metrics(written)["archive_rpo_seconds"] == float("inf"), "no archive_timeout is set")
     conf.write_text(conf.read_text() + "archive_timeout = '60s'\n")
     wait_for(lambda: metrics(written)["archive_rpo_seconds"] == 60, "nothing waits")
     written.repository.rename(written.repository.with_name("away"))

@@ -168,7 +168,7 @@ exec /bin/{program} "$@"
 def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Replacements for the programs that the supervisor runs in a job: one of them can be made to wait before it acts."""
     tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
+    for parent in tmp_path.parents[:3]:
         parent.chmod(0o755)
     directory = tmp_path / "steps"
     directory.mkdir()
