@@ -55,7 +55,7 @@ class Opening:
                 done = found.run("stanza-create", "--no-online", seconds=CREATE_S)
                 if done.code == OF_ANOTHER:
                     raise Misconfigured(
-                        f"the archive {found.stanza} can't be created: there is one of another database, or of another major of PostgreSQL; "
+                        f"the archive {found.stanza} can't be created: there is one of another database or of another major of PostgreSQL; "
                         "give the release another place in `archiver`"
                     )
                 if done.code != 0:

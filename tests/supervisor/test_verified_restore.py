@@ -272,7 +272,7 @@ def test_the_next_primary_knows_the_last_verified_restore_backup_and_archived_se
     wait_for(lambda: metrics(replica)[names[0]] > 0, "the next primary has read the repository", 60)
     after = metrics(replica)
     assert [after[name] for name in names] == [before[name] for name in names]
-    assert after[archived] >= int(before[archived])
+    assert after[archived] >= before[archived] - 2, "pgBackRest shows whole seconds, of when the file was begun"
 
 
 def test_an_answer_that_is_lost_is_not_verified(scratch: Verify, written: Backup) -> None:
