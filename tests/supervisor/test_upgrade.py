@@ -157,7 +157,8 @@ def test_an_upgrade_keeps_rows_system_identifier_timeline_and_settings(begin: Ca
     assert new.sql("select bt_index_check('kept_what_idx', true)") == ""
 
 
-@pytest.mark.parametrize("apart", [False, pytest.param(True, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("apart", [False, True])
 def test_an_upgrade_that_is_killed_anywhere_goes_on_or_is_rolled_back(begin: Callable[..., Release], apart: bool) -> None:
     release = begin(apart=apart)
     new, former = release.new, release.former
@@ -417,6 +418,7 @@ def test_a_release_that_was_not_paused_is_not_upgraded(charts: Charts) -> None:
     assert former.primary.container.sql(ROWS) == rows
 
 
+@pytest.mark.thorough
 def test_the_archive_of_the_former_major_is_refused_after_an_upgrade_and_another_place_is_used(
     begin: Callable[..., Release], beside: Beside
 ) -> None:
