@@ -85,21 +85,17 @@ class Archive:
 
     def archived_at(self, segment: str) -> float:
         """Return when a segment was archived, in seconds since the epoch; 0 if it is missing."""
-        path = f"{self._path()}/{segment[:16]}"
-        words = ("repo-ls", "--output=json", "--log-level-console=off", "--log-level-stderr=error", path)
-        done = self._program.run(self._configuration, "", *words, seconds=QUICK_S, name=self._name)
-        if done.code != 0:
-            raise Unavailable(f"listing {path}: {done.words}", done.code)
+        lines = self._list(f"{self._path()}/{segment[:16]}", "--output=json", seconds=QUICK_S)
         try:
-            found = json.loads(done.output)
+            found = json.loads("\n".join(lines))
             return float(max((each["time"] for name, each in found.items() if name.startswith(f"{segment}-")), default=0.0))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unavailable(f"pgbackrest repo-ls printed something else: {error!r}", 1) from error
 
-    def _list(self, path: str, *options: str) -> list[str]:
+    def _list(self, path: str, *options: str, seconds: float = LIST_S) -> list[str]:
         lines: list[str] = []
         words = ("repo-ls", *options, "--log-level-console=off", "--log-level-stderr=error", path)
-        done = self._program.run(self._configuration, "", *words, seconds=LIST_S, tell=lines.append, name=self._name)
+        done = self._program.run(self._configuration, "", *words, seconds=seconds, tell=lines.append, name=self._name)
         if done.code != 0:
             raise Unavailable(f"listing {path}: {done.words}", done.code)
         return lines

@@ -205,6 +205,18 @@ def primary_with_backup(make: Callable[..., Container], template: Path, beside: 
     return backup
 
 
+def encrypted_primary(make: Callable[..., Container], template: Path, beside: Beside) -> Backup:
+    """The same, with an encrypted repository."""
+
+    def encrypted(container: Container) -> Backup:
+        backup = beside(container)
+        (backup.secret / "CIPHER_PASS").write_text("a long pass")
+        backup.configure(repository={"type": "local", "path": str(backup.repository), "encryption": True})
+        return backup
+
+    return primary_with_backup(make, template, encrypted, "db-0")
+
+
 def follower(make: Callable[..., Container], beside: Beside, name: str, primary: Container) -> Backup:
     """The backup container beside a hot replica of the primary."""
     container = make(name, major=primary.profile.major)

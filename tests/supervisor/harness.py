@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -385,6 +385,18 @@ class Container:
         self.deadline(seconds)
         self.ok("promote", str(timeline), str(own))
         wait_for(lambda: self.answers("select pg_is_in_recovery()") == "f", f"{self.name} is writable")
+
+    def kill_at(self, pauses: Iterable[float], command: str, *args: str) -> None:
+        """Kill the container after each of these pauses, in seconds, in a job that creates the directory; then let the job succeed."""
+        for pause in pauses:
+            self.tell(command, *args)
+            time.sleep(pause)
+            if self.pgdata.exists():
+                return
+            self.end()
+            assert not self.pgdata.exists()
+            self.start()
+        self.ok(command, *args)
 
     def address(self) -> tuple[str, str, str]:
         """Return host, port and user, in the form that commands take."""

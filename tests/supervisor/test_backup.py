@@ -18,9 +18,9 @@ from hapg_backup.__main__ import main
 from hapg_backup.adapters.client import Failed, request
 from hapg_backup.core.signing import HEADER, key_of, request_mac
 
-from .backups import KEY, STANZA, Backup, Beside, follower, settled, switch
+from .backups import KEY, STANZA, Backup, Beside, encrypted_primary, follower, settled, switch
 from .conftest import Make
-from .harness import Container, wait_for
+from .harness import wait_for
 
 
 def test_backups_of_every_kind_and_their_retention(archived: Backup) -> None:
@@ -155,16 +155,8 @@ def test_silent_clients_lock_nobody_out(archived: Backup) -> None:
 
 
 def test_an_encrypted_repository_is_restored_with_its_pass_alone(make: Make, template: Any, beside: Beside) -> None:
-    container: Container = make("db-0")
-    container.take_data_of(template)
-    backup = beside(container)
-    (backup.secret / "CIPHER_PASS").write_text("a long pass")
-    backup.configure(repository={"type": "local", "path": str(backup.repository), "encryption": True})
-    container.start()
-    container.ok("start", "hot")
-    container.promote(2, 1)
-    container.sql("create table kept (n serial, what text)")
-    backup.backup()
+    backup = encrypted_primary(make, template, beside)
+    container = backup.container
     last = switch(container, "secret")
     wait_for(lambda: last in backup.archived(), "it is archived", 60)
     assert backup.info()["continuity"]["holes"] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,16 +198,7 @@ def test_a_clone_that_is_killed_anywhere_leaves_nothing_that_counts(make: Make, 
     container = make("new-0", apart=True)
     container.start()
     words = prepared(container, live, secrets)
-    for pause in PAUSES:
-        container.tell("seed", *words)
-        time.sleep(pause)
-        if container.pgdata.exists():
-            break
-        container.end()
-        assert not container.pgdata.exists()
-        container.start()
-    if not container.pgdata.exists():
-        container.ok("seed", *words)
+    container.kill_at(PAUSES, "seed", *words)
     begin(container, 3)
     assert container.sql(COUNT) == "1000"
     assert container.wal_volume is not None

@@ -199,16 +199,7 @@ def test_a_restore_puts_wal_on_its_own_volume(make: Make, beside: Beside, source
 def test_a_restore_that_is_killed_anywhere_leaves_nothing_that_counts(make: Make, beside: Beside, source: Source) -> None:
     backup = source.restored(make, beside, "time", source.targets["time"])
     container = backup.container
-    for pause in (0.05, 0.2, 0.4, 0.8, 1.2):
-        container.tell("restore")
-        time.sleep(pause)
-        if container.pgdata.exists():
-            break
-        container.end()
-        assert not container.pgdata.exists()
-        container.start()
-    if not container.pgdata.exists():
-        container.ok("restore")
+    container.kill_at((0.05, 0.2, 0.4, 0.8, 1.2), "restore")
     begin(container)
     assert list(rows(container)) == ["one", "two", "three", "four"]
 

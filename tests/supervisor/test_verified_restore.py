@@ -18,7 +18,7 @@ import pytest
 
 from hapg_backup.core.verification import NOTE
 
-from .backups import STANZA, TABLE, Backup, Beside, follower, settled, switch
+from .backups import STANZA, TABLE, Backup, Beside, encrypted_primary, follower, settled, switch
 from .conftest import Make
 from .harness import DEFAULT, chown, programs, server_user, wait_for
 
@@ -314,16 +314,7 @@ def test_a_container_that_is_restarted_in_the_middle_fails_the_restore(scratch: 
 def test_the_restore_of_an_encrypted_archive_is_verified_and_its_record_is_encrypted(
     make: Make, template: Path, beside: Beside, scratch: Verify
 ) -> None:
-    container = make("db-0")
-    container.take_data_of(template)
-    backup = beside(container)
-    (backup.secret / "CIPHER_PASS").write_text("a long pass")
-    backup.configure(repository={"type": "local", "path": str(backup.repository), "encryption": True})
-    container.start()
-    container.ok("start", "hot")
-    container.promote(2, 1)
-    container.sql(TABLE)
-    backup.backup()
+    backup = encrypted_primary(make, template, beside)
     outcome = scratch(backup).start().verify()
     assert outcome.code == 0, outcome
     assert record(backup)["verified"]["checks"] == ["checksums", "pg_amcheck"]

@@ -109,16 +109,7 @@ spec:
       emptyDir: {}
     - name: scratch
       {{- if $import.scratch.size }}
-      ephemeral:
-        volumeClaimTemplate:
-          spec:
-            {{- if not (kindIs "invalid" $import.scratch.storageClassName) }}
-            storageClassName: {{ $import.scratch.storageClassName | quote }}
-            {{- end }}
-            accessModes: [ReadWriteOnce]
-            resources:
-              requests:
-                storage: {{ $import.scratch.size }}
+      {{- include "ha-postgres.ephemeralVolume" (list $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
       {{- else }}
       emptyDir: {}
       {{- end }}

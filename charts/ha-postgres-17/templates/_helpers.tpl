@@ -83,6 +83,20 @@ app.kubernetes.io/component: database
 {{- include "ha-postgres.image" (list . .Values.image .Values.version) -}}
 {{- end }}
 
+{{/* The claim of a volume that lives as long as its pod. Takes a list: StorageClass (null: the cluster's default), size. */}}
+{{- define "ha-postgres.ephemeralVolume" -}}
+ephemeral:
+  volumeClaimTemplate:
+    spec:
+      {{- if not (kindIs "invalid" (index . 0)) }}
+      storageClassName: {{ index . 0 | quote }}
+      {{- end }}
+      accessModes: [ReadWriteOnce]
+      resources:
+        requests:
+          storage: {{ index . 1 }}
+{{- end }}
+
 {{/* The image of the major whose data may be upgraded. */}}
 {{- define "ha-postgres.formerImage" -}}
 {{- $image := dict "registry" .Values.image.registry "repository" .Values.image.repository "digest" "" "tag" (toString .Values.majorUpgrade.from) -}}

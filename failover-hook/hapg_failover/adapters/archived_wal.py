@@ -38,22 +38,15 @@ def add(volume: Volume, segment: str, end: int, identifier: str, content: Iterab
 
 
 def _write(wal: int, new: str, content: Iterable[bytes], size: int) -> None:
-    file, length = beneath.create(wal, new), 0
-    try:
+    length = 0
+    with os.fdopen(beneath.create(wal, new), "wb") as file:
         for part in content:
             length += len(part)
             if length > size:
                 raise OSError(errno.EFBIG, f"longer than a WAL segment of {size} bytes", new)
-            _write_all(file, part)
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _write_all(file: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(file, left) :]
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _check(volume: Volume, wal: int, segment: str, size: int, identifier: str, end: int) -> None:

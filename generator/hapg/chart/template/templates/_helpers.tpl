@@ -83,6 +83,20 @@ app.kubernetes.io/component: database
 {{- include "[[ chart ]].image" (list . .Values.image .Values.version) -}}
 {{- end }}
 
+{{/* The claim of a volume that lives as long as its pod. Takes a list: StorageClass (null: the cluster's default), size. */}}
+{{- define "[[ chart ]].ephemeralVolume" -}}
+ephemeral:
+  volumeClaimTemplate:
+    spec:
+      {{- if not (kindIs "invalid" (index . 0)) }}
+      storageClassName: {{ index . 0 | quote }}
+      {{- end }}
+      accessModes: [ReadWriteOnce]
+      resources:
+        requests:
+          storage: {{ index . 1 }}
+{{- end }}
+
 {{/* The image of the major whose data may be upgraded. */}}
 {{- define "[[ chart ]].formerImage" -}}
 {{- $image := dict "registry" .Values.image.registry "repository" .Values.image.repository "digest" "" "tag" (toString .Values.majorUpgrade.from) -}}
