@@ -105,7 +105,7 @@ soak: tools images cluster-up ## random faults under pgbench; checks that nothin
 	$(PY) -m tests.faults.soak --hours $(HOURS) $(ARGS)
 
 .PHONY: bench
-bench: tools images cluster-up ## measure how long clients wait in nine faults: make bench SYSTEM=all ARGS="--times 3"
+bench: tools images cluster-up ## measure how long clients wait in nine faults: make bench SYSTEM=all ARGS="--times 3"; or during a backup: ARGS=--backup
 	$(PY) -m tests.bench --system $(SYSTEM) $(ARGS)
 
 .PHONY: bench-report

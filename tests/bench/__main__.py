@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from tests.bench import idle, lines, load, machine, modes, plan, routing, summary, trial
+from tests.bench import backups, idle, latency, lines, load, machine, modes, plan, report, routing, summary, trial
+from tests.bench.backups import Archiving
 from tests.bench.faults import FAULTS, Fault
 from tests.bench.modes import Mode
 from tests.bench.patroni import FastPatroni, Patroni
@@ -20,7 +24,7 @@ from tests.bench.systems import HaPostgres, System
 from tests.cluster import chosen, storage
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import REPOSITORY
-from tests.robustness import programs
+from tests.robustness import object_store, programs
 from tests.robustness.failpoint import starvation
 from tests.robustness.programs import ProgramError
 from tests.robustness.report import artifacts
@@ -35,6 +39,8 @@ QUIET_SECONDS = 60.0
 TROUBLES = 1
 """So often a fault may fail to be measured; after another time it is given up."""
 TROUBLE = (ClusterError, ProgramError, AssertionError)
+
+Some = TypeVar("Some", bound=System)
 
 
 @dataclass
@@ -76,6 +82,28 @@ class Bench:
             if missing or with_idle:
                 self._run_system(kind, missing, with_idle, systems[number + 1 :])
 
+    def run_backups(self) -> None:
+        """Measure whether clients of ours notice a backup, under each load."""
+        self._put({"machine": machine.describe()})
+        missing = [each for each in latency.LOADS if (self._mode.name, HaPostgres.system, each.name) not in self._known]
+        if not missing:
+            return
+        try:
+            with tempfile.TemporaryDirectory() as folder, object_store.running("bench-store", Path(folder)) as (store, authority):
+                kind = partial(Archiving, store=store, authority=authority.certificate)
+                with self._installed(kind, storage.STANDARD, False) as system:
+                    for number, each in enumerate(missing):
+                        self._compare(system, each, len(missing) - number)
+        except TROUBLE as error:
+            self._note(HaPostgres.system, error)
+
+    def _compare(self, system: Archiving, under: latency.Load, loads: int) -> None:
+        """Measure under a load. loads: how many are left, this one too."""
+        allowed = plan.share_s(self._end - time.monotonic(), [1.0] * loads)
+        for found in backups.measure(system, under, self._times, allowed):
+            self._put({"system": system.system, under.name: found.line()})
+            print(f"{under.name}: backup {len(found.during)} of {self._times}", file=sys.stderr, flush=True)
+
     def _run_system(self, kind: type[System], faults: Sequence[Fault], with_idle: bool, later: Sequence[type[System]]) -> None:
         plain = [fault for fault in faults if not fault.on_disks]
         on_disks = [fault for fault in faults if fault.on_disks]
@@ -112,7 +140,7 @@ class Bench:
             self._note(kind.system, error)
 
     @contextmanager
-    def _installed(self, kind: type[System], storage_class: str, with_idle: bool) -> Iterator[System]:
+    def _installed(self, kind: Callable[..., Some], storage_class: str, with_idle: bool) -> Iterator[Some]:
         with programs.namespace("bench") as namespace:
             system = kind(namespace, storage_class=storage_class, mode=self._mode)
             try:
@@ -122,9 +150,9 @@ class Bench:
                 system.settle()
                 if self._mode.scale:
                     load.make(system, self._mode.scale)
-                self._put({"system": kind.system, "version": system.version()})
+                self._put({"system": system.system, "version": system.version()})
                 if with_idle:
-                    self._put({"system": kind.system, "idle": idle.measure(system, self._idle_s, before)})
+                    self._put({"system": system.system, "idle": idle.measure(system, self._idle_s, before)})
                 if with_idle and kind is HaPostgres:
                     self._put({"system": "kubernetes", "routing": routing.measure(system.image(system.agent))})
                 yield system
@@ -183,7 +211,8 @@ def _measure(system: System, series: Series, label: str) -> Measurement:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.bench", description="Measure how long a writing client waits when the primary of a release fails."
+        prog="python -m tests.bench",
+        description="Measure how long a writing client waits when the primary of a release fails, or a backup is taken.",
     )
     parser.add_argument("--system", choices=SYSTEMS, default="ha-postgres", help="what is measured (default: ha-postgres)")
     parser.add_argument("--times", type=int, default=10, metavar="N", help="how often each fault is done at most (default: 10)")
@@ -194,6 +223,8 @@ def _parser() -> argparse.ArgumentParser:
     mode.add_argument("--load", dest="mode", action="store_const", const=modes.LOAD, default=modes.QUIET, help=load_help)
     starve_help = f"with {starvation.LOOPS} busy loops and {starvation.WRITERS} writers of {starvation.FILE_MIB} MB beside the nodes"
     mode.add_argument("--starve", dest="mode", action="store_const", const=modes.STARVE, help=starve_help)
+    backup_help = "ha-postgres alone, without faults: pgbench's latencies with and without a full backup, which is taken --times times"
+    mode.add_argument("--backup", dest="mode", action="store_const", const=modes.BACKUP, help=backup_help)
     minutes = f"all in all; if they aren't enough, faults are done less often, but {plan.LEAST} times (default: 60)"
     parser.add_argument("--minutes", type=float, default=60.0, help=minutes)
     parser.add_argument("--idle-seconds", type=float, default=60.0, help="how long the cost without a fault is measured; 0: not at all")
@@ -205,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
 def _names(asked: str | None, mode: Mode) -> Sequence[str]:
     """Return the faults to inject: the requested ones, which may be none, or the mode's."""
     if asked is None:
-        return mode.faults or tuple(FAULTS)
+        return () if mode is modes.BACKUP else mode.faults or tuple(FAULTS)
     return asked.split(",") if asked else ()
 
 
@@ -219,6 +250,8 @@ def main() -> int:
     unknown = [name for name in names if name not in FAULTS]
     if unknown or options.times < 1:
         parser.error(f"unknown faults: {', '.join(unknown)}" if unknown else "--times: at least 1")
+    if options.mode is modes.BACKUP and (names or options.system != HaPostgres.system):
+        parser.error(f"--backup: measures {HaPostgres.system} without faults; leave --faults out, and other systems")
     for name in names:
         if not FAULTS[name].possible:
             print(f"{name}: left out, it needs the local cluster", file=sys.stderr)
@@ -226,12 +259,18 @@ def main() -> int:
         chosen.tools()
         chosen.up()
         bench = Bench(options, [FAULTS[name] for name in names if FAULTS[name].possible])
-        bench.run(SYSTEMS[options.system])
+        if options.mode is modes.BACKUP:
+            bench.run_backups()
+        else:
+            bench.run(SYSTEMS[options.system])
     except TROUBLE as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    measured = [line for line in lines.read(options.output) if "fault" in line and modes.of(line) == options.mode.name]
-    print(summary.report([Summary.from_line(line) for line in measured]))
+    measured = [line for line in lines.read(options.output) if modes.of(line) == options.mode.name]
+    if options.mode is modes.BACKUP:
+        print(report.latencies(measured))
+    else:
+        print(summary.report([Summary.from_line(line) for line in measured if "fault" in line]))
     for failure in bench.failures:
         print(f"error: {failure.splitlines()[0]}", file=sys.stderr)
     return 1 if bench.failures else 0

@@ -32,9 +32,9 @@ def make(system: System, scale: int) -> None:
 
 
 @contextmanager
-def running(system: System, old: Pod) -> Iterator[Load]:
-    """Run pgbench from another node than the primary's; it is warmed up when the block begins."""
+def running(system: System, old: Pod, *options: str) -> Iterator[Load]:
+    """Run pgbench from another node than the primary's; it is warmed up when the block begins. options: further ones of pgbench."""
     client = next((each for each in reversed(system.clients) if each.node != old.node), system.client)
-    with pgbench.running(client, *OPTIONS, pause_s=PAUSE_SECONDS) as load:
+    with pgbench.running(client, *OPTIONS, *options, pause_s=PAUSE_SECONDS) as load:
         system.wait("pgbench has run for a while", lambda: len(load.speeds()) >= WARM_LINES, WARM_SECONDS)
         yield load

@@ -1,9 +1,9 @@
-"""The modes of the bench: quiet, under load, and on starved nodes."""
+"""The modes of the bench: quiet, under load, on starved nodes, and while backups are taken."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 QUIET_NAME = "quiet"
 BUSY_FAULTS = ("graceful", "switchover", "postmaster", "container", "node")
@@ -30,7 +30,9 @@ class Mode:
 QUIET = Mode(QUIET_NAME)
 LOAD = Mode("load", BUSY_FAULTS, storage="8Gi", parameters={"shared_buffers": "1GB"}, scale=100)
 STARVE = Mode("starve", BUSY_FAULTS, starved=True, answer_s=5.0)
-MODES = {mode.name: mode for mode in (QUIET, LOAD, STARVE)}
+BACKUP = replace(LOAD, name="backup", faults=())
+"""Without a fault: backups.py measures."""
+MODES = {mode.name: mode for mode in (QUIET, LOAD, STARVE, BACKUP)}
 
 
 def of(line: Mapping[str, object]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench import lines, modes, phases
+from tests.bench import latency, lines, modes, phases
 from tests.bench.lines import Line
 from tests.bench.summary import Quantiles, Summary
 from tests.cluster.paths import REPOSITORY
@@ -58,8 +58,9 @@ GOALS_BY_MODE: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "node": (7.0, 9.0),
     },
     modes.STARVE.name: {},
+    modes.BACKUP.name: {},
 }
-"""On starved nodes the goals are a 95th percentile below 10 s and one promotion per fault."""
+"""On starved nodes the goals are a 95th percentile below 10 s and one promotion per fault. While backups are taken there is no fault."""
 IDLE: tuple[tuple[str, str, str], ...] = (
     ("api_per_s", "API requests per second and release, counted by the agents", "0.6"),
     ("api_per_s_served", "the same with the controllers' requests, counted by the API server, minus those before", ""),
@@ -89,11 +90,28 @@ def markdown(head: Row, rows: Iterable[Row]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
+def latencies(found: Iterable[Line]) -> str:
+    """Return a table of what transactions wait without a backup and during one, from the lines of that mode, and how long backups take."""
+    measured = [(load, line[load.name]) for line in found if (load := latency.told(line)) is not None]
+    head = ["load", "backup", "windows", "transactions", "transactions/s", "median", "95 %", "99 %", "99 % of each window", "max"]
+    rows = []
+    for load, each in measured:
+        for kind, text in (("without", "none"), ("during", "running")):
+            seen = latency.Latency(**each[kind])
+            spread = f"{min(seen.each_p99_ms):.1f} to {max(seen.each_p99_ms):.1f}"
+            quantiles = [f"{value:.1f}" for value in (seen.p50_ms, seen.p95_ms, seen.p99_ms)]
+            rows.append([load.title, text, str(seen.windows), str(seen.transactions), f"{seen.tps:.0f}", *quantiles, spread])
+            rows[-1].append(f"{seen.max_ms:.1f}")
+    took = [f"{min(each['backup_s']):.0f} to {max(each['backup_s']):.0f} s ({load.title})" for load, each in measured]
+    sizes = sorted({f"{each['bytes'] / 1e9:.1f} GB" for _, each in measured})
+    return f"{markdown(head, rows)}\n\n" + paragraph(f"A full backup of {' to '.join(sizes)} copies for {', '.join(took)}.")
+
+
 class Report:
     """The results of a bench in one mode."""
 
     def __init__(self, every: Sequence[Line], mode: str = modes.QUIET.name) -> None:
-        found = [line for line in every if modes.of(line) == mode]
+        self._found = found = [line for line in every if modes.of(line) == mode]
         self._goals = GOALS_BY_MODE[mode]
         self._summaries = [Summary.from_line(line) for line in found if "fault" in line]
         self._machine: Mapping[str, Any] = next(line["machine"] for line in found if "machine" in line)
@@ -201,6 +219,8 @@ class Report:
 
     def section(self) -> str:
         """Return the tables of a mode, for docs/bench.md."""
+        if any(latency.told(line) for line in self._found):
+            return f"{self.measured()}\n\n{latencies(self._found)}\n"
         details = "\n\n".join(f"`{system}`:\n\n{self.details(system)}" for system in self._systems)
         return SECTION_TEXT.format(
             measured=self.measured(),
@@ -347,12 +367,21 @@ pods. A writer waits up to 5 s for an answer here. Goal: one promotion per fault
 percentile below 10 s.
 
 {section}""",
+    modes.BACKUP.name: """
+## While a backup is taken
+What pgbench's transactions wait, in milliseconds, while a full backup copies files, and in windows
+of the same length between backups: through the Service, 8 clients on another node than the primary,
+scale 100 (1.5 GB), `shared_buffers` of 1 GB. In both, WAL is archived to an S3 server in the
+cluster. At a fixed rate the wait begins when a transaction is due. The servers, pgbench and the S3
+server share the machine's CPUs and its disk.
+
+{section}""",
 }
 
 
 def sections(found: Sequence[Line]) -> str:
     """Return the sections of docs/bench.md for the measured modes other than quiet."""
-    measured = {modes.of(line) for line in found if "fault" in line}
+    measured = {modes.of(line) for line in found if "fault" in line or latency.told(line)}
     return "".join(text.format(section=Report(found, mode).section()) for mode, text in MODE_TEXT.items() if mode in measured)
 
 

@@ -69,12 +69,15 @@ class HaPostgres(System):
     agent_command = "hapg_failover"
     tells_phases = True
 
-    def deploy(self) -> None:
-        """See System."""
+    def values(self) -> dict[str, str]:
+        """Its values, by dotted path."""
         storage = {"storageClassName": self.storage_class, "resources.requests.storage": self.mode.storage}
         values = {f"storage.{name}": value for name, value in storage.items()}
-        values |= {f"postgresql.parameters.{name}": value for name, value in self.mode.parameters.items()}
-        options = [word for name, value in values.items() for word in ("--set-string", f"{name}={value}")]
+        return values | {f"postgresql.parameters.{name}": value for name, value in self.mode.parameters.items()}
+
+    def deploy(self) -> None:
+        """See System."""
+        options = [word for name, value in self.values().items() for word in ("--set-string", f"{name}={value}")]
         self.install(CHART, "--values", str(VALUES), *options)
 
     def switch_over(self, primary: Pod) -> None:

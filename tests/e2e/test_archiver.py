@@ -21,10 +21,10 @@ import yaml
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.e2e import operators
-from tests.e2e.certificates import Authority
-from tests.robustness import programs
+from tests.robustness import object_store, programs
+from tests.robustness.certificates import Authority
 from tests.robustness.failpoint import acts, processes
-from tests.robustness.object_store import BUCKET, ObjectStore
+from tests.robustness.object_store import ObjectStore
 from tests.robustness.programs import HAPG, Done, Namespace
 from tests.robustness.release import CHART, FAILOVER_SECONDS, VALUES, Release
 from tests.robustness.traffic.writers import TABLE, Log, Writer
@@ -89,15 +89,7 @@ class Archived:
 
     def values(self) -> dict[str, Any]:
         """The values of the release: a backup is due once a year only, so that the tests decide when one is taken."""
-        archiver = {
-            "type": "s3",
-            "bucket": BUCKET,
-            "endpoint": self.store.endpoint,
-            "uriStyle": "path",
-            "path": FOLDER,
-            "secretName": CREDENTIALS,
-            "cipherSecretName": CIPHER,
-        }
+        archiver = {**self.store.archiver(FOLDER, CREDENTIALS), "cipherSecretName": CIPHER}
         return {"archiver": archiver, "backup": {"schedules": {"full": "0 0 1 1 *"}, "verify": {"schedule": "0 0 1 1 *", "query": QUERY}}}
 
 
@@ -178,12 +170,8 @@ def store(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """An S3 server with a certificate of an authority of our own."""
     if not chosen.is_local():
         pytest.skip("the image of the S3 server can be loaded into the local cluster only")
-    chosen.load_object_store()
-    authority = Authority(tmp_path_factory.mktemp("store"), "store")
-    with programs.namespace("e2e-store") as namespace:
-        made = ObjectStore(namespace)
-        made.start(authority.secret("object-store-tls", made.host))
-        yield made, authority
+    with object_store.running("e2e-store", tmp_path_factory.mktemp("store")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

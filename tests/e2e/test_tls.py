@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e.certificates import Authority
 from tests.robustness import programs
+from tests.robustness.certificates import Authority
 from tests.robustness.programs import Done
 from tests.robustness.release import CHART, VALUES, Release, identities
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from tests.cluster import chosen
 from tests.cluster.images import OBJECT_STORE_IMAGE
+from tests.robustness import programs
+from tests.robustness.certificates import Authority
 from tests.robustness.client import restricted_pod
 from tests.robustness.programs import Namespace
 
@@ -72,6 +78,17 @@ class ObjectStore:
         self.namespace.apply(certificate, pod, service)
         self.namespace.kubectl("wait", "--for=condition=Ready", f"--timeout={READY_SECONDS}s", f"pod/{NAME}")
 
+    def archiver(self, path: str, credentials: str) -> dict[str, str]:
+        """The values of the chart's archiver. path: a folder in the bucket; credentials: the name of the Secret with `credentials`."""
+        return {
+            "type": "s3",
+            "bucket": BUCKET,
+            "endpoint": self.endpoint,
+            "uriStyle": "path",
+            "path": path,
+            "secretName": credentials,
+        }
+
     def credentials(self, name: str, authority: str, *, secret_key: str = "") -> dict[str, object]:
         """The Secret for the chart's archiver. authority: PEM; secret_key: instead of its own, for one that it refuses."""
         data = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": secret_key or self.secret_key, "CA_CERT_DATA": authority}
@@ -81,3 +98,17 @@ class ObjectStore:
             "metadata": {"name": name},
             "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
         }
+
+
+@contextmanager
+def running(prefix: str, folder: Path) -> Iterator[tuple[ObjectStore, Authority]]:
+    """A server in a namespace of its own, and the authority of its certificate. folder: for the keys.
+
+    Raise ClusterError if the cluster is not one of ours: its image can't be loaded into another.
+    """
+    chosen.load_object_store()
+    authority = Authority(folder, "store")
+    with programs.namespace(prefix) as namespace:
+        made = ObjectStore(namespace)
+        made.start(authority.secret("object-store-tls", made.host))
+        yield made, authority

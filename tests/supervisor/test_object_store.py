@@ -17,7 +17,7 @@ from hapg.operate import backups as shown
 from hapg_backup.core.verification import NOTE, Verification, fields
 from tests.chart import helm
 from tests.cluster import builds
-from tests.e2e.certificates import Authority
+from tests.robustness.certificates import Authority
 
 from .backups import STANZA, TABLE, Backup, settled, switch
 from .conftest import Make

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from hapg.operate import cron
+from hapg.spec import cron
 from hapg_protocol.archive_report import KINDS, ArchiveReport, Verified
 
 GRACE_SECONDS = 7200.0
@@ -133,7 +133,7 @@ def _is_late(state: ArchiveState, schedule: str, last: float) -> bool:
     """True if something ended longer ago than its schedule allows, or never since the release was created."""
     try:
         allowed = cron.longest_gap(schedule, datetime.fromtimestamp(state.now, UTC)) + GRACE_SECONDS
-    except (ValueError, KeyError):  # of a newer chart
+    except ValueError:  # of a newer chart
         return False
     return state.now - (last or state.created) > allowed
 

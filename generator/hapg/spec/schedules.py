@@ -1,13 +1,13 @@
 """The schedules that a Kubernetes CronJob accepts, as a regular expression.
 
-Kubernetes reads them with robfig/cron's ParseStandard: five fields, or a descriptor. It alone
-refuses a range that ends before it begins.
+Kubernetes reads them with robfig/cron's ParseStandard: five fields, or a descriptor. A range that
+ends before it begins, which Kubernetes refuses, matches too; hapg.spec.cron finds no time for it.
 """
 
 from __future__ import annotations
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
-_DAYS = "sun mon tue wed thu fri sat"
+MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
+DAYS = "sun mon tue wed thu fri sat"
 
 
 def _names(words: str) -> str:
@@ -25,8 +25,8 @@ _FIELDS = (
     _field("[0-5]?[0-9]"),
     _field("[01]?[0-9]|2[0-3]"),
     _field("0?[1-9]|[12][0-9]|3[01]"),
-    _field(f"0?[1-9]|1[0-2]|{_names(_MONTHS)}"),
-    _field(f"[0-6]|{_names(_DAYS)}"),
+    _field(f"0?[1-9]|1[0-2]|{_names(MONTHS)}"),
+    _field(f"[0-6]|{_names(DAYS)}"),
 )
 """Minute, hour, day of the month, month, day of the week (0 is Sunday)."""
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hapg.spec import cron
+
 BACKENDS = ("s3", "gcs", "azure", "local")
 SOURCES = ("scriptSource", "snapshotSource", "postgresWAL")
 
@@ -30,6 +32,11 @@ def problems(content: Content, prefix: str) -> list[str]:
         found.append(
             f"{prefix}backupSchedule: its storage is not that of archiver, but a backup is useless without the WAL beside it; "
             "name the same storage in both"
+        )
+    if schedule is not None and cron.never_comes(schedule["cronExpression"]):
+        found.append(
+            f"{prefix}backupSchedule.cronExpression: {schedule['cronExpression']} never comes; "
+            "let each range end after it begins, and name a day that the month has"
         )
     sources = [name for name in SOURCES if name in init]
     if len(sources) > 1:

@@ -16,7 +16,7 @@ import yaml
 from hapg import cli, commands
 from hapg.commands.post_render import HELM_PLUGIN
 
-HEAVY = ("jinja2", "jsonschema", "yaml", "kubernetes", "psycopg2", "pluggy", "difflib", "tempfile")
+HEAVY = ("jinja2", "jsonschema", "yaml", "kubernetes", "psycopg2", "pluggy", "cronsim", "difflib", "tempfile")
 
 
 def test_every_command_has_a_module_and_every_module_is_a_command() -> None:

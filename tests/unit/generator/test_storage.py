@@ -217,3 +217,11 @@ def test_schedules_of_backups_that_kubernetes_refuses(schedule: str) -> None:
     (sentence,) = refusals(backupSchedule={"cronExpression": schedule, **S3})
     assert sentence.startswith("spec.backupSchedule.cronExpression: ")
     assert len(PATTERN) < 2000
+
+
+@pytest.mark.parametrize("schedule", ["0 1 * * 5-1", "0 1 31 apr *"])
+def test_a_schedule_of_backups_that_never_comes_is_refused(schedule: str) -> None:
+    assert refusals(backupSchedule={"cronExpression": schedule, **S3}) == (
+        f"spec.backupSchedule.cronExpression: {schedule} never comes; let each range end after it begins, "
+        "and name a day that the month has",
+    )
