@@ -35,7 +35,8 @@ def trouble(seen: Seen, name: str) -> str:
         return f"{name} to come back{_reason(seen, [*(claim.name for claim in claims), seen.release.name])}"
     if pod.deleting:
         return f"{name} to end"
-    if unbound := [claim.name for claim in claims if claim.capacity is None and not claim.deleting]:
+    mounted = seen.release.claims.get(name, frozenset())
+    if unbound := [claim.name for claim in claims if claim.capacity is None and claim.name in mounted]:
         return f"a volume for {', '.join(unbound)}{_reason(seen, [*unbound, name])}"
     if not pod.ready and name in seen.copied:
         return f"{name} to be cloned: {seen.copied[name] / _GIB:.2f} GiB of about {seen.size / _GIB:.2f}{_reason(seen, [name], pod)}"

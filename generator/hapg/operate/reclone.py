@@ -102,7 +102,10 @@ def check(seen: Seen, plan: Reclone) -> None:
             f"{name} has one server, and a clone needs another one that has the data: add one first (helm upgrade … --set replicas=2), "
             "and remove it afterwards; nothing was changed"
         )
-    plan.stateful_set(known)
+    try:
+        plan.stateful_set(known)
+    except OperateError as error:
+        raise OperateError(f"{error}; nothing was changed") from error
     _check_class(name, known, plan)
     _check_former(seen, plan)
     _check_quorum(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ NEWS_SECONDS = 10.0
 _MEASURE_SECONDS = 900.0
 _COPIED = "du -sB1 /var/lib/postgresql/data 2>/dev/null | cut -f1"
 _COPIED_SECONDS = 30.0
+_GONE = re.compile(r"\((NotFound|Conflict)\)")
 _CONSEQUENCE = "FailedUpdate"
 """The StatefulSet controller's complaint about pods that do not have the WAL volume yet."""
 
@@ -42,6 +44,8 @@ def check_deletions(cluster: Resizable, seen: Seen) -> None:
         try:
             cluster.erase(path, uid, dry_run=True)
         except KubectlError as error:
+            if _GONE.search(str(error)):
+                continue  # it was on its way when the command began
             raise OperateError(f"{path.rpartition('/')[2]} cannot be deleted: {error}; nothing was changed") from error
 
 

@@ -95,13 +95,29 @@ def test_resize_tells_how_far_a_clone_is(use: Callable[[Cloning], Cloning], caps
     ]
     assert said[7:] == [
         "deleting ConfigMap pg-resize",
+        "cloning pg-1 (1 of 2): it is deleted with data-pg-1, and comes back with new volumes",
+        "waiting for pg-1 to end",
+        "waiting for pg-1 to come back",
+        "waiting for pg-1 to be ready",
+        "waiting for pg-1 to be cloned: 0.29 GiB of about 1.17",
+        "waiting for pg-1 to be cloned: 0.78 GiB of about 1.17",
+        "moving the primary from pg-0 to pg-1, before pg-0 is cloned",
+        "asked pg-0",
+        "waiting for pg-0 to answer",
+        "cloning pg-0 (2 of 2): it is deleted with data-pg-0, and comes back with new volumes",
+        "waiting for pg-0 to end",
+        "waiting for pg-0 to come back",
+        "waiting for pg-0 to be ready",
+        "waiting for pg-0 to be cloned: 0.39 GiB of about 1.17",
+        "waiting for pg-0 to be cloned: 0.88 GiB of about 1.17",
+        "pg has 4Gi for data",
     ]
 
 
 def test_resize_adds_a_wal_volume_from_the_lowest_ordinal_upwards(
     use: Callable[[Cloning], Cloning], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The primary is ordinal 0, and moves before the StatefulSet is made again: that brings nobody back while ordinal 0 has its old form."""
+    """The primary is ordinal 0, and moves before the StatefulSet is made again, which brings nobody back while ordinal 0 is as it was."""
     found = use(cloning())
     assert main(ADD) == 0
     is_cloned(found, {"data": "8Gi", "wal": "1Gi"})
@@ -112,7 +128,7 @@ def test_resize_adds_a_wal_volume_from_the_lowest_ordinal_upwards(
         "create statefulset/pg",
         "patch statefulset/pg",
         *replacement(0, "data"),
-        *replacement(1, "data"),
+        *replacement(1, "wal", "data"),
         *replacement(2, "wal", "data"),
         "delete configmap/pg-resize",
     ]
@@ -258,7 +274,7 @@ def test_resize_never_deletes_claims_when_the_leader_has_changed_meanwhile(use: 
 
     found.after_call = fail_over
     assert main(SHRINK) == 0
-    after = [call for call in writes(found)[len([call for call in seen[0] if not call.startswith(("try", "patch pod"))]) :]]
+    after = writes(found)[len([call for call in seen[0] if not call.startswith(("try", "patch pod"))]) :]
     assert after[0] == "erase pods/pg-2", "once it is back, with its old volume"
     is_cloned(found, {"data": "4Gi"})
 
@@ -388,7 +404,7 @@ def test_resize_refuses_volumes_on_which_the_data_would_not_fit(
 
 
 def test_resize_counts_wal_apart_where_it_has_a_volume(use: Callable[[Cloning], Cloning]) -> None:
-    found = use(cloning(wal="2Gi", used=(3000, 1500)))
+    use(cloning(wal="2Gi", used=(3000, 1500)))
     assert main(SHRINK) == 0
 
 
@@ -535,7 +551,7 @@ def test_resize_waits_for_a_standby_that_a_commit_needs(use: Callable[[Cloning],
 
 
 def test_a_wal_volume_is_added_only_to_what_a_chart_makes() -> None:
-    made = {"spec": {"template": pod_template(), "volumeClaimTemplates": []}}
+    made: dict[str, Any] = {"spec": {"template": pod_template(), "volumeClaimTemplates": []}}
     assert wal_volume.has_one(wal_volume.added(made, "1Gi", None))
     assert not wal_volume.has_one(made)
     for container, word in (("failover", "env"), ("postgres", "volumeMounts")):
