@@ -83,6 +83,17 @@ def has_no_note(namespace: Namespace) -> bool:
     return namespace.try_kubectl("get", "configmap", "ha-postgres-resize").code != 0
 
 
+def test_resize_by_clones_is_refused_where_the_data_would_not_fit(release: Release, tmp_path: Path) -> None:
+    """With the rights that the documentation lists, and no more."""
+    config = operators.kubeconfig(release, tmp_path / "kubeconfig", resize=True, reclone=True)
+    before, claims = identities(release.pods()), claim_uids(release)
+    done = release.try_hapg("resize", "--size", "40Mi", "--reclone", "--yes", NAME, "--kubeconfig", str(config))
+    assert (done.code, done.out) == (1, "")
+    assert "MiB of data and WAL, and a quarter of the volume has to stay free: it takes " in done.err
+    assert (identities(release.pods()), claim_uids(release)) == (before, claims)
+    assert (templates(release.namespace), has_no_note(release.namespace)) == ([BEFORE], True)
+
+
 def test_resize_grows_volumes_in_use_within_a_minute_and_nobody_notices(release: Release, tmp_path: Path) -> None:
     """With the rights that the documentation lists, and no more."""
     config = operators.kubeconfig(release, tmp_path / "kubeconfig", resize=True)

@@ -38,8 +38,8 @@ def measure(cluster: Resizable, pod: Pod) -> Used:
 
 def check_deletions(cluster: Resizable, seen: Seen) -> None:
     """Ask the API server whether it would delete each pod and each claim. Raise OperateError if not."""
-    objects = [(_pod_path(cluster, pod.name), pod.uid) for pod in seen.release.pods]
-    objects += [(_claim_path(cluster, claim.name), claim.uid) for claim in seen.claims if claim.pod in seen.wanted_pods]
+    objects = [(_path(seen, "pods", pod.name), pod.uid) for pod in seen.release.pods]
+    objects += [(_path(seen, "persistentvolumeclaims", each.name), each.uid) for each in seen.claims if each.pod in seen.wanted_pods]
     for path, uid in objects:
         try:
             cluster.erase(path, uid, dry_run=True)
@@ -106,11 +106,11 @@ def replace_server(cluster: Resizable, seen: Seen, name: str, sizes: Mapping[str
     become the primary any more. If the command is interrupted before, the pod comes back with its data.
     """
     [pod] = [pod for pod in seen.release.pods if pod.name == name]
-    cluster.erase(_pod_path(cluster, name), pod.uid)
+    cluster.erase(_path(seen, "pods", name), pod.uid)
     if _leads_still(cluster, seen):
         for claim in reclone.old_claims(seen, name, sizes):
             if not claim.deleting:
-                cluster.erase(_claim_path(cluster, claim.name), claim.uid)
+                cluster.erase(_path(seen, "persistentvolumeclaims", claim.name), claim.uid)
 
 
 def _leads_still(cluster: Resizable, seen: Seen) -> bool:
@@ -125,9 +125,5 @@ def _leads_still(cluster: Resizable, seen: Seen) -> bool:
     return (now.holder, now.term, now.release) == (before.state.holder, before.state.term, None)
 
 
-def _pod_path(cluster: Resizable, name: str) -> str:
-    return f"/api/v1/namespaces/{cluster.namespace}/pods/{name}"
-
-
-def _claim_path(cluster: Resizable, name: str) -> str:
-    return f"/api/v1/namespaces/{cluster.namespace}/persistentvolumeclaims/{name}"
+def _path(seen: Seen, resource: str, name: str) -> str:
+    return f"/api/v1/namespaces/{seen.release.namespace}/{resource}/{name}"

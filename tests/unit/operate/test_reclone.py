@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hapg.cli import main
-from hapg.operate import arguments, kept_set, recloning, resizing, waiting, wal_volume
+from hapg.operate import arguments, kept_set, recloning, resizing, space, waiting, wal_volume
 from hapg_protocol.model import SyncRecord
 from tests.fakes.namespace import FakeNamespace
 from tests.unit.operate import growing
-from tests.unit.operate.cloning import Cloning, cloning, event, fail, pod_template
+from tests.unit.operate.cloning import MIB, Cloning, cloning, event, fail, pod_template
 from tests.unit.operate.test_resize import Clock, refused, sizes
 
 SHRINK = ["resize", "pg", "-n", "demo", "--size", "4Gi", "--reclone", "--yes", "pg"]
@@ -568,3 +570,20 @@ def test_a_wal_volume_is_added_only_to_what_a_chart_makes() -> None:
     made["spec"]["template"]["spec"]["containers"] = []
     with pytest.raises(ValueError, match="it has no container postgres"):
         wal_volume.added(made, "1Gi", None)
+
+
+@pytest.mark.parametrize(("wal", "apart"), [("pg_wal", False), ("pg_wal", True), ("pg_xlog", True)])
+def test_resize_measures_what_a_server_uses(tmp_path: Path, wal: str, apart: bool) -> None:
+    """The script is run as in a pod, on other places."""
+    data, there = tmp_path / "data" / "pgdata", tmp_path / "wal" if apart else tmp_path / "data" / "pgdata" / wal
+    for place in (data, there):
+        place.mkdir(parents=True)
+    (data / "rows").write_bytes(b"x" * 3 * MIB)
+    (there / "segment").write_bytes(b"x" * 2 * MIB)
+    if apart:
+        (data / wal).symlink_to(there)
+    script = space.SCRIPT.replace("/var/lib/postgresql/data", str(tmp_path / "data"))
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    used = space.of_output(done.stdout.splitlines())
+    assert used is not None
+    assert (used.data // MIB, used.wal // MIB, used.apart) == (3, 2, apart)
