@@ -151,7 +151,7 @@ def claim_of(found: Object, release: str) -> Claim | None:
 
 
 def missing_set(seen: Seen, what: str) -> Step:
-    """Return the step that makes a StatefulSet again that is not there, with `what`; without a note there is none, and `lost` says so."""
+    """Return the step that makes the noted StatefulSet again, with `what`, such as `16Gi for data`."""
     return Step(Act.CREATE, f"creating StatefulSet {seen.release.name} again, with {what}")
 
 

@@ -34,7 +34,8 @@ class Disk:
 @dataclass
 class Cloning(World):
     """clone_seconds: how long a clone takes; stop_seconds: how long a pod takes to end; call_seconds: how long a call takes; used: what
-    the primary uses, in MiB, data and WAL; unbound: the claims that get no volume; lost: what was gone wrong with the data.
+    the primary uses, in MiB, data and WAL; unbound: the claims that get no volume; cut_off: the pods that do not stream; lost: claims that
+    went while the primary was away; copies: how many whole copies were left whenever one went; events: those in the namespace.
     """
 
     clone_seconds: float = 20.0
@@ -42,6 +43,7 @@ class Cloning(World):
     call_seconds: float = 0.0
     used: tuple[int, int] = (1000, 200)
     unbound: set[str] = field(default_factory=set)
+    cut_off: set[str] = field(default_factory=set)
     sync: SyncRecord | None = None
     disks: dict[str, Disk] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
@@ -229,7 +231,9 @@ class Cloning(World):
         """The primary renews its Lease, if there is one: every other pod that serves is an eligible replica."""
         pods = {name: each for (kind, name), each in self.objects.items() if kind == "pod"}
         holder = Holder(self.primary, pods[self.primary]["metadata"]["uid"] if self.primary in pods else "gone")
-        eligible = tuple(EligibleReplica(name, f"v-{name}", self._is_whole(name)) for name in pods if name != self.primary)
+        eligible = tuple(
+            EligibleReplica(name, f"v-{name}", self._is_whole(name) and name not in self.cut_off) for name in pods if name != self.primary
+        )
         state: LeaseState = changed(shown.HELD, holder=holder, eligible=eligible, term=self.term, sync=self.sync)
         lease = lease_codec.to_object(state, "pg", shown.SELECTOR, shown.NOW, None)
         lease["metadata"] |= {"resourceVersion": "50", "uid": "1a2b3c4d-0000-4000-8000-000000000000"}

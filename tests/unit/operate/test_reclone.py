@@ -552,6 +552,55 @@ def test_resize_waits_for_a_standby_that_a_commit_needs(use: Callable[[Cloning],
     assert found.restarted == []
 
 
+@pytest.mark.parametrize(
+    ("command", "sick", "words"),
+    [
+        (SHRINK, ("pg-1", "pg-2"), "waiting for pg-1 to stream from the primary (too many clients), before pg-2 is cloned"),
+        (ADD, ("pg-1",), "waiting for pg-1 to stream from the primary (too many clients), before pg-0 is cloned"),
+    ],
+)
+def test_resize_clones_no_server_while_another_one_is_not_sound(
+    use: Callable[[Cloning], Cloning], capsys: pytest.CaptureFixture[str], command: list[str], sick: tuple[str, ...], words: str
+) -> None:
+    """Replicas end their streams after the StatefulSet is made again."""
+    found = use(cloning())
+
+    def complain(call: str) -> None:
+        if call == "patch statefulset/pg":
+            found.cut_off |= set(sick)
+            for name in sick:
+                found.objects["pod", name]["metadata"]["annotations"]["ha-postgres/not-following"] = "too many clients"
+            found.show_lease()
+
+    found.after_call = complain
+    assert main([*command, "--timeout", "30"]) == 1
+    assert f"error: no progress for 30 s: {words}; run the same" in capsys.readouterr().err
+    assert found.restarted == []
+    found.after_call = None
+    found.cut_off.clear()
+    found.show_lease()
+    assert main(command) == 0
+    is_cloned(found, {"data": "4Gi"} if command is SHRINK else {"data": "8Gi", "wal": "1Gi"})
+
+
+def test_resize_clones_a_replica_first_that_serves_nobody(use: Callable[[Cloning], Cloning]) -> None:
+    found = use(cloning())
+
+    def cut_off(call: str) -> None:
+        if call == "patch statefulset/pg":
+            found.cut_off.add("pg-1")
+            found.show_lease()
+
+    found.after_call = cut_off
+    assert main([*SHRINK, "--timeout", "60"]) == 1, "it does not stream after its clone either"
+    assert found.restarted == ["pg-1"]
+    found.after_call = None
+    found.cut_off.clear()
+    found.show_lease()
+    assert main(SHRINK) == 0
+    is_cloned(found, {"data": "4Gi"})
+
+
 def test_a_wal_volume_is_added_only_to_what_a_chart_makes() -> None:
     made: dict[str, Any] = {"spec": {"template": pod_template(), "volumeClaimTemplates": []}}
     assert wal_volume.has_one(wal_volume.added(made, "1Gi", None))
