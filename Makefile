@@ -26,6 +26,8 @@ test e2e: MAJORS = 9.6 17 18
 
 # Tests that can run in parallel: they use neither the cluster nor the PostgreSQL servers of this machine.
 APART := tests/unit tests/simulation tests/model tests/rules tests/chart tests/bench tests/robustness
+# Tests with PostgreSQL servers on this machine: mostly waiting, so two at a time, however many processors there are.
+SERVERS := tests/supervisor
 
 # Compiled modules are kept, whatever the shell says: without them each run compiles all tests again, once per worker.
 export PYTHONDONTWRITEBYTECODE :=
@@ -61,7 +63,8 @@ demo: tools images cluster-up ## install a release, write rows, fail over; ends 
 .PHONY: test
 test: lint tools images postgres policies object-store cluster-up ## lint and all tests, including those on the cluster and one fault of each kind
 	$(PY) -m pytest $(APART) -m "not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
-	$(PY) -m pytest tests $(APART:%=--ignore=%) -m "not faults and not thorough" $(ARGS)
+	$(PY) -m pytest $(SERVERS) -m "not thorough" -n 2 --dist worksteal $(ARGS) || [ $$? = 5 ]
+	$(PY) -m pytest tests $(APART:%=--ignore=%) $(SERVERS:%=--ignore=%) -m "not faults and not thorough" $(ARGS)
 
 # --- single suites -------------------------------------------------------------------------------------------
 
@@ -87,7 +90,7 @@ format: $(STAMP) ## format the Python sources and sort their imports with ruff
 .PHONY: e2e
 e2e: tools images postgres policies object-store cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest tests/e2e $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
-	$(PY) -m pytest tests/supervisor -m thorough $(ARGS) || [ $$? = 5 ]
+	$(PY) -m pytest $(SERVERS) -m thorough $(ARGS) || [ $$? = 5 ]
 
 .PHONY: faults
 faults: tools images cluster-up ## inject every fault under writes and rewrite docs/faults.md; or only some: make faults ARGS="-k NAME"
