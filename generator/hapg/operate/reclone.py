@@ -45,7 +45,7 @@ class Reclone:
         if "deletionTimestamp" in found["metadata"]:
             return resize_model.leaving(name)
         if not self.is_made(found):
-            return _before_the_first(seen, self.adds_wal(found)) or resize_model.replacing(seen, found, self.unfit_claims(seen))
+            return _before_the_first(seen, self) or resize_model.replacing(seen, found, self.unfit_claims(seen))
         if back := resize_model.giving_back(seen, found):
             return back
         if seen.noted is not None and not any(_is_noted(seen, claim) for claim in seen.claims):
@@ -109,7 +109,7 @@ def check(seen: Seen, plan: Reclone) -> None:
     _check_class(name, known, plan)
     _check_former(seen, plan)
     _check_quorum(seen)
-    if not plan.is_made(known) and seen.stateful_set is not None and (step := _waits_for_all(seen)):
+    if not plan.is_made(known) and seen.stateful_set is not None and (step := _not_yet(seen, plan)):
         raise OperateError(f"{name} is not at full strength, {step.why}; nothing was changed")
 
 
@@ -199,13 +199,28 @@ def _quorum(seen: Seen) -> int:
     return 0 if lease is None or lease.state.sync is None else lease.state.sync.k
 
 
-def _before_the_first(seen: Seen, adds_wal: bool) -> Step | None:
+def _before_the_first(seen: Seen, plan: Reclone) -> Step | None:
     """Return what comes before the StatefulSet is made again, None if nothing."""
-    if step := _waits_for_all(seen):
+    if step := _not_yet(seen, plan):
         return step
     writer = members.primary(seen.release)
     first, *others = seen.wanted_pods
+    adds_wal = seen.stateful_set is not None and plan.adds_wal(seen.stateful_set)
     return _switchover(first, others[-1]) if adds_wal and writer is not None and writer.name == first else None
+
+
+def _not_yet(seen: Seen, plan: Reclone) -> Step | None:
+    """Return the wait without which the StatefulSet must not be made again, None if it may.
+
+    One server that serves nobody is no obstacle to other sizes: it is cloned first. Otherwise there would be no way out for one whose new
+    volume is too small, or does not come.
+    """
+    step = _waits_for_all(seen)
+    if step is None or members.primary(seen.release) is None or (seen.known is not None and plan.adds_wal(seen.known)):
+        return step
+    unsound = [name for name in seen.wanted_pods if not members.is_sound(seen.release, name)]
+    without = [name for name in unsound if old_claims(seen, name, plan.sizes) or all(claim.pod != name for claim in seen.claims)]
+    return None if len(without) == len(unsound) == 1 else step
 
 
 def _waits_for_all(seen: Seen) -> Step | None:

@@ -36,6 +36,15 @@ def measure(cluster: Resizable, pod: Pod) -> Used:
     return found
 
 
+def check_class(cluster: Resizable, wanted: str | None) -> None:
+    """Raise OperateError if there is no such StorageClass. Who may not look at them learns it from the claims' Events."""
+    if wanted is None:
+        return
+    with suppress(KubectlError):
+        if cluster.find("storageclass", wanted) is None:
+            raise OperateError(f"{reclone.CLASS_OPTION}: there is no StorageClass {wanted}; nothing was changed")
+
+
 def check_deletions(cluster: Resizable, seen: Seen) -> None:
     """Ask the API server whether it would delete each pod and each claim. Raise OperateError if not."""
     objects = [(_path(seen, "pods", pod.name), pod.uid) for pod in seen.release.pods]

@@ -54,9 +54,9 @@ def prepare(cluster: Resizable, name: str, plan: Reclone) -> Cloning:
     seen = look(cluster, name, {})
     reclone.check(seen, plan)
     _check_rights(cluster, seen)
+    recloning.check_class(cluster, plan.wal_class)
     recloning.check_deletions(cluster, seen)
-    quotas = _quotas(cluster)
-    reclone.check_quotas(quotas, seen, plan)
+    reclone.check_quotas(_quotas(cluster), seen, plan)
     primary, size = members.primary(seen.release), 0
     if primary is not None:
         used = recloning.measure(cluster, primary)

@@ -34,8 +34,9 @@ class Disk:
 @dataclass
 class Cloning(World):
     """clone_seconds: how long a clone takes; stop_seconds: how long a pod takes to end; call_seconds: how long a call takes; used: what
-    the primary uses, in MiB, data and WAL; unbound: the claims that get no volume; cut_off: the pods that do not stream; lost: claims that
-    went while the primary was away; copies: how many whole copies were left whenever one went; events: those in the namespace.
+    the primary uses, in MiB, data and WAL; unbound: the claims that get no volume; cut_off: the pods that do not stream; forbidden_size: no
+    claim of it is allowed; lost: claims that went while the primary was away; copies: how many whole copies were left whenever one went;
+    events: those in the namespace.
     """
 
     clone_seconds: float = 20.0
@@ -44,6 +45,7 @@ class Cloning(World):
     used: tuple[int, int] = (1000, 200)
     unbound: set[str] = field(default_factory=set)
     cut_off: set[str] = field(default_factory=set)
+    forbidden_size: str = ""
     sync: SyncRecord | None = None
     disks: dict[str, Disk] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
@@ -156,6 +158,8 @@ class Cloning(World):
             there = self.objects.get(("persistentvolumeclaim", name))
             if there is not None and "deletionTimestamp" in there["metadata"]:
                 return False
+            if there is None and size == self.forbidden_size:
+                return False
             if there is None:
                 self._uids += 1
                 new = growing.claim(name, size)
@@ -258,6 +262,7 @@ def cloning(replicas: int = 3, wal: str | None = None, **options: Any) -> Clonin
     found = Cloning(replicas=replicas, **options)
     found.objects = growing.world(replicas, wal).objects
     found.objects["statefulset", "pg"]["spec"]["template"] = pod_template()
+    found.objects["storageclass", "fast"] = {"metadata": {"name": "fast"}}
     volumes = ("data",) if wal is None else ("data", "wal")
     for number in range(replicas):
         name = f"pg-{number}"
