@@ -20,7 +20,7 @@ COMMANDS = {
     "hooks": "list the hooks that were found, in the order in which they run",
     "package": "package charts (.tgz) and write a repository index for them",
     "post-render": "run hooks on the manifests that helm has rendered, from standard input to standard output",
-    "resize": "grow the volumes of a release",
+    "resize": "grow the volumes of a release, or clone its servers onto new ones, smaller or with a volume for WAL",
     "restore": "write the values with which a new release is restored from the archive of another",
     "schema": "print the JSON schema of a spec or of a chart's values",
     "status": "show which pod is primary, which replicas may take over, and what is wrong",

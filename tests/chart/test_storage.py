@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from hapg.operate.reclone import Reclone
 from tests.chart import helm
+
+EVERYTHING = Path(__file__).with_name("everything.yaml")
 
 
 def test_volumes_are_kept() -> None:
@@ -96,3 +100,25 @@ def test_without_one_there_is_no_trace_of_it() -> None:
 def test_slots_keep_no_more_wal_than_a_share_of_the_volume(options: tuple[str, ...], kept: str) -> None:
     conf = helm.objects(*options)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
     assert re.findall(r"^max_slot_wal_keep_size = '(.*)'$", conf, re.MULTILINE) == [kept]
+
+
+CONFIGURATIONS = [
+    *((chart, ()) for chart in helm.CHARTS),
+    *((helm.CHART, options) for options in (helm.example("s3"), helm.example("production-tls"), ("--values", str(EVERYTHING)))),
+]
+
+
+@pytest.mark.parametrize(
+    ("chart", "options"), CONFIGURATIONS, ids=lambda each: Path(each[-1]).stem if isinstance(each, tuple) and each else None
+)
+def test_a_resize_that_adds_a_wal_volume_makes_what_the_chart_makes(chart: Path, options: tuple[str, ...]) -> None:
+    """So the upgrade with the values that it prints changes nothing of the StatefulSet, not even an order."""
+
+    def rendered(*more: str) -> helm.Object:
+        off = helm.values({"walVolume": {"enabled": False, "storageClassName": None, "accessModes": ["ReadWriteOnce"]}})
+        [found] = [each for (kind, _), each in helm.objects(*options, *off, *more, chart=chart).items() if kind == "StatefulSet"]
+        return found
+
+    for storage_class in (None, "fast"):
+        plan = Reclone({"wal": "1Gi"}, storage_class)
+        assert plan.stateful_set(rendered())["spec"] == rendered(*plan.values().split())["spec"]

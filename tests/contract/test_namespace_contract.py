@@ -215,3 +215,22 @@ def requested(side: Side, name: str) -> str:
 def test_resize_asks_what_it_may(side: Side) -> None:
     assert side.resizable.may("create", "statefulsets.apps")
     assert side.resizable.may("patch", "configmaps/pg-resize")
+
+
+def test_resize_deletes_a_claim_only_as_it_was_seen(side: Side) -> None:
+    wanted = claim("old", "any", "none")
+    side.resizable.create(wanted, "tests")
+    found = side.resizable.find("persistentvolumeclaim", "old")
+    assert found is not None
+    path, uid = f"/api/v1/namespaces/{side.resizable.namespace}/persistentvolumeclaims/old", found["metadata"]["uid"]
+    with pytest.raises(KubectlError, match=r"\(Conflict\)"):
+        side.resizable.erase(path, "another")
+    side.resizable.erase(path, uid, dry_run=True)
+    assert [each["metadata"]["uid"] for each in side.resizable.all("persistentvolumeclaim")] == [uid]
+    side.resizable.erase(path, uid)
+
+    def is_gone() -> bool:
+        side.settle()
+        return side.resizable.find("persistentvolumeclaim", "old") is None
+
+    until(is_gone)

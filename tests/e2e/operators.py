@@ -15,6 +15,7 @@ _PAGE = REPOSITORY / "docs" / "operations.md"
 _ROLE = r"```yaml\n((?:(?!```).)*?kind: Role\n.*?)```"
 _MORE = r"`hapg backup` and `hapg restore` need [^`]*`hapg status`[^`]*```yaml\n(.*?)```"
 _RESIZE = r"`hapg resize` needs [^`]*`hapg status`[^`]*```yaml\n(.*?)```"
+_RECLONE = r"`hapg resize --reclone` also needs [^`]*```yaml\n(.*?)```"
 
 
 def _documented(release: Release, pattern: str) -> Any:
@@ -22,16 +23,18 @@ def _documented(release: Release, pattern: str) -> Any:
     return yaml.safe_load(text.replace("NAME", release.name).replace("NS", release.namespace.name))
 
 
-def kubeconfig(release: Release, path: Path, *, backups: bool = False, resize: bool = False) -> Path:
+def kubeconfig(release: Release, path: Path, *, backups: bool = False, resize: bool = False, reclone: bool = False) -> Path:
     """Write a kubeconfig of an account with the documented Role to `path` and return it.
 
-    backups: with the rules for backup and restore; resize: with those for `hapg resize`.
+    backups: with the rules for backup and restore; resize: with those for `hapg resize`; reclone: and for its --reclone.
     """
     role = _documented(release, _ROLE)
     if backups:
         role["rules"] += _documented(release, _MORE)
     if resize:
         role["rules"] += _documented(release, _RESIZE)
+    if reclone:
+        role["rules"] += _documented(release, _RECLONE)
     name = role["metadata"]["name"]
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
     binding = {

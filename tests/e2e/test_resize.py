@@ -1,5 +1,5 @@
 """Volumes grow: while they are in use, when they are full, and where file systems grow only when a pod starts; in either order with an
-upgrade, by both Helms. The volumes are those of tests.cluster.growable.
+upgrade, by both Helms. Servers are cloned onto smaller ones. The volumes are those of tests.cluster.growable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.cluster.growable import Classes
 from tests.e2e import operators
 from tests.robustness import programs
 from tests.robustness.programs import HAPG, Done, Namespace
-from tests.robustness.release import CHART, VALUES, VOLUME, Release, identities
+from tests.robustness.release import CHART, DATA, NAME, VALUES, VOLUME, Release, identities
 from tests.robustness.stock import installed
 from tests.robustness.traffic.writers import TABLE, Writer
 from tests.robustness.validate.rows import present_ids
@@ -83,6 +83,17 @@ def has_no_note(namespace: Namespace) -> bool:
     return namespace.try_kubectl("get", "configmap", "ha-postgres-resize").code != 0
 
 
+def test_resize_by_clones_is_refused_where_the_data_would_not_fit(release: Release, tmp_path: Path) -> None:
+    """With the rights that the documentation lists, and no more."""
+    config = operators.kubeconfig(release, tmp_path / "kubeconfig", resize=True, reclone=True)
+    before, claims = identities(release.pods()), claim_uids(release)
+    done = release.try_hapg("resize", "--size", "40Mi", "--reclone", "--yes", NAME, "--kubeconfig", str(config))
+    assert (done.code, done.out) == (1, "")
+    assert "MiB of data and WAL, and a quarter of the volume has to stay free: it takes " in done.err
+    assert (identities(release.pods()), claim_uids(release)) == (before, claims)
+    assert (templates(release.namespace), has_no_note(release.namespace)) == ([BEFORE], True)
+
+
 def test_resize_grows_volumes_in_use_within_a_minute_and_nobody_notices(release: Release, tmp_path: Path) -> None:
     """With the rights that the documentation lists, and no more."""
     config = operators.kubeconfig(release, tmp_path / "kubeconfig", resize=True)
@@ -135,7 +146,7 @@ def test_resize_of_volumes_that_are_all_full_goes_on_after_interruptions(release
     release.wait("an Event says so", lambda: release.latest("DiskFull"), WRITABLE_SECONDS)
 
     for words in ("waiting for", "deleting StatefulSet"):
-        interrupt(release, words)
+        interrupt(release, words, "--size", FULL)
     done = release.try_hapg("resize", "--size", FULL, limit=OFFLINE_SECONDS)
     assert done.code == 0, done.text
     release.wait("somebody can write", lambda: release.client.try_psql(f"DROP TABLE IF EXISTS much; {MUCH}").code == 0, WRITABLE_SECONDS)
@@ -148,9 +159,9 @@ def test_resize_of_volumes_that_are_all_full_goes_on_after_interruptions(release
     release.client.sql("DROP TABLE much")
 
 
-def interrupt(release: Release, words: str) -> None:
+def interrupt(release: Release, words: str, *options: str) -> None:
     """Run the command until it says these words, and interrupt it, as Ctrl-C does."""
-    command = ("env", "--default-signal=INT", str(HAPG), "resize", release.name, "--namespace", release.namespace.name, "--size", FULL)
+    command = ("env", "--default-signal=INT", str(HAPG), "resize", release.name, "--namespace", release.namespace.name, *options)
     with programs.begin(*command, errors=subprocess.PIPE) as process:
         assert process.stderr is not None
         said = []
@@ -187,6 +198,87 @@ def test_resize_restarts_one_pod_after_the_other_where_file_systems_grow_only_th
         release.wait_full_strength()
         assert (lost(log, present_ids(release, "moved")), late([log])) == ([], [])
         assert (release.primary().name != primary, release.lease()["term"]) == (True, term + 1)
+
+
+@pytest.mark.thorough
+def test_resize_to_less_clones_one_server_after_the_other_under_writes(classes: Classes, tmp_path: Path) -> None:
+    """With the rights that the documentation lists, and no more, and interrupted at the first clone. The former primary comes last."""
+    with installed("e2e-resize-less", "--set", f"storage.storageClassName={classes.online},{SIZE}={AFTER}") as release:
+        config = operators.kubeconfig(release, tmp_path / "kubeconfig", resize=True, reclone=True)
+        less = ("--size", BEFORE, "--reclone", "--yes", release.name)
+        release.client.sql(TABLE)
+        large, old, primary, term = mebibytes(release), claim_uids(release), release.primary().name, release.lease()["term"]
+        with Writer(release.client, "cloned") as writer:
+            release.wait("rows are acknowledged", lambda: writer.rows > ROWS, 60)
+            interrupt(release, "cloning", *less)
+            rows = writer.rows
+            release.wait("writes go on", lambda: writer.rows > rows + ROWS, 60)
+            done = release.try_hapg("resize", *less, "--kubeconfig", str(config), limit=OFFLINE_SECONDS)
+            assert done.code == 0, done.text
+            rows = writer.rows
+            release.wait("writes go on", lambda: writer.rows > rows + ROWS, 60)
+            log = writer.stop()
+        told = f"ha-postgres has {BEFORE} for data; the release's values have to say the same: helm upgrade … --set {SIZE}={BEFORE}\n"
+        assert done.out == told
+        assert [line.split()[1] for line in done.err.splitlines() if line.startswith("cloning ")][-1] == primary
+        assert set(capacities(release).values()) == {BEFORE}
+        assert all(size < large[pod] - 400 for pod, size in mebibytes(release).items()), "they are other file systems"
+        assert not old & claim_uids(release)
+        assert (templates(release.namespace), has_no_note(release.namespace)) == ([BEFORE], True)
+        release.wait_full_strength()
+        assert (lost(log, present_ids(release, "cloned")), late([log])) == ([], [])
+        assert (release.primary().name != primary, release.lease()["term"]) == (True, term + 1)
+        before = identities(release.pods())
+        release.upgrade("--set", f"{SIZE}={BEFORE}")
+        release.wait("the StatefulSet controller has seen it", lambda: is_observed(release), 60)
+        release.wait_full_strength()
+        assert identities(release.pods()) == before
+
+
+@pytest.mark.thorough
+def test_resize_gives_wal_volumes_to_a_release_that_is_there_under_writes(cluster: Cluster) -> None:
+    """The primary is ordinal 0, so it moves first. A pod that restarts meanwhile with its old data is refused, and is then cloned."""
+    values, add = ("--set", "walVolume.enabled=true,walVolume.size=1Gi"), ("--wal-size", "1Gi", "--reclone", "--yes", NAME)
+    with installed("e2e-resize-wal") as release:
+        release.client.sql(TABLE)
+        with pytest.raises(programs.ProgramError, match=IMMUTABLE):
+            release.upgrade(*values)
+        release.namespace.helm("rollback", release.name)
+        release.wait_full_strength()
+        if release.primary().name != f"{NAME}-0":
+            release.hapg("switchover", "--to", f"{NAME}-0")
+            release.wait_full_strength()
+        with Writer(release.client, "apart") as writer:
+            release.wait("rows are acknowledged", lambda: writer.rows > ROWS, 60)
+            interrupt(release, "giving the fields", *add)
+            assert release.primary().name == f"{NAME}-2"
+            release.namespace.kubectl("delete", "pod", f"{NAME}-0")
+            message = release.wait(
+                "a pod with its old data is refused", lambda: release.latest("VolumesMismatched").get(f"{NAME}-0", ""), 120
+            )
+            assert "the data directory holds its WAL itself, as it was made without walVolume: nothing is touched" in message
+            done = release.try_hapg("resize", *add, limit=OFFLINE_SECONDS)
+            assert done.code == 0, done.text
+            rows = writer.rows
+            release.wait("writes go on", lambda: writer.rows > rows + ROWS, 60)
+            log = writer.stop()
+        told = "the release's values have to say the same: helm upgrade … --set walVolume.size=1Gi --set walVolume.enabled=true\n"
+        assert done.out == f"{NAME} has 1Gi for WAL; {told}"
+        assert [line.split()[1] for line in done.err.splitlines() if line.startswith("cloning ")] == [f"{NAME}-{n}" for n in range(3)]
+        release.wait_full_strength()
+        for pod in release.pods():
+            assert release.inside(pod.name, "bash", "-c", f"df --output=target {DATA}/pg_wal/. | tail -1").strip() == WAL
+        assert (lost(log, present_ids(release, "apart")), late([log])) == ([], [])
+        before = identities(release.pods())
+        release.upgrade(*values)
+        release.wait("the StatefulSet controller has seen it", lambda: is_observed(release), 60)
+        release.wait_full_strength()
+        assert identities(release.pods()) == before
+
+
+def claim_uids(release: Release) -> set[str]:
+    """The identities of its claims."""
+    return {each["metadata"]["uid"] for each in release.namespace.get("persistentvolumeclaims", "--selector", release.selector)}
 
 
 # --- in either order with an upgrade; no pod is needed for that ---

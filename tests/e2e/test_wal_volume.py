@@ -8,7 +8,6 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster, NodeFaults
-from tests.robustness import programs
 from tests.robustness.release import DATA, Pod, Release
 from tests.robustness.stock import installed
 from tests.robustness.traffic import bulk
@@ -106,26 +105,3 @@ def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: 
 def mismatched(release: Release, pod: str) -> str:
     """The message of the latest Event about a pod's two volumes, '' if there is none."""
     return release.latest("VolumesMismatched").get(pod, "")
-
-
-@pytest.mark.thorough
-def test_a_release_that_is_there_gets_wal_volumes_by_a_clone_of_each_member(cluster: Cluster) -> None:
-    """The procedure in docs/operations.md."""
-    with installed("e2e-wal-later", replicas=2) as release:
-        release.client.sql("CREATE TABLE kept AS SELECT number FROM generate_series(1, 1000) AS number")
-        with pytest.raises(programs.ProgramError, match="updates to statefulset spec"):
-            release.upgrade(*WITH_WAL_VOLUMES)
-        release.namespace.helm("rollback", release.name)
-        release.wait_full_strength()
-        release.namespace.kubectl("delete", "statefulset", release.name, "--cascade=orphan")
-        release.upgrade(*WITH_WAL_VOLUMES)
-        release.namespace.kubectl("delete", "pod", f"{release.name}-0")
-        message = release.wait("a pod that comes back with its data is refused", lambda: mismatched(release, f"{release.name}-0"), 120)
-        assert "the data directory holds its WAL itself, as it was made without walVolume: nothing is touched" in message
-        for name in (f"{release.name}-0", f"{release.name}-1"):
-            pod = release.pod(name)
-            release.lose(pod, "data", "wal")
-            release.wait_replaced(pod)
-        release.wait_full_strength()
-        wal_is_apart(release)
-        assert release.client.sql("SELECT count(*) FROM kept") == [["1000"]]

@@ -1,7 +1,8 @@
 """An in-memory namespace of a Kubernetes API, as `hapg resize` uses it.
 
 The contract test (tests/contract/test_namespace_contract.py) compares it with a real API server. What runs in a cluster besides (garbage
-collector, StatefulSet controller, storage) is not here, but for the removal of an object that was deleted with its dependents left: `work`.
+collector, StatefulSet controller, storage) is not here, but for the removal of an object that was deleted with its dependents left, and of
+claims that no pod mounts any more: `work`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hapg.spec import quantity
 Json = dict[str, Any]
 
 KINDS = {"StatefulSet": "statefulset", "ConfigMap": "configmap", "Pod": "pod", "PersistentVolumeClaim": "persistentvolumeclaim"}
-RESOURCES = {"statefulsets": "statefulset", "pods": "pod"}
+RESOURCES = {"statefulsets": "statefulset", "pods": "pod", "persistentvolumeclaims": "persistentvolumeclaim"}
 
 
 @dataclass
@@ -100,7 +101,12 @@ class FakeNamespace:
     # --- the rest of the cluster ---
 
     def work(self) -> None:
-        """Do what the garbage collector does: remove what was deleted and let go of its dependents."""
+        """Remove what was deleted, and let go of its dependents, as the garbage collector and the protection of claims do."""
+        pods = [found for (kind, _), found in self.objects.items() if kind == "pod"]
+        mounted = {each["persistentVolumeClaim"]["claimName"] for pod in pods for each in pod.get("spec", {}).get("volumes", [])}
+        for kind, name in list(self.objects):
+            if kind == "persistentvolumeclaim" and "deletionTimestamp" in self.objects[kind, name]["metadata"] and name not in mounted:
+                del self.objects[kind, name]
         for key, found in list(self.objects.items()):
             if "orphan" in (found["metadata"].get("finalizers") or []):
                 for other in self.objects.values():

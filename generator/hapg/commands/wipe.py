@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from hapg.exits import DONE, REFUSED
 from hapg.operate import arguments as common
-from hapg.operate import waiting, wiping
+from hapg.operate import confirmation, waiting, wiping
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,20 +22,7 @@ def run(options: argparse.Namespace) -> int:
     cluster = common.cluster(options)
     wanted = wiping.choose(cluster, options.release)
     waiting.say(*wiping.summary(wanted, cluster.namespace))
-    if not _confirmed(options.release, options.yes):
+    if not confirmation.by_name(options.release, options.yes, "to wipe it", "nothing was deleted"):
         return REFUSED
     print(wiping.carry_out(cluster, wanted, options.timeout))
     return DONE
-
-
-def _confirmed(release: str, given: str | None) -> bool:
-    if given is None and not sys.stdin.isatty():
-        print(f"error: no terminal to ask for confirmation; use --yes {release}; nothing was deleted", file=sys.stderr)
-        return False
-    if given is None:
-        print(f"Type the release's name to wipe it: {release}? ", end="", file=sys.stderr, flush=True)
-        given = sys.stdin.readline().strip()
-    if given == release:
-        return True
-    print(f"error: {given!r} is not the release's name, {release}; nothing was deleted", file=sys.stderr)
-    return False

@@ -7,114 +7,45 @@ first, because a full volume cannot wait. The StatefulSet is made again last, wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum, auto
+from typing import Any
 
-from hapg.operate import kept_set
+from hapg.operate import kept_set, quotas, resize_model
 from hapg.operate.kubectl import Object
-from hapg.operate.release import OperateError, Release
+from hapg.operate.release import OperateError
+from hapg.operate.resize_model import OPTIONS, Act, Claim, Seen, Step, differ, larger, words
 from hapg.spec import quantity
-from hapg_protocol import kept
 from hapg_protocol.model import Pod
 
 OFFLINE_SECONDS = 100.0
 """How long kubelet may take to grow a file system in use. It looks at each pod every 60 to 90 s, and at once if the pod changes."""
 
-OPTIONS = {"data": "--size", "wal": "--wal-size"}
-"""The option that gives the size of the volumes of a claim template."""
-
-
-class Act(Enum):
-    """What a step does. REQUEST: change the size that claims request; NOTE: keep the StatefulSet in a ConfigMap; DELETE: delete the
-    StatefulSet and leave its pods; CREATE: make it again, with the new sizes; MANAGERS: give its fields back to who had set them; FORGET:
-    delete the ConfigMap; RESTART: delete a pod; WAIT: nothing but to have kubelet look at pods.
-    """
-
-    REQUEST = auto()
-    NOTE = auto()
-    DELETE = auto()
-    CREATE = auto()
-    MANAGERS = auto()
-    FORGET = auto()
-    RESTART = auto()
-    WAIT = auto()
-    DONE = auto()
+RECLONE = "with --reclone each server is cloned onto new claims instead"
+"""What is said of a volume that cannot become what is wanted."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """The next step. why: for people; names: the claims of REQUEST, the pod of RESTART, the pods that kubelet is to look at of WAIT."""
+class Growth:
+    """The plan of a run that grows volumes where they are. See `resize_model.Plan`."""
 
-    act: Act
-    why: str
-    names: tuple[str, ...] = ()
+    sizes: Mapping[str, str]
 
+    def next_step(self, seen: Seen) -> Step:
+        """Return the next step. Raise OperateError if there can't be one."""
+        return next_step(seen, self.sizes)
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the release.
+    def stateful_set(self, noted: Object) -> dict[str, Any]:
+        """Return the same with the new sizes."""
+        return kept_set.with_sizes(noted, self.sizes)
 
-    requested, capacity: quantities, capacity None if it has no volume; on_node: the disk has grown, and the file system on it is still to
-    be grown by kubelet; problem: what the storage last complained of; given_up: it won't try again.
-    """
+    def unfit_claims(self, _: Seen, /) -> dict[str, str]:
+        """Return none: all claims stay."""
+        return {}
 
-    name: str
-    volume: str
-    pod: str
-    storage_class: str
-    requested: str
-    capacity: str | None
-    on_node: bool = False
-    problem: str = ""
-    given_up: bool = False
-
-    def has(self, size: str) -> bool:
-        """True if its volume is of this size or larger."""
-        return self.capacity is not None and quantity.value(self.capacity) >= quantity.value(size)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the cluster shows.
-
-    claims: those of the release, by name; stateful_set: with its managers, None if there is none; noted: the StatefulSet that the
-    ConfigMap of an earlier step holds; waited: for how long this command has seen a claim wait for kubelet, in seconds, by its name.
-    """
-
-    release: Release
-    claims: tuple[Claim, ...]
-    stateful_set: Object | None
-    noted: Object | None = None
-    waited: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def wanted_pods(self) -> tuple[str, ...]:
-        """The pods that the release is to have."""
-        return () if self.release.paused else tuple(f"{self.release.name}-{number}" for number in range(self.release.replicas))
-
-
-def claim_of(found: Object, release: str) -> Claim | None:
-    """Return a claim read from the API, or None if it isn't one of this release."""
-    parts = kept.claim(found["metadata"]["name"])
-    if parts is None or parts.release != release:
-        return None
-    spec, status = found["spec"], found.get("status") or {}
-    conditions = {each["type"]: each for each in status.get("conditions") or []}
-    resizing = str((status.get("allocatedResourceStatuses") or {}).get("storage") or "")
-    problems = [conditions[kind].get("message") or kind for kind in ("ControllerResizeError", "NodeResizeError") if kind in conditions]
-    bound = status.get("phase") == "Bound"
-    return Claim(
-        name=found["metadata"]["name"],
-        volume=parts.volume,
-        pod=f"{release}-{parts.ordinal}",
-        storage_class=str(spec.get("storageClassName") or ""),
-        requested=str(spec["resources"]["requests"]["storage"]),
-        capacity=str(status["capacity"]["storage"]) if bound and "storage" in (status.get("capacity") or {}) else None,
-        on_node="FileSystemResizePending" in conditions or resizing in ("NodeResizePending", "NodeResizeInProgress"),
-        problem=" ".join(" ".join(problems).split()),
-        given_up=resizing.endswith("Infeasible"),
-    )
+    def values(self) -> str:
+        """Return the Helm options that set the same in the release's values."""
+        return resize_model.values(self.sizes)
 
 
 # --- what is refused before anything is changed ---
@@ -122,18 +53,20 @@ def claim_of(found: Object, release: str) -> Claim | None:
 
 def check(seen: Seen, sizes: Mapping[str, str]) -> None:
     """Raise OperateError if the volumes can't get these sizes. sizes: quantities, by claim template."""
-    name, known = seen.release.name, seen.noted if seen.stateful_set is None else seen.stateful_set
+    name, known = seen.release.name, seen.known
     if known is None:
-        raise OperateError(f"{name} has no StatefulSet: bring it back with `helm upgrade`, then run this again; nothing was changed")
+        raise OperateError(f"{resize_model.lost(name)}; nothing was changed")
+    if seen.noted_claims:
+        raise OperateError(f"{name} is getting WAL volumes: go on with that first, with --reclone; nothing was changed")
     templates = kept_set.sizes(known)
     for volume, size in sizes.items():
         if volume not in templates:
-            missing = (
-                "a WAL volume: see docs/operations.md, 'A volume for WAL'" if "data" in templates else "volumes (its value storage is null)"
-            )
+            missing = f"a WAL volume; {RECLONE}" if "data" in templates else "volumes (its value storage is null)"
             raise OperateError(f"{OPTIONS[volume]}: {name} does not have {missing}; nothing was changed")
-        if _larger(templates[volume], size):
-            raise OperateError(f"{OPTIONS[volume]} {size}: {name} has {templates[volume]}, and a volume cannot shrink; nothing was changed")
+        if larger(templates[volume], size):
+            raise OperateError(
+                f"{OPTIONS[volume]} {size}: {name} has {templates[volume]}, and a volume cannot shrink; {RECLONE}; nothing was changed"
+            )
         for claim in _claims(seen, volume):
             _check_claim(claim, size)
 
@@ -144,39 +77,20 @@ def _check_claim(claim: Claim, size: str) -> None:
             f"claim {claim.name} has no volume yet, and cannot be changed before it has one: its Events say why "
             f"(if pod {claim.pod} is not needed, delete the claim and the pod); nothing was changed"
         )
-    if _larger(claim.capacity, size) and _larger(claim.requested, size):
+    if larger(claim.capacity, size) and larger(claim.requested, size):
         raise OperateError(
-            f"{OPTIONS[claim.volume]} {size}: claim {claim.name} has {claim.capacity}, and a volume cannot shrink; nothing was changed"
+            f"{OPTIONS[claim.volume]} {size}: claim {claim.name} has {claim.capacity}, and a volume cannot shrink; {RECLONE}; "
+            "nothing was changed"
         )
 
 
-def check_quotas(quotas: Iterable[Object], seen: Seen, sizes: Mapping[str, str]) -> None:
+def check_quotas(found: Iterable[Object], seen: Seen, sizes: Mapping[str, str]) -> None:
     """Raise OperateError if a ResourceQuota of the namespace leaves too little for all claims together."""
-    claims = requests(seen, sizes)
-    for quota in quotas:
-        if quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"):
-            continue
-        status = quota.get("status") or {}
-        for resource, hard in (status.get("hard") or {}).items():
-            more = sum((_more(claim, sizes) for claim in claims if resource in _counted_as(claim)), Decimal(0))
-            free = quantity.value(hard) - quantity.value((status.get("used") or {}).get(resource, "0"))
-            if more > free:
-                raise OperateError(
-                    f"ResourceQuota {quota['metadata']['name']} has {_bytes(free)} of {resource} left, and {_bytes(more)} more are needed; "
-                    "nothing was changed"
-                )
-
-
-def _counted_as(claim: Claim) -> tuple[str, str]:
-    return "requests.storage", f"{claim.storage_class}.storageclass.storage.k8s.io/requests.storage"
-
-
-def _more(claim: Claim, sizes: Mapping[str, str]) -> Decimal:
-    return quantity.value(sizes[claim.volume]) - quantity.value(claim.requested)
-
-
-def _bytes(amount: Decimal) -> str:
-    return f"{amount / 2**30:.1f} GiB"
+    more: dict[str, Decimal] = {}
+    for claim in requests(seen, sizes):
+        for resource in quotas.storage(claim.storage_class):
+            more[resource] = more.get(resource, Decimal(0)) + quantity.value(sizes[claim.volume]) - quantity.value(claim.requested)
+    quotas.check(found, more)
 
 
 # --- what is done ---
@@ -185,7 +99,7 @@ def _bytes(amount: Decimal) -> str:
 def requests(seen: Seen, sizes: Mapping[str, str]) -> list[Claim]:
     """Return the claims that have to request another size."""
     claims = [claim for claim in seen.claims if claim.volume in sizes]
-    return [claim for claim in claims if not claim.has(size := sizes[claim.volume]) and _differ(claim.requested, size)]
+    return [claim for claim in claims if not claim.has(size := sizes[claim.volume]) and differ(claim.requested, size)]
 
 
 def next_step(seen: Seen, sizes: Mapping[str, str]) -> Step:
@@ -193,10 +107,10 @@ def next_step(seen: Seen, sizes: Mapping[str, str]) -> Step:
     name, found = seen.release.name, seen.stateful_set
     if found is None:
         if seen.noted is None:
-            raise OperateError(f"{name} has no StatefulSet: bring it back with `helm upgrade`, then run this again")
-        return Step(Act.CREATE, f"creating StatefulSet {name} again, with {words(sizes)}")
+            raise OperateError(resize_model.lost(name))
+        return resize_model.missing_set(seen, words(sizes))
     if "deletionTimestamp" in found["metadata"]:
-        return Step(Act.WAIT, f"waiting until StatefulSet {name} is deleted; its pods run on")
+        return resize_model.leaving(name)
     if small := requests(seen, sizes):
         names = tuple(claim.name for claim in small)
         return Step(
@@ -204,29 +118,16 @@ def next_step(seen: Seen, sizes: Mapping[str, str]) -> Step:
         )
     if growing := [claim for claim in seen.claims if claim.volume in sizes and not _is_done(seen, claim, sizes[claim.volume])]:
         return _growing(seen, growing)
-    return _stateful_set(seen, found, sizes)
+    if any(differ(old, sizes[volume]) for volume, old in kept_set.sizes(found).items() if volume in sizes):
+        return resize_model.replacing(seen, found, {})
+    if back := resize_model.giving_back(seen, found):
+        return back
+    return resize_model.forgetting(seen) if seen.noted is not None else Step(Act.DONE, f"{name} has {words(sizes)}")
 
 
 def _is_done(seen: Seen, claim: Claim, size: str) -> bool:
     """True if nothing is left to be done for a claim now. A file system that no pod uses grows when a pod uses it."""
     return claim.has(size) or (claim.on_node and claim.pod not in seen.wanted_pods)
-
-
-def _stateful_set(seen: Seen, found: Object, sizes: Mapping[str, str]) -> Step:
-    name, noted = seen.release.name, seen.noted
-    if any(_differ(old, sizes[volume]) for volume, old in kept_set.sizes(found).items() if volume in sizes):
-        if noted is None or _identity(noted) != _identity(found):
-            return Step(Act.NOTE, f"keeping StatefulSet {name} in ConfigMap {kept_set.name_of(name)}")
-        return Step(Act.DELETE, f"deleting StatefulSet {name}; its pods run on")
-    if noted is not None and kept_set.is_ours(found):
-        return Step(Act.MANAGERS, f"giving the fields of StatefulSet {name} back to who had set them")
-    if noted is not None:
-        return Step(Act.FORGET, f"deleting ConfigMap {kept_set.name_of(name)}")
-    return Step(Act.DONE, f"{name} has {words(sizes)}")
-
-
-def _identity(found: Object) -> tuple[str, str]:
-    return found["metadata"]["uid"], found["metadata"]["resourceVersion"]
 
 
 def _growing(seen: Seen, growing: Sequence[Claim]) -> Step:
@@ -269,27 +170,5 @@ def _restart(seen: Seen, pods: Sequence[Pod]) -> Step:
     return Step(Act.RESTART, f"restarting {chosen.name}{how}: {reason}", (chosen.name,))
 
 
-# --- words ---
-
-
-def words(sizes: Mapping[str, str]) -> str:
-    """Return the sizes as text, such as `16Gi for data and 8Gi for WAL`."""
-    return " and ".join(f"{size} for {'WAL' if volume == 'wal' else volume}" for volume, size in sorted(sizes.items()))
-
-
-def values(sizes: Mapping[str, str]) -> str:
-    """Return the Helm options that set the same in the release's values."""
-    keys = {"data": "storage.resources.requests.storage", "wal": "walVolume.size"}
-    return " ".join(f"--set {keys[volume]}={size}" for volume, size in sorted(sizes.items()))
-
-
 def _claims(seen: Seen, volume: str) -> list[Claim]:
     return [claim for claim in seen.claims if claim.volume == volume]
-
-
-def _larger(one: str, other: str) -> bool:
-    return quantity.value(one) > quantity.value(other)
-
-
-def _differ(one: str, other: str) -> bool:
-    return quantity.value(one) != quantity.value(other)

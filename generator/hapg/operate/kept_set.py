@@ -17,6 +17,7 @@ MANAGER = "hapg-resize"
 """The field manager of the new StatefulSet, until its former managers are put back."""
 
 _KEY = "statefulset.json"
+_CLAIMS = "claims.json"
 _SERVERS_OWN = (
     "uid",
     "resourceVersion",
@@ -39,23 +40,23 @@ def sizes(stateful_set: Object) -> dict[str, str]:
     return {each["metadata"]["name"]: str(each["spec"]["resources"]["requests"]["storage"]) for each in templates}
 
 
-def note(release: str, stateful_set: Object, config: Object) -> dict[str, Any]:
+def note(release: str, stateful_set: Object, config: Object, claims: Mapping[str, str]) -> dict[str, Any]:
     """Return the ConfigMap. It has no labels of the release, or Argo CD would prune it; it is deleted with the release's own ConfigMap.
 
-    config: that ConfigMap.
+    config: that ConfigMap; claims: see `content`.
     """
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": config["metadata"]["name"], "uid": config["metadata"]["uid"]}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": name_of(release), "namespace": config["metadata"]["namespace"], "ownerReferences": [owner]},
-        "data": content(stateful_set),
+        "data": content(stateful_set, claims),
     }
 
 
-def content(stateful_set: Object) -> dict[str, str]:
-    """Return the ConfigMap's data."""
-    return {_KEY: json.dumps(dict(stateful_set))}
+def content(stateful_set: Object, claims: Mapping[str, str]) -> dict[str, str]:
+    """Return the ConfigMap's data. claims: those whose data does not fit the new StatefulSet, by name their UIDs."""
+    return {_KEY: json.dumps(dict(stateful_set)), _CLAIMS: json.dumps(dict(claims))}
 
 
 def of_note(found: Object) -> Object:
@@ -67,6 +68,14 @@ def of_note(found: Object) -> Object:
     except (KeyError, TypeError) as error:
         raise ValueError(f"no StatefulSet in it: {type(error).__name__}: {error}") from error
     return dict(read)
+
+
+def claims_of_note(found: Object) -> dict[str, str]:
+    """Return the claims that the ConfigMap holds. Raise ValueError if they can't be read."""
+    read = json.loads((found.get("data") or {}).get(_CLAIMS, "{}"))
+    if not isinstance(read, dict):
+        raise ValueError("its claims are no object")
+    return {str(name): str(uid) for name, uid in read.items()}
 
 
 def with_sizes(old: Object, wanted: Mapping[str, str]) -> dict[str, Any]:

@@ -33,8 +33,9 @@ class Release:
     """The state of a release.
 
     max_lag: bytes; age: seconds since the Lease was renewed, by this machine's clock (0 without a Lease); pods: by ordinal;
-    phases: Kubernetes' phase of each pod, by name; answers: each pod's last answer to a request, by name; paused: by its value `pause`;
-    imports: the state of an import into it, in words; archive: None without an archiver.
+    phases: Kubernetes' phase of each pod, by name; claims: the names of the claims that each pod mounts, by its name; answers: each pod's
+    last answer to a request, by name; paused: by its value `pause`; imports: the state of an import into it, in words; archive: None
+    without an archiver.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Release:
     age: float
     pods: tuple[Pod, ...]
     phases: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     paused: bool = False
     imports: str = ""
@@ -91,6 +93,7 @@ def read(cluster: Cluster, name: str, now: datetime) -> Release:
             age=age,
             pods=tuple(sorted((pod for pod, _ in pods), key=lambda pod: pod.ordinal)),
             phases={pod.name: _phase(item) for pod, item in pods},
+            claims={pod.name: _claims(item) for pod, item in pods},
             answers={pod.name: answer for pod, item in pods if (answer := pod_codec.answer(item)) is not None},
             paused=PAUSED in (config["metadata"].get("annotations") or {}),
             imports=importing.state(cluster, config, name),
@@ -132,3 +135,8 @@ def _unreadable(name: str, why: str) -> OperateError:
 
 def _phase(pod: Object) -> str:
     return (pod.get("status") or {}).get("phase") or "Unknown"
+
+
+def _claims(pod: Object) -> frozenset[str]:
+    volumes = (pod.get("spec") or {}).get("volumes") or []
+    return frozenset(each["persistentVolumeClaim"]["claimName"] for each in volumes if each.get("persistentVolumeClaim"))

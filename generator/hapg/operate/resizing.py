@@ -1,19 +1,23 @@
-"""Carrying out the growth of a release's volumes: what is refused, and the steps of `growth`, each as soon as it is the next one."""
+"""Carrying out `hapg resize`: what is refused, and the steps of `growth` or `reclone`, each as soon as it is the next one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from hapg.operate import dormant, growth, kept_set, waiting
-from hapg.operate.growth import Act, Seen, Step
-from hapg.operate.kubectl import KubectlError, Resizable
+from hapg.operate import dormant, growth, kept_set, members, reclone, recloning, resize_model, space, waiting
+from hapg.operate.growth import Growth
+from hapg.operate.kubectl import KubectlError, Object, Resizable
+from hapg.operate.reclone import Reclone
+from hapg.operate.recloning import News
 from hapg.operate.release import OperateError
+from hapg.operate.resize_model import Act, Plan, Seen, Step
 from hapg.operate.waiting import POLL_SECONDS, say
 
 LOOK = "ha-postgres/resize"
-"""The annotation that makes kubelet look at a pod at once."""
+"""The annotation that makes kubelet and the StatefulSet controller look at a pod at once."""
 LOOK_SECONDS = 10.0
 
 _AGAIN = "run the same command again to go on"
@@ -32,11 +36,38 @@ def grow(cluster: Resizable, name: str, sizes: Mapping[str, str], timeout: float
     growth.check(seen, sizes)
     _check_rights(cluster, seen)
     _check_requests(cluster, seen, sizes)
-    try:
-        return _Work(cluster, name, sizes, timeout).run()
-    except KeyboardInterrupt:
-        say(_AGAIN)
-        raise
+    return _Work(cluster, name, Growth(sizes), timeout).run()
+
+
+@dataclass(frozen=True)
+class Cloning:
+    """What was found before servers are cloned onto new claims. seen: the release; size: bytes that its primary uses, 0 if not known."""
+
+    seen: Seen
+    plan: Reclone
+    size: int
+
+
+def prepare(cluster: Resizable, name: str, plan: Reclone) -> Cloning:
+    """Find out whether the servers can be cloned onto such claims. Raise OperateError if that is refused, KubectlError."""
+    _check_installed(cluster, name)
+    seen = look(cluster, name, {})
+    reclone.check(seen, plan)
+    _check_rights(cluster, seen)
+    recloning.check_class(cluster, plan.wal_class)
+    recloning.check_deletions(cluster, seen)
+    reclone.check_quotas(_quotas(cluster), seen, plan)
+    primary, size = members.primary(seen.release), 0
+    if primary is not None:
+        used = recloning.measure(cluster, primary)
+        space.check(primary.name, used, plan.sizes)
+        size = used.total
+    return Cloning(seen, plan, size)
+
+
+def clone(cluster: Resizable, found: Cloning, timeout: float) -> str:
+    """Clone the servers, and return the result in a sentence. Raise OperateError as `grow` does, KubectlError."""
+    return _Work(cluster, found.seen.release.name, found.plan, timeout, News(cluster, found.size)).run()
 
 
 def look(cluster: Resizable, name: str, waited: Mapping[str, float]) -> Seen:
@@ -44,14 +75,16 @@ def look(cluster: Resizable, name: str, waited: Mapping[str, float]) -> Seen:
     found = cluster.find("configmap", kept_set.name_of(name))
     try:
         noted = None if found is None else kept_set.of_note(found)
+        noted_claims = {} if found is None else kept_set.claims_of_note(found)
     except ValueError as error:
         raise OperateError(f"ConfigMap {kept_set.name_of(name)} can't be read: {error}; delete it if {name} has its StatefulSet") from error
-    claims = [claim for each in cluster.all("persistentvolumeclaim") if (claim := growth.claim_of(each, name)) is not None]
+    claims = [claim for each in cluster.all("persistentvolumeclaim") if (claim := resize_model.claim_of(each, name)) is not None]
     return Seen(
         release=waiting.look(cluster, name),
         claims=tuple(sorted(claims, key=lambda claim: claim.name)),
         stateful_set=cluster.find_with_managers("statefulset", name),
         noted=noted,
+        noted_claims=noted_claims,
         waited=waited,
     )
 
@@ -90,13 +123,17 @@ def _check_requests(cluster: Resizable, seen: Seen, sizes: Mapping[str, str]) ->
                 raise OperateError(f"claim {claim.name} cannot grow: {error}; nothing was changed") from error
             known = f"StorageClass {claim.storage_class}" if claim.storage_class else "its StorageClass"
             raise OperateError(
-                f"claim {claim.name} cannot grow: {known} does not allow it (allowVolumeExpansion); nothing was changed"
+                f"claim {claim.name} cannot grow: {known} does not allow it (allowVolumeExpansion); {growth.RECLONE}; nothing was changed"
             ) from error
+    growth.check_quotas(_quotas(cluster), seen, sizes)
+
+
+def _quotas(cluster: Resizable) -> list[Object]:
+    """Return the ResourceQuotas. Who may not read them is refused by the API server, after the claims that still fit."""
     try:
-        quotas = cluster.all("resourcequota")
+        return cluster.all("resourcequota")
     except KubectlError:
-        return  # who may not read them is refused by the API server, after the claims that still fit
-    growth.check_quotas(quotas, seen, sizes)
+        return []
 
 
 def _path_of_set(namespace: str, name: str) -> str:
@@ -108,10 +145,10 @@ def _request(size: str) -> dict[str, Any]:
 
 
 class _Work:
-    """One run of the command. timeout: how long there may be no progress, in seconds."""
+    """One run of the command. timeout: how long there may be no progress, in seconds; news: what is added to what is seen."""
 
-    def __init__(self, cluster: Resizable, name: str, sizes: Mapping[str, str], timeout: float) -> None:
-        self._cluster, self._name, self._sizes, self._timeout = cluster, name, sizes, timeout
+    def __init__(self, cluster: Resizable, name: str, plan: Plan, timeout: float, news: News | None = None) -> None:
+        self._cluster, self._name, self._plan, self._timeout, self._news = cluster, name, plan, timeout, news
         self._namespace = cluster.namespace
         self._waits_since: dict[str, float] = {}
         self._restarted: set[str] = set()
@@ -122,13 +159,20 @@ class _Work:
 
     def run(self) -> str:
         """Take one step after the other until the work is done."""
+        try:
+            return self._run()
+        except KeyboardInterrupt:
+            say(_AGAIN)
+            raise
+
+    def _run(self) -> str:
         while True:
             try:
                 seen = self._look()
-                step = growth.next_step(seen, self._sizes)
+                step = self._plan.next_step(seen)
                 self._note_progress(step)
                 if step.act is Act.DONE:
-                    return f"{step.why}; the release's values have to say the same: helm upgrade … {growth.values(self._sizes)}"
+                    return f"{step.why}; the release's values have to say the same: helm upgrade … {self._plan.values()}"
                 self._act(step, seen)
                 waits = step.act is Act.WAIT
             except OperateError as error:
@@ -160,14 +204,14 @@ class _Work:
         seen = look(self._cluster, self._name, {name: now - since for name, since in self._waits_since.items()})
         waiting_claims = [claim.name for claim in seen.claims if claim.on_node and claim.pod not in self._restarted]
         self._waits_since = {name: self._waits_since.get(name, now) for name in waiting_claims}
-        return seen
+        return seen if self._news is None else self._news.added(seen)
 
     def _act(self, step: Step, seen: Seen) -> None:
         match step.act:
             case Act.REQUEST:
                 volumes = {claim.name: claim.volume for claim in seen.claims}
                 for name in step.names:
-                    self._cluster.patch("persistentvolumeclaim", name, _request(self._sizes[volumes[name]]))
+                    self._cluster.patch("persistentvolumeclaim", name, _request(self._plan.sizes[volumes[name]]))
             case Act.NOTE:
                 self._note(seen)
             case Act.DELETE:
@@ -177,7 +221,7 @@ class _Work:
                 self._cluster.erase(path, metadata["uid"], metadata["resourceVersion"], orphan=True)
             case Act.CREATE:
                 assert seen.noted is not None
-                self._cluster.create(kept_set.with_sizes(seen.noted, self._sizes), kept_set.MANAGER)
+                self._cluster.create(self._plan.stateful_set(seen.noted), kept_set.MANAGER)
             case Act.MANAGERS:
                 assert seen.noted is not None
                 assert seen.stateful_set is not None
@@ -188,21 +232,26 @@ class _Work:
                 [pod] = [pod for pod in seen.release.pods if pod.name in step.names]
                 self._cluster.erase(f"/api/v1/namespaces/{self._namespace}/pods/{pod.name}", pod.uid)
                 self._restarted.add(pod.name)  # a second restart would not help either
+            case Act.SWITCHOVER:
+                recloning.switch_over(self._cluster, seen, step.names[0], self._timeout)
+            case Act.REPLACE:
+                recloning.replace_server(self._cluster, seen, step.names[0], self._plan.sizes)
             case Act.WAIT:
                 self._have_looked_at(step, seen)
 
     def _note(self, seen: Seen) -> None:
         assert seen.stateful_set is not None
+        claims = self._plan.unfit_claims(seen)
         if seen.noted is None:
             config = self._cluster.find("configmap", f"{self._name}-config")
             if config is None:
                 raise OperateError(f"{self._name} has been uninstalled meanwhile")
-            self._cluster.create(kept_set.note(self._name, seen.stateful_set, config), kept_set.MANAGER)
+            self._cluster.create(kept_set.note(self._name, seen.stateful_set, config, claims), kept_set.MANAGER)
         else:
-            self._cluster.patch("configmap", kept_set.name_of(self._name), {"data": kept_set.content(seen.stateful_set)})
+            self._cluster.patch("configmap", kept_set.name_of(self._name), {"data": kept_set.content(seen.stateful_set, claims)})
 
     def _have_looked_at(self, step: Step, seen: Seen) -> None:
-        """Change the pods a little now and then, so that kubelet looks whether their volumes have grown, instead of within 90 s."""
+        """Change pods a little now and then. Then kubelet looks at once whether their volumes have grown, instead of within 90 s."""
         if not step.names or time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()

@@ -145,8 +145,8 @@ def _stateful_set(change: Change, _old: Manifest, new: Manifest) -> Iterator[Fin
         case ("updateStrategy" | "minReadySeconds" | "revisionHistoryLimit", *_):
             yield Finding(Effect.NOTHING, "it takes effect at later changes", change)
         case ("volumeClaimTemplates", *_):
-            grows = "; `hapg resize` grows volumes" if change.path[-1] == "storage" else ""
-            yield Finding(Effect.IMMUTABLE, f"Kubernetes refuses to change the claims of a StatefulSet{grows}", change)
+            resizes = "; `hapg resize` changes their size" if change.path[-1] == "storage" else ""
+            yield Finding(Effect.IMMUTABLE, f"Kubernetes refuses to change the claims of a StatefulSet{resizes}", change)
         case _:
             yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change this field of a StatefulSet", change)
 

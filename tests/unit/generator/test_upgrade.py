@@ -344,7 +344,7 @@ def test_a_size_that_changes_leads_to_resize() -> None:
     [finding] = diff.findings
     assert (finding.effect, finding.reason) == (
         Effect.IMMUTABLE,
-        "Kubernetes refuses to change the claims of a StatefulSet; `hapg resize` grows volumes",
+        "Kubernetes refuses to change the claims of a StatefulSet; `hapg resize` changes their size",
     )
 
 

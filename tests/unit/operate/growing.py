@@ -173,7 +173,7 @@ class World(FakeNamespace):
         if "deletionTimestamp" in pod["metadata"]:
             self.restarted.append(name)
             del self.objects["pod", name]
-            others = [each["metadata"]["name"] for (kind, _), each in self.objects.items() if kind == "pod" and _ready(each)]
+            others = [each["metadata"]["name"] for (kind, _), each in self.objects.items() if kind == "pod" and is_ready(each)]
             if name == self.primary and others:
                 self.primary = others[0]
         elif self.seconds >= self._starting.get(name, 0.0):
@@ -186,7 +186,7 @@ class World(FakeNamespace):
         """The primary renews its Lease: every other ready pod is an eligible replica."""
         pods = {each["metadata"]["name"]: each for (kind, _), each in self.objects.items() if kind == "pod"}
         holder = Holder(self.primary, pods[self.primary]["metadata"]["uid"] if self.primary in pods else "gone")
-        eligible = tuple(EligibleReplica(name, f"v-{name}") for name, pod in pods.items() if _ready(pod) and name != self.primary)
+        eligible = tuple(EligibleReplica(name, f"v-{name}") for name, pod in pods.items() if is_ready(pod) and name != self.primary)
         state: LeaseState = changed(shown.HELD, holder=holder, eligible=eligible)
         lease = lease_codec.to_object(state, "pg", shown.SELECTOR, shown.NOW, None)
         lease["metadata"] |= {"resourceVersion": "50", "uid": "1a2b3c4d-0000-4000-8000-000000000000"}
@@ -197,7 +197,7 @@ def _request(found: Mapping[str, Any]) -> str:
     return str(found["spec"]["resources"]["requests"]["storage"])
 
 
-def _ready(pod: Mapping[str, Any]) -> bool:
+def is_ready(pod: Mapping[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"]["conditions"])
 
 

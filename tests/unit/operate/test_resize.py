@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from hapg.cli import main
 from hapg.operate import arguments, kept_set, resizing, waiting
-from hapg.operate.growth import OFFLINE_SECONDS, Act, Claim, Seen, check_quotas, claim_of, next_step
+from hapg.operate.growth import OFFLINE_SECONDS, check_quotas, next_step
 from hapg.operate.kubectl import KubectlError
 from hapg.operate.release import OperateError
+from hapg.operate.resize_model import Act, Claim, Seen, claim_of
 from hapg_protocol.model import LeaseState
 from tests.unit.operate import conftest as shown
 from tests.unit.operate.growing import World, claim, stateful_set, world
@@ -309,7 +310,9 @@ def test_resize_refuses_what_is_no_size(
 
 
 def test_resize_refuses_to_shrink(use: Callable[[World], World], capsys: pytest.CaptureFixture[str]) -> None:
-    words = "error: --size 4Gi: pg has 8Gi, and a volume cannot shrink; nothing was changed"
+    words = (
+        "error: --size 4Gi: pg has 8Gi, and a volume cannot shrink; with --reclone each server is cloned onto new claims instead; nothing"
+    )
     refused(1, ["resize", "pg", "--size", "4Gi"], use(world()), capsys, words)
 
 
@@ -318,14 +321,14 @@ def test_resize_refuses_to_shrink_a_claim_that_is_larger_than_the_others(
 ) -> None:
     found = use(world())
     found.objects["persistentvolumeclaim", "data-pg-1"] = claim("data-pg-1", "20Gi")
-    words = "error: --size 16Gi: claim data-pg-1 has 20Gi, and a volume cannot shrink; nothing was changed"
+    words = "error: --size 16Gi: claim data-pg-1 has 20Gi, and a volume cannot shrink; with --reclone each server is cloned"
     refused(1, RESIZE, found, capsys, words)
 
 
 def test_resize_refuses_a_class_that_does_not_allow_it(use: Callable[[World], World], capsys: pytest.CaptureFixture[str]) -> None:
     found = use(world())
     found.growing.clear()
-    words = "claim data-pg-0 cannot grow: StorageClass fast does not allow it (allowVolumeExpansion); nothing was changed"
+    words = "claim data-pg-0 cannot grow: StorageClass fast does not allow it (allowVolumeExpansion); with --reclone each"
     refused(1, RESIZE, found, capsys, words)
 
 
@@ -358,7 +361,7 @@ def test_resize_refuses_a_claim_without_a_volume(use: Callable[[World], World], 
 
 def test_resize_refuses_a_release_without_that_volume(use: Callable[[World], World], capsys: pytest.CaptureFixture[str]) -> None:
     found = use(world())
-    refused(1, ["resize", "pg", "--wal-size", "9Gi"], found, capsys, "--wal-size: pg does not have a WAL volume: see docs/operations.md")
+    refused(1, ["resize", "pg", "--wal-size", "9Gi"], found, capsys, "--wal-size: pg does not have a WAL volume; with --reclone each")
     found.objects["statefulset", "pg"]["spec"].pop("volumeClaimTemplates")
     refused(1, RESIZE, found, capsys, "--size: pg does not have volumes (its value storage is null)")
 
@@ -461,7 +464,7 @@ def of(claims: list[Claim], waited: float = OFFLINE_SECONDS, unready: str = "", 
     pods = [shown.pod(number, "primary" if number == 0 else "replica", ready=f"pg-{number}" not in unready.split()) for number in names]
     release = shown.FakeCluster(pods=pods, lease=shown.lease(state)).read()
     return Seen(
-        release, tuple(claims), {"metadata": {"uid": "u", "resourceVersion": "1"}, "spec": {}}, None, {c.name: waited for c in claims}
+        release, tuple(claims), {"metadata": {"uid": "u", "resourceVersion": "1"}, "spec": {}}, waited={c.name: waited for c in claims}
     )
 
 
@@ -491,22 +494,22 @@ def test_resize_restarts_no_pod_that_is_needed(seen: Seen, act: Act, words: str)
 
 def test_a_claim_is_read_as_the_api_shows_it() -> None:
     found = claim("data-pg-1")
-    assert claim_of(found, "pg") == Claim("data-pg-1", "data", "pg-1", "fast", "8Gi", "8Gi")
+    assert claim_of(found, "pg") == Claim("data-pg-1", "data", "pg-1", "fast", "8Gi", "8Gi", uid="uid-data-pg-1")
     assert claim_of(found, "pg-1") is None
     assert claim_of(claim("backups"), "pg") is None
     found["status"] |= {"conditions": [{"type": "NodeResizeError", "message": "broken"}], "allocatedResourceStatuses": {"storage": "x"}}
-    assert claim_of(found, "pg") == Claim("data-pg-1", "data", "pg-1", "fast", "8Gi", "8Gi", problem="broken")
+    assert claim_of(found, "pg") == Claim("data-pg-1", "data", "pg-1", "fast", "8Gi", "8Gi", problem="broken", uid="uid-data-pg-1")
 
 
 def test_the_note_of_a_resize_goes_with_the_release_and_has_no_labels_to_be_pruned_by() -> None:
     config = {"metadata": {"name": "pg-config", "namespace": "demo", "uid": "c"}}
-    note = kept_set.note("pg", stateful_set(), config)
+    note = kept_set.note("pg", stateful_set(), config, {"data-pg-0": "u"})
     assert note["metadata"] == {
         "name": "pg-resize",
         "namespace": "demo",
         "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "pg-config", "uid": "c"}],
     }
-    assert kept_set.of_note(note) == stateful_set()
+    assert (kept_set.of_note(note), kept_set.claims_of_note(note)) == (stateful_set(), {"data-pg-0": "u"})
 
 
 @pytest.mark.parametrize("data", [{}, {"statefulset.json": "{"}, {"statefulset.json": "[]"}, {"statefulset.json": "{}"}])

@@ -1,0 +1,35 @@
+"""Whether the ResourceQuotas of a namespace leave enough for claims. Pure; a refusal is an OperateError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from hapg.operate.kubectl import Object
+from hapg.operate.release import OperateError
+from hapg.spec import quantity
+
+
+def storage(storage_class: str) -> tuple[str, str]:
+    """Return the resources that the size of a claim of this class counts as."""
+    return "requests.storage", f"{storage_class}.storageclass.storage.k8s.io/requests.storage"
+
+
+def check(quotas: Iterable[Object], more: Mapping[str, Decimal]) -> None:
+    """Raise OperateError if a quota leaves less than is needed. more: bytes or objects, by the quota's resource."""
+    for quota in quotas:
+        if quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"):
+            continue
+        status = quota.get("status") or {}
+        for resource, hard in (status.get("hard") or {}).items():
+            needed = more.get(resource, Decimal(0))
+            free = quantity.value(hard) - quantity.value((status.get("used") or {}).get(resource, "0"))
+            if needed > max(free, Decimal(0)):
+                raise OperateError(
+                    f"ResourceQuota {quota['metadata']['name']} has {_amount(resource, free)} of {resource} left, and "
+                    f"{_amount(resource, needed)} more are needed; nothing was changed"
+                )
+
+
+def _amount(resource: str, amount: Decimal) -> str:
+    return f"{amount / 2**30:.1f} GiB" if resource.endswith("requests.storage") else f"{amount:f}"

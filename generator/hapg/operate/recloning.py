@@ -1,0 +1,138 @@
+"""What `hapg resize --reclone` asks and does in the cluster besides making the StatefulSet again."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from hapg.operate import members, plan, reclone, space, waiting
+from hapg.operate.kubectl import KubectlError, Object, Resizable
+from hapg.operate.release import OperateError
+from hapg.operate.resize_model import Seen
+from hapg.operate.space import Used
+from hapg_protocol import lease as lease_codec
+from hapg_protocol.model import LeaseState, Pod
+
+NEWS_SECONDS = 10.0
+_MEASURE_SECONDS = 900.0
+_COPIED = "du -sB1 /var/lib/postgresql/data 2>/dev/null | cut -f1"
+_COPIED_SECONDS = 30.0
+_GONE = re.compile(r"\((NotFound|Conflict)\)")
+_CONSEQUENCE = "FailedUpdate"
+"""The StatefulSet controller's complaint about pods that do not have the WAL volume yet."""
+
+
+def measure(cluster: Resizable, pod: Pod) -> Used:
+    """Return what the primary uses. Raise OperateError, KubectlError."""
+    lines: list[str] = []
+    cluster.execute(pod.name, "postgres", ["bash", "-c", space.SCRIPT], lines.append, _MEASURE_SECONDS)
+    found = space.of_output(lines)
+    if found is None:
+        raise OperateError(f"{pod.name} does not say how much space it uses: {' '.join(lines) or 'no output'}; nothing was changed")
+    return found
+
+
+def check_class(cluster: Resizable, wanted: str | None) -> None:
+    """Raise OperateError if there is no such StorageClass. Who may not look at them learns it from the claims' Events."""
+    if wanted is None:
+        return
+    with suppress(KubectlError):
+        if cluster.find("storageclass", wanted) is None:
+            raise OperateError(f"{reclone.CLASS_OPTION}: there is no StorageClass {wanted}; nothing was changed")
+
+
+def check_deletions(cluster: Resizable, seen: Seen) -> None:
+    """Ask the API server whether it would delete each pod and each claim. Raise OperateError if not."""
+    objects = [(_path(seen, "pods", pod.name), pod.uid) for pod in seen.release.pods]
+    objects += [(_path(seen, "persistentvolumeclaims", each.name), each.uid) for each in seen.claims if each.pod in seen.wanted_pods]
+    for path, uid in objects:
+        try:
+            cluster.erase(path, uid, dry_run=True)
+        except KubectlError as error:
+            if _GONE.search(str(error)):
+                continue  # it was on its way when the command began
+            raise OperateError(f"{path.rpartition('/')[2]} cannot be deleted: {error}; nothing was changed") from error
+
+
+class News:
+    """What is to be told of servers that are not sound: warnings, and how far a clone is. It is asked for now and then only."""
+
+    def __init__(self, cluster: Resizable, size: int) -> None:
+        self._cluster, self._size = cluster, size
+        self._asked = -NEWS_SECONDS
+        self._told: dict[str, str] = {}
+        self._copied: dict[str, int] = {}
+
+    def added(self, seen: Seen) -> Seen:
+        """Return what was seen with the news."""
+        if all(members.is_sound(seen.release, name) for name in seen.wanted_pods):
+            self._told, self._copied = {}, {}
+        elif time.monotonic() - self._asked >= NEWS_SECONDS:
+            self._asked = time.monotonic()
+            with suppress(KubectlError):  # who may not list Events gets no reasons
+                self._told = warnings(self._cluster.all("event"), seen)
+            self._copied = {pod.name: size for pod in seen.release.pods if (size := self._progress(seen, pod)) is not None}
+        return replace(seen, told=self._told, copied=self._copied, size=self._size)
+
+    def _progress(self, seen: Seen, pod: Pod) -> int | None:
+        if pod.ready or pod.deleting or seen.release.phases.get(pod.name) != "Running":
+            return None
+        lines: list[str] = []
+        with suppress(KubectlError):
+            self._cluster.execute(pod.name, "postgres", ["bash", "-c", _COPIED], lines.append, _COPIED_SECONDS)
+        return int(lines[-1]) if lines and lines[-1].isdecimal() else None
+
+
+def warnings(events: list[Object], seen: Seen) -> dict[str, str]:
+    """Return the latest warning about each object of the release as it exists now, by the object's name."""
+    objects = {pod.uid for pod in seen.release.pods} | {claim.uid for claim in seen.claims}
+    if seen.stateful_set is not None:
+        objects.add(seen.stateful_set["metadata"]["uid"])
+    found = [
+        each
+        for each in events
+        if each.get("type") == "Warning" and each.get("reason") != _CONSEQUENCE and each["involvedObject"].get("uid") in objects
+    ]
+    found.sort(key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or each["metadata"].get("creationTimestamp") or ""))
+    return {each["involvedObject"]["name"]: " ".join(str(each.get("message", "")).split()) for each in found}
+
+
+def switch_over(cluster: Resizable, seen: Seen, target: str, timeout: float) -> None:
+    """Move the primary to the pod `target`. Raise OperateError, KubectlError."""
+    with suppress(plan.NoEligibleReplicaYet):
+        order = plan.switchover(seen.release, target, secrets.token_hex(4))
+        waiting.carry_out(cluster, seen.release.name, order, timeout)
+
+
+def replace_server(cluster: Resizable, seen: Seen, name: str, sizes: Mapping[str, str]) -> None:
+    """Delete a replica's pod, and its claims while it ends.
+
+    The claims go only if the Lease is still the same holder's after the pod's deletion has begun: a pod that is being deleted does not
+    become the primary any more. If the command is interrupted before, the pod comes back with its data.
+    """
+    [pod] = [pod for pod in seen.release.pods if pod.name == name]
+    cluster.erase(_path(seen, "pods", name), pod.uid)
+    if _leads_still(cluster, seen):
+        for claim in reclone.old_claims(seen, name, sizes):
+            if not claim.deleting:
+                cluster.erase(_path(seen, "persistentvolumeclaims", claim.name), claim.uid)
+
+
+def _leads_still(cluster: Resizable, seen: Seen) -> bool:
+    found = cluster.find("lease", seen.release.name)
+    before = seen.release.lease
+    if found is None or before is None:
+        return False
+    try:
+        now: LeaseState = lease_codec.from_object(found).state
+    except ValueError:
+        return False
+    return (now.holder, now.term, now.release) == (before.state.holder, before.state.term, None)
+
+
+def _path(seen: Seen, resource: str, name: str) -> str:
+    return f"/api/v1/namespaces/{seen.release.namespace}/{resource}/{name}"
