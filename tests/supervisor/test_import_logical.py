@@ -316,6 +316,7 @@ def test_an_import_that_lost_changes_in_a_failover_is_not_finished(
     assert alike(source, standby)
 
 
+@pytest.mark.thorough
 def test_an_import_whose_slot_is_gone_says_that_changes_are_missing(source: Container, primary: Container, folder: Path) -> None:
     work = Logical(source, primary, folder)
     work.follow()
@@ -328,6 +329,54 @@ def test_an_import_whose_slot_is_gone_says_that_changes_are_missing(source: Cont
     work.take("abort")
     work.done()
     assert primary.sql(UNFINISHED) == "0"
+
+
+@pytest.mark.thorough
+def test_an_import_with_synchronous_standbys_confirms_nothing_that_they_lack(
+    source: Container, primary: Container, clone: Callable[[str, str], Container], folder: Path
+) -> None:
+    standby = clone("pod-1", "hot")
+    Logical(source, primary, folder).follow()
+    primary.sql("alter system set synchronous_standby_names = '\"pod-1\"'", "select pg_reload_conf()")
+    standby.ok("seal", "fast")
+    position = source.sql("select pg_current_wal_lsn()")
+    psql(source, "app", "update kept.rows set what = 'kept' where id = 3")
+    wait_for(lambda: psql(primary, own(primary), "select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1", "it waits")
+    time.sleep(3)
+    assert source.sql(f"select bool_and(confirmed_flush_lsn <= '{position}') from pg_replication_slots") == "t"
+    primary.end()
+    standby.promote(3, 2)
+    standby.sql("alter system set synchronous_standby_names = ''", "select pg_reload_conf()")
+    Logical(source, standby, folder, step="finish").done()
+    assert psql(standby, "app", "select what from kept.rows where id = 3") == "kept"
+
+
+@pytest.mark.thorough
+def test_an_import_that_takes_nothing_over_says_so(source: Container, primary: Container, folder: Path) -> None:
+    work = Logical(source, primary, folder)
+    with work.running():
+        work.says("app: following, ")
+        psql(source, "app", "alter table kept.rows add column more int", "insert into kept.rows (what, more) values ('new', 1)")
+        work.says("WARNING: nothing is taken over now; if that lasts, the log of the release's primary says why")
+        assert "kept.rows" in primary.log.read_text()
+        psql(primary, own(primary), "alter table kept.rows add column more int")
+        wait_for(lambda: psql(primary, own(primary), "select count(*) from kept.rows where more = 1") == "1", "it goes on", LIMIT)
+    primary_key = primary.sql("select subname from pg_subscription")
+    psql(primary, own(primary), f"alter subscription {primary_key} disable")
+    work.told("app: its subscription is disabled, as in a restored or upgraded release, so changes may be missing: set import.step: abort")
+
+
+@pytest.mark.thorough
+def test_an_import_by_logical_replication_that_is_killed_anywhere_is_run_again(source: Container, primary: Container, folder: Path) -> None:
+    work = Logical(source, primary, folder)
+    for text in ("app: copying the schema", "app: creating the slot"):
+        with work.running():
+            work.says(text)
+    work.take("finish")
+    work.done()
+    assert alike(source, primary)
+    assert source.sql(LEFT) == "0"
+    assert primary.sql("select count(*) from pg_subscription", UNFINISHED).split() == ["0", "0"]
 
 
 @pytest.mark.thorough
@@ -397,6 +446,7 @@ def test_an_import_of_a_database_that_exists_or_is_left_out_is_said(source: Cont
     assert alike(source, primary)
 
 
+@pytest.mark.thorough
 def test_an_import_from_9_6_has_to_be_a_dump(make: Make, templates: Callable[[str], Path], primary: Container, folder: Path) -> None:
     source = make("source-0", major="9.6")
     source.take_data_of(templates("9.6"))
