@@ -245,15 +245,21 @@ renew_connection() { # NAME
 
 # Set LINE to how a database is getting on, and READY if all its tables follow.
 look() { # NAME
-    local name=$1 key found ready total bytes all active lost behind kept
+    local name=$1 key found enabled ready total bytes all lost confirmed written behind kept before=()
     key=$(key_of "$name")
-    found=$(target "$(own_of "$name")" "SELECT count(*) FILTER (WHERE srsubstate = 'r'), count(*),
-        pg_size_pretty(coalesce(sum(pg_table_size(srrelid)), 0)) FROM pg_subscription_rel") || exit 1
-    IFS='|' read -r ready total bytes <<<"$found"
-    found=$(ask "$name" "SELECT active, to_jsonb(s) ->> 'wal_status' = 'lost' IS TRUE,
+    found=$(target "$(own_of "$name")" "SELECT (SELECT subenabled FROM pg_subscription WHERE subname = '$key'),
+        count(*) FILTER (WHERE srsubstate = 'r'), count(*), pg_size_pretty(coalesce(sum(pg_table_size(srrelid)), 0))
+        FROM pg_subscription_rel JOIN pg_subscription AS s ON s.oid = srsubid WHERE subname = '$key'") || exit 1
+    IFS='|' read -r enabled ready total bytes <<<"$found"
+    if [[ $enabled != t ]]; then
+        fail "$name: its subscription is disabled, as in a restored or upgraded release, so changes may be missing: set import.step: abort, \
+then follow"
+    fi
+    found=$(ask "$name" "SELECT to_jsonb(s) ->> 'wal_status' = 'lost' IS TRUE,
+        pg_wal_lsn_diff(confirmed_flush_lsn, '0/0'), pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'),
         pg_size_pretty(greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)),
         pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) FROM pg_replication_slots AS s WHERE slot_name = '$key'") || exit 1
-    IFS='|' read -r active lost behind kept <<<"$found"
+    IFS='|' read -r lost confirmed written behind kept <<<"$found"
     if [[ ! $found || $lost == t ]]; then
         fail "$name: the source has dropped the slot $key, or WAL that it needed, so changes are missing: set import.step: abort, then follow"
     fi
@@ -265,16 +271,17 @@ look() { # NAME
         READY=true
         LINE="$name: following, $behind behind; the source keeps $kept of WAL for it"
     fi
-    if [[ $active == f && ${INACTIVE[$name]-} ]]; then
-        READY='' LINE+=". WARNING: the release takes no changes now; the log of its primary says why"
+    read -r -a before <<<"${SEEN[$name]-}"
+    if [[ $READY && ${before[0]-} == "$confirmed" ]] && ((confirmed < before[1])); then
+        LINE+=". WARNING: nothing is taken over now; if that lasts, the log of the release's primary says why"
     fi
-    INACTIVE[$name]=${active/t/}
+    SEEN[$name]="$confirmed $written"
 }
 
 # Follow until all are finished, and show it: at once when something changes, otherwise now and then.
 follow() { # NAME…
     local name lines open phase last='' next=0 pause=$EVERY
-    declare -A INACTIVE=() WRITTEN=() COPIED=()
+    declare -A SEEN=() WRITTEN=() COPIED=()
     if [[ $STEP == finish ]]; then pause=$FINISH_PAUSE; fi
     while (($#)); do
         lines=() open=() phase=''
@@ -286,6 +293,7 @@ follow() { # NAME…
             if [[ $READY && $STEP == finish ]] && finish_database "$name"; then continue; fi
             if [[ $WHY ]]; then LINE="$name: not finished: $WHY"; fi
             open+=("$name") lines+=("$LINE") phase+="$READY $WHY."
+            if [[ $LINE == *WARNING* ]]; then phase+="!"; fi
         done
         set -- "${open[@]}"
         for name; do key_of "$name" && echo; done >"$OWN/slots"
