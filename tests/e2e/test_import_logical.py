@@ -57,7 +57,7 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def write(values: Path) -> None:
-    values.write_text(f"import: {{method: logical, from: {{host: {OLD}, secretName: {LOGIN}}}}}\n", encoding="utf-8")
+    values.write_text(f"import: {{method: logical, from: {{host: {OLD}, secretName: {LOGIN}}}, databases: [shop]}}\n", encoding="utf-8")
 
 
 def imported(release: Release) -> str:
