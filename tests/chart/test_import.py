@@ -96,3 +96,75 @@ def test_a_policy_with_clients_lets_the_job_in() -> None:
 @BOTH
 def test_what_of_an_import_is_refused(given: dict[str, Any], sentence: str, version: str) -> None:
     assert sentence in helm.refusal(*helm.values(given), version=version)
+
+
+LOGICAL = {**FROM, "import.method": "logical"}
+
+
+def hooks(given: dict[str, Any], **options: Any) -> list[str]:
+    found = helm.objects(*helm.values(given), **options).values()
+    return [each["metadata"]["name"] for each in found if (each["metadata"].get("annotations") or {}).get("helm.sh/hook") == "pre-delete"]
+
+
+@BOTH
+def test_an_import_by_logical_replication_has_a_program_and_steps_of_its_own(version: str) -> None:
+    data = helm.objects(*helm.values(LOGICAL), version=version)["ConfigMap", "ha-postgres-import"]["data"]
+    assert data["logical.sh"] == resources.files("hapg.chart").joinpath("scripts", "logical.sh").read_text()
+    steps = [environment({**LOGICAL, "import.step": step}) for step in ("follow", "finish", "abort")]
+    assert [each["HAPG_STEP"] for each in steps] == ["follow", "finish", "abort"]
+    assert (steps[0]["HAPG_METHOD"], steps[0]["HAPG_RELEASE"]) == ("logical", "demo/ha-postgres")
+    assert len({job({**LOGICAL, "import.step": step})[0] for step in ("follow", "finish", "abort")}) == 3, "each step is another Job"
+    assert "HAPG_METHOD" not in environment(FROM)
+    assert "logical.sh" not in helm.objects(*helm.values(FROM))["ConfigMap", "ha-postgres-import"]["data"]
+
+
+def test_an_import_by_logical_replication_changes_no_pod_unless_the_servers_need_the_ca() -> None:
+    for mode in ("prefer", "require"):
+        assert helm.pod(*helm.values({**LOGICAL, "import.from.sslMode": mode})) == helm.pod()
+    given = {**LOGICAL, "import.from.sslMode": "verify-full"}
+    spec = helm.pod(*helm.values(given))["spec"]
+    (volume,) = [each["secret"] for each in spec["volumes"] if each["name"] == "import-ca"]
+    assert volume == {"secretName": "old", "items": [{"key": "ca.crt", "path": "ca.crt"}], "optional": True, "defaultMode": 0o440}
+    mounts = {
+        name: [m["mountPath"] for m in each["volumeMounts"] if m["name"] == "import-ca"] for name, each in helm.containers(spec).items()
+    }
+    assert {name: paths for name, paths in mounts.items() if paths} == {"postgres": ["/etc/hapg/import-ca"]}
+    assert environment(given)["HAPG_SERVER_CA"] == "/etc/hapg/import-ca/ca.crt"
+    taken = {**given, "extraVolumes": [{"name": "import-ca", "emptyDir": {}}]}
+    assert "extraVolumes: the name import-ca is the chart's own" in helm.refusal(*helm.values(taken))
+
+
+def test_a_policy_lets_the_servers_reach_the_source_that_they_follow() -> None:
+    rule = {"ports": [{"protocol": "TCP", "port": 5433}]}
+    for given, there in ((LOGICAL, True), (FROM, False)):
+        values = {**given, "import.from.port": 5433, "networkPolicy.enabled": True}
+        policy = helm.objects(*helm.values(values))["NetworkPolicy", "ha-postgres"]
+        assert (rule in policy["spec"]["egress"]) is there
+
+
+@BOTH
+def test_a_release_that_imports_by_following_is_not_uninstalled(version: str) -> None:
+    assert hooks(LOGICAL, version=version) == [
+        "databases may still follow their source, which would keep WAL for them for good. First run: helm upgrade ha-postgres CHART "
+        "--namespace demo --reuse-values --set import.step=abort, or finish (Argo CD/Flux: in Git)"
+    ]
+    for given in (FROM, {**LOGICAL, "import.step": "finish"}, {**LOGICAL, "import.step": "abort"}):
+        assert not hooks(given, version=version)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({**FROM, "import.step": "finish"}, "import.step: finish has no effect with import.method: dump; only logical has steps"),
+        ({**LOGICAL, "import.step": "stop"}, "step"),
+        ({**FROM, "import.method": "copy"}, "method"),
+    ],
+)
+@BOTH
+def test_what_of_an_import_by_logical_replication_is_refused(given: dict[str, Any], sentence: str, version: str) -> None:
+    assert sentence in helm.refusal(*helm.values(given), version=version)
+
+
+def test_an_import_by_logical_replication_into_9_6_is_refused() -> None:
+    done = helm.run("helm3", "template", "ha-postgres", str(helm.ROOT / "charts" / "ha-postgres-9.6"), *helm.values(LOGICAL))
+    assert "import.method: logical needs PostgreSQL 10, and this chart is of 9.6; use dump" in done.stderr

@@ -5,6 +5,32 @@ true
 {{- end -}}
 {{- end }}
 
+{{/* Whether they are by logical replication. */}}
+{{- define "ha-postgres.importsLogically" -}}
+{{- if and .Values.import.from.host (eq .Values.import.method "logical") -}}
+true
+{{- end -}}
+{{- end }}
+
+{{/* Whether the servers themselves need the source's CA, because they subscribe to it. */}}
+{{- define "ha-postgres.verifiesImport" -}}
+{{- if and (include "ha-postgres.importsLogically" .) (hasPrefix "verify-" .Values.import.from.sslMode) -}}
+true
+{{- end -}}
+{{- end }}
+
+{{/* That CA, as a volume. It is optional, so that a missing Secret keeps no server from starting. */}}
+{{- define "ha-postgres.importCaVolume" -}}
+- name: import-ca
+  secret:
+    secretName: {{ .Values.import.from.secretName | quote }}
+    items:
+      - key: ca.crt
+        path: ca.crt
+    optional: true
+    defaultMode: 0440
+{{- end }}
+
 {{/* The pod of the import's Job. */}}
 {{- define "ha-postgres.importPod" -}}
 {{- $name := include "ha-postgres.fullname" . -}}
@@ -16,6 +42,9 @@ metadata:
     ha-postgres/import: {{ $name }}
   annotations:
     checksum/import.sh: {{ .Files.Get "files/import.sh" | sha256sum }}
+    {{- if include "ha-postgres.importsLogically" . }}
+    checksum/logical.sh: {{ .Files.Get "files/logical.sh" | sha256sum }}
+    {{- end }}
 spec:
   restartPolicy: OnFailure
   automountServiceAccountToken: false
@@ -62,6 +91,16 @@ spec:
           value: {{ $import.roles | quote }}
         - name: HAPG_JOBS
           value: {{ int $import.jobs | quote }}
+        {{- if include "ha-postgres.importsLogically" . }}
+        - name: HAPG_METHOD
+          value: logical
+        - name: HAPG_STEP
+          value: {{ $import.step }}
+        - name: HAPG_RELEASE
+          value: {{ printf "%s/%s" .Release.Namespace $name }}
+        - name: HAPG_SERVER_CA
+          value: /etc/hapg/import-ca/ca.crt
+        {{- end }}
       terminationMessagePolicy: FallbackToLogsOnError
       securityContext:
         {{- include "ha-postgres.containerSecurity" . | nindent 8 }}
@@ -125,6 +164,9 @@ spec:
 {{- end -}}
 {{- else if or .from.secretName .databases -}}
 {{- $wrong = append $wrong "import: from.secretName and databases have no effect without import.from.host; set it" -}}
+{{- end -}}
+{{- if and (ne .step "follow") (ne .method "logical") -}}
+{{- $wrong = append $wrong (printf "import.step: %s has no effect with import.method: %s; only logical has steps" .step .method) -}}
 {{- end -}}
 {{- end -}}
 {{- $wrong | toJson -}}

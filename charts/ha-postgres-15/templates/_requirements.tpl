@@ -221,6 +221,9 @@
 {{- if include "ha-postgres.clones" . -}}
 {{- $volumes = append $volumes "source" -}}
 {{- end -}}
+{{- if include "ha-postgres.verifiesImport" . -}}
+{{- $volumes = append $volumes "import-ca" -}}
+{{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Copies databases from any reachable PostgreSQL into this release's primary, with pg_dump and pg_restore: the program of the Job `import`.
+# With import.method: logical, logical.sh does the copying.
 #
 # A database appears under its name once it is whole: it is restored into one with a name that only this script uses, which is renamed in
 # the transaction that also marks it as imported. So an interrupted import leaves only databases of that name, and the next attempt drops
@@ -17,6 +18,7 @@ readonly SOURCE_SECRET=${HAPG_SOURCE_SECRET:-/etc/hapg/source} TARGET_SECRET=${H
 readonly SOURCE="$HAPG_SOURCE_HOST:$HAPG_SOURCE_PORT" LOG=${HAPG_TERMINATION_LOG:-/dev/termination-log}
 readonly MARK=ha_postgres.imported PREFIX=ha_postgres_import_ LOCK=7310478820126523
 readonly EVERY=${HAPG_PROGRESS_SECONDS:-10} FIRST_PAUSE=${HAPG_PAUSE_SECONDS:-10} LONGEST_PAUSE=300
+readonly METHOD=${HAPG_METHOD:-dump}
 readonly LEAST=90600 # server_version_num of the oldest source
 readonly OBJECTS="SELECT EXISTS (SELECT FROM pg_class WHERE oid >= 16384) OR EXISTS (SELECT FROM pg_proc WHERE oid >= 16384)
   OR EXISTS (SELECT FROM pg_type WHERE oid >= 16384) OR EXISTS (SELECT FROM pg_extension WHERE oid >= 16384)
@@ -109,11 +111,14 @@ major_of() { # server_version_num
 
 # Only one import at a time: the session of this lock lives as long as the attempt.
 take_lock() {
-    local answer=''
+    local answer='' told=''
     coproc LOCKED { "$BIN/psql" -XqAtw -v ON_ERROR_STOP=1 -d "$(server target postgres)" 2>/dev/null; }
-    printf 'SELECT pg_try_advisory_lock(%s);\n' "$LOCK" >&"${LOCKED[1]}"
-    read -r -t 30 answer <&"${LOCKED[0]}"
-    [[ $answer == t ]] || fail "another import into this release is running"
+    while [[ $answer != t ]]; do
+        if [[ $answer == f && ! $told ]]; then say "waiting: another import into this release is running"; fi
+        if [[ $answer ]]; then told=1 && sleep 1; fi
+        printf 'SELECT pg_try_advisory_lock(%s);\n' "$LOCK" >&"${LOCKED[1]}"
+        read -r -t 30 answer <&"${LOCKED[0]}" || fail "the release has ended the session that makes an import the only one"
+    done
 }
 
 # Is there a primary?
@@ -131,6 +136,9 @@ check_source() {
     local said
     said=$(sql source "$HAPG_SOURCE_DATABASE" 'SHOW server_version_num') || fail "the source $SOURCE can't be queried as $SOURCE_USER: $said"
     ((said >= LEAST)) || fail "the source $SOURCE has PostgreSQL $(major_of "$said"), and 9.6 is the oldest that is imported"
+    if [[ $METHOD == logical ]] && ((said < 100000)); then
+        fail "the source $SOURCE has PostgreSQL $(major_of "$said"), which has no logical replication: set import.method: dump"
+    fi
     if (($(major_number "$(major_of "$said")") > $(major_number "$MAJOR"))); then
         fail "the source $SOURCE has PostgreSQL $(major_of "$said"), which is newer than the release's $MAJOR: install the chart of that major"
     fi
@@ -190,6 +198,10 @@ state_of() { # DATABASE
 # Drop what an interrupted attempt has left.
 drop_unfinished() {
     local found name
+    if [[ $MAJOR != 9.6 ]]; then
+        found=$(target postgres "SELECT count(*) FROM pg_subscription WHERE subname ~ '^${PREFIX}[0-9a-f]{32}\$'") || exit 1
+        [[ $found == 0 ]] || fail "databases are being imported by logical replication: set import.method: logical, and import.step finish or abort"
+    fi
     found=$(target postgres "SELECT datname FROM pg_database WHERE datname ~ '^${PREFIX}[0-9a-f]{32}\$'") || exit 1
     for name in $found; do
         say "dropping what an interrupted attempt has left: $name"
@@ -263,7 +275,7 @@ import_database() { # NAME STATE
     say "$name: dumping $total tables"
     watched "$name" 'dumped tables' "$total" 'dumping contents of table' \
         "$BIN/pg_dump" -Fd -j "$HAPG_JOBS" -v -w --no-tablespaces "${quick[@]}" -f "$dump" -d "$(server source "$name")" || exit 1
-    "$BIN/pg_restore" --list -C "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
+    "$BIN/pg_restore" --list "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
     if [[ $state == empty ]]; then fill "$name" "$dump" "$total" "${owners[@]}"; else create "$name" "$dump" "$total" "${owners[@]}"; fi
     rm -rf "$dump"
@@ -290,26 +302,47 @@ fill() { # NAME DUMP TOTAL [OPTION…]
 
 # Restore into a database that only this script knows, and give it its name at the end.
 create() { # NAME DUMP TOTAL [OPTION…]
-    local name=$1 dump=$2 total=$3 own database problem
+    local name=$1 dump=$2 total=$3 own
     shift 3
-    own=$PREFIX$(printf '%s' "$name" | md5sum | cut -d ' ' -f 1)
+    own=$PREFIX$(md5_of "$name")
+    read_properties "$name" "$dump" "$@"
+    target postgres "CREATE DATABASE $own $CREATED_WITH" >/dev/null || exit 1
+    say "$name: restoring $total objects"
+    watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
+        "$BIN/pg_restore" --exit-on-error --no-tablespaces "$@" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$dump" || exit 1
+    rename "$name" "$own"
+}
+
+md5_of() { # TEXT
+    printf '%s' "$1" | md5sum | cut -d ' ' -f 1
+}
+
+# Write the statements that give a database its properties, and set CREATED_WITH to how it is created.
+read_properties() { # NAME DUMP [OPTION…]
+    local name=$1 dump=$2 database
+    shift 2
+    "$BIN/pg_restore" --list -C "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
     grep -E '^[0-9]+; [0-9]+ [0-9]+ (DATABASE( PROPERTIES)? - |(ACL|COMMENT|SECURITY LABEL) - DATABASE )' "$SCRATCH/list" >"$SCRATCH/properties"
     "$BIN/pg_restore" -C --no-tablespaces "$@" -L "$SCRATCH/properties" -f "$SCRATCH/database.sql" "$dump" ||
         fail "$name: the properties of the database can't be read"
     database=$(grep -m 1 '^CREATE DATABASE ' "$SCRATCH/database.sql")
     [[ $database =~ ^CREATE\ DATABASE\ (\"([^\"]|\"\")+\"|[^\ ]+)\ (.*)$ ]] || fail "$name: the dump has no properties of the database"
-    target postgres "CREATE DATABASE $own ${BASH_REMATCH[3]}" >/dev/null || exit 1
-    say "$name: restoring $total objects"
-    watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
-        "$BIN/pg_restore" --exit-on-error --no-tablespaces "$@" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$dump" || exit 1
+    CREATED_WITH=${BASH_REMATCH[3]}
+}
+
+# Give a database its name, properties and mark, in one transaction.
+rename() { # NAME OWN
+    local name=$1 problem
     problem=$({
-        printf 'BEGIN;\nALTER DATABASE %s RENAME TO %s;\n' "$own" "$(identifier "$name")"
+        printf 'BEGIN;\nALTER DATABASE %s RESET ALL;\nCOMMENT ON DATABASE %s IS NULL;\n' "$2" "$2"
+        printf 'ALTER DATABASE %s RENAME TO %s;\n' "$2" "$(identifier "$name")"
         grep -vE '^(CREATE DATABASE |\\)' "$SCRATCH/database.sql"
         printf '\nALTER DATABASE %s SET %s = %s;\nCOMMIT;\n' "$(identifier "$name")" "$MARK" "$(mark)"
     } | "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target postgres)" 2>&1 >/dev/null) || fail "$name: $(cause "$problem")"
 }
 
 attempt() (
+    trap '' PIPE # a session that has ended is found when it does not answer
     SOURCE_USER=''
     declare -A states=()
     write_logins
@@ -317,6 +350,11 @@ attempt() (
     take_lock
     check_source
     list_databases
+    if [[ $METHOD == logical ]]; then
+        import_logically || exit 1
+        say "done: ${#NAMES[@]} databases of $SOURCE"
+        exit 0
+    fi
     for name in "${NAMES[@]}"; do
         states[$name]=$(state_of "$name") || exit 1
         case ${states[$name]} in
@@ -332,13 +370,27 @@ attempt() (
     say "done: ${#NAMES[@]} databases of $SOURCE"
 )
 
-trap 'exit 143' TERM INT
+# Before it is ended: what it leaves behind.
+leave() {
+    if [[ -s $OWN/slots ]]; then
+        say "stopped while databases follow: the source keeps WAL for $(paste -sd ' ' "$OWN/slots") until import.step is finish or abort"
+    fi
+    exit 143
+}
+
+if [[ $METHOD == logical ]]; then
+    # shellcheck source=/dev/null # is checked by itself
+    . "${BASH_SOURCE[0]%/*}/logical.sh"
+fi
+trap leave TERM INT
 umask 077
 pause=$FIRST_PAUSE
 while :; do
     printf 'it has ended unexpectedly\n' >"$OWN/problem"
+    began=$SECONDS
     attempt & # in the background, so that a signal ends it at once
     if wait "$!"; then exit 0; fi
+    if ((SECONDS - began > LONGEST_PAUSE)); then pause=$FIRST_PAUSE; fi
     say "error: $(<"$OWN/problem"); next attempt in $pause s"
     cp "$OWN/problem" "$LOG" 2>/dev/null
     sleep "$pause" &

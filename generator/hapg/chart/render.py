@@ -51,7 +51,8 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
     files = {path: template.render(context).encode() for path, template in _templates().items()}
     files["values.yaml"] = values.as_yaml(source).encode()
     files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
-    files["files/import.sh"] = resources.files("hapg.chart").joinpath("scripts", "import.sh").read_bytes()
+    for script in ("import.sh", "logical.sh"):
+        files[f"files/{script}"] = resources.files("hapg.chart").joinpath("scripts", script).read_bytes()
     files["files/parameters.yaml"] = _parameters(profile.major)
     return dict(sorted(files.items()))
 

@@ -148,6 +148,9 @@
 {{- if include "[[ chart ]].clones" . -}}
 {{- $volumes = append $volumes "source" -}}
 {{- end -}}
+{{- if include "[[ chart ]].verifiesImport" . -}}
+{{- $volumes = append $volumes "import-ca" -}}
+{{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
 {{- if .Values.walVolume.enabled -}}
 {{- $volumes = append $volumes "wal" -}}

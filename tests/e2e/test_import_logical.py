@@ -1,0 +1,103 @@
+"""A database is imported by logical replication from one release into another, which fails over meanwhile. The tests depend on each other,
+in order.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.fixtures import Cluster
+from tests.robustness import programs
+from tests.robustness.release import CHART, VALUES, Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(600)]
+
+OLD = "old"
+LOGIN = "old-login"
+IMPORT_SECONDS = 300.0
+ROWS = """
+CREATE TABLE orders (number serial PRIMARY KEY, word text);
+INSERT INTO orders (word) SELECT md5(i::text) FROM generate_series(1, 20000) AS i;
+ALTER TABLE orders OWNER TO shop;
+"""
+CHECKSUM = "SELECT count(*), md5(string_agg(number || word, ',' ORDER BY number)) FROM orders"
+SLOTS = "SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical'"
+
+
+def ask(release: Release, statement: str, database: str = "postgres") -> str:
+    """Query the primary from inside its pod."""
+    psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtXc", statement)
+    return release.inside(release.primary().name, *psql).strip()
+
+
+@pytest.fixture(scope="module")
+def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Release, Release]]:
+    """A release with a database, whose wal_level is logical, and a new one that follows it."""
+    with programs.namespace("e2e-import-logical") as namespace:
+        old = Release(namespace, name=OLD, replicas=1)
+        storage = ("--set", "storage.storageClassName=standard", "--set", "storage.resources.requests.storage=50Mi")
+        old.install(CHART, "--set", f"replicas=1,fullnameOverride={OLD},postgresql.parameters.wal_level=logical", *storage)
+        old.wait_serving()
+        ask(old, "CREATE ROLE shop LOGIN PASSWORD 'of-the-shop'")
+        ask(old, "CREATE DATABASE shop OWNER shop")
+        ask(old, ROWS, "shop")
+        found = namespace.get("secret", f"{OLD}-auth")["data"]["POSTGRES_PASSWORD"]
+        entries = {"username": "postgres", "password": base64.b64decode(found).decode()}
+        namespace.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": LOGIN}, "stringData": entries})
+        new = Release(namespace, replicas=2)
+        values = tmp_path_factory.mktemp("import") / "values.yaml"
+        write(values)
+        new.install(CHART, "--values", str(VALUES), "--values", str(values), "--set", "replicas=2")
+        new.settle()
+        yield old, new
+
+
+def write(values: Path) -> None:
+    values.write_text(f"import: {{method: logical, from: {{host: {OLD}, secretName: {LOGIN}}}, databases: [shop]}}\n", encoding="utf-8")
+
+
+def imported(release: Release) -> str:
+    """What `hapg status` says of the import."""
+    return str(release.status()["import"])
+
+
+def test_an_import_follows_its_source(both: tuple[Release, Release]) -> None:
+    old, new = both
+    new.wait("the status says that it follows", lambda: imported(new).startswith("running: shop: following, "), IMPORT_SECONDS)
+    ask(old, "UPDATE orders SET word = 'changed' WHERE number <= 100", "shop")
+    assert ask(old, SLOTS) == "1"
+    assert ask(new, "SELECT count(*) FROM pg_database WHERE datname = 'shop'") == "0"
+
+
+@pytest.mark.parametrize("program", ["helm3", "helm4"])
+def test_a_release_with_an_import_that_follows_is_not_uninstalled(both: tuple[Release, Release], program: str) -> None:
+    _, new = both
+    refused = new.namespace.try_helm("uninstall", new.name, program=program)
+    assert refused.code != 0
+    assert "databases may still follow their source" in refused.text
+    assert new.serving()
+
+
+def test_an_import_goes_on_after_a_failover_of_the_release(both: tuple[Release, Release]) -> None:
+    old, new = both
+    new.fail_over()
+    ask(old, "INSERT INTO orders (word) VALUES ('after the failover')", "shop")
+    position = ask(old, "SELECT pg_current_wal_lsn()")
+    confirmed = f"SELECT bool_and(confirmed_flush_lsn >= '{position}') FROM pg_replication_slots WHERE slot_type = 'logical'"
+    new.wait("the new primary follows", lambda: ask(old, confirmed) == "t", IMPORT_SECONDS)
+
+
+def test_an_import_is_finished(both: tuple[Release, Release]) -> None:
+    old, new = both
+    new.upgrade("--set", "import.step=finish")
+    new.wait("the import is done", lambda: imported(new) == "done", IMPORT_SECONDS)
+    assert ask(new, CHECKSUM, "shop") == ask(old, CHECKSUM, "shop")
+    assert ask(new, "SELECT nextval('orders_number_seq')", "shop") == "20002"
+    assert ask(new, "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'orders'", "shop") == "shop"
+    assert ask(old, SLOTS) == "0"
+    assert ask(old, "SELECT count(*) FROM pg_publication", "shop") == "0"
+    assert ask(new, "SELECT count(*) FROM pg_subscription") == "0"
