@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from tests.fakes.kube import FakeCluster
 
-from .backups import Beside, ready, settled
+from .backups import STANZA, Backup, Beside, settled
 from .conftest import Make, _directory
 from .harness import Container, server_user, wait_for
 from .pods import Release as Pods
@@ -418,28 +419,83 @@ def test_a_release_that_was_not_paused_is_not_upgraded(charts: Charts) -> None:
     assert former.primary.container.sql(ROWS) == rows
 
 
-@pytest.mark.thorough
-def test_the_archive_of_the_former_major_is_refused_after_an_upgrade_and_another_place_is_used(
-    begin: Callable[..., Release], beside: Beside
-) -> None:
-    """Its WAL is on the volume until then."""
-    release = begin()
+def in_the_same_place(beside: Beside, container: Container, earlier: Backup, **settings: Any) -> Backup:
+    """Start a backup container beside a container with other directories, with the repository of an earlier one."""
+    backup = beside(container, repository={"type": "local", "path": str(earlier.repository)}, **settings)
+    backup.program = earlier.program
+    return backup
+
+
+def goes_on(release: Release, beside: Beside, before: Backup) -> Backup:
+    """Upgrade a release that archives, and let the new major's backup container run beside the server, which is promoted."""
     new = release.new
-    before = beside(release.former)
-    release.turn(release.former)
-    release.former.ok("start", "hot")
-    release.former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
-    before.backup()
-    release.former.ok("stop", "fast")
-    before.kill()
-    backup = beside(new, repository={"type": "local", "path": str(before.repository)})
-    backup.program = before.program
+    backup = in_the_same_place(beside, new, before)
     release.turn(new)
     assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
     new.ok("start", "hot")
     new.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
-    new.sql("select pg_switch_wal()")
-    wait_for(lambda: "of another major of PostgreSQL" in backup.said(), f"it says so: {backup.said()}", 60)
-    assert ready(new)
-    backup.configure(repository={"type": "local", "path": f"{before.repository}/17"})
+    return backup
+
+
+@pytest.fixture
+def archiving(begin: Callable[..., Release], beside: Beside) -> Callable[..., tuple[Release, Backup]]:
+    """A release of the former major that archives and has a backup; both are shut down."""
+
+    def archiving(**settings: Any) -> tuple[Release, Backup]:
+        release = begin()
+        former = release.former
+        backup = beside(former, **settings)
+        release.turn(former)
+        former.ok("start", "hot")
+        former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+        backup.backup()
+        former.sql("insert into kept values (2001, 'archived')", "select pg_switch_wal()")
+        settled(former)
+        former.ok("stop", "fast")
+        return release, backup
+
+    return archiving
+
+
+def parts(backup: Backup) -> dict[str, set[str]]:
+    """Return the timelines of the archived segments, by directory of the archive."""
+    found: dict[str, set[str]] = {}
+    for path in (backup.repository / "archive" / STANZA).glob("*/*/*-*"):
+        found.setdefault(path.parents[1].name, set()).add(path.name[:8])
+    return found
+
+
+def test_the_archive_goes_on_in_the_same_place_after_an_upgrade_and_both_majors_restore(
+    archiving: Callable[..., tuple[Release, Backup]], beside: Beside, make: Make
+) -> None:
+    release, before = archiving()
+    before.kill()
+    backup = goes_on(release, beside, before)
+    new = release.new
+    new.sql("insert into kept values (2002, 'new')", "select pg_switch_wal()")
     settled(new)
+    assert parts(before) == {"15-1": {"00000006"}, "17-2": {"00000007"}}
+    assert backup.info()["verification"] == {"verified": None, "failed": None}
+    backup.backup("incr")
+    new.sql("insert into kept values (2003, 'new')", "select pg_switch_wal()")
+    settled(new)
+    found = backup.info()
+    assert [(each["version"], each["type"]) for each in found["backups"]] == [("15", "full"), ("17", "full")]
+    assert (found["major"], found["continuity"]["holes"], found["continuity"]["from"][:8]) == ("17", [], "00000007")
+    for container, last in ((make("former-0"), 2001), (elsewhere(new, "new-0"), 2003)):
+        restored = in_the_same_place(beside, container, before, name="new", restore={"stanza": "db"})
+        restored.birth("99999999-0000-4000-8000-000000000009")
+        container.start()
+        answer = container.answer(container.tell("restore"), 120)
+        assert answer.result == "ok", (answer, restored.said()[-2000:])
+        container.ok("start", "hot")
+        wait_for(lambda: container.answers() == "1", "it answers")  # noqa: B023 at once
+        assert container.sql("select max(id) from kept") == str(last)
+        container.close()
+
+
+def elsewhere(container: Upgraded, name: str) -> Upgraded:
+    """Return a container with empty volumes and the same image as another one."""
+    found = Upgraded(container.volume.parents[1], name, major=container.profile.major)
+    found.image = container.image
+    return found
