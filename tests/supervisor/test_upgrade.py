@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from hapg_backup.adapters.pod import Pod
+from hapg_backup.adapters.program import PgBackRest
+from hapg_backup.opening import NotReady, Opening
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from tests.fakes.kube import FakeCluster
 
@@ -491,7 +494,62 @@ def test_the_archive_goes_on_in_the_same_place_after_an_upgrade_and_both_majors_
         container.ok("start", "hot")
         wait_for(lambda: container.answers() == "1", "it answers")  # noqa: B023 at once
         assert container.sql("select max(id) from kept") == str(last)
-        container.close()
+        container.end()
+
+
+@pytest.mark.thorough
+def test_the_archive_stays_the_former_majors_until_the_upgraded_server_is_promoted(
+    archiving: Callable[..., tuple[Release, Backup]], beside: Beside
+) -> None:
+    """Rolled back before, the former server archives and backs up as if nothing had happened."""
+    release, before = archiving()
+    new, former = release.new, release.former
+    before.kill()
+    backup = in_the_same_place(beside, new, before)
+    release.turn(new)
+    assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
+    new.ok("start", "hot")
+    contents = sums(before.repository)
+    pod = Pod(volume=new.volume, run=new.run, config=new.config, work=backup.root, port=new.port)
+    opening = Opening(pod, PgBackRest(str(backup.program), backup.root), print)
+    with pytest.raises(NotReady, match="the upgraded server is not promoted yet"):  # as between the order to promote and the promotion
+        opening.open()
+    assert sums(before.repository) == contents
+    new.ok("stop", "fast")
+    backup.kill()
+    before.start()
+    release.turn(former)
+    former.ok("start", "hot")
+    former.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
+    former.sql("insert into kept values (2002, 'rolled back')", "select pg_switch_wal()")
+    settled(former)
+    before.backup("incr")
+    assert [each["type"] for each in before.info()["backups"]] == ["full", "incr"]
+    assert parts(before) == {"15-1": {"00000006", "00000007"}}
+    assert before.info()["continuity"]["holes"] == []
+
+
+@pytest.mark.thorough
+def test_an_archive_whose_upgrade_was_interrupted_goes_on_and_retention_removes_the_former_major_last(
+    archiving: Callable[..., tuple[Release, Backup]], beside: Beside
+) -> None:
+    retention = {"retention": {"full": 2}}
+    release, before = archiving(**retention)
+    folder = before.repository / "backup" / STANZA
+    kept = {path.name: path.read_bytes() for path in folder.glob("backup.info*")}
+    before.kill()
+    backup = goes_on(release, beside, before)
+    wait_for(lambda: "goes on with PostgreSQL 17" in backup.said(), "the archive goes on")
+    backup.kill()
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)  # pgBackRest writes archive.info first
+    backup.configure(**retention)
+    backup.start()
+    backup.backup()
+    assert set(parts(before)) == {"15-1", "17-2"}
+    backup.backup()
+    assert [each["version"] for each in backup.info()["backups"]] == ["17", "17"]
+    assert set(parts(before)) == {"17-2"}
 
 
 def elsewhere(container: Upgraded, name: str) -> Upgraded:
