@@ -172,7 +172,10 @@ class Archive:
 
 
 def own(pod: Pod, program: PgBackRest, settings: Settings, stanza: str, major: str) -> Archive:
-    """Return the release's own archive. major: of the server's directory. Raise Misconfigured if there is no repository, or a credential is missing."""
+    """Return the release's own archive. major: of the server's directory.
+
+    Raise Misconfigured if there is no repository, or a credential is missing.
+    """
     if settings.repository is None:
         raise Misconfigured("no repository is set: nothing is archived")
     configuration = configure(settings, settings.repository, stanza, pod.port, pod.paths, pod.credentials(is_source=False))

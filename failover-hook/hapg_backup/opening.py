@@ -33,7 +33,7 @@ class Opening:
         self._lock = threading.Lock()
 
     def archive(self, major: str | None = None) -> Archive:
-        """Return the release's archive, which may not exist yet. major: by default the server directory's. Raise Misconfigured, NotReady."""
+        """Return the release's archive, which may not exist yet. major: by default that of the data. Raise Misconfigured, NotReady."""
         settings = self._pod.settings()
         birth = self._pod.birth()
         if not birth:
@@ -46,7 +46,9 @@ class Opening:
         return self._known
 
     def open(self) -> Archive:
-        """Return the release's archive, created if it does not exist. Only for a primary. Raise Misconfigured, NotReady, OSError, ValueError.
+        """Return the release's archive, created if it does not exist. Only for a primary.
+
+        Raise Misconfigured, NotReady, OSError, ValueError.
 
         `stanza-create` changes nothing if the archive is there and belongs to the same database. It needs no connection to the server.
         After a major upgrade `stanza-upgrade` adds a part for the new major, and touches nothing of the former one's.

@@ -90,7 +90,10 @@ class Primary:
 
 @dataclass
 class Progress:
-    """One verification. stanza: of the release; major: to restore; begun, restored, replayed: CLOCK_MONOTONIC in seconds, 0 if it did not come so far."""
+    """One verification. stanza: of the release; major: to restore.
+
+    begun, restored, replayed: CLOCK_MONOTONIC in seconds, 0 if it did not come so far.
+    """
 
     stanza: str
     major: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,26 @@ import pytest
 
 from hapg_backup.adapters.pod import Pod
 from hapg_backup.adapters.program import PgBackRest
+from hapg_backup.core.verification import NOTE
 from hapg_backup.opening import NotReady, Opening
+from hapg_failover.adapters.backup_container import BackupContainer
+from hapg_failover.adapters.ports import Archive
+from hapg_failover.core import major_upgrade
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from tests.fakes.kube import FakeCluster
 
-from .backups import STANZA, Backup, Beside, settled
+from . import test_operations
+from .backups import STANZA, Backup, Beside, ready, settled
 from .conftest import Make, _directory
 from .harness import Container, server_user, wait_for
 from .pods import Release as Pods
+from .test_operations import Operator
+from .test_verified_restore import Scratch
 from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, hand_over, limited, unpack
 
+operate = test_operations.operate
 ROWS = "select count(*), md5(string_agg(what, ',' order by id)) from kept"
 SEALED_TIMELINE = 5
 
@@ -444,7 +455,8 @@ def goes_on(release: Release, beside: Beside, before: Backup) -> Backup:
 def archiving(begin: Callable[..., Release], beside: Beside) -> Callable[..., tuple[Release, Backup]]:
     """A release of the former major that archives and has a backup; both are shut down."""
 
-    def archiving(**settings: Any) -> tuple[Release, Backup]:
+    def archiving(verified: bool = False, **settings: Any) -> tuple[Release, Backup]:
+        """verified: a restore was verified, and some WAL is not archived when the server is shut down; settings: of backup.json."""
         release = begin()
         former = release.former
         backup = beside(former, **settings)
@@ -454,10 +466,92 @@ def archiving(begin: Callable[..., Release], beside: Beside) -> Callable[..., tu
         backup.backup()
         former.sql("insert into kept values (2001, 'archived')", "select pg_switch_wal()")
         settled(former)
+        if verified:
+            scratch = Scratch(backup.root / "scratch", backup).start()
+            outcome = scratch.verify()
+            scratch.close()
+            assert outcome.code == 0, outcome
+            backup.kill()
+            former.sql(*["select pg_logical_emit_message(true, '', 'x')", "select pg_switch_wal()"] * 3)
         former.ok("stop", "fast")
+        backup.kill()
         return release, backup
 
     return archiving
+
+
+@dataclass
+class Upgrading:
+    """Carries out the agent's operation on the container of the new major."""
+
+    release: Release
+    operate: Callable[..., Operator]
+
+    def __call__(self, archive: Archive | None, verified_s: float | None = 3600.0) -> OpResult:
+        """verified_s: how long ago a restore may have been verified, in seconds."""
+        new = self.release.new
+        operator = self.operate(new, new)
+        operator.tools = replace(operator.tools, archive=archive)
+        found = operator.run(
+            Op.UPGRADE, major=FORMER, timeline=6, system_identifier=self.release.system, begun=(1, 1), verified_s=verified_s
+        )
+        operator.close()
+        return found
+
+
+def test_an_upgrade_beside_an_archive_needs_a_backup_that_was_verified_lately(
+    archiving: Callable[..., tuple[Release, Backup]], beside: Beside, operate: Callable[..., Operator]
+) -> None:
+    """It also archives what the former server has not archived before it was shut down."""
+    release, before = archiving(verified=True)
+    new, upgrade = release.new, Upgrading(release, operate)
+    left = set(ready(release.former))
+    assert len(left) > 1
+    release.turn(new)
+    archive = BackupContainer(new.run)
+    note = before.repository / "archive" / STANZA / NOTE
+    known = json.loads(note.read_text())
+    verified = known["verified"]
+    label = verified["backup"]
+
+    def refused(archive: Archive | None, why: str, **kept: object) -> bool:
+        note.write_text(json.dumps(known | kept))
+        found = upgrade(archive)
+        assert (found.outcome, found.text.removesuffix(f": {major_upgrade.VERIFY_FIRST}")) == (Outcome.FAILED, why)
+        return (new.pgdata / "PG_VERSION").read_text() == f"{FORMER}\n" and not (new.volume / "upgrade").exists()
+
+    assert not left & before.archived()
+    unknown = "no backup can be relied on: the backup container: "
+    never = "no restore of a backup was ever verified"
+    assert refused(archive, f"{unknown}it does not listen")
+    in_the_same_place(beside, new, before)
+    assert refused(None, never)
+    assert refused(archive, never, verified=None)
+    assert refused(archive, never, verified=verified | {"major": "14"})
+    assert refused(
+        archive,
+        f"the last verified restore, of {label}, is 2 h old, and may be 1 h old at most",
+        verified=verified | {"ended": time.time() - 7200},
+    )
+    assert refused(
+        archive, f"{unknown}the last restore was not verified: no room", failed=verified | {"failure": "no room", "ended": time.time()}
+    )
+    gone = "20200101-010101F"
+    assert refused(
+        archive, f"{unknown}the backup that was verified last, {gone}, is no longer in the repository", verified=verified | {"backup": gone}
+    )
+    note.write_text(json.dumps(known))
+    assert upgrade(archive).outcome is Outcome.OK
+    assert left <= before.archived()
+    assert (new.pgdata / "PG_VERSION").read_text() == f"{NEW}\n"
+
+
+def test_an_upgrade_without_a_verified_backup_has_to_be_wanted(
+    archiving: Callable[..., tuple[Release, Backup]], operate: Callable[..., Operator]
+) -> None:
+    release, _ = archiving()
+    release.turn(release.new)
+    assert Upgrading(release, operate)(None, verified_s=None).outcome is Outcome.OK
 
 
 def parts(backup: Backup) -> dict[str, set[str]]:
@@ -472,7 +566,6 @@ def test_the_archive_goes_on_in_the_same_place_after_an_upgrade_and_both_majors_
     archiving: Callable[..., tuple[Release, Backup]], beside: Beside, make: Make
 ) -> None:
     release, before = archiving()
-    before.kill()
     backup = goes_on(release, beside, before)
     new = release.new
     new.sql("insert into kept values (2002, 'new')", "select pg_switch_wal()")
@@ -504,7 +597,6 @@ def test_the_archive_stays_the_former_majors_until_the_upgraded_server_is_promot
     """Rolled back before, the former server archives and backs up as if nothing had happened."""
     release, before = archiving()
     new, former = release.new, release.former
-    before.kill()
     backup = in_the_same_place(beside, new, before)
     release.turn(new)
     assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
@@ -537,7 +629,6 @@ def test_an_archive_whose_upgrade_was_interrupted_goes_on_and_retention_removes_
     release, before = archiving(**retention)
     folder = before.repository / "backup" / STANZA
     kept = {path.name: path.read_bytes() for path in folder.glob("backup.info*")}
-    before.kill()
     backup = goes_on(release, beside, before)
     wait_for(lambda: "goes on with PostgreSQL 17" in backup.said(), "the archive goes on")
     backup.kill()

@@ -72,7 +72,7 @@ class Part:
 
 
 def parse_parts(text: str) -> tuple[Part, ...]:
-    """Return the parts of an archive, the one that is written to last, from the content of archive.info. Raise ValueError if it has none."""
+    """Return the parts of an archive, the one that is written to last, from the content of archive.info. Raise ValueError without any."""
     found = []
     for number, fields in _PART.findall(text.partition("[db:history]")[2]):
         try:

@@ -11,8 +11,8 @@ from hapg_backup.core import verification
 from hapg_backup.core.state import METRICS, State, render
 from hapg_backup.core.verification import LONGEST_REASON, Record, Verification
 
-DONE = Verification(1000.0, "", "20261201-010000F", 2, "0/3000148", 8_000_000, 4.0, 6.0, 2.0, ("checksums", "query"))
-FAILED = Verification(2000.0, "the query returned f instead of true")
+DONE = Verification(1000.0, "15", "", "20261201-010000F", 2, "0/3000148", 8_000_000, 4.0, 6.0, 2.0, ("checksums", "query"))
+FAILED = Verification(2000.0, "15", "the query returned f instead of true")
 
 
 def test_a_report_is_read_as_it_was_written() -> None:
