@@ -487,14 +487,12 @@ class Upgrading:
     release: Release
     operate: Callable[..., Operator]
 
-    def __call__(self, archive: Archive | None, verified_s: float | None = 3600.0) -> OpResult:
-        """verified_s: how long ago a restore may have been verified, in seconds."""
+    def __call__(self, archive: Archive | None) -> OpResult:
+        """archive: as the agent is given it."""
         new = self.release.new
         operator = self.operate(new, new)
         operator.tools = replace(operator.tools, archive=archive)
-        found = operator.run(
-            Op.UPGRADE, major=FORMER, timeline=6, system_identifier=self.release.system, begun=(1, 1), verified_s=verified_s
-        )
+        found = operator.run(Op.UPGRADE, major=FORMER, timeline=6, system_identifier=self.release.system, begun=(1, 1), verified_s=3600.0)
         operator.close()
         return found
 
@@ -546,14 +544,6 @@ def test_an_upgrade_beside_an_archive_needs_a_backup_that_was_verified_lately(
     assert (new.pgdata / "PG_VERSION").read_text() == f"{NEW}\n"
 
 
-def test_an_upgrade_without_a_verified_backup_has_to_be_wanted(
-    archiving: Callable[..., tuple[Release, Backup]], operate: Callable[..., Operator]
-) -> None:
-    release, _ = archiving()
-    release.turn(release.new)
-    assert Upgrading(release, operate)(None, verified_s=None).outcome is Outcome.OK
-
-
 def parts(backup: Backup) -> dict[str, set[str]]:
     """Return the timelines of the archived segments, by directory of the archive."""
     found: dict[str, set[str]] = {}
@@ -590,7 +580,6 @@ def test_the_archive_goes_on_in_the_same_place_after_an_upgrade_and_both_majors_
         container.end()
 
 
-@pytest.mark.thorough
 def test_the_archive_stays_the_former_majors_until_the_upgraded_server_is_promoted(
     archiving: Callable[..., tuple[Release, Backup]], beside: Beside
 ) -> None:

@@ -95,7 +95,10 @@ def test_an_upgrade_that_needs_a_verified_backup_is_ordered_with_that_and_one_th
     ("found", "words"),
     [
         (VerifiedBackup(6400, "20261201-010000F"), ""),
-        (VerifiedBackup(6399, "20261201-010000F"), "the last verified restore, of 20261201-010000F, is 1 h old, and may be 1 h old at most"),
+        (
+            VerifiedBackup(6399, "20261201-010000F"),
+            "the last verified restore, of 20261201-010000F, is 1 h old, and may be 1 h old at most",
+        ),
         (VerifiedBackup(20_000, "20261201-010000F"), ""),
         (None, "no restore of a backup was ever verified"),
     ],
