@@ -51,6 +51,9 @@ def check_target(target: Target, archive: Archive) -> None:
         raise OperateError(f"{archive.stanza}: {archive.problem or 'the repository cannot be read'}, so nothing can be restored from it")
     if not archive.restorable:
         raise OperateError(f"{archive.stanza}: there is no backup, so nothing can be restored; `hapg backup now` takes one")
+    if target.type not in ("backup", "time") and not archive.sound:
+        of_major = f"{archive.stanza}: there is no backup of PostgreSQL {archive.major} yet"
+        raise OperateError(f"{of_major}; take one (`hapg backup now`), or name one of an earlier major with --backup")
     if target.type == "backup" and target.value not in [backup.label for backup in archive.restorable]:
         known = ", ".join(backup.label for backup in archive.restorable)
         raise OperateError(f"--backup {target.value}: not found in {archive.stanza}, which has {known}")

@@ -31,6 +31,12 @@ def test_a_failure_keeps_the_last_verified_restore_and_a_success_ends_the_failur
     assert Record(DONE, FAILED).after(replace(DONE, ended=3000.0)) == Record(replace(DONE, ended=3000.0))
 
 
+def test_a_verified_restore_counts_for_its_own_major_alone() -> None:
+    record = Record(DONE, replace(FAILED, major="17"))
+    assert record.of("15") == Record(DONE)
+    assert record.of("17") == Record(None, replace(FAILED, major="17"))
+
+
 def test_what_a_restore_took() -> None:
     assert (DONE.rto_s, DONE.rate) == (10.0, 2_000_000.0)
     assert FAILED.rate == 0.0
@@ -45,6 +51,7 @@ def test_what_a_restore_took() -> None:
         {"ended": -1},
         {"ended": float("nan")},
         {"size": True},
+        {"major": "fifteen"},
         {"backup": "../x"},
         {"lsn": "3000148"},
         {"lsn": ""},
