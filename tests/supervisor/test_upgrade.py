@@ -35,7 +35,7 @@ from .harness import Container, server_user, wait_for
 from .pods import Release as Pods
 from .test_operations import Operator
 from .test_verified_restore import Scratch
-from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, hand_over, limited, unpack
+from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, fetch_programs, hand_over, limited, unpack
 
 operate = test_operations.operate
 ROWS = "select count(*), md5(string_agg(what, ',' order by id)) from kept"
@@ -61,12 +61,26 @@ def images() -> Iterator[Callable[[str], Path]]:
 
 
 @pytest.fixture(scope="session")
-def former_programs() -> Iterator[Path]:
-    """The former major's programs, as the init container of its image copies them."""
+def programs_of() -> Iterator[Callable[[str], Path]]:
+    """Return the programs of a former major, as the init container of its image copies them; made once."""
     root = _directory()
-    copy_former_programs(root)
-    yield root
+
+    @cache
+    def programs(major: str) -> Path:
+        if major == FORMER:
+            copy_former_programs(root / major)
+        else:
+            fetch_programs(major, root / major)
+        return root / major
+
+    yield programs
     shutil.rmtree(root)
+
+
+@pytest.fixture
+def former_programs(programs_of: Callable[[str], Path]) -> Path:
+    """Those of the tutorial's major."""
+    return programs_of(FORMER)
 
 
 @dataclass
@@ -92,7 +106,7 @@ class Release:
         return answer.result, answer.text
 
     def order(self) -> str:
-        return self.new.tell("upgrade", FORMER, str(SEALED_TIMELINE), self.system)
+        return self.new.tell("upgrade", self.former.profile.major, str(SEALED_TIMELINE), self.system)
 
     def check(self, container: Container) -> None:
         """Start the server sealed, and compare the rows."""
@@ -105,18 +119,25 @@ class Release:
 
 
 @pytest.fixture
-def begin(make: Make, template: Path, images: Callable[[str], Path], former_programs: Path) -> Iterator[Callable[..., Release]]:
+def begin(
+    make: Make, template: Path, images: Callable[[str], Path], programs_of: Callable[[str], Path]
+) -> Iterator[Callable[..., Release]]:
     """Create a release of the former major that is shut down; its volume is the new chart's next."""
     root = _directory()
     os.chown(root, *server_user())
     made: list[Upgraded] = []
 
-    def begin(*commands: str, apart: bool = False, settings: str = "") -> Release:
-        """commands: SQL to run before the shutdown; apart: with a WAL volume; settings: lines of the former server's configuration."""
-        former = make("pod-0", apart=apart)
+    def begin(*commands: str, apart: bool = False, settings: str = "", majors: tuple[str, str] = (FORMER, NEW)) -> Release:
+        """commands: SQL to run before the shutdown; apart: with a WAL volume; settings: lines of the former server's configuration;
+        majors: the former and the new one.
+        """
+        programs = programs_of(majors[0])
+        former = make("pod-0", apart=apart, major=majors[0])
+        if majors[0] != FORMER:
+            former.bin = programs / f"usr/lib/postgresql/{majors[0]}/bin"
         with (former.config / "postgresql.conf").open("a") as conf:
             conf.write(settings)
-        if apart:
+        if apart or majors[0] != FORMER:
             former.start()
             former.ok("initdb")
         else:
@@ -132,8 +153,8 @@ def begin(make: Make, template: Path, images: Callable[[str], Path], former_prog
         )
         rows, system = former.sql(ROWS), former.sql("select system_identifier from pg_control_system()")
         former.ok("stop", "fast")
-        new = Upgraded(root, former.name, major=NEW, apart=apart, HAPG_FORMER=str(former_programs))
-        new.image = images(NEW)
+        new = Upgraded(root, former.name, major=majors[1], apart=apart, HAPG_FORMER=str(programs))
+        new.image = images(majors[1])
         made.append(new)
         release = Release(former, new, system, rows)
         release.turn(new)
@@ -170,6 +191,27 @@ def test_an_upgrade_keeps_rows_system_identifier_timeline_and_settings(begin: Ca
     assert new.sql("select count(*) from pg_stats where tablename = 'kept'") == "0"  # from 18 on they are kept
     new.sql("create extension amcheck")
     assert new.sql("select bt_index_check('kept_what_idx', true)") == ""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("majors", [("16", "17"), ("16", "18")], ids=" to ".join)
+def test_an_upgrade_of_another_pair_of_majors_keeps_rows_and_is_rolled_back(begin: Callable[..., Release], majors: tuple[str, str]) -> None:
+    """From 18 on, statistics are kept."""
+    release = begin("alter system set work_mem = '7MB'", majors=majors)
+    new, former = release.new, release.former
+    assert release.upgrade() == ("ok", "0")
+    release.check(new)
+    new.ok("stop", "fast")
+    release.turn(former)
+    release.check(former)
+    former.ok("stop", "fast")
+    release.turn(new)
+    assert release.upgrade() == ("ok", "0")
+    release.check(new)
+    new.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    assert new.sql("show work_mem", "show server_version_num").replace("\n", " ").startswith(f"7MB {majors[1]}")
+    assert (new.sql("select count(*) from pg_stats where tablename = 'kept'") != "0") == (majors[1] == "18")
+    wait_for(lambda: not (new.volume / f"pgdata.{majors[0]}").exists(), "the former directory is removed")
 
 
 @pytest.mark.thorough
@@ -244,8 +286,12 @@ def test_the_states_between_the_renames_of_an_upgrade_and_of_its_rollback_are_pu
         (("select pg_create_logical_replication_slot('theirs', 'pgoutput')",), "the replication slot theirs would be lost"),
         (("create table gone (a aclitem)",), "aclitem"),
         (("create extension adminpack",), "$libdir/adminpack"),
+        (
+            ("update pg_attribute set attoptions = '{pg_later=1}' where attrelid = 'kept'::regclass and attname = 'id'",),
+            'unrecognized parameter "pg_later"',
+        ),
     ],
-    ids=["prepared transaction", "logical slot", "data type", "library"],
+    ids=["prepared transaction", "logical slot", "data type", "library", "an older minor release"],
 )
 def test_an_upgrade_that_is_refused_says_why_and_changes_nothing(
     begin: Callable[..., Release], commands: tuple[str, ...], said: str
