@@ -64,25 +64,15 @@ def fetch_programs(major: str, target: Path) -> None:
             wanted = folder / "requirements"
             wanted.write_text(f"{requirement} --hash=sha256:{digest}\n")
             words = ["--no-deps", "--only-binary=:all:", "--python-version=3.11", "--platform=manylinux2014_x86_64"]
-            argv = [
-                sys.executable,
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                *words,
-                "--requirement",
-                str(wanted),
-                "--dest",
-                str(folder / "wheel"),
-            ]
-            subprocess.run(argv, check=True)
+            words += ["--requirement", str(wanted), "--dest", str(folder / "wheel")]
+            subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", *words], check=True)
             (folder / "wheel").rename(wheels)
     [wheel] = wheels.iterdir()
     place = target / "usr/lib/postgresql" / major
     with zipfile.ZipFile(wheel) as archive:
-        names = [name for name in archive.namelist() if name.startswith("pgserver/pginstall/")]
-        archive.extractall(target / "wheel", names)
+        for name in archive.namelist():
+            if name.startswith("pgserver/pginstall/"):
+                archive.extract(name, target / "wheel")
     place.parent.mkdir(parents=True)
     (target / "wheel/pgserver/pginstall").rename(place)
     subprocess.run(["chmod", "-R", "a+rX", str(target)], check=True)
