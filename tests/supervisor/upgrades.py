@@ -71,10 +71,11 @@ def fetch_programs(major: str, target: Path) -> None:
     place = target / "usr/lib/postgresql" / major
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
-            if name.startswith("pgserver/pginstall/"):
+            if name.startswith(("pgserver/pginstall/", "pgserver.libs/")):
                 archive.extract(name, target / "wheel")
     place.parent.mkdir(parents=True)
     (target / "wheel/pgserver/pginstall").rename(place)
+    (target / "wheel/pgserver.libs").rename(place.parents[1] / "pgserver.libs")  # where the programs look for it
     subprocess.run(["chmod", "-R", "a+rX", str(target)], check=True)
     subprocess.run(["chmod", "a+x", *map(str, (place / "bin").iterdir())], check=True)
 
