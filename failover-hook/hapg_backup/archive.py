@@ -1,4 +1,4 @@
-"""One stanza in one repository, as pgBackRest shows it."""
+"""One stanza in one repository, as pgBackRest shows it, and in it the part of one major of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .core.backups import Backup, parse_info
 from .core.configuration import CIPHER, Configuration, configure
 from .core.errors import Misconfigured
 from .core.lineage import Lineage, parse_history
-from .core.listing import Listing, parse_archive_id, parse_listing
+from .core.listing import Listing, Part, parse_listing, parse_parts
 from .core.settings import Repository, Settings
 from .core.wal_names import history_name
 
@@ -29,19 +29,27 @@ class Unavailable(Exception):
 
 
 class Archive:
-    """Archive and backups of one stanza. Its methods raise Unavailable unless stated otherwise."""
+    """Archive and backups of one stanza. Its methods raise Unavailable unless stated otherwise.
 
-    def __init__(self, program: PgBackRest, configuration: Configuration, stanza: str, name: str) -> None:
-        """name: of the configuration file."""
+    A database keeps its stanza over a major upgrade. WAL, history files and verified restores are those of `major`.
+    """
+
+    def __init__(self, program: PgBackRest, configuration: Configuration, stanza: str, name: str, major: str) -> None:
+        """name: of the configuration file; major: of PostgreSQL, '' while there is no server's directory that says it."""
         self._program = program
         self._configuration = configuration
         self._name = name
         self._id = ""
         self.stanza = stanza
+        self.major = major
 
     def is_same(self, other: Archive | None) -> bool:
         """True if nothing in the settings, the credentials or the birth has changed between the two."""
-        return other is not None and (self.stanza, self._configuration) == (other.stanza, other._configuration)
+        return other is not None and self._identity == other._identity
+
+    @property
+    def _identity(self) -> tuple[str, str, Configuration]:
+        return self.stanza, self.major, self._configuration
 
     def run(
         self,
@@ -105,22 +113,27 @@ class Archive:
         return self._list("archive")
 
     def exists(self) -> bool:
-        """True if the archive was created."""
+        """True if the archive was created for this major."""
         return self._find_id() != ""
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return the parts of the stanza, the one that is written to last; none if there is no archive."""
+        text = self._get(f"archive/{self.stanza}/archive.info")
+        try:
+            return () if text is None else parse_parts(text)
+        except ValueError as error:
+            raise Unavailable(str(error), 1) from error
 
     def _find_id(self) -> str:
         if not self._id:
-            text = self._get(f"archive/{self.stanza}/archive.info")
-            try:
-                self._id = "" if text is None else parse_archive_id(text)
-            except ValueError as error:
-                raise Unavailable(str(error), 1) from error
+            found = [each.directory for each in self.parts() if each.major == self.major]
+            self._id = found[-1] if found else ""
         return self._id
 
     def _path(self) -> str:
         found = self._find_id()
         if not found:
-            raise Unavailable(f"the repository has no archive {self.stanza}", 1)
+            raise Unavailable(f"the repository has no archive {self.stanza} of PostgreSQL {self.major or '?'}", 1)
         return f"archive/{self.stanza}/{found}"
 
     def listing(self) -> Listing:
@@ -148,7 +161,7 @@ class Archive:
             raise Unavailable(str(error), 1) from error
 
     def backups(self) -> tuple[Backup, ...]:
-        """Return the backups, oldest first."""
+        """Return the backups of all majors, oldest first."""
         done = self.run("info", "--output=json", "--log-level-console=off", seconds=QUICK_S)
         try:
             if done.code == 0:
@@ -158,19 +171,22 @@ class Archive:
         raise Unavailable(f"info: {done.words}", done.code)
 
 
-def own(pod: Pod, program: PgBackRest, settings: Settings, stanza: str) -> Archive:
-    """Return the release's own archive. Raise Misconfigured if there is no repository, or a credential is missing."""
+def own(pod: Pod, program: PgBackRest, settings: Settings, stanza: str, major: str) -> Archive:
+    """Return the release's own archive. major: of the server's directory.
+
+    Raise Misconfigured if there is no repository, or a credential is missing.
+    """
     if settings.repository is None:
         raise Misconfigured("no repository is set: nothing is archived")
     configuration = configure(settings, settings.repository, stanza, pod.port, pod.paths, pod.credentials(is_source=False))
-    return Archive(program, configuration, stanza, "own")
+    return Archive(program, configuration, stanza, "own", major)
 
 
-def source(pod: Pod, program: PgBackRest, settings: Settings, stanza: str) -> Archive:
-    """Return the archive to restore from. stanza: '' for one that shows which there are. Raise Misconfigured."""
+def source(pod: Pod, program: PgBackRest, settings: Settings, stanza: str, major: str) -> Archive:
+    """Return the archive to restore from. stanza: '' for one that shows which there are; major: to restore. Raise Misconfigured."""
     assert settings.restore is not None
     repository: Repository | None = settings.restore.repository or settings.repository
     assert repository is not None
     credentials = pod.credentials(is_source=settings.restore.repository is not None)
     configuration = configure(settings, repository, stanza or "none", pod.port, pod.paths, credentials)
-    return Archive(program, configuration, stanza, "source")
+    return Archive(program, configuration, stanza, "source", major)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from .adapters import files
+from .adapters.hand_over import Client
 from .adapters.pod import Pod
 from .archive import Unavailable
 from .core.errors import Misconfigured
@@ -25,7 +26,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
 
 
 class Archiver:
-    """Answers `push NAME`."""
+    """Answers `push NAME`, and archives what a server that was shut down has left."""
 
     def __init__(self, pod: Pod, opening: Opening, knowledge: Knowledge, log: Callable[[str], None]) -> None:
         self._pod = pod
@@ -47,7 +48,22 @@ class Archiver:
                 self._knowledge.failed(answer.removeprefix("error "), time.time())
         return answer
 
-    def _push(self, name: str, is_unwanted: Callable[[], bool]) -> str:
+    def finish(self, client: Client) -> str:
+        """Archive what the last primary's server, which will not run again, has not archived; return '' or why that fails.
+
+        Its last segment, which is not full, stays out: a former server that is started after all goes on writing to it.
+        """
+        for name in sorted(self._pod.waiting()):
+            client.wait(f"archiving {name}")
+            try:
+                answer = self._push(name, client.is_gone, is_writer=True)
+            except (Misconfigured, NotReady, Unavailable, OSError, ValueError) as error:
+                answer = f"error {error}"
+            if answer != "ok":
+                return f"{name} can't be archived: {answer.removeprefix('error ')}"
+        return ""
+
+    def _push(self, name: str, is_unwanted: Callable[[], bool], is_writer: bool = False) -> str:
         path = self._pod.wal() / name
         size = files.size(path)
         if not size:
@@ -58,7 +74,7 @@ class Archiver:
         if why := needless(name, self._pod.lineage(), segment, size):
             return self._skip(name, why)
         end, pause = time.monotonic() + CONFIRM_S, _FIRST_PAUSE_S
-        while self._pod.role() != "primary":
+        while not is_writer and self._pod.role() != "primary":
             if why := self._confirm(name):
                 if time.monotonic() > end or is_unwanted():
                     return f"error {why}"

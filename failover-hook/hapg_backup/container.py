@@ -19,6 +19,7 @@ from .adapters.program import PgBackRest
 from .adapters.server import HttpServer
 from .archive import Unavailable
 from .archiver import Archiver
+from .assurance import Assurance
 from .core.errors import Misconfigured
 from .core.signing import key_of
 from .core.state import render
@@ -47,6 +48,7 @@ class Service:
         self._archiver = Archiver(pod, opening, knowledge, log)
         self._restorer = Restorer(pod, pgbackrest, log)
         self._fetcher = Fetcher(pod, opening)
+        self._assurance = Assurance(pod, opening, self._archiver)
         self._monitor = Monitor(pod, opening, inspector, knowledge, log)
         requests = Requests(pod, opening, inspector, knowledge, log)
         self._hand_over = HandOver(pod.folder, self.answer)
@@ -63,6 +65,8 @@ class Service:
         try:
             if wanted := hand_over.fetch(words):
                 return self._fetcher.fetch(wanted, client)
+            if asked := hand_over.ask_verified(words):
+                return self._assurance.verified(asked, client)
             match words:
                 case ["push", name] if NAME.fullmatch(name):
                     return self._archiver.push(name, client.is_gone)

@@ -19,9 +19,12 @@ from .knowledge import Knowledge
 
 @dataclass(frozen=True)
 class Findings:
-    """backups: oldest first; listing: of the archive; holes: of its newest timeline, from the oldest backup on; size: of a segment."""
+    """backups: of this major, oldest first; former: of earlier majors; listing: of the archive; holes: of its newest timeline, from the
+    oldest backup on; size: of a segment.
+    """
 
     backups: tuple[Backup, ...]
+    former: tuple[Backup, ...]
     listing: Listing
     holes: tuple[Hole, ...]
     size: int
@@ -44,12 +47,13 @@ class Inspector:
         size = self._pod.segment_size()
         # First what waits: a file that is archived meanwhile is then known as one or the other.
         coming = [parse_segment(name, size) for name in self._pod.waiting() if is_segment(name)]
-        backups, listing = archive.backups(), archive.listing()
+        there, listing = archive.backups(), archive.listing()
+        backups = tuple(each for each in there if each.version in ("", archive.major))
         found: list[Hole] = []
         if backups:
             first = min((parse_segment(each.first, size) for each in backups), key=lambda each: each.number)
             found = holes(archive.lineage(listing.timeline), first, listing.segments(size), size, coming)
-        findings = Findings(backups, listing, tuple(found), size)
+        findings = Findings(backups, tuple(each for each in there if each not in backups), listing, tuple(found), size)
         self._look_up(archive, listing)
         self._knowledge.set(
             holes=findings.words,
@@ -80,6 +84,7 @@ class Inspector:
         state = self._knowledge.state
         document: dict[str, Any] = {
             "stanza": archive.stanza,
+            "major": archive.major,
             "role": self._pod.role(),
             "problem": state.misconfigured or problem,
             "archiving": {
@@ -96,7 +101,7 @@ class Inspector:
             "verification": state.record.document,
         }
         if findings is not None:
-            document["backups"] = [each.document for each in findings.backups]
+            document["backups"] = [each.document for each in (*findings.former, *findings.backups)]
             document |= self._extent(findings)
         return document
 

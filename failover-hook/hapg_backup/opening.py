@@ -1,4 +1,4 @@
-"""The release's own archive: found from settings, credentials and birth, and created by the first primary."""
+"""The release's own archive: found from settings, credentials and birth, created by the first primary, upgraded with the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from . import archive
 from .adapters.pod import Pod
 from .adapters.program import PgBackRest
-from .archive import Archive
+from .archive import Archive, Unavailable
 from .core.errors import Misconfigured
 from .core.stanza import stanza_of
 
@@ -32,30 +32,37 @@ class Opening:
         self._opened: Archive | None = None
         self._lock = threading.Lock()
 
-    def archive(self) -> Archive:
-        """Return the release's archive, which may not exist yet. Raise Misconfigured, NotReady."""
+    def archive(self, major: str | None = None) -> Archive:
+        """Return the release's archive, which may not exist yet. major: by default that of the data. Raise Misconfigured, NotReady."""
         settings = self._pod.settings()
         birth = self._pod.birth()
         if not birth:
             raise NotReady("the failover container has not said which database this is yet")
-        found = archive.own(self._pod, self._program, settings, stanza_of(settings.name, birth))
+        wanted = self._pod.major() if major is None else major
+        found = archive.own(self._pod, self._program, settings, stanza_of(settings.name, birth), wanted)
         if not found.is_same(self._known):
             self._known = found
         assert self._known is not None
         return self._known
 
     def open(self) -> Archive:
-        """Return the release's archive, created if it does not exist. Only for a primary. Raise Misconfigured, NotReady.
+        """Return the release's archive, created if it does not exist. Only for a primary.
+
+        Raise Misconfigured, NotReady, OSError, ValueError.
 
         `stanza-create` changes nothing if the archive is there and belongs to the same database. It needs no connection to the server.
+        After a major upgrade `stanza-upgrade` adds a part for the new major, and touches nothing of the former one's.
         """
         with self._lock:
             found = self.archive()
             if found is not self._opened:
                 done = found.run("stanza-create", "--no-online", seconds=CREATE_S)
+                if done.code == OF_ANOTHER and self._was_upgraded(found):
+                    done = found.run("stanza-upgrade", "--no-online", seconds=CREATE_S)
+                    self._log(f"the archive {found.stanza} goes on with PostgreSQL {found.major}")
                 if done.code == OF_ANOTHER:
                     raise Misconfigured(
-                        f"the archive {found.stanza} can't be created: there is one of another database or of another major of PostgreSQL; "
+                        f"the archive {found.stanza} can't be created: there is one of another database or of a later major of PostgreSQL; "
                         "give the release another place in `archiver`"
                     )
                 if done.code != 0:
@@ -63,3 +70,19 @@ class Opening:
                 self._log(f"the archive is {found.stanza}")
                 self._opened = found
             return found
+
+    def _was_upgraded(self, found: Archive) -> bool:
+        """True if the archive is our database's, as it was before a major upgrade. Raise Misconfigured, NotReady, OSError, ValueError.
+
+        Until the upgraded server is promoted, the former chart may come back and archive. Afterwards it never does, and only then the
+        archive is changed. A timeline's history file is what tells a promotion here and for the supervisor (child_upgrade.sh).
+        """
+        try:
+            last = found.parts()[-1]
+        except Unavailable as error:
+            raise Misconfigured(f"the archive {found.stanza} can't be read: {error}") from error
+        if last.system_identifier != self._pod.system_identifier() or float(last.major) > float(found.major):
+            return False
+        if self._pod.lineage() is None:
+            raise NotReady("the upgraded server is not promoted yet, and until then the archive is the former major's")
+        return True

@@ -130,6 +130,8 @@ class Requests:
         found, archive = verification.read(fields), self._opening.archive()
         if fields.get("stanza") != archive.stanza:
             raise Misconfigured(f"the report is about {str(fields.get('stanza'))[:80]!r}, this archive is {archive.stanza}")
+        if found.major != archive.major:
+            raise Misconfigured(f"the report is about PostgreSQL {found.major}, this archive goes on with PostgreSQL {archive.major}")
         with self._records:
             self._knowledge.set(record=verifications.keep(archive, found))
         self._log(f"the restore of {found.backup or archive.stanza} is {f'not verified: {found.failure}' if found.failure else 'verified'}")

@@ -52,13 +52,12 @@ class Restorer:
         """Write the files of the server's new directory; return `ok` or `error` and why. major: the chart's."""
         settings, wanted = self._wanted()
         client.wait("looking for the backup")
-        found = archive.source(self._pod, self._program, settings, "")
+        found = archive.source(self._pod, self._program, settings, "", major)
         stanza = source_stanza(wanted.stanza, found.stanzas())
-        found = archive.source(self._pod, self._program, settings, stanza)
+        found = archive.source(self._pod, self._program, settings, stanza, major)
+        backups = restoring.of_major(found.backups(), major, stanza, wanted.backup)
         lineage = found.lineage(wanted.timeline or max(found.histories(), default=1))
-        backup = restoring.choose(wanted, found.backups(), lineage)
-        if backup.version and backup.version != major:
-            raise Misconfigured(f"the backups of {stanza} are of PostgreSQL {backup.version}, this is the chart of PostgreSQL {major}")
+        backup = restoring.choose(wanted, backups, lineage)
         if wanted.type == "immediate":
             lineage = found.lineage(backup.timeline)
         needed, free = backup.size + SPARE_SEGMENTS * SEGMENT_SIZE, self._pod.free()
@@ -91,7 +90,7 @@ class Restorer:
         """
         settings, _ = self._wanted()
         plan = self._plan()
-        found = archive.source(self._pod, self._program, settings, plan.stanza)
+        found = archive.source(self._pod, self._program, settings, plan.stanza, self._pod.major(self._pod.new))
         size = self._pod.segment_size(self._pod.new)
         if is_segment(name):
             is_part = plan.lineage.has(parse_segment(name, size), size)
@@ -123,7 +122,7 @@ class Restorer:
         log = files.read(self._pod.restore_log, _LONGEST).decode("utf-8", "replace")
         last = None
         if wanted.type == "latest":
-            found = archive.source(self._pod, self._program, settings, plan.stanza)
+            found = archive.source(self._pod, self._program, settings, plan.stanza, self._pod.major(new))
             last = _last(found, plan.lineage, size)
             if last is not None and self._missing is not None and last.number >= self._missing.number:
                 last = Segment(last.timeline, self._missing.number - 1)  # the source has archived more since recovery has seen the end

@@ -12,7 +12,7 @@ def record(archive: Archive) -> Record:
     if text is None:
         return Record()
     try:
-        return decode(text)
+        return decode(text).of(archive.major)
     except ValueError:
         return Record()
 

@@ -90,9 +90,13 @@ class Primary:
 
 @dataclass
 class Progress:
-    """One verification. stanza: of the release; begun, restored, replayed: CLOCK_MONOTONIC in seconds, 0 if it did not come so far."""
+    """One verification. stanza: of the release; major: to restore.
+
+    begun, restored, replayed: CLOCK_MONOTONIC in seconds, 0 if it did not come so far.
+    """
 
     stanza: str
+    major: str
     begun: float
     restored: float = 0.0
     replayed: float = 0.0
@@ -130,7 +134,7 @@ class Verifier:
 
     def _restore(self, major: str, client: Client) -> str:
         client.wait("asking the primary for its archive")
-        self._progress = progress = Progress(self._primary.stanza(client), time.monotonic())
+        self._progress = progress = Progress(self._primary.stanza(client), major, time.monotonic())
         answer = self._restorer.restore(major, client)
         progress.restored = time.monotonic()
         return answer
@@ -159,6 +163,7 @@ class Verifier:
         restore_s, replay_s, check_s = (max(0.0, after - before) for before, after in pairwise(ends))
         return Verification(
             ended=time.time(),
+            major=progress.major,
             failure=" ".join(failure.split())[:LONGEST_REASON],
             backup="" if chosen is None else chosen.label,
             timeline=0 if reached is None else reached[0],

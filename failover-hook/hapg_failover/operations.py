@@ -35,7 +35,7 @@ from .adapters.ports import (
     Supervisor,
 )
 from .configuration import DataRefused, configure
-from .core import catching_up, disk_space, rejoin, write_quorum
+from .core import catching_up, disk_space, major_upgrade, rejoin, write_quorum
 from .core.rejoin import Plan, Way
 from .core.startup import was_killed
 from .core.state.actions import (
@@ -88,6 +88,7 @@ FETCH_PATIENCE_S = 0.4
 FETCH_AGAIN_S = 0.05
 LOT_S = 5.0
 FETCH_SEGMENT_S = 20.0
+VERIFIED_S = 600.0
 CONTINUED_SEGMENTS = 2
 END_TRIES = 3
 PAUSED = "its replay is paused, and before it streams it replays what it has: SELECT pg_wal_replay_resume()"
@@ -583,10 +584,20 @@ class Operation:
     def _upgrade(self, order: Upgrade) -> OpResult:
         """Upgrade the data from another major. A failure leaves the former data, as does anything that ends this agent or the server."""
         self._command("stop", "immediate")  # ends an upgrade that an earlier agent started
+        if order.verified_s is not None and (why := self._unverified(order.major, order.verified_s)):
+            return self._result(Outcome.FAILED, f"{why}: {major_upgrade.VERIFY_FIRST}")
         self._tools.volume.begin_upgrade(*order.begun)
         self._output("upgrade", order.major, str(order.timeline), order.system_identifier, stall=COPY_STALL_S)
         self._tools.volume.end_upgrade()
         return self._result(Outcome.OK, f"the data of PostgreSQL {order.major} is upgraded")
+
+    def _unverified(self, major: str, within_s: float) -> str:
+        tools = self._tools
+        try:
+            found = None if tools.archive is None else tools.archive.verified(major, VERIFIED_S)
+        except ArchiveError as error:
+            return f"no backup can be relied on: {error}"
+        return major_upgrade.unverified(found, tools.runtime.wall_clock(), within_s)
 
     def _promote(self, order: Promote) -> OpResult:
         tools, timeline = self._tools, order.timeline

@@ -34,7 +34,8 @@ class Settings:
     max_lag: bytes; grace: seconds; label_name, label_kind, label_role: keys of the name, kind and role labels; policy: of replication;
     profile: of the PostgreSQL major version; backup: there is a backup container; restores: it restores the first server, so that initdb
     does not create one; source: the live server that the first server is a clone of instead; upgrades_from: the PostgreSQL major whose data
-    may be upgraded, None: none.
+    may be upgraded, None: none; upgrade_verified_s: how many seconds before an upgrade a restore of a backup has to have been verified,
+    None: no backup is needed.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Settings:
     restores: bool = False
     source: Source | None = None
     upgrades_from: str | None = None
+    upgrade_verified_s: float | None = None
 
     @property
     def replication_secret(self) -> str:
@@ -156,6 +158,7 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         restores=root.get("bootstrap") == "restore",
         source=_source(root, document.source),
         upgrades_from=root.get("upgradesFrom"),
+        upgrade_verified_s=root["upgradeVerifiedHours"] * 3600.0 if "upgradeVerifiedHours" in root else None,
     )
     return settings, document.unknown
 

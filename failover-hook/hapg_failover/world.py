@@ -270,6 +270,7 @@ class World:
             archives=settings.backup,
             former=self.volume.former,
             upgrades_from=settings.upgrades_from,
+            verified_s=settings.upgrade_verified_s,
             grace=settings.grace,
             lease=self.lease,
             pods=tuple(self.pods.values()),

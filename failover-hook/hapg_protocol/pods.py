@@ -13,6 +13,7 @@ from .requests import Answer
 REFUSED = "ha-postgres/refused"
 NOT_FOLLOWING = "ha-postgres/not-following"
 UNCREATED = "ha-postgres/not-created"
+NOT_UPGRADED = "ha-postgres/not-upgraded"
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
@@ -43,6 +44,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         refused=annotations.get(REFUSED),
         not_following=annotations.get(NOT_FOLLOWING),
         uncreated=annotations.get(UNCREATED),
+        not_upgraded=annotations.get(NOT_UPGRADED),
     )
 
 

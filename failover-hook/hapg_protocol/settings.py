@@ -78,6 +78,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "failover": _OBJECT,
         "terminationGracePeriodSeconds": Key(int, "a number of seconds"),
         "upgradesFrom": _LATER_TEXT,
+        "upgradeVerifiedHours": Key(int, "a number of hours", is_later=True),
         "backup": _LATER_FLAG,
         "bootstrap": _choice("initdb", "restore", "clone", is_later=True),
         "source": Key(dict, "an object", is_later=True),

@@ -32,7 +32,7 @@ def leaves(schema: dict[str, Any], document: dict[str, Any], prefix: str = "") -
 LEAVES = list(leaves(values.source({}, "15"), GIVEN))
 KEPT = {
     *("version", "podDisruptionBudget.enabled", "serviceAccount.create", "tls.secretName"),
-    *("archiver.claimName", "restore.source.claimName"),
+    *("archiver.claimName", "restore.source.claimName", "majorUpgrade.withoutVerifiedBackup"),
     *(f"clone.from.{name}" for name in ("release", "host", "port", "secretName", "sslMode")),  # the first server is restored
 }
 """With another content something else would have none."""

@@ -35,6 +35,23 @@ def test_an_upgrade_has_the_former_image_copy_its_programs_to_where_the_server_r
     assert settings["upgradesFrom"] == "14"
 
 
+@pytest.mark.parametrize(
+    ("options", "hours"),
+    [
+        ((), None),
+        (("archiver.type=posix,archiver.claimName=archive",), 24),
+        (("archiver.type=posix,archiver.claimName=archive", "majorUpgrade.verifiedWithinHours=6"), 6),
+        (("archiver.type=posix,archiver.claimName=archive", "majorUpgrade.withoutVerifiedBackup=true"), None),
+    ],
+)
+def test_an_upgrade_beside_an_archiver_needs_a_verified_backup_unless_the_values_go_without(
+    options: tuple[str, ...], hours: int | None
+) -> None:
+    found = helm.objects(*ALLOWED, *(word for option in options for word in ("--set", option)))
+    settings = json.loads(found["ConfigMap", "ha-postgres-config"]["data"]["failover.json"])
+    assert settings.get("upgradeVerifiedHours") == hours
+
+
 def test_an_upgrade_may_use_another_image_of_the_former_major() -> None:
     text = helm.text(*ALLOWED, "--set", "majorUpgrade.image=registry.example.com/postgis:14-3.4")
     assert 'image: "registry.example.com/postgis:14-3.4"' in text

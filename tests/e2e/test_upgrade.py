@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.thorough, pytes
 NEXT: Path = REPOSITORY / "charts" / "ha-postgres-17"
 ROWS = 100
 STOP_SECONDS = 180.0
+RESUME_SECONDS = 240.0
 REFUSED_SECONDS = 240.0
 """How long it may take until the first pod says why the upgrade is refused: the former image's programs are copied first."""
 
@@ -64,20 +66,30 @@ def test_an_upgrade_that_is_refused_is_rolled_back(release: Release) -> None:
     release.client.sql("DROP EXTENSION adminpack")
 
 
-def test_an_upgrade_keeps_every_acknowledged_row_and_goes_on_with_the_last_primary(release: Release) -> None:
+def test_an_upgrade_keeps_every_acknowledged_row_and_goes_on_with_the_last_primary(release: Release, measured: list[str]) -> None:
+    """The write gap is printed at the end of the run: from the last row before the pause to the first one after the upgrade."""
+    release.client.sql("CREATE TABLE large AS SELECT g AS id, md5(g::text) AS what FROM generate_series(1, 1000000) AS g")
     if release.primary().name != "ha-postgres-1":
         release.hapg("switchover", "--to", "ha-postgres-1")
     release.wait_full_strength()
     timeline = release.lease()["timeline"]
     with Writer(release.client, "upgraded") as writer:
         release.wait("rows are acknowledged", lambda: writer.rows > ROWS, 60)
+        asked = time.time()
         pause(release)
+        paused = time.time()
         to_the_next_major(release)
         release.chart = NEXT
+        release.wait("writes go on", lambda: writer.rows_after(timeline) > 0, RESUME_SECONDS)
         release.wait_serving()
         release.wait_full_strength()
-        release.wait("writes go on", lambda: writer.rows_after(timeline) > ROWS, 60)
+        release.wait("many rows are acknowledged", lambda: writer.rows_after(timeline) > ROWS, 60)
         log = writer.stop()
+    begin, end = log.pause_after(asked)
+    measured.append(
+        f"write gap of a major upgrade from 15 to 17 with a table of a million rows: {end - begin:.1f} s; {paused - asked:.1f} s from the "
+        f"command to pause to the end of all pods, {end - paused:.1f} s from there to the first row"
+    )
     assert lost(log, present_ids(release, "upgraded")) == []
     assert release.client.sql("SELECT count(*), sum(number) FROM kept") == [["1000", "500500"]]
     assert release.client.sql("SHOW server_version_num")[0][0].startswith("17")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hapg_backup.opening import Opening
 from hapg_failover import container, operations, settings
 from hapg_failover.adapters import archived_wal, beneath, peers, script, serving, volume
 from hapg_failover.adapters.volume import Volume
@@ -837,6 +838,16 @@ def anybodys_data_upgraded(patch: pytest.MonkeyPatch) -> None:
         return real(former, state if state is None else replace(state, volume=former.volume))
 
     patch.setattr(major_upgrade, "judge", judge)
+
+
+def upgraded_without_a_backup(patch: pytest.MonkeyPatch) -> None:
+    """A mutant: no restore of a backup need have been verified."""
+    patch.setattr(operations.Operation, "_unverified", lambda self, major, within_s: "")
+
+
+def archive_upgraded_early(patch: pytest.MonkeyPatch) -> None:
+    """A mutant: the archive goes on with the new major before its server is promoted."""
+    patch.setattr(Opening, "_was_upgraded", lambda self, found: True)
 
 
 def any_end_upgraded(patch: pytest.MonkeyPatch) -> None:

@@ -1041,5 +1041,17 @@ PARTS = (
         edits.upgrade_is_final,
         Witness(UPGRADE + "test_a_whole_upgrade_is_rolled_back_until_the_new_server_is_promoted_and_not_afterwards"),
     ),
+    Part(
+        "17",
+        "beside an archive, data is upgraded only if the restore of a backup was verified lately",
+        patches.upgraded_without_a_backup,
+        Witness(UPGRADE + "test_an_upgrade_beside_an_archive_needs_a_backup_that_was_verified_lately"),
+    ),
+    Part(
+        "17",
+        "until the new server is promoted, the archive is the former major's",
+        patches.archive_upgraded_early,
+        Witness(UPGRADE + "test_the_archive_stays_the_former_majors_until_the_upgraded_server_is_promoted"),
+    ),
 )
 MUTANTS: dict[str, Mutant] = {part.says: part.mutant for part in PARTS}

@@ -29,6 +29,7 @@ from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.credentials.roles import Role
 from hapg_protocol import position_report as report_codec
 from hapg_protocol import requests
+from hapg_protocol.hand_over import VerifiedBackup
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
 from hapg_protocol.wal_files import SEGMENT_SIZE, segment_name, segment_start
 
@@ -341,6 +342,9 @@ class Archive:
     def __init__(self, agent: Agent, runtime: Runtime) -> None:
         self._agent = agent
         self._runtime = runtime
+
+    def verified(self, major: str, timeout: float) -> VerifiedBackup | None:
+        raise AssertionError("no data is of another major here")
 
     def fetch(self, segment: str, timeout: float) -> Iterator[bytes]:
         world = self._agent.world

@@ -169,6 +169,9 @@ class Offers:
     def fetch(self, segment: str, timeout: float) -> Iterator[bytes]:
         yield self._file.read_bytes()
 
+    def verified(self, major: str, timeout: float) -> None:
+        """Nobody asks."""
+
 
 def test_what_the_container_hands_out_moves_no_sealed_server(lost: Lost) -> None:
     """Only an operation of the agent puts segments there. An agent that is gone puts nothing."""

@@ -105,7 +105,7 @@ def test_an_archive_and_its_backups_in_an_object_store(make: Make, template: Pat
     assert (found.stanza, found.role, found.last, found.holes, shown.warnings(found)) == (STANZA, "primary", last, (), [])
     assert [each.type for each in found.sound] == ["full"]
     assert shown.table(found, "db-0", found.sound[-1].ended).splitlines()[0] == f"stanza    {STANZA}, seen by db-0 (primary)"
-    report = fields(Verification(time.time(), "", found.sound[-1].label, 2, "0/3000000", checks=("query",)))
+    report = fields(Verification(time.time(), "15", "", found.sound[-1].label, 2, "0/3000000", checks=("query",)))
     assert backup.ask("/verified", stanza=STANZA, **report)[0] == 0
     restarted_at = time.time()
     backup.kill()

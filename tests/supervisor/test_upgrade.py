@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hapg_backup.adapters.pod import Pod
+from hapg_backup.adapters.program import PgBackRest
+from hapg_backup.core.verification import NOTE
+from hapg_backup.opening import NotReady, Opening
+from hapg_failover.adapters.backup_container import BackupContainer
+from hapg_failover.adapters.ports import Archive
+from hapg_failover.core import major_upgrade
+from hapg_failover.core.state.actions import Op
+from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 from tests.fakes.kube import FakeCluster
 
-from .backups import Beside, ready, settled
+from . import test_operations
+from .backups import STANZA, Backup, Beside, ready, settled
 from .conftest import Make, _directory
 from .harness import Container, server_user, wait_for
 from .pods import Release as Pods
-from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, hand_over, limited, unpack
+from .test_operations import Operator
+from .test_verified_restore import Scratch
+from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, fetch_programs, hand_over, limited, unpack
 
+operate = test_operations.operate
 ROWS = "select count(*), md5(string_agg(what, ',' order by id)) from kept"
 SEALED_TIMELINE = 5
 
@@ -46,12 +61,26 @@ def images() -> Iterator[Callable[[str], Path]]:
 
 
 @pytest.fixture(scope="session")
-def former_programs() -> Iterator[Path]:
-    """The former major's programs, as the init container of its image copies them."""
+def programs_of() -> Iterator[Callable[[str], Path]]:
+    """Return the programs of a former major, as the init container of its image copies them; made once."""
     root = _directory()
-    copy_former_programs(root)
-    yield root
+
+    @cache
+    def programs(major: str) -> Path:
+        if major == FORMER:
+            copy_former_programs(root / major)
+        else:
+            fetch_programs(major, root / major)
+        return root / major
+
+    yield programs
     shutil.rmtree(root)
+
+
+@pytest.fixture
+def former_programs(programs_of: Callable[[str], Path]) -> Path:
+    """Those of the tutorial's major."""
+    return programs_of(FORMER)
 
 
 @dataclass
@@ -77,7 +106,7 @@ class Release:
         return answer.result, answer.text
 
     def order(self) -> str:
-        return self.new.tell("upgrade", FORMER, str(SEALED_TIMELINE), self.system)
+        return self.new.tell("upgrade", self.former.profile.major, str(SEALED_TIMELINE), self.system)
 
     def check(self, container: Container) -> None:
         """Start the server sealed, and compare the rows."""
@@ -90,18 +119,25 @@ class Release:
 
 
 @pytest.fixture
-def begin(make: Make, template: Path, images: Callable[[str], Path], former_programs: Path) -> Iterator[Callable[..., Release]]:
+def begin(
+    make: Make, template: Path, images: Callable[[str], Path], programs_of: Callable[[str], Path]
+) -> Iterator[Callable[..., Release]]:
     """Create a release of the former major that is shut down; its volume is the new chart's next."""
     root = _directory()
     os.chown(root, *server_user())
     made: list[Upgraded] = []
 
-    def begin(*commands: str, apart: bool = False, settings: str = "") -> Release:
-        """commands: SQL to run before the shutdown; apart: with a WAL volume; settings: lines of the former server's configuration."""
-        former = make("pod-0", apart=apart)
+    def begin(*commands: str, apart: bool = False, settings: str = "", majors: tuple[str, str] = (FORMER, NEW)) -> Release:
+        """commands: SQL to run before the shutdown; apart: with a WAL volume; settings: lines of the former server's configuration;
+        majors: the former and the new one.
+        """
+        programs = programs_of(majors[0])
+        former = make("pod-0", apart=apart, major=majors[0])
+        if majors[0] != FORMER:
+            former.bin = programs / f"usr/lib/postgresql/{majors[0]}/bin"
         with (former.config / "postgresql.conf").open("a") as conf:
             conf.write(settings)
-        if apart:
+        if apart or majors[0] != FORMER:
             former.start()
             former.ok("initdb")
         else:
@@ -117,8 +153,8 @@ def begin(make: Make, template: Path, images: Callable[[str], Path], former_prog
         )
         rows, system = former.sql(ROWS), former.sql("select system_identifier from pg_control_system()")
         former.ok("stop", "fast")
-        new = Upgraded(root, former.name, major=NEW, apart=apart, HAPG_FORMER=str(former_programs))
-        new.image = images(NEW)
+        new = Upgraded(root, former.name, major=majors[1], apart=apart, HAPG_FORMER=str(programs))
+        new.image = images(majors[1])
         made.append(new)
         release = Release(former, new, system, rows)
         release.turn(new)
@@ -155,6 +191,27 @@ def test_an_upgrade_keeps_rows_system_identifier_timeline_and_settings(begin: Ca
     assert new.sql("select count(*) from pg_stats where tablename = 'kept'") == "0"  # from 18 on they are kept
     new.sql("create extension amcheck")
     assert new.sql("select bt_index_check('kept_what_idx', true)") == ""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("majors", [("16", "17"), ("16", "18")], ids=" to ".join)
+def test_an_upgrade_of_another_pair_of_majors_keeps_rows_and_is_rolled_back(begin: Callable[..., Release], majors: tuple[str, str]) -> None:
+    """From 18 on, statistics are kept."""
+    release = begin("alter system set work_mem = '7MB'", majors=majors)
+    new, former = release.new, release.former
+    assert release.upgrade() == ("ok", "0")
+    release.check(new)
+    new.ok("stop", "fast")
+    release.turn(former)
+    release.check(former)
+    former.ok("stop", "fast")
+    release.turn(new)
+    assert release.upgrade() == ("ok", "0")
+    release.check(new)
+    new.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+    assert new.sql("show work_mem", "show server_version_num").replace("\n", " ").startswith(f"7MB {majors[1]}")
+    assert (new.sql("select count(*) from pg_stats where tablename = 'kept'") != "0") == (majors[1] == "18")
+    wait_for(lambda: not (new.volume / f"pgdata.{majors[0]}").exists(), "the former directory is removed")
 
 
 @pytest.mark.thorough
@@ -229,8 +286,12 @@ def test_the_states_between_the_renames_of_an_upgrade_and_of_its_rollback_are_pu
         (("select pg_create_logical_replication_slot('theirs', 'pgoutput')",), "the replication slot theirs would be lost"),
         (("create table gone (a aclitem)",), "aclitem"),
         (("create extension adminpack",), "$libdir/adminpack"),
+        (
+            ("update pg_attribute set attoptions = '{pg_later=1}' where attrelid = 'kept'::regclass and attname = 'id'",),
+            'unrecognized parameter "pg_later"',
+        ),
     ],
-    ids=["prepared transaction", "logical slot", "data type", "library"],
+    ids=["prepared transaction", "logical slot", "data type", "library", "an older minor release"],
 )
 def test_an_upgrade_that_is_refused_says_why_and_changes_nothing(
     begin: Callable[..., Release], commands: tuple[str, ...], said: str
@@ -418,28 +479,207 @@ def test_a_release_that_was_not_paused_is_not_upgraded(charts: Charts) -> None:
     assert former.primary.container.sql(ROWS) == rows
 
 
-@pytest.mark.thorough
-def test_the_archive_of_the_former_major_is_refused_after_an_upgrade_and_another_place_is_used(
-    begin: Callable[..., Release], beside: Beside
-) -> None:
-    """Its WAL is on the volume until then."""
-    release = begin()
+def in_the_same_place(beside: Beside, container: Container, earlier: Backup, **settings: Any) -> Backup:
+    """Start a backup container beside a container with other directories, with the repository of an earlier one."""
+    backup = beside(container, repository={"type": "local", "path": str(earlier.repository)}, **settings)
+    backup.program = earlier.program
+    return backup
+
+
+def goes_on(release: Release, beside: Beside, before: Backup) -> Backup:
+    """Upgrade a release that archives, and let the new major's backup container run beside the server, which is promoted."""
     new = release.new
-    before = beside(release.former)
-    release.turn(release.former)
-    release.former.ok("start", "hot")
-    release.former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
-    before.backup()
-    release.former.ok("stop", "fast")
-    before.kill()
-    backup = beside(new, repository={"type": "local", "path": str(before.repository)})
-    backup.program = before.program
+    backup = in_the_same_place(beside, new, before)
     release.turn(new)
     assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
     new.ok("start", "hot")
     new.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
-    new.sql("select pg_switch_wal()")
-    wait_for(lambda: "of another major of PostgreSQL" in backup.said(), f"it says so: {backup.said()}", 60)
-    assert ready(new)
-    backup.configure(repository={"type": "local", "path": f"{before.repository}/17"})
+    return backup
+
+
+@pytest.fixture
+def archiving(begin: Callable[..., Release], beside: Beside) -> Callable[..., tuple[Release, Backup]]:
+    """A release of the former major that archives and has a backup; both are shut down."""
+
+    def archiving(verified: bool = False, **settings: Any) -> tuple[Release, Backup]:
+        """verified: a restore was verified, and some WAL is not archived when the server is shut down; settings: of backup.json."""
+        release = begin()
+        former = release.former
+        backup = beside(former, **settings)
+        release.turn(former)
+        former.ok("start", "hot")
+        former.promote(SEALED_TIMELINE + 1, SEALED_TIMELINE)
+        backup.backup()
+        former.sql("insert into kept values (2001, 'archived')", "select pg_switch_wal()")
+        settled(former)
+        if verified:
+            scratch = Scratch(backup.root / "scratch", backup).start()
+            outcome = scratch.verify()
+            scratch.close()
+            assert outcome.code == 0, outcome
+            backup.kill()
+            former.sql(*["select pg_logical_emit_message(true, '', 'x')", "select pg_switch_wal()"] * 3)
+        former.ok("stop", "fast")
+        backup.kill()
+        return release, backup
+
+    return archiving
+
+
+@dataclass
+class Upgrading:
+    """Carries out the agent's operation on the container of the new major."""
+
+    release: Release
+    operate: Callable[..., Operator]
+
+    def __call__(self, archive: Archive | None) -> OpResult:
+        """archive: as the agent is given it."""
+        new = self.release.new
+        operator = self.operate(new, new)
+        operator.tools = replace(operator.tools, archive=archive)
+        found = operator.run(Op.UPGRADE, major=FORMER, timeline=6, system_identifier=self.release.system, begun=(1, 1), verified_s=3600.0)
+        operator.close()
+        return found
+
+
+def test_an_upgrade_beside_an_archive_needs_a_backup_that_was_verified_lately(
+    archiving: Callable[..., tuple[Release, Backup]], beside: Beside, operate: Callable[..., Operator]
+) -> None:
+    """It also archives what the former server has not archived before it was shut down."""
+    release, before = archiving(verified=True)
+    new, upgrade = release.new, Upgrading(release, operate)
+    left = set(ready(release.former))
+    assert len(left) > 1
+    release.turn(new)
+    archive = BackupContainer(new.run)
+    note = before.repository / "archive" / STANZA / NOTE
+    known = json.loads(note.read_text())
+    verified = known["verified"]
+    label = verified["backup"]
+
+    def refused(archive: Archive | None, why: str, **kept: object) -> bool:
+        note.write_text(json.dumps(known | kept))
+        found = upgrade(archive)
+        assert (found.outcome, found.text.removesuffix(f": {major_upgrade.VERIFY_FIRST}")) == (Outcome.FAILED, why)
+        return (new.pgdata / "PG_VERSION").read_text() == f"{FORMER}\n" and not (new.volume / "upgrade").exists()
+
+    assert not left & before.archived()
+    unknown = "no backup can be relied on: the backup container: "
+    never = "no restore of a backup was ever verified"
+    assert refused(archive, f"{unknown}it does not listen")
+    in_the_same_place(beside, new, before)
+    assert refused(None, never)
+    assert refused(archive, never, verified=None)
+    assert refused(archive, never, verified=verified | {"major": "14"})
+    assert refused(
+        archive,
+        f"the last verified restore, of {label}, is 2 h old, and may be 1 h old at most",
+        verified=verified | {"ended": time.time() - 7200},
+    )
+    assert refused(
+        archive, f"{unknown}the last restore was not verified: no room", failed=verified | {"failure": "no room", "ended": time.time()}
+    )
+    gone = "20200101-010101F"
+    assert refused(
+        archive, f"{unknown}the backup that was verified last, {gone}, is no longer in the repository", verified=verified | {"backup": gone}
+    )
+    note.write_text(json.dumps(known))
+    assert upgrade(archive).outcome is Outcome.OK
+    assert left <= before.archived()
+    assert (new.pgdata / "PG_VERSION").read_text() == f"{NEW}\n"
+
+
+def parts(backup: Backup) -> dict[str, set[str]]:
+    """Return the timelines of the archived segments, by directory of the archive."""
+    found: dict[str, set[str]] = {}
+    for path in (backup.repository / "archive" / STANZA).glob("*/*/*-*"):
+        found.setdefault(path.parents[1].name, set()).add(path.name[:8])
+    return found
+
+
+def test_the_archive_goes_on_in_the_same_place_after_an_upgrade_and_both_majors_restore(
+    archiving: Callable[..., tuple[Release, Backup]], beside: Beside, make: Make
+) -> None:
+    release, before = archiving()
+    backup = goes_on(release, beside, before)
+    new = release.new
+    new.sql("insert into kept values (2002, 'new')", "select pg_switch_wal()")
     settled(new)
+    assert parts(before) == {"15-1": {"00000006"}, "17-2": {"00000007"}}
+    assert backup.info()["verification"] == {"verified": None, "failed": None}
+    backup.backup("incr")
+    new.sql("insert into kept values (2003, 'new')", "select pg_switch_wal()")
+    settled(new)
+    found = backup.info()
+    assert [(each["version"], each["type"]) for each in found["backups"]] == [("15", "full"), ("17", "full")]
+    assert (found["major"], found["continuity"]["holes"], found["continuity"]["from"][:8]) == ("17", [], "00000007")
+    for container, last in ((make("former-0"), 2001), (elsewhere(new, "new-0"), 2003)):
+        restored = in_the_same_place(beside, container, before, name="new", restore={"stanza": "db"})
+        restored.birth("99999999-0000-4000-8000-000000000009")
+        container.start()
+        answer = container.answer(container.tell("restore"), 120)
+        assert answer.result == "ok", (answer, restored.said()[-2000:])
+        container.ok("start", "hot")
+        wait_for(lambda: container.answers() == "1", "it answers")  # noqa: B023 at once
+        assert container.sql("select max(id) from kept") == str(last)
+        container.end()
+
+
+def test_the_archive_stays_the_former_majors_until_the_upgraded_server_is_promoted(
+    archiving: Callable[..., tuple[Release, Backup]], beside: Beside
+) -> None:
+    """Rolled back before, the former server archives and backs up as if nothing had happened."""
+    release, before = archiving()
+    new, former = release.new, release.former
+    backup = in_the_same_place(beside, new, before)
+    release.turn(new)
+    assert new.answer(new.tell("upgrade", FORMER, "6", release.system), 120).result == "ok"
+    new.ok("start", "hot")
+    contents = sums(before.repository)
+    pod = Pod(volume=new.volume, run=new.run, config=new.config, work=backup.root, port=new.port)
+    opening = Opening(pod, PgBackRest(str(backup.program), backup.root), print)
+    with pytest.raises(NotReady, match="the upgraded server is not promoted yet"):  # as between the order to promote and the promotion
+        opening.open()
+    assert sums(before.repository) == contents
+    new.ok("stop", "fast")
+    backup.kill()
+    before.start()
+    release.turn(former)
+    former.ok("start", "hot")
+    former.promote(SEALED_TIMELINE + 2, SEALED_TIMELINE + 1)
+    former.sql("insert into kept values (2002, 'rolled back')", "select pg_switch_wal()")
+    settled(former)
+    before.backup("incr")
+    assert [each["type"] for each in before.info()["backups"]] == ["full", "incr"]
+    assert parts(before) == {"15-1": {"00000006", "00000007"}}
+    assert before.info()["continuity"]["holes"] == []
+
+
+@pytest.mark.thorough
+def test_an_archive_whose_upgrade_was_interrupted_goes_on_and_retention_removes_the_former_major_last(
+    archiving: Callable[..., tuple[Release, Backup]], beside: Beside
+) -> None:
+    retention = {"retention": {"full": 2}}
+    release, before = archiving(**retention)
+    folder = before.repository / "backup" / STANZA
+    kept = {path.name: path.read_bytes() for path in folder.glob("backup.info*")}
+    backup = goes_on(release, beside, before)
+    wait_for(lambda: "goes on with PostgreSQL 17" in backup.said(), "the archive goes on")
+    backup.kill()
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)  # pgBackRest writes archive.info first
+    backup.configure(**retention)
+    backup.start()
+    backup.backup()
+    assert set(parts(before)) == {"15-1", "17-2"}
+    backup.backup()
+    assert [each["version"] for each in backup.info()["backups"]] == ["17", "17"]
+    assert set(parts(before)) == {"17-2"}
+
+
+def elsewhere(container: Upgraded, name: str) -> Upgraded:
+    """Return a container with empty volumes and the same image as another one."""
+    found = Upgraded(container.volume.parents[1], name, major=container.profile.major)
+    found.image = container.image
+    return found

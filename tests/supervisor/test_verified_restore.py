@@ -325,13 +325,15 @@ def test_the_restore_of_an_encrypted_archive_is_verified_and_its_record_is_encry
 def test_a_report_is_taken_by_the_primary_alone_and_about_its_own_archive(make: Make, beside: Beside, written: Backup) -> None:
     replica = follower(make, beside, "db-1", written.container)
     report = {
-        "ended": 1.0, "failure": "", "backup": "20261201-101010F", "timeline": 2, "lsn": "0/3000000", "size": 1,
+        "ended": 1.0, "major": DEFAULT, "failure": "", "backup": "20261201-101010F", "timeline": 2, "lsn": "0/3000000", "size": 1,
         "restore_s": 1.0, "replay_s": 1.0, "check_s": 1.0, "checks": ["query"],
     }  # fmt: skip
     assert replica.ask("/verified", stanza=STANZA, **report)[0] == 75
     code, lines = written.ask("/verified", stanza="other-00000000", **report)
     assert (code, lines) == (78, [f"error: the report is about 'other-00000000', this archive is {STANZA}"])
     assert written.ask("/verified", stanza=STANZA, **{**report, "lsn": "x"})[0] == 1
+    code, lines = written.ask("/verified", stanza=STANZA, **{**report, "major": "14"})
+    assert (code, lines) == (78, ["error: the report is about PostgreSQL 14, this archive goes on with PostgreSQL 15"])
     assert record(written)["verified"] is None
     assert written.ask("/verified", stanza=STANZA, **report)[0] == 0
     assert record(written)["verified"]["endedAt"] == 1.0

@@ -7,18 +7,25 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from hapg_failover.adapters import script
-from tests.cluster import images
+from tests.cluster import files, images
+from tests.cluster.paths import CACHE
 
 from .harness import BIN, Container, server_user
 
 FORMER = "15"
 NEW = "17"
+_WHEELS = {
+    "16": ("pgserver==0.1.4", "d595789b47624a3d963aa9aa6359da9be31beb7e61f1a45541953242068b8813"),
+}
+"""Majors that Debian has never had in a release: a Python package that has all programs."""
 MOUNTS = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
 
 
@@ -46,6 +53,31 @@ def copy_former_programs(target: Path) -> None:
     command = ["bash", str(script.FOLDER / "former_programs.sh"), str(BIN), str(target)]
     subprocess.run(command, check=True, capture_output=True, text=True)
     subprocess.run(["chmod", "-R", "go+rX", str(target)], check=True)
+
+
+def fetch_programs(major: str, target: Path) -> None:
+    """Have the programs of a major that comes as a Python package below `target`, as `copy_former_programs` leaves those of an image."""
+    requirement, digest = _WHEELS[major]
+    wheels = CACHE / "servers" / f"wheel-{major}-{digest[:16]}"
+    if not wheels.exists():
+        with files.workspace(wheels.parent) as folder:
+            wanted = folder / "requirements"
+            wanted.write_text(f"{requirement} --hash=sha256:{digest}\n")
+            words = ["--no-deps", "--only-binary=:all:", "--python-version=3.11", "--platform=manylinux2014_x86_64"]
+            words += ["--requirement", str(wanted), "--dest", str(folder / "wheel")]
+            subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", *words], check=True)
+            (folder / "wheel").rename(wheels)
+    [wheel] = wheels.iterdir()
+    place = target / "usr/lib/postgresql" / major
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.startswith(("pgserver/pginstall/", "pgserver.libs/")):
+                archive.extract(name, target / "wheel")
+    place.parent.mkdir(parents=True)
+    (target / "wheel/pgserver/pginstall").rename(place)
+    (target / "wheel/pgserver.libs").rename(place.parents[1] / "pgserver.libs")  # where the programs look for it
+    subprocess.run(["chmod", "-R", "a+rX", str(target)], check=True)
+    subprocess.run(["chmod", "a+x", *map(str, (place / "bin").iterdir())], check=True)
 
 
 class Upgraded(Container):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from ..core.archive_timeout import archive_timeout
 from ..core.configuration import FILES, KEYS, Credentials, Paths
-from ..core.control_file import segment_size
+from ..core.control_file import segment_size, system_identifier
 from ..core.errors import Misconfigured
 from ..core.heartbeat import role_of
 from ..core.lineage import Lineage, parse_history
@@ -22,6 +23,7 @@ _LINE = 4096
 _CONTROL = 8192
 _HISTORY = ".history"
 _READY = ".ready"
+_MAJOR = re.compile(r"([0-9]{1,2}(?:\.[0-9])?)\n")
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,18 @@ class Pod:
     def segment_size(self, directory: Path | None = None) -> int:
         """Return the size of a WAL segment in bytes. Raise OSError, ValueError."""
         return segment_size(files.read((directory or self.pgdata) / "global" / "pg_control", _CONTROL))
+
+    def system_identifier(self) -> int:
+        """Return the identifier of the database. Raise OSError, ValueError."""
+        return system_identifier(files.read(self.pgdata / "global" / "pg_control", _CONTROL))
+
+    def major(self, directory: Path | None = None) -> str:
+        """Return the major of PostgreSQL that a server's directory is of, '' if there is none."""
+        with suppress(OSError):
+            text = files.read((directory or self.pgdata) / "PG_VERSION", _LINE).decode("ascii", "replace")
+            if found := _MAJOR.fullmatch(text):
+                return found[1]
+        return ""
 
     def lineage(self, directory: Path | None = None) -> Lineage | None:
         """Return the newest timeline that a server knows, from its history files; None if there are none. Raise OSError, ValueError.

@@ -1,7 +1,11 @@
-"""What an archive contains, from the output of `pgbackrest repo-ls` and from archive.info."""
+"""What an archive contains, from the output of `pgbackrest repo-ls` and from archive.info.
+
+It has a part for each major of PostgreSQL that the database had: a directory with that major's WAL.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +14,7 @@ from .wal_names import Segment, parse_segment
 
 _ARCHIVED = re.compile(r"(?:.*/)?([0-9A-F]{24})-([0-9a-f]{40})(\.[a-z0-9]+)?")
 _HISTORY = re.compile(r"(?:.*/)?([0-9A-F]{8})\.history")
-_INFO = re.compile(r'^db-(id|version)=(?:"([0-9.]+)"|([0-9]+))$', re.MULTILINE)
+_PART = re.compile(r"^([0-9]+)=(\{.*\})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,29 @@ def parse_listing(lines: Iterable[str]) -> Listing:
     return Listing(sums, frozenset(histories))
 
 
-def parse_archive_id(text: str) -> str:
-    """Return the directory of the current archive, such as '15-1', from the content of archive.info. Raise ValueError if it names none."""
-    found = {match[1]: match[2] or match[3] for match in _INFO.finditer(text.partition("[db:history]")[0])}
-    if found.keys() != {"id", "version"}:
-        raise ValueError("archive.info has no [db] section with an id and a version")
-    return f"{found['version']}-{found['id']}"
+@dataclass(frozen=True)
+class Part:
+    """What an archive has of one major. number: of the part, from 1 on; system_identifier: of the database."""
+
+    number: int
+    major: str
+    system_identifier: int
+
+    @property
+    def directory(self) -> str:
+        """Its name, such as '15-1'."""
+        return f"{self.major}-{self.number}"
+
+
+def parse_parts(text: str) -> tuple[Part, ...]:
+    """Return the parts of an archive, the one that is written to last, from the content of archive.info. Raise ValueError without any."""
+    found = []
+    for number, fields in _PART.findall(text.partition("[db:history]")[2]):
+        try:
+            part = json.loads(fields)
+            found.append(Part(int(number), str(part["db-version"]), int(part["db-id"])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"archive.info has a malformed line: {error!r}") from error
+    if not found:
+        raise ValueError("archive.info names no database")
+    return tuple(sorted(found, key=lambda each: each.number))

@@ -28,6 +28,20 @@ class Plan:
     lineage: Lineage
 
 
+def of_major(backups: Iterable[Backup], major: str, stanza: str, label: str) -> list[Backup]:
+    """Return the backups that a server of this major can use. label: the one that was named, '' for none.
+
+    Raise Misconfigured if that one is of another major, or all are.
+    """
+    there = list(backups)
+    found = [each for each in there if each.version in ("", major)]
+    named = [each.version for each in there if each.label == label and each not in found]
+    if named or (there and not found):
+        what = f"the backup {label} is" if named else f"the backups of {stanza} are"
+        raise Misconfigured(f"{what} of PostgreSQL {(named or [there[-1].version])[0]}, this is the chart of PostgreSQL {major}")
+    return found
+
+
 def choose(restore: Restore, backups: Iterable[Backup], lineage: Lineage) -> Backup:
     """Return the newest backup from which the target can be reached. Raise Misconfigured if there is none, saying what is there.
 

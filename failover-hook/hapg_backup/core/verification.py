@@ -16,12 +16,13 @@ LONGEST_REASON = 900
 """Characters. A report has to fit into the body of a request."""
 _LSN = re.compile(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}")
 _LABEL = re.compile(r"[0-9]{8}-[0-9]{6}F(_[0-9]{8}-[0-9]{6}[DI])?")
+_MAJOR = re.compile(r"[0-9]{1,2}(\.[0-9])?")
 _MOST = 1 << 62
 
 
 @dataclass(frozen=True)
 class Verification:
-    """One restore that was checked. ended: seconds since the epoch; failure: why it is not verified, '' if it is.
+    """One restore that was checked. ended: seconds since the epoch; major: of PostgreSQL; failure: why it is not verified, '' if it is.
 
     backup: the label; timeline, lsn: where the archive ended, 0 and '' if that was not reached; size: bytes of the database; restore_s:
     seconds until the files were there; replay_s: until the server accepted connections at the archive's end; check_s: of the checks;
@@ -29,6 +30,7 @@ class Verification:
     """
 
     ended: float
+    major: str
     failure: str = ""
     backup: str = ""
     timeline: int = 0
@@ -54,6 +56,7 @@ class Verification:
         """The outcome as `hapg-backup request info` shows it."""
         return {
             "endedAt": self.ended,
+            "major": self.major,
             "failure": self.failure,
             "backup": self.backup,
             "timeline": self.timeline,
@@ -77,6 +80,11 @@ class Record:
     def after(self, found: Verification) -> Record:
         """Return the record with one more outcome. A failure takes nothing away from an earlier success."""
         return replace(self, failed=found) if found.failure else Record(verified=found)
+
+    def of(self, major: str) -> Record:
+        """Return what is known of backups of one major: those of an earlier one restore nothing of what was written since an upgrade."""
+        verified, failed = (each if each is not None and each.major == major else None for each in (self.verified, self.failed))
+        return Record(verified, failed)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -109,6 +117,7 @@ def read(given: Mapping[str, Any]) -> Verification:
         checks = tuple(name for name in CHECKS if name in given["checks"])
         found = Verification(
             ended=_number(given["ended"]),
+            major=_text(given["major"], _MAJOR),
             failure=" ".join(str(given["failure"]).split())[:LONGEST_REASON],
             backup=_text(given["backup"], _LABEL),
             timeline=int(_number(given["timeline"])),

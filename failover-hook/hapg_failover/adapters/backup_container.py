@@ -1,4 +1,4 @@
-"""The pod's backup container, asked for archived WAL over loopback (hapg_protocol.hand_over)."""
+"""The pod's backup container, asked for archived WAL and for a verified backup over loopback (hapg_protocol.hand_over)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from hapg_protocol.hand_over import LISTENER, WAIT, Fetch, NotFetched, fetched
+from hapg_protocol.hand_over import LISTENER, WAIT, AskVerified, Fetch, NotFetched, VerifiedBackup, fetched, verified
 
 from . import beneath
 from .ports import ArchiveError, NotArchived
@@ -31,13 +32,25 @@ class BackupContainer:
     def fetch(self, segment: str, timeout: float) -> Iterator[bytes]:
         """See ports.Archive."""
         end = time.monotonic() + timeout
+        with self._asked(Fetch(segment).line, timeout) as connection:
+            yield from _content(connection, segment, end)
+
+    def verified(self, major: str, timeout: float) -> VerifiedBackup | None:
+        """See ports.Archive."""
+        end = time.monotonic() + timeout
+        with self._asked(AskVerified(major).line, timeout) as connection:
+            return verified(_line(connection, end)[0])
+
+    @contextmanager
+    def _asked(self, line: str, timeout: float) -> Iterator[socket.socket]:
+        """Hold a connection on which this was asked. Raise ArchiveError, also for what fails meanwhile."""
         try:
             port, token = self._listener()
             with socket.socket() as connection:
                 connection.settimeout(timeout)
                 connection.connect(("127.0.0.1", port))
-                connection.sendall(f"{token} {Fetch(segment).line}\n".encode())
-                yield from _content(connection, segment, end)
+                connection.sendall(f"{token} {line}\n".encode())
+                yield connection
         except (OSError, ValueError, NotFetched) as error:
             raise ArchiveError(f"the backup container: {error}") from error
 
@@ -49,8 +62,8 @@ class BackupContainer:
         return int(found[1]), found[2]
 
 
-def _content(connection: socket.socket, segment: str, end: float) -> Iterator[bytes]:
-    """Yield the content of the answer. Raise OSError, NotFetched, NotArchived."""
+def _line(connection: socket.socket, end: float) -> tuple[str, bytes]:
+    """Return the first line that is not a sign of life, and what was received after it. Raise OSError, NotFetched."""
     rest = b""
     while True:
         line, found, rest = rest.partition(b"\n")
@@ -59,8 +72,13 @@ def _content(connection: socket.socket, segment: str, end: float) -> Iterator[by
             if len(rest) > _LONGEST + _CHUNK:
                 raise NotFetched("its answer has no end")
         elif not line.startswith(WAIT.encode()):
-            break
-    answer = fetched(line.decode("utf-8", "replace"))
+            return line.decode("utf-8", "replace"), rest
+
+
+def _content(connection: socket.socket, segment: str, end: float) -> Iterator[bytes]:
+    """Yield the content of the answer. Raise OSError, NotFetched, NotArchived."""
+    line, rest = _line(connection, end)
+    answer = fetched(line)
     if answer is None:
         raise NotArchived(f"the archive lacks {segment}")
     digest, left = hashlib.sha1(usedforsecurity=False), answer.size

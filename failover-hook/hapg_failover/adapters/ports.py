@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hapg_protocol.hand_over import VerifiedBackup
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch, VolumeState
 
@@ -53,7 +54,7 @@ class Runtime(Protocol):
         """Return CLOCK_BOOTTIME in seconds: it keeps counting during suspend and is the same in both containers of a pod."""
 
     def wall_clock(self) -> float:
-        """Return seconds since the epoch; only for people to read."""
+        """Return seconds since the epoch; only for people to read, and for the age of a backup."""
 
     def unique_id(self) -> str:
         """Return a UUID that was never used before."""
@@ -518,6 +519,12 @@ class Archive(Protocol):
         """Return the content of a segment, part by part, within `timeout` seconds. Raise NotArchived, ArchiveError.
 
         Only the end of the iteration says that the parts are the whole segment, as it was archived.
+        """
+
+    def verified(self, major: str, timeout: float) -> VerifiedBackup | None:
+        """Return the backup of this major whose restore was verified last, None if none was, within `timeout` seconds. Raise ArchiveError.
+
+        All WAL of the server that was shut down is archived then, except for its last segment.
         """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hapg_protocol import pods
+from hapg_protocol.model import VolumeState
 
 from .state.actions import Announce
 from .state.decision import Step
@@ -37,6 +38,14 @@ def show_uncreated(step: Step) -> None:
     m, own = step.m, step.own_pod
     if step.show(pods.UNCREATED, own.uncreated if own is not None else None, m.telling.uncreated, m.telling.uncreated_shown):
         step.keep(replace(step.m.telling, uncreated_shown=step.o.now))
+
+
+def show_not_upgraded(step: Step) -> None:
+    """Have our pod show why data of another major, which it has, is not upgraded."""
+    m, own = step.m, step.own_pod
+    why = m.telling.not_upgraded if step.o.volume_state is VolumeState.OTHER_MAJOR else ""
+    if step.show(pods.NOT_UPGRADED, own.not_upgraded if own is not None else None, why, m.telling.not_upgraded_shown):
+        step.keep(replace(step.m.telling, not_upgraded_shown=step.o.now))
 
 
 NAMED = 5

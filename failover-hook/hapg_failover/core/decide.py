@@ -90,6 +90,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
     readiness.note(step)
     conditions.tell_configuration(step)
     conditions.show_uncreated(step)
+    conditions.show_not_upgraded(step)
     conditions.tell_tablespaces(step)
     not_following.attend(step)
     lease_extension.answer_all(step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hapg_protocol.hand_over import VerifiedBackup
 from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import LeaseState
 
@@ -20,10 +21,13 @@ LONGEST_RECORD = 256
 
 @dataclass(frozen=True)
 class Verdict:
-    """timeline: the data may be upgraded, and its WAL continues on this timeline; None: it may not, for this reason."""
+    """timeline: the data may be upgraded, and its WAL continues on this timeline; None: it may not, for this reason. begun: the upgrade was
+    begun, so what it needs was looked at then.
+    """
 
     timeline: int | None
     reason: str
+    begun: bool = False
 
 
 def judge(former: FormerData, state: LeaseState | None) -> Verdict:
@@ -42,7 +46,7 @@ def judge(former: FormerData, state: LeaseState | None) -> Verdict:
         return Verdict(None, f"the data of {state.holder.pod}, the last primary, is upgraded first")
     end = state.release.position
     if former.begun == (state.term, state.serial):
-        return Verdict(end.timeline, f"the upgrade of PostgreSQL {former.major} was begun: go on")
+        return Verdict(end.timeline, f"the upgrade of PostgreSQL {former.major} was begun: go on", begun=True)
     if former.shut_down is None or end.timeline != state.timeline or not _ends_at(former.shut_down, end):
         return Verdict(None, f"this data does not end with the last primary's shutdown at {format_lsn(end.lsn)}: {PAUSE_FIRST}")
     return Verdict(end.timeline, f"this is the last primary's data, shut down in order: upgrade it from PostgreSQL {former.major}")
@@ -57,6 +61,25 @@ def _ends_at(checkpoint: Position, end: Position) -> bool:
     return checkpoint.timeline == end.timeline and 0 < end.lsn - checkpoint.lsn < LONGEST_RECORD
 
 
+def unverified(found: VerifiedBackup | None, now: float, within_s: float) -> str:
+    """Return why the repository has no backup that could replace the data if the upgrade goes wrong, '' if it has one.
+
+    found: the backup whose restore was verified last; now: in seconds since the epoch; within_s: how many seconds ago that may have been.
+    """
+    if found is None:
+        return "no restore of a backup was ever verified"
+    age = now - found.at
+    if age > within_s:
+        return f"the last verified restore, of {found.backup}, is {age / 3600:.0f} h old, and may be {within_s / 3600:.0f} h old at most"
+    return ""
+
+
+VERIFY_FIRST = (
+    "go back to the former chart, start the release, have a restore verified, and pause it again; "
+    "or upgrade without a backup: set majorUpgrade.withoutVerifiedBackup to true"
+)
+
+
 def attend(step: Step) -> None:
     """Handle data of another major: upgrade the last primary's; clone the others' once there is a primary; else touch nothing."""
     o, s, former = step.o, step.state, step.o.former
@@ -66,7 +89,7 @@ def attend(step: Step) -> None:
         return
     why = o.volume_reason or "the data is of another major of PostgreSQL"
     if former is None or former.major != o.upgrades_from:
-        step.tell("OtherMajor", why)
+        _refuse(step, why)
         step.because(why)
         return
     if o.lease is None or o.lease.missing_since is not None:
@@ -82,10 +105,16 @@ def attend(step: Step) -> None:
         verdict = judge(former, s) if too_new is None else Verdict(None, too_new.reason)
     if s is None or verdict.timeline is None:
         if s is None or s.volume == former.volume:
-            step.tell("OtherMajor", f"{why}: {verdict.reason}")
+            _refuse(step, f"{why}: {verdict.reason}")
         step.because(verdict.reason)
         return
-    step.run(Upgrade(former.major, verdict.timeline, former.system_identifier, (s.term, s.serial)), verdict.reason)
+    verified_s = None if verdict.begun else o.verified_s
+    step.run(Upgrade(former.major, verdict.timeline, former.system_identifier, (s.term, s.serial), verified_s), verdict.reason)
+
+
+def _refuse(step: Step, why: str) -> None:
+    step.tell("OtherMajor", why)
+    step.keep(replace(step.m.telling, not_upgraded=why))
 
 
 def answered(step: Step, result: OpResult) -> None:
@@ -99,4 +128,5 @@ def answered(step: Step, result: OpResult) -> None:
     else:
         pause = step.m.retry.retry_at - step.o.now
         step.actions.append(Announce("Warning", "MajorUpgradeFailed", f"{result.text}; the data is kept; next attempt in {pause:.0f} s"))
+        step.keep(replace(step.m.telling, not_upgraded=result.text))
     step.go(Phase.BOOT, f"{result.op.value}: {result.outcome.value} {result.text}".rstrip())

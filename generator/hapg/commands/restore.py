@@ -49,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
         restoring.check_target(target, archive)
     found = restoring.values(new, _stanza(cluster, name), archiver.values(repository, stateful_set), stateful_set, target)
     chart = stateful_set["metadata"].get("labels", {}).get("helm.sh/chart", "ha-postgres")
-    text = restoring.text(name, new, found, target, chart)
+    former = restoring.former_major(target, archive) if archive is not None else ""
+    text = restoring.text(name, new, found, target, chart, former)
     if options.output is None:
         print(text, end="")
     else:

@@ -24,7 +24,9 @@ HEAD = ("LABEL", "TYPE", "STARTED", "SECONDS", "SIZE", "STORED", "TIMELINE", "EN
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup. begun, ended: seconds since the epoch; size, stored: bytes of the database, and in the repository."""
+    """One backup. begun, ended: seconds since the epoch; size, stored: bytes of the database, and in the repository; major: of PostgreSQL,
+    "" if not known.
+    """
 
     label: str
     type: str
@@ -35,6 +37,7 @@ class Backup:
     timeline: int
     stop: str
     error: bool
+    major: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Archive:
 
     last: the last archived segment, "" if none; last_at: when, None if unknown; failing: why archiving fails, "" if it does not;
     waiting: segments; oldest: seconds that the oldest of them has waited; holes: segments that are missing; backups: oldest first, None
-    if the repository can't be read; verified: the last verified restore; not_verified: one that failed after it.
+    if the repository can't be read; verified: the last verified restore; not_verified: one that failed after it; major: of the server's
+    data, "" if not known.
     """
 
     stanza: str
@@ -59,11 +63,17 @@ class Archive:
     verified: Mapping[str, Any] | None
     not_verified: Mapping[str, Any] | None
     document: Mapping[str, Any]
+    major: str = ""
+
+    @property
+    def restorable(self) -> tuple[Backup, ...]:
+        """The backups that can be restored, each with the chart of its major."""
+        return tuple(backup for backup in self.backups or () if not backup.error)
 
     @property
     def sound(self) -> tuple[Backup, ...]:
-        """The backups that can be restored."""
-        return tuple(backup for backup in self.backups or () if not backup.error)
+        """The backups that the release's own chart can restore."""
+        return tuple(backup for backup in self.restorable if backup.major == self.major)
 
 
 def read(lines: Sequence[str]) -> Archive:
@@ -93,6 +103,7 @@ def _archive(found: Mapping[str, Any]) -> Archive:
         verified=(found.get("verification") or {}).get("verified"),
         not_verified=(found.get("verification") or {}).get("failed"),
         document=found,
+        major=found.get("major", ""),
     )
 
 
@@ -107,6 +118,7 @@ def _backup(found: Mapping[str, Any]) -> Backup:
         timeline=found["timeline"],
         stop=found["stopLsn"],
         error=found["error"],
+        major=found.get("version", ""),
     )
 
 
@@ -122,7 +134,7 @@ def failure(code: int, last: str) -> str:
 
 def table(archive: Archive, pod: str, now: float) -> str:
     """Return the output of `hapg backup list`. now: seconds since the epoch."""
-    rows = [HEAD, *(_row(backup) for backup in archive.backups or ())]
+    rows = [HEAD, *(_row(backup, archive.major) for backup in archive.backups or ())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([*_summary(archive, pod, now), "", *lines, *(f"warning: {text}" for text in warnings(archive))])
@@ -150,10 +162,12 @@ def _verified(found: Mapping[str, Any] | None) -> str:
     return f"restore of {found['backup']} up to {found['lsn']}, {shown_time(found['endedAt'])}, in {seconds:.0f} s; checked: {checks}"
 
 
-def _row(backup: Backup) -> tuple[str, ...]:
+def _row(backup: Backup, major: str) -> tuple[str, ...]:
     seconds = f"{backup.ended - backup.begun:.0f}"
     size, stored = _bytes(backup.size), _bytes(backup.stored)
     kind = f"{backup.type} (damaged)" if backup.error else backup.type
+    if backup.major != major:
+        kind += f" of PostgreSQL {backup.major}"
     return backup.label, kind, shown_time(backup.begun), seconds, size, stored, str(backup.timeline), backup.stop
 
 
@@ -183,7 +197,8 @@ def warnings(archive: Archive) -> list[str]:
     if archive.holes:
         found.append(f"the archive has holes: {', '.join(archive.holes)}; take a full backup now, because no restore gets past them")
     if archive.backups is not None and not archive.sound:
-        found.append("there is no backup, so nothing can be restored; `hapg backup now` takes one")
+        of_major = f" of PostgreSQL {archive.major}" if archive.restorable else ""
+        found.append(f"there is no backup{of_major}, so nothing can be restored; `hapg backup now` takes one")
     if archive.not_verified is not None:
         found.append(f"a restore was not verified, {shown_time(archive.not_verified['endedAt'])}: {archive.not_verified['failure']}")
     return found

@@ -49,15 +49,30 @@ def check_target(target: Target, archive: Archive) -> None:
     """Raise OperateError if the source's archive shows that the target can't be reached."""
     if archive.backups is None:
         raise OperateError(f"{archive.stanza}: {archive.problem or 'the repository cannot be read'}, so nothing can be restored from it")
-    if not archive.sound:
+    if not archive.restorable:
         raise OperateError(f"{archive.stanza}: there is no backup, so nothing can be restored; `hapg backup now` takes one")
-    if target.type == "backup" and target.value not in [backup.label for backup in archive.sound]:
-        known = ", ".join(backup.label for backup in archive.sound)
+    if target.type not in ("backup", "time") and not archive.sound:
+        of_major = f"{archive.stanza}: there is no backup of PostgreSQL {archive.major} yet"
+        raise OperateError(f"{of_major}; take one (`hapg backup now`), or name one of an earlier major with --backup")
+    if target.type == "backup" and target.value not in [backup.label for backup in archive.restorable]:
+        known = ", ".join(backup.label for backup in archive.restorable)
         raise OperateError(f"--backup {target.value}: not found in {archive.stanza}, which has {known}")
-    first = min(backup.ended for backup in archive.sound)
+    first = min(backup.ended for backup in archive.restorable)
     moment = _moment(target)
     if moment is not None and moment < first:
         raise OperateError(f"--time {target.value}: before the end of the first backup, {shown_time(first)}, so it can't be restored")
+
+
+def former_major(target: Target, archive: Archive) -> str:
+    """Return the earlier major whose backup the target needs, "" if it needs one of the release's own major."""
+    moment = _moment(target)
+    if target.type == "backup":
+        found = [backup for backup in archive.restorable if backup.label == target.value]
+    elif moment is not None:
+        found = [backup for backup in archive.restorable if backup.ended < moment]
+    else:
+        return ""
+    return found[-1].major if found and found[-1].major != archive.major else ""
 
 
 def _moment(target: Target) -> float | None:
@@ -89,12 +104,15 @@ def _class(claim: Mapping[str, Any]) -> dict[str, Any]:
     return {"storageClassName": claim["storageClassName"]} if "storageClassName" in claim else {}
 
 
-def text(source: str, new: str, found: Mapping[str, Any], target: Target, chart: str) -> str:
-    """Return the values as a file. chart: name and version of the source's, which the new release needs in the same major."""
+def text(source: str, new: str, found: Mapping[str, Any], target: Target, chart: str, former: str = "") -> str:
+    """Return the values as a file. chart: name and version of the source's, which the new release needs in the same major, or in `former`,
+    the major that it had before an upgrade.
+    """
+    needed = f"of PostgreSQL {former}, which that backup is of" if former else "of the same PostgreSQL major"
     head = f"""\
 # Restores {found["restore"]["stanza"]} to {target}, into the new release {new}. Made by `hapg restore {source}`.
 # The new release archives to the same repository, into a folder of its own, and never writes to its source's. The source had the
-# chart {chart}; take one of the same PostgreSQL major:
+# chart {chart}; take one {needed}:
 #   helm install {new} CHART --values THIS-FILE
 # Add your other values, such as postgresql.parameters and resources. In another namespace, create the Secrets named here first.
 """

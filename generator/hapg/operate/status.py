@@ -256,10 +256,12 @@ def _pod_warnings(release: Release) -> list[str]:
     for pod in release.pods:
         if pod.deleting:
             found.append(f"{pod.name} is being deleted")
-        elif not pod.ready and not (pod.refused or pod.not_following or pod.uncreated):
+        elif not pod.ready and not (pod.refused or pod.not_following or pod.uncreated or pod.not_upgraded):
             found.append(f"{pod.name} is not ready: its Events say why")
         if pod.uncreated:
             found.append(f"{pod.name} could not make the first server, and tries again: {pod.uncreated}")
+        if pod.not_upgraded:
+            found.append(f"{pod.name} keeps its data as it is, of another major: {pod.not_upgraded}")
         if pod.refused:
             found.append(f"{pod.name} refuses its configuration: {pod.refused}")
         elif pod.not_following:

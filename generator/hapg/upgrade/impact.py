@@ -218,6 +218,7 @@ _SETTINGS = {
     "bootstrap": (Effect.NOTHING, "a restore or a clone is only for the first server of a new release"),
     "source": (Effect.NOTHING, "a clone is only for the first server of a new release"),
     "upgradesFrom": (Effect.NOTHING, "data of another major is upgraded at a start, and only once"),
+    "upgradeVerifiedHours": (Effect.NOTHING, "it is looked at before data of another major is upgraded"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hapg_backup.core.continuity import Hole, follows, holes
 from hapg_backup.core.lineage import Lineage
-from hapg_backup.core.listing import Listing, parse_archive_id, parse_listing
+from hapg_backup.core.listing import Listing, Part, parse_listing, parse_parts
 from hapg_backup.core.wal_names import Segment
 
 SIZE = 1 << 20
@@ -64,6 +64,9 @@ def test_a_listing_of_pgbackrest() -> None:
     assert found.last(5, SIZE) is None
 
 
-def test_the_archive_of_an_info_file() -> None:
-    text = '[backrest]\nbackrest-format=5\n\n[db]\ndb-id=2\ndb-system-id=7\ndb-version="15"\n\n[db:history]\n1={"db-id":1}\n'
-    assert parse_archive_id(text) == "15-2"
+def test_the_parts_of_an_archive_one_for_each_major_that_the_database_had() -> None:
+    head = '[backrest]\nbackrest-format=5\n\n[db]\ndb-id=2\ndb-system-id=7\ndb-version="17"\n\n'
+    text = head + '[db:history]\n1={"db-id":7,"db-version":"15"}\n2={"db-id":7,"db-version":"17"}\n\n[backrest]\nbackrest-checksum="0"\n'
+    found = parse_parts(text)
+    assert found == (Part(1, "15", 7), Part(2, "17", 7))
+    assert [part.directory for part in found] == ["15-1", "17-2"]

@@ -98,6 +98,17 @@ def test_backups_as_pgbackrest_tells_them() -> None:
     assert replace(found, failed=True).document["error"] is True
 
 
+def test_only_backups_of_the_charts_major_are_restored() -> None:
+    former, new = replace(FIRST, version="15"), replace(LAST, version="17")
+    assert restoring.of_major([former, new], "17", "db", "") == [new]
+    assert restoring.of_major([former, new], "15", "db", "A") == [former]
+    assert restoring.of_major([], "15", "db", "A") == []
+    with pytest.raises(Misconfigured, match="the backups of db are of PostgreSQL 17, this is the chart of PostgreSQL 16"):
+        restoring.of_major([former, new], "16", "db", "")
+    with pytest.raises(Misconfigured, match="the backup A is of PostgreSQL 15, this is the chart of PostgreSQL 17"):
+        restoring.of_major([former, new], "17", "db", "A")
+
+
 def test_the_stanza_is_that_of_one_birth() -> None:
     birth = "1a2b3c4d-0000-4000-8000-000000000001"
     assert stanza_of("db", birth) == "db-1a2b3c4d"

@@ -11,8 +11,8 @@ from hapg_backup.core import verification
 from hapg_backup.core.state import METRICS, State, render
 from hapg_backup.core.verification import LONGEST_REASON, Record, Verification
 
-DONE = Verification(1000.0, "", "20261201-010000F", 2, "0/3000148", 8_000_000, 4.0, 6.0, 2.0, ("checksums", "query"))
-FAILED = Verification(2000.0, "the query returned f instead of true")
+DONE = Verification(1000.0, "15", "", "20261201-010000F", 2, "0/3000148", 8_000_000, 4.0, 6.0, 2.0, ("checksums", "query"))
+FAILED = Verification(2000.0, "15", "the query returned f instead of true")
 
 
 def test_a_report_is_read_as_it_was_written() -> None:
@@ -31,6 +31,12 @@ def test_a_failure_keeps_the_last_verified_restore_and_a_success_ends_the_failur
     assert Record(DONE, FAILED).after(replace(DONE, ended=3000.0)) == Record(replace(DONE, ended=3000.0))
 
 
+def test_a_verified_restore_counts_for_its_own_major_alone() -> None:
+    record = Record(DONE, replace(FAILED, major="17"))
+    assert record.of("15") == Record(DONE)
+    assert record.of("17") == Record(None, replace(FAILED, major="17"))
+
+
 def test_what_a_restore_took() -> None:
     assert (DONE.rto_s, DONE.rate) == (10.0, 2_000_000.0)
     assert FAILED.rate == 0.0
@@ -45,6 +51,7 @@ def test_what_a_restore_took() -> None:
         {"ended": -1},
         {"ended": float("nan")},
         {"size": True},
+        {"major": "fifteen"},
         {"backup": "../x"},
         {"lsn": "3000148"},
         {"lsn": ""},

@@ -24,7 +24,7 @@ from hapg_failover.core.state.results import Fetched, OpResult, Outcome
 from hapg_failover.pgdata.archived_segment import trouble
 from hapg_failover.pgdata.wal import PAGE
 from hapg_protocol import pods
-from hapg_protocol.hand_over import Fetch, NotFetched, fetch, fetched
+from hapg_protocol.hand_over import AskVerified, Fetch, NotFetched, VerifiedBackup, ask_verified, fetch, fetched, verified
 from hapg_protocol.hand_over import Fetched as Answer
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import EligibleReplica
@@ -332,3 +332,14 @@ def test_the_request_to_the_backup_container_and_its_answer() -> None:
     for line, why in (("error no repository is set", "no repository is set"), ("ok", "a malformed answer of 2 characters")):
         with pytest.raises(NotFetched, match=why):
             fetched(line)
+
+
+def test_the_question_for_a_verified_backup_and_its_answer() -> None:
+    assert ask_verified(AskVerified("15").line.split()) == AskVerified("15")
+    assert ask_verified(["verified", "15;"]) is None
+    answer = VerifiedBackup(1796090400, "20261201-010000F_20261202-010000I")
+    assert verified(answer.line) == answer
+    assert verified("missing") is None
+    for line, why in (("error no repository is set", "no repository is set"), ("ok 1", "a malformed answer of 4 characters")):
+        with pytest.raises(NotFetched, match=why):
+            verified(line)

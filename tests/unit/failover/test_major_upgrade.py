@@ -11,13 +11,15 @@ from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import major_upgrade
 from hapg_failover.core.decide import decide
-from hapg_failover.core.state.actions import Announce, Clone, Look, Run, Upgrade
+from hapg_failover.core.state.actions import Annotate, Announce, Clone, Look, Run, Upgrade
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import FormerData
+from hapg_protocol import pods
+from hapg_protocol.hand_over import VerifiedBackup
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import PROTOCOL, LeaseState, Release, VolumeState
+from hapg_protocol.model import PROTOCOL, LeaseState, Pod, Release, VolumeState
 
 from .test_decide import END, HELD, MINE, NOW, lease, remembered, seen
 
@@ -81,6 +83,31 @@ def test_an_upgrade_is_ordered_under_the_lease_that_allows_it() -> None:
     assert [action.order for action in decision.actions if isinstance(action, Run)] == [Upgrade("15", 3, "system", (5, 9))]
 
 
+def test_an_upgrade_that_needs_a_verified_backup_is_ordered_with_that_and_one_that_was_begun_goes_on_without() -> None:
+    begun = replace(FORMER, shut_down=None, begun=(5, 9))
+    for former, expected in ((FORMER, 3600.0), (begun, None)):
+        decision = decide(other_major(PAUSED, former=former, verified_s=3600.0), LOOKED)
+        orders = [action.order for action in decision.actions if isinstance(action, Run)]
+        assert orders == [Upgrade("15", 3, "system", (5, 9), expected)]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (VerifiedBackup(6400, "20261201-010000F"), ""),
+        (
+            VerifiedBackup(6399, "20261201-010000F"),
+            "the last verified restore, of 20261201-010000F, is 1 h old, and may be 1 h old at most",
+        ),
+        (VerifiedBackup(20_000, "20261201-010000F"), ""),
+        (None, "no restore of a backup was ever verified"),
+    ],
+    ids=["in time", "too old", "by a clock that is ahead", "none"],
+)
+def test_a_backup_counts_if_its_restore_was_verified_lately(found: VerifiedBackup | None, words: str) -> None:
+    assert major_upgrade.unverified(found, 10_000.0, 3600.0) == words
+
+
 @pytest.mark.parametrize(
     ("state", "changes", "words"),
     [
@@ -135,6 +162,18 @@ def test_the_end_of_an_upgrade_is_told(outcome: Outcome) -> None:
     expected = "MajorUpgraded" if outcome is Outcome.OK else "MajorUpgradeFailed"
     assert (event.reason, event.message.startswith("said")) == (expected, True)
     assert decision.memory.phase is Phase.BOOT
+    shown = [action.annotations for action in decision.actions if isinstance(action, Annotate)]
+    assert shown == ([] if outcome is Outcome.OK else [((pods.NOT_UPGRADED, "said"),)])
+
+
+def test_a_pod_shows_why_its_data_is_not_upgraded_until_it_is() -> None:
+    refused = decide(other_major(replace(PAUSED, release=Release("died", clean=False))), LOOKED)
+    [shown] = [action.annotations for action in refused.actions if isinstance(action, Annotate)]
+    assert shown[0][0] == pods.NOT_UPGRADED
+    assert "pause the release" in str(shown[0][1])
+    mine = Pod("pg-1", "u1", "1", 1, not_upgraded=str(shown[0][1]))
+    upgraded = decide(seen(pods=(mine,), now=NOW + 60), refused.memory)
+    assert ((pods.NOT_UPGRADED, None),) in [action.annotations for action in upgraded.actions if isinstance(action, Annotate)]
 
 
 def test_an_upgrade_is_recorded_before_it_begins_and_data_that_was_made_for_another_pod_is_told(tmp_path: Path) -> None:

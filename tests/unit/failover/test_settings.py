@@ -156,6 +156,11 @@ WARNING = ("warning", "settings", "failover.json.later: unknown key; ignored, si
 CHANGED = ("info", "settings", "the settings have changed")
 
 
+def test_the_age_of_a_verified_backup_is_given_in_hours() -> None:
+    assert parse(json.dumps(GOOD)).upgrade_verified_s is None
+    assert parse(changed("upgradeVerifiedHours", 24)).upgrade_verified_s == 86400.0
+
+
 def test_the_agent_logs_each_unknown_setting_once_and_obeys_the_others(path: Path) -> None:
     write(path, json.dumps(GOOD))
     lines = Lines()

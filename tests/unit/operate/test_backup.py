@@ -129,6 +129,15 @@ def test_trouble_of_an_archive_is_a_warning(found: Archive, sentence: str) -> No
     assert backups.table(found, "pg-0", 0.0).splitlines()[-1] == f"warning: {sentence}"
 
 
+def test_after_a_major_upgrade_the_list_tells_the_backups_of_the_former_major() -> None:
+    former = {**FULL, "version": "15"}
+    found = archive(major="17", backups=[former])
+    assert backups.table(found, "pg-0", 1796090412.0).splitlines()[6].split("  ")[1] == "full of PostgreSQL 15"
+    assert backups.warnings(found) == ["there is no backup of PostgreSQL 17, so nothing can be restored; `hapg backup now` takes one"]
+    both = archive(major="17", backups=[former, {**FULL, "version": "17", "endedAt": 1796090400}])
+    assert "restore   any point from 2026-12-01 02:00:00+00 on" in backups.table(both, "pg-0", 1796090412.0)
+
+
 def test_the_list_of_backups_names_the_last_verified_restore() -> None:
     verified = {
         "endedAt": 1796090400, "failure": "", "backup": "20261201-010000F", "timeline": 1, "lsn": "0/7000000", "bytes": 1,
@@ -301,6 +310,29 @@ def test_a_restore_to_a_point_that_does_not_exist_is_refused(
 @pytest.mark.parametrize("value", ["2026-12-01 01:00:08Z", "2026-12-01 01:00:08.5+00", "2026-12-01T02:00:09+01:00", "2027-01-01 00:00+00"])
 def test_a_restore_to_a_time_after_the_first_backup_is_taken(value: str) -> None:
     check_target(Target("time", value), archive())
+
+
+@pytest.mark.parametrize(
+    ("target", "needed"),
+    [
+        ((), "of the same PostgreSQL major"),
+        (("--backup", FULL["label"]), "of PostgreSQL 15, which that backup is of"),
+        (("--time", "2026-12-01 01:30:00+00"), "of PostgreSQL 15, which that backup is of"),
+        (("--time", "2026-12-01 02:30:00+00"), "of the same PostgreSQL major"),
+    ],
+)
+def test_a_restore_to_a_point_before_a_major_upgrade_names_the_major_of_the_chart(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], target: tuple[str, ...], needed: str
+) -> None:
+    both = [{**FULL, "version": "15"}, {**FULL, "label": "20261201-020000F", "version": "17", "endedAt": 1796090400}]
+    cluster.answers = {"info": (0, document(major="17", backups=both))}
+    assert main(["restore", "pg", "--as", "new", *target]) == 0
+    assert f"take one {needed}:" in capsys.readouterr().out
+
+
+def test_a_restore_to_the_end_needs_a_backup_of_the_major_after_an_upgrade() -> None:
+    with pytest.raises(OperateError, match="there is no backup of PostgreSQL 17 yet; take one"):
+        check_target(Target(), archive(major="17", backups=[{**FULL, "version": "15"}]))
 
 
 def test_a_restore_without_any_backup_is_refused() -> None:

@@ -116,6 +116,7 @@ def test_a_healthy_release_for_programs() -> None:
             FakeCluster([pod(0, ready=False, not_created="seed failed: no route")]),
             "pg-0 could not make the first server, and tries again: seed failed: no route",
         ),
+        (FakeCluster([pod(0, ready=False, not_upgraded="no room")]), "pg-0 keeps its data as it is, of another major: no room"),
         (FakeCluster([*pods(0, 1), pod(2, not_following="no route")]), "pg-2 does not stream from the primary: no route"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

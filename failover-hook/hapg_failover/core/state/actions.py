@@ -131,12 +131,15 @@ class Look:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """Upgrade data of another major. timeline: where its WAL continues; begun: the term and the serial of the Lease that allows it."""
+    """Upgrade data of another major. timeline: where its WAL continues; begun: the term and the serial of the Lease that allows it;
+    verified_s: how many seconds ago a restore of a backup has to have been verified, None: no backup is needed.
+    """
 
     major: str
     timeline: int
     system_identifier: str
     begun: tuple[int, int]
+    verified_s: float | None = None
     op: ClassVar[Op] = Op.UPGRADE
 
 

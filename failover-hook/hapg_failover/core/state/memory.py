@@ -278,7 +278,8 @@ class Telling:
     requests that were answered, verbatim, and when. blocked: why waiting won't let us claim a free Lease; blocked_at: when that was last
     the case. refused: why the configuration is refused, as in the last Event; refused_told: when that Event was recorded; refused_shown:
     when our pod was last made to show it. apart: that we don't stream, and why. uncreated: why the first
-    server could not be made; uncreated_shown: when our pod was last made to show it.
+    server could not be made; uncreated_shown: when our pod was last made to show it. not_upgraded: why data of another major is not
+    upgraded; not_upgraded_shown: when our pod was last made to show it.
     """
 
     told: tuple[tuple[str, float], ...] = ()
@@ -291,6 +292,8 @@ class Telling:
     apart: Apart = Apart()
     uncreated: str = ""
     uncreated_shown: float = -1e9
+    not_upgraded: str = ""
+    not_upgraded_shown: float = -1e9
 
 
 Part = (

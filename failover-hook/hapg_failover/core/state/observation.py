@@ -45,7 +45,8 @@ class Observation:
     release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
     tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume. restores: the first server is restored
     from a backup; seeded: it is a clone of a live server instead; archives: there is a backup container, which may have an archive;
-    former: the data, if it is of another major; upgrades_from: the major whose data may be upgraded, None: none.
+    former: the data, if it is of another major; upgrades_from: the major whose data may be upgraded, None: none; verified_s: how many
+    seconds before that a restore of a backup has to have been verified, None: no backup is needed.
     """
 
     now: float
@@ -96,6 +97,7 @@ class Observation:
     archives: bool = False
     former: FormerData | None = None
     upgrades_from: str | None = None
+    verified_s: float | None = None
     put: PutResult | None = None
     op: OpResult | None = None
     checked: RecordCheck | None = None
