@@ -64,7 +64,8 @@ from .events import (
 from .inspection import INSTEAD
 from .lease_extensions import LeaseExtensions
 from .metrics import render
-from .operations import Operation, Tools
+from .operations.dispatch import perform
+from .operations.tools import Tools
 from .replay_progress import ReplayProgress
 from .server_maintenance import ServerMaintenance
 from .server_probes import ServerProbes
@@ -452,7 +453,7 @@ class Agent:
 
         def work() -> None:
             begun = self._runtime.now()
-            result = Operation(tools, run, nonce).perform()
+            result = perform(tools, run, nonce)
             facts = read_volume(tools.volume)
             # Measured now, not up to a second ago: what the operation just wrote counts, as does what may have killed the server.
             room_on, room = tools.volume.scarcest()

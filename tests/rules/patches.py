@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from hapg_backup.opening import Opening
-from hapg_failover import container, operations, settings
+from hapg_failover import container, settings
 from hapg_failover.adapters import archived_wal, beneath, peers, script, serving, volume
+from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import (
     bootstrap,
@@ -42,7 +43,7 @@ from hapg_failover.core import (
 )
 from hapg_failover.core import decide as deciding
 from hapg_failover.core.state import decision, lease_view
-from hapg_failover.core.state.actions import LetGo, Order, Rewind, Seal
+from hapg_failover.core.state.actions import LetGo, Order, Seal
 from hapg_failover.core.state.connections import ANSWERED
 from hapg_failover.core.state.decision import Decision, Step
 from hapg_failover.core.state.extensions import ExtensionRequest
@@ -53,6 +54,8 @@ from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, PutResult
 from hapg_failover.core.state.volume import FormerData, Origin
 from hapg_failover.core.timing import FAILED_S, Timing
+from hapg_failover.operations import own_volume, rewind, seal, upgrade
+from hapg_failover.operations.operation import Operation
 from hapg_failover.pgdata import archived_segment, wal
 from hapg_failover.world import World
 from hapg_protocol.json_fields import Fields
@@ -306,7 +309,7 @@ def equal_ones_by_chance(patch: pytest.MonkeyPatch) -> None:
 
 
 def emergency_spaces_kept(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(operations.Operation, "_release_emergency_spaces", lambda self: None)
+    patch.setattr(Operation, "release_emergency_spaces", lambda self: None)
 
 
 late_ones_claim_at_once = _judged_as(lambda judged: judged.update(reported_for=judged["waited"]))
@@ -613,27 +616,8 @@ def rewound_unmarked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Volume, "set_dirty", lambda self: None)
 
 
-def source_not_checkpointed(patch: pytest.MonkeyPatch) -> None:
-    rewind = operations.Operation._rewind
-
-    def trusting(self: Any, order: Rewind) -> OpResult:
-        self._tools = replace(self._tools, sql=_Believed(order.timeline))
-        return rewind(self, order)
-
-    patch.setattr(operations.Operation, "_rewind", trusting)
-
-
-class _Believed:
-    """SQL of an upstream that is assumed to be on the right timeline."""
-
-    def __init__(self, timeline: int) -> None:
-        self.remote_checkpoint = lambda host, port, limit: timeline
-        self.remote_user = lambda host, port, limit, as_client: "postgres"
-
-
-def clone_keeps_the_uuid(patch: pytest.MonkeyPatch) -> None:
-    mark = operations.Operation._mark
-    patch.setattr(operations.Operation, "_mark", lambda self, uuid: mark(self, "old"))
+source_not_checkpointed = _constant(rewind, "_wait_for_checkpoint", lambda tools, order: None)
+clone_keeps_the_uuid = _constant(own_volume, "Marker", lambda uuid, identifier: Marker("old", identifier))
 
 
 # --- 11 ---
@@ -803,7 +787,7 @@ def adopted_as_it_was(patch: pytest.MonkeyPatch) -> None:
 
 
 standbys_unrecorded = _constant(Volume, "note_standby", lambda self: None)
-unreplicated_wal_not_fetched = _constant(operations.Operation, "_with_fetched_wal", lambda self, ask, host, position: (position, 0))
+unreplicated_wal_not_fetched = _constant(seal, "_with_fetched_wal", lambda operation, ask, dead, position: (position, 0))
 unreplicated_wal_given_to_anybody = _constant(unreplicated_wal, "may_give", lambda *_: True)
 any_page_is_sent = _constant(unreplicated_wal, "is_page", lambda page, lsn: True)
 cut_records_count = _constant(wal.Wal, "record_at", lambda self, place, before: wal.Record(place, 24, switch=False))
@@ -842,7 +826,7 @@ def anybodys_data_upgraded(patch: pytest.MonkeyPatch) -> None:
 
 def upgraded_without_a_backup(patch: pytest.MonkeyPatch) -> None:
     """A mutant: no restore of a backup need have been verified."""
-    patch.setattr(operations.Operation, "_unverified", lambda self, major, within_s: "")
+    patch.setattr(upgrade, "_unverified", lambda tools, major, within_s: "")
 
 
 def archive_upgraded_early(patch: pytest.MonkeyPatch) -> None:

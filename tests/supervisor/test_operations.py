@@ -23,7 +23,8 @@ from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.events import Event, ReplaySeen
 from hapg_failover.inspection import Inspection
-from hapg_failover.operations import AskWal, Operation, Tools
+from hapg_failover.operations.dispatch import perform
+from hapg_failover.operations.tools import AskWal, Tools
 from hapg_failover.replay_progress import ReplayProgress
 from hapg_failover.supervisor_commands import SupervisorCommands
 from hapg_protocol.lsn import Position, parse_lsn
@@ -92,7 +93,7 @@ class Operator:
 
     def run(self, op: Op, term: int = 1, **fields: object) -> OpResult:
         with as_server_user():
-            return Operation(self.tools, run(next(NUMBERS), op, term=term, **fields), self.nonce).perform()
+            return perform(self.tools, run(next(NUMBERS), op, term=term, **fields), self.nonce)
 
     def ask_wal(self, ask: AskWal) -> None:
         """Make operations fetch a dead server's unreplicated WAL."""

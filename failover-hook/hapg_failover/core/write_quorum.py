@@ -66,6 +66,11 @@ class Setting:
         listed = ", ".join(f'"{name}"' for name in self.names or (NOBODY,))
         return f"ANY {self.k} ({listed})" if self.k else ""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The arguments of a command to the supervisor: K and the names; none if a COMMIT waits for no standby."""
+        return (str(self.k), *self.names) if self.k else ()
+
     def __str__(self) -> str:
         if not self.k:
             return "commits wait for no standby"

@@ -52,15 +52,11 @@ class FillingVolume:
 def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpResult) -> Agent:
     """An agent whose operations fill the volume and end with this result."""
 
-    class Filling:
-        def __init__(self, *_: object) -> None:
-            pass
+    def fill(*_: object) -> OpResult:
+        volume.room = FILLED_UP
+        return result
 
-        def perform(self) -> OpResult:
-            volume.room = FILLED_UP
-            return result
-
-    monkeypatch.setattr(agent, "Operation", Filling)
+    monkeypatch.setattr(agent, "perform", fill)
     settings: Any = SimpleNamespace(profile=VersionProfile(major="15", bounds_slots=False), port=5432, grace=30.0, timing=Timing())
     identity: Any = SimpleNamespace(pod="pg-0", uid="u0")
     disk: Any = volume

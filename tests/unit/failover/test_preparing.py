@@ -11,7 +11,9 @@ import pytest
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.state.actions import Prepare, Run
 from hapg_failover.core.state.results import Outcome
-from hapg_failover.operations import Operation, Tools
+from hapg_failover.operations.dispatch import attempt
+from hapg_failover.operations.operation import Operation
+from hapg_failover.operations.tools import Tools
 
 LIMIT_S = 30.0
 
@@ -48,5 +50,5 @@ def test_a_checkpoint_is_repeated_for_what_was_written_during_a_long_one(took: l
     primary = Primary(list(took))
     nothing: Any = Mock()
     tools = Tools(cast("Any", primary), nothing, nothing, cast("Any", primary), Volume(tmp_path, "15", "pg_wal"), nothing, 5432, 60)
-    assert Operation(tools, Run(1, Prepare(LIMIT_S), 7), "n1")._attempt().outcome is Outcome.OK
+    assert attempt(Operation(tools, Run(1, Prepare(LIMIT_S), 7), "n1")).outcome is Outcome.OK
     assert primary.made == made

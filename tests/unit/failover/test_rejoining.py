@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from hapg_failover import operations
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.ports import Marker, SqlError
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.state.actions import Clone, Follow, Op, Order, Rewind, Run, Seal, Start
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.inspection import Inspection
-from hapg_failover.operations import Operation, Tools
+from hapg_failover.operations import rewind
+from hapg_failover.operations.dispatch import attempt
+from hapg_failover.operations.operation import Operation
+from hapg_failover.operations.tools import Tools
 from hapg_failover.supervisor_commands import OperationFailed
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import VolumeState
@@ -111,7 +113,7 @@ class Release:
 
         me: Any = self
         tools = Tools(me, me, me, me, self.volume, inspect, 5432, 60)
-        return Operation(tools, Run(1, ORDERS[op], 7), "n1")._attempt()
+        return attempt(Operation(tools, Run(1, ORDERS[op], 7), "n1"))
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_a_rewind_that_gets_no_connection_has_touched_nothing(base: Path, fails:
 
 
 def test_a_rewind_waits_for_the_sources_checkpoint_on_its_timeline(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "SOURCE_CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(rewind, "SOURCE_CHECKPOINT_S", 0.0)
     release = Release(base, timeline=2)
     assert release.perform(Op.REWIND).text == "the primary's last checkpoint is on timeline 2, not yet on 3"
     assert {call for call, _ in release.calls} == {"checkpoint of the source"}
