@@ -76,6 +76,7 @@ CLUSTER_BUILDS = (
 )
 POLICY_BUILDS = (Build("kube-router", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}),)
 OBJECT_STORE_BUILDS = (Build("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),)
+GCS_BUILDS = (Build("gcs", {"gcs": "."}),)
 LINEARIZABLE = Build("linearizable", {"linearizable": "."}, parent=REPOSITORY / "tests")
 TOOL_BUILDS = (
     CLUSTER_BUILDS[0],

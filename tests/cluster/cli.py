@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.cluster import chosen, embedded, images, local, nodes, pgbackrest, policies
+from tests.cluster import azurite, builds, chosen, embedded, images, local, nodes, pgbackrest, policies
 from tests.cluster.errors import ClusterError
 
 _EPILOG = """\
@@ -49,6 +49,10 @@ def _servers() -> None:
     for major in embedded.MAJORS:
         print(embedded.ensure(major))
     print(pgbackrest.ensure())
+
+
+def _cloud_stores() -> None:
+    print(*builds.ensure(builds.GCS_BUILDS).values(), azurite.ensure(), sep="\n")
 
 
 def _signal(text: str) -> int:
@@ -114,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         "build the S3 server that some tests use, and import its image into a running cluster",
         lambda _: chosen.load_object_store(),
     )
+    add("cloud-stores", "build servers of Google's and Azure's object stores; prints their paths", lambda _: _cloud_stores())
     add("policies", "build what enforces network policies in tests; prints its path", lambda _: print(policies.program()))
     for name, text, function in (
         ("partition", "cut a node off from everything; it runs on", nodes.partition),

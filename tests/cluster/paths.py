@@ -10,6 +10,7 @@ def _base(variable: str, default: str) -> Path:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GO_MODULES = Path(__file__).resolve().parent / "go"
+NPM_PACKAGES = Path(__file__).resolve().parent / "npm"
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 FAILOVER_SOURCE = REPOSITORY / "failover-hook"
 

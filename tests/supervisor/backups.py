@@ -39,7 +39,10 @@ def program(root: Path) -> Path:
 
 
 class Backup:
-    """The backup container beside a server's container; `start` may be called again after `kill`."""
+    """The backup container beside a server's container; `start` may be called again after `kill`.
+
+    around: what runs the container's program, for example in a namespace; it ends by exec.
+    """
 
     def __init__(self, container: Container, root: Path, **settings: Any) -> None:
         """root: for the repository, which several containers share. settings: of backup.json."""
@@ -54,6 +57,7 @@ class Backup:
         self.http = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.program = program(root)
+        self.around: tuple[str, ...] = ()
         for folder in (self.repository, self.key_folder, self.secret, self.folder):
             folder.mkdir(exist_ok=True, mode=0o700)
         (self.key_folder / "BACKUP_KEY").write_bytes(KEY)
@@ -96,7 +100,7 @@ class Backup:
         chown(self.work)
         words = [json.dumps(pod, default=str), str(self.program), str(self.http), *map(str, server_user())]
         with self.log.open("ab") as log:
-            argv = ["setpriv", "--pdeathsig", "KILL", sys.executable, str(RUNNER), *words]
+            argv = ["setpriv", "--pdeathsig", "KILL", *self.around, sys.executable, str(RUNNER), *words]
             environment = {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "PATH": os.environ["PATH"]}
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
         wait_for((self.folder / "listener").exists, f"the backup container listens: {self.said()}")

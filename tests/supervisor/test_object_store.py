@@ -1,4 +1,4 @@
-"""An archive in an object store: versitygw over TLS, with the settings that the chart writes, encrypted."""
+"""An archive in each kind of object store, over TLS, encrypted, with the settings that the chart writes."""
 
 from __future__ import annotations
 
@@ -6,75 +6,36 @@ import json
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hapg.operate import backups as shown
-from hapg_backup.core.verification import NOTE, Verification, fields
-from tests.chart import helm
-from tests.cluster import builds
-from tests.robustness.certificates import Authority
+from hapg_backup.core.verification import NOTE
 
-from .backups import STANZA, TABLE, Backup, settled, switch
+from . import object_stores
+from .backups import STANZA, TABLE, Backup, Beside, settled, switch
 from .conftest import Make
-from .harness import free_port, server_user, wait_for
+from .harness import server_user, wait_for
+from .object_stores import Store
+from .test_verified_restore import Scratch, record
 
 pytestmark = pytest.mark.timeout(300)
 
-Beside = Callable[..., Backup]
-HOST = "localhost"
 FAILED_SECONDS = 60.0
 """A wrong key has to be reported within a minute."""
+LARGE = "create table large as select gen_random_uuid() from generate_series(1, 350000)"
+"""More than 6 MB, however well it is compressed: one file that pgBackRest stores in parts."""
+RESOLVES = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"')
+"""Runs a program with a hosts file of its own."""
 
 
-@dataclass(frozen=True)
-class Store:
-    """An S3 server on this machine, the authority of its certificate, its only account, and its folder."""
-
-    port: int
-    authority: str
-    access_key: str
-    secret_key: str
-    folder: Path
-
-    def settings(self) -> dict[str, Any]:
-        """What the chart writes into backup.json for an archive here."""
-        given = {"type": "s3", "bucket": "backups", "endpoint": f"{HOST}:{self.port}", "uriStyle": "path", "secretName": "s"}
-        values = {f"archiver.{key}": value for key, value in {**given, "cipherSecretName": "c", "path": "/tests"}.items()}
-        data = helm.objects(*helm.values({**values, "fullnameOverride": "db"}))["ConfigMap", "db-config"]["data"]
-        found: dict[str, Any] = json.loads(data["backup.json"])
-        return found
-
-    def credentials(self, cipher_pass: str, secret_key: str = "") -> dict[str, str]:
-        """The entries of the Secrets, as the pod's volume shows them."""
-        return {
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": secret_key or self.secret_key,
-            "CA_CERT_DATA": self.authority,
-            "CIPHER_PASS": cipher_pass,
-        }
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """versitygw, as tests.robustness.object_store runs it in a pod."""
-    folder = tmp_path_factory.mktemp("store")
-    authority = Authority(folder, "store")
-    authority.secret("unused", HOST)
-    for name in ("buckets/backups", "metadata"):
-        (folder / name).mkdir(parents=True)
-    found = Store(free_port(), authority.certificate, secrets.token_hex(16), secrets.token_hex(16), folder)
-    program = builds.ensure(builds.OBJECT_STORE_BUILDS)["versitygw"]
-    words = ["--port", f"127.0.0.1:{found.port}", "--cert", f"{folder}/server.crt", "--key", f"{folder}/server.key", "--quiet"]
-    keys = {"ROOT_ACCESS_KEY_ID": found.access_key, "ROOT_SECRET_ACCESS_KEY": found.secret_key}
-    argv = ["setpriv", "--pdeathsig", "KILL", str(program), *words, "posix", "--sidecar", f"{folder}/metadata", f"{folder}/buckets"]
-    with (folder / "log").open("wb") as log, subprocess.Popen(argv, env=keys, stdout=log, stderr=log) as process:
+@pytest.fixture(params=["s3", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("gcs", "azure"))])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with getattr(object_stores, request.param)(tmp_path) as found:
         yield found
-        process.kill()
 
 
 def mount(backup: Backup, entries: dict[str, str]) -> None:
@@ -92,11 +53,12 @@ def test_an_archive_and_its_backups_in_an_object_store(make: Make, template: Pat
     container = make("db-0")
     container.take_data_of(template)
     backup = beside(container, **store.settings())
-    mount(backup, store.credentials(cipher_pass))
+    cipher = {"CIPHER_PASS": cipher_pass}
+    mount(backup, store.entries | cipher)
     container.start()
     container.ok("start", "hot")
     container.promote(2, 1)
-    container.sql(TABLE)
+    container.sql(TABLE, LARGE)
     backup.backup()
     last = switch(container, "in the object store", 2)
     settled(container)
@@ -105,20 +67,22 @@ def test_an_archive_and_its_backups_in_an_object_store(make: Make, template: Pat
     assert (found.stanza, found.role, found.last, found.holes, shown.warnings(found)) == (STANZA, "primary", last, (), [])
     assert [each.type for each in found.sound] == ["full"]
     assert shown.table(found, "db-0", found.sound[-1].ended).splitlines()[0] == f"stanza    {STANZA}, seen by db-0 (primary)"
-    report = fields(Verification(time.time(), "15", "", found.sound[-1].label, 2, "0/3000000", checks=("query",)))
-    assert backup.ask("/verified", stanza=STANZA, **report)[0] == 0
+    with closing(Scratch(backup.root / "scratch", backup)) as scratch:
+        outcome = scratch.start().verify("select count(*) = 2 from kept where what = 'in the object store'")
+        assert outcome.code == 0, (outcome, scratch.said()[-3000:])
+        assert record(backup)["verified"]["checks"] == ["checksums", "pg_amcheck", "query"]
+        verified = scratch.said() + outcome.text
     restarted_at = time.time()
     backup.kill()
     backup.start()
     wait_for(lambda: backup.state().get("record", {}).get("verified") is not None, "the outcome of a verified restore is read", 60)
     assert 0 < restarted_at - backup.state()["archived_at"] < 600, "when the last segment was archived is the object store's"
-    stored = [path for path in (store.folder / "buckets" / "backups" / "tests").rglob("*") if path.is_file()]
-    assert NOTE in [path.name for path in stored]
-    assert not [path for path in stored if b"in the object store" in path.read_bytes()]
-    assert not [key for key in (cipher_pass, store.secret_key) if key in backup.said()]
+    wait_for(lambda: [1 for name, content in store.stored() if NOTE in name or NOTE.encode() in content], "the outcome is in the store")
+    assert any(b"Salted__" in content for _, content in store.stored()), "it is encrypted"
+    assert not [name for name, content in store.stored() if b"in the object store" in content or b"[backrest]" in content]
+    assert not [key for key in (cipher_pass, *store.secret) if key in backup.said() + verified]
 
-    wrong = secrets.token_hex(16)
-    mount(backup, store.credentials(cipher_pass, wrong))
+    mount(backup, store.wrong | cipher)
     waiting = switch(container, "with a wrong key")
     wait_for(lambda: backup.state().get("failing"), "it says that archiving fails", FAILED_SECONDS)
     assert container.sql("insert into kept (what) values ('writes go on') returning 1") == "1"
@@ -126,16 +90,62 @@ def test_an_archive_and_its_backups_in_an_object_store(make: Make, template: Pat
     assert code != 0
     found = shown.read([json.dumps(backup.info())])
     assert found.backups is None
-    assert "403 (Forbidden)" in found.problem
+    assert store.refusal in found.problem
     table = shown.table(found, "db-0", 0.0)
     assert "restore   unknown, because the repository can't be read\n" in table
     assert "warning: archiving fails: " in table
     said = [*lines, backup.said(), json.dumps(backup.state()), shown.failure(code, lines[-1]), table]
-    assert not [key for key in (cipher_pass, store.secret_key, wrong) if key in "\n".join(said)]
+    assert not [key for key in (cipher_pass, *store.secret) if key in "\n".join(said)]
 
-    mount(backup, store.credentials(cipher_pass))
+    mount(backup, store.entries | cipher)
     settled(container, timeout=120.0)
     wait_for(lambda: not backup.state().get("failing"), "it says that archiving works again")
     found = shown.read([json.dumps(backup.info())])
     assert found.last >= waiting
     assert found.holes == ()
+
+
+@pytest.mark.thorough
+def test_an_archive_in_azure_where_the_account_is_part_of_the_host_name(make: Make, template: Path, beside: Beside, tmp_path: Path) -> None:
+    """As in Azure itself; the certificate is for that name."""
+    with object_stores.azure(tmp_path, "host") as store:
+        container = make("db-0")
+        container.take_data_of(template)
+        backup = beside(container, **store.settings())
+        backup.kill()
+        hosts = tmp_path / "hosts"
+        hosts.write_text(f"127.0.0.1 {object_stores.ACCOUNT}.{store.endpoint.partition(':')[0]}\n")
+        backup.around = (*RESOLVES, str(hosts))
+        mount(backup, store.entries | {"CIPHER_PASS": secrets.token_hex(16)})
+        backup.start()
+        container.start()
+        container.ok("start", "hot")
+        container.promote(2, 1)
+        container.sql(TABLE)
+        backup.backup()
+        last = switch(container, "by host name")
+        settled(container)
+        found = shown.read([json.dumps(backup.info())])
+        assert (found.last, found.holes, len(found.sound)) == (last, (), 1)
+
+
+@pytest.mark.thorough
+def test_a_broken_key_for_an_archive_in_google_cloud_is_named_and_not_quoted(
+    make: Make, template: Path, beside: Beside, tmp_path: Path
+) -> None:
+    with object_stores.gcs(tmp_path) as store:
+        container = make("db-0")
+        container.take_data_of(template)
+        backup = beside(container, **store.settings())
+        container.start()
+        container.ok("start", "hot")
+        container.promote(2, 1)
+        key = store.entries["GOOGLE_SERVICE_ACCOUNT_JSON_KEY"]
+        mount(backup, {**store.entries, "CIPHER_PASS": "a long pass", "GOOGLE_SERVICE_ACCOUNT_JSON_KEY": key.rstrip().removesuffix("}")})
+        wait_for(lambda: "it is not JSON" in backup.state().get("misconfigured", ""), "it says so", 30)
+        code, lines = backup.ask("/backup", type="full")
+        assert code == 78
+        assert "GOOGLE_SERVICE_ACCOUNT_JSON_KEY in the repository's Secret is not the JSON key of a service account" in lines[-1]
+        assert not [text for text in store.secret if text in "\n".join([*lines, backup.said(), json.dumps(backup.state())])]
+        mount(backup, store.entries)
+        backup.backup()

@@ -291,7 +291,7 @@ def test_nothing_is_decided_by_the_wall_clock() -> None:
         "hapg_failover/adapters/threads.py": 1,
         "hapg_failover/agent.py": 1,
         "hapg_failover/backup_link.py": 1,
-        "hapg_failover/operations.py": 1,
+        "hapg_failover/operations/upgrade.py": 1,
     }
     program = ROOT / "failover-hook"
     wall = re.compile(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from . import service_account
 from .errors import Misconfigured
 from .settings import Repository, Settings
 
 IO_TIMEOUT_S = 10
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_ACCOUNT_NAME", "AZURE_ACCOUNT_KEY", "CIPHER_PASS")
-"""The entries of the repository's Secret that become environment variables."""
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_ACCOUNT_NAME", "AZURE_ACCOUNT_KEY", "CIPHER_PASS", service_account.ENTRY)
+"""The entries of the repository's Secret whose values are needed here; most become environment variables."""
 CIPHER = "PGBACKREST_REPO1_CIPHER_PASS"
 """The variable with the pass of an encrypted repository."""
-FILES = ("CA_CERT_DATA", "GOOGLE_SERVICE_ACCOUNT_JSON_KEY")
+FILES = ("CA_CERT_DATA", service_account.ENTRY)
 """The entries that pgBackRest reads as files."""
 
 
@@ -40,12 +41,6 @@ class Credentials:
         if not found:
             raise Misconfigured(f"the repository's Secret has no entry {key}")
         return found
-
-    def file(self, key: str) -> str:
-        """Return the path of an entry. Raise Misconfigured if it is missing."""
-        if key not in self.files:
-            raise Misconfigured(f"the repository's Secret has no entry {key}")
-        return self.files[key]
 
 
 @dataclass(frozen=True)
@@ -110,10 +105,11 @@ def _s3(repository: Repository, credentials: Credentials) -> tuple[list[str], di
 
 
 def _gcs(repository: Repository, credentials: Credentials) -> tuple[list[str], dict[str, str]]:
+    service_account.check(credentials.value(service_account.ENTRY))
     lines = [
         "repo1-type=gcs",
         f"repo1-gcs-bucket={repository.bucket}",
-        f"repo1-gcs-key={credentials.file('GOOGLE_SERVICE_ACCOUNT_JSON_KEY')}",
+        f"repo1-gcs-key={credentials.files[service_account.ENTRY]}",
     ]
     return lines + ([f"repo1-gcs-endpoint={repository.endpoint}"] if repository.endpoint else []), {}
 

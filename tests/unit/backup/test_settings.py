@@ -14,7 +14,11 @@ from hapg_backup.core.settings import Repository, Restore, Retention, Settings, 
 LOCAL: dict[str, Any] = {"type": "local", "path": "/repository/a"}
 S3: dict[str, Any] = {"type": "s3", "path": "/a", "bucket": "b", "region": "us-east-1"}
 PATHS = Paths("/data", "/socket", "/work", "/ca")
-KEYS = Credentials({"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "CIPHER_PASS": "pass"}, {})
+GCS: dict[str, Any] = {"type": "gcs", "path": "/a", "bucket": "b"}
+AZURE: dict[str, Any] = {"type": "azure", "path": "/a", "bucket": "b"}
+ACCOUNT = {"client_email": "a@b", "private_key": "PRIVATE", "token_uri": "https://token"}
+ENTRIES = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "CIPHER_PASS": "pass", "AZURE_ACCOUNT_NAME": "a"}
+KEYS = Credentials({**ENTRIES, "AZURE_ACCOUNT_KEY": "k", "GOOGLE_SERVICE_ACCOUNT_JSON_KEY": json.dumps(ACCOUNT)}, {})
 
 
 def parse(**keys: Any) -> Settings:
@@ -109,7 +113,10 @@ def test_secrets_are_in_the_environment_and_not_in_the_file() -> None:
     [
         ({**S3, "verifyTls": False}, {}, "repo1-storage-verify-tls=n"),
         (S3, {"CA_CERT_DATA": "/own"}, "repo1-storage-ca-file=/own"),
-        ({"type": "gcs", "path": "/a", "bucket": "b"}, {"GOOGLE_SERVICE_ACCOUNT_JSON_KEY": "/g"}, "repo1-gcs-key=/g"),
+        (GCS, {"GOOGLE_SERVICE_ACCOUNT_JSON_KEY": "/g"}, "repo1-gcs-key=/g"),
+        ({**GCS, "endpoint": "gcs:8443"}, {"GOOGLE_SERVICE_ACCOUNT_JSON_KEY": "/g"}, "repo1-gcs-endpoint=gcs:8443"),
+        (AZURE, {}, "repo1-azure-uri-style=host"),
+        ({**AZURE, "endpoint": "blobs:8443"}, {}, "repo1-azure-endpoint=blobs:8443"),
         (LOCAL, {}, "repo1-type=posix"),
     ],
 )
@@ -123,8 +130,8 @@ def test_each_kind_of_repository(repository: dict[str, Any], files: dict[str, st
     ("repository", "missing"),
     [
         (S3, "AWS_ACCESS_KEY_ID"),
-        ({"type": "gcs", "path": "/a", "bucket": "b"}, "GOOGLE_SERVICE_ACCOUNT_JSON_KEY"),
-        ({"type": "azure", "path": "/a", "bucket": "b"}, "AZURE_ACCOUNT_NAME"),
+        (GCS, "GOOGLE_SERVICE_ACCOUNT_JSON_KEY"),
+        (AZURE, "AZURE_ACCOUNT_NAME"),
         ({**LOCAL, "encryption": True}, "CIPHER_PASS"),
     ],
 )
@@ -133,6 +140,27 @@ def test_a_missing_credential_is_named(repository: dict[str, Any], missing: str)
     assert settings.repository is not None
     with pytest.raises(Misconfigured, match=f"the repository's Secret has no entry {missing}"):
         configure(settings, settings.repository, "db", 1, PATHS, Credentials({}, {}))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"private_key": "PRIVATE"', "it is not JSON"),
+        ("PRIVATE", "it is not JSON"),
+        ('["PRIVATE"]', "it is not an object"),
+        (json.dumps({**ACCOUNT, "private_key": ["PRIVATE"]}), "its private_key is missing"),
+        (json.dumps({**ACCOUNT, "client_email": ""}), "its client_email is missing"),
+        ('{"private_key": "PRIVATE", "client_email": "a@b"}', "its token_uri is missing"),
+    ],
+)
+def test_a_wrong_key_of_a_service_account_is_refused_and_not_quoted(text: str, reason: str) -> None:
+    settings = parse(repository=GCS)
+    assert settings.repository is not None
+    credentials = Credentials({"GOOGLE_SERVICE_ACCOUNT_JSON_KEY": text}, {"GOOGLE_SERVICE_ACCOUNT_JSON_KEY": "/g"})
+    with pytest.raises(Misconfigured) as error:
+        configure(settings, settings.repository, "db", 1, PATHS, credentials)
+    assert f" is not the JSON key of a service account: {reason}; " in str(error.value)
+    assert "PRIVATE" not in str(error.value)
 
 
 def test_retention_by_days() -> None:
