@@ -13,7 +13,6 @@ import yaml
 
 from tests.cluster import chosen
 from tests.e2e import test_archiver
-from tests.e2e.certificates import Authority
 from tests.e2e.test_archiver import (
     EVENT_SECONDS,
     RESTORE_SECONDS,
@@ -29,6 +28,7 @@ from tests.e2e.test_archiver import (
 )
 from tests.e2e.test_upgrade import NEXT, REFUSED_SECONDS, STOP_SECONDS, pause
 from tests.robustness import programs
+from tests.robustness.certificates import Authority
 from tests.robustness.object_store import ObjectStore
 from tests.robustness.release import CHART, VALUES, Release
 from tests.robustness.traffic.writers import TABLE

@@ -25,8 +25,8 @@ from typing import Any
 
 from tests.chart import helm
 from tests.cluster import azurite, builds
-from tests.e2e.certificates import Authority
 from tests.robustness import programs
+from tests.robustness.certificates import Authority
 
 from .harness import free_port, wait_for
 
