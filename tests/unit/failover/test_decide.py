@@ -409,7 +409,7 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
             seen(volume_state=VolumeState.OTHER_MAJOR, volume_reason="data of 15", volume=None, server="down"),
             remembered(Phase.BOOT, looked="n1"),
             Phase.BOOT,
-            ["Announce"],
+            ["Announce", "Annotate"],
             "data of 15",
         ),
     ],
