@@ -17,7 +17,21 @@ from typing import Any, Protocol, assert_never
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 
-from .adapters.ports import Archive, Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Replay, Runtime, SourceFacts, Sql, Supervisor
+from .adapters.ports import (
+    Archive,
+    Disk,
+    Hello,
+    Inspector,
+    KubeApi,
+    Logger,
+    PeerAnswer,
+    Peers,
+    Replay,
+    Runtime,
+    SourceFacts,
+    Sql,
+    Supervisor,
+)
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding

@@ -31,7 +31,7 @@ class ReplayProgress:
         active: Callable[[], bool],
         segment_size: Callable[[], int],
         report: Callable[[Event, bool], None],
-        still: Callable[[float, Replay], None] = lambda moved_at, replay: None,
+        still: Callable[[float, Replay], None] = lambda *_: None,
     ) -> None:
         """address: nonce of the supervisor to ask and the term to ask under, None without one; active: true if there may be progress to
         observe; still: called at each look that sees no progress for STILL_S, with the CLOCK_BOOTTIME of the last progress.

@@ -158,7 +158,10 @@ def test_a_query_on_the_standby_holds_no_promotion_up(primary: Container, clone:
     primary.sql("create table t as select generate_series(1, 1000) i")
     wait_for(lambda: replica.answers("select count(*) from t") == "1000", "it has the rows")
     reader = subprocess.Popen(replica.psql("begin isolation level repeatable read; select count(*) from t; select pg_sleep(600)"))
-    wait_for(lambda: replica.sql("select count(*) from pg_stat_activity where query like '%sleep(600)' and xact_start is not null") == "1", "it reads")
+    wait_for(
+        lambda: replica.sql("select count(*) from pg_stat_activity where query like '%sleep(600)' and backend_xmin is not null") == "1",
+        "it reads",
+    )
     primary.sql("delete from t where i <= 500", "vacuum t")
     waits = "select wait_event from pg_stat_activity where backend_type = 'startup'"
     wait_for(lambda: replica.sql(waits) == "RecoveryConflictSnapshot", "replay waits for the query")
