@@ -148,7 +148,16 @@ def test_a_paused_replay_holds_no_promotion_up(primary: Container, clone: Clone,
     assert replica.sql("select count(*) from t") == "10000"
 
 
-def test_a_query_on_the_standby_holds_no_promotion_up(primary: Container, clone: Clone, operate: Callable[..., Operator]) -> None:
+@pytest.mark.parametrize(
+    ("reads", "change", "event"),
+    [
+        ("begin isolation level repeatable read; select count(*) from t", "delete from t; vacuum t", "RecoveryConflictSnapshot"),
+        ("begin; select count(*) from t", "alter table t add column u int", "relation"),
+    ],
+)
+def test_a_reader_of_the_standby_holds_no_promotion_up(
+    primary: Container, clone: Clone, operate: Callable[..., Operator], reads: str, change: str, event: str
+) -> None:
     """Replay waits for the query: by default for 30 s, here for ever."""
     replica = clone("pod-1", "hot")
     wait_for(lambda: replica.answers() == "1", "the replica answers")
@@ -157,21 +166,18 @@ def test_a_query_on_the_standby_holds_no_promotion_up(primary: Container, clone:
     replica.sql("select pg_reload_conf()")
     primary.sql("create table t as select generate_series(1, 1000) i")
     wait_for(lambda: replica.answers("select count(*) from t") == "1000", "it has the rows")
-    reader = subprocess.Popen(replica.psql("begin isolation level repeatable read; select count(*) from t; select pg_sleep(600)"))
-    wait_for(
-        lambda: replica.sql("select count(*) from pg_stat_activity where query like '%sleep(600)' and backend_xmin is not null") == "1",
-        "it reads",
-    )
-    primary.sql("delete from t where i <= 500", "vacuum t")
+    reader = subprocess.Popen(replica.psql(f"{reads}; select pg_sleep(600)"))
+    wait_for(lambda: replica.sql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "1", "it has read")
+    primary.sql(*change.split("; "))
     waits = "select wait_event from pg_stat_activity where backend_type = 'startup'"
-    wait_for(lambda: replica.sql(waits) == "RecoveryConflictSnapshot", "replay waits for the query")
+    wait_for(lambda: replica.sql(waits) == event, "replay waits for the reader")
     operator = operate(replica, primary, stall=20.0)
     sealed = operator.run(Op.SEAL)
     replica.deadline(60)
     promoted = operator.run(Op.PROMOTE, timeline=3, own=sealed.position)
     assert (promoted.outcome, promoted.text) == (Outcome.OK, "term 1, timeline 3")
     assert reader.wait(TIMEOUT) != 0, "the query's session has been ended"
-    assert replica.sql("select count(*) from t") == "500"
+    assert replica.sql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "0"
 
 
 def test_the_supervisor_says_what_the_startup_process_is_doing(primary: Container, clone: Clone) -> None:
