@@ -41,7 +41,7 @@ def promote(operation: Operation, order: Promote) -> OpResult:
 def _await_writable(operation: Operation, timeline: int) -> Position:
     """Wait until the server is writable on `timeline`, however much WAL it has to replay first; return its end of WAL."""
     tools, begun = operation.tools, operation.tools.runtime.now()
-    ended_at: Replay | None = None
+    seen: Replay | None = None
     while True:
         position, problem = _is_writable(tools, timeline)
         if position is not None:
@@ -51,8 +51,8 @@ def _await_writable(operation: Operation, timeline: int) -> Position:
         now = tools.runtime.now()
         if now - max(begun, tools.moved_at()) > tools.stall:
             raise OperationFailed(f"not writable, and no progress for {tools.stall:g} s: {problem}")
-        if (replay := tools.replay()) is not ended_at:
-            ended_at = replay
+        if (replay := tools.replay()) is not seen:
+            seen = replay
             _end_conflicts(tools, replay)
         tools.runtime.sleep(OFTEN_POLL_S if now - begun < OFTEN_S else SELDOM_POLL_S)
 
