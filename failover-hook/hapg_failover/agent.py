@@ -17,7 +17,21 @@ from typing import Any, Protocol, assert_never
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 
-from .adapters.ports import Archive, Disk, Hello, Inspector, KubeApi, Logger, PeerAnswer, Peers, Runtime, SourceFacts, Sql, Supervisor
+from .adapters.ports import (
+    Archive,
+    Disk,
+    Hello,
+    Inspector,
+    KubeApi,
+    Logger,
+    PeerAnswer,
+    Peers,
+    Replay,
+    Runtime,
+    SourceFacts,
+    Sql,
+    Supervisor,
+)
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding
@@ -66,7 +80,7 @@ from .lease_extensions import LeaseExtensions
 from .metrics import render
 from .operations.dispatch import perform
 from .operations.tools import Tools
-from .replay_progress import ReplayProgress
+from .replay_progress import STILL_S, ReplayProgress
 from .server_maintenance import ServerMaintenance
 from .server_probes import ServerProbes
 from .settings import Identity, Settings, Source
@@ -149,7 +163,7 @@ class Agent:
         self._operator = Worker(runtime, "operator")
         self._upkeep = ServerMaintenance(runtime, adapters.sql, adapters.log)
         self._recovering = ReplayProgress(
-            runtime, self._commands, self._address, self._may_recover, lambda: self.world.segment, self._report
+            runtime, self._commands, self._address, self._may_recover, lambda: self.world.segment, self._report, self._say_it_stands_still
         )
         watch = Watch(runtime, partial(configure, self._commands, adapters.supervisor), self._address, lambda: self.world.refused)
         self._looks = ServerProbes(
@@ -399,6 +413,23 @@ class Agent:
         """True while the server or a job may be doing work of unlimited duration."""
         return self.memory.phase in RECOVERING or self.memory.operation.op is not None
 
+    def _say_it_stands_still(self, moved_at: float, replay: Replay) -> None:
+        """Log what a server that is being promoted is doing, while it makes no progress."""
+        memory, startup = self.memory, replay.startup
+        still_s = self._runtime.now() - max(moved_at, memory.phase_since)
+        if memory.phase is not Phase.PROMOTING or still_s < STILL_S or startup is None:
+            return
+        with suppress(OSError):
+            pending = self._adapters.volume.promotion_is_pending()
+            self._log(
+                "warning",
+                "promotion",
+                "the server being promoted makes no progress" + (" and has not taken the request yet" if pending else ""),
+                seconds=round(still_s),
+                startup_process={"title": startup.title, "state": startup.state, "waits_in": startup.place, "ticks": replay.work},
+                wal_receiver=startup.receiver,
+            )
+
     def _send(self, command: str) -> None:
         address = self._address()
         if address is None:
@@ -443,6 +474,7 @@ class Agent:
             ask_wal=adapters.peers.fetch_wal,
             find_source=find_source,
             archive=adapters.archive,
+            replay=self._recovering.latest,
         )
 
     def _run_operation(self, run: Run) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hapg_protocol.wal_files import segment_start
 
-from .adapters.ports import Replay, Runtime
+from .adapters.ports import Replay, Runtime, StartupProcess
 from .core.state.recovery import Recovery, update
 from .events import Event, ReplaySeen
 from .supervisor_commands import OperationFailed, SupervisorCommands
@@ -16,7 +16,8 @@ from .workers import every
 LOOK_S = 1.0
 IDLE_S = 3.0
 ANSWER_S = 2.0
-_ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})")
+STILL_S = 5.0
+_ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})(?: (receiver|-) ([A-Za-z]) (\S+) (.+))?")
 
 
 class ReplayProgress:
@@ -30,9 +31,10 @@ class ReplayProgress:
         active: Callable[[], bool],
         segment_size: Callable[[], int],
         report: Callable[[Event, bool], None],
+        still: Callable[[float, Replay], None] = lambda *_: None,
     ) -> None:
         """address: nonce of the supervisor to ask and the term to ask under, None without one; active: true if there may be progress to
-        observe.
+        observe; still: called at each look that sees no progress for STILL_S, with the CLOCK_BOOTTIME of the last progress.
         """
         self._runtime = runtime
         self._commands = commands
@@ -40,7 +42,9 @@ class ReplayProgress:
         self._active = active
         self._segment_size = segment_size
         self._report = report
+        self._still = still
         self._seen: tuple[str, Recovery] | None = None
+        self._latest: Replay | None = None
 
     def begin(self) -> None:
         """Start the thread."""
@@ -49,6 +53,10 @@ class ReplayProgress:
     def moved_at(self) -> float:
         """Return the CLOCK_BOOTTIME at which the server last made visible progress, 0 if it never did."""
         return self._seen[1].moved_at if self._seen is not None else 0.0
+
+    def latest(self) -> Replay | None:
+        """Return what the supervisor has answered last, None if nothing is known."""
+        return self._latest
 
     def look(self) -> None:
         """Ask once, if there may be progress to observe."""
@@ -65,10 +73,14 @@ class ReplayProgress:
         known = self._seen[1] if self._seen is not None and self._seen[0] == nonce else None
         seen = update(known, replayed, replay.work, self._runtime.now())
         self._seen = nonce, seen
+        self._latest = replay
         if seen != known:
             self._report(ReplaySeen(seen), False)
+        elif self._runtime.now() - seen.moved_at >= STILL_S:
+            self._still(seen.moved_at, replay)
 
     def _forget(self) -> None:
+        self._latest = None
         if self._seen is not None:
             self._seen = None
             self._report(ReplaySeen(None), False)
@@ -79,4 +91,6 @@ def parse(text: str) -> Replay:
     match = _ANSWER.fullmatch(text)
     if match is None:
         raise OperationFailed(f"progress: not an answer: {text!r}")
-    return Replay(None if match[1] == "-" else match[1], int(match[2]))
+    receiver, state, place, title = match.group(3, 4, 5, 6)
+    startup = StartupProcess(state, None if place == "0" else place, title.strip(), receiver != "-") if state else None
+    return Replay(None if match[1] == "-" else match[1], int(match[2]), startup)

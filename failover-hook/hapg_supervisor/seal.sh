@@ -5,6 +5,7 @@
 readonly SLOW_SEAL=25     # between the two checks of a slow seal
 readonly SEAL_PATIENCE=50 # until we stop a WAL receiver that the startup process doesn't stop, for example while replay is paused
 readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
+readonly ANY_RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( |$)' # also of one that waits for orders
 
 command_seal() { # ID SPEED
     steerable "$1" || return

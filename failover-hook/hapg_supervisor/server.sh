@@ -5,7 +5,7 @@ readonly INSTANCE=$RUN/conf/instance.conf
 # In hundredths of a second.
 readonly START_PATIENCE=50  # a hot standby that isn't consistent yet stays 'starting' until it may follow
 readonly AGENT_PATIENCE=300 # how long SIGTERM waits for the failover container to appear while the server is down
-readonly REPLAY_TITLE='^postgres: (.*: )?startup( process)?( +(recovering|waiting for) ([0-9A-F]{24}))? *$'
+readonly REPLAY_TITLE='^postgres: (.*: )?startup( process)?( +(recovering|waiting for) ([0-9A-F]{24}))?( waiting)? *$'
 readonly STARTUP_TITLE='^postgres: (.*: )?startup process +(recovering|waiting for) '
 
 command_start() { # ID MODE [K]
@@ -139,9 +139,9 @@ command_follow() { # ID HOST PORT USER [SLOT]
 
 # Answer with the progress of a server that starts or recovers: the segment that its startup process reads, and the CPU time in clock ticks
 # used by that process, by the processes that start the server, and by a running job. A process that waits for a disk uses none. The
-# postmaster doesn't count, because it forks for every connection attempt.
+# postmaster doesn't count, because it forks for every connection attempt. Then follows what the startup process is doing, if there is one.
 command_progress() { # ID
-    local file line title segment=- work=0 fields=()
+    local file line title segment=- work=0 fields=() doing='' place receiver=-
     set +f
     for file in /proc/[0-9]*; do
         line='' title=''
@@ -152,14 +152,19 @@ command_progress() { # ID
         fields=(${line##*) }) # starting with the state: proc(5)
         set +f
         if [[ $title =~ $REPLAY_TITLE ]]; then
-            segment=${BASH_REMATCH[5]:-$segment}
+            segment=${BASH_REMATCH[5]:-$segment} place=''
+            IFS= read -r place <"$file/wchan" # without a newline; 0 if it runs, or may not be seen
+            doing=" ${fields[0]} ${place:-0} ${title#postgres: }"
+        elif [[ $title =~ $ANY_RECEIVER_TITLE ]]; then
+            receiver=receiver
+            continue
         elif [[ ! $line || $file == "/proc/$PM" ]] || ! { ((WRAPPER && fields[2] == WRAPPER)) || ((JOB && fields[2] == JOB)); }; then
             continue
         fi
         ((work += fields[11] + fields[12]))
     done
     set -f
-    event "$1" ok "$segment $work"
+    event "$1" ok "$segment $work${doing:+ $receiver$doing}"
 }
 
 command_stop() { # ID MODE

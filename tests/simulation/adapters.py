@@ -285,6 +285,10 @@ class Sql:
     def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
         self._local(timeout).senders.end_laggards(keep, behind)
 
+    def end_transactions(self, timeout: float) -> int:
+        self._local(timeout)
+        return 0
+
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         self._local(timeout)
         return ()

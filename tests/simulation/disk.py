@@ -162,6 +162,9 @@ class Disk:
     def segment_size(self) -> int:
         return SEGMENT_SIZE
 
+    def promotion_is_pending(self) -> bool:
+        return False
+
     def production(self) -> Position | None:
         server, wal = self._server, self._volume.wal
         return wal.position if server.writable and wal is not None else None

@@ -67,6 +67,7 @@ class Operator:
             profile.reloads_conninfo,
             recovering.moved_at,
             stall,
+            replay=recovering.latest,
         )
 
         def read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -11,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from hapg_failover.adapters.ports import StartupProcess
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.results import Outcome
+from hapg_failover.replay_progress import parse
 from hapg_protocol.lsn import Position, parse_lsn
 
 from .conftest import Make
-from .harness import Container, wait_for
+from .harness import TIMEOUT, Container, wait_for
 from .test_operations import Operator, operate
 from .test_replication import Clone
 
@@ -143,6 +146,57 @@ def test_a_paused_replay_holds_no_promotion_up(primary: Container, clone: Clone,
     replica.deadline(60)
     assert operator.run(Op.PROMOTE, timeline=3, own=sealed.position).outcome is Outcome.OK
     assert replica.sql("select count(*) from t") == "10000"
+
+
+@pytest.mark.parametrize(
+    ("reads", "change", "event"),
+    [
+        ("begin isolation level repeatable read; select count(*) from t", "delete from t; vacuum t", "RecoveryConflictSnapshot"),
+        ("begin; select count(*) from t", "alter table t add column u int", "relation"),
+    ],
+)
+def test_a_reader_of_the_standby_holds_no_promotion_up(
+    primary: Container, clone: Clone, operate: Callable[..., Operator], reads: str, change: str, event: str
+) -> None:
+    """Replay waits for the query: by default for 30 s, here for ever."""
+    replica = clone("pod-1", "hot")
+    wait_for(lambda: replica.answers() == "1", "the replica answers")
+    conf = replica.config / "postgresql.conf"
+    conf.write_text(conf.read_text() + "max_standby_archive_delay = -1\nmax_standby_streaming_delay = -1\n")
+    replica.sql("select pg_reload_conf()")
+    primary.sql("create table t as select generate_series(1, 1000) i")
+    wait_for(lambda: replica.answers("select count(*) from t") == "1000", "it has the rows")
+    reader = subprocess.Popen(replica.psql(f"{reads}; select pg_sleep(600)"))
+    wait_for(lambda: replica.sql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "1", "it has read")
+    primary.sql(*change.split("; "))
+    waits = "select wait_event from pg_stat_activity where backend_type = 'startup'"
+    wait_for(lambda: replica.sql(waits) == event, "replay waits for the reader")
+    operator = operate(replica, primary, stall=20.0)
+    sealed = operator.run(Op.SEAL)
+    replica.deadline(60)
+    promoted = operator.run(Op.PROMOTE, timeline=3, own=sealed.position)
+    assert (promoted.outcome, promoted.text) == (Outcome.OK, "term 1, timeline 3")
+    assert reader.wait(TIMEOUT) != 0, "the query's session has been ended"
+    assert replica.sql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "0"
+
+
+def test_the_supervisor_says_what_the_startup_process_is_doing(primary: Container, clone: Clone) -> None:
+    replica = clone("pod-1", "hot")
+    wait_for(lambda: parse(replica.ok("progress")).startup is not None, "the startup process is there")
+
+    def doing() -> StartupProcess:
+        startup = parse(replica.ok("progress")).startup
+        assert startup is not None
+        return startup
+
+    wait_for(lambda: doing().receiver, "it has a WAL receiver")
+    replica.ok("seal", "fast")
+    assert not doing().receiver
+    assert re.fullmatch("startup (recovering|waiting for) [0-9A-F]{24}", doing().title)
+    (startup,) = replica.titled(b"startup")
+    os.kill(startup, signal.SIGSTOP)
+    wait_for(lambda: doing().state == "T", "it has been stopped")
+    assert parse(primary.ok("progress")).startup is None, "a primary has none"
 
 
 def test_the_end_of_wal_of_a_server_that_wrote_is_looked_for_where_it_was_known_to_be(

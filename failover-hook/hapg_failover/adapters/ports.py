@@ -213,6 +213,9 @@ class Sql(Protocol):
         for each of them, however slow. Raise SqlError.
         """
 
+    def end_transactions(self, timeout: float) -> int:
+        """End the sessions of the local server that have a transaction open; return their number. Raise SqlError."""
+
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """Return the physical replication slots of the local server. Raise SqlError."""
 
@@ -303,15 +306,35 @@ class SupervisorEvent:
 
 
 @dataclass(frozen=True)
+class StartupProcess:
+    """What a server's startup process is doing.
+
+    state: of the process, a letter as in proc(5); place: the kernel function that it waits in, None if it runs or that isn't shown;
+    title: its process title, without "postgres: "; receiver: there is a WAL receiver.
+    """
+
+    state: str
+    place: str | None
+    title: str
+    receiver: bool
+
+    @property
+    def waits_for_sessions(self) -> bool:
+        """True if replay waits for queries or transactions that it conflicts with (standby.c, lock.c, bufmgr.c)."""
+        return self.title.endswith(" waiting")
+
+
+@dataclass(frozen=True)
 class Replay:
     """The supervisor's view of a server that starts or recovers.
 
     segment: name of the WAL segment that the startup process is reading, None if there is none; work: CPU time used by the start, the
-    startup process and the running job, in clock ticks.
+    startup process and the running job, in clock ticks; startup: the startup process, None if there is none.
     """
 
     segment: str | None
     work: int
+    startup: StartupProcess | None = None
 
 
 class Supervisor(Protocol):
@@ -455,6 +478,9 @@ class Disk(Protocol):
 
     def segment_size(self) -> int:
         """Return the size of a WAL segment in bytes."""
+
+    def promotion_is_pending(self) -> bool:
+        """True if the server has not taken the request to promote it yet."""
 
     def production(self) -> Position | None:
         """Return the write position of a server in production, from its control file; None if it isn't in production or on a read error."""

@@ -65,6 +65,10 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_replication
  WHERE application_name <> %s AND (flush_lsn IS NULL OR state <> 'streaming' OR pg_current_wal_lsn() - flush_lsn > %s)
 """
 
+_END_TRANSACTIONS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid()
+"""
+
 _SLOTS = """
 SELECT coalesce(json_agg(json_build_array(slot_name, active)), '[]')::text FROM pg_replication_slots WHERE slot_type = 'physical'
 """
@@ -282,6 +286,11 @@ class PostgresSql:
     def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
         """See ports.Sql."""
         self._once(self._local, timeout, (_END_LAGGARDS, (keep, behind)))
+
+    def end_transactions(self, timeout: float) -> int:
+        """See ports.Sql."""
+        (ended,) = self._once(self._local, timeout, _END_TRANSACTIONS)
+        return int(ended)
 
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """See ports.Sql."""

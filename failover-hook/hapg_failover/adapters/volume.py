@@ -396,6 +396,11 @@ class Volume:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self._pgdata}/global/pg_control")
         return found
 
+    def promotion_is_pending(self) -> bool:
+        """True if the server has not taken the request to promote it yet. Raise OSError."""
+        with self._data_files.directory("pgdata") as pgdata:
+            return beneath.mode_of(pgdata, "promote") is not None
+
     def production(self) -> Position | None:
         """Return ControlData.production, the position of a server in production; None also if the control file can't be read."""
         try:

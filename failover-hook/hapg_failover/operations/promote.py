@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from hapg_protocol.lsn import Position
 
-from ..adapters.ports import SqlError
+from ..adapters.ports import Replay, SqlError
 from ..core.state.actions import Promote
 from ..core.state.results import OpResult, Outcome
 from ..supervisor_commands import OperationFailed
@@ -16,6 +17,7 @@ from .tools import Tools
 OFTEN_S = 2.0
 OFTEN_POLL_S = 0.01
 SELDOM_POLL_S = 0.1
+END_S = 1.0
 
 
 def promote(operation: Operation, order: Promote) -> OpResult:
@@ -39,6 +41,7 @@ def promote(operation: Operation, order: Promote) -> OpResult:
 def _await_writable(operation: Operation, timeline: int) -> Position:
     """Wait until the server is writable on `timeline`, however much WAL it has to replay first; return its end of WAL."""
     tools, begun = operation.tools, operation.tools.runtime.now()
+    seen: Replay | None = None
     while True:
         position, problem = _is_writable(tools, timeline)
         if position is not None:
@@ -48,7 +51,21 @@ def _await_writable(operation: Operation, timeline: int) -> Position:
         now = tools.runtime.now()
         if now - max(begun, tools.moved_at()) > tools.stall:
             raise OperationFailed(f"not writable, and no progress for {tools.stall:g} s: {problem}")
+        if (replay := tools.replay()) is not seen:
+            seen = replay
+            _end_conflicts(tools, replay)
         tools.runtime.sleep(OFTEN_POLL_S if now - begun < OFTEN_S else SELDOM_POLL_S)
+
+
+def _end_conflicts(tools: Tools, replay: Replay | None) -> None:
+    """End the transactions of a hot standby that its replay waits for.
+
+    PostgreSQL lets a promotion wait for them too, up to max_standby_streaming_delay: all writers would wait for one reader. Which sessions
+    are in the way can't be asked in every major, so this ends all that have a transaction open.
+    """
+    if replay is not None and replay.startup is not None and replay.startup.waits_for_sessions:
+        with suppress(SqlError):
+            tools.sql.end_transactions(END_S)
 
 
 def _is_writable(tools: Tools, timeline: int) -> tuple[Position | None, str]:

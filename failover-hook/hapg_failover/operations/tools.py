@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..adapters.ports import Archive, Disk, Inspector, Runtime, SourceFacts, Sql, Supervisor
+from ..adapters.ports import Archive, Disk, Inspector, Replay, Runtime, SourceFacts, Sql, Supervisor
 from ..core.timing import Timing
 from ..core.unreplicated_wal import WalRequest
 from ..supervisor_commands import SupervisorCommands
@@ -24,7 +24,8 @@ class Tools:
     that the image lacks; reloads_conninfo: a standby can change its upstream without a restart; moved_at: CLOCK_BOOTTIME at which the
     server or a job last made visible progress; stall: longest time without progress, in seconds; ask_wal: asks the agent at an address for
     WAL that its dead server had not sent, with a time limit in seconds; raises PeerError; find_source: looks at the live server that the
-    first server is to be a clone of; raises SourceError; archive: of the release, None without one.
+    first server is to be a clone of; raises SourceError; archive: of the release, None without one; replay: what the supervisor has said
+    last about the server's replay, None if nothing.
     """
 
     runtime: Runtime
@@ -43,3 +44,4 @@ class Tools:
     ask_wal: AskWal | None = None
     find_source: FindSource | None = None
     archive: Archive | None = None
+    replay: Callable[[], Replay | None] = lambda: None

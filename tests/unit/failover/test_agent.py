@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -14,6 +15,7 @@ from hapg_failover.adapters.ports import Hello
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.agent import Adapters, Agent, OperationStuck
 from hapg_failover.core.state.actions import Op, Promote, Run, Start, Stop
+from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
@@ -38,6 +40,9 @@ class FillingVolume:
 
     def term(self) -> int:
         return 0
+
+    def promotion_is_pending(self) -> bool:
+        return True
 
     def production(self) -> None:
         return None
@@ -64,6 +69,33 @@ def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpRes
     one = Agent(lambda: settings, identity, Adapters(Threads(), nothing, nothing, nothing, disk, nothing, nothing, nothing))
     one.world.hello = Hello("n1", "boot", 1.0)
     return one
+
+
+def _looks(monkeypatch: pytest.MonkeyPatch, phase: Phase, still_s: float) -> Any:
+    """Return the log after two looks at a server whose last progress was `still_s` ago, in this phase for 20 s."""
+    one, now = _agent(monkeypatch, FillingVolume(), OpResult(1, Op.PROMOTE, Outcome.OK, "n1")), Threads().now()
+    one._log = log = Mock()
+    one.memory = changed(one.memory, phase=phase, phase_since=now - 20.0)
+    progress, answer = one._recovering, "00000001000000000000000A 17 - D jbd2_log_wait_commit startup"
+    monkeypatch.setattr(one._commands, "call", lambda *_, **__: (answer, "1"))
+    progress.look()
+    assert not log.called, "the first look counts as progress"
+    nonce, seen = progress._seen or pytest.fail("nothing was seen")
+    progress._seen = nonce, replace(seen, moved_at=now - still_s)
+    progress.look()
+    return log
+
+
+def test_the_log_says_what_a_server_is_doing_whose_promotion_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = _looks(monkeypatch, Phase.PROMOTING, 12.0)
+    assert log.call_args.args == ("warning", "promotion", "the server being promoted makes no progress and has not taken the request yet")
+    assert log.call_args.kwargs["startup_process"] == {"title": "startup", "state": "D", "waits_in": "jbd2_log_wait_commit", "ticks": 17}
+    assert (log.call_args.kwargs["seconds"], log.call_args.kwargs["wal_receiver"]) == (12, False)
+
+
+@pytest.mark.parametrize(("phase", "still_s"), [(Phase.PROMOTING, 2.0), (Phase.SEALED, 12.0)])
+def test_the_log_says_nothing_of_a_server_that_waits_or_moves(monkeypatch: pytest.MonkeyPatch, phase: Phase, still_s: float) -> None:
+    assert not _looks(monkeypatch, phase, still_s).called
 
 
 @pytest.mark.parametrize(("op", "known"), [(Op.PROMOTE, 0), (Op.STANDBYS, 1)])

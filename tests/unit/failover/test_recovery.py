@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from hapg_failover.adapters.ports import Replay, StartupProcess
 from hapg_failover.core.decide import decide
 from hapg_failover.core.election import Candidate, judge
 from hapg_failover.core.state.actions import Announce, Kill, Op, PutKind, PutLease, Run
@@ -101,6 +102,18 @@ def test_how_far_it_is_in_words() -> None:
 @pytest.mark.parametrize(("text", "segment", "work"), [("- 0", None, 0), ("000000010000000200000003 17", "000000010000000200000003", 17)])
 def test_the_supervisors_answer(text: str, segment: str | None, work: int) -> None:
     assert (parse(text).segment, parse(text).work) == (segment, work)
+
+
+def test_the_supervisor_says_what_the_startup_process_is_doing() -> None:
+    """Words of its title may be anything: it begins with cluster_name."""
+    segment = "000000010000000200000003"
+    title = f"my cluster: startup recovering {segment}"
+    assert parse(f"{segment} 17 - D jbd2_log_wait_commit {title}") == Replay(
+        segment, 17, StartupProcess("D", "jbd2_log_wait_commit", title, receiver=False)
+    )
+    running = parse(f"{segment} 17 receiver R 0 {title} waiting").startup
+    assert running == StartupProcess("R", None, f"{title} waiting", receiver=True)
+    assert running.waits_for_sessions
 
 
 @pytest.mark.parametrize("text", ["", "17", "00000001 17", "- x"])

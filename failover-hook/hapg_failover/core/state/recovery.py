@@ -13,7 +13,7 @@ from hapg_protocol.recovery import Progress
 from hapg_protocol.wal_files import SEGMENT_SIZE
 
 WORK_TICKS = 5
-"""Less CPU time than this is no progress: a startup process that waits for WAL looks for it every five seconds."""
+"""Less CPU time than this is no progress: a startup process that waits for WAL looks for it ten times a second, a tick in seven seconds."""
 
 CAUGHT_UP_SEGMENTS = 4
 """A backlog of this many segments is replayed in about a second, so it affects no decision."""
