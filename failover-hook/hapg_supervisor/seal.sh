@@ -4,8 +4,8 @@
 # In hundredths of a second.
 readonly SLOW_SEAL=25     # between the two checks of a slow seal
 readonly SEAL_PATIENCE=50 # until we stop a WAL receiver that the startup process doesn't stop, for example while replay is paused
-readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +streaming ([0-9A-F]+/[0-9A-F]+))? *$'
-readonly ANY_RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( |$)' # also of one that waits for orders
+# Also of one that has no title yet, or that waits for the startup process to tell it where to go on (WalRcvWaitForStartPosition).
+readonly RECEIVER_TITLE='^postgres: (.*: )?(walreceiver|wal receiver process)( +(streaming ([0-9A-F]+/[0-9A-F]+)|idle|restarting at [0-9A-F]+/[0-9A-F]+))? *$'
 
 command_seal() { # ID SPEED
     steerable "$1" || return
@@ -34,7 +34,7 @@ look_for_receiver() {
         directory=/proc/$RECEIVER title=''
         IFS= read -r -d '' title <"$directory/cmdline"
         if [[ $title =~ $RECEIVER_TITLE ]]; then
-            TITLE_LSN=${BASH_REMATCH[4]:-$TITLE_LSN}
+            TITLE_LSN=${BASH_REMATCH[5]:-$TITLE_LSN}
             return
         fi
     fi
@@ -44,7 +44,7 @@ look_for_receiver() {
         title=''
         IFS= read -r -d '' title <"$directory/cmdline"
         if [[ $title =~ $RECEIVER_TITLE ]]; then
-            TITLE_LSN=${BASH_REMATCH[4]:-$TITLE_LSN} RECEIVER=${directory#/proc/}
+            TITLE_LSN=${BASH_REMATCH[5]:-$TITLE_LSN} RECEIVER=${directory#/proc/}
             break
         elif [[ $title == "$BIN/postgres" && $directory != "/proc/$PM" ]]; then
             RECEIVER=${directory#/proc/}

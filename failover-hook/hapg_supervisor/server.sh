@@ -155,7 +155,7 @@ command_progress() { # ID
             segment=${BASH_REMATCH[5]:-$segment} place=''
             IFS= read -r place <"$file/wchan" # without a newline; 0 if it runs, or may not be seen
             doing=" ${fields[0]} ${place:-0} ${title#postgres: }"
-        elif [[ $title =~ $ANY_RECEIVER_TITLE ]]; then
+        elif [[ $title =~ $RECEIVER_TITLE ]]; then
             receiver=receiver
             continue
         elif [[ ! $line || $file == "/proc/$PM" ]] || ! { ((WRAPPER && fields[2] == WRAPPER)) || ((JOB && fields[2] == JOB)); }; then

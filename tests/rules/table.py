@@ -193,6 +193,12 @@ PARTS = (
     Part("3", "seals are verified", edits.seals_unverified, Witness(REPLICATION + "test_a_seal_waits_for_the_receiver")),
     Part(
         "3",
+        "a receiver that waits for orders is one",
+        edits.waiting_receivers_unseen,
+        Witness(REPLICATION + "test_a_seal_waits_for_a_receiver_that_waits_for_orders"),
+    ),
+    Part(
+        "3",
         "the position is the end of the local WAL",
         patches.last_record_left_out,
         Witness(UNIT + "test_wal.py::test_the_end_of_a_record"),
