@@ -33,8 +33,8 @@ for _ in {1..50}; do
 done
 echo "the other replicas do not have all that the primary has written: $found of $1 within 10 s"
 """
-"""Run on the primary with NUMBER and NAMES, an array literal. It prints `kept` once so many of these replicas have flushed what the server has
-written."""
+"""Run on the primary with NUMBER and NAMES, an array literal. It prints `kept` once so many of these replicas have flushed what the server
+has written."""
 _KEEP_SECONDS = 30.0
 _GONE = re.compile(r"\((NotFound|Conflict)\)")
 _CONSEQUENCE = "FailedUpdate"
