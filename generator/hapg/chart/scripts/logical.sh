@@ -59,12 +59,13 @@ readonly SESSIONS="SELECT string_agg(DISTINCT format('%s from %s', usename, coal
   FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(application_name, '') <> 'ha-postgres-import'
   AND coalesce(backend_type, 'client backend') = 'client backend' AND pid NOT IN (SELECT pid FROM pg_stat_replication)"
 
-# Print the name that a database has until it is whole; that of its publication, its slot and its subscription.
+# Print the name that a database has until it is whole; that of its publication, its slot and its subscription. Only this database server has
+# the second one: a release of another cluster may have the same name.
 own_of() { # NAME
     printf '%s%s' "$PREFIX" "$(md5_of "$1")"
 }
 key_of() { # NAME
-    printf '%s%s' "$PREFIX" "$(md5_of "$HAPG_RELEASE $1")"
+    printf '%s%s' "$PREFIX" "$(md5_of "$HAPG_RELEASE $SYSTEM $1")"
 }
 
 # Run the statements of the standard input: they are in no command line, and in no log of the release. Print as `sql` does, with tabs
@@ -177,12 +178,11 @@ literal_with_backslashes() {
 
 # Remove slots and publication from the source; nothing happens if they are gone.
 free_source() { # NAME [SUBSCRIPTION'S OID]
-    local key slots system='' active
+    local key slots active
     key=$(key_of "$1")
     slots="database = current_database() AND (slot_name = '$key'"
     if [[ ${2-} ]]; then # those of tables that are being copied
-        system=$(target postgres 'SELECT system_identifier FROM pg_control_system()') || exit 1
-        slots+=" OR slot_name ~ '^pg_$2_sync_[0-9]+_$system\$'"
+        slots+=" OR slot_name ~ '^pg_$2_sync_[0-9]+_$SYSTEM\$'"
     fi
     slots+=')'
     for _ in {1..30}; do
@@ -508,6 +508,7 @@ abort_database() { # NAME STATE
 import_logically() {
     local name begin=() going=()
     declare -A states=()
+    SYSTEM=$(target postgres 'SELECT system_identifier FROM pg_control_system()') || exit 1
     warn_of_others || exit 1
     for name in "${NAMES[@]}"; do
         states[$name]=$(logical_state_of "$name") || exit 1
