@@ -51,10 +51,16 @@ class Archiver:
     def finish(self, client: Client) -> str:
         """Archive what the last primary's server, which will not run again, has not archived; return '' or why that fails.
 
-        Its last segment, which is not full, stays out: a former server that is started after all goes on writing to it.
+        Its last segment, which is not full, stays out: a former server that is started after all goes on writing to it. What an earlier
+        attempt has archived still waits, as only a server would note it, and is skipped, so that each attempt gets further.
+
+        Raise Misconfigured, NotReady, Unavailable, OSError.
         """
+        sums = self._opening.archive().listing().sums
         for name in sorted(self._pod.waiting()):
             client.wait(f"archiving {name}")
+            if name in sums and sums[name] == files.sha1(self._pod.wal() / name):
+                continue
             try:
                 answer = self._push(name, client.is_gone, is_writer=True)
             except (Misconfigured, NotReady, Unavailable, OSError, ValueError) as error:

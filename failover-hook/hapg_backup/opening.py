@@ -59,7 +59,8 @@ class Opening:
                 done = found.run("stanza-create", "--no-online", seconds=CREATE_S)
                 if done.code == OF_ANOTHER and self._was_upgraded(found):
                     done = found.run("stanza-upgrade", "--no-online", seconds=CREATE_S)
-                    self._log(f"the archive {found.stanza} goes on with PostgreSQL {found.major}")
+                    if done.code == 0:
+                        self._log(f"the archive {found.stanza} goes on with PostgreSQL {found.major}")
                 if done.code == OF_ANOTHER:
                     raise Misconfigured(
                         f"the archive {found.stanza} can't be created: there is one of another database or of a later major of PostgreSQL; "

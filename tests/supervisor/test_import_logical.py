@@ -228,7 +228,7 @@ def test_an_import_says_at_once_what_a_source_lacks_and_changes_nothing(
     assert "extensions" not in said, "the extension's own rows come with it"
     psql(source, "app", "insert into rare values (2)")
     with Logical(source, primary, folder).running():
-        sentence = "app: tables of extensions with rows of users, which are not replicated: rare; "
+        sentence = "app: tables of extensions with rows of users, which are not replicated: public.rare; "
         wait_for(lambda: sentence in (folder / "log").read_text(), sentence, LIMIT)
     assert primary.sql("select count(*) from pg_database", "select count(*) from pg_roles where rolname = 'owner'").split() == ["3", "0"]
     assert psql(source, "app", PUBLICATIONS) == "0"
@@ -536,3 +536,101 @@ def test_an_import_of_more_databases_than_workers_says_so(source: Container, pri
         "max_worker_processes above it"
     )
     assert primary.sql(UNFINISHED) == "0"
+
+
+def test_an_import_is_aborted_although_a_database_of_that_name_was_made_in_the_release(
+    source: Container, primary: Container, folder: Path
+) -> None:
+    """Otherwise the source would keep WAL for ever."""
+    work = Logical(source, primary, folder)
+    work.follow()
+    primary.sql("create database app")
+    psql(primary, "app", "create table mine (a int)")
+    work.take("abort")
+    work.done()
+    assert source.sql(LEFT) == "0"
+    assert psql(source, "app", PUBLICATIONS) == "0"
+    assert primary.sql("select count(*) from pg_subscription", UNFINISHED).split() == ["0", "0"]
+    assert psql(primary, "app", "select count(*) from mine") == "0"
+
+
+def test_an_import_runs_nothing_that_the_source_s_users_have_named_like_the_server_s_functions(
+    source: Container, primary: Container, folder: Path
+) -> None:
+    """A function that fits better than the server's own is preferred, wherever it is, unless the search path leaves it out."""
+    psql(source, "app", "create table public.caught (who text primary key, port int)")
+    psql(
+        source,
+        "app",
+        "create function public.format(text, name, name) returns text language plpgsql as $$ begin insert into public.caught "
+        "values (current_user, inet_server_port()); return pg_catalog.format($1, $2, $3); end $$",
+    )
+    work = Logical(source, primary, folder)
+    with work.running():
+        wait_for(lambda: "app: following, " in work.said or "next attempt" in work.said, "it follows or fails", LIMIT)
+    assert "next attempt" not in work.said
+    assert psql(source, "app", "select count(*) from caught") == "0"
+    assert psql(primary, own(primary), "select count(*) from caught") == "0"
+
+
+def test_an_import_refuses_names_of_tables_that_its_lists_cannot_have(source: Container, primary: Container, folder: Path) -> None:
+    made = folder / "made"
+    name = f"a\ta[$(touch${{IFS}}{made})]"
+    psql(source, "app", f'create table "{name}" (i int primary key)')
+    work = Logical(source, primary, folder, step="finish")
+    with work.running() as process:
+        wait_for(lambda: process.poll() is not None or "next attempt" in work.said, "it ends or fails", LIMIT)
+    assert not made.exists()
+    assert "app: tables whose names have tabs, line breaks or other control characters: " in work.said
+
+
+def test_an_import_says_if_the_source_would_end_the_copy_of_a_table(source: Container, primary: Container, folder: Path) -> None:
+    psql(source, "app", "create table large as select i, repeat(md5(i::text), 20) as what from generate_series(1, 200000) as i")
+    psql(source, "app", "alter table large add primary key (i)")
+    source.sql("alter role postgres in database app set statement_timeout = '300ms'")
+    work = Logical(source, primary, folder)
+    work.told(
+        f"the source 127.0.0.1:{source.port} is not ready for logical replication: app: statement_timeout of 300ms, "
+        "which would end the copy of a large table (ALTER ROLE … SET statement_timeout = 0): postgres; "
+    )
+    source.sql("alter role postgres in database app set statement_timeout = 0")
+    work.follow()
+
+
+def test_an_import_is_finished_although_the_source_is_vacuuming(source: Container, primary: Container, folder: Path) -> None:
+    """Autovacuum gives way only to those who wait for it."""
+    Logical(source, primary, folder).follow()
+    psql(source, "app", "alter system set autovacuum_naptime = '1s'")
+    psql(source, "app", "alter system set autovacuum_vacuum_cost_delay = '100ms'")
+    psql(source, "app", "alter system set autovacuum_vacuum_cost_limit = 1", "select pg_reload_conf()")
+    psql(source, "app", "alter table kept.rows set (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0)")
+    psql(
+        source,
+        "app",
+        "insert into kept.rows (what) select md5(i::text) from generate_series(1, 300000) as i",
+        "delete from kept.rows where id > 5000",
+    )
+    busy = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%kept.rows%'"
+    wait_for(lambda: psql(source, "app", busy) != "0", "autovacuum is at it", LIMIT)
+    work = Logical(source, primary, folder, step="finish")
+    work.done()
+    assert alike(source, primary)
+
+
+def test_two_clusters_with_a_release_of_the_same_name_do_not_share_a_slot(
+    make: Make, source: Container, primary: Container, folder: Path
+) -> None:
+    """Otherwise one would get changes that the other then lacks."""
+    other = make("pod-9")
+    other.start()
+    other.ok("initdb")
+    other.ok("start", "hot")
+    other.promote(2, 1)
+    Logical(source, primary, folder).follow()
+    psql(primary, own(primary), f"alter subscription {psql(primary, 'postgres', 'select subname from pg_subscription')} disable")
+    wait_for(lambda: source.sql("select count(*) from pg_replication_slots where active") == "0", "the slot is not in use", LIMIT)
+    Logical(source, other, folder.with_name("other")).follow()
+    assert source.sql(LEFT) == "2"
+    for target, place in ((primary, folder), (other, folder.with_name("other"))):
+        Logical(source, target, place, step="abort").done()
+    assert source.sql(LEFT) == "0"

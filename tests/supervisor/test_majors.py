@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from hapg.operate import recloning
 from hapg.spec.version_profiles import PROFILES
 from hapg_failover.adapters.ports import ServerStatus
 from hapg_failover.adapters.sql import PostgresSql
@@ -29,7 +31,7 @@ from hapg_protocol.wal_files import segment_name
 from tests.cluster import embedded
 
 from .conftest import Make
-from .harness import DEFAULT, PASSWORD, Container, wait_for
+from .harness import BIN, DEFAULT, PASSWORD, Container, wait_for
 from .test_operations import Operator
 from .test_standbys import commit, in_force
 
@@ -318,3 +320,30 @@ def test_a_profile_that_leaves_something_out_ends_with_a_message(make: Make) -> 
     container.launch()
     assert container.exit_code() == 1
     assert "HAPG_VERSION_PROFILE has no binDirectory" in log(container)
+
+
+def asked_to_keep(server: Container, needed: int, *names: str) -> list[str]:
+    """Run on a server what `hapg resize --reclone` runs on the primary before it deletes a volume."""
+    script = recloning.KEEP.replace("/var/lib/postgresql/data", str(server.volume)).replace("/run/hapg/socket", str(server.run / "socket"))
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PGPORT": str(server.port)}
+    command = ["bash", "-c", script, "bash", str(needed), f"{{{','.join(names)}}}"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+@pytest.mark.parametrize("major", ["9.6", DEFAULT])
+def test_a_volume_is_dispensable_only_if_the_other_replicas_have_what_the_primary_has_written(pair: Pair, major: str) -> None:
+    pair.follow("hot")
+    pair.write("second")
+    assert asked_to_keep(pair.primary, 1, "pod-1", "pod-2") == ["kept"]
+    assert asked_to_keep(pair.primary, 0) == ["kept"]
+    assert "recovery is in progress" in asked_to_keep(pair.replica, 0)[0]
+    (receiver,) = pair.replica.titled(b"wal receiver" if major == "9.6" else b"walreceiver")
+    os.kill(receiver, signal.SIGSTOP)
+    try:
+        pair.write("third")
+        words = "the other replicas do not have all that the primary has written: 0 of 1 within 10 s"
+        assert asked_to_keep(pair.primary, 1, "pod-1") == [words]
+        assert asked_to_keep(pair.primary, 1, "pod-2") == [words], "the one to be replaced does not count"
+    finally:
+        os.kill(receiver, signal.SIGCONT)
+    assert asked_to_keep(pair.primary, 1, "pod-1") == ["kept"]

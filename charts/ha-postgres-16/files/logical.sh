@@ -34,6 +34,10 @@ readonly OBSTACLES="WITH t AS ($TABLES), found AS (
     UNION ALL SELECT 'triggers that are enabled always or for replicas, and would fire again in the release', format('%I on %s', tgname, name)
       FROM pg_trigger JOIN t ON t.oid = tgrelid WHERE tgenabled IN ('A', 'R') AND NOT tgisinternal
     UNION ALL SELECT 'sequences that the import''s role may not read', name FROM ($SEQUENCES) AS s WHERE NOT has_table_privilege(oid, 'SELECT')
+    UNION ALL SELECT 'tables whose names have tabs, line breaks or other control characters', to_json(name)::text FROM t
+      WHERE name ~ '[[:cntrl:]]'
+    UNION ALL SELECT format('%s of %s, which would end the copy of a large table (ALTER ROLE … SET %s = 0)', name, reset_val || unit, name),
+      current_user::text FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout') AND reset_val <> '0'
     UNION ALL SELECT 'large objects, which are not replicated', count(*)::text FROM pg_largeobject_metadata HAVING count(*) > 0
     UNION ALL SELECT 'no right to create a publication (GRANT CREATE ON DATABASE)', current_user::text
       WHERE NOT has_database_privilege(current_database(), 'CREATE'))
@@ -55,12 +59,13 @@ readonly SESSIONS="SELECT string_agg(DISTINCT format('%s from %s', usename, coal
   FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(application_name, '') <> 'ha-postgres-import'
   AND coalesce(backend_type, 'client backend') = 'client backend' AND pid NOT IN (SELECT pid FROM pg_stat_replication)"
 
-# Print the name that a database has until it is whole; that of its publication, its slot and its subscription.
+# Print the name that a database has until it is whole; that of its publication, its slot and its subscription. Only this database server has
+# the second one: a release of another cluster may have the same name.
 own_of() { # NAME
     printf '%s%s' "$PREFIX" "$(md5_of "$1")"
 }
 key_of() { # NAME
-    printf '%s%s' "$PREFIX" "$(md5_of "$HAPG_RELEASE $1")"
+    printf '%s%s' "$PREFIX" "$(md5_of "$HAPG_RELEASE $SYSTEM $1")"
 }
 
 # Run the statements of the standard input: they are in no command line, and in no log of the release. Print as `sql` does, with tabs
@@ -85,18 +90,20 @@ ask() { # NAME STATEMENT
     printf '%s' "$said"
 }
 
-# Print the state of a database: imported, full, empty, verified, following, unfinished or nothing.
+# Print the state of a database: imported, full, empty, verified, following, unfinished or nothing. To abort it, what is imported counts, not
+# another database of its name.
 logical_state_of() { # NAME
     local found own
     found=$(state_of "$1") || exit 1
-    if [[ $found == nothing ]]; then
+    if [[ $found == nothing || ($STEP == abort && $found != imported) ]]; then
         own=$(own_of "$1")
-        found=$(target postgres "SELECT CASE WHEN EXISTS (SELECT FROM pg_subscription WHERE subdbid = d.oid AND subname = '$(key_of "$1")')
+        own=$(target postgres "SELECT CASE WHEN EXISTS (SELECT FROM pg_subscription WHERE subdbid = d.oid AND subname = '$(key_of "$1")')
             THEN 'following' WHEN EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = d.oid
             AND array_to_string(setconfig, E'\\n') LIKE '%$VERIFIED=%') THEN 'verified' ELSE 'unfinished' END
             FROM pg_database AS d WHERE datname = '$own'") || exit 1
+        found=${own:-$found}
     fi
-    printf '%s' "${found:-nothing}"
+    printf '%s' "$found"
 }
 
 # ---- before anything is changed ----
@@ -171,12 +178,11 @@ literal_with_backslashes() {
 
 # Remove slots and publication from the source; nothing happens if they are gone.
 free_source() { # NAME [SUBSCRIPTION'S OID]
-    local key slots system='' active
+    local key slots active
     key=$(key_of "$1")
     slots="database = current_database() AND (slot_name = '$key'"
     if [[ ${2-} ]]; then # those of tables that are being copied
-        system=$(target postgres 'SELECT system_identifier FROM pg_control_system()') || exit 1
-        slots+=" OR slot_name ~ '^pg_$2_sync_[0-9]+_$system\$'"
+        slots+=" OR slot_name ~ '^pg_$2_sync_[0-9]+_$SYSTEM\$'"
     fi
     slots+=')'
     for _ in {1..30}; do
@@ -336,14 +342,27 @@ compare() { # NAME QUERY
     rm -f "$OWN"/{source,target}.rows
 }
 
-# Keep all writers from the tables of a database of the source; at once, or not at all, so that nobody waits behind it.
+# Keep all writers from the tables of a database of the source; at once, or not at all, so that nobody waits behind it. Autovacuum gives way
+# only to those who wait, so the lock waits for a moment if nobody else is in the way.
 lock_source() { # NAME
-    local tables options='-c statement_timeout=0 -c idle_in_transaction_session_timeout=0'
+    local writers
+    if take_source "$1" NOWAIT; then return; fi
+    unlock_source
+    writers=$(ask "$1" "SELECT count(*) FROM pg_locks JOIN ($TABLES) AS t ON t.oid = relation WHERE granted AND mode IN ('RowExclusiveLock',
+        'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") || exit 1
+    if [[ $writers == 0 ]] && take_source "$1"; then return; fi
+    unlock_source
+    return 1
+}
+
+take_source() { # NAME [NOWAIT]
+    local tables options='-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=5s'
     tables=$(ask "$1" "SELECT string_agg('ONLY ' || name, ', ') FROM ($TABLES) AS t") || exit 1
     : >"$OWN/locked"
     exec {LOCKING}> >(PGOPTIONS=$options exec "$BIN/psql" -XqAtw -v ON_ERROR_STOP=1 -d "$(server source "$1")" >"$OWN/locked" 2>/dev/null)
     LOCKER=$!
-    printf 'BEGIN;\n%s\n' "${tables:+LOCK TABLE $tables IN SHARE MODE NOWAIT;}" >&"$LOCKING"
+    printf 'BEGIN;\n%s\n' "${tables:+LOCK TABLE $tables IN SHARE MODE ${2-};}" >&"$LOCKING"
     is_locked
 }
 
@@ -360,7 +379,8 @@ is_locked() {
 }
 
 unlock_source() {
-    exec {LOCKING}>&-
+    if [[ $LOCKING ]]; then exec {LOCKING}>&-; fi
+    LOCKING=''
 }
 
 # Wait until a database of the release has everything that the source has written so far.
@@ -405,7 +425,6 @@ finish_database() { # NAME
         return 1
     fi
     if ! lock_source "$name"; then
-        unlock_source
         WHY="it has open transactions that write, so stop its clients: $(ask "$name" "$SESSIONS")"
         return 1
     fi
@@ -448,7 +467,7 @@ leave_source() { # NAME
 # Print what the last comparison has compared.
 summary() {
     local table rows=0
-    for table in "${!COMPARED[@]}"; do rows=$((rows + ${COMPARED[$table]%% *})); done
+    for table in "${!COMPARED[@]}"; do if [[ ${COMPARED[$table]} =~ ^[0-9]+ ]]; then rows=$((rows + BASH_REMATCH)); fi; done
     printf 'verified %s rows in %s tables' "$rows" "${#COMPARED[@]}"
 }
 
@@ -489,6 +508,7 @@ abort_database() { # NAME STATE
 import_logically() {
     local name begin=() going=()
     declare -A states=()
+    SYSTEM=$(target postgres 'SELECT system_identifier FROM pg_control_system()') || exit 1
     warn_of_others || exit 1
     for name in "${NAMES[@]}"; do
         states[$name]=$(logical_state_of "$name") || exit 1

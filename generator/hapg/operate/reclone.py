@@ -18,7 +18,7 @@ from typing import Any
 
 from hapg.operate import kept_set, members, quotas, resize_model, status, wal_volume
 from hapg.operate.kubectl import Object
-from hapg.operate.release import OperateError
+from hapg.operate.release import OperateError, Release
 from hapg.operate.resize_model import Act, Claim, Seen, Step, differ, words
 from hapg.spec import quantity
 
@@ -128,7 +128,7 @@ def _check_former(seen: Seen, plan: Reclone) -> None:
 
 
 def _check_quorum(seen: Seen) -> None:
-    needed, others = _quorum(seen), seen.release.replicas - 2
+    needed, others = quorum(seen.release), seen.release.replicas - 2
     if needed > others:
         raise OperateError(
             f"commits wait for {needed} standbys, and while one is cloned {seen.release.name} has {others} others: add a server first, "
@@ -193,9 +193,9 @@ def _differs(claim: Claim, sizes: Mapping[str, str]) -> bool:
     return claim.volume in sizes and differ(claim.requested, sizes[claim.volume])
 
 
-def _quorum(seen: Seen) -> int:
-    """How many standbys a commit waits for."""
-    lease = seen.release.lease
+def quorum(release: Release) -> int:
+    """Return how many standbys a commit waits for."""
+    lease = release.lease
     return 0 if lease is None or lease.state.sync is None else lease.state.sync.k
 
 
@@ -237,6 +237,10 @@ def _next_server(seen: Seen, sizes: Mapping[str, str]) -> Step | None:
     writer = members.primary(seen.release)
     if writer is None or not left:
         return _waits_for_all(seen)
+    if len(seen.wanted_pods) < 2:
+        raise OperateError(f"{seen.release.name} has been made one server meanwhile, and a clone needs another one that has the data")
+    if writer.name not in seen.wanted_pods:
+        return _wait(seen, f"a primary that stays: {writer.name} is to be removed")
     sound = [name for name in seen.wanted_pods if members.is_sound(seen.release, name)]
     kept_away = _kept_away(seen)
     unsound = [name for name in seen.wanted_pods if name not in sound and name not in kept_away]
@@ -250,8 +254,8 @@ def _next_server(seen: Seen, sizes: Mapping[str, str]) -> Step | None:
     others = [name for name in sound if name not in (chosen, writer.name)]
     if kept_away and not others:
         return _wait(seen, _dead_end(min(kept_away), chosen))
-    if len(others) < _quorum(seen):
-        return _wait(seen, f"{_quorum(seen)} standbys besides {chosen}, because commits wait for them")
+    if len(others) < quorum(seen.release):
+        return _wait(seen, f"{quorum(seen.release)} standbys besides {chosen}, because commits wait for them")
     if chosen == writer.name:
         done = [name for name in others if name not in left]
         return _switchover(chosen, done[0] if done else others[-1])

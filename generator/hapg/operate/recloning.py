@@ -9,21 +9,40 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+from hapg.errors import HapgError
 from hapg.operate import members, plan, reclone, space, waiting
 from hapg.operate.kubectl import KubectlError, Object, Resizable
-from hapg.operate.release import OperateError
+from hapg.operate.release import OperateError, Release
 from hapg.operate.resize_model import Seen
 from hapg.operate.space import Used
-from hapg_protocol import lease as lease_codec
-from hapg_protocol.model import LeaseState, Pod
+from hapg_protocol.model import Pod
 
 NEWS_SECONDS = 10.0
 _MEASURE_SECONDS = 900.0
 _COPIED = "du -sB1 /var/lib/postgresql/data 2>/dev/null | cut -f1"
 _COPIED_SECONDS = 30.0
+KEEP = r"""if [[ -e /var/lib/postgresql/data/pgdata/pg_wal ]]; then end=pg_current_wal_flush_lsn at=flush_lsn
+else end=pg_current_xlog_flush_location at=flush_location; fi
+ask() { PGCONNECT_TIMEOUT=5 psql -XqAtw -h /run/hapg/socket -U postgres -d postgres -v ON_ERROR_STOP=1 -c "$1" 2>&1; }
+position=$(ask "SELECT $end()") || { echo "$position"; exit 1; }
+for _ in {1..50}; do
+    found=$(ask "SELECT count(*) FROM pg_stat_replication
+        WHERE state = 'streaming' AND application_name = ANY ('$2') AND $at >= '$position'") || { echo "$found"; exit 1; }
+    if ((found >= $1)); then echo kept; exit; fi
+    sleep 0.2
+done
+echo "the other replicas do not have all that the primary has written: $found of $1 within 10 s"
+"""
+"""Run on the primary with NUMBER and NAMES, an array literal. It prints `kept` once so many of these replicas have flushed what the server
+has written."""
+_KEEP_SECONDS = 30.0
 _GONE = re.compile(r"\((NotFound|Conflict)\)")
 _CONSEQUENCE = "FailedUpdate"
 """The StatefulSet controller's complaint about pods that do not have the WAL volume yet."""
+
+
+class NotYet(HapgError):
+    """A server must not be replaced now; the text says why."""
 
 
 def measure(cluster: Resizable, pod: Pod) -> Used:
@@ -109,29 +128,44 @@ def switch_over(cluster: Resizable, seen: Seen, target: str, timeout: float) -> 
 
 
 def replace_server(cluster: Resizable, seen: Seen, name: str, sizes: Mapping[str, str]) -> None:
-    """Delete a replica's pod, and its claims while it ends.
+    """Delete a replica's pod, and its claims while it ends. Raise NotYet if its data is still needed, OperateError, KubectlError.
 
-    The claims go only if the Lease is still the same holder's after the pod's deletion has begun: a pod that is being deleted does not
-    become the primary any more. If the command is interrupted before, the pod comes back with its data.
+    All of it is looked at twice. Before the pod's deletion, so that no pod is deleted in vain. After it has begun, because only then the
+    answer lasts: a pod that is being deleted does not become the primary any more. If that fails, or the command is interrupted, the pod
+    comes back with its data.
     """
     [pod] = [pod for pod in seen.release.pods if pod.name == name]
+    _check_dispensable(cluster, seen, pod)
     cluster.erase(_path(seen, "pods", name), pod.uid)
-    if _leads_still(cluster, seen):
-        for claim in reclone.old_claims(seen, name, sizes):
-            if not claim.deleting:
-                cluster.erase(_path(seen, "persistentvolumeclaims", claim.name), claim.uid)
+    _check_dispensable(cluster, seen, pod)
+    for claim in reclone.old_claims(seen, name, sizes):
+        if not claim.deleting:
+            cluster.erase(_path(seen, "persistentvolumeclaims", claim.name), claim.uid)
 
 
-def _leads_still(cluster: Resizable, seen: Seen) -> bool:
-    found = cluster.find("lease", seen.release.name)
-    before = seen.release.lease
-    if found is None or before is None:
-        return False
-    try:
-        now: LeaseState = lease_codec.from_object(found).state
-    except ValueError:
-        return False
-    return (now.holder, now.term, now.release) == (before.state.holder, before.state.term, None)
+def _check_dispensable(cluster: Resizable, seen: Seen, pod: Pod) -> None:
+    """Raise NotYet unless the same primary as before answers, and the other replicas are still sound, and enough of them have its WAL."""
+    before, now = members.primary(seen.release), waiting.look(cluster, seen.release.name)
+    primary = members.primary(now)
+    if before is None or primary is None or primary.uid != before.uid or _term(now) != _term(seen.release):
+        raise NotYet(f"{pod.name} keeps its volumes: the primary has changed meanwhile")
+    others = _other_replicas(now, pod, primary)
+    if len(others) < len(_other_replicas(seen.release, pod, primary)):
+        raise NotYet(f"{pod.name} keeps its volumes: another server is not sound any more")
+    needed = max(reclone.quorum(now), min(1, len(others)))
+    lines: list[str] = []
+    command = ["bash", "-c", KEEP, "bash", str(needed), f"{{{','.join(others)}}}"]
+    if cluster.execute(primary.name, "postgres", command, lines.append, _KEEP_SECONDS) or lines != ["kept"]:
+        raise NotYet(f"{pod.name} keeps its volumes: {' '.join(lines) or f'{primary.name} does not answer'}")
+
+
+def _other_replicas(release: Release, pod: Pod, primary: Pod) -> list[str]:
+    names = [f"{release.name}-{number}" for number in range(release.replicas)]
+    return [name for name in names if name not in (pod.name, primary.name) and members.is_sound(release, name)]
+
+
+def _term(release: Release) -> int | None:
+    return None if release.lease is None else release.lease.state.term
 
 
 def _path(seen: Seen, resource: str, name: str) -> str:

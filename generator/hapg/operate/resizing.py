@@ -11,7 +11,7 @@ from hapg.operate import dormant, growth, kept_set, members, reclone, recloning,
 from hapg.operate.growth import Growth
 from hapg.operate.kubectl import KubectlError, Object, Resizable
 from hapg.operate.reclone import Reclone
-from hapg.operate.recloning import News
+from hapg.operate.recloning import News, NotYet
 from hapg.operate.release import OperateError
 from hapg.operate.resize_model import Act, Plan, Seen, Step
 from hapg.operate.waiting import POLL_SECONDS, say
@@ -177,7 +177,7 @@ class _Work:
                 waits = step.act is Act.WAIT
             except OperateError as error:
                 raise OperateError(f"{error}; {_AGAIN}") from error
-            except KubectlError as error:  # the API may be unreachable for a moment, and others may be changing the same object
+            except (KubectlError, NotYet) as error:  # the API may be unreachable for a moment, and others may be changing the same object
                 if any(word in str(error) for word in _REFUSALS):
                     raise OperateError(f"{error}; {_AGAIN}") from error
                 self._say(str(error))

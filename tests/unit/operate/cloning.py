@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
 
-from hapg.operate import kept_set
+from hapg.operate import kept_set, recloning
 from hapg.operate.kubectl import KubectlError
 from hapg_protocol import lease as lease_codec
 from hapg_protocol import requests
@@ -34,7 +34,8 @@ class Disk:
 @dataclass
 class Cloning(World):
     """clone_seconds: how long a clone takes; stop_seconds: how long a pod takes to end; call_seconds: how long a call takes; used: what
-    the primary uses, in MiB, data and WAL; unbound: the claims that get no volume; cut_off: the pods that do not stream; forbidden_size: no
+    the primary uses, in MiB, data and WAL; unbound: the claims that get no volume; cut_off: the pods that do not stream; behind: those that
+    stream, and lack rows; dead: those whose servers do not answer, unnoticed; forbidden_size: no
     claim of it is allowed; lost: claims that went while the primary was away; copies: how many whole copies were left whenever one went;
     events: those in the namespace.
     """
@@ -45,6 +46,8 @@ class Cloning(World):
     used: tuple[int, int] = (1000, 200)
     unbound: set[str] = field(default_factory=set)
     cut_off: set[str] = field(default_factory=set)
+    behind: set[str] = field(default_factory=set)
+    dead: set[str] = field(default_factory=set)
     forbidden_size: str = ""
     sync: SyncRecord | None = None
     disks: dict[str, Disk] = field(default_factory=dict)
@@ -83,11 +86,21 @@ class Cloning(World):
 
     def execute(self, pod: str, container: str, command: Sequence[str], tell: Callable[[str], None], limit: float | None) -> int:
         assert (container, command[:2]) == ("postgres", ["bash", "-c"])
+        if command[2] == recloning.KEEP:
+            return self._keep(pod, int(command[4]), command[5].strip("{}").split(","), tell)
         if "used" in command[2]:
             place = "apart" if self._claim_of(pod, "wal") is not None and self._has_wal(pod) else "within"
             tell(f"used {(self.used[0] + (self.used[1] if place == 'within' else 0)) * MIB} {self.used[1] * MIB} {place}")
         else:
             tell(str(int(min(1.0, (self.seconds - self._since.get(pod, 0.0)) / self.clone_seconds) * self.used[0] * MIB)))
+        return 0
+
+    def _keep(self, pod: str, needed: int, names: Sequence[str], tell: Callable[[str], None]) -> int:
+        if pod != self.primary or not self._is_whole(pod) or pod in self.dead:
+            tell("FATAL: the database system is shutting down")
+            return 1
+        found = len([name for name in names if name and self._is_whole(name) and name not in self.cut_off | self.behind])
+        tell("kept" if found >= needed else f"they lack WAL: {found} of {needed}")
         return 0
 
     # --- the rest of the cluster ---

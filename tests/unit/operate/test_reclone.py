@@ -17,6 +17,7 @@ from hapg.cli import main
 from hapg.operate import arguments, kept_set, recloning, resizing, space, waiting, wal_volume
 from hapg_protocol.model import SyncRecord
 from tests.fakes.namespace import FakeNamespace
+from tests.unit.operate import conftest as shown
 from tests.unit.operate import growing
 from tests.unit.operate.cloning import MIB, Cloning, cloning, event, fail, pod_template
 from tests.unit.operate.test_resize import Clock, refused, sizes
@@ -283,6 +284,67 @@ def test_resize_never_deletes_claims_when_the_leader_has_changed_meanwhile(use: 
     after = writes(found)[len([call for call in seen[0] if not call.startswith(("try", "patch pod"))]) :]
     assert after[0] == "erase pods/pg-2", "once it is back, with its old volume"
     is_cloned(found, {"data": "4Gi"})
+
+
+def test_resize_clones_no_server_while_the_others_lack_rows_that_it_may_have(
+    use: Callable[[Cloning], Cloning], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An eligible replica that streams may be far behind."""
+    found = use(cloning())
+    found.behind.add("pg-1")
+    assert main([*SHRINK, "--timeout", "30"]) == 1
+    assert "no progress for 30 s: pg-2 keeps its volumes: they lack WAL: 0 of 1; run the same" in capsys.readouterr().err
+    assert found.restarted == []
+    found.behind.clear()
+    assert main(SHRINK) == 0
+    is_cloned(found, {"data": "4Gi"})
+
+
+def test_resize_never_deletes_claims_when_another_server_fails_after_the_pod_s_deletion(use: Callable[[Cloning], Cloning]) -> None:
+    """Also the command's machine may have slept since it has looked."""
+    found = use(cloning())
+    failed: list[str] = []
+
+    def fail_other(call: str) -> None:
+        if call == "erase pods/pg-2" and not failed:
+            failed.append(call)
+            found.cut_off.add("pg-1")
+            found.show_lease()
+
+    found.after_call = fail_other
+    assert main([*SHRINK, "--timeout", "30"]) == 1
+    done = writes(found)
+    assert done[done.index("erase pods/pg-2") + 1] != "erase persistentvolumeclaims/data-pg-2"
+    assert sizes(found)["data-pg-2"] == ("8Gi", "8Gi")
+    found.cut_off.clear()
+    found.show_lease()
+    assert main(SHRINK) == 0
+    is_cloned(found, {"data": "4Gi"})
+
+
+def test_resize_never_deletes_claims_when_the_primary_does_not_answer(use: Callable[[Cloning], Cloning]) -> None:
+    """For a while after it has died, Lease and pod look as before."""
+    found = use(cloning(2))
+    found.dead.add("pg-0")
+    assert main([*SHRINK, "--timeout", "30"]) == 1
+    assert found.restarted == []
+    assert found.copies == []
+
+
+@pytest.mark.parametrize("primary", ["pg-0", "pg-2"])
+def test_resize_deletes_nothing_more_of_a_release_that_is_made_one_server_meanwhile(
+    use: Callable[[Cloning], Cloning], capsys: pytest.CaptureFixture[str], primary: str
+) -> None:
+    found = use(cloning(primary=primary))
+
+    def scale(call: str) -> None:
+        if call == "delete configmap/pg-resize":
+            found.objects["configmap", "pg-config"] = shown.config(replicas=1)
+
+    found.after_call = scale
+    assert main([*SHRINK, "--timeout", "30"]) == 1
+    assert "pg has been made one server meanwhile" in capsys.readouterr().err
+    assert found.copies == []
 
 
 # --- a WAL volume, and a pod that goes meanwhile ---

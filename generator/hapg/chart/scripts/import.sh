@@ -86,10 +86,12 @@ server() { # source|target DATABASE
     printf 'service=%s dbname=%s keepalives_idle=10 keepalives_interval=5 keepalives_count=3' "$1" "$(quoted "$2")"
 }
 
-# Run SQL; print the result, or on failure the server's message on one line.
+# Run SQL; print the result, or on failure the server's message on one line. Functions that users have named like the server's are not
+# found, and no setting of a role or database ends it early.
 sql() { # source|target DATABASE STATEMENT
     local said
-    if said=$(PGCLIENTENCODING=UTF8 "$BIN/psql" -XqAtw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server "$1" "$2")" -c "$3" 2>&1); then
+    if said=$(PGCLIENTENCODING=UTF8 "$BIN/psql" -XqAtw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server "$1" "$2")" \
+        -c "SET search_path = ''" -c 'SET statement_timeout = 0' -c "$3" 2>&1); then
         printf '%s\n' "$said"
     else
         said=${said//$'\n'/ }
