@@ -24,6 +24,8 @@ readonly USERS="c.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_
   WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
 readonly NAMES_SHOWN=20
 readonly QUIET='-c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1 -c pg_stat_statements.track_utility=off'
+# Event triggers that come with the source's schema do not fire for what the import does.
+readonly SILENT='-c session_replication_role=replica'
 # What a dump could not read: a line for each kind, with names.
 readonly UNREADABLE="WITH c AS (SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
@@ -242,7 +244,7 @@ missing_extensions() { # NAME
     found=$(sql source "$1" 'SELECT extname FROM pg_extension ORDER BY extname') || fail "database $1: $found"
     for name in $found; do among "$name" "${known[@]}" || missing+=("$name"); done
     if ((${#missing[@]})); then
-        echo "$1: extensions that the release's image does not have (drop them on the source, or use an image with them): ${missing[*]}"
+        echo "$1: extensions that the release's image does not have (drop them there, or set an image with them): ${missing[*]}"
     fi
 }
 
@@ -258,7 +260,7 @@ check_dumps() { # NAME…
     if ((${#problems[@]})); then
         found=$(printf '; %s' "${problems[@]}")
         if [[ $unreadable ]]; then found+=". Grant that to $SOURCE_USER, use a superuser, or leave the database out of import.databases"; fi
-        fail "the source $SOURCE can't be dumped as $SOURCE_USER: ${found#; }"
+        fail "the source $SOURCE can't be imported as $SOURCE_USER: ${found#; }"
     fi
 }
 
@@ -359,7 +361,7 @@ fill() { # NAME DUMP TOTAL [OPTION…]
     problem=$({
         printf 'BEGIN;\nALTER DATABASE %s SET %s = %s;\n' "$(identifier "$name")" "$MARK" "$(mark)"
         "$BIN/pg_restore" --single-transaction --no-tablespaces "$@" -f /dev/stdout "$dump"
-    } 2>"$SCRATCH/log" | "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target "$name")" 2>&1 >/dev/null) ||
+    } 2>"$SCRATCH/log" | PGOPTIONS=$SILENT "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target "$name")" 2>&1 >/dev/null) ||
         fail "$name: $(cause "$problem"$'\n'"$(<"$SCRATCH/log")")"
     close_functions "$name" "$name"
 }
@@ -392,7 +394,7 @@ restore() { # NAME DUMP TOTAL [OPTION…]
     shift 3
     own=$PREFIX$(md5_of "$name")
     say "$name: restoring $total objects"
-    watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
+    PGOPTIONS=$SILENT watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
         "$BIN/pg_restore" --exit-on-error --no-tablespaces "$@" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$dump" || exit 1
     close_functions "$name" "$own"
     rename "$name" "$own"
@@ -404,7 +406,7 @@ close_functions() { # NAME DATABASE
     if [[ $HAPG_ROLES == true ]]; then return; fi
     found=$(target "$2" "SELECT string_agg(p.oid::regprocedure::text, ', ') $OF_OWNER") || exit 1
     if [[ ! $found ]]; then return; fi
-    target "$2" "DO \$\$ DECLARE f text; BEGIN FOR f IN SELECT p.oid::regprocedure $OF_OWNER
+    PGOPTIONS=$SILENT target "$2" "DO \$\$ DECLARE f text; BEGIN FOR f IN SELECT p.oid::regprocedure $OF_OWNER
         LOOP EXECUTE 'REVOKE ALL ON ' || CASE WHEN current_setting('server_version_num')::int < 110000 THEN 'FUNCTION ' ELSE 'ROUTINE ' END
         || f || ' FROM PUBLIC'; END LOOP; END \$\$" >/dev/null || exit 1
     say "WARNING: $1: these functions are SECURITY DEFINER and belong to postgres now, so only postgres may call them: $found"

@@ -65,7 +65,7 @@ key_of() { # NAME
 # between columns.
 piped() { # source|target DATABASE
     local said options=$ALIKE
-    if [[ $1 == target ]]; then options+=" $QUIET"; fi # for superusers
+    if [[ $1 == target ]]; then options+=" $QUIET $SILENT"; fi # for superusers
     if said=$(PGCLIENTENCODING=UTF8 PGOPTIONS=$options "$BIN/psql" -XqAtw -F $'\t' -v ON_ERROR_STOP=1 -v VERBOSITY=terse \
         -d "$(server "$1" "$2")" 2>&1); then
         printf '%s\n' "$said"
@@ -207,7 +207,7 @@ begin_database() { # NAME
     create_own "$name"
     target postgres "COMMENT ON DATABASE $own IS $(literal "$name, which is being imported from $SOURCE")" >/dev/null || exit 1
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
-    watched "$name" 'created objects' "$total" ': (creating|executing) ' \
+    PGOPTIONS=$SILENT watched "$name" 'created objects' "$total" ': (creating|executing) ' \
         "$BIN/pg_restore" --exit-on-error --no-tablespaces "${owners[@]}" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$SCRATCH/dump" ||
         exit 1
     rm -rf "$SCRATCH/dump"
