@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.paths import REPOSITORY
 from tests.robustness.certificates import Authority
 
 from .conftest import Make
@@ -197,7 +199,8 @@ def cloudnativepg(make: Make, templates: Callable[[str], Path], tmp_path: Path) 
     for database in ("postgres", "app"):
         container.sql(f"grant connect on database {database} to cnpg_pooler_pgbouncer")
         psql(container, database, *USER_SEARCH, "create extension pg_stat_statements")
-    psql(container, "app", *TABLES, user="app")
+    psql(container, "app", *TABLES, "create publication changes for table orders", user="app")
+    psql(container, "app", "create subscription other connection 'host=nowhere' publication p with (connect = false, slot_name = none)")
     return container
 
 
@@ -211,6 +214,15 @@ def logs_in(container: Container, user: str, password: str, database: str) -> bo
     """Does the server admit a client with this password, as a client of the Service?"""
     words = [str(BIN / "psql"), "-XAtw", "-h", "127.0.0.1", "-p", str(container.port), "-U", user, "-d", database, "-c", "select 1"]
     return subprocess.run(words, env={**os.environ, "PGPASSWORD": password}, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def tidied(release: Container) -> None:
+    """Nothing of CloudNativePG's own is left after what the page says to run."""
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    (statements,) = [text for text in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "cnpg_" in text]
+    psql(release, "app", statements)
+    assert release.sql("select count(*) from pg_roles where rolname ~ '^cnpg_|^streaming_replica$'") == "0"
+    assert psql(release, "app", "select count(*) from pg_proc where proname = 'user_search'") == "0"
 
 
 def secrets_are_kept(work: Import, *containers: Container) -> None:
@@ -234,6 +246,7 @@ def test_an_import_from_bitnami_as_postgres(bitnami: Callable[..., Container], r
     assert not logs_in(release, "postgres", ADMIN, "shop"), "the release's own superuser keeps its password"
     assert "WARNING" not in work.said
     secrets_are_kept(work, release)
+    release.sql("drop role repl_user")
 
 
 @thorough
@@ -367,7 +380,9 @@ def test_an_import_from_cloudnativepg_as_app(cloudnativepg: Container, release: 
         "cnpg_metrics_exporter cnpg_pooler_pgbouncer streaming_replica"
     )
     assert "import: role app has the password of the source's Secret\n" in work.said
+    assert psql(release, "app", "select pubname from pg_publication", "select count(*) from pg_subscription").split() == ["changes", "0"]
     secrets_are_kept(work, release)
+    tidied(release)
 
 
 @thorough
@@ -394,7 +409,9 @@ def test_an_import_from_cloudnativepg_as_postgres_needs_superuser_access(
     work.done()
     alike(cloudnativepg, release, "app")
     assert logs_in(release, "app", APP, "app")
+    assert release.sql("select count(*) from pg_subscription") == "0"
     assert "has the password of the source's Secret" not in work.said
+    tidied(release)
 
 
 @thorough
@@ -413,8 +430,10 @@ def test_an_import_from_cloudnativepg_by_logical_replication_needs_the_replicati
     work.done()
     alike(cloudnativepg, release, "app")
     assert logs_in(release, "app", APP, "app")
-    assert cloudnativepg.sql(LEFT) == psql(cloudnativepg, "app", PUBLICATIONS) == "0"
+    assert cloudnativepg.sql(LEFT) == psql(release, "app", PUBLICATIONS) == release.sql("select count(*) from pg_subscription") == "0"
+    assert psql(cloudnativepg, "app", "select pubname from pg_publication") == "changes"
     secrets_are_kept(work, release, cloudnativepg)
+    tidied(release)
 
 
 EVENT_TRIGGER = (

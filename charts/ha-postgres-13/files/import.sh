@@ -244,7 +244,7 @@ missing_extensions() { # NAME
     found=$(sql source "$1" 'SELECT extname FROM pg_extension ORDER BY extname') || fail "database $1: $found"
     for name in $found; do among "$name" "${known[@]}" || missing+=("$name"); done
     if ((${#missing[@]})); then
-        echo "$1: extensions that the release's image does not have (drop them on the source, or use an image with them): ${missing[*]}"
+        echo "$1: extensions that the release's image does not have (drop them there, or set an image with them): ${missing[*]}"
     fi
 }
 
@@ -331,15 +331,15 @@ watched() { # NAME WHAT TOTAL EXPRESSION PROGRAM [ARG…]
 
 import_database() { # NAME STATE
     local name=$1 state=$2 dump=$SCRATCH/dump total
-    local owners=() quick=(--no-sync)
+    local owners=() options=(--no-sync --no-subscriptions) # a database with a subscription can't be dropped
     if [[ $HAPG_ROLES != true ]]; then owners=(--no-owner --no-privileges); fi
-    if [[ $MAJOR == 9.6 ]]; then quick=(); fi
+    if [[ $MAJOR == 9.6 ]]; then options=(); fi
     rm -rf "$dump"
-    if [[ $state == nothing ]]; then create "$name" "${quick[@]}" "${owners[@]}"; fi
+    if [[ $state == nothing ]]; then create "$name" "${owners[@]}"; fi
     total=$(sql source "$name" "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384") || fail "database $name: $total"
     say "$name: dumping $total tables"
     watched "$name" 'dumped tables' "$total" 'dumping contents of table' \
-        "$BIN/pg_dump" -Fd -j "$HAPG_JOBS" -v -w --no-tablespaces "${quick[@]}" -f "$dump" -d "$(server source "$name")" || exit 1
+        "$BIN/pg_dump" -Fd -j "$HAPG_JOBS" -v -w --no-tablespaces "${options[@]}" -f "$dump" -d "$(server source "$name")" || exit 1
     "$BIN/pg_restore" --list "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
     if [[ $state == empty ]]; then fill "$name" "$dump" "$total" "${owners[@]}"; else restore "$name" "$dump" "$total" "${owners[@]}"; fi
@@ -367,11 +367,10 @@ fill() { # NAME DUMP TOTAL [OPTION…]
 }
 
 # Create a database that only this script knows, like the source's: before the dump, because the image may lack the locale.
-create() { # NAME [OPTION OF PG_DUMP OR PG_RESTORE…]
-    local name=$1 dump=$SCRATCH/dump options=()
+create() { # NAME [OPTION…]
+    local name=$1 dump=$SCRATCH/dump
     shift
-    if [[ ${1-} == --no-sync ]]; then options=(--no-sync) && shift; fi
-    "$BIN/pg_dump" -Fd --schema-only -N '*' -w "${options[@]}" -f "$dump" -d "$(server source "$name")" 2>"$SCRATCH/log" ||
+    "$BIN/pg_dump" -Fd --schema-only -N '*' -w -f "$dump" -d "$(server source "$name")" 2>"$SCRATCH/log" ||
         fail "$name: $(cause "$(<"$SCRATCH/log")")"
     read_properties "$name" "$dump" "$@"
     rm -rf "$dump"
