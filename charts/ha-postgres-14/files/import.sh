@@ -20,6 +20,27 @@ readonly MARK=ha_postgres.imported PREFIX=ha_postgres_import_ LOCK=7310478820126
 readonly EVERY=${HAPG_PROGRESS_SECONDS:-10} FIRST_PAUSE=${HAPG_PAUSE_SECONDS:-10} LONGEST_PAUSE=300
 readonly METHOD=${HAPG_METHOD:-dump}
 readonly LEAST=90600 # server_version_num of the oldest source
+readonly USERS="c.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (SELECT FROM pg_depend
+  WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
+readonly NAMES_SHOWN=20
+readonly QUIET='-c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1 -c pg_stat_statements.track_utility=off'
+# Event triggers that come with the source's schema do not fire for what the import does.
+readonly SILENT='-c session_replication_role=replica'
+# What a dump could not read: a line for each kind, with names.
+readonly UNREADABLE="WITH c AS (SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
+      has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relpersistence <> 't' AND $USERS),
+    found AS (SELECT 'tables that it may not read' AS kind, name FROM c WHERE relkind IN ('r', 'p') AND NOT readable
+      UNION ALL SELECT 'sequences that it may not read', name FROM c WHERE relkind = 'S' AND NOT readable
+      UNION ALL SELECT 'tables whose row security hides rows from it', name FROM c WHERE relkind IN ('r', 'p') AND row_security_active(oid)
+      UNION ALL SELECT 'large objects that it may not read', oid::text FROM pg_largeobject_metadata
+        WHERE NOT pg_has_role(lomowner, 'USAGE') AND NOT EXISTS (SELECT FROM aclexplode(lomacl) AS a
+          WHERE a.privilege_type = 'SELECT' AND CASE a.grantee WHEN 0 THEN true ELSE pg_has_role(a.grantee, 'USAGE') END))
+  SELECT kind || ': ' || array_to_string((array_agg(name ORDER BY name))[1:$NAMES_SHOWN], ', ')
+    || CASE WHEN count(*) > $NAMES_SHOWN THEN format(' and %s more', count(*) - $NAMES_SHOWN) ELSE '' END FROM found GROUP BY kind ORDER BY kind"
+# Functions that run with the rights of their owner, who is postgres now.
+readonly OF_OWNER="FROM pg_proc AS p WHERE p.oid >= 16384 AND p.prosecdef AND NOT EXISTS (SELECT FROM pg_depend
+  WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')"
 readonly OBJECTS="SELECT EXISTS (SELECT FROM pg_class WHERE oid >= 16384) OR EXISTS (SELECT FROM pg_proc WHERE oid >= 16384)
   OR EXISTS (SELECT FROM pg_type WHERE oid >= 16384) OR EXISTS (SELECT FROM pg_extension WHERE oid >= 16384)
   OR EXISTS (SELECT FROM pg_largeobject_metadata)
@@ -47,6 +68,11 @@ literal() {
 }
 identifier() {
     printf '"%s"' "${1//\"/\"\"}"
+}
+
+literal_with_backslashes() { # whatever standard_conforming_strings is
+    local text=${1//\\/\\\\}
+    printf "E'%s'" "${text//\'/\'\'}"
 }
 
 # Quote a field of a password file.
@@ -210,11 +236,43 @@ drop_unfinished() {
     done
 }
 
-# Create the roles that the release lacks. Those that it has, such as postgres, stay as they are.
+# Print the extensions of a database that the release's image lacks, as a line.
+missing_extensions() { # NAME
+    local found known=() name missing=()
+    found=$(target postgres 'SELECT name FROM pg_available_extensions') || exit 1
+    mapfile -t known <<<"$found"
+    found=$(sql source "$1" 'SELECT extname FROM pg_extension ORDER BY extname') || fail "database $1: $found"
+    for name in $found; do among "$name" "${known[@]}" || missing+=("$name"); done
+    if ((${#missing[@]})); then
+        echo "$1: extensions that the release's image does not have (drop them there, or set an image with them): ${missing[*]}"
+    fi
+}
+
+# Refuse databases that a dump can't read or the release can't take, before anything is changed.
+check_dumps() { # NAME…
+    local name found problems=() unreadable=''
+    for name; do
+        found=$(sql source "$name" "$UNREADABLE") || fail "database $name: $found"
+        if [[ $found ]]; then unreadable=1 problems+=("$name: ${found//$'\n'/; $name: }"); fi
+        found=$(missing_extensions "$name") || exit 1
+        if [[ $found ]]; then problems+=("$found"); fi
+    done
+    if ((${#problems[@]})); then
+        found=$(printf '; %s' "${problems[@]}")
+        if [[ $unreadable ]]; then found+=". Grant that to $SOURCE_USER, use a superuser, or leave the database out of import.databases"; fi
+        fail "the source $SOURCE can't be imported as $SOURCE_USER: ${found#; }"
+    fi
+}
+
+# Create the roles that the release lacks. Those that it has, such as postgres, stay as they are. The role that the source is read as has the
+# password of the Secret: also if the source does not tell, or has it as MD5.
 import_roles() {
-    local file=$OWN/roles known=() line found problem
+    local file=$OWN/roles known=() line found problem own password accepted="PASSWORD '(SCRAM-SHA-256\\$|md5)" given=''
     found=$(target postgres 'SELECT quote_ident(rolname) FROM pg_roles') || exit 1
     mapfile -t known <<<"$found"
+    own=$(target postgres "SELECT quote_ident($(literal "$SOURCE_USER"))") || exit 1
+    password=$(entry "$SOURCE_SECRET" password "source's") || exit 1
+    if [[ $MAJOR != 9.6 ]]; then accepted="PASSWORD 'SCRAM-SHA-256\\$"; fi
     if ! problem=$("$BIN/pg_dumpall" --roles-only -w -l "$HAPG_SOURCE_DATABASE" -d "$(server source "$HAPG_SOURCE_DATABASE")" 2>&1 >"$file"); then
         [[ $problem == *'permission denied'* && $MAJOR != 9.6 ]] || fail "the roles of the source can't be read: ${problem//$'\n'/ }"
         say "WARNING: $SOURCE_USER may not read the passwords of the source's roles; new roles have none"
@@ -224,7 +282,12 @@ import_roles() {
     while IFS= read -r line; do
         if [[ $line =~ ^(CREATE\ ROLE|ALTER\ ROLE|COMMENT\ ON\ ROLE)\ (\"([^\"]|\"\")+\"|[^\ \;]+) ]]; then
             if among "${BASH_REMATCH[2]}" "${known[@]}"; then continue; fi
-            if [[ $line == 'CREATE ROLE '* ]]; then say "role ${BASH_REMATCH[2]}"; fi
+            if [[ $line == 'CREATE ROLE '* ]]; then
+                say "role ${BASH_REMATCH[2]}"
+            elif [[ $line == "ALTER ROLE $own WITH "* && ! $line =~ $accepted ]]; then
+                line+=$'\n'"ALTER ROLE $own PASSWORD $(literal_with_backslashes "$password");"
+                given=1
+            fi
         elif [[ $line == \\* ]]; then
             continue # \restrict
         elif [[ $line =~ ^(GRANT\ .*)\ GRANTED\ BY\ (\"([^\"]|\"\")+\"|[^\ \;]+)\;$ ]]; then
@@ -232,10 +295,11 @@ import_roles() {
         fi
         printf '%s\n' "$line"
     done <"$file" >"$file.sql"
-    problem=$(PGOPTIONS='-c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1' \
+    problem=$(PGOPTIONS=$QUIET \
         "$BIN/psql" -Xq1w -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target postgres)" -f "$file.sql" 2>&1 >/dev/null) ||
         fail "the roles can't be created: $(cause "$problem")"
     rm -f "$file" "$file.sql"
+    if [[ $given ]]; then say "role $own has the password of the source's Secret"; fi
     if [[ $MAJOR != 9.6 ]]; then
         found=$(target postgres "SELECT string_agg(quote_ident(rolname), ', ') FROM pg_authid WHERE rolpassword LIKE 'md5%'") || exit 1
         if [[ $found ]]; then say "WARNING: these roles have MD5 passwords, which are refused here until they get new ones: $found"; fi
@@ -267,17 +331,18 @@ watched() { # NAME WHAT TOTAL EXPRESSION PROGRAM [ARG…]
 
 import_database() { # NAME STATE
     local name=$1 state=$2 dump=$SCRATCH/dump total
-    local owners=() quick=(--no-sync)
+    local owners=() options=(--no-sync --no-subscriptions) # a database with a subscription can't be dropped
     if [[ $HAPG_ROLES != true ]]; then owners=(--no-owner --no-privileges); fi
-    if [[ $MAJOR == 9.6 ]]; then quick=(); fi
+    if [[ $MAJOR == 9.6 ]]; then options=(); fi
     rm -rf "$dump"
+    if [[ $state == nothing ]]; then create "$name" "${owners[@]}"; fi
     total=$(sql source "$name" "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384") || fail "database $name: $total"
     say "$name: dumping $total tables"
     watched "$name" 'dumped tables' "$total" 'dumping contents of table' \
-        "$BIN/pg_dump" -Fd -j "$HAPG_JOBS" -v -w --no-tablespaces "${quick[@]}" -f "$dump" -d "$(server source "$name")" || exit 1
+        "$BIN/pg_dump" -Fd -j "$HAPG_JOBS" -v -w --no-tablespaces "${options[@]}" -f "$dump" -d "$(server source "$name")" || exit 1
     "$BIN/pg_restore" --list "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
-    if [[ $state == empty ]]; then fill "$name" "$dump" "$total" "${owners[@]}"; else create "$name" "$dump" "$total" "${owners[@]}"; fi
+    if [[ $state == empty ]]; then fill "$name" "$dump" "$total" "${owners[@]}"; else restore "$name" "$dump" "$total" "${owners[@]}"; fi
     rm -rf "$dump"
     target "$name" 'ANALYZE' >/dev/null || exit 1
     say "$name: imported"
@@ -296,21 +361,54 @@ fill() { # NAME DUMP TOTAL [OPTION…]
     problem=$({
         printf 'BEGIN;\nALTER DATABASE %s SET %s = %s;\n' "$(identifier "$name")" "$MARK" "$(mark)"
         "$BIN/pg_restore" --single-transaction --no-tablespaces "$@" -f /dev/stdout "$dump"
-    } 2>"$SCRATCH/log" | "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target "$name")" 2>&1 >/dev/null) ||
+    } 2>"$SCRATCH/log" | PGOPTIONS=$SILENT "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target "$name")" 2>&1 >/dev/null) ||
         fail "$name: $(cause "$problem"$'\n'"$(<"$SCRATCH/log")")"
+    close_functions "$name" "$name"
 }
 
-# Restore into a database that only this script knows, and give it its name at the end.
-create() { # NAME DUMP TOTAL [OPTION…]
+# Create a database that only this script knows, like the source's: before the dump, because the image may lack the locale.
+create() { # NAME [OPTION…]
+    local name=$1 dump=$SCRATCH/dump
+    shift
+    "$BIN/pg_dump" -Fd --schema-only -N '*' -w -f "$dump" -d "$(server source "$name")" 2>"$SCRATCH/log" ||
+        fail "$name: $(cause "$(<"$SCRATCH/log")")"
+    read_properties "$name" "$dump" "$@"
+    rm -rf "$dump"
+    create_own "$name"
+}
+
+# Run CREATE DATABASE with what read_properties has found.
+create_own() { # NAME
+    local found
+    found=$(sql target postgres "CREATE DATABASE $PREFIX$(md5_of "$1") $CREATED_WITH") && return
+    if [[ $found == *locale* ]]; then
+        found+=". Create an empty database $1 with a locale that the release's image has: with import.method: dump it is filled"
+    fi
+    fail "$1: the release: $found"
+}
+
+# Restore into that database, and give it its name at the end.
+restore() { # NAME DUMP TOTAL [OPTION…]
     local name=$1 dump=$2 total=$3 own
     shift 3
     own=$PREFIX$(md5_of "$name")
-    read_properties "$name" "$dump" "$@"
-    target postgres "CREATE DATABASE $own $CREATED_WITH" >/dev/null || exit 1
     say "$name: restoring $total objects"
-    watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
+    PGOPTIONS=$SILENT watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
         "$BIN/pg_restore" --exit-on-error --no-tablespaces "$@" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$dump" || exit 1
+    close_functions "$name" "$own"
     rename "$name" "$own"
+}
+
+# With import.roles: false, keep everybody but postgres from functions that now run with the rights of postgres.
+close_functions() { # NAME DATABASE
+    local found
+    if [[ $HAPG_ROLES == true ]]; then return; fi
+    found=$(target "$2" "SELECT string_agg(p.oid::regprocedure::text, ', ') $OF_OWNER") || exit 1
+    if [[ ! $found ]]; then return; fi
+    PGOPTIONS=$SILENT target "$2" "DO \$\$ DECLARE f text; BEGIN FOR f IN SELECT p.oid::regprocedure $OF_OWNER
+        LOOP EXECUTE 'REVOKE ALL ON ' || CASE WHEN current_setting('server_version_num')::int < 110000 THEN 'FUNCTION ' ELSE 'ROUTINE ' END
+        || f || ' FROM PUBLIC'; END LOOP; END \$\$" >/dev/null || exit 1
+    say "WARNING: $1: these functions are SECURITY DEFINER and belong to postgres now, so only postgres may call them: $found"
 }
 
 md5_of() { # TEXT
@@ -344,6 +442,7 @@ rename() { # NAME OWN
 attempt() (
     trap '' PIPE # a session that has ended is found when it does not answer
     SOURCE_USER=''
+    local name new=()
     declare -A states=()
     write_logins
     await_primary
@@ -360,13 +459,13 @@ attempt() (
         case ${states[$name]} in
             full) fail "database $name of the release is not empty, and nothing is overwritten: drop it, or leave it out of import.databases" ;;
             imported) say "$name: was imported before" ;;
+            *) new+=("$name") ;;
         esac
     done
+    check_dumps "${new[@]}"
     drop_unfinished
-    if [[ $HAPG_ROLES == true && " ${states[*]} " =~ \ (nothing|empty)\  ]]; then import_roles; fi
-    for name in "${NAMES[@]}"; do
-        if [[ ${states[$name]} != imported ]]; then import_database "$name" "${states[$name]}"; fi
-    done
+    if [[ $HAPG_ROLES == true ]] && ((${#new[@]})); then import_roles; fi
+    for name in "${new[@]}"; do import_database "$name" "${states[$name]}"; done
     say "done: ${#NAMES[@]} databases of $SOURCE"
 )
 

@@ -9,15 +9,13 @@
 # forgotten.
 
 readonly STEP=$HAPG_STEP VERIFIED=ha_postgres.verified TIMELINE=ha_postgres.timeline
-readonly FINISH_PAUSE=$((EVERY < 3 ? EVERY : 3)) LINE_EVERY=$((6 * EVERY)) NAMES_SHOWN=20
-readonly QUIET='-c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1 -c pg_stat_statements.track_utility=off'
+readonly FINISH_PAUSE=$((EVERY < 3 ? EVERY : 3)) LINE_EVERY=$((6 * EVERY))
 # Both servers print values alike, and nothing ends a session that waits.
 readonly ALIKE='-c search_path= -c extra_float_digits=0 -c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c bytea_output=hex
   -c lc_monetary=C -c statement_timeout=0 -c idle_in_transaction_session_timeout=0'
-readonly USERS="c.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (SELECT FROM pg_depend
-  WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
 # The tables that have rows: partitions, but not the tables that they are partitions of.
-readonly TABLES="SELECT c.*, format('%I.%I', n.nspname, c.relname) AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+readonly TABLES="SELECT c.oid, c.relowner, c.relpersistence, c.relreplident, c.relforcerowsecurity,
+  format('%I.%I', n.nspname, c.relname) AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND $USERS"
 readonly SEQUENCES="SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name FROM pg_class AS c JOIN pg_namespace AS n
   ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND $USERS"
@@ -67,7 +65,7 @@ key_of() { # NAME
 # between columns.
 piped() { # source|target DATABASE
     local said options=$ALIKE
-    if [[ $1 == target ]]; then options+=" $QUIET"; fi # for superusers
+    if [[ $1 == target ]]; then options+=" $QUIET $SILENT"; fi # for superusers
     if said=$(PGCLIENTENCODING=UTF8 PGOPTIONS=$options "$BIN/psql" -XqAtw -F $'\t' -v ON_ERROR_STOP=1 -v VERBOSITY=terse \
         -d "$(server "$1" "$2")" 2>&1); then
         printf '%s\n' "$said"
@@ -118,6 +116,7 @@ lacking() { # NAME…
     found=$("$BIN/psql" -XAtw -d "$(server source "$HAPG_SOURCE_DATABASE") replication=database" -c IDENTIFY_SYSTEM 2>&1) ||
         echo "$SOURCE_USER may not replicate (ALTER ROLE … REPLICATION): ${found##*$'\n'}"
     for name; do
+        missing_extensions "$name" || exit 1
         found=$(ask "$name" "$OBSTACLES") || exit 1
         if [[ $found ]]; then printf '%s\n' "$name: ${found//$'\n'/$'\n'$name: }"; fi
         query=$(ask "$name" "$EXTENSION_ROWS") || exit 1
@@ -163,12 +162,6 @@ connection() { # NAME
     literal_with_backslashes "$text password=$(quoted "$password")"
 }
 
-# Quote a literal that may have backslashes, whatever standard_conforming_strings is.
-literal_with_backslashes() {
-    local text=${1//\\/\\\\}
-    printf "E'%s'" "${text//\'/\'\'}"
-}
-
 # Remove slots and publication from the source; nothing happens if they are gone.
 free_source() { # NAME [SUBSCRIPTION'S OID]
     local key slots system='' active
@@ -211,13 +204,14 @@ begin_database() { # NAME
     say "$name: copying the schema"
     dump_schema "$name" || exit 1
     read_properties "$name" "$SCRATCH/dump" "${owners[@]}"
-    target postgres "CREATE DATABASE $own $CREATED_WITH" >/dev/null || exit 1
+    create_own "$name"
     target postgres "COMMENT ON DATABASE $own IS $(literal "$name, which is being imported from $SOURCE")" >/dev/null || exit 1
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
-    watched "$name" 'created objects' "$total" ': (creating|executing) ' \
+    PGOPTIONS=$SILENT watched "$name" 'created objects' "$total" ': (creating|executing) ' \
         "$BIN/pg_restore" --exit-on-error --no-tablespaces "${owners[@]}" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$SCRATCH/dump" ||
         exit 1
     rm -rf "$SCRATCH/dump"
+    close_functions "$name" "$own"
     check_ready "$name" || exit 1 # what was created meanwhile must not become read-only by being published
     tables=$(target "$own" "SELECT string_agg('ONLY ' || name, ', ') FROM ($TABLES) AS t") || exit 1
     problem=$(printf 'CREATE PUBLICATION %s %s;\n' "$key" "${tables:+FOR TABLE $tables}" | piped source "$name") ||
