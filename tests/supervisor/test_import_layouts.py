@@ -446,14 +446,16 @@ EVENT_TRIGGER = (
 
 
 @thorough
-@pytest.mark.parametrize("method", ["dump", "logical"])
-def test_an_import_with_an_event_trigger_that_writes(cloudnativepg: Container, release: Container, folder: Path, method: str) -> None:
+@pytest.mark.parametrize(("method", "roles"), [("dump", True), ("dump", False), ("logical", True)])
+def test_an_import_with_an_event_trigger_that_writes(
+    cloudnativepg: Container, release: Container, folder: Path, method: str, roles: bool
+) -> None:
     """It does not fire for what the import does in the release."""
     psql(cloudnativepg, "app", *EVENT_TRIGGER)
     cloudnativepg.sql("create role mover superuser login password 'mover'")
     logged = "select string_agg(id || tag, ',' order by id) from ddl where tag <> 'DROP PUBLICATION'"
     if method == "dump":
-        work = Import(cloudnativepg, release, folder, user="mover", password="mover", databases=("app",))
+        work = Import(cloudnativepg, release, folder, user="mover", password="mover", databases=("app",), roles=roles)
     else:
         work = Logical(cloudnativepg, release, folder, user="mover", password="mover", databases=("app",), step="finish")
     work.done()

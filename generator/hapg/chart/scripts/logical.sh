@@ -42,10 +42,10 @@ readonly EXTENSION_ROWS="SELECT string_agg(format('SELECT %L WHERE EXISTS (SELEC
   FROM pg_extension, LATERAL unnest(extconfig::regclass[], extcondition) AS u (r, condition) JOIN pg_class ON oid = r WHERE relkind = 'r'"
 # Print a query for each table, to be run: its name, and what both servers have to agree on.
 readonly COLUMNS_OF="SELECT format('SELECT %L, %L', name, (SELECT string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', '
-  ORDER BY attname COLLATE \"C\") FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped)) FROM ($TABLES) AS t"
+  ORDER BY attname::text COLLATE \"C\") FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped)) FROM ($TABLES) AS t"
 readonly COUNT_OF="SELECT format('SELECT %L, count(*) FROM ONLY %s', name, name) FROM ($TABLES) AS t"
 readonly CONTENT_OF="SELECT format('SELECT %L, count(*) || '' '' || coalesce(sum((''x'' || substr(md5(ROW(%s)::text), 1, 8))::bit(32)::bigint), 0)
-  FROM ONLY %s AS ha_postgres_row', name, (SELECT string_agg(format('ha_postgres_row.%I', attname), ', ' ORDER BY attname COLLATE \"C\")
+  FROM ONLY %s AS ha_postgres_row', name, (SELECT string_agg(format('ha_postgres_row.%I', attname), ', ' ORDER BY attname::text COLLATE \"C\")
   FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped), name) FROM ($TABLES) AS t"
 readonly SEQUENCE_OF="SELECT format('SELECT format(''SELECT pg_catalog.setval(%%L, %%s, %%L);'', %L, last_value, is_called) FROM %s', name, name)
   FROM ($SEQUENCES) AS s"
@@ -207,7 +207,7 @@ begin_database() { # NAME
     create_own "$name"
     target postgres "COMMENT ON DATABASE $own IS $(literal "$name, which is being imported from $SOURCE")" >/dev/null || exit 1
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
-    PGOPTIONS=$SILENT watched "$name" 'created objects' "$total" ': (creating|executing) ' \
+    watched "$name" 'created objects' "$total" ': (creating|executing) ' \
         "$BIN/pg_restore" --exit-on-error --no-tablespaces "${owners[@]}" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$SCRATCH/dump" ||
         exit 1
     rm -rf "$SCRATCH/dump"
