@@ -363,7 +363,7 @@ fill() { # NAME DUMP TOTAL [OPTION…]
     problem=$({
         printf 'BEGIN;\nALTER DATABASE %s SET %s = %s;\n' "$(identifier "$name")" "$MARK" "$(mark)"
         "$BIN/pg_restore" --single-transaction --no-tablespaces "$@" -f /dev/stdout "$dump"
-    } 2>"$SCRATCH/log" | "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target "$name")" 2>&1 >/dev/null) ||
+    } 2>"$SCRATCH/log" | PGOPTIONS=$SILENT "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target "$name")" 2>&1 >/dev/null) ||
         fail "$name: $(cause "$problem"$'\n'"$(<"$SCRATCH/log")")"
     close_functions "$name" "$name"
 }
@@ -395,7 +395,7 @@ restore() { # NAME DUMP TOTAL [OPTION…]
     shift 3
     own=$PREFIX$(md5_of "$name")
     say "$name: restoring $total objects"
-    watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
+    PGOPTIONS=$SILENT watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
         "$BIN/pg_restore" --exit-on-error --no-tablespaces "$@" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$dump" || exit 1
     close_functions "$name" "$own"
     rename "$name" "$own"

@@ -213,7 +213,7 @@ begin_database() { # NAME
     create_own "$name"
     target postgres "COMMENT ON DATABASE $own IS $(literal "$name, which is being imported from $SOURCE")" >/dev/null || exit 1
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
-    watched "$name" 'created objects' "$total" ': (creating|executing) ' \
+    PGOPTIONS=$SILENT watched "$name" 'created objects' "$total" ': (creating|executing) ' \
         "$BIN/pg_restore" --exit-on-error --no-tablespaces "${owners[@]}" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$SCRATCH/dump" ||
         exit 1
     rm -rf "$SCRATCH/dump"
