@@ -522,9 +522,9 @@ def test_an_import_without_roles_leaves_no_function_with_the_rights_of_postgres_
             release.sql("create database app")
     work.done()
     assert (
-        "WARNING: app: these functions are SECURITY DEFINER and belong to postgres now, so only postgres may call them: total(), "
-        "user_search(text)\n"
-    ) in work.said or "only postgres may call them: user_search(text), total()\n" in work.said
+        "WARNING: app: these functions are SECURITY DEFINER and belong to postgres now, so only postgres may call them: public.total(), "
+        "public.user_search(text)\n"
+    ) in work.said or "only postgres may call them: public.user_search(text), public.total()\n" in work.said
     release.sql("create role nobody")
     for function in ("public.user_search(text)", "public.total()"):
         assert psql(release, "app", f"select has_function_privilege('nobody', '{function}', 'execute')") == "f"
