@@ -88,7 +88,7 @@ format: $(STAMP) ## format the Python sources and sort their imports with ruff
 	$(VENV)/bin/ruff format .
 
 .PHONY: e2e
-e2e: tools images postgres policies object-store cloud-stores cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
+e2e: tools images postgres policies object-store cloud-stores argocd cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest tests/e2e $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
 	$(PY) -m pytest $(SERVERS) -m thorough $(ARGS) || [ $$? = 5 ]
 
@@ -161,6 +161,10 @@ policies: $(STAMP) ## build the network policy controller, which some tests use,
 .PHONY: object-store
 object-store: $(STAMP) ## build the S3 server that some tests use, and its image, in the cache
 	$(CLUSTER_CLI) object-store
+
+.PHONY: argocd
+argocd: $(STAMP) ## build Argo CD, which some thorough tests use, in the cache
+	$(CLUSTER_CLI) argocd
 
 .PHONY: cloud-stores
 cloud-stores: $(STAMP) ## build the servers of Google's and Azure's object stores that some thorough tests use, in the cache
