@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from hapg.operate import kept_set, quotas, resize_model
 from hapg.operate.kubectl import Object
 from hapg.operate.release import OperateError
 from hapg.operate.resize_model import OPTIONS, Act, Claim, Seen, Step, differ, larger, words
-from hapg.spec import quantity
 from hapg_protocol.model import Pod
 
 OFFLINE_SECONDS = 100.0
@@ -86,11 +85,8 @@ def _check_claim(claim: Claim, size: str) -> None:
 
 def check_quotas(found: Iterable[Object], seen: Seen, sizes: Mapping[str, str]) -> None:
     """Raise OperateError if a ResourceQuota of the namespace leaves too little for all claims together."""
-    more: dict[str, Decimal] = {}
-    for claim in requests(seen, sizes):
-        for resource in quotas.storage(claim.storage_class):
-            more[resource] = more.get(resource, Decimal(0)) + quantity.value(sizes[claim.volume]) - quantity.value(claim.requested)
-    quotas.check(found, more)
+    needs = [quotas.storage(claim.storage_class, sizes[claim.volume], claim.requested) for claim in requests(seen, sizes)]
+    quotas.check(found, chain.from_iterable(needs))
 
 
 # --- what is done ---
@@ -105,12 +101,9 @@ def requests(seen: Seen, sizes: Mapping[str, str]) -> list[Claim]:
 def next_step(seen: Seen, sizes: Mapping[str, str]) -> Step:
     """Return the next step. Raise OperateError if there can't be one."""
     name, found = seen.release.name, seen.stateful_set
-    if found is None:
-        if seen.noted is None:
-            raise OperateError(resize_model.lost(name))
-        return resize_model.missing_set(seen, words(sizes))
-    if "deletionTimestamp" in found["metadata"]:
-        return resize_model.leaving(name)
+    if step := resize_model.without_set(seen, words(sizes)):
+        return step
+    assert found is not None
     if small := requests(seen, sizes):
         names = tuple(claim.name for claim in small)
         return Step(

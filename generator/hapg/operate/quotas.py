@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 from hapg.operate.kubectl import Object
 from hapg.operate.release import OperateError
 from hapg.spec import quantity
 
-
-def storage(storage_class: str) -> tuple[str, str]:
-    """Return the resources that the size of a claim of this class counts as."""
-    return "requests.storage", f"{storage_class}.storageclass.storage.k8s.io/requests.storage"
+Need = tuple[str, Decimal]
+"""A quota's resource, and how many bytes or objects more are needed of it."""
 
 
-def check(quotas: Iterable[Object], more: Mapping[str, Decimal]) -> None:
-    """Raise OperateError if a quota leaves less than is needed. more: bytes or objects, by the quota's resource."""
+def storage(storage_class: str, size: str, instead_of: str = "0") -> list[Need]:
+    """Return what a claim of this class needs more for another size. size, instead_of: quantities."""
+    more = quantity.value(size) - quantity.value(instead_of)
+    return [("requests.storage", more), (f"{storage_class}.storageclass.storage.k8s.io/requests.storage", more)]
+
+
+def check(quotas: Iterable[Object], needs: Iterable[Need]) -> None:
+    """Raise OperateError if a quota leaves less than is needed in all."""
+    more: dict[str, Decimal] = {}
+    for resource, amount in needs:
+        more[resource] = more.get(resource, Decimal(0)) + amount
     for quota in quotas:
         if quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"):
             continue

@@ -20,7 +20,6 @@ from hapg.operate import kept_set, members, quotas, resize_model, status, wal_vo
 from hapg.operate.kubectl import Object
 from hapg.operate.release import OperateError, Release
 from hapg.operate.resize_model import Act, Claim, Seen, Step, differ, words
-from hapg.spec import quantity
 
 CLASS_OPTION = "--wal-storage-class"
 
@@ -38,12 +37,9 @@ class Reclone:
     def next_step(self, seen: Seen) -> Step:
         """Return the next step. Raise OperateError if there can't be one."""
         name, found = seen.release.name, seen.stateful_set
-        if found is None:
-            if seen.noted is None:
-                raise OperateError(resize_model.lost(name))
-            return resize_model.missing_set(seen, words(self.sizes))
-        if "deletionTimestamp" in found["metadata"]:
-            return resize_model.leaving(name)
+        if step := resize_model.without_set(seen, words(self.sizes)):
+            return step
+        assert found is not None
         if not self.is_made(found):
             return _before_the_first(seen, self) or resize_model.replacing(seen, found, self.unfit_claims(seen))
         if back := resize_model.giving_back(seen, found):
@@ -64,7 +60,7 @@ class Reclone:
 
     def unfit_claims(self, seen: Seen, /) -> dict[str, str]:
         """Return the claims whose data was made without the WAL volume that is added. Their sizes do not tell."""
-        if seen.stateful_set is None or not self.adds_wal(seen.stateful_set):
+        if not self.adds_wal(seen.stateful_set):
             return dict(seen.noted_claims)
         return {claim.name: claim.uid for claim in seen.claims if claim.pod in seen.wanted_pods}
 
@@ -74,9 +70,9 @@ class Reclone:
         given = [] if self.wal_class is None else [f"--set walVolume.storageClassName={self.wal_class}"]
         return " ".join([resize_model.values(self.sizes), *enabled, *given])
 
-    def adds_wal(self, found: Object) -> bool:
-        """True if this StatefulSet is to get a WAL volume."""
-        return "wal" in self.sizes and not wal_volume.has_one(found)
+    def adds_wal(self, found: Object | None) -> bool:
+        """True if there is this StatefulSet, and it is to get a WAL volume."""
+        return "wal" in self.sizes and found is not None and not wal_volume.has_one(found)
 
     def is_made(self, found: Object) -> bool:
         """True if the StatefulSet makes the wanted claims."""
@@ -120,7 +116,7 @@ def _check_class(name: str, known: Object, plan: Reclone) -> None:
 
 def _check_former(seen: Seen, plan: Reclone) -> None:
     for claim in seen.claims:
-        if claim.pod not in seen.wanted_pods and (_differs(claim, plan.sizes) or (seen.known is not None and plan.adds_wal(seen.known))):
+        if claim.pod not in seen.wanted_pods and (_differs(claim, plan.sizes) or plan.adds_wal(seen.known)):
             raise OperateError(
                 f"claim {claim.name} is of a former replica, and would stay as it is: delete it, or add servers again until it "
                 "has its pod; nothing was changed"
@@ -138,26 +134,20 @@ def _check_quorum(seen: Seen) -> None:
 
 def check_quotas(found: Iterable[Object], seen: Seen, plan: Reclone) -> None:
     """Raise OperateError if a ResourceQuota of the namespace leaves too little for the new claims in the place of the old ones."""
-    more: dict[str, Decimal] = {}
-
-    def count(resource: str, amount: Decimal) -> None:
-        more[resource] = more.get(resource, Decimal(0)) + amount
-
+    needs: list[quotas.Need] = []
     there = {claim.name: claim for claim in seen.claims}
     for pod in seen.wanted_pods:
         for volume, size in plan.sizes.items():
-            claim = there.get(f"{volume}-{pod}")
-            storage_class = (claim.storage_class if claim is not None else plan.wal_class) or ""
-            for resource in quotas.storage(storage_class):
-                count(resource, quantity.value(size) - (quantity.value(claim.requested) if claim is not None else 0))
-            if claim is None:
-                count("persistentvolumeclaims", Decimal(1))
-    quotas.check(found, more)
+            if claim := there.get(f"{volume}-{pod}"):
+                needs += quotas.storage(claim.storage_class, size, claim.requested)
+            else:
+                needs += [*quotas.storage(plan.wal_class or "", size), ("persistentvolumeclaims", Decimal(1))]
+    quotas.check(found, needs)
 
 
 def left(seen: Seen, plan: Reclone) -> list[str]:
     """Return the servers that are still to be cloned."""
-    every = seen.known is not None and plan.adds_wal(seen.known)
+    every = plan.adds_wal(seen.known)
     return [name for name in seen.wanted_pods if every or old_claims(seen, name, plan.sizes)]
 
 
@@ -205,8 +195,7 @@ def _before_the_first(seen: Seen, plan: Reclone) -> Step | None:
         return step
     writer = members.primary(seen.release)
     first, *others = seen.wanted_pods
-    adds_wal = seen.stateful_set is not None and plan.adds_wal(seen.stateful_set)
-    return _switchover(first, others[-1]) if adds_wal and writer is not None and writer.name == first else None
+    return _switchover(first, others[-1]) if plan.adds_wal(seen.stateful_set) and writer is not None and writer.name == first else None
 
 
 def _not_yet(seen: Seen, plan: Reclone) -> Step | None:
@@ -216,9 +205,9 @@ def _not_yet(seen: Seen, plan: Reclone) -> Step | None:
     volume is too small, or does not come.
     """
     step = _waits_for_all(seen)
-    if step is None or members.primary(seen.release) is None or (seen.known is not None and plan.adds_wal(seen.known)):
+    if step is None or members.primary(seen.release) is None or plan.adds_wal(seen.known):
         return step
-    unsound = [name for name in seen.wanted_pods if not members.is_sound(seen.release, name)]
+    unsound = _unsound(seen)
     without = [name for name in unsound if old_claims(seen, name, plan.sizes) or all(claim.pod != name for claim in seen.claims)]
     return None if len(without) == len(unsound) == 1 else step
 
@@ -227,8 +216,12 @@ def _waits_for_all(seen: Seen) -> Step | None:
     """Return the wait for a primary or for the first server that is not sound, None if all are."""
     if members.primary(seen.release) is None:
         return _wait(seen, f"a primary ({status.nobody_writes(seen.release) or 'its pod is not ready'})")
-    unsound = [name for name in seen.wanted_pods if not members.is_sound(seen.release, name)]
+    unsound = _unsound(seen)
     return _wait(seen, members.trouble(seen, unsound[0])) if unsound else None
+
+
+def _unsound(seen: Seen) -> list[str]:
+    return [name for name in seen.wanted_pods if not members.is_sound(seen.release, name)]
 
 
 def _next_server(seen: Seen, sizes: Mapping[str, str]) -> Step | None:

@@ -66,8 +66,8 @@ def check_class(cluster: Resizable, wanted: str | None) -> None:
 
 def check_deletions(cluster: Resizable, seen: Seen) -> None:
     """Ask the API server whether it would delete each pod and each claim. Raise OperateError if not."""
-    objects = [(_path(seen, "pods", pod.name), pod.uid) for pod in seen.release.pods]
-    objects += [(_path(seen, "persistentvolumeclaims", each.name), each.uid) for each in seen.claims if each.pod in seen.wanted_pods]
+    objects = [(path_of(seen, "pods", pod.name), pod.uid) for pod in seen.release.pods]
+    objects += [(path_of(seen, "persistentvolumeclaims", each.name), each.uid) for each in seen.claims if each.pod in seen.wanted_pods]
     for path, uid in objects:
         try:
             cluster.erase(path, uid, dry_run=True)
@@ -136,11 +136,11 @@ def replace_server(cluster: Resizable, seen: Seen, name: str, sizes: Mapping[str
     """
     [pod] = [pod for pod in seen.release.pods if pod.name == name]
     _check_dispensable(cluster, seen, pod)
-    cluster.erase(_path(seen, "pods", name), pod.uid)
+    cluster.erase(path_of(seen, "pods", name), pod.uid)
     _check_dispensable(cluster, seen, pod)
     for claim in reclone.old_claims(seen, name, sizes):
         if not claim.deleting:
-            cluster.erase(_path(seen, "persistentvolumeclaims", claim.name), claim.uid)
+            cluster.erase(path_of(seen, "persistentvolumeclaims", claim.name), claim.uid)
 
 
 def _check_dispensable(cluster: Resizable, seen: Seen, pod: Pod) -> None:
@@ -168,5 +168,6 @@ def _term(release: Release) -> int | None:
     return None if release.lease is None else release.lease.state.term
 
 
-def _path(seen: Seen, resource: str, name: str) -> str:
+def path_of(seen: Seen, resource: str, name: str) -> str:
+    """Return the path in the API of a pod or a claim. resource: such as `pods`."""
     return f"/api/v1/namespaces/{seen.release.namespace}/{resource}/{name}"

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from hapg.operate import kept_set
 from hapg.operate.kubectl import Object
-from hapg.operate.release import Release
+from hapg.operate.release import OperateError, Release
 from hapg.spec import quantity
 from hapg_protocol import kept
 
@@ -150,9 +150,19 @@ def claim_of(found: Object, release: str) -> Claim | None:
 # --- how a StatefulSet is replaced ---
 
 
-def missing_set(seen: Seen, what: str) -> Step:
-    """Return the step that makes the noted StatefulSet again, with `what`, such as `16Gi for data`."""
-    return Step(Act.CREATE, f"creating StatefulSet {seen.release.name} again, with {what}")
+def without_set(seen: Seen, what: str) -> Step | None:
+    """Return the step while there is no StatefulSet, or it is being deleted; None if it is there. what: it gets, such as `16Gi for data`.
+
+    Raise OperateError if it is lost.
+    """
+    name, found = seen.release.name, seen.stateful_set
+    if found is not None and "deletionTimestamp" not in found["metadata"]:
+        return None
+    if found is not None:
+        return Step(Act.WAIT, f"waiting until StatefulSet {name} is deleted; its pods run on")
+    if seen.noted is None:
+        raise OperateError(lost(name))
+    return Step(Act.CREATE, f"creating StatefulSet {name} again, with {what}")
 
 
 def lost(name: str) -> str:
@@ -178,11 +188,6 @@ def giving_back(seen: Seen, found: Object) -> Step | None:
 def forgetting(seen: Seen) -> Step:
     """Return the step that deletes the note."""
     return Step(Act.FORGET, f"deleting ConfigMap {kept_set.name_of(seen.release.name)}")
-
-
-def leaving(name: str) -> Step:
-    """Return the wait for a StatefulSet that is being deleted."""
-    return Step(Act.WAIT, f"waiting until StatefulSet {name} is deleted; its pods run on")
 
 
 def _identity(found: Object) -> tuple[str, str]:

@@ -230,7 +230,7 @@ class _Work:
                 self._cluster.delete("configmap", kept_set.name_of(self._name))
             case Act.RESTART:
                 [pod] = [pod for pod in seen.release.pods if pod.name in step.names]
-                self._cluster.erase(f"/api/v1/namespaces/{self._namespace}/pods/{pod.name}", pod.uid)
+                self._cluster.erase(recloning.path_of(seen, "pods", pod.name), pod.uid)
                 self._restarted.add(pod.name)  # a second restart would not help either
             case Act.SWITCHOVER:
                 recloning.switch_over(self._cluster, seen, step.names[0], self._timeout)
