@@ -480,7 +480,7 @@ def test_an_import_queries_a_source_whose_oids_are_hidden(make: Make, templates:
     definitions, _ = SCRIPT.read_text().split("\nattempt() (")
     names = ("OBSTACLES", "COLUMNS_OF", "COUNT_OF", "CONTENT_OF", "SEQUENCE_OF")
     program = f'{definitions}\n. "$0"\nfor name in {" ".join(names)}; do printf "%s\\0" "${{!name}}"; done'
-    variables = {f"HAPG_{name}": "x" for name in ("BIN", "MAJOR", "SOURCE_HOST", "SOURCE_PORT", "STEP")}
+    variables = {f"HAPG_{name}": "x" for name in ("BIN", "MAJOR", "ROLES", "SOURCE_HOST", "SOURCE_PORT", "STEP")}
     words = ["bash", "-c", program, str(SCRIPT.with_name("logical.sh"))]
     found = subprocess.run(words, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
     obstacles, *queries = found.stdout.rstrip("\0").split("\0")

@@ -23,6 +23,12 @@ readonly LEAST=90600 # server_version_num of the oldest source
 readonly USERS="c.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (SELECT FROM pg_depend
   WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
 readonly NAMES_SHOWN=20
+# Of the rows (kind, name) of `found`, a line for each kind.
+readonly LISTED="SELECT kind || ': ' || array_to_string((array_agg(name ORDER BY name))[1:$NAMES_SHOWN], ', ')
+  || CASE WHEN count(*) > $NAMES_SHOWN THEN format(' and %s more', count(*) - $NAMES_SHOWN) ELSE '' END FROM found GROUP BY kind ORDER BY kind"
+OWNERS=() # what pg_restore leaves out
+if [[ $HAPG_ROLES != true ]]; then OWNERS=(--no-owner --no-privileges); fi
+readonly OWNERS
 readonly QUIET='-c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1 -c pg_stat_statements.track_utility=off'
 # Event triggers that come with the source's schema do not fire for what the import does.
 readonly SILENT='-c session_replication_role=replica'
@@ -36,8 +42,7 @@ readonly UNREADABLE="WITH c AS (SELECT c.oid, c.relkind, format('%I.%I', n.nspna
       UNION ALL SELECT 'large objects that it may not read', oid::text FROM pg_largeobject_metadata
         WHERE NOT pg_has_role(lomowner, 'USAGE') AND NOT EXISTS (SELECT FROM aclexplode(lomacl) AS a
           WHERE a.privilege_type = 'SELECT' AND CASE a.grantee WHEN 0 THEN true ELSE pg_has_role(a.grantee, 'USAGE') END))
-  SELECT kind || ': ' || array_to_string((array_agg(name ORDER BY name))[1:$NAMES_SHOWN], ', ')
-    || CASE WHEN count(*) > $NAMES_SHOWN THEN format(' and %s more', count(*) - $NAMES_SHOWN) ELSE '' END FROM found GROUP BY kind ORDER BY kind"
+  $LISTED"
 # Functions that run with the rights of their owner, who is postgres now.
 readonly OF_OWNER="FROM pg_proc AS p WHERE p.oid >= 16384 AND p.prosecdef AND NOT EXISTS (SELECT FROM pg_depend
   WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')"
@@ -112,18 +117,22 @@ server() { # source|target DATABASE
     printf 'service=%s dbname=%s keepalives_idle=10 keepalives_interval=5 keepalives_count=3' "$1" "$(quoted "$2")"
 }
 
-# Run SQL; print the result, or on failure the server's message on one line. Functions that users have named like the server's are not
-# found, and no setting of a role or database ends it early.
-sql() { # source|target DATABASE STATEMENT
+# Run psql; print the result, or on failure the server's message on one line.
+psql_of() { # source|target DATABASE [OPTION…]
     local said
-    if said=$(PGCLIENTENCODING=UTF8 "$BIN/psql" -XqAtw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server "$1" "$2")" \
-        -c "SET search_path = ''" -c 'SET statement_timeout = 0' -c "$3" 2>&1); then
+    if said=$(PGCLIENTENCODING=UTF8 "$BIN/psql" -XqAtw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server "$1" "$2")" "${@:3}" 2>&1); then
         printf '%s\n' "$said"
     else
         said=${said//$'\n'/ }
         printf '%s\n' "${said#psql: }"
         return 1
     fi
+}
+
+# Run SQL; print as psql_of does. Functions that users have named like the server's are not found, and no setting of a role or database ends
+# it early.
+sql() { # source|target DATABASE STATEMENT
+    psql_of "$1" "$2" -c "SET search_path = ''" -c 'SET statement_timeout = 0' -c "$3"
 }
 
 # Run SQL on the release; end the attempt if it fails.
@@ -233,9 +242,14 @@ drop_unfinished() {
     found=$(target postgres "SELECT datname FROM pg_database WHERE datname ~ '^${PREFIX}[0-9a-f]{32}\$'") || exit 1
     for name in $found; do
         say "dropping what an interrupted attempt has left: $name"
-        target postgres "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '$name'" >/dev/null || exit 1
-        target postgres "DROP DATABASE IF EXISTS $name" >/dev/null || exit 1
+        drop_own "$name" || exit 1
     done
+}
+
+# Drop a database that only this script knows, if it is there.
+drop_own() { # OWN
+    target postgres "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '$1'" >/dev/null || exit 1
+    target postgres "DROP DATABASE IF EXISTS $1" >/dev/null || exit 1
 }
 
 # Print the extensions of a database that the release's image lacks, as a line.
@@ -333,18 +347,17 @@ watched() { # NAME WHAT TOTAL EXPRESSION PROGRAM [ARG…]
 
 import_database() { # NAME STATE
     local name=$1 state=$2 dump=$SCRATCH/dump total
-    local owners=() options=(--no-sync --no-subscriptions) # a database with a subscription can't be dropped
-    if [[ $HAPG_ROLES != true ]]; then owners=(--no-owner --no-privileges); fi
+    local options=(--no-sync --no-subscriptions) # a database with a subscription can't be dropped
     if [[ $MAJOR == 9.6 ]]; then options=(); fi
     rm -rf "$dump"
-    if [[ $state == nothing ]]; then create "$name" "${owners[@]}"; fi
+    if [[ $state == nothing ]]; then create "$name"; fi
     total=$(sql source "$name" "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384") || fail "database $name: $total"
     say "$name: dumping $total tables"
     watched "$name" 'dumped tables' "$total" 'dumping contents of table' \
         "$BIN/pg_dump" -Fd -j "$HAPG_JOBS" -v -w --no-tablespaces "${options[@]}" -f "$dump" -d "$(server source "$name")" || exit 1
     "$BIN/pg_restore" --list "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
-    if [[ $state == empty ]]; then fill "$name" "$dump" "$total" "${owners[@]}"; else restore "$name" "$dump" "$total" "${owners[@]}"; fi
+    if [[ $state == empty ]]; then fill "$name" "$dump"; else restore "$name" "$dump" "$total"; fi
     rm -rf "$dump"
     target "$name" 'ANALYZE' >/dev/null || exit 1
     say "$name: imported"
@@ -356,25 +369,23 @@ mark() {
 }
 
 # Fill an existing, empty database in one transaction; its mark is part of it.
-fill() { # NAME DUMP TOTAL [OPTION…]
-    local name=$1 dump=$2 total=$3 problem
-    shift 3
+fill() { # NAME DUMP
+    local name=$1 dump=$2 problem
     say "$name: filling the empty database, in one transaction"
     problem=$({
         printf 'BEGIN;\nALTER DATABASE %s SET %s = %s;\n' "$(identifier "$name")" "$MARK" "$(mark)"
-        "$BIN/pg_restore" --single-transaction --no-tablespaces "$@" -f /dev/stdout "$dump"
+        "$BIN/pg_restore" --single-transaction --no-tablespaces "${OWNERS[@]}" -f /dev/stdout "$dump"
     } 2>"$SCRATCH/log" | PGOPTIONS=$SILENT "$BIN/psql" -Xqw -v ON_ERROR_STOP=1 -v VERBOSITY=terse -d "$(server target "$name")" 2>&1 >/dev/null) ||
         fail "$name: $(cause "$problem"$'\n'"$(<"$SCRATCH/log")")"
     close_functions "$name" "$name"
 }
 
 # Create a database that only this script knows, like the source's: before the dump, because the image may lack the locale.
-create() { # NAME [OPTION…]
+create() { # NAME
     local name=$1 dump=$SCRATCH/dump
-    shift
     "$BIN/pg_dump" -Fd --schema-only -N '*' -w -f "$dump" -d "$(server source "$name")" 2>"$SCRATCH/log" ||
         fail "$name: $(cause "$(<"$SCRATCH/log")")"
-    read_properties "$name" "$dump" "$@"
+    read_properties "$name" "$dump"
     rm -rf "$dump"
     create_own "$name"
 }
@@ -382,7 +393,7 @@ create() { # NAME [OPTION…]
 # Run CREATE DATABASE with what read_properties has found.
 create_own() { # NAME
     local found
-    found=$(sql target postgres "CREATE DATABASE $PREFIX$(md5_of "$1") $CREATED_WITH") && return
+    found=$(sql target postgres "CREATE DATABASE $(own_of "$1") $CREATED_WITH") && return
     if [[ $found == *locale* ]]; then
         found+=". Create an empty database $1 with a locale that the release's image has: with import.method: dump it is filled"
     fi
@@ -390,13 +401,12 @@ create_own() { # NAME
 }
 
 # Restore into that database, and give it its name at the end.
-restore() { # NAME DUMP TOTAL [OPTION…]
+restore() { # NAME DUMP TOTAL
     local name=$1 dump=$2 total=$3 own
-    shift 3
-    own=$PREFIX$(md5_of "$name")
+    own=$(own_of "$name")
     say "$name: restoring $total objects"
     PGOPTIONS=$SILENT watched "$name" 'restored objects' "$total" ': (creating|processing data for|executing) ' \
-        "$BIN/pg_restore" --exit-on-error --no-tablespaces "$@" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$dump" || exit 1
+        "$BIN/pg_restore" --exit-on-error --no-tablespaces "${OWNERS[@]}" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$dump" || exit 1
     close_functions "$name" "$own"
     rename "$name" "$own"
 }
@@ -417,13 +427,17 @@ md5_of() { # TEXT
     printf '%s' "$1" | md5sum | cut -d ' ' -f 1
 }
 
+# Print the name that a database has until it is whole.
+own_of() { # NAME
+    printf '%s%s' "$PREFIX" "$(md5_of "$1")"
+}
+
 # Write the statements that give a database its properties, and set CREATED_WITH to how it is created.
-read_properties() { # NAME DUMP [OPTION…]
+read_properties() { # NAME DUMP
     local name=$1 dump=$2 database
-    shift 2
     "$BIN/pg_restore" --list -C "$dump" >"$SCRATCH/list" || fail "database $name: the dump can't be read"
     grep -E '^[0-9]+; [0-9]+ [0-9]+ (DATABASE( PROPERTIES)? - |(ACL|COMMENT|SECURITY LABEL) - DATABASE )' "$SCRATCH/list" >"$SCRATCH/properties"
-    "$BIN/pg_restore" -C --no-tablespaces "$@" -L "$SCRATCH/properties" -f "$SCRATCH/database.sql" "$dump" ||
+    "$BIN/pg_restore" -C --no-tablespaces "${OWNERS[@]}" -L "$SCRATCH/properties" -f "$SCRATCH/database.sql" "$dump" ||
         fail "$name: the properties of the database can't be read"
     database=$(grep -m 1 '^CREATE DATABASE ' "$SCRATCH/database.sql")
     [[ $database =~ ^CREATE\ DATABASE\ (\"([^\"]|\"\")+\"|[^\ ]+)\ (.*)$ ]] || fail "$name: the dump has no properties of the database"

@@ -39,8 +39,7 @@ readonly OBSTACLES="WITH t AS ($TABLES), found AS (
     UNION ALL SELECT 'large objects, which are not replicated', count(*)::text FROM pg_largeobject_metadata HAVING count(*) > 0
     UNION ALL SELECT 'no right to create a publication (GRANT CREATE ON DATABASE)', current_user::text
       WHERE NOT has_database_privilege(current_database(), 'CREATE'))
-  SELECT kind || ': ' || array_to_string((array_agg(name ORDER BY name))[1:$NAMES_SHOWN], ', ')
-    || CASE WHEN count(*) > $NAMES_SHOWN THEN format(' and %s more', count(*) - $NAMES_SHOWN) ELSE '' END FROM found GROUP BY kind ORDER BY kind"
+  $LISTED"
 # Prints a query that names the tables of extensions in which users have put rows, '' if there are no such tables.
 readonly EXTENSION_ROWS="SELECT string_agg(format('SELECT %L WHERE EXISTS (SELECT FROM ONLY %s %s)', r, r, condition), ' UNION ALL ')
   FROM pg_extension, LATERAL unnest(extconfig::regclass[], extcondition) AS u (r, condition) JOIN pg_class ON oid = r WHERE relkind = 'r'"
@@ -57,28 +56,18 @@ readonly SESSIONS="SELECT string_agg(DISTINCT format('%s from %s', usename, coal
   FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(application_name, '') <> 'ha-postgres-import'
   AND coalesce(backend_type, 'client backend') = 'client backend' AND pid NOT IN (SELECT pid FROM pg_stat_replication)"
 
-# Print the name that a database has until it is whole; that of its publication, its slot and its subscription. Only this database server has
-# the second one: a release of another cluster may have the same name.
-own_of() { # NAME
-    printf '%s%s' "$PREFIX" "$(md5_of "$1")"
-}
+# Print the name of a database's publication, slot and subscription. Only this database server has it: a release of another cluster may have
+# the same name.
 key_of() { # NAME
     printf '%s%s' "$PREFIX" "$(md5_of "$HAPG_RELEASE $SYSTEM $1")"
 }
 
-# Run the statements of the standard input: they are in no command line, and in no log of the release. Print as `sql` does, with tabs
+# Run the statements of the standard input: they are in no command line, and in no log of the release. Print as psql_of does, with tabs
 # between columns.
 piped() { # source|target DATABASE
-    local said options=$ALIKE
+    local options=$ALIKE
     if [[ $1 == target ]]; then options+=" $QUIET $SILENT"; fi # for superusers
-    if said=$(PGCLIENTENCODING=UTF8 PGOPTIONS=$options "$BIN/psql" -XqAtw -F $'\t' -v ON_ERROR_STOP=1 -v VERBOSITY=terse \
-        -d "$(server "$1" "$2")" 2>&1); then
-        printf '%s\n' "$said"
-    else
-        said=${said//$'\n'/ }
-        printf '%s\n' "${said#psql: }"
-        return 1
-    fi
+    PGOPTIONS=$options psql_of "$1" "$2" -F $'\t'
 }
 
 # Query a database of the source; end the attempt if it fails.
@@ -187,13 +176,6 @@ free_source() { # NAME [SUBSCRIPTION'S OID]
     ask "$1" "DROP PUBLICATION IF EXISTS $key" >/dev/null || exit 1
 }
 
-drop_own() { # NAME
-    local own
-    own=$(own_of "$1")
-    target postgres "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '$own'" >/dev/null || exit 1
-    target postgres "DROP DATABASE IF EXISTS $own" >/dev/null || exit 1
-}
-
 dump_schema() { # NAME
     rm -rf "$SCRATCH/dump"
     "$BIN/pg_dump" -Fd --schema-only --no-publications --no-subscriptions --no-tablespaces --no-sync -w -f "$SCRATCH/dump" \
@@ -202,19 +184,18 @@ dump_schema() { # NAME
 
 # Create the database with the source's schema, and subscribe it.
 begin_database() { # NAME
-    local name=$1 own key total owners=() tables problem
+    local name=$1 own key total tables problem
     own=$(own_of "$name") key=$(key_of "$name")
-    if [[ $HAPG_ROLES != true ]]; then owners=(--no-owner --no-privileges); fi
-    drop_own "$name" || exit 1
+    drop_own "$own" || exit 1
     free_source "$name" || exit 1
     say "$name: copying the schema"
     dump_schema "$name" || exit 1
-    read_properties "$name" "$SCRATCH/dump" "${owners[@]}"
+    read_properties "$name" "$SCRATCH/dump"
     create_own "$name"
     target postgres "COMMENT ON DATABASE $own IS $(literal "$name, which is being imported from $SOURCE")" >/dev/null || exit 1
     total=$(grep -c '^[0-9]' "$SCRATCH/list")
     PGOPTIONS=$SILENT watched "$name" 'created objects' "$total" ': (creating|executing) ' \
-        "$BIN/pg_restore" --exit-on-error --no-tablespaces "${owners[@]}" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$SCRATCH/dump" ||
+        "$BIN/pg_restore" --exit-on-error --no-tablespaces "${OWNERS[@]}" -j "$HAPG_JOBS" -v -w -d "$(server target "$own")" "$SCRATCH/dump" ||
         exit 1
     rm -rf "$SCRATCH/dump"
     close_functions "$name" "$own"
@@ -467,11 +448,10 @@ summary() {
 
 # Give a database its name and properties.
 complete() { # NAME
-    local name=$1 own owners=()
+    local name=$1 own
     own=$(own_of "$name")
-    if [[ $HAPG_ROLES != true ]]; then owners=(--no-owner --no-privileges); fi
     dump_schema "$name" || exit 1
-    read_properties "$name" "$SCRATCH/dump" "${owners[@]}"
+    read_properties "$name" "$SCRATCH/dump"
     rm -rf "$SCRATCH/dump"
     await_standbys
     rename "$name" "$own"
@@ -493,7 +473,7 @@ abort_database() { # NAME STATE
         problem=$(printf '%s;\n' BEGIN "ALTER SUBSCRIPTION $key SET (slot_name = NONE)" "DROP SUBSCRIPTION $key" COMMIT | piped target "$own") ||
             fail "the release: $problem"
     fi
-    drop_own "$name" || exit 1
+    drop_own "$own" || exit 1
     say "$name: aborted; nothing is left on the source"
 }
 
