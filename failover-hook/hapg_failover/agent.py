@@ -80,7 +80,7 @@ from .lease_extensions import LeaseExtensions
 from .metrics import render
 from .operations.dispatch import perform
 from .operations.tools import Tools
-from .replay_progress import STILL_S, ReplayProgress
+from .replay_progress import ReplayProgress
 from .server_maintenance import ServerMaintenance
 from .server_probes import ServerProbes
 from .settings import Identity, Settings, Source
@@ -92,6 +92,7 @@ EVENTS_S = 60.0
 EXIT_AGAIN_S = 0.5
 LIVE_S = 10.0
 HEARTBEAT_S = 2.0
+STILL_S = 5.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskExtensions, AnswerExtension)
 ANSWERED = (Exit, PutLease)

@@ -16,7 +16,6 @@ from .workers import every
 LOOK_S = 1.0
 IDLE_S = 3.0
 ANSWER_S = 2.0
-STILL_S = 5.0
 _ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})(?: (receiver|-) ([A-Za-z]) (\S+) (.+))?")
 
 
@@ -34,7 +33,7 @@ class ReplayProgress:
         still: Callable[[float, Replay], None] = lambda *_: None,
     ) -> None:
         """address: nonce of the supervisor to ask and the term to ask under, None without one; active: true if there may be progress to
-        observe; still: called at each look that sees no progress for STILL_S, with the CLOCK_BOOTTIME of the last progress.
+        observe; still: called at each look that sees no progress, with the CLOCK_BOOTTIME of the last one.
         """
         self._runtime = runtime
         self._commands = commands
@@ -76,7 +75,7 @@ class ReplayProgress:
         self._latest = replay
         if seen != known:
             self._report(ReplaySeen(seen), False)
-        elif self._runtime.now() - seen.moved_at >= STILL_S:
+        else:
             self._still(seen.moved_at, replay)
 
     def _forget(self) -> None:
