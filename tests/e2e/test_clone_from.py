@@ -19,11 +19,6 @@ ROWS = "INSERT INTO kept SELECT i, md5(i::text) FROM generate_series(1, 20000) A
 CHECKSUM = "SELECT count(*), md5(string_agg(number || word, ',' ORDER BY number)) FROM kept"
 
 
-def ask(release: Release, statement: str) -> str:
-    """Query the primary from inside its pod: the clients have the other release's password."""
-    return release.inside(release.primary().name, "psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qAtXc", statement).strip()
-
-
 @pytest.fixture(scope="module")
 def source(cluster: Cluster) -> Iterator[Release]:
     """A release of one server, with rows."""
@@ -58,7 +53,7 @@ def test_the_clone_has_the_rows_once_the_value_is_right(source: Release, copied:
     copied.upgrade("--set", "clone.from.host=")
     copied.look_again()
     copied.wait_serving(CLONE_SECONDS)
-    assert ask(copied, CHECKSUM) == ask(source, CHECKSUM)
+    assert copied.ask_inside(CHECKSUM) == source.ask_inside(CHECKSUM)
     copied.wait("Event Cloned", lambda: copied.events("reason=Cloned"), EVENT_SECONDS)
 
 
@@ -67,12 +62,12 @@ def test_the_clone_is_a_release_of_its_own(source: Release, copied: Release) -> 
     passwords = [each.namespace.get("secret", f"{each.name}-auth")["data"] for each in (source, copied)]
     assert passwords[0] != passwords[1]
     stored = "SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'"
-    assert ask(source, stored) != ask(copied, stored)
+    assert source.ask_inside(stored) != copied.ask_inside(stored)
     streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
-    copied.wait("both servers", lambda: ask(copied, streaming) == "1", CLONE_SECONDS)
+    copied.wait("both servers", lambda: copied.ask_inside(streaming) == "1", CLONE_SECONDS)
     old = copied.primary()
     copied.namespace.kubectl("delete", "pod", old.name)
     copied.wait("another primary", lambda: copied.serving() and copied.primary().name != old.name, FAILOVER_SECONDS)
-    ask(copied, "INSERT INTO kept VALUES (0, 'of the copy')")
-    assert ask(source, "SELECT count(*) FROM kept WHERE number = 0") == "0"
+    copied.ask_inside("INSERT INTO kept VALUES (0, 'of the copy')")
+    assert source.ask_inside("SELECT count(*) FROM kept WHERE number = 0") == "0"
     assert source.status()["writable"]

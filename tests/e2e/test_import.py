@@ -34,12 +34,6 @@ SELECT lo_from_bytea(4711, 'large');
 CHECKSUM = "SELECT count(*), md5(string_agg(number || word, ',' ORDER BY number)) FROM orders"
 
 
-def ask(release: Release, statement: str, database: str = "postgres") -> str:
-    """Query the primary from inside its pod."""
-    psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtXc", statement)
-    return release.inside(release.primary().name, *psql).strip()
-
-
 @pytest.fixture(scope="module")
 def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Release, Release]]:
     """A release of 9.6 with a database, and a new one with an import whose Secret has a wrong password at first."""
@@ -50,8 +44,8 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         old.install(OLD_CHART, "--set", f"replicas=1,fullnameOverride={OLD}", *storage)
         old.wait_serving()
         for statement in SQL:
-            ask(old, statement)
-        ask(old, ROWS, "shop")
+            old.ask_inside(statement)
+        old.ask_inside(ROWS, "shop")
         secret(old, "wrong")
         new = Release(namespace, replicas=2)
         values = tmp_path_factory.mktemp("import") / "values.yaml"
@@ -93,14 +87,14 @@ def test_the_import_goes_on_once_the_secret_is_right(both: tuple[Release, Releas
     secret(old, base64.b64decode(found).decode())
     new.namespace.kubectl("annotate", "pods", "--selector", f"ha-postgres/import={new.name}", "--overwrite", "tests/looked=1")
     new.wait("the import is done", lambda: imported(new) == "done", IMPORT_SECONDS)
-    assert ask(new, CHECKSUM, "shop") == ask(old, CHECKSUM, "shop")
-    assert ask(new, "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'orders'", "shop") == "shop"
-    assert ask(new, "SELECT convert_from(lo_get(4711), 'UTF8')", "shop") == "large"
+    assert new.ask_inside(CHECKSUM, "shop") == old.ask_inside(CHECKSUM, "shop")
+    assert new.ask_inside("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'orders'", "shop") == "shop"
+    assert new.ask_inside("SELECT convert_from(lo_get(4711), 'UTF8')", "shop") == "large"
 
 
 def test_another_job_leaves_it_alone(both: tuple[Release, Release]) -> None:
     _, new = both
-    ask(new, "INSERT INTO orders VALUES (0, 'new')", "shop")
+    new.ask_inside("INSERT INTO orders VALUES (0, 'new')", "shop")
     before = job_pods(new)
     new.upgrade("--set", "import.jobs=1")
     new.wait(
@@ -109,4 +103,4 @@ def test_another_job_leaves_it_alone(both: tuple[Release, Release]) -> None:
         IMPORT_SECONDS,
     )
     assert imported(new) == "done"
-    assert ask(new, "SELECT word FROM orders WHERE number = 0", "shop") == "new"
+    assert new.ask_inside("SELECT word FROM orders WHERE number = 0", "shop") == "new"

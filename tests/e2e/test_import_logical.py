@@ -28,12 +28,6 @@ CHECKSUM = "SELECT count(*), md5(string_agg(number || word, ',' ORDER BY number)
 SLOTS = "SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical'"
 
 
-def ask(release: Release, statement: str, database: str = "postgres") -> str:
-    """Query the primary from inside its pod."""
-    psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtXc", statement)
-    return release.inside(release.primary().name, *psql).strip()
-
-
 @pytest.fixture(scope="module")
 def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Release, Release]]:
     """A release with a database, whose wal_level is logical, and a new one that follows it."""
@@ -42,9 +36,9 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         storage = ("--set", "storage.storageClassName=standard", "--set", "storage.resources.requests.storage=50Mi")
         old.install(CHART, "--set", f"replicas=1,fullnameOverride={OLD},postgresql.parameters.wal_level=logical", *storage)
         old.wait_serving()
-        ask(old, "CREATE ROLE shop LOGIN PASSWORD 'of-the-shop'")
-        ask(old, "CREATE DATABASE shop OWNER shop")
-        ask(old, ROWS, "shop")
+        old.ask_inside("CREATE ROLE shop LOGIN PASSWORD 'of-the-shop'")
+        old.ask_inside("CREATE DATABASE shop OWNER shop")
+        old.ask_inside(ROWS, "shop")
         found = namespace.get("secret", f"{OLD}-auth")["data"]["POSTGRES_PASSWORD"]
         entries = {"username": "postgres", "password": base64.b64decode(found).decode()}
         namespace.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": LOGIN}, "stringData": entries})
@@ -68,9 +62,9 @@ def imported(release: Release) -> str:
 def test_an_import_follows_its_source(both: tuple[Release, Release]) -> None:
     old, new = both
     new.wait("the status says that it follows", lambda: imported(new).startswith("running: shop: following, "), IMPORT_SECONDS)
-    ask(old, "UPDATE orders SET word = 'changed' WHERE number <= 100", "shop")
-    assert ask(old, SLOTS) == "1"
-    assert ask(new, "SELECT count(*) FROM pg_database WHERE datname = 'shop'") == "0"
+    old.ask_inside("UPDATE orders SET word = 'changed' WHERE number <= 100", "shop")
+    assert old.ask_inside(SLOTS) == "1"
+    assert new.ask_inside("SELECT count(*) FROM pg_database WHERE datname = 'shop'") == "0"
 
 
 @pytest.mark.parametrize("program", ["helm3", "helm4"])
@@ -85,19 +79,19 @@ def test_a_release_with_an_import_that_follows_is_not_uninstalled(both: tuple[Re
 def test_an_import_goes_on_after_a_failover_of_the_release(both: tuple[Release, Release]) -> None:
     old, new = both
     new.fail_over()
-    ask(old, "INSERT INTO orders (word) VALUES ('after the failover')", "shop")
-    position = ask(old, "SELECT pg_current_wal_lsn()")
+    old.ask_inside("INSERT INTO orders (word) VALUES ('after the failover')", "shop")
+    position = old.ask_inside("SELECT pg_current_wal_lsn()")
     confirmed = f"SELECT bool_and(confirmed_flush_lsn >= '{position}') FROM pg_replication_slots WHERE slot_type = 'logical'"
-    new.wait("the new primary follows", lambda: ask(old, confirmed) == "t", IMPORT_SECONDS)
+    new.wait("the new primary follows", lambda: old.ask_inside(confirmed) == "t", IMPORT_SECONDS)
 
 
 def test_an_import_is_finished(both: tuple[Release, Release]) -> None:
     old, new = both
     new.upgrade("--set", "import.step=finish")
     new.wait("the import is done", lambda: imported(new) == "done", IMPORT_SECONDS)
-    assert ask(new, CHECKSUM, "shop") == ask(old, CHECKSUM, "shop")
-    assert ask(new, "SELECT nextval('orders_number_seq')", "shop") == "20002"
-    assert ask(new, "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'orders'", "shop") == "shop"
-    assert ask(old, SLOTS) == "0"
-    assert ask(old, "SELECT count(*) FROM pg_publication", "shop") == "0"
-    assert ask(new, "SELECT count(*) FROM pg_subscription") == "0"
+    assert new.ask_inside(CHECKSUM, "shop") == old.ask_inside(CHECKSUM, "shop")
+    assert new.ask_inside("SELECT nextval('orders_number_seq')", "shop") == "20002"
+    assert new.ask_inside("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'orders'", "shop") == "shop"
+    assert old.ask_inside(SLOTS) == "0"
+    assert old.ask_inside("SELECT count(*) FROM pg_publication", "shop") == "0"
+    assert new.ask_inside("SELECT count(*) FROM pg_subscription") == "0"

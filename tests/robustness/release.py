@@ -289,6 +289,11 @@ class Release:
         """Run a statement inside a pod, where no password is needed."""
         self.inside(pod.name, "psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
 
+    def ask_inside(self, statement: str, database: str = "postgres") -> str:
+        """Run a statement inside the primary's pod, where no password is needed; return what it prints."""
+        psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtXc", statement)
+        return self.inside(self.primary().name, *psql).strip()
+
     def at_full_strength(self, asker: Client | None = None) -> list[Pod]:
         """The pods, if all serve and every replica streams from the primary; otherwise an empty list."""
         pods = self.serving()

@@ -136,9 +136,11 @@ def folder(make: Make, primary: Container) -> Path:
     return primary.run.parent.parent / "import"
 
 
-def server(make: Make, templates: Callable[[str], Path], major: str) -> Container:
-    """A server of another release, of a major, with roles and databases."""
+def begin(make: Make, templates: Callable[[str], Path], major: str, *settings: str) -> Container:
+    """A server of another release, of a major, with roles and an empty database. settings: lines of postgresql.conf."""
     container = make("source-0", major=major)
+    with (container.config / "postgresql.conf").open("a") as conf:
+        conf.writelines(f"{line}\n" for line in settings)
     container.take_data_of(templates(major))
     container.start()
     container.ok("start", "hot")
@@ -146,6 +148,12 @@ def server(make: Make, templates: Callable[[str], Path], major: str) -> Containe
     container.sql(*ROLES)
     container.sql("create database app owner owner", "comment on database app is 'the app''s own'")
     container.sql("alter database app set work_mem = '7MB'")
+    return container
+
+
+def server(make: Make, templates: Callable[[str], Path], major: str) -> Container:
+    """The same with tables, and with another database."""
+    container = begin(make, templates, major)
     psql(container, "app", *APP)
     container.sql("create database \"Latin 'one\" encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
     psql(container, "Latin 'one", "create table words as select 'caf' || chr(233) as word")

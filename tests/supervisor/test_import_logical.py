@@ -19,7 +19,7 @@ from tests.cluster.paths import REPOSITORY
 
 from .conftest import Make
 from .harness import BIN, PASSWORD, Container, chown, wait_for
-from .test_import import LIMIT, ROLES, SCRIPT, UNFINISHED, Import, psql
+from .test_import import LIMIT, ROLES, SCRIPT, UNFINISHED, Import, begin, psql
 
 LEFT = "select count(*) from pg_replication_slots"
 PUBLICATIONS = "select count(*) from pg_publication"
@@ -85,16 +85,7 @@ class Logical(Import):
 
 def source_of(make: Make, templates: Callable[[str], Path], major: str, level: str = "logical") -> Container:
     """A server of a major that can be followed, with the database `app`."""
-    container = make("source-0", major=major)
-    with (container.config / "postgresql.conf").open("a") as conf:
-        conf.write(f"wal_level = {level}\n")
-    container.take_data_of(templates(major))
-    container.start()
-    container.ok("start", "hot")
-    container.promote(2, 1)
-    container.sql(*ROLES)
-    container.sql("create database app owner owner", "comment on database app is 'the app''s own'")
-    container.sql("alter database app set work_mem = '7MB'")
+    container = begin(make, templates, major, f"wal_level = {level}")
     psql(container, "app", *TABLES)
     return container
 

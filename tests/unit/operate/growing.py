@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
@@ -99,6 +100,21 @@ class World(FakeNamespace):
         if self.after_call is not None:
             self.after_call(words)
         return answer
+
+    @contextmanager
+    def interrupted(self, number: int, lost_answer: bool, counts: Callable[[str], bool] = lambda _: True) -> Iterator[None]:
+        """Interrupt the command at this call of those that count: before it reaches the API, or after it, so that its answer is lost."""
+        left = number
+
+        def interrupt(call: str) -> None:
+            nonlocal left
+            left -= counts(call)
+            if left == 0:
+                raise KeyboardInterrupt
+
+        self.after_call, self.before_call = (interrupt, None) if lost_answer else (None, interrupt)
+        yield
+        self.after_call = self.before_call = None
 
     # --- the clock of the command ---
 

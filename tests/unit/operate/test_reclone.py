@@ -202,16 +202,8 @@ def test_resize_by_clones_killed_at_each_write_leaves_a_release_that_writes_and_
     assert main(command) == 0
     for number in range(1, len(writes(whole)) + 1):
         found = act_on(monkeypatch, cloning())
-        left = [number]
-
-        def interrupt(call: str, left: list[int] = left) -> None:
-            left[0] -= not call.startswith(("find", "try", "patch pod"))
-            if left[0] == 0:
-                raise KeyboardInterrupt
-
-        found.after_call, found.before_call = (interrupt, None) if lost_answer else (None, interrupt)
-        assert main(command) == 130
-        found.after_call = found.before_call = None
+        with found.interrupted(number, lost_answer, lambda call: not call.startswith(("find", "try", "patch pod"))):
+            assert main(command) == 130
         for _ in range(60):
             found.sleep(1.0)
             assert found._is_whole(found.primary), f"somebody writes after write {number}"
@@ -233,16 +225,8 @@ def test_resize_by_clones_interrupted_anywhere_and_as_often_as_one_likes_comes_t
         act_on(patcher, found)
         patcher.setattr(resizing, "POLL_SECONDS", 5.0)
         for after, lost_answer, pause in stops:
-            left = [after]
-
-            def interrupt(_: str, left: list[int] = left) -> None:
-                left[0] -= 1
-                if left[0] == 0:
-                    raise KeyboardInterrupt
-
-            found.after_call, found.before_call = (interrupt, None) if lost_answer else (None, interrupt)
-            assert main(command) in (0, 1, 130)
-            found.after_call = found.before_call = None
+            with found.interrupted(after, lost_answer):
+                assert main(command) in (0, 1, 130)
             for _ in range(pause):
                 found.sleep(1.0)
         for _ in range(60):

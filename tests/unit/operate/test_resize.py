@@ -215,16 +215,8 @@ def test_resize_interrupted_anywhere_and_as_often_as_one_likes_comes_to_the_same
         act_on(patcher, found)
         patcher.setattr(resizing, "POLL_SECONDS", 5.0)
         for after, lost_answer, pause in stops:
-            left = [after]
-
-            def interrupt(_: str, left: list[int] = left) -> None:
-                left[0] -= 1
-                if left[0] == 0:
-                    raise KeyboardInterrupt
-
-            found.after_call, found.before_call = (interrupt, None) if lost_answer else (None, interrupt)
-            assert main(RESIZE) in (0, 130)
-            found.after_call = found.before_call = None
+            with found.interrupted(after, lost_answer):
+                assert main(RESIZE) in (0, 130)
             for _ in range(pause):
                 found.sleep(1.0)
         assert main(RESIZE) == 0
