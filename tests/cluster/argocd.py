@@ -23,6 +23,7 @@ from tests.cluster.builds import Build
 from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import BIN, CLUSTER, KUBECONFIG
+from tests.ports import free_port
 
 NAMESPACE = "argocd"
 SERVER = "https://kubernetes.default.svc"
@@ -86,10 +87,10 @@ def running() -> Iterator[ArgoCd]:
         folder = Path(name)
         stack.callback(_uninstall)
         _install(_manifests())
-        repository, port = folder / "git" / "repository", _free_port()
+        repository, port = folder / "git" / "repository", free_port()
         repository.mkdir(parents=True)
         run(["git", "init", "--quiet", f"--initial-branch={_BRANCH}"], cwd=repository)
-        redis, repo, controller = _free_port(), _free_port(), folder / "controller.yaml"
+        redis, repo, controller = free_port(), free_port(), folder / "controller.yaml"
         controller.write_text(yaml.safe_dump(_kubeconfig()))
         for role in _ROLES:
             (folder / role).symlink_to(path)
@@ -111,12 +112,12 @@ def running() -> Iterator[ArgoCd]:
             "git": ["git", "daemon", f"--base-path={folder / 'git'}", "--export-all", f"--listen={loopback}", f"--port={port}"],
             _ROLES[0]: [
                 *(str(folder / _ROLES[0]), "--redis", f"{loopback}:{redis}", "--address", loopback, "--port", str(repo), "--disable-tls"),
-                *("--metrics-address", loopback, "--metrics-port", str(_free_port())),
+                *("--metrics-address", loopback, "--metrics-port", str(free_port())),
             ],
             _ROLES[1]: [
                 *(str(folder / _ROLES[1]), "--redis", f"{loopback}:{redis}", "--repo-server", f"{loopback}:{repo}"),
                 *("--repo-server-plaintext", "--kubeconfig", str(controller), "--namespace", NAMESPACE),
-                *("--metrics-port", str(_free_port())),
+                *("--metrics-port", str(free_port())),
             ],
         }
         awaited = {"redis": redis, "git": port, _ROLES[0]: repo}
@@ -174,12 +175,6 @@ def _kubeconfig() -> dict[str, Any]:
     for context in config["contexts"]:
         context["context"]["namespace"] = NAMESPACE
     return config
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -11,14 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hapg_backup.adapters.client import request
 from hapg_backup.core.signing import key_of
 from tests.cluster import pgbackrest
+from tests.ports import free_port
 
-from .harness import DEFAULT, TIMEOUT, Container, chown, free_port, server_user, wait_for
+from .harness import DEFAULT, TIMEOUT, Container, chown, server_user, wait_for
 
 RUNNER = Path(__file__).with_name("backup_container.py")
 KEY = b"the key of this release"
@@ -103,7 +105,8 @@ class Backup:
             argv = ["setpriv", "--pdeathsig", "KILL", *self.around, sys.executable, str(RUNNER), *words]
             environment = {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "PATH": os.environ["PATH"]}
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
-        wait_for((self.folder / "listener").exists, f"the backup container listens: {self.said()}")
+        wait_for(lambda: self.process.poll() is not None or (self.folder / "listener").exists(), "it listens", said=self.said)  # type: ignore[union-attr]
+        assert self.process.poll() is None, f"the backup container ended: {self.said()}"
         return self
 
     def freeze(self) -> None:
@@ -172,7 +175,8 @@ def ready(container: Container) -> list[str]:
 def settled(*containers: Container, timeout: float = 60.0) -> None:
     """Wait until nothing is to be archived."""
     for container in containers:
-        wait_for(lambda container=container: not ready(container), f"{container.name} has archived {ready(container)}", timeout)  # type: ignore[misc]
+        left = partial(ready, container)
+        wait_for(lambda left=left: not left(), f"{container.name} has archived all", timeout, left)  # type: ignore[misc]
 
 
 def switch(container: Container, label: str, segments: int = 1) -> str:

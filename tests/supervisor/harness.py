@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,7 @@ from hapg_failover.adapters.supervisor import SupervisorFiles
 from hapg_failover.credentials import roles
 from hapg_failover.credentials.secret_entries import Passwords
 from tests.cluster import embedded
+from tests.ports import free_port
 
 DEFAULT = "15"
 BIN = Path(PROFILES[DEFAULT].bin_directory)
@@ -74,18 +74,12 @@ def boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout: float = TIMEOUT) -> None:
-    """Return as soon as `condition()` is true."""
+def wait_for(condition: Callable[[], object], what: str, timeout: float = TIMEOUT, said: Callable[[], object] = str) -> None:
+    """Return as soon as `condition()` is true. said: returns what explains a failure, a log for example."""
     end = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < end, f"not within {timeout} s: {what}"
+        assert time.monotonic() < end, f"not within {timeout} s: {what}: {str(said())[-2000:]}"
         time.sleep(0.005)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -224,7 +218,7 @@ class Container:
         """Start PID 1 and wait for its hello."""
         old = self.agent.hello()
         self.launch()
-        wait_for(lambda: self.agent.hello() not in (old, None), f"{self.name} says hello: {self.log.read_text()[-500:]}")
+        wait_for(lambda: self.agent.hello() not in (old, None), f"{self.name} says hello", said=self.log.read_text)
         return self.hello
 
     def end(self) -> None:

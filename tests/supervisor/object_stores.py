@@ -25,10 +25,11 @@ from typing import Any
 
 from tests.chart import helm
 from tests.cluster import azurite, builds
+from tests.ports import free_port
 from tests.robustness import programs
 from tests.robustness.certificates import Authority
 
-from .harness import free_port, wait_for
+from .harness import wait_for
 
 HOST = "localhost"
 BUCKET = "backups"

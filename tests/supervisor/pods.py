@@ -26,9 +26,10 @@ from hapg_protocol import model
 from hapg_protocol.model import LeaseObject, LeaseState
 from hapg_protocol.version_profile import VersionProfile
 from tests.fakes.kube import FakeCluster
+from tests.ports import free_port
 
 from .conftest import Make
-from .harness import DEFAULT, Container, as_server_user, free_port, wait_for
+from .harness import DEFAULT, Container, as_server_user, wait_for
 from .harness import Agent as Files
 
 READ_S = 0.1

@@ -17,7 +17,7 @@ def test_the_primary_archives_and_a_standby_confirms(make: Make, beside: Beside,
     primary = archived.container
     replica = follower(make, beside, "db-1", primary).container
     last = switch(primary, "first", 3)
-    wait_for(lambda: last in archived.archived(), f"{last} is archived: {archived.said()}")
+    wait_for(lambda: last in archived.archived(), f"{last} is archived", said=archived.said)
     settled(primary, replica)
     assert primary.sql("select failed_count from pg_stat_archiver") == "0"
     info = archived.info()

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 from .conftest import Make
-from .harness import SCRIPT, Container, boot_time, free_port, wait_for
+from .harness import SCRIPT, Container, boot_time, wait_for
 
 
 @pytest.fixture

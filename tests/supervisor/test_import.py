@@ -128,7 +128,7 @@ class Import:
     def told(self, sentence: str) -> None:
         """Run it until it says why it can't succeed."""
         with self.running():
-            wait_for(lambda: f"import: error: {sentence}" in self.said, f"{sentence}: {self.said}", LIMIT)
+            wait_for(lambda: f"import: error: {sentence}" in self.said, sentence, LIMIT, lambda: self.said)
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_an_import_that_is_killed_anywhere_is_run_again(source: Container, prima
     work = Import(source, primary, folder)
     for word in ("dumping", "restoring"):
         with work.running():
-            wait_for(lambda word=word: f"app: {word}" in work.said, word, LIMIT)  # type: ignore[misc]
+            wait_for(lambda word=word: f"app: {word}" in work.said, word, LIMIT, lambda: work.said)  # type: ignore[misc]
             time.sleep(0.3)
         assert primary.sql("select count(*) from pg_database where datname = 'app'") == "0"
     assert primary.sql(UNFINISHED) == "1"

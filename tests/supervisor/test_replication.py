@@ -13,9 +13,10 @@ import pytest
 
 from hapg_protocol.lsn import format_lsn, parse_lsn
 from hapg_protocol.wal_files import segment_name
+from tests.ports import free_port
 
 from .conftest import Make
-from .harness import PASSWORD, Container, boot_time, chown, free_port, wait_for
+from .harness import PASSWORD, Container, boot_time, chown, wait_for
 
 SEGMENT = 1024 * 1024  # --wal-segsize=1
 Clone = Callable[[str, str], Container]

@@ -285,7 +285,7 @@ def test_a_release_is_restored_by_its_first_pod_and_cloned_by_the_others(make: M
         assert release.lease.timeline <= release.lease.term
         last = switch(primary.container, "five")
         own = backups[primary.ordinal]
-        wait_for(lambda: last in own.archived(f"db-{LEASE_UID[:8]}"), f"{last} is archived: {own.said()[-1000:]}", 90)
+        wait_for(lambda: last in own.archived(f"db-{LEASE_UID[:8]}"), f"{last} is archived", 90, own.said)
     finally:
         for link in links:
             link.set()

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 from . import harness
 from .conftest import Make
-from .harness import BIN, TIMEOUT, Container, boot_time, free_port, server_user, wait_for
+from .harness import BIN, TIMEOUT, Container, boot_time, server_user, wait_for
 
 # F of docs/protocol.md: the supervisor's turn and the kill.
 FENCE_SECONDS = 0.7

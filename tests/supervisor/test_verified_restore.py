@@ -75,7 +75,7 @@ class Scratch:
         with self.log.open("ab") as log:
             argv = ["setpriv", "--pdeathsig", "KILL", sys.executable, str(RUNNER), *words]
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
-        wait_for((self.run / "backup" / "listener").exists, f"the container listens: {self.log.read_text()}")
+        wait_for((self.run / "backup" / "listener").exists, "the container listens", said=self.log.read_text)
         return self
 
     def command(self, **environment: str) -> tuple[list[str], dict[str, str]]:

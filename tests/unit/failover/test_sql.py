@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from hapg_failover.credentials.roles import Login
 from hapg_failover.pgdata.wal import fork_point
 from hapg_protocol.lsn import parse_lsn
 from hapg_protocol.wal_files import parse_history, segment_name
+from tests.ports import free_port
 
 from .conftest import SEGMENT_SIZE, Server
 
@@ -28,21 +28,16 @@ LIMIT = 5.0
 OURS = "application_name = 'ha-postgres-failover'"
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def primary(server: Server) -> Server:
-    server.settings = {"listen_addresses": "127.0.0.1", "port": str(_free_port()), "wal_keep_size": "64MB"}
+    server.settings = {"listen_addresses": "127.0.0.1", "port": str(free_port()), "wal_keep_size": "64MB"}
     server.start()
     return server
 
 
 @pytest.fixture(scope="module")
 def standby(primary: Server) -> Iterator[Server]:
-    standby = Server(primary.base, {**primary.settings, "port": str(_free_port()), "cluster_name": "db-1"}, "standby")
+    standby = Server(primary.base, {**primary.settings, "port": str(free_port()), "cluster_name": "db-1"}, "standby")
     standby.run(
         "pg_basebackup", "-D", standby.data, "-R", "-c", "fast", "-h", primary.base, "-p", primary.settings["port"], "-U", "postgres"
     )
@@ -145,7 +140,7 @@ def test_the_primary_is_asked_over_tcp(primary: Server) -> None:
     with pytest.raises(SqlError, match=r"00000002\.history"):
         sql.remote_history("127.0.0.1", port, 2, LIMIT)
     with pytest.raises(SqlError, match="refused"):
-        sql.remote_checkpoint("127.0.0.1", _free_port(), LIMIT)
+        sql.remote_checkpoint("127.0.0.1", free_port(), LIMIT)
 
 
 def test_slots_are_made_and_dropped(primary: Server) -> None:
