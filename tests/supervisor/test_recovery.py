@@ -175,7 +175,7 @@ def test_a_reader_of_the_standby_holds_no_promotion_up(
     sealed = operator.run(Op.SEAL)
     replica.deadline(60)
     promoted = operator.run(Op.PROMOTE, timeline=3, own=sealed.position)
-    assert (promoted.outcome, promoted.text) == (Outcome.OK, "term 1, timeline 3")
+    assert (promoted.outcome, promoted.text) == (Outcome.OK, "term 1, timeline 3; sessions ended because replay waited for them: 1")
     assert reader.wait(TIMEOUT) != 0, "the query's session has been ended"
     assert replica.sql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "0"
 

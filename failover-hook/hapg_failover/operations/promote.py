@@ -30,22 +30,26 @@ def promote(operation: Operation, order: Promote) -> OpResult:
         operation.command("promote", str(timeline), str(order.own.timeline), *order.setting.words)
     except OperationFailed as failure:
         return replace(operation.result(Outcome.FAILED, str(failure)), unbegun=failure.refused)
-    position = _await_writable(operation, timeline)
+    position, ended = _await_writable(operation, timeline)
     if position.timeline != timeline:
         volume.set_foreign()
         raise OperationFailed(f"promoted onto timeline {position.timeline}, {timeline} was reserved")
     volume.clear_foreign()
-    return operation.result(Outcome.OK, f"term {operation.run.term}, timeline {timeline}", position)
+    conflicts = f"; sessions ended because replay waited for them: {ended}" if ended else ""
+    return operation.result(Outcome.OK, f"term {operation.run.term}, timeline {timeline}{conflicts}", position)
 
 
-def _await_writable(operation: Operation, timeline: int) -> Position:
-    """Wait until the server is writable on `timeline`, however much WAL it has to replay first; return its end of WAL."""
-    tools, begun = operation.tools, operation.tools.runtime.now()
+def _await_writable(operation: Operation, timeline: int) -> tuple[Position, int]:
+    """Wait until the server is writable on `timeline`, however much WAL it has to replay first.
+
+    Return its end of WAL, and how many sessions were ended for it.
+    """
+    tools, begun, ended = operation.tools, operation.tools.runtime.now(), 0
     seen: Replay | None = None
     while True:
         position, problem = _is_writable(tools, timeline)
         if position is not None:
-            return position
+            return position, ended
         if operation.heartbeat().state == "down":
             raise OperationFailed(f"the server died: {problem}")
         now = tools.runtime.now()
@@ -53,19 +57,20 @@ def _await_writable(operation: Operation, timeline: int) -> Position:
             raise OperationFailed(f"not writable, and no progress for {tools.stall:g} s: {problem}")
         if (replay := tools.replay()) is not seen:
             seen = replay
-            _end_conflicts(tools, replay)
+            ended += _end_conflicts(tools, replay)
         tools.runtime.sleep(OFTEN_POLL_S if now - begun < OFTEN_S else SELDOM_POLL_S)
 
 
-def _end_conflicts(tools: Tools, replay: Replay | None) -> None:
-    """End the transactions of a hot standby that its replay waits for.
+def _end_conflicts(tools: Tools, replay: Replay | None) -> int:
+    """End the transactions of a hot standby that its replay waits for; return how many.
 
     PostgreSQL lets a promotion wait for them too, up to max_standby_streaming_delay: all writers would wait for one reader. Which sessions
     are in the way can't be asked in every major, so this ends all that have a transaction open.
     """
     if replay is not None and replay.startup is not None and replay.startup.waits_for_sessions:
         with suppress(SqlError):
-            tools.sql.end_transactions(END_S)
+            return tools.sql.end_transactions(END_S)
+    return 0
 
 
 def _is_writable(tools: Tools, timeline: int) -> tuple[Position | None, str]:
