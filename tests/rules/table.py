@@ -195,7 +195,7 @@ PARTS = (
         "3",
         "a receiver that waits for orders is one",
         edits.waiting_receivers_unseen,
-        Witness(REPLICATION + "test_a_seal_waits_for_a_receiver_that_waits_for_orders"),
+        Witness("tests/supervisor/test_majors.py::test_a_seal_waits_for_a_receiver_that_waits_for_orders"),
     ),
     Part(
         "3",

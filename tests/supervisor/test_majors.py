@@ -37,6 +37,7 @@ from .test_standbys import commit, in_force
 
 RESTARTING = [major for major, profile in PROFILES.items() if major in embedded.MAJORS and not profile.reloads_conninfo]
 ALL = (*embedded.MAJORS, DEFAULT)
+RELOADING = [major for major in ALL if major not in RESTARTING]
 SNAPSHOT_BYTES = 1024
 """More than the record of the running transactions takes, which a server writes by itself within 15 s of the last write."""
 
@@ -177,6 +178,26 @@ def test_follow_seal_and_promote(pair: Pair, major: str, mode: str) -> None:
     primary.ok("start", mode)
     primary.ok("follow", *replica.address())
     Pair(replica, primary).wait_caught_up()
+
+
+@pytest.mark.parametrize("major", RELOADING)
+def test_a_seal_waits_for_a_receiver_that_waits_for_orders(pair: Pair, make: Make, major: str) -> None:
+    """At the end of its upstream's timeline a WAL receiver stays connected until the startup process tells it where to go on."""
+    pair.follow("hot")
+    chain = Pair(pair.replica, make("pod-2", major=major))
+    chain.replica.start()
+    chain.replica.ok("clone", *pair.primary.address())
+    chain.replica.ok("start", "hot")
+    chain.replica.ok("follow", *pair.replica.address())
+    wait_for(lambda: pair.replica.answers("select count(*) from pg_stat_replication") == "1", "it follows the next primary")
+    [receiver], [startup] = chain.replica.titled(b"walreceiver"), chain.replica.titled(b"startup")
+    os.kill(startup, signal.SIGSTOP)
+    pair.seal()
+    pair.replica.promote(3, 2)
+    wait_for(lambda: b"idle" in Path(f"/proc/{receiver}/cmdline").read_bytes(), "the receiver waits for orders")
+    assert chain.replica.answer(chain.replica.tell("seal", "fast")).result == "ok"
+    assert chain.replica.titled(b"walreceiver") == []
+    os.kill(startup, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("major", ALL)

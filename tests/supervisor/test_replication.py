@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -107,24 +106,6 @@ def test_a_seal_waits_for_the_receiver(primary: Container, clone: Clone) -> None
     assert replica.ask("promote", "3", "2").result == "refused"
     os.kill(receiver, signal.SIGCONT)
     assert replica.answer(seal).text == flush_lsn(primary)
-
-
-def test_a_seal_waits_for_a_receiver_that_waits_for_orders(primary: Container, clone: Clone) -> None:
-    """At the end of its upstream's timeline a WAL receiver stays connected until the startup process tells it where to go on."""
-    upstream, replica = clone("pod-1", "hot"), clone("pod-2", "hot")
-    write(primary, "first")
-    catches_up(upstream, primary)
-    catches_up(replica, primary)
-    replica.ok("follow", *upstream.address())
-    wait_for(lambda: upstream.answers("select count(*) from pg_stat_replication") == "1", "it follows the next primary")
-    [receiver], [startup] = replica.titled(b"walreceiver"), replica.titled(b"startup")
-    os.kill(startup, signal.SIGSTOP)
-    upstream.ok("seal", "fast")
-    upstream.promote(3, 2)
-    wait_for(lambda: b"idle" in Path(f"/proc/{receiver}/cmdline").read_bytes(), "the receiver waits for orders")
-    assert replica.answer(replica.tell("seal", "fast")).result == "ok"
-    assert replica.titled(b"walreceiver") == []
-    os.kill(startup, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("mode", ["hot", "warm"])
