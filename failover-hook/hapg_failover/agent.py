@@ -427,7 +427,13 @@ class Agent:
                 "promotion",
                 "the server being promoted makes no progress" + (" and has not taken the request yet" if pending else ""),
                 seconds=round(still_s),
-                startup_process={"title": startup.title, "state": startup.state, "waits_in": startup.place, "ticks": replay.work},
+                startup_process={
+                    "title": startup.title,
+                    "state": startup.state,
+                    "waits_in": startup.place,
+                    "ticks": replay.work,
+                    "switches": startup.switches,
+                },
                 wal_receiver=startup.receiver,
             )
 

@@ -16,7 +16,7 @@ from .workers import every
 LOOK_S = 1.0
 IDLE_S = 3.0
 ANSWER_S = 2.0
-_ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})(?: (receiver|-) ([A-Za-z]) (\S+) (.+))?")
+_ANSWER = re.compile(r"([0-9A-F]{24}|-) ([0-9]{1,15})(?: (receiver|-) ([A-Za-z]) ([0-9]{1,15}) (\S+) (.+))?")
 
 
 class ReplayProgress:
@@ -70,7 +70,8 @@ class ReplayProgress:
             return
         replayed = None if replay.segment is None else segment_start(replay.segment, self._segment_size())
         known = self._seen[1] if self._seen is not None and self._seen[0] == nonce else None
-        seen = update(known, replayed, replay.work, self._runtime.now())
+        disk_waits = replay.startup.disk_waits if replay.startup is not None else None
+        seen = update(known, replayed, replay.work, disk_waits, self._runtime.now())
         self._seen = nonce, seen
         self._latest = replay
         if seen != known:
@@ -90,6 +91,6 @@ def parse(text: str) -> Replay:
     match = _ANSWER.fullmatch(text)
     if match is None:
         raise OperationFailed(f"progress: not an answer: {text!r}")
-    receiver, state, place, title = match.group(3, 4, 5, 6)
-    startup = StartupProcess(state, None if place == "0" else place, title.strip(), receiver != "-") if state else None
+    receiver, state, switches, place, title = match.group(3, 4, 5, 6, 7)
+    startup = StartupProcess(state, int(switches), None if place == "0" else place, title.strip(), receiver != "-") if state else None
     return Replay(None if match[1] == "-" else match[1], int(match[2]), startup)

@@ -138,10 +138,11 @@ command_follow() { # ID HOST PORT USER [SLOT]
 }
 
 # Answer with the progress of a server that starts or recovers: the segment that its startup process reads, and the CPU time in clock ticks
-# used by that process, by the processes that start the server, and by a running job. A process that waits for a disk uses none. The
-# postmaster doesn't count, because it forks for every connection attempt. Then follows what the startup process is doing, if there is one.
+# used by that process, by the processes that start the server, and by a running job. The postmaster doesn't count, because it forks for
+# every connection attempt. Then follows what the startup process is doing, if there is one. A process that waits for a disk uses no CPU
+# time, but each of its waits is a voluntary context switch.
 command_progress() { # ID
-    local file line title segment=- work=0 fields=() doing='' place receiver=-
+    local file line title segment=- work=0 fields=() doing='' place receiver=- key value switches
     set +f
     for file in /proc/[0-9]*; do
         line='' title=''
@@ -152,9 +153,12 @@ command_progress() { # ID
         fields=(${line##*) }) # starting with the state: proc(5)
         set +f
         if [[ $title =~ $REPLAY_TITLE ]]; then
-            segment=${BASH_REMATCH[5]:-$segment} place=''
+            segment=${BASH_REMATCH[5]:-$segment} place='' switches=0
             IFS= read -r place <"$file/wchan" # without a newline; 0 if it runs, or may not be seen
-            doing=" ${fields[0]} ${place:-0} ${title#postgres: }"
+            while IFS=$'\t ' read -r key value; do
+                if [[ $key == voluntary_ctxt_switches: ]]; then switches=$value; fi
+            done <"$file/status"
+            doing=" ${fields[0]} $switches ${place:-0} ${title#postgres: }"
         elif [[ $title =~ $RECEIVER_TITLE ]]; then
             receiver=receiver
             continue

@@ -46,6 +46,7 @@ no_watchdog = edited("fence.sh", "elif ((++passed > 1)); then", "elif false; the
 not_sealed = edited("child_server.sh", '&& sync "$DATA" "$STANDBY_FILE" "$DATA/$WAL"\n', '&& rm -f "$STANDBY_FILE"\n')
 seals_unverified = edited("supervisor.sh", "        look_at_seal\n", '        event "$SEAL_ID" ok -; SEAL_ID=\n')
 waiting_receivers_unseen = edited("seal.sh", r"|idle|restarting at [0-9A-F]+/[0-9A-F]+)", ")")
+disk_waits_unseen = edited("server.sh", "if [[ $key == voluntary_ctxt_switches: ]]; then switches=$value; fi", ":")
 any_deadline_promotes = edited("primary.sh", "elif ((DEADLINE_TERM != term)); then", "elif false; then")
 lower_terms_obeyed = edited("commands.sh", "if ((term < MAX_TERM)); then", "if false; then")
 skipped_timelines_unmarked = edited("primary.sh", 'if ((number != own)) && [[ ! -e $file ]]; then : >"$file"; fi', ":")

@@ -84,6 +84,7 @@ VOLUME = UNIT + "test_volume.py::"
 VERSIONS = UNIT + "test_versions.py::"
 FORMER = "tests/simulation/test_former_holder.py::"
 SERVER = "tests/supervisor/test_server.py::"
+RECOVERY = "tests/supervisor/test_recovery.py::"
 REPLICATION = "tests/supervisor/test_replication.py::"
 VERBS = "tests/supervisor/test_commands.py::"
 APART = "tests/supervisor/test_wal_volume.py::"
@@ -340,6 +341,12 @@ PARTS = (
         "5", "no promotion under another term's deadline", edits.any_deadline_promotes, Witness(SERVER + "test_promotion_needs_a_deadline")
     ),
     Part("5", "a lower term is refused", edits.lower_terms_obeyed, Witness(VERBS + "test_a_lower_term_is_refused")),
+    Part(
+        "5",
+        "going from one wait for the disk to the next is progress",
+        edits.disk_waits_unseen,
+        Witness(RECOVERY + "test_a_promotion_is_waited_for_while_it_goes_from_one_wait_for_the_disk_to_the_next"),
+    ),
     Part(
         "5",
         "a promotion that fails is killed",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,12 +22,56 @@ from hapg_failover.replay_progress import parse
 from hapg_protocol.lsn import Position, parse_lsn
 
 from .conftest import Make
-from .harness import TIMEOUT, Container, wait_for
+from .harness import TIMEOUT, Container, chown, wait_for
 from .test_operations import Operator, operate
 from .test_replication import Clone
 
 __all__ = ["operate"]
 FAR = 3000
+HANG_S = 0.5
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
+"""Requests of ioctl(2), from linux/fs.h."""
+
+
+@pytest.fixture
+def slow_disk() -> Iterator[Callable[[Path], AbstractContextManager[None]]]:
+    """Mounts a file system at a folder; during the result's `with` it hangs, and works for a moment every `HANG_S`."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path) -> AbstractContextManager[None]:
+        image = folder.with_name(f"{folder.name}.img")
+        subprocess.run(["truncate", "--size", "400M", image], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+        mounted.append(folder)
+        (folder / "lost+found").rmdir()
+        chown(folder)
+        made: AbstractContextManager[None] = hanging(folder)
+        return made
+
+    @contextmanager
+    def hanging(folder: Path) -> Iterator[None]:
+        ended, root = threading.Event(), os.open(folder, os.O_RDONLY)
+
+        def work() -> None:
+            while not ended.wait(HANG_S):
+                fcntl.ioctl(root, FITHAW, 0)
+                fcntl.ioctl(root, FIFREEZE, 0)
+
+        thread = threading.Thread(target=work, daemon=True)
+        fcntl.ioctl(root, FIFREEZE, 0)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            fcntl.ioctl(root, FITHAW, 0)
+            os.close(root)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 class Brake:
@@ -123,7 +170,7 @@ def test_a_promotion_that_makes_no_progress_fails(
     much_wal(primary)
     crash(primary)
     brake(primary, 0.0)
-    operator = operate(primary, primary, stall=2.0)
+    operator = operate(primary, primary, stall=3.0)
     started = operator.run(Op.START, mode="warm", term=2)
     primary.term = 2
     primary.deadline(600)
@@ -146,6 +193,25 @@ def test_a_paused_replay_holds_no_promotion_up(primary: Container, clone: Clone,
     replica.deadline(60)
     assert operator.run(Op.PROMOTE, timeline=3, own=sealed.position).outcome is Outcome.OK
     assert replica.sql("select count(*) from t") == "10000"
+
+
+def test_a_promotion_is_waited_for_while_it_goes_from_one_wait_for_the_disk_to_the_next(
+    primary: Container, make: Make, operate: Callable[..., Operator], slow_disk: Callable[[Path], AbstractContextManager[None]]
+) -> None:
+    """It fsyncs some 16 times in a row, reads no WAL meanwhile and uses almost no CPU time."""
+    replica = make("pod-1")
+    brake = slow_disk(replica.volume)
+    replica.start()
+    replica.ok("clone", *primary.address())
+    replica.ok("start", "warm")
+    operator = operate(replica, primary, stall=2.0)
+    sealed = operator.run(Op.SEAL)
+    replica.deadline(60)
+    begun = time.monotonic()
+    with brake:
+        promoted = operator.run(Op.PROMOTE, timeline=3, own=sealed.position)
+    assert promoted.outcome is Outcome.OK, promoted.text
+    assert time.monotonic() - begun > 2 * operator.tools.stall, "the disk was slow enough to tell"
 
 
 @pytest.mark.parametrize(

@@ -309,11 +309,12 @@ class SupervisorEvent:
 class StartupProcess:
     """What a server's startup process is doing.
 
-    state: of the process, a letter as in proc(5); place: the kernel function that it waits in, None if it runs or that isn't shown;
-    title: its process title, without "postgres: "; receiver: there is a WAL receiver.
+    state: of the process, a letter as in proc(5); switches: its voluntary context switches so far; place: the kernel function that it waits
+    in, None if it runs or that isn't shown; title: its process title, without "postgres: "; receiver: there is a WAL receiver.
     """
 
     state: str
+    switches: int
     place: str | None
     title: str
     receiver: bool
@@ -322,6 +323,11 @@ class StartupProcess:
     def waits_for_sessions(self) -> bool:
         """True if replay waits for queries or transactions that it conflicts with (standby.c, lock.c, bufmgr.c)."""
         return self.title.endswith(" waiting")
+
+    @property
+    def disk_waits(self) -> int | None:
+        """A number that grows from one wait for a disk to the next; None while it waits for none."""
+        return self.switches if self.state == "D" else None
 
 
 @dataclass(frozen=True)

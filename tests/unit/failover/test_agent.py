@@ -76,7 +76,7 @@ def _looks(monkeypatch: pytest.MonkeyPatch, phase: Phase, still_s: float) -> Any
     one, now = _agent(monkeypatch, FillingVolume(), OpResult(1, Op.PROMOTE, Outcome.OK, "n1")), Threads().now()
     one._log = log = Mock()
     one.memory = changed(one.memory, phase=phase, phase_since=now - 20.0)
-    progress, answer = one._recovering, "00000001000000000000000A 17 - D jbd2_log_wait_commit startup"
+    progress, answer = one._recovering, "00000001000000000000000A 17 - D 70 jbd2_log_wait_commit startup"
     monkeypatch.setattr(one._commands, "call", lambda *_, **__: (answer, "1"))
     progress.look()
     assert not log.called, "the first look counts as progress"
@@ -89,7 +89,8 @@ def _looks(monkeypatch: pytest.MonkeyPatch, phase: Phase, still_s: float) -> Any
 def test_the_log_says_what_a_server_is_doing_whose_promotion_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     log = _looks(monkeypatch, Phase.PROMOTING, 12.0)
     assert log.call_args.args == ("warning", "promotion", "the server being promoted makes no progress and has not taken the request yet")
-    assert log.call_args.kwargs["startup_process"] == {"title": "startup", "state": "D", "waits_in": "jbd2_log_wait_commit", "ticks": 17}
+    startup = {"title": "startup", "state": "D", "waits_in": "jbd2_log_wait_commit", "ticks": 17, "switches": 70}
+    assert log.call_args.kwargs["startup_process"] == startup
     assert (log.call_args.kwargs["seconds"], log.call_args.kwargs["wal_receiver"]) == (12, False)
 
 

@@ -89,7 +89,23 @@ def seen(**changes: object) -> Observation:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_look_at_the_replay(why: str, known: Recovery | None, replayed: int | None, work: int, expected: Recovery) -> None:
-    assert update(known, replayed, work, NOW) == expected
+    assert update(known, replayed, work, None, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("why", "known", "waits", "moved", "kept"),
+    [
+        ("the first wait for the disk", None, 70, False, 70),
+        ("still the same wait", 70, 70, False, 70),
+        ("the next wait", 70, 71, True, 71),
+        ("it waits for no disk", 70, None, False, 70),
+    ],
+)
+def test_going_from_one_wait_for_the_disk_to_the_next_is_progress(
+    why: str, known: int | None, waits: int | None, moved: bool, kept: int
+) -> None:
+    before = Recovery(100, 5, 900.0, 50, 800.0, known)
+    assert update(before, 100, 5, waits, NOW) == replace(before, moved_at=NOW if moved else 900.0, disk_waits=kept)
 
 
 def test_how_far_it_is_in_words() -> None:
@@ -108,12 +124,12 @@ def test_the_supervisor_says_what_the_startup_process_is_doing() -> None:
     """Words of its title may be anything: it begins with cluster_name."""
     segment = "000000010000000200000003"
     title = f"my cluster: startup recovering {segment}"
-    assert parse(f"{segment} 17 - D jbd2_log_wait_commit {title}") == Replay(
-        segment, 17, StartupProcess("D", "jbd2_log_wait_commit", title, receiver=False)
-    )
-    running = parse(f"{segment} 17 receiver R 0 {title} waiting").startup
-    assert running == StartupProcess("R", None, f"{title} waiting", receiver=True)
+    at_disk = StartupProcess("D", 70, "jbd2_log_wait_commit", title, receiver=False)
+    assert parse(f"{segment} 17 - D 70 jbd2_log_wait_commit {title}") == Replay(segment, 17, at_disk)
+    running = parse(f"{segment} 17 receiver R 71 0 {title} waiting").startup
+    assert running == StartupProcess("R", 71, None, f"{title} waiting", receiver=True)
     assert running.waits_for_sessions
+    assert (at_disk.disk_waits, running.disk_waits) == (70, None)
 
 
 @pytest.mark.parametrize("text", ["", "17", "00000001 17", "- x"])

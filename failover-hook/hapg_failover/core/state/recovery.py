@@ -1,12 +1,14 @@
 """The local server's WAL replay: how far it is, observed without SQL, and whether it still advances (docs/protocol.md, rule 5).
 
-A server that accepts no connections shows its replay in two ways: the title of its startup process names the segment being read
-(src/backend/access/transam/xlogrecovery.c, XLogFileRead), and that process uses CPU time. A change in either counts as progress.
+A server that accepts no connections shows its replay in three ways: the title of its startup process names the segment being read
+(src/backend/access/transam/xlogrecovery.c, XLogFileRead), that process uses CPU time, and it goes from one wait for the disk to the next.
+A change in any counts as progress. The last is all there is on a slow disk while files are fsynced one by one: those of the data directory
+before crash recovery (src/backend/storage/file/fd.c, SyncDataDirectory), and some 16 at the end of a promotion.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hapg_protocol.lsn import Position
 from hapg_protocol.recovery import Progress
@@ -24,8 +26,9 @@ class Recovery:
     """Replay on the local server, as last seen.
 
     replayed: the LSN up to which WAL is replayed, in bytes, rounded down to a segment; None before the first segment is read. work: CPU
-    time used by startup and replay, in ticks, when it last counted as progress. moved_at: CLOCK_BOOTTIME at which either was last seen to
-    change. begun, begun_at: the first `replayed` of this server, and when it was seen.
+    time used by startup and replay, in ticks, when it last counted as progress. moved_at: CLOCK_BOOTTIME at which any was last seen to
+    change. begun, begun_at: the first `replayed` of this server, and when it was seen. disk_waits: the startup process's context switches
+    when it was last seen to wait for a disk, None before that.
     """
 
     replayed: int | None
@@ -33,20 +36,22 @@ class Recovery:
     moved_at: float
     begun: int | None = None
     begun_at: float = 0.0
+    disk_waits: int | None = None
 
 
-def update(known: Recovery | None, replayed: int | None, work: int, now: float) -> Recovery:
+def update(known: Recovery | None, replayed: int | None, work: int, disk_waits: int | None, now: float) -> Recovery:
     """Return the recovery after an observation at CLOCK_BOOTTIME `now`.
 
     If replay went backwards, it belongs to another server and counting starts over. known: the previous state; replayed, work: as in
-    `Recovery`.
+    `Recovery`; disk_waits too, None if it waits for no disk now.
     """
     if known is None or work < known.work or (replayed is not None and known.replayed is not None and replayed < known.replayed):
-        return Recovery(replayed, work, now, replayed, now)
-    if replayed == known.replayed and work - known.work < WORK_TICKS:
-        return known
+        return Recovery(replayed, work, now, replayed, now, disk_waits)
+    waits = known.disk_waits if disk_waits is None else disk_waits
+    if replayed == known.replayed and work - known.work < WORK_TICKS and known.disk_waits in (None, waits):
+        return replace(known, disk_waits=waits)
     begun, begun_at = (replayed, now) if known.begun is None else (known.begun, known.begun_at)
-    return Recovery(replayed, work, now, begun, begun_at)
+    return Recovery(replayed, work, now, begun, begun_at, waits)
 
 
 def progress(recovery: Recovery | None, target: Position | None, now: float, segment: int = SEGMENT_SIZE) -> Progress | None:
