@@ -25,3 +25,10 @@ def follow(line: str, namespace: str, helm: str = "helm3") -> Done:
     words = [namespace if word == "demo" else word for word in shlex.split(line)]
     words[0] = {"hapg": str(HAPG), "helm": helm}.get(words[0], words[0])
     return programs.attempt(*words)
+
+
+def obey(line: str, helm: str = "helm3", **names: str) -> Done:
+    """Run a command line in a shell as it is printed, with these words put in place of the placeholders of docs/operations.md."""
+    for placeholder, name in names.items():
+        line = re.sub(rf"\b{placeholder}\b", name, line)
+    return programs.attempt("bash", "-c", f'hapg() {{ {HAPG} "$@"; }}; helm() {{ {helm} "$@"; }}; set -o pipefail; {line}')
