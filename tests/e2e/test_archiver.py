@@ -20,7 +20,7 @@ import yaml
 
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
-from tests.e2e import operators
+from tests.e2e import operators, printed
 from tests.robustness import object_store, programs
 from tests.robustness.certificates import Authority
 from tests.robustness.failpoint import acts, processes
@@ -279,6 +279,15 @@ def test_the_documented_rights_are_enough_for_backup_and_restore(archived: Archi
     assert done.code == 0, done.text
     options = ("--namespace", release.namespace.name, "--as", RESTORED, access)
     assert yaml.safe_load(programs.run(str(HAPG), "restore", release.name, *options))["restore"]["enabled"] is True
+
+
+@pytest.mark.thorough
+def test_the_commands_of_the_page_do_what_they_say(archived: Archived) -> None:
+    release, namespace = archived.release, archived.release.namespace
+    for line in printed.commands("operations.md", "## Backup"):
+        done = printed.obey(line, NAME=release.name, NS=namespace.name)
+        assert done.code == 0, f"{line}\n{done.text}"
+    namespace.kubectl("wait", "--for=condition=complete", f"--timeout={BACKUP_SECONDS:.0f}s", "job/once", limit=BACKUP_SECONDS + 10)
 
 
 @pytest.mark.thorough
