@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import argocd, chosen
+from tests.cluster import argocd, chosen, growable
 from tests.cluster.argocd import NAMESPACE, ArgoCd
 from tests.cluster.fixtures import Cluster
 from tests.robustness import programs
@@ -31,6 +31,7 @@ from tests.robustness.validate.writes import late, lost
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 ROWS = 100
+BEFORE, AFTER = "400Mi", "900Mi"
 SYNC_SECONDS = 240.0
 STOP_SECONDS = 240.0
 APPLICATION = f"applications.argoproj.io/{NAME}"
@@ -144,11 +145,15 @@ def argo(cluster: Cluster) -> Iterator[ArgoCd]:
         yield found
 
 
+def storage(storage_class: str, size: str) -> dict[str, Any]:
+    return {"storageClassName": storage_class, "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+
+
 @pytest.fixture(scope="module", params=[(), ("ServerSideApply=true",)], ids=["client-side", "server-side"])
 def application(argo: ArgoCd, request: pytest.FixtureRequest) -> Iterator[Application]:
-    """A release of three servers, synced, with the writers' table."""
-    with programs.namespace("e2e-argocd") as namespace:
-        values = yaml.safe_load(VALUES.read_text()) | {"global": {"imageRegistry": "localhost"}}
+    """A release of three servers, synced, with the writers' table, whose volumes can grow."""
+    with growable.classes() as classes, programs.namespace("e2e-argocd") as namespace:
+        values = yaml.safe_load(VALUES.read_text()) | {"global": {"imageRegistry": "localhost"}, "storage": storage(classes.online, BEFORE)}
         application = Application(argo, Release(namespace), values, options=request.param)
         (argo.repository.folder / "values.yaml").write_text(yaml.safe_dump(values))
         revision = argo.repository.commit(f"values of {namespace.name}")
@@ -212,6 +217,32 @@ def test_a_values_error_in_git_leaves_the_release_as_it_is(application: Applicat
     application.values["standbyMode"] = "hot"
     application.wait_synced(application.look(application.argo.repository.revert()))
     assert identities(release.pods()) == before
+
+
+def test_resize_after_the_commit_of_the_new_size(application: Application) -> None:
+    """Argo CD tries to sync all the time, and would bring a StatefulSet back that is gone for a moment."""
+    release = application.release
+    before = identities(release.pods())
+    revision = application.commit(storage=storage(application.values["storage"]["storageClassName"], AFTER))
+
+    def refused() -> bool:
+        state = application.status().get("operationState", {})
+        return state.get("syncResult", {}).get("revision") == revision and "updates to statefulset spec" in json.dumps(state)
+
+    application.wait("the sync is refused", refused)
+    with Writer(release.client, "grown") as writer:
+        release.wait("rows are acknowledged", lambda: writer.rows > ROWS, 60)
+        done = release.try_hapg("resize", "--size", AFTER)
+        assert done.code == 0, done.text
+        application.look()
+        application.wait("nothing differs any more", lambda: application.agrees(revision))
+        rows = writer.rows
+        release.wait("writes go on", lambda: writer.rows > rows + ROWS, 60)
+        log = writer.stop()
+    claims = release.namespace.get("persistentvolumeclaims", "--selector", release.selector)
+    assert {claim["status"]["capacity"]["storage"] for claim in claims} == {AFTER}
+    assert identities(release.pods()) == before
+    assert (lost(log, present_ids(release, "grown")), late([log])) == ([], [])
 
 
 def test_pause_by_a_commit_and_back_loses_nothing(application: Application) -> None:
