@@ -31,7 +31,7 @@ from tests.robustness.validate.writes import late, lost
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 ROWS = 100
-BEFORE, AFTER = "400Mi", "900Mi"
+BEFORE, AFTER = "1Gi", "1536Mi"
 SYNC_SECONDS = 240.0
 STOP_SECONDS = 240.0
 APPLICATION = f"applications.argoproj.io/{NAME}"
