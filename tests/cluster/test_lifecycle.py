@@ -101,6 +101,7 @@ def test_a_second_start_starts_nothing() -> None:
     assert {name: component["pid"] for name, component in local.status().components.items()} == before
 
 
+@pytest.mark.thorough
 def test_a_start_works_after_everything_was_killed() -> None:
     probe.start()
     for each in [*process.marked(f"{process.MARK}={CLUSTER}"), *cgroups.processes()]:
@@ -112,6 +113,7 @@ def test_a_start_works_after_everything_was_killed() -> None:
     assert local.status().healthy
 
 
+@pytest.mark.thorough
 def test_a_half_finished_start_is_cleaned_up() -> None:
     """A start that was killed half-way: the supervisor and some nodes run, the rest never started."""
     supervise.request("stop", names=["etcd", "kube-apiserver", "kubelet-node1"])
@@ -122,6 +124,7 @@ def test_a_half_finished_start_is_cleaned_up() -> None:
     assert local.status().healthy
 
 
+@pytest.mark.thorough
 def test_a_stale_record_costs_no_other_process_its_life() -> None:
     with subprocess.Popen(["sleep", "60"]) as bystander:
         local.down()

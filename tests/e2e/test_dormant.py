@@ -173,6 +173,7 @@ def test_a_dormant_release_resumes_with_fewer_replicas_where_its_first_volume_ha
     release.wait_full_strength()
 
 
+@pytest.mark.thorough
 def test_a_dormant_release_never_starts_from_a_stale_volume(release: Release) -> None:
     """The first server no longer receives when the last rows are written, and then it is to start alone."""
     move_primary(release, "ha-postgres-2")
@@ -312,7 +313,7 @@ def refused(done: Done, code: int, words: str) -> None:
     assert (done.code, words in done.text) == (code, True), done.text
 
 
-@BOTH
+@pytest.mark.parametrize("program", ["helm3", pytest.param("helm4", marks=pytest.mark.thorough)])
 def test_wipe_out_removes_all_of_a_release_and_nothing_beside_it(pair: tuple[Release, Release], program: str) -> None:
     release, beside = pair
     before = kept(beside)

@@ -16,7 +16,7 @@ from tests.robustness import programs
 from tests.robustness.client import Client
 from tests.robustness.release import CHART, VALUES, Release
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.thorough, pytest.mark.timeout(300)]
 
 LABEL = {"example.com/database-client": "true"}
 POLICY = {"enabled": True, "clients": [{"podSelector": {"matchLabels": LABEL}}], "metrics": [{"podSelector": {"matchLabels": LABEL}}]}

@@ -14,7 +14,7 @@ from tests.robustness import programs
 from tests.robustness.release import CHART, VALUES, Pod, Release
 from tests.robustness.stock import installed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(400)]
 
 COPY_SECONDS = 60.0
 MEBIBYTES = 50

@@ -68,11 +68,13 @@ def test_down_to_two_with_the_primary_scaled_away(release: Release) -> None:
     assert {pod.name for pod in release.pods()} == set(names(0, 1))
 
 
+@pytest.mark.thorough
 def test_who_was_scaled_away_leaves_the_members(release: Release) -> None:
     [standby] = [pod.name for pod in release.standbys()]
     release.wait("only the other server is a member", lambda: release.members() == [standby], 60)
 
 
+@pytest.mark.thorough
 def test_an_old_volume_comes_back_as_a_replica(release: Release) -> None:
     scale(release, 3)
     release.wait_full_strength()

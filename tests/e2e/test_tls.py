@@ -106,6 +106,7 @@ def test_a_failover_works(encrypted: Encrypted) -> None:
     assert release.client.sql("SELECT number FROM kept") == [["1"]]
 
 
+@pytest.mark.thorough
 def test_the_volume_of_a_standby_is_cloned_over_tls(encrypted: Encrypted) -> None:
     release = encrypted.release
     lost = release.standbys()[-1]
@@ -114,6 +115,7 @@ def test_the_volume_of_a_standby_is_cloned_over_tls(encrypted: Encrypted) -> Non
     release.wait("all stream over TLS", encrypted.streams_over_tls, 30)
 
 
+@pytest.mark.thorough
 def test_replicas_that_meet_an_expired_certificate_say_so(encrypted: Encrypted) -> None:
     release = encrypted.release
     primary = release.primary()
@@ -133,6 +135,7 @@ def test_replicas_that_meet_an_expired_certificate_say_so(encrypted: Encrypted) 
     release.wait("they stream again", encrypted.streams_over_tls, PROJECTION_SECONDS)
 
 
+@pytest.mark.thorough
 def test_another_certificate_takes_force_without_a_restart(encrypted: Encrypted) -> None:
     release = encrypted.release
     before = identities(release.pods())

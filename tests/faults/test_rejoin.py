@@ -286,7 +286,7 @@ def test_volume_that_is_a_copy_of_anothers(release: Release, drill: Drills) -> N
     ("hindrance", "words"),
     [
         pytest.param(refusals.address_blocked, "no answer in time", id="address", marks=pytest.mark.faults),
-        pytest.param(refusals.password_wrong, "password authentication failed", id="password"),
+        pytest.param(refusals.password_wrong, "password authentication failed", id="password", marks=pytest.mark.faults),
     ],
 )
 def test_a_replica_that_can_not_follow_says_why(

@@ -106,6 +106,7 @@ def test_disk_is_read_only(release: Release, drill: Drills, stock: Stock) -> Non
     assert trial.result.new.name != trial.old.name
 
 
+@pytest.mark.faults
 def test_disk_of_the_primary_is_full(release: Release, drill: Drills, stock: Stock) -> None:
     """The primary's disk fills up under a bulk load that is retried again and again; later it has
     space again.

@@ -110,7 +110,7 @@ def _delete_all_by_force(release: Release, trial: Drill, _: NodeFaults) -> None:
 
 
 FAULTS: dict[str, tuple[Act, bool]] = {
-    "partition": (_partition, True),
+    "partition": (_partition, False),
     "frozen": (_freeze, False),
     "forced-delete": (_delete_by_force, False),
     "delete": (_delete, False),
