@@ -44,6 +44,7 @@ def encode(state: LeaseState) -> str:
             "successor": state.successor,
             "sync": None if state.sync is None else {"k": state.sync.k, "volumes": list(state.sync.volumes)},
             "recovery": None if state.recovery is None else _recovery_json(state.recovery),
+            "hangs": state.hangs,
         }
     )
 
@@ -93,6 +94,7 @@ def decode(text: str) -> LeaseState:
         successor=fields.optional_text("successor"),
         sync=None if sync is None else _decode_sync(sync),
         recovery=None if recovery is None else _decode_recovery(recovery),
+        hangs=fields.integer("hangs", 0),
         protocol=fields.integer("protocol"),
         serial=fields.integer("serial", 0),
         unknown=fields.left(),

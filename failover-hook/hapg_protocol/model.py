@@ -56,6 +56,7 @@ class ReleaseCause(StrEnum):
     DELETION = "deletion"
     FULL = "full"
     DEATH = "death"
+    HUNG = "hung"
     FIRST_SERVER = "first-server"
 
     @property
@@ -69,6 +70,7 @@ _RELEASE_WORDS = {
     ReleaseCause.DELETION: "the pod is being deleted",
     ReleaseCause.FULL: "the volume is full",
     ReleaseCause.DEATH: "the server died",
+    ReleaseCause.HUNG: "a volume hangs",
     ReleaseCause.FIRST_SERVER: "the first server is created",
 }
 
@@ -105,7 +107,8 @@ class LeaseState:
     term grows with each claim; timeline is the highest reserved timeline (0: none yet); volume is the holder's volume UUID; address is the
     holder's IP; ttl_s is the TTL in effect, in seconds; sync: the write quorum, None while replication is asynchronous; position: the end
     of the holder's WAL at its last renewal; successor: the pod that the holder is about to switch over to; recovery: the progress of a
-    holder whose server must replay WAL before it can write; protocol: the protocol number that it was claimed under; serial: counts the
+    holder whose server must replay WAL before it can write; hangs: how many holders in a row have lost the Lease to a volume that hung, as
+    far as it is counted; protocol: the protocol number that it was claimed under; serial: counts the
     writes, to tell older content from newer; unknown: name and JSON text of each field that this agent doesn't know and writes back
     unchanged (rule 15).
     """
@@ -123,6 +126,7 @@ class LeaseState:
     successor: str | None = None
     sync: SyncRecord | None = None
     recovery: Progress | None = None
+    hangs: int = 0
     protocol: int = PROTOCOL
     serial: int = 0
     unknown: tuple[tuple[str, str], ...] = ()

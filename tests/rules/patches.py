@@ -53,7 +53,7 @@ from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, PutResult
 from hapg_failover.core.state.volume import FormerData, Origin
-from hapg_failover.core.timing import FAILED_S, Timing
+from hapg_failover.core.timing import FAILED_S, PROBE_FRESH_S, Timing
 from hapg_failover.operations import own_volume, rewind, seal, upgrade
 from hapg_failover.operations.operation import Operation
 from hapg_failover.pgdata import archived_segment, wal
@@ -160,6 +160,10 @@ def silent_supervisor_renewed(patch: pytest.MonkeyPatch) -> None:
 
 
 hung_disk_renewed = _seen_as(lambda o, m: (replace(o, probe_at=o.now), m))
+
+
+def no_more_patience(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(disk_space, "patience", lambda hangs: PROBE_FRESH_S)
 
 
 silence_unheard = _seen_as(lambda o, m: (replace(o, greeting=ANSWERED), m))

@@ -135,6 +135,12 @@ PARTS = (
     ),
     Part("1", "no renewal while the supervisor is silent", patches.silent_supervisor_renewed, Witness(DECIDE, "the supervisor is silent")),
     Part("1", "no renewal while nothing can be written", patches.hung_disk_renewed, Witness(DECIDE, "the disk hangs")),
+    Part(
+        "1",
+        "where every disk is slow, the next leader waits longer",
+        patches.no_more_patience,
+        Witness(UNIT + "test_trouble.py::test_a_primary_after_one_whose_storage_hung_waits_longer"),
+    ),
     Part("1", "a primary that lets nobody in is replaced", patches.silence_unheard, Simulated(scenarios.lets_nobody_in, stays)),
     Part(
         "1",

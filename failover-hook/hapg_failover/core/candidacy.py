@@ -216,5 +216,5 @@ def cause_of(lease: LeaseState, forced: bool, ended: bool) -> PromotionCause:
             return PromotionCause.DELETION
         case ReleaseCause.FIRST_SERVER:
             return PromotionCause.START
-        case ReleaseCause.DEATH:
+        case ReleaseCause.DEATH | ReleaseCause.HUNG:
             return PromotionCause.DEATH if lease.timeline else PromotionCause.START

@@ -17,8 +17,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from hapg_protocol.model import Release
-
 from . import (
     catching_up,
     cloning,
@@ -148,6 +146,7 @@ def _container_dead(step: Step) -> None:
                 held_term=None,
                 gave_back=False,
                 dead_reason="every process of the postgres container is dead",
+                hung=False,
                 hold_s=0.0 if o.deleting else o.timing.restart,
             )
         )
@@ -160,7 +159,7 @@ def _container_dead(step: Step) -> None:
         step.keep(replace(step.m.hold, gave_back=True))
         step.release(
             "the postgres container is dead: release the Lease, with proof",
-            Release(step.m.hold.dead_reason or "", clean=False, hold_s=step.m.hold.hold_s),
+            step.m.hold.of_the_dead(""),
         )
     else:
         step.actions.append(LetGo())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import Release
 
 from . import election, renewal, switchover
 from .state.actions import CheckRecord, Exit, Kill, Op, Stop
@@ -79,7 +78,7 @@ def down(step: Step) -> None:
     if ours and m.writes.put is None and (m.writes.put_at <= m.phase_since or o.now - m.writes.put_at >= RETRY_PUT_S):
         step.release(
             "the server is dead: release the Lease, with proof",
-            Release(m.hold.dead_reason or "the server died", clean=False, hold_s=m.hold.hold_s),
+            m.hold.of_the_dead("the server died"),
         )
     if not busy(step) and o.now >= m.retry.retry_at:
         step.start("start the server again, sealed")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .state.observation import Observation
 from .state.volume import DATA_VOLUME, WAL_VOLUME
-from .timing import FULL_HOLD_S, PROBE_FRESH_S
+from .timing import FULL_HOLD_S, PATIENCE_S, PROBE_FRESH_S
 
 # A server that died because it couldn't create a segment stops at the end of one. Its promotion needs two: one of the new timeline up to
 # that point, and the next (xlog.c, XLogInitNewTimeline and CreateEndOfRecoveryRecord). One more is for its shutdown, and one is spare.
@@ -68,6 +68,19 @@ def full_message(o: Observation) -> str:
     return f"the {o.room_on} has {left} left, less than a WAL segment of {segment}: grow the PVC, or free space"
 
 
-def is_silent(o: Observation, since: float) -> bool:
-    """True if the write probe has timed out. since: CLOCK_BOOTTIME since which the probe has been running."""
-    return o.now - max(o.probe_at, since) > PROBE_FRESH_S
+def patience(hangs: int) -> float:
+    """Return how long a write to a volume may take before the primary counts as hung, in seconds.
+
+    Where all disks are as slow, another primary is no better: so each one that follows a hung one waits longer. hangs: as in LeaseState.
+    """
+    return PATIENCE_S[min(hangs, len(PATIENCE_S) - 1)]
+
+
+def nothing_written(o: Observation) -> str:
+    """Return in words for how long no write to a volume has succeeded."""
+    return f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
+
+
+def is_silent(o: Observation, since: float, limit: float = PROBE_FRESH_S) -> bool:
+    """True if no write probe has succeeded for `limit` seconds. since: CLOCK_BOOTTIME since which the probe has been running."""
+    return o.now - max(o.probe_at, since) > limit

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from hapg_protocol.lsn import Position, format_lsn
-from hapg_protocol.model import PROTOCOL, EligibleReplica, Holder, LeaseState, Pod, PositionReport, VolumeState
+from hapg_protocol.model import PROTOCOL, EligibleReplica, Holder, LeaseState, Pod, PositionReport, ReleaseCause, VolumeState
 from hapg_protocol.wal_files import SEGMENT_SIZE
 
 from .state.recovery import CAUGHT_UP_SEGMENTS
@@ -435,6 +435,7 @@ def claim(
         lease,
         holder=Holder(me.pod, me.uid),
         term=max(lease.term, *terms) + 1,
+        hangs=lease.hangs + 1 if lease.release is not None and lease.release.cause is ReleaseCause.HUNG else lease.hangs,
         ttl_s=ttl,
         volume=me.volume,
         address=address,

@@ -56,6 +56,12 @@ EVENT_REASONS = (
         "writes to a volume have hung for a while: the server is killed and the Lease released",
         "check the storage",
     ),
+    EventReason(
+        "StorageSlow",
+        "Warning",
+        "writes to a volume take longer than 2.5 s, as they did at the last primary, which lost the Lease for it",
+        "find out what keeps all disks busy",
+    ),
     EventReason("DiskFull", "Warning", "a volume is full", "grow it, or remove files that are not PostgreSQL's"),
     EventReason(
         "EmergencyWALSpaceReleased",

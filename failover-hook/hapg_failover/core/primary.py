@@ -32,7 +32,7 @@ def writing(step: Step) -> None:
     if step.server_known and lost:
         step.forget_server()
         hold_s = disk_space.hold(o.room, o.segment, o.timing.restart)
-        step.keep(replace(step.m.hold, dead_reason="the server died", hold_s=hold_s, held_term=None))
+        step.keep(replace(step.m.hold, dead_reason="the server died", hung=False, hold_s=hold_s, held_term=None))
         step.go(Phase.DOWN, "the server is dead: every process of its container has been killed")
         step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
         demotion.down(step)
@@ -99,9 +99,9 @@ def _unfit(step: Step) -> bool:
         return True
     if _is_stuck(step):
         step.keep(replace(step.m.retry, failed_until=o.now + FAILED_S))
-        message = f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
+        message = disk_space.nothing_written(o)
         step.actions.append(Announce("Warning", "StorageHung", f"{message}: the server is killed and the Lease released"))
-        step.kill(message, 0.0)
+        step.kill(message, 0.0, hung=True)
         return True
     refused = connections.trouble(o.greeting, m.phase_since)
     if refused is not None:
@@ -117,6 +117,11 @@ def _is_stuck(step: Step) -> bool:
     o, m = step.o, step.m
     if not disk_space.is_silent(o, m.phase_since):
         step.keep(replace(step.m.storage, stuck_since=None))
+        return False
+    step.keep(replace(step.m.storage, slow_at=o.now))
+    if not disk_space.is_silent(o, m.phase_since, step.patience):
+        step.keep(replace(step.m.storage, stuck_since=None))
+        step.tell("StorageSlow", f"{disk_space.nothing_written(o)}: waited for, because the last primary's volume was as slow")
         return False
     if m.storage.stuck_since is None:
         step.keep(replace(step.m.storage, stuck_since=o.now))

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from hapg_protocol.model import EligibleReplica, LeaseState, SyncRecord
 
-from . import lease_extension, switchover, synchronous
+from . import disk_space, lease_extension, switchover, synchronous
 from .eligible_replicas import is_news, next_eligible, with_streaming
 from .state.actions import PutKind
 from .state.decision import Step
 from .state.phases import Phase
-from .timing import PROBE_FRESH_S, RETRY_PUT_S
+from .timing import PROMPT_S, RETRY_PUT_S
 
 
 def ill_health(step: Step) -> str | None:
@@ -19,10 +19,8 @@ def ill_health(step: Step) -> str | None:
     o = step.o
     if not step.supervised:
         return "the supervisor is not responding"
-    if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > PROBE_FRESH_S:
-        if o.probe_at < step.m.phase_since:
-            return f"the {o.probe_on} has not answered a write yet"
-        return f"nothing could be written to the {o.probe_on} for {o.now - o.probe_at:.1f} s"
+    if step.m.phase is Phase.PRIMARY and o.now - o.probe_at > step.patience:
+        return f"the {o.probe_on} has not answered a write yet" if o.probe_at < step.m.phase_since else disk_space.nothing_written(o)
     return None
 
 
@@ -70,11 +68,18 @@ def renew(step: Step) -> None:
         position=o.position or s.position,
         successor=content.successor,
         recovery=step.progress,
+        hangs=0 if _writes_are_prompt(step) else s.hangs,
     )
     synchronous.record_sent(step, state)
     step.put(PutKind.RENEW, state, why)
     if content.named:
         switchover.asked(step)
+
+
+def _writes_are_prompt(step: Step) -> bool:
+    """True if no write to our volumes has taken longer than usual for some time."""
+    m = step.m
+    return m.phase is Phase.PRIMARY and step.o.now - max(m.phase_since, m.storage.slow_at) >= PROMPT_S
 
 
 def content_of(step: Step, s: LeaseState) -> Content:

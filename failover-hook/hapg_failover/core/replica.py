@@ -115,7 +115,7 @@ def _gives_back(step: Step, s: LeaseState) -> bool:
         return False
     step.release(
         "the Lease is ours but our server can't write: release it and become a candidate",
-        Release(step.m.hold.dead_reason or "the failover container was restarted", clean=False, hold_s=step.m.hold.hold_s),
+        step.m.hold.of_the_dead("the failover container was restarted"),
     )
     return True
 

@@ -34,6 +34,8 @@ DROP_AFTER_S = 30.0  # until a replica that doesn't stream is no longer eligible
 # The primary's server
 HEARTBEAT_FRESH_S = 0.7  # maximum age of the supervisor's heartbeat
 PROBE_FRESH_S = 2.5  # maximum age of the last successful write to a volume
+PATIENCE_S = (PROBE_FRESH_S, 10.0, 40.0)  # the same for a primary that follows none, one, or more that lost the Lease to a hung volume
+PROMPT_S = 60.0  # how long all writes have to succeed within PROBE_FRESH_S until that counts again
 STUCK_S = 1.5  # how long that age must be exceeded, while we watch, for the volume to count as hung
 DEAD_PROBE_FRESH_S = 5.0  # maximum age of that write for WAL to be read from a dead server's volume
 FULL_S = 5.0  # how long a volume is full before the primary switches over

@@ -9,7 +9,7 @@ import pytest
 from hapg_failover.core.bootstrap import judge_bootstrap, judge_resume, resume_state
 from hapg_failover.core.election import Candidate, claim, judge
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, EligibleReplica, Holder, LeaseState, Pod, PositionReport, Release, VolumeState
+from hapg_protocol.model import NO_LEASE, EligibleReplica, Holder, LeaseState, Pod, PositionReport, Release, ReleaseCause, VolumeState
 
 LEASE = LeaseState(
     Holder("pg-0", "u0"), 7, 6.0, "system", "v0", "10.0.0.1", 4, (EligibleReplica("pg-1", "v1"), EligibleReplica("pg-2", "v2"))
@@ -328,6 +328,12 @@ def test_a_claim_reserves_a_term_and_a_timeline() -> None:
     assert (claimed.holder, claimed.term, claimed.timeline) == (Holder("pg-1", "u1"), 12, 5)
     assert (claimed.volume, claimed.address, claimed.release) == ("v1", "10.0.0.2", None)
     assert claimed.eligible == (EligibleReplica("pg-2", "v2", streaming=False), EligibleReplica("pg-0", "v0", streaming=False))
+
+
+@pytest.mark.parametrize(("cause", "counted"), [(ReleaseCause.HUNG, 2), (ReleaseCause.DEATH, 1), (ReleaseCause.SWITCHOVER, 1)])
+def test_a_claim_counts_a_holder_that_lost_the_lease_to_a_hung_volume(cause: ReleaseCause, counted: int) -> None:
+    lost = replace(DIED, release=Release(cause.words, clean=False, cause=cause), hangs=1)
+    assert claim(me(1, 100), "a", lost, (), 0, 6.0).hangs == counted
 
 
 def test_a_claim_never_takes_a_timeline_that_is_ours_already() -> None:

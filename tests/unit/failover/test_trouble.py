@@ -16,7 +16,7 @@ from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.timing import STUCK_S
-from hapg_protocol.model import EligibleReplica, Pod, PositionReport, VolumeState
+from hapg_protocol.model import EligibleReplica, Pod, PositionReport, ReleaseCause, VolumeState
 from hapg_protocol.wal_files import SEGMENT_SIZE
 from tests.memories import changed
 from tests.orders import said
@@ -442,7 +442,37 @@ def test_a_primary_whose_storage_hangs_is_killed_so_that_it_can_prove_its_death(
     [put] = [a for a in decide(dead, second.memory).actions if isinstance(a, PutLease)]
     assert put.kind is PutKind.RELEASE
     assert put.state.release is not None
-    assert put.state.release.hold_s == 0.0
+    assert (put.state.release.hold_s, put.state.release.cause) == (0.0, ReleaseCause.HUNG)
+
+
+@pytest.mark.parametrize(
+    ("hangs", "ago", "killed"), [(0, 4.1, True), (1, 9.9, False), (1, 11.6, True), (2, 39.0, False), (2, 41.6, True), (9, 41.6, True)]
+)
+def test_a_primary_after_one_whose_storage_hung_waits_longer(hangs: int, ago: float, killed: bool) -> None:
+    """Its own is as slow, most likely: the Lease would pass from one to the next, and nobody would write."""
+    o = replace(hanging(ago), lease=lease(replace(MINE, hangs=hangs)))
+    before = changed(PRIMARY, phase_since=NOW - 100)
+    first = decide(o, before)
+    assert first.memory.phase is Phase.PRIMARY
+    decision = decide(replace(o, now=NOW + 1.5, probe_at=o.probe_at + 1.5), first.memory)
+    assert any(isinstance(a, Kill) for a in decision.actions) == killed
+    if not killed:
+        [(reason, message)] = told(first)
+        assert reason == "StorageSlow"
+        assert message.endswith(f"for {ago:.1f} s: waited for, because the last primary's volume was as slow")
+        [put] = [a for a in first.actions if isinstance(a, PutLease)]
+        assert (put.kind, put.state.hangs) == (PutKind.RENEW, hangs)
+
+
+def test_once_writes_are_prompt_again_a_primary_waits_as_usual() -> None:
+    o = replace(hanging(0.1), lease=lease(replace(MINE, hangs=2)))
+    renewing = {"renewed_at": NOW - 3, "phase_since": NOW - 100}
+
+    def hangs(slow_at: float) -> int:
+        [put] = [a for a in decide(o, changed(PRIMARY, slow_at=slow_at, **renewing)).actions if isinstance(a, PutLease)]
+        return put.state.hangs
+
+    assert (hangs(NOW - 59), hangs(NOW - 61)) == (2, 0)
 
 
 def test_an_agent_that_was_frozen_kills_nobody_for_the_probes_it_could_not_make() -> None:

@@ -154,9 +154,12 @@ class Step:
         self.actions.append(Annotate(((annotation, None), (requests.ANSWER, requests.answer(id, outcome, reason)))))
         return first
 
-    def kill(self, reason: str, hold_s: float) -> None:
-        """Fence our own server: every process in its container is killed. hold_s: how long others should wait for it, in seconds."""
-        self.keep(replace(self.m.hold, dead_reason=reason, hold_s=hold_s, held_term=None))
+    def kill(self, reason: str, hold_s: float, hung: bool = False) -> None:
+        """Fence our own server: every process in its container is killed.
+
+        hold_s: how long others should wait for it, in seconds; hung: because a volume hangs.
+        """
+        self.keep(replace(self.m.hold, dead_reason=reason, hung=hung, hold_s=hold_s, held_term=None))
         self.forget_server()
         self.go(Phase.DOWN, reason)
         self.do(Kill(), reason)
@@ -175,6 +178,11 @@ class Step:
         if lease is None or (lease.missing_since is not None and self.o.now - lease.missing_since >= LEASE_GONE_S):
             return None
         return lease.state
+
+    @property
+    def patience(self) -> float:
+        """How long a write to a volume may take before the primary counts as hung, in seconds."""
+        return disk_space.patience(self.state.hangs if self.state is not None else 0)
 
     @property
     def guard(self) -> int:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import ReleaseCause
+from hapg_protocol.model import Release, ReleaseCause
 
 from ..election import Block
 from ..timing import ENDLESS_S
@@ -58,7 +58,8 @@ class LeaseHold:
 
     held_term: the term that we hold, None if none; renewed_at: when its last acknowledged write was sent; recorded_ttl: the TTL in that
     write. former: volume of the previous holder; reserved: the highest timeline reserved before our claim; unbegun: a term in which we
-    began no timeline, and the value of `reserved` then. dead_reason: why our writable server no longer runs; gave_back: a release was sent
+    began no timeline, and the value of `reserved` then. dead_reason: why our writable server no longer runs; hung: because a volume hung;
+    gave_back: a release was sent
     for that death; hold_s: how long others should wait for our server, in seconds.
     """
 
@@ -69,8 +70,14 @@ class LeaseHold:
     reserved: int = 0
     unbegun: tuple[int, int] | None = None
     dead_reason: str | None = None
+    hung: bool = False
     gave_back: bool = False
     hold_s: float = 0.0
+
+    def of_the_dead(self, otherwise: str) -> Release:
+        """Return the release for our dead server. otherwise: the reason if none is known."""
+        cause = ReleaseCause.HUNG if self.hung else ReleaseCause.DEATH
+        return Release(self.dead_reason or otherwise, clean=False, hold_s=self.hold_s, cause=cause)
 
 
 @dataclass(frozen=True)
@@ -227,12 +234,14 @@ class Reign:
 
 @dataclass(frozen=True)
 class StorageState:
-    """The state of our volumes. stuck_since: when the data volume was first seen to accept no writes. full_since: when our volume, as the
+    """The state of our volumes. stuck_since: when the data volume was first seen to accept no writes. slow_at: when a write was last seen
+    to take longer than usual. full_since: when our volume, as the
     primary, was first seen to be full, or to have only the emergency WAL space left; emergency_space_used: our server was started with that
     space, and hasn't followed another primary since.
     """
 
     stuck_since: float | None = None
+    slow_at: float = 0.0
     full_since: float | None = None
     emergency_space_used: bool = False
 
