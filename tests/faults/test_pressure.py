@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.faults, pytest.
 
 SCALE = 5
 SLOW_SECONDS = 30.0
+VERY_SLOW_SECONDS = 90.0
 BACK_SECONDS = 300.0
 CONNECTIONS = 20
 FEW_CONNECTIONS = Kind(("--set", f"postgresql.parameters.max_connections={CONNECTIONS},standbyMode=hot"))
@@ -116,6 +117,26 @@ def test_all_disks_are_slow(stock: Stock, spoilt: None, node_faults: NodeFaults,
         drilled.wait_writes()
     found = drilled.result
     assert (found.lost, found.claims) == (0, 0)
+
+
+@pytest.mark.faults
+def test_all_disks_take_seconds_for_a_write(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
+    """Every server's disk answers only every five seconds, as on one overloaded disk, for a minute
+    and a half.
+
+    Guarantee: nothing is lost, and there is at most one failover: after a primary that lost the
+    Lease to a volume that seemed to hang, the next one waits longer.
+    """
+    release = stock.get(DISKS)
+    with drill(release, answer_s=60.0) as drilled:
+        with ExitStack() as stack:
+            for pod in release.pods():
+                stack.enter_context(disks.slow(stock.disks, pod.node, 5.0))
+            time.sleep(VERY_SLOW_SECONDS)
+        drilled.wait_writes()
+    found = drilled.result
+    assert found.lost == 0
+    assert found.claims <= 1
 
 
 def test_all_nodes_are_switched_off_under_load(release: Release, node_faults: NodeFaults) -> None:
