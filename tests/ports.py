@@ -1,29 +1,37 @@
 """Ports of 127.0.0.1 for servers of tests, none given twice while its server is still starting.
 
-A port of the kernel's ephemeral range (32768 and above) can be given to another worker, or to an outgoing connection, before
-the server binds it: two workers met about once in ten runs. These are below that range and below the Services' node ports,
-and each of pytest's workers has its own.
+The kernel's own choice (port 0) may be given to another process, or to an outgoing connection, before the server binds it: two of pytest's
+workers met about once in ten runs. These ports are below the kernel's ephemeral range (32768 and above) and below the Services' node ports,
+and a process reserves each one for all others by a Unix socket in the abstract namespace, which ends with the process (unix(7)).
 """
 
 from __future__ import annotations
 
-import itertools
-import os
 import socket
+from collections import deque
+from itertools import cycle, islice
 
-_FIRST, _A_WORKER, _WORKERS = 11000, 2300, 8
-_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
-_own = itertools.cycle(range(_FIRST + _worker * _A_WORKER, _FIRST + (_worker + 1) * _A_WORKER))
+_PORTS = range(11000, 30000)
+_next = cycle(_PORTS)
+_reserved: deque[socket.socket] = deque()
+_KEPT = 100
+"""So many reservations are kept: the servers of earlier ones have bound their ports by then."""
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on. Raise OSError if this worker has none left."""
-    for port in itertools.islice(_own, _A_WORKER):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed connection is no reason
-            try:
+    """Return a port that nothing listens on, and that no other test was just given. Raise OSError if there is none."""
+    for port in islice(_next, len(_PORTS)):
+        reservation = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            reservation.bind(f"\0hapg-test-port-{port}")
+            with socket.socket() as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed connection is no reason
                 listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise OSError(f"all ports from {_FIRST} of worker {_worker} are in use")
+        except OSError:
+            reservation.close()
+            continue
+        _reserved.append(reservation)
+        if len(_reserved) > _KEPT:
+            _reserved.popleft().close()
+        return port
+    raise OSError(f"no port of {_PORTS.start} to {_PORTS.stop - 1} is free")
