@@ -11,7 +11,7 @@ from .core.election import Block
 from .core.state.lease_view import LeaseView
 from .core.state.memory import Memory, PromotionCause
 from .core.state.phases import Phase
-from .core.timing import Timing
+from .core.timing import PROMPT_S, Timing
 
 PREFIX = "ha_postgres_"
 
@@ -55,6 +55,11 @@ METRICS = (
         "Lease renewals that were refused or not answered.",
         alert="`rate(…[5m]) > 0.05`: the API is slow or unreachable",
         kind="counter",
+    ),
+    Metric(
+        "storage_slow",
+        "1 if a write to this primary's volumes has taken longer than 2.5 s within the last minute.",
+        alert="`max(ha_postgres_storage_slow) == 1` for 1 min: commits wait for a disk",
     ),
     Metric(
         "recovery_remaining_bytes",
@@ -109,6 +114,7 @@ def render(memory: Memory, lease: LeaseView | None, timing: Timing, now: float, 
         "claim_blocked": {why: int(why == m.telling.blocked) for why in Block},
         "lease_remaining_seconds": f"{held:.3f}",
         "renewals_failed_total": m.writes.renewals_failed,
+        "storage_slow": int(m.phase is Phase.PRIMARY and now - m.storage.slow_at < PROMPT_S),
         "recovery_remaining_bytes": _remaining(recovery),
         "recovery_bytes_per_second": recovery.rate if recovery is not None else 0,
         "not_following": int(bool(m.telling.apart.told)),

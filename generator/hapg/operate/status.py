@@ -162,6 +162,7 @@ def warnings(release: Release) -> list[str]:
         found += [*_left_out(release, state), *_candidates(release, state)]
     return [
         *found,
+        *_volume_warnings(release, state),
         *_role_warnings(release, state),
         *_eligibility_warnings(release, state),
         *_version_warnings(release, state),
@@ -215,6 +216,15 @@ def _left_out(release: Release, state: LeaseState) -> list[str]:
 
 def _forced(release: Release, pod: Pod) -> str:
     return f"`hapg failover {release.name} --namespace {release.namespace} --force --to {pod.name}` promotes it anyway"
+
+
+def _volume_warnings(release: Release, state: LeaseState) -> list[str]:
+    if not state.hangs or not release.held:
+        return []
+    return [
+        f"volumes seem to hang: {state.hangs} in a row cost a primary the Lease, "
+        f"so {state.holder.pod} waits longer for its own than usual; commits wait too"
+    ]
 
 
 def _role_warnings(release: Release, state: LeaseState) -> list[str]:

@@ -123,6 +123,12 @@ def test_figures_name_the_phase_and_the_lease() -> None:
     assert "ha_postgres_term 0\n" in render(Memory(), None, TIMING, 1.0, 1_700_000_000.0, {})
 
 
+@pytest.mark.parametrize(("phase", "slow_at", "shown"), [(Phase.PRIMARY, 1.0, 1), (Phase.PRIMARY, -50.0, 0), (Phase.FOLLOW, 1.0, 0)])
+def test_figures_say_that_a_primarys_volumes_are_slow(phase: Phase, slow_at: float, shown: int) -> None:
+    text = render(remembering(phase, slow_at=slow_at), None, TIMING, 12.5, 1_700_000_000.0, {})
+    assert f"ha_postgres_storage_slow {shown}\n" in text
+
+
 def test_figures_of_a_recovery() -> None:
     recovering = LeaseState(Holder("pg-0", "u0"), 4, TIMING.ttl, recovery=Progress(100, 300, 1000, 50))
     text = render(Memory(Phase.SEALED), LeaseView("7", recovering, 10.0, 11.0), TIMING, 12.5, 1_700_000_000.0, {})

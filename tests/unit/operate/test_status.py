@@ -188,6 +188,13 @@ def test_a_recovery_is_shown_to_people_and_programs() -> None:
     assert document["lease"]["recovery"]["replayed"] == 1_200_000_000
 
 
+def test_a_primary_that_waits_for_slow_volumes_is_told() -> None:
+    slow = FakeCluster(lease=lease(replace(HELD, hangs=2))).read()
+    sentence = "volumes seem to hang: 2 in a row cost a primary the Lease, so pg-0 waits longer for its own than usual; commits wait too"
+    assert sentence in status.warnings(slow)
+    assert sentence not in status.warnings(FakeCluster(lease=lease(HELD)).read())
+
+
 @pytest.mark.parametrize("state", [HELD, FREE])
 def test_a_pod_whose_agent_does_not_know_the_leases_protocol(state: LeaseState) -> None:
     """Shown while the Lease is held too: such a replica can't take over, and a forced failover to

@@ -241,7 +241,7 @@ class StorageState:
     """
 
     stuck_since: float | None = None
-    slow_at: float = 0.0
+    slow_at: float = -1e9
     full_since: float | None = None
     emergency_space_used: bool = False
 
