@@ -170,7 +170,7 @@ def test_a_promotion_that_makes_no_progress_fails(
     much_wal(primary)
     crash(primary)
     brake(primary, 0.0)
-    operator = operate(primary, primary, stall=3.0)
+    operator = operate(primary, primary, stall=2.0)
     started = operator.run(Op.START, mode="warm", term=2)
     primary.term = 2
     primary.deadline(600)
