@@ -108,9 +108,8 @@ class LeaseState:
     holder's IP; ttl_s is the TTL in effect, in seconds; sync: the write quorum, None while replication is asynchronous; position: the end
     of the holder's WAL at its last renewal; successor: the pod that the holder is about to switch over to; recovery: the progress of a
     holder whose server must replay WAL before it can write; hangs: how many holders in a row have lost the Lease to a volume that hung, as
-    far as it is counted; protocol: the protocol number that it was claimed under; serial: counts the
-    writes, to tell older content from newer; unknown: name and JSON text of each field that this agent doesn't know and writes back
-    unchanged (rule 15).
+    far as it is counted; protocol: the protocol number that it was claimed under; serial: counts the writes, to tell older content from
+    newer; unknown: name and JSON text of each field that this agent doesn't know and writes back unchanged (rule 15).
     """
 
     holder: Holder

@@ -115,13 +115,13 @@ def _unfit(step: Step) -> bool:
 def _is_stuck(step: Step) -> bool:
     """True if the data volume has accepted no writes for some time while we were watching: one check after a freeze proves nothing."""
     o, m = step.o, step.m
-    if not disk_space.is_silent(o, m.phase_since):
-        step.keep(replace(step.m.storage, stuck_since=None))
-        return False
-    step.keep(replace(step.m.storage, slow_at=o.now))
+    slow = disk_space.is_silent(o, m.phase_since)
+    if slow:
+        step.keep(replace(step.m.storage, slow_at=o.now))
     if not disk_space.is_silent(o, m.phase_since, step.patience):
         step.keep(replace(step.m.storage, stuck_since=None))
-        step.tell("StorageSlow", f"{disk_space.nothing_written(o)}: waited for, because the last primary's volume was as slow")
+        if slow:
+            step.tell("StorageSlow", f"{disk_space.nothing_written(o)}: waited for, because the last primary's volume was as slow")
         return False
     if m.storage.stuck_since is None:
         step.keep(replace(step.m.storage, stuck_since=o.now))

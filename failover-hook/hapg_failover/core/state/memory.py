@@ -59,8 +59,7 @@ class LeaseHold:
     held_term: the term that we hold, None if none; renewed_at: when its last acknowledged write was sent; recorded_ttl: the TTL in that
     write. former: volume of the previous holder; reserved: the highest timeline reserved before our claim; unbegun: a term in which we
     began no timeline, and the value of `reserved` then. dead_reason: why our writable server no longer runs; hung: because a volume hung;
-    gave_back: a release was sent
-    for that death; hold_s: how long others should wait for our server, in seconds.
+    gave_back: a release was sent for that death; hold_s: how long others should wait for our server, in seconds.
     """
 
     held_term: int | None = None
@@ -235,9 +234,8 @@ class Reign:
 @dataclass(frozen=True)
 class StorageState:
     """The state of our volumes. stuck_since: when the data volume was first seen to accept no writes. slow_at: when a write was last seen
-    to take longer than usual. full_since: when our volume, as the
-    primary, was first seen to be full, or to have only the emergency WAL space left; emergency_space_used: our server was started with that
-    space, and hasn't followed another primary since.
+    to take longer than usual. full_since: when our volume, as the primary, was first seen to be full, or to have only the emergency WAL
+    space left; emergency_space_used: our server was started with that space, and hasn't followed another primary since.
     """
 
     stuck_since: float | None = None
