@@ -61,7 +61,7 @@ demo: tools images cluster-up ## install a release, write rows, fail over; ends 
 	$(PY) -m tests.demo
 
 .PHONY: test
-test: lint tools images postgres policies object-store cluster-up ## lint and all tests, including those on the cluster and one fault of each kind
+test: lint tools images postgres policies object-store cluster-up ## lint and all tests, including those on the cluster and the commonest faults
 	$(PY) -m pytest $(APART) -m "not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
 	$(PY) -m pytest $(SERVERS) -m "not thorough" -n 2 --dist worksteal $(ARGS) || [ $$? = 5 ]
 	$(PY) -m pytest tests $(APART:%=--ignore=%) $(SERVERS:%=--ignore=%) -m "not faults and not thorough" $(ARGS)
