@@ -7,8 +7,9 @@ All functions raise ClusterError if the node is off or the disk doesn't exist.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.cluster import supervise
@@ -111,24 +112,32 @@ def resume_everywhere() -> None:
 
 
 @contextmanager
-def slow(name: str, node: str, seconds: float) -> Iterator[None]:
-    """A disk that hangs for this many seconds at a time, and works for a twentieth of a second in between."""
+def alternating(freeze: Callable[[], object], thaw: Callable[[], object], seconds: float, breath: float) -> Iterator[None]:
+    """A disk that hangs from the start, for `seconds` at a time, and works for `breath` seconds in between."""
     ended = threading.Event()
 
     def work() -> None:
-        while not ended.is_set():
-            hang(name, node)
-            ended.wait(seconds)
-            resume(name, node)
-            ended.wait(_BREATH_SECONDS)
+        while not ended.wait(seconds):
+            thaw()
+            ended.wait(breath)
+            freeze()
 
-    thread = threading.Thread(target=work, name=f"slow-{name}", daemon=True)
+    thread = threading.Thread(target=work, name="alternating", daemon=True)
+    freeze()
     thread.start()
     try:
         yield
     finally:
         ended.set()
         thread.join()
+        thaw()
+
+
+@contextmanager
+def slow(name: str, node: str, seconds: float) -> Iterator[None]:
+    """A disk that hangs for this many seconds at a time, and works for a twentieth of a second in between."""
+    with alternating(partial(hang, name, node), partial(resume, name, node), seconds, _BREATH_SECONDS):
+        yield
 
 
 def fill(name: str, node: str) -> None:

@@ -14,7 +14,7 @@ from tests.cluster import disks, nodes
 from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
 from tests.robustness.agents import Agents
-from tests.robustness.drill import ROWS
+from tests.robustness.drill import ROWS, Found
 from tests.robustness.failpoint import acts, processes, slots
 from tests.robustness.failpoint.power import restart_all_nodes
 from tests.robustness.failpoint.processes import BACKEND, POSTMASTER, RECEIVER
@@ -102,24 +102,31 @@ def test_standby_is_stuck_at_a_switchover(release: Release, drill: Drills) -> No
     assert (found.new.name, found.lost) == (chosen.name, 0)
 
 
+def with_all_disks_slow(stock: Stock, drill: Drills, hang_s: float, seconds: float, answer_s: float) -> Found:
+    """Have every server's disk hang for `hang_s` at a time, and work for a moment in between, for `seconds`.
+
+    answer_s: how long the writer waits for an answer.
+    """
+    release = stock.get(DISKS)
+    with drill(release, answer_s=answer_s) as drilled:
+        with ExitStack() as stack:
+            for pod in release.pods():
+                stack.enter_context(disks.slow(stock.disks, pod.node, hang_s))
+            time.sleep(seconds)
+        drilled.wait_writes()
+    return drilled.result
+
+
 def test_all_disks_are_slow(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
     """Every server's disk answers only every half second, as on one overloaded disk, for half a
     minute.
 
     Guarantee: nothing is lost, and the primary continues: no failover.
     """
-    release = stock.get(DISKS)
-    with drill(release, answer_s=30.0) as drilled:
-        with ExitStack() as stack:
-            for pod in release.pods():
-                stack.enter_context(disks.slow(stock.disks, pod.node, 0.5))
-            time.sleep(SLOW_SECONDS)
-        drilled.wait_writes()
-    found = drilled.result
+    found = with_all_disks_slow(stock, drill, 0.5, SLOW_SECONDS, answer_s=30.0)
     assert (found.lost, found.claims) == (0, 0)
 
 
-@pytest.mark.faults
 def test_all_disks_take_seconds_for_a_write(stock: Stock, spoilt: None, node_faults: NodeFaults, drill: Drills) -> None:
     """Every server's disk answers only every five seconds, as on one overloaded disk, for a minute
     and a half.
@@ -127,14 +134,7 @@ def test_all_disks_take_seconds_for_a_write(stock: Stock, spoilt: None, node_fau
     Guarantee: nothing is lost, and there is at most one failover: after a primary that lost the
     Lease to a volume that seemed to hang, the next one waits longer.
     """
-    release = stock.get(DISKS)
-    with drill(release, answer_s=60.0) as drilled:
-        with ExitStack() as stack:
-            for pod in release.pods():
-                stack.enter_context(disks.slow(stock.disks, pod.node, 5.0))
-            time.sleep(VERY_SLOW_SECONDS)
-        drilled.wait_writes()
-    found = drilled.result
+    found = with_all_disks_slow(stock, drill, 5.0, VERY_SLOW_SECONDS, answer_s=60.0)
     assert found.lost == 0
     assert found.claims <= 1
 

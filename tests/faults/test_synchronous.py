@@ -109,24 +109,24 @@ def _delete_all_by_force(release: Release, trial: Drill, _: NodeFaults) -> None:
     trial.wait_writes_on_new_timeline()
 
 
-FAULTS: dict[str, tuple[Act, bool]] = {
-    "partition": (_partition, False),
-    "frozen": (_freeze, False),
-    "forced-delete": (_delete_by_force, False),
-    "delete": (_delete, False),
-    "postmaster": (_kill_postmaster, False),
-    "container": (_kill_container, False),
-    "node": (_power_off, False),
-    "frozen-agent": (_freeze_agent, False),
-    "frozen-server": (_freeze_server, False),
-    "cut-api": (_cut_api, False),
-    "all-killed": (_kill_everything, False),
-    "all-deleted": (_delete_all_by_force, False),
+FAULTS: dict[str, Act] = {
+    "partition": _partition,
+    "frozen": _freeze,
+    "forced-delete": _delete_by_force,
+    "delete": _delete,
+    "postmaster": _kill_postmaster,
+    "container": _kill_container,
+    "node": _power_off,
+    "frozen-agent": _freeze_agent,
+    "frozen-server": _freeze_server,
+    "cut-api": _cut_api,
+    "all-killed": _kill_everything,
+    "all-deleted": _delete_all_by_force,
 }
-"""What is done, and whether `make test` does it too."""
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if often else [pytest.mark.faults]) for name, (_, often) in FAULTS.items()])
+@pytest.mark.faults
+@pytest.mark.parametrize("name", FAULTS)
 def test_nothing_is_lost(release: Release, drill: Drills, node_faults: NodeFaults, name: str) -> None:
     """A fault from the other sections hits a synchronous release.
 
@@ -134,7 +134,7 @@ def test_nothing_is_lost(release: Release, drill: Drills, node_faults: NodeFault
     0.7 s, its successor has those rows too.
     """
     with drill(release, same_node=name != "node", answer_s=3 * TTL if "frozen" in name else 1.0) as trial:
-        FAULTS[name][0](release, trial, node_faults)
+        FAULTS[name](release, trial, node_faults)
     assert trial.result.lost == 0
     wait_set(release, 2)
 

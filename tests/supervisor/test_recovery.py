@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.results import Outcome
 from hapg_failover.replay_progress import parse
 from hapg_protocol.lsn import Position, parse_lsn
+from tests.cluster import disks
 
 from .conftest import Make
 from .harness import TIMEOUT, Container, chown, wait_for
@@ -51,22 +53,11 @@ def slow_disk() -> Iterator[Callable[[Path], AbstractContextManager[None]]]:
 
     @contextmanager
     def hanging(folder: Path) -> Iterator[None]:
-        ended, root = threading.Event(), os.open(folder, os.O_RDONLY)
-
-        def work() -> None:
-            while not ended.wait(HANG_S):
-                fcntl.ioctl(root, FITHAW, 0)
-                fcntl.ioctl(root, FIFREEZE, 0)
-
-        thread = threading.Thread(target=work, daemon=True)
-        fcntl.ioctl(root, FIFREEZE, 0)
-        thread.start()
+        root = os.open(folder, os.O_RDONLY)
         try:
-            yield
+            with disks.alternating(partial(fcntl.ioctl, root, FIFREEZE, 0), partial(fcntl.ioctl, root, FITHAW, 0), HANG_S, 0.0):
+                yield
         finally:
-            ended.set()
-            thread.join()
-            fcntl.ioctl(root, FITHAW, 0)
             os.close(root)
 
     yield mount
