@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
+from collections.abc import Mapping
 
 from tests.cluster.paths import REPOSITORY
 from tests.robustness import programs
@@ -20,15 +20,8 @@ def commands(page: str, heading: str) -> list[str]:
     return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
 
 
-def follow(line: str, namespace: str, helm: str = "helm3") -> Done:
-    """Run a command as it is printed, but in the test's own namespace instead of `demo`."""
-    words = [namespace if word == "demo" else word for word in shlex.split(line)]
-    words[0] = {"hapg": str(HAPG), "helm": helm}.get(words[0], words[0])
-    return programs.attempt(*words)
-
-
-def obey(line: str, helm: str = "helm3", **names: str) -> Done:
-    """Run a command line in a shell as it is printed, with these words put in place of the placeholders of docs/operations.md."""
-    for placeholder, name in names.items():
-        line = re.sub(rf"\b{placeholder}\b", name, line)
-    return programs.attempt("bash", "-c", f'hapg() {{ {HAPG} "$@"; }}; helm() {{ {helm} "$@"; }}; set -o pipefail; {line}')
+def follow(line: str, names: Mapping[str, str]) -> Done:
+    """Run a command line in a shell as it is printed, with other words for the page's own, such as NAME and NS."""
+    for word, name in names.items():
+        line = re.sub(rf"\b{re.escape(word)}\b", name, line)
+    return programs.attempt("bash", "-c", f'hapg() {{ {HAPG} "$@"; }}; helm() {{ helm3 "$@"; }}; set -o pipefail; {line}')

@@ -285,7 +285,7 @@ def test_the_documented_rights_are_enough_for_backup_and_restore(archived: Archi
 def test_the_commands_of_the_page_do_what_they_say(archived: Archived) -> None:
     release, namespace = archived.release, archived.release.namespace
     for line in printed.commands("operations.md", "## Backup"):
-        done = printed.obey(line, NAME=release.name, NS=namespace.name)
+        done = printed.follow(line, {"NAME": release.name, "NS": namespace.name})
         assert done.code == 0, f"{line}\n{done.text}"
     namespace.kubectl("wait", "--for=condition=complete", f"--timeout={BACKUP_SECONDS:.0f}s", "job/once", limit=BACKUP_SECONDS + 10)
 

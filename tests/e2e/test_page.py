@@ -63,23 +63,24 @@ def test_cleaning_up_as_printed_wipes_everything(release: Release) -> None:
     release.install(CHART, "--values", str(VALUES), "--set", "doNotPause=true")
     release.wait_serving()
     namespace = release.namespace
+    own = {"demo": namespace.name}
     allow, uninstall, listed, wipe, delete = printed.commands("operations.md", "### Clean up after the tutorial")
 
-    refused = printed.follow(uninstall, namespace.name)
+    refused = printed.follow(uninstall, own)
     assert refused.code != 0
     assert "doNotPause is true, so nothing is deleted" in refused.err
     for line in (allow, uninstall):
-        done = printed.follow(line, namespace.name)
+        done = printed.follow(line, own)
         assert done.code == 0, done.text
     assert release.pods() == []
-    asleep = printed.follow(listed, namespace.name)
+    asleep = printed.follow(listed, own)
     assert asleep.code == 0, asleep.text
     assert "ha-postgres" in asleep.out
     assert namespace.get("persistentvolumeclaims")
 
-    wiped = printed.follow(wipe, namespace.name)
+    wiped = printed.follow(wipe, own)
     assert wiped.code == 0, wiped.text
     left = namespace.kubectl("get", "persistentvolumeclaims,secrets,leases,statefulsets,services", "--output", "name")
     assert left.split() == []
-    deleted = printed.follow(delete, namespace.name)
+    deleted = printed.follow(delete, own)
     assert deleted.code == 0, deleted.text
