@@ -11,8 +11,8 @@ import socket
 from collections import deque
 from itertools import cycle, islice
 
-_PORTS = range(11000, 30000)
-_next = cycle(_PORTS)
+PORTS = range(11000, 30000)
+_next = cycle(PORTS)
 _reserved: deque[socket.socket] = deque()
 _KEPT = 100
 """So many reservations are kept: the servers of earlier ones have bound their ports by then."""
@@ -20,7 +20,7 @@ _KEPT = 100
 
 def free_port() -> int:
     """Return a port that nothing listens on, and that no other test was just given. Raise OSError if there is none."""
-    for port in islice(_next, len(_PORTS)):
+    for port in islice(_next, len(PORTS)):
         reservation = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             reservation.bind(f"\0hapg-test-port-{port}")
@@ -34,4 +34,4 @@ def free_port() -> int:
         if len(_reserved) > _KEPT:
             _reserved.popleft().close()
         return port
-    raise OSError(f"no port of {_PORTS.start} to {_PORTS.stop - 1} is free")
+    raise OSError(f"no port of {PORTS.start} to {PORTS.stop - 1} is free")

@@ -40,6 +40,12 @@ def program(root: Path) -> Path:
     return target / "pgbackrest"
 
 
+def wait_listening(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
+    """Wait until a backup container's process listens; fail at once if it ends. folder: of what it shares with the server."""
+    wait_for(lambda: process.poll() is not None or (folder / "listener").exists(), "the container listens", said=log.read_text)
+    assert process.poll() is None, f"the container ended: {log.read_text()}"
+
+
 class Backup:
     """The backup container beside a server's container; `start` may be called again after `kill`.
 
@@ -105,8 +111,7 @@ class Backup:
             argv = ["setpriv", "--pdeathsig", "KILL", *self.around, sys.executable, str(RUNNER), *words]
             environment = {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "PATH": os.environ["PATH"]}
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
-        wait_for(lambda: self.process.poll() is not None or (self.folder / "listener").exists(), "it listens", said=self.said)  # type: ignore[union-attr]
-        assert self.process.poll() is None, f"the backup container ended: {self.said()}"
+        wait_listening(self.process, self.folder, self.log)
         return self
 
     def freeze(self) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from hapg_backup.core.verification import NOTE
 
-from .backups import STANZA, TABLE, Backup, Beside, encrypted_primary, follower, settled, switch
+from .backups import STANZA, TABLE, Backup, Beside, encrypted_primary, follower, settled, switch, wait_listening
 from .conftest import Make
 from .harness import DEFAULT, chown, programs, server_user, wait_for
 
@@ -75,7 +75,7 @@ class Scratch:
         with self.log.open("ab") as log:
             argv = ["setpriv", "--pdeathsig", "KILL", sys.executable, str(RUNNER), *words]
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
-        wait_for((self.run / "backup" / "listener").exists, "the container listens", said=self.log.read_text)
+        wait_listening(self.process, self.run / "backup", self.log)
         return self
 
     def command(self, **environment: str) -> tuple[list[str], dict[str, str]]:
