@@ -62,7 +62,7 @@ demo: tools images cluster-up ## install a release, write rows, fail over; ends 
 
 .PHONY: test
 test: lint tools images postgres policies object-store cluster-up ## lint and all tests, including those on the cluster and the commonest faults
-	$(PY) -m pytest $(APART) -m "not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
+	$(PY) -m pytest $(APART) -m "not cluster and not thorough" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
 	$(PY) -m pytest $(SERVERS) -m "not thorough" -n 2 --dist worksteal $(ARGS) || [ $$? = 5 ]
 	$(PY) -m pytest tests $(APART:%=--ignore=%) $(SERVERS:%=--ignore=%) -m "not faults and not thorough" $(ARGS)
 
@@ -89,7 +89,8 @@ format: $(STAMP) ## format the Python sources and sort their imports with ruff
 
 .PHONY: e2e
 e2e: tools images postgres policies object-store cloud-stores argocd cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
-	$(PY) -m pytest tests/e2e $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
+	$(PY) -m pytest $(APART) -m "thorough and not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
+	$(PY) -m pytest tests/e2e $(ARGS) || [ $$? = 5 ]
 	$(PY) -m pytest $(SERVERS) tests/cluster -m thorough $(ARGS) || [ $$? = 5 ]
 
 .PHONY: faults

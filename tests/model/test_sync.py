@@ -73,20 +73,12 @@ def test_nothing_acknowledged_is_lost_in_a_short_life(bounds: Bounds, start: Sta
 @pytest.mark.parametrize(
     ("bounds", "start"),
     [
-        (ONE, begin()),
-        (ONE, begin(losses=1)),
-        (TWO, begin(losses=1)),
-        (TWO, begin(losses=2)._replace(changes=0)),
-        (replace(TWO, term=2), FOUR),
-        (replace(TWO, term=2), FOUR._replace(losses=2, changes=0)),
-    ],
-    ids=[
-        "k = 1 of 2",
-        "k = 1 of 2, a volume lost",
-        "k = 2 of 2, a volume lost",
-        "k = 2 of 2, two lost",
-        "k = 2 of 3",
-        "k = 2 of 3, two lost",
+        pytest.param(ONE, begin(), id="k = 1 of 2"),
+        pytest.param(ONE, begin(losses=1), id="k = 1 of 2, a volume lost", marks=pytest.mark.thorough),
+        pytest.param(TWO, begin(losses=1), id="k = 2 of 2, a volume lost"),
+        pytest.param(TWO, begin(losses=2)._replace(changes=0), id="k = 2 of 2, two lost"),
+        pytest.param(replace(TWO, term=2), FOUR, id="k = 2 of 3", marks=pytest.mark.thorough),
+        pytest.param(replace(TWO, term=2), FOUR._replace(losses=2, changes=0), id="k = 2 of 3, two lost", marks=pytest.mark.thorough),
     ],
 )
 def test_nothing_acknowledged_is_lost(bounds: Bounds, start: State) -> None:

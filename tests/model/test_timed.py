@@ -71,6 +71,7 @@ def test_two_members_with_extensions() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_clocks_that_differ() -> None:
     """Complete for agents and servers that don't die; the first leader's clock skips one tick in three."""
     model = Timed(times=SLOW_CLOCK, extensions=False, slow=(0,), faults=0)

@@ -51,6 +51,11 @@ class Witness:
     node: str
     row: str = ""
 
+    @property
+    def needs_servers(self) -> bool:
+        """Whether the test starts PostgreSQL servers, which takes from seconds to a minute and a half."""
+        return self.node.startswith("tests/supervisor/")
+
 
 @dataclass(frozen=True)
 class Simulated:

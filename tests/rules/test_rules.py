@@ -55,7 +55,10 @@ def test_every_part_is_told_apart() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("part", "witness"), [pytest.param(part, test, id=named(part)) for part, test in WITNESSED])
+@pytest.mark.parametrize(
+    ("part", "witness"),
+    [pytest.param(part, test, id=named(part), marks=[pytest.mark.thorough] if test.needs_servers else []) for part, test in WITNESSED],
+)
 def test_a_test_fails_without_the_rule(part: Part, witness: Witness, trials: dict[str, AsyncResult[Trial]]) -> None:
     trial = trials[part.says].get()
     assert trial.errors == (), trial.output

@@ -75,6 +75,7 @@ def test_an_interrupted_failover_ends_well(fault: Fault) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("fault", FAILOVERS.values(), ids=FAILOVERS.keys())
 def test_a_failover_interrupted_at_many_points_ends_well(fault: Fault, how: str) -> None:
