@@ -99,17 +99,21 @@ class Restorer:
         if not is_part:
             return "missing"
         target = self._pod.wal(self._pod.new) / destination
-        done = found.run("archive-get", f"--pg1-path={self._pod.new}", name, str(target), seconds=GET_S, unwanted=is_unwanted)
+        words = ("archive-get", f"--pg1-path={self._pod.new}", name, str(target))
+        done = found.run(*words, seconds=GET_S, unwanted=is_unwanted)
+        if done.code == _MISSING and is_segment(name):
+            segment, archived = parse_segment(name, size), found.listing().segments(size)
+            if segment.number in archived.get(segment.timeline, ()):  # it was archived after pgBackRest had looked
+                done = found.run(*words, seconds=GET_S, unwanted=is_unwanted)
+                if done.code == _MISSING:
+                    return f"error the archive has {name}, but pgBackRest does not find it"
+            elif (later := follows(segment, plan.lineage, archived, size)) is not None:
+                return f"error the archive lacks {name}, although it has {later.name(size)}"
+            else:
+                self._missing = segment
         if done.code == 0:
             return "ok"
-        if done.code != _MISSING:
-            return f"error {done.words}"
-        if is_segment(name):
-            later = follows(parse_segment(name, size), plan.lineage, found.listing().segments(size), size)
-            if later is not None:
-                return f"error the archive lacks {name}, although it has {later.name(size)}"
-            self._missing = parse_segment(name, size)
-        return "missing"
+        return "missing" if done.code == _MISSING else f"error {done.words}"
 
     def ended(self) -> str:
         """Return `ok` and the place where recovery has ended if it is the right one, else `error` and why."""

@@ -51,8 +51,8 @@ class Scratch:
         self.log = root / "log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, url: str = "", patience: float = 20.0) -> Scratch:
-        """Start the container that hands out the backup and WAL."""
+    def start(self, url: str = "", patience: float = 20.0, program: Path | None = None) -> Scratch:
+        """Start the container that hands out the backup and WAL. program: in the place of pgBackRest."""
         source = self.source
         pod = {
             "volume": self.volume,
@@ -69,7 +69,7 @@ class Scratch:
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
             "PATH": os.environ["PATH"],
             "HAPG_BACKUP_URL": url or f"http://127.0.0.1:{source.http}",
-            "HAPG_PGBACKREST": str(source.program),
+            "HAPG_PGBACKREST": str(program or source.program),
             "HAPG_BACKUP_WAIT": str(patience),
         }
         with self.log.open("ab") as log:
@@ -252,6 +252,39 @@ def test_a_release_that_goes_on_archiving_disturbs_no_verified_restore(scratch: 
     finally:
         done.set()
         writer.join(30)
+    assert outcome.code == 0, outcome
+
+
+def test_wal_that_is_archived_just_after_it_was_missing_is_no_hole(scratch: Verify, written: Backup) -> None:
+    """The recovery asks for a segment that is not there yet; before the archive is listed, that one and the next are."""
+    pod = scratch(written)
+    asked, answer = (pod.work / name for name in ("asked", "answer"))
+    slow = pod.work / "pgbackrest"
+    slow.write_text(
+        f"""#!/bin/bash
+        {written.program} "$@"
+        code=$?
+        if [[ $code == 1 && "$*" =~ archive-get.*[0-9A-F]{{24}} && ! -e {asked} ]]; then
+            touch {asked}
+            until [[ -e {answer} ]]; do sleep 0.1; done
+        fi
+        exit $code
+        """
+    )
+    slow.chmod(0o755)
+    pod.start(program=slow)
+
+    def write() -> None:
+        wait_for(asked.exists, "a segment was missing")
+        for _ in range(2):
+            switch(written.container, "one")
+        settled(written.container)
+        answer.touch()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    outcome = pod.verify(LABELS)
+    writer.join(30)
     assert outcome.code == 0, outcome
 
 
